@@ -1,0 +1,96 @@
+"""Every error a user can see: what was wrong, what is allowed, what to type next.
+
+The command line prints ``str(error)`` on one line and ends with ``exit_status``; a traceback is
+always a defect of ours. Nothing here imports anything, so any module may raise these.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class HmcbenchError(Exception):
+    """A problem a user can mend, told in one line.
+
+    Args:
+        what: what was wrong, with the value that was given.
+        allowed: what would have been right; may be empty.
+        hint: what to type next; may be empty.
+    """
+
+    exit_status = 2
+
+    def __init__(self, what: str, *, allowed: str = "", hint: str = "") -> None:
+        self.what, self.allowed, self.hint = what, allowed, hint
+        parts = [p.strip().rstrip(".") for p in (what, allowed, hint) if p]
+        super().__init__(". ".join(" ".join(p.split()) for p in parts) + ".")
+
+
+class BadInput(HmcbenchError):
+    """A flag, file, table or name that cannot be used."""
+
+
+class PluginError(HmcbenchError):
+    """A plugin that breaks the contract; names the plugin."""
+
+
+class Unavailable(HmcbenchError):
+    """Something known but not installed; names the command that installs it."""
+
+
+class NotApplicable(HmcbenchError):
+    """A dataset and a model that cannot meet; the plan lists it with this reason."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line of a data report.
+
+    Attributes:
+        where: file (relative to the data folder) or ``file:line``.
+        what: the reason, in a few words.
+        kind: short machine-readable kind, for example ``unreadable`` or ``unknown-class``.
+        fatal: whether a run refuses to start because of it.
+        skippable: whether ``--skip-bad`` can leave the file out and go on.
+    """
+
+    where: str
+    what: str
+    kind: str
+    fatal: bool = True
+    skippable: bool = True
+
+
+class DataProblems(BadInput):
+    """Several problems of one data set, reported together."""
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        self.source, self.problems = source, list(problems)
+        first = self.problems[0]
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        skippable = all(p.skippable for p in self.problems)
+        super().__init__(
+            f"{source}: {first.where}: {first.what}{more}",
+            hint=f"hmcbench data lint {source} lists them all"
+            + ("; --skip-bad leaves those files out" if skippable else ""),
+        )
+
+
+def close_matches(value: str, known: Iterable[str]) -> str:
+    """``"did you mean 'hffnet-2d'?"`` or the empty string."""
+    found = difflib.get_close_matches(value, list(known), n=3, cutoff=0.6)
+    return "did you mean " + " or ".join(repr(m) for m in found) + "?" if found else ""
+
+
+def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BadInput:
+    """The error for a name that is not there: the name, close matches, and what exists."""
+    names = sorted(known)
+    guess = close_matches(value, names)
+    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return BadInput(
+        f"unknown {kind} {value!r}" + (f"; {guess}" if guess else ""),
+        allowed=f"known: {listed}" if names else f"there is no {kind}",
+        hint=hint,
+    )

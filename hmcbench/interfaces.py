@@ -1,0 +1,340 @@
+"""What a plugin describes (specs) and what it makes (datasets, models, featurizers, metrics).
+
+Specs are light: names, versions, parameters, and a factory given as ``"package.module:name"``.
+Listing and planning read specs only; nothing heavy is imported until a worker calls a factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:  # numpy costs more than all of the command line
+    import numpy as np
+
+    from hmcbench.evaluation import Evaluation
+    from hmcbench.hierarchy import Hierarchy
+
+Value = bool | int | float | str | None
+PROFILES = ("quick", "standard", "paper")
+
+
+# --------------------------------------------------------------------------- specs
+
+
+@dataclass(frozen=True)
+class Param:
+    """One keyword of a factory.
+
+    Attributes:
+        default: its value; its type is the type that the command line converts to.
+        help: one line for ``hmcbench show``.
+        type: needed only where ``default`` is ``None``.
+        choices: the allowed values, if they are few.
+        low, high: inclusive bounds for numbers.
+        cosmetic: changes nothing that a cell's key should know (a path, for example: the data
+            fingerprint says it better).
+    """
+
+    default: Value
+    help: str = ""
+    type: type | None = None
+    choices: tuple[Value, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    cosmetic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What every plugin contribution says of itself.
+
+    Attributes:
+        name: the id typed on the command line: lower-case letters, digits, ``-``, ``_``, ``.``.
+        version: changes whenever results may change; part of a cell's key.
+        summary: one line.
+        factory: ``"package.module:name"`` or a callable; called with the resolved parameters.
+        params: keyword -> :class:`Param`.
+        profiles: profile -> values that replace the defaults there.
+        variant: name of the parameter that a ``name:SUFFIX`` reference sets (``timm:resnet50``).
+        requires: top-level modules that must be importable; also what the fork server preloads.
+        extra: the extra of hmcbench (or the package) that brings ``requires``.
+        citation, licence: shown, and printed with the leaderboard.
+        aliases: other names that are accepted.
+    """
+
+    name: str
+    version: str
+    summary: str
+    factory: str | Callable[..., Any]
+    params: Mapping[str, Param] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    variant: str = ""
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+    citation: str = ""
+    licence: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A dataset. ``factory(**params) -> Dataset``.
+
+    Attributes:
+        task: ``hmc`` or ``regression``.
+        views: the views that every sample has, for example ``("image",)``.
+        linter: ``"module:function"``, called with the resolved parameters, returns a
+            ``DataReport`` (see :mod:`hmcbench.interfaces`); empty if there is nothing to lint.
+        path_param: the parameter that ``--data NAME=PATH`` sets; empty if there is none.
+    """
+
+    task: Literal["hmc", "regression"] = "hmc"
+    views: tuple[str, ...] = ()
+    linter: str = ""
+    path_param: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A model. ``factory(**params) -> Model``.
+
+    Attributes:
+        views: the views it reads, with parameters where a featurizer makes them; ``{name}``
+            stands for the model's own parameter: ``"pixels[size={image_size},channels=1]"``.
+        tasks, paths, depths: what it can do; a pairing outside is listed as not applicable.
+        scores: what ``predict`` returns: ``probability``, or ``logit`` (turned into
+            probabilities by a softmax per level for single-path tasks, a sigmoid otherwise).
+        accelerated: whether it uses a GPU when there is one.
+        transductive: whether a prediction depends, on purpose, on the other test samples.
+    """
+
+    views: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ("hmc",)
+    paths: tuple[str, ...] = ("single", "multiple")
+    depths: tuple[str, ...] = ("full", "ragged")
+    scores: Literal["probability", "logit"] = "probability"
+    accelerated: bool = False
+    transductive: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturizerSpec(Spec):
+    """A stateless step from one view to another. ``factory(**params) -> Featurizer``.
+
+    The view it makes carries the spec's name. ``source`` is the view it reads, in the same
+    syntax as :attr:`ModelSpec.views` (``{name}`` stands for its own parameter), so featurizers
+    chain.
+    """
+
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec(Spec):
+    """A metric. ``factory`` **is** the metric: ``metric(evaluation)`` (see ``over``).
+
+    Attributes:
+        over: ``""``: called as ``metric(evaluation) -> float``; ``"levels"``: the name holds
+            ``{k}`` and the metric is called as ``metric(evaluation, k)`` for k = 1..levels;
+            ``"classes"``: called once, returns an array (C,), reported as ``name[class]``.
+        task: ``hmc`` or ``regression``.
+        better: ``higher``, ``lower`` or ``""`` (neither: a count).
+        low, high: the bounds that every value obeys; ``None`` for unbounded.
+        decided: whether it reads decisions; then ``<name>_coherent`` is reported too.
+        paths: the tasks it is defined for.
+    """
+
+    over: Literal["", "levels", "classes"] = ""
+    task: Literal["hmc", "regression"] = "hmc"
+    better: Literal["higher", "lower", ""] = "higher"
+    low: float | None = 0.0
+    high: float | None = 1.0
+    decided: bool = True
+    paths: tuple[str, ...] = ("single", "multiple")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteSpec:
+    """A suite: the import path of a package and the TOML file in it (``"pkg:file.toml"``)."""
+
+    name: str
+    summary: str
+    source: str
+
+
+# --------------------------------------------------------------------------- what factories make
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be predicted.
+
+    Attributes:
+        kind: ``hmc`` or ``regression``.
+        paths: ``single`` or ``multiple`` label paths per sample (hmc).
+        depth: ``full`` if every path ends at a leaf, else ``ragged`` (hmc).
+        hierarchy: the classes (hmc); ``None`` for regression.
+        targets: the names of the targets (regression).
+    """
+
+    kind: Literal["hmc", "regression"] = "hmc"
+    paths: Literal["single", "multiple"] = "single"
+    depth: Literal["full", "ragged"] = "full"
+    hierarchy: Hierarchy | None = None
+    targets: tuple[str, ...] = ()
+
+
+class Image(Protocol):
+    """One picture of the view ``image``; decoded when asked, never kept."""
+
+    def load(self, min_side: int | None = None) -> np.ndarray:
+        """Pixels, (H, W) or (H, W, 3) uint8; may be reduced so long as min(H, W) >= min_side."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Samples with ids, views and targets. Order is the dataset's own and stable.
+
+    Attributes:
+        ids: N unique strings, the same on every machine.
+        views: name -> sequence of N rows (an ndarray or anything with ``__getitem__(int)``).
+        targets: hmc: ancestor-closed boolean (N, C), ndarray or scipy CSR, columns in the order
+            of ``task.hierarchy.classes``; regression: float (N, T).
+        task: see :class:`Task`.
+        fingerprint: hex digest over ids, contents and targets; what "the same data" means.
+        groups: N strings or None; samples of one group never part in a split.
+        duplicates: N strings or None; equal strings mean identical contents.
+        split: N strings or None: ``train``, ``validation``, ``test``, ``""`` (undecided), or the
+            name of a further test set, such as ``shifted``, which is scored apart and never
+            trained on.
+        synthetic: whether the samples were made up; shown wherever results are.
+        share_targets: whether truth may be redistributed with predictions.
+        notes: lines for the record (files left out, pixels cropped, ...).
+    """
+
+    ids: Sequence[str]
+    views: Mapping[str, Any]
+    targets: Any
+    task: Task
+    fingerprint: str
+    groups: Sequence[str] | None = None
+    duplicates: Sequence[str] | None = None
+    split: Sequence[str] | None = None
+    synthetic: bool = False
+    share_targets: bool = True
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What ``hmcbench data lint`` prints: counts and every problem.
+
+    Attributes:
+        source: the path that was read.
+        facts: name -> value, shown as a table (samples, classes per level, formats, ...).
+        problems: :class:`hmcbench.errors.Problem`, fatal ones and warnings.
+    """
+
+    source: str
+    facts: Mapping[str, str]
+    problems: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model sees at predict time: ids and views, never targets.
+
+    ``views[name]`` is a :class:`hmcbench.views.Rows`: index it with an int, a slice or an index
+    array; ``numpy.asarray(rows)`` reads all of it. The key is the view's name without parameters.
+    """
+
+    ids: Sequence[str]
+    views: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Labelled(Inputs):
+    """Training or validation samples. ``targets`` as in :class:`Dataset`, rows of this side."""
+
+    targets: Any
+    groups: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a model may know of the run it is in.
+
+    Attributes:
+        task: the task, with the hierarchy.
+        seed: reaches python, numpy and torch before ``fit``; use it for generators of your own.
+        device: ``cpu`` or ``cuda:0``.
+        threads: the number of CPU threads of this cell.
+        profile: ``quick``, ``standard`` or ``paper``.
+        folder: a private folder of this cell for checkpoints; kept until the cell has ended, and
+            handed to the same cell again if it was killed.
+        report: ``report(done, total, **values)``: call it once per epoch (or whatever step);
+            it drives the progress bar and becomes ``history.csv``. Values are numbers.
+    """
+
+    task: Task
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+    profile: str = "quick"
+    folder: str = ""
+    report: Callable[..., None] = lambda *_args, **_values: None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What ``predict`` returns.
+
+    Attributes:
+        values: hmc: float (N, C), one score per class in the order of ``hierarchy.classes``;
+            regression: float (N, T).
+        stop: float (N, L) or None: for ragged depth with a softmax per level, the share of the
+            extra ``stop`` output of every level (METRICS: never a class, never scored).
+    """
+
+    values: np.ndarray
+    stop: np.ndarray | None = None
+
+
+class Model(Protocol):
+    """What a model factory returns. All state lives in the object.
+
+    Optional: ``describe() -> Mapping[str, Value]`` after ``fit``, with any of ``parameters``
+    (count), ``multiply_adds`` (per sample), ``pretrained`` (bool) and notes of your own.
+    """
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Learn from ``train``; ``valid`` is for early stopping and model choice."""
+        ...
+
+    def predict(self, inputs: Inputs) -> Scores:
+        """Score samples, each independently of the others in ``inputs``."""
+        ...
+
+
+class Featurizer(Protocol):
+    """What a featurizer factory returns: a pure function of blocks of rows."""
+
+    def transform(self, rows: Sequence[Any]) -> np.ndarray:
+        """Rows of the source view -> array (len(rows), ...) of a fixed shape and type."""
+        ...
+
+
+class Metric(Protocol):
+    """What a metric's factory names.
+
+    A metric that is a function of sums over samples should be a
+    :class:`hmcbench.metrics.SampleMetric`: it then gets bootstrap intervals for nothing.
+    """
+
+    def __call__(self, evaluation: Evaluation) -> float: ...

@@ -1,0 +1,158 @@
+"""Records: what a cell leaves. A folder with ``record.json``, ``predictions.npz``, ``history.csv``.
+
+A record folder appears whole or not at all: it is filled under a temporary name and renamed. Its
+name ends with the cell's key, so a cell can never have two. The schema is versioned; older ones
+are migrated when read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hmcbench.cache import write_atomic
+from hmcbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from hmcbench.predictions import Predictions
+
+SCHEMA = 1
+JSON, NPZ, HISTORY = "record.json", "predictions.npz", "history.csv"
+CAUSES = ("crash", "error", "out of memory", "nan", "time-out", "not applicable")
+_REQUIRED = ("schema", "key", "status", "suite", "dataset", "model", "profile", "seed", "metrics")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: its folder and the content of ``record.json`` (see docs/records.md)."""
+
+    path: Path
+    data: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        return str(self.data["key"])
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.data["status"] == "ok")
+
+    def predictions(self) -> Predictions:
+        """Stored scores and truth; raises BadInput if missing or damaged."""
+        from hmcbench.predictions import Predictions
+
+        return Predictions.load(self.path / NPZ)
+
+
+def slug(text: str) -> str:
+    """A file name that says the same: letters, digits, ``.``, ``_``, ``-``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60] or "x"
+
+
+def folder_name(data: Mapping[str, Any]) -> str:
+    """``dataset--model--f0-s0--key``: readable first, unique by its key."""
+    fold = data.get("split", {}).get("fold", 0)
+    parts = (slug(data["dataset"]["name"]), slug(data["model"]["label"]), f"f{fold}-s{data['seed']}")
+    return "--".join((*parts, str(data["key"])[:16]))
+
+
+def records_dir(out: Path, suite: str) -> Path:
+    """``out/<suite>/records``."""
+    return out / slug(suite) / "records"
+
+
+def begin(folder: Path, key: str) -> Path:
+    """An empty temporary folder for the cell ``key``, beside the records."""
+    temporary = folder / f".part-{key[:16]}-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    return temporary
+
+
+def commit(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
+    """Write ``record.json`` into ``temporary`` and rename it to its final name.
+
+    An earlier record of the same key (a failure that is run again) is moved aside first and
+    removed last, so that a kill leaves the old record, the new one, or at worst none: never two.
+    """
+    write_atomic(temporary / JSON, dump(data))
+    final = folder / folder_name(data)
+    aside = folder / f".old-{final.name}-{os.getpid()}"
+    if final.exists():
+        final.rename(aside)
+    temporary.rename(final)
+    shutil.rmtree(aside, ignore_errors=True)
+    return Record(final, data)
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """JSON as it is stored: sorted keys, no NaN."""
+    return json.dumps(data, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def read(folder: Path) -> Record:
+    """Read and migrate one record folder; raises BadInput if it is none."""
+    path = folder / JSON
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(
+            f"{folder} holds no {JSON}", allowed="a record folder written by hmcbench run"
+        ) from None
+    except (ValueError, OSError) as error:
+        raise BadInput(f"{path} cannot be read ({error})", hint="remove the folder and run again") from None
+    return Record(folder, migrate(data, path))
+
+
+def migrate(data: Any, path: Path) -> dict[str, Any]:
+    """Bring older schemas up to date; refuse newer ones and what is no record."""
+    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        raise BadInput(f"{path} is not a record", allowed="a JSON object with a schema number")
+    if data["schema"] > SCHEMA:
+        raise BadInput(
+            f"{path} has schema {data['schema']}",
+            allowed=f"this version reads up to {SCHEMA}",
+            hint="upgrade hmcbench",
+        )
+    absent = [name for name in _REQUIRED if name not in data]
+    if absent:
+        raise BadInput(f"{path} lacks {', '.join(absent)}", allowed="a record written by hmcbench run")
+    return data
+
+
+def is_record(folder: Path) -> bool:
+    return (folder / JSON).is_file()
+
+
+def read_all(root: Path) -> list[Record]:
+    """All records at or below ``root`` (a record, a records folder, a suite's or a runs folder).
+
+    Sorted by folder name; temporary folders are passed over. Raises BadInput when there is no
+    such folder.
+    """
+    if not root.is_dir():
+        raise BadInput(f"no folder {root}", hint="hmcbench run --suite NAME writes records to runs/NAME")
+    if is_record(root):
+        return [read(root)]
+    found: list[Record] = []
+    for path in sorted(root.rglob(JSON)):
+        inside = path.parent.relative_to(root).parts
+        if not any(part.startswith(".") for part in inside):
+            found.append(read(path.parent))
+    return found
+
+
+def sweep(folder: Path, older_than_s: float = 3600.0) -> None:
+    """Remove what killed runs left behind: temporary folders whose process is gone, or old ones."""
+    for path in folder.glob(".[po]*-*"):
+        pid = path.name.rpartition("-")[2]
+        alive = pid.isdigit() and Path(f"/proc/{pid}").exists() if Path("/proc").is_dir() else False
+        if not alive or time.time() - path.stat().st_mtime > older_than_s:
+            shutil.rmtree(path, ignore_errors=True)
