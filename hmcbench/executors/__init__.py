@@ -1,0 +1,1 @@
+"""Where cells run. ``local`` runs them on this machine; others may follow as a plugin kind."""

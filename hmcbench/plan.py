@@ -1,0 +1,354 @@
+"""Suite + choices -> cells with keys. Reads the data (for fingerprints), trains nothing.
+
+A cell's key hashes everything that may change its result: data, split and hierarchy fingerprints,
+model id, version and resolved parameters, profile, fold, seed, protocol. It does not hash metrics,
+other models, where files lie, the device or package versions; those are recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from hmcbench import featurize
+from hmcbench.errors import BadInput, NotApplicable, PluginError, unknown
+from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
+from hmcbench.registry import Registry, create, load_object, missing, parse_reference
+from hmcbench.splits import Split, make_split
+from hmcbench.suites import Profile, Protocol, Suite
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pairing, with all that a worker needs. Plain data; travels as JSON."""
+
+    key: str
+    record: Mapping[str, Any]  # what the record says however the cell ends
+    dataset: str
+    dataset_params: Mapping[str, Value]
+    model: str
+    model_params: Mapping[str, Value]
+    profile: str
+    fold: int
+    seed: int
+    protocol: Mapping[str, Any]
+    threads: int
+    time_limit: float
+    memory_mb: int
+    preload: tuple[str, ...] = ()
+    accelerated: bool = False
+
+    @property
+    def label(self) -> str:
+        """The model as leaderboards show it."""
+        return str(self.record["model"]["label"])
+
+
+@dataclass(frozen=True)
+class NotPaired:
+    """A dataset and a model that cannot meet, and why."""
+
+    dataset: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of one command, in running order, and the pairs left out."""
+
+    suite: Suite
+    profile: str
+    cells: Sequence[Cell]
+    not_applicable: Sequence[NotPaired]
+    notes: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line may change about a suite.
+
+    Attributes:
+        profile: empty for the suite's first one.
+        data: dataset name -> path.
+        datasets, models: shell patterns; empty for all.
+        seeds: number of seeds; 0 for the profile's.
+        settings: ``model.param`` or ``dataset.param`` -> text.
+        dataset_params: set on every dataset that has them (``skip_bad``, ``crop_bottom``).
+        drop_leaks: see :class:`hmcbench.suites.Protocol`.
+        time_limit: seconds per cell; 0 for the profile's.
+    """
+
+    profile: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    seeds: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
+    dataset_params: Mapping[str, Value] = field(default_factory=dict)
+    drop_leaks: bool = False
+    time_limit: float = 0.0
+
+
+def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
+    """Resolve every reference, load and split every dataset, pair them, and key the cells.
+
+    Raises BadInput or DataProblems for anything that the user can mend before a run starts.
+    """
+    name = choices.profile or suite.default_profile
+    if name not in suite.profiles:
+        raise unknown(f"profile of suite {suite.name}", name, suite.profiles)
+    profile = suite.profiles[name]
+    if choices.time_limit:
+        profile = replace(profile, time_limit=choices.time_limit)
+    if choices.drop_leaks:
+        suite = replace(suite, protocol=replace(suite.protocol, drop_leaks=True))
+    models = _select("model", profile.models, choices.models, registry)
+    datasets = _select("dataset", suite.datasets, choices.datasets, registry)
+    _check_settings(choices, models, suite.datasets, registry)
+    cells: list[Cell] = []
+    skipped: list[NotPaired] = []
+    notes: list[str] = []
+    for dataset_ref in datasets:
+        spec, params = _resolve_dataset(registry, dataset_ref, name, choices)
+        dataset: Dataset = create(spec, params)
+        splits = make_splits(dataset, suite.protocol)
+        notes += [f"{dataset_ref}: {note}" for note in (*dataset.notes, *splits[0].notes)]
+        for model_ref in models:
+            try:
+                resolved = _pair(registry, spec, dataset, model_ref, name, choices)
+            except NotApplicable as error:
+                skipped.append(NotPaired(dataset_ref, model_ref, str(error).rstrip(".")))
+                continue
+            seeds = range(choices.seeds or profile.seeds)
+            cells += [
+                _cell(registry, suite, spec, params, dataset, resolved, profile, name, fold, split, seed)
+                for seed in seeds
+                for fold, split in enumerate(splits)
+            ]
+    return Plan(suite, name, cells, skipped, notes)
+
+
+def make_splits(dataset: Dataset, protocol: Protocol) -> list[Split]:
+    """One split, or one per fold."""
+    folds = protocol.folds if protocol.kind == "kfold" else 1
+    return [make_split(dataset, protocol, fold) for fold in range(folds)]
+
+
+def _select(kind: str, references: Sequence[str], patterns: Sequence[str], registry: Registry) -> list[str]:
+    """References chosen by ``--model``/``--dataset``: patterns over the suite's, or new ones."""
+    from fnmatch import fnmatchcase
+
+    if not patterns:
+        return list(references)
+    chosen: list[str] = []
+    for pattern in patterns:
+        hits = [r for r in references if r == pattern or ("[" not in pattern and fnmatchcase(r, pattern))]
+        if not hits:
+            if any(c in pattern for c in "*?"):
+                raise unknown(f"{kind} of this suite", pattern, references)
+            registry.resolve(f"{kind}s", pattern)
+            hits = [pattern]
+        chosen += [r for r in hits if r not in chosen]
+    return chosen
+
+
+def _check_settings(
+    choices: Choices, models: Sequence[str], datasets: Sequence[str], registry: Registry
+) -> None:
+    """``--data`` and ``--set`` must name something in the plan."""
+    dataset_names = [parse_reference(r).name for r in datasets]
+    names = [*(parse_reference(r).name for r in models), *dataset_names]
+    for name in choices.data:
+        if name not in dataset_names:
+            raise unknown("dataset of this suite", name, dataset_names, "--data NAME=PATH")
+    for key in choices.settings:
+        owner, dot, _ = key.rpartition(".")
+        if not dot:
+            raise BadInput(f"--set {key}", allowed="the form is --set model.param=value")
+        if owner not in names and owner not in (*models, *datasets):
+            raise unknown("model or dataset in --set", owner, names)
+
+
+def _settings(choices: Choices, reference: str) -> dict[str, Value]:
+    """The ``--set`` values that concern one reference, by its full text or by its name."""
+    name = parse_reference(reference).name
+    out: dict[str, Value] = {}
+    for key, value in choices.settings.items():
+        owner, _, param = key.rpartition(".")
+        if owner in (name, reference):
+            out[param] = value
+    return out
+
+
+def _resolve_dataset(
+    registry: Registry, reference: str, profile: str, choices: Choices
+) -> tuple[DatasetSpec, dict[str, Value]]:
+    spec = registry.get("datasets", parse_reference(reference).name)
+    extra: dict[str, Value] = {k: v for k, v in choices.dataset_params.items() if k in spec.params}
+    if spec.name in choices.data:
+        if not spec.path_param:
+            raise BadInput(
+                f"--data {spec.name}=...: this dataset reads no path",
+                hint=f"hmcbench show dataset {spec.name}",
+            )
+        extra[spec.path_param] = choices.data[spec.name]
+    resolved: tuple[DatasetSpec, dict[str, Value]]
+    resolved = registry.resolve("datasets", reference, profile, **(extra | _settings(choices, reference)))
+    return resolved
+
+
+def _pair(
+    registry: Registry, data: DatasetSpec, dataset: Dataset, reference: str, profile: str, choices: Choices
+) -> tuple[ModelSpec, dict[str, Value]]:
+    """The model with its parameters, or NotApplicable with the reason."""
+    spec, params = registry.resolve("models", reference, profile, **_settings(choices, reference))
+    task = dataset.task
+    if task.kind not in spec.tasks:
+        raise NotApplicable(f"does {' and '.join(spec.tasks)}, the dataset is {task.kind}")
+    if task.kind == "hmc" and task.paths not in spec.paths:
+        raise NotApplicable(f"takes {' or '.join(spec.paths)} label paths, the dataset has {task.paths}")
+    if task.kind == "hmc" and task.depth not in spec.depths:
+        raise NotApplicable(
+            f"takes labels of {' or '.join(spec.depths)} depth, the dataset's are {task.depth}"
+        )
+    absent = missing(spec)
+    if absent:
+        extra = f" (pip install 'hmcbench[{spec.extra}]')" if spec.extra else ""
+        raise NotApplicable(f"needs {', '.join(absent)}{extra}")
+    featurize.plan_views(registry, data.views, spec.views, params)
+    return spec, params
+
+
+def _cell(
+    registry: Registry,
+    suite: Suite,
+    data: DatasetSpec,
+    data_params: Mapping[str, Value],
+    dataset: Dataset,
+    model: tuple[ModelSpec, dict[str, Value]],
+    profile: Profile,
+    profile_name: str,
+    fold: int,
+    split: Split,
+    seed: int,
+) -> Cell:
+    spec, params = model
+    hierarchy = dataset.task.hierarchy
+    identity = [
+        dataset.fingerprint,
+        split.fingerprint,
+        hierarchy.fingerprint if hierarchy is not None else "",
+        [spec.name, spec.version, {k: v for k, v in params.items() if not spec.params[k].cosmetic}],
+        [profile_name, fold, seed, asdict(suite.protocol)],
+    ]
+    return Cell(
+        key=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        record={
+            "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
+            "dataset": describe_dataset(data, dataset),
+            "split": describe_split(suite.protocol, fold, split),
+            "model": describe_model(registry, spec, params, profile_name),
+            "profile": profile_name,
+            "seed": seed,
+        },
+        dataset=data.name,
+        dataset_params=dict(data_params),
+        model=spec.name,
+        model_params=params,
+        profile=profile_name,
+        fold=fold,
+        seed=seed,
+        protocol=asdict(suite.protocol),
+        threads=profile.threads,
+        time_limit=profile.time_limit,
+        memory_mb=profile.memory_mb,
+        preload=_preload(registry, spec, params, data),
+        accelerated=spec.accelerated,
+    )
+
+
+def describe_dataset(spec: DatasetSpec, dataset: Dataset) -> dict[str, Any]:
+    """The dataset's part of a record."""
+    task = dataset.task
+    hierarchy = task.hierarchy
+    return {
+        "name": spec.name,
+        "fingerprint": dataset.fingerprint,
+        "synthetic": dataset.synthetic,
+        "share_targets": dataset.share_targets,
+        "samples": len(dataset.ids),
+        "task": task.kind,
+        "paths": task.paths,
+        "depth": task.depth,
+        "classes": hierarchy.n if hierarchy is not None else 0,
+        "levels": hierarchy.depth if hierarchy is not None else 0,
+        "hierarchy": hierarchy.fingerprint if hierarchy is not None else "",
+        "targets": list(task.targets),
+        "notes": list(dataset.notes),
+    }
+
+
+def describe_split(protocol: Protocol, fold: int, split: Split) -> dict[str, Any]:
+    """The split's part of a record."""
+    return {
+        **asdict(protocol),
+        "fold": fold,
+        "fingerprint": split.fingerprint,
+        "counts": {name: len(rows) for name, rows in split.sides.items()},
+        "notes": list(split.notes),
+    }
+
+
+def describe_model(
+    registry: Registry, spec: ModelSpec, params: Mapping[str, Value], profile: str
+) -> dict[str, Any]:
+    """The model's part of a record, before it is fitted."""
+    owner = registry.owner("models", spec.name)
+    return {
+        "label": registry.label("models", spec, params, profile),
+        "name": spec.name,
+        "version": spec.version,
+        "params": dict(params),
+        "plugin": {"name": owner.name, "distribution": owner.distribution, "version": owner.version},
+        "transductive": spec.transductive,
+        "parameters": None,
+        "multiply_adds": None,
+        "pretrained": None,
+    }
+
+
+def _preload(
+    registry: Registry, spec: ModelSpec, params: Mapping[str, Value], data: DatasetSpec
+) -> tuple[str, ...]:
+    """Modules that the fork server should have imported before this cell starts."""
+    steps = [s for v in featurize.plan_views(registry, data.views, spec.views, params) for s in v.steps]
+    modules: dict[str, None] = dict.fromkeys(spec.requires)
+    for source in (spec, data, *(step.spec for step in steps)):
+        modules.update(dict.fromkeys(source.requires))
+        if isinstance(source.factory, str):
+            modules[source.factory.partition(":")[0]] = None
+    return tuple(modules)
+
+
+def load_dataset(registry: Registry, cell: Cell) -> Dataset:
+    """The dataset of a cell, loaded anew (in the worker)."""
+    spec = registry.get("datasets", cell.dataset)
+    dataset = create(spec, cell.dataset_params)
+    if not isinstance(dataset, Dataset):
+        raise PluginError(f"dataset {spec.name} made a {type(dataset).__name__}, not a Dataset")
+    return dataset
+
+
+def lint_dataset(registry: Registry, reference: str, path: str, **params: Value) -> Any:
+    """The DataReport of a dataset that can lint; raises BadInput where it cannot."""
+    spec = registry.get("datasets", parse_reference(reference).name)
+    if not spec.linter or not spec.path_param:
+        able = [s.name for s in registry.specs("datasets") if s.linter]
+        raise BadInput(f"dataset {spec.name} reads no files", allowed=f"these do: {', '.join(able)}")
+    params = {k: v for k, v in params.items() if k in spec.params}
+    _, resolved = registry.resolve("datasets", reference, "", **(params | {spec.path_param: path}))
+    return load_object(spec.linter)(**resolved)

@@ -1,0 +1,156 @@
+"""One cell in one process: load, split, featurize, fit, predict, score.
+
+The runner hands over a cell as plain data, a folder to fill and two pipe ends. What the worker
+leaves in the folder (``result.json``, ``predictions.npz``, ``history.csv``, ``log.txt``) becomes the
+record; a worker that dies leaves a log and its exit status, which the runner turns into a cause.
+"""
+
+from __future__ import annotations
+
+import csv
+import faulthandler
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from hmcbench import records
+from hmcbench.cache import write_atomic
+from hmcbench.errors import HmcbenchError
+from hmcbench.plan import Cell
+
+RESULT, LOG = "result.json", "log.txt"
+
+
+def main(cell: Cell, folder: str, work: str, device: str, progress: Connection, alive: Connection) -> None:
+    """Entry point of the process. Never raises; the outcome is ``result.json``."""
+    _detach(alive)
+    part = Path(folder)
+    _redirect(part / LOG)
+    if device.startswith("cuda:"):  # the cell sees one GPU, and calls it cuda:0
+        os.environ["CUDA_VISIBLE_DEVICES"] = device.partition(":")[2]
+        device = "cuda:0"
+    try:
+        # the imports come after the process is on its own: they may take seconds, or fail
+        from hmcbench.cell import run_cell
+
+        result: dict[str, Any] = {"status": "ok", "cause": None, "message": ""}
+        result |= run_cell(cell, part, work, device, Reporter(progress, part / records.HISTORY))
+    except BaseException as error:  # whatever a plugin raises becomes a record
+        result = failure(error)
+        if not isinstance(error, HmcbenchError):
+            traceback.print_exc()
+    write_atomic(part / RESULT, records.dump(result))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    progress.close()
+    os._exit(0)  # plugin threads and exit hooks have no say in when a cell ends
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """Status, cause and a one-line message for an exception."""
+    name = type(error).__name__
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, MemoryError) or name in ("OutOfMemoryError", "_ArrayMemoryError"):
+        cause = "out of memory"
+    elif isinstance(error, FloatingPointError):
+        cause = "nan"
+    else:
+        cause = "error"
+    message = text if isinstance(error, HmcbenchError) else f"{name}: {text}" if text else name
+    return {"status": "failed", "cause": cause, "message": message}
+
+
+class Reporter:
+    """``Run.report``: sends progress to the runner and collects the history."""
+
+    def __init__(self, progress: Connection, history: Path) -> None:
+        self._progress, self._history = progress, history
+        self._rows: list[dict[str, float]] = []
+
+    def phase(self, name: str) -> None:
+        self._send({"phase": name})
+
+    def __call__(self, done: int, total: int, **values: float) -> None:
+        self._send({"done": int(done), "total": int(total)})
+        self._rows.append({"step": done} | {k: float(v) for k, v in values.items()})
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        with suppress(OSError):  # the runner is gone; the watchdog ends this process
+            self._progress.send(dict(message))
+
+    def write(self) -> None:
+        """``history.csv``: one row per report, a column per value that was ever reported."""
+        if not self._rows:
+            return
+        columns = list(dict.fromkeys(name for row in self._rows for name in row))
+        with self._history.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self._rows)
+
+
+def _detach(alive: Connection) -> None:
+    """Own process group (so that the whole tree can be ended), and an end when the runner ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setsid"):
+        os.setsid()
+    _die_with_parent()
+
+    def watch() -> None:
+        with suppress(EOFError, OSError):
+            alive.recv_bytes()  # nothing is ever sent: it returns when the runner is gone
+        end_group(os.getpid())
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="runner-watch").start()
+
+
+def _die_with_parent() -> None:
+    """Linux: be killed when the fork server ends, even inside C code that holds the interpreter."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+
+
+def end_group(pid: int) -> None:
+    """Kill the process group that ``pid`` leads, itself included."""
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGTERM)
+
+
+def _redirect(log: Path) -> None:
+    """Send all output, that of C libraries included, to the cell's log."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    faulthandler.enable(file=sys.stderr)
+    warnings.simplefilter("default")
+    print(f"started {time.strftime('%Y-%m-%dT%H:%M:%S%z')}")
+
+
+def seed_everything(seed: int) -> None:
+    """One seed reaches python, numpy and, where it is loaded, torch."""
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (plugins may use the global generator)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
