@@ -1,0 +1,150 @@
+"""``leaderboard``, ``rescore`` and ``publish``: what is done with records, without any training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hmcbench.errors import BadInput, unknown
+
+if TYPE_CHECKING:
+    from hmcbench.leaderboard.board import Board
+
+_RUNS = click.argument("runs", default="runs", type=click.Path(path_type=Path))
+
+
+def suite_folders(runs: Path, suite: str = "") -> list[Path]:
+    """Folders that hold ``records/``: ``runs`` itself, or the suites below it."""
+    if not runs.is_dir():
+        raise BadInput(f"no folder {runs}", hint="hmcbench run --suite NAME writes records to runs/NAME")
+    if (runs / "records").is_dir():
+        return [runs]
+    found = sorted(p.parent for p in runs.glob("*/records") if p.is_dir())
+    if suite:
+        chosen = [p for p in found if p.name == suite]
+        if not chosen:
+            raise unknown(f"suite in {runs}", suite, [p.name for p in found])
+        return chosen
+    if not found:
+        raise BadInput(
+            f"{runs} holds no records", hint="hmcbench run --suite NAME writes records to runs/NAME"
+        )
+    return found
+
+
+def boards_of(folder: Path) -> list[Board]:
+    """The boards of one suite's folder, from its records and ``suite.json`` alone."""
+    from hmcbench import records, runner
+    from hmcbench.leaderboard import build
+
+    info = runner.read_suite(folder)
+    expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
+    return build(records.read_all(folder / "records"), info, expected)
+
+
+def write_boards(folder: Path) -> tuple[list[Board], list[Path]]:
+    """Write ``leaderboard.md``, ``.csv`` and ``.json`` into the folder."""
+    from hmcbench.cache import write_atomic
+
+    boards = boards_of(folder)
+    written = []
+    for kind in ("md", "csv", "json"):
+        path = folder / f"leaderboard.{kind}"
+        write_atomic(path, render(boards, kind))
+        written.append(path)
+    return boards, written
+
+
+def render(boards: Sequence[Board], kind: str) -> str:
+    """Markdown, CSV or JSON text."""
+    from hmcbench import leaderboard
+
+    made: dict[str, Any] = {
+        "md": leaderboard.to_markdown,
+        "csv": leaderboard.to_csv,
+        "json": leaderboard.to_json,
+    }
+    return str(made[kind](boards))
+
+
+def show_boards(boards: Sequence[Board]) -> None:
+    """Print boards to the console."""
+    from rich.console import Console
+
+    from hmcbench.leaderboard import print_console
+
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    print_console(boards, console)
+
+
+@click.command("leaderboard")
+@_RUNS
+@click.option("--suite", default="", metavar="NAME", help="Only this suite.")
+@click.option("--format", "kind", type=click.Choice(["console", "md", "csv", "json"]), default="console")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
+def leaderboard_command(runs: Path, suite: str, kind: str, output: Path | None) -> None:
+    """Show or write the leaderboards of RUNS (a runs folder, a suite's folder, or published results).
+
+    \b
+    Example:
+      hmcbench leaderboard
+      hmcbench leaderboard runs --suite sem-failure --format md --output board.md
+    """
+    boards = [board for folder in suite_folders(runs, suite) for board in boards_of(folder)]
+    if output is not None:
+        from hmcbench.cache import write_atomic
+
+        if not output.parent.is_dir():
+            raise BadInput(f"no folder {output.parent}", hint="make it first, or name another file")
+        write_atomic(output, render(boards, "md" if kind == "console" else kind))
+        click.echo(f"leaderboard  {output}")
+    elif kind == "console":
+        show_boards(boards)
+    else:
+        click.echo(render(boards, kind), nl=False)
+
+
+@click.command("rescore")
+@_RUNS
+@click.option("--suite", default="", metavar="NAME", help="Only this suite.")
+def rescore_command(runs: Path, suite: str) -> None:
+    """Compute every installed metric for old records, from their stored predictions alone.
+
+    Needs neither the data nor the plugins that made the records; run it after installing a metric.
+
+    \b
+    Example:
+      hmcbench rescore runs
+    """
+    from hmcbench.rescore import rescore
+
+    for folder in suite_folders(runs, suite):
+        result = rescore(folder / "records")
+        click.echo(f"{folder}: {result}")
+        for path in write_boards(folder)[1]:
+            click.echo(f"leaderboard  {path}")
+
+
+@click.command("publish")
+@_RUNS
+@click.option(
+    "--to", "target", default="results", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+)
+@click.option("--suite", default="", metavar="NAME", help="Only this suite.")
+def publish_command(runs: Path, target: Path, suite: str) -> None:
+    """Copy records and leaderboards of RUNS to a folder that can be committed or served.
+
+    Truth that may not be redistributed is left out; nothing that others published is removed.
+
+    \b
+    Example:
+      hmcbench publish runs --to results
+    """
+    from hmcbench.publish import publish
+
+    for path in publish(runs, target, suite):
+        click.echo(f"published    {path}")

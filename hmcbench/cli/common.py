@@ -1,0 +1,27 @@
+"""What several commands share: parsing of NAME=VALUE and the progress of a run in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hmcbench.errors import BadInput
+
+
+def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:
+    """``("a=1", "b=2")`` -> ``{"a": "1", "b": "2"}``; raises BadInput that shows the form."""
+    out: dict[str, str] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise BadInput(f"{option} {text!r}", allowed=f"the form is {option} {form}")
+        if key.strip() in out:
+            raise BadInput(f"{option} {key.strip()} is given twice")
+        out[key.strip()] = value.strip()
+    return out
+
+
+def duration(seconds: float) -> str:
+    """``75`` -> ``1:15``; hours where there are any."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

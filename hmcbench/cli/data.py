@@ -1,0 +1,54 @@
+"""``hmcbench data lint``: every problem of a data set, before a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from tabulate import tabulate
+
+from hmcbench.registry import default_registry
+
+
+@click.group("data")
+def data_command() -> None:
+    """Check data before a run."""
+
+
+@data_command.command("lint")
+@click.argument("path")
+@click.option(
+    "--as", "dataset", default="images", show_default=True, metavar="DATASET", help="Read it as this dataset."
+)
+@click.option("--crop-bottom", default="", metavar="auto|PX", help="Check as if the data bar were cut off.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> int:
+    """List every problem of the files at PATH with file and reason; exit status 2 if a run would refuse.
+
+    \b
+    Example:
+      hmcbench data lint my_images
+    """
+    from hmcbench.plan import lint_dataset
+
+    extra = {"crop_bottom": crop_bottom} if crop_bottom else {}
+    report = lint_dataset(default_registry(), dataset, path, **extra)
+    fatal = [p for p in report.problems if p.fatal]
+    if as_json:
+        problems = [asdict(p) for p in report.problems]
+        click.echo(
+            json.dumps({"source": report.source, "facts": dict(report.facts), "problems": problems}, indent=1)
+        )
+        return 2 if fatal else 0
+    click.echo(tabulate(report.facts.items(), tablefmt="plain"))
+    for problem in sorted(report.problems, key=lambda p: (not p.fatal, p.kind, p.where)):
+        click.echo(f"{'error  ' if problem.fatal else 'warning'}  {problem.where}: {problem.what}")
+    warnings = len(report.problems) - len(fatal)
+    click.echo(f"{len(fatal)} errors, {warnings} warnings")
+    if fatal:
+        skippable = all(p.skippable for p in fatal)
+        click.echo(
+            "a run refuses to start" + ("; with --skip-bad it leaves those files out" if skippable else "")
+        )
+    return 2 if fatal else 0

@@ -1,0 +1,108 @@
+"""``hmcbench doctor``: what is installed, what is missing, and whether a small suite runs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hmcbench.registry import default_registry, missing
+
+
+@click.command("doctor")
+@click.option("--fast", is_flag=True, help="Leave the smoke suite out.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def doctor_command(fast: bool, as_json: bool) -> int:
+    """Check this installation and run the smoke suite (under 20 seconds).
+
+    \b
+    Example:
+      hmcbench doctor
+    """
+    checks = [*system(), *plugins(), *libraries()]
+    if not fast:
+        checks.append(smoke())
+    good = all(c["ok"] is not False for c in checks)
+    if as_json:
+        click.echo(json.dumps({"ok": good, "checks": checks}, indent=1))
+    else:
+        for check in checks:
+            mark = {True: "ok     ", False: "FAILED ", None: "absent "}[check["ok"]]
+            click.echo(f"{mark} {check['name']}: {check['detail']}")
+        click.echo("everything that is installed works" if good else "something is wrong: see FAILED above")
+    return 0 if good else 1
+
+
+def check(name: str, ok: bool | None, detail: str) -> dict[str, Any]:
+    """``ok``: True, False, or None for something optional that is not there."""
+    return {"name": name, "ok": ok, "detail": detail}
+
+
+def system() -> list[dict[str, Any]]:
+    """Versions, hardware, and whether the cache can be written to."""
+    from hmcbench import resources
+    from hmcbench.cache import cache_dir
+
+    found = resources.versions(("sklearn", "torch", "torchvision", "timm"))
+    facts = resources.hardware("cpu")
+    gpus = resources.cuda_devices()
+    cache = cache_dir()
+    probe = cache / ".doctor"
+    try:
+        probe.write_bytes(b"")
+        probe.unlink()
+        writable = True
+    except OSError:
+        writable = False
+    return [
+        check("versions", True, ", ".join(f"{k} {v}" for k, v in found.items())),
+        check("machine", True, f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gb']} GB"),
+        check(
+            "gpu",
+            True if gpus else None,
+            f"{len(gpus)} visible" if gpus else "none visible; models run on the CPU",
+        ),
+        check("cache", writable, str(cache)),
+    ]
+
+
+def plugins() -> list[dict[str, Any]]:
+    """One line per plugin; a broken one is named with its reason."""
+    registry = default_registry()
+    return [
+        check(f"plugin {p.name}", not p.error, p.error or f"{p.distribution} {p.version}")
+        for p in registry.manager.plugins
+    ]
+
+
+def libraries() -> list[dict[str, Any]]:
+    """Extras whose libraries are missing, with the command that installs them."""
+    registry = default_registry()
+    absent: dict[str, set[str]] = {}
+    for kind in ("datasets", "models", "featurizers"):
+        for spec in registry.specs(kind):
+            if missing(spec):
+                absent.setdefault(spec.extra or spec.name, set()).update(missing(spec))
+    return [
+        check(f"extra {extra}", None, f"{', '.join(sorted(names))}: pip install 'hmcbench[{extra}]'")
+        for extra, names in sorted(absent.items())
+    ]
+
+
+def smoke() -> dict[str, Any]:
+    """Run the suite ``smoke`` in a temporary folder."""
+    from hmcbench import runner
+    from hmcbench.plan import Choices, make_plan
+    from hmcbench.suites import load_suite
+
+    registry = default_registry()
+    plan = make_plan(load_suite(registry, "smoke"), registry, Choices())
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = runner.execute(plan, Path(folder), device="cpu")
+    if outcome.failed:
+        first = outcome.failed[0].data
+        return check("smoke suite", False, f"{first['model']['label']}: {first['cause']}: {first['message']}")
+    return check("smoke suite", len(outcome.done) == len(plan.cells), f"{len(outcome.done)} cells ran")

@@ -1,0 +1,153 @@
+"""``hmcbench list`` and ``hmcbench show``: what is installed. Imports no numerical library."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from tabulate import tabulate
+
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import PROFILES, Spec
+from hmcbench.registry import KINDS, Registry, default_registry, load_object, missing
+
+_CHOICES = ["plugins", *KINDS]
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(_CHOICES), default="plugins")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def list_command(kind: str, as_json: bool) -> None:
+    """List what is installed: plugins, suites, datasets, models, metrics, featurizers.
+
+    \b
+    Example:
+      hmcbench list models
+      hmcbench list metrics --json
+    """
+    registry = default_registry()
+    rows = (
+        _plugins(registry) if kind == "plugins" else [_row(registry, kind, s) for s in registry.specs(kind)]
+    )
+    if as_json:
+        click.echo(json.dumps(rows, indent=1, sort_keys=True))
+        return
+    if not rows:
+        click.echo(f"no {kind} are installed")
+        return
+    click.echo(tabulate([list(r.values()) for r in rows], headers=list(rows[0]), tablefmt="simple"))
+
+
+def _plugins(registry: Registry) -> list[dict[str, Any]]:
+    return [
+        {
+            "plugin": p.name,
+            "package": f"{p.distribution} {p.version}",
+            "hooks": ", ".join(h.removeprefix("hmcbench_") for h in p.hooks),
+            "status": f"broken: {p.error}" if p.error else "ok",
+        }
+        for p in registry.manager.plugins
+    ]
+
+
+def _row(registry: Registry, kind: str, spec: Any) -> dict[str, Any]:
+    row = {"name": spec.name, "plugin": registry.owner(kind, spec.name).name}
+    if kind == "models":
+        row["views"] = ", ".join(v.partition("[")[0] for v in spec.views) or "none"
+    if kind == "datasets":
+        row["views"] = ", ".join(spec.views)
+    if kind == "featurizers":
+        row["from"] = spec.source.partition("[")[0]
+    if kind == "metrics":
+        row["better"] = spec.better
+    if isinstance(spec, Spec) and kind != "metrics":
+        row["status"] = _status(spec)
+    return {**row, "summary": spec.summary}
+
+
+def _status(spec: Spec) -> str:
+    absent = missing(spec)
+    if not absent:
+        return "ok"
+    return f"needs {', '.join(absent)}" + (f": pip install 'hmcbench[{spec.extra}]'" if spec.extra else "")
+
+
+@click.command("show")
+@click.argument("kind", type=click.Choice([k.removesuffix("s") for k in KINDS]))
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def show_command(kind: str, name: str, as_json: bool) -> None:
+    """Show one dataset, model, metric, featurizer or suite.
+
+    \b
+    Example:
+      hmcbench show model hffnet-2d
+      hmcbench show metric hf1_samples
+    """
+    registry = default_registry()
+    if kind == "suite":
+        from hmcbench.suites import load_suite
+
+        info = load_suite(registry, name).info()
+        click.echo(json.dumps(info, indent=1, default=list) if as_json else _suite_text(info))
+        return
+    name, _, variant = name.partition(":")
+    spec = registry.get(f"{kind}s", name.partition("[")[0])
+    if variant and not spec.variant:
+        raise BadInput(f"{spec.name} takes no :variant", hint=f"hmcbench show {kind} {spec.name}")
+    plugin = registry.owner(f"{kind}s", spec.name)
+    facts = {
+        "name": spec.name,
+        "summary": spec.summary,
+        "version": spec.version,
+        "plugin": f"{plugin.name} ({plugin.distribution} {plugin.version})",
+        "status": _status(spec),
+        "aliases": ", ".join(spec.aliases),
+        "citation": spec.citation,
+        "licence": spec.licence,
+    }
+    for extra in ("task", "tasks", "views", "paths", "depths", "scores", "source", "better", "over"):
+        value = getattr(spec, extra, "")
+        facts[extra] = ", ".join(value) if isinstance(value, tuple) else value
+    params = [_param(spec, p) for p in spec.params]
+    if as_json:
+        click.echo(json.dumps({**facts, "params": params}, indent=1))
+        return
+    click.echo(tabulate([(k, v) for k, v in facts.items() if v], tablefmt="plain"))
+    if params:
+        click.echo("\nparameters (the default, then the profiles that differ)")
+        click.echo(tabulate(params, headers="keys", tablefmt="simple"))
+    if kind == "metric":
+        click.echo("\n" + (load_object(spec.factory).__doc__ or "").strip())
+
+
+def _param(spec: Spec, name: str) -> dict[str, Any]:
+    param = spec.params[name]
+    row: dict[str, Any] = {"name": name, "default": _text(param.default)}
+    for profile in PROFILES:
+        if any(name in values for values in spec.profiles.values()):
+            row[profile] = _text(spec.profiles.get(profile, {}).get(name, param.default))
+        else:
+            row[profile] = ""
+    bounds = f" [{param.low:g} ..]" if param.low is not None and param.high is None else ""
+    if param.low is not None and param.high is not None:
+        bounds = f" [{param.low:g} .. {param.high:g}]"
+    choices = f" ({', '.join(map(str, param.choices))})" if param.choices else ""
+    return {**row, "help": param.help + choices + bounds}
+
+
+def _text(value: Any) -> str:
+    return '""' if value == "" else str(value)
+
+
+def _suite_text(info: dict[str, Any]) -> str:
+    suite = info["suite"]
+    lines = [f"{suite['name']} (version {suite['version']})", suite["summary"], ""]
+    lines.append(f"datasets  {', '.join(suite['datasets'])}")
+    lines.append(f"ranked by {suite['primary']}")
+    lines.append("split     " + ", ".join(f"{k}={v}" for k, v in info["protocol"].items()))
+    for name, profile in info["profiles"].items():
+        rest = ", ".join(f"{k}={v}" for k, v in profile.items() if k != "models")
+        lines += [f"{name:9} {rest}", *(f"          {m}" for m in profile["models"])]
+    return "\n".join(lines)

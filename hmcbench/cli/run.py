@@ -1,0 +1,162 @@
+"""``hmcbench run``: plan, run, show, write the leaderboard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hmcbench.cli import INTERRUPTED
+from hmcbench.cli.common import pairs
+from hmcbench.errors import BadInput
+from hmcbench.registry import default_registry
+
+if TYPE_CHECKING:
+    from hmcbench.plan import Plan
+    from hmcbench.runner import Outcome
+
+
+@click.command("run")
+@click.option("--suite", required=True, metavar="NAME|FILE.toml", help="The suite to run.")
+@click.option("--data", multiple=True, metavar="NAME=PATH", help="Use your own files for the dataset NAME.")
+@click.option(
+    "--dataset", "datasets", multiple=True, metavar="PATTERN", help="Only these datasets of the suite."
+)
+@click.option(
+    "--model", "models", multiple=True, metavar="PATTERN", help="Only these models, or others by name."
+)
+@click.option(
+    "--profile", default="", metavar="NAME", help="quick, standard or paper; the suite's first if absent."
+)
+@click.option(
+    "--seeds", default=0, type=click.IntRange(0), metavar="N", help="Seeds 0..N-1; 0: as the profile says."
+)
+@click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
+@click.option(
+    "--jobs", default=1, type=click.IntRange(1, 256), show_default=True, help="Cells side by side on a CPU."
+)
+@click.option(
+    "--timeout",
+    default=0.0,
+    type=click.FloatRange(0),
+    metavar="S",
+    help="Seconds per cell; 0: the profile's.",
+)
+@click.option(
+    "--rerun",
+    type=click.Choice(["missing", "failed", "all"]),
+    default="missing",
+    show_default=True,
+    help="Which cells to run.",
+)
+@click.option(
+    "--skip-bad", is_flag=True, help="Leave out files that cannot be used, and say so in the record."
+)
+@click.option(
+    "--drop-leaks", is_flag=True, help="Remove training copies of test samples from a predefined split."
+)
+@click.option(
+    "--crop-bottom", default="", metavar="auto|PX", help="Cut the instrument's data bar off images."
+)
+@click.option("--set", "settings", multiple=True, metavar="MODEL.PARAM=VALUE", help="Change a parameter.")
+@click.option("--out", default="runs", type=click.Path(file_okay=False, path_type=Path), show_default=True)
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end and nothing else.")
+def run_command(**options: Any) -> int:
+    """Run every dataset x model pairing of a suite and write its leaderboard.
+
+    Only what has no record yet is run: type the same command again after an interruption.
+
+    \b
+    Example:
+      hmcbench run --suite sem-failure
+      hmcbench run --suite sem-failure --data sem-failure=my_images --model 'timm:*' --seeds 3
+      hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
+    """
+    from hmcbench import runner
+    from hmcbench.cli import live
+
+    plan = make_plan(options)
+    check_device(options["device"])
+    out: Path = options["out"]
+    todo = runner.pending(plan, out, options["rerun"])
+    quiet = options["as_json"]
+    if not quiet:
+        live.show_plan(plan, todo, out)
+    if options["dry_run"]:
+        if quiet:
+            click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
+        return 0
+    view = live.Silent() if quiet else live.view(todo, options["jobs"])
+    with view:
+        outcome = runner.execute(
+            plan,
+            out,
+            device=options["device"],
+            jobs=options["jobs"],
+            rerun=options["rerun"],
+            observer=view,
+        )
+    return finish(plan, outcome, quiet)
+
+
+def make_plan(options: dict[str, Any]) -> Plan:
+    """Read the suite and the data, and pair them."""
+    from hmcbench.plan import Choices
+    from hmcbench.plan import make_plan as plan_suite
+    from hmcbench.suites import load_suite
+
+    dataset_params: dict[str, Any] = {}
+    if options["skip_bad"]:
+        dataset_params["skip_bad"] = True
+    if options["crop_bottom"]:
+        dataset_params["crop_bottom"] = options["crop_bottom"]
+    choices = Choices(
+        profile=options["profile"],
+        data=pairs("--data", options["data"], "NAME=PATH"),
+        datasets=options["datasets"],
+        models=options["models"],
+        seeds=options["seeds"],
+        settings=pairs("--set", options["settings"], "model.param=value"),
+        dataset_params=dataset_params,
+        drop_leaks=options["drop_leaks"],
+        time_limit=options["timeout"],
+    )
+    registry = default_registry()
+    return plan_suite(load_suite(registry, options["suite"]), registry, choices)
+
+
+def check_device(device: str) -> None:
+    """Raise BadInput for anything but auto, cpu, cuda or cuda:N."""
+    kind, colon, index = device.partition(":")
+    if device not in ("auto", "cpu", "cuda") and not (kind == "cuda" and colon and index.isdigit()):
+        raise BadInput(f"--device {device!r}", allowed="allowed: auto, cpu, cuda, cuda:N")
+
+
+def finish(plan: Plan, outcome: Outcome, quiet: bool) -> int:
+    """Write and show the leaderboard; the exit status."""
+    from hmcbench.cli.board import show_boards, write_boards
+
+    written: list[Path] = []
+    if outcome.done:
+        boards, written = write_boards(outcome.folder)
+        if not quiet:
+            show_boards(boards)
+    if quiet:
+        rows = [dict(r.data) | {"path": str(r.path)} for r in outcome.done]
+        click.echo(json.dumps({"records": rows, "leaderboard": [str(p) for p in written]}, indent=1))
+    else:
+        for record in outcome.done:
+            cause = "" if record.ok else f"  ({record.data['cause']}: {record.data['message']})"
+            click.echo(f"record       {record.path}{cause}")
+        for path in written:
+            click.echo(f"leaderboard  {path}")
+    if outcome.interrupted:
+        left = len(plan.cells) - len(outcome.done)
+        click.echo(
+            f"hmcbench: interrupted; {left} cells left: type the same command again to go on", err=True
+        )
+        return INTERRUPTED
+    return 1 if outcome.failed else 0
