@@ -6,7 +6,30 @@ The names below are what plugins write to; each is imported when first used.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names, for type checkers
+    from hmcbench.errors import BadInput as BadInput
+    from hmcbench.errors import DataProblems as DataProblems
+    from hmcbench.errors import Problem as Problem
+    from hmcbench.evaluation import Evaluation as Evaluation
+    from hmcbench.hierarchy import Hierarchy as Hierarchy
+    from hmcbench.hookspecs import hookimpl as hookimpl
+    from hmcbench.interfaces import DataReport as DataReport
+    from hmcbench.interfaces import Dataset as Dataset
+    from hmcbench.interfaces import DatasetSpec as DatasetSpec
+    from hmcbench.interfaces import FeaturizerSpec as FeaturizerSpec
+    from hmcbench.interfaces import Inputs as Inputs
+    from hmcbench.interfaces import Labelled as Labelled
+    from hmcbench.interfaces import MetricSpec as MetricSpec
+    from hmcbench.interfaces import ModelSpec as ModelSpec
+    from hmcbench.interfaces import Param as Param
+    from hmcbench.interfaces import Run as Run
+    from hmcbench.interfaces import Scores as Scores
+    from hmcbench.interfaces import SuiteSpec as SuiteSpec
+    from hmcbench.interfaces import Task as Task
+    from hmcbench.metrics import SampleMetric as SampleMetric
+    from hmcbench.views import Rows as Rows
 
 _WHERE = {
     "hookimpl": "hmcbench.hookspecs",

@@ -8,6 +8,8 @@ gets has no targets.
 from __future__ import annotations
 
 import importlib
+import random
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +28,6 @@ from hmcbench.registry import Registry, create, default_registry
 from hmcbench.splits import Split, make_split
 from hmcbench.suites import Protocol
 from hmcbench.views import Rows
-from hmcbench.worker import seed_everything
 
 if TYPE_CHECKING:
     from hmcbench.worker import Reporter
@@ -72,7 +73,7 @@ def run_cell(cell: Cell, part: Path, work: str, device: str, report: Reporter) -
         "model": {**cell.record["model"], **plain(described)},
         "decision": {
             "rule": decisions.rule_name(task, thresholds),
-            "thresholds": plain_thresholds(thresholds),
+            "thresholds": thresholds.to_json() if thresholds is not None else None,
         },
         "metrics": scored,
         "timing": timing,
@@ -80,6 +81,15 @@ def run_cell(cell: Cell, part: Path, work: str, device: str, report: Reporter) -
         "hardware": resources.hardware(device),
         "versions": resources.versions(cell.preload),
     }
+
+
+def seed_everything(seed: int) -> None:
+    """One seed reaches python, numpy and, where it is loaded, torch."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (plugins may use the global generator)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
 
 
 def choose_device(device: str, spec: ModelSpec) -> str:
@@ -262,10 +272,3 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
             value if isinstance(value, (bool, int, float, str, type(None), list, dict)) else str(value)
         )
     return out
-
-
-def plain_thresholds(thresholds: Any) -> float | list[float] | None:
-    if thresholds is None:
-        return None
-    values = np.asarray(thresholds.values, dtype=float)
-    return float(values) if values.ndim == 0 else [float(v) for v in values]

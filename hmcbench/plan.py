@@ -16,6 +16,7 @@ from typing import Any
 from hmcbench import featurize
 from hmcbench.errors import BadInput, NotApplicable, PluginError, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
+from hmcbench.metrics import find_spec
 from hmcbench.registry import Registry, create, load_object, missing, parse_reference
 from hmcbench.splits import Split, make_split
 from hmcbench.suites import Profile, Protocol, Suite
@@ -98,6 +99,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
 
     Raises BadInput or DataProblems for anything that the user can mend before a run starts.
     """
+    for column in (suite.primary, *suite.columns):
+        find_spec(registry.specs("metrics"), column)
     name = choices.profile or suite.default_profile
     if name not in suite.profiles:
         raise unknown(f"profile of suite {suite.name}", name, suite.profiles)

@@ -101,7 +101,7 @@ class Predictions:
     def load(cls, path: Path) -> Predictions:
         """Read a file written by :meth:`save`; raises BadInput when it is damaged."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 return cls._from_arrays({name: data[name] for name in data.files})
         except FileNotFoundError:
             raise BadInput(f"{path} is missing", hint="run the same command again to make it") from None

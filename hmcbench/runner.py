@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,15 +75,16 @@ def execute(
 ) -> Outcome:
     """Run what is pending and return what stands. Ctrl-C or SIGTERM ends it in good order."""
     folder = records.records_dir(out, plan.suite.name)
+    todo = pending(plan, out, rerun)
+    places = slots(device, jobs, todo)
     make_folder(folder)
     records.sweep(folder)
     save_suite(plan, folder.parent)
-    todo = pending(plan, out, rerun)
     outcome = Outcome(folder.parent)
     if todo:
         git = resources.git_revision()
         preload = dict.fromkeys(name for cell in todo for name in cell.preload)
-        executor = LocalExecutor(slots(device, jobs, todo), tuple(preload), max(c.threads for c in todo))
+        executor = LocalExecutor(places, tuple(preload), max(c.threads for c in todo))
         events = executor.run(_jobs(todo, folder))
         try:
             with _terminate_as_interrupt():
@@ -200,15 +201,6 @@ def save_suite(plan: Plan, folder: Path) -> None:
     pairs = [{"dataset": p.dataset, "model": p.model, "reason": p.reason} for p in plan.not_applicable]
     info = plan.suite.info() | {"profile": plan.profile, "cells": cells, "not_applicable": pairs}
     write_atomic(folder / "suite.json", json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
-
-
-def read_suite(folder: Path) -> Mapping[str, Any] | None:
-    """``suite.json`` of a suite's folder, if it is there and can be read."""
-    try:
-        data = json.loads((folder / "suite.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return data if isinstance(data, dict) else None
 
 
 class _terminate_as_interrupt:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import faulthandler
 import os
-import random
 import signal
 import sys
 import threading
@@ -143,14 +142,3 @@ def _redirect(log: Path) -> None:
     faulthandler.enable(file=sys.stderr)
     warnings.simplefilter("default")
     print(f"started {time.strftime('%Y-%m-%dT%H:%M:%S%z')}")
-
-
-def seed_everything(seed: int) -> None:
-    """One seed reaches python, numpy and, where it is loaded, torch."""
-    import numpy as np
-
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 (plugins may use the global generator)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(seed)

@@ -36,29 +36,6 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
     return found
 
 
-def boards_of(folder: Path) -> list[Board]:
-    """The boards of one suite's folder, from its records and ``suite.json`` alone."""
-    from hmcbench import records, runner
-    from hmcbench.leaderboard import build
-
-    info = runner.read_suite(folder)
-    expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
-    return build(records.read_all(folder / "records"), info, expected)
-
-
-def write_boards(folder: Path) -> tuple[list[Board], list[Path]]:
-    """Write ``leaderboard.md``, ``.csv`` and ``.json`` into the folder."""
-    from hmcbench.cache import write_atomic
-
-    boards = boards_of(folder)
-    written = []
-    for kind in ("md", "csv", "json"):
-        path = folder / f"leaderboard.{kind}"
-        write_atomic(path, render(boards, kind))
-        written.append(path)
-    return boards, written
-
-
 def render(boards: Sequence[Board], kind: str) -> str:
     """Markdown, CSV or JSON text."""
     from hmcbench import leaderboard
@@ -94,6 +71,8 @@ def leaderboard_command(runs: Path, suite: str, kind: str, output: Path | None) 
       hmcbench leaderboard
       hmcbench leaderboard runs --suite sem-failure --format md --output board.md
     """
+    from hmcbench.leaderboard import boards_of
+
     boards = [board for folder in suite_folders(runs, suite) for board in boards_of(folder)]
     if output is not None:
         from hmcbench.cache import write_atomic
@@ -120,12 +99,13 @@ def rescore_command(runs: Path, suite: str) -> None:
     Example:
       hmcbench rescore runs
     """
+    from hmcbench.leaderboard import boards_of, write_boards
     from hmcbench.rescore import rescore
 
     for folder in suite_folders(runs, suite):
         result = rescore(folder / "records")
         click.echo(f"{folder}: {result}")
-        for path in write_boards(folder)[1]:
+        for path in write_boards(folder, boards_of(folder)):
             click.echo(f"leaderboard  {path}")
 
 

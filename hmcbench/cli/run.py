@@ -137,11 +137,13 @@ def check_device(device: str) -> None:
 
 def finish(plan: Plan, outcome: Outcome, quiet: bool) -> int:
     """Write and show the leaderboard; the exit status."""
-    from hmcbench.cli.board import show_boards, write_boards
+    from hmcbench.cli.board import show_boards
+    from hmcbench.leaderboard import boards_of, write_boards
 
     written: list[Path] = []
     if outcome.done:
-        boards, written = write_boards(outcome.folder)
+        boards = boards_of(outcome.folder)
+        written = write_boards(outcome.folder, boards)
         if not quiet:
             show_boards(boards)
     if quiet:

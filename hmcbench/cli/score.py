@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from tabulate import tabulate
@@ -32,4 +34,26 @@ def score_command(hierarchy: Path, truth: Path, predictions: Path, threshold: fl
     if as_json:
         click.echo(json.dumps(result, indent=1))
         return
-    click.echo(tabulate(result.items(), headers=("metric", "value"), floatfmt=".4f", tablefmt="simple"))
+    facts = [(k, v) for k, v in result.items() if isinstance(v, (str, int, float))]
+    click.echo(tabulate(facts, tablefmt="plain"))
+    plain = [(k, v) for k, v in result["metrics"].items() if "[" not in k]
+    click.echo("\n" + tabulate(plain, headers=("metric", "value"), floatfmt=".4f", tablefmt="simple"))
+    classes = per_class(result["metrics"])
+    if classes:
+        click.echo("\n" + tabulate(classes, headers="keys", floatfmt=".4f", tablefmt="simple"))
+    reasons: dict[str, list[str]] = {}
+    for name, reason in {**result["left_out"], **result["failures"]}.items():
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        click.echo(f"left out: {', '.join(names[:3])}{more} ({reason.rstrip('.')})")
+
+
+def per_class(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+    """``class_f1[a]`` and its like as one row per class."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, value in metrics.items():
+        column, bracket, label = name.partition("[")
+        if bracket:
+            rows.setdefault(label[:-1], {"class": label[:-1]})[column] = value
+    return list(rows.values())

@@ -326,8 +326,6 @@ def test_suite_json_holds_what_a_leaderboard_needs(tmp_path: Path) -> None:
     info = json.loads((outcome.folder / "suite.json").read_text())
     assert [c["model"] for c in info["cells"]] == ["good"]
     assert info["not_applicable"][0]["model"] == "needs-image"
-    assert runner.read_suite(outcome.folder) == info
-    assert runner.read_suite(tmp_path) is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -1,0 +1,139 @@
+"""Every command with good input: what it prints, its JSON, its exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench.cli import COMMANDS
+from hmcbench.registry import KINDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(cli: Callable[..., Any], command: str) -> None:
+    ended = cli(command, "--help")
+    assert ended.status == 0
+    text = ended.out if command != "data" else cli("data", "lint", "--help").out
+    assert "Example:" in text
+    assert f"hmcbench {command}" in text
+
+
+def test_no_arguments_shows_the_commands(cli: Callable[..., Any]) -> None:
+    ended = cli()
+    assert ended.status == 0
+    assert all(name in ended.out for name in COMMANDS)
+
+
+def test_the_version(cli: Callable[..., Any]) -> None:
+    assert cli("--version").out.startswith("hmcbench ")
+
+
+@pytest.mark.parametrize("kind", ["plugins", *KINDS])
+def test_list_as_text_and_as_json(cli: Callable[..., Any], kind: str) -> None:
+    rows = json.loads(cli("list", kind, "--json").out)
+    text = cli("list", kind).out
+    assert rows
+    for row in rows:
+        assert row.get("name", row.get("plugin")) in text
+
+
+def test_everything_listed_can_be_shown(cli: Callable[..., Any]) -> None:
+    for kind in KINDS:
+        for row in json.loads(cli("list", kind, "--json").out):
+            ended = cli("show", kind.removesuffix("s"), row["name"])
+            assert ended.status == 0, ended.err
+            assert row["name"] in ended.out
+            json.loads(cli("show", kind.removesuffix("s"), row["name"], "--json").out)
+
+
+def test_run_then_run_again_then_every_other_command(cli: Callable[..., Any], tmp_path: Path) -> None:
+    out = tmp_path / "runs"
+    first = cli("run", "--suite", "smoke", "--out", out)
+    assert first.status == 0, first.err
+    assert "end    toy-tree x prior" in first.out
+    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.json"):
+        assert (out / "smoke" / name).is_file()
+        assert str(out / "smoke" / name) in first.out
+    records = sorted((out / "smoke" / "records").iterdir())
+    assert len(records) == 9
+    assert all(str(r) in first.out for r in records)
+
+    second = cli("run", "--suite", "smoke", "--out", out)
+    assert "0 to run" in second.out
+    assert "start " not in second.out
+
+    for kind in ("md", "csv", "json"):
+        shown = cli("leaderboard", out, "--format", kind)
+        assert shown.status == 0
+        assert "oracle" in shown.out
+    assert "oracle" in cli("leaderboard", out).out
+    written = cli("leaderboard", out, "--suite", "smoke", "--output", tmp_path / "b.md")
+    assert written.status == 0
+    assert (tmp_path / "b.md").read_text() == (out / "smoke" / "leaderboard.md").read_text()
+    assert "9 records rescored" in cli("rescore", out).out
+    assert cli("publish", out, "--to", tmp_path / "results").status == 0
+    assert (tmp_path / "results" / "smoke" / "README.md").is_file()
+    assert "oracle" in cli("leaderboard", tmp_path / "results" / "smoke").out
+
+
+def test_json_of_a_run_is_one_object(cli: Callable[..., Any], tmp_path: Path) -> None:
+    args = ("run", "--suite", "smoke", "--dataset", "toy-dag", "--out", tmp_path, "--json")
+    planned = json.loads(cli(*args, "--dry-run").out)
+    assert [c["model"]["label"] for c in planned] == ["prior", "random", "oracle"]
+    assert not (tmp_path / "smoke").exists()
+    made = json.loads(cli(*args).out)
+    assert [r["status"] for r in made["records"]] == ["ok"] * 3
+    assert all(Path(p).is_file() for p in made["leaderboard"])
+
+
+def test_a_failed_cell_gives_status_one_and_stays_on_the_leaderboard(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A time limit that nothing can meet."""
+    args = ("run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--out", tmp_path)
+    ended = cli(*args, "--timeout", "0.0001")
+    assert ended.status == 1
+    assert "time-out" in ended.out
+    assert "time-out" in (tmp_path / "smoke" / "leaderboard.md").read_text()
+    assert cli(*args, "--rerun", "failed").status == 0
+
+
+def test_score_prints_the_numbers_of_the_fixture(cli: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "H.csv").write_text("parent,child\n,a\n,x\na,b\na,e\nb,c\nb,d\nx,y\ny,z\n")
+    (tmp_path / "T.csv").write_text("id,labels\n1,c\n2,d\n3,y\n")
+    (tmp_path / "P.csv").write_text("id,labels\n1,d\n2,e\n3,z\n")
+    files = (
+        "--hierarchy",
+        tmp_path / "H.csv",
+        "--truth",
+        tmp_path / "T.csv",
+        "--predictions",
+        tmp_path / "P.csv",
+    )
+    values = json.loads(cli("score", *files, "--json").out)
+    text = cli("score", *files).out
+    expected = {
+        "hp_micro": 0.625,
+        "hr_micro": 0.625,
+        "hf1_micro": 0.625,
+        "hp_samples": 0.6111,
+        "hr_samples": 0.6667,
+        "hf1_samples": 0.6377,
+        "hf1_samples_mean": 0.6222,
+    }
+    flat = values.get("metrics", values)
+    assert {k: round(flat[k], 4) for k in expected} == expected
+    for name, value in expected.items():
+        assert f"{value:.4f}" in next(line for line in text.splitlines() if line.split()[:1] == [name])
+
+
+def test_doctor_runs_the_smoke_suite(cli: Callable[..., Any]) -> None:
+    ended = cli("doctor")
+    assert ended.status == 0, ended.out
+    assert "9 cells ran" in ended.out
+    checks = json.loads(cli("doctor", "--fast", "--json").out)
+    assert checks["ok"]

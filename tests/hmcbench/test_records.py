@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench import records
+from hmcbench.errors import BadInput
+
+DATA: dict[str, Any] = {
+    "schema": 1,
+    "key": "0123456789abcdef0123",
+    "status": "ok",
+    "suite": {"name": "s"},
+    "dataset": {"name": "toy tree/x"},
+    "split": {"fold": 2},
+    "model": {"label": "timm:net[head=leaf]"},
+    "profile": "quick",
+    "seed": 3,
+    "metrics": {},
+}
+
+
+def test_a_record_appears_whole_under_a_name_that_ends_with_its_key(tmp_path: Path) -> None:
+    part = records.begin(tmp_path, DATA["key"])
+    assert records.read_all(tmp_path) == []
+    record = records.commit(part, tmp_path, DATA)
+    assert record.path.name == "toy-tree-x--timm-net-head-leaf--f2-s3--0123456789abcdef"
+    (found,) = records.read_all(tmp_path)
+    assert found.data == DATA
+    assert found.ok
+    assert not part.exists()
+
+
+def test_a_new_record_replaces_the_old_one_of_its_key(tmp_path: Path) -> None:
+    records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, {**DATA, "status": "failed"})
+    records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
+    (found,) = records.read_all(tmp_path)
+    assert found.ok
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_killed_runs_left_is_swept_and_what_runs_is_not(tmp_path: Path) -> None:
+    dead = tmp_path / ".part-0123-99999999"
+    mine = tmp_path / f".part-4567-{os.getpid()}"
+    dead.mkdir()
+    mine.mkdir()
+    records.sweep(tmp_path)
+    assert not dead.exists()
+    assert mine.exists()
+    records.sweep(tmp_path, older_than_s=-1.0)
+    assert not mine.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "cannot be read"),
+        ("{", "cannot be read"),
+        ("[]", "is not a record"),
+        ("{}", "is not a record"),
+        ('{"schema": "1"}', "is not a record"),
+        ('{"schema": 99}', "schema 99"),
+        ('{"schema": 1, "key": "x"}', "lacks status"),
+        ('{"schema": 1, "key": "x", "status": "ok"', "cannot be read"),
+    ],
+)
+def test_a_damaged_record_is_one_line_with_its_path(tmp_path: Path, text: str, says: str) -> None:
+    folder = tmp_path / "r"
+    folder.mkdir()
+    (folder / "record.json").write_text(text)
+    with pytest.raises(BadInput) as error:
+        records.read_all(tmp_path)
+    assert says in str(error.value)
+    assert "record.json" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_that_is_no_record_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"holds no record\.json"):
+        records.read(tmp_path)
+    with pytest.raises(BadInput, match="no folder"):
+        records.read_all(tmp_path / "none")
+
+
+def test_json_has_no_nan_and_a_stable_order() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        records.dump({"x": float("nan")})
+    assert list(json.loads(records.dump({"b": 1, "a": 2}))) == ["a", "b"]

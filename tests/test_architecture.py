@@ -1,0 +1,122 @@
+"""ARCHITECTURE.md is true: its layers and its list of public modules are what the code obeys."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PLUGINS = sorted(p.name for p in (ROOT / "plugins").glob("hmcbench_*"))
+LIGHT = ("errors", "interfaces", "hookspecs", "manager", "registry", "suites", "cli")
+NUMERICAL = {"numpy", "scipy", "sklearn", "skimage", "PIL", "torch", "torchvision", "timm", "rich", "pandas"}
+DEEP = {"torch", "torchvision", "timm"}
+
+
+def block(marker: str) -> list[list[str]]:
+    found = re.search(rf"<!-- {marker} -->\n```\n(.*?)```", TEXT, re.DOTALL)
+    assert found, marker
+    return [line.split(", ") for line in found[1].strip().splitlines()]
+
+
+LAYERS = {name: depth for depth, names in enumerate(block("layers")) for name in names}
+PUBLIC = set(block("public")[0])
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
+    """Full names of what a file imports; type-checking blocks do not count, functions do or do not."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+
+    def walk(node: ast.AST) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if top_level and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                continue
+            if isinstance(child, ast.Import):
+                yield from (alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path}: relative import"
+                yield child.module or ""
+                yield from (f"{child.module}.{alias.name}" for alias in child.names)
+            yield from walk(child)
+
+    return walk(tree)
+
+
+def module_of(name: str) -> str | None:
+    """``hmcbench.metrics.sets`` -> ``metrics``; None for what is not in the core."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "hmcbench" and len(parts) > 1 else None
+
+
+CORE = files(ROOT / "hmcbench")
+NAMES = {p.stem if p.parent.name == "hmcbench" else p.relative_to(ROOT / "hmcbench").parts[0] for p in CORE}
+
+
+def home(path: Path) -> str:
+    parts = path.relative_to(ROOT / "hmcbench").parts
+    return parts[0].removesuffix(".py")
+
+
+def test_every_module_has_its_place_in_the_layers() -> None:
+    assert set(LAYERS) == NAMES - {"__init__"}
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_imports_what_comes_later(path: Path) -> None:
+    here = home(path)
+    if here == "__init__":
+        return
+    used = {m for name in imports(path) if (m := module_of(name)) in LAYERS}
+    late = sorted(m for m in used if LAYERS[m] > LAYERS[here])
+    assert not late, f"{here} imports {late}, which stand below it in ARCHITECTURE.md"
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
+    here = home(path)
+    roots = {name.partition(".")[0] for name in imports(path, top_level=True)}
+    if here in LIGHT:
+        assert not roots & NUMERICAL
+    if here != "torchkit":
+        assert not roots & DEEP
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in CORE:
+        if home(path) in ("cli", "worker"):  # a worker prints to its own log
+            continue
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], path
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_plugins_use_public_modules_and_no_sibling(plugin: str) -> None:
+    for path in files(ROOT / "plugins" / plugin):
+        for name in imports(path):
+            root = name.partition(".")[0]
+            assert root not in PLUGINS or root == plugin, f"{path.name} imports its sibling {root}"
+            module = module_of(name)
+            if module in LAYERS:
+                assert module in PUBLIC, f"{plugin}/{path.name} imports hmcbench.{module}"
+        if path.name == "__init__.py":
+            assert not {n.partition(".")[0] for n in imports(path, top_level=True)} & NUMERICAL
+
+
+def test_the_table_of_plugins_is_complete() -> None:
+    for plugin in PLUGINS:
+        assert f"`{plugin}`" in TEXT
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    long = {str(p.relative_to(ROOT)): n for p in files(ROOT) if (n := len(p.read_text().splitlines())) > 400}
+    assert not {k: v for k, v in long.items() if not k.startswith((".tox", ".venv"))}

@@ -1,0 +1,71 @@
+"""The README's commands are real: the tour runs as written, the two lines are what CI runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from hmcbench.cli import cli as group
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
+def test_ci_runs_the_second_line_of_the_readme() -> None:
+    second = blocks(README)[1].strip()
+    assert second in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_the_tour_runs_as_written(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tour,) = blocks(README.partition("<!-- tour -->")[2])[:1]
+    for line in tour.strip().splitlines():
+        program, *args = shlex.split(line)
+        assert program == "hmcbench"
+        ended = cli(*args)
+        assert ended.status == 0, f"{line}: {ended.err}{ended.out}"
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name
+)
+def test_every_command_in_the_documents_exists(page: Path) -> None:
+    """Commands and flags are parsed, not run."""
+    for block in blocks(page.read_text(encoding="utf-8")):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            starts = [i for i, w in enumerate(words) if w.rpartition("/")[2] == "hmcbench"]
+            if not starts or "install" in words[: starts[-1]][-1:]:
+                continue
+            args = words[starts[-1] + 1 :]
+            parse(group, "hmcbench", args)
+
+
+def parse(command: click.Command | None, name: str, args: list[str]) -> None:
+    """Fails with click's own error where a command or a flag does not exist."""
+    assert command is not None, name
+    if isinstance(command, click.Group):
+        child = command.get_command(click.Context(command), args[0])
+        parse(child, args[0], args[1:])
+    else:
+        command.make_context(name, list(args), resilient_parsing=False)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if not target.startswith(("http", "mailto")):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
