@@ -1,0 +1,172 @@
+"""What a model is shown, and what is accepted from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+
+from hmcbench import cell as cells
+from hmcbench import resources
+from hmcbench.errors import PluginError
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import DatasetSpec, ModelSpec, Scores
+from hmcbench.plan import Choices, make_plan
+from hmcbench.registry import Registry
+from hmcbench.suites import parse_suite
+from hmcbench.testing import temporary_plugin, tiny_dataset
+
+SEEN: list[Any] = []
+
+
+class Spy:
+    """Keeps what it is given."""
+
+    def fit(self, train: Any, valid: Any, run: Any) -> None:
+        SEEN.extend([train, valid, run])
+        self.columns = train.targets.shape[1]
+
+    def predict(self, inputs: Any) -> Scores:
+        SEEN.append(inputs)
+        return Scores(np.full((len(inputs), self.columns), 0.25))
+
+    def describe(self) -> dict[str, Any]:
+        return {"parameters": np.int64(7), "note": Path("x")}
+
+
+class Recorder:
+    def phase(self, name: str) -> None:
+        SEEN.append(name)
+
+    def __call__(self, done: int, total: int, **values: float) -> None:
+        raise AssertionError
+
+    def write(self) -> None:
+        pass
+
+
+SUITE = """
+[suite]
+name = "spied"
+version = 1
+datasets = ["tiny"]
+primary = "hf1_samples"
+[profiles.quick]
+models = ["spy"]
+"""
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    SEEN.clear()
+    data = DatasetSpec(name="tiny", version="1", summary="", factory=tiny_dataset, views=("table",))
+    spy = ModelSpec(name="spy", version="1", summary="", factory=Spy, views=("table",))
+    plugin = SimpleNamespace(
+        __name__="spied",
+        hmcbench_datasets=hookimpl(lambda: [data]),
+        hmcbench_models=hookimpl(lambda: [spy]),
+    )
+    with temporary_plugin(plugin) as found:
+        monkeypatch.setattr(cells, "default_registry", lambda: found)
+        yield found
+
+
+def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) -> None:
+    plan = make_plan(parse_suite(SUITE, "s"), registry, Choices())
+    (cell,) = plan.cells
+    result = cells.run_cell(cell, tmp_path, str(tmp_path), "cpu", Recorder())  # type: ignore[arg-type]
+    train, valid = (x for x in SEEN if hasattr(x, "targets"))
+    counts = cell.record["split"]["counts"]
+    assert (len(train), len(valid)) == (counts["train"], counts["validation"])
+    assert train.targets.shape[0] == len(train)
+    inputs = [x for x in SEEN if hasattr(x, "views") and not hasattr(x, "targets")]
+    shown = {i for x in inputs for i in x.ids}
+    assert shown.isdisjoint(train.ids)
+    assert not {i for x in (train, valid) for i in x.ids} & (shown - set(valid.ids))
+    assert [x for x in SEEN if isinstance(x, str)] == ["load", "featurize", "fit", "predict", "score"]
+    assert result["model"]["parameters"] == 7
+    assert result["model"]["note"] == "x"
+
+
+def spec(**values: Any) -> ModelSpec:
+    return ModelSpec(name="m", version="1", summary="", factory=Spy, **values)
+
+
+def task(kind: Any = "tree") -> Any:
+    return tiny_dataset(6, kind).task
+
+
+@pytest.mark.parametrize(
+    ("scores", "error", "says"),
+    [
+        (np.zeros((2, 2)), PluginError, "not Scores"),
+        (Scores(np.zeros((3, 1))), PluginError, "shape"),
+        (Scores(np.full((2, 7), 1.5)), PluginError, "outside"),
+        (Scores(np.full((2, 7), -0.5)), PluginError, "outside"),
+        (Scores(np.full((2, 7), np.nan)), FloatingPointError, "2 of 2"),
+        (Scores(np.zeros((2, 7)), np.zeros((2, 9))), PluginError, "stop"),
+    ],
+)
+def test_what_a_model_returns_is_checked(scores: Any, error: type[Exception], says: str) -> None:
+    assert task().hierarchy.n == 7
+    with pytest.raises(error, match=says):
+        cells.checked(scores, 2, task(), spec())
+
+
+def test_rounding_at_the_bounds_is_forgiven() -> None:
+    out = cells.checked(Scores(np.full((2, 7), 1 + 1e-9)), 2, task(), spec())
+    assert out.values.max() == 1.0
+    assert out.values.dtype == np.float32
+
+
+def test_logits_become_a_softmax_per_level_or_a_sigmoid() -> None:
+    rng = np.random.default_rng(0)
+    single = task("tree")
+    logits = rng.normal(size=(4, 7))
+    out = cells.checked(Scores(logits), 4, single, spec(scores="logit")).values
+    for k in (1, 2):
+        columns = single.hierarchy.level_classes(k)
+        assert np.allclose(out[:, columns], softmax(logits[:, columns], axis=1), atol=1e-6)
+    several = task("dag")
+    logits = rng.normal(size=(4, several.hierarchy.n))
+    assert np.allclose(
+        cells.checked(Scores(logits), 4, several, spec(scores="logit")).values, expit(logits), atol=1e-6
+    )
+
+
+def test_the_stop_output_takes_part_in_the_softmax() -> None:
+    ragged = task("ragged")
+    rng = np.random.default_rng(0)
+    logits, stop = rng.normal(size=(3, ragged.hierarchy.n)), rng.normal(size=(3, ragged.hierarchy.depth))
+    out = cells.checked(Scores(logits, stop), 3, ragged, spec(scores="logit"))
+    assert out.stop is not None
+    for k in range(1, ragged.hierarchy.depth + 1):
+        total = out.values[:, ragged.hierarchy.level_classes(k)].sum(axis=1) + out.stop[:, k - 1]
+        assert np.allclose(total, 1, atol=1e-6)
+
+
+def test_a_gpu_is_used_only_by_models_that_can() -> None:
+    assert cells.choose_device("auto", spec()) == "cpu"
+    assert cells.choose_device("cuda:0", spec()) == "cpu"
+
+
+def test_seeds_reach_python_and_numpy() -> None:
+    import random
+
+    def draw() -> tuple[float, float]:
+        cells.seed_everything(5)
+        return random.random(), float(np.random.random())  # noqa: NPY002
+
+    assert draw() == draw()
+
+
+def test_phases_are_timed() -> None:
+    clock = resources.Clock("cpu")
+    with clock.phase("load"):
+        pass
+    assert set(clock.seconds) == {"load_s"}
