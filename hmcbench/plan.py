@@ -252,7 +252,9 @@ def _cell(
         key=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         record={
             "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
-            "dataset": describe_dataset(data, dataset),
+            "dataset": describe_dataset(
+                data, dataset, registry.label("datasets", data, data_params, profile_name)
+            ),
             "split": describe_split(suite.protocol, fold, split),
             "model": describe_model(registry, spec, params, profile_name),
             "profile": profile_name,
@@ -274,12 +276,13 @@ def _cell(
     )
 
 
-def describe_dataset(spec: DatasetSpec, dataset: Dataset) -> dict[str, Any]:
-    """The dataset's part of a record."""
+def describe_dataset(spec: DatasetSpec, dataset: Dataset, reference: str) -> dict[str, Any]:
+    """The dataset's part of a record; ``reference`` is its name with the parameters that differ."""
     task = dataset.task
     hierarchy = task.hierarchy
     return {
         "name": spec.name,
+        "reference": reference,
         "fingerprint": dataset.fingerprint,
         "synthetic": dataset.synthetic,
         "share_targets": dataset.share_targets,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 JSON, NPZ, HISTORY = "record.json", "predictions.npz", "history.csv"
+SUITE = "suite.json"  # beside the folder of records: what their leaderboard needs to know of the suite
 CAUSES = ("crash", "error", "out of memory", "nan", "time-out", "not applicable")
 _REQUIRED = ("schema", "key", "status", "suite", "dataset", "model", "profile", "seed", "metrics")
 

@@ -200,7 +200,7 @@ def save_suite(plan: Plan, folder: Path) -> None:
     ]
     pairs = [{"dataset": p.dataset, "model": p.model, "reason": p.reason} for p in plan.not_applicable]
     info = plan.suite.info() | {"profile": plan.profile, "cells": cells, "not_applicable": pairs}
-    write_atomic(folder / "suite.json", json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
+    write_atomic(folder / records.SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
 
 
 class _terminate_as_interrupt:

@@ -1,0 +1,125 @@
+"""What a leaderboard is before it is drawn: plain data, the same for every format.
+
+A board never mixes suite versions, data fingerprints, splits or profiles; its costs stand apart
+for every hardware fingerprint. Renderers add nothing and leave nothing out but digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        id: metric id (``hf1_samples``), ``<id>@<side>`` and ``<id>@<side>-drop`` for further test
+            sets, or the name of a cost in the record (``fit_s``).
+        title: what is printed above it, without the arrow.
+        better: ``higher``, ``lower`` or ``""``.
+        style: ``score`` (three decimals), ``drop`` (with its sign), ``number`` or ``count``.
+    """
+
+    id: str
+    title: str
+    better: Literal["higher", "lower", ""]
+    style: Literal["score", "drop", "number", "count"]
+
+
+@dataclass
+class Cell:
+    """One value: mean over seeds with a 95 % interval (``None`` where there is none).
+
+    ``best`` is set only where the value is distinguishable from that of every other row.
+    """
+
+    mean: float | None
+    low: float | None = None
+    high: float | None = None
+    best: bool = False
+    n_seeds: int = 0
+
+
+@dataclass
+class Row:
+    """One model, or those of its cells that share a cause of failure.
+
+    Attributes:
+        rank: 1, 2, ... by the primary metric; ``None`` where it is not ranked.
+        model: label as in the record (with its version where two versions meet).
+        status: ``ok``, ``partial`` (folds are lacking, so it is not ranked), ``failed`` or
+            ``missing``.
+        cause, message: why, for rows that are not ok; for those that are, how many cells are not.
+        marks: ``transductive``, ``pretrained``, ``shared timings``.
+        runs: the cells, for example ``seeds 0, 1``.
+        keys: cell keys.
+        cells: column id -> value.
+        costs: mark of the hardware (``A``) -> column id -> value.
+    """
+
+    model: str
+    status: Literal["ok", "partial", "failed", "missing"]
+    rank: int | None = None
+    cause: str = ""
+    message: str = ""
+    marks: list[str] = field(default_factory=list)
+    runs: str = ""
+    keys: list[str] = field(default_factory=list)
+    cells: dict[str, Cell] = field(default_factory=dict)
+    costs: dict[str, dict[str, Cell]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A row of a paper. Never ranked; ``same_data`` only where the fingerprints agree."""
+
+    model: str
+    source: str
+    data: str
+    note: str
+    same_data: bool
+    metrics: dict[str, float]
+
+
+@dataclass
+class Board:
+    """One table: what may be compared, and nothing else.
+
+    Attributes:
+        suite, version, dataset, fingerprint, profile: the heading; none is ever mixed.
+        split: fingerprints, one per fold.
+        synthetic: whether the samples were made up.
+        facts: (name, value) lines under the heading.
+        primary: id of the column that ranks.
+        columns, cost_columns: what ``Row.cells`` and ``Row.costs`` may hold, in order.
+        hardware: mark -> description.
+    """
+
+    suite: str
+    version: str
+    dataset: str
+    fingerprint: str
+    profile: str
+    split: list[str]
+    synthetic: bool
+    primary: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+    cost_columns: list[Column] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    hardware: dict[str, str] = field(default_factory=dict)
+    published: list[Published] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """``smoke 1: toy (synthetic data), profile quick, data 1b2c3d4e, split 3fa9c1d2``."""
+        data = self.dataset + (" (synthetic data)" if self.synthetic else "")
+        first = (self.split[0] if self.split else "unknown")[:8]
+        more = f" and {len(self.split) - 1} more" if len(self.split) > 1 else ""
+        return (
+            f"{self.suite} {self.version}: {data}, profile {self.profile}, "
+            f"data {self.fingerprint[:8] or 'unknown'}, split {first}{more}"
+        )

@@ -1,0 +1,106 @@
+"""Which columns a board has: what the suite names, violations, further test sets, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hmcbench import metrics
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.board import Column
+from hmcbench.records import Record
+
+VIOLATIONS = ("incoherent_rate", "violation_rate")
+USUAL = {
+    "hmc": ("hf1_samples", "level{k}_accuracy", "hf1_macro", "auprc_micro", "exact_match"),
+    "regression": ("r2", "rmse", "mae"),
+}
+SHIFT, DROP = "@", "-drop"
+
+COSTS = {
+    "fit_s": ("timing", Column("fit_s", "fit (s)", "lower", "number")),
+    "featurize_s": ("timing", Column("featurize_s", "featurize (s)", "lower", "number")),
+    "total_s": ("timing", Column("total_s", "whole cell (s)", "lower", "number")),
+    "latency_p50_ms": ("timing", Column("latency_p50_ms", "latency p50 (ms)", "lower", "number")),
+    "latency_p95_ms": ("timing", Column("latency_p95_ms", "latency p95 (ms)", "lower", "number")),
+    "throughput_per_s": ("timing", Column("throughput_per_s", "samples per s", "higher", "number")),
+    "peak_anon_mb": ("memory", Column("peak_anon_mb", "own memory, peak (MB)", "lower", "number")),
+    "peak_rss_mb": ("memory", Column("peak_rss_mb", "RSS, peak (MB)", "lower", "number")),
+    "peak_device_mb": ("memory", Column("peak_device_mb", "device memory, peak (MB)", "lower", "number")),
+    "parameters": ("model", Column("parameters", "parameters", "", "count")),
+    "multiply_adds": ("model", Column("multiply_adds", "multiply-adds per sample", "", "count")),
+}
+"""Cost id -> (part of the record that holds it, its column)."""
+
+
+def metric_spec(specs: Sequence[MetricSpec], metric: str) -> MetricSpec | None:
+    """The spec behind a reported id, or None where its plugin is not installed."""
+    try:
+        return metrics.find_spec(specs, metric)
+    except BadInput:
+        return None
+
+
+def wanted_metrics(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
+    """Metric ids, the primary one first, then the suite's (``{k}`` expanded), then violations.
+
+    Ids that the suite names stay even if no record has them; others only where some has.
+    """
+    head = info.get("suite", {})
+    data = records[0].data
+    task = str(data["dataset"].get("task") or "hmc")
+    primary = head.get("primary") or data["suite"].get("primary") or USUAL[task][0]
+    reported = {name for r in records for side in r.data["metrics"].values() for name in side}
+    named = _expanded([primary, *head.get("columns", ())], records)
+    usual = [] if head.get("columns") else _expanded(USUAL[task], records)
+    usual += [name for name in VIOLATIONS if task == "hmc"]
+    return list(dict.fromkeys([*named, *(name for name in usual if name in reported)]))
+
+
+def _expanded(names: Iterable[str], records: Sequence[Record]) -> list[str]:
+    levels = max(int(r.data["dataset"].get("levels") or 0) for r in records)
+    out: list[str] = []
+    for name in names:
+        out += [name.replace("{k}", str(k)) for k in range(1, levels + 1)] if "{k}" in name else [name]
+    return out
+
+
+def further_sides(records: Sequence[Record]) -> list[str]:
+    """Test sets beside ``test``, such as ``shifted``."""
+    found = {side for r in records for side in r.data["metrics"]}
+    return sorted(found - {"train", "validation", "test"})
+
+
+def quality_columns(names: Sequence[str], sides: Sequence[str], specs: Sequence[MetricSpec]) -> list[Column]:
+    """One column per metric; for every further side the primary's value there and its drop."""
+    out = [metric_column(name, name, metric_spec(specs, name)) for name in names]
+    for side in sides:
+        first = out[0]
+        out.append(Column(f"{first.id}{SHIFT}{side}", f"{first.title} on {side}", first.better, first.style))
+        # no direction: a model that is equally bad everywhere has the smallest drop
+        out.append(Column(f"{first.id}{SHIFT}{side}{DROP}", f"drop on {side}", "", "drop"))
+    return out
+
+
+def metric_column(name: str, title: str, spec: MetricSpec | None) -> Column:
+    """The column of a metric; without its spec no direction is better."""
+    if spec is None:
+        return Column(name, title, "", "number")
+    bounded = spec.low is not None and spec.high is not None and spec.high - spec.low <= 2
+    return Column(name, title, spec.better, "score" if bounded or name.startswith("r2") else "number")
+
+
+def cost_columns(records: Sequence[Record]) -> list[Column]:
+    """The costs that at least one record holds."""
+    return [column for name, (_, column) in COSTS.items() if any(cost(r, name) is not None for r in records)]
+
+
+def cost(record: Record, name: str) -> float | None:
+    """One cost of one record; zero device memory means that no device was used."""
+    value = (record.data.get(COSTS[name][0]) or {}).get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if name == "peak_device_mb" and not value:
+        return None
+    return float(value)

@@ -1,0 +1,88 @@
+"""Boards for programs: one CSV line per row of a board, or the whole tree as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from hmcbench.leaderboard.board import Board, Cell, Row
+
+SCHEMA = 1
+_HEAD = (
+    "suite",
+    "suite_version",
+    "dataset",
+    "synthetic",
+    "dataset_fingerprint",
+    "split_fingerprint",
+    "profile",
+)
+_ROW = ("block", "rank", "model", "marks", "status", "cause", "cells", "hardware")
+
+
+def to_json(boards: Sequence[Board]) -> str:
+    """``{"schema": 1, "boards": [...]}``; the fields are those of :class:`Board`."""
+    data = {"schema": SCHEMA, "boards": [{"title": b.title, **asdict(b)} for b in boards]}
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_csv(boards: Sequence[Board]) -> str:
+    """Wide: every metric as ``id``, ``id_low``, ``id_high``, ``id_best``; full precision.
+
+    Costs are ``id`` where a board saw one hardware, ``id (A)`` where it saw several. Published
+    rows have ``published`` or ``published on the same data`` in the column ``block``.
+    """
+    lines = [line for board in boards for line in _lines(board)]
+    names = [*_HEAD, *_ROW]
+    names += [name for name in dict.fromkeys(key for line in lines for key in line) if name not in names]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _safe(value) for key, value in line.items()} for line in lines)
+    return out.getvalue()
+
+
+def _lines(board: Board) -> list[dict[str, Any]]:
+    values = (board.suite, board.version, board.dataset, board.synthetic, board.fingerprint)
+    head = dict(zip(_HEAD, (*values, "|".join(board.split), board.profile), strict=True))
+    out = [head | _measured(board, row) for row in board.rows]
+    for row in board.published:
+        block = "published on the same data" if row.same_data else "published"
+        out.append(head | {"block": block, "model": row.model, "cause": row.note} | row.metrics)
+    return out
+
+
+def _measured(board: Board, row: Row) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "block": "measured",
+        "rank": "" if row.rank is None else row.rank,
+        "model": row.model,
+        "marks": "|".join(row.marks),
+        "status": row.status,
+        "cause": row.cause,
+        "cells": row.runs,
+        "hardware": "; ".join(f"{mark}: {board.hardware[mark]}" for mark in row.costs),
+    }
+    for column in board.columns:
+        line |= _cell(column.id, row.cells.get(column.id))
+    for mark in board.hardware:
+        suffix = f" ({mark})" if len(board.hardware) > 1 else ""
+        for column in board.cost_columns:
+            line |= _cell(column.id + suffix, row.costs.get(mark, {}).get(column.id))
+    return line
+
+
+def _cell(name: str, cell: Cell | None) -> Mapping[str, Any]:
+    found = Cell(None) if cell is None else cell
+    values = (found.mean, found.low, found.high, found.best if found.mean is not None else None)
+    ends = ("", "_low", "_high", "_best")
+    return {name + end: "" if value is None else value for end, value in zip(ends, values, strict=True)}
+
+
+def _safe(value: Any) -> Any:
+    """Texts that a spreadsheet would run as a formula get an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

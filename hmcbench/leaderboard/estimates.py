@@ -1,0 +1,142 @@
+"""Values of one row with their uncertainty, from its records and stored predictions.
+
+One split: the metric of every seed, and a bootstrap over its test samples. k-fold: every sample
+is tested once, so the samples of all folds are pooled. Repeated holdout: one value per repeat,
+with the Nadeau-Bengio correction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hmcbench.errors import HmcbenchError
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.columns import DROP, SHIFT, cost, metric_spec
+from hmcbench.leaderboard.grouping import RowRecords, fold_of, seed_of
+from hmcbench.leaderboard.samples import Draws, Samples
+from hmcbench.leaderboard.statistics import Estimate, over_seeds
+from hmcbench.records import Record
+
+
+@dataclass
+class _Measured:
+    """A metric of one row: per seed (S,), draws per seed (S, B), per repeat (J,)."""
+
+    seeds: np.ndarray
+    draws: np.ndarray | None
+    repeats: np.ndarray | None
+
+    def minus(self, other: _Measured, sign: float) -> _Measured:
+        def difference(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
+            return None if a is None or b is None else sign * (a - b)
+
+        draws, repeats = difference(self.draws, other.draws), difference(self.repeats, other.repeats)
+        return _Measured(sign * (self.seeds - other.seeds), draws, repeats)
+
+    def estimate(self, label: str, ratio: float) -> Estimate | None:
+        """None where no seed has a value; no draws where some seed has none."""
+        known = np.isfinite(self.seeds)
+        if not known.any():
+            return None
+        draws = None if self.draws is None or not known.all() else over_seeds(self.draws, label)
+        return Estimate(self.seeds[known], draws, self.repeats, ratio)
+
+
+class Estimator:
+    """Estimates for the rows of one board.
+
+    Attributes:
+        folds: all folds of the board; a row that has no seed with all of them is partial.
+        problems: what kept intervals from being computed, one line each.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[RowRecords],
+        names: Sequence[str],
+        sides: Sequence[str],
+        specs: Sequence[MetricSpec],
+    ) -> None:
+        records = [record for row in rows for record in row.ok]
+        self.names, self.sides = list(names), list(sides)
+        self.folds = sorted({fold_of(record) for record in records})
+        self.repeated = len(self.folds) > 1 and records[0].data["split"].get("kind") == "holdout"
+        self.problems: list[str] = []
+        self.specs = {name: spec for name in names if (spec := metric_spec(specs, name)) is not None}
+        self._samples = Samples(self.folds, self.sides, self.specs, self.names[0])
+
+    def complete(self, row: RowRecords) -> list[Record]:
+        """The row's records of those seeds that have every fold of the board."""
+        there: dict[int, set[int]] = {}
+        for record in row.ok:
+            there.setdefault(seed_of(record), set()).add(fold_of(record))
+        return [r for r in row.ok if there[seed_of(r)] == set(self.folds)]
+
+    def row(self, row: RowRecords) -> dict[str, Estimate]:
+        """Column id -> estimate; columns without any value are left out."""
+        whole = self.complete(row)
+        draws = self._draws(row.label, whole) if whole and not self.repeated else Draws()
+        records = whole or row.ok
+        measured = {name: self._measured(records, "test", name, draws) for name in self.names}
+        primary = self.names[0]
+        spec = self.specs.get(primary)
+        sign = -1.0 if spec is not None and spec.better == "lower" else 1.0
+        for side in self.sides:
+            on_side = self._measured(records, side, primary, draws)
+            measured[f"{primary}{SHIFT}{side}"] = on_side
+            measured[f"{primary}{SHIFT}{side}{DROP}"] = measured[primary].minus(on_side, sign)
+        found = {key: m.estimate(row.label, _test_share(records)) for key, m in measured.items()}
+        return {key: estimate for key, estimate in found.items() if estimate is not None}
+
+    def _draws(self, label: str, records: Sequence[Record]) -> Draws:
+        cells = {(seed_of(r), fold_of(r)): r for r in records}
+        try:
+            return self._samples.draws(cells, sorted({seed for seed, _ in cells}))
+        except HmcbenchError as error:
+            self.problems.append(f"{label}: no interval over samples: {error}")
+            return Draws()
+
+    def _measured(self, records: Sequence[Record], side: str, name: str, draws: Draws) -> _Measured:
+        table = _values(records, side, name)
+        seeds = _row_means(table)
+        if side == "test" and len(self.folds) > 1 and name in draws.pooled:
+            seeds = draws.pooled[name]
+        repeats = table.mean(axis=0) if self.repeated and np.isfinite(table).all() else None
+        return _Measured(seeds, draws.values.get((side, name)), repeats)
+
+
+def _values(records: Sequence[Record], side: str, name: str) -> np.ndarray:
+    """The recorded metric, (S, J) by seed and fold; NaN where there is none."""
+    seeds = {seed: i for i, seed in enumerate(sorted({seed_of(r) for r in records}))}
+    folds = {fold: j for j, fold in enumerate(sorted({fold_of(r) for r in records}))}
+    table = np.full((len(seeds), len(folds)), np.nan)
+    for record in records:
+        value = record.data["metrics"].get(side, {}).get(name)
+        if isinstance(value, (int, float)):
+            table[seeds[seed_of(record)], folds[fold_of(record)]] = value
+    return table
+
+
+def _row_means(table: np.ndarray) -> np.ndarray:
+    """Mean of the known values of every row; NaN where there is none."""
+    known = np.isfinite(table)
+    count = known.sum(axis=1)
+    total = np.where(known, table, 0.0).sum(axis=1)
+    means: np.ndarray = np.divide(total, count, out=np.full(len(table), np.nan), where=count > 0)
+    return means
+
+
+def _test_share(records: Sequence[Record]) -> float:
+    """Test / training size, mean over records; 1 (wide) where the counts are not recorded."""
+    counts = [r.data["split"].get("counts") or {} for r in records]
+    ratios = [c["test"] / c["train"] for c in counts if c.get("train") and c.get("test")]
+    return float(np.mean(ratios)) if ratios else 1.0
+
+
+def cost_estimates(records: Sequence[Record], names: Sequence[str]) -> Mapping[str, Estimate]:
+    """Column id -> estimate over the given cells; they must share one hardware fingerprint."""
+    found = {name: [v for r in records if (v := cost(r, name)) is not None] for name in names}
+    return {name: Estimate(np.array(values)) for name, values in found.items() if values}

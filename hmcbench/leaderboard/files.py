@@ -1,0 +1,43 @@
+"""The leaderboard of a suite's folder: read its records, write its tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hmcbench.cache import write_atomic
+from hmcbench.leaderboard.aggregate import build
+from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.csv_json import to_csv, to_json
+from hmcbench.leaderboard.markdown import to_markdown
+from hmcbench.records import SUITE, read_all
+
+
+def read_info(folder: Path) -> Mapping[str, Any] | None:
+    """``suite.json`` of a suite's folder, or None where it is not there or damaged."""
+    try:
+        data = json.loads((folder / SUITE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def boards_of(folder: Path) -> list[Board]:
+    """The boards of ``folder/records``, with the columns, published rows and cells of its suite."""
+    info = read_info(folder)
+    expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
+    return build(read_all(folder / "records"), info, expected)
+
+
+def write_boards(folder: Path, boards: Sequence[Board], markdown: str = "leaderboard.md") -> list[Path]:
+    """Write the Markdown file, ``leaderboard.csv`` and ``leaderboard.json``, each whole or not at all."""
+    texts = {
+        markdown: to_markdown(boards),
+        "leaderboard.csv": to_csv(boards),
+        "leaderboard.json": to_json(boards),
+    }
+    for name, content in texts.items():
+        write_atomic(folder / name, content)
+    return [folder / name for name in texts]

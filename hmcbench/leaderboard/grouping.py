@@ -1,0 +1,203 @@
+"""Which records may stand in one table, and which of them make one row.
+
+Quality is never mixed across suite version, data fingerprint, split or profile: each combination
+is a group of its own. A cell that was never run, or failed before its data were read, joins the
+latest group that it does not contradict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hmcbench.records import Record
+
+_PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks")
+_KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", *_PROTOCOL, "split")
+
+
+@dataclass
+class RowRecords:
+    """The records of one model on one board: those that ended well, and the others."""
+
+    label: str
+    version: str
+    ok: list[Record] = field(default_factory=list)
+    others: list[Record] = field(default_factory=list)
+
+
+def fold_of(record: Record) -> int:
+    return int(record.data.get("split", {}).get("fold") or 0)
+
+
+def seed_of(record: Record) -> int:
+    return int(record.data["seed"])
+
+
+def missing_records(
+    expected: Iterable[Mapping[str, Any]], records: Sequence[Record], profile: str
+) -> list[Record]:
+    """Stand-ins for planned cells that left no record, and for pairs that cannot meet.
+
+    Args:
+        expected: the ``cells`` and ``not_applicable`` of ``suite.json``: ``{"key", "dataset",
+            "model", "fold", "seed", "profile"}`` and ``{"dataset", "model", "reason"}``.
+        records: what is there.
+        profile: of the pairs.
+    """
+    there = {record.key for record in records}
+    suite: Mapping[str, Any] = records[0].data["suite"] if records else {}
+    out: list[Record] = []
+    for cell in expected:
+        key = str(cell.get("key", ""))
+        if key and key in there:
+            continue
+        reason = str(cell.get("reason", ""))
+        data = {
+            "key": key,
+            "status": "missing",
+            "cause": "not applicable" if reason else "not run",
+            "message": reason,
+            "suite": suite,
+            "profile": cell.get("profile", profile),
+            "split": {"fold": cell.get("fold", 0)},
+            "dataset": {"name": str(cell["dataset"]).partition("[")[0]},
+            "model": {"label": cell["model"]},
+            "seed": cell.get("seed", 0),
+            "metrics": {},
+        }
+        out.append(Record(Path(), data))
+    return out
+
+
+def newest(records: Iterable[Record]) -> list[Record]:
+    """One record per key, the latest; sorted by key."""
+    by_key: dict[tuple[str, str], Record] = {}
+    for record in sorted(records, key=lambda r: (str(r.data.get("created") or ""), str(r.path))):
+        by_key[record.key, "" if record.key else record.data["model"]["label"]] = record
+    return [by_key[key] for key in sorted(by_key)]
+
+
+def _place(record: Record) -> dict[str, str]:
+    """The facts that must agree, as text; empty where a failed record does not know them."""
+    data = record.data
+    split = data.get("split") or {}
+    values = (
+        data["suite"].get("name"),
+        data["suite"].get("version"),
+        data["dataset"].get("name"),
+        data["dataset"].get("fingerprint"),
+        data["profile"],
+        *(split.get(name) for name in _PROTOCOL),
+        split.get("fingerprint"),
+    )
+    return {k: "" if v is None else str(v) for k, v in zip(_KNOWN, values, strict=True)}
+
+
+def groups(records: Sequence[Record]) -> list[list[Record]]:
+    """Records that may be compared, one list per board, in the order of their headings."""
+    placed = [(_place(record), record) for record in records]
+    whole = [(p, r) for p, r in placed if p["fingerprint"] and p["split"]]
+    found: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
+    for place, record in whole:
+        found.setdefault(tuple(place[k] for k in _KNOWN[:-1]), []).append((place, record))
+    boards: list[list[tuple[dict[str, str], Record]]] = []
+    for key in sorted(found):
+        boards += _by_split(found[key])
+    strays: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
+    for place, record in placed:
+        if place["fingerprint"] and place["split"]:
+            continue
+        homes = [board for board in boards if _fits(place, fold_of(record), board)]
+        if homes:
+            max(homes, key=_latest).append((place, record))
+        else:
+            strays.setdefault(tuple(place[k] for k in _KNOWN[:5]), []).append((place, record))
+    return [[r for _, r in board] for board in (*boards, *(strays[key] for key in sorted(strays)))]
+
+
+def _latest(board: list[tuple[dict[str, str], Record]]) -> str:
+    return max(str(record.data.get("created") or "") for _, record in board)
+
+
+def _fits(place: Mapping[str, str], fold: int, board: list[tuple[dict[str, str], Record]]) -> bool:
+    """Whether what is known agrees with a board; a split is compared with the same fold's only."""
+    first = board[0][0]
+    same_fold = {other["split"] for other, record in board if fold_of(record) == fold}
+    split_fits = not place["split"] or not same_fold or place["split"] in same_fold
+    return split_fits and all(not place[k] or place[k] == first[k] for k in _KNOWN[:-1])
+
+
+def _by_split(
+    placed: list[tuple[dict[str, str], Record]],
+) -> list[list[tuple[dict[str, str], Record]]]:
+    """Folds belong together; but where one fold has two fingerprints, every split is alone."""
+    prints: dict[int, set[str]] = {}
+    for place, record in placed:
+        prints.setdefault(fold_of(record), set()).add(place["split"])
+    if all(len(found) == 1 for found in prints.values()):
+        return [placed]
+    names = sorted({place["split"] for place, _ in placed})
+    return [[(p, r) for p, r in placed if p["split"] == name] for name in names]
+
+
+def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
+    """Records of one board by model, sorted by label; and notes on what was put aside."""
+    found: dict[tuple[str, str], RowRecords] = {}
+    notes: list[str] = []
+    for record in records:
+        model = record.data["model"]
+        identity = (str(model["label"]), str(model.get("version") or ""))
+        row = found.setdefault(identity, RowRecords(*identity))
+        (row.ok if record.ok else row.others).append(record)
+    _adopt_versionless(found)
+    for row in found.values():
+        kept: dict[tuple[int, int], Record] = {}
+        for record in sorted(row.ok, key=lambda r: (str(r.data.get("created") or ""), r.key)):
+            kept[fold_of(record), seed_of(record)] = record
+        if len(kept) < len(row.ok):
+            spare = len(row.ok) - len(kept)
+            notes.append(f"{row.label}: {spare} older record(s) of the same fold and seed left out")
+        row.ok = [kept[key] for key in sorted(kept)]
+        row.others.sort(key=lambda r: (fold_of(r), seed_of(r)))
+    ordered = [found[key] for key in sorted(found)]
+    labels = [row.label for row in ordered]
+    for row in ordered:
+        if labels.count(row.label) > 1:
+            row.label = f"{row.label} v{row.version}"
+    return ordered, notes
+
+
+def _adopt_versionless(found: dict[tuple[str, str], RowRecords]) -> None:
+    """A cell that never ran knows no model version; it belongs to the model's only row."""
+    for identity in [i for i in found if not i[1]]:
+        twins = [i for i in found if i[0] == identity[0] and i[1]]
+        if twins:
+            stray = found.pop(identity)
+            found[twins[-1]].others += stray.others
+            found[twins[-1]].ok += stray.ok
+
+
+def numbers(values: Sequence[int]) -> str:
+    """``0, 3, 4``; three or more in a row as ``0-4``."""
+    if len(values) > 2 and list(values) == list(range(values[0], values[-1] + 1)):
+        return f"{values[0]}-{values[-1]}"
+    return ", ".join(map(str, values))
+
+
+def _counted(noun: str, values: Sequence[int]) -> str:
+    return f"{noun}{'s' * (len(values) > 1)} {numbers(values)}"
+
+
+def runs_text(records: Sequence[Record]) -> str:
+    """``seeds 0-4``, ``folds 0-4, seeds 0, 1`` or ``fold 0 seed 1, fold 2 seed 0``: which cells."""
+    cells = sorted({(fold_of(r), seed_of(r)) for r in records})
+    if all(fold == 0 for fold, _ in cells):
+        return _counted("seed", [seed for _, seed in cells])
+    folds, seeds = sorted({fold for fold, _ in cells}), sorted({seed for _, seed in cells})
+    if len(cells) == len(folds) * len(seeds) > 1:
+        return f"{_counted('fold', folds)}, {_counted('seed', seeds)}"
+    shown = ", ".join(f"fold {fold} seed {seed}" for fold, seed in cells[:6])
+    return shown + (f" and {len(cells) - 6} more" if len(cells) > 6 else "")

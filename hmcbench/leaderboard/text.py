@@ -1,0 +1,110 @@
+"""Numbers as they are printed, and texts from files and plugins made harmless."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from hmcbench.leaderboard.board import Board, Cell, Column, Published, Row
+
+ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
+NOTHING = "-"
+LEGEND = (
+    "Values are means over seeds with a 95 % interval in brackets: a bootstrap over test samples (or "
+    "groups), and over seeds where there are several. Bold marks the best value of a column, and only "
+    "where it is distinguishable from that of every other ranked row (paired bootstrap, Holm-adjusted). "
+    "Ranks follow the mean of the first column; rows whose first column is not bold may well be equals. "
+    "Costs compare only within one hardware. Published numbers are never ranked."
+)
+
+
+def clean(text: Any) -> str:
+    """One line without control, format or bidirectional characters; None is empty."""
+    if text is None:
+        return ""
+    kept = (" " if c.isspace() else c for c in str(text) if c.isspace() or unicodedata.category(c)[0] != "C")
+    return " ".join("".join(kept).split())
+
+
+def number(value: float, style: str) -> str:
+    """``0.946``, ``+0.031``, ``12.3``, ``23,512,134``."""
+    if style == "score":
+        return f"{value:.3f}"
+    if style == "drop":
+        return f"{value:+.3f}"
+    if style == "count" or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def value_text(cell: Cell | None, column: Column) -> str:
+    return NOTHING if cell is None or cell.mean is None else number(cell.mean, column.style)
+
+
+def interval_text(cell: Cell | None, column: Column) -> str:
+    """``[0.917, 0.972]``, or nothing."""
+    if cell is None or cell.low is None or cell.high is None:
+        return ""
+    return f"[{number(cell.low, column.style)}, {number(cell.high, column.style)}]"
+
+
+def rank_text(row: Row) -> str:
+    return NOTHING if row.rank is None else str(row.rank)
+
+
+def published_values(row: Published, names: Sequence[str]) -> list[str]:
+    """Four decimals, as papers print."""
+    return [f"{row.metrics[n]:.4f}" if n in row.metrics else NOTHING for n in names]
+
+
+def model_text(row: Row) -> str:
+    return row.model + (f" ({', '.join(row.marks)})" if row.marks else "")
+
+
+def status_text(row: Row) -> str:
+    """``ok``, ``ok: 1 of 4 cells failed or missing``, ``failed: time-out``, ``not applicable``."""
+    if row.cause == "not applicable":
+        return row.cause
+    return row.status + (f": {row.cause}" if row.cause else "")
+
+
+def title_text(column: Column) -> str:
+    return column.title + ARROWS[column.better]
+
+
+def cost_rows(board: Board, mark: str) -> list[Row]:
+    """The rows that were timed on one hardware, in the order of the board."""
+    return [row for row in board.rows if mark in row.costs]
+
+
+def cost_heading(board: Board, mark: str) -> str:
+    """``Costs``, or ``Costs on hardware A (of 2, not comparable)``, and what it is."""
+    count = len(board.hardware)
+    which = f" on hardware {mark} of {count}, not comparable with the others" if count > 1 else ""
+    return f"Costs{which}: {board.hardware[mark]}"
+
+
+def published_heading(same_data: bool) -> str:
+    where = "on the same data" if same_data else "on other data"
+    return f"Published, {where} (not ranked)"
+
+
+def failure_lines(board: Board) -> list[tuple[str, str]]:
+    """(model and cells, cause and message) of every row that has a message."""
+    return [
+        (f"{row.model} ({row.runs})", f"{status_text(row)}: {row.message}")
+        for row in board.rows
+        if row.message
+    ]
+
+
+_MARKDOWN = re.compile(r"([\\`*\[\]|~$])")
+_EDGE_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def markdown(text: str) -> str:
+    """Text that shows as it is: no HTML, links, images, emphasis or table cells of its own."""
+    text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _EDGE_UNDERSCORE.sub(r"\\_", _MARKDOWN.sub(r"\\\1", text))

@@ -1,0 +1,204 @@
+"""``hmcbench publish``: records and their leaderboard, copied to where they can be committed.
+
+What is published names no machine: absolute paths shrink to their last part, the host's name goes.
+Truth stays behind where it may not be redistributed. Records that others published stay; only
+those with the same keys are replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from tabulate import tabulate
+
+from hmcbench import records
+from hmcbench.cache import write_atomic
+from hmcbench.errors import BadInput, unknown
+from hmcbench.leaderboard.files import boards_of, read_info, write_boards
+from hmcbench.leaderboard.text import markdown as esc
+from hmcbench.leaderboard.text import number
+from hmcbench.predictions import Predictions
+from hmcbench.records import HISTORY, NPZ, SUITE, Record
+
+README = "README.md"
+
+
+def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
+    """Copy the records below ``runs`` to ``target/<suite>/records`` and write the tables.
+
+    Args:
+        runs: a runs folder, a suite's folder or a records folder.
+        target: made if it is not there; published records in it stay.
+        suite: only this suite.
+
+    Returns:
+        The files written: per suite ``README.md``, ``leaderboard.csv`` and ``leaderboard.json``,
+        and the index ``README.md`` of ``target``.
+
+    Raises:
+        BadInput: no records, none that ended well, an unknown suite, or predictions that cannot
+            be read; nothing has been written then.
+    """
+    inside = target.resolve()
+    found = [r for r in records.read_all(runs) if inside not in r.path.resolve().parents]
+    names = sorted({str(r.data["suite"]["name"]) for r in found})
+    if suite and suite not in names:
+        raise unknown(f"suite in {runs}", suite, names)
+    chosen = [r for r in found if not suite or r.data["suite"]["name"] == suite]
+    if not any(r.ok for r in chosen):
+        what = "only failed records" if chosen else "no records"
+        raise BadInput(
+            f"nothing to publish: {runs} holds {what}", hint="hmcbench run --suite NAME --out RUNS"
+        )
+    for record in chosen:
+        if record.ok:
+            record.predictions()  # refuse before anything is written
+    written: list[Path] = []
+    for name in [n for n in names if not suite or n == suite]:
+        written += _publish_suite(
+            [r for r in chosen if r.data["suite"]["name"] == name], target / records.slug(name)
+        )
+    return [*written, _write_index(target)]
+
+
+def _publish_suite(found: Sequence[Record], folder: Path) -> list[Path]:
+    there = folder / "records"
+    _make(there)
+    for record in found:
+        _publish_record(record, there)
+    info = next((i for r in found if (i := read_info(r.path.parent.parent)) is not None), None)
+    if info is not None:
+        write_atomic(
+            folder / SUITE, json.dumps(scrub(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        )
+    return write_boards(folder, boards_of(folder), README)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"{folder} cannot be made ({error.strerror})", hint="--to DIR names another folder"
+        ) from None
+
+
+def _publish_record(record: Record, there: Path) -> None:
+    """Fill a temporary folder, rename it, and remove an older record of the same key."""
+    data = scrub(record.data)
+    part = records.begin(there, record.key)
+    if record.ok:
+        if record.data["dataset"].get("share_targets", True):
+            shutil.copyfile(record.path / NPZ, part / NPZ)
+        else:
+            replace(Predictions.load(record.path / NPZ), truth=None).save(part / NPZ)
+    if (record.path / HISTORY).is_file():
+        shutil.copyfile(record.path / HISTORY, part / HISTORY)
+    done = records.commit(part, there, data)
+    ending = done.path.name.rpartition("--")[2]
+    for other in there.glob(f"*--{ending}"):
+        if other != done.path:
+            shutil.rmtree(other)
+
+
+# --------------------------------------------------------------------------- index
+
+
+def _write_index(target: Path) -> Path:
+    """``README.md`` of the target: one line per board of every suite published there."""
+    lines = []
+    for path in sorted(target.glob("*/leaderboard.json")):
+        boards = json.loads(path.read_text(encoding="utf-8"))["boards"]
+        lines += [_index_line(path.parent.name, board) for board in boards]
+    head = ["suite", "data", "profile", "first by mean", "value", "models"]
+    table = tabulate(lines, headers=head, tablefmt="pipe", disable_numparse=True)
+    intro = "Written by `hmcbench publish`. The records lie beside each table."
+    text = f"# Published results\n\n{intro}\n\n{table}\n"
+    write_atomic(target / README, text)
+    return target / README
+
+
+def _index_line(folder: str, board: Mapping[str, Any]) -> list[str]:
+    first = next((row for row in board["rows"] if row["rank"] == 1), None)
+    style = next((c["style"] for c in board["columns"] if c["id"] == board["primary"]), "number")
+    value = number(first["cells"][board["primary"]]["mean"], style) if first else "-"
+    data = board["dataset"] + (" (synthetic)" if board["synthetic"] else "")
+    return [
+        f"[{esc(board['suite'])} {esc(board['version'])}]({folder}/{README})",
+        esc(data),
+        esc(board["profile"]),
+        esc(first["model"]) if first else "-",
+        f"{esc(board['primary'])} {value}",
+        str(len({row["model"] for row in board["rows"]})),
+    ]
+
+
+# --------------------------------------------------------------------------- no machine in what is published
+
+_START = r"(?:~?/|[A-Za-z]:[\\/]|\\\\)"
+_BEFORE = r"(?<![\w.)\]/\\])"  # what a path may not follow, or it is a part of something relative
+_URL = r"(?P<url>\b(?!file:)[a-z][a-z0-9+.-]*://(?!/)[^\s'\"<>]*)"
+_QUOTED = r"(?P<quote>['\"])(?P<inside>" + _START + r"[^'\"\n]*)(?P=quote)"
+_BARE = _BEFORE + r"(?P<bare>(?:file://|" + _START + r")[^\s'\",;:\]\)}|<>]+)"
+_PATHS = re.compile(f"{_URL}|{_QUOTED}|{_BARE}")
+_FREE_TEXT = ("message", "notes", "note", "log")
+
+
+def scrub(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A record (or any JSON object) without absolute paths and host names.
+
+    A path is replaced by its last part: ``/home/me/images`` by ``images``. Class ids such as
+    ``MP/SS/BCC``, relative paths and web addresses stay.
+    """
+    whole = sorted({v for v in _texts(data) if _is_path(v)}, key=len, reverse=True)
+    cleaned: dict[str, Any] = _scrubbed(dict(data), whole, socket.gethostname(), free=False)
+    return cleaned
+
+
+def _texts(value: Any) -> list[str]:
+    """All texts in it that are values, not prose."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        value = [item for key, item in value.items() if key not in _FREE_TEXT]
+    return [text for item in value for text in _texts(item)] if isinstance(value, (list, tuple)) else []
+
+
+def _is_path(text: str) -> bool:
+    """Whether the whole text is an absolute path (which may hold spaces)."""
+    return bool(re.match(_START + r"[^\s/]", text)) and "\n" not in text
+
+
+def _last(path: str) -> str:
+    kind = PureWindowsPath if "\\" in path or re.match(r"[A-Za-z]:", path) else PurePosixPath
+    return kind(path.rstrip("/\\")).name or "."
+
+
+def _scrubbed(value: Any, whole: Sequence[str], host: str, free: bool) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _scrubbed(v, whole, host, free or k in _FREE_TEXT) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_scrubbed(item, whole, host, free) for item in value]
+    if not isinstance(value, str):
+        return value
+    for path in whole:
+        value = re.sub(_BEFORE + re.escape(path) + r"(?!\w)", _last(path).replace("\\", r"\\"), value)
+    value = _PATHS.sub(_shorten, value)
+    if free and len(host) > 3 and host != "localhost":
+        value = re.sub(rf"(?<!\w){re.escape(host)}(?!\w)", "host", value)
+    return value
+
+
+def _shorten(match: re.Match[str]) -> str:
+    if match["url"]:
+        return match["url"]
+    if match["quote"]:
+        return match["quote"] + _last(match["inside"]) + match["quote"]
+    return _last(match["bare"].removeprefix("file://"))

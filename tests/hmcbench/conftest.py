@@ -1,0 +1,156 @@
+"""Fabricated records: what a cell would have left, without running one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench import metrics, records
+from hmcbench.evaluation import Evaluation
+from hmcbench.interfaces import Task
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.predictions import Predictions
+from hmcbench.records import Record
+from hmcbench.testing import tiny_hierarchy
+
+Merge = Mapping[str, Any]
+
+
+def _merged(base: dict[str, Any], changes: Merge) -> dict[str, Any]:
+    """Nested dictionaries are merged, anything else replaced."""
+    out = dict(base)
+    for key, value in changes.items():
+        nested = isinstance(value, Mapping) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if nested else value
+    return out
+
+
+def make_predictions(
+    accuracy: Merge | float,
+    seed: int = 0,
+    sizes: Merge | None = None,
+    prefix: str = "s",
+    groups: bool = False,
+) -> Predictions:
+    """Single-path predictions over the tiny tree; a sample is right for ``accuracy`` of the residues.
+
+    Which samples are hard is the same for all models, so that differences are paired as they are
+    in life; ``seed`` changes a few of them.
+    """
+    hierarchy = tiny_hierarchy()
+    sizes = sizes or {"validation": 30, "test": 200}
+    ids, side = [], []
+    for name, count in sizes.items():
+        ids += [f"{name}-{prefix}{i:04d}" for i in range(count)]
+        side += [name] * count
+    wanted = accuracy if isinstance(accuracy, Mapping) else dict.fromkeys(sizes, accuracy)
+    scores = np.full((len(ids), hierarchy.n), 0.05, dtype=np.float32)
+    truth = np.zeros(scores.shape, dtype=bool)
+    for i, (name, where) in enumerate(zip(ids, side, strict=True)):
+        digest = hashlib.sha256(name.encode()).digest()
+        true = hierarchy.leaves[digest[0] % 5]
+        hardness = (int.from_bytes(digest[1:4], "big") + seed * 300_000) % 2**24 / 2**24
+        said = true if hardness < wanted.get(where, 0.9) else hierarchy.leaves[(digest[0] + 2) % 5]
+        truth[i] = hierarchy.ancestors[[true]].toarray()[0]
+        scores[i, hierarchy.ancestors[[said]].toarray()[0]] = 0.5 + digest[4] / 600
+    task = Task(hierarchy=hierarchy)
+    return Predictions(ids, side, scores, task, truth, groups=[n[-3:] for n in ids] if groups else None)
+
+
+def score(predictions: Predictions) -> dict[str, dict[str, float]]:
+    """All built-in metrics of every side."""
+    out = {}
+    for side in dict.fromkeys(predictions.side):
+        some = predictions.of_side(side)
+        out[side] = dict(metrics.compute(SPECS, Evaluation.of(some.task, some.truth, some.scores)))
+    return out
+
+
+def make_data(model: str, seed: int, fold: int, /, **changes: Any) -> dict[str, Any]:
+    """The content of a ``record.json`` as the schema has it, with changes merged in."""
+    base: dict[str, Any] = {
+        "schema": 1,
+        "status": "ok",
+        "cause": None,
+        "message": "",
+        "suite": {"name": "smoke", "version": 1, "primary": "hf1_samples"},
+        "dataset": {
+            "name": "toy",
+            "reference": "toy",
+            "fingerprint": "d" * 64,
+            "synthetic": False,
+            "samples": 830,
+            "task": "hmc",
+            "paths": "single",
+            "depth": "full",
+            "classes": 7,
+            "levels": 2,
+            "notes": [],
+            "share_targets": True,
+        },
+        "split": {
+            "kind": "holdout",
+            "folds": 5,
+            "seed": 0,
+            "fold": fold,
+            "fingerprint": hashlib.sha256(f"split {fold}".encode()).hexdigest(),
+            "counts": {"train": 600, "validation": 30, "test": 200},
+            "notes": [],
+        },
+        "model": {"label": model, "name": model, "version": "1", "plugin": "toy", "params": {}},
+        "profile": "quick",
+        "seed": seed,
+        "decision": {"rule": "argmax per level", "thresholds": None},
+        "metrics": {},
+        "timing": {"fit_s": 10.0 + seed, "latency_p50_ms": 1.5, "total_s": 12.0 + seed, "shared": False},
+        "memory": {"peak_rss_mb": 300.0, "peak_anon_mb": 120.0, "peak_device_mb": None},
+        "hardware": {"fingerprint": "hw1", "cpu": "Abacus", "cores": 2, "memory_gb": 8, "gpu": ""},
+        "versions": {"python": "3.11.7", "numpy": "2.0"},
+        "git": "abc123",
+        "created": "2026-01-02T03:04:05+00:00",
+    }
+    data = _merged(base, changes)
+    identity = repr(
+        (model, seed, fold, data["dataset"], data["split"], data["profile"], data["model"]["version"])
+    )
+    data.setdefault("key", hashlib.sha256(identity.encode()).hexdigest())
+    return data
+
+
+@pytest.fixture
+def fabricate(tmp_path: Path) -> Callable[..., Record]:
+    """``fabricate(model, accuracy, seed=0, fold=0, ...)`` writes a record folder and returns it.
+
+    Keywords: ``predictions`` (else made from ``accuracy``), ``sizes``, ``prefix``, ``groups``,
+    ``status`` and ``cause``, ``folder``; anything else is merged into the record's data.
+    """
+
+    def make(
+        model: str = "model",
+        accuracy: Merge | float = 0.9,
+        /,
+        *,
+        seed: int = 0,
+        fold: int = 0,
+        folder: Path | None = None,
+        predictions: Predictions | None = None,
+        sizes: Merge | None = None,
+        prefix: str = "s",
+        groups: bool = False,
+        **changes: Any,
+    ) -> Record:
+        there = folder or tmp_path / "runs" / "smoke" / "records"
+        data = make_data(model, seed, fold, **changes)
+        part = records.begin(there, data["key"])
+        if data["status"] == "ok":
+            made = predictions or make_predictions(accuracy, seed, sizes, prefix, groups)
+            made.save(part / records.NPZ)
+            data["metrics"] = data["metrics"] or score(made)
+        return records.commit(part, there, data)
+
+    return make

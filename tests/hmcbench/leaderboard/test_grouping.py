@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hmcbench.leaderboard import grouping
+from hmcbench.records import Record
+
+Fabricate = Callable[..., Record]
+
+
+def sizes(records: list[Record]) -> list[int]:
+    return [len(group) for group in grouping.groups(records)]
+
+
+def test_what_must_not_be_mixed_makes_boards_of_its_own(fabricate: Fabricate) -> None:
+    same = [fabricate("a"), fabricate("b"), fabricate("a", seed=1)]
+    assert sizes(same) == [3]
+    others = [
+        fabricate("a", profile="paper"),
+        fabricate("a", dataset={"fingerprint": "e" * 64}),
+        fabricate("a", split={"fingerprint": "another"}),
+        fabricate("a", split={"drop_leaks": True, "fingerprint": "third"}),
+        fabricate("a", suite={"version": 2}, key="f" * 64),
+        fabricate("a", suite={"name": "another"}, key="e" * 64),
+    ]
+    assert sorted(sizes([*same, *others])) == [1, 1, 1, 1, 1, 1, 3]
+
+
+def test_folds_share_a_board_unless_one_fold_has_two_splits(fabricate: Fabricate) -> None:
+    folds = [fabricate(m, fold=f, split={"kind": "kfold"}) for m in "ab" for f in range(3)]
+    assert sizes(folds) == [6]
+    odd = fabricate("c", fold=1, split={"kind": "kfold", "fingerprint": "another"})
+    assert sorted(sizes([*folds, odd])) == [1, 2, 2, 2]
+
+
+def test_a_cell_that_failed_before_its_data_were_read_joins_its_table(fabricate: Fabricate) -> None:
+    known = fabricate("a")
+    unread = {"fingerprint": None}
+    lost = fabricate("b", status="failed", cause="error", dataset=unread, split=unread)
+    assert sizes([known, lost]) == [2]
+    elsewhere = fabricate(
+        "b", status="failed", dataset={"name": "other", **unread}, split=unread, key="a" * 64
+    )
+    assert sizes([known, lost, elsewhere]) == [2, 1]
+
+
+def test_missing_cells_go_to_the_latest_table_of_their_data(fabricate: Fabricate) -> None:
+    old = fabricate("a", dataset={"fingerprint": "old"}, created="2025-01-01")
+    new = fabricate("a", dataset={"fingerprint": "new"}, created="2026-01-01")
+    expected: list[dict[str, Any]] = [
+        {"key": new.key, "dataset": "toy", "model": "a", "fold": 0, "seed": 0, "profile": "quick"},
+        {"key": "f" * 64, "dataset": "toy", "model": "b", "fold": 0, "seed": 2, "profile": "quick"},
+        {"dataset": "toy[x=1]", "model": "c", "reason": "it reads tables"},
+    ]
+    missing = grouping.missing_records(expected, [old, new], "quick")
+    assert [r.data["model"]["label"] for r in missing] == ["b", "c"]
+    assert [r.data["cause"] for r in missing] == ["not run", "not applicable"]
+    boards = {len(group): group for group in grouping.groups([old, new, *missing])}
+    assert set(boards) == {1, 3}
+    assert boards[1] == [old]
+
+
+def test_a_missing_fold_belongs_to_the_other_folds(fabricate: Fabricate) -> None:
+    first = fabricate("a", fold=0, split={"kind": "kfold"})
+    cell = {"key": "f" * 64, "dataset": "toy", "model": "a", "fold": 1, "seed": 0, "profile": "quick"}
+    assert sizes([first, *grouping.missing_records([cell], [first], "quick")]) == [2]
+
+
+def test_the_newest_of_a_key_counts(fabricate: Fabricate) -> None:
+    old = Record(fabricate("a").path, {"key": "k", "created": "2025", "model": {"label": "a"}})
+    new = Record(old.path, {"key": "k", "created": "2026", "model": {"label": "a"}})
+    assert grouping.newest([new, old]) == [new]
+
+
+def test_two_versions_of_a_model_are_two_rows(fabricate: Fabricate) -> None:
+    records = [fabricate("a"), fabricate("a", model={"version": "2"}), fabricate("b")]
+    rows, notes = grouping.rows(records)
+    assert [row.label for row in rows] == ["a v1", "a v2", "b"]
+    assert notes == []
+
+
+def test_a_cell_that_never_ran_belongs_to_its_model(fabricate: Fabricate) -> None:
+    done = fabricate("a")
+    cell = {"key": "f" * 64, "dataset": "toy", "model": "a", "fold": 0, "seed": 1, "profile": "quick"}
+    rows, _ = grouping.rows([done, *grouping.missing_records([cell], [done], "quick")])
+    assert [(row.label, len(row.ok), len(row.others)) for row in rows] == [("a", 1, 1)]
+
+
+def test_of_two_records_of_one_fold_and_seed_the_newer_stays(fabricate: Fabricate) -> None:
+    old = fabricate("a", created="2025-01-01", key="1" * 64)
+    new = fabricate("a", created="2026-01-01", key="2" * 64)
+    rows, notes = grouping.rows([old, new])
+    assert rows[0].ok == [new]
+    assert notes == ["a: 1 older record(s) of the same fold and seed left out"]
+
+
+def test_runs_in_few_words(fabricate: Fabricate) -> None:
+    def text(*cells: tuple[int, int]) -> str:
+        return grouping.runs_text([Record(None, {"split": {"fold": f}, "seed": s}) for f, s in cells])  # type: ignore[arg-type]
+
+    assert text((0, 3)) == "seed 3"
+    assert text((0, 0), (0, 1)) == "seeds 0, 1"
+    assert text(*((0, s) for s in range(5))) == "seeds 0-4"
+    assert text(*((f, s) for f in range(5) for s in range(2))) == "folds 0-4, seeds 0, 1"
+    assert text((0, 1), (2, 0)) == "fold 0 seed 1, fold 2 seed 0"
+    assert text(*((f, f) for f in range(9))).endswith("fold 5 seed 5 and 3 more")

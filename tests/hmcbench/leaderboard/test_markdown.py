@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hmcbench.leaderboard import build, to_markdown
+from hmcbench.leaderboard.text import clean, markdown
+from hmcbench.records import Record
+
+GOLDEN = Path(__file__).with_name("golden")
+SIZES = {"validation": 20, "test": 160, "shifted": 120}
+
+
+@pytest.fixture
+def golden_records(fabricate: Callable[..., Record]) -> list[Record]:
+    """The committed records, with predictions made for them."""
+    out = []
+    for path in sorted(GOLDEN.glob("*-[0-9].json")):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        accuracy = data["model"]["params"].get("accuracy", 0.5)
+        out.append(fabricate(data["model"]["label"], accuracy, seed=data.pop("seed"), sizes=SIZES, **data))
+    return out
+
+
+def test_the_golden_leaderboard(golden_records: list[Record]) -> None:
+    info = json.loads((GOLDEN / "suite.json").read_text(encoding="utf-8"))
+    boards = build(golden_records, info, [*info["cells"], *info["not_applicable"]])
+    assert to_markdown(boards) == (GOLDEN / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_nothing_that_came_from_elsewhere_is_markup(fabricate: Callable[..., Record]) -> None:
+    evil = "<script>alert(1)</script> | `code` [link](http://x) ![i](y) *b* _c_ $m$ \x1b[31m\u202e\nnew line"
+    pieces = {"label": evil, "name": "evil"}
+    suite = {"name": evil, "primary": "hf1_samples"}
+    dataset = {"name": evil, "reference": evil, "notes": [evil]}
+    records = [
+        fabricate(
+            "evil", model=pieces, suite=suite, dataset=dataset, versions={evil: "1"}, hardware={"cpu": evil}
+        ),
+        fabricate("evil", seed=1, model=pieces, suite=suite, dataset=dataset, versions={evil: "2"}, git=evil),
+        fabricate("e", status="failed", cause=evil, message=evil, suite=suite, dataset=dataset),
+    ]
+    metrics = {evil: 0.5}
+    row = {"model": evil, "source": evil, "data": evil, "note": evil, "metrics": metrics}
+    info = {"suite": {"name": evil, "columns": ["hf1_samples", evil]}, "published": [row]}
+    text = to_markdown(build(records, info))
+    assert not set("\x1b\u202e<>").intersection(text)
+    assert not re.search(r"(?<!\\)[`$\[]\s*(script|code|link|i|m)", text)
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in tables}
+    assert len(tables) > 8
+    assert len(widths) == 3  # quality, costs, published: every table keeps its number of columns
+
+
+def test_escaping_leaves_ordinary_names_as_they_are() -> None:
+    assert markdown("hf1_samples 0.9 HFF_CNN_VT a/b-c") == "hf1_samples 0.9 HFF_CNN_VT a/b-c"
+    assert markdown("_x_ a|b <i>&") == "\\_x\\_ a\\|b &lt;i&gt;&amp;"
+    assert clean(None) == ""
+    assert clean(" a\n\tb\x00\u200b c ") == "a b c"
+
+
+def test_no_records() -> None:
+    assert to_markdown([]) == "# Leaderboard\n\nNo records.\n"

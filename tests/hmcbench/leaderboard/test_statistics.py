@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from hmcbench.leaderboard import statistics
+from hmcbench.leaderboard.statistics import Bootstrap, Estimate
+
+
+def ratio(sums: np.ndarray) -> np.ndarray:
+    quotient: np.ndarray = sums[..., 0] / sums[..., 1]
+    return quotient
+
+
+@pytest.fixture
+def stats() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return np.column_stack([rng.random(80) * 3, 1 + rng.random(80)])
+
+
+def test_weights_are_resamples_of_the_same_size() -> None:
+    weights = Bootstrap(50).weights
+    assert weights.shape == (1000, 50)
+    assert (weights.sum(axis=1) == 50).all()
+    assert abs(weights.astype(float).mean() - 1) < 1e-12
+    assert len(np.unique(weights, axis=0)) > 990
+
+
+def test_values_equal_a_slow_loop_over_repeated_samples(stats: np.ndarray) -> None:
+    bootstrap = Bootstrap(len(stats), draws=40)
+    slow = [ratio(np.repeat(stats, w, axis=0).sum(axis=0)) for w in bootstrap.weights]
+    drawn = bootstrap.values([(stats, ratio), (csr_array(stats), ratio), (stats[:, :1], lambda s: s[..., 0])])
+    np.testing.assert_allclose(drawn[0], slow)
+    np.testing.assert_allclose(drawn[1], slow)
+    assert drawn.shape == (3, 40)
+
+
+def test_values_do_not_depend_on_the_size_of_the_blocks(
+    stats: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Bootstrap(len(stats)).values([(stats, ratio)])
+    monkeypatch.setattr(statistics, "_BLOCK", 700)
+    bootstrap = Bootstrap(len(stats))
+    np.testing.assert_allclose(bootstrap.values([(stats, ratio)]).std(), whole.std(), rtol=0.15)
+    few = bootstrap.values([(stats, ratio)])
+    monkeypatch.setattr(statistics, "_BLOCK", 4_000_000)
+    np.testing.assert_allclose(few, bootstrap.values([(stats, ratio)]))
+
+
+def test_interval_agrees_with_scipy(stats: np.ndarray) -> None:
+    from scipy.stats import bootstrap
+
+    reference = bootstrap(
+        (stats[:, 0], stats[:, 1]),
+        lambda a, b, axis: a.sum(axis) / b.sum(axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=20_000,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    low, high = statistics.percentiles(Bootstrap(len(stats)).values([(stats, ratio)])[0])
+    width = reference.high - reference.low
+    assert abs(low - reference.low) < 0.08 * width
+    assert abs(high - reference.high) < 0.08 * width
+
+
+def test_groups_are_drawn_whole_and_widen_the_interval() -> None:
+    groups = [f"g{i // 10}" for i in range(100)]
+    values = np.column_stack([np.repeat(np.arange(10.0), 10), np.ones(100)])
+    bootstrap = Bootstrap(100, groups)
+    weights = bootstrap.weights.reshape(1000, 10, 10)
+    assert (weights == weights[:, :, :1]).all()
+    assert (weights[:, :, 0].sum(axis=1) == 10).all()
+    grouped = bootstrap.values([(values, ratio)])[0].std()
+    alone = Bootstrap(100).values([(values, ratio)])[0].std()
+    assert grouped / alone == pytest.approx(np.sqrt(10), rel=0.1)
+
+
+def test_no_samples_no_draws() -> None:
+    assert Bootstrap(0).weights.shape == (1000, 0)
+
+
+def test_several_seeds_add_their_spread() -> None:
+    rng = np.random.default_rng(3)
+    levels = np.array([0.80, 0.84, 0.91])
+    draws = levels[:, None] + 0.02 * rng.standard_normal((3, 1000)).mean(axis=0)
+    variance = statistics.over_seeds(draws, "a model").var()
+    assert variance == pytest.approx(draws[0].var() + levels.var(ddof=1) / 3, rel=0.15)
+    assert (statistics.over_seeds(draws[:1], "a model") == draws[0]).all()
+
+
+def test_draws_are_the_same_every_time_and_seeds_depend_on_the_name_only() -> None:
+    draws = np.random.default_rng(0).random((3, 1000))
+    assert (Bootstrap(30).weights == Bootstrap(30).weights).all()
+    assert (statistics.over_seeds(draws, "a") == statistics.over_seeds(draws, "a")).all()
+    assert (statistics.over_seeds(draws, "a") != statistics.over_seeds(draws, "b")).any()
+
+
+def test_undefined_draws_do_not_count() -> None:
+    draws = np.array([np.nan, *np.linspace(0, 1, 101)])
+    assert statistics.percentiles(draws) == pytest.approx((0.025, 0.975))
+    assert Estimate(np.array([0.5]), draws=np.full(5, np.nan)).interval() is None
+    assert statistics.paired_bootstrap_p(np.full(5, np.nan), np.zeros(5)) == 1.0
+
+
+def test_t_interval_is_students() -> None:
+    from scipy.stats import t
+
+    values = np.array([0.90, 0.92, 0.95, 0.91])
+    expected = t.interval(0.95, 3, values.mean(), values.std(ddof=1) / 2)
+    assert statistics.t_interval(values) == pytest.approx(expected)
+    assert statistics.t_interval(values[:1]) is None
+
+
+def test_nadeau_bengio_replaces_the_variance_of_the_mean() -> None:
+    values = np.array([0.90, 0.92, 0.95, 0.91])
+    low, high = statistics.t_interval(values) or (0, 0)
+    wide_low, wide_high = statistics.t_interval(values, ratio=1 / 9) or (0, 0)
+    assert (wide_high - wide_low) / (high - low) == pytest.approx(np.sqrt((1 / 4 + 1 / 9) / (1 / 4)))
+
+
+def test_p_values_agree_with_scipy() -> None:
+    from scipy.stats import ttest_ind, ttest_rel
+
+    a, b = np.array([0.90, 0.92, 0.95, 0.91]), np.array([0.89, 0.90, 0.94, 0.915])
+    assert statistics.paired_t_p(a, b, 0.0) == pytest.approx(ttest_rel(a, b).pvalue)
+    assert statistics.welch_p(a, b[:3]) == pytest.approx(ttest_ind(a, b[:3], equal_var=False).pvalue)
+
+
+def test_p_of_constant_differences() -> None:
+    same = np.array([0.5, 0.5])
+    assert statistics.welch_p(same, same) == 1.0
+    assert statistics.welch_p(same, same + 0.1) == 0.0
+    assert statistics.paired_t_p(same, same, 0.5) == 1.0
+
+
+@given(st.lists(st.floats(-1, 1), min_size=50, max_size=80), st.floats(-1, 1))
+def test_bootstrap_p_is_below_a_twentieth_where_the_interval_leaves_zero_out(
+    values: list[float], shift: float
+) -> None:
+    difference = np.repeat(np.array(values) + shift, 20)  # 1000 or more draws: quantiles fall on values
+    p = statistics.paired_bootstrap_p(difference, np.zeros(len(difference)))
+    low, high = np.quantile(difference, [0.025, 0.975], method="inverted_cdf")
+    if low > 0 or high < 0:
+        assert p <= 0.05
+    if p < 0.04:
+        assert low >= 0 or high <= 0
+
+
+def test_holm_by_hand() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([0.9]).tolist() == [0.9]
+
+
+def estimate(mean: float, noise: float = 0.01, seed: int = 0) -> Estimate:
+    draws = mean + noise * np.random.default_rng(seed).standard_normal(1000)
+    return Estimate(np.array([mean]), draws=draws)
+
+
+def test_best_is_marked_only_where_it_stands_out() -> None:
+    clear = [estimate(0.80, seed=1), estimate(0.90, seed=2), estimate(0.70, seed=3)]
+    assert statistics.best(clear, "higher") == 1
+    assert statistics.best(clear, "lower") == 2
+    assert statistics.best(clear, "") is None
+    assert statistics.best(clear[:1], "higher") is None
+    assert statistics.best([*clear, estimate(0.895, seed=4)], "higher") is None
+
+
+def test_pairing_finds_small_differences_that_unpaired_draws_hide() -> None:
+    shared = 0.03 * np.random.default_rng(0).standard_normal(1000)
+    a, b = (Estimate(np.array([m]), draws=m + shared) for m in (0.90, 0.89))
+    assert statistics.best([a, b], "higher") == 0
+    assert statistics.best([a, estimate(0.89, 0.03, seed=9)], "higher") is None
+
+
+def test_holm_makes_many_comparisons_stricter() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(1000)
+    first = Estimate(np.array([1.0]), draws=np.ones(1000))
+    near = Estimate(np.array([0.978]), draws=0.978 + 0.01 * noise)
+    assert statistics.compare(first, near) == pytest.approx(0.03, abs=0.02)
+    assert statistics.best([first, near], "higher") == 0
+    assert statistics.best([first, *[near] * 5], "higher") is None
+
+
+def test_nothing_is_said_without_repetition() -> None:
+    one, two = Estimate(np.array([0.9])), Estimate(np.array([0.1]))
+    assert statistics.compare(one, two) is None
+    assert statistics.best([one, two], "higher") is None
+    assert one.interval() is None

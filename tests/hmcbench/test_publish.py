@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench import records
+from hmcbench.errors import BadInput
+from hmcbench.leaderboard import boards_of
+from hmcbench.publish import publish, scrub
+from hmcbench.records import JSON, NPZ, Record
+
+Fabricate = Callable[..., Record]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_records_and_tables_of_every_suite(fabricate: Fabricate, runs: Path, results: Path) -> None:
+    first = fabricate("a", 0.9)
+    (first.path / "history.csv").write_text("step,loss\n1,0.5\n")
+    (first.path / "log.txt").write_text("/home/me/secret")
+    failed = fabricate("b", status="failed", cause="time-out")
+    other = fabricate("a", folder=runs / "more" / "records", suite={"name": "more"}, key="a" * 64)
+    info = {"suite": {"name": "smoke", "columns": ["exact_match"]}, "published": [], "cells": []}
+    (runs / "smoke" / "suite.json").write_text(json.dumps(info))
+    written = publish(runs, results)
+    assert [str(p.relative_to(results)) for p in written] == [
+        "more/README.md",
+        "more/leaderboard.csv",
+        "more/leaderboard.json",
+        "smoke/README.md",
+        "smoke/leaderboard.csv",
+        "smoke/leaderboard.json",
+        "README.md",
+    ]
+    assert files(results) == {str(p.relative_to(results)) for p in written} | {
+        "smoke/suite.json",
+        f"smoke/records/{first.path.name}/record.json",
+        f"smoke/records/{first.path.name}/predictions.npz",
+        f"smoke/records/{first.path.name}/history.csv",
+        f"smoke/records/{failed.path.name}/record.json",
+        f"more/records/{other.path.name}/record.json",
+        f"more/records/{other.path.name}/predictions.npz",
+    }
+    assert "exact_match ↑" in (results / "smoke" / "README.md").read_text(encoding="utf-8")
+    index = (results / "README.md").read_text(encoding="utf-8")
+    assert "[smoke 1](smoke/README.md)" in index and "[more 1](more/README.md)" in index
+
+
+def test_publishing_twice_changes_nothing(fabricate: Fabricate, runs: Path, results: Path) -> None:
+    fabricate("a")
+    publish(runs, results)
+    before = {name: (results / name).read_bytes() for name in files(results)}
+    publish(runs, results)
+    assert {name: (results / name).read_bytes() for name in files(results)} == before
+
+
+def test_what_others_published_stays(fabricate: Fabricate, runs: Path, results: Path, tmp_path: Path) -> None:
+    theirs = fabricate("theirs", folder=tmp_path / "elsewhere" / "smoke" / "records")
+    renamed = fabricate("old-name", folder=tmp_path / "elsewhere" / "smoke" / "records", key="c" * 64)
+    publish(tmp_path / "elsewhere", results)
+    (results / "notes.txt").write_text("keep me")
+    ours = fabricate("new-name", 0.5, key="c" * 64)
+    publish(runs, results)
+    there = {path.name for path in (results / "smoke" / "records").iterdir()}
+    assert there == {theirs.path.name, ours.path.name}
+    assert renamed.path.name not in there
+    assert (results / "notes.txt").read_text() == "keep me"
+    models = [row.model for row in boards_of(results / "smoke")[0].rows]
+    assert models == ["theirs", "new-name"]
+
+
+def test_only_one_suite(fabricate: Fabricate, runs: Path, results: Path) -> None:
+    fabricate("a")
+    fabricate("a", folder=runs / "more" / "records", suite={"name": "more"}, key="a" * 64)
+    publish(runs, results, "more")
+    assert not (results / "smoke").exists()
+    with pytest.raises(BadInput, match="did you mean 'smoke'"):
+        publish(runs, results, "smok")
+
+
+def test_truth_stays_behind_where_it_may_not_be_shared(
+    fabricate: Fabricate, runs: Path, results: Path
+) -> None:
+    record = fabricate("a", 0.8, dataset={"share_targets": False})
+    publish(runs, results)
+    public = records.read_all(results)[0].predictions()
+    assert public.truth is None
+    assert (public.scores == record.predictions().scores).all()
+    assert record.predictions().truth is not None
+    row = boards_of(results / "smoke")[0].rows[0]
+    assert row.cells["hf1_samples"].mean == record.data["metrics"]["test"]["hf1_samples"]
+    assert row.cells["hf1_samples"].low is None
+
+
+def test_published_records_read_as_the_originals(fabricate: Fabricate, runs: Path, results: Path) -> None:
+    record = fabricate("a", 0.8)
+    publish(runs, results)
+    public = records.read_all(results)[0]
+    assert public.data == record.data
+    assert (public.path / NPZ).read_bytes() == (record.path / NPZ).read_bytes()
+
+
+def test_no_machine_is_named(fabricate: Fabricate, runs: Path, results: Path) -> None:
+    host = socket.gethostname()
+    fabricate(
+        "a",
+        dataset={"reference": "toy[path=/home/me/my images/steel,size=64]", "notes": [f"read on {host}"]},
+        model={"params": {"path": "/home/me/my images/steel", "weights": "C:\\Users\\me\\w.pt"}},
+        status="ok",
+    )
+    fabricate("b", status="failed", cause="error", message='File "/opt/x/y.py", line 3; see /tmp/a/log.txt.')
+    publish(runs, results)
+    texts = [path for path in results.rglob("*.*") if path.suffix in (".md", ".json", ".csv")]
+    text = "".join(path.read_text(encoding="utf-8") for path in texts)
+    for secret in ("/home", "C:\\", "Users", "/opt", "/tmp", str(runs.parent)):
+        assert secret not in text
+    data = next(r for r in records.read_all(results) if r.ok).data
+    assert data["dataset"]["reference"] == "toy[path=steel,size=64]"
+    assert data["model"]["params"] == {"path": "steel", "weights": "w.pt"}
+    if len(host) > 3 and host != "localhost":
+        assert data["dataset"]["notes"] == ["read on host"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("MP/SS/BCC", "MP/SS/BCC"),
+        ("../data/x.png and ./y and a/b", "../data/x.png and ./y and a/b"),
+        ("https://example.org/a/b?c=/d", "https://example.org/a/b?c=/d"),
+        ("file:///home/me/x.csv:3: bad", "x.csv:3: bad"),
+        ("no '/home/me/two words/x.csv' here", "no 'x.csv' here"),
+        ("~/data/x.csv", "x.csv"),
+        ("path=/a/b/c,size=3", "path=c,size=3"),
+        ("D:/data/x and \\\\server\\share\\y", "x and y"),
+        ("file://server/home/x.csv", "x.csv"),
+        ("3 / 4 of 5 m/s", "3 / 4 of 5 m/s"),
+        ("/", "/"),
+    ],
+)
+def test_scrub(given: str, expected: str) -> None:
+    assert scrub({"message": [{"x": given}], "n": 1})["message"] == [{"x": expected}]
+
+
+def test_a_short_path_does_not_eat_class_names() -> None:
+    data = {"path": "/a", "classes": ["x/a", "/ab", "b /a c"]}
+    assert scrub(data) == {"path": "a", "classes": ["x/a", "ab", "b a c"]}
+
+
+def test_results_inside_the_runs_folder_are_not_published_again(fabricate: Fabricate, tmp_path: Path) -> None:
+    fabricate("a")
+    publish(tmp_path, tmp_path / "results")
+    publish(tmp_path, tmp_path / "results")
+    assert len(records.read_all(tmp_path / "results")) == 1
+
+
+@pytest.mark.parametrize("case", ["absent", "empty", "failed", "torn", "blocked"])
+def test_bad_input_writes_nothing(case: str, fabricate: Fabricate, runs: Path, results: Path) -> None:
+    expected: dict[str, Any] = {
+        "absent": "no folder",
+        "empty": "nothing to publish: .* holds no records",
+        "failed": "nothing to publish: .* holds only failed records",
+        "torn": "predictions.npz cannot be read",
+        "blocked": "cannot be made",
+    }
+    if case != "absent":
+        runs.mkdir()
+    if case == "failed":
+        fabricate("a", status="failed", cause="crash")
+    if case == "torn":
+        fabricate("fine")
+        (fabricate("torn").path / NPZ).write_bytes(b"PK")
+    if case == "blocked":
+        fabricate("a")
+        results.write_text("a file")
+    with pytest.raises(BadInput, match=expected[case]):
+        publish(runs, results)
+    assert case == "blocked" or not results.exists()
+
+
+def test_a_damaged_record_is_named(fabricate: Fabricate, runs: Path, results: Path) -> None:
+    (fabricate("a").path / JSON).write_text("{")
+    with pytest.raises(BadInput, match=r"record\.json cannot be read"):
+        publish(runs, results)
