@@ -150,7 +150,7 @@ def predict_all(
     clock: resources.Clock,
 ) -> tuple[Predictions, dict[str, float]]:
     """Scores of the validation side and of every test side, and what predicting costs."""
-    sides = [name for name in split.sides if name != "train"]
+    sides = [name for name, rows in split.sides.items() if name != "train" and len(rows)]
     model.predict(inputs(dataset, views, split.sides["test"][:1]))  # warm-up
     parts: list[Scores] = []
     for name in sides:
@@ -252,8 +252,10 @@ def score(registry: Registry, predictions: Predictions) -> tuple[Any, dict[str, 
     task = predictions.task
     thresholds = None
     if task.hierarchy is not None and task.paths == "multiple":
-        valid = predictions.of_side("validation")
-        thresholds = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy)
+        valid = predictions.of_side("validation")  # none: nothing may be fitted, 0.5 it is
+        thresholds = decisions.Thresholds()
+        if len(valid):
+            thresholds = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy)
     specs = registry.specs("metrics")
     scored: dict[str, Any] = {}
     for name in dict.fromkeys(predictions.side):
