@@ -85,11 +85,45 @@ class Suite:
         return {"suite": data, "protocol": protocol, "profiles": profiles, "published": list(published)}
 
 
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
-_SUITE: dict[str, type[Any]] = {"name": str, "version": int, "summary": str, "datasets": list, "primary": str, "columns": list}
-_PROTOCOL: dict[str, type[Any]] = {"kind": str, "test": float, "validation": float, "folds": int, "seed": int, "drop_leaks": bool}
-_PROFILE: dict[str, type[Any]] = {"models": list, "time_limit": float, "threads": int, "seeds": int, "memory_mb": int}
-_PUBLISHED: dict[str, type[Any]] = {"model": str, "source": str, "data": str, "metrics": dict, "note": str, "fingerprint": str}
+_WORDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+_SUITE: dict[str, type[Any]] = {
+    "name": str,
+    "version": int,
+    "summary": str,
+    "datasets": list,
+    "primary": str,
+    "columns": list,
+}
+_PROTOCOL: dict[str, type[Any]] = {
+    "kind": str,
+    "test": float,
+    "validation": float,
+    "folds": int,
+    "seed": int,
+    "drop_leaks": bool,
+}
+_PROFILE: dict[str, type[Any]] = {
+    "models": list,
+    "time_limit": float,
+    "threads": int,
+    "seeds": int,
+    "memory_mb": int,
+}
+_PUBLISHED: dict[str, type[Any]] = {
+    "model": str,
+    "source": str,
+    "data": str,
+    "metrics": dict,
+    "note": str,
+    "fingerprint": str,
+}
 
 
 def _checked(where: str, table: Any, allowed: Mapping[str, type[Any]]) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""SEM images of metal failure: hierarchy, readers, procedural fractographs, the suite ``sem-failure``."""
+
+from __future__ import annotations
+
+from hmcbench import DatasetSpec, FeaturizerSpec, Param, SuiteSpec, hookimpl
+
+_PAPER = (
+    "Han, R. et al. Machine learning of automatic hierarchical multi-label classification method for"
+    " identifying metal failure mechanisms. Scientific Reports 15, 19904 (2025)."
+    " doi:10.1038/s41598-025-05076-z (classes and counts; the images are synthetic)"
+)
+_PATH = Param("", "a folder of class folders, or one with index.csv (docs/data.md)", cosmetic=True)
+_CROP = Param("0", "rows to cut off at the bottom of every image; auto cuts the instrument's data bar")
+_SKIP = Param(False, "leave out files with problems instead of refusing to start")
+
+
+@hookimpl
+def hmcbench_datasets() -> list[DatasetSpec]:
+    return [
+        DatasetSpec(
+            name="sem-failure",
+            version="1",
+            summary="SEM fractographs of metal failure, 2 x 3 classes: synthetic, or your own images",
+            factory="hmcbench_sem.dataset:sem_failure",
+            params={
+                "path": _PATH,
+                "size": Param(128, "side of the synthetic images in pixels", low=32, high=2048),
+                "seed": Param(0, "of the synthetic images", low=0),
+                "composite": Param(0.0, "share of synthetic images with several failures", low=0.0, high=1.0),
+                "shifted": Param(True, "make the shifted test set too"),
+                "crop_bottom": _CROP,
+                "skip_bad": _SKIP,
+            },
+            requires=("PIL",),
+            citation=_PAPER,
+            licence="Apache-2.0 (synthetic images)",
+            views=("image",),
+            linter="hmcbench_sem.lint:lint_failure",
+            path_param="path",
+        ),
+        DatasetSpec(
+            name="images",
+            version="1",
+            summary="any folder of labelled images; the classes are read from it",
+            factory="hmcbench_sem.dataset:images",
+            params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP},
+            requires=("PIL",),
+            views=("image",),
+            linter="hmcbench_sem.lint:lint_images",
+            path_param="path",
+        ),
+    ]
+
+
+@hookimpl
+def hmcbench_featurizers() -> list[FeaturizerSpec]:
+    return [
+        FeaturizerSpec(
+            name="pixels",
+            version="1",
+            summary="pictures brought to one square size, uint8",
+            factory="hmcbench_sem.pixels:Pixels",
+            params={
+                "size": Param(64, "side of the square", low=1, high=4096),
+                "channels": Param(1, "1 grey, 3 colour", choices=(1, 3)),
+            },
+            requires=("PIL",),
+            source="image",
+        )
+    ]
+
+
+@hookimpl
+def hmcbench_suites() -> list[SuiteSpec]:
+    return [
+        SuiteSpec(
+            name="sem-failure",
+            summary="metal failure mechanisms from SEM fractographs, two levels",
+            source="hmcbench_sem:sem-failure.toml",
+        )
+    ]

@@ -1,0 +1,129 @@
+"""``hmcbench data lint PATH``: counts and every problem of a data folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from hmcbench.errors import Problem
+from hmcbench.hierarchy import Hierarchy
+from hmcbench.interfaces import DataReport, Dataset, Value
+from hmcbench_sem.collection import Collection, Sample, collect
+from hmcbench_sem.dataset import failure_hierarchy, images, sem_failure
+from hmcbench_sem.images import EXTENSIONS
+
+LISTED = 12  # classes of a level before the rest is only counted
+
+
+def lint_failure(*, path: str = "", crop_bottom: str = "0", **others: Value) -> DataReport:
+    """The report of the dataset ``sem-failure`` with these parameters."""
+    if path:
+        return report(collect(path, crop_bottom, failure_hierarchy()))
+    made: Dataset = sem_failure(**others)  # type: ignore[arg-type]
+    facts = {"samples": f"{len(made.ids)}, synthetic", **_classes(failure_hierarchy(), made.targets)}
+    facts["split"] = _counts(Counter(made.split or ()))
+    return DataReport("synthetic fractographs", facts, [])
+
+
+def lint_images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) -> DataReport:
+    """The report of the dataset ``images`` with these parameters."""
+    if not path:
+        images(path=path)  # raises: it says what is missing
+    return report(collect(path, crop_bottom))
+
+
+def report(collection: Collection) -> DataReport:
+    """What there is and what is wrong, as text."""
+    samples = collection.samples
+    facts = {"labels from": _SOURCES[collection.listing.source]}
+    facts["samples"] = f"{len(samples)} usable"
+    if samples:
+        paths, depth = collection.hierarchy.label_shape(collection.targets)
+        facts |= _classes(collection.hierarchy, collection.targets)
+        facts["label paths"] = f"{paths}, {depth} depth"
+        facts |= _files(samples)
+        facts |= _relations(samples)
+    for number, note in enumerate(collection.listing.notes, start=1):
+        facts[f"note {number}"] = note
+    order = {problem: i for i, problem in enumerate(collection.problems)}
+    problems: list[Problem] = sorted(collection.problems, key=lambda p: (not p.fatal, order[p]))
+    return DataReport(collection.path, facts, problems)
+
+
+_SOURCES = {
+    "folders": "the folder names",
+    "levels": "the level columns of the index",
+    "labels": "the column labels of the index",
+}
+
+
+def _classes(hierarchy: Hierarchy, targets: Any) -> dict[str, str]:
+    """The classes of each level with their counts, most frequent first."""
+    counts = np.asarray(targets.sum(axis=0)).ravel()
+    kind = "tree" if hierarchy.is_tree else "directed acyclic graph"
+    facts = {"classes": f"{' + '.join(map(str, hierarchy.level_sizes))}, a {kind}"}
+    for k in range(1, hierarchy.depth + 1):
+        level = {hierarchy.classes[i]: int(counts[i]) for i in hierarchy.level_classes(k)}
+        facts[f"level {k}"] = _counts(Counter(level))
+    return facts
+
+
+def _counts(counter: Counter[str]) -> str:
+    listed = ", ".join(f"{name or '(undecided)'} {count}" for name, count in counter.most_common(LISTED))
+    more = len(counter) - LISTED
+    return listed + (f", and {more} more" if more > 0 else "")
+
+
+def _files(samples: list[Sample]) -> dict[str, str]:
+    """Formats, sizes, bars and pixel sizes."""
+    scans = [sample.scan for sample in samples]
+    total = len(scans)
+    facts = {
+        "formats": _counts(Counter(scan.format for scan in scans)),
+        "modes": _counts(Counter(scan.mode for scan in scans)),
+        "sizes": _range([(scan.width, scan.height) for scan in scans]),
+    }
+    misnamed = sum(
+        PurePosixPath(s.entry.file).suffix.lower() not in EXTENSIONS[s.scan.format] for s in samples
+    )
+    if misnamed:
+        facts["misleading extension"] = f"{misnamed} of {total} files (read by their content)"
+    bars = [scan.bar for scan in scans if scan.bar]
+    rows = f", {min(bars)} to {max(bars)} rows" if bars else ""
+    facts["data bars"] = f"{len(bars)} of {total} images{rows}"
+    cut = sum(scan.crop > 0 for scan in scans)
+    if cut:
+        facts["cut at the bottom"] = f"{cut} of {total} images"
+    known = [scan.pixel_um for scan in scans if scan.pixel_um is not None]
+    if known:
+        span = f"{min(known):.4g}" if min(known) == max(known) else f"{min(known):.4g} to {max(known):.4g}"
+        facts["pixel size"] = f"{span} micrometres ({len(known)} of {total} images)"
+    return facts
+
+
+def _range(sizes: list[tuple[int, int]]) -> str:
+    smallest, largest = min(sizes, key=_area), max(sizes, key=_area)
+    text = f"{smallest[0]} x {smallest[1]}"
+    return text if smallest == largest else f"{text} to {largest[0]} x {largest[1]}"
+
+
+def _area(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+def _relations(samples: list[Sample]) -> dict[str, str]:
+    """Groups, sides and copies."""
+    facts = {}
+    groups = {sample.entry.group for sample in samples if sample.entry.group}
+    if groups:
+        facts["groups"] = str(len(groups))
+    sides = Counter(sample.entry.split for sample in samples)
+    if set(sides) != {""}:
+        facts["split"] = _counts(sides)
+    copies = [count for count in Counter(sample.scan.digest for sample in samples).values() if count > 1]
+    if copies:
+        facts["pixel-identical"] = f"{len(copies)} sets, {sum(copies)} images"
+    return facts
