@@ -38,6 +38,11 @@ def sem_failure(
     """
     if path:
         return _dataset(collect(path, crop_bottom, failure_hierarchy()), skip_bad)
+    if crop_bottom != "0":
+        raise BadInput(
+            f"crop_bottom={crop_bottom} is for images of your own; the synthetic ones have no data bar",
+            hint="add --data sem-failure=PATH",
+        )
     return _synthetic(size, seed, composite, shifted)
 
 
