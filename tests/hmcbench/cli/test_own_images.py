@@ -17,7 +17,7 @@ CLASSES = ("metal/fatigue", "metal/dimples", "oxide/plates")
 def picture(seed: int, leaf: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:24, 0:30]
-    wave = 60 * np.sin((x if leaf == 0 else y if leaf == 1 else x + y) * 0.9 + rng.uniform(0, 6))
+    wave = 60 * np.sin((x if leaf == 0 else x - y if leaf == 1 else x + y) * 0.9 + rng.uniform(0, 6))
     return Image.fromarray((128 + wave + rng.normal(0, 12, x.shape)).clip(0, 255).astype(np.uint8))
 
 
