@@ -1,0 +1,107 @@
+"""The metrics that come with hmcbench, contributed as a plugin like any other.
+
+The id of a metric names its convention; two tools that compute a bare "F1" differently cannot be
+confused. Nothing here imports numpy: the objects are named, not loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import MetricSpec
+
+_HFF = "HFFNet-2d, eq. 4-7"
+_KIRITCHENKO = "Kiritchenko et al. 2005; Silla and Freitas 2011"
+_SINGLE: dict[str, Any] = {"paths": ("single",)}
+_COUNT: dict[str, Any] = {"better": "", "high": None}
+_SCORES: dict[str, Any] = {"decided": False}
+_ERROR: dict[str, Any] = {"better": "lower", "high": None}
+
+
+def _spec(module: str, name: str, summary: str, **more: Any) -> MetricSpec:
+    target = name.replace("{k}", "")
+    more.setdefault("over", "levels" if "{k}" in name else "")
+    return MetricSpec(
+        name=name, version="1", summary=summary, factory=f"hmcbench.metrics.{module}:{target}", **more
+    )
+
+
+def _regression(name: str, summary: str, **more: Any) -> list[MetricSpec]:
+    """The average over targets and the value of every target."""
+    each = {**more, "over": "classes"}
+    common: dict[str, Any] = {"task": "regression", "decided": False}
+    return [
+        _spec("regression", name, f"{summary}, mean over targets", **common, **more),
+        _spec("regression", f"target_{name}", f"{summary}, of each target", **common, **each),
+    ]
+
+
+SPECS: list[MetricSpec] = [
+    _spec("sets", "hp_samples", "hierarchical precision, mean over samples", citation=_HFF),
+    _spec("sets", "hr_samples", "hierarchical recall, mean over samples", citation=_HFF),
+    _spec("sets", "hf1_samples", "harmonic mean of hp_samples and hr_samples", citation=_HFF),
+    _spec("sets", "hf1_samples_mean", "mean of the F1 of every sample"),
+    _spec("sets", "hp_micro", "hierarchical precision, pooled over samples", citation=_KIRITCHENKO),
+    _spec("sets", "hr_micro", "hierarchical recall, pooled over samples", citation=_KIRITCHENKO),
+    _spec("sets", "hf1_micro", "harmonic mean of hp_micro and hr_micro", citation=_KIRITCHENKO),
+    _spec("sets", "hf1_macro", "mean F1 of the classes with a test positive"),
+    _spec("sets", "exact_match", "share of samples whose predicted set is the true one"),
+    _spec("sets", "empty_pairs", "samples with neither a true nor a predicted class", **_COUNT),
+    _spec("sets", "empty_predictions", "samples with a true but no predicted class", **_COUNT),
+    _spec("sets", "empty_truths", "samples with a predicted but no true class", **_COUNT),
+    _spec("levels", "level{k}_accuracy", "share of samples with equal sets at level k"),
+    _spec(
+        "levels",
+        "level{k}_argmax_accuracy",
+        "share of samples whose level-k argmax is the true class",
+        citation="HFFNet-2d, table 2",
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec("levels", "level{k}_precision_macro", "mean precision of the classes of level k"),
+    _spec("levels", "level{k}_recall_macro", "mean recall of the classes of level k"),
+    _spec("levels", "level{k}_f1_macro", "mean F1 of the classes of level k"),
+    _spec("levels", "class_precision", "precision of each class", over="classes"),
+    _spec("levels", "class_recall", "recall of each class", over="classes"),
+    _spec("levels", "class_f1", "F1 of each class", over="classes"),
+    _spec("levels", "class_support", "samples of each class", over="classes", **_COUNT, **_SCORES),
+    _spec("rankings", "auprc_micro", "average precision over all (sample, class) pairs", **_SCORES),
+    _spec("rankings", "auprc_macro", "mean average precision of the classes", **_SCORES),
+    _spec("rankings", "auprc_weighted", "average precision of the classes, by frequency", **_SCORES),
+    _spec(
+        "structure",
+        "violation_rate",
+        "share of (sample, edge) pairs whose child outscores its parent",
+        better="lower",
+        **_SCORES,
+    ),
+    _spec(
+        "structure",
+        "incoherent_rate",
+        "share of samples whose raw decision breaks the hierarchy",
+        better="lower",
+        **_SCORES,
+    ),
+    _spec("structure", "tree_path_distance", "edges between predicted and true class", **_SINGLE, **_ERROR),
+    _spec(
+        "structure",
+        "mistake_severity",
+        "mean height of the lowest common ancestor over mistakes",
+        citation="Bertinetto et al. 2020",
+        **_SINGLE,
+        **_ERROR,
+    ),
+    *_regression("r2", "coefficient of determination", low=None),
+    _spec("regression", "r2_undefined", "constant targets", task="regression", **_COUNT, **_SCORES),
+    *_regression("rmse", "root mean squared error", **_ERROR),
+    *_regression("mae", "mean absolute error", **_ERROR),
+    *_regression("mape", "mean relative error", **_ERROR),
+    *_regression("max_relative_error", "largest relative error", **_ERROR),
+]
+
+
+@hookimpl
+def hmcbench_metrics() -> list[MetricSpec]:
+    """All of :data:`SPECS`."""
+    return list(SPECS)

@@ -1,0 +1,190 @@
+"""From specs to ids and values: expands levels and classes, and survives broken metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from hmcbench.errors import NotApplicable, Unavailable
+from hmcbench.evaluation import Evaluation
+from hmcbench.interfaces import MetricSpec
+from hmcbench.metrics.base import ClassMetric, LevelMetric, Reduce, SampleMetric, Stats
+from hmcbench.metrics.ids import MetricId, find_spec, parse_id
+from hmcbench.registry import load_object, missing
+
+MANY_CLASSES = 1000
+"""With more classes than this, per-class ids are computed only where they are asked for by name."""
+
+_SLACK = 1e-9  # sums of floats may pass a bound by rounding
+
+
+class Results(dict[str, float]):
+    """Values by id; every one finite and within the bounds of its spec.
+
+    Attributes:
+        left_out: id -> why it does not apply here or is undefined.
+        failures: id -> what went wrong with the metric.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out: dict[str, str] = {}
+        self.failures: dict[str, str] = {}
+
+
+def compute(
+    specs: Sequence[MetricSpec], evaluation: Evaluation, names: Sequence[str] | None = None
+) -> Results:
+    """All metrics that apply to an evaluation.
+
+    Args:
+        specs: the metrics to choose from, such as ``registry.specs("metrics")``.
+        evaluation: truth and predictions.
+        names: ids (``level2_accuracy``, ``hf1_samples_coherent``, ``class_f1[a/b]``), or
+            ``level{k}_accuracy`` for all levels and ``class_f1`` for all classes; all by default.
+
+    Returns:
+        Values by id. A metric that does not apply, or is undefined here, is in ``left_out``; one
+        that raises, or returns what its spec does not allow, is in ``failures``. Neither stops
+        the others.
+
+    Raises:
+        BadInput: a name that belongs to no spec.
+
+    >>> from hmcbench.metrics.builtin import SPECS
+    >>> from hmcbench.metrics.fixtures import three_samples
+    >>> compute(SPECS, three_samples(), ["hf1_micro", "level{k}_recall_macro", "auprc_micro"])
+    {'hf1_micro': 0.625, 'level1_recall_macro': 1.0, 'level2_recall_macro': 0.75, 'level3_recall_macro': 0.0}
+    """
+    named = None if names is None else {find_spec(specs, name).name for name in names}
+    results = Results()
+    for spec in specs:
+        if evaluation.task.kind == spec.task and (named is None or spec.name in named):
+            _record_spec(results, spec, evaluation, None if names is None else set(names))
+    return results
+
+
+def sample_stats(spec: MetricSpec, evaluation: Evaluation, name: str) -> tuple[Stats, Reduce] | None:
+    """What a bootstrap of one reported id needs.
+
+    Args:
+        spec: the metric that the id belongs to (:func:`find_spec`).
+        evaluation: truth and predictions.
+        name: the id, as :func:`compute` reports it.
+
+    Returns:
+        ``(stats, reduce)``: float64 (N, K) and a function of sums (..., K), so that
+        ``reduce(W @ stats)`` is the metric under sample weights W (B, N), nan where it is
+        undefined; or None where the metric does not apply, fails, or is no function of sums.
+        Stats of very many classes are a CSR array.
+
+    >>> from hmcbench.metrics.builtin import SPECS
+    >>> from hmcbench.metrics.fixtures import three_samples
+    >>> stats, reduce = sample_stats(find_spec(SPECS, "hp_micro"), three_samples(), "hp_micro")
+    >>> reduce(np.array([[1, 1, 1], [3, 0, 0]]) @ stats).round(4).tolist()
+    [0.625, 0.6667]
+    """
+    one = parse_id(spec, name)
+    if one is None or spec.task != evaluation.task.kind or _unfit(spec, evaluation):
+        return None
+    try:
+        metric = load_object(spec.factory)
+        seen = evaluation.with_coherent() if one.coherent else evaluation
+        if isinstance(metric, SampleMetric) and not spec.over:
+            return metric.stats(seen), metric.reduce
+        if isinstance(metric, LevelMetric) and 1 <= one.k <= evaluation.levels:
+            return metric.stats(seen, one.k), metric.reduce
+        if isinstance(metric, ClassMetric) and one.member in _members(evaluation):
+            return metric.stats(seen, _members(evaluation).index(one.member)), metric.reduce
+    except Exception:  # as in compute, which says why
+        return None
+    return None
+
+
+def _unfit(spec: MetricSpec, evaluation: Evaluation) -> str:
+    """Why a metric of the right kind of task is not defined for this one; empty if it is."""
+    if spec.task == "hmc" and evaluation.task.paths not in spec.paths:
+        return f"defined for {' and '.join(spec.paths)} paths only"
+    return ""
+
+
+def _members(evaluation: Evaluation) -> tuple[str, ...]:
+    """What ``over="classes"`` runs over: classes, or targets."""
+    return evaluation.task.targets if evaluation.task.kind == "regression" else evaluation.hierarchy.classes
+
+
+# --------------------------------------------------------------------------- values
+
+
+def _record_spec(results: Results, spec: MetricSpec, evaluation: Evaluation, wanted: set[str] | None) -> None:
+    """All ids of one metric."""
+    unfit = _unfit(spec, evaluation)
+    if unfit:
+        results.left_out[spec.name] = unfit
+        return
+    for coherent in (False, True) if spec.decided else (False,):
+        if spec.over == "classes":
+            _record_members(results, MetricId(spec, coherent), evaluation, wanted)
+            continue
+        for k in range(1, evaluation.levels + 1) if spec.over == "levels" else (0,):
+            one = MetricId(spec, coherent, k)
+            if wanted is None or wanted & {one.template, one.text}:
+                with _reasons(results, one):
+                    _keep(results, one, float(_value(one, evaluation)))
+
+
+def _record_members(
+    results: Results, every: MetricId, evaluation: Evaluation, wanted: set[str] | None
+) -> None:
+    """The value of each class or target; one call makes them all."""
+    members = _members(evaluation)
+    if wanted is None and len(members) > MANY_CLASSES:
+        results.left_out[every.text] = f"more than {MANY_CLASSES} classes: ask for it by name"
+        return
+    ids = [MetricId(every.spec, every.coherent, 0, member) for member in members]
+    if wanted is not None and every.text not in wanted:
+        ids = [one for one in ids if one.text in wanted]
+    if not ids:
+        return
+    with _reasons(results, every):
+        values = np.asarray(_value(every, evaluation), dtype=np.float64)
+        if values.shape != (len(members),):
+            raise ValueError(f"returned shape {values.shape}, not ({len(members)},)")
+        by_member = dict(zip(members, values.tolist(), strict=True))
+        for one in ids:
+            _keep(results, one, by_member[one.member])
+
+
+@contextmanager
+def _reasons(results: Results, one: MetricId) -> Iterator[None]:
+    """Turn what a metric raises into the reason why its value is not there."""
+    try:
+        yield
+    except NotApplicable as error:
+        results.left_out[one.text] = str(error)
+    except Exception as error:  # a plugin may raise anything; the other metrics go on
+        results.failures[one.text] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+
+
+def _value(one: MetricId, evaluation: Evaluation) -> Any:
+    absent = missing(one.spec)
+    if absent:
+        raise Unavailable(f"it needs {', '.join(absent)}")
+    metric = load_object(one.spec.factory)
+    seen = evaluation.with_coherent() if one.coherent else evaluation
+    return metric(seen, one.k) if one.spec.over == "levels" else metric(seen)
+
+
+def _keep(results: Results, one: MetricId, value: float) -> None:
+    low = -math.inf if one.spec.low is None else one.spec.low
+    high = math.inf if one.spec.high is None else one.spec.high
+    if math.isnan(value):
+        results.left_out[one.text] = "undefined here"
+    elif math.isinf(value) or not low - _SLACK <= value <= high + _SLACK:
+        results.failures[one.text] = f"returned {value}, outside [{low:g}, {high:g}]"
+    else:
+        results[one.text] = value

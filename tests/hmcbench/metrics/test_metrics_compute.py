@@ -1,0 +1,190 @@
+"""compute(): which ids there are, and what becomes of metrics that do not apply or are broken."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench.errors import BadInput, NotApplicable
+from hmcbench.evaluation import Evaluation
+from hmcbench.hierarchy import Hierarchy
+from hmcbench.interfaces import MetricSpec, Task
+from hmcbench.metrics import compute, computing, find_spec, sample_stats
+from hmcbench.metrics.base import SampleMetric
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.fixtures import confusion_matrices, four_scores, three_samples
+from hmcbench.registry import default_registry
+
+
+def spec(factory: Any, name: str = "odd", **more: Any) -> MetricSpec:
+    return MetricSpec(name=name, version="1", summary="for a test", factory=factory, **more)
+
+
+def raises(error: Exception) -> Callable[..., float]:
+    def metric(_evaluation: Evaluation) -> float:
+        raise error
+
+    return metric
+
+
+def test_the_registry_has_them_all() -> None:
+    registry = default_registry()
+    assert {s.name for s in registry.specs("metrics")} >= {s.name for s in SPECS}
+    assert registry.owner("metrics", "hf1_samples").name == "metrics"
+
+
+def test_importing_the_specs_is_light() -> None:
+    heavy = ("numpy", "scipy", "sklearn")
+    code = (
+        "import sys, hmcbench.metrics, hmcbench.metrics.builtin\n"
+        "from hmcbench.metrics import find_spec\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_ids_of_a_single_path_task() -> None:
+    found = compute(SPECS, confusion_matrices())
+    assert not found.failures
+    for s in SPECS:
+        if s.task == "hmc":
+            stem = s.name.replace("{k}", "2")
+            members = [f"[{c}]" for c in ("mechanical", "thermal/3")] if s.over == "classes" else [""]
+            for suffix in ("", "_coherent") if s.decided else ("",):
+                assert all(stem + suffix + member in found for member in members), stem + suffix
+    assert not any("argmax_accuracy_coherent" in name or "level3" in name for name in found)
+    assert all(type(value) is float and math.isfinite(value) for value in found.values())
+
+
+def test_single_path_metrics_are_left_out_of_several_paths() -> None:
+    found = compute(SPECS, four_scores())
+    for name in ("tree_path_distance", "mistake_severity", "level{k}_argmax_accuracy"):
+        assert found.left_out[name] == "defined for single paths only"
+    assert not any("argmax" in name or "severity" in name for name in found)
+
+
+def test_sets_have_no_repaired_decisions_and_no_rankings() -> None:
+    found = compute(SPECS, three_samples())
+    assert not any("_coherent" in name for name in found)
+    assert "hf1_micro_coherent" in found.left_out
+    assert {"auprc_micro", "violation_rate", "level1_argmax_accuracy"} <= set(found.left_out)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["hf1_micro"], ["hf1_micro"]),
+        (["hf1_micro_coherent"], ["hf1_micro_coherent"]),
+        (["level{k}_accuracy"], ["level1_accuracy", "level2_accuracy"]),
+        (["level{k}_accuracy_coherent"], ["level1_accuracy_coherent", "level2_accuracy_coherent"]),
+        (["level2_accuracy", "level7_accuracy"], ["level2_accuracy"]),
+        (["class_f1[thermal/2]"], ["class_f1[thermal/2]"]),
+        (["class_f1_coherent[thermal]"], ["class_f1_coherent[thermal]"]),
+        (["class_f1[nobody]"], []),
+        (["r2"], []),
+        ([], []),
+    ],
+)
+def test_names_choose(names: list[str], expected: list[str]) -> None:
+    assert sorted(compute(SPECS, confusion_matrices(), names)) == sorted(expected)
+
+
+def test_all_classes_by_name() -> None:
+    assert len(compute(SPECS, confusion_matrices(), ["class_support"])) == 8
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["hf1", "hf1_micr", "level_accuracy", "level0_accuracy", "auprc_micro_coherent", "hf1_micro[a]", ""],
+)
+def test_unknown_names_are_bad_input(name: str) -> None:
+    with pytest.raises(BadInput, match="unknown metric"):
+        compute(SPECS, three_samples(), [name])
+
+
+def test_an_unknown_name_has_close_matches() -> None:
+    with pytest.raises(BadInput, match="did you mean 'hf1_micro'"):
+        find_spec(SPECS, "hf1_mikro")
+
+
+def test_a_plugin_may_end_a_name_in_coherent() -> None:
+    specs = [*SPECS, spec(lambda e: 0.5, name="hf1_micro_coherent", decided=False)]
+    assert find_spec(specs, "hf1_micro_coherent").summary == "for a test"
+
+
+def test_many_classes_are_listed_only_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(computing, "MANY_CLASSES", 7)
+    found = compute(SPECS, confusion_matrices())
+    assert not any("[" in name for name in found)
+    assert "ask for it by name" in found.left_out["class_f1"]
+    assert len(compute(SPECS, confusion_matrices(), ["class_f1"])) == 8
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (spec(raises(ValueError("no\nway"))), "ValueError: no"),
+        (spec(raises(MemoryError())), "MemoryError"),
+        (spec(lambda e: "much"), "could not convert"),
+        (spec(lambda e: None), "TypeError"),
+        (spec(lambda e: math.inf), "returned inf"),
+        (spec(lambda e: 1.5), r"outside \[0, 1\]"),
+        (spec(lambda e: -1.0, high=None), r"outside \[0, inf\]"),
+        (spec(lambda e: np.zeros(4), over="classes"), "returned shape"),
+        (spec(lambda e: 1.0), ""),
+        (spec("nowhere.at_all:metric"), "ModuleNotFoundError"),
+        (spec("hmcbench.metrics.sets:nothing"), "AttributeError"),
+        (spec("nonsense"), "PluginError"),
+        (spec(lambda e: 1.0, requires=("no_such_module",)), "needs no_such_module"),
+        (spec(SampleMetric(lambda e: np.ones(len(e)), lambda s: s[..., 0])), "statistics of shape"),
+        (spec(SampleMetric(lambda e: np.ones((len(e), 1)), lambda s: s)), ""),
+    ],
+)
+def test_a_broken_metric_stops_nothing(odd: MetricSpec, said: str) -> None:
+    usual = compute(SPECS, four_scores())
+    found = compute([odd, *SPECS], four_scores())
+    assert {k: v for k, v in found.items() if "odd" not in k} == usual
+    if said:
+        assert "odd" not in found
+        assert re.search(said, found.failures["odd"])
+        assert "\n" not in found.failures["odd"]
+
+
+def test_not_applicable_and_undefined_are_no_failures() -> None:
+    specs = [spec(raises(NotApplicable("not today"))), spec(lambda e: math.nan, name="blank", decided=False)]
+    found = compute(specs, four_scores())
+    assert not found
+    assert not found.failures
+    assert found.left_out == {"odd": "not today.", "odd_coherent": "not today.", "blank": "undefined here"}
+
+
+def test_statistics_of_a_broken_metric_are_none() -> None:
+    broken = spec(SampleMetric(raises(ValueError("no")), lambda s: s), name="odd")
+    assert sample_stats(broken, four_scores(), "odd") is None
+    assert sample_stats(spec("nowhere.at_all:metric"), four_scores(), "odd") is None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("paths", ["single", "multiple"])
+def test_bad_scores_fail_rankings_and_nothing_else(bad: float, paths: Any) -> None:
+    hierarchy = Hierarchy.from_edges([("a", "b"), ("a", "c")])
+    truth = hierarchy.encode([["b"], ["c"]])
+    scores = np.array([[0.9, bad, 0.1], [0.8, 0.3, 0.6]])
+    found = compute(SPECS, Evaluation.of(Task("hmc", paths, "full", hierarchy), truth, scores))
+    assert set(found.failures) == {"auprc_micro", "auprc_macro", "auprc_weighted"}
+    assert all(math.isfinite(value) for value in found.values())
+
+
+def test_bad_regression_predictions_are_failures() -> None:
+    task = Task("regression", targets=("t",))
+    found = compute(SPECS, Evaluation.of_regression(task, np.ones((2, 1)), np.array([[1.0], [np.nan]])))
+    assert not found
+    assert all("nan or infinity" in reason for reason in found.failures.values())

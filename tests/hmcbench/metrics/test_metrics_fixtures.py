@@ -1,0 +1,134 @@
+"""The hand-worked numbers: the three-sample fixture and the paper's confusion matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hmcbench.evaluation import Evaluation
+from hmcbench.hierarchy import Hierarchy
+from hmcbench.interfaces import Task
+from hmcbench.metrics import compute
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.fixtures import LEVEL_1, LEVEL_2, confusion_matrices, three_samples, two_alloys
+
+
+def test_three_samples() -> None:
+    found = compute(SPECS, three_samples())
+    assert not found.failures
+    expected = {
+        "hp_micro": 5 / 8,
+        "hr_micro": 5 / 8,
+        "hf1_micro": 5 / 8,
+        "hp_samples": 0.6111,
+        "hr_samples": 0.6667,
+        "hf1_samples": 0.6377,
+        "hf1_samples_mean": 0.6222,
+        "level1_accuracy": 1.0,
+        "level2_accuracy": 2 / 3,
+        "level3_accuracy": 0.0,
+        "exact_match": 0.0,
+        "empty_pairs": 0.0,
+        "class_support[a]": 2.0,
+        "tree_path_distance": 2.0,
+        "mistake_severity": 4 / 3,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=5e-5)
+
+
+def test_confusion_matrices_of_the_paper() -> None:
+    assert LEVEL_1.sum() == LEVEL_2.sum() == 193
+    e = confusion_matrices()
+    found = compute(SPECS, e)
+    assert round(found["level1_argmax_accuracy"], 4) == round(found["level1_accuracy"], 4) == 0.9793
+    assert round(found["level2_argmax_accuracy"], 4) == round(found["level2_accuracy"], 4) == 0.9275
+    assert found["incoherent_rate"] == 4 / 193
+    assert round(found["hr_micro"], 4) == 0.9637  # closing adds the right branch to the four
+    assert found["level1_accuracy_coherent"] == 1  # block-diagonal: level 2 implies level 1
+    raw = e.raw
+    for level, matrix in ((slice(0, 2), LEVEL_1), (slice(2, 8), LEVEL_2)):
+        counted = e.truth[:, level].T.astype(int) @ raw[:, level].astype(int)
+        assert (counted == matrix).all()
+
+
+def test_one_label_per_level_without_closing_makes_precision_equal_recall() -> None:
+    """.9534 of both, from the figures; the paper's .9587 and .9690 follow from neither convention."""
+    e = confusion_matrices()
+    flat = Hierarchy.from_edges([("", name) for name in e.hierarchy.classes])
+    columns = [e.hierarchy.index(name) for name in flat.classes]
+    found = compute(SPECS, Evaluation.of_sets(flat, e.truth[:, columns], e.raw[:, columns]))
+    for name in ("hp_samples", "hr_samples", "hp_micro", "hr_micro"):
+        assert round(found[name], 4) == 0.9534
+
+
+def test_empty_sets() -> None:
+    """Truth {a b}, {}, {}, {a}; predicted {}, {a}, {}, {a}."""
+    hierarchy = Hierarchy.from_edges([("a", "b")])
+    truth = np.array([[1, 1], [0, 0], [0, 0], [1, 0]], dtype=bool)
+    said = np.array([[0, 0], [1, 0], [0, 0], [1, 0]], dtype=bool)
+    found = compute(SPECS, Evaluation.of_sets(hierarchy, truth, said))
+    expected = {
+        "hp_samples": (0 + 0 + 1) / 3,
+        "hr_samples": (0 + 1) / 2,
+        "hp_micro": 1 / 2,
+        "hr_micro": 1 / 3,
+        "hf1_samples_mean": 1 / 3,
+        "exact_match": 2 / 4,
+        "level1_accuracy": 1 / 3,
+        "level2_accuracy": 0.0,
+        "empty_pairs": 1,
+        "empty_predictions": 1,
+        "empty_truths": 1,
+        "level2_precision_macro": 0.0,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("samples", [0, 3])
+def test_nothing_at_all(samples: int) -> None:
+    hierarchy = Hierarchy.from_edges([("a", "b")])
+    task = Task("hmc", "multiple", "ragged", hierarchy)
+    found = compute(SPECS, Evaluation.of(task, np.zeros((samples, 2), bool), np.zeros((samples, 2))))
+    assert not found.failures
+    exact = found.pop("exact_match"), found.pop("exact_match_coherent")
+    assert exact == ((1, 1) if samples else (0, 0))
+    assert {v for name, v in found.items() if not name.startswith("empty_pairs")} == {0}
+    assert set(found.left_out) >= {"auprc_micro", "auprc_macro", "auprc_weighted"}
+
+
+def test_a_missing_class_is_the_virtual_root() -> None:
+    """Ragged, single path: nothing predicted for a, nothing true for b."""
+    hierarchy = Hierarchy.from_edges([("a", "b")])
+    truth, said = np.array([[True, False], [False, False]]), np.array([[False, False], [True, True]])
+    found = compute(SPECS, Evaluation.of_sets(hierarchy, truth, said, "single"))
+    assert found["tree_path_distance"] == (1 + 2) / 2
+    assert found["mistake_severity"] == 2  # the virtual root is as high as there are levels
+
+
+def test_stop_is_no_class() -> None:
+    """Ragged with stop outputs: an argmax at stop is an error only where there is a true class."""
+    hierarchy = Hierarchy.from_edges([("", "a"), ("a", "b"), ("", "c")])
+    truth = np.array([[1, 0, 1], [1, 0, 0], [0, 1, 0]], dtype=bool)  # columns a c b
+    scores = np.array([[0.9, 0.1, 0.2], [0.9, 0.1, 0.2], [0.2, 0.8, 0.9]], dtype=np.float32)
+    stop = np.array([[0, 0.8], [0, 0.8], [0, 0.1]], dtype=np.float32)
+    e = Evaluation.of(Task("hmc", "single", "ragged", hierarchy), truth, scores, stop)
+    found = compute(SPECS, e)
+    assert found["level1_argmax_accuracy"] == 1
+    assert found["level2_argmax_accuracy"] == 0
+    assert found["level2_accuracy"] == 0
+    assert found["incoherent_rate"] == 1 / 3  # b below c
+
+
+def test_constant_targets_are_counted_and_left_out() -> None:
+    found = compute(SPECS, two_alloys())
+    assert found["r2_undefined"] == 1
+    assert found["r2"] == found["target_r2[strength]"]
+    assert found.left_out == {"target_r2[hardness]": "undefined here"}
+
+
+def test_targets_of_zero_have_no_relative_error() -> None:
+    task = Task("regression", targets=("t", "u"))
+    truth, said = np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([[1.0, 1.0], [3.0, 0.0]])
+    found = compute(SPECS, Evaluation.of_regression(task, truth, said))
+    assert found["mape"] == found["target_mape[t]"] == found["max_relative_error"] == 0.5
+    assert {"target_mape[u]", "target_max_relative_error[u]"} <= set(found.left_out)

@@ -1,0 +1,77 @@
+"""Every metric against a slow version with Python sets, on random trees and DAGs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from hmcbench.evaluation import Evaluation
+from hmcbench.metrics import compute
+from hmcbench.metrics.builtin import SPECS
+
+RANKINGS = {"auprc_micro", "auprc_macro", "auprc_weighted"}
+
+
+def without_coherent(values: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if "_coherent" not in name}
+
+
+@given(data=st.data())
+def test_scores(data: st.DataObject, problems: Any, slow: Callable[..., dict[str, float]]) -> None:
+    problem = data.draw(problems())
+    evaluation = problem.evaluation()
+    found = compute(SPECS, evaluation)
+    assert not found.failures
+    expected = slow(problem, problem.sets(evaluation.raw), problem.scores)
+    usual = {name: v for name, v in without_coherent(found).items() if name not in RANKINGS}
+    assert usual == pytest.approx(expected, abs=1e-12)
+
+
+@given(data=st.data())
+def test_coherent_ids_are_the_same_metrics_of_repaired_decisions(
+    data: st.DataObject, problems: Any, slow: Callable[..., dict[str, float]]
+) -> None:
+    problem = data.draw(problems())
+    evaluation = problem.evaluation()
+    expected = slow(problem, problem.sets(evaluation.coherent), problem.scores)
+    assert expected["incoherent_rate"] == 0
+    found = compute(SPECS, evaluation)
+    decided = {name.replace("_coherent", ""): v for name, v in found.items() if "_coherent" in name}
+    reads_no_decision = {"violation_rate", "incoherent_rate"}
+    expected = {
+        name: value
+        for name, value in expected.items()
+        if not ("argmax" in name or "support" in name or name in reads_no_decision)
+    }
+    assert decided == pytest.approx(expected, abs=1e-12)
+
+
+@given(data=st.data(), sparse=st.booleans())
+def test_sets(
+    data: st.DataObject, sparse: bool, problems: Any, slow: Callable[..., dict[str, float]]
+) -> None:
+    problem = data.draw(problems())
+    raw = problem.scores >= 0.75
+    kind = csr_matrix if sparse else lambda m: m
+    evaluation = Evaluation.of_sets(problem.hierarchy, kind(problem.truth), kind(raw))
+    found = compute(SPECS, evaluation)
+    assert not found.failures
+    expected = slow(problem, problem.sets(raw), None)
+    single_only = ("tree_path_distance", "mistake_severity")
+    assert found == pytest.approx({k: v for k, v in expected.items() if k not in single_only}, abs=1e-12)
+
+
+@given(data=st.data(), size=st.integers(1, 4))
+def test_blocks_give_what_all_scores_at_once_give(data: st.DataObject, size: int, problems: Any) -> None:
+    problem = data.draw(problems())
+    whole = compute(SPECS, problem.evaluation())
+    blocks = [problem.scores[i : i + size] for i in range(0, len(problem.scores), size)]
+    found = compute(SPECS, Evaluation.of_blocks(problem.task, csr_matrix(problem.truth), blocks))
+    assert not found.failures
+    assert found == pytest.approx({k: v for k, v in whole.items() if k not in RANKINGS}, abs=1e-12)
+    assert set(found.left_out) >= RANKINGS
