@@ -1,0 +1,125 @@
+"""Real images, through the real command line: steel surfaces, several defects in one, a ragged tree.
+
+The data are not part of the repository; see ``shared`` in conftest.py for where they are looked for.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SUITE = """
+[suite]
+name = "{name}"
+version = 1
+datasets = ["images"]
+primary = "hf1_samples"
+columns = ["hf1_samples", "level1_accuracy", "level2_accuracy", "incoherent_rate"]
+[protocol]
+kind = "holdout"
+test = {test}
+[profiles.quick]
+models = [{models}]
+time_limit = 360
+threads = 2
+"""
+
+
+def run(cli: Callable[..., Any], folder: Path, data: Path, test: float, *models: str) -> dict[str, Any]:
+    """Records by model label; the leaderboard must have been written."""
+    listed = ", ".join(f'"{m}"' for m in models)
+    (folder / "suite.toml").write_text(SUITE.format(name=folder.name, test=test, models=listed))
+    args = ("run", "--suite", folder / "suite.toml", "--data", f"images={data}", "--out", folder / "runs")
+    ended = cli(*args, "--device", "cpu", "--json")
+    assert ended.status == 0, ended.err + ended.out
+    found = json.loads(ended.out)
+    assert (folder / "runs" / folder.name / "leaderboard.md").is_file()
+    return {r["model"]["label"]: r for r in found["records"]}
+
+
+def write_index(folder: Path, source: Path, rows: list[dict[str, str]]) -> Path:
+    """An ``index.csv`` of our own beside links to the images."""
+    for path in source.iterdir():
+        if path.is_dir():
+            (folder / path.name).symlink_to(path, target_is_directory=True)
+    with (folder / "index.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def read_index(source: Path) -> list[dict[str, str]]:
+    with (source / "index.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+def test_hffnet_reads_steel_surfaces(
+    cli: Callable[..., Any], shared: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """X-SDD, 3 groups and 7 classes: level-2 accuracy of at least 0.90 within six minutes."""
+    records = run(cli, tmp_path, shared("xsdd"), 0.2, "hffnet-2d", "prior")
+    hffnet = records["hffnet-2d"]
+    assert hffnet["status"] == "ok"
+    assert hffnet["metrics"]["test"]["level2_accuracy"] >= 0.90
+    assert hffnet["metrics"]["test"]["level1_accuracy"] >= 0.90
+    assert hffnet["model"]["pretrained"] is False
+    assert hffnet["timing"]["total_s"] <= 360
+    prior = records["prior"]["metrics"]["test"]["level2_accuracy"]
+    assert hffnet["metrics"]["test"]["level2_accuracy"] > prior + 0.4
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+def test_several_defects_in_one_image(
+    cli: Callable[..., Any], shared: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """NEU-DET by its boxes: 123 of 930 images carry more than one class."""
+    source = shared("neu_det")
+    groups = {r["level2"]: r["level1"] for r in read_index(source)}
+    rows = [
+        {"file": r["file"], "labels": "|".join(f"{groups[c]}/{c}" for c in r["box_labels"].split(";"))}
+        for r in read_index(source)
+    ]
+    assert sum("|" in r["labels"] for r in rows) == 123
+    data = tmp_path / "data"
+    data.mkdir()
+    records = run(
+        cli, tmp_path, write_index(data, source, rows), 0.2, "hffnet-2d[epochs=6]", "forest", "prior"
+    )
+    for record in records.values():
+        assert record["status"] == "ok"
+        assert record["dataset"]["paths"] == "multiple"
+        assert record["decision"]["thresholds"] is not None
+    best = {name: r["metrics"]["test"]["hf1_samples"] for name, r in records.items()}
+    assert best["forest"] > best["prior"]
+    assert best["forest"] >= 0.85
+    assert (
+        records["hffnet-2d[epochs=6]"]["metrics"]["test"]["auprc_micro"]
+        > (records["prior"]["metrics"]["test"]["auprc_micro"])
+    )
+
+
+@pytest.mark.torch
+def test_leaves_at_different_depths(
+    cli: Callable[..., Any], shared: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Fifteen fractographs: ductile, or brittle and then inter- or transgranular. Too few for a score."""
+    source = shared("fracture_sem_tiny")
+    rows = [{**r, "level2": "" if r["level1"] == "ductile" else r["level2"]} for r in read_index(source)]
+    data = tmp_path / "data"
+    data.mkdir()
+    records = run(
+        cli, tmp_path, write_index(data, source, rows), 0.3, "hffnet-2d[epochs=2]", "forest", "prior"
+    )
+    for record in records.values():
+        assert record["status"] == "ok", record["message"]
+        assert record["dataset"]["classes"] == 4
+        assert record["dataset"]["levels"] == 2
