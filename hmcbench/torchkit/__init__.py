@@ -1,0 +1,74 @@
+"""For models written in PyTorch: hand over a module, get training and prediction.
+
+A plugin writes a function that makes an ``nn.Module`` for a task, and hands it to
+:class:`TorchModel`; it writes no loop::
+
+    # mine/__init__.py: no torch here
+    from hmcbench import ModelSpec, hookimpl
+    from hmcbench.torchkit.recipes import PARAMS, PROFILES
+
+    @hookimpl
+    def hmcbench_models():
+        return [ModelSpec(name="mine", version="1", summary="...", factory="mine.net:create",
+                          params={**PARAMS, "width": Param(64)}, profiles=PROFILES,
+                          views=("pixels[size={image_size},channels={in_chans}]",),
+                          requires=("torch",), extra="vision", accelerated=True)]
+
+    # mine/net.py
+    def build(task, *, image_size, in_chans, width): ...   # -> nn.Module
+
+    def create(*, image_size, in_chans, pretrained, width, **recipe):
+        make = partial(build, image_size=image_size, in_chans=in_chans, width=width)
+        return TorchModel(make, Recipe(**recipe), facts={"pretrained": pretrained})
+
+The module's ``forward`` takes float (B, in_chans, H, W), normalised, possibly channels-last in
+memory (use ``flatten`` and ``reshape``, not ``view``), and returns either
+
+* a list of L tensors of logits, level k of shape (B, ``level_sizes(task)[k - 1]``): a softmax per
+  level for single-path tasks (the last column is ``stop`` where paths may end early), a sigmoid
+  per class otherwise; or
+* one tensor (B, C) of logits in the order of ``hierarchy.classes``: a sigmoid per class.
+
+Random numbers must come from torch (dropout and the like); every epoch is seeded by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hmcbench.torchkit.heads import LeafHead, LevelHeads, make_head
+    from hmcbench.torchkit.layout import level_sizes
+    from hmcbench.torchkit.model import TorchModel
+    from hmcbench.torchkit.pretrained import timm_network
+    from hmcbench.torchkit.recipes import PARAMS, PROFILES, Recipe
+
+__all__ = [
+    "PARAMS",
+    "PROFILES",
+    "LeafHead",
+    "LevelHeads",
+    "Recipe",
+    "TorchModel",
+    "level_sizes",
+    "make_head",
+    "timm_network",
+]
+_WHERE = {
+    "PARAMS": "recipes",
+    "PROFILES": "recipes",
+    "Recipe": "recipes",
+    "LeafHead": "heads",
+    "LevelHeads": "heads",
+    "make_head": "heads",
+    "TorchModel": "model",
+    "level_sizes": "layout",
+    "timm_network": "pretrained",
+}
+
+
+def __getattr__(name: str) -> Any:  # lazy: plugins read the recipes where torch must not be imported
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"hmcbench.torchkit.{_WHERE[name]}"), name)
+    raise AttributeError(f"module 'hmcbench.torchkit' has no attribute {name!r}")

@@ -1,0 +1,147 @@
+"""Augmentation on the device, batched, with parameters drawn per sample.
+
+Crop, flip and rotation are one affine map and one interpolation. The distributions are those of
+torchvision's RandomResizedCrop, RandomHorizontalFlip, RandomRotation and RandomErasing, which the
+HFFNet-2d paper names ("Data preprocessing") without giving their ranges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from hmcbench.errors import BadInput
+
+TRIES = 10
+"""Rectangles drawn per sample until one fits, as torchvision does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Ranges of the random changes; a probability or range of 0 switches one off.
+
+    Attributes:
+        scale: area of the crop, as a share of the image.
+        ratio: width / height of the crop.
+        flip, flip_vertical: probabilities of mirroring.
+        degrees: rotation by up to this angle, either way; corners are filled by reflection.
+        contrast, brightness: after normalisation, x (1 + u contrast) + v brightness; u, v in -1..1.
+        erase: probability of erasing one rectangle (set to 0, the mean after normalisation).
+        erase_scale, erase_ratio: its area as a share, and height / width.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.0
+    flip_vertical: float = 0.0
+    degrees: float = 0.0
+    contrast: float = 0.0
+    brightness: float = 0.0
+    erase: float = 0.0
+    erase_scale: tuple[float, float] = (0.02, 0.33)
+    erase_ratio: tuple[float, float] = (0.3, 3.3)
+
+
+AUGMENTATIONS: dict[str, Augmentation | None] = {
+    "none": None,
+    # What a small network trained from scratch bears: every change keeps the surface recognisable.
+    "light": Augmentation(scale=(0.5, 1.0), flip=0.5, flip_vertical=0.5, degrees=10, contrast=0.2, brightness=0.2),
+    # The paper's list. It gives no ranges: torchvision's defaults for crop and erasing, 15 degrees.
+    "paper": Augmentation(scale=(0.08, 1.0), flip=0.5, degrees=15, erase=0.5),
+}
+
+
+class Augmenter:
+    """Augment a batch: ``augmenter(pixels, normalise)``.
+
+    Args:
+        name: a key of :data:`AUGMENTATIONS`.
+        generator: where the random numbers come from; on the device of the batches.
+    """
+
+    def __init__(self, name: str, generator: torch.Generator) -> None:
+        if name not in AUGMENTATIONS:
+            raise BadInput(f"augment={name!r} is not known", allowed=f"allowed: {', '.join(AUGMENTATIONS)}")
+        self.ranges = AUGMENTATIONS[name]
+        self.generator = generator
+
+    def __call__(
+        self, pixels: torch.Tensor, normalise: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """uint8 (B, C, H, W) -> normalised float32 (B, C, H, W)."""
+        r = self.ranges
+        if r is None:
+            return normalise(pixels)
+        # Normalising what was cropped gives training images the statistics of whole ones.
+        x = normalise(warp(pixels.float(), self._affine(len(pixels), r)))
+        if r.contrast or r.brightness:
+            u, v = self._uniform((2, len(x), 1, 1, 1), -1.0, 1.0)
+            x = x * (1 + r.contrast * u) + r.brightness * v
+        return self._erase(x, r) if r.erase else x
+
+    def _uniform(self, shape: tuple[int, ...], low: float, high: float) -> torch.Tensor:
+        random = torch.rand(shape, generator=self.generator, device=self.generator.device)
+        return random * (high - low) + low
+
+    def _affine(self, n: int, r: Augmentation) -> torch.Tensor:
+        """Maps from output to input coordinates (-1..1), (n, 2, 3): rotate, then flip, then crop."""
+        height, width = self._rectangle(n, r.scale, (1 / r.ratio[1], 1 / r.ratio[0]), whole=True)
+        x = self._uniform((n,), -1.0, 1.0) * (1 - width)
+        y = self._uniform((n,), -1.0, 1.0) * (1 - height)
+        sign_x = torch.where(self._uniform((n,), 0, 1) < r.flip, -1.0, 1.0)
+        sign_y = torch.where(self._uniform((n,), 0, 1) < r.flip_vertical, -1.0, 1.0)
+        angle = self._uniform((n,), -r.degrees, r.degrees) * (math.pi / 180)
+        cos, sin = angle.cos(), angle.sin()
+        a, b = width * sign_x, height * sign_y
+        rows = [torch.stack([a * cos, -a * sin, x], 1), torch.stack([b * sin, b * cos, y], 1)]
+        return torch.stack(rows, 1)
+
+    def _rectangle(
+        self, n: int, scale: tuple[float, float], ratio: tuple[float, float], *, whole: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Height and width (n,) as shares of the side, of an area in ``scale`` and height / width in
+        ``ratio`` (log-uniform). The first of :data:`TRIES` draws that fits; if none does, the
+        ``whole`` image, or nothing."""
+        area = self._uniform((n, TRIES), *scale)
+        aspect = self._uniform((n, TRIES), math.log(ratio[0]), math.log(ratio[1])).exp()
+        height, width = (area * aspect).sqrt(), (area / aspect).sqrt()
+        fits = (height <= 1) & (width <= 1)
+        first = fits.int().argmax(1, keepdim=True)
+        some = fits.any(1)
+        fallback = 1.0 if whole else 0.0
+        return (
+            torch.where(some, height.gather(1, first)[:, 0], fallback),
+            torch.where(some, width.gather(1, first)[:, 0], fallback),
+        )
+
+    def _erase(self, x: torch.Tensor, r: Augmentation) -> torch.Tensor:
+        n = len(x)
+        height, width = self._rectangle(n, r.erase_scale, r.erase_ratio, whole=False)
+        chosen = self._uniform((n,), 0, 1) < r.erase
+        rows = _inside(x.shape[2], height, self._uniform((n,), 0, 1))
+        columns = _inside(x.shape[3], width, self._uniform((n,), 0, 1))
+        mask = rows[:, :, None] & columns[:, None, :] & chosen[:, None, None]
+        return x.masked_fill(mask[:, None], 0.0)
+
+
+def _inside(side: int, share: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Bool (n, side): the pixels of an interval of ``share`` of the side, at ``where`` (0..1)."""
+    length = (share * side).round()
+    start = (where * (side - length + 1)).floor()
+    at = torch.arange(side, device=share.device)
+    return (at >= start[:, None]) & (at < (start + length)[:, None])
+
+
+def warp(x: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
+    """Bilinear affine resampling; beyond the border the image is mirrored.
+
+    Args:
+        x: float (B, C, H, W).
+        affine: (B, 2, 3), output coordinates -> input coordinates, both -1..1 from edge to edge.
+    """
+    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

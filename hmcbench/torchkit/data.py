@@ -1,0 +1,104 @@
+"""Pixels on their way to the network: kept on the device if they fit, else read batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from hmcbench.views import Rows
+
+KEEP_ON_CPU = 512 * 2**20
+"""Bytes of pixels that are copied out of the memory map into RAM."""
+KEEP_ON_GPU = 0.4
+"""Share of the free device memory that pixels may take."""
+BLOCK = 512
+"""Images per block where all of them are gone through once."""
+
+
+class Pixels:
+    """Selected rows of a view of images, as uint8 batches on a device.
+
+    Args:
+        rows: a :class:`hmcbench.views.Rows` over uint8 (N, H, W) or (N, H, W, 3), often a memory map.
+        device: where batches are wanted.
+        keep: whether all of it may stay on the device (training data, used again every epoch).
+
+    Attributes:
+        shape: (channels, H, W).
+    """
+
+    def __init__(self, rows: Rows, device: torch.device, *, keep: bool = True) -> None:
+        self.rows, self.device = rows, device
+        n, *image = rows.shape
+        self.shape = (image[2] if len(image) == 3 else 1, image[0], image[1])
+        if device.type == "cuda":
+            room = int(KEEP_ON_GPU * torch.cuda.mem_get_info(device)[0])
+        else:
+            room = KEEP_ON_CPU
+        self.kept = self._load(rows[:]) if keep and n * int(np.prod(image)) <= room else None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _load(self, block: np.ndarray) -> torch.Tensor:
+        """(n, H, W[, 3]) -> uint8 tensor (n, channels, H, W) on the device, channels last in memory."""
+        pixels = torch.from_numpy(np.ascontiguousarray(block))
+        if self.device.type == "cuda":
+            pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+        return pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
+
+    def batch(self, index: torch.Tensor) -> torch.Tensor:
+        """Rows ``index`` (int64, on the device) as uint8 (B, channels, H, W)."""
+        if self.kept is not None:
+            return self.kept[index]
+        return self._load(self.rows[index.cpu().numpy()])
+
+    def blocks(self, size: int = BLOCK) -> Iterator[torch.Tensor]:
+        """All rows in order, as uint8 (<= size, channels, H, W)."""
+        for start in range(0, len(self), size):
+            if self.kept is not None:
+                yield self.kept[start : start + size]
+            else:
+                yield self._load(self.rows[start : start + size])
+
+
+class Normaliser:
+    """uint8 pixels -> float32 of mean about 0 and deviation about 1.
+
+    Args:
+        kind: ``image``: every image by its own mean and deviation over all its pixels and channels
+            (brightness and contrast of the microscope say nothing about the class); ``dataset``:
+            every channel by mean and deviation of the training pixels, which are fitted here.
+        training: the pixels to fit on.
+    """
+
+    def __init__(self, kind: str, training: Pixels) -> None:
+        self.kind = kind
+        self.mean: list[float] = []
+        self.std: list[float] = []
+        if kind == "dataset":
+            self._fit(training)
+
+    def _fit(self, training: Pixels) -> None:
+        counts = torch.zeros(training.shape[0], 256, dtype=torch.int64)  # exact, whatever the order of blocks
+        for block in training.blocks():
+            for channel in range(training.shape[0]):
+                counts[channel] += torch.bincount(block[:, channel].flatten().int(), minlength=256).cpu()
+        share = counts.double() / counts.sum(1, keepdim=True)
+        grey = torch.arange(256, dtype=torch.float64)
+        mean = share @ grey
+        variance = share @ grey**2 - mean**2
+        self.mean = mean.tolist()
+        self.std = variance.clamp_min(1.0).sqrt().tolist()
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Grey values 0..255 (B, C, H, W), any dtype -> float32, normalised."""
+        x = x.float()
+        if self.kind == "image":
+            variance, mean = torch.var_mean(x, dim=(1, 2, 3), keepdim=True, correction=0)
+            return (x - mean) * variance.clamp_min(1.0).rsqrt()
+        mean = torch.tensor(self.mean, device=x.device).view(1, -1, 1, 1)
+        std = torch.tensor(self.std, device=x.device).view(1, -1, 1, 1)
+        return (x - mean) / std

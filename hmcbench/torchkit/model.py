@@ -1,0 +1,92 @@
+"""Any ``nn.Module`` as a model of the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
+from hmcbench.torchkit.data import Normaliser, Pixels
+from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer, precision, seed_epoch
+from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
+from hmcbench.torchkit.recipes import Recipe
+
+
+class TorchModel:
+    """Implements :class:`hmcbench.interfaces.Model` for a network.
+
+    Args:
+        build: called with the task after torch was seeded; returns the module (its outputs are
+            described in :mod:`hmcbench.torchkit`).
+        recipe: how to train it.
+        view: the view of images, uint8 (N, H, W) or (N, H, W, 3).
+        facts: values for ``describe()``, for example ``{"pretrained": True}``.
+
+    Attributes:
+        module: the network after ``fit``, in eval mode on the run's device.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[Task], nn.Module],
+        recipe: Recipe,
+        *,
+        view: str = "pixels",
+        facts: Mapping[str, Value] | None = None,
+    ) -> None:
+        self.build, self.recipe, self.view = build, recipe, view
+        self.facts: dict[str, Value] = dict(facts or {})
+        self.module: nn.Module = nn.Identity()
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Build and train. Takes up a checkpoint in ``run.folder`` if there is one."""
+        self._threads, self._device = run.threads, torch.device(run.device)
+        torch.set_num_threads(run.threads)
+        seed_epoch(run.seed, -1)
+        layout = self._layout = Layout(run.task, self._device)
+        sides = []
+        for side in (train, valid):
+            pixels = Pixels(side.views[self.view], self._device)
+            sides.append(Samples(pixels, layout.encode(side.targets)))
+        self._normaliser = Normaliser(self.recipe.normalise, sides[0].pixels)
+        module = self.build(run.task).to(self._device)
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = module
+        shape = sides[0].pixels.shape
+        with torch.no_grad():
+            layout.check(module.eval()(torch.zeros(1, *shape, device=self._device)))
+        self.facts["parameters"] = count_parameters(module)
+        self.facts["multiply_adds"] = count_multiply_adds(module, shape, self._device)
+        trainer = Trainer(module, layout, self._normaliser, self.recipe, run, *sides)
+        trainer.fit()
+        module.eval()
+        self.facts["epochs_trained"] = len(trainer.history)
+        self.facts["epoch_used"] = trainer.best.epoch or len(trainer.history)
+
+    def predict(self, inputs: Inputs) -> Scores:
+        """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early."""
+        torch.set_num_threads(self._threads)
+        pixels = Pixels(inputs.views[self.view], self._device, keep=False)
+        values = np.empty((len(inputs), self._layout.hierarchy.n), dtype=np.float32)
+        stop = np.empty((len(inputs), self._layout.depth), dtype=np.float32) if self._layout.stops else None
+        done = 0
+        with torch.inference_mode():
+            for block in pixels.blocks(EVALUATION_BATCH):
+                images = self._normaliser(block).contiguous(memory_format=torch.channels_last)
+                with precision(self._device):
+                    output = self.module(images)
+                classes, ends = self._layout.probabilities(output)
+                rows = slice(done, done + len(block))
+                values[rows] = classes.cpu().numpy()
+                if stop is not None and ends is not None:
+                    stop[rows] = ends.cpu().numpy()
+                done += len(block)
+        return Scores(values, stop)
+
+    def describe(self) -> Mapping[str, Value]:
+        """Parameters, multiply-adds per image, the epochs trained and the one whose weights are used."""
+        return dict(self.facts)

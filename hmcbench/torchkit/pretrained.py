@@ -1,0 +1,115 @@
+"""timm networks without their classifier: by name, from scratch or with published weights."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch
+from torch import nn
+
+from hmcbench.errors import BadInput, unknown
+
+SMALL = 128
+"""Inputs below this side are small: see :func:`strided_stem`."""
+
+
+def timm_network(
+    architecture: str,
+    *,
+    in_chans: int,
+    image_size: int,
+    pretrained: bool = False,
+    stem_stride: str = "auto",
+    pooled: bool = True,
+    owner: str = "timm",
+) -> Any:
+    """A timm network that ends in features.
+
+    Args:
+        architecture: a name of ``timm.list_models()``.
+        in_chans: channels of the input; pretrained first layers are adapted by timm.
+        image_size: side of the input; given to networks that are built for one size.
+        pretrained: load the published weights.
+        stem_stride: of the first convolution: ``keep``, ``1``, or ``auto``: 1 for inputs below
+            :data:`SMALL` (see :func:`strided_stem`).
+        pooled: forward gives (B, ``head_hidden_size``), ready for a linear layer; otherwise the
+            unpooled feature map (B, ``num_features``, h, w), or tokens (B, T, ``num_features``).
+        owner: the model's name on the command line, for the error's hint.
+
+    Raises:
+        BadInput: an unknown name, a size that it cannot take, or weights that cannot be loaded
+            (says which switch to set).
+    """
+    timm = importlib.import_module("timm")
+    if not timm.is_model(architecture):
+        raise unknown("timm architecture", architecture, timm.list_models(), "timm.list_models() gives all of them")
+    options: dict[str, Any] = {"num_classes": 0, "in_chans": in_chans}
+    if not pooled:
+        options["global_pool"] = ""
+    config = timm.get_pretrained_cfg(architecture)
+    if config is not None and config.fixed_input_size:
+        options["img_size"] = image_size
+    try:
+        network = timm.create_model(architecture, pretrained=pretrained, **options)
+    except Exception as error:
+        if not pretrained:
+            raise _misfit(architecture, image_size, error) from error
+        raise BadInput(
+            f"pretrained weights of {architecture} could not be loaded ({_short(error)})",
+            hint=f"--set {owner}.pretrained=false turns them off",
+        ) from error
+    shape = (1, in_chans, image_size, image_size)
+    misfit = _trial(network, shape)
+    if misfit is not None:
+        raise _misfit(architecture, image_size, misfit) from misfit
+    if stem_stride == "1" or (stem_stride == "auto" and image_size < SMALL):
+        stem = strided_stem(network)
+        if stem is not None:
+            stem.stride = (1, 1)
+            if _trial(network, shape) is not None:  # made for one size of map (CoAtNet): leave it
+                stem.stride = (2, 2)
+    return network
+
+
+def _trial(network: nn.Module, shape: tuple[int, ...]) -> Exception | None:
+    """What one forward pass of zeros raises, if anything."""
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(torch.zeros(shape))
+    except Exception as error:
+        return error
+    finally:
+        network.train()
+    return None
+
+
+def _misfit(architecture: str, image_size: int, error: Exception) -> BadInput:
+    return BadInput(
+        f"{architecture} cannot take {image_size} px ({_short(error)})",
+        hint="take another image_size: hmcbench show model NAME lists the parameters",
+    )
+
+
+def _short(error: Exception) -> str:
+    """The innermost cause in a few words: download errors wrap each other several times."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    lines = str(cause).splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[0]}"[:160]
+
+
+def strided_stem(network: nn.Module) -> nn.Conv2d | None:
+    """The first convolution if it has stride 2 (those of stride 1 before it are passed over).
+
+    Networks of stride 32 leave 2 x 2 positions of a 64 px image, and the lightest of them then
+    learn nothing. With this stride at 1 every later map has twice the positions per side, weights
+    keep their shapes (published ones still load), and an image costs four times as much. Patch
+    embeddings, with larger strides, are no such stem: the token grid is their own affair.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and max(module.stride) > 1:
+            return module if module.stride == (2, 2) else None
+    return None

@@ -1,0 +1,96 @@
+"""How a network is trained: the parameters every torch model shares, and their three profiles.
+
+Imports no torch, so that plugins can name these in their specs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hmcbench.interfaces import Param, Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Keywords of the training loop; :data:`PARAMS` says what each of them does."""
+
+    epochs: int = 20
+    batch_size: int = 32
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.02
+    schedule: str = "onecycle"
+    warmup_epochs: float = 0.0
+    clip_norm: float = 0.0
+    augment: str = "light"
+    normalise: str = "image"
+    loss: str = "focal"
+    focal_alpha: float = 1.0
+    focal_gamma: float = 2.0
+    label_smoothing: float = 0.1
+    level_weights: str = ""
+    patience: int = 0
+
+
+_USUAL = Recipe()
+
+PARAMS: Mapping[str, Param] = {
+    "image_size": Param(64, "side of the square input in pixels", low=16, high=1024),
+    "in_chans": Param(1, "channels of the input: 1 (grey) or 3", choices=(1, 3)),
+    "pretrained": Param(False, "start from published ImageNet weights"),
+    "epochs": Param(_USUAL.epochs, "passes over the training samples", low=1),
+    "batch_size": Param(_USUAL.batch_size, "samples per step", low=2),
+    "optimizer": Param(_USUAL.optimizer, "the optimizer", choices=("adamw", "sgd")),
+    "learning_rate": Param(_USUAL.learning_rate, "the highest learning rate", low=0.0),
+    "momentum": Param(_USUAL.momentum, "momentum of sgd, beta1 of adamw", low=0.0, high=1.0),
+    "weight_decay": Param(_USUAL.weight_decay, "weight decay; adamw spares biases and norms", low=0.0),
+    "schedule": Param(_USUAL.schedule, "the learning rate over time", choices=("constant", "cosine", "onecycle")),
+    "warmup_epochs": Param(_USUAL.warmup_epochs, "epochs of linear warm-up (constant and cosine)", low=0.0),
+    "clip_norm": Param(_USUAL.clip_norm, "largest norm of the gradient; 0 = no limit", low=0.0),
+    "augment": Param(_USUAL.augment, "changes made to training images", choices=("none", "light", "paper")),
+    "normalise": Param(
+        _USUAL.normalise,
+        "image: every image to mean 0, deviation 1; dataset: by mean and deviation of the training pixels",
+        choices=("image", "dataset"),
+    ),
+    "loss": Param(_USUAL.loss, "loss per level", choices=("focal", "cross_entropy")),
+    "focal_alpha": Param(_USUAL.focal_alpha, "factor of the focal loss", low=0.0),
+    "focal_gamma": Param(_USUAL.focal_gamma, "focusing exponent of the focal loss", low=0.0),
+    "label_smoothing": Param(_USUAL.label_smoothing, "probability given to the other classes", low=0.0, high=0.9),
+    "level_weights": Param(_USUAL.level_weights, "weights of the levels, as 1,2; empty: level k weighs k"),
+    "patience": Param(
+        _USUAL.patience,
+        "stop after so many epochs without gain on validation, keep the best; 0: all epochs, keep the last",
+        low=0,
+    ),
+}
+
+PROFILES: Mapping[str, Mapping[str, Value]] = {
+    "quick": {"patience": 12},
+    "standard": {
+        "image_size": 128,
+        "epochs": 100,
+        "batch_size": 64,
+        "patience": 30,
+    },
+    # Han et al. 2025, "Data preprocessing and model training". The paper names no alpha, gamma or
+    # smoothing (the defaults stand), and no validation set (so the last epoch is used).
+    "paper": {
+        "image_size": 224,
+        "in_chans": 3,
+        "pretrained": True,
+        "epochs": 200,
+        "batch_size": 16,
+        "optimizer": "sgd",
+        "learning_rate": 1e-4,
+        "momentum": 0.937,
+        "weight_decay": 5e-4,
+        "schedule": "cosine",
+        "augment": "paper",
+        "normalise": "dataset",
+        "level_weights": "",
+        "patience": 0,
+    },
+}

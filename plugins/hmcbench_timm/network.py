@@ -1,0 +1,51 @@
+"""A timm network with a head for a hierarchy."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from hmcbench.interfaces import Task
+from hmcbench.torchkit import Recipe, TorchModel, make_head, timm_network
+
+
+class Network(nn.Module):
+    """Pooled features of a timm network, dropout, head.
+
+    Shape: (B, in_chans, H, W) -> list of L tensors of logits (B, n_k).
+    """
+
+    def __init__(self, body: nn.Module, features: int, head: str, task: Task) -> None:
+        super().__init__()
+        self.body = body
+        self.head = make_head(head, features, task)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        x = self.body(x)  # (B, features)
+        levels: list[torch.Tensor] = self.head(x)
+        return levels
+
+
+def build(task: Task, *, head: str, **network: Any) -> Network:
+    """The network of a task; ``network`` as :func:`hmcbench.torchkit.timm_network` takes it."""
+    body = timm_network(**network)
+    return Network(body, body.head_hidden_size, head, task)
+
+
+def create(
+    *, architecture: str, head: str, stem_stride: str, image_size: int, in_chans: int, pretrained: bool, **recipe: Any
+) -> TorchModel:
+    """The factory of the model ``timm``."""
+    make = partial(
+        build,
+        head=head,
+        architecture=architecture,
+        stem_stride=stem_stride,
+        image_size=image_size,
+        in_chans=in_chans,
+        pretrained=pretrained,
+    )
+    return TorchModel(make, Recipe(**recipe), facts={"pretrained": pretrained})

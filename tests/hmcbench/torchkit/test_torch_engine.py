@@ -1,0 +1,155 @@
+"""The training loop: history, early stopping, NaN, and going on after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hmcbench.interfaces import Dataset, Run, Scores
+from hmcbench.testing import inputs, labelled, same_scores
+from hmcbench.torchkit import Recipe, TorchModel, checkpoint
+from hmcbench.torchkit.checkpoint import Checkpoints
+
+pytestmark = pytest.mark.torch
+RECIPE = Recipe(epochs=6, batch_size=16, augment="light")
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class History:
+    """A ``report`` that keeps the rows, and may die after one of them."""
+
+    def __init__(self, die_after: int = 0) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.die_after = die_after
+
+    def __call__(self, done: int, total: int, **values: float) -> None:
+        self.rows.append({"done": done, "total": total, **values})
+        if done == self.die_after:
+            raise Killed
+
+
+def train(
+    build: Any, dataset: Dataset, recipe: Recipe, folder: Path | None = None, history: History | None = None
+) -> tuple[TorchModel, Scores]:
+    model = TorchModel(build, recipe)
+    run = Run(dataset.task, seed=3, folder=str(folder or ""), report=history or History())
+    model.fit(labelled(dataset, range(40)), labelled(dataset, range(40, 60)), run)
+    return model, model.predict(inputs(dataset))
+
+
+def test_history_has_a_row_per_epoch(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    history = History()
+    train(tiny_net, images("tree"), RECIPE, history=history)
+    assert [row["done"] for row in history.rows] == [1, 2, 3, 4, 5, 6]
+    assert list(history.rows[0]) == [
+        *("done", "total", "train_loss", "learning_rate", "images_per_second"),
+        *("valid_loss", "level1_accuracy", "level2_accuracy"),
+    ]
+    assert all(np.isfinite(list(row.values())).all() for row in history.rows)
+    assert all(0 <= row["level2_accuracy"] <= 1 and row["learning_rate"] > 0 for row in history.rows)
+
+
+@pytest.mark.parametrize("patience", [0, 4])
+def test_a_killed_training_ends_as_an_unbroken_one(
+    patience: int, images: Callable[..., Dataset], tiny_net: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "SHARE", 1.0)
+    dataset, recipe = images("tree"), Recipe(**{**vars(RECIPE), "patience": patience})
+    whole, resumed = History(), History()
+    _, expected = train(tiny_net, dataset, recipe, history=whole)
+    with pytest.raises(Killed):  # before the checkpoint of epoch 4 was written
+        train(tiny_net, dataset, recipe, tmp_path, History(die_after=4))
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert len(state["history"]) == 3
+    _, got = train(tiny_net, dataset, recipe, tmp_path, resumed)
+    assert same_scores(expected, got)
+    timeless = [{k: v for k, v in row.items() if k != "images_per_second"} for row in whole.rows]
+    assert timeless == [{k: v for k, v in row.items() if k != "images_per_second"} for row in resumed.rows]
+
+
+@pytest.mark.parametrize("damage", ["torn", "foreign", "other recipe"])
+def test_a_checkpoint_that_does_not_fit_is_not_taken_up(
+    damage: str, images: Callable[..., Dataset], tiny_net: Any, tmp_path: Path
+) -> None:
+    dataset = images("tree")
+    _, expected = train(tiny_net, dataset, RECIPE)
+    other = Recipe(**{**vars(RECIPE), "learning_rate": 0.5}) if damage == "other recipe" else RECIPE
+    train(tiny_net, dataset, other, tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    if damage == "torn":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "foreign":
+        torch.save([1, 2], path)
+    history = History()
+    _, got = train(tiny_net, dataset, RECIPE, tmp_path, history)
+    assert same_scores(expected, got) and len(history.rows) == RECIPE.epochs
+
+
+def test_checkpoints_execute_nothing(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "executed",))
+
+    torch.save({"identity": {}, "x": Evil()}, tmp_path / "checkpoint.pt")
+    assert Checkpoints(str(tmp_path), {}).load() is None
+    assert not (tmp_path / "executed").exists()
+
+
+def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 10.0, 11.0, 20.0, 100.0, 100.0, 101.0, 102.0])
+    monkeypatch.setattr(checkpoint, "perf_counter", lambda: next(clock))
+    checkpoints = Checkpoints(str(tmp_path), {})
+    assert [checkpoints.save({}) for _ in range(3)] == [True, False, True]
+    assert not Checkpoints("", {}).save({})
+
+
+def test_early_stopping_keeps_the_best_epoch(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    history = History()
+    recipe = Recipe(epochs=40, batch_size=16, learning_rate=5e-2, schedule="constant", patience=3)
+    model, scores = train(tiny_net, images("tree"), recipe, history=history)
+    merit = [(r["level1_accuracy"] + r["level2_accuracy"], -r["valid_loss"]) for r in history.rows]
+    best = max(range(len(merit)), key=lambda i: merit[i]) + 1
+    facts = model.describe()
+    assert facts["epoch_used"] == best
+    assert facts["epochs_trained"] == len(history.rows) == min(40, best + 3)
+    dataset = images("tree")
+    assert dataset.task.hierarchy is not None
+    columns = dataset.task.hierarchy.level_classes(2)
+    right = scores.values[40:, columns].argmax(1) == np.asarray(dataset.targets)[40:, columns].argmax(1)
+    assert right.mean() == pytest.approx(history.rows[best - 1]["level2_accuracy"])
+
+
+def test_several_labels_are_judged_by_the_loss(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    history = History()
+    model, _ = train(tiny_net, images("multiple"), Recipe(epochs=5, batch_size=16, patience=9), history=history)
+    losses = [row["valid_loss"] for row in history.rows]
+    assert model.describe()["epoch_used"] == losses.index(min(losses)) + 1
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    with pytest.raises(FloatingPointError, match=r"training loss is .* in epoch \d \(highest learning rate 1e\+30\)"):
+        train(tiny_net, images("tree"), Recipe(epochs=3, batch_size=16, optimizer="sgd", learning_rate=1e30))
+
+
+@pytest.mark.parametrize("batch_size", [13, 39, 64])
+def test_every_sample_is_seen_once_in_batches_of_nearly_one_size(
+    batch_size: int, images: Callable[..., Dataset], tiny_net: Any
+) -> None:
+    sizes: list[int] = []
+
+    def build(task: Any) -> nn.Module:
+        net: nn.Module = tiny_net(task)
+        net.register_forward_hook(lambda module, args, out: sizes.append(len(args[0])) if module.training else None)
+        return net
+
+    train(build, images("tree"), Recipe(epochs=1, batch_size=batch_size))
+    assert sum(sizes) == 40 and max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1

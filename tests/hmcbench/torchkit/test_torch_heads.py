@@ -1,0 +1,129 @@
+"""Layouts and heads: shapes, probabilities that add up, targets that fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hmcbench.errors import BadInput, NotApplicable, PluginError
+from hmcbench.hierarchy import Hierarchy
+from hmcbench.interfaces import Dataset, Task
+from hmcbench.testing import tiny_hierarchy
+from hmcbench.torchkit import LeafHead, level_sizes, make_head
+from hmcbench.torchkit.layout import Layout
+
+pytestmark = pytest.mark.torch
+CPU = torch.device("cpu")
+UNEVEN = Hierarchy.from_edges([("", "a"), ("", "b"), ("b", "b1"), ("b", "b2")])
+TASKS = {
+    "tree": Task(hierarchy=tiny_hierarchy()),
+    "ragged": Task(depth="ragged", hierarchy=tiny_hierarchy("ragged")),
+    "uneven": Task(hierarchy=UNEVEN),
+    "multiple": Task(paths="multiple", hierarchy=tiny_hierarchy()),
+    "dag": Task(paths="multiple", depth="ragged", hierarchy=tiny_hierarchy("dag")),
+}
+SIZES = {"tree": (2, 5), "ragged": (3, 6, 3), "uneven": (3, 3), "multiple": (2, 5), "dag": (3, 2, 1)}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_level_sizes(name: str) -> None:
+    assert level_sizes(TASKS[name]) == SIZES[name]
+
+
+@pytest.mark.parametrize("head", ["levels", "leaf"])
+@pytest.mark.parametrize("name", TASKS)
+def test_heads_give_logits_whose_probabilities_add_up(head: str, name: str) -> None:
+    torch.manual_seed(0)
+    task = TASKS[name]
+    levels = make_head(head, 4, task)(torch.randn(6, 4) * 5)
+    layout = Layout(task, CPU)
+    layout.check(levels)
+    values, stop = layout.probabilities(levels)
+    assert values.shape == (6, layout.hierarchy.n) and bool(((values >= 0) & (values <= 1)).all())
+    assert (stop is not None) == (name in ("ragged", "uneven"))
+    if task.paths == "single":
+        total = torch.stack([values[:, columns].sum(1) for columns in layout.columns], dim=1)
+        torch.testing.assert_close(total if stop is None else total + stop, torch.ones_like(total))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_leaf_head_never_contradicts_the_hierarchy(name: str) -> None:
+    torch.manual_seed(1)
+    layout = Layout(TASKS[name], CPU)
+    values, _ = layout.probabilities(LeafHead(4, TASKS[name])(torch.randn(8, 4) * 20))
+    parent, child = layout.hierarchy.edge_index.T.copy()
+    assert bool((values[:, child] <= values[:, parent] + 1e-6).all())
+
+
+def test_leaf_head_sums_leaves() -> None:
+    head = LeafHead(4, TASKS["tree"])
+    x = torch.randn(3, 4)
+    leaves = head.linear(x).softmax(1)
+    top, bottom = (level.exp() for level in head(x))
+    torch.testing.assert_close(bottom, leaves)
+    torch.testing.assert_close(top, torch.stack([leaves[:, :2].sum(1), leaves[:, 2:].sum(1)], dim=1))
+
+
+def test_leaf_head_of_several_paths_is_the_chance_of_any_leaf() -> None:
+    head = LeafHead(4, TASKS["multiple"])
+    x = torch.randn(3, 4) * 3
+    leaves = head.linear(x).sigmoid()
+    top, bottom = (level.sigmoid() for level in head(x))
+    torch.testing.assert_close(bottom, leaves)
+    torch.testing.assert_close(top[:, 0], 1 - (1 - leaves[:, 0]) * (1 - leaves[:, 1]))
+
+
+def test_leaf_head_gradients_are_finite_far_from_the_truth() -> None:
+    for name in TASKS:
+        head = LeafHead(1, TASKS[name])
+        with torch.no_grad():
+            head.linear.weight.copy_(torch.linspace(-60, 60, len(head.linear.weight))[:, None])
+        sum(level.sum() for level in head(torch.ones(2, 1))).backward()
+        assert bool(head.linear.weight.grad.isfinite().all()), name
+
+
+def test_an_unknown_head_is_refused() -> None:
+    with pytest.raises(BadInput, match="levels, leaf"):
+        make_head("root", 4, TASKS["tree"])
+
+
+def test_regression_is_not_applicable() -> None:
+    with pytest.raises(NotApplicable):
+        level_sizes(Task(kind="regression", targets=("strength",)))
+
+
+@pytest.mark.parametrize("kind", ["tree", "ragged", "multiple"])
+def test_targets_survive_encoding(kind: Any, images: Callable[..., Dataset]) -> None:
+    dataset = images(kind, 20)
+    layout = Layout(dataset.task, CPU)
+    sets = layout.per_level_sets(layout.encode(dataset.targets))
+    for columns, level in zip(layout.columns, sets, strict=True):
+        np.testing.assert_array_equal(level.numpy(), dataset.targets[:, columns.numpy()])
+
+
+def test_correct_counts_argmax_and_sets() -> None:
+    layout = Layout(TASKS["tree"], CPU)
+    targets = torch.tensor([[0, 1], [1, 4]])
+    levels = [torch.tensor([[2.0, 1], [2, 1]]), torch.eye(5)[[1, 4]]]
+    assert layout.correct(levels, targets).tolist() == [1, 2]
+    per_class = torch.cat([torch.tensor([[1.0, -1], [1, 1]]), torch.eye(5)[[1, 4]] * 2 - 1], dim=1)
+    assert layout.correct(per_class, targets).tolist() == [1, 2]
+
+
+def test_wrong_shapes_name_the_right_ones() -> None:
+    layout = Layout(TASKS["ragged"], CPU)
+    for wrong in ([torch.zeros(1, 2), torch.zeros(1, 5), torch.zeros(1, 2)], torch.zeros(1, 8), [torch.zeros(1, 3)]):
+        with pytest.raises(PluginError, match=r"\[3, 6, 3\], or one tensor \(B, 9\)"):
+            layout.check(wrong)
+    layout.check(torch.zeros(1, 9))
+
+
+def test_ragged_tasks_with_one_tensor_have_no_stop() -> None:
+    task = dataclasses.replace(TASKS["ragged"])
+    values, stop = Layout(task, CPU).probabilities(torch.zeros(2, 9))
+    assert stop is None and bool((values == 0.5).all())

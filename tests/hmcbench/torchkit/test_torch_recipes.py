@@ -1,0 +1,48 @@
+"""Recipes: parameters and fields agree, and plugins can name them without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+from hmcbench.interfaces import PROFILES as NAMES
+from hmcbench.registry import convert
+from hmcbench.torchkit.recipes import PARAMS, PROFILES, Recipe
+
+IMAGE = {"image_size", "in_chans", "pretrained"}
+
+
+def test_every_field_is_a_parameter_with_the_same_default() -> None:
+    fields = {f.name: f.default for f in dataclasses.fields(Recipe)}
+    assert fields == {name: p.default for name, p in PARAMS.items() if name not in IMAGE}
+    assert all(p.help for p in PARAMS.values())
+
+
+def test_profiles_hold_allowed_values() -> None:
+    assert tuple(PROFILES) == NAMES
+    for profile, values in PROFILES.items():
+        for name, value in values.items():
+            assert convert(profile, name, PARAMS[name], value) == value
+
+
+def test_the_paper_profile_is_the_published_recipe() -> None:
+    paper = PROFILES["paper"]
+    expected = {
+        "image_size": 224,
+        "batch_size": 16,
+        "epochs": 200,
+        "optimizer": "sgd",
+        "learning_rate": 1e-4,
+        "momentum": 0.937,
+        "weight_decay": 5e-4,
+        "schedule": "cosine",
+        "augment": "paper",
+        "pretrained": True,
+    }
+    assert {name: paper[name] for name in expected} == expected
+
+
+def test_recipes_import_no_torch() -> None:
+    code = "import sys, hmcbench.torchkit.recipes; sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
