@@ -171,7 +171,7 @@ def predict_all(
         groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
     )
     tested = len(split.sides["test"])
-    timing = {"throughput_per_s": round(tested / max(clock.seconds["predict_s"], 1e-9), 2)}
+    timing = {"throughput_per_s": round(tested / max(clock.seconds["predict_s"], 1e-6), 2)}
     return predictions, timing | latency(model, dataset, views, split, clock.device)
 
 

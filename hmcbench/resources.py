@@ -112,7 +112,7 @@ class Clock:
         start = time.perf_counter()
         yield
         synchronise(self.device)
-        self.seconds[f"{name}_s"] = round(time.perf_counter() - start, 4)
+        self.seconds[f"{name}_s"] = round(time.perf_counter() - start, 6)
 
 
 class MemoryWatch:

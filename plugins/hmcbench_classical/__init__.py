@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hmcbench import FeaturizerSpec, ModelSpec, Param, hookimpl
 
-_SIZE = Param(128, "side of the square that images are brought to, in pixels", low=16)
+_SIDE = "side of the square that images are brought to, in pixels"
 
 
 @hookimpl
@@ -15,7 +15,7 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             version="1",
             summary="Share of pixels in each of 64 grey levels: all that brightness alone can tell",
             factory="hmcbench_classical.texture:GreyHistogram",
-            params={"size": _SIZE},
+            params={"size": Param(64, _SIDE + "; small ones average shot noise away", low=1)},
             source="pixels[size={size},channels=1]",
         ),
         FeaturizerSpec(
@@ -23,7 +23,7 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             version="1",
             summary="Grey-level statistics, co-occurrence, local binary patterns and oriented gradients",
             factory="hmcbench_classical.texture:Texture",
-            params={"size": _SIZE},
+            params={"size": Param(128, _SIDE, low=16)},
             source="pixels[size={size},channels=1]",
             requires=("skimage",),
             extra="vision",

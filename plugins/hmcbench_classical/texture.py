@@ -25,7 +25,7 @@ ORIENTATIONS = 8
 class GreyHistogram:
     """View ``pixels`` (uint8, one channel) -> float32 (n, 64), the share of pixels per grey level."""
 
-    def __init__(self, size: int = 128) -> None:
+    def __init__(self, size: int = 64) -> None:
         self._size = size  # the size of the source view; nothing here depends on it
 
     def transform(self, rows: Sequence[Any]) -> np.ndarray:
