@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,14 @@ def parse(command: click.Command | None, name: str, args: list[str]) -> None:
         parse(child, args[0], args[1:])
     else:
         command.make_context(name, list(args), resilient_parsing=False)
+
+
+def test_the_board_in_the_readme_is_the_published_one() -> None:
+    """Figures in the README come from records that are kept."""
+    namespace = runpy.run_path(str(ROOT / "docs" / "make_board.py"))
+    assert namespace["text"]() == README
+    records = list((ROOT / "results" / "sem-failure" / "records").glob("*/record.json"))
+    assert len(records) >= 7
 
 
 def test_links_lead_somewhere() -> None:

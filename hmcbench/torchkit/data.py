@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +16,13 @@ KEEP_ON_GPU = 0.4
 """Share of the free device memory that pixels may take."""
 BLOCK = 512
 """Images per block where all of them are gone through once."""
+
+
+def room_on(device: torch.device) -> int:
+    """Bytes of pixels that may stay on the device."""
+    if device.type == "cuda":
+        return int(KEEP_ON_GPU * torch.cuda.mem_get_info(device)[0])
+    return KEEP_ON_CPU
 
 
 class Pixels:
@@ -33,11 +41,7 @@ class Pixels:
         self.rows, self.device = rows, device
         n, *image = rows.shape
         self.shape = (image[2] if len(image) == 3 else 1, image[0], image[1])
-        if device.type == "cuda":
-            room = int(KEEP_ON_GPU * torch.cuda.mem_get_info(device)[0])
-        else:
-            room = KEEP_ON_CPU
-        self.kept = self._load(rows[:]) if keep and n * int(np.prod(image)) <= room else None
+        self.kept = self._load(rows[:]) if keep and n * math.prod(image) <= room_on(device) else None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -137,7 +137,7 @@ class Trainer:
             output: Output = self.module(images)
         loss = self.loss(output, targets)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
         set_learning_rate(self.optimizer, rate)

@@ -55,7 +55,9 @@ class Layout:
         self.stops = ends_early(task)
         self.sizes = level_sizes(task)
         levels = range(1, hierarchy.depth + 1)
-        self.columns = [torch.as_tensor(hierarchy.level_classes(k).copy(), device=device).long() for k in levels]
+        self.columns = [
+            torch.as_tensor(hierarchy.level_classes(k).copy(), device=device).long() for k in levels
+        ]
 
     @property
     def depth(self) -> int:
@@ -78,7 +80,7 @@ class Layout:
         if not good:
             raise PluginError(
                 f"the module returned logits of shape {got}",
-                allowed=f"a list of (B, n) with n = {list(self.sizes)}, or one tensor (B, {self.hierarchy.n})",
+                allowed=f"a list of (B, n), n = {list(self.sizes)}, or one tensor (B, {self.hierarchy.n})",
             )
 
     def softmax(self, output: Output) -> bool:

@@ -13,7 +13,12 @@ from hmcbench.torchkit.recipes import Recipe
 
 
 def focal_loss(
-    logits: torch.Tensor, target: torch.Tensor, *, alpha: float = 1.0, gamma: float = 2.0, smoothing: float = 0.0
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    alpha: float = 1.0,
+    gamma: float = 2.0,
+    smoothing: float = 0.0,
 ) -> torch.Tensor:
     """Focal loss with label smoothing, the mean over samples of
 
@@ -36,7 +41,12 @@ def focal_loss(
 
 
 def sigmoid_focal_loss(
-    logits: torch.Tensor, target: torch.Tensor, *, alpha: float = 1.0, gamma: float = 2.0, smoothing: float = 0.0
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    alpha: float = 1.0,
+    gamma: float = 2.0,
+    smoothing: float = 0.0,
 ) -> torch.Tensor:
     """The same with a sigmoid per class: every class is a softmax over (present, absent).
 

@@ -54,7 +54,7 @@ class TorchModel:
             sides.append(Samples(pixels, layout.encode(side.targets)))
         self._normaliser = Normaliser(self.recipe.normalise, sides[0].pixels)
         module = self.build(run.task).to(self._device)
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = module.to(memory_format=torch.channels_last)
         self.module = module
         shape = sides[0].pixels.shape
         with torch.no_grad():

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Any
 
 import torch
 from torch import nn
 
 from hmcbench.errors import BadInput, unknown
+from hmcbench.torchkit.measure import count_multiply_adds
 
+CPU = torch.device("cpu")
 SMALL = 128
 """Inputs below this side are small: see :func:`strided_stem`."""
+LIGHT = 50_000_000
+"""Multiply-adds per image that a network on small inputs may cost with its stem at stride 1."""
 
 
 def timm_network(
@@ -32,7 +37,7 @@ def timm_network(
         image_size: side of the input; given to networks that are built for one size.
         pretrained: load the published weights.
         stem_stride: of the first convolution: ``keep``, ``1``, or ``auto``: 1 for inputs below
-            :data:`SMALL` (see :func:`strided_stem`).
+            :data:`SMALL` if an image then costs at most :data:`LIGHT` (see :func:`strided_stem`).
         pooled: forward gives (B, ``head_hidden_size``), ready for a linear layer; otherwise the
             unpooled feature map (B, ``num_features``, h, w), or tokens (B, T, ``num_features``).
         owner: the model's name on the command line, for the error's hint.
@@ -43,7 +48,9 @@ def timm_network(
     """
     timm = importlib.import_module("timm")
     if not timm.is_model(architecture):
-        raise unknown("timm architecture", architecture, timm.list_models(), "timm.list_models() gives all of them")
+        raise unknown(
+            "timm architecture", architecture, timm.list_models(), "timm.list_models() gives all of them"
+        )
     options: dict[str, Any] = {"num_classes": 0, "in_chans": in_chans}
     if not pooled:
         options["global_pool"] = ""
@@ -64,12 +71,18 @@ def timm_network(
     if misfit is not None:
         raise _misfit(architecture, image_size, misfit) from misfit
     if stem_stride == "1" or (stem_stride == "auto" and image_size < SMALL):
-        stem = strided_stem(network)
-        if stem is not None:
-            stem.stride = (1, 1)
-            if _trial(network, shape) is not None:  # made for one size of map (CoAtNet): leave it
-                stem.stride = (2, 2)
+        _widen(network, shape, math.inf if stem_stride == "1" else LIGHT)
     return network
+
+
+def _widen(network: nn.Module, shape: tuple[int, int, int, int], limit: float) -> None:
+    """Set the stem's stride to 1, unless that costs too much or the network is made for one size of map."""
+    stem = strided_stem(network)
+    if stem is None:
+        return
+    stem.stride = (1, 1)
+    if _trial(network, shape) is not None or count_multiply_adds(network, shape[1:], CPU) > limit:
+        stem.stride = (2, 2)
 
 
 def _trial(network: nn.Module, shape: tuple[int, ...]) -> Exception | None:
@@ -104,10 +117,11 @@ def _short(error: Exception) -> str:
 def strided_stem(network: nn.Module) -> nn.Conv2d | None:
     """The first convolution if it has stride 2 (those of stride 1 before it are passed over).
 
-    Networks of stride 32 leave 2 x 2 positions of a 64 px image, and the lightest of them then
-    learn nothing. With this stride at 1 every later map has twice the positions per side, weights
-    keep their shapes (published ones still load), and an image costs four times as much. Patch
-    embeddings, with larger strides, are no such stem: the token grid is their own affair.
+    Networks of stride 32 leave 2 x 2 positions of a 64 px image, and the lightest of them
+    (MobileNets) then learn nothing in a few minutes. With this stride at 1 every later map has
+    twice the positions per side, weights keep their shapes (published ones still load), and an
+    image costs four times as much. Heavier networks (ResNets) learn without it. Patch embeddings,
+    with larger strides, are no such stem: the token grid is their own affair.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and max(module.stride) > 1:

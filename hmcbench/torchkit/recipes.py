@@ -46,7 +46,9 @@ PARAMS: Mapping[str, Param] = {
     "learning_rate": Param(_USUAL.learning_rate, "the highest learning rate", low=0.0),
     "momentum": Param(_USUAL.momentum, "momentum of sgd, beta1 of adamw", low=0.0, high=1.0),
     "weight_decay": Param(_USUAL.weight_decay, "weight decay; adamw spares biases and norms", low=0.0),
-    "schedule": Param(_USUAL.schedule, "the learning rate over time", choices=("constant", "cosine", "onecycle")),
+    "schedule": Param(
+        _USUAL.schedule, "the learning rate over time", choices=("constant", "cosine", "onecycle")
+    ),
     "warmup_epochs": Param(_USUAL.warmup_epochs, "epochs of linear warm-up (constant and cosine)", low=0.0),
     "clip_norm": Param(_USUAL.clip_norm, "largest norm of the gradient; 0 = no limit", low=0.0),
     "augment": Param(_USUAL.augment, "changes made to training images", choices=("none", "light", "paper")),
@@ -58,7 +60,9 @@ PARAMS: Mapping[str, Param] = {
     "loss": Param(_USUAL.loss, "loss per level", choices=("focal", "cross_entropy")),
     "focal_alpha": Param(_USUAL.focal_alpha, "factor of the focal loss", low=0.0),
     "focal_gamma": Param(_USUAL.focal_gamma, "focusing exponent of the focal loss", low=0.0),
-    "label_smoothing": Param(_USUAL.label_smoothing, "probability given to the other classes", low=0.0, high=0.9),
+    "label_smoothing": Param(
+        _USUAL.label_smoothing, "probability given to the other classes", low=0.0, high=0.9
+    ),
     "level_weights": Param(_USUAL.level_weights, "weights of the levels, as 1,2; empty: level k weighs k"),
     "patience": Param(
         _USUAL.patience,
@@ -73,6 +77,7 @@ PROFILES: Mapping[str, Mapping[str, Value]] = {
         "image_size": 128,
         "epochs": 100,
         "batch_size": 64,
+        "augment": "paper",
         "patience": 30,
     },
     # Han et al. 2025, "Data preprocessing and model training". The paper names no alpha, gamma or

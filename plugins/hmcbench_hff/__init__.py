@@ -37,6 +37,9 @@ QUICK: dict[str, Value] = {
     "depth": 2,
     "heads": 4,
     "mlp_dim": 256,
+    "epochs": 13,
+    "batch_size": 16,
+    "learning_rate": 1e-3,
 }
 STANDARD: dict[str, Value] = {
     "backbone": "resnet18",

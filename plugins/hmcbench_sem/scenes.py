@@ -21,9 +21,7 @@ SCENES: dict[str, Callable[[np.random.Generator, View], Surface]] = {
 }
 
 
-def render(
-    entropy: Sequence[int], classes: Sequence[str], size: int, instrument: Instrument
-) -> np.ndarray:
+def render(entropy: Sequence[int], classes: Sequence[str], size: int, instrument: Instrument) -> np.ndarray:
     """A micrograph of a surface with one failure, or of two that meet.
 
     Args:

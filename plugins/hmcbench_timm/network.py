@@ -36,7 +36,14 @@ def build(task: Task, *, head: str, **network: Any) -> Network:
 
 
 def create(
-    *, architecture: str, head: str, stem_stride: str, image_size: int, in_chans: int, pretrained: bool, **recipe: Any
+    *,
+    architecture: str,
+    head: str,
+    stem_stride: str,
+    image_size: int,
+    in_chans: int,
+    pretrained: bool,
+    **recipe: Any,
 ) -> TorchModel:
     """The factory of the model ``timm``."""
     make = partial(

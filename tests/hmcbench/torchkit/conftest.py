@@ -27,7 +27,8 @@ def images() -> Callable[..., Dataset]:
         assert dataset.task.hierarchy is not None
         y, x = np.mgrid[:16, :16]
         stripes = [
-            np.sin((c % 3 + 1) * (x * np.cos(c) + y * np.sin(c)) * 0.7) for c in range(dataset.task.hierarchy.n)
+            np.sin((c % 3 + 1) * (x * np.cos(c) + y * np.sin(c)) * 0.7)
+            for c in range(dataset.task.hierarchy.n)
         ]
         grey = 128 + 40 * np.tensordot(np.asarray(dataset.targets, float), np.stack(stripes), 1)
         grey += np.random.default_rng(seed).integers(-15, 16, grey.shape)

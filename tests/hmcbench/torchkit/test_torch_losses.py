@@ -35,7 +35,9 @@ def by_hand(x: torch.Tensor, target: list[int], alpha: float, gamma: float, smoo
     return total / len(target)
 
 
-@pytest.mark.parametrize(("alpha", "gamma", "smoothing"), [(1, 2, 0.1), (0.25, 2, 0), (1, 0.5, 0.2), (2, 0, 0.1)])
+@pytest.mark.parametrize(
+    ("alpha", "gamma", "smoothing"), [(1, 2, 0.1), (0.25, 2, 0), (1, 0.5, 0.2), (2, 0, 0.1)]
+)
 def test_focal_loss_is_the_papers_equation(alpha: float, gamma: float, smoothing: float) -> None:
     x, target = logits(5, 4), [0, 3, 1, 1, 2]
     got = focal_loss(x, torch.tensor(target), alpha=alpha, gamma=gamma, smoothing=smoothing)
@@ -56,7 +58,7 @@ def test_gradients_stay_finite_where_the_network_is_certain(gamma: float) -> Non
     x = torch.tensor([[200.0, -200.0], [-200.0, 200.0]], requires_grad=True)
     loss = focal_loss(x, torch.tensor([0, 0]), gamma=gamma, smoothing=0.1)
     loss = loss + sigmoid_focal_loss(x, torch.tensor([[True, False], [True, False]]), gamma=gamma)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert x.grad is not None and bool(loss.isfinite()) and bool(x.grad.isfinite().all())
 
 
@@ -89,7 +91,9 @@ def test_total_loss_of_two_levels() -> None:
 
 def test_cross_entropy_ignores_the_focal_parameters() -> None:
     layout = Layout(Task(hierarchy=tiny_hierarchy()), CPU)
-    recipe = Recipe(loss="cross_entropy", focal_alpha=7, focal_gamma=3, label_smoothing=0, level_weights="1,1")
+    recipe = Recipe(
+        loss="cross_entropy", focal_alpha=7, focal_gamma=3, label_smoothing=0, level_weights="1,1"
+    )
     levels, targets = [logits(3, 2).float(), logits(3, 5).float()], torch.tensor([[0, 1], [1, 2], [1, 4]])
     expected = sum(F.cross_entropy(x, targets[:, k]) for k, x in enumerate(levels))
     torch.testing.assert_close(LevelLoss(layout, recipe)(levels, targets), expected)

@@ -72,7 +72,9 @@ def test_one_tensor_of_class_logits_is_one_sigmoid_per_class(images: Callable[..
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_same_seed_gives_the_same_bits(threads: int, images: Callable[..., Dataset], tiny_net: Any) -> None:
+def test_the_same_seed_gives_the_same_bits(
+    threads: int, images: Callable[..., Dataset], tiny_net: Any
+) -> None:
     dataset = images("tree", 60)
     recipe = Recipe(epochs=3, batch_size=16, augment="paper", clip_norm=1.0)
 
@@ -112,7 +114,9 @@ def test_a_module_of_the_wrong_shape_is_a_defect_of_the_plugin(images: Callable[
         fitted(model, images("tree", 30))
 
 
-def test_without_validation_samples_the_last_epoch_is_used(images: Callable[..., Dataset], tiny_net: Any) -> None:
+def test_without_validation_samples_the_last_epoch_is_used(
+    images: Callable[..., Dataset], tiny_net: Any
+) -> None:
     dataset = images("tree", 30)
     model = TorchModel(tiny_net, Recipe(epochs=2, batch_size=16, patience=1))
     model.fit(labelled(dataset), labelled(dataset, []), Run(task=dataset.task))

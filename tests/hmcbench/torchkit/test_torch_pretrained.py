@@ -30,8 +30,11 @@ def test_unpooled_features_keep_their_places() -> None:
         assert net(torch.zeros(2, 3, 64, 64)).shape == (2, net.num_features, 2, 2)
 
 
-@pytest.mark.parametrize(("size", "stem", "side"), [(64, "auto", 4), (64, "keep", 2), (128, "auto", 4), (128, "1", 8)])
-def test_small_inputs_widen_the_stem(size: int, stem: str, side: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "stem", "side"),
+    [(32, "auto", 2), (32, "keep", 1), (96, "auto", 3), (128, "auto", 4), (128, "1", 8)],
+)
+def test_light_networks_on_small_inputs_widen_their_stem(size: int, stem: str, side: int) -> None:
     net = timm_network("test_resnet", in_chans=1, image_size=size, stem_stride=stem, pooled=False).eval()
     with torch.no_grad():
         assert net(torch.zeros(1, 1, size, size)).shape[2:] == (side, side)
@@ -71,7 +74,7 @@ def test_weights_that_cannot_be_loaded_name_the_switch(monkeypatch: pytest.Monke
 
 
 def test_architectures_without_published_weights_say_so() -> None:
-    with pytest.raises(BadInput, match=r"weights of darknet17 could.*No pretrained weights.*pretrained=false"):
+    with pytest.raises(BadInput, match=r"darknet17 could.*No pretrained weights.*pretrained=false"):
         timm_network("darknet17", in_chans=3, image_size=224, pretrained=True)
 
 
