@@ -49,8 +49,9 @@ def table() -> str:
     lines = tabulate(rows, headers=head, tablefmt="pipe", disable_numparse=True)
     (hardware,) = board["hardware"].values()
     return (
-        f"Suite `{board['suite']}` version {board['version']}, profile `{board['profile']}`, **synthetic data**, "
-        f"95 % intervals; {hardware}.\nThe whole table: [results/sem-failure](results/sem-failure/README.md).\n\n{lines}\n"
+        f"Suite `{board['suite']}` version {board['version']}, profile `{board['profile']}`, "
+        f"**synthetic data**, 95 % intervals; {hardware}.\n"
+        f"The whole table: [results/sem-failure](results/sem-failure/README.md).\n\n{lines}\n"
     )
 
 

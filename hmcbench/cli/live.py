@@ -25,7 +25,7 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
     waiting = {c.key for c in todo}
     suite = plan.suite
     click.echo(f"suite {suite.name} version {suite.version}, profile {plan.profile}: {len(plan.cells)} cells")
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (c.dataset, c.label, c.fold, c.seed, "to run" if c.key in waiting else "done") for c in plan.cells
     ]
     rows += [(p.dataset, p.model, "", "", f"not applicable: {p.reason}") for p in plan.not_applicable]

@@ -36,7 +36,8 @@ def hmcbench_models():
     names = "good crash segfault hang memory memoryerror nan raises shape silent".split()
     return [ModelSpec(name=n, factory=f"faulty:{n.title()}", **one) for n in names] + [
         ModelSpec(name="needs-image", factory="faulty:Good", version="1", summary="", views=("image",)),
-        ModelSpec(name="needs-library", factory="faulty:Good", version="1", summary="", requires=("no_such_library",)),
+        ModelSpec(name="needs-library", factory="faulty:Good", version="1", summary="",
+                  requires=("no_such_library",)),
     ]
 
 def dataset(samples):
@@ -48,7 +49,8 @@ class Good:
     def fit(self, train, valid, run):
         import numpy as np, time
         assert not hasattr(run, "targets")
-        self.mean = np.asarray(train.targets.toarray() if hasattr(train.targets, "toarray") else train.targets, float).mean(0)
+        targets = train.targets.toarray() if hasattr(train.targets, "toarray") else train.targets
+        self.mean = np.asarray(targets, float).mean(0)
         self.seed = np.random.default_rng(run.seed).random()
         for i in range(4):
             run.report(i + 1, 4, loss=1.0 / (i + 1))
