@@ -51,11 +51,14 @@ class Manager:
             raise BadInput(f"{SWITCH}={mode!r}", allowed="allowed: all, builtin, none")
         if mode == "none":
             return
+        known: dict[int, tuple[str, str]] = {}  # reading a distribution's metadata takes a millisecond
         for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
-            distribution = point.dist.name if point.dist else "?"
+            if id(point.dist) not in known:
+                facts = point.dist.metadata if point.dist else {"Name": "?", "Version": "?"}
+                known[id(point.dist)] = facts["Name"], facts["Version"]
+            distribution, version = known[id(point.dist)]
             if mode == "builtin" and distribution != "hmcbench":
                 continue
-            version = point.dist.version if point.dist else "?"
             self._load(Plugin(point.name, distribution, version, point.value), point)
 
     def _load(self, plugin: Plugin, point: EntryPoint) -> None:

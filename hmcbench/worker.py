@@ -30,9 +30,19 @@ from hmcbench.plan import Cell
 RESULT, LOG = "result.json", "log.txt"
 
 
-def main(cell: Cell, folder: str, work: str, device: str, progress: Connection, alive: Connection) -> None:
+def main(
+    cell: Cell,
+    folder: str,
+    work: str,
+    device: str,
+    environment: Mapping[str, str],
+    progress: Connection,
+    alive: Connection,
+) -> None:
     """Entry point of the process. Never raises; the outcome is ``result.json``."""
     _detach(alive)
+    os.environ.clear()  # the fork server may be older than what the runner was told since
+    os.environ.update(environment)
     part = Path(folder)
     _redirect(part / LOG)
     if device.startswith("cuda:"):  # the cell sees one GPU, and calls it cuda:0

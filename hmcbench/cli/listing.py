@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import click
-from tabulate import tabulate
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import PROFILES, Spec
@@ -36,7 +35,14 @@ def list_command(kind: str, as_json: bool) -> None:
     if not rows:
         click.echo(f"no {kind} are installed")
         return
-    click.echo(tabulate([list(r.values()) for r in rows], headers=list(rows[0]), tablefmt="simple"))
+    click.echo(columns([list(rows[0]), *(list(r.values()) for r in rows)]))
+
+
+def columns(rows: list[list[str]]) -> str:
+    """Rows in aligned columns, the first of them underlined. (A table library costs a start-up.)"""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    ruled = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in ruled)
 
 
 def _plugins(registry: Registry) -> list[dict[str, Any]]:
@@ -85,6 +91,8 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
       hmcbench show model hffnet-2d
       hmcbench show metric hf1_samples
     """
+    from tabulate import tabulate
+
     registry = default_registry()
     if kind == "suite":
         from hmcbench.suites import load_suite

@@ -105,7 +105,7 @@ class LocalExecutor:
         watch, hold = self._context.Pipe(duplex=False)  # the worker ends when our end closes
         process = self._context.Process(
             target=worker.main,
-            args=(job.cell, str(job.part), str(job.work), device, send, watch),
+            args=(job.cell, str(job.part), str(job.work), device, dict(os.environ), send, watch),
             daemon=False,
         )
         process.start()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from hmcbench import records, runner
+from hmcbench.errors import BadInput
 from hmcbench.plan import Choices, Plan, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
@@ -335,3 +337,16 @@ def test_a_read_only_folder_is_one_clear_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(Exception, match="cannot be written to"):
         runner.execute(plan_of("good"), tmp_path, device="cpu")
+
+
+def test_slots_follow_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One cell per GPU where models can use one; as many as asked for on the CPU."""
+    (cell,) = plan_of("good").cells
+    fast = replace(cell, accelerated=True)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
+    assert runner.slots("auto", 4, [fast]) == ["cuda:3", "cuda:7"]
+    assert runner.slots("auto", 4, [cell]) == ["auto"] * 4
+    assert runner.slots("cuda:1", 4, [fast]) == ["cuda:7"]
+    assert runner.slots("cpu", 3, [fast]) == ["cpu"] * 3
+    with pytest.raises(BadInput, match="cuda:0, cuda:1"):
+        runner.slots("cuda:2", 1, [fast])
