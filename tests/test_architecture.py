@@ -118,5 +118,6 @@ def test_the_table_of_plugins_is_complete() -> None:
 
 
 def test_no_file_is_too_long_to_read() -> None:
-    long = {str(p.relative_to(ROOT)): n for p in files(ROOT) if (n := len(p.read_text().splitlines())) > 400}
-    assert not {k: v for k, v in long.items() if not k.startswith((".tox", ".venv"))}
+    own = [p for name in ("hmcbench", "plugins", "tests", "benchmarks", "docs") for p in files(ROOT / name)]
+    long = {str(p.relative_to(ROOT)): n for p in own if (n := len(p.read_text("utf-8").splitlines())) > 400}
+    assert not long

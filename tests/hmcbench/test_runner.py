@@ -253,13 +253,14 @@ def test_after_the_first_a_cell_starts_quickly(tmp_path: Path) -> None:
 
 
 COMMAND = """
-import sys
+import signal, sys
 from pathlib import Path
 from hmcbench import runner
 from hmcbench.plan import Choices, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     text = Path(sys.argv[1]).read_text()
     plan = make_plan(parse_suite(text, "faults.toml"), default_registry(), Choices(seeds=30))
     outcome = runner.execute(plan, Path(sys.argv[2]), device="cpu", jobs=2)

@@ -40,9 +40,10 @@ def test_tokens_keep_their_places() -> None:
     assert torch.equal(backbone.as_map(tokens)[0, 5].flatten(), torch.arange(1.0, 101.0))
 
 
-def test_stem_of_small_images_keeps_more_positions() -> None:
-    backbone = MapBackbone("test_resnet", in_chans=3, image_size=64, pretrained=False)
-    assert backbone.grid == (4, 4)
+@pytest.mark.parametrize(("stride", "grid"), [("keep", (2, 2)), ("1", (4, 4))])
+def test_a_stem_of_stride_one_keeps_more_positions(stride: str, grid: tuple[int, int]) -> None:
+    backbone = MapBackbone("test_resnet", in_chans=3, image_size=64, pretrained=False, stem_stride=stride)
+    assert backbone.grid == grid
 
 
 def test_trial_run_leaves_training_mode_and_statistics_alone() -> None:
