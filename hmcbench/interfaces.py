@@ -23,7 +23,7 @@ PROFILES = ("quick", "standard", "paper")
 # --------------------------------------------------------------------------- specs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Param:
     """One keyword of a factory.
 
@@ -46,7 +46,7 @@ class Param:
     cosmetic: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Spec:
     """What every plugin contribution says of itself.
 
@@ -78,7 +78,7 @@ class Spec:
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DatasetSpec(Spec):
     """A dataset. ``factory(**params) -> Dataset``.
 
@@ -96,7 +96,7 @@ class DatasetSpec(Spec):
     path_param: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ModelSpec(Spec):
     """A model. ``factory(**params) -> Model``.
 
@@ -119,7 +119,7 @@ class ModelSpec(Spec):
     transductive: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FeaturizerSpec(Spec):
     """A stateless step from one view to another. ``factory(**params) -> Featurizer``.
 
@@ -131,7 +131,7 @@ class FeaturizerSpec(Spec):
     source: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MetricSpec(Spec):
     """A metric. ``factory`` **is** the metric: ``metric(evaluation)`` (see ``over``).
 
@@ -155,7 +155,7 @@ class MetricSpec(Spec):
     paths: tuple[str, ...] = ("single", "multiple")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SuiteSpec:
     """A suite: the import path of a package and the TOML file in it (``"pkg:file.toml"``)."""
 
@@ -167,7 +167,7 @@ class SuiteSpec:
 # --------------------------------------------------------------------------- what factories make
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Task:
     """What is to be predicted.
 
@@ -194,7 +194,7 @@ class Image(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Dataset:
     """Samples with ids, views and targets. Order is the dataset's own and stable.
 
@@ -228,7 +228,7 @@ class Dataset:
     notes: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DataReport:
     """What ``hmcbench data lint`` prints: counts and every problem.
 
@@ -243,7 +243,7 @@ class DataReport:
     problems: Sequence[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inputs:
     """What a model sees at predict time: ids and views, never targets.
 
@@ -258,7 +258,7 @@ class Inputs:
         return len(self.ids)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Labelled(Inputs):
     """Training or validation samples. ``targets`` as in :class:`Dataset`, rows of this side."""
 
@@ -266,7 +266,7 @@ class Labelled(Inputs):
     groups: Sequence[str] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """What a model may know of the run it is in.
 
@@ -291,7 +291,7 @@ class Run:
     report: Callable[..., None] = lambda *_args, **_values: None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores:
     """What ``predict`` returns.
 
