@@ -6,7 +6,6 @@ always a defect of ours. Nothing here imports anything, so any module may raise 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -80,6 +79,8 @@ class DataProblems(BadInput):
 
 def close_matches(value: str, known: Iterable[str]) -> str:
     """``"did you mean 'hffnet-2d'?"`` or the empty string."""
+    import difflib  # a millisecond that only a mistake should cost
+
     found = difflib.get_close_matches(value, list(known), n=3, cutoff=0.6)
     return "did you mean " + " or ".join(repr(m) for m in found) + "?" if found else ""
 

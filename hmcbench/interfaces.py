@@ -21,9 +21,11 @@ PROFILES = ("quick", "standard", "paper")
 
 
 # --------------------------------------------------------------------------- specs
+# Not frozen and without == or repr: every method that dataclass writes costs a third of a
+# millisecond at start-up, and every command pays for it. Treat them as constants all the same.
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Param:
     """One keyword of a factory.
 
@@ -46,7 +48,7 @@ class Param:
     cosmetic: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Spec:
     """What every plugin contribution says of itself.
 
@@ -78,7 +80,7 @@ class Spec:
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class DatasetSpec(Spec):
     """A dataset. ``factory(**params) -> Dataset``.
 
@@ -96,7 +98,7 @@ class DatasetSpec(Spec):
     path_param: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class ModelSpec(Spec):
     """A model. ``factory(**params) -> Model``.
 
@@ -119,7 +121,7 @@ class ModelSpec(Spec):
     transductive: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class FeaturizerSpec(Spec):
     """A stateless step from one view to another. ``factory(**params) -> Featurizer``.
 
@@ -131,7 +133,7 @@ class FeaturizerSpec(Spec):
     source: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MetricSpec(Spec):
     """A metric. ``factory`` **is** the metric: ``metric(evaluation)`` (see ``over``).
 
@@ -155,7 +157,7 @@ class MetricSpec(Spec):
     paths: tuple[str, ...] = ("single", "multiple")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class SuiteSpec:
     """A suite: the import path of a package and the TOML file in it (``"pkg:file.toml"``)."""
 
@@ -194,7 +196,7 @@ class Image(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Dataset:
     """Samples with ids, views and targets. Order is the dataset's own and stable.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -67,8 +66,8 @@ def test_listing_models_takes_at_most_two_and_a_half_times_importing_click(tmp_p
     pair = ("import click", MAIN.format(args=["list", "models"]))
     for code in pair:
         seconds(code)
-    ratios = []
-    for _ in range(15):
-        click, listing = map(seconds, pair)
-        ratios.append(listing / click)
-    assert statistics.median(ratios) <= 2.5
+    # the least of many: whatever else the machine does can only add
+    click, listing = (
+        min(times) for times in zip(*([seconds(c) for c in pair] for _ in range(15)), strict=True)
+    )
+    assert listing <= 2.5 * click

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -30,6 +29,8 @@ def list_command(kind: str, as_json: bool) -> None:
         _plugins(registry) if kind == "plugins" else [_row(registry, kind, s) for s in registry.specs(kind)]
     )
     if as_json:
+        import json
+
         click.echo(json.dumps(rows, indent=1, sort_keys=True))
         return
     if not rows:
@@ -91,6 +92,8 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
       hmcbench show model hffnet-2d
       hmcbench show metric hf1_samples
     """
+    import json
+
     from tabulate import tabulate
 
     registry = default_registry()
