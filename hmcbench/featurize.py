@@ -24,6 +24,7 @@ from hmcbench.registry import Registry, create, missing, parse_reference
 if TYPE_CHECKING:
     from hmcbench.interfaces import Dataset
 
+_PLACE = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 BLOCK = 64  # rows a featurizer sees at a time: enough to vectorise, little to hold in memory
 
 
@@ -56,19 +57,41 @@ class ViewPlan:
 def plan_views(
     registry: Registry, available: Sequence[str], wanted: Sequence[str], params: Mapping[str, Value]
 ) -> list[ViewPlan]:
-    """Plans for the views that a model wants; raises NotApplicable with the reason if one cannot be made."""
-    return [plan_view(registry, available, fill(text, params), ()) for text in wanted]
+    """Plans for the views that a model wants; raises NotApplicable with the reason if one cannot be made.
+
+    ``a+b`` wants both views, ``a|b`` the first of the two that can be made.
+    """
+    return [plan for text in wanted for plan in _first_choice(registry, available, fill(text, params))]
+
+
+def _first_choice(registry: Registry, available: Sequence[str], text: str) -> list[ViewPlan]:
+    """The views of the first alternative that can be made; the reason of the last if none can."""
+    *others, last = alternatives(text)
+    for names in others:
+        try:
+            return [plan_view(registry, available, name, ()) for name in names]
+        except NotApplicable:
+            continue
+    return [plan_view(registry, available, name, ()) for name in last]
+
+
+def alternatives(text: str) -> list[list[str]]:
+    """``table+descriptors|texture[size=64]`` -> ``[["table", "descriptors"], ["texture[size=64]"]]``."""
+    outside = r"(?![^\[]*\])"  # not between brackets, where + and | belong to a value
+    return [re.split(rf"\+{outside}", choice) for choice in re.split(rf"\|{outside}", text)]
 
 
 def fill(template: str, params: Mapping[str, Value]) -> str:
-    """Put parameters into ``{name}`` places."""
+    """Put parameters into ``{name}`` places; ``{name:O=table;E=table+descriptors}`` translates values."""
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in params:
             raise PluginError(f"view {template!r} names an unknown parameter {match[1]!r}")
-        return str(params[match[1]])
+        words = dict(word.split("=", 1) for word in (match[2] or "").split(";") if word)
+        given = str(params[match[1]])
+        return words.get(given, given)
 
-    return re.sub(r"\{(\w+)\}", value, template)
+    return _PLACE.sub(value, template)
 
 
 def plan_view(registry: Registry, available: Sequence[str], text: str, above: tuple[str, ...]) -> ViewPlan:

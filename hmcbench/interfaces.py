@@ -37,6 +37,7 @@ class Param:
         low, high: inclusive bounds for numbers.
         cosmetic: changes nothing that a cell's key should know (a path, for example: the data
             fingerprint says it better).
+        aliases: other names under which a reference may set it.
     """
 
     default: Value
@@ -46,6 +47,7 @@ class Param:
     low: float | None = None
     high: float | None = None
     cosmetic: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -104,7 +106,9 @@ class ModelSpec(Spec):
 
     Attributes:
         views: the views it reads, with parameters where a featurizer makes them; ``{name}``
-            stands for the model's own parameter: ``"pixels[size={image_size},channels=1]"``.
+            stands for the model's own parameter: ``"pixels[size={image_size},channels=1]"``;
+            ``a+b`` for both views, ``a|b`` for the first that can be made, ``{name:X=a;Y=a+b}``
+            for a parameter whose values X and Y are short for views.
         tasks, paths, depths: what it can do; a pairing outside is listed as not applicable.
         scores: what ``predict`` returns: ``probability``, or ``logit`` (turned into
             probabilities by a softmax per level for single-path tasks, a sigmoid otherwise).

@@ -19,7 +19,7 @@ from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
 from hmcbench.metrics import find_spec
 from hmcbench.registry import Registry, create, load_object, missing, parse_reference
 from hmcbench.splits import Split, make_split
-from hmcbench.suites import Profile, Protocol, Suite
+from hmcbench.suites import Profile, Protocol, Suite, check_protocol
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Choices:
         data: dataset name -> path.
         datasets, models: shell patterns; empty for all.
         seeds: number of seeds; 0 for the profile's.
+        splits: number of random splits of a holdout protocol; 0 for the suite's.
         settings: ``model.param`` or ``dataset.param`` -> text.
         dataset_params: set on every dataset that has them (``skip_bad``, ``crop_bottom``).
         drop_leaks: see :class:`hmcbench.suites.Protocol`.
@@ -88,6 +89,7 @@ class Choices:
     datasets: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     seeds: int = 0
+    splits: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     dataset_params: Mapping[str, Value] = field(default_factory=dict)
     drop_leaks: bool = False
@@ -109,6 +111,9 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
         profile = replace(profile, time_limit=choices.time_limit)
     if choices.drop_leaks:
         suite = replace(suite, protocol=replace(suite.protocol, drop_leaks=True))
+    if choices.splits:
+        suite = replace(suite, protocol=replace(suite.protocol, repeats=choices.splits))
+        check_protocol(f"--splits {choices.splits}", suite.protocol)
     models = _select("model", profile.models, choices.models, registry)
     datasets = _select("dataset", suite.datasets, choices.datasets, registry)
     _check_settings(choices, models, suite.datasets, registry)
@@ -136,9 +141,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
 
 
 def make_splits(dataset: Dataset, protocol: Protocol) -> list[Split]:
-    """One split, or one per fold."""
-    folds = protocol.folds if protocol.kind == "kfold" else 1
-    return [make_split(dataset, protocol, fold) for fold in range(folds)]
+    """One split, or one per fold or repeat."""
+    return [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
 
 
 def _select(kind: str, references: Sequence[str], patterns: Sequence[str], registry: Registry) -> list[str]:
@@ -246,7 +250,7 @@ def _cell(
         split.fingerprint,
         hierarchy.fingerprint if hierarchy is not None else "",
         [spec.name, spec.version, {k: v for k, v in params.items() if not spec.params[k].cosmetic}],
-        [profile_name, fold, seed, asdict(suite.protocol)],
+        [profile_name, fold, seed, {k: v for k, v in asdict(suite.protocol).items() if k != "repeats"}],
     ]
     return Cell(
         key=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),

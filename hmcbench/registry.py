@@ -199,7 +199,9 @@ class Registry:
         given.update(overrides)
         params = {name: param.default for name, param in spec.params.items()}
         params.update(spec.profiles.get(profile, {}))
+        names = {other: name for name, param in spec.params.items() for other in param.aliases}
         for name, value in given.items():
+            name = names.get(name, name)
             if name not in spec.params:
                 raise unknown(
                     f"parameter of {spec.name}", name, spec.params, f"hmcbench show {kind[:-1]} {spec.name}"

@@ -48,7 +48,8 @@ class Split:
 def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     """Divide ``dataset`` as ``protocol`` says.
 
-    - ``holdout``: ``protocol.test`` of the samples, then ``protocol.validation`` of the others.
+    - ``holdout``: ``protocol.test`` of the samples, then ``protocol.validation`` of the others; fold
+      ``fold`` (0 to ``repeats - 1``) is another draw.
     - ``kfold``: fold ``fold`` (0 to ``folds - 1``) is the test side; validation as above.
     - ``predefined``: the dataset's own sides; undecided samples (``""``) train. Where the dataset
       has no test side it is drawn from the undecided samples, and a validation side from train.
@@ -60,10 +61,10 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     Raises:
         BadInput: fewer units than sides or folds, nothing to train on, an unknown fold.
     """
-    folds = protocol.folds if protocol.kind == "kfold" else 1
+    folds = protocol.splits
     if not 0 <= fold < folds:
         raise BadInput(f"fold {fold} of a {protocol.kind} split", allowed=f"folds 0 to {folds - 1}")
-    samples = Samples(dataset, protocol.seed)
+    samples = Samples(dataset, protocol.seed + (fold if protocol.kind == "holdout" else 0))
     sides, notes = _given(dataset, protocol)
     free = sides.pop("", [])
     if protocol.kind == "kfold":

@@ -29,6 +29,8 @@ class Protocol:
         test: share of the samples in the test side (holdout).
         validation: share of the training samples put aside for validation.
         folds: number of folds (kfold); every fold is the test side once.
+        repeats: number of random splits (holdout), drawn with the seeds ``seed``, ``seed + 1``, ...; the
+            record counts them as folds. No part of a cell's key, so that more may be added later.
         seed: of the split, apart from the seeds of the models.
         drop_leaks: remove training copies of test samples from a predefined split.
     """
@@ -37,8 +39,14 @@ class Protocol:
     test: float = 0.1
     validation: float = 0.1
     folds: int = 5
+    repeats: int = 1
     seed: int = 0
     drop_leaks: bool = False
+
+    @property
+    def splits(self) -> int:
+        """How many splits there are: folds, repeats, or one."""
+        return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ _PROTOCOL: dict[str, type[Any]] = {
     "test": float,
     "validation": float,
     "folds": int,
+    "repeats": int,
     "seed": int,
     "drop_leaks": bool,
 }
@@ -193,6 +202,11 @@ def check_protocol(where: str, protocol: Protocol) -> None:
         )
     if protocol.kind == "kfold" and protocol.folds < 2:
         raise BadInput(f"{where}: folds = {protocol.folds}", allowed="at least 2")
+    if protocol.repeats < 1 or (protocol.repeats > 1 and protocol.kind != "holdout"):
+        raise BadInput(
+            f"{where}: repeats = {protocol.repeats} of a {protocol.kind} split",
+            allowed="at least 1, and more than 1 for holdout only",
+        )
 
 
 def load_suite(registry: Registry, name: str) -> Suite:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 @click.option(
     "--seeds", default=0, type=click.IntRange(0), metavar="N", help="Seeds 0..N-1; 0: as the profile says."
 )
+@click.option(
+    "--splits", default=0, type=click.IntRange(0), metavar="N", help="Random splits; 0: as the suite says."
+)
 @click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
 @click.option(
     "--jobs", default=1, type=click.IntRange(1, 256), show_default=True, help="Cells side by side on a CPU."
@@ -119,6 +122,7 @@ def make_plan(options: dict[str, Any]) -> Plan:
         datasets=options["datasets"],
         models=options["models"],
         seeds=options["seeds"],
+        splits=options["splits"],
         settings=pairs("--set", options["settings"], "model.param=value"),
         dataset_params=dataset_params,
         drop_leaks=options["drop_leaks"],

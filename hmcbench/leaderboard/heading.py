@@ -26,7 +26,8 @@ def facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]]:
     sides = sorted((split.get("counts") or {}).items(), key=lambda item: (_side_rank(item[0]), item[0]))
     counts = ", ".join(f"{name} {count:,}" for name, count in sides)
     folds = sorted({fold_of(r) for r in records})
-    which = f"{len(folds)} folds" if len(folds) > 1 else ""
+    many = "random splits" if split.get("kind") == "holdout" else "folds"
+    which = f"{len(folds)} {many}" if len(folds) > 1 else ""
     if split.get("kind") == "kfold" and len(folds) == 1:
         which = f"fold {folds[0]} alone"
     lines.append(("split", _joined(split.get("kind") or "unknown", which, counts)))

@@ -13,7 +13,7 @@ from scipy.special import expit, softmax
 
 from hmcbench import cell as cells
 from hmcbench import resources
-from hmcbench.errors import PluginError
+from hmcbench.errors import BadInput, PluginError
 from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import DatasetSpec, ModelSpec, Scores
 from hmcbench.plan import Choices, make_plan
@@ -91,6 +91,17 @@ def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) ->
     assert [x for x in SEEN if isinstance(x, str)] == ["load", "featurize", "fit", "predict", "score"]
     assert result["model"]["parameters"] == 7
     assert result["model"]["note"] == "x"
+
+
+def test_more_splits_add_cells_and_leave_the_keys_of_those_there_were(registry: Registry) -> None:
+    suite = parse_suite(SUITE, "s")
+    one, three = (make_plan(suite, registry, Choices(splits=n)).cells for n in (1, 3))
+    assert [c.key for c in three][:1] == [c.key for c in one]
+    assert [c.fold for c in three] == [0, 1, 2]
+    assert len({c.record["split"]["fingerprint"] for c in three}) == 3
+    folds = parse_suite(SUITE + '[protocol]\nkind = "kfold"', "s")
+    with pytest.raises(BadInput, match="--splits 3: repeats = 3 of a kfold split"):
+        make_plan(folds, registry, Choices(splits=3))
 
 
 def spec(**values: Any) -> ModelSpec:

@@ -129,3 +129,18 @@ def test_rows_select_without_copying() -> None:
     assert objects[:] == ["c", "a"]
     with pytest.raises(TypeError, match="name a featurizer"):
         np.asarray(objects)
+
+
+def test_several_views_alternatives_and_short_words(registry: Registry) -> None:
+    def names(text: str, **params: Any) -> list[str]:
+        return [plan.name for plan in featurize.plan_views(registry, ("table",), [text], params)]
+
+    assert names("table+scaled[by=1e+2]") == ["table", "scaled"]
+    assert names("image|texture|table+twice") == ["table", "twice"]
+    template = "{inputs:O=table;E=table+scaled}"
+    assert names(template, inputs="O") == ["table"]
+    assert names(template, inputs="E") == ["table", "scaled"]
+    assert names(template, inputs="twice") == ["twice"]
+    with pytest.raises(NotApplicable, match="needs the view 'nowhere'"):
+        names("image|nowhere")
+    assert featurize.alternatives("a[x=1|2]+b|c") == [["a[x=1|2]", "b"], ["c"]]

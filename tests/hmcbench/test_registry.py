@@ -26,7 +26,7 @@ def model(name: str = "mine", **values: Any) -> ModelSpec:
             "kind": Param("a", choices=("a", "b")),
             "fast": Param(False),
             "limit": Param(None, type=int),
-            "folder": Param("", cosmetic=True),
+            "folder": Param("", cosmetic=True, aliases=("path",)),
             "net": Param(""),
         },
         "profiles": {"paper": {"depth": 7}},
@@ -54,6 +54,7 @@ def test_values_come_from_defaults_profile_reference_and_overrides_in_that_order
     assert registry.resolve("models", "mine", "paper")[1]["depth"] == 7
     assert registry.resolve("models", "mine[depth=3]", "paper")[1]["depth"] == 3
     assert registry.resolve("models", "mine[depth=3]", "paper", depth="4")[1]["depth"] == 4
+    assert registry.resolve("models", "mine[path=here]")[1]["folder"] == "here"
 
 
 def test_text_becomes_the_type_of_the_default(registry: Registry) -> None:

@@ -215,6 +215,15 @@ def test_the_seed_matters_and_validation_may_be_switched_off() -> None:
     assert len(make_split(dataset, Protocol("holdout", validation=0.0)).sides["validation"]) == 0
 
 
+def test_repeats_are_the_holdouts_of_the_following_seeds() -> None:
+    dataset = _counted([20] * 5)
+    protocol = Protocol("holdout", seed=3, repeats=4)
+    found = [make_split(dataset, protocol, fold).fingerprint for fold in range(4)]
+    assert found == [make_split(dataset, Protocol("holdout", seed=3 + k)).fingerprint for k in range(4)]
+    with pytest.raises(BadInput, match="folds 0 to 3"):
+        make_split(dataset, protocol, fold=4)
+
+
 # --------------------------------------------------------------------------- predefined
 
 

@@ -53,6 +53,7 @@ def test_a_good_file_is_read_with_its_defaults() -> None:
         ("[protocol]", "[protocoll]", "did you mean 'protocol'"),
         ('kind = "kfold"', 'kind = "kfolds"', "did you mean 'kfold'"),
         ("folds = 3", "folds = 1", "at least 2"),
+        ("folds = 3", "repeats = 2", "more than 1 for holdout only"),
         ("folds = 3", "test = 1.5", "shares between 0 and 1"),
         ("folds = 3", "test = 0.6\nvalidation = 0.5", "leave something to train on"),
         ("[profiles.quick]", "[profiles.fast]", "unknown profile"),
