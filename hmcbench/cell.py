@@ -8,6 +8,7 @@ gets has no targets.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import random
 import sys
 import time
@@ -96,10 +97,12 @@ def choose_device(device: str, spec: ModelSpec) -> str:
     """``auto`` is the GPU where the model can use one and there is one."""
     if device == "cpu" or not spec.accelerated:
         return "cpu"
-    torch = importlib.import_module("torch")
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        return "cuda:0"
+    # XGBoost needs no torch: do not pay for its import where there is no GPU to be measured with it
+    if resources.cuda_devices() and importlib.util.find_spec("torch"):
+        torch = importlib.import_module("torch")
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+            return "cuda:0"
     if device == "auto":
         return "cpu"
     raise BadInput(

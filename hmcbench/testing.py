@@ -10,8 +10,9 @@ import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from unittest.mock import patch
@@ -166,6 +167,43 @@ def assert_batch_independent(model: Model, dataset: Dataset, tolerance: float = 
                 np.testing.assert_allclose(alone, among[rows], rtol=0, atol=tolerance, err_msg=name)
                 assert np.isfinite(among).all()
     return whole
+
+
+def assert_nothing_leaks(make: Callable[[], Model], dataset: Dataset, marker: float = 1e6) -> None:
+    """A marker planted in the test rows moves no prediction of another row, whatever is fitted.
+
+    Fits on the first half of the samples, validates on the next quarter, and predicts the test
+    rows before the validation rows are looked at, so that a model that adapts to what it predicts
+    is found too. That the check can fail is shown by training rows in another order.
+
+    Raises:
+        AssertionError: a leak, or a model to which its training data make no difference.
+    """
+    import numpy as np
+
+    n = len(dataset.ids)
+    train, valid, test = range(n // 2), range(n // 2, 3 * n // 4), range(3 * n // 4, n)
+
+    def validated(change: Callable[[np.ndarray], None]) -> Scores:
+        views = {name: np.array(view) for name, view in dataset.views.items()}
+        for view in views.values():
+            change(view)
+        changed = replace(dataset, views=views)
+        model = fitted(make(), changed, train=train, valid=valid)
+        model.predict(inputs(changed, test))
+        return model.predict(inputs(changed, valid))
+
+    def plant(view: np.ndarray) -> None:
+        view[test.start :] = view[test.start :] + np.asarray(marker).astype(view.dtype)
+
+    def disorder(view: np.ndarray) -> None:
+        view[: train.stop] = view[: train.stop][::-1].copy()
+
+    clean = validated(lambda view: None)
+    if not same_scores(clean, validated(plant)):
+        raise AssertionError("what stands in the test rows changes predictions of other rows")
+    if same_scores(clean, validated(disorder)):
+        raise AssertionError("training data make no difference: this model proves nothing")
 
 
 def same_scores(first: Scores, second: Scores) -> bool:

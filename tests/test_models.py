@@ -15,7 +15,7 @@ import pytest
 
 from hmcbench.cell import checked, seed_everything
 from hmcbench.interfaces import Dataset, Inputs, Labelled, ModelSpec, Run
-from hmcbench.registry import create, default_registry, parse_reference
+from hmcbench.registry import create, default_registry, missing, parse_reference
 from hmcbench.testing import tiny_dataset
 from hmcbench.views import Rows
 
@@ -23,8 +23,13 @@ SMALL = {
     "hffnet-2d": "hffnet-2d[epochs=1,image_size=32,backbone=resnet10t,dim=16,depth=1,heads=2]",
     "timm": "timm:lcnet_050[epochs=1,image_size=32]",
     "forest": "forest[trees=20]",
+    "extra-trees": "extra-trees[n_estimators=20]",
+    "xgboost": "xgboost[n_estimators=20]",
+    "hist-gradient-boosting": "hist-gradient-boosting[max_iter=10,min_samples_leaf=3]",
+    "mlp": "mlp[hidden=8]",
+    "ensemble": "ensemble[members=svm+knn]",
 }
-KINDS = ("tree", "ragged", "multiple", "dag")
+KINDS = ("tree", "ragged", "multiple", "dag", "regression")
 
 
 def models() -> list[Any]:
@@ -32,6 +37,7 @@ def models() -> list[Any]:
     found = []
     for spec in default_registry().specs("models"):
         marks = [pytest.mark.torch] if "torch" in spec.requires else []
+        marks += [pytest.mark.skipif(bool(missing(spec)), reason=f"needs {missing(spec)}")]
         found.append(pytest.param(SMALL.get(spec.name, spec.name), id=spec.name, marks=marks))
     return found
 
@@ -71,7 +77,14 @@ def fitted(reference: str, dataset: Dataset, seed: int = 0, train: Any = None) -
 
 def applies(reference: str, dataset: Dataset) -> bool:
     spec = default_registry().get("models", parse_reference(reference).name)
-    return dataset.task.paths in spec.paths and dataset.task.depth in spec.depths
+    fits = dataset.task.paths in spec.paths and dataset.task.depth in spec.depths
+    return dataset.task.kind in spec.tasks and (fits or dataset.task.kind == "regression")
+
+
+def suited(reference: str) -> Dataset:
+    """A tree, or targets of a regression for models that do nothing else."""
+    tree = tiny_dataset(60, "tree")
+    return with_views(tree if applies(reference, tree) else tiny_dataset(60, "regression"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,7 +105,7 @@ def test_scores_obey_the_contract_and_do_not_depend_on_the_batch(reference: str,
 
 @pytest.mark.parametrize("reference", models())
 def test_the_same_seed_gives_the_same_scores_bit_for_bit(reference: str) -> None:
-    dataset = with_views(tiny_dataset(60, "tree"))
+    dataset = suited(reference)
     test = rows(dataset, np.arange(50, 60))
     scores = [fitted(reference, dataset, seed=3)[1].predict(test).values for _ in range(2)]
     assert np.array_equal(*scores)
@@ -101,6 +114,8 @@ def test_the_same_seed_gives_the_same_scores_bit_for_bit(reference: str) -> None
 @pytest.mark.parametrize("reference", models())
 def test_a_class_without_training_samples_breaks_nothing(reference: str) -> None:
     dataset = with_views(tiny_dataset(60, "tree"))
+    if not applies(reference, dataset):
+        pytest.skip(f"{reference} does regression only")
     truth = dataset.targets.toarray() if hasattr(dataset.targets, "toarray") else np.asarray(dataset.targets)
     train = [i for i in range(40) if not truth[i, -1]]
     spec, model = fitted(reference, dataset, train=train)
@@ -109,7 +124,7 @@ def test_a_class_without_training_samples_breaks_nothing(reference: str) -> None
 
 @pytest.mark.parametrize("reference", models())
 def test_a_fold_with_one_sample_is_scored(reference: str) -> None:
-    dataset = with_views(tiny_dataset(60, "tree"))
+    dataset = suited(reference)
     spec, model = fitted(reference, dataset)
     assert checked(model.predict(rows(dataset, [55])), 1, dataset.task, spec).values.shape[0] == 1
 

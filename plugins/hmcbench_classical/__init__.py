@@ -1,10 +1,20 @@
-"""Classical machine learning: hand-made image features and scikit-learn estimators."""
+"""Classical machine learning: hand-made image features, scikit-learn estimators and XGBoost."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from hmcbench import FeaturizerSpec, ModelSpec, Param, hookimpl
 
 _SIDE = "side of the square that images are brought to, in pixels"
+
+# What ``inputs`` may say instead of naming views; O, E and EP are the inputs of Yu et al. 2022.
+WORDS = {
+    "auto": "table|texture",
+    "O": "table",
+    "E": "table+descriptors",
+    "EP": "table+descriptors",
+}
 
 
 @hookimpl
@@ -32,26 +42,163 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
     ]
 
 
+_BOTH, _REGRESSION, _CLASSES = ("hmc", "regression"), ("regression",), ("hmc",)
+_LEAF = Param(1, "least number of training samples in a leaf", low=1, aliases=("min_leaf",))
+_TREES = {
+    "n_estimators": Param(300, "number of trees", low=1, aliases=("trees",)),
+    "min_samples_leaf": _LEAF,
+    "max_features": Param(0.0, "share of features tried at a split; 0: the library's own", low=0, high=1),
+}
+
+# name -> summary, tasks, citation, the parameters that a reference may set
+MODELS: dict[str, tuple[str, tuple[str, ...], str, dict[str, Param]]] = {
+    "ridge": (
+        "Linear regression with an L2 penalty",
+        _REGRESSION,
+        "Hoerl & Kennard 1970",
+        {"alpha": Param(1.0, "strength of the penalty", low=0)},
+    ),
+    "logistic-regression": (
+        "Logistic regression with an L2 penalty",
+        _CLASSES,
+        "Cox 1958",
+        {"C": Param(1.0, "inverse strength of the penalty", low=1e-9)},
+    ),
+    "sgd": (
+        "Linear model by stochastic gradient descent (squared or logistic loss)",
+        _BOTH,
+        "Bottou 2010",
+        {
+            "alpha": Param(1e-4, "strength of the penalty", low=0),
+            "penalty": Param("l2", "its norm", choices=("l2", "l1", "elasticnet")),
+        },
+    ),
+    "svm": (
+        "Support vector machine with a Gaussian kernel (SVR, or SVC)",
+        _BOTH,
+        "Cortes & Vapnik 1995; Chang & Lin 2011",
+        {
+            "C": Param(1.0, "price of an error", low=1e-9),
+            "gamma": Param(1.0, "of the kernel, times 1 / number of features", low=1e-9),
+            "epsilon": Param(0.1, "free error of SVR, in standard deviations of the target", low=0),
+        },
+    ),
+    "gaussian-process": (
+        "Gaussian process with a Matern kernel and noise; cubic in the number of samples",
+        _BOTH,
+        "Rasmussen & Williams 2006",
+        {
+            "nu": Param(1.5, "smoothness", choices=(0.5, 1.5, 2.5)),
+            "ard": Param(False, "a length scale for every feature"),
+        },
+    ),
+    "knn": (
+        "k nearest neighbours",
+        _BOTH,
+        "Cover & Hart 1967",
+        {
+            "n_neighbors": Param(5, "k; never more than there are samples", low=1),
+            "weights": Param("distance", "of the neighbours", choices=("uniform", "distance")),
+            "p": Param(2, "power of the Minkowski distance", choices=(1, 2)),
+        },
+    ),
+    "decision-tree": (
+        "One decision tree (CART)",
+        _BOTH,
+        "Breiman et al. 1984",
+        {
+            "max_depth": Param(0, "0: as deep as it gets", low=0),
+            "min_samples_leaf": _LEAF,
+            "ccp_alpha": Param(0.0, "cost of a leaf, for pruning", low=0),
+        },
+    ),
+    "forest": (
+        "Random forest",
+        _BOTH,
+        "Breiman, L. Random forests. Machine Learning 45, 5-32 (2001)",
+        _TREES,
+    ),
+    "extra-trees": ("Extremely randomised trees", _BOTH, "Geurts et al. 2006", _TREES),
+    "xgboost": (
+        "Gradient boosted trees (XGBoost); on the GPU where there is one",
+        _BOTH,
+        "Chen & Guestrin 2016",
+        {
+            "n_estimators": Param(300, "number of trees", low=1),
+            "learning_rate": Param(0.1, "weight of a tree", low=1e-6, high=1),
+            "max_depth": Param(6, "of a tree", low=1),
+            "subsample": Param(1.0, "share of samples that a tree sees", low=0.01, high=1),
+            "colsample_bytree": Param(1.0, "share of features that a tree sees", low=0.01, high=1),
+            "min_child_weight": Param(1.0, "least weight in a leaf", low=0),
+        },
+    ),
+    "hist-gradient-boosting": (
+        "Gradient boosted trees over binned features (scikit-learn)",
+        _BOTH,
+        "Ke et al. 2017 (LightGBM), as in scikit-learn",
+        {
+            "max_iter": Param(100, "number of trees", low=1),
+            "learning_rate": Param(0.1, "weight of a tree", low=1e-6, high=1),
+            "max_leaf_nodes": Param(31, "leaves of a tree", low=2),
+            "min_samples_leaf": Param(20, _LEAF.help, low=1),
+            "l2_regularization": Param(0.0, "penalty on leaves", low=0),
+        },
+    ),
+    "mlp": (
+        "Multilayer perceptron: two hidden layers of ReLU, Adam",
+        _BOTH,
+        "Rumelhart et al. 1986; Kingma & Ba 2015",
+        {
+            "hidden": Param(64, "units of a hidden layer", low=1),
+            "alpha": Param(1e-4, "L2 penalty", low=0),
+            "learning_rate_init": Param(3e-3, "of Adam", low=1e-7),
+        },
+    ),
+    "naive-bayes": (
+        "Gaussian naive Bayes",
+        _CLASSES,
+        "Hand & Yu 2001",
+        {"var_smoothing": Param(1e-9, "share of the largest variance added to all", low=0)},
+    ),
+}
+
+
 @hookimpl
 def hmcbench_models() -> list[ModelSpec]:
-    return [
-        ModelSpec(
-            name="forest",
-            version="1",
-            summary="Random forest on image texture, or on grey levels alone",
-            factory="hmcbench_classical.forest:forest",
-            params={
-                "features": Param(
-                    "texture", "the view to read", choices=("texture", "grey_histogram", "table")
-                ),
-                "trees": Param(300, "number of trees", low=1),
-                "min_leaf": Param(1, "least number of training samples in a leaf", low=1),
-            },
-            profiles={"standard": {"trees": 1000}, "paper": {"trees": 1000}},
-            views=("{features}",),
-            tasks=("hmc", "regression"),
-            requires=("sklearn",),
-            citation="Breiman, L. Random forests. Machine Learning 45, 5-32 (2001)",
-            aliases=("texture-forest",),
-        )
-    ]
+    specs = [_spec(name, *row) for name, row in MODELS.items()]
+    mean = "members", Param("xgboost+svm+gaussian-process", "models of this list, joined by +")
+    specs.append(_spec("ensemble", "Mean of several models' predictions", _BOTH, "", dict([mean])))
+    return specs
+
+
+def _spec(
+    name: str, summary: str, tasks: tuple[str, ...], citation: str, params: dict[str, Param]
+) -> ModelSpec:
+    boosts = name in ("xgboost", "ensemble")
+    shared: dict[str, Any] = {
+        "inputs": Param(
+            "auto",
+            "O (table), E (table and descriptors), EP (descriptors as principal components), or views;"
+            " auto: the table, else image texture",
+            aliases=("features",),
+        ),
+        "tuned": Param(False, "choose the parameters below among 12 candidates on validation data"),
+    }
+    if "hmc" in tasks:
+        help_ = "which classifiers make up a hierarchical one; docs/classical.md explains them"
+        shared["strategy"] = Param("flat", help_, choices=("flat", "level", "parent", "node"))
+    return ModelSpec(
+        name=name,
+        version="2" if name == "forest" else "1",
+        summary=summary,
+        factory=f"hmcbench_classical.families:{name.replace('-', '_')}",
+        params={**shared, **params},
+        profiles={"standard": {"tuned": True}, "paper": {"tuned": True}},
+        views=("{inputs:" + ";".join(f"{word}={view}" for word, view in WORDS.items()) + "}",),
+        tasks=tasks,
+        requires=("sklearn", "xgboost") if boosts else ("sklearn",),
+        extra="boost" if boosts else "",
+        accelerated=boosts,
+        citation=citation,
+        aliases=("texture-forest",) if name == "forest" else (),
+    )

@@ -1,4 +1,4 @@
-"""Hand-made image features and the forest on them."""
+"""Hand-made image features."""
 
 from __future__ import annotations
 
@@ -13,15 +13,7 @@ import pytest
 
 from hmcbench.interfaces import Dataset
 from hmcbench.registry import Registry, create
-from hmcbench.testing import (
-    Kind,
-    assert_batch_independent,
-    fitted,
-    inputs,
-    same_scores,
-    temporary_plugin,
-    tiny_dataset,
-)
+from hmcbench.testing import fitted, inputs, temporary_plugin, tiny_dataset
 
 FEATURIZERS = ("texture", "grey_histogram")
 
@@ -34,11 +26,6 @@ def registry() -> Any:
 
 def featurizer(registry: Registry, name: str) -> Any:
     return create(*registry.resolve("featurizers", name))
-
-
-def forest(registry: Registry, features: str = "table", **params: Any) -> Any:
-    spec, values = registry.resolve("models", "forest", **{"trees": 10, **params})
-    return create(spec, {**values, "features": features})
 
 
 def pictures(n: int = 12, size: int = 128, seed: int = 0) -> np.ndarray:
@@ -144,31 +131,6 @@ def test_texture_takes_at_most_a_few_milliseconds_per_image(registry: Registry) 
     assert (time.process_time() - start) / 33 < 0.015  # 3 to 5 ms on an idle machine
 
 
-# --------------------------------------------------------------------------- the forest
-
-
-def test_the_view_is_named_by_the_parameter(registry: Registry) -> None:
-    spec = registry.get("models", "texture-forest")
-    assert spec is registry.get("models", "forest")
-    assert spec.views == ("{features}",)
-    names = {f.name for f in registry.specs("featurizers")}
-    assert set(spec.params["features"].choices) - {"table"} <= names
-    label = registry.label("models", spec, registry.resolve("models", "forest[features=grey_histogram]")[1])
-    assert label == "forest[features=grey_histogram]"
-
-
-@pytest.mark.parametrize("kind", ["tree", "ragged", "multiple", "dag", "regression"])
-def test_the_forest_learns_every_task(registry: Registry, kind: Kind) -> None:
-    dataset = tiny_dataset(90, kind, noise=0.3)
-    model = fitted(forest(registry), dataset, seed=1, threads=2)
-    scores = assert_batch_independent(model, dataset)
-    again = fitted(forest(registry), dataset, seed=1, threads=2).predict(inputs(dataset))
-    assert same_scores(scores, again)
-    error = np.abs(scores.values - dataset.targets)[60:].mean()
-    prior = np.abs(dataset.targets[:60].mean(0) - dataset.targets[60:]).mean()
-    assert error < 0.8 * prior
-
-
 def test_texture_beats_grey_levels_where_brightness_says_nothing(registry: Registry) -> None:
     images = pictures(60, 64)
     ranks = images.reshape(60, -1).argsort(axis=1, kind="stable").argsort(axis=1)
@@ -181,8 +143,9 @@ def test_texture_beats_grey_levels_where_brightness_says_nothing(registry: Regis
     views = {name: featurizer(registry, name).transform(equal) for name in FEATURIZERS}
     dataset: Dataset = replace(labels, views=views, targets=targets)
 
-    def accuracy(features: str) -> float:
-        model = fitted(forest(registry, features), dataset, train=range(30), valid=[0])
+    def accuracy(view: str) -> float:
+        forest = create(*registry.resolve("models", f"forest[inputs={view},n_estimators=10]"))
+        model = fitted(forest, dataset, train=range(30), valid=[0])
         scores = model.predict(inputs(dataset, range(30, 60))).values[:, hierarchy.leaves]
         return float((scores.argmax(1) == np.arange(30, 60) % 3).mean())
 

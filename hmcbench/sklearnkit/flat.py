@@ -1,0 +1,114 @@
+"""What knows nothing of the hierarchy while it learns: end nodes, classes on their own, targets.
+
+A *solver* turns the targets of a task into what estimators take, and what they say into scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from scipy import sparse
+
+from hmcbench.interfaces import Scores
+
+if TYPE_CHECKING:
+    from hmcbench.hierarchy import Hierarchy
+
+Fit = Callable[[np.ndarray, np.ndarray], Any]
+"""``fit(X, y)`` returns a new fitted estimator."""
+
+
+class Solver(Protocol):
+    """Fits estimators to the targets of one kind of task."""
+
+    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None: ...
+
+    def predict(self, rows: np.ndarray) -> Scores: ...
+
+
+class EndNodes:
+    """Single paths: a classifier over end nodes, summed upwards."""
+
+    def __init__(self, hierarchy: Hierarchy, stops: bool) -> None:
+        self._hierarchy, self._stops = hierarchy, stops
+        self._exclusive = Exclusive()
+
+    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None:
+        h = self._hierarchy
+        ends = np.full(len(rows), -1)  # no class at all
+        sample, column = targets.nonzero()
+        np.maximum.at(ends, sample, column)  # columns are sorted by level
+        self._exclusive.fit(rows, ends, fit)
+        nodes = self._exclusive.labels
+        # row i: what follows from ending at class i; the last row: from ending nowhere
+        holds = sparse.vstack([h.ancestors, sparse.csr_array((1, h.n), dtype=bool)], format="csr")
+        self._to_values = holds[nodes].astype(np.float64).T.tocsr()  # (C, K)
+        ended = np.append(h.levels, 0)[nodes] < np.arange(1, h.depth + 1)[:, None]
+        self._to_stop = sparse.csr_array(ended.astype(np.float64))  # (L, K)
+
+    def predict(self, rows: np.ndarray) -> Scores:
+        # sparse products add up in a fixed order, whatever the number of rows; dense ones do not
+        turned = self._exclusive.shares(rows).T
+        return Scores((self._to_values @ turned).T, (self._to_stop @ turned).T if self._stops else None)
+
+
+class Exclusive:
+    """One of several labels for every sample: a classifier, or certainty where there is one label."""
+
+    def fit(self, rows: np.ndarray, labels: np.ndarray, fit: Fit) -> None:
+        self.labels, numbers = np.unique(labels, return_inverse=True)
+        self._estimator = fit(rows, numbers) if len(self.labels) > 1 else None
+
+    def shares(self, rows: np.ndarray) -> np.ndarray:
+        """Probabilities float64 (N, K), in the order of ``labels``."""
+        if self._estimator is None:
+            return np.ones((len(rows), 1))
+        return np.asarray(self._estimator.predict_proba(rows), dtype=np.float64)
+
+
+class Classes:
+    """Multiple paths: the probability of every class on its own."""
+
+    def __init__(self, multi_output: bool) -> None:
+        self._multi_output = multi_output
+
+    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None:
+        dense = np.asarray(targets.toarray() if sparse.issparse(targets) else targets, dtype=np.int8)
+        self._frequency = dense.mean(axis=0)
+        self._varying = np.flatnonzero((self._frequency > 0) & (self._frequency < 1))
+        self._estimators = _fit_outputs(rows, dense[:, self._varying], fit, self._multi_output)
+
+    def predict(self, rows: np.ndarray) -> Scores:
+        values = np.tile(self._frequency, (len(rows), 1))
+        found: list[np.ndarray] = []
+        for estimator in self._estimators:
+            shares = estimator.predict_proba(rows)
+            found += shares if isinstance(shares, list) else [shares]
+        for column, shares in zip(self._varying, found, strict=True):
+            values[:, column] = shares[:, 1]
+        return Scores(values)
+
+
+class Targets:
+    """Regression."""
+
+    def __init__(self, multi_output: bool) -> None:
+        self._multi_output = multi_output
+
+    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None:
+        self._estimators = _fit_outputs(rows, np.asarray(targets), fit, self._multi_output)
+
+    def predict(self, rows: np.ndarray) -> Scores:
+        found = [
+            np.asarray(e.predict(rows), dtype=np.float64).reshape(len(rows), -1) for e in self._estimators
+        ]
+        return Scores(np.concatenate(found, axis=1))
+
+
+def _fit_outputs(rows: np.ndarray, targets: np.ndarray, fit: Fit, multi_output: bool) -> list[Any]:
+    """One estimator for all columns of ``targets``, or one for each."""
+    if multi_output and targets.shape[1] > 1:
+        return [fit(rows, targets)]
+    return [fit(rows, column) for column in targets.T]

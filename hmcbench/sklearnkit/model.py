@@ -1,0 +1,199 @@
+"""``EstimatorModel``: what the worker sees of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.pipeline import make_pipeline
+
+from hmcbench.errors import PluginError, unknown
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
+from hmcbench.sklearnkit.flat import Classes, EndNodes, Solver, Targets
+from hmcbench.sklearnkit.inputs import ReducedTail, chosen_views, table
+from hmcbench.sklearnkit.local import Local
+from hmcbench.sklearnkit.search import Choice, Space, candidates, describe, losses
+
+STRATEGIES = ("flat", "level", "parent", "node")
+
+
+class EstimatorModel:
+    """A model made of scikit-learn estimators (or anything with their methods).
+
+    What is fitted depends on the task:
+
+    - single paths: one classifier over the *end nodes*, the most specific class of each training
+      sample (also inner ones, or none at all, where depth is ragged). The score of a class is the
+      sum of the probabilities of the end nodes at and below it, so scores are coherent by
+      construction. ``stop`` at a level is the probability of having ended above it.
+    - multiple paths: one binary classifier per class, or one with several outputs. A class that
+      all or no training samples have keeps that frequency, 1 or 0.
+    - regression: ``predict``, one estimator per target or one with several outputs.
+
+    That is ``strategy="flat"``; :class:`hmcbench.sklearnkit.local.Local` tells of the others.
+
+    Every ``random_state`` that is ``None`` is set to the seed, every ``device`` to the run's. Every
+    ``n_jobs`` that is given (say -1) is set to the threads of the run for ``fit``, and to 1 for
+    ``predict``: forests add up their trees in the order in which threads finish, so that last
+    digits would change from call to call. ``n_neighbors`` never exceeds the training samples.
+
+    Args:
+        make: ``make(task, **choice)`` returns a new, unfitted estimator: a classifier with
+            ``predict_proba``, or a regressor where the task is regression. A pipeline will do;
+            what it fits sees training data only.
+        view: the views to read, in the syntax of :attr:`hmcbench.ModelSpec.views`: ``a+b`` are
+            put side by side, ``a|b`` is the first that is there; rows are flattened to (N, F).
+        multi_output: whether the estimator takes several targets at once (forests and trees do).
+        strategy: ``flat``, ``level``, ``parent`` or ``node``, for hierarchical tasks.
+        choice: the values of ``make``'s keywords.
+        space: ``space(task)``, the values to try for some of them, on validation data; the best are
+            then fitted anew, on training and validation samples together unless thresholds are still
+            to be fitted to the latter (multiple paths). Targets of a regression choose each their own.
+        budget: how many choices are tried, ``choice`` itself included.
+        components: principal components that replace all views but the first; 0 keeps them.
+    """
+
+    def __init__(
+        self,
+        make: Callable[..., Any],
+        view: str = "table",
+        multi_output: bool = False,
+        *,
+        strategy: str = "flat",
+        choice: Choice | None = None,
+        space: Callable[[Task], Space] | None = None,
+        budget: int = 12,
+        components: int = 0,
+    ) -> None:
+        if strategy not in STRATEGIES:
+            raise unknown("strategy", strategy, STRATEGIES)
+        self._make, self._view, self._multi_output, self._strategy = make, view, multi_output, strategy
+        self._choice, self._space_of, self._budget = dict(choice or {}), space, budget
+        self._components = components
+        self._facts: dict[str, Value] = {}
+        self._parts: list[tuple[Solver, np.ndarray | None]] = []
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Fit on ``train``; ``valid`` serves the search, if there is one.
+
+        Raises:
+            PluginError: a classifier without ``predict_proba``.
+        """
+        self._check(run.task)
+        self._names = chosen_views(self._view, train.views)
+        rows, self._width = table(train, self._names)
+        tried: list[Choice] = [self._choice]
+        self._space = self._space_of(run.task) if self._space_of is not None else {}
+        if self._space and len(valid):
+            tried = candidates(self._space, self._choice, self._budget, run.seed)
+        if len(tried) == 1:
+            self._parts = [(self._fitted(tried[0], rows, train.targets, run), None)]
+            return
+        best = self._search(tried, rows, train.targets, valid, run)
+        targets = train.targets
+        if run.task.kind == "regression" or run.task.paths == "single":
+            rows = np.concatenate([rows, table(valid, self._names)[0]])
+            targets = _stacked(targets, valid.targets)
+            self._facts["fitted_on"] = "train and validation"
+        self._parts = self._fit_best(best, tried, rows, targets, run)
+
+    def predict(self, inputs: Inputs) -> Scores:
+        """Probabilities (N, C), or predicted targets (N, T)."""
+        rows = table(inputs, self._names)[0]
+        if self._parts[0][1] is None:
+            return self._parts[0][0].predict(rows)
+        values = np.empty((len(rows), sum(len(columns) for _, columns in self._parts if columns is not None)))
+        for solver, columns in self._parts:
+            values[:, columns] = solver.predict(rows).values
+        return Scores(values)
+
+    def describe(self) -> Mapping[str, Value]:
+        """The estimator's class; after a search what was chosen, from how many, and fitted on what."""
+        return self._facts
+
+    # ------------------------------------------------------------------ fitting
+
+    def _check(self, task: Task) -> None:
+        estimator = self._make(task, **self._choice)
+        self._facts = {"estimator": type(estimator).__name__}
+        if task.kind == "hmc" and not hasattr(estimator, "predict_proba"):
+            name = self._facts["estimator"]
+            raise PluginError(f"{name} has no predict_proba", allowed="a classifier with probabilities")
+
+    def _solver(self, task: Task) -> Solver:
+        hierarchy = task.hierarchy
+        if hierarchy is None:
+            return Targets(self._multi_output)
+        single = task.paths == "single"
+        stops = single and (task.depth == "ragged" or not hierarchy.even)
+        if self._strategy != "flat":
+            return Local(hierarchy, self._strategy, single, stops, self._multi_output)
+        return EndNodes(hierarchy, stops) if single else Classes(self._multi_output)
+
+    def _fitted(self, choice: Choice, rows: np.ndarray, targets: Any, run: Run) -> Solver:
+        def fit(some: np.ndarray, goal: np.ndarray) -> Any:
+            estimator = self._make(run.task, **choice)
+            if self._components and len(self._names) > 1:
+                estimator = make_pipeline(ReducedTail(self._width, self._components), estimator)
+            _set(estimator, seed=run.seed, device=run.device, threads=run.threads, most=len(some))
+            estimator.fit(some, goal)
+            return _set(estimator, seed=run.seed, device=run.device, threads=1, most=len(some))
+
+        solver = self._solver(run.task)
+        solver.fit(rows, targets, fit)
+        return solver
+
+    def _search(
+        self, tried: list[Choice], rows: np.ndarray, targets: Any, valid: Labelled, run: Run
+    ) -> np.ndarray:
+        """The position in ``tried`` of the best choice, per part that may choose alone."""
+        seen = table(valid, self._names)[0]
+        found = []
+        for done, choice in enumerate(tried, start=1):
+            scores = self._fitted(choice, rows, targets, run).predict(seen)
+            found.append(losses(run.task, valid.targets, scores))
+            run.report(done, len(tried), validation_loss=float(found[-1].mean()))
+        best: np.ndarray = np.argmin(found, axis=0)  # of equals the first: the defaults, if they are
+        names = run.task.targets if len(best) > 1 else ("",)
+        chosen = [describe(tried[i], self._space) for i in best]
+        self._facts["candidates"] = len(tried)
+        self._facts["chosen"] = "; ".join(
+            f"{name}: {text}" if name else text for name, text in zip(names, chosen, strict=True)
+        )
+        return best
+
+    def _fit_best(
+        self, best: np.ndarray, tried: list[Choice], rows: np.ndarray, targets: Any, run: Run
+    ) -> list[tuple[Solver, np.ndarray | None]]:
+        """The final solvers and the targets that each of them predicts; ``None`` for everything."""
+        if len(best) == 1:
+            return [(self._fitted(tried[best[0]], rows, targets, run), None)]
+        parts: list[tuple[Solver, np.ndarray | None]] = []
+        for number in np.unique(best):
+            columns = np.flatnonzero(best == number)
+            parts.append((self._fitted(tried[number], rows, targets[:, columns], run), columns))
+        return parts
+
+
+def _stacked(first: Any, second: Any) -> Any:
+    if sparse.issparse(first):
+        return sparse.vstack([first, second], format="csr")
+    return np.concatenate([first, second])
+
+
+def _set(estimator: Any, *, seed: int, device: str, threads: int, most: int) -> Any:
+    """The estimator with its seeds, threads and the like set, those of its parts included."""
+    values: dict[str, Any] = {}
+    for name, value in estimator.get_params(deep=True).items():
+        last = name.rpartition("__")[2]
+        if last == "random_state" and value is None:
+            values[name] = seed
+        elif last == "n_jobs" and value is not None:  # some estimators warn when it is set at all
+            values[name] = threads
+        elif last == "device":
+            values[name] = device
+        elif last == "n_neighbors" and value > most:
+            values[name] = most
+    return estimator.set_params(**values)

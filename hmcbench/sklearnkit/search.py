@@ -1,0 +1,54 @@
+"""A small search for hyperparameters: some candidates, the same number for every model.
+
+Candidates are drawn from a finite space, the defaults first, then scored on the validation side.
+Nothing here sees test data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from hmcbench.evaluation import Evaluation
+from hmcbench.interfaces import Scores, Task, Value
+from hmcbench.metrics.rankings import auprc_micro
+from hmcbench.metrics.sets import hf1_samples
+
+Space = Mapping[str, Sequence[Value]]
+"""Keyword of ``make`` -> the values that are tried."""
+
+Choice = Mapping[str, Value]
+
+
+def candidates(space: Space, defaults: Choice, budget: int, seed: int) -> list[Choice]:
+    """The defaults, then random points of the space, ``budget`` in all if it has as many; none twice."""
+    points = [dict(defaults, **dict(zip(space, point, strict=True))) for point in product(*space.values())]
+    others = [point for point in points if point != defaults]
+    order = np.random.default_rng(seed).permutation(len(others))[: budget - 1]
+    return [dict(defaults), *(others[i] for i in order)]
+
+
+def losses(task: Task, truth: Any, scores: Scores) -> np.ndarray:
+    """What the choice minimises, per part of the task that may be chosen alone.
+
+    Regression: 1 - R2 of every target, (T,); 1 for a constant target without errors left out.
+    Single paths: 1 - ``hf1_samples``, multiple paths: 1 - ``auprc_micro`` (no threshold is needed
+    yet), both (1,).
+    """
+    if task.kind == "regression":
+        truth = np.asarray(truth, dtype=np.float64)
+        spread = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+        left = ((truth - scores.values) ** 2).sum(axis=0)
+        ratio: np.ndarray = left / np.where(spread > 0, spread, 1.0)
+        return ratio
+    evaluation = Evaluation.of(task, truth, scores.values, scores.stop)
+    metric: Callable[[Evaluation], Any] = hf1_samples if task.paths == "single" else auprc_micro
+    return np.array([1 - float(metric(evaluation))])
+
+
+def describe(choice: Choice, space: Space) -> str:
+    """``C=10, gamma=0.1``: what was searched for."""
+    return ", ".join(f"{name}={choice[name]}" for name in space)

@@ -1,0 +1,107 @@
+"""Estimators that need more than a name: kernels, layers, and what scikit-learn lacks."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC, SVR
+
+# scikit-learn has no types, so every base class below is Any to a type checker
+
+
+class Stretch(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Multiplies all features by ``factor``: sqrt(g) makes a kernel's gamma g times as large."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def fit(self, _rows: np.ndarray, _targets: Any = None) -> Stretch:
+        return self
+
+    def transform(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(rows * self.factor)
+
+
+class SoftmaxSVC(SVC):  # type: ignore[misc]
+    """SVC whose probabilities are the softmax of its one-vs-rest decision values.
+
+    Not calibrated, but the most probable class is the one that the machine itself decides for.
+    Platt scaling would part from it, and fit a cross-validation on top.
+    """
+
+    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+        values = self.decision_function(rows)
+        return np.asarray(softmax(np.stack([-values, values], 1) if values.ndim == 1 else values, axis=1))
+
+
+def svr(C: float, gamma: float, epsilon: float) -> Any:
+    return make_pipeline(Stretch(gamma**0.5), SVR(C=C, gamma="auto", epsilon=epsilon))
+
+
+def svc(C: float, gamma: float, epsilon: float) -> Any:
+    """``epsilon`` belongs to regression."""
+    return make_pipeline(Stretch(gamma**0.5), SoftmaxSVC(C=C, gamma="auto"))
+
+
+class _Quiet:
+    """Fits without warnings of an optimiser that stopped at a bound or before its end."""
+
+    def fit(self, rows: np.ndarray, targets: np.ndarray) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return super().fit(rows, targets)  # type: ignore[misc]
+
+
+class Process(_Quiet, GaussianProcessRegressor):  # type: ignore[misc]
+    """Regression with a Matern kernel whose length scales and noise maximise the likelihood."""
+
+    def __init__(self, nu: float = 1.5, ard: bool = False, random_state: int | None = None) -> None:
+        super().__init__(random_state=random_state)
+        self.nu, self.ard = nu, ard
+
+    def fit(self, rows: np.ndarray, targets: np.ndarray) -> Any:
+        self.kernel = matern(rows, self.nu, self.ard) + WhiteKernel(0.1, (1e-6, 1e1))
+        return super().fit(rows, targets)
+
+
+class ProcessClassifier(_Quiet, GaussianProcessClassifier):  # type: ignore[misc]
+    """Classification, one process against the rest for every class (Laplace approximation)."""
+
+    def __init__(self, nu: float = 1.5, ard: bool = False, random_state: int | None = None) -> None:
+        super().__init__(random_state=random_state)
+        self.nu, self.ard = nu, ard
+
+    def fit(self, rows: np.ndarray, targets: np.ndarray) -> Any:
+        self.kernel = matern(rows, self.nu, self.ard)
+        return super().fit(rows, targets)
+
+
+def matern(rows: np.ndarray, nu: float, ard: bool) -> Any:
+    """A Matern kernel for scaled features; it starts at the distance at which samples lie."""
+    scale = np.full(rows.shape[1] if ard else 1, np.sqrt(rows.shape[1]))
+    return ConstantKernel(1.0, (1e-2, 1e3)) * Matern(scale, (1e-1, 1e4), nu=nu)
+
+
+class Perceptron(_Quiet, MLPRegressor):  # type: ignore[misc]
+    pass
+
+
+class PerceptronClassifier(_Quiet, MLPClassifier):  # type: ignore[misc]
+    pass
+
+
+def perceptron(hidden: int, **choice: float) -> Any:
+    return Perceptron(hidden_layer_sizes=(hidden, hidden), max_iter=500, **choice)
+
+
+def perceptron_classifier(hidden: int, **choice: float) -> Any:
+    return PerceptronClassifier(hidden_layer_sizes=(hidden, hidden), max_iter=500, **choice)

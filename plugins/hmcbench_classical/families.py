@@ -1,0 +1,246 @@
+"""The models: for each family its two estimators, how data are scaled, and what a search tries.
+
+``families.svm(inputs="E", tuned=True)`` makes a model; the parameters and their defaults stand in
+the specs (``hmcbench_classical.MODELS``). Everything that is fitted, scalers and principal
+components included, is fitted inside a pipeline on the samples that ``fit`` is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn import ensemble as trees
+from sklearn import linear_model, naive_bayes, neighbors, tree
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from hmcbench import Inputs, Labelled, Run, Scores, Task
+from hmcbench.errors import BadInput, unknown
+from hmcbench.interfaces import Value
+from hmcbench.sklearnkit import EstimatorModel, Space
+from hmcbench_classical import MODELS, WORDS, estimators
+
+COMPONENTS = 10  # of the descriptors, for inputs=EP; the paper does not say how many it took
+
+Maker = Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One kind of estimator. Called with the parameters of its spec it makes a model.
+
+    Attributes:
+        regressor, classifier: called with the parameters of the family; None where there is none.
+        space: what a search tries, for every task.
+        regression_space: what it tries besides for regression.
+        scaled: whether features are brought to mean 0 and standard deviation 1.
+        scaled_target: whether targets of a regression are.
+        multi_output: whether one estimator takes several targets or classes at once.
+    """
+
+    regressor: Maker | None = None
+    classifier: Maker | None = None
+    space: Space
+    regression_space: Space = field(default_factory=dict)
+    scaled: bool = True
+    scaled_target: bool = False
+    multi_output: bool = False
+
+    def __call__(
+        self, *, inputs: str = "auto", tuned: bool = False, strategy: str = "flat", **choice: Value
+    ) -> EstimatorModel:
+        return EstimatorModel(
+            self.make,
+            WORDS.get(inputs, inputs),
+            self.multi_output,
+            strategy=strategy,
+            choice=choice,
+            space=self.spaces if tuned else None,
+            components=COMPONENTS if inputs == "EP" else 0,
+        )
+
+    def make(self, task: Task, **choice: Value) -> Any:
+        """A new estimator, or a pipeline of it, for the task."""
+        kind = self.regressor if task.kind == "regression" else self.classifier
+        if kind is None:  # the spec says so; only a member of an ensemble comes here
+            raise BadInput(
+                f"a model that does no {task.kind} tasks", hint="hmcbench list models says which do"
+            )
+        estimator = kind(**choice)
+        if self.scaled:
+            estimator = make_pipeline(StandardScaler(), estimator)
+        if self.scaled_target and task.kind == "regression":
+            estimator = TransformedTargetRegressor(estimator, transformer=StandardScaler())
+        return estimator
+
+    def spaces(self, task: Task) -> Space:
+        return {**self.space, **self.regression_space} if task.kind == "regression" else self.space
+
+
+# --------------------------------------------------------------------------- linear
+
+POWERS = tuple(10.0 ** (k / 2) for k in range(-6, 7))  # 0.001 to 1000
+
+ridge = Family(regressor=linear_model.Ridge, space={"alpha": POWERS}, multi_output=True)
+logistic_regression = Family(
+    classifier=lambda C: linear_model.LogisticRegression(C=C, max_iter=2000), space={"C": POWERS}
+)
+sgd = Family(
+    regressor=lambda **choice: linear_model.SGDRegressor(learning_rate="adaptive", max_iter=3000, **choice),
+    classifier=lambda **choice: linear_model.SGDClassifier(loss="log_loss", max_iter=3000, **choice),
+    space={"alpha": tuple(10.0 ** (k / 2) for k in range(-12, -1)), "penalty": ("l2", "l1", "elasticnet")},
+    scaled_target=True,
+)
+naive_bayes = Family(
+    classifier=naive_bayes.GaussianNB, space={"var_smoothing": tuple(10.0**k for k in range(-11, 1))}
+)
+
+# --------------------------------------------------------------------------- kernels and distances
+
+svm = Family(
+    regressor=estimators.svr,
+    classifier=estimators.svc,
+    space={"C": (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0), "gamma": (0.03, 0.1, 0.3, 1.0, 3.0)},
+    regression_space={"epsilon": (0.01, 0.03, 0.1)},
+    scaled_target=True,
+)
+gaussian_process = Family(
+    regressor=estimators.Process,
+    classifier=estimators.ProcessClassifier,
+    space={"nu": (0.5, 1.5, 2.5)},  # its other parameters are fitted by likelihood
+    scaled_target=True,
+)
+knn = Family(
+    regressor=lambda **choice: neighbors.KNeighborsRegressor(algorithm="kd_tree", **choice),
+    classifier=lambda **choice: neighbors.KNeighborsClassifier(algorithm="kd_tree", **choice),
+    space={"n_neighbors": (1, 2, 3, 5, 8, 12, 20), "weights": ("uniform", "distance"), "p": (1, 2)},
+    multi_output=True,
+)
+
+# --------------------------------------------------------------------------- trees
+
+
+def _forest(kind: Maker, usual: Any) -> Maker:
+    def make(max_features: float, **choice: Any) -> Any:
+        return kind(n_jobs=-1, max_features=max_features or usual, **choice)
+
+    return make
+
+
+_FOREST_SPACE: Space = {"min_samples_leaf": (1, 2, 3, 5), "max_features": (0.0, 0.2, 0.35, 0.5, 0.75)}
+
+decision_tree = Family(
+    regressor=lambda max_depth, **choice: tree.DecisionTreeRegressor(max_depth=max_depth or None, **choice),
+    classifier=lambda max_depth, **choice: tree.DecisionTreeClassifier(max_depth=max_depth or None, **choice),
+    space={
+        "max_depth": (0, 4, 6, 8, 12),
+        "min_samples_leaf": (1, 2, 4, 8),
+        "ccp_alpha": (0.0, 1e-4, 1e-3),
+    },
+    scaled=False,
+    scaled_target=True,  # so that the cost of a leaf means the same for every target
+    multi_output=False,
+)
+forest = Family(
+    regressor=_forest(trees.RandomForestRegressor, 1.0),
+    classifier=_forest(trees.RandomForestClassifier, "sqrt"),
+    space=_FOREST_SPACE,
+    scaled=False,
+    multi_output=True,
+)
+extra_trees = Family(
+    regressor=_forest(trees.ExtraTreesRegressor, 1.0),
+    classifier=_forest(trees.ExtraTreesClassifier, "sqrt"),
+    space=_FOREST_SPACE,
+    scaled=False,
+    multi_output=True,
+)
+
+
+def _xgboost(name: str) -> Maker:
+    def make(**choice: Value) -> Any:
+        import xgboost  # an extra of its own: the other families do without
+
+        return getattr(xgboost, name)(n_jobs=-1, tree_method="hist", **choice)
+
+    return make
+
+
+xgboost = Family(
+    regressor=_xgboost("XGBRegressor"),
+    classifier=_xgboost("XGBClassifier"),
+    space={
+        "n_estimators": (200, 400, 800),
+        "learning_rate": (0.03, 0.05, 0.1),
+        "max_depth": (2, 3, 4, 6),
+        "subsample": (0.6, 0.8, 1.0),
+        "colsample_bytree": (0.4, 0.7, 1.0),
+        "min_child_weight": (1.0, 3.0),
+    },
+    scaled=False,
+)
+hist_gradient_boosting = Family(
+    regressor=trees.HistGradientBoostingRegressor,
+    classifier=trees.HistGradientBoostingClassifier,
+    space={
+        "max_iter": (100, 200, 400),
+        "learning_rate": (0.03, 0.06, 0.1),
+        "max_leaf_nodes": (7, 15, 31),
+        "min_samples_leaf": (5, 10, 20),
+        "l2_regularization": (0.0, 1.0),
+    },
+    scaled=False,
+)
+
+# --------------------------------------------------------------------------- networks, ensembles
+
+mlp = Family(
+    regressor=estimators.perceptron,
+    classifier=estimators.perceptron_classifier,
+    space={
+        "hidden": (32, 64, 128),
+        "alpha": (1e-4, 1e-2, 0.1, 1.0),
+        "learning_rate_init": (1e-3, 3e-3, 1e-2),
+    },
+    scaled_target=True,
+)
+
+
+class Mean:
+    """The mean of several models' predictions; each member is made and searched as if it were alone."""
+
+    def __init__(self, members: Mapping[str, EstimatorModel]) -> None:
+        self._members = dict(members)
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        for member in self._members.values():
+            member.fit(train, valid, run)
+
+    def predict(self, inputs: Inputs) -> Scores:
+        found = [member.predict(inputs) for member in self._members.values()]
+        stops = [scores.stop for scores in found if scores.stop is not None]
+        return Scores(
+            np.mean([scores.values for scores in found], axis=0), np.mean(stops, axis=0) if stops else None
+        )
+
+    def describe(self) -> Mapping[str, Value]:
+        facts = [member.describe() for member in self._members.values()]
+        named = zip(self._members, facts, strict=True)
+        chosen = " / ".join(f"{name}: {f.get('chosen', 'defaults')}" for name, f in named)
+        return {**facts[0], "estimator": "mean of " + ", ".join(self._members), "chosen": chosen}
+
+
+def ensemble(members: str, **shared: Any) -> Mean:
+    """The mean of ``members`` (names joined by ``+``), each with the defaults of its own spec."""
+    made: dict[str, EstimatorModel] = {}
+    for name in members.split("+"):
+        if name not in MODELS:
+            raise unknown("member of an ensemble", name, MODELS)
+        family: Family = globals()[name.replace("-", "_")]
+        defaults: dict[str, Any] = {key: param.default for key, param in MODELS[name][3].items()}
+        made[name] = family(**shared, **defaults)
+    return Mean(made)
