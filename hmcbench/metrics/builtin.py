@@ -17,6 +17,7 @@ _SINGLE: dict[str, Any] = {"paths": ("single",)}
 _COUNT: dict[str, Any] = {"better": "", "high": None}
 _SCORES: dict[str, Any] = {"decided": False}
 _ERROR: dict[str, Any] = {"better": "lower", "high": None}
+_CONFIDENCE: dict[str, Any] = {"better": "lower", "paths": ("single",), "decided": False}
 
 
 def _spec(module: str, name: str, summary: str, **more: Any) -> MetricSpec:
@@ -91,6 +92,35 @@ SPECS: list[MetricSpec] = [
         citation="Bertinetto et al. 2020",
         **_SINGLE,
         **_ERROR,
+    ),
+    _spec(
+        "probabilities",
+        "level{k}_ece",
+        "gap between confidence and accuracy, 15 bins of the top label",
+        citation="Guo et al. 2017",
+        **_CONFIDENCE,
+    ),
+    _spec(
+        "probabilities",
+        "level{k}_brier",
+        "squared errors of the class probabilities, summed over classes",
+        citation="Brier 1950",
+        high=None,  # 2 where a level sums to 1, which a sigmoid per class does not promise
+        **_CONFIDENCE,
+    ),
+    _spec(
+        "probabilities",
+        "level{k}_log_loss",
+        "mean -log of the probability of the true class",
+        high=None,
+        **_CONFIDENCE,
+    ),
+    _spec(
+        "probabilities",
+        "level{k}_aurc",
+        "mean error rate among the n most confident, over n",
+        citation="Geifman et al. 2019",
+        **_CONFIDENCE,
     ),
     *_regression("r2", "coefficient of determination", low=None),
     _spec("regression", "r2_undefined", "constant targets", task="regression", **_COUNT, **_SCORES),

@@ -3,7 +3,9 @@ definitions: it shares no code with hmcbench.metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -168,7 +170,40 @@ class Slow:
         if self.single and self.scores is not None:
             hits = [float(y & here == r & here) for y, r in zip(self.Y, self.R, strict=True) if y & here]
             out[f"level{k}_argmax_accuracy"] = mean(hits)
+            out.update({f"level{k}_{name}": v for name, v in self.probabilities(here).items()})
         return out
+
+    def probabilities(self, here: Classes) -> dict[str, float]:
+        """Of the classes of one level; samples without a true class there are left out."""
+        assert self.scores is not None
+        columns = [i for i, c in enumerate(self.classes) if c in here]
+        rows = [
+            ([float(row[i]) for i in columns], [float(self.classes[i] in y) for i in columns])
+            for row, y in zip(self.scores, self.Y, strict=True)
+            if y & here
+        ]
+        if not rows:
+            return {}
+        tops = [(max(s), t[s.index(max(s))]) for s, t in rows]
+        bins = [
+            [(c, hit) for c, hit in tops if b <= 15 * c < b + 1 or (b == 14 and c == 1)] for b in range(15)
+        ]
+        orders = [self.risk([hit for _, hit in order]) for order in self.orders(tops)]
+        return {
+            "ece": sum(abs(sum(c - hit for c, hit in b)) for b in bins) / len(rows),
+            "brier": mean([sum((p - y) ** 2 for p, y in zip(*row, strict=True)) for row in rows]),
+            "log_loss": mean([-math.log(max(1e-7, s[t.index(1)])) for s, t in rows]),
+            "aurc": mean(orders),
+        }
+
+    def orders(self, tops: list[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
+        """All orders by falling confidence: tied samples in every order there is."""
+        tied = [[top for top in tops if top[0] == c] for c in sorted({c for c, _ in tops}, reverse=True)]
+        for choice in itertools.product(*(itertools.permutations(group) for group in tied)):
+            yield [top for group in choice for top in group]
+
+    def risk(self, hits: list[float]) -> float:
+        return mean([1 - mean(hits[: n + 1]) for n in range(len(hits))])
 
     def structure(self, depth: int) -> dict[str, float]:
         out = {"incoherent_rate": mean([float(r != p) for r, p in zip(self.R, self.P, strict=True)])}

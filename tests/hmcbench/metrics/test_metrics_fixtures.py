@@ -119,6 +119,29 @@ def test_stop_is_no_class() -> None:
     assert found["incoherent_rate"] == 1 / 3  # b below c
 
 
+def test_probabilities_by_hand() -> None:
+    """Five samples at one level: confidences 1, .95, .95, .6, .5; right, wrong, right, right, wrong."""
+    hierarchy = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c")])
+    truth = np.array([[1, 0, 1], [0, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)
+    top = np.array([1.0, 0.95, 0.95, 0.6, 0.5])
+    scores = np.stack([top, 1 - top, [0.0, 0.3, 0.3, 0.3, 0.3]], axis=1)
+    found = compute(SPECS, Evaluation.of(Task("hmc", "single", "ragged", hierarchy), truth, scores))
+    # bins: [14/15, 1] holds three, 2.9 - 2; .6 is the lower edge of bin 9, .4; .5 lies in bin 7, .5
+    assert found["level1_ece"] == pytest.approx((0.9 + 0.4 + 0.5) / 5)
+    assert found["level1_aurc"] == pytest.approx((0 + 0.5 / 2 + 1 / 3 + 1 / 4 + 2 / 5) / 5)
+    assert found["level1_brier"] == pytest.approx((0 + 2 * 0.9025 + 2 * 0.0025 + 2 * 0.16 + 2 * 0.25) / 5)
+    assert found["level2_log_loss"] == pytest.approx(-np.log(1e-7))  # only the first has a class there
+    assert found["level2_ece"] == 1  # its probability is 0, and it is the only class of the level
+
+
+def test_levels_without_a_true_class_have_no_calibration() -> None:
+    hierarchy = Hierarchy.from_edges([("", "a"), ("a", "b")])
+    truth, scores = np.array([[True, False]]), np.array([[0.9, 0.2]])
+    found = compute(SPECS, Evaluation.of(Task("hmc", "single", "ragged", hierarchy), truth, scores))
+    names = {f"level2_{name}" for name in ("ece", "brier", "log_loss", "aurc")}
+    assert {found.left_out[name] for name in names} == {"undefined here"}
+
+
 def test_constant_targets_are_counted_and_left_out() -> None:
     found = compute(SPECS, two_alloys())
     assert found["r2_undefined"] == 1

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import (
     average_precision_score,
+    brier_score_loss,
+    log_loss,
     mean_absolute_error,
     mean_absolute_percentage_error,
     precision_recall_fscore_support,
@@ -101,6 +103,19 @@ def test_average_precision_with_ties(seed: int, samples: int, grid: int) -> None
     found = compute(SPECS, e)
     for average in ("micro", "macro", "weighted"):
         assert found[f"auprc_{average}"] == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_probabilities_are_those_of_scikit_learn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hierarchy = Hierarchy.from_edges([("", "a"), ("", "b"), ("", "c")])
+    true, scores = rng.integers(0, 3, 200), rng.dirichlet([2.0] * 3, 200)
+    e = Evaluation.of(Task("hmc", "single", "full", hierarchy), np.eye(3, dtype=bool)[true], scores)
+    found = compute(SPECS, e)
+    assert found["level1_log_loss"] == pytest.approx(log_loss(true, scores))
+    assert found["level1_brier"] == pytest.approx(
+        brier_score_loss(true, scores, labels=[0, 1, 2], scale_by_half=False)
+    )
 
 
 def _prefixes(path: str) -> list[str]:
