@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
 
 from hmcbench import hookspecs
+from hmcbench.entrypoints import EntryPoint, entry_points
 from hmcbench.errors import BadInput
 
 GROUP = "hmcbench"
@@ -51,15 +51,9 @@ class Manager:
             raise BadInput(f"{SWITCH}={mode!r}", allowed="allowed: all, builtin, none")
         if mode == "none":
             return
-        known: dict[int, tuple[str, str]] = {}  # reading a distribution's metadata takes a millisecond
-        for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
-            if id(point.dist) not in known:
-                facts = point.dist.metadata if point.dist else {"Name": "?", "Version": "?"}
-                known[id(point.dist)] = facts["Name"], facts["Version"]
-            distribution, version = known[id(point.dist)]
-            if mode == "builtin" and distribution != "hmcbench":
-                continue
-            self._load(Plugin(point.name, distribution, version, point.value), point)
+        for point in entry_points(GROUP):
+            if mode == "all" or point.distribution == "hmcbench":
+                self._load(Plugin(point.name, point.distribution, point.version, point.value), point)
 
     def _load(self, plugin: Plugin, point: EntryPoint) -> None:
         twin = next((p for p in self.plugins if p.name == plugin.name and not p.error), None)
