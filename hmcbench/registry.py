@@ -9,9 +9,10 @@ import importlib
 import importlib.util
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from hmcbench.errors import BadInput, PluginError, Unavailable, unknown
@@ -224,7 +225,13 @@ class Registry:
 
 def missing(spec: Spec) -> list[str]:
     """Modules that the spec requires and that are not installed (looked up, not imported)."""
-    return [name for name in spec.requires if importlib.util.find_spec(name) is None]
+    return [name for name in spec.requires if not _installed(name, tuple(sys.path))]
+
+
+@cache
+def _installed(module: str, path: tuple[str, ...]) -> bool:
+    """Looks a module up once: dozens of specs name the same few (``path`` is what answers depend on)."""
+    return importlib.util.find_spec(module) is not None
 
 
 def load_object(path: str | Callable[..., Any]) -> Any:

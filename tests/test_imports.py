@@ -52,8 +52,24 @@ def test_importing_the_package_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_listing_models_takes_at_most_two_and_a_half_times_importing_click(tmp_path: Path) -> None:
-    """Processor time in alternating runs, with the byte code on disk as it is after a first use."""
+def test_listing_reads_entry_points_without_the_costly_library() -> None:
+    """importlib.metadata and what it pulls in cost as much as all the rest of ``hmcbench list``."""
+    costly = ("importlib.metadata", "email", "zipfile", "socket", "tempfile", "pathlib", "csv")
+    code = (
+        "import click, sys; before = set(sys.modules)\n"
+        "import atexit\n"
+        f"atexit.register(lambda: print(*[m for m in {costly!r} if m in set(sys.modules) - before],"
+        " file=sys.stderr))\n" + MAIN.format(args=["list", "models"])
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == []
+
+
+def test_listing_models_takes_at_most_twice_importing_click(tmp_path: Path) -> None:
+    """Processor time in alternating runs, with the byte code on disk as it is after a first use.
+
+    The promise is 2.5 times; the limit here leaves room to notice growth before it is broken.
+    """
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(tmp_path)
 
@@ -70,4 +86,4 @@ def test_listing_models_takes_at_most_two_and_a_half_times_importing_click(tmp_p
     click, listing = (
         min(times) for times in zip(*([seconds(c) for c in pair] for _ in range(15)), strict=True)
     )
-    assert listing <= 2.5 * click
+    assert listing <= 2.0 * click
