@@ -25,6 +25,7 @@ COMMANDS = {  # name -> (module, one line for --help); the order is that of a fi
     "rescore": ("board", "Compute the metrics of old records anew."),
     "publish": ("board", "Copy records and leaderboards to a folder to be committed."),
     "score": ("score", "Score a table of predictions against a table of truth."),
+    "reproduce": ("reproduce", "Run a published table again, beside the paper's numbers."),
     "data": ("data", "Check data before a run."),
     "doctor": ("doctor", "Check this installation, and run the smoke suite."),
 }

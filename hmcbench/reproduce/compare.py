@@ -1,0 +1,198 @@
+"""Our numbers beside the paper's: which cells a table needs, and what their records say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.columns import metric_spec
+from hmcbench.leaderboard.estimates import Estimator
+from hmcbench.leaderboard.grouping import rows as rows_of
+from hmcbench.plan import Choices, Plan, make_plan
+from hmcbench.records import Record
+from hmcbench.registry import Registry
+from hmcbench.reproduce.tables import PublishedRow, PublishedTable, inconsistencies, published_row
+from hmcbench.suites import load_suite
+
+REPRODUCED, BETTER, NOT, UNTESTABLE = "reproduced", "better", "not reproduced", "not testable"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of the paper and ours: mean over splits with a 95 % interval, and how they agree."""
+
+    published: float
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    verdict: str = UNTESTABLE
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """One row: its values, the verdict over all of them, and why there is none."""
+
+    row: PublishedRow
+    values: Sequence[Value]
+    verdict: str
+    reason: str = ""
+    runs: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """A table run again."""
+
+    table: PublishedTable
+    rows: Sequence[RowResult]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The cells that a table needs, the label of each row's model, and rows that cannot run."""
+
+    plan: Plan
+    labels: Mapping[str, str]
+    reasons: Mapping[str, str]
+
+
+def plan_table(
+    table: PublishedTable, registry: Registry, choices: Choices, rows: Sequence[PublishedRow]
+) -> Planned:
+    """Cells for ``rows``: the table's suite with the paper's protocol and the rows' models.
+
+    A row whose model is not installed, or cannot meet the data, is told of in ``reasons``.
+    """
+    suite = load_suite(registry, table.suite)
+    if table.protocol is not None:
+        suite = replace(suite, protocol=table.protocol)
+    profile = choices.profile or table.profile or suite.default_profile
+    labels: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for row in rows:
+        try:
+            spec, params = registry.resolve("models", row.model, profile)
+            labels[row.label] = registry.label("models", spec, params, profile)
+        except BadInput as error:
+            reasons[row.label] = error.what
+    models = tuple(dict.fromkeys(row.model for row in rows if row.label in labels))
+    if not models:
+        raise BadInput(f"no model of table {table.name} is installed", hint="hmcbench list models")
+    chosen = replace(
+        choices, profile=profile, models=models, datasets=(table.dataset,) if table.dataset else ()
+    )
+    plan = make_plan(suite, registry, chosen)
+    refused = {pair.model: pair.reason for pair in plan.not_applicable}
+    reasons |= {row.label: refused[row.model] for row in rows if row.model in refused}
+    return Planned(plan, labels, reasons)
+
+
+def untestable(table: PublishedTable, rows: Sequence[PublishedRow], reason: str) -> Result:
+    """The table with the paper's numbers alone."""
+    none = [_untested(table, row, reason) for row in rows]
+    return Result(table, none, notes=notes_of(table))
+
+
+def _untested(table: PublishedTable, row: PublishedRow, reason: str) -> RowResult:
+    values = [Value(v) for v in published_row(table, row).values]
+    return RowResult(row, values, UNTESTABLE, reason)
+
+
+def compare(
+    table: PublishedTable,
+    planned: Planned,
+    records: Sequence[Record],
+    specs: Sequence[MetricSpec],
+    rows: Sequence[PublishedRow],
+) -> Result:
+    """Judge every row by the records of its cells."""
+    good = [record for record in records if record.ok]
+    found = {row.label: row for row in rows_of(list(records))[0]}
+    synthetic = any(record.data["dataset"].get("synthetic") for record in records)
+    estimator = Estimator(list(found.values()), table.metrics, (), specs) if good else None
+    results = []
+    for row in rows:
+        label = planned.labels.get(row.label, "")
+        reason = planned.reasons.get(row.label, "")
+        run = found.get(label)
+        if not reason and (run is None or estimator is None or not run.ok):
+            failed = run.others[0].data if run is not None and run.others else {}
+            reason = f"{failed.get('cause', 'no record')}: {failed.get('message', '')}".rstrip(": ")
+        if reason or run is None or estimator is None:
+            results.append(_untested(table, row, reason))
+            continue
+        values = _values(table, row, estimator.row(run), specs)
+        if synthetic:
+            values, reason = [replace(v, verdict=UNTESTABLE) for v in values], "the data are synthetic"
+        results.append(RowResult(row, values, row_verdict(values), reason, len(estimator.complete(run))))
+    return Result(table, results, _facts(good), notes_of(table))
+
+
+def notes_of(table: PublishedTable) -> list[str]:
+    """The table's notes, those of its rows, and what in it does not add up."""
+    own = [f"{row.label}: {row.note}" for row in table.rows if row.note]
+    return [*table.notes, *own, *inconsistencies(table)]
+
+
+def _values(
+    table: PublishedTable, row: PublishedRow, estimates: Mapping[str, Any], specs: Sequence[MetricSpec]
+) -> list[Value]:
+    out = []
+    source = published_row(table, row)
+    for metric, published in zip(table.metrics, source.values, strict=True):
+        estimate = estimates.get(metric)
+        interval = estimate.interval() if estimate is not None else None
+        if estimate is None or interval is None:
+            out.append(Value(published, estimate.mean if estimate is not None else None))
+            continue
+        spec = metric_spec(specs, metric)
+        better = spec.better if spec is not None else "higher"
+        verdict = value_verdict(published, interval, better, source.digits or table.digits)
+        low, high = interval
+        if spec is not None and spec.high is not None:  # R2 ends at 1, Student's t does not know
+            high = min(high, spec.high)
+        out.append(Value(published, estimate.mean, low, high, verdict))
+    return out
+
+
+def value_verdict(published: float, interval: tuple[float, float], better: str, digits: int) -> str:
+    """Reproduced: the interval holds the published value, to its rounding. Else on which side it lies."""
+    if math.isnan(published):
+        return UNTESTABLE
+    half = 0.5 * 10.0**-digits
+    low, high = interval
+    if low <= published + half and high >= published - half:
+        return REPRODUCED
+    above = low > published
+    return BETTER if above == (better != "lower") else NOT
+
+
+def row_verdict(values: Sequence[Value]) -> str:
+    """The worst of the row's values: one that is not reproduced makes the row so."""
+    verdicts = [v.verdict for v in values if v.verdict != UNTESTABLE]
+    for verdict in (NOT, BETTER, REPRODUCED):
+        if verdict in verdicts:
+            return verdict
+    return UNTESTABLE
+
+
+def _facts(records: Sequence[Record]) -> dict[str, str]:
+    if not records:
+        return {}
+    data = records[0].data
+    counts = data["split"]["counts"]
+    folds = {record.data["split"]["fold"] for record in records}
+    kind = "synthetic" if data["dataset"]["synthetic"] else "real"
+    sides = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    return {
+        "data": f"{data['dataset']['reference']}, {kind}, {data['dataset']['samples']:,} samples, "
+        f"fingerprint {data['dataset']['fingerprint'][:12]}",
+        "splits": f"{len(folds)} ({data['split']['kind']}): {sides}",
+        "profile": str(data["profile"]),
+    }

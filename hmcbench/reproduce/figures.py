@@ -1,0 +1,114 @@
+"""The figures of a published table, drawn from the records of its rows (PNG)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hmcbench.cache import replacing
+from hmcbench.records import HISTORY, Record
+from hmcbench.reproduce.tables import Figure, PublishedTable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe & Ito
+
+
+def draw(table: PublishedTable, records: Mapping[str, Sequence[Record]], folder: Path) -> list[Path]:
+    """One PNG per figure that has something to show.
+
+    Args:
+        table: its figures.
+        records: row label -> the records of its cells that ended well.
+        folder: where the files go.
+
+    Returns:
+        The files written.
+    """
+    made = []
+    for figure in table.figures:
+        first = {label: _first(records[label]) for label in figure.rows if records.get(label)}
+        series = {"relative-error": relative_errors, "history": histories}[figure.kind](figure, first)
+        if series:
+            path = folder / f"{table.name}-figure-{figure.number}.png"
+            _draw(figure, series, path)
+            made.append(path)
+    return made
+
+
+def _first(records: Sequence[Record]) -> Record:
+    """The first split's record: the paper, too, shows one."""
+    return min(records, key=lambda r: (int(r.data["split"].get("fold") or 0), int(r.data["seed"])))
+
+
+Series = dict[str, dict[str, np.ndarray]]
+"""Panel -> row label -> y (x counts)."""
+
+
+def relative_errors(_figure: Figure, records: Mapping[str, Record]) -> Series:
+    """(prediction - truth) / truth in per cent for every test sample, one panel per target."""
+    out: Series = {}
+    for label, record in records.items():
+        seen = record.predictions().of_side("test")
+        if seen.truth is None or seen.task.kind != "regression":
+            continue
+        truth = np.asarray(seen.truth, dtype=float)
+        errors = 100 * (np.asarray(seen.scores, dtype=float) - truth) / np.where(truth == 0, np.nan, truth)
+        for target, column in zip(seen.task.targets, errors.T, strict=True):
+            out.setdefault(f"{target}: relative error (%)", {})[label] = column
+    return out
+
+
+def histories(figure: Figure, records: Mapping[str, Record]) -> Series:
+    """The columns of every row's training history that the figure names, one panel each."""
+    out: Series = {}
+    for label, record in records.items():
+        path = record.path / HISTORY
+        if not path.is_file():
+            continue
+        with path.open(newline="", encoding="utf-8") as stream:
+            lines = list(csv.DictReader(stream))
+        for column in figure.columns:
+            values = [float(line[column]) for line in lines if line.get(column)]
+            if values:
+                out.setdefault(column, {})[label] = np.array(values)
+    return out
+
+
+def _draw(figure: Figure, series: Series, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
+
+    panels = len(series)
+    columns = 1 if panels == 1 else 2
+    height = -(-panels // columns)
+    canvas = Canvas(figsize=(6.4 * columns, 3.0 * height), layout="constrained")
+    FigureCanvasAgg(canvas)
+    axes: Any = canvas.subplots(height, columns, squeeze=False).ravel()
+    for ax, (title, rows) in zip(axes, series.items(), strict=False):
+        _panel(ax, title, rows, log=figure.kind == "history")
+    for ax in axes[panels:]:
+        ax.set_visible(False)
+    axes[0].legend(fontsize=8, ncols=2)
+    canvas.suptitle(figure.title, fontsize=11)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        canvas.savefig(temporary, format="png", dpi=120)
+
+
+def _panel(ax: Axes, title: str, rows: Mapping[str, np.ndarray], *, log: bool) -> None:
+    for colour, (label, values) in zip(COLOURS * 3, rows.items(), strict=False):
+        ax.plot(np.arange(1, len(values) + 1), values, label=label, color=colour, linewidth=0.9)
+    if log:
+        ax.set_yscale("log")
+    else:
+        ax.axhline(0, color="#888888", linewidth=0.6)
+    ax.set_title(title, fontsize=9)
+    ax.set_xlabel("epoch" if log else "test sample", fontsize=8)
+    ax.tick_params(labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)

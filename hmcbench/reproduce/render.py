@@ -1,0 +1,109 @@
+"""A table run again, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from hmcbench.leaderboard.text import markdown
+from hmcbench.reproduce.compare import BETTER, NOT, REPRODUCED, UNTESTABLE, Result, RowResult, Value
+from hmcbench.reproduce.tables import published_row
+
+MARKS = {REPRODUCED: "=", BETTER: "+", NOT: "-", UNTESTABLE: ""}
+LEGEND = (
+    "Every cell: the paper's value / our mean over the splits with its 95 % interval (Student's t with the"
+    " Nadeau-Bengio correction for repeated splits) and = the interval holds the paper's value to its"
+    " rounding, + ours is better, - ours is worse. A row is not reproduced if one of its values is not, else"
+    " better if one is, else reproduced. The paper gives no intervals, so a difference may be its own chance."
+)
+
+
+def to_text(result: Result, *, console: bool = False) -> str:
+    """Markdown, or the same with a plain table for the console."""
+    table = result.table
+    esc = str if console else markdown
+    title = f"{table.name}: {table.title}"
+    head = title if console else f"# {esc(title)}"
+    facts = {"source": table.source, "suite": Path(table.suite).stem, **result.facts}
+    drawn = tabulate(
+        [_line(result, row, esc) for row in result.rows],
+        headers=["paper's row", "our model", *map(esc, table.headers), "verdict"],
+        tablefmt="simple" if console else "pipe",
+        disable_numparse=True,
+    )
+    parts = [
+        head,
+        "\n".join(f"- {name}: {esc(value)}" for name, value in facts.items()),
+        drawn,
+        summary(result),
+    ]
+    if result.notes:
+        parts.append("Notes:\n\n" + "\n".join(f"- {esc(note)}" for note in result.notes))
+    return "\n\n".join([*parts, LEGEND]) + "\n"
+
+
+def _line(result: Result, row: RowResult, esc: Any) -> list[str]:
+    digits = published_row(result.table, row.row).digits or result.table.digits
+    cells = [_cell(value, digits) for value in row.values]
+    against = f" (against {row.row.against})" if row.row.against else ""
+    tested = [v for v in row.values if v.verdict != UNTESTABLE]
+    same = sum(v.verdict == row.verdict for v in tested)
+    count = f" ({same} of {len(tested)})" if tested and row.verdict != REPRODUCED else ""
+    reason = f": {row.reason}" if row.reason else ""
+    return [
+        esc(row.row.label + against),
+        esc(row.row.model) if esc is str else f"`{row.row.model}`",
+        *map(esc, cells),
+        esc(f"{row.verdict}{count}{reason}"),
+    ]
+
+
+def _cell(value: Value, digits: int) -> str:
+    paper = "-" if math.isnan(value.published) else f"{value.published:.{digits}f}"
+    if value.mean is None:
+        return paper
+    text = f"{paper} / {value.mean:.3f}"
+    if value.low is not None and value.high is not None:
+        text += f" [{value.low:.3f}, {value.high:.3f}]"
+    return f"{text} {MARKS[value.verdict]}".rstrip()
+
+
+def summary(result: Result) -> str:
+    """``Rows: 3 reproduced, 1 better, 2 not reproduced.``"""
+    found = [row.verdict for row in result.rows]
+    counts = [f"{found.count(v)} {v}" for v in (REPRODUCED, BETTER, NOT, UNTESTABLE) if v in found]
+    return f"Rows: {', '.join(counts)}."
+
+
+def to_json(result: Result) -> str:
+    """Everything, for programs; NaN becomes null."""
+    table = result.table
+    data = {
+        "table": table.name,
+        "title": table.title,
+        "source": table.source,
+        "suite": table.suite,
+        "metrics": list(table.metrics),
+        "facts": dict(result.facts),
+        "notes": list(result.notes),
+        "rows": [
+            {
+                "label": row.row.label,
+                "model": row.row.model,
+                "against": row.row.against,
+                "verdict": row.verdict,
+                "reason": row.reason,
+                "runs": row.runs,
+                "values": [
+                    {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in vars(value).items()}
+                    for value in row.values
+                ],
+            }
+            for row in result.rows
+        ],
+    }
+    return json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"

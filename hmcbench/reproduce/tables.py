@@ -1,0 +1,256 @@
+"""A published table as a TOML file: rows of models, columns of metrics, and what does not add up.
+
+The files lie in the folder ``tables`` beside a suite's own file. Unknown keys are errors, as in
+suites. docs/reproduce.md shows one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hmcbench.errors import BadInput, unknown
+from hmcbench.registry import Registry
+from hmcbench.suites import Protocol, check_protocol
+
+HEAD: dict[str, type] = {
+    "name": str,
+    "title": str,
+    "source": str,
+    "suite": str,
+    "dataset": str,
+    "profile": str,
+    "not_public": str,
+    "digits": int,
+    "metrics": list,
+    "headers": list,
+    "notes": list,
+}
+ROW: dict[str, type] = {
+    "label": str,
+    "model": str,
+    "values": list,
+    "digits": int,
+    "against": str,
+    "note": str,
+}
+FIGURE: dict[str, type] = {"number": str, "kind": str, "rows": list, "columns": list, "title": str}
+FIGURE_KINDS = ("relative-error", "history")
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One row: what the paper calls it, the model that stands for it, and the values it gives.
+
+    Attributes:
+        values: in the order of the table's metrics; NaN where the paper has no number.
+        digits: decimals that the paper prints in this row; 0: as in the table.
+        against: the label of the row whose values these are, for models that the paper lacks.
+    """
+
+    label: str
+    model: str
+    values: tuple[float, ...]
+    digits: int = 0
+    against: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the paper, drawn anew from the records of some rows (see :mod:`.figures`)."""
+
+    number: str
+    kind: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedTable:
+    """A table of a paper.
+
+    Attributes:
+        name: ``paper-number``; the part after the last ``-`` is enough where it is unique.
+        suite, dataset, profile: what is run; the suite's first data set and profile if empty.
+        not_public: why the data cannot be had by everyone; rows are then not testable without them.
+        digits: decimals that the paper prints.
+        metrics, headers: the columns, as ids of metrics and as the paper names them.
+        protocol: how the paper divides its samples; None for as the suite does.
+        notes: errata, and whatever a reader should know.
+    """
+
+    name: str
+    title: str
+    source: str
+    suite: str
+    metrics: tuple[str, ...]
+    headers: tuple[str, ...]
+    rows: tuple[PublishedRow, ...]
+    dataset: str = ""
+    profile: str = ""
+    not_public: str = ""
+    digits: int = 3
+    protocol: Protocol | None = None
+    notes: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = field(default=())
+
+
+def parse_table(text: str, where: str) -> PublishedTable:
+    """Read TOML text; raises BadInput that names the file and what is allowed."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{where} is not TOML ({error})") from None
+    _known(f"table in {where}", data, ("table", "protocol", "row", "figure"))
+    head = _checked(f"{where} [table]", data.get("table", {}), HEAD)
+    for key in ("name", "title", "source", "suite", "metrics"):
+        if not head.get(key):
+            raise BadInput(f"{where} [table] lacks {key}")
+    head.setdefault("headers", head["metrics"])
+    protocol = None
+    if "protocol" in data:
+        kinds = {name: type(value) for name, value in vars(Protocol()).items()}
+        protocol = Protocol(**_checked(f"{where} [protocol]", data["protocol"], kinds))
+        check_protocol(where, protocol)
+    rows = [_row(f"{where} [[row]] {i}", row, head) for i, row in enumerate(data.get("row", ()), start=1)]
+    if not rows:
+        raise BadInput(f"{where} has no [[row]]")
+    figures = [Figure(**_checked(f"{where} [[figure]]", figure, FIGURE)) for figure in data.get("figure", ())]
+    table = PublishedTable(**head, protocol=protocol, rows=tuple(rows), figures=tuple(figures))
+    _check_references(table, where)
+    return table
+
+
+def _row(where: str, row: Any, head: Mapping[str, Any]) -> PublishedRow:
+    values = _checked(where, row, ROW)
+    for key in ("label", "model"):
+        if not values.get(key):
+            raise BadInput(f"{where} lacks {key}")
+    given = values.pop("values", None)
+    if given is None and values.get("against"):
+        return PublishedRow(**values, values=())  # looked up by published_row
+    numbers = [v for v in given or () if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(numbers) != len(head["metrics"]) or len(given) != len(numbers):
+        raise BadInput(f"{where}: values must be {len(head['metrics'])} numbers, one per metric")
+    return PublishedRow(**values, values=tuple(map(float, numbers)))
+
+
+def published_row(table: PublishedTable, row: PublishedRow) -> PublishedRow:
+    """The row whose values are the paper's: itself, or the one it is against."""
+    return row if row.values else next(other for other in table.rows if other.label == row.against)
+
+
+def _check_references(table: PublishedTable, where: str) -> None:
+    labels = [row.label for row in table.rows if row.values]
+    named = [row.against for row in table.rows if not row.values]
+    named += [name for figure in table.figures for name in figure.rows]
+    for name in named:
+        if name not in [row.label for row in table.rows]:
+            raise unknown(f"row in {where}", name, labels)
+    for figure in table.figures:
+        if figure.kind not in FIGURE_KINDS:
+            raise unknown(f"kind of figure in {where}", figure.kind, FIGURE_KINDS)
+    if len(table.headers) != len(table.metrics):
+        raise BadInput(f"{where}: {len(table.headers)} headers for {len(table.metrics)} metrics")
+
+
+def _known(kind: str, table: Any, allowed: Sequence[str]) -> None:
+    for key in table:
+        if key not in allowed:
+            raise unknown(kind, key, allowed)
+
+
+def _checked(where: str, table: Any, allowed: Mapping[str, type]) -> dict[str, Any]:
+    _known(f"key in {where}", table, list(allowed))
+    out: dict[str, Any] = {}
+    value: Any
+    for key, value in table.items():
+        kind = allowed[key]
+        value = float(value) if kind is float and type(value) is int else value
+        if type(value) is not kind:
+            raise BadInput(f"{where}: {key} = {value!r}", allowed=f"{key} must be of type {kind.__name__}")
+        out[key] = tuple(table[key]) if kind is list else value
+    return out
+
+
+# --------------------------------------------------------------------------- finding them
+
+
+def known_tables(registry: Registry) -> list[PublishedTable]:
+    """Every table beside the suites of the installed plugins, sorted by name."""
+    folders: dict[Path, None] = {}
+    for spec in registry.specs("suites"):
+        package, _, file = spec.source.partition(":")
+        found = importlib.util.find_spec(package)
+        if found is not None and found.submodule_search_locations:
+            place = Path(next(iter(found.submodule_search_locations))) / file
+            folders[place.parent / "tables"] = None
+    paths = sorted(path for folder in folders for path in folder.glob("*.toml"))
+    tables = [parse_table(path.read_text(encoding="utf-8"), path.name) for path in paths]
+    return sorted(tables, key=lambda table: table.name)
+
+
+def find_table(registry: Registry, name: str) -> PublishedTable:
+    """The table of that name, or its number alone, or in that ``.toml`` file."""
+    if name.endswith(".toml"):
+        try:
+            return parse_table(Path(name).read_text(encoding="utf-8"), Path(name).name)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise BadInput(f"table file {name} cannot be read ({reason})") from None
+    tables = known_tables(registry)
+    hits = [t for t in tables if name in (t.name, t.name.rpartition("-")[2])]
+    if not hits:
+        raise unknown("published table", name, [t.name for t in tables], "hmcbench reproduce lists them")
+    if len(hits) > 1:
+        raise BadInput(f"table {name} stands in several papers", allowed=", ".join(t.name for t in hits))
+    return hits[0]
+
+
+# --------------------------------------------------------------------------- what does not add up
+
+
+_PRECISION = re.compile(r"(?P<head>.*)precision(?P<tail>.*)")
+
+
+def inconsistencies(table: PublishedTable) -> list[str]:
+    """F values that do not follow from the row's own precision and recall, however those were rounded."""
+    out = []
+    for row in table.rows:
+        for precision, recall, f, name in _triples(table, row):
+            low, high = (f1(*pair) for pair in (_bound(precision, recall, s) for s in (-0.005, 0.005)))
+            if not low - 0.005 <= f <= high + 0.005:
+                out.append(
+                    f"{row.label}, {name}: F {f:g} does not follow from P {precision:g} and R {recall:g}"
+                    f" (they give {f1(precision, recall):.4f})"
+                )
+    return out
+
+
+def _bound(precision: float, recall: float, shift: float) -> tuple[float, float]:
+    """Both moved by half a unit of the second decimal, within [0, 1]."""
+    return min(max(precision + shift, 0.0), 1.0), min(max(recall + shift, 0.0), 1.0)
+
+
+def f1(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _triples(table: PublishedTable, row: PublishedRow) -> Iterator[tuple[float, float, float, str]]:
+    given = dict(zip(table.metrics, row.values, strict=False))
+    names = dict(zip(table.metrics, table.headers, strict=True))
+    for metric, precision in given.items():
+        match = _PRECISION.match(metric)
+        if match is None:
+            continue
+        recall, f = (given.get(f"{match['head']}{part}{match['tail']}") for part in ("recall", "f1"))
+        if recall is not None and f is not None and not any(map(math.isnan, (precision, recall, f))):
+            yield precision, recall, f, names[metric].partition(" ")[0]

@@ -1,0 +1,114 @@
+"""Published tables as files: what is read, what is refused, what does not add up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hmcbench.errors import BadInput
+from hmcbench.registry import default_registry
+from hmcbench.reproduce.tables import (
+    f1,
+    find_table,
+    inconsistencies,
+    known_tables,
+    parse_table,
+    published_row,
+)
+
+GOOD = """
+[table]
+name = "paper-1"
+title = "A table"
+source = "Somebody (2020), table 1"
+suite = "smoke"
+digits = 2
+metrics = ["class_precision[a]", "class_recall[a]", "class_f1[a]"]
+headers = ["a P", "a R", "a F"]
+notes = ["a note"]
+
+[protocol]
+kind = "holdout"
+test = 0.3
+repeats = 3
+
+[[row]]
+label = "first"
+model = "prior"
+values = [0.88, 0.56, 0.68]
+
+[[row]]
+label = "second"
+model = "oracle"
+values = [0.78, 0.89, 0.74]
+note = "copied wrongly"
+
+[[row]]
+label = "ours"
+model = "random"
+against = "first"
+
+[[figure]]
+number = "9"
+kind = "history"
+rows = ["first"]
+columns = ["loss"]
+title = "Loss"
+"""
+
+
+def test_a_table_is_read() -> None:
+    table = parse_table(GOOD, "t.toml")
+    assert table.protocol is not None
+    assert (table.protocol.repeats, table.protocol.validation) == (3, 0.1)
+    assert [row.label for row in table.rows] == ["first", "second", "ours"]
+    assert published_row(table, table.rows[2]) is table.rows[0]
+    assert table.figures[0].columns == ("loss",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('suite = "smoke"', "", "lacks suite"),
+        ("digits = 2", 'digits = "2"', "must be of type int"),
+        ("digits = 2", "digitz = 2", "did you mean 'digits'"),
+        ("[0.88, 0.56, 0.68]", "[0.88, 0.56]", "3 numbers, one per metric"),
+        ("[0.88, 0.56, 0.68]", '[0.88, 0.56, "x"]', "3 numbers, one per metric"),
+        ('against = "first"', 'against = "fist"', "did you mean 'first'"),
+        ('rows = ["first"]', 'rows = ["none"]', "unknown row"),
+        ('kind = "history"', 'kind = "histry"', "did you mean 'history'"),
+        ('kind = "holdout"', 'kind = "holdouts"', "did you mean 'holdout'"),
+        ('headers = ["a P", "a R", "a F"]', 'headers = ["a P"]', "1 headers for 3 metrics"),
+        ("[table]", "[table", "is not TOML"),
+        ("[[row]]", "[[rows]]", "did you mean 'row'"),
+    ],
+)
+def test_a_bad_file_is_one_line_that_names_it(old: str, new: str, says: str) -> None:
+    assert old in GOOD
+    with pytest.raises(BadInput) as error:
+        parse_table(GOOD.replace(old, new), "t.toml")
+    assert says in str(error.value)
+    assert "t.toml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_tables_are_found_by_name_number_and_file(tmp_path: Path) -> None:
+    registry = default_registry()
+    for table in known_tables(registry):
+        assert find_table(registry, table.name) == table
+    path = tmp_path / "t.toml"
+    path.write_text(GOOD)
+    assert find_table(registry, str(path)).name == "paper-1"
+    with pytest.raises(BadInput, match="cannot be read"):
+        find_table(registry, str(tmp_path / "none.toml"))
+    with pytest.raises(BadInput, match="unknown published table"):
+        find_table(registry, "no-such-table")
+
+
+def test_an_f_that_does_not_follow_is_told_and_roundings_are_not() -> None:
+    (line,) = inconsistencies(parse_table(GOOD, "t.toml"))
+    assert line.startswith("second, a: F 0.74 does not follow from P 0.78 and R 0.89")
+    assert "0.8314" in line
+    assert f1(0.78, 0.89) == pytest.approx(0.8314, abs=1e-4)
+    assert f1(0, 0) == 0
