@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hmcbench import decisions, featurize, metrics, records, resources
+from hmcbench import decisions, featurize, metrics, records, resources, trained
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.evaluation import Evaluation
 from hmcbench.interfaces import Dataset, Inputs, Labelled, ModelSpec, Run, Scores, Task
@@ -66,6 +66,8 @@ def run_cell(cell: Cell, part: Path, work: str, device: str, report: Reporter) -
     with clock.phase("score"):
         thresholds, scored = score(registry, predictions)
     predictions.save(part / records.NPZ)
+    with clock.phase("save"):
+        weights = trained.save_model(model, part / trained.FOLDER) if cell.keep_weights else None
     report.write()
     timing = {**clock.seconds, **timing, "views_cached": cached, "shared": False}
     timing["total_s"] = round(time.perf_counter() - started, 4)
@@ -77,6 +79,7 @@ def run_cell(cell: Cell, part: Path, work: str, device: str, report: Reporter) -
             "thresholds": thresholds.to_json() if thresholds is not None else None,
         },
         "metrics": scored,
+        "weights": weights,
         "timing": timing,
         "memory": memory.stop(device),
         "hardware": resources.hardware(device),

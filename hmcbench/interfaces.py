@@ -317,6 +317,11 @@ class Model(Protocol):
 
     Optional: ``describe() -> Mapping[str, Value]`` after ``fit``, with any of ``parameters``
     (count), ``multiply_adds`` (per sample), ``pretrained`` (bool) and notes of your own.
+
+    Optional, both or neither: ``save(folder: Path)`` after ``fit`` writes what ``predict`` needs
+    into an empty folder, as numbers (safetensors) and plain JSON, never as pickles; ``load(folder:
+    Path, run: Run)`` of a new object with the same parameters takes the place of ``fit``. Only what
+    can be kept that way should be: a model without them cannot be used by ``hmcbench predict``.
     """
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:

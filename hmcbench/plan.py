@@ -41,6 +41,7 @@ class Cell:
     memory_mb: int
     preload: tuple[str, ...] = ()
     accelerated: bool = False
+    keep_weights: bool = True
 
     @property
     def label(self) -> str:
@@ -82,6 +83,7 @@ class Choices:
         dataset_params: set on every dataset that has them (``skip_bad``, ``crop_bottom``).
         drop_leaks: see :class:`hmcbench.suites.Protocol`.
         time_limit: seconds per cell; 0 for the profile's.
+        keep_weights: whether models that can be saved are, beside their records.
     """
 
     profile: str = ""
@@ -94,6 +96,7 @@ class Choices:
     dataset_params: Mapping[str, Value] = field(default_factory=dict)
     drop_leaks: bool = False
     time_limit: float = 0.0
+    keep_weights: bool = True
 
 
 def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
@@ -137,6 +140,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
                 for seed in seeds
                 for fold, split in enumerate(splits)
             ]
+    if not choices.keep_weights:
+        cells = [replace(cell, keep_weights=False) for cell in cells]
     return Plan(suite, name, cells, skipped, notes)
 
 

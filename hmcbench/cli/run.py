@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     "--crop-bottom", default="", metavar="auto|PX", help="Cut the instrument's data bar off images."
 )
 @click.option("--set", "settings", multiple=True, metavar="MODEL.PARAM=VALUE", help="Change a parameter.")
+@click.option("--no-weights", is_flag=True, help="Keep no trained models (predict and explain need them).")
 @click.option("--out", default="runs", type=click.Path(file_okay=False, path_type=Path), show_default=True)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end and nothing else.")
@@ -127,6 +128,7 @@ def make_plan(options: dict[str, Any]) -> Plan:
         dataset_params=dataset_params,
         drop_leaks=options["drop_leaks"],
         time_limit=options["timeout"],
+        keep_weights=not options["no_weights"],
     )
     registry = default_registry()
     return plan_suite(load_suite(registry, options["suite"]), registry, choices)

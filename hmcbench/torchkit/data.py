@@ -85,6 +85,13 @@ class Normaliser:
         if kind == "dataset":
             self._fit(training)
 
+    @classmethod
+    def of(cls, kind: str, mean: list[float], std: list[float]) -> Normaliser:
+        """One that was fitted before."""
+        made = cls.__new__(cls)
+        made.kind, made.mean, made.std = kind, list(mean), list(std)
+        return made
+
     def _fit(self, training: Pixels) -> None:
         counts = torch.zeros(training.shape[0], 256, dtype=torch.int64)  # exact, whatever the order of blocks
         for block in training.blocks():

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from hmcbench.cache import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.torchkit.data import Normaliser, Pixels
 from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer, precision, seed_epoch
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 from hmcbench.torchkit.recipes import Recipe
+from hmcbench.torchkit.weights import FORMAT, SETTINGS, WEIGHTS, load_module, read_settings, save_module
 
 
 class TorchModel:
@@ -56,7 +60,7 @@ class TorchModel:
         module = self.build(run.task).to(self._device)
         module = module.to(memory_format=torch.channels_last)
         self.module = module
-        shape = sides[0].pixels.shape
+        shape = self._shape = sides[0].pixels.shape
         with torch.no_grad():
             layout.check(module.eval()(torch.zeros(1, *shape, device=self._device)))
         self.facts["parameters"] = count_parameters(module)
@@ -86,6 +90,33 @@ class TorchModel:
                     stop[rows] = ends.cpu().numpy()
                 done += len(block)
         return Scores(values, stop)
+
+    def save(self, folder: Path) -> None:
+        """``weights.safetensors``, and ``model.json`` with what else ``predict`` needs."""
+        save_module(self.module, folder / WEIGHTS)
+        kept = {
+            "format": FORMAT,
+            "input": list(self._shape),
+            "threads": self._threads,
+            "normalise": self._normaliser.kind,
+            "mean": self._normaliser.mean,
+            "std": self._normaliser.std,
+            "facts": self.facts,
+        }
+        write_atomic(folder / SETTINGS, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Take the place of ``fit``: predictions are those of the model that was saved, bit for bit
+        on the CPU that made them. Raises BadInput for files that are damaged or do not fit."""
+        kept = read_settings(folder / SETTINGS)
+        self._threads, self._device = min(kept["threads"], run.threads), torch.device(run.device)
+        self._layout = Layout(run.task, self._device)
+        self._shape = tuple(kept["input"])
+        self._normaliser = Normaliser.of(kept["normalise"], kept["mean"], kept["std"])
+        self.facts = dict(kept["facts"])
+        module = self.build(run.task)
+        load_module(module, folder / WEIGHTS)
+        self.module = module.to(self._device).to(memory_format=torch.channels_last).eval()
 
     def describe(self) -> Mapping[str, Value]:
         """Parameters, multiply-adds per image, the epochs trained and the one whose weights are used."""

@@ -104,6 +104,40 @@ def test_more_splits_add_cells_and_leave_the_keys_of_those_there_were(registry: 
         make_plan(folds, registry, Choices(splits=3))
 
 
+class Keeper(Spy):
+    """Can be saved, into a folder of a disk that may be full."""
+
+    full = False
+
+    def save(self, folder: Path) -> None:
+        (folder / "weights").write_bytes(b"12345")
+        if self.full:
+            raise OSError(28, "No space left on device")
+
+
+def test_what_a_model_saves_is_kept_and_recorded(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = parse_suite(SUITE, "s")
+    (yes,), (no,) = (make_plan(suite, registry, Choices(keep_weights=keep)).cells for keep in (True, False))
+    assert yes.key == no.key
+
+    def kept(cell: Any, name: str) -> tuple[Any, bool]:
+        part = tmp_path / name
+        part.mkdir()
+        result = cells.run_cell(cell, part, str(part), "cpu", Recorder())  # type: ignore[arg-type]
+        return result["weights"], (part / "model").exists()
+
+    assert kept(yes, "cannot") == (None, False)  # Spy has no save
+    registry.get("models", "spy").factory = Keeper
+    assert kept(no, "told not to") == (None, False)
+    weights, there = kept(yes, "kept")
+    assert there and weights["bytes"] == 5 and len(weights["sha256"]) == 64
+    monkeypatch.setattr(Keeper, "full", True)
+    weights, there = kept(yes, "full disk")
+    assert not there and weights["sha256"] is None and "No space" in weights["problem"]
+
+
 def spec(**values: Any) -> ModelSpec:
     return ModelSpec(name="m", version="1", summary="", factory=Spy, **values)
 

@@ -1,0 +1,55 @@
+"""A trained network as files: numbers in safetensors, the rest as plain JSON. Nothing is executed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from hmcbench.cache import replacing
+from hmcbench.errors import BadInput
+
+FORMAT = 1
+WEIGHTS, SETTINGS = "weights.safetensors", "model.json"
+_ALLOWED = "files written by hmcbench run"
+
+
+def save_module(module: nn.Module, path: Path) -> None:
+    """All parameters and buffers; tensors that share memory are written once for each name."""
+    state = module.state_dict()
+    plain = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state.items()}
+    with replacing(path) as fresh:
+        save_file(plain, fresh)
+
+
+def load_module(module: nn.Module, path: Path) -> None:
+    """Fill ``module``; raises BadInput where the file is missing, damaged, or of another network."""
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise BadInput(f"{path} cannot be read ({reason.splitlines()[0]})", allowed=_ALLOWED) from None
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:2]] or ["other names or shapes"]
+        raise BadInput(f"{path} holds the weights of another network ({lines[0][:160]})") from None
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """``model.json``; raises BadInput where it is missing, damaged or of a later format."""
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if kept["format"] > FORMAT:
+            raise BadInput(f"{path} has format {kept['format']}", allowed=f"this version reads {FORMAT}")
+        missing = {"input", "threads", "normalise", "mean", "std", "facts"} - set(kept)
+        if missing:
+            raise KeyError(f"no {', '.join(sorted(missing))}")
+        return kept
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} cannot be read ({error})", allowed=_ALLOWED) from None
