@@ -1,0 +1,50 @@
+"""``hmcbench figures``: training curves, confusion matrices, reliability, mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hmcbench.cli.common import pairs
+from hmcbench.errors import BadInput
+from hmcbench.registry import default_registry
+
+
+@click.command("figures")
+@click.argument("runs", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="The folder to write to.")
+@click.option("--data", multiple=True, metavar="NAME=PATH", help="Your files, as given to run.")
+@click.option("--side", default="test", show_default=True, metavar="NAME", help="test, validation, shifted.")
+def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side: str) -> None:
+    """Draw the figures of every record in RUNS (a record, a suite's folder, or a runs folder).
+
+    Training curves, and per level a confusion matrix (where samples have several paths: what was
+    found, missed and invented per class) and a reliability diagram; the most confident mistakes as
+    pictures. PNG files, in figures/ beside the records unless --output names a folder.
+
+    \b
+    Example:
+      hmcbench figures runs/sem-failure
+      hmcbench figures runs/sem-failure --data sem-failure=my_images --output figures
+    """
+    from hmcbench.figures import draw_record
+    from hmcbench.records import read_all
+
+    paths = pairs("--data", data, "NAME=PATH")
+    found = [record for record in read_all(runs) if record.ok]
+    if not found:
+        raise BadInput(
+            f"{runs} holds no record of a cell that ended well", hint="hmcbench run --suite NAME makes some"
+        )
+    names = sorted({str(record.data["dataset"]["name"]) for record in found})
+    for name in paths:
+        if name not in names:
+            raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
+    for record in found:
+        base = output if output is not None else record.path.parent.parent / "figures"
+        written, notes = draw_record(record, base / record.path.name, default_registry(), paths, side)
+        for path in written:
+            click.echo(f"figure  {path}")
+        for note in notes:
+            click.echo(f"note    {record.path.name}: {note}")
