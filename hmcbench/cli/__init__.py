@@ -27,6 +27,7 @@ COMMANDS = {  # name -> (module, one line for --help); the order is that of a fi
     "publish": ("board", "Copy records and leaderboards to a folder to be committed."),
     "score": ("score", "Score a table of predictions against a table of truth."),
     "reproduce": ("reproduce", "Run a published table again, beside the paper's numbers."),
+    "importance": ("importance", "Show which columns a model of tables leans on."),
     "data": ("data", "Check data before a run."),
     "doctor": ("doctor", "Check this installation, and run the smoke suite."),
 }

@@ -1,0 +1,150 @@
+"""Which columns a model of tables leans on: permutation importance, SHAP values, and their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmcbench.errors import Unavailable
+from hmcbench.evaluation import Evaluation
+from hmcbench.metrics.regression import r2
+from hmcbench.metrics.sets import hf1_samples
+from hmcbench.refit import Refitted
+
+BACKGROUND = 50  # training samples that stand for "this column is not known" in SHAP
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """How much every column matters.
+
+    Attributes:
+        method: ``permutation`` or ``shap``.
+        unit: what the numbers are.
+        columns: names of the F columns.
+        outputs: names of what is explained: the metric, or targets or classes.
+        values: float (F, O): the mean over repeats, or over samples of the absolute SHAP value.
+        spread: float (F, O): standard deviation over repeats; zeros for SHAP.
+        samples: float (N, F, O) SHAP values, and ``table`` (N, F) the rows they explain; else None.
+    """
+
+    method: str
+    unit: str
+    columns: Sequence[str]
+    outputs: Sequence[str]
+    values: np.ndarray
+    spread: np.ndarray
+    samples: np.ndarray | None = None
+    table: np.ndarray | None = None
+
+    def order(self) -> np.ndarray:
+        """Columns, the most important first, by the mean over outputs."""
+        return np.argsort(-self.values.mean(axis=1), kind="stable")
+
+
+# --------------------------------------------------------------------------- two ways to ask
+
+
+def permutation(refitted: Refitted, repeats: int = 10, seed: int = 0) -> Importance:
+    """What the metric loses when one column of the test samples is shuffled (scikit-learn).
+
+    The metric is ``r2``, or ``hf1_samples`` with the decisions of the task [Breiman 2001].
+    """
+    from sklearn.inspection import permutation_importance
+
+    task = refitted.task
+    metric: Any = r2 if task.kind == "regression" else hf1_samples
+
+    def score(_model: Any, table: np.ndarray, truth: Any) -> float:
+        return float(metric(Evaluation.of(task, truth, refitted.predict(table))))
+
+    class Fitted:
+        def fit(self) -> None:
+            """Only so that scikit-learn takes it for an estimator."""
+
+    truth = refitted.truth.toarray() if hasattr(refitted.truth, "toarray") else np.asarray(refitted.truth)
+    found = permutation_importance(
+        Fitted(), refitted.test, truth, scoring=score, n_repeats=repeats, random_state=seed
+    )
+    name = "r2" if task.kind == "regression" else "hf1_samples"
+    return Importance(
+        "permutation",
+        f"loss of {name} when the column is shuffled",
+        refitted.columns,
+        (name,),
+        found.importances_mean[:, None],
+        found.importances_std[:, None],
+    )
+
+
+def shap_values(refitted: Refitted, samples: int = 60, seed: int = 0) -> Importance:
+    """SHAP values of the first test samples, by permutations of the columns [Lundberg & Lee 2017].
+
+    A column that is not known takes the values of training samples (at most ``BACKGROUND``).
+
+    Raises:
+        Unavailable: the library shap is not installed.
+    """
+    try:
+        import shap
+    except ImportError:
+        raise Unavailable("SHAP values need shap", hint="pip install 'hmcbench[shap]'") from None
+    rng = np.random.default_rng(seed)
+    picked = np.sort(rng.permutation(len(refitted.train))[:BACKGROUND])
+    masker = shap.maskers.Independent(refitted.train[picked], max_samples=BACKGROUND)
+    explainer = shap.explainers.Permutation(refitted.predict, masker, seed=seed)
+    rows = refitted.test[:samples]
+    found = explainer(rows, max_evals=2 * rows.shape[1] + 1, silent=True)
+    values = np.asarray(found.values).reshape(*rows.shape, -1)
+    hierarchy = refitted.task.hierarchy
+    outputs = refitted.task.targets if hierarchy is None else hierarchy.classes
+    mean = np.abs(values).mean(axis=0)
+    unit = "mean absolute SHAP value, in units of the prediction"
+    return Importance("shap", unit, refitted.columns, outputs, mean, np.zeros_like(mean), values, rows)
+
+
+# --------------------------------------------------------------------------- figures
+
+
+def draw(found: Importance, path: Path, title: str, most: int = 15) -> None:
+    """Bars of the most important columns, one panel per output (at most six); a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from hmcbench.cache import replacing
+
+    panels = min(6, len(found.outputs))
+    order = found.order()[:most][::-1]
+    canvas = Figure(figsize=(2.2 + 2.6 * panels, 0.8 + 0.24 * len(order)), layout="constrained")
+    FigureCanvasAgg(canvas)
+    axes = canvas.subplots(1, panels, squeeze=False, sharey=True)[0]
+    at = np.arange(len(order))
+    for i, ax in enumerate(axes):
+        if found.samples is None or found.table is None:
+            ax.barh(at, found.values[order, i], xerr=found.spread[order, i], color="#0072b2", height=0.7)
+        else:
+            _swarm(ax, found.samples[:, order, i], found.table[:, order])
+        ax.axvline(0, color="#888888", linewidth=0.6)
+        ax.set_title(str(found.outputs[i]), fontsize=9)
+        ax.tick_params(labelsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_yticks(at, [str(found.columns[k]).replace("$", r"\$") for k in order])
+    canvas.supxlabel(
+        found.unit if found.samples is None else "SHAP value; colour: the column, low to high", size=8
+    )
+    canvas.suptitle(title, fontsize=10)
+    with replacing(path) as temporary:
+        canvas.savefig(temporary, format="png", dpi=130)
+
+
+def _swarm(ax: Any, values: np.ndarray, table: np.ndarray) -> None:
+    """One dot per sample and column, coloured by the rank of the column's value."""
+    rng = np.random.default_rng(0)
+    for k in range(values.shape[1]):
+        ranks = np.argsort(np.argsort(table[:, k])) / max(1, len(table) - 1)
+        height = k + rng.uniform(-0.25, 0.25, len(values))
+        ax.scatter(values[:, k], height, c=ranks, cmap="cividis", s=7, linewidths=0)
