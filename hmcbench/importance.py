@@ -111,40 +111,36 @@ def shap_values(refitted: Refitted, samples: int = 60, seed: int = 0) -> Importa
 
 
 def draw(found: Importance, path: Path, title: str, most: int = 15) -> None:
-    """Bars of the most important columns, one panel per output (at most six); a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from hmcbench.cache import replacing
+    """Bars of the most important columns, or a dot per sample, one panel per output (at most six); a PNG."""
+    from hmcbench.figures import style
 
     panels = min(6, len(found.outputs))
     order = found.order()[:most][::-1]
-    canvas = Figure(figsize=(2.2 + 2.6 * panels, 0.8 + 0.24 * len(order)), layout="constrained")
-    FigureCanvasAgg(canvas)
-    axes = canvas.subplots(1, panels, squeeze=False, sharey=True)[0]
     at = np.arange(len(order))
-    for i, ax in enumerate(axes):
-        if found.samples is None or found.table is None:
-            ax.barh(at, found.values[order, i], xerr=found.spread[order, i], color="#0072b2", height=0.7)
-        else:
-            _swarm(ax, found.samples[:, order, i], found.table[:, order])
-        ax.axvline(0, color="#888888", linewidth=0.6)
-        ax.set_title(str(found.outputs[i]), fontsize=9)
-        ax.tick_params(labelsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(at, [str(found.columns[k]).replace("$", r"\$") for k in order])
-    canvas.supxlabel(
-        found.unit if found.samples is None else "SHAP value; colour: the column, low to high", size=8
-    )
-    canvas.suptitle(title, fontsize=10)
-    with replacing(path) as temporary:
-        canvas.savefig(temporary, format="png", dpi=130)
+    with style.styled():
+        size = 2.2 + 2.6 * panels, 0.9 + 0.24 * len(order)
+        made, axes = style.figure(*size, columns=panels, sharey=True)
+        for i, ax in enumerate(axes[0]):
+            if found.samples is None or found.table is None:
+                spread = found.spread[order, i]
+                ax.barh(at, found.values[order, i], xerr=spread, color=style.BLUE, height=0.7)
+            else:
+                _swarm(ax, found.samples[:, order, i], found.table[:, order])
+            ax.axvline(0, color=style.GREY, linewidth=0.6)
+            ax.set_title(style.plain(found.outputs[i]))
+        axes[0, 0].set_yticks(at, [style.plain(found.columns[k]) for k in order])
+        swarm = "SHAP value; colour: the column's value, low (dark) to high"
+        made.supxlabel(found.unit if found.samples is None else swarm, size=8)
+        made.suptitle(style.plain(title))
+    style.save(made, path)
 
 
 def _swarm(ax: Any, values: np.ndarray, table: np.ndarray) -> None:
     """One dot per sample and column, coloured by the rank of the column's value."""
+    from hmcbench.figures import style
+
     rng = np.random.default_rng(0)
     for k in range(values.shape[1]):
         ranks = np.argsort(np.argsort(table[:, k])) / max(1, len(table) - 1)
         height = k + rng.uniform(-0.25, 0.25, len(values))
-        ax.scatter(values[:, k], height, c=ranks, cmap="cividis", s=7, linewidths=0)
+        ax.scatter(values[:, k], height, c=ranks, cmap=style.SEQUENTIAL, s=7, linewidths=0)

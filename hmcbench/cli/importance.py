@@ -37,10 +37,10 @@ def importance_command(run: Path, data: str, method: str, samples: int, output: 
     from tabulate import tabulate
 
     from hmcbench import importance
-    from hmcbench.records import read
     from hmcbench.refit import refit
+    from hmcbench.trained import find_record
 
-    record = read(run)
+    record = find_record(run)
     refitted = refit(record, default_registry(), data)
     if method == "shap":
         found = importance.shap_values(refitted, samples)

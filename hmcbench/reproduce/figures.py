@@ -5,18 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hmcbench.cache import replacing
 from hmcbench.records import HISTORY, Record
 from hmcbench.reproduce.tables import Figure, PublishedTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe & Ito
 
 
 def draw(table: PublishedTable, records: Mapping[str, Sequence[Record]], folder: Path) -> list[Path]:
@@ -81,34 +78,30 @@ def histories(figure: Figure, records: Mapping[str, Record]) -> Series:
 
 
 def _draw(figure: Figure, series: Series, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Canvas
+    from hmcbench.figures import style
 
-    panels = len(series)
-    columns = 1 if panels == 1 else 2
-    height = -(-panels // columns)
-    canvas = Canvas(figsize=(6.4 * columns, 3.0 * height), layout="constrained")
-    FigureCanvasAgg(canvas)
-    axes: Any = canvas.subplots(height, columns, squeeze=False).ravel()
-    for ax, (title, rows) in zip(axes, series.items(), strict=False):
-        _panel(ax, title, rows, log=figure.kind == "history")
-    for ax in axes[panels:]:
-        ax.set_visible(False)
-    axes[0].legend(fontsize=8, ncols=2)
-    canvas.suptitle(figure.title, fontsize=11)
+    columns = 1 if len(series) == 1 else 2
+    height = -(-len(series) // columns)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        canvas.savefig(temporary, format="png", dpi=120)
+    with style.styled():
+        made, axes = style.figure(6.4 * columns, 3.0 * height, height, columns)
+        for ax, (title, rows) in zip(axes.flat, series.items(), strict=False):
+            for i, (label, values) in enumerate(rows.items()):
+                colour = style.OKABE_ITO[i % len(style.OKABE_ITO)]
+                at = np.arange(1, len(values) + 1)
+                ax.plot(at, values, label=style.plain(label), color=colour, linewidth=0.9)
+            _finish(ax, title, history=figure.kind == "history")
+        for ax in list(axes.flat)[len(series) :]:
+            ax.set_visible(False)
+        axes[0, 0].legend(ncols=2)
+        made.suptitle(style.plain(figure.title))
+    style.save(made, path)
 
 
-def _panel(ax: Axes, title: str, rows: Mapping[str, np.ndarray], *, log: bool) -> None:
-    for colour, (label, values) in zip(COLOURS * 3, rows.items(), strict=False):
-        ax.plot(np.arange(1, len(values) + 1), values, label=label, color=colour, linewidth=0.9)
-    if log:
+def _finish(ax: Axes, title: str, *, history: bool) -> None:
+    ax.set_title(title)
+    ax.set_xlabel("epoch" if history else "test sample")
+    if history:
         ax.set_yscale("log")
     else:
-        ax.axhline(0, color="#888888", linewidth=0.6)
-    ax.set_title(title, fontsize=9)
-    ax.set_xlabel("epoch" if log else "test sample", fontsize=8)
-    ax.tick_params(labelsize=8)
-    ax.spines[["top", "right"]].set_visible(False)
+        ax.axhline(0, color="#999999", linewidth=0.6)

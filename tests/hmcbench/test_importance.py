@@ -119,7 +119,7 @@ def test_what_is_not_the_records_model_is_refused(
     with pytest.raises(BadInput, match="reads no path"):
         refit(here, default_registry(), "somewhere")
     for args, says in (
-        ((tmp_path,), "holds no record.json"),
+        ((tmp_path,), "holds no record"),
         ((here.path, "--output", "x.jpg"), "ends in .png"),
         ((here.path, "--method", "magic"), "magic"),
     ):
