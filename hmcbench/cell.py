@@ -1,6 +1,6 @@
 """What happens in a cell, phase by phase: data in, numbers out. No processes, no pipes.
 
-``run_cell`` is the only place where a model meets data. It keeps the promise that test targets
+``Trial`` is the only place where a model meets data. It keeps the promise that test targets
 never reach a model: what ``fit`` gets is made from the train and validation rows, what ``predict``
 gets has no targets.
 """
@@ -12,7 +12,7 @@ import importlib.util
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,10 @@ from threadpoolctl import threadpool_limits
 from hmcbench import decisions, featurize, metrics, records, resources, trained
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.evaluation import Evaluation
-from hmcbench.interfaces import Dataset, Inputs, Labelled, ModelSpec, Run, Scores, Task
+from hmcbench.interfaces import Dataset, Fit, Inputs, Labelled, ModelSpec, Run, Scores, Task
 from hmcbench.plan import Cell, load_dataset
 from hmcbench.predictions import Predictions
-from hmcbench.registry import Registry, create, default_registry
+from hmcbench.registry import Registry, create, default_registry, load_object
 from hmcbench.splits import Split, make_split
 from hmcbench.suites import Protocol
 from hmcbench.views import Rows
@@ -36,55 +36,129 @@ if TYPE_CHECKING:
 LATENCY_RUNS, LATENCY_SECONDS, WARM_UP = 30, 2.0, 3
 
 
-def run_cell(cell: Cell, part: Path, work: str, device: str, report: Reporter) -> dict[str, Any]:
-    """Run all phases; write predictions and history into ``part``; return the record's content."""
+def run_cells(
+    cells: Sequence[Cell],
+    parts: Sequence[Path],
+    works: Sequence[str],
+    device: str,
+    reports: Sequence[Reporter],
+) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
+    """Run cells, those of one group together; yields every cell's place and what became of it.
+
+    What comes out is the record's content, or the exception that ended the cell; predictions and
+    history are in its ``parts`` by then. A cell of a group that fails leaves the others alone.
+    """
     registry = default_registry()
-    spec = registry.get("models", cell.model)
+    spec = registry.get("models", cells[0].model)
     for module in spec.requires:  # before the clock starts: nobody should pay for an import
         importlib.import_module(module)
     device = choose_device(device, spec)
-    memory = resources.MemoryWatch()
-    clock = resources.Clock(device)
-    started = time.perf_counter()
-    with threadpool_limits(limits=cell.threads):
+    ready: dict[int, tuple[Trial, Fit]] = {}
+    with threadpool_limits(limits=max(cell.threads for cell in cells)):
+        for i, cell in enumerate(cells):
+            try:
+                trial = Trial(registry, spec, cell, device, reports[i])
+                ready[i] = trial, trial.prepare(works[i])
+            except Exception as error:
+                yield i, error
+        outcomes = fit_all(spec, list(ready.values()))
+        for (i, (trial, fit)), outcome in zip(ready.items(), outcomes, strict=True):
+            try:
+                if outcome is not None:
+                    raise outcome
+                result: dict[str, Any] | Exception = trial.conclude(fit, parts[i])
+            except Exception as error:
+                result = error
+            yield i, result
+
+
+def fit_all(spec: ModelSpec, ready: Sequence[tuple[Trial, Fit]]) -> Sequence[Exception | None]:
+    """Fit one model, or several together; the exception of every fit that failed."""
+    for trial, _ in ready:
+        trial.report.phase("fit")
+    if len(ready) == 1:
+        trial, fit = ready[0]
+        seed_everything(fit.run.seed)
+        try:
+            with trial.clock.phase("fit"):
+                fit.model.fit(fit.train, fit.valid, fit.run)
+        except Exception as error:
+            return [error]
+        return [None]
+    if not ready:
+        return []
+    clock = resources.Clock(ready[0][0].clock.device)
+    with clock.phase("fit"):
+        outcomes: Sequence[Exception | None] = load_object(spec.fit_many)([fit for _, fit in ready])
+    if len(outcomes) != len(ready):
+        raise PluginError(
+            f"model {spec.name}: fit_many returned {len(outcomes)} entries for {len(ready)} fits"
+        )
+    for trial, _ in ready:  # what a cell would cost alone nobody measured: its share of the whole
+        trial.clock.seconds["fit_s"] = round(clock.seconds["fit_s"] / len(ready), 6)
+        trial.shared = True
+    return outcomes
+
+
+class Trial:
+    """One cell on its way: :meth:`prepare`, then its model is fitted, then :meth:`conclude`."""
+
+    def __init__(
+        self, registry: Registry, spec: ModelSpec, cell: Cell, device: str, report: Reporter
+    ) -> None:
+        self.registry, self.spec, self.cell, self.report = registry, spec, cell, report
+        self.memory = resources.MemoryWatch()
+        self.clock = resources.Clock(device)
+        self.seconds = 0.0  # spent before the fit
+        self.shared = False  # whether the time of the fit is a share of a common one
+
+    def prepare(self, work: str) -> Fit:
+        """Load, split and featurize; make the model."""
+        started = time.perf_counter()
+        cell, report, clock = self.cell, self.report, self.clock
         seed_everything(cell.seed)
         report.phase("load")
         with clock.phase("load"):
-            dataset, split = load(registry, cell)
+            self.dataset, self.split = load(self.registry, cell)
         report.phase("featurize")
         with clock.phase("featurize"):
-            views, cached = make_views(registry, spec, cell, dataset)
-        model = create(spec, cell.model_params)
-        task = dataset.task
-        run = Run(task, cell.seed, device, cell.threads, cell.profile, work, report)
-        report.phase("fit")
-        with clock.phase("fit"):
-            model.fit(side(dataset, views, split, "train"), side(dataset, views, split, "validation"), run)
+            self.views, self.cached = make_views(self.registry, self.spec, cell, self.dataset)
+        model = create(self.spec, cell.model_params)
+        train, valid = (side(self.dataset, self.views, self.split, n) for n in ("train", "validation"))
+        run = Run(self.dataset.task, cell.seed, clock.device, cell.threads, cell.profile, work, report)
+        self.seconds = time.perf_counter() - started
+        return Fit(model, train, valid, run)
+
+    def conclude(self, fit: Fit, part: Path) -> dict[str, Any]:
+        """Predict and score; write predictions and history into ``part``; return the record's content."""
+        started = time.perf_counter()
+        cell, report, clock, task, model = self.cell, self.report, self.clock, self.dataset.task, fit.model
         report.phase("predict")
-        predictions, timing = predict_all(model, spec, task, dataset, views, split, clock)
-    report.phase("score")
-    with clock.phase("score"):
-        thresholds, scored = score(registry, predictions)
-    predictions.save(part / records.NPZ)
-    with clock.phase("save"):
-        weights = trained.save_model(model, part / trained.FOLDER) if cell.keep_weights else None
-    report.write()
-    timing = {**clock.seconds, **timing, "views_cached": cached, "shared": False}
-    timing["total_s"] = round(time.perf_counter() - started, 4)
-    described = dict(model.describe()) if hasattr(model, "describe") else {}
-    return {
-        "model": {**cell.record["model"], **plain(described)},
-        "decision": {
-            "rule": decisions.rule_name(task, thresholds),
-            "thresholds": thresholds.to_json() if thresholds is not None else None,
-        },
-        "metrics": scored,
-        "weights": weights,
-        "timing": timing,
-        "memory": memory.stop(device),
-        "hardware": resources.hardware(device),
-        "versions": resources.versions(cell.preload),
-    }
+        predictions, timing = predict_all(model, self.spec, task, self.dataset, self.views, self.split, clock)
+        report.phase("score")
+        with clock.phase("score"):
+            thresholds, scored = score(self.registry, predictions)
+        predictions.save(part / records.NPZ)
+        with clock.phase("save"):
+            weights = trained.save_model(model, part / trained.FOLDER) if cell.keep_weights else None
+        report.write()
+        timing = {**clock.seconds, **timing, "views_cached": self.cached, "shared": self.shared}
+        total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
+        timing["total_s"] = round(total, 4)
+        described = dict(model.describe()) if hasattr(model, "describe") else {}
+        return {
+            "model": {**cell.record["model"], **plain(described)},
+            "decision": {
+                "rule": decisions.rule_name(task, thresholds),
+                "thresholds": thresholds.to_json() if thresholds is not None else None,
+            },
+            "metrics": scored,
+            "weights": weights,
+            "timing": timing,
+            "memory": self.memory.stop(clock.device),
+            "hardware": resources.hardware(clock.device),
+            "versions": resources.versions(cell.preload),
+        }
 
 
 def seed_everything(seed: int) -> None:

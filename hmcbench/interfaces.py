@@ -114,6 +114,11 @@ class ModelSpec(Spec):
             probabilities by a softmax per level for single-path tasks, a sigmoid otherwise).
         accelerated: whether it uses a GPU when there is one.
         transductive: whether a prediction depends, on purpose, on the other test samples.
+        fit_many: ``"module:name"`` of a function that fits several models of this spec at once:
+            ``fit_many(fits: Sequence[Fit]) -> Sequence[Exception | None]``, one entry per fit in the
+            same order, ``None`` where it went well. It must leave every model as its own ``fit``
+            would have (randomness from ``fit.run.seed`` alone). The planner then hands a model's
+            cells of one dataset to one process.
     """
 
     views: tuple[str, ...] = ()
@@ -123,6 +128,7 @@ class ModelSpec(Spec):
     scores: Literal["probability", "logit"] = "probability"
     accelerated: bool = False
     transductive: bool = False
+    fit_many: str = ""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -331,6 +337,16 @@ class Model(Protocol):
     def predict(self, inputs: Inputs) -> Scores:
         """Score samples, each independently of the others in ``inputs``."""
         ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """One of the fits that ``ModelSpec.fit_many`` is to do: a model, and what its ``fit`` would get."""
+
+    model: Any
+    train: Labelled
+    valid: Labelled
+    run: Run
 
 
 class Featurizer(Protocol):

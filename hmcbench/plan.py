@@ -42,6 +42,7 @@ class Cell:
     preload: tuple[str, ...] = ()
     accelerated: bool = False
     keep_weights: bool = True
+    group: str = ""  # cells of one group, if it has a name, are fitted together in one process
 
     @property
     def label(self) -> str:
@@ -282,6 +283,7 @@ def _cell(
         memory_mb=profile.memory_mb,
         preload=_preload(registry, spec, params, data),
         accelerated=spec.accelerated,
+        group=f"{dataset.fingerprint} {spec.name}" if spec.fit_many else "",
     )
 
 

@@ -85,7 +85,7 @@ def execute(
         git = resources.git_revision()
         preload = dict.fromkeys(name for cell in todo for name in cell.preload)
         executor = LocalExecutor(places, tuple(preload), max(c.threads for c in todo))
-        events = executor.run(_jobs(todo, folder))
+        events = executor.run(_jobs(grouped(todo), folder))
         try:
             with _terminate_as_interrupt():
                 for event in events:
@@ -130,12 +130,23 @@ def slots(device: str, jobs: int, cells: Sequence[Cell]) -> list[str]:
     return [f"cuda:{gpus[int(index)]}"]
 
 
-def _jobs(cells: Sequence[Cell], folder: Path) -> Iterator[Job]:
-    """Jobs in plan order; a cell's folders are made when its turn comes."""
+def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Cells that are fitted together, in the place of the first of them; every other cell by itself."""
+    groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        work = folder.parent / "work" / cell.key[:16]
-        work.mkdir(parents=True, exist_ok=True)
-        yield Job(cell, records.begin(folder, cell.key), work)
+        groups.setdefault(cell.group or cell.key, []).append(cell)
+    return list(groups.values())
+
+
+def _jobs(groups: Sequence[Sequence[Cell]], folder: Path) -> Iterator[list[Job]]:
+    """Jobs in plan order; a cell's folders are made when its turn comes."""
+    for cells in groups:
+        jobs = []
+        for cell in cells:
+            work = folder.parent / "work" / cell.key[:16]
+            work.mkdir(parents=True, exist_ok=True)
+            jobs.append(Job(cell, records.begin(folder, cell.key), work))
+        yield jobs
 
 
 def finish(event: Event, folder: Path, git: str | None) -> records.Record:
@@ -166,7 +177,8 @@ def read_result(event: Event) -> dict[str, Any]:
     """The worker's own result, or the cause of its death."""
     if event.killed == "time-out":
         limit = event.job.cell.time_limit
-        return _failed("time-out", f"ended after its limit of {limit:g} s (--timeout S sets another)")
+        each = " for each of the cells fitted together" if event.job.cell.group else ""
+        return _failed("time-out", f"ended after its limit of {limit:g} s{each} (--timeout S sets another)")
     if event.killed:
         return _failed(event.killed, "the cell used more memory than its limit")
     try:

@@ -1,6 +1,6 @@
-"""One cell in one process: load, split, featurize, fit, predict, score.
+"""One cell, or several that are fitted together, in one process.
 
-The runner hands over a cell as plain data, a folder to fill and two pipe ends. What the worker
+The runner hands over cells as plain data, a folder for each to fill and two pipe ends. What the worker
 leaves in the folder (``result.json``, ``predictions.npz``, ``history.csv``, ``log.txt``) becomes the
 record; a worker that dies leaves a log and its exit status, which the runner turns into a cause.
 """
@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,38 +31,55 @@ RESULT, LOG = "result.json", "log.txt"
 
 
 def main(
-    cell: Cell,
-    folder: str,
-    work: str,
+    cells: Sequence[Cell],
+    folders: Sequence[str],
+    works: Sequence[str],
     device: str,
     environment: Mapping[str, str],
     progress: Connection,
     alive: Connection,
 ) -> None:
-    """Entry point of the process. Never raises; the outcome is ``result.json``."""
+    """Entry point of the process. Never raises; the outcome is one ``result.json`` per cell."""
     _detach(alive)
     os.environ.clear()  # the fork server may be older than what the runner was told since
     os.environ.update(environment)
-    part = Path(folder)
-    _redirect(part / LOG)
+    parts = [Path(folder) for folder in folders]
+    _redirect(parts[0] / LOG)
+    for part in parts[1:]:  # one process, one log; who has a record of failure must find it
+        with suppress(OSError):
+            os.link(parts[0] / LOG, part / LOG)
     if device.startswith("cuda:"):  # the cell sees one GPU, and calls it cuda:0
         os.environ["CUDA_VISIBLE_DEVICES"] = device.partition(":")[2]
         device = "cuda:0"
+    reports = [Reporter(progress, part / records.HISTORY, i) for i, part in enumerate(parts)]
+    left = dict(enumerate(reports))
     try:
         # the imports come after the process is on its own: they may take seconds, or fail
-        from hmcbench.cell import run_cell
+        from hmcbench.cell import run_cells
 
-        result: dict[str, Any] = {"status": "ok", "cause": None, "message": ""}
-        result |= run_cell(cell, part, work, device, Reporter(progress, part / records.HISTORY))
+        for index, outcome in run_cells(cells, parts, works, device, reports):
+            _conclude(left.pop(index), parts[index], outcome)
     except BaseException as error:  # whatever a plugin raises becomes a record
-        result = failure(error)
-        if not isinstance(error, HmcbenchError):
-            traceback.print_exc()
-    write_atomic(part / RESULT, records.dump(result))
+        for index, report in left.items():
+            _conclude(report, parts[index], error)
     sys.stdout.flush()
     sys.stderr.flush()
     progress.close()
     os._exit(0)  # plugin threads and exit hooks have no say in when a cell ends
+
+
+def _conclude(report: Reporter, part: Path, outcome: Mapping[str, Any] | BaseException) -> None:
+    """Write the result of a cell, or what became of it, and tell the runner that it has ended."""
+    if isinstance(outcome, BaseException):
+        result = failure(outcome)
+        if not isinstance(outcome, HmcbenchError):
+            traceback.print_exception(outcome)
+    else:
+        result = {"status": "ok", "cause": None, "message": ""} | dict(outcome)
+    write_atomic(part / RESULT, records.dump(result))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    report.ended()
 
 
 def failure(error: BaseException) -> dict[str, Any]:
@@ -80,14 +97,21 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 
 class Reporter:
-    """``Run.report``: sends progress to the runner and collects the history."""
+    """``Run.report``: sends progress to the runner and collects the history.
 
-    def __init__(self, progress: Connection, history: Path) -> None:
-        self._progress, self._history = progress, history
+    Args:
+        cell: the place of the cell among those of this process.
+    """
+
+    def __init__(self, progress: Connection, history: Path, cell: int = 0) -> None:
+        self._progress, self._history, self._cell = progress, history, cell
         self._rows: list[dict[str, float]] = []
 
     def phase(self, name: str) -> None:
         self._send({"phase": name})
+
+    def ended(self) -> None:
+        self._send({"ended": True})
 
     def __call__(self, done: int, total: int, **values: float) -> None:
         self._send({"done": int(done), "total": int(total)})
@@ -95,7 +119,7 @@ class Reporter:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         with suppress(OSError):  # the runner is gone; the watchdog ends this process
-            self._progress.send(dict(message))
+            self._progress.send({"cell": self._cell, **message})
 
     def write(self) -> None:
         """``history.csv``: one row per report, a column per value that was ever reported."""

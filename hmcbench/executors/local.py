@@ -1,5 +1,6 @@
 """Runs cells on this machine: one process each, a slot per device, limits on time and memory.
 
+Cells that are fitted together share a process, which may then use what all of them may use.
 Processes come from a fork server that has imported what the plan needs and nothing else ran in,
 so a cell starts in a fraction of a second. Where there is no fork, each is spawned.
 """
@@ -50,7 +51,8 @@ class Event:
 
 @dataclass
 class _Running:
-    job: Job
+    jobs: Sequence[Job]  # one, or several that are fitted together
+    waiting: list[Job]  # those that have not ended
     device: str
     process: Any
     progress: connection.Connection
@@ -61,7 +63,7 @@ class _Running:
 
 
 class LocalExecutor:
-    """A pool of slots. Each slot holds one cell at a time and names its device.
+    """A pool of slots. Each slot holds one process at a time and names its device.
 
     Args:
         devices: one entry per slot: ``cpu``, ``auto`` or ``cuda:ID``.
@@ -79,16 +81,20 @@ class LocalExecutor:
         if "forkserver" in methods:
             self._context.set_forkserver_preload(["hmcbench.worker", "hmcbench.cell", *preload])
 
-    def run(self, jobs: Iterator[Job]) -> Generator[Event, None, None]:
-        """Run all jobs; yields events as they happen. Closing the generator ends what runs."""
+    def run(self, groups: Iterator[Sequence[Job]]) -> Generator[Event, None, None]:
+        """Run all jobs, those of a group in one process; yields events as they happen.
+
+        Closing the generator ends what runs.
+        """
         try:
             waiting = True
             while waiting or self._running:
                 while waiting and self._free:
-                    job = next(jobs, None)
-                    waiting = job is not None
-                    if job is not None:
-                        yield self._start(job, self._free.pop(0))
+                    jobs = next(groups, None)
+                    waiting = jobs is not None
+                    if jobs is not None:
+                        self._start(jobs, self._free.pop(0))
+                        yield from (Event("started", job) for job in jobs)
                 yield from self._wait()
         finally:
             self.close()
@@ -100,19 +106,26 @@ class LocalExecutor:
             running.process.join()
         self._running.clear()
 
-    def _start(self, job: Job, device: str) -> Event:
+    def _start(self, jobs: Sequence[Job], device: str) -> None:
         receive, send = self._context.Pipe(duplex=False)
         watch, hold = self._context.Pipe(duplex=False)  # the worker ends when our end closes
         process = self._context.Process(
             target=worker.main,
-            args=(job.cell, str(job.part), str(job.work), device, dict(os.environ), send, watch),
+            args=(
+                [job.cell for job in jobs],
+                [str(job.part) for job in jobs],
+                [str(job.work) for job in jobs],
+                device,
+                dict(os.environ),
+                send,
+                watch,
+            ),
             daemon=False,
         )
         process.start()
         send.close()
         watch.close()
-        self._running.append(_Running(job, device, process, receive, hold, time.monotonic()))
-        return Event("started", job)
+        self._running.append(_Running(jobs, [*jobs], device, process, receive, hold, time.monotonic()))
 
     def _wait(self) -> Iterator[Event]:
         """Wait for news of any cell, at most a tick; never for one channel alone."""
@@ -124,36 +137,43 @@ class LocalExecutor:
         for running in list(self._running):
             yield from self._messages(running)
             if running.process.exitcode is not None or not running.process.is_alive():
-                yield self._end(running)
+                yield from self._end(running)
             else:
                 self._enforce(running)
 
     def _messages(self, running: _Running) -> Iterator[Event]:
         try:
             while not running.progress.closed and running.progress.poll():
-                yield Event("progress", running.job, message=running.progress.recv())
+                message = running.progress.recv()
+                job = running.jobs[message.pop("cell")]
+                if message.get("ended"):
+                    running.waiting.remove(job)
+                    yield Event("ended", job, exit=0, seconds=time.monotonic() - running.started)
+                else:
+                    yield Event("progress", job, message=message)
         except (EOFError, OSError):
             running.progress.close()
         except Exception:  # a message that cannot be read is not worth a cell
             running.progress.close()
 
     def _enforce(self, running: _Running) -> None:
-        """Kill the process tree of a cell that broke its time or memory limit."""
+        """Kill the process tree of a process that broke the limits of its cells on time or memory."""
         now = time.monotonic()
-        if now - running.started > running.job.cell.time_limit:
+        cells = [job.cell for job in running.jobs]
+        if now - running.started > sum(cell.time_limit for cell in cells):
             running.killed = "time-out"
         elif now - running.memory_checked > MEMORY_EVERY_S:
             running.memory_checked = now
-            limit = running.job.cell.memory_mb * 1e6 or 0.9 * resources.total_memory() / max(
-                1, len(self._running)
-            )
+            limit = sum(cell.memory_mb for cell in cells) * 1e6
+            limit = limit or 0.9 * resources.total_memory() / max(1, len(self._running))
             if resources.tree_memory(running.process.pid) > limit:
                 running.killed = "out of memory"
         if running.killed:
             worker.end_group(running.process.pid)
             running.process.join()
 
-    def _end(self, running: _Running) -> Event:
+    def _end(self, running: _Running) -> Iterator[Event]:
+        """The end of a process is the end of all its cells that have not ended yet."""
         worker.end_group(running.process.pid)  # grandchildren that outlived the cell
         running.process.join()
         exit_status = running.process.exitcode
@@ -164,4 +184,5 @@ class LocalExecutor:
         self._running.remove(running)
         self._free.append(running.device)
         seconds = time.monotonic() - running.started
-        return Event("ended", running.job, exit=exit_status, killed=running.killed, seconds=seconds)
+        for job in running.waiting:
+            yield Event("ended", job, exit=exit_status, killed=running.killed, seconds=seconds)

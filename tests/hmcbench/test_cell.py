@@ -79,7 +79,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) -> None:
     plan = make_plan(parse_suite(SUITE, "s"), registry, Choices())
     (cell,) = plan.cells
-    result = cells.run_cell(cell, tmp_path, str(tmp_path), "cpu", Recorder())  # type: ignore[arg-type]
+    recorder: Any = Recorder()
+    ((_, result),) = cells.run_cells([cell], [tmp_path], [str(tmp_path)], "cpu", [recorder])
+    assert isinstance(result, dict), result
     train, valid = (x for x in SEEN if hasattr(x, "targets"))
     counts = cell.record["split"]["counts"]
     assert (len(train), len(valid)) == (counts["train"], counts["validation"])

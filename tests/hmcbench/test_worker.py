@@ -26,15 +26,15 @@ def test_exceptions_become_causes(error: BaseException, cause: str, message: str
 
 def test_reports_drive_progress_and_become_the_history(tmp_path: Path) -> None:
     receive, send = Pipe(duplex=False)
-    report = Reporter(send, tmp_path / "history.csv")
+    report = Reporter(send, tmp_path / "history.csv", cell=3)
     report.phase("fit")
     report(1, 2, loss=0.5)
     report(2, 2, loss=0.25, accuracy=0.75)
     report.write()
     assert [receive.recv() for _ in range(3)] == [
-        {"phase": "fit"},
-        {"done": 1, "total": 2},
-        {"done": 2, "total": 2},
+        {"cell": 3, "phase": "fit"},
+        {"cell": 3, "done": 1, "total": 2},
+        {"cell": 3, "done": 2, "total": 2},
     ]
     assert (tmp_path / "history.csv").read_text() == "step,loss,accuracy\n1,0.5,\n2,0.25,0.75\n"
     receive.close()
