@@ -16,7 +16,7 @@ from hmcbench import resources
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import DatasetSpec, ModelSpec, Scores
-from hmcbench.plan import Choices, make_plan
+from hmcbench.plan import Cell, Choices, make_plan
 from hmcbench.registry import Registry
 from hmcbench.suites import parse_suite
 from hmcbench.testing import temporary_plugin, tiny_dataset
@@ -76,12 +76,17 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
         yield found
 
 
+def run_alone(cell: Cell, part: Path) -> dict[str, Any]:
+    recorder: Any = Recorder()
+    ((_, result),) = cells.run_cells([cell], [part], [str(part)], "cpu", [recorder])
+    assert isinstance(result, dict), result
+    return result
+
+
 def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) -> None:
     plan = make_plan(parse_suite(SUITE, "s"), registry, Choices())
     (cell,) = plan.cells
-    recorder: Any = Recorder()
-    ((_, result),) = cells.run_cells([cell], [tmp_path], [str(tmp_path)], "cpu", [recorder])
-    assert isinstance(result, dict), result
+    result = run_alone(cell, tmp_path)
     train, valid = (x for x in SEEN if hasattr(x, "targets"))
     counts = cell.record["split"]["counts"]
     assert (len(train), len(valid)) == (counts["train"], counts["validation"])
@@ -127,8 +132,7 @@ def test_what_a_model_saves_is_kept_and_recorded(
     def kept(cell: Any, name: str) -> tuple[Any, bool]:
         part = tmp_path / name
         part.mkdir()
-        result = cells.run_cell(cell, part, str(part), "cpu", Recorder())  # type: ignore[arg-type]
-        return result["weights"], (part / "model").exists()
+        return run_alone(cell, part)["weights"], (part / "model").exists()
 
     assert kept(yes, "cannot") == (None, False)  # Spy has no save
     registry.get("models", "spy").factory = Keeper
