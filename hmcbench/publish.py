@@ -28,6 +28,7 @@ from hmcbench.predictions import Predictions
 from hmcbench.records import HISTORY, NPZ, SUITE, Record
 
 README = "README.md"
+TABLES = "tables"  # published tables run again (hmcbench reproduce): numbers, verdicts, figures
 
 
 def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
@@ -73,6 +74,9 @@ def _publish_suite(found: Sequence[Record], folder: Path) -> list[Path]:
     _make(there)
     for record in found:
         _publish_record(record, there)
+    for tables in sorted({r.path.parent.parent / TABLES for r in found}):
+        if tables.is_dir():
+            shutil.copytree(tables, folder / TABLES, dirs_exist_ok=True)
     info = next((i for r in found if (i := read_info(r.path.parent.parent)) is not None), None)
     if info is not None:
         write_atomic(

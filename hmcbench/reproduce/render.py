@@ -86,7 +86,7 @@ def to_json(result: Result) -> str:
         "table": table.name,
         "title": table.title,
         "source": table.source,
-        "suite": table.suite,
+        "suite": Path(table.suite).stem,
         "metrics": list(table.metrics),
         "facts": dict(result.facts),
         "notes": list(result.notes),

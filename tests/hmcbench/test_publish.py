@@ -39,6 +39,8 @@ def test_records_and_tables_of_every_suite(fabricate: Fabricate, runs: Path, res
     other = fabricate("a", folder=runs / "more" / "records", suite={"name": "more"}, key="a" * 64)
     info = {"suite": {"name": "smoke", "columns": ["exact_match"]}, "published": [], "cells": []}
     (runs / "smoke" / "suite.json").write_text(json.dumps(info))
+    (runs / "smoke" / "tables").mkdir()
+    (runs / "smoke" / "tables" / "paper-1.md").write_text("# paper-1")
     written = publish(runs, results)
     assert [str(p.relative_to(results)) for p in written] == [
         "more/README.md",
@@ -51,6 +53,7 @@ def test_records_and_tables_of_every_suite(fabricate: Fabricate, runs: Path, res
     ]
     assert files(results) == {str(p.relative_to(results)) for p in written} | {
         "smoke/suite.json",
+        "smoke/tables/paper-1.md",
         f"smoke/records/{first.path.name}/record.json",
         f"smoke/records/{first.path.name}/predictions.npz",
         f"smoke/records/{first.path.name}/history.csv",
