@@ -89,7 +89,7 @@ def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BadI
     """The error for a name that is not there: the name, close matches, and what exists."""
     names = sorted(known)
     guess = close_matches(value, names)
-    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return BadInput(
         f"unknown {kind} {value!r}" + (f"; {guess}" if guess else ""),
         allowed=f"known: {listed}" if names else f"there is no {kind}",

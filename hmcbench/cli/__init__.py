@@ -90,6 +90,9 @@ def main(args: Sequence[str] | None = None) -> None:
         fail(str(error), error.exit_status)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
+    except click.exceptions.NoArgsIsHelpError as help_:  # a group of commands, and none of them named
+        click.echo(help_.format_message())
+        sys.exit(0)
     except click.ClickException as error:
         fail(_usage(error), 2)
     except (click.Abort, KeyboardInterrupt):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+
+import click
 
 from hmcbench.errors import BadInput
 
@@ -18,6 +21,13 @@ def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:
             raise BadInput(f"{option} {key.strip()} is given twice")
         out[key.strip()] = value.strip()
     return out
+
+
+def number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    """Callback of an option: refuse ``nan``, which every range lets through."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number")
+    return value
 
 
 def duration(seconds: float) -> str:

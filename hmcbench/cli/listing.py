@@ -90,7 +90,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     \b
     Example:
       hmcbench show model hffnet-2d
-      hmcbench show metric hf1_samples
+      hmcbench show metric level2_accuracy
     """
     import json
 
@@ -103,6 +103,10 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         info = load_suite(registry, name).info()
         click.echo(json.dumps(info, indent=1, default=list) if as_json else _suite_text(info))
         return
+    if kind == "metric":
+        from hmcbench.metrics import find_spec
+
+        name = find_spec(registry.specs("metrics"), name).name  # level2_accuracy: level{k}_accuracy
     name, _, variant = name.partition(":")
     spec = registry.get(f"{kind}s", name.partition("[")[0])
     if variant and not spec.variant:

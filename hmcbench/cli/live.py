@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli.common import duration
+from hmcbench.cli.timeleft import TimeLeft
 
 if TYPE_CHECKING:
     from hmcbench.executors.local import Event
@@ -52,9 +53,34 @@ class Silent:
         pass
 
 
-def view(todo: Sequence[Cell], jobs: int) -> Silent:
+def view(todo: Sequence[Cell], jobs: int, done: Sequence[Record] = ()) -> Silent:
     """The live table where there is a terminal, plain lines otherwise."""
-    return Live(todo, jobs) if sys.stdout.isatty() else Lines(todo, jobs)
+    took = {
+        (r.data["dataset"]["name"], r.data["model"]["label"]): float(r.data["timing"]["total_s"])
+        for r in done
+        if r.ok
+    }
+    left = TimeLeft(todo, jobs, took)
+    return Live(todo, left) if sys.stdout.isatty() else Lines(todo, left)
+
+
+def feed(left: TimeLeft, event: Event, record: Record | None) -> None:
+    """Tell what happened to the one who reckons the time."""
+    cell = event.job.cell
+    if event.kind == "started":
+        left.started(cell)
+    elif record is not None:
+        left.ended(cell, event.seconds, record.ok)
+    elif "phase" in event.message:
+        left.phase(cell, event.message["phase"])
+    elif "done" in event.message:
+        left.progress(cell, event.message["done"], event.message["total"])
+
+
+def left_text(left: TimeLeft) -> str:
+    """``about 3:20 left``."""
+    seconds = left.seconds()
+    return "time left: not known yet" if seconds is None else f"about {duration(seconds)} left"
 
 
 def result_text(record: Record) -> str:
@@ -69,19 +95,18 @@ def result_text(record: Record) -> str:
 class Lines(Silent):
     """One line when a cell starts and one when it ends; no control characters."""
 
-    def __init__(self, todo: Sequence[Cell], jobs: int) -> None:
-        self._total, self._done, self._jobs = len(todo), 0, jobs
-        self._began = time.monotonic()
+    def __init__(self, todo: Sequence[Cell], left: TimeLeft) -> None:
+        self._total, self._done, self._left = len(todo), 0, left
 
     def __call__(self, event: Event, record: Record | None) -> None:
+        feed(self._left, event, record)
         cell = event.job.cell
         name = f"{cell.dataset} x {cell.label} fold {cell.fold} seed {cell.seed}"
         if event.kind == "started":
             click.echo(f"start  {name}")
         elif record is not None:
             self._done += 1
-            left = (time.monotonic() - self._began) / self._done * (self._total - self._done)
-            about = f", about {duration(left)} left" if self._done < self._total else ""
+            about = f", {left_text(self._left)}" if self._done < self._total else ""
             click.echo(
                 f"end    {name}: {result_text(record)} ({duration(event.seconds)};"
                 f" {self._done} of {self._total}{about})"
@@ -91,17 +116,16 @@ class Lines(Silent):
 class Live(Silent):
     """A table of cells with their phase, and a bar for what is done, refreshed four times a second."""
 
-    def __init__(self, todo: Sequence[Cell], jobs: int) -> None:
+    def __init__(self, todo: Sequence[Cell], left: TimeLeft, console: Any = None) -> None:
         from rich.console import Console
         from rich.live import Live as RichLive
 
         self._cells = list(todo)
         self._state: dict[str, tuple[str, str]] = {c.key: ("waiting", "") for c in todo}
-        self._started: dict[str, float] = {}
-        self._took: dict[str, float] = {}
-        self._share: dict[str, float] = {}
-        self._jobs = jobs
-        self._live = RichLive(console=Console(), refresh_per_second=4, get_renderable=self._render)
+        self._begun: dict[str, float] = {}  # when the phase began that reports its steps
+        self._done: set[str] = set()
+        self._left = left
+        self._live = RichLive(console=console or Console(), refresh_per_second=4, get_renderable=self._render)
 
     def __enter__(self) -> Live:
         self._live.__enter__()
@@ -111,43 +135,26 @@ class Live(Silent):
         self._live.__exit__(*exc)
 
     def __call__(self, event: Event, record: Record | None) -> None:
+        feed(self._left, event, record)
         key = event.job.cell.key
         if event.kind == "started":
-            self._started[key] = time.monotonic()
             self._state[key] = ("starting", "")
         elif event.kind == "progress":
             self._progress(key, event.message)
         elif record is not None:
-            self._took[key] = event.seconds
+            self._done.add(key)
             self._state[key] = ("done" if record.ok else "failed", result_text(record))
 
     def _progress(self, key: str, message: dict[str, Any]) -> None:
         if "phase" in message:
+            self._begun[key] = time.monotonic()
             self._state[key] = (message["phase"], "")
             return
         done, total = message["done"], max(1, message["total"])
-        self._share[key] = min(1.0, done / total)
-        spent = time.monotonic() - self._started[key]
-        left = spent / max(done, 1) * (total - done)
-        bar = "━" * round(12 * done / total)
-        self._state[key] = ("fit", f"{bar:<12} {done}/{total}, {duration(left)} left")
-
-    def _left(self) -> str:
-        """Seconds left, from the cells that ended and the shares of those that run."""
-        now = time.monotonic()
-        running = {k: now - t for k, t in self._started.items() if k not in self._took}
-        known = [
-            *self._took.values(),
-            *(s / self._share[k] for k, s in running.items() if self._share.get(k)),
-        ]
-        if not known:
-            return "time left: not known yet"
-        usual = sum(known) / len(known)
-        waiting = len(self._cells) - len(self._started)
-        rest = sum(
-            max(0.0, s / self._share[k] - s) if self._share.get(k) else usual for k, s in running.items()
-        )
-        return f"about {duration((waiting * usual + rest) / self._jobs)} left"
+        spent = time.monotonic() - self._begun.setdefault(key, time.monotonic())
+        left = spent / max(done, 1) * max(0, total - done)
+        bar = "━" * round(12 * min(1.0, done / total))
+        self._state[key] = (self._state[key][0], f"{bar:<12} {done}/{total}, {duration(left)} left")
 
     def _render(self) -> Any:
         from rich.console import Group
@@ -163,12 +170,12 @@ class Live(Silent):
             state, detail = self._state[cell.key]
             row = (cell.dataset, cell.label, str(cell.fold), str(cell.seed), state, detail)
             table.add_row(*(Text(part) for part in row), style=styles.get(state, ""))
-        done = len(self._took)
+        done = len(self._done)
         bar = ProgressBar(total=max(1, len(self._cells)), completed=done, width=40)
-        return Group(table, bar, Text(f"{done} of {len(self._cells)} cells, {self._left()}"))
+        return Group(table, bar, Text(f"{done} of {len(self._cells)} cells, {left_text(self._left)}"))
 
     def _visible(self, most: int = 20) -> list[Cell]:
         """The cells around the running ones: a plan of hundreds must not fill the screen."""
-        first = next((i for i, c in enumerate(self._cells) if c.key not in self._took), 0)
+        first = next((i for i, c in enumerate(self._cells) if c.key not in self._done), 0)
         start = max(0, min(first - most // 2, len(self._cells) - most))
         return self._cells[start : start + most]

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli import INTERRUPTED
-from hmcbench.cli.common import pairs
+from hmcbench.cli.common import number, pairs
 from hmcbench.errors import BadInput
 from hmcbench.registry import default_registry
 
 if TYPE_CHECKING:
     from hmcbench.plan import Plan
     from hmcbench.runner import Outcome
+
+MOST = 1000  # seeds, or splits: a slip of the finger must not plan a million cells
 
 
 @click.command("run")
@@ -31,10 +33,18 @@ if TYPE_CHECKING:
     "--profile", default="", metavar="NAME", help="quick, standard or paper; the suite's first if absent."
 )
 @click.option(
-    "--seeds", default=0, type=click.IntRange(0), metavar="N", help="Seeds 0..N-1; 0: as the profile says."
+    "--seeds",
+    default=0,
+    type=click.IntRange(0, MOST),
+    metavar="N",
+    help="Seeds 0..N-1; 0: as the profile says.",
 )
 @click.option(
-    "--splits", default=0, type=click.IntRange(0), metavar="N", help="Random splits; 0: as the suite says."
+    "--splits",
+    default=0,
+    type=click.IntRange(0, MOST),
+    metavar="N",
+    help="Random splits; 0: as the suite says.",
 )
 @click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
 @click.option(
@@ -43,7 +53,8 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout",
     default=0.0,
-    type=click.FloatRange(0),
+    type=click.FloatRange(0, 1e9),
+    callback=number,
     metavar="S",
     help="Seconds per cell; 0: the profile's.",
 )
@@ -93,7 +104,7 @@ def run_command(**options: Any) -> int:
         if quiet:
             click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
         return 0
-    view = live.Silent() if quiet else live.view(todo, options["jobs"])
+    view = live.Silent() if quiet else live.view(todo, options["jobs"], runner.existing(plan, out))
     with view:
         outcome = runner.execute(
             plan,

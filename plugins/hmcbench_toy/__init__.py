@@ -5,7 +5,7 @@ from __future__ import annotations
 from hmcbench import DatasetSpec, ModelSpec, Param, SuiteSpec, hookimpl
 
 _PARAMS = {
-    "samples": Param(200, "how many samples", low=10),
+    "samples": Param(200, "how many samples", low=10, high=1_000_000),
     "noise": Param(0.5, "half the width of the noise; the class signatures are integers", low=0.0),
     "seed": Param(0, "another seed draws other data", low=0),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,17 @@ FLAGS = [
     (["run", "--suite", "smoke", "--profile", "qick"], "did you mean 'quick'"),
     (["run", "--suite", "smoke", "--seeds", "-1"], "--seeds"),
     (["run", "--suite", "smoke", "--seeds", "x"], "--seeds"),
+    (["run", "--suite", "smoke", "--seeds", "100000"], "--seeds"),
+    (["run", "--suite", "smoke", "--splits", "1001"], "--splits"),
     (["run", "--suite", "smoke", "--jobs", "0"], "--jobs"),
     (["run", "--suite", "smoke", "--timeout", "-3"], "--timeout"),
+    (["run", "--suite", "smoke", "--timeout", "nan"], "nan"),
+    (["run", "--suite", "smoke", "--timeout", "inf"], "--timeout"),
     (["run", "--suite", "smoke", "--rerun", "some"], "--rerun"),
+    (["run", "--suite", ""], "unknown suite"),
+    (["run", "--suite", "/"], "cannot be read"),
+    (["run", "--suite", "smoke", "--model", ""], "the form is"),
+    (["run", "--suite", "sem-failure", "--model", "timm:"], "the form is"),
     (["run", "--suite", "smoke", "--device", "tpu"], "allowed: auto, cpu"),
     (["run", "--suite", "smoke", "--device", "cuda:x"], "cuda:N"),
     (["run", "--suite", "smoke", "--device", "cuda:77"], "not here"),
@@ -59,8 +68,11 @@ FLAGS = [
     (["run", "--suite", "smoke", "--set", "nobody.x=3"], "unknown model or dataset"),
     (["run", "--suite", "smoke", "--set", "toy-tree.sample=3"], "did you mean 'samples'"),
     (["run", "--suite", "smoke", "--set", "toy-tree.samples=many"], "a whole number"),
+    (["run", "--suite", "smoke", "--set", "toy-tree.samples=999999999999"], "at most 1e+06"),
+    (["run", "--suite", "smoke", "--set", "toy-tree.noise=nan"], "a number"),
     (["run", "--suite", "smoke", "--set", "a.b=1", "--set", "a.b=2"], "given twice"),
     (["run", "--suite", "smoke", "--data", "toy-tree"], "NAME=PATH"),
+    (["run", "--suite", "smoke", "--data", "toy-tree="], "NAME=PATH"),
     (["run", "--suite", "smoke", "--data", "toy=x"], "unknown dataset"),
     (["run", "--suite", "smoke", "--data", "toy-tree=x"], "reads no path"),
     (["run", "--suite", "sem-failure", "--data", "sem-failure=no/such/folder"], "no/such/folder"),
@@ -68,6 +80,9 @@ FLAGS = [
     (["list", "modls"], "modls"),
     (["show", "model", "prio"], "did you mean 'prior'"),
     (["show", "thing", "prior"], "thing"),
+    (["show", "metric", "level2_acuracy"], "more. hmcbench list metrics"),
+    (["show", "metric", "level0_accuracy"], "unknown metric"),
+    (["show", "suite", "smoke", "extra"], "extra"),
     (["show", "model", "prior:x"], "takes no :variant"),
     (["show", "suite", "none-such"], "unknown suite"),
     (["leaderboard", "no-such-folder"], "no folder"),
@@ -75,6 +90,8 @@ FLAGS = [
     (["rescore", "no-such-folder"], "no folder"),
     (["publish", "no-such-folder"], "no folder"),
     (["data", "lint"], "PATH"),
+    (["data", "lnit", "x"], "lnit"),
+    (["data", "lint", os.devnull], "holds no image. allowed: sub-folders"),
     (["data", "lint", "no-such-folder"], "no-such-folder"),
     (["data", "lint", "no-such-folder", "--as", "toy-tree"], "reads no files"),
     (["score"], "--hierarchy"),

@@ -28,6 +28,17 @@ def test_no_arguments_shows_the_commands(cli: Callable[..., Any]) -> None:
     assert all(name in ended.out for name in COMMANDS)
 
 
+def test_a_group_of_commands_alone_shows_its_help(cli: Callable[..., Any]) -> None:
+    ended = cli("data")
+    assert ended.status == 0
+    assert "lint" in ended.out
+
+
+@pytest.mark.parametrize("name", ["level2_accuracy", "level{k}_accuracy", "level1_accuracy_coherent"])
+def test_a_metric_is_shown_by_the_id_that_a_table_has(cli: Callable[..., Any], name: str) -> None:
+    assert "level{k}_accuracy" in cli("show", "metric", name).out
+
+
 def test_the_version(cli: Callable[..., Any]) -> None:
     assert cli("--version").out.startswith("hmcbench ")
 
