@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -82,35 +83,48 @@ class TimeLeft:
         """Seconds left; None while nothing is known, 0 when nothing is left."""
         if not self._waiting and not self._running:
             return 0.0
+        expected = _Expected(self._seen(), self._earlier)
         now, rest = self._clock(), 0.0
-        seen = [*self._ended]
-        for key, total in self._total.items():
-            if key in self._running:
-                seen.append(_Seen(self._running[key], total, total - self._before(self._running[key])))
         for key, cell in self._running.items():
-            whole = self._total.get(key) or self._expected(cell, seen)
-            if whole is None:
-                return None
-            rest += max(0.0, whole - (now - self._started[key]))
-        for cell in self._waiting.values():
-            whole = self._expected(cell, seen)
-            if whole is None:
-                return None
-            rest += whole
-        return rest / max(1, min(self._jobs, len(self._waiting) + len(self._running)))
+            whole = self._total.get(key) or expected.of(cell)
+            rest += max(whole - (now - self._started[key]), 0.0)
+        rest += sum(map(expected.of, self._waiting.values()))
+        return (
+            None
+            if math.isnan(rest)
+            else rest / max(1, min(self._jobs, len(self._waiting) + len(self._running)))
+        )
 
-    def _expected(self, cell: Cell, seen: Sequence[_Seen]) -> float | None:
+    def _seen(self) -> list[_Seen]:
+        """Cells that ended, and those that run by their progress."""
+        running = [(c, self._total[k]) for k, c in self._running.items() if k in self._total]
+        return [*self._ended, *(_Seen(c, total, total - self._before(c)) for c, total in running)]
+
+
+class _Expected:
+    """Means over the cells that were seen, so that thousands of waiting ones are looked up."""
+
+    def __init__(self, seen: Sequence[_Seen], earlier: Mapping[tuple[str, str], float]) -> None:
+        pairs: dict[tuple[str, str], list[float]] = {}
+        kinds: dict[bool, list[_Seen]] = {}
+        for one in seen:
+            pairs.setdefault((one.cell.dataset, one.cell.label), []).append(one.whole)
+            kinds.setdefault(one.cell.accelerated, []).append(one)
+        self._whole = {**earlier, **{pair: sum(found) / len(found) for pair, found in pairs.items()}}
+        self._rate = {kind: _rate(found) for kind, found in kinds.items()}
+        self._any = _rate(seen)
+
+    def of(self, cell: Cell) -> float:
+        """Seconds of a whole cell; NaN where nothing is known."""
         pair = cell.dataset, cell.label
-        same = [one.whole for one in seen if (one.cell.dataset, one.cell.label) == pair]
-        if same:
-            return sum(same) / len(same)
-        if pair in self._earlier:
-            return self._earlier[pair]
-        kin = [one for one in seen if one.cell.accelerated == cell.accelerated] or seen
-        if not kin:
-            return None
-        rate = sum(one.training for one in kin) / sum(epochs(one.cell) for one in kin)
-        return UNSEEN * epochs(cell) * rate
+        if pair in self._whole:
+            return self._whole[pair]
+        return UNSEEN * epochs(cell) * self._rate.get(cell.accelerated, self._any)
+
+
+def _rate(seen: Sequence[_Seen]) -> float:
+    """Seconds of training per epoch."""
+    return sum(one.training for one in seen) / sum(epochs(one.cell) for one in seen) if seen else math.nan
 
 
 def epochs(cell: Cell) -> float:
