@@ -65,6 +65,7 @@ def test_listing_reads_entry_points_without_the_costly_library() -> None:
     assert done.stderr.split() == []
 
 
+@pytest.mark.alone
 def test_listing_models_takes_at_most_twice_importing_click(tmp_path: Path) -> None:
     """Processor time in alternating runs, with the byte code on disk as it is after a first use.
 

@@ -59,6 +59,7 @@ def read_index(source: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.torch
 def test_hffnet_reads_steel_surfaces(

@@ -38,6 +38,7 @@ def hmcbench_models():
     names = "good crash segfault hang memory memoryerror nan raises shape silent".split()
     return [ModelSpec(name=n, factory=f"faulty:{n.title()}", **one) for n in names] + [
         ModelSpec(name="needs-image", factory="faulty:Good", version="1", summary="", views=("image",)),
+        ModelSpec(name="preloaded", factory="faulty:Preloaded", requires=("sklearn",), **one),
         ModelSpec(name="needs-library", factory="faulty:Good", version="1", summary="",
                   requires=("no_such_library",)),
     ]
@@ -63,6 +64,12 @@ class Good:
         assert not hasattr(inputs, "targets")
         table = np.asarray(inputs.views["table"])
         return Scores(np.clip(self.mean[None, :] * (0.9 + 0.1 * self.seed) + 0 * table[:, :1], 0, 1))
+
+class Preloaded(Good):
+    def fit(self, train, valid, run):
+        import sys
+        assert "sklearn" in sys.modules, "the fork server should have imported it"
+        super().fit(train, valid, run)
 
 class Crash(Good):
     def fit(self, train, valid, run):
@@ -236,8 +243,9 @@ def test_keys_know_what_changes_results_and_nothing_else() -> None:
     assert plan_of("good", settings={"tiny.samples": "70"}).cells[0].key != key
 
 
+@pytest.mark.alone
 def test_after_the_first_a_cell_starts_quickly(tmp_path: Path) -> None:
-    """Seconds between the start of a process and its first phase, against the first one's."""
+    """At most 0.3 s from the start of a process to its first phase; the first one pays for imports."""
     starts: dict[str, float] = {}
     delays: list[float] = []
 
@@ -247,9 +255,10 @@ def test_after_the_first_a_cell_starts_quickly(tmp_path: Path) -> None:
         elif event.message.get("phase") == "load":
             delays.append(time.monotonic() - starts[event.job.cell.key])
 
-    runner.execute(plan_of("good", seeds=6), tmp_path, device="cpu", observer=observe)
-    assert len(delays) == 6
-    assert sorted(delays[1:])[2] < max(0.5 * delays[0], 0.3)
+    outcome = runner.execute(plan_of("preloaded", seeds=8), tmp_path, device="cpu", observer=observe)
+    assert not outcome.failed
+    assert len(delays) == 8
+    assert sorted(delays[1:])[3] <= 0.3
 
 
 COMMAND = """
@@ -288,6 +297,7 @@ def wait_for(folder: Path, number: int) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_ten_kills_then_one_resume_gives_exactly_thirty_records(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "faults" / "records"
