@@ -225,9 +225,10 @@ def inconsistencies(table: PublishedTable) -> list[str]:
     """F values that do not follow from the row's own precision and recall, however those were rounded."""
     out = []
     for row in table.rows:
+        half = 0.5 * 10.0 ** -(row.digits or table.digits)
         for precision, recall, f, name in _triples(table, row):
-            low, high = (f1(*pair) for pair in (_bound(precision, recall, s) for s in (-0.005, 0.005)))
-            if not low - 0.005 <= f <= high + 0.005:
+            low, high = (f1(*_moved(precision, recall, shift)) for shift in (-half, half))
+            if not low - half <= f <= high + half:
                 out.append(
                     f"{row.label}, {name}: F {f:g} does not follow from P {precision:g} and R {recall:g}"
                     f" (they give {f1(precision, recall):.4f})"
@@ -235,8 +236,8 @@ def inconsistencies(table: PublishedTable) -> list[str]:
     return out
 
 
-def _bound(precision: float, recall: float, shift: float) -> tuple[float, float]:
-    """Both moved by half a unit of the second decimal, within [0, 1]."""
+def _moved(precision: float, recall: float, shift: float) -> tuple[float, float]:
+    """Both moved by as much as rounding may have hidden, within [0, 1]."""
     return min(max(precision + shift, 0.0), 1.0), min(max(recall + shift, 0.0), 1.0)
 
 
