@@ -11,7 +11,7 @@ A plugin writes a function that makes an ``nn.Module`` for a task, and hands it 
     def hmcbench_models():
         return [ModelSpec(name="mine", version="1", summary="...", factory="mine.net:create",
                           params={**PARAMS, "width": Param(64)}, profiles=PROFILES,
-                          views=("pixels[size={image_size},channels={in_chans}]",),
+                          views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
                           requires=("torch",), extra="vision", accelerated=True)]
 
     # mine/net.py

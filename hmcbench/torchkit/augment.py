@@ -8,13 +8,14 @@ HFFNet-2d paper names ("Data preprocessing") without giving their ranges.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
 
 from hmcbench.errors import BadInput
+from hmcbench.torchkit.instrument import SEM, Instrument
 
 TRIES = 10
 """Rectangles drawn per sample until one fits, as torchvision does."""
@@ -32,6 +33,7 @@ class Augmentation:
         contrast, brightness: after normalisation, x (1 + u contrast) + v brightness; u, v in -1..1.
         erase: probability of erasing one rectangle (set to 0, the mean after normalisation).
         erase_scale, erase_ratio: its area as a share, and height / width.
+        instrument: faults of the microscope, after contrast and brightness.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -44,6 +46,12 @@ class Augmentation:
     erase: float = 0.0
     erase_scale: tuple[float, float] = (0.02, 0.33)
     erase_ratio: tuple[float, float] = (0.3, 3.3)
+    instrument: Instrument | None = None
+
+    @property
+    def resamples(self) -> bool:
+        """Whether pixels are interpolated; mirroring alone moves them."""
+        return bool(self.degrees) or self.scale != (1.0, 1.0)
 
 
 AUGMENTATIONS: dict[str, Augmentation | None] = {
@@ -53,6 +61,8 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     "light": Augmentation(flip=0.5, flip_vertical=0.5, contrast=0.2, brightness=0.2),
     # The paper's list. It gives no ranges: torchvision's defaults for crop and erasing, 15 degrees.
     "paper": Augmentation(scale=(0.08, 1.0), flip=0.5, degrees=15, erase=0.5),
+    # light, and what a scanning electron microscope does to an image.
+    "sem": Augmentation(flip=0.5, flip_vertical=0.5, contrast=0.2, brightness=0.2, instrument=SEM),
 }
 
 
@@ -77,12 +87,25 @@ class Augmenter:
         r = self.ranges
         if r is None:
             return normalise(pixels)
-        # Normalising what was cropped gives training images the statistics of whole ones.
-        x = normalise(warp(pixels.float(), self._affine(len(pixels), r)))
+        n = len(pixels)
+        moved = warp(pixels.float(), self._affine(n, r)) if r.resamples else self._mirror(pixels, r)
+        x = normalise(
+            moved
+        )  # normalising what was cropped gives training images the statistics of whole ones
         if r.contrast or r.brightness:
-            u, v = self._uniform((2, len(x), 1, 1, 1), -1.0, 1.0)
-            x = x * (1 + r.contrast * u) + r.brightness * v
+            u, v = self._uniform((2, n, 1, 1, 1), -1.0, 1.0)
+            x = torch.addcmul(r.brightness * v, x, 1 + r.contrast * u)
+        if r.instrument is not None:
+            x = r.instrument(x, self.generator)
         return self._erase(x, r) if r.erase else x
+
+    def _mirror(self, x: torch.Tensor, r: Augmentation) -> torch.Tensor:
+        """Flip some samples without interpolation: x (B, C, H, W) of any dtype."""
+        for axis, probability in ((3, r.flip), (2, r.flip_vertical)):
+            if probability:
+                chosen = self._uniform((len(x), 1, 1, 1), 0.0, 1.0) < probability
+                x = torch.where(chosen, x.flip(axis), x)
+        return x
 
     def _uniform(self, shape: tuple[int, ...], low: float, high: float) -> torch.Tensor:
         random = torch.rand(shape, generator=self.generator, device=self.generator.device)
@@ -123,10 +146,15 @@ class Augmenter:
         n = len(x)
         height, width = self._rectangle(n, r.erase_scale, r.erase_ratio, whole=False)
         chosen = self._uniform((n,), 0, 1) < r.erase
-        rows = _inside(x.shape[2], height, self._uniform((n,), 0, 1))
-        columns = _inside(x.shape[3], width, self._uniform((n,), 0, 1))
-        mask = rows[:, :, None] & columns[:, None, :] & chosen[:, None, None]
+        mask = box(x.shape[2:], height, width, self._uniform((2, n), 0, 1)) & chosen[:, None, None]
         return x.masked_fill(mask[:, None], 0.0)
+
+
+def box(size: Sequence[int], height: torch.Tensor, width: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Bool (n, H, W): a rectangle per sample, ``height`` and ``width`` (n,) as shares of the sides,
+    wholly inside, at ``where`` (2, n), 0..1 of the room that it has."""
+    rows, columns = _inside(size[0], height, where[0]), _inside(size[1], width, where[1])
+    return rows[:, :, None] & columns[:, None, :]
 
 
 def _inside(side: int, share: torch.Tensor, where: torch.Tensor) -> torch.Tensor:

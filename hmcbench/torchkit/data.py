@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -23,6 +24,19 @@ def room_on(device: torch.device) -> int:
     if device.type == "cuda":
         return int(KEEP_ON_GPU * torch.cuda.mem_get_info(device)[0])
     return KEEP_ON_CPU
+
+
+def untile(rows: Rows) -> tuple[Rows, int]:
+    """Images cut into T tiles, (N, T, H, W) or (N, T, H, W, 3), seen as N T images; and T.
+
+    Images that are whole, (N, H, W) or (N, H, W, 3), come back as they are, with T = 1.
+    """
+    _, *image = rows.shape
+    if len(image) == 2 or (len(image) == 3 and image[2] == 3):
+        return rows, 1
+    tiles = image[0]
+    indices = rows.indices[:, None] * tiles + np.arange(tiles)
+    return Rows(rows.base.reshape(-1, *image[1:]), indices.ravel()), tiles
 
 
 class Pixels:
@@ -52,6 +66,19 @@ class Pixels:
         if self.device.type == "cuda":
             pixels = pixels.pin_memory().to(self.device, non_blocking=True)
         return pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
+
+    def batches(self, chunks: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """``batch`` of every chunk (int64, on the CPU); the next is read while one is in use."""
+        if self.kept is not None:
+            yield from (self.batch(chunk.to(self.device, non_blocking=True)) for chunk in chunks)
+            return
+        with ThreadPoolExecutor(1, "pixels") as pool:
+            coming = pool.submit(self.batch, chunks[0])
+            for chunk in (*chunks[1:], None):
+                ready = coming.result()
+                if chunk is not None:
+                    coming = pool.submit(self.batch, chunk)
+                yield ready
 
     def batch(self, index: torch.Tensor) -> torch.Tensor:
         """Rows ``index`` (int64, on the device) as uint8 (B, channels, H, W)."""

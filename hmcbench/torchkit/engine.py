@@ -8,40 +8,28 @@ from __future__ import annotations
 import copy
 import math
 import time
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import torch
 from torch import nn
 
 from hmcbench.interfaces import Run
 from hmcbench.torchkit.augment import Augmenter
+from hmcbench.torchkit.balance import sample_weights
 from hmcbench.torchkit.checkpoint import Checkpoints
 from hmcbench.torchkit.data import Normaliser, Pixels
-from hmcbench.torchkit.layout import Layout, Output
+from hmcbench.torchkit.ema import Ema
+from hmcbench.torchkit.graphs import make_forward
+from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss
+from hmcbench.torchkit.memory import Accumulator
+from hmcbench.torchkit.mixing import Goal, Mixer
+from hmcbench.torchkit.numerics import precision, seed_epoch, settings
 from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_rate
 from hmcbench.torchkit.recipes import Recipe
 
 EVALUATION_BATCH = 128
 """Images per forward pass outside training: fixed, so that scores depend on the image alone."""
-
-
-def precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 autocast where the device computes in it; float32 elsewhere (CPUs emulate it slowly)."""
-    use = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=use)
-
-
-def seed_epoch(seed: int, epoch: int) -> int:
-    """Seed torch for one epoch and return that seed for further generators.
-
-    As nothing random is carried over from the epoch before, a checkpoint needs no generator state.
-    """
-    value = (seed * 1_000_003 + epoch) % 2**63
-    torch.manual_seed(value)
-    return value
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,10 @@ class Trainer:
     """Train ``module`` in place: ``Trainer(...).fit()``.
 
     With ``recipe.patience`` the module ends with the weights of the best validation epoch, without
-    it with those of the last. Raises FloatingPointError as soon as an epoch's loss is not finite.
+    it with those of the last; with ``recipe.ema`` these are running means.
+
+    Raises:
+        FloatingPointError: as soon as an epoch's loss is not finite.
     """
 
     def __init__(
@@ -86,6 +77,11 @@ class Trainer:
         self.device = layout.device
         self.loss = LevelLoss(layout, recipe)
         self.optimizer = make_optimizer(module, recipe)
+        self.forward = make_forward(module, recipe.compile, recipe.batch_size, self.device)
+        self.accumulator = Accumulator(module, recipe.batch_size)
+        self.ema = Ema(module, recipe.ema) if recipe.ema else None
+        self.judged = module if self.ema is None else self.ema.module  # what is validated and kept
+        self.weights = None if recipe.balance == "none" else sample_weights(train.targets)
         self.steps = math.ceil(len(train) / recipe.batch_size)
         self.best = Best()
         self.history: list[dict[str, float]] = []
@@ -93,77 +89,109 @@ class Trainer:
         self.checkpoints = Checkpoints(run.folder, identity)
 
     def fit(self) -> None:
-        recipe = self.recipe
-        for epoch in range(self._resume(), recipe.epochs):
+        with settings(self.device, deterministic=self.recipe.deterministic):
+            self._epochs()
+        self.module.load_state_dict(self.best.weights or self.judged.state_dict())
+
+    def _epochs(self) -> None:
+        recipe, first, start = self.recipe, self._resume(), time.perf_counter()
+        for epoch in range(first, recipe.epochs):
             if recipe.patience and self.best.epoch and epoch - self.best.epoch >= recipe.patience:
                 break
             row = self._epoch(epoch)
             row.update(self._validate())
+            done = epoch + 1 - first
+            row["seconds_left"] = (time.perf_counter() - start) / done * (recipe.epochs - epoch - 1)
             self._keep_best(epoch + 1, row)
             self.history.append(row)
             self.run.report(epoch + 1, recipe.epochs, **row)
             self._save()
-        if self.best.weights is not None:
-            self.module.load_state_dict(self.best.weights)
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         """One pass over the training samples; what it has to report."""
         start = time.perf_counter()
-        seed = seed_epoch(self.run.seed, epoch)
-        augmenter = Augmenter(self.recipe.augment, torch.Generator(self.device).manual_seed(seed))
-        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed)).to(self.device)
+        seed, recipe = seed_epoch(self.run.seed, epoch), self.recipe
+        augmenter = Augmenter(recipe.augment, torch.Generator(self.device).manual_seed(seed))
+        mixer = Mixer(recipe.mixup, recipe.cutmix, seed)
+        # Batches of nearly equal size: a last one of a single sample would break batch norms.
+        chunks = self._order(seed).tensor_split(self.steps)
         self.module.train()
         total = torch.zeros((), device=self.device)
-        # Batches of nearly equal size: a last one of a single sample would break batch norms.
-        for i, index in enumerate(order.tensor_split(self.steps)):
-            images = self._memory_format(augmenter(self.train.pixels.batch(index), self.normaliser))
-            rate = self._rate(epoch * self.steps + i)
-            loss = self._step(images, self.train.targets[index], rate)
-            total += loss * len(index)
+        right = torch.zeros(self.layout.depth, device=self.device)
+        for i, (pixels, chunk) in enumerate(zip(self.train.pixels.batches(chunks), chunks, strict=True)):
+            index = chunk.to(self.device, non_blocking=True)
+            weight = self.weights[index] if self.weights is not None and recipe.balance == "weights" else None
+            images, goals = mixer(
+                augmenter(pixels, self.normaliser), Goal(self.train.targets[index], weight=weight)
+            )
+            step = epoch * self.steps + i
+            loss, hits = self._step(images.contiguous(memory_format=torch.channels_last), goals, step)
+            total += loss * len(chunk)
+            right += hits
         train_loss = float(total) / len(self.train)  # the one wait of the epoch
         if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the training loss is {train_loss} in epoch {epoch + 1}"
-                f" (highest learning rate {self.recipe.learning_rate:g})"
+                f" (highest learning rate {recipe.learning_rate:g})"
             )
         return {
             "train_loss": train_loss,
-            "learning_rate": rate,
+            **{
+                f"train_level{k}_accuracy": n / len(self.train) for k, n in enumerate(right.tolist(), start=1)
+            },
+            "learning_rate": self._rate(step),
             "images_per_second": len(self.train) / (time.perf_counter() - start),
         }
 
-    def _step(self, images: torch.Tensor, targets: torch.Tensor, rate: float) -> torch.Tensor:
-        with precision(self.device):
-            output: Output = self.module(images)
-        loss = self.loss(output, targets)
+    def _order(self, seed: int) -> torch.Tensor:
+        """The samples of an epoch, int64 (N,) on the CPU: each once, or drawn by their weights."""
+        generator = torch.Generator().manual_seed(seed)
+        if self.weights is not None and self.recipe.balance == "sampling":
+            return torch.multinomial(
+                self.weights.cpu(), len(self.train), replacement=True, generator=generator
+            )
+        return torch.randperm(len(self.train), generator=generator)
+
+    def _step(self, images: torch.Tensor, goals: list[Goal], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Change the weights once; the loss, and the decisions that were right per level."""
+        hits: list[torch.Tensor] = []
+
+        def run(rows: slice) -> torch.Tensor:
+            output = self.forward(images[rows])
+            parts = [goal[rows] for goal in goals]
+            with torch.no_grad():
+                hits.extend(self.layout.correct(output, part.targets, part.share) for part in parts)
+            losses = [self.loss(output, part.targets, part.factor) for part in parts]
+            return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.accumulator.backward(len(images), run, hits.clear)
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
-        set_learning_rate(self.optimizer, rate)
+        set_learning_rate(self.optimizer, self._rate(step))
         self.optimizer.step()
-        return loss.detach()
+        if self.ema is not None:
+            self.ema.update(step)
+        return loss, torch.stack(hits).sum(0)
 
     def _rate(self, step: int) -> float:
         recipe = self.recipe
         warmup = round(recipe.warmup_epochs * self.steps)
         return recipe.learning_rate * rate_factor(recipe.schedule, step, recipe.epochs * self.steps, warmup)
 
-    def _memory_format(self, images: torch.Tensor) -> torch.Tensor:
-        return images.contiguous(memory_format=torch.channels_last)
-
     def _validate(self) -> dict[str, float]:
         """Loss and level accuracies on validation; nothing where it is empty."""
         if not len(self.valid):
             return {}
-        self.module.eval()
+        self.judged.eval()
         loss = torch.zeros((), device=self.device)
         right = torch.zeros(self.layout.depth, device=self.device)
         done = 0
         with torch.inference_mode(), precision(self.device):
             for block in self.valid.pixels.blocks(EVALUATION_BATCH):
                 targets = self.valid.targets[done : done + len(block)]
-                output = self.module(self._memory_format(self.normaliser(block)))
+                images = self.normaliser(block).contiguous(memory_format=torch.channels_last)
+                output = self.judged(images)
                 loss += self.loss(output, targets) * len(block)
                 right += self.layout.correct(output, targets)
                 done += len(block)
@@ -183,12 +211,14 @@ class Trainer:
             accuracies = [row[f"level{k}_accuracy"] for k in range(1, self.layout.depth + 1)]
             merit.insert(0, sum(accuracies) / len(accuracies))
         if not self.best.epoch or merit > self.best.merit:
-            self.best = Best(epoch, merit, copy.deepcopy(self.module.state_dict()))
+            self.best = Best(epoch, merit, copy.deepcopy(self.judged.state_dict()))
 
     def _save(self) -> None:
         self.checkpoints.save(
             {
                 "module": self.module.state_dict(),
+                "ema": None if self.ema is None else self.ema.module.state_dict(),
+                "images_per_pass": self.accumulator.limit,
                 "optimizer": self.optimizer.state_dict(),
                 "best": {"epoch": self.best.epoch, "merit": self.best.merit, "weights": self.best.weights},
                 "history": self.history,
@@ -202,6 +232,9 @@ class Trainer:
             return 0
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.ema is not None:
+            self.ema.module.load_state_dict(state["ema"])
+        self.accumulator.limit = state["images_per_pass"]
         self.best = Best(**state["best"])
         self.history = state["history"]
         for epoch, row in enumerate(self.history, start=1):

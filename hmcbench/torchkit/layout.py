@@ -113,12 +113,15 @@ class Layout:
                 stop[:, k] = level[:, -1]
         return values, stop if self.stops else None
 
-    def correct(self, output: Output, targets: torch.Tensor) -> torch.Tensor:
-        """Samples whose decision is right at each level, (L,): argmax, or the set at 0.5."""
+    def correct(
+        self, output: Output, targets: torch.Tensor, share: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Samples whose decision is right at each level, (L,): argmax, or the set at 0.5; each counts
+        as one, or as its ``share`` (B,)."""
         levels = self.per_level(output)
         if self.softmax(output):
             right = [logits.argmax(1) == targets[:, k] for k, logits in enumerate(levels)]
         else:
             sets = self.per_level_sets(targets)
             right = [((x > 0) == y).all(1) for x, y in zip(levels, sets, strict=True)]
-        return torch.stack([r.sum() for r in right])
+        return torch.stack([(r if share is None else r * share).sum() for r in right])

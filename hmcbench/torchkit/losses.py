@@ -19,6 +19,7 @@ def focal_loss(
     alpha: float = 1.0,
     gamma: float = 2.0,
     smoothing: float = 0.0,
+    weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Focal loss with label smoothing, the mean over samples of
 
@@ -31,13 +32,15 @@ def focal_loss(
     Args:
         logits: float (B, n).
         target: int64 (B,), 0..n-1.
+        weight: float (B,), factors of the samples; the mean is still over all of them alike.
     """
     log_y = logits.float().log_softmax(1)
     log_p = log_y.gather(1, target[:, None]).squeeze(1)
     # sum_i q_i log y_i without building q
     fit = (1 - smoothing) * log_p + smoothing * log_y.mean(1)
     focus = _focus(log_p, gamma)
-    return -alpha * (focus * fit).mean()
+    loss = focus * fit if weight is None else focus * fit * weight
+    return -alpha * loss.mean()
 
 
 def sigmoid_focal_loss(
@@ -47,6 +50,7 @@ def sigmoid_focal_loss(
     alpha: float = 1.0,
     gamma: float = 2.0,
     smoothing: float = 0.0,
+    weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The same with a sigmoid per class: every class is a softmax over (present, absent).
 
@@ -56,11 +60,13 @@ def sigmoid_focal_loss(
     Args:
         logits: float (B, n).
         target: bool (B, n).
+        weight: as above.
     """
     present, absent = F.logsigmoid(logits.float()), F.logsigmoid(-logits.float())
     log_p = torch.where(target, present, absent)
     q = target.float() * (1 - smoothing) + smoothing / 2
-    return -alpha * (_focus(log_p, gamma) * (q * present + (1 - q) * absent)).mean()
+    loss = _focus(log_p, gamma) * (q * present + (1 - q) * absent)
+    return -alpha * (loss if weight is None else loss * weight[:, None]).mean()
 
 
 def _focus(log_p: torch.Tensor, gamma: float) -> torch.Tensor:
@@ -103,11 +109,19 @@ class LevelLoss:
             "smoothing": recipe.label_smoothing,
         }
 
-    def __call__(self, output: Output, targets: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, output: Output, targets: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The mean over samples; ``weight`` (B,) multiplies each."""
         levels = self.layout.per_level(output)
         if self.layout.softmax(output):
-            parts = [focal_loss(x, targets[:, k], **self.options) for k, x in enumerate(levels)]
+            parts = [
+                focal_loss(x, targets[:, k], weight=weight, **self.options) for k, x in enumerate(levels)
+            ]
         else:
             sets = self.layout.per_level_sets(targets)
-            parts = [sigmoid_focal_loss(x, y, **self.options) for x, y in zip(levels, sets, strict=True)]
+            parts = [
+                sigmoid_focal_loss(x, y, weight=weight, **self.options)
+                for x, y in zip(levels, sets, strict=True)
+            ]
         return torch.stack([w * part for w, part in zip(self.weights, parts, strict=True)]).sum()

@@ -12,10 +12,11 @@ from torch import nn
 
 from hmcbench.cache import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
-from hmcbench.torchkit.data import Normaliser, Pixels
-from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer, precision, seed_epoch
+from hmcbench.torchkit.data import Normaliser, Pixels, untile
+from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
+from hmcbench.torchkit.numerics import precision, seed_epoch
 from hmcbench.torchkit.recipes import Recipe
 from hmcbench.torchkit.weights import FORMAT, SETTINGS, WEIGHTS, load_module, read_settings, save_module
 
@@ -27,7 +28,8 @@ class TorchModel:
         build: called with the task after torch was seeded; returns the module (its outputs are
             described in :mod:`hmcbench.torchkit`).
         recipe: how to train it.
-        view: the view of images, uint8 (N, H, W) or (N, H, W, 3).
+        view: the view of images, uint8 (N, H, W) or (N, H, W, 3); or of images cut into T tiles,
+            (N, T, H, W[, 3]): each tile is learnt from, and scores are means over an image's tiles.
         facts: values for ``describe()``, for example ``{"pretrained": True}``.
 
     Attributes:
@@ -54,8 +56,11 @@ class TorchModel:
         layout = self._layout = Layout(run.task, self._device)
         sides = []
         for side in (train, valid):
-            pixels = Pixels(side.views[self.view], self._device)
-            sides.append(Samples(pixels, layout.encode(side.targets)))
+            rows, tiles = untile(side.views[self.view])
+            targets = layout.encode(side.targets).repeat_interleave(
+                tiles, dim=0
+            )  # tiles show what their image does
+            sides.append(Samples(Pixels(rows, self._device), targets))
         self._normaliser = Normaliser(self.recipe.normalise, sides[0].pixels)
         module = self.build(run.task).to(self._device)
         module = module.to(memory_format=torch.channels_last)
@@ -69,14 +74,17 @@ class TorchModel:
         trainer.fit()
         module.eval()
         self.facts["epochs_trained"] = len(trainer.history)
+        if trainer.accumulator.limit < self.recipe.batch_size:  # memory ran out
+            self.facts["images_per_pass"] = trainer.accumulator.limit
         self.facts["epoch_used"] = trainer.best.epoch or len(trainer.history)
 
     def predict(self, inputs: Inputs) -> Scores:
         """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early."""
         torch.set_num_threads(self._threads)
-        pixels = Pixels(inputs.views[self.view], self._device, keep=False)
-        values = np.empty((len(inputs), self._layout.hierarchy.n), dtype=np.float32)
-        stop = np.empty((len(inputs), self._layout.depth), dtype=np.float32) if self._layout.stops else None
+        rows, tiles = untile(inputs.views[self.view])
+        pixels = Pixels(rows, self._device, keep=False)
+        values = np.empty((len(pixels), self._layout.hierarchy.n), dtype=np.float32)
+        stop = np.empty((len(pixels), self._layout.depth), dtype=np.float32) if self._layout.stops else None
         done = 0
         with torch.inference_mode():
             for block in pixels.blocks(EVALUATION_BATCH):
@@ -84,11 +92,14 @@ class TorchModel:
                 with precision(self._device):
                     output = self.module(images)
                 classes, ends = self._layout.probabilities(output)
-                rows = slice(done, done + len(block))
-                values[rows] = classes.cpu().numpy()
+                here = slice(done, done + len(block))
+                values[here] = classes.cpu().numpy()
                 if stop is not None and ends is not None:
-                    stop[rows] = ends.cpu().numpy()
+                    stop[here] = ends.cpu().numpy()
                 done += len(block)
+        if tiles > 1:
+            values = values.reshape(len(inputs), tiles, -1).mean(1)
+            stop = None if stop is None else stop.reshape(len(inputs), tiles, -1).mean(1)
         return Scores(values, stop)
 
     def save(self, folder: Path) -> None:

@@ -31,7 +31,14 @@ class Recipe:
     focal_gamma: float = 2.0
     label_smoothing: float = 0.1
     level_weights: str = ""
+    balance: str = "none"
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    ema: float = 0.0
     patience: int = 0
+    tiles: int = 1
+    deterministic: bool = False
+    compile: str = "auto"
 
 
 _USUAL = Recipe()
@@ -51,7 +58,9 @@ PARAMS: Mapping[str, Param] = {
     ),
     "warmup_epochs": Param(_USUAL.warmup_epochs, "epochs of linear warm-up (constant and cosine)", low=0.0),
     "clip_norm": Param(_USUAL.clip_norm, "largest norm of the gradient; 0 = no limit", low=0.0),
-    "augment": Param(_USUAL.augment, "changes made to training images", choices=("none", "light", "paper")),
+    "augment": Param(
+        _USUAL.augment, "changes made to training images", choices=("none", "light", "paper", "sem")
+    ),
     "normalise": Param(
         _USUAL.normalise,
         "image: every image to mean 0, deviation 1; dataset: by mean and deviation of the training pixels",
@@ -64,10 +73,30 @@ PARAMS: Mapping[str, Param] = {
         _USUAL.label_smoothing, "probability given to the other classes", low=0.0, high=0.9
     ),
     "level_weights": Param(_USUAL.level_weights, "weights of the levels, as 1,2; empty: level k weighs k"),
+    "balance": Param(
+        _USUAL.balance,
+        "rare classes: sampling draws them more often, weights count them more in the loss",
+        choices=("none", "sampling", "weights"),
+    ),
+    "mixup": Param(_USUAL.mixup, "blend pairs of images with shares from Beta(a, a); 0 = off", low=0.0),
+    "cutmix": Param(_USUAL.cutmix, "paste a part of one image into another, the same; 0 = off", low=0.0),
+    "ema": Param(_USUAL.ema, "decay per step of the running mean of weights; 0 = off", low=0.0, high=1.0),
     "patience": Param(
         _USUAL.patience,
         "stop after so many epochs without gain on validation, keep the best; 0: all epochs, keep the last",
         low=0,
+    ),
+    "tiles": Param(
+        _USUAL.tiles,
+        "cut images into so many tiles per side, each of image_size; scores are joined",
+        low=1,
+        high=16,
+    ),
+    "deterministic": Param(_USUAL.deterministic, "on a GPU: the same bits every time, slower"),
+    "compile": Param(
+        _USUAL.compile,
+        "on: torch.compile; graphs: CUDA graphs; auto: graphs for small batches on a GPU, else off",
+        choices=("auto", "on", "graphs", "off"),
     ),
 }
 
@@ -99,4 +128,17 @@ PROFILES: Mapping[str, Mapping[str, Value]] = {
         "level_weights": "",
         "patience": 0,
     },
+}
+
+SCRATCH: Mapping[str, Value] = {
+    # For any network without published weights, beside "paper", whose 1e-4 of SGD teaches one next to
+    # nothing: AdamW with warm-up, as is usual for vision transformers (Touvron et al. 2021, DeiT).
+    "pretrained": False,
+    "optimizer": "adamw",
+    "learning_rate": 5e-4,
+    "momentum": 0.9,
+    "weight_decay": 0.05,
+    "schedule": "cosine",
+    "warmup_epochs": 5.0,
+    "clip_norm": 1.0,
 }

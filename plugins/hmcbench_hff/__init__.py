@@ -70,7 +70,7 @@ def hmcbench_models() -> list[ModelSpec]:
             citation=CITATION,
             licence="Apache-2.0",
             aliases=("hffnet2d", "hffnet"),
-            views=("pixels[size={image_size},channels={in_chans}]",),
+            views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
             accelerated=True,
         )
     ]

@@ -63,6 +63,7 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             params={
                 "size": Param(64, "side of the square", low=1, high=4096),
                 "channels": Param(1, "1 grey, 3 colour", choices=(1, 3)),
+                "tiles": Param(1, "cut into so many squares per side", low=1, high=16),
             },
             requires=("PIL",),
             source="image",

@@ -30,7 +30,7 @@ def hmcbench_models() -> list[ModelSpec]:
             },
             profiles=PROFILES,
             variant="architecture",
-            views=("pixels[size={image_size},channels={in_chans}]",),
+            views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
             requires=("torch", "timm"),
             extra="vision",
             accelerated=True,

@@ -51,11 +51,15 @@ def test_history_has_a_row_per_epoch(images: Callable[..., Dataset], tiny_net: A
     train(tiny_net, images("tree"), RECIPE, history=history)
     assert [row["done"] for row in history.rows] == [1, 2, 3, 4, 5, 6]
     assert list(history.rows[0]) == [
-        *("done", "total", "train_loss", "learning_rate", "images_per_second"),
-        *("valid_loss", "level1_accuracy", "level2_accuracy"),
+        *("done", "total", "train_loss", "train_level1_accuracy", "train_level2_accuracy"),
+        *("learning_rate", "images_per_second", "valid_loss", "level1_accuracy", "level2_accuracy"),
+        "seconds_left",
     ]
     assert all(np.isfinite(list(row.values())).all() for row in history.rows)
     assert all(0 <= row["level2_accuracy"] <= 1 and row["learning_rate"] > 0 for row in history.rows)
+    assert history.rows[-1]["train_level1_accuracy"] > 0.5
+    left = [row["seconds_left"] for row in history.rows]
+    assert left[-1] == 0 and min(left[:-1]) > 0
 
 
 @pytest.mark.parametrize("patience", [0, 4])
@@ -76,8 +80,9 @@ def test_a_killed_training_ends_as_an_unbroken_one(
     assert len(state["history"]) == 3
     _, got = train(tiny_net, dataset, recipe, tmp_path, resumed)
     assert same_scores(expected, got)
-    timeless = [{k: v for k, v in row.items() if k != "images_per_second"} for row in whole.rows]
-    assert timeless == [{k: v for k, v in row.items() if k != "images_per_second"} for row in resumed.rows]
+    clocks = {"images_per_second", "seconds_left"}
+    timeless = [{k: v for k, v in row.items() if k not in clocks} for row in whole.rows]
+    assert timeless == [{k: v for k, v in row.items() if k not in clocks} for row in resumed.rows]
 
 
 @pytest.mark.parametrize("damage", ["torn", "foreign", "other recipe"])
