@@ -73,7 +73,7 @@ class DataProblems(BadInput):
         super().__init__(
             f"{source}: {first.where}: {first.what}{more}",
             hint=f"hmcbench data lint {source} lists them all"
-            + ("; --skip-bad leaves those files out" if skippable else ""),
+            + ("; --skip-bad leaves those out" if skippable else ""),
         )
 
 

@@ -213,6 +213,7 @@ class Dataset:
     Attributes:
         ids: N unique strings, the same on every machine.
         views: name -> sequence of N rows (an ndarray or anything with ``__getitem__(int)``).
+        columns: view -> the names of its columns, where they have names; for figures.
         targets: hmc: ancestor-closed boolean (N, C), ndarray or scipy CSR, columns in the order
             of ``task.hierarchy.classes``; regression: float (N, T).
         task: see :class:`Task`.
@@ -238,6 +239,7 @@ class Dataset:
     synthetic: bool = False
     share_targets: bool = True
     notes: Sequence[str] = ()
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,7 +19,13 @@ def data_command() -> None:
 @data_command.command("lint")
 @click.argument("path")
 @click.option(
-    "--as", "dataset", default="images", show_default=True, metavar="DATASET", help="Read it as this dataset."
+    "--dataset",
+    "--as",
+    "dataset",
+    default="images",
+    show_default=True,
+    metavar="DATASET",
+    help="Read it as this dataset.",
 )
 @click.option("--crop-bottom", default="", metavar="auto|PX", help="Check as if the data bar were cut off.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -29,6 +35,7 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
     \b
     Example:
       hmcbench data lint my_images
+      hmcbench data lint my_alloys.csv --dataset metallic-glass
     """
     from hmcbench.plan import lint_dataset
 
@@ -48,7 +55,5 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
     click.echo(f"{len(fatal)} errors, {warnings} warnings")
     if fatal:
         skippable = all(p.skippable for p in fatal)
-        click.echo(
-            "a run refuses to start" + ("; with --skip-bad it leaves those files out" if skippable else "")
-        )
+        click.echo("a run refuses to start" + ("; with --skip-bad it leaves those out" if skippable else ""))
     return 2 if fatal else 0

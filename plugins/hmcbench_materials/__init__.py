@@ -1,0 +1,131 @@
+"""Steels and alloys: tables, compositions and what follows from them, and their suites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hmcbench import DatasetSpec, Param, SuiteSpec, hookimpl
+
+_XIONG = "Data compiled by J. Xiong, github.com/George-JieXIONG/Materials-Dataset"
+_GPL = "GPL-3.0 as its repository states; truth is not published with results"
+_FORMULA_VIEWS = ("table", "composition", "composition_wt", "composition_at")
+_STEEL_VIEWS = (*_FORMULA_VIEWS, "composition_Fe_wt", "composition_Fe_at")
+
+
+def _params(source: str = "auto", **own: Param) -> dict[str, Param]:
+    return {
+        "path": Param("", "the file, or a folder with it (docs/materials.md)", cosmetic=True),
+        "source": Param(
+            source,
+            "auto: the real data where they are found, otherwise synthetic samples",
+            choices=("auto", "real", "synthetic"),
+        ),
+        "seed": Param(0, "of the synthetic samples", low=0),
+        "skip_bad": Param(False, "leave out rows with problems instead of refusing to start"),
+        **own,
+    }
+
+
+def _dataset(name: str, short: str, summary: str, **more: Any) -> DatasetSpec:
+    more.setdefault("params", _params())
+    return DatasetSpec(
+        name=name,
+        version="1",
+        summary=summary,
+        factory=f"hmcbench_materials.datasets:{name.replace('-', '_')}",
+        linter=f"hmcbench_materials.datasets:lint_{short}",
+        path_param="path",
+        **more,
+    )
+
+
+def _split_by(whole: str, what: str) -> Param:
+    return Param("sample", f"{whole}: {what} stay on one side of a split", choices=("sample", whole))
+
+
+_SYSTEM = _split_by("system", "alloys of the same elements")
+_HEAT = _split_by("heat", "samples of the same composition")
+
+
+@hookimpl
+def hmcbench_datasets() -> list[DatasetSpec]:
+    return [
+        _dataset(
+            "nims-steel",
+            "nims",
+            "360 steels: composition and treatment; fatigue, tensile, fracture strength and hardness",
+            task="regression",
+            views=_STEEL_VIEWS,
+            params=_params(split_by=_HEAT),
+            citation=f"Agrawal et al., Integr. Mater. Manuf. Innov. 3, 8 (2014); NIMS MatNavi. {_XIONG}",
+            licence=_GPL,
+        ),
+        _dataset(
+            "srim-steel",
+            "srim",
+            "81 steels: composition and processing; four mechanical properties (bring the file)",
+            task="regression",
+            views=_STEEL_VIEWS,
+            params=_params("real", split_by=_HEAT),
+            citation="Yu, Wu & Qian, MCVN manuscript (2022), section 4.2.2; the data are not public",
+        ),
+        _dataset(
+            "metallic-glass",
+            "glass",
+            "6,469 alloys: amorphous (bulk or ribbon glass) or crystalline, from the formula",
+            views=_FORMULA_VIEWS,
+            params=_params(split_by=_SYSTEM),
+            citation=f"Xiong, Shi & Zhang, Mater. Des. 187, 108378 (2020). {_XIONG}",
+            licence=_GPL,
+        ),
+        _dataset(
+            "hea-phases",
+            "phases",
+            "557 complex concentrated alloys: structure in three levels, or sets of phases",
+            views=_FORMULA_VIEWS,
+            params=_params(
+                labels=Param(
+                    "structure",
+                    "structure: one path that may end anywhere; phases: the set of all phases",
+                    choices=("structure", "phases"),
+                ),
+                split_by=_SYSTEM,
+            ),
+            citation=f"Xiong, Shi & Zhang, J. Mater. Sci. Technol. 87, 133 (2021). {_XIONG}",
+            licence=_GPL,
+        ),
+        _dataset(
+            "hea-hardness",
+            "hardness",
+            "290 complex concentrated alloys: Vickers hardness from the formula",
+            task="regression",
+            views=_FORMULA_VIEWS,
+            params=_params(split_by=_SYSTEM),
+            citation=f"Xiong, Shi & Zhang, J. Mater. Sci. Technol. 87, 133 (2021). {_XIONG}",
+            licence=_GPL,
+        ),
+        _dataset(
+            "steel-plates",
+            "plates",
+            "1,941 faults of steel plates: 27 measures, 4 families and 7 kinds",
+            views=("table",),
+            citation="Buscema, Terzi & Tastle, NAFIPS 2010; UCI, doi:10.24432/C5J88N",
+            licence="CC BY 4.0",
+        ),
+    ]
+
+
+@hookimpl
+def hmcbench_suites() -> list[SuiteSpec]:
+    suites = {
+        "nims-steel": "strength and hardness of steels, as the MCVN paper divides them",
+        "srim-steel": "mechanical properties of 81 steels; needs a file of your own",
+        "metallic-glass": "glass or crystal, split at random and by element system",
+        "hea-phases": "structure of complex concentrated alloys, and their phases",
+        "hea-hardness": "hardness of complex concentrated alloys",
+        "steel-plates": "faults of steel plates, two levels",
+    }
+    return [
+        SuiteSpec(name=name, summary=summary, source=f"hmcbench_materials:suites/{name}.toml")
+        for name, summary in suites.items()
+    ]

@@ -1,0 +1,116 @@
+"""A table with what is wrong with it: cells become numbers, and every problem a line of a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hmcbench.errors import Problem
+from hmcbench_materials.formula import Amounts, FormulaError, amounts_array, parse_formula
+from hmcbench_materials.tables import Table, find_columns
+
+FEW = 3  # rows: one for each of train, validation and test
+_WORDS_FOR_NOTHING = {"", "nan", "na", "n/a", "null", "none", "-", "?"}
+
+
+class Sheet:
+    """The columns of a table that a data set reads.
+
+    Attributes:
+        problems: everything found so far.
+        bad: rows that cannot be used.
+    """
+
+    def __init__(self, table: Table, columns: Sequence[tuple[str, Sequence[str]]]) -> None:
+        self.table = table
+        self.places = find_columns(table, columns)
+        self.problems: list[Problem] = []
+        self.bad: set[int] = set()
+        if len(self) < FEW:
+            what = f"{len(self)} row" + ("s" if len(self) > 1 else "")
+            self.note(
+                "few-rows", f"{what}; at least {FEW} are needed to train, to validate and to test", fatal=True
+            )
+
+    def __len__(self) -> int:
+        return len(self.table.rows)
+
+    def where(self, row: int) -> str:
+        return f"{self.table.name}:{self.table.lines[row]}"
+
+    def reject(self, row: int, kind: str, what: str, *, fatal: bool = True) -> None:
+        """A row that cannot be used; not fatal where it is known and simply left out."""
+        self.bad.add(row)
+        self.problems.append(Problem(self.where(row), what, kind, fatal=fatal))
+
+    def note(self, kind: str, what: str, *, row: int | None = None, fatal: bool = False) -> None:
+        """A property of the table, or of one row, that leaving rows out does not mend."""
+        where = self.table.name if row is None else self.where(row)
+        self.problems.append(Problem(where, what, kind, fatal=fatal, skippable=False))
+
+    def texts(self, name: str) -> list[str]:
+        return self.table.column(self.places[name])
+
+    def numbers(self, names: Sequence[str], *, low: float | None = None) -> np.ndarray:
+        """Float (N, len(names)); nan in rows that are reported."""
+        columns = [self._numbers(name, self.texts(name), low) for name in names]
+        return np.array(columns, dtype=np.float64).T.reshape(len(self), len(names))
+
+    def _numbers(self, name: str, cells: Sequence[str], low: float | None) -> list[float]:
+        values: list[float] = []
+        for row, cell in enumerate(cells):
+            value, what, kind = number(cell)
+            if not what and low is not None and value < low:
+                what, kind = f"{cell} is negative" if low == 0 else f"{cell} is below {low:g}", "negative"
+            if what:
+                self.reject(row, kind, f"{self.table.columns[self.places[name]]}: {what}")
+            values.append(math.nan if what else value)
+        return values
+
+    def formulas(self, name: str, known_errors: Sequence[str] = ()) -> np.ndarray:
+        """Float (N, 118): amounts as written; zeros in rows that are reported.
+
+        Args:
+            known_errors: formulas that stand wrong in the published file; such a row is left out
+                with a warning.
+        """
+        found: list[Amounts] = []
+        for row, text in enumerate(self.texts(name)):
+            try:
+                found.append(parse_formula(text))
+            except FormulaError as error:
+                known = text in known_errors
+                what = f"{error} (a slip in the published file; the row is left out)" if known else str(error)
+                self.reject(row, error.kind, what, fatal=not known)
+                found.append({})
+        return amounts_array(found)
+
+    def each(self, name: str, read: Callable[[str], object]) -> list[object]:
+        """``read(cell)`` of every row; a ValueError becomes a problem of kind ``label``."""
+        found: list[object] = []
+        for row, cell in enumerate(self.texts(name)):
+            try:
+                found.append(read(cell))
+            except ValueError as error:
+                self.reject(row, "label", f"{self.table.columns[self.places[name]]}: {error}")
+                found.append(None)
+        return found
+
+
+def number(cell: str) -> tuple[float, str, str]:
+    """The number in a cell, what is wrong with it, and the kind of the problem."""
+    if cell.casefold() in _WORDS_FOR_NOTHING:
+        return (
+            math.nan,
+            f"{cell!r} is no number: the value is missing" if cell else "the cell is empty",
+            "nan",
+        )
+    try:
+        value = float(cell)
+    except ValueError:
+        return math.nan, f"{cell!r} is no number", "number"
+    if not math.isfinite(value) or abs(value) > 1e30:
+        return math.nan, f"{cell!r} is no finite number", "number"
+    return value, "", ""

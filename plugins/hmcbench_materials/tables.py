@@ -1,0 +1,128 @@
+"""Reads a table as text: a header, rows of cells, and the line on which each row stands."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hmcbench.errors import BadInput, close_matches
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text cells of one file.
+
+    Attributes:
+        name: the file's name, as reports show it.
+        source: its path, or what stands for it.
+        columns: the header, blanks around names removed.
+        rows: cells, blanks around them removed; as many in every row as there are columns.
+        lines: the line of each row in the file.
+    """
+
+    name: str
+    source: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    lines: Sequence[int]
+
+    def column(self, position: int) -> list[str]:
+        return [row[position] for row in self.rows]
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file with a header, separated by commas.
+
+    Rows and columns without any text are left out. Text that is not UTF-8 is tried as GB 18030, in
+    which Chinese tables are often saved.
+
+    Raises:
+        BadInput: no such file, no text, no row, cells that do not fit the header, a name given twice.
+    """
+    cells = _cells(path)
+    if not cells:
+        raise BadInput(f"{path} is empty", allowed="a CSV file with a header line")
+    header = [name.strip() for name in cells[0][1]]
+    if len(header) == 1 and re.search(r"[;\t]", header[0]):
+        raise BadInput(f"{path}: the columns are not separated by commas: {header[0]!r}")
+    rows = [[cell.strip() for cell in row] for _line, row in cells[1:]]
+    lines = [line for line, _row in cells[1:]]
+    if not rows:
+        raise BadInput(f"{path} has a header and no rows")
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != len(header):
+            raise BadInput(f"{path}:{line}: {len(row)} cells where the header has {len(header)}")
+    used = [i for i, name in enumerate(header) if name or any(row[i] for row in rows)]
+    names = [header[i] for i in used]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"{path}: the column {twice!r} is there twice")
+    return Table(path.name, str(path), names, [[row[i] for i in used] for row in rows], lines)
+
+
+def read_plain(path: Path, columns: Sequence[str]) -> Table:
+    """Read rows of words without a header, which ``columns`` stands for."""
+    rows = [(line, cells[0].split()) for line, cells in _cells(path)]
+    for line, row in rows:
+        if len(row) != len(columns):
+            raise BadInput(f"{path}:{line}: {len(row)} values where {len(columns)} are expected")
+    if not rows:
+        raise BadInput(f"{path} is empty")
+    return Table(path.name, str(path), columns, [row for _line, row in rows], [line for line, _row in rows])
+
+
+def _cells(path: Path) -> list[tuple[int, list[str]]]:
+    """(line, cells) of every row that is not blank."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = data.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise BadInput(f"{path} is no text", allowed="a CSV file", hint="save it as CSV UTF-8")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    found: list[tuple[int, list[str]]] = []
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                found.append((line, cells))
+            line = reader.line_num + 1  # a quoted cell may span several lines
+    except csv.Error as error:
+        raise BadInput(f"{path}:{reader.line_num}: {error}", allowed="a CSV file") from None
+    return found
+
+
+def find_columns(table: Table, wanted: Sequence[tuple[str, Sequence[str]]]) -> dict[str, int]:
+    """Positions of columns by name or by one of its other spellings; case does not matter.
+
+    Raises:
+        BadInput: names every column that is missing, and what the file has.
+    """
+    have = {re.sub(r"\s+", " ", name).casefold(): i for i, name in enumerate(table.columns)}
+    places: dict[str, int] = {}
+    lacking: list[str] = []
+    for name, spellings in wanted:
+        found = [have[s.casefold()] for s in (name, *spellings) if s.casefold() in have]
+        if found:
+            places[name] = found[0]
+        else:
+            lacking.append(spellings[0] if spellings else name)
+    if lacking:
+        guess = close_matches(lacking[0], table.columns) if len(lacking) == 1 else ""
+        shown = ", ".join(table.columns[:30]) + (", ..." if len(table.columns) > 30 else "")
+        word = "column" if len(lacking) == 1 else "columns"
+        raise BadInput(
+            f"{table.source} lacks the {word} {', '.join(lacking)}" + (f"; {guess}" if guess else ""),
+            allowed=f"it has {shown}",
+        )
+    return places
