@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -61,7 +62,7 @@ def _plugins(registry: Registry) -> list[dict[str, Any]]:
 def _row(registry: Registry, kind: str, spec: Any) -> dict[str, Any]:
     row = {"name": spec.name, "plugin": registry.owner(kind, spec.name).name}
     if kind == "models":
-        row["views"] = ", ".join(v.partition("[")[0] for v in spec.views) or "none"
+        row["views"] = ", ".join(_view(spec, v) for v in spec.views) or "none"
     if kind == "datasets":
         row["views"] = ", ".join(spec.views)
     if kind == "featurizers":
@@ -71,6 +72,16 @@ def _row(registry: Registry, kind: str, spec: Any) -> dict[str, Any]:
     if isinstance(spec, Spec) and kind != "metrics":
         row["status"] = _status(spec)
     return {**row, "summary": spec.summary}
+
+
+def _view(spec: Spec, view: str) -> str:
+    """A view in words; where a parameter chooses it (``{inputs:auto=table|texture}``), its default."""
+    chosen = re.fullmatch(r"\{(\w+)(?::(.*))?\}", view)
+    if chosen:
+        word = str(spec.params[chosen[1]].default)
+        pairs = (pair.partition("=") for pair in (chosen[2] or "").split(";"))
+        view = {name: meaning for name, _, meaning in pairs}.get(word, word)
+    return view.partition("[")[0].replace("|", " or ")
 
 
 def _status(spec: Spec) -> str:
