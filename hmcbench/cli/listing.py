@@ -136,6 +136,8 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     for extra in ("task", "tasks", "views", "paths", "depths", "scores", "source", "better", "over"):
         value = getattr(spec, extra, "")
         facts[extra] = ", ".join(value) if isinstance(value, tuple) else value
+    if kind == "model":
+        facts["views"] = ", ".join(_view(spec, view) for view in spec.views)
     params = [_param(spec, p) for p in spec.params]
     if as_json:
         click.echo(json.dumps({**facts, "params": params}, indent=1))
