@@ -38,6 +38,8 @@ class Param:
         cosmetic: changes nothing that a cell's key should know (a path, for example: the data
             fingerprint says it better).
         aliases: other names under which a reference may set it.
+        brings: value -> values of other parameters that it stands for: choosing it sets them too,
+            above the profile's values and below whatever is set by name.
     """
 
     default: Value
@@ -48,6 +50,7 @@ class Param:
     high: float | None = None
     cosmetic: bool = False
     aliases: tuple[str, ...] = ()
+    brings: Mapping[Value, Mapping[str, Value]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -141,12 +141,13 @@ class Registry:
         if not pattern.match(spec.name):
             raise PluginError(f"{kind[:-1]} name {spec.name!r} is not allowed", allowed=pattern.pattern)
         if isinstance(spec, Spec):
-            for profile, values in spec.profiles.items():
+            bundles = {f"profile {profile}": values for profile, values in spec.profiles.items()}
+            for name, param in spec.params.items():
+                bundles |= {f"{name}={value}": brought for value, brought in param.brings.items()}
+            for bundle, values in bundles.items():
                 for name in values:
                     if name not in spec.params:
-                        raise PluginError(
-                            f"{spec.name}: profile {profile} sets an unknown parameter {name!r}"
-                        )
+                        raise PluginError(f"{spec.name}: {bundle} sets an unknown parameter {name!r}")
             if spec.variant and spec.variant not in spec.params:
                 raise PluginError(f"{spec.name}: variant {spec.variant!r} is no parameter")
         aliases = spec.aliases if isinstance(spec, Spec) else ()
@@ -186,7 +187,8 @@ class Registry:
     ) -> tuple[Any, dict[str, Value]]:
         """The spec of a reference and all its parameters.
 
-        Precedence, lowest first: defaults, the profile's values, the reference, ``overrides``.
+        Precedence, lowest first: defaults, the profile's values, what chosen values bring along
+        (:attr:`Param.brings`), the reference, ``overrides``.
         """
         ref = parse_reference(reference) if isinstance(reference, str) else reference
         spec = self.get(kind, ref.name)
@@ -198,8 +200,7 @@ class Registry:
                 )
             given[spec.variant] = ref.variant
         given.update(overrides)
-        params = {name: param.default for name, param in spec.params.items()}
-        params.update(spec.profiles.get(profile, {}))
+        chosen: dict[str, Value] = {}
         names = {other: name for name, param in spec.params.items() for other in param.aliases}
         for name, value in given.items():
             name = names.get(name, name)
@@ -207,20 +208,31 @@ class Registry:
                 raise unknown(
                     f"parameter of {spec.name}", name, spec.params, f"hmcbench show {kind[:-1]} {spec.name}"
                 )
-            params[name] = convert(spec.name, name, spec.params[name], value)
-        return spec, params
+            chosen[name] = convert(spec.name, name, spec.params[name], value)
+        return spec, usual(spec, profile, chosen) | chosen
 
     def label(self, kind: str, spec: Spec, params: Mapping[str, Value], profile: str = "") -> str:
         """The shortest reference that resolves to these parameters: what leaderboards show."""
-        usual = {name: param.default for name, param in spec.params.items()}
-        usual.update(spec.profiles.get(profile, {}))
+        standing = usual(spec, profile, {})
+        expected = usual(spec, profile, params)
+        expected |= {name: standing[name] for name, param in spec.params.items() if param.brings}
         variant = f":{params[spec.variant]}" if spec.variant and params[spec.variant] else ""
         changed = [
             f"{k}={v}"
             for k, v in params.items()
-            if k != spec.variant and v != usual[k] and not spec.params[k].cosmetic
+            if k != spec.variant and v != expected[k] and not spec.params[k].cosmetic
         ]
         return spec.name + variant + (f"[{','.join(changed)}]" if changed else "")
+
+
+def usual(spec: Spec, profile: str, chosen: Mapping[str, Value]) -> dict[str, Value]:
+    """Defaults, the profile's values over them, and over those what the chosen values bring along."""
+    params = {name: param.default for name, param in spec.params.items()}
+    params.update(spec.profiles.get(profile, {}))
+    for name, param in spec.params.items():
+        if param.brings:
+            params.update(param.brings.get(chosen.get(name, params[name]), {}))
+    return params
 
 
 def missing(spec: Spec) -> list[str]:

@@ -20,6 +20,10 @@ from hmcbench.testing import tiny_dataset
 from hmcbench.views import Rows
 
 SMALL = {
+    "hffvt": "hffvt[epochs=1,image_size=32,dim=16,depth=1,heads=2]",
+    "hffcnn": "hffcnn[epochs=1,image_size=32,backbone=resnet10t]",
+    "hff-cnn-vt": "hff-cnn-vt[epochs=1,image_size=32,backbone=resnet10t,dim=16,depth=1,heads=2]",
+    "hff-cnn-conv-vt": "hff-cnn-conv-vt[epochs=1,image_size=32,backbone=resnet10t,dim=16,depth=1,heads=2]",
     "hffnet-2d": "hffnet-2d[epochs=1,image_size=32,backbone=resnet10t,dim=16,depth=1,heads=2]",
     "timm": "timm:lcnet_050[epochs=1,image_size=32]",
     "forest": "forest[trees=20]",

@@ -1,10 +1,11 @@
-"""HFFNet-2d, the hierarchical CNN-Transformer of Han et al. (2025), as a model of the benchmark."""
+"""HFFNet-2d, the hierarchical CNN-Transformer of Han et al. (2025), and the paper's four other variants."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hmcbench import ModelSpec, Param, hookimpl
-from hmcbench.interfaces import Value
-from hmcbench.torchkit.recipes import PARAMS, PROFILES
+from hmcbench_hff.parameters import BACKBONE, PATCHES, TRANSFORMER, parameters, profiles
 
 CITATION = (
     "R. Han, C.-B. Liu, W. Sun, S. Yu, H. Zheng, L. Deng: Machine learning of automatic hierarchical"
@@ -12,65 +13,37 @@ CITATION = (
     " Scientific Reports 15, 19904 (2025), doi 10.1038/s41598-025-05076-z"
 )
 
-ARCHITECTURE: dict[str, Param] = {
-    "backbone": Param("resnet50", "any timm architecture, for example resnet10t or convnext_tiny"),
-    "stem_stride": Param(
-        "auto",
-        "auto: images below 128 px meet a first convolution of stride 1; keep: as published; 1: always 1",
-        choices=("auto", "keep", "1"),
-    ),
-    "dim": Param(768, "channels of the features, and again of the class embedding", low=1),
-    "depth": Param(12, "Transformer layers", low=0),
-    "heads": Param(12, "attention heads; must divide 2 * dim", low=1),
-    "mlp_dim": Param(3072, "hidden channels of the Transformer's feed-forward", low=1),
-    "level_dim": Param(0, "width of each level's features; 0 = dim", low=0),
-    "level_activation": Param(
-        "gelu", "after each level's layer (none: the paper names none)", choices=("gelu", "relu", "none")
-    ),
-    "dropout": Param(0.0, "rate in the Transformer and on the fused features", low=0.0, high=0.9),
-}
-
-QUICK: dict[str, Value] = {
-    "backbone": "resnet10t",
-    "stem_stride": "keep",
-    "dim": 128,
-    "depth": 2,
-    "heads": 4,
-    "mlp_dim": 256,
-    "epochs": 13,
-    "batch_size": 16,
-    "learning_rate": 1e-3,
-}
-STANDARD: dict[str, Value] = {
-    "backbone": "resnet18",
-    "dim": 256,
-    "depth": 6,
-    "heads": 8,
-    "mlp_dim": 1024,
-    "learning_rate": 1e-3,
-}
-
 
 @hookimpl
 def hmcbench_models() -> list[ModelSpec]:
+    over_cnn, over_patches = parameters(BACKBONE, TRANSFORMER), parameters(PATCHES, TRANSFORMER)
     return [
-        ModelSpec(
-            name="hffnet-2d",
-            version="1",
-            summary="CNN maps, a 2-D Transformer with class embedding, fused level features (Han 2025)",
-            factory="hmcbench_hff.model:create",
-            params={**PARAMS, **ARCHITECTURE},
-            profiles={
-                "quick": {**PROFILES["quick"], **QUICK},
-                "standard": {**PROFILES["standard"], **STANDARD},
-                "paper": PROFILES["paper"],  # the architecture's defaults are the paper's
-            },
-            requires=("torch", "timm"),
-            extra="vision",
-            citation=CITATION,
-            licence="Apache-2.0",
+        _spec("hffvt", "a ViT with fused level features (the paper's baseline)", over_patches),
+        _spec("hffcnn", "a CNN with a classifier per level (Han 2025, ablation)", parameters(BACKBONE)),
+        _spec("hff-cnn-vt", "CNN features, linearly projected, in a ViT (Han 2025, ablation)", over_cnn),
+        _spec("hff-cnn-conv-vt", "CNN maps, 1x1 convolution, in a ViT (Han 2025, ablation)", over_cnn),
+        _spec(
+            "hffnet-2d",
+            "CNN maps, a 2-D Transformer with class embedding, fused level features (Han 2025)",
+            over_cnn,
             aliases=("hffnet2d", "hffnet"),
-            views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
-            accelerated=True,
-        )
+        ),
     ]
+
+
+def _spec(name: str, summary: str, params: Mapping[str, Param], aliases: tuple[str, ...] = ()) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        version="1",
+        summary=summary,
+        factory=f"hmcbench_hff.model:{name.replace('-', '_')}",
+        params=params,
+        profiles=profiles(params),
+        requires=("torch", "timm"),
+        extra="vision",
+        citation=CITATION,
+        licence="Apache-2.0",
+        aliases=aliases,
+        views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
+        accelerated=True,
+    )

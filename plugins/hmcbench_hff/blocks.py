@@ -14,6 +14,13 @@ from torch.nn.functional import interpolate
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "none": nn.Identity}
 
 
+def resized(maps: Tensor, grid: tuple[int, ...]) -> Tensor:
+    """(B, C, H, W) -> (B, C, *grid), bicubic; untouched where the size is right."""
+    if tuple(maps.shape[-2:]) == grid:
+        return maps
+    return interpolate(maps, size=grid, mode="bicubic", antialias=True)
+
+
 class PositionEmbedding2d(nn.Module):
     """A learnable map added to a feature map of the same size (paper, "HFFNet_2D network
     architecture": pos_embedding).
@@ -33,10 +40,7 @@ class PositionEmbedding2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, H, W) -> (B, C, H, W)."""
-        weight: Tensor = self.weight
-        if weight.shape[-2:] != x.shape[-2:]:
-            weight = interpolate(weight, size=x.shape[-2:], mode="bicubic", antialias=True)
-        return x + weight
+        return x + resized(self.weight, tuple(x.shape[-2:]))
 
 
 class ClassEmbedding2d(nn.Module):
@@ -94,3 +98,17 @@ class HierarchicalFusion(nn.Module):
         fused = torch.cat([self.activation(fc(x)) for fc in self.level_fc], dim=1)  # (B, levels * level_dim)
         fused = self.dropout(fused)
         return [classifier(fused) for classifier in self.level_classifier]
+
+
+class LevelClassifiers(nn.Module):
+    """One fully connected layer per level on one vector: what is left of the fusion in HFFCNN.
+
+    (B, ``channels``) -> logits of every level [(B, n_1), (B, n_2), ...].
+    """
+
+    def __init__(self, channels: int, level_sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.level_classifier = nn.ModuleList(nn.Linear(channels, size) for size in level_sizes)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [classifier(x) for classifier in self.level_classifier]

@@ -1,75 +1,117 @@
-"""HFFNet-2d as a model of the benchmark: its hyperparameters, a task, the shared training engine."""
+"""The five networks as models of the benchmark: hyperparameters, a task, the shared training engine."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import partial
 from typing import Any
+
+from torch import nn
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
 from hmcbench.torchkit import Recipe, TorchModel, level_sizes
 from hmcbench_hff.backbone import MapBackbone
+from hmcbench_hff.hff_cnn_conv_vt import HFFCNNConvVT
+from hmcbench_hff.hff_cnn_vt import HFFCNNVT
+from hmcbench_hff.hffcnn import HFFCNN
 from hmcbench_hff.hffnet2d import HFFNet2d
+from hmcbench_hff.hffvt import HFFVT
+
+TRAINING = {field.name for field in fields(Recipe)}
 
 
-def create(
-    *,
-    image_size: int,
-    in_chans: int,
-    pretrained: bool,
-    backbone: str,
-    stem_stride: str,
-    dim: int,
-    depth: int,
-    heads: int,
-    mlp_dim: int,
-    level_dim: int,
-    level_activation: str,
-    dropout: float,
-    **recipe: Any,
-) -> TorchModel:
-    """The factory of ``hffnet-2d``; the spec in :mod:`hmcbench_hff` says what each keyword does."""
-    if 2 * dim % heads:
-        usable = [n for n in range(1, 2 * dim + 1) if 2 * dim % n == 0 and n <= 64]
+# The factories of the five models; the specs in :mod:`hmcbench_hff` say what each keyword does.
+
+
+def hffvt(**params: Any) -> TorchModel:
+    image, patch = params["image_size"], params["patch_size"]
+    if image % patch:
+        usable = [n for n in range(1, image + 1) if image % n == 0]
         raise BadInput(
-            f"hffnet-2d: heads={heads} does not divide 2 * dim = {2 * dim}",
+            f"hffvt: patch_size={patch} does not divide image_size={image}",
+            allowed=f"allowed for {image} px: {', '.join(map(str, usable))}",
+        )
+    return _model("hffvt", build_over_patches, params)
+
+
+def hffcnn(**params: Any) -> TorchModel:
+    return _over_cnn("hffcnn", HFFCNN, params)
+
+
+def hff_cnn_vt(**params: Any) -> TorchModel:
+    return _over_cnn("hff-cnn-vt", HFFCNNVT, params)
+
+
+def hff_cnn_conv_vt(**params: Any) -> TorchModel:
+    return _over_cnn("hff-cnn-conv-vt", HFFCNNConvVT, params)
+
+
+def hffnet_2d(**params: Any) -> TorchModel:
+    return _over_cnn("hffnet-2d", HFFNet2d, params, widening=2)
+
+
+def _over_cnn(
+    name: str, network: type[nn.Module], params: Mapping[str, Any], widening: int = 1
+) -> TorchModel:
+    facts = {key: params[key] for key in ("pretrained", "backbone")}
+    build = partial(build_over_cnn, network=network, owner=name)
+    return _model(name, build, params, facts, widening)
+
+
+def _model(
+    name: str,
+    build: Callable[..., nn.Module],
+    params: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
+    widening: int = 1,
+) -> TorchModel:
+    """Training parameters go to the engine, ``recipe`` has done its work, the rest makes the network."""
+    if "heads" in params:
+        _check_heads(name, params["heads"], params["dim"], widening)
+    training = {key: value for key, value in params.items() if key in TRAINING}
+    network = {key: value for key, value in params.items() if key not in TRAINING and key != "recipe"}
+    return TorchModel(partial(build, **network), Recipe(**training), facts=facts or {"pretrained": False})
+
+
+def _check_heads(name: str, heads: int, dim: int, widening: int) -> None:
+    """Heads share the Transformer's width, ``widening`` times ``dim``, evenly."""
+    width = widening * dim
+    if width % heads:
+        usable = [n for n in range(1, width + 1) if width % n == 0 and n <= 64]
+        product = f"{widening} * dim" if widening > 1 else "dim"
+        raise BadInput(
+            f"{name}: heads={heads} does not divide {product} = {width}",
             allowed=f"allowed for dim={dim}: {', '.join(map(str, usable))}",
         )
-    build = partial(
-        build_hffnet2d,
-        image_size=image_size,
-        in_chans=in_chans,
-        pretrained=pretrained,
-        backbone=backbone,
-        stem_stride=stem_stride,
-        dim=dim,
-        depth=depth,
-        heads=heads,
-        mlp_dim=mlp_dim,
-        level_dim=level_dim,
-        level_activation=level_activation,
-        dropout=dropout,
-    )
-    return TorchModel(build, Recipe(**recipe), facts={"pretrained": pretrained, "backbone": backbone})
 
 
-def build_hffnet2d(
+def build_over_cnn(
     task: Task,
     *,
+    network: Callable[..., nn.Module],
+    owner: str,
     image_size: int,
     in_chans: int,
     pretrained: bool,
     backbone: str,
     stem_stride: str,
     **sizes: Any,
-) -> HFFNet2d:
-    """The network for the levels of a task; ``sizes`` are those of :class:`HFFNet2d`."""
+) -> nn.Module:
+    """``network`` on the maps of a timm backbone, for the levels of a task; ``sizes`` are the network's."""
     maps = MapBackbone(
         backbone,
         in_chans=in_chans,
         image_size=image_size,
         pretrained=pretrained,
         stem_stride=stem_stride,
-        owner="hffnet-2d",
+        owner=owner,
     )
-    return HFFNet2d(maps, level_sizes(task), backbone_channels=maps.channels, grid=maps.grid, **sizes)
+    return network(maps, level_sizes(task), backbone_channels=maps.channels, grid=maps.grid, **sizes)
+
+
+def build_over_patches(task: Task, *, image_size: int, in_chans: int, patch_size: int, **sizes: Any) -> HFFVT:
+    """HFFVT for the levels of a task."""
+    side = image_size // patch_size
+    return HFFVT(level_sizes(task), in_chans=in_chans, grid=(side, side), patch_size=patch_size, **sizes)

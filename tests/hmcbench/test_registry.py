@@ -57,6 +57,18 @@ def test_values_come_from_defaults_profile_reference_and_overrides_in_that_order
     assert registry.resolve("models", "mine[path=here]")[1]["folder"] == "here"
 
 
+def test_a_value_may_bring_others_along() -> None:
+    pace = Param("slow", choices=("slow", "quick"), brings={"quick": {"depth": 1, "rate": 0.5}})
+    spec = model(params={"depth": Param(2), "rate": Param(0.1), "pace": pace}, variant="")
+    with temporary_plugin(plugin(spec)) as found:
+        _, params = found.resolve("models", "mine", "paper", pace="quick")
+        assert params == {"depth": 1, "rate": 0.5, "pace": "quick"}  # above the profile's depth of 7
+        assert found.label("models", spec, params, "paper") == "mine[pace=quick]"
+        _, params = found.resolve("models", "mine[pace=quick]", "paper", rate=0.2)
+        assert params == {"depth": 1, "rate": 0.2, "pace": "quick"}  # below what is set by name
+        assert found.label("models", spec, params, "paper") == "mine[rate=0.2,pace=quick]"
+
+
 def test_text_becomes_the_type_of_the_default(registry: Registry) -> None:
     _, params = registry.resolve("models", "mine:resnet[rate=1e-3,fast=true,limit=5,kind=b]")
     assert params == {
@@ -127,6 +139,10 @@ def test_two_plugins_with_one_name_is_an_error_that_names_both() -> None:
         ([model("Bad Name")], "not allowed"),
         (["text"], "returned a str"),
         ([model(profiles={"quick": {"nothing": 1}})], "unknown parameter 'nothing'"),
+        (
+            [model(params={"depth": Param(2, brings={3: {"nothing": 1}})}, variant="", profiles={})],
+            "depth=3 sets an unknown parameter 'nothing'",
+        ),
         ([model(variant="nothing")], "is no parameter"),
     ],
 )

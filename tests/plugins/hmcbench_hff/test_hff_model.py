@@ -1,4 +1,4 @@
-"""The model ``hffnet-2d``: its spec and profiles, its loss, and fitting on tiny images."""
+"""The models of the family: specs and profiles, the loss, and fitting on tiny images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hmcbench_hff.model import build_hffnet2d
+from hmcbench_hff.hffnet2d import HFFNet2d
+from hmcbench_hff.model import build_over_cnn
 
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy import Hierarchy
@@ -48,8 +49,11 @@ def registry() -> Registry:
         return found
 
 
-def parameters(registry: Registry, profile: str, **changes: Any) -> dict[str, Any]:
-    return dict(registry.resolve("models", "hffnet-2d", profile, **changes)[1])
+MODELS = ("hffvt", "hffcnn", "hff-cnn-vt", "hff-cnn-conv-vt", "hffnet-2d")
+
+
+def parameters(registry: Registry, profile: str, name: str = "hffnet-2d", **changes: Any) -> dict[str, Any]:
+    return dict(registry.resolve("models", name, profile, **changes)[1])
 
 
 def pictures(kind: Any = "tree", samples: int = 60, channels: int = 1) -> Dataset:
@@ -64,8 +68,10 @@ def pictures(kind: Any = "tree", samples: int = 60, channels: int = 1) -> Datase
     return tiny_dataset(samples, kind, views={"pixels": pixels})
 
 
-def fit(registry: Registry, dataset: Dataset, **changes: Any) -> Any:
-    spec, params = registry.resolve("models", "hffnet-2d", "quick", **{**TINY, **changes})
+def fit(registry: Registry, dataset: Dataset, name: str = "hffnet-2d", **changes: Any) -> Any:
+    known = registry.get("models", name).params
+    tiny = {key: value for key, value in TINY.items() if key in known}
+    spec, params = registry.resolve("models", name, "quick", **{**tiny, **changes})
     return fitted(create(spec, params), dataset, seed=3)
 
 
@@ -92,14 +98,44 @@ def test_paper_profile_is_the_published_recipe(registry: Registry) -> None:
     assert level_weights(params["level_weights"], 2) == [1.0, 2.0]
 
 
-@pytest.mark.parametrize("name", ["hffnet-2d", "hffnet2d", "hffnet"])
+@pytest.mark.parametrize("name", [*MODELS, "hffnet2d", "hffnet"])
 @pytest.mark.parametrize("profile", ["quick", "standard", "paper"])
 def test_profiles_resolve_and_are_explained(registry: Registry, name: str, profile: str) -> None:
     spec = registry.get("models", name)
-    params = parameters(registry, profile)
+    params = parameters(registry, profile, name)
     assert all(param.help for param in spec.params.values())
-    assert 2 * params["dim"] % params["heads"] == 0
     assert create(spec, params).recipe.epochs == params["epochs"]
+
+
+@pytest.mark.parametrize("profile", ["quick", "standard", "paper"])
+def test_the_five_differ_by_their_architecture_alone(registry: Registry, profile: str) -> None:
+    all_five = [parameters(registry, profile, name) for name in MODELS]
+    for params in all_five:
+        shared = {key: value for key, value in params.items() if key in all_five[-1]}
+        assert shared == {key: all_five[-1][key] for key in shared}
+    assert "pretrained" not in all_five[0]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_recipe_from_scratch(registry: Registry, name: str) -> None:
+    spec = registry.get("models", name)
+    published = parameters(registry, "paper", name)
+    scratch = parameters(registry, "paper", name, recipe="scratch")
+    assert scratch["optimizer"] == "adamw"
+    assert scratch["warmup_epochs"] > 0
+    assert not scratch.get("pretrained")
+    kept = ("epochs", "batch_size", "image_size", "schedule", "patience", "augment", "loss")
+    assert {key: scratch[key] for key in kept} == {key: published[key] for key in kept}
+    assert registry.label("models", spec, scratch, "paper") == f"{name}[recipe=scratch]"
+    mine = parameters(registry, "paper", name, recipe="scratch", learning_rate=1e-3)
+    assert mine == {**scratch, "learning_rate": 1e-3}
+    assert create(spec, mine).recipe.learning_rate == 1e-3
+
+
+def test_patches_that_do_not_divide_the_image_are_refused(registry: Registry) -> None:
+    spec, params = registry.resolve("models", "hffvt", "quick", patch_size=7)
+    with pytest.raises(BadInput, match=r"patch_size=7 .* image_size=64.*1, 2, 4, 8, 16, 32, 64"):
+        create(spec, params)
 
 
 def test_heads_that_do_not_divide_the_channels_are_refused(registry: Registry) -> None:
@@ -125,7 +161,7 @@ def sizes_of(task: Task, **changes: Any) -> list[int]:
         "image_size": 32, "in_chans": 1, "pretrained": False, "backbone": "test_resnet",
         "stem_stride": "keep", "dim": 8, "depth": 1, "heads": 2, "mlp_dim": 8,
     }  # fmt: skip
-    net = build_hffnet2d(task, **{**keywords, **changes}).eval()
+    net = build_over_cnn(task, network=HFFNet2d, owner="hffnet-2d", **{**keywords, **changes}).eval()
     return [level.shape[1] for level in net(torch.zeros(1, keywords["in_chans"], 32, 32))]
 
 
@@ -179,6 +215,27 @@ def test_learns_what_can_be_seen(registry: Registry) -> None:
     assert facts["pretrained"] is False
     assert facts["backbone"] == "test_resnet"
     assert facts["parameters"] == sum(p.numel() for p in model.module.parameters())
+
+
+@pytest.mark.parametrize("name", ["hffvt", "hffcnn", "hff-cnn-vt", "hff-cnn-conv-vt"])
+def test_variants_learn_what_can_be_seen(registry: Registry, name: str) -> None:
+    dataset = pictures(samples=75)
+    changes: dict[str, Any] = {"dim": 16, "mlp_dim": 32} if name != "hffcnn" else {}
+    model = fit(registry, dataset, name, epochs=12, learning_rate=5e-3, patience=0, **changes)
+    scores = assert_batch_independent(model, dataset, tolerance=1e-5)
+    hierarchy = dataset.task.hierarchy
+    assert hierarchy is not None
+    columns = hierarchy.level_classes(1)
+    right = scores.values[:, columns].argmax(1) == np.asarray(dataset.targets)[:, columns].argmax(1)
+    assert right.mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["hffvt", "hffcnn", "hff-cnn-vt", "hff-cnn-conv-vt"])
+def test_variants_take_several_paths(registry: Registry, name: str) -> None:
+    dataset = pictures("dag", samples=40)
+    scores: Scores = fit(registry, dataset, name, epochs=1).predict(inputs(dataset))
+    assert scores.values.shape == (40, 6)
+    assert ((scores.values >= 0) & (scores.values <= 1)).all()
 
 
 def test_same_seed_same_scores(registry: Registry) -> None:
