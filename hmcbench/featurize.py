@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from hmcbench.interfaces import FeaturizerSpec, Value
 from hmcbench.registry import Registry, create, missing, parse_reference
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hmcbench.interfaces import Dataset
 
 _PLACE = re.compile(r"\{(\w+)(?::([^}]*))?\}")
@@ -114,6 +116,20 @@ def plan_view(registry: Registry, available: Sequence[str], text: str, above: tu
         raise NotApplicable(f"featurizer {spec.name} needs {', '.join(absent)}{extra}")
     below = plan_view(registry, available, fill(spec.source, params), (*above, reference.name))
     return ViewPlan(spec.name, below.source, (*below.steps, Step(spec, params)))
+
+
+def transformer(plan: ViewPlan) -> Callable[[Any], np.ndarray]:
+    """The steps of a view as one function, for rows that are in no dataset; nothing is kept."""
+    made = [create(step.spec, step.params) for step in plan.steps]
+
+    def transform(rows: Any) -> np.ndarray:
+        import numpy as np
+
+        for featurizer in made:
+            rows = np.asarray(featurizer.transform(rows))
+        return np.asarray(rows)
+
+    return transform
 
 
 def compute_view(plan: ViewPlan, dataset: Dataset, threads: int = 1) -> tuple[Any, bool]:

@@ -95,12 +95,17 @@ class DatasetSpec(Spec):
         linter: ``"module:function"``, called with the resolved parameters, returns a
             ``DataReport`` (see :mod:`hmcbench.interfaces`); empty if there is nothing to lint.
         path_param: the parameter that ``--data NAME=PATH`` sets; empty if there is none.
+        reader: ``"module:function"`` for files that belong to no dataset: called with a list of
+            paths and the resolved parameters, returns for each path a row of the first of
+            ``views``, or a :class:`hmcbench.errors.Problem` (of the kind ``extension`` where the
+            file is of another sort altogether); empty if there is no such thing.
     """
 
     task: Literal["hmc", "regression"] = "hmc"
     views: tuple[str, ...] = ()
     linter: str = ""
     path_param: str = ""
+    reader: str = ""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

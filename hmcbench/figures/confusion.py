@@ -11,6 +11,7 @@ from hmcbench.evaluation import Evaluation
 from hmcbench.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, figure, label_classes
 
 NOTHING = "(none)"
+_SPARSE = 12  # classes from which on zeros are left out
 _ANNOTATED = 25  # classes up to which every count is written into its cell
 
 
@@ -50,8 +51,10 @@ def confusion(evaluation: Evaluation, k: int, title: str) -> Figure:
     ax.set_ylabel("true class")
     ax.set_xlabel("predicted class")
     if len(names) <= _ANNOTATED:
-        size = min(9.0, 9 * 12 / max(12, len(names)))
+        size = max(6.0, 9 * 12 / max(12, len(names)))
         for (i, j), count in np.ndenumerate(counts):
+            if not count and len(names) > _SPARSE:
+                continue  # a sea of zeros hides the rest
             ink = "black" if shares[i, j] > 0.5 else "white"  # cividis: dark for little, light for much
             ax.text(j, i, f"{count}", ha="center", va="center", color=ink, fontsize=size)
     return made

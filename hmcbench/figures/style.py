@@ -67,7 +67,7 @@ def wrapped(text: str, width: int = 20, lines: int = 3) -> str:
 def label_classes(axes: Axes, which: str, names: Sequence[str]) -> None:
     """Class names along an axis (``x`` or ``y``), wrapped; smaller and on one line where there are many."""
     many = len(names) > 12
-    texts = [wrapped(name, 28, 1) if many else wrapped(name) for name in names]
+    texts = [wrapped(name, 48, 1) if many else wrapped(name) for name in names]
     size = 9 if not many else max(4.0, 9 - 0.12 * (len(names) - 12))
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_ticks(range(len(names)), texts, fontsize=size)

@@ -19,6 +19,7 @@ from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 from hmcbench.torchkit.numerics import precision, seed_epoch
 from hmcbench.torchkit.recipes import Recipe
 from hmcbench.torchkit.weights import FORMAT, SETTINGS, WEIGHTS, load_module, read_settings, save_module
+from hmcbench.views import Rows
 
 
 class TorchModel:
@@ -101,6 +102,21 @@ class TorchModel:
             values = values.reshape(len(inputs), tiles, -1).mean(1)
             stop = None if stop is None else stop.reshape(len(inputs), tiles, -1).mean(1)
         return Scores(values, stop)
+
+    @property
+    def layout(self) -> Layout:
+        """Levels and classes of the task, after ``fit`` or ``load``."""
+        return self._layout
+
+    def prepare(self, pixels: np.ndarray) -> torch.Tensor:
+        """uint8 (n, H, W[, 3]) as the module takes them: float32 (n, C, H, W), normalised, on its device."""
+        (block,) = Pixels(Rows(pixels), self._device).blocks(len(pixels))
+        return self._normaliser(block).contiguous(memory_format=torch.channels_last)
+
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Class probabilities (n, C) of prepared images."""
+        with torch.inference_mode(), precision(self._device):
+            return self._layout.probabilities(self.module(images))[0]
 
     def save(self, folder: Path) -> None:
         """``weights.safetensors``, and ``model.json`` with what else ``predict`` needs."""

@@ -37,6 +37,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
             linter="hmcbench_sem.lint:lint_failure",
             path_param="path",
+            reader="hmcbench_sem.reader:read_images",
         ),
         DatasetSpec(
             name="images",
@@ -48,6 +49,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
             linter="hmcbench_sem.lint:lint_images",
             path_param="path",
+            reader="hmcbench_sem.reader:read_images",
         ),
     ]
 

@@ -1,0 +1,126 @@
+"""``hmcbench predict``: new images in, classes and probabilities out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from hmcbench.cli.run import check_device
+from hmcbench.errors import BadInput
+from hmcbench.registry import default_registry
+
+if TYPE_CHECKING:
+    from hmcbench.errors import Problem
+    from hmcbench.hierarchy import Hierarchy
+    from hmcbench.inference import Block
+    from hmcbench.trained import Trained
+
+
+@click.command("predict")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
+@click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
+def predict_command(
+    run: Path, images: tuple[Path, ...], output: Path | None, as_json: bool, device: str
+) -> int:
+    """Predict IMAGES (files, or folders with everything below them) with the model of RUN.
+
+    RUN is a record folder, the start of its name, or a folder that holds one record. A row per
+    image: the decisions, raw and coherent (classes joined by |), and the probability of every
+    class. Images that cannot be read are named on standard error; exit status 1, or 2 if none can.
+
+    \b
+    Example:
+      hmcbench predict runs/sem-failure/records/sem-failure--timm-resnet10t new_images > classes.csv
+    """
+    from hmcbench.inference import list_files, predict_files
+
+    files, found = list_files(images)
+    trained = load(run, device)
+    counts = {"good": 0, "bad": 0}
+    with _opened(output) as stream:
+        for block in predict_files(trained, default_registry(), files):
+            bad = tell(block.problems, found)
+            _write(stream, trained, block, as_json, first=not counts["good"])
+            counts["good"] += len(block.paths)
+            counts["bad"] += bad
+        if not counts["good"]:
+            raise BadInput("none of the files could be read as an image")
+    click.echo(f"{counts['good']} images predicted, {counts['bad']} could not be read", err=True)
+    return 1 if counts["bad"] else 0
+
+
+def load(run: Path, device: str) -> Trained:
+    """The model of a run, and a line on standard error that says what is used."""
+    from hmcbench.cell import choose_device
+    from hmcbench.inference import Reader
+    from hmcbench.trained import find_record, load_trained
+
+    check_device(device)
+    registry = default_registry()
+    record = find_record(run)
+    spec = registry.get("models", record.data["model"]["name"])
+    trained = load_trained(record.path, choose_device(device, spec), registry)
+    changes = ", ".join(f"{k}={v}" for k, v in Reader(trained, registry).changes().items())
+    read = f"; images are read as in the run: {changes}" if changes else ""
+    click.echo(f"model {record.data['model']['label']} of {record.path.name}{read}", err=True)
+    return trained
+
+
+def tell(problems: Iterable[Problem], found: set[str]) -> int:
+    """Name files that cannot be used; how many. What is no image in a folder is passed over."""
+    bad = [p for p in problems if not (p.kind == "extension" and p.where in found)]
+    for problem in bad:
+        click.echo(f"unreadable  {problem.where}: {problem.what}", err=True)
+    return len(bad)
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears when it is whole."""
+    if output is None:
+        yield sys.stdout
+        return
+    from hmcbench.cache import replacing
+
+    if not output.parent.is_dir():
+        raise BadInput(f"no folder {output.parent}", hint="make it first, or name another file")
+    with replacing(output) as fresh, fresh.open("w", newline="", encoding="utf-8") as stream:
+        yield stream
+
+
+def _write(stream: TextIO, trained: Trained, block: Block, as_json: bool, first: bool) -> None:
+    hierarchy = trained.task.hierarchy
+    assert hierarchy is not None, "regression has no reader"
+    rows = _rows(hierarchy, block)
+    if as_json:
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        return
+    writer = csv.writer(stream, lineterminator="\n")
+    if first and block.paths:
+        writer.writerow(["path", "raw", "coherent", *hierarchy.classes])
+    for row in rows:
+        decided = ["|".join(row[kind]) for kind in ("raw", "coherent")]
+        writer.writerow([row["path"], *decided, *(f"{p:.6f}" for p in row["probabilities"].values())])
+
+
+def _rows(hierarchy: Hierarchy, block: Block) -> Iterator[dict[str, Any]]:
+    for path, raw, coherent, scores in zip(
+        block.paths, block.raw, block.coherent, block.scores.values, strict=True
+    ):
+        yield {
+            "path": path,
+            "raw": list(hierarchy.decode(raw)),
+            "coherent": list(hierarchy.decode(coherent)),
+            "probabilities": dict(zip(hierarchy.classes, scores.tolist(), strict=True)),
+        }

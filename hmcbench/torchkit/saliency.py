@@ -1,0 +1,182 @@
+"""Where a network looks: Grad-CAM of any network, level by level.
+
+Grad-CAM [Selvaraju et al. 2017] weighs the channels of one layer by their mean gradient, sums them
+and keeps what is positive. captum computes it; ours is to find the layer, and to show captum every
+kind of layer as a map: channels first, channels last (Swin), or tokens (ViT).
+
+A network may name the layer itself: a property ``saliency_layer`` that returns one of its modules
+(an attribute would be registered as a second module of the network). Else it is the last one whose
+output is a grid of at least 4 x 4 positions (or the finest there is) and reaches the logits from
+positions other than class tokens: the last maps of a CNN, the first norm of a ViT's last block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import torch
+from captum.attr import LayerAttribution, LayerGradCam
+from torch import nn
+
+from hmcbench.errors import NotApplicable
+from hmcbench.torchkit.layout import Layout, Output
+
+LEAST_SIDE = 4
+"""Positions per side that a map should have to say where."""
+_PASSED_OVER = (nn.Identity, nn.Dropout, nn.Softmax)  # may hold attention matrices, which are no maps
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a layer's output lies on the image.
+
+    Attributes:
+        kind: ``first`` (B, F, h, w), ``last`` (B, h, w, F) or ``tokens`` (B, prefix + h * w, F).
+        side: h = w.
+        prefix: class and register tokens.
+    """
+
+    kind: str
+    side: int
+    prefix: int = 0
+
+    def to_map(self, output: torch.Tensor) -> torch.Tensor:
+        """-> (B, F, h, w)."""
+        if self.kind == "first":
+            return output
+        if self.kind == "tokens":
+            output = output[:, self.prefix :].reshape(len(output), self.side, self.side, -1)
+        return output.permute(0, 3, 1, 2)
+
+    def from_map(self, maps: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+        """The inverse; class tokens are taken from ``output``."""
+        if self.kind == "first":
+            return maps
+        maps = maps.permute(0, 2, 3, 1)
+        if self.kind == "tokens":
+            return torch.cat([output[:, : self.prefix], maps.flatten(1, 2)], dim=1)
+        return maps
+
+
+def grid_of(output: Any, prefix: int) -> Grid | None:
+    """How an output lies on a square image; None if it does not."""
+    if not isinstance(output, torch.Tensor) or not output.is_floating_point():
+        return None
+    _, *shape = output.shape
+    if len(shape) == 3 and shape[1] == shape[2] > 1:
+        return Grid("first", shape[1])
+    if len(shape) == 3 and shape[0] == shape[1] > 1:
+        return Grid("last", shape[0])
+    if len(shape) == 2 and shape[0] > prefix + 1 and isqrt(shape[0] - prefix) ** 2 == shape[0] - prefix:
+        return Grid("tokens", isqrt(shape[0] - prefix), prefix)
+    return None
+
+
+def find_layer(module: nn.Module, image: torch.Tensor) -> tuple[nn.Module, Grid]:
+    """The layer to look at (see the module) and how its output lies on the image.
+
+    Args:
+        module: in eval mode.
+        image: (1, C, H, W), normalised.
+
+    Raises:
+        NotApplicable: no layer keeps positions.
+    """
+    prefix = max((int(getattr(m, "num_prefix_tokens", 0) or 0) for m in module.modules()), default=0)
+    named = getattr(module, "saliency_layer", None)
+    seen: list[tuple[nn.Module, Grid, torch.Tensor]] = []
+
+    def remember(layer: nn.Module, _inputs: Any, output: Any) -> None:
+        grid = grid_of(output, prefix)
+        wanted = layer is named if named is not None else grid is not None and _is_candidate(layer, grid)
+        if grid is not None and wanted and output.requires_grad:
+            seen.append((layer, grid, output))
+
+    hooks = [layer.register_forward_hook(remember) for layer in module.modules()]
+    try:
+        with torch.enable_grad():
+            total = torch.stack([part.float().sum() for part in _parts(module(image.requires_grad_()))]).sum()
+            outputs = [output for _, _, output in seen]
+            gradients = torch.autograd.grad(total, outputs, allow_unused=True) if seen else ()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    used = [
+        (layer, grid)
+        for (layer, grid, _), gradient in zip(seen, gradients, strict=True)
+        if gradient is not None and bool(grid.to_map(gradient).any())
+    ]
+    if not used:
+        raise NotApplicable(f"no layer of {type(module).__name__} keeps positions, so nothing can be shown")
+    least = min(LEAST_SIDE, max(grid.side for _, grid in used))
+    return next(entry for entry in reversed(used) if entry[1].side >= least)
+
+
+def _is_candidate(layer: nn.Module, grid: Grid) -> bool:
+    """Tokens only after a norm: elsewhere they may be queries, keys or hidden units."""
+    if isinstance(layer, _PASSED_OVER):
+        return False
+    return grid.kind != "tokens" or "norm" in type(layer).__name__.lower()
+
+
+def _parts(output: Output) -> list[torch.Tensor]:
+    return [output] if isinstance(output, torch.Tensor) else list(output)
+
+
+class GradCam:
+    """Maps of one network.
+
+    Args:
+        module: in eval mode, on the device of the images.
+        layout: of its task.
+        image: (1, C, H, W), normalised: any image, to find the layer with.
+
+    Attributes:
+        layer, grid: what is looked at.
+    """
+
+    def __init__(self, module: nn.Module, layout: Layout, image: torch.Tensor) -> None:
+        self.module, self.layout = module, layout
+        self.layer, self.grid = find_layer(module, image.detach().clone())
+        self._probe = nn.Identity()  # sees the layer's output as a map: what captum hooks
+
+    def maps(self, images: torch.Tensor, level: int, classes: torch.Tensor) -> torch.Tensor:
+        """Evidence for a class of a level at every pixel.
+
+        Args:
+            images: (B, C, H, W), normalised.
+            level: from 1.
+            classes: int64 (B,), positions among the classes of the level.
+
+        Returns:
+            float32 (B, H, W) from 0 to 1, the maximum of each image; all 0 where nothing speaks
+            for the class.
+        """
+
+        def logits(x: torch.Tensor) -> torch.Tensor:
+            return self.layout.per_level(self.module(x))[level - 1]
+
+        with self._tapped():
+            cam = LayerGradCam(logits, self._probe)
+            found = cam.attribute(images.detach(), target=classes, relu_attributions=True)
+        size = tuple(images.shape[-2:])
+        wide = LayerAttribution.interpolate(found.detach().float(), size, "bilinear")[:, 0].clamp_min(0)
+        peak = wide.amax(dim=(1, 2), keepdim=True)
+        return torch.where(peak > 0, wide / peak.clamp_min(torch.finfo(torch.float32).tiny), 0.0)
+
+    @contextmanager
+    def _tapped(self) -> Iterator[None]:
+        """The layer's output makes a detour through the probe, as a map."""
+
+        def detour(_layer: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            return self.grid.from_map(self._probe(self.grid.to_map(output)), output)
+
+        hook = self.layer.register_forward_hook(detour)
+        try:
+            yield
+        finally:
+            hook.remove()
