@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hmcbench.cache import cache_dir, replacing
 from hmcbench.errors import BadInput, NotApplicable, PluginError
 from hmcbench.interfaces import FeaturizerSpec, Value
-from hmcbench.registry import Registry, create, missing, parse_reference
+from hmcbench.registry import Registry, create, load_object, missing, parse_reference
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,10 @@ class Step:
     spec: FeaturizerSpec
     params: Mapping[str, Value]
 
+    def digest(self) -> list[str]:
+        """What the result depends on beside version and parameters, if anything."""
+        return [load_object(self.spec.digest)(**self.params)] if self.spec.digest else []
+
     def __str__(self) -> str:
         inside = ",".join(f"{k}={v}" for k, v in self.params.items())
         return f"{self.spec.name}[{inside}]" if inside else self.spec.name
@@ -51,7 +55,7 @@ class ViewPlan:
     steps: tuple[Step, ...]
 
     def key(self, fingerprint: str) -> str:
-        chain = [[s.spec.name, s.spec.version, dict(s.params)] for s in self.steps]
+        chain = [[s.spec.name, s.spec.version, dict(s.params), *s.digest()] for s in self.steps]
         text = json.dumps([fingerprint, self.source, chain], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -146,9 +146,15 @@ class FeaturizerSpec(Spec):
     The view it makes carries the spec's name. ``source`` is the view it reads, in the same
     syntax as :attr:`ModelSpec.views` (``{name}`` stands for its own parameter), so featurizers
     chain.
+
+    Attributes:
+        source: see above.
+        digest: ``"module:function"``, called with the parameters where the result depends on more
+            than they and the version say (a table of constants); its text keys cached views.
     """
 
     source: str = ""
+    digest: str = ""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

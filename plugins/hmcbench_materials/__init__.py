@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hmcbench import DatasetSpec, Param, SuiteSpec, hookimpl
+from hmcbench import DatasetSpec, FeaturizerSpec, Param, SuiteSpec, hookimpl
 
 _XIONG = "Data compiled by J. Xiong, github.com/George-JieXIONG/Materials-Dataset"
 _GPL = "GPL-3.0 as its repository states; truth is not published with results"
@@ -111,6 +111,47 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("table",),
             citation="Buscema, Terzi & Tastle, NAFIPS 2010; UCI, doi:10.24432/C5J88N",
             licence="CC BY 4.0",
+        ),
+    ]
+
+
+_COMPOSITION = "composition{balance:none=;Fe=_Fe}{unit:native=;wt=_wt;at=_at}"
+_COMPOSED = {
+    "elements": Param("auto", "auto, assembled, xenonpy, or a CSV file of element properties"),
+    "balance": Param("none", "Fe: iron fills steels up to 100 %", choices=("none", "Fe")),
+    "unit": Param("native", "amounts as the data set has them, or per cent", choices=("native", "wt", "at")),
+}
+_XENONPY = "XenonPy 0.6.7 (Wu et al., Mol. Inform. 39, 1900107 (2020)); Yu, Wu & Qian, MCVN, table 1"
+
+
+@hookimpl
+def hmcbench_featurizers() -> list[FeaturizerSpec]:
+    return [
+        FeaturizerSpec(
+            name="descriptors",
+            version="1",
+            summary="Seven statistics of 58 element properties over a composition, as XenonPy computes them",
+            factory="hmcbench_materials.descriptors:Descriptors",
+            params={
+                **_COMPOSED,
+                "backend": Param("array", "xenonpy: its own featurizers", choices=("array", "xenonpy")),
+                "exact": Param(False, "the geometric mean with XenonPy's overflow"),
+                "finite": Param(True, "0 where a statistic is no finite number"),
+            },
+            source=_COMPOSITION,
+            digest="hmcbench_materials.elements:digest",
+            extra="materials",
+            citation=_XENONPY,
+        ),
+        FeaturizerSpec(
+            name="composition_image",
+            version="1",
+            summary="Descriptors arranged as 24 x 21 pixels, not scaled",
+            factory="hmcbench_materials.composition_image:CompositionImage",
+            params=_COMPOSED,
+            source="descriptors[elements={elements},balance={balance},unit={unit},finite=False]",
+            extra="materials",
+            citation="Yu, Wu & Qian, MCVN manuscript (2022), section 3.1",
         ),
     ]
 
