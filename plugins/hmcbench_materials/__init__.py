@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hmcbench import DatasetSpec, FeaturizerSpec, Param, SuiteSpec, hookimpl
+from hmcbench import DatasetSpec, FeaturizerSpec, ModelSpec, Param, SuiteSpec, hookimpl
+from hmcbench_materials.mcvn_specs import mcvn_models
 
 _XIONG = "Data compiled by J. Xiong, github.com/George-JieXIONG/Materials-Dataset"
 _GPL = "GPL-3.0 as its repository states; truth is not published with results"
@@ -154,6 +155,11 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             citation="Yu, Wu & Qian, MCVN manuscript (2022), section 3.1",
         ),
     ]
+
+
+@hookimpl
+def hmcbench_models() -> list[ModelSpec]:
+    return mcvn_models()
 
 
 @hookimpl
