@@ -72,3 +72,59 @@ def test_twenty_thousand_images_stay_below_three_gibibytes(tmp_path: Path) -> No
     assert parent["peak_anon_mb"] < LIMIT_MB
     assert 0 < record["memory"]["peak_anon_mb"] < LIMIT_MB
     assert record["memory"]["peak_rss_mb"] > 0
+
+
+PIXELS = """
+import json, sys
+import numpy as np
+import torch
+from torch import nn
+from hmcbench.interfaces import Labelled, Run, Task
+from hmcbench.resources import MemoryWatch
+from hmcbench.testing import tiny_hierarchy
+from hmcbench.torchkit import Recipe, TorchModel, make_head
+from hmcbench.views import Rows
+
+N, STEPS = 50_000, 40
+
+class Enough(Exception):
+    pass
+
+class Net(nn.Sequential):
+    steps = 0
+    def forward(self, x):
+        self.steps += self.training
+        if self.steps > STEPS:
+            raise Enough
+        return super().forward(x)
+
+def build(task):
+    head = make_head("levels", 4, task)
+    return Net(nn.Conv2d(3, 4, 7, stride=8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+
+task = Task(hierarchy=tiny_hierarchy())
+ends = np.arange(N) % len(task.hierarchy.leaves)
+targets = task.hierarchy.encode([[task.hierarchy.classes[task.hierarchy.leaves[e]]] for e in ends])
+rows = Rows(np.load(sys.argv[1], mmap_mode="r"))
+watch = MemoryWatch()
+side = lambda index: Labelled([str(i) for i in index], {"pixels": rows.take(index)}, targets[index])
+model = TorchModel(build, Recipe(batch_size=64, augment="paper", epochs=2))
+try:
+    model.fit(side(np.arange(45_000)), side(np.arange(45_000, N)), Run(task))
+except Enough:
+    print(json.dumps(watch.stop("cpu")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+def test_fifty_thousand_images_of_224_pixels_train_from_a_memory_map(tmp_path: Path) -> None:
+    """7.5 GB of pixels (a sparse file here); 40 steps from random places show what a training holds."""
+    path = tmp_path / "pixels.npy"
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(50_000, 224, 224, 3)).flush()
+    done = subprocess.run(
+        [sys.executable, "-c", PIXELS, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    memory = json.loads(done.stdout)
+    assert 0 < memory["peak_anon_mb"] < LIMIT_MB
