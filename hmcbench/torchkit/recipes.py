@@ -129,16 +129,3 @@ PROFILES: Mapping[str, Mapping[str, Value]] = {
         "patience": 0,
     },
 }
-
-SCRATCH: Mapping[str, Value] = {
-    # For any network without published weights, beside "paper", whose 1e-4 of SGD teaches one next to
-    # nothing: AdamW with warm-up, as is usual for vision transformers (Touvron et al. 2021, DeiT).
-    "pretrained": False,
-    "optimizer": "adamw",
-    "learning_rate": 5e-4,
-    "momentum": 0.9,
-    "weight_decay": 0.05,
-    "schedule": "cosine",
-    "warmup_epochs": 5.0,
-    "clip_norm": 1.0,
-}

@@ -8,7 +8,7 @@ import sys
 
 from hmcbench.interfaces import PROFILES as NAMES
 from hmcbench.registry import convert
-from hmcbench.torchkit.recipes import PARAMS, PROFILES, SCRATCH, Recipe
+from hmcbench.torchkit.recipes import PARAMS, PROFILES, Recipe
 
 IMAGE = {"image_size", "in_chans", "pretrained"}
 
@@ -21,7 +21,7 @@ def test_every_field_is_a_parameter_with_the_same_default() -> None:
 
 def test_profiles_hold_allowed_values() -> None:
     assert tuple(PROFILES) == NAMES
-    for profile, values in {**PROFILES, "scratch": SCRATCH}.items():
+    for profile, values in PROFILES.items():
         for name, value in values.items():
             assert convert(profile, name, PARAMS[name], value) == value
 
