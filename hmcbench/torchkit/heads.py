@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.interfaces import Task
-from hmcbench.torchkit.layout import ends_early, level_sizes
+from hmcbench.torchkit.layout import Masked, ends_early, level_sizes
 
-HEADS = ("levels", "leaf")
+HEADS = ("levels", "leaf", "conditional", "max")
+_ALMOST = 1e-6  # how far from 1 a probability stays, so that its logit is finite
 
 
 def make_head(kind: str, features: int, task: Task) -> nn.Module:
     """The head of that name (:data:`HEADS`) on ``features`` inputs; raises BadInput."""
     if kind not in HEADS:
         raise BadInput(f"head={kind!r} is not known", allowed=f"allowed: {', '.join(HEADS)}")
-    return LevelHeads(features, task) if kind == "levels" else LeafHead(features, task)
+    kinds = {"levels": LevelHeads, "leaf": LeafHead, "conditional": ConditionalHead, "max": MaxHead}
+    return kinds[kind](features, task)
 
 
 class LevelHeads(nn.Module):
@@ -76,6 +79,105 @@ class LeafHead(nn.Module):
                 out = shares.clamp_min(torch.finfo(shares.dtype).tiny).log()
             else:
                 absent = F.softplus(logits) @ self.above  # -log of the probability that no end is present
-                absent = absent.clamp_min(1e-6)
-                out = absent + torch.log(-torch.expm1(-absent))  # logit of 1 - exp(-absent)
+                out = -_logit(-absent)
         return list(out.split(self.sizes, dim=1))
+
+
+class ConditionalHead(nn.Module):
+    """Every class given its parent; probabilities follow from the chain rule, so they are coherent.
+
+    * Single path, trees: one softmax over the children of each parent, p(c) = p(parent) p(c | parent)
+      [Redmon & Farhadi 2017, "YOLO9000", section 4]. Where paths may end at inner classes, these have
+      one child more, ``stop``; its share joins the ``stop`` columns of all levels below.
+    * Several paths, trees and DAGs: a class implies all its ancestors and is, given them, independent
+      of the others: p(c) = product of sigmoid(z_a) over a = c and its ancestors. For a tree that is
+      p(parent) sigmoid(z_c).
+
+    Shape: as :class:`LeafHead`. Raises NotApplicable for a single path through a DAG, where a class has
+    no one parent to be given.
+    """
+
+    def __init__(self, features: int, task: Task) -> None:
+        super().__init__()
+        self.sizes = list(level_sizes(task))
+        hierarchy = task.hierarchy
+        assert hierarchy is not None  # level_sizes has said so to the user
+        self.single = task.paths == "single"
+        chain = torch.as_tensor(hierarchy.ancestors.toarray()).float().T  # (C, C): [a, c] = a above or at c
+        if self.single:
+            if not hierarchy.is_tree:
+                raise NotApplicable("head=conditional needs a tree where every sample has one path")
+            above, below = torch.tensor(hierarchy.edge_index.T.copy())
+            levels, leaves = torch.tensor(hierarchy.levels.copy()), torch.tensor(hierarchy.leaves.copy())
+            inner = above.unique() if task.depth == "ragged" else above[:0]  # they have a child "stop"
+            chain = torch.block_diag(chain, torch.eye(len(inner)))
+            chain[:, hierarchy.n :] += chain[:, inner]
+            parent = torch.full((len(chain),), hierarchy.n)  # of the top level: the virtual root
+            parent[below], parent[hierarchy.n :] = above, inner
+            last = torch.full((len(chain),), hierarchy.depth)  # the level at which a path ends here
+            last[leaves], last[hierarchy.n :] = levels[leaves], levels[inner]
+            over = last[:, None] < torch.arange(1, hierarchy.depth + 1)  # (slots, L): before level k
+            self.register_buffer("parent", parent, persistent=False)
+            self.register_buffer("over", over.float(), persistent=False)
+            self.parent: torch.Tensor
+            self.over: torch.Tensor
+        self.classes = hierarchy.n
+        self.stops = ends_early(task)
+        self.linear = nn.Linear(features, len(chain))
+        self.register_buffer("chain", chain, persistent=False)
+        self.chain: torch.Tensor
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        logits = self.linear(x).float()  # (B, classes and stops)
+        with torch.autocast(x.device.type, enabled=False):
+            if not self.single:
+                return list(_logit(F.logsigmoid(logits) @ self.chain).split(self.sizes, dim=1))
+            paths = self._given_parent(logits) @ self.chain  # log-probability of every class and stop
+            sizes = [n - self.stops for n in self.sizes]
+            levels = list(paths[:, : self.classes].split(sizes, dim=1))
+            if self.stops:
+                ended = (paths.exp() @ self.over).clamp_min(torch.finfo(paths.dtype).tiny).log()  # (B, L)
+                levels = [torch.cat([x, ended[:, k, None]], dim=1) for k, x in enumerate(levels)]
+        return levels
+
+    def _given_parent(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logarithm of the softmax among the children of each parent, (B, slots)."""
+        parents = self.classes + 1
+        index = self.parent.expand_as(logits)
+        highest = logits.new_zeros(len(logits), parents)
+        highest = highest.scatter_reduce(1, index, logits.detach(), "amax", include_self=False)
+        shifted = logits - highest.gather(1, index)
+        total = logits.new_zeros(len(logits), parents).scatter_add(1, index, shifted.exp())
+        return shifted - total.gather(1, index).clamp_min(1.0).log()  # a sum that holds exp(0) is >= 1
+
+
+class MaxHead(nn.Module):
+    """A sigmoid per class, raised to the highest of its descendants: C-HMCNN's constraint module.
+
+    MCM_a = max over b = a and its descendants of h_b [Giunchiglia & Lukasiewicz 2020, eq. 1], so no
+    child exceeds a parent, in trees and DAGs, for single and several paths. It is trained with their
+    MCLoss (eq. 2), for which it hands :class:`hmcbench.torchkit.layout.Masked` to the loss in
+    training. In evaluation the logits of MCM, (B, C), come out.
+
+    Shape: (B, features) -> Masked of (B, C) in training, (B, C) otherwise.
+    """
+
+    def __init__(self, features: int, task: Task) -> None:
+        super().__init__()
+        level_sizes(task)  # says what is missing where there is no hierarchy
+        hierarchy = task.hierarchy
+        assert hierarchy is not None
+        pairs = torch.as_tensor(np.stack(hierarchy.descendants.nonzero())).long()
+        self.linear = nn.Linear(features, hierarchy.n)
+        self.register_buffer("pairs", pairs, persistent=False)  # (2, pairs): a class, one at or below it
+        self.pairs: torch.Tensor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | Masked:
+        masked = Masked(self.linear(x).float(), self.pairs)
+        return masked if self.training else masked.highest()
+
+
+def _logit(log_p: torch.Tensor) -> torch.Tensor:
+    """log(p / (1 - p)) from log p <= 0."""
+    log_p = log_p.clamp_max(-_ALMOST)
+    return log_p - torch.log(-torch.expm1(log_p))

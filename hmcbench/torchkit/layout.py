@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,33 @@ from hmcbench.interfaces import Task
 
 Output = torch.Tensor | Sequence[torch.Tensor]
 """What a module returns: logits per level, or one tensor of logits (B, C)."""
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Logits (B, C) whose maximum over descendants depends on the truth: for the loss alone.
+
+    Attributes:
+        logits: float (B, C), of every class by itself.
+        pairs: int64 (2, P): a class, and a class that is it or stands below it.
+    """
+
+    logits: torch.Tensor
+    pairs: torch.Tensor
+
+    def highest(self, sets: torch.Tensor | None = None) -> torch.Tensor:
+        """The highest logit at or below every class, (B, C).
+
+        With the truth ``sets``, bool (B, C), a class that is present counts its present
+        descendants only. Binary cross-entropy on that is MCLoss [Giunchiglia & Lukasiewicz 2020,
+        eq. 2]: a class present is never credited to a descendant that is absent.
+        """
+        upper, lower = self.pairs
+        values = self.logits[:, lower]
+        if sets is not None:
+            values = values.masked_fill(sets[:, upper] & ~sets[:, lower], -math.inf)
+        index = upper.expand_as(values)
+        return torch.zeros_like(self.logits).scatter_reduce(1, index, values, "amax", include_self=False)
 
 
 def ends_early(task: Task) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from hmcbench.errors import BadInput
-from hmcbench.torchkit.layout import Layout, Output
+from hmcbench.torchkit.layout import Layout, Masked, Output
 from hmcbench.torchkit.recipes import Recipe
 
 
@@ -110,9 +110,11 @@ class LevelLoss:
         }
 
     def __call__(
-        self, output: Output, targets: torch.Tensor, weight: torch.Tensor | None = None
+        self, output: Output | Masked, targets: torch.Tensor, weight: torch.Tensor | None = None
     ) -> torch.Tensor:
         """The mean over samples; ``weight`` (B,) multiplies each."""
+        if isinstance(output, Masked):
+            output = output.highest(torch.cat(self.layout.per_level_sets(targets), dim=1))
         levels = self.layout.per_level(output)
         if self.layout.softmax(output):
             parts = [

@@ -18,8 +18,9 @@ def hmcbench_models() -> list[ModelSpec]:
                 "architecture": Param("resnet10t", "a name of timm.list_models()"),
                 "head": Param(
                     "levels",
-                    "levels: one linear layer per level; leaf: leaves only, upper levels are sums of leaves",
-                    choices=("levels", "leaf"),
+                    "levels: one linear layer per level; leaf: leaves only, upper levels are sums of leaves;"
+                    " conditional: child given parent; max: maximum over descendants (C-HMCNN)",
+                    choices=("levels", "leaf", "conditional", "max"),
                 ),
                 "stem_stride": Param(
                     "auto",

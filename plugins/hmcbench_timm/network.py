@@ -15,7 +15,7 @@ from hmcbench.torchkit import Recipe, TorchModel, make_head, timm_network
 class Network(nn.Module):
     """Pooled features of a timm network, dropout, head.
 
-    Shape: (B, in_chans, H, W) -> list of L tensors of logits (B, n_k).
+    Shape: (B, in_chans, H, W) -> what the head makes of it (:mod:`hmcbench.torchkit.heads`).
     """
 
     def __init__(self, body: nn.Module, features: int, head: str, task: Task) -> None:
@@ -23,10 +23,8 @@ class Network(nn.Module):
         self.body = body
         self.head = make_head(head, features, task)
 
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        x = self.body(x)  # (B, features)
-        levels: list[torch.Tensor] = self.head(x)
-        return levels
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.head(self.body(x))  # (B, features) inside
 
 
 def build(task: Task, *, head: str, **network: Any) -> Network:

@@ -35,7 +35,7 @@ def test_level_sizes(name: str) -> None:
     assert level_sizes(TASKS[name]) == SIZES[name]
 
 
-@pytest.mark.parametrize("head", ["levels", "leaf"])
+@pytest.mark.parametrize("head", ["levels", "leaf", "conditional"])
 @pytest.mark.parametrize("name", TASKS)
 def test_heads_give_logits_whose_probabilities_add_up(head: str, name: str) -> None:
     torch.manual_seed(0)
@@ -88,7 +88,7 @@ def test_leaf_head_gradients_are_finite_far_from_the_truth() -> None:
 
 
 def test_an_unknown_head_is_refused() -> None:
-    with pytest.raises(BadInput, match="levels, leaf"):
+    with pytest.raises(BadInput, match="levels, leaf, conditional, max"):
         make_head("root", 4, TASKS["tree"])
 
 

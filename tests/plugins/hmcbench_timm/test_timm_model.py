@@ -84,7 +84,7 @@ def test_networks_of_every_kind_get_heads(name: str, head: str) -> None:
             assert [x.shape for x in net(torch.zeros(2, channels, 64, 64))] == [(2, 3), (2, 6), (2, 3)]
 
 
-@pytest.mark.parametrize("head", ["levels", "leaf"])
+@pytest.mark.parametrize("head", ["levels", "leaf", "conditional", "max"])
 def test_it_learns_what_can_be_seen(registry: Registry, head: str) -> None:
     dataset = pictures(samples=75)
     model = fit(registry, dataset, epochs=12, head=head, learning_rate=5e-3, patience=0)
@@ -100,11 +100,11 @@ def test_it_learns_what_can_be_seen(registry: Registry, head: str) -> None:
 @pytest.mark.parametrize("kind", ["ragged", "multiple", "dag"])
 def test_ragged_and_multiple_paths(registry: Registry, kind: str) -> None:
     dataset = pictures(kind, samples=40)
-    for head in ("levels", "leaf"):
+    for head in ("levels", "leaf", "conditional", "max"):
         scores = fit(registry, dataset, head=head, epochs=1).predict(inputs(dataset))
         assert scores.values.shape == dataset.targets.shape
         assert np.isfinite(scores.values).all() and scores.values.min() >= 0 and scores.values.max() <= 1
-        assert (scores.stop is not None) == (kind == "ragged")
+        assert (scores.stop is not None) == (kind == "ragged" and head != "max")
 
 
 def test_same_seed_same_scores(registry: Registry) -> None:
