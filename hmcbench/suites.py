@@ -70,7 +70,16 @@ class Profile:
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite as read from its file."""
+    """One suite as read from its file.
+
+    Attributes:
+        primary: id of the metric that ranks.
+        columns: ids of the leaderboard's columns.
+        reference: label of the model that all others are compared with in pairs, or empty.
+        published: rows of papers. Those that name our model (``measured``) get a verdict, under the
+            conditions ``fingerprint`` (of the data; none: they are not public), ``pretrained`` and
+            ``profile``.
+    """
 
     name: str
     version: int
@@ -80,6 +89,7 @@ class Suite:
     profiles: Mapping[str, Profile]
     protocol: Protocol = Protocol()
     summary: str = ""
+    reference: str = ""
     published: Sequence[Mapping[str, Any]] = field(default=())
 
     @property
@@ -105,6 +115,7 @@ _SUITE: dict[str, type[Any]] = {
     "name": str,
     "version": int,
     "summary": str,
+    "reference": str,
     "datasets": list,
     "primary": str,
     "columns": list,
@@ -132,6 +143,9 @@ _PUBLISHED: dict[str, type[Any]] = {
     "metrics": dict,
     "note": str,
     "fingerprint": str,
+    "measured": str,
+    "pretrained": bool,
+    "profile": str,
 }
 
 

@@ -9,6 +9,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard import statistics
 from hmcbench.leaderboard.board import Board, Cell, Column, Published, Row
+from hmcbench.leaderboard.differences import differences
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
 from hmcbench.leaderboard.grouping import (
     RowRecords,
@@ -20,8 +21,10 @@ from hmcbench.leaderboard.grouping import (
     runs_text,
 )
 from hmcbench.leaderboard.heading import facts, hardware_text, mixtures
+from hmcbench.leaderboard.selection import chosen
 from hmcbench.leaderboard.statistics import Estimate
 from hmcbench.leaderboard.text import clean
+from hmcbench.leaderboard.verdicts import verdict
 from hmcbench.records import Record
 from hmcbench.registry import default_registry
 
@@ -72,6 +75,7 @@ def _board(records: Sequence[Record], suite: Mapping[str, Any], specs: Sequence[
         cost_columns=cols.cost_columns(ok),
     )
     if ok:
+        board.reference = clean(info.get("suite", {}).get("reference"))
         board.notes += _fill(board, by_row, Estimator(by_row, names, sides, specs))
     board.rows += [row for model in by_row for row in _other_rows(model)]
     board.published = _published(info, board)
@@ -100,6 +104,10 @@ def _fill(board: Board, by_row: Sequence[RowRecords], estimator: Estimator) -> l
         first = statistics.best([quality[i][column.id] for i in able], column.better)
         if first is not None:
             made[able[first]].cells[column.id].best = True
+    if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
+        board.facts.append(("chosen on validation", clean(choice)))
+    labelled = {made[i].model: quality[i] for i in ranked}
+    board.differences = differences(board.reference, labelled, board.columns)
     _add_costs(board, models, made)
     rest = [i for i in range(len(made)) if i not in ranked]
     board.rows = [made[i] for i in (*ranked, *rest)]
@@ -208,6 +216,7 @@ def _published(info: Mapping[str, Any], board: Board) -> list[Published]:
                 note=clean(item.get("note")),
                 same_data=bool(given) and given == board.fingerprint,
                 metrics={clean(k): float(v) for k, v in item.get("metrics", {}).items()},
+                verdict=verdict(item, board),
             )
         )
     return out

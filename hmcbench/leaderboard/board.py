@@ -71,6 +71,41 @@ class Row:
     costs: dict[str, dict[str, Cell]] = field(default_factory=dict)
 
 
+@dataclass
+class Difference:
+    """A model's metric minus that of the board's reference, on the same samples.
+
+    ``low`` and ``high`` bound the 95 % interval; ``p`` is Holm-adjusted over the board's differences.
+    ``None`` where there is nothing to say it from.
+    """
+
+    model: str
+    metric: str
+    mean: float
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What our own row says of a published one.
+
+    Attributes:
+        model: the label of our row.
+        outcome: ``reproduced``, ``not reproduced`` or ``not testable``.
+        data: what we measured on.
+        reasons: why, for all but ``reproduced``.
+        measured: metric id -> our mean, of the metrics that were published.
+    """
+
+    model: str
+    outcome: str
+    data: str
+    reasons: list[str]
+    measured: dict[str, float]
+
+
 @dataclass(frozen=True)
 class Published:
     """A row of a paper. Never ranked; ``same_data`` only where the fingerprints agree."""
@@ -81,6 +116,7 @@ class Published:
     note: str
     same_data: bool
     metrics: dict[str, float]
+    verdict: Verdict | None = None
 
 
 @dataclass
@@ -95,6 +131,7 @@ class Board:
         primary: id of the column that ranks.
         columns, cost_columns: what ``Row.cells`` and ``Row.costs`` may hold, in order.
         hardware: mark -> description.
+        reference: label of the model that ``differences`` are taken from, or empty.
     """
 
     suite: str
@@ -110,6 +147,8 @@ class Board:
     cost_columns: list[Column] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     hardware: dict[str, str] = field(default_factory=dict)
+    reference: str = ""
+    differences: list[Difference] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -30,9 +30,14 @@ def print_console(boards: Sequence[Board], console: Console) -> None:
         console.print(_quality(board))
         for mark in board.hardware if board.cost_columns else ():
             console.print(_costs(board, mark))
+        if board.differences:
+            heading, lines = text.difference_heading(board), text.difference_lines(board)
+            console.print(_plain(heading, text.DIFFERENCE_HEAD, lines, left=("model", "metric")))
         for same in (True, False):
             if any(row.same_data == same for row in board.published):
                 console.print(_published(board, same))
+        if verdicts := text.verdict_lines(board):
+            console.print(_plain(text.VERDICT_HEADING, text.VERDICT_HEAD, verdicts, left=text.VERDICT_HEAD))
         for who, why in text.failure_lines(board):
             console.print(Text(f"  {who}: {why}", style="red"))
         for note in board.notes:
@@ -89,6 +94,15 @@ def _costs(board: Board, mark: str) -> Table:
         values = [_value(row.costs[mark].get(c.id), c) for c in board.cost_columns]
         rank = Text(text.rank_text(row))
         table.add_row(rank, Text(text.model_text(row)), *values)
+    return table
+
+
+def _plain(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
+    from rich.text import Text
+
+    table = _new_table(title, head, left=left)
+    for line in lines:
+        table.add_row(*map(Text, line))
     return table
 
 

@@ -27,10 +27,17 @@ def _section(board: Board) -> str:
     parts.append("\n".join(f"- {esc(name)}: {esc(value)}" for name, value in board.facts))
     parts.append(_quality(board))
     parts += [_costs(board, mark) for mark in board.hardware if board.cost_columns]
+    if board.differences:
+        lines = [[esc(part) for part in line] for line in text.difference_lines(board)]
+        table = _table(text.DIFFERENCE_HEAD, lines, right=(2, 3, 4))
+        parts.append(f"### {esc(text.difference_heading(board))}\n\n{table}")
     parts += [block for same in (True, False) if (block := _published(board, same))]
-    lines = [f"- {esc(who)}: {esc(why)}" for who, why in text.failure_lines(board)]
-    if lines:
-        parts.append("### Failed, missing, not applicable\n\n" + "\n".join(lines))
+    if verdicts := text.verdict_lines(board):
+        table = _table(text.VERDICT_HEAD, [[esc(part) for part in line] for line in verdicts], right=())
+        parts.append(f"### {text.VERDICT_HEADING}\n\n{table}")
+    failures = [f"- {esc(who)}: {esc(why)}" for who, why in text.failure_lines(board)]
+    if failures:
+        parts.append("### Failed, missing, not applicable\n\n" + "\n".join(failures))
     if board.notes:
         parts.append("### Notes\n\n" + "\n".join(f"- {esc(note)}" for note in board.notes))
     return "\n\n".join(parts)

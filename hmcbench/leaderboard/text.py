@@ -59,6 +59,47 @@ def published_values(row: Published, names: Sequence[str]) -> list[str]:
     return [f"{row.metrics[n]:.4f}" if n in row.metrics else NOTHING for n in names]
 
 
+def difference_lines(board: Board) -> list[list[str]]:
+    """Model, metric, difference with its sign, interval, p; as the head of that table names them."""
+    return [
+        [
+            row.model,
+            row.metric,
+            f"{row.mean:+.3f}",
+            NOTHING if row.low is None or row.high is None else f"[{row.low:+.3f}, {row.high:+.3f}]",
+            NOTHING if row.p is None else "< 0.001" if row.p < 0.001 else f"{row.p:.3f}",
+        ]
+        for row in board.differences
+    ]
+
+
+DIFFERENCE_HEAD = ("model", "metric", "difference", "95 % interval", "p (Holm)")
+
+
+def difference_heading(board: Board) -> str:
+    return f"Paired differences to {board.reference}"
+
+
+def verdict_lines(board: Board) -> list[list[str]]:
+    """Published row, our row, verdict, what we measured, on what, why; see :data:`VERDICT_HEAD`."""
+    return [
+        [
+            row.model,
+            row.verdict.model,
+            row.verdict.outcome,
+            ", ".join(f"{k} {v:.3f}" for k, v in row.verdict.measured.items()) or NOTHING,
+            row.verdict.data,
+            "; ".join(row.verdict.reasons) or NOTHING,
+        ]
+        for row in board.published
+        if row.verdict is not None
+    ]
+
+
+VERDICT_HEAD = ("published", "our model", "verdict", "we measured", "on", "because")
+VERDICT_HEADING = "Verdicts on the published rows"
+
+
 def model_text(row: Row) -> str:
     return row.model + (f" ({', '.join(row.marks)})" if row.marks else "")
 

@@ -143,10 +143,12 @@ class Layout:
         return values, stop if self.stops else None
 
     def correct(
-        self, output: Output, targets: torch.Tensor, share: torch.Tensor | None = None
+        self, output: Output | Masked, targets: torch.Tensor, share: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Samples whose decision is right at each level, (L,): argmax, or the set at 0.5; each counts
         as one, or as its ``share`` (B,)."""
+        if isinstance(output, Masked):
+            output = output.highest()
         levels = self.per_level(output)
         if self.softmax(output):
             right = [logits.argmax(1) == targets[:, k] for k, logits in enumerate(levels)]

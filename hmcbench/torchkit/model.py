@@ -95,7 +95,9 @@ class TorchModel:
                 classes, ends = self._layout.probabilities(output)
                 here = slice(done, done + len(block))
                 values[here] = classes.cpu().numpy()
-                if stop is not None and ends is not None:
+                if ends is None:
+                    stop = None  # one logit per class leaves no room for it
+                elif stop is not None:
                     stop[here] = ends.cpu().numpy()
                 done += len(block)
         if tiles > 1:

@@ -80,5 +80,15 @@ def hmcbench_suites() -> list[SuiteSpec]:
             name="sem-failure",
             summary="metal failure mechanisms from SEM fractographs, two levels",
             source="hmcbench_sem:sem-failure.toml",
-        )
+        ),
+        SuiteSpec(
+            name="sem-failure-ablation",
+            summary="the five variants of the HFF family under identical settings",
+            source="hmcbench_sem:sem-failure-ablation.toml",
+        ),
+        SuiteSpec(
+            name="x-sdd",
+            summary="surface defects of hot-rolled steel strip (X-SDD), 5 folds",
+            source="hmcbench_sem:x-sdd.toml",
+        ),
     ]

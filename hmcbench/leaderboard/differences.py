@@ -1,0 +1,50 @@
+"""How far every model stands from one reference model, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hmcbench.leaderboard.board import Column, Difference
+from hmcbench.leaderboard.statistics import Estimate, compare, holm, percentiles, t_interval
+
+MEASURES = 3  # the first columns of the board: those a suite cares for most
+
+
+def differences(
+    reference: str, quality: Mapping[str, Mapping[str, Estimate]], columns: Sequence[Column]
+) -> list[Difference]:
+    """Differences of the first scores to the reference model; nothing if that has no row.
+
+    Rows share their bootstrap draws, so what is resampled is the difference on the same samples.
+    p-values are Holm-adjusted over all differences of the block.
+
+    Args:
+        reference: label of a model of the board.
+        quality: label -> column id -> estimate.
+        columns: of the board.
+    """
+    base = quality.get(reference, {})
+    wanted = [c.id for c in columns if c.style == "score" and c.better and c.id in base][:MEASURES]
+    found = [
+        _difference(label, name, estimates[name], base[name])
+        for label, estimates in quality.items()
+        for name in wanted
+        if label != reference and name in estimates
+    ]
+    known = [i for i, row in enumerate(found) if row.p is not None]
+    for i, p in zip(known, holm([found[i].p or 0.0 for i in known]), strict=True):
+        found[i].p = float(p)
+    return found
+
+
+def _difference(label: str, metric: str, a: Estimate, b: Estimate) -> Difference:
+    interval = None
+    if a.draws is not None and b.draws is not None:
+        draws = a.draws - b.draws
+        interval = percentiles(draws) if np.isfinite(draws).any() else None
+    elif a.repeats is not None and b.repeats is not None and len(a.repeats) == len(b.repeats):
+        interval = t_interval(a.repeats - b.repeats, max(a.ratio, b.ratio))
+    low, high = interval or (None, None)
+    return Difference(label, metric, a.mean - b.mean, low, high, compare(a, b))

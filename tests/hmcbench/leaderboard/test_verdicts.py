@@ -1,0 +1,131 @@
+"""Verdicts on published rows, paired differences, and the model chosen on validation."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from hmcbench.leaderboard import build, print_console, to_json, to_markdown
+from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.differences import differences
+from hmcbench.leaderboard.selection import chosen
+from hmcbench.leaderboard.statistics import Estimate, paired_bootstrap_p
+from hmcbench.records import Record
+
+Fabricate = Callable[..., Record]
+ROW = {"model": "Paper", "source": "s", "data": "d", "note": "", "measured": "net"}
+
+
+def board(records: list[Record], published: dict[str, Any] | None = None, **suite: Any) -> Board:
+    rows = [] if published is None else [ROW | published]
+    return build(records, {"suite": {"name": "smoke", **suite}, "published": rows})[0]
+
+
+def outcome(record: Record, **published: Any) -> tuple[str, list[str]]:
+    value = record.data["metrics"]["test"]["hf1_samples"]
+    found = board([record], {"metrics": {"hf1_samples": value}, **published}).published[0].verdict
+    assert found is not None
+    return found.outcome, found.reasons
+
+
+def test_without_the_papers_data_nothing_is_testable(fabricate: Fabricate) -> None:
+    record = fabricate("net", 0.9)
+    fingerprint = record.data["dataset"]["fingerprint"]
+    assert outcome(record) == ("not testable", ["its images are not public"])
+    assert outcome(record, fingerprint="0" * 64) == ("not testable", ["measured on other data"])
+    assert outcome(record, fingerprint=fingerprint) == ("reproduced", [])
+
+
+def test_nor_without_its_weights_or_in_another_profile_or_unmeasured(fabricate: Fabricate) -> None:
+    record = fabricate("net", 0.9)
+    same: dict[str, Any] = {"fingerprint": record.data["dataset"]["fingerprint"]}
+    scratch = outcome(record, pretrained=True, **same)
+    assert scratch == ("not testable", ["measured without pretrained weights"])
+    other, reasons = outcome(record, profile="paper", **same)
+    assert other == "not testable" and reasons == ["measured in profile quick, not paper"]
+    assert outcome(record, measured="another", **same)[1] == ["our model has no whole row here"]
+    weights = fabricate("net", 0.9, model={"pretrained": True})
+    assert (
+        outcome(weights, pretrained=True, fingerprint=weights.data["dataset"]["fingerprint"])[0]
+        == "reproduced"
+    )
+
+
+def test_a_value_outside_our_interval_is_not_reproduced(fabricate: Fabricate) -> None:
+    record = fabricate("net", 0.7)
+    found, reasons = outcome(
+        record, fingerprint=record.data["dataset"]["fingerprint"], metrics={"hf1_samples": 0.99}
+    )
+    assert found == "not reproduced" and reasons == ["hf1_samples 0.9900 is outside our interval"]
+
+
+def test_rows_that_name_no_model_of_ours_get_no_verdict(fabricate: Fabricate) -> None:
+    shown = board([fabricate("net")], {"metrics": {"hf1_samples": 0.9}, "measured": ""})
+    assert shown.published[0].verdict is None
+    assert "Verdicts" not in to_markdown([shown])
+
+
+def test_differences_are_paired_and_adjusted(fabricate: Fabricate) -> None:
+    records = [fabricate("net", 0.9), fabricate("equal", 0.9), fabricate("worse", 0.6)]
+    shown = board(records, reference="net", columns=["hf1_samples"])
+    rows = {d.model: d for d in shown.differences if d.metric == "hf1_samples"}
+    assert set(rows) == {"equal", "worse"}
+    assert (rows["equal"].mean, rows["equal"].low, rows["equal"].high, rows["equal"].p) == (0, 0, 0, 1)
+    worse = rows["worse"]
+    assert worse.low is not None and worse.high is not None and worse.p is not None
+    assert worse.low < worse.mean < worse.high < 0 and worse.p < 0.01
+    assert board(records, reference="nobody").differences == []
+    assert board(records).differences == []
+
+
+def test_differences_against_a_bootstrap_by_hand(fabricate: Fabricate) -> None:
+    shown = board([fabricate("net", 0.9), fabricate("worse", 0.8)], reference="net")
+    column = shown.columns[0]
+    rng = np.random.default_rng(0)
+    a, b = (Estimate(np.array([m]), draws=m + rng.normal(0, 0.01, 1000)) for m in (0.88, 0.9))
+    (row,) = differences("b", {"a": {column.id: a}, "b": {column.id: b}}, [column])
+    assert a.draws is not None and b.draws is not None
+    assert (row.low, row.high) == pytest.approx(tuple(np.quantile(a.draws - b.draws, [0.025, 0.975])))
+    assert row.p == paired_bootstrap_p(a.draws, b.draws)
+
+
+def test_the_choice_is_made_on_validation_alone(fabricate: Fabricate) -> None:
+    """The model with the better test scores loses where its validation scores are lower."""
+
+    def record(label: str, fold: int, valid: float, test: float) -> Record:
+        made = fabricate(label, split={"fold": fold})
+        made.data["metrics"] = {"validation": {"m": valid}, "test": {"m": test}}
+        return made
+
+    class Rows:
+        def __init__(self, label: str, ok: list[Record]) -> None:
+            self.label, self.ok = label, ok
+
+    a = Rows("a", [record("a", 0, 0.9, 0.5), record("a", 1, 0.8, 0.7)])
+    b = Rows("b", [record("b", 0, 0.7, 0.9), record("b", 1, 0.9, 0.8)])
+    some: Any = [a, b]
+    expected = "a (validation m 0.850): test 0.600, mean of 2 folds; chosen in each fold anew: test 0.650"
+    assert chosen(some, "m", "higher") == expected
+    assert chosen(some, "m", "lower").startswith("b (validation m 0.800): test 0.850")
+    assert chosen(some[:1], "m", "higher") == ""
+    half: Any = [a, Rows("b", b.ok[:1])]
+    assert chosen(half, "m", "higher") == ""
+
+
+def test_every_format_shows_them(fabricate: Fabricate) -> None:
+    shown = board([fabricate("net", 0.9), fabricate("o|ther", 0.7)], {"metrics": {}}, reference="net")
+    page = to_markdown([shown])
+    assert "Paired differences to net" in page and "not testable" in page and "o\\|ther" in page
+    assert "chosen on validation: net" in page
+    out = io.StringIO()
+    print_console([shown], Console(file=out, width=160))
+    assert "Paired differences to net" in out.getvalue() and "not testable" in out.getvalue()
+    data = json.loads(to_json([shown]))["boards"][0]
+    assert data["published"][0]["verdict"]["outcome"] == "not testable"
+    assert data["differences"][0]["model"] == "o|ther"
