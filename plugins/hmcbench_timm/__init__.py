@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hmcbench import ModelSpec, Param, hookimpl
+from hmcbench import DatasetSpec, ModelSpec, Param, SuiteSpec, hookimpl
 from hmcbench.torchkit.recipes import PARAMS, PROFILES
 
 
@@ -37,5 +37,37 @@ def hmcbench_models() -> list[ModelSpec]:
             accelerated=True,
             citation="Ross Wightman, PyTorch Image Models, doi 10.5281/zenodo.4414861",
             licence="Apache-2.0",
+        )
+    ]
+
+
+@hookimpl
+def hmcbench_datasets() -> list[DatasetSpec]:
+    return [
+        DatasetSpec(
+            name="cifar100",
+            version="1",
+            summary="CIFAR-100 with its 20 superclasses and 100 classes, official sides",
+            factory="hmcbench_timm.cifar100:cifar100",
+            params={
+                "path": Param("", "a .npz archive of the arrays, or a folder with one", cosmetic=True),
+                "download": Param("", "a folder to fetch the whole set into (169 MB)", cosmetic=True),
+            },
+            requires=("numpy",),
+            citation="A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009)",
+            licence="none stated",
+            views=("image",),
+            path_param="path",
+        )
+    ]
+
+
+@hookimpl
+def hmcbench_suites() -> list[SuiteSpec]:
+    return [
+        SuiteSpec(
+            name="cifar100-h",
+            summary="CIFAR-100 on both of its levels, 20 and 100 classes",
+            source="hmcbench_timm:cifar100-h.toml",
         )
     ]
