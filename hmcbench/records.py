@@ -157,3 +157,9 @@ def sweep(folder: Path, older_than_s: float = 3600.0) -> None:
         alive = pid.isdigit() and Path(f"/proc/{pid}").exists() if Path("/proc").is_dir() else False
         if not alive or time.time() - path.stat().st_mtime > older_than_s:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def sweep_own(folder: Path) -> None:
+    """Remove the temporary folders of this process: another runner may be at work beside it."""
+    for path in folder.glob(f".[po]*-{os.getpid()}"):
+        shutil.rmtree(path, ignore_errors=True)

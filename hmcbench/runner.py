@@ -98,7 +98,7 @@ def execute(
             outcome.interrupted = True
         finally:
             events.close()
-    records.sweep(folder, older_than_s=0.0)
+    records.sweep_own(folder)
     outcome.done = existing(plan, out)
     return outcome
 

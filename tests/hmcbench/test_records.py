@@ -55,6 +55,16 @@ def test_what_killed_runs_left_is_swept_and_what_runs_is_not(tmp_path: Path) -> 
     assert not mine.exists()
 
 
+def test_a_run_that_ends_leaves_the_folders_of_a_run_beside_it(tmp_path: Path) -> None:
+    other = tmp_path / f".part-0123-{os.getppid()}"
+    mine = tmp_path / f".part-4567-{os.getpid()}"
+    other.mkdir()
+    mine.mkdir()
+    records.sweep_own(tmp_path)
+    assert other.exists()
+    assert not mine.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
