@@ -105,6 +105,7 @@ class DatasetSpec(Spec):
     views: tuple[str, ...] = ()
     linter: str = ""
     path_param: str = ""
+    fetch: str = ""
     reader: str = ""
 
 
@@ -151,10 +152,14 @@ class FeaturizerSpec(Spec):
         source: see above.
         digest: ``"module:function"``, called with the parameters where the result depends on more
             than they and the version say (a table of constants); its text keys cached views.
+        tabulate: ``"module:function"`` behind ``hmcbench data featurize``, called as
+            ``function(file, column, **params)``; returns the names of the columns, the values
+            (N, F) with NaN throughout a row that cannot be used, and the problems.
     """
 
     source: str = ""
     digest: str = ""
+    tabulate: str = ""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -30,7 +30,7 @@ COMMANDS = {  # name -> (module, one line for --help); the order is that of a fi
     "score": ("score", "Score a table of predictions against a table of truth."),
     "reproduce": ("reproduce", "Run a published table again, beside the paper's numbers."),
     "importance": ("importance", "Show which columns a model of tables leans on."),
-    "data": ("data", "Check data before a run."),
+    "data": ("data", "Check data before a run, fetch them, make features of them."),
     "doctor": ("doctor", "Check this installation, and run the smoke suite."),
 }
 

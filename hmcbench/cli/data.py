@@ -1,4 +1,4 @@
-"""``hmcbench data lint``: every problem of a data set, before a run."""
+"""``hmcbench data``: every problem of a data set before a run; fetch it; make features of a table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from dataclasses import asdict
 import click
 from tabulate import tabulate
 
+from hmcbench.cli.tables import featurize_command, fetch_command
 from hmcbench.registry import default_registry
 
 
 @click.group("data")
 def data_command() -> None:
-    """Check data before a run."""
+    """Check data before a run, fetch them, make features of them."""
+
+
+data_command.add_command(fetch_command)
+data_command.add_command(featurize_command)
 
 
 @data_command.command("lint")

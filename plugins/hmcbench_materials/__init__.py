@@ -29,6 +29,8 @@ def _params(source: str = "auto", **own: Param) -> dict[str, Param]:
 
 def _dataset(name: str, short: str, summary: str, **more: Any) -> DatasetSpec:
     more.setdefault("params", _params())
+    if short in ("nims", "glass", "phases", "hardness"):  # the others have no public file with a checksum
+        more["fetch"] = f"hmcbench_materials.fetch:fetch_{short}"
     return DatasetSpec(
         name=name,
         version="1",
@@ -141,6 +143,7 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             },
             source=_COMPOSITION,
             digest="hmcbench_materials.elements:digest",
+            tabulate="hmcbench_materials.tabulate:tabulate_descriptors",
             extra="materials",
             citation=_XENONPY,
         ),

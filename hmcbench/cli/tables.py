@@ -1,0 +1,82 @@
+"""``hmcbench data fetch`` and ``hmcbench data featurize``: original files in, tables of features out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hmcbench.errors import BadInput, HmcbenchError, Unavailable
+from hmcbench.registry import default_registry, load_object, parse_reference
+
+MIRROR = "HMCBENCH_MIRROR"
+
+
+@click.command("fetch")
+@click.argument("name")
+@click.option(
+    "--mirror", default="", envvar=MIRROR, metavar="URL", help=f"Fetch from here instead (or {MIRROR})."
+)
+def fetch_command(name: str, mirror: str) -> None:
+    """Fetch the original files of the dataset NAME into the cache folder, and check them.
+
+    \b
+    Example:
+      hmcbench data fetch nims-steel
+    """
+    registry = default_registry()
+    spec = registry.get("datasets", name)
+    if not spec.fetch:
+        able = ", ".join(s.name for s in registry.specs("datasets") if s.fetch)
+        raise BadInput(f"dataset {spec.name} cannot be fetched", allowed=f"these can: {able}")
+    click.echo(f"{spec.name}: {_loaded(spec.fetch, spec.extra or 'materials')(mirror)}")
+
+
+@click.command("featurize")
+@click.argument("featurizer")
+@click.option("--from", "source", required=True, metavar="FILE.csv", help="The table to read.")
+@click.option("--column", default="Formula", show_default=True, help="Its column of formulas.")
+@click.option("--out", required=True, metavar="F.csv", help="The table to write: one row per row read.")
+@click.option("--elements", default="", metavar="TABLE.csv", help="Element properties of your own.")
+def featurize_command(featurizer: str, source: str, column: str, out: str, elements: str) -> None:
+    """Compute features of a table without any model; rows that cannot be used are reported and left empty.
+
+    \b
+    Example:
+      hmcbench data featurize descriptors --from alloys.csv --column Formula --out features.csv
+    """
+    from hmcbench.cache import write_atomic
+
+    registry = default_registry()
+    given = {"elements": elements} if elements else {}
+    spec, params = registry.resolve("featurizers", parse_reference(featurizer), "", **given)
+    if not spec.tabulate:
+        able = ", ".join(s.name for s in registry.specs("featurizers") if s.tabulate)
+        raise BadInput(f"featurizer {spec.name} reads no table", allowed=f"these do: {able}")
+    if not Path(out).absolute().parent.is_dir():
+        raise BadInput(f"--out {out}: there is no folder {Path(out).parent}")
+    columns, values, problems = _loaded(spec.tabulate, spec.extra)(Path(source), column, **params)
+    write_atomic(Path(out), _csv(columns, values))
+    for problem in problems:
+        click.echo(f"left empty  {problem.where}: {problem.what}", err=True)
+    click.echo(f"{out}: {len(values)} rows, {len(columns)} columns, {len(problems)} left empty")
+
+
+def _loaded(path: str, extra: str) -> Any:
+    """The function behind an import path; Unavailable where its library is not installed."""
+    try:
+        return load_object(path)
+    except HmcbenchError:
+        raise
+    except ModuleNotFoundError as error:
+        raise Unavailable(f"this needs {error.name}", hint=f"pip install 'hmcbench[{extra}]'") from None
+
+
+def _csv(columns: Any, values: Any) -> str:
+    """Numbers in full precision; a row of nothing but nan has empty cells."""
+    lines = [",".join(columns)]
+    for row in values:
+        numbers = [repr(float(v)) for v in row]
+        lines.append(",".join(numbers if any(n != "nan" for n in numbers) else [""] * len(numbers)))
+    return "\n".join(lines) + "\n"

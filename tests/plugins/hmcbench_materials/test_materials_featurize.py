@@ -1,0 +1,98 @@
+"""``data featurize descriptors``: one row per row, XenonPy's names, and what cannot be read left empty."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hmcbench_materials.descriptors import STATISTICS
+
+TABLE = "symbol,size,charge\nFe,2,3\nAl,4,1\nCu,8,-1\n"
+
+
+def read(path: Path) -> tuple[list[str], list[list[str]]]:
+    with path.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    return header, rows
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "elements.csv").write_text(TABLE)
+    alloys = ["Fe50Al50", "Al40Cu60T", "(FeAl)70Cu30", "AlXe", "Cu"]
+    (tmp_path / "alloys.csv").write_text("Nr,Formula\n" + "\n".join(f"{i},{a}" for i, a in enumerate(alloys)))
+    return tmp_path
+
+
+def featurize(cli: Callable[..., Any], folder: Path, *more: object) -> Any:
+    given = (
+        "--from",
+        folder / "alloys.csv",
+        "--out",
+        folder / "out.csv",
+        "--elements",
+        folder / "elements.csv",
+    )
+    return cli("data", "featurize", "descriptors", *given, *more)
+
+
+def test_rows_columns_and_reports(cli: Callable[..., Any], files: Path) -> None:
+    ended = featurize(cli, files, "--column", "Formula")
+    assert ended.status == 0
+    header, rows = read(files / "out.csv")
+    assert header == [f"{s}:{p}" for s in STATISTICS for p in ("size", "charge")]
+    assert len(rows) == 5
+    first = dict(zip(header, rows[0], strict=True))
+    assert [float(first[f"{s}:size"]) for s in STATISTICS] == pytest.approx(
+        [3, 300, 1, np.sqrt(8), 8 / 3, 4, 2]
+    )
+    third = dict(zip(header, rows[2], strict=True))
+    assert float(third["ave:size"]) == pytest.approx(0.35 * 2 + 0.35 * 4 + 0.3 * 8)
+    assert third["gmean:charge"] == "nan"  # of a negative value
+    assert set(rows[1]) == set(rows[3]) == {""}
+    assert "alloys.csv:3: 'Al40Cu60T': 'T' is no element" in ended.err
+    assert "alloys.csv:5: the element table does not cover Xe" in ended.err
+    assert "5 rows, 14 columns, 2 left empty" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--column", "Alloy"), "lacks the column Alloy"),
+        (("--from", "nowhere.csv"), "nowhere.csv cannot be read"),
+        (("--elements", "nowhere.csv"), "nowhere.csv cannot be read"),
+        (("--out", "/nowhere/x.csv"), "there is no folder /nowhere"),
+    ],
+)
+def test_one_line_and_no_file_where_something_is_wrong(
+    cli: Callable[..., Any], files: Path, change: tuple[str, str], message: str
+) -> None:
+    ended = featurize(cli, files, *change)
+    assert ended.status == 2
+    assert message in ended.err and ended.err.count("\n") == 1
+    assert not (files / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("symbol,size\nFe,2\nQq,3\n", "elements.csv:3: 'Qq' is no element"),
+        ("symbol,size\nFe,two\n", "elements.csv:2: could not convert string to float: 'two'"),
+        ("symbol,size\nFe,nan\n", "elements.csv:2: Fe has a value that is no finite number"),
+        ("symbol,size\nFe,2\nFe,3\n", "elements.csv:3: Fe stands twice"),
+        ("symbol\nFe\n", "has no property"),
+    ],
+)
+def test_a_bad_element_table(cli: Callable[..., Any], files: Path, text: str, message: str) -> None:
+    (files / "elements.csv").write_text(text)
+    ended = featurize(cli, files)
+    assert ended.status == 2 and message in ended.err
+
+
+def test_what_reads_no_table_says_so(cli: Callable[..., Any], files: Path) -> None:
+    ended = cli("data", "featurize", "texture", "--from", files / "alloys.csv", "--out", files / "out.csv")
+    assert ended.status == 2 and "these do: descriptors" in ended.err
