@@ -87,7 +87,7 @@ class ConditionalHead(nn.Module):
     """Every class given its parent; probabilities follow from the chain rule, so they are coherent.
 
     * Single path, trees: one softmax over the children of each parent, p(c) = p(parent) p(c | parent)
-      [Redmon & Farhadi 2017, "YOLO9000", section 4]. Where paths may end at inner classes, these have
+      [Redmon & Farhadi 2017, "YOLO9000"]. Where paths may end at inner classes, these have
       one child more, ``stop``; its share joins the ``stop`` columns of all levels below.
     * Several paths, trees and DAGs: a class implies all its ancestors and is, given them, independent
       of the others: p(c) = product of sigmoid(z_a) over a = c and its ancestors. For a tree that is
@@ -154,9 +154,9 @@ class ConditionalHead(nn.Module):
 class MaxHead(nn.Module):
     """A sigmoid per class, raised to the highest of its descendants: C-HMCNN's constraint module.
 
-    MCM_a = max over b = a and its descendants of h_b [Giunchiglia & Lukasiewicz 2020, eq. 1], so no
+    MCM_a = max over b = a and its descendants of h_b [Giunchiglia & Lukasiewicz 2020], so no
     child exceeds a parent, in trees and DAGs, for single and several paths. It is trained with their
-    MCLoss (eq. 2), for which it hands :class:`hmcbench.torchkit.layout.Masked` to the loss in
+    MCLoss, for which it hands :class:`hmcbench.torchkit.layout.Masked` to the loss in
     training. In evaluation the logits of MCM, (B, C), come out.
 
     Shape: (B, features) -> Masked of (B, C) in training, (B, C) otherwise.

@@ -34,8 +34,8 @@ class Masked:
         """The highest logit at or below every class, (B, C).
 
         With the truth ``sets``, bool (B, C), a class that is present counts its present
-        descendants only. Binary cross-entropy on that is MCLoss [Giunchiglia & Lukasiewicz 2020,
-        eq. 2]: a class present is never credited to a descendant that is absent.
+        descendants only. Binary cross-entropy on that is MCLoss [Giunchiglia & Lukasiewicz
+        2020]: a class present is never credited to a descendant that is absent.
         """
         upper, lower = self.pairs
         values = self.logits[:, lower]

@@ -133,7 +133,7 @@ def test_the_loss_of_max_is_that_of_its_paper(hierarchy: Hierarchy, seed: int) -
 
 
 def test_a_child_that_is_absent_does_not_serve_its_parent() -> None:
-    """The example of section 3: without the mask, a wrong child would be pushed up."""
+    """Without the mask, a wrong child would be pushed up."""
     pair = torch.tensor([[0, 0, 1], [0, 1, 1]])
     logits = torch.tensor([[-1.0, 2.0]], requires_grad=True)
     masked, truth = Masked(logits, pair), torch.tensor([[True, False]])
