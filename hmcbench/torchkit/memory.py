@@ -59,7 +59,7 @@ class Accumulator:
         total: torch.Tensor | None = None
         for start, stop in pairwise(bounds):
             loss = run(slice(start, stop)) * ((stop - start) / n)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total = loss.detach() if total is None else total + loss.detach()
         assert total is not None
         return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from timm.models.vision_transformer import Block
@@ -31,7 +32,7 @@ class Transformer1D(nn.Module):
         self, channels: int, *, depth: int = 12, heads: int = 12, hidden: int = 3072, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        norm = partial(nn.LayerNorm, eps=1e-6)
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)  # timm takes whatever makes a norm
         layer = partial(
             Block,
             channels,

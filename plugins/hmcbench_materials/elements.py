@@ -195,7 +195,7 @@ def _mendeleev() -> dict[str, np.ndarray]:
 
 
 def _pymatgen() -> dict[str, np.ndarray]:
-    from pymatgen.core import Element
+    from pymatgen.core.periodic_table import Element
 
     found: dict[str, np.ndarray] = {}
     data = [Element(symbol).data for symbol in SYMBOLS[:COVERED]]
@@ -214,7 +214,7 @@ def _leading_number(value: object) -> float:
 
 def _magpie() -> dict[str, np.ndarray]:
     from matminer.utils.data import MagpieData
-    from pymatgen.core import Element
+    from pymatgen.core.periodic_table import Element
 
     data = MagpieData(impute_nan=False)
     elements = [Element(symbol) for symbol in SYMBOLS[:COVERED]]
