@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hmcbench import decisions, featurize, metrics, records, resources, trained
+from hmcbench import decisions, featurize, metrics, records, resources, trained, warm
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.evaluation import Evaluation
 from hmcbench.interfaces import Dataset, Fit, Inputs, Labelled, ModelSpec, Run, Scores, Task
@@ -125,7 +125,16 @@ class Trial:
             self.views, self.cached = make_views(self.registry, self.spec, cell, self.dataset)
         model = create(self.spec, cell.model_params)
         train, valid = (side(self.dataset, self.views, self.split, n) for n in ("train", "validation"))
-        run = Run(self.dataset.task, cell.seed, clock.device, cell.threads, cell.profile, work, report)
+        run = Run(
+            self.dataset.task,
+            cell.seed,
+            clock.device,
+            cell.threads,
+            cell.profile,
+            folder=work,
+            init_from=cell.init_from,
+            report=report,
+        )
         self.seconds = time.perf_counter() - started
         return Fit(model, train, valid, run)
 
@@ -146,6 +155,8 @@ class Trial:
         total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
         timing["total_s"] = round(total, 4)
         described = dict(model.describe()) if hasattr(model, "describe") else {}
+        if cell.init_from:
+            described["init_from"] = warm.described(cell, predictions)
         return {
             "model": {**cell.record["model"], **plain(described)},
             "decision": {

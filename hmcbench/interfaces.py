@@ -123,6 +123,8 @@ class ModelSpec(Spec):
             probabilities by a softmax per level for single-path tasks, a sigmoid otherwise).
         accelerated: whether it uses a GPU when there is one.
         transductive: whether a prediction depends, on purpose, on the other test samples.
+        expandable: whether ``fit`` can start from a trained one (:attr:`Run.init_from`), also where
+            its hierarchy was smaller; ``--init-from`` is refused otherwise.
         fit_many: ``"module:name"`` of a function that fits several models of this spec at once:
             ``fit_many(fits: Sequence[Fit]) -> Sequence[Exception | None]``, one entry per fit in the
             same order, ``None`` where it went well. It must leave every model as its own ``fit``
@@ -137,6 +139,7 @@ class ModelSpec(Spec):
     scores: Literal["probability", "logit"] = "probability"
     accelerated: bool = False
     transductive: bool = False
+    expandable: bool = False
     fit_many: str = ""
 
 
@@ -311,6 +314,8 @@ class Run:
         profile: ``quick``, ``standard`` or ``paper``.
         folder: a private folder of this cell for checkpoints; kept until the cell has ended, and
             handed to the same cell again if it was killed.
+        init_from: the record folder of a trained model of the same kind to start from, or empty;
+            only models that are ``expandable`` are given one.
         report: ``report(done, total, **values)``: call it once per epoch (or whatever step);
             it drives the progress bar and becomes ``history.csv``. Values are numbers.
     """
@@ -321,6 +326,7 @@ class Run:
     threads: int = 1
     profile: str = "quick"
     folder: str = ""
+    init_from: str = ""
     report: Callable[..., None] = lambda *_args, **_values: None
 
 

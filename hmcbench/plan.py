@@ -42,6 +42,7 @@ class Cell:
     preload: tuple[str, ...] = ()
     accelerated: bool = False
     keep_weights: bool = True
+    init_from: str = ""  # the record folder of a trained model to start from
     group: str = ""  # cells of one group, if it has a name, are fitted together in one process
 
     @property

@@ -111,6 +111,14 @@ def find_record(path: Path) -> Record:
     return found[0]
 
 
+def weights_folder(record: Record) -> Path:
+    """``model/`` of a record; raises BadInput, with the reason, where there is none."""
+    folder = record.path / FOLDER
+    if not folder.is_dir():
+        raise BadInput(f"{record.path.name} holds no trained model: {_why_not(record)}")
+    return folder
+
+
 def load_trained(path: Path, device: str = "cpu", registry: Registry | None = None) -> Trained:
     """The model of a record, ready to predict.
 
@@ -125,10 +133,8 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
     registry = registry or default_registry()
     record = find_record(path)
     stored = record.data["model"]
-    folder = record.path / FOLDER
+    folder = weights_folder(record)
     spec: ModelSpec = registry.get("models", stored["name"])
-    if not folder.is_dir():
-        raise BadInput(f"{record.path.name} holds no trained model: {_why_not(record)}")
     if spec.version != stored["version"]:
         raise BadInput(
             f"{record.path.name} was made by version {stored['version']} of {spec.name}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,13 @@ MOST = 1000  # seeds, or splits: a slip of the finger must not plan a million ce
 )
 @click.option("--set", "settings", multiple=True, metavar="MODEL.PARAM=VALUE", help="Change a parameter.")
 @click.option("--no-weights", is_flag=True, help="Keep no trained models (predict and explain need them).")
+@click.option(
+    "--init-from",
+    default=None,
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Start from the trained model of this record; classes may have been added since.",
+)
 @click.option("--out", default="runs", type=click.Path(file_okay=False, path_type=Path), show_default=True)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end and nothing else.")
@@ -142,7 +150,12 @@ def make_plan(options: dict[str, Any]) -> Plan:
         keep_weights=not options["no_weights"],
     )
     registry = default_registry()
-    return plan_suite(load_suite(registry, options["suite"]), registry, choices)
+    plan = plan_suite(load_suite(registry, options["suite"]), registry, choices)
+    if options["init_from"] is None:
+        return plan
+    from hmcbench.warm import start_from
+
+    return replace(plan, cells=start_from(options["init_from"], plan.cells, registry))
 
 
 def check_device(device: str) -> None:

@@ -38,8 +38,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hmcbench.torchkit.expansion import Growing, expand
     from hmcbench.torchkit.heads import LeafHead, LevelHeads, make_head
-    from hmcbench.torchkit.layout import level_sizes
+    from hmcbench.torchkit.layout import level_rows, level_sizes
     from hmcbench.torchkit.model import TorchModel
     from hmcbench.torchkit.pretrained import timm_network
     from hmcbench.torchkit.recipes import PARAMS, PROFILES, Recipe
@@ -47,10 +48,13 @@ if TYPE_CHECKING:
 __all__ = [
     "PARAMS",
     "PROFILES",
+    "Growing",
     "LeafHead",
     "LevelHeads",
     "Recipe",
     "TorchModel",
+    "expand",
+    "level_rows",
     "level_sizes",
     "make_head",
     "timm_network",
@@ -59,10 +63,13 @@ _WHERE = {
     "PARAMS": "recipes",
     "PROFILES": "recipes",
     "Recipe": "recipes",
+    "Growing": "expansion",
     "LeafHead": "heads",
     "LevelHeads": "heads",
     "make_head": "heads",
     "TorchModel": "model",
+    "expand": "expansion",
+    "level_rows": "layout",
     "level_sizes": "layout",
     "timm_network": "pretrained",
 }

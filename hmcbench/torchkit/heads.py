@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.interfaces import Task
-from hmcbench.torchkit.layout import Masked, ends_early, level_sizes
+from hmcbench.torchkit.layout import Masked, ends_early, level_rows, level_sizes
 
 HEADS = ("levels", "leaf", "conditional", "max")
 _ALMOST = 1e-6  # how far from 1 a probability stays, so that its logit is finite
@@ -29,12 +29,25 @@ class LevelHeads(nn.Module):
     Shape: (B, features) -> list of L tensors (B, ``level_sizes(task)[k - 1]``).
     """
 
+    level_features = ""  # see hmcbench.torchkit.expansion
+
     def __init__(self, features: int, task: Task) -> None:
         super().__init__()
         self.levels = nn.ModuleList(nn.Linear(features, n) for n in level_sizes(task))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         return [level(x) for level in self.levels]
+
+    def output_rows(self, task: Task) -> dict[str, list[tuple[int, str]]]:
+        """See :class:`hmcbench.torchkit.expansion.Growing`."""
+        return {f"levels.{k}": rows for k, rows in enumerate(level_rows(task))}
+
+
+def path_ends(task: Task) -> list[int]:
+    """Columns of the classes where a path may end: the leaves, or all classes where depth is ragged."""
+    hierarchy = task.hierarchy
+    assert hierarchy is not None  # level_sizes has said so to the user
+    return list(range(hierarchy.n)) if task.depth == "ragged" else hierarchy.leaves.tolist()
 
 
 class LeafHead(nn.Module):
@@ -52,13 +65,15 @@ class LeafHead(nn.Module):
     of the levels, which are logits too; for several paths logits of every class.
     """
 
+    level_features = ""
+
     def __init__(self, features: int, task: Task) -> None:
         super().__init__()
         hierarchy = task.hierarchy
         assert hierarchy is not None  # level_sizes has said so to the user
         self.single = task.paths == "single"
-        ends = range(hierarchy.n) if task.depth == "ragged" else hierarchy.leaves
-        rows = torch.as_tensor(hierarchy.ancestors[list(ends)].toarray())  # (E, C)
+        ends = path_ends(task)
+        rows = torch.as_tensor(hierarchy.ancestors[ends].toarray())  # (E, C)
         parts = []
         for k, size in enumerate(level_sizes(task)):
             part = rows[:, hierarchy.level_classes(k + 1)].float()
@@ -81,6 +96,13 @@ class LeafHead(nn.Module):
                 absent = F.softplus(logits) @ self.above  # -log of the probability that no end is present
                 out = -_logit(-absent)
         return list(out.split(self.sizes, dim=1))
+
+    def output_rows(self, task: Task) -> dict[str, list[tuple[int, str]]]:
+        """See :class:`hmcbench.torchkit.expansion.Growing`."""
+        hierarchy = task.hierarchy
+        assert hierarchy is not None
+        ends = path_ends(task)
+        return {"linear": [(int(hierarchy.levels[c]) - 1, hierarchy.classes[c]) for c in ends]}
 
 
 class ConditionalHead(nn.Module):

@@ -60,6 +60,16 @@ def level_sizes(task: Task) -> tuple[int, ...]:
     return tuple(len(hierarchy.level_classes(k)) + extra for k in range(1, hierarchy.depth + 1))
 
 
+def level_rows(task: Task) -> list[list[tuple[int, str]]]:
+    """What the logits of every level stand for: (level from 0, class id), the id empty for ``stop``."""
+    hierarchy = _hierarchy(task)
+    rows = []
+    for k in range(hierarchy.depth):
+        names = [hierarchy.classes[c] for c in hierarchy.level_classes(k + 1)]
+        rows.append([(k, name) for name in names] + [(k, "")] * ends_early(task))
+    return rows
+
+
 def _hierarchy(task: Task) -> Any:
     if task.hierarchy is None:
         raise NotApplicable("this network predicts classes of a hierarchy, and the task has none")

@@ -14,6 +14,7 @@ from hmcbench.cache import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.torchkit.data import Normaliser, Pixels, untile
 from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer
+from hmcbench.torchkit.expansion import start_from
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 from hmcbench.torchkit.numerics import precision, seed_epoch
@@ -63,7 +64,10 @@ class TorchModel:
             )  # tiles show what their image does
             sides.append(Samples(Pixels(rows, self._device), targets))
         self._normaliser = Normaliser(self.recipe.normalise, sides[0].pixels)
-        module = self.build(run.task).to(self._device)
+        module = self.build(run.task)
+        if run.init_from:
+            self._start_from(Path(run.init_from), module, run.task)
+        module = module.to(self._device)
         module = module.to(memory_format=torch.channels_last)
         self.module = module
         shape = self._shape = sides[0].pixels.shape
@@ -146,6 +150,13 @@ class TorchModel:
         module = self.build(run.task)
         load_module(module, folder / WEIGHTS)
         self.module = module.to(self._device).to(memory_format=torch.channels_last).eval()
+
+    def _start_from(self, record: Path, module: nn.Module, task: Task) -> None:
+        """Take over the weights of an earlier run, and the way in which it normalised images."""
+        start_from(module, record, task)
+        kept = read_settings(record / "model" / SETTINGS)
+        if kept["normalise"] == self._normaliser.kind:
+            self._normaliser = Normaliser.of(kept["normalise"], kept["mean"], kept["std"])
 
     def describe(self) -> Mapping[str, Value]:
         """Parameters, multiply-adds per image, the epochs trained and the one whose weights are used."""

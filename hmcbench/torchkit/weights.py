@@ -27,13 +27,19 @@ def save_module(module: nn.Module, path: Path) -> None:
         save_file(plain, fresh)
 
 
-def load_module(module: nn.Module, path: Path) -> None:
-    """Fill ``module``; raises BadInput where the file is missing, damaged, or of another network."""
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file by name; raises BadInput where it is missing or damaged."""
     try:
-        state = load_file(path)
+        state: dict[str, torch.Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BadInput(f"{path} cannot be read ({reason.splitlines()[0]})", allowed=_ALLOWED) from None
+    return state
+
+
+def load_module(module: nn.Module, path: Path) -> None:
+    """Fill ``module``; raises BadInput where the file is missing, damaged, or of another network."""
+    state = read_state(path)
     try:
         module.load_state_dict(state)
     except RuntimeError as error:

@@ -46,4 +46,5 @@ def _spec(name: str, summary: str, params: Mapping[str, Param], aliases: tuple[s
         aliases=aliases,
         views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
         accelerated=True,
+        expandable=True,
     )

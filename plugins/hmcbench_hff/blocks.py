@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from hmcbench.interfaces import Task
+from hmcbench.torchkit import level_rows
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "none": nn.Identity}
 
 
@@ -77,6 +80,8 @@ class HierarchicalFusion(nn.Module):
         dropout: rate on the fused features while training.
     """
 
+    level_features = "level_fc"
+
     def __init__(
         self,
         channels: int,
@@ -99,6 +104,10 @@ class HierarchicalFusion(nn.Module):
         fused = self.dropout(fused)
         return [classifier(fused) for classifier in self.level_classifier]
 
+    def output_rows(self, task: Task) -> dict[str, list[tuple[int, str]]]:
+        """See :class:`hmcbench.torchkit.expansion.Growing`."""
+        return {f"level_classifier.{k}": rows for k, rows in enumerate(level_rows(task))}
+
 
 class LevelClassifiers(nn.Module):
     """One fully connected layer per level on one vector: what is left of the fusion in HFFCNN.
@@ -106,9 +115,15 @@ class LevelClassifiers(nn.Module):
     (B, ``channels``) -> logits of every level [(B, n_1), (B, n_2), ...].
     """
 
+    level_features = ""
+
     def __init__(self, channels: int, level_sizes: Sequence[int]) -> None:
         super().__init__()
         self.level_classifier = nn.ModuleList(nn.Linear(channels, size) for size in level_sizes)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [classifier(x) for classifier in self.level_classifier]
+
+    def output_rows(self, task: Task) -> dict[str, list[tuple[int, str]]]:
+        """See :class:`hmcbench.torchkit.expansion.Growing`."""
+        return {f"level_classifier.{k}": rows for k, rows in enumerate(level_rows(task))}

@@ -36,7 +36,7 @@ class PositionEmbedding1d(nn.Module):
         """x: (B, h*w, C), ``grid``: its (h, w) -> (B, h*w, C)."""
         weight: Tensor = self.weight
         if grid != self.grid:
-            laid_out = weight.transpose(1, 2).unflatten(2, self.grid)  # (1, N, C) -> (1, C, h, w)
+            laid_out = weight.transpose(1, 2).reshape(1, -1, *self.grid)  # (1, N, C) -> (1, C, h, w)
             weight = as_tokens(resized(laid_out, grid))
         return x + weight
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import torch
+from timm.layers.norm import LayerNorm
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -32,7 +32,6 @@ class Transformer1D(nn.Module):
         self, channels: int, *, depth: int = 12, heads: int = 12, hidden: int = 3072, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        norm: Any = partial(nn.LayerNorm, eps=1e-6)  # timm takes whatever makes a norm
         layer = partial(
             Block,
             channels,
@@ -41,10 +40,10 @@ class Transformer1D(nn.Module):
             qkv_bias=True,
             proj_drop=dropout,
             attn_drop=dropout,
-            norm_layer=norm,
+            norm_layer=LayerNorm,  # eps 1e-6, as in ViT
         )
         self.layers = nn.Sequential(*(layer() for _ in range(depth)))
-        self.norm = norm(channels)
+        self.norm = LayerNorm(channels)
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:

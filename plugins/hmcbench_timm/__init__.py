@@ -35,6 +35,7 @@ def hmcbench_models() -> list[ModelSpec]:
             requires=("torch", "timm"),
             extra="vision",
             accelerated=True,
+            expandable=True,
             citation="Ross Wightman, PyTorch Image Models, doi 10.5281/zenodo.4414861",
             licence="Apache-2.0",
         )

@@ -1,0 +1,178 @@
+"""Category expansion: a trained network in a larger hierarchy, with what it has learnt.
+
+Han et al., Scientific Reports 15, 19904 (2025), claim that their network "supports category expansion
+within and between hierarchies" and do not say how. Here: new classes within a level, and new
+levels above, below or between. Everything that does not depend on the hierarchy is taken over, and
+
+* the logits of old classes stay what they were, for every image. In a softmax over a level the
+  ratios of their probabilities stay with them, and so do probabilities among the old classes;
+* a new class beside old ones starts as the mean of its old siblings (of its level, where it has
+  none), lowered by :data:`MARGIN`. A mean is never above the highest, so it is never the argmax:
+  the raw decisions at that level stay what they were;
+* a class of a new level starts as its nearest old ancestor, or else as the mean of its nearest old
+  descendants, or else as drawn;
+* where the features of all levels are put side by side, those of a new level enter old and new
+  classifiers with weight zero, from where they are learnt;
+* an end of a path that got classes below it (heads over leaves) leaves its row to them, lowered
+  by the log of their number, so that their probabilities sum to what the end's was.
+
+A part of a network that follows the hierarchy says so itself: see :class:`Growing`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import Task
+from hmcbench.predictions import Predictions
+from hmcbench.records import NPZ
+from hmcbench.torchkit.growth import Growth, Row
+from hmcbench.torchkit.weights import WEIGHTS, read_state
+
+MARGIN = 1.0
+"""How far a new class starts below the mean of its siblings, in units of the logit."""
+
+State = Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """A part of a network whose shape follows the hierarchy.
+
+    Attributes:
+        level_features: name of its ``nn.ModuleList`` with one module per level, whose outputs side by
+            side (equally wide) are what every layer of ``output_rows`` reads; "" where there is none.
+    """
+
+    level_features: str
+
+    def output_rows(self, task: Task) -> Mapping[str, Sequence[Row]]:
+        """For each of its ``nn.Linear`` layers, by name, what the rows stand for in that task.
+
+        :func:`hmcbench.torchkit.layout.level_rows` gives them for layers per level.
+        """
+        ...
+
+
+@torch.no_grad()
+def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
+    """Fill ``module``, built for the task ``new``, from the weights of the same network for ``old``.
+
+    Args:
+        module: freshly built (what is new and has no old relative stays as drawn).
+        state: ``state_dict()`` of the network trained on ``old``.
+        old, new: hierarchies with the same kind of paths; ``new`` has every class of ``old``
+            (:meth:`Growth.between` says how ids are matched).
+
+    Raises:
+        BadInput: a class is missing, a level is torn apart, or the weights are of another network.
+    """
+    growth = Growth.between(old, new)
+    filled: dict[str, Tensor] = {}
+    used: set[str] = set()
+    for path, part in module.named_modules():
+        if isinstance(part, Growing):
+            prefix = f"{path}." if path else ""
+            inside = {name.removeprefix(prefix): x for name, x in state.items() if name.startswith(prefix)}
+            grown, read = _grow(part, inside, growth)
+            filled |= {prefix + name: value for name, value in grown.items()}
+            used |= {prefix + name for name in read}
+    target = module.state_dict()
+    rest = {name: value for name, value in state.items() if name not in used}
+    expected = target.keys() - filled.keys()
+    for name in sorted(rest.keys() ^ expected):
+        side = "there only" if name in rest else "not there"
+        raise BadInput(f"these are weights of another network ({name} is {side})")
+    for name, value in (filled | rest).items():
+        if target[name].shape != value.shape:
+            raise BadInput(
+                f"these are weights of a network of other sizes: {name} has shape"
+                f" {tuple(value.shape)}, {tuple(target[name].shape)} is needed"
+            )
+        target[name].copy_(value)
+
+
+def start_from(module: nn.Module, record: Path, task: Task) -> None:
+    """Fill ``module`` for ``task`` from the record folder of a trained model; raises BadInput."""
+    state = read_state(record / "model" / WEIGHTS)
+    try:
+        expand(module, state, Predictions.load(record / NPZ).task, task)
+    except BadInput as error:
+        raise BadInput(f"{record.name} cannot be started from: {error}") from None
+
+
+def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor], set[str]]:
+    """New tensors of a part by name, and the names of the old ones that went into them."""
+    assert isinstance(part, nn.Module)
+    grown: dict[str, Tensor] = {}
+    read: set[str] = set()
+    if part.level_features:
+        for j, k in enumerate(growth.levels):
+            for name in [n for n in state if n.startswith(f"{part.level_features}.{j}.")]:
+                grown[name.replace(f".{j}.", f".{k}.", 1)] = state[name]
+                read.add(name)
+        for k in set(range(growth.depth)) - set(growth.levels):  # as drawn
+            fresh = part.get_submodule(f"{part.level_features}.{k}").state_dict()
+            grown |= {f"{part.level_features}.{k}.{name}": value for name, value in fresh.items()}
+    known: dict[Row, Tensor] = {}
+    for layer, rows in part.output_rows(growth.old).items():
+        names = [f"{layer}.weight", f"{layer}.bias"]
+        if not all(name in state and len(state[name]) == len(rows) for name in names):
+            raise BadInput(f"these are weights of another network ({layer} has not {len(rows)} rows)")
+        weight, bias = (state[name].float() for name in names)
+        weight = _columns(weight, growth) if part.level_features else weight
+        known |= dict(zip(map(growth.row, rows), torch.cat([weight, bias[:, None]], dim=1), strict=True))
+        read.update(names)
+    layers = part.output_rows(growth.new)
+    lost = known.keys() - {row for rows in layers.values() for row in rows}
+    for layer, rows in layers.items():
+        drawn = part.get_submodule(layer).state_dict()
+        start = torch.cat([drawn["weight"], drawn["bias"][:, None]], dim=1)
+        made = torch.stack(
+            [
+                known[row] if row in known else _new_row(row, rows, known, lost, growth, start[i])
+                for i, row in enumerate(rows)
+            ]
+        )
+        grown |= {f"{layer}.weight": made[:, :-1], f"{layer}.bias": made[:, -1]}
+    return grown, read
+
+
+def _columns(weight: Tensor, growth: Growth) -> Tensor:
+    """(n, old levels * d) -> (n, new levels * d): every level's columns at its new place, zeros else."""
+    blocks = weight.reshape(len(weight), len(growth.levels), -1)
+    out = weight.new_zeros(len(weight), growth.depth, blocks.shape[2])
+    out[:, list(growth.levels)] = blocks
+    return out.flatten(1)
+
+
+def _new_row(
+    row: Row, rows: Sequence[Row], known: Mapping[Row, Tensor], lost: set[Row], growth: Growth, drawn: Tensor
+) -> Tensor:
+    """Weights and bias, side by side, of a row that the old network did not have (see the module)."""
+    heirs = growth.nearest_ancestors(row, lost)
+    if heirs:
+        share = sum(growth.is_below(other, heirs[0]) for other in rows)
+        return _lowered(_mean(known, heirs), math.log(share))
+    beside = [other for other in rows if other in known]
+    if beside:
+        siblings = [other for other in beside if growth.are_siblings(other, row)]
+        return _lowered(_mean(known, siblings or beside), MARGIN)
+    relatives = growth.nearest_ancestors(row, known) or growth.nearest_descendants(row, known)
+    return _mean(known, relatives) if relatives else drawn
+
+
+def _mean(known: Mapping[Row, Tensor], rows: Sequence[Row]) -> Tensor:
+    return torch.stack([known[row] for row in rows]).mean(dim=0)
+
+
+def _lowered(row: Tensor, by: float) -> Tensor:
+    """The row with its bias, the last number, lowered."""
+    return torch.cat([row[:-1], row[-1:] - by])

@@ -1,0 +1,111 @@
+"""Category expansion of the family: a network that knows some classes learns the others faster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hmcbench.hierarchy import Hierarchy
+from hmcbench.interfaces import Dataset, Run, Task
+from hmcbench.predictions import Predictions
+from hmcbench.registry import create, default_registry
+from hmcbench.testing import inputs, labelled, tiny_hierarchy
+
+pytestmark = pytest.mark.torch
+
+MODELS = ("hffvt", "hffcnn", "hff-cnn-vt", "hff-cnn-conv-vt", "hffnet-2d")
+SMALL: dict[str, Any] = {
+    "backbone": "test_resnet", "image_size": 32, "dim": 16, "depth": 1, "heads": 2, "mlp_dim": 32,
+    "batch_size": 16, "augment": "none", "learning_rate": 5e-3, "patience": 0, "stem_stride": "keep",
+}  # fmt: skip
+NEW = "b3"
+
+
+def pictures(samples: int, leaves: list[str]) -> Dataset:
+    """Every class draws a bright bar at a place of its own, as deep as it stands, on a noisy ground."""
+    whole = tiny_hierarchy()
+    hierarchy = Hierarchy.from_edges([(p, c) for p, c in whole.edges if c in "ab" or c in leaves])
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(60, 120, (samples, 32, 32), dtype=np.uint8)
+    labels = [leaves[i % len(leaves)] for i in range(samples)]
+    for row, leaf in enumerate(labels):
+        for name in (leaf, leaf[0]):
+            place = 4 * whole.index(name)
+            pixels[row, place : place + 4, 4:28] = 250
+    ids = [f"{leaf}-{i}" for i, leaf in enumerate(labels)]
+    targets = hierarchy.encode([[leaf] for leaf in labels]).toarray()
+    return Dataset(
+        ids=ids, views={"pixels": pixels}, targets=targets, task=Task(hierarchy=hierarchy), fingerprint="0"
+    )
+
+
+def trained(name: str, dataset: Dataset, epochs: int, init_from: str = "") -> Any:
+    spec = default_registry().get("models", name)
+    sizes = {key: value for key, value in SMALL.items() if key in spec.params}
+    spec, params = default_registry().resolve("models", name, "quick", epochs=epochs, **sizes)
+    model = create(spec, params)
+    some = range(len(dataset.ids))
+    model.fit(labelled(dataset, some), labelled(dataset, []), Run(dataset.task, seed=1, init_from=init_from))
+    return model
+
+
+def kept(model: Any, dataset: Dataset, folder: Path) -> str:
+    """What a record folder holds of a model."""
+    (folder / "model").mkdir(parents=True)
+    model.save(folder / "model")
+    scores = model.predict(inputs(dataset)).values
+    sides = ["test"] * len(dataset.ids)
+    Predictions(dataset.ids, sides, scores, dataset.task, dataset.targets).save(folder / "predictions.npz")
+    return str(folder)
+
+
+def hits(model: Any, dataset: Dataset) -> tuple[float, float]:
+    """Share of right leaves among the samples of old classes and of the new one."""
+    hierarchy = dataset.task.hierarchy
+    assert hierarchy is not None
+    columns = hierarchy.level_classes(2)
+    scores = model.predict(inputs(dataset)).values[:, columns]
+    right = scores.argmax(1) == np.asarray(dataset.targets)[:, columns].argmax(1)
+    new = np.array([name.startswith(NEW) for name in dataset.ids])
+    return float(right[~new].mean()), float(right[new].mean())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_old_classes_keep_their_predictions(name: str, tmp_path: Path) -> None:
+    small, large = pictures(32, ["a1", "a2", "b1", "b2"]), pictures(40, ["a1", "a2", "b1", "b2", NEW])
+    before = trained(name, small, 1)
+    start = kept(before, small, tmp_path / "r")
+    after = trained(name, large, 1, start)  # to build it; its training is undone by starting again
+    from hmcbench.torchkit.expansion import start_from
+
+    start_from(after.module, Path(start), large.task)
+    after.module.eval()
+    was, now = before.predict(inputs(small)).values, after.predict(inputs(small)).values
+    assert small.task.hierarchy is not None and large.task.hierarchy is not None
+    kept_columns = [large.task.hierarchy.index(name) for name in small.task.hierarchy.classes]
+    leaves = slice(2, None)
+    share = now[:, kept_columns][:, leaves]
+    np.testing.assert_allclose(now[:, :2], was[:, :2], atol=1e-5)  # level 1 is as it was
+    np.testing.assert_allclose(share / share.sum(1, keepdims=True), was[:, leaves], atol=1e-5)
+    columns = large.task.hierarchy.level_classes(2)
+    assert not (columns[now[:, columns].argmax(1)] == large.task.hierarchy.index(NEW)).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["hffvt", "hffnet-2d"])
+def test_new_classes_are_learnt_faster_than_from_nothing(name: str, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    small, large = pictures(80, ["a1", "a2", "b1", "b2"]), pictures(100, ["a1", "a2", "b1", "b2", NEW])
+    start = kept(trained(name, small, 10), small, tmp_path / "r")
+    grown, afresh = trained(name, large, 3, start), trained(name, large, 3)
+    test = replace(pictures(50, ["a1", "a2", "b1", "b2", NEW]))
+    old_grown, new_grown = hits(grown, test)
+    old_afresh, new_afresh = hits(afresh, test)
+    assert new_grown >= 0.9
+    assert old_grown >= 0.9
+    assert old_grown + new_grown > old_afresh + new_afresh + 0.2
