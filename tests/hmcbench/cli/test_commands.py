@@ -112,8 +112,9 @@ def test_json_of_a_run_is_one_object(cli: Callable[..., Any], tmp_path: Path) ->
 def test_a_failed_cell_gives_status_one_and_stays_on_the_leaderboard(
     cli: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """A time limit that nothing can meet."""
-    args = ("run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--out", tmp_path)
+    """A time limit that nothing can meet, with enough data for the cell to be caught at work."""
+    args = ["run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--out", tmp_path]
+    args += ["--set", "toy-tree.samples=20000"]
     ended = cli(*args, "--timeout", "0.0001")
     assert ended.status == 1
     assert "time-out" in ended.out
