@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("mendeleev")
-pytest.importorskip("matminer")
 from hmcbench_materials.descriptors import statistics
 from hmcbench_materials.elements import assembled
 

@@ -13,7 +13,7 @@ from hmcbench_materials.properties import ORIGINS, PROPERTIES
 
 from hmcbench.errors import BadInput, Unavailable
 
-# other editions of the same quantity, or another state of the element; docs/materials.md says which
+# those that do not agree; docs/materials.md has the shares
 DIFFERENT = {
     *("atomic_radius", "atomic_volume", "boiling_point", "density", "dipole_polarizability"),
     *("specific_heat", "Polarizability"),
