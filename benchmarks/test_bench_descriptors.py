@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from hmcbench_materials.descriptors import statistics
 from hmcbench_materials.elements import assembled
 
