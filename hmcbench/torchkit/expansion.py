@@ -84,6 +84,11 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
             grown, read = _grow(part, inside, growth)
             filled |= {prefix + name: value for name, value in grown.items()}
             used |= {prefix + name for name in read}
+    if not used and old.hierarchy != new.hierarchy:
+        raise BadInput(
+            "this network cannot grow: no part of it says what its outputs stand for",
+            allowed="heads levels and leaf of timm, the HFF family, modules like hmcbench.torchkit.Growing",
+        )
     target = module.state_dict()
     rest = {name: value for name, value in state.items() if name not in used}
     expected = target.keys() - filled.keys()

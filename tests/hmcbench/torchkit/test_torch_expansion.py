@@ -13,7 +13,7 @@ from torch import nn
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.torchkit import LeafHead, LevelHeads, expand, level_rows, level_sizes
+from hmcbench.torchkit import LeafHead, LevelHeads, expand, level_rows, level_sizes, make_head
 from hmcbench.torchkit.layout import Layout
 
 pytestmark = pytest.mark.torch
@@ -189,3 +189,15 @@ def test_other_networks_are_refused() -> None:
         expand(Net(LeafHead, new), state, old, new)
     with pytest.raises(BadInput, match="another network"):
         expand(Net(LevelHeads, new), {**state, "extra": torch.ones(1)}, old, new)
+
+
+@pytest.mark.parametrize("kind", ["conditional", "max"])
+def test_heads_that_cannot_grow_say_so(kind: str) -> None:
+    def head(width: int, of: Task) -> nn.Module:
+        return make_head(kind, width, of)
+
+    old, new = task(OLD), task(GROWN["within a level"])
+    with pytest.raises(BadInput, match="cannot grow"):
+        expand(Net(head, new), Net(head, old).state_dict(), old, new)
+    same = Net(head, old)
+    expand(same, Net(head, old).state_dict(), old, old)  # nothing has to grow

@@ -14,6 +14,7 @@ from hmcbench.interfaces import Dataset, Run, Task
 from hmcbench.predictions import Predictions
 from hmcbench.registry import create, default_registry
 from hmcbench.testing import inputs, labelled, tiny_hierarchy
+from hmcbench.torchkit.expansion import start_from
 
 pytestmark = pytest.mark.torch
 
@@ -22,7 +23,7 @@ SMALL: dict[str, Any] = {
     "backbone": "test_resnet", "image_size": 32, "dim": 16, "depth": 1, "heads": 2, "mlp_dim": 32,
     "batch_size": 16, "augment": "none", "learning_rate": 5e-3, "patience": 0, "stem_stride": "keep",
 }  # fmt: skip
-NEW = "b3"
+OLD, NEW = ["a1", "a2", "b1", "b2"], "b3"
 
 
 def pictures(samples: int, leaves: list[str]) -> Dataset:
@@ -76,12 +77,10 @@ def hits(model: Any, dataset: Dataset) -> tuple[float, float]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_old_classes_keep_their_predictions(name: str, tmp_path: Path) -> None:
-    small, large = pictures(32, ["a1", "a2", "b1", "b2"]), pictures(40, ["a1", "a2", "b1", "b2", NEW])
+    small, large = pictures(32, OLD), pictures(40, [*OLD, NEW])
     before = trained(name, small, 1)
     start = kept(before, small, tmp_path / "r")
     after = trained(name, large, 1, start)  # to build it; its training is undone by starting again
-    from hmcbench.torchkit.expansion import start_from
-
     start_from(after.module, Path(start), large.task)
     after.module.eval()
     was, now = before.predict(inputs(small)).values, after.predict(inputs(small)).values
@@ -96,14 +95,16 @@ def test_old_classes_keep_their_predictions(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["hffvt", "hffnet-2d"])
-def test_after_a_few_epochs_a_grown_network_is_ahead_of_a_new_one(name: str, tmp_path: Path) -> None:
-    """Over all classes. For the new class alone that does not hold here: its row starts low, so that
-    it takes nothing from the old ones."""
+@pytest.mark.parametrize(("name", "epochs"), [("hffcnn", 2), ("hffnet-2d", 3)])
+def test_new_classes_are_learnt_faster_than_from_nothing(name: str, epochs: int, tmp_path: Path) -> None:
+    """After a few epochs old and new classes are known, and the same epochs from nothing leave a gap.
+
+    Few is where the two part on so easy a picture: at four epochs HFFNet-2d knows all from nothing too.
+    """
     torch.set_num_threads(1)
-    small, large = pictures(80, ["a1", "a2", "b1", "b2"]), pictures(100, ["a1", "a2", "b1", "b2", NEW])
+    small, large = pictures(80, OLD), pictures(100, [*OLD, NEW])
     start = kept(trained(name, small, 10), small, tmp_path / "r")
-    old, new = hits(trained(name, large, 3, start), large)
-    old_afresh, new_afresh = hits(trained(name, large, 3), large)
-    assert old >= 0.9
-    assert 0.8 * old + 0.2 * new > 0.8 * old_afresh + 0.2 * new_afresh + 0.05  # four old classes, one new
+    grown = hits(trained(name, large, epochs, start), large)
+    afresh = hits(trained(name, large, epochs), large)
+    assert min(grown) > 0.85
+    assert min(grown) > min(afresh)
