@@ -94,17 +94,24 @@ def test_old_classes_keep_their_predictions(name: str, tmp_path: Path) -> None:
     assert not (columns[now[:, columns].argmax(1)] == large.task.hierarchy.index(NEW)).any()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "epochs"), [("hffcnn", 2), ("hffnet-2d", 3)])
-def test_new_classes_are_learnt_faster_than_from_nothing(name: str, epochs: int, tmp_path: Path) -> None:
-    """After a few epochs old and new classes are known, and the same epochs from nothing leave a gap.
-
-    Few is where the two part on so easy a picture: at four epochs HFFNet-2d knows all from nothing too.
-    """
+def grown_and_afresh(name: str, epochs: int, folder: Path) -> list[tuple[float, float]]:
+    """Hits after the same few epochs with five classes: of a network that knew four, and of a new one."""
     torch.set_num_threads(1)
     small, large = pictures(80, OLD), pictures(100, [*OLD, NEW])
-    start = kept(trained(name, small, 10), small, tmp_path / "r")
-    grown = hits(trained(name, large, epochs, start), large)
-    afresh = hits(trained(name, large, epochs), large)
+    start = kept(trained(name, small, 10), small, folder / "r")
+    return [hits(trained(name, large, epochs, init_from), large) for init_from in (start, "")]
+
+
+@pytest.mark.slow
+def test_a_new_class_is_learnt_faster_than_from_nothing(tmp_path: Path) -> None:
+    grown, afresh = grown_and_afresh("hffcnn", 2, tmp_path)
     assert min(grown) > 0.85
-    assert min(grown) > min(afresh)
+    assert afresh[1] < 0.5  # the new class is not there yet
+
+
+@pytest.mark.slow
+def test_all_classes_together_are_learnt_faster_than_from_nothing(tmp_path: Path) -> None:
+    """Of HFFNet-2d no more can be said on these pictures: a new one confuses old classes for longer, but
+    finds the new class no later."""
+    grown, afresh = ((4 * old + new) / 5 for old, new in grown_and_afresh("hffnet-2d", 3, tmp_path))
+    assert grown > afresh + 0.05
