@@ -52,6 +52,7 @@ def write_images(folder: Path) -> None:
             Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(target / f"{i:05}.jpg", quality=80)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.torch
 def test_twenty_thousand_images_stay_below_three_gibibytes(tmp_path: Path) -> None:

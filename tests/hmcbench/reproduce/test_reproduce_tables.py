@@ -96,7 +96,7 @@ def test_a_bad_file_is_one_line_that_names_it(old: str, new: str, says: str) -> 
 def test_tables_are_found_by_name_number_and_file(tmp_path: Path) -> None:
     registry = default_registry()
     for table in known_tables(registry):
-        assert find_table(registry, table.name) == table
+        assert repr(find_table(registry, table.name)) == repr(table)  # a value may be nan
     path = tmp_path / "t.toml"
     path.write_text(GOOD)
     assert find_table(registry, str(path)).name == "paper-1"
