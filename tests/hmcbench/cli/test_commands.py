@@ -109,17 +109,36 @@ def test_json_of_a_run_is_one_object(cli: Callable[..., Any], tmp_path: Path) ->
     assert all(Path(p).is_file() for p in made["leaderboard"])
 
 
+SLEEPY = """
+from hmcbench import ModelSpec, hookimpl
+
+@hookimpl
+def hmcbench_models():
+    return [ModelSpec(name="sleepy", factory="sleepy:Sleepy", version="1", summary="", views=("table",))]
+
+class Sleepy:
+    def fit(self, train, valid, run):
+        import time
+        time.sleep(600)
+"""
+
+
 def test_a_failed_cell_gives_status_one_and_stays_on_the_leaderboard(
-    cli: Callable[..., Any], tmp_path: Path
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A time limit that nothing can meet, with enough data for the cell to be caught at work."""
-    args = ["run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--out", tmp_path]
-    args += ["--set", "toy-tree.samples=20000"]
-    ended = cli(*args, "--timeout", "0.0001")
+    """A model of a stranger's plugin that never ends, beside one that does."""
+    (tmp_path / "sleepy.py").write_text(SLEEPY)
+    (tmp_path / "sleepy-1.0.dist-info").mkdir()
+    (tmp_path / "sleepy-1.0.dist-info" / "entry_points.txt").write_text("[hmcbench]\nsleepy = sleepy\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("HMCBENCH_PLUGINS", "all")
+    args = ["run", "--suite", "smoke", "--dataset", "toy-tree", "--out", tmp_path]
+    ended = cli(*args, "--model", "prior", "--model", "sleepy", "--timeout", "2")
     assert ended.status == 1
     assert "time-out" in ended.out
     assert "time-out" in (tmp_path / "smoke" / "leaderboard.md").read_text()
-    assert cli(*args, "--rerun", "failed").status == 0
+    assert cli(*args, "--model", "prior", "--rerun", "failed").status == 0
 
 
 def test_score_prints_the_numbers_of_the_fixture(cli: Callable[..., Any], tmp_path: Path) -> None:
