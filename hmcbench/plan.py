@@ -119,6 +119,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     if choices.splits:
         suite = replace(suite, protocol=replace(suite.protocol, repeats=choices.splits))
         check_protocol(f"--splits {choices.splits}", suite.protocol)
+    choices = replace(choices, data=_data_of(suite, choices.data))
     models = _select("model", profile.models, choices.models, registry)
     datasets = _select("dataset", suite.datasets, choices.datasets, registry)
     _check_settings(choices, models, suite.datasets, registry)
@@ -168,6 +169,13 @@ def _select(kind: str, references: Sequence[str], patterns: Sequence[str], regis
             hits = [pattern]
         chosen += [r for r in hits if r not in chosen]
     return chosen
+
+
+def _data_of(suite: Suite, data: Mapping[str, str]) -> dict[str, str]:
+    """``--data``; the name of a suite stands for its data set where that is the only one."""
+    names = {parse_reference(r).name for r in suite.datasets}
+    (only,) = names if len(names) == 1 else ("",)
+    return {only if only and n == suite.name and n not in names else n: path for n, path in data.items()}
 
 
 def _check_settings(

@@ -59,6 +59,8 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             licence="none stated",
             views=("image",),
             path_param="path",
+            # a view named image is what that plugin reads and makes pixels of; named, not imported
+            reader="hmcbench_sem.reader:read_images",
         )
     ]
 

@@ -133,3 +133,24 @@ def test_a_data_bar_is_listed_and_cut(cli: Callable[..., Any], tmp_path: Path) -
     assert not any("bar" in p["what"] for p in cut["problems"])
     record = the_record(run(cli, root, "--crop-bottom", "auto"))
     assert "cut" in " ".join(record["dataset"]["notes"]) or "crop" in " ".join(record["dataset"]["notes"])
+
+
+def test_the_name_of_a_suite_stands_for_its_only_data_set(cli: Callable[..., Any], tree: Path) -> None:
+    def planned(name: str) -> list[str]:
+        args = (
+            "run",
+            "--suite",
+            "x-sdd",
+            "--data",
+            f"{name}={tree}",
+            "--model",
+            "prior",
+            "--dry-run",
+            "--json",
+        )
+        ended = cli(*args)
+        assert ended.status == 0, ended.err
+        return [cell["key"] for cell in json.loads(ended.out)]
+
+    assert planned("x-sdd") == planned("images")
+    assert cli("run", "--suite", "x-sdd", "--data", f"sem-failure={tree}", "--dry-run").status == 2
