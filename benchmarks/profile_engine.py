@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes, beside the floor: python benchmarks/profile_engine.py [NETWORK] [BATCH] [SIDE].
+"""Where the time of an epoch goes, beside the floor: profile_engine.py [NETWORK] [BATCH] [SIDE].
 
 NETWORK is a name of timm, or hffnet-2d at the paper's sizes. The floor is three times the forward
 pass's operations (forward, and two products per layer on the way back) at the rate that a large matrix
