@@ -1,15 +1,17 @@
-"""The published leaderboard of sem-failure holds what the suite promises; read from its records."""
+"""The published leaderboards of images hold what their suites promise; read from their records."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
 
 from hmcbench.records import read_all
 
-FOLDER = Path(__file__).parents[1] / "results" / "sem-failure" / "records"
+RESULTS = Path(__file__).parents[1] / "results"
+FOLDER = RESULTS / "sem-failure" / "records"
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +53,20 @@ def test_grey_levels_tell_little_texture_more_and_the_best_network_most(board: d
 def test_every_model_is_scored_on_the_shifted_set_too(board: dict[str, Any]) -> None:
     for name, record in board.items():
         assert 0 < score(record, "hf1_samples", "shifted") <= 1, name
+
+
+def test_steel_strip_five_folds_within_25_minutes_and_the_model_chosen_on_validation() -> None:
+    """X-SDD: five variants and three baselines; level-2 accuracy of at least 0.93 on test."""
+    models: dict[str, list[Any]] = {}
+    for record in read_all(RESULTS / "x-sdd" / "records"):
+        models.setdefault(record.data["model"]["label"], []).append(record)
+    assert {len(folds) for folds in models.values()} == {5}
+    assert sum(name.startswith("hff") for name in models) == 5
+    assert sum(not name.startswith("hff") and name != "prior" for name in models) >= 3
+    assert sum(r.data["timing"]["total_s"] for folds in models.values() for r in folds) < 1500
+
+    def second(name: str, side: str) -> float:
+        return mean(score(record, "level2_accuracy", side) for record in models[name])
+
+    chosen = max(models, key=lambda name: second(name, "validation"))
+    assert second(chosen, "test") >= 0.93

@@ -1,0 +1,61 @@
+"""Draw docs/explained.png: Grad-CAM of a trained network on synthetic fractographs.
+
+    hmcbench run --suite sem-failure --model hffnet-2d
+    python docs/make_explained.py runs/sem-failure/records/sem-failure--hffnet-2d
+
+One row per class: a picture of the test set, as `hmcbench explain` shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from hmcbench_sem.fractographs import fractographs
+from hmcbench_sem.taxonomy import LEAF_IDS
+from PIL import Image
+
+from hmcbench.cli import main as hmcbench
+
+WIDTH, SHADES = 900, 64  # few colours keep the file small
+
+
+def write_pictures(folder: Path) -> list[Path]:
+    """The first test picture of every class."""
+    made = fractographs()
+    paths = []
+    for leaf in LEAF_IDS:
+        chosen = next(
+            image
+            for image, side in zip(made.images, made.split, strict=True)
+            if side == "test" and image.classes[0] == leaf
+        )
+        path = folder / f"synthetic-{leaf.rpartition('/')[2]}.png"
+        Image.fromarray(chosen.load()).save(path)
+        paths.append(path)
+    return paths
+
+
+def main(record: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = write_pictures(folder)
+        try:
+            hmcbench(["explain", record, *map(str, paths), "--fast", "--output", str(folder / "maps")])
+        except SystemExit as stop:
+            if stop.code:
+                raise
+        panels = [Image.open(folder / "maps" / path.name).convert("RGB") for path in paths]
+    width, height = max(p.width for p in panels), sum(p.height for p in panels)
+    sheet = Image.new("RGB", (width, height), "white")
+    top = 0
+    for panel in panels:
+        sheet.paste(panel, (0, top))
+        top += panel.height
+    sheet.thumbnail((WIDTH, 10 * WIDTH))
+    sheet.quantize(SHADES).save(Path(__file__).with_name("explained.png"), optimize=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
