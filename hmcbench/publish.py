@@ -28,6 +28,7 @@ from hmcbench.predictions import Predictions
 from hmcbench.records import HISTORY, NPZ, SUITE, Record
 
 README = "README.md"
+FIGURES = "figures"  # one folder of pictures per record
 TABLES = "tables"  # published tables run again (hmcbench reproduce): numbers, verdicts, figures
 
 
@@ -35,7 +36,8 @@ def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
     """Copy the records below ``runs`` to ``target/<suite>/records`` and write the tables.
 
     Args:
-        runs: a runs folder, a suite's folder or a records folder.
+        runs: a runs folder, a suite's folder or a records folder; ``target`` itself or a suite
+            in it has its tables written anew from the records that are there.
         target: made if it is not there; published records in it stay.
         suite: only this suite.
 
@@ -48,6 +50,8 @@ def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
             be read; nothing has been written then.
     """
     inside = target.resolve()
+    if inside in (runs.resolve(), *runs.resolve().parents):
+        return _again(runs, target, suite)
     found = [r for r in records.read_all(runs) if inside not in r.path.resolve().parents]
     names = sorted({str(r.data["suite"]["name"]) for r in found})
     if suite and suite not in names:
@@ -66,6 +70,21 @@ def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
         written += _publish_suite(
             [r for r in chosen if r.data["suite"]["name"] == name], target / records.slug(name)
         )
+    return [*written, _write_index(target)]
+
+
+def _again(runs: Path, target: Path, suite: str) -> list[Path]:
+    """The tables of what is published, written anew: this version may say more, or a record is gone."""
+    folders = [p.parent for p in sorted(target.glob("*/records")) if p.is_dir()]
+    if runs.resolve() != target.resolve():
+        place = runs.resolve()
+        folders = [p for p in folders if p.resolve() in (place, *place.parents)]
+    if suite and suite not in {p.name for p in folders}:
+        raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
+    if not folders:
+        raise BadInput(f"nothing to publish: {runs} holds no records", hint="hmcbench publish RUNS --to DIR")
+    made = [(p, boards_of(p)) for p in folders if not suite or p.name == suite]
+    written = [path for folder, boards in made for path in write_boards(folder, boards, README)]
     return [*written, _write_index(target)]
 
 
@@ -115,7 +134,7 @@ def _publish_record(record: Record, there: Path) -> None:
 # --------------------------------------------------------------------------- index
 
 
-def _write_index(target: Path) -> Path:
+def index_text(target: Path) -> str:
     """``README.md`` of the target: one line per board of every suite published there."""
     lines = []
     for path in sorted(target.glob("*/leaderboard.json")):
@@ -124,8 +143,11 @@ def _write_index(target: Path) -> Path:
     head = ["suite", "data", "profile", "first by mean", "value", "models"]
     table = tabulate(lines, headers=head, tablefmt="pipe", disable_numparse=True)
     intro = "Written by `hmcbench publish`. The records lie beside each table."
-    text = f"# Published results\n\n{intro}\n\n{table}\n"
-    write_atomic(target / README, text)
+    return f"# Published results\n\n{intro}\n\n{table}\n"
+
+
+def _write_index(target: Path) -> Path:
+    write_atomic(target / README, index_text(target))
     return target / README
 
 

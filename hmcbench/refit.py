@@ -20,7 +20,7 @@ from hmcbench.interfaces import Inputs, Run, Task
 from hmcbench.records import Record
 from hmcbench.registry import Registry, create
 from hmcbench.splits import make_split
-from hmcbench.suites import Protocol
+from hmcbench.suites import protocol_of
 from hmcbench.views import Rows
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
             allowed=f"installed is version {spec.version}",
         )
     dataset = _dataset(data, registry, path)
-    split = make_split(dataset, _protocol(data["split"]), int(data["split"]["fold"]))
+    split = make_split(dataset, protocol_of(data["split"]), int(data["split"]["fold"]))
     if split.fingerprint != data["split"]["fingerprint"]:
         raise BadInput("the split is not that of the record", hint="was the record made by another version?")
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)
@@ -123,11 +123,6 @@ def _dataset(data: Mapping[str, Any], registry: Registry, path: str) -> Dataset:
             hint="--data PATH names the data that the run was given",
         )
     return dataset
-
-
-def _protocol(split: Mapping[str, Any]) -> Protocol:
-    known = vars(Protocol())
-    return Protocol(**{name: value for name, value in split.items() if name in known})
 
 
 def _column_names(dataset: Dataset, views: Mapping[str, Any]) -> list[str]:

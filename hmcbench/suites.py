@@ -49,6 +49,11 @@ class Protocol:
         return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
 
 
+def protocol_of(stored: Mapping[str, Any]) -> Protocol:
+    """The protocol that a record's ``split`` tells of; what it says beyond that is left out."""
+    return Protocol(**{name: value for name, value in stored.items() if name in vars(Protocol())})
+
+
 @dataclass(frozen=True)
 class Profile:
     """A named budget.

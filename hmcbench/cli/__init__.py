@@ -27,6 +27,7 @@ COMMANDS = {  # name -> (module, one line for --help); the order is that of a fi
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),
     "rescore": ("board", "Compute the metrics of old records anew."),
     "publish": ("board", "Copy records and leaderboards to a folder to be committed."),
+    "verify": ("verify", "Recompute every published number from its stored predictions."),
     "score": ("score", "Score a table of predictions against a table of truth."),
     "reproduce": ("reproduce", "Run a published table again, beside the paper's numbers."),
     "importance": ("importance", "Show which columns a model of tables leans on."),

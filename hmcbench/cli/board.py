@@ -14,6 +14,7 @@ from hmcbench.errors import BadInput, unknown
 if TYPE_CHECKING:
     from hmcbench.leaderboard.board import Board
 
+FORMATS = ("md", "csv", "json", "latex")
 _RUNS = click.argument("runs", default="runs", type=click.Path(path_type=Path))
 
 
@@ -37,13 +38,14 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
 
 
 def render(boards: Sequence[Board], kind: str) -> str:
-    """Markdown, CSV or JSON text."""
+    """Markdown, CSV, JSON or LaTeX text."""
     from hmcbench import leaderboard
 
     made: dict[str, Any] = {
         "md": leaderboard.to_markdown,
         "csv": leaderboard.to_csv,
         "json": leaderboard.to_json,
+        "latex": leaderboard.to_latex,
     }
     return str(made[kind](boards))
 
@@ -61,20 +63,38 @@ def show_boards(boards: Sequence[Board]) -> None:
 @click.command("leaderboard")
 @_RUNS
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
-@click.option("--format", "kind", type=click.Choice(["console", "md", "csv", "json"]), default="console")
+@click.option("--columns", default="", metavar="ID,ID", help="Only these columns and costs, in this order.")
+@click.option("--format", "kind", type=click.Choice(["console", *FORMATS]), default="console")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
-def leaderboard_command(runs: Path, suite: str, kind: str, output: Path | None) -> None:
+@click.option(
+    "--into", type=click.Path(dir_okay=False, path_type=Path), help="Write one table into this Markdown file,"
+)
+@click.option("--marker", default="", metavar="NAME", help="between <!-- NAME --> and <!-- /NAME --> there.")
+def leaderboard_command(
+    runs: Path, suite: str, columns: str, kind: str, output: Path | None, into: Path | None, marker: str
+) -> None:
     """Show or write the leaderboards of RUNS (a runs folder, a suite's folder, or published results).
+
+    --into replaces what stands between two marker lines of a page of yours, and nothing else.
 
     \b
     Example:
       hmcbench leaderboard
       hmcbench leaderboard runs --suite sem-failure --format md --output board.md
+      hmcbench leaderboard runs --suite sem-failure --into README.md --marker sem-failure
     """
-    from hmcbench.leaderboard import boards_of
+    from hmcbench.leaderboard import boards_of, with_columns
 
+    _check_targets(kind, output, into, marker)
     boards = [board for folder in suite_folders(runs, suite) for board in boards_of(folder)]
-    if output is not None:
+    if columns:
+        boards = with_columns(boards, [name.strip() for name in columns.split(",") if name.strip()])
+    if into is not None:
+        from hmcbench.leaderboard import to_block, write_block
+
+        changed = write_block(into, marker, to_block(boards))
+        click.echo(f"{'leaderboard' if changed else 'unchanged  '}  {into}")
+    elif output is not None:
         from hmcbench.cache import write_atomic
 
         if not output.parent.is_dir():
@@ -85,6 +105,20 @@ def leaderboard_command(runs: Path, suite: str, kind: str, output: Path | None) 
         show_boards(boards)
     else:
         click.echo(render(boards, kind), nl=False)
+
+
+def _check_targets(kind: str, output: Path | None, into: Path | None, marker: str) -> None:
+    """Refuse what does not go together, before anything is read."""
+    if into is None and marker:
+        raise BadInput(f"--marker {marker} without --into", hint=f"--into FILE.md --marker {marker}")
+    if into is None:
+        return
+    if not marker:
+        raise BadInput(f"--into {into} without --marker", hint=f"--into {into} --marker NAME")
+    if output is not None:
+        raise BadInput("--into and --output cannot be given together")
+    if kind not in ("console", "md"):
+        raise BadInput(f"--into writes Markdown, not {kind}", hint=f"--format {kind} --output FILE")
 
 
 @click.command("rescore")

@@ -74,6 +74,24 @@ def test_publishing_twice_changes_nothing(fabricate: Fabricate, runs: Path, resu
     assert {name: (results / name).read_bytes() for name in files(results)} == before
 
 
+def test_tables_are_written_anew_from_what_is_published(
+    fabricate: Fabricate, runs: Path, results: Path
+) -> None:
+    fabricate("a")
+    publish(runs, results)
+    before = {name: (results / name).read_bytes() for name in files(results)}
+    (results / "smoke" / "README.md").write_text("of an older version")
+    (results / "README.md").unlink()
+    written = publish(results, results)
+    assert {name: (results / name).read_bytes() for name in files(results)} == before
+    assert publish(results / "smoke", results) == written == publish(results, results, "smoke")
+    with pytest.raises(BadInput, match="did you mean 'smoke'"):
+        publish(results, results, "smok")
+    (results / "other").mkdir()
+    with pytest.raises(BadInput, match="holds no records"):
+        publish(results / "other", results)
+
+
 def test_what_others_published_stays(fabricate: Fabricate, runs: Path, results: Path, tmp_path: Path) -> None:
     theirs = fabricate("theirs", folder=tmp_path / "elsewhere" / "smoke" / "records")
     renamed = fabricate("old-name", folder=tmp_path / "elsewhere" / "smoke" / "records", key="c" * 64)

@@ -89,6 +89,8 @@ FLAGS = [
     (["leaderboard", "--format", "pdf"], "pdf"),
     (["rescore", "no-such-folder"], "no folder"),
     (["publish", "no-such-folder"], "no folder"),
+    (["verify", "no-such-folder"], "no folder"),
+    (["verify", "--data", "x"], "no folder results"),
     (["data", "lint"], "PATH"),
     (["data", "lnit", "x"], "lnit"),
     (["data", "lint", os.devnull], "holds no image. allowed: sub-folders"),

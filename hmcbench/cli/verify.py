@@ -1,0 +1,98 @@
+"""``hmcbench verify``: published numbers recomputed, and what does not follow from the records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hmcbench.cli.board import suite_folders
+from hmcbench.cli.common import pairs
+
+if TYPE_CHECKING:
+    from hmcbench.verify import Finding, Report, SuiteReport
+
+MOST = 20  # findings of one suite that are printed; --json has all
+TITLES = {
+    "differs": "differs",
+    "data": "does not match",
+    "version": "does not match",
+    "no record": "no record",
+    "unreadable": "unreadable",
+}
+
+
+@click.command("verify")
+@click.argument("results", default="results", type=click.Path(path_type=Path))
+@click.option("--suite", default="", metavar="NAME", help="Only this suite.")
+@click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for its truth.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def verify_command(results: Path, suite: str, data: Sequence[str], as_json: bool) -> int:
+    """Recompute every number below RESULTS from the predictions that lie beside it.
+
+    Says which numbers differ, whose data fingerprint or version does not match, and which rows,
+    tables and pictures have no record. Where truth may not be redistributed, records read "not
+    checkable here" unless --data names the data. Nothing is written.
+
+    Exit status: 0 nothing was found, 1 something differs.
+
+    \b
+    Example:
+      hmcbench verify results
+      hmcbench verify results --data nims-steel=nims_fatigue
+    """
+    from hmcbench.verify import verify_results
+
+    folders = suite_folders(results, suite)
+    index = None if suite or folders == [results] else results
+    report = verify_results(folders, pairs("--data", data, "NAME=PATH"), index)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=1, ensure_ascii=False))
+    else:
+        for part in report.suites:
+            _print_suite(part)
+        for line in _lines(report.findings):
+            click.echo(line)
+        click.echo(_verdict(report))
+    return 0 if report.clean else 1
+
+
+def _print_suite(suite: SuiteReport) -> None:
+    hidden = sum(len(names) for names in suite.unchecked.values())
+    text = f"{suite.name}: {suite.checked} of {suite.records} records recomputed"
+    if suite.failed:
+        text += f" ({suite.failed} more failed and have no numbers)"
+    click.echo(f"{text}, {hidden} not checkable here, {suite.numbers:,} numbers compared")
+    for reason, names in suite.unchecked.items():
+        click.echo(f"  not checkable here: {len(names)} records; {reason}")
+    for note in suite.notes:
+        click.echo(f"  note: {note}")
+    for line in _lines(suite.findings):
+        click.echo(f"  {line}")
+
+
+def _lines(findings: Sequence[Finding]) -> list[str]:
+    """One line per finding; those that differ in nothing but the place are counted."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        same = (finding.kind, finding.what, repr(finding.published), repr(finding.recomputed))
+        groups.setdefault(same, []).append(finding)
+    lines = []
+    for some in groups.values():
+        more = f" (and {len(some) - 1} more like it)" if len(some) > 1 else ""
+        lines.append(f"{TITLES[some[0].kind]}: {some[0]}{more}")
+    rest = len(lines) - MOST
+    return lines if rest <= 0 else [*lines[:MOST], f"and {rest} more; --json prints all"]
+
+
+def _verdict(report: Report) -> str:
+    found = sum(1 for _ in report.all_findings())
+    numbers = sum(suite.numbers for suite in report.suites)
+    hidden = sum(len(names) for suite in report.suites for names in suite.unchecked.values())
+    unseen = f"; {hidden} records are not checkable here" if hidden else ""
+    if report.clean:
+        return f"clean: {numbers:,} numbers follow from the stored predictions{unseen}"
+    return f"not clean: {found} finding{'s' * (found > 1)} in {numbers:,} numbers{unseen}"

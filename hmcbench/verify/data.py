@@ -1,0 +1,105 @@
+"""The user's data beside published records: truth rejoined, fingerprints and splits compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import Dataset
+from hmcbench.predictions import Predictions
+from hmcbench.records import Record
+from hmcbench.registry import Registry, create
+from hmcbench.splits import make_split
+from hmcbench.suites import protocol_of
+from hmcbench.verify.findings import Finding, SuiteReport
+
+
+@dataclass
+class Given:
+    """Data sets that the user named with ``--data``; each is read once.
+
+    Attributes:
+        registry: the installed plugins.
+        paths: dataset name -> path.
+    """
+
+    registry: Registry
+    paths: Mapping[str, str] = field(default_factory=dict)
+    _read: dict[tuple[str, str], Dataset] = field(default_factory=dict)
+    _splits: dict[tuple[Any, ...], Mapping[str, Sequence[str]] | None] = field(default_factory=dict)
+
+    def check_names(self, records: Sequence[Record]) -> None:
+        """Raise BadInput where a name is that of no record, or of a data set that reads no path."""
+        names = sorted({str(record.data["dataset"]["name"]) for record in records})
+        for name in self.paths:
+            if name not in names:
+                raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
+            if not self.registry.get("datasets", name).path_param:
+                raise BadInput(f"--data {name}=...: {name} reads no path")
+
+    def join(self, record: Record, predictions: Predictions, report: SuiteReport) -> tuple[Predictions, str]:
+        """Predictions with the data's truth where the data are given; and why there is none.
+
+        A fingerprint, split or stored truth that is not that of the data goes into the report.
+        """
+        name = str(record.data["dataset"]["name"])
+        if name not in self.paths:
+            spec = next((s for s in self.registry.specs("datasets") if s.name == name), None)
+            how = f": --data {name}=PATH" if spec is not None and spec.path_param else ""
+            return predictions, f"their truth was not published{how}"
+        dataset = self._dataset(record)
+        where = record.path.name
+        stated = str(record.data["dataset"].get("fingerprint") or "")
+        if dataset.fingerprint != stated:
+            what = f"fingerprint of the data given as --data {name}"
+            report.findings.append(Finding("data", where, what, stated[:12], dataset.fingerprint[:12]))
+            return predictions, "the data given are not theirs"
+        self._check_split(record, dataset, predictions, report)
+        rows = {sample: i for i, sample in enumerate(dataset.ids)}
+        if any(sample not in rows for sample in predictions.ids):
+            report.findings.append(Finding("data", where, "some of its samples are not in the data given"))
+            return predictions, "the data given are not theirs"
+        truth = dataset.targets[np.array([rows[sample] for sample in predictions.ids], dtype=np.int64)]
+        if predictions.truth is not None and not _equal(predictions.truth, truth):
+            report.findings.append(Finding("data", where, "the stored truth is not that of the data given"))
+        return replace(predictions, truth=truth), ""
+
+    def _dataset(self, record: Record) -> Dataset:
+        """The data set with the record's parameters, read from the user's path."""
+        data = record.data["dataset"]
+        key = str(data["reference"]), str(record.data["profile"])
+        if key not in self._read:
+            spec = self.registry.get("datasets", data["name"])
+            path = {spec.path_param: self.paths[spec.name]}
+            found, params = self.registry.resolve("datasets", data["reference"], key[1], **path)
+            self._read[key] = create(found, params)
+        return self._read[key]
+
+    def _check_split(
+        self, record: Record, dataset: Dataset, predictions: Predictions, report: SuiteReport
+    ) -> None:
+        """The protocol gives the record's split again, and its predictions are of those samples."""
+        stored = record.data["split"]
+        fold = int(stored.get("fold") or 0)
+        split = make_split(dataset, protocol_of(stored), fold)
+        where = record.path.name
+        if split.fingerprint != stored.get("fingerprint"):
+            stated = str(stored.get("fingerprint") or "")[:12]
+            report.findings.append(Finding("data", where, "split", stated, split.fingerprint[:12]))
+            return
+        for side in dict.fromkeys(predictions.side):
+            wanted = {dataset.ids[i] for i in split.sides.get(side, ())}
+            if wanted != set(predictions.of_side(side).ids):
+                report.findings.append(
+                    Finding("data", where, f"its {side} samples are not those of the split")
+                )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    a, b = (x.toarray() if issparse(x) else np.asarray(x) for x in (a, b))
+    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))

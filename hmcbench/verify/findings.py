@@ -1,0 +1,134 @@
+"""What was checked and what was found, and how numbers are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+TOLERANCE = 1e-9
+"""Relative, and absolute below 1: another machine may add floating-point numbers in another order."""
+
+Kind = Literal["differs", "data", "version", "no record", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        kind: ``differs`` (a number or text), ``data`` or ``version`` (does not match), ``no record``
+            (a row, number or picture that nothing stands behind), ``unreadable``.
+        where: the file, record or row, in words.
+        what: the number's name, or what is wrong.
+        published, recomputed: the two values where there are two, else None.
+    """
+
+    kind: Kind
+    where: str
+    what: str
+    published: Any = None
+    recomputed: Any = None
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}"
+        if self.published is not None or self.recomputed is not None:
+            text += f": published {_shown(self.published)}, recomputed {_shown(self.recomputed)}"
+        return text
+
+
+@dataclass
+class SuiteReport:
+    """One suite's folder.
+
+    Attributes:
+        name: of the folder.
+        records: that ended well.
+        failed: records of failed cells, which have no numbers.
+        checked: records whose every metric was recomputed.
+        unchecked: reason -> names of the records that cannot be checked here.
+        numbers: values recomputed and compared, in records and on boards.
+        findings: what is wrong.
+        notes: what is worth knowing and not wrong.
+    """
+
+    name: str
+    records: int = 0
+    failed: int = 0
+    checked: int = 0
+    unchecked: dict[str, list[str]] = field(default_factory=dict)
+    numbers: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def compare(self, where: str, what: str, published: Any, recomputed: Any) -> None:
+        """Count a pair of values, and report it where the two are not the same."""
+        self.numbers += isinstance(published, (int, float)) and not isinstance(published, bool)
+        if not same(published, recomputed):
+            self.findings.append(Finding("differs", where, what, published, recomputed))
+
+
+@dataclass
+class Report:
+    """Everything below one results folder; ``findings`` are of the index."""
+
+    suites: list[SuiteReport] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def all_findings(self) -> Iterator[tuple[str, Finding]]:
+        """(suite or empty, finding)."""
+        for suite in self.suites:
+            yield from ((suite.name, finding) for finding in suite.findings)
+        yield from (("", finding) for finding in self.findings)
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was found. Records that cannot be checked here do not count against it."""
+        return not any(True for _ in self.all_findings())
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "schema": 1,
+            "clean": self.clean,
+            "tolerance": TOLERANCE,
+            "suites": [
+                {**vars(suite), "findings": [vars(f) for f in suite.findings]} for suite in self.suites
+            ],
+            "findings": [vars(f) for f in self.findings],
+        }
+
+
+def same(a: Any, b: Any) -> bool:
+    """Numbers within the tolerance; anything else exactly."""
+    if _number(a) and _number(b):
+        return a == b or math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(a == b)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def flat(data: Any, where: str = "") -> dict[str, Any]:
+    """Nested JSON as ``{"a.b[0]": leaf}``; empty lists and objects are leaves."""
+    out: dict[str, Any] = {}
+    if isinstance(data, Mapping) and data:
+        for key, value in data.items():
+            out |= flat(value, f"{where}.{key}" if where else str(key))
+    elif isinstance(data, list) and data:
+        for i, value in enumerate(data):
+            out |= flat(value, f"{where}[{i}]")
+    else:
+        out[where] = data
+    return out

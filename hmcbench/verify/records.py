@@ -1,0 +1,127 @@
+"""One record: do its numbers follow from its predictions, and does it agree with itself?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from hmcbench import decisions, metrics
+from hmcbench.errors import HmcbenchError
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.columns import metric_spec
+from hmcbench.predictions import Predictions
+from hmcbench.records import Record
+from hmcbench.registry import Registry
+from hmcbench.rescore import evaluate
+from hmcbench.verify.data import Given
+from hmcbench.verify.findings import Finding, SuiteReport, same
+
+
+def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, report: SuiteReport) -> Record:
+    """Recompute every metric of a record that ended well.
+
+    Args:
+        record: as published.
+        specs: the installed metrics.
+        given: the user's data, for truth that was not published.
+        report: gets what is found.
+
+    Returns:
+        The record with the recomputed metrics; as it was where they cannot be recomputed.
+    """
+    report.records += 1
+    name = record.path.name
+    try:
+        predictions = record.predictions()
+    except HmcbenchError as error:
+        report.findings.append(Finding("unreadable", name, error.what))
+        return record
+    _consistent(record, predictions, report)
+    predictions, reason = given.join(record, predictions, report)
+    if predictions.truth is None:
+        report.unchecked.setdefault(reason, []).append(name)
+        return record
+    try:
+        computed = {
+            side: metrics.compute(specs, evaluate(predictions.of_side(side), record.data.get("decision")))
+            for side in dict.fromkeys(predictions.side)
+        }
+    except HmcbenchError as error:
+        report.findings.append(Finding("unreadable", name, error.what))
+        return record
+    report.checked += 1
+    _threshold(record, predictions, report)
+    merged = {side: dict(values) for side, values in record.data["metrics"].items()}
+    for side in merged:
+        merged[side] = _side(name, side, merged[side], computed.get(side), specs, report)
+    return Record(record.path, {**record.data, "metrics": merged})
+
+
+def _side(
+    name: str,
+    side: str,
+    published: dict[str, float],
+    computed: metrics.Results | None,
+    specs: Sequence[MetricSpec],
+    report: SuiteReport,
+) -> dict[str, float]:
+    """The recomputed values of one side; a metric that is not installed keeps its published one."""
+    if computed is None:
+        report.findings.append(Finding("no record", name, f"metrics of {side}, but no predictions"))
+        return {}
+    out: dict[str, float] = {}
+    absent = set()
+    for metric, value in published.items():
+        if metric not in computed and metric_spec(specs, metric) is None:
+            absent.add(metric.partition("[")[0])
+            out[metric] = value
+            continue
+        if metric in computed:
+            out[metric] = computed[metric]
+        report.compare(name, f"{side} {metric}", value, computed.get(metric))
+    for metric in sorted(absent):
+        note = f"metric {metric} is not installed: its values are not checkable here"
+        if note not in report.notes:
+            report.notes.append(note)
+    return out
+
+
+def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -> None:
+    """What the record says of its samples and classes is what its predictions hold."""
+    data, name = record.data, record.path.name
+    counts = {k: v for k, v in (data["split"].get("counts") or {}).items() if k != "train" and v}
+    if counts:
+        report.compare(name, "samples per side", counts, dict(Counter(predictions.side)))
+    hierarchy = predictions.task.hierarchy
+    stated = data["dataset"].get("hierarchy")
+    if stated and hierarchy is not None and hierarchy.fingerprint != stated:
+        report.findings.append(
+            Finding("data", name, "hierarchy fingerprint", stated[:12], hierarchy.fingerprint[:12])
+        )
+    if len(set(predictions.ids)) < len(predictions.ids):
+        report.findings.append(Finding("data", name, "a sample id stands twice in the predictions"))
+
+
+def _threshold(record: Record, predictions: Predictions, report: SuiteReport) -> None:
+    """Where a threshold was fitted, validation alone gives it again."""
+    stored: Any = (record.data.get("decision") or {}).get("thresholds")
+    task, valid = predictions.task, predictions.of_side("validation")
+    if not isinstance(stored, float) or task.hierarchy is None or task.paths != "multiple" or not len(valid):
+        return
+    fitted = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy).to_json()
+    if not same(stored, fitted):
+        what = "the threshold is not the one that its validation side gives"
+        report.findings.append(Finding("differs", record.path.name, what, stored, fitted))
+
+
+def versions(records: Sequence[Record], registry: Registry) -> list[str]:
+    """Notes on plugins that are installed in another version than that which made the records."""
+    seen = {(str(r.data["model"].get("name")), str(r.data["model"].get("version") or "")) for r in records}
+    installed = {spec.name: spec.version for spec in registry.specs("models")}
+    return [
+        f"model {name}: published by version {version}, installed is {installed[name]}: "
+        "the numbers stand, a new run would make others"
+        for name, version in sorted(seen)
+        if version and name in installed and installed[name] != version
+    ]

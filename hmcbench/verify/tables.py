@@ -1,0 +1,96 @@
+"""Tables of papers that were run again, and pictures: each number and each file needs its records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hmcbench.errors import HmcbenchError
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.columns import metric_spec
+from hmcbench.leaderboard.estimates import Estimator
+from hmcbench.leaderboard.grouping import RowRecords
+from hmcbench.leaderboard.grouping import rows as rows_of
+from hmcbench.publish import FIGURES, TABLES
+from hmcbench.records import Record
+from hmcbench.registry import parse_reference
+from hmcbench.verify.findings import Finding, SuiteReport
+
+
+def check_tables(
+    folder: Path, records: Sequence[Record], specs: Sequence[MetricSpec], report: SuiteReport
+) -> None:
+    """Recompute our numbers in ``tables/*.json``; a row without records is a finding."""
+    for path in sorted((folder / TABLES).glob("*.json")):
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+            _table(f"{TABLES}/{path.name}", table, records, specs, report)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            report.findings.append(Finding("unreadable", f"{TABLES}/{path.name}", f"is no table ({error})"))
+    for path in sorted((folder / TABLES).glob("*.png")):
+        name = path.stem.partition("-figure-")[0]
+        if not (folder / TABLES / f"{name}.json").is_file():
+            report.findings.append(Finding("no record", f"{TABLES}/{path.name}", f"there is no {name}.json"))
+
+
+def _table(
+    where: str,
+    table: Mapping[str, Any],
+    records: Sequence[Record],
+    specs: Sequence[MetricSpec],
+    report: SuiteReport,
+) -> None:
+    by_row = [row for row in rows_of(list(records))[0] if row.ok]
+    metrics = [str(name) for name in table["metrics"]]
+    estimator = Estimator(by_row, metrics, (), specs) if by_row else None
+    known = {_plain(row.label): row for row in by_row}
+    for row in table["rows"]:
+        if all(value["mean"] is None for value in row["values"]):
+            continue  # the paper's numbers alone
+        run = known.get(_plain(str(row["model"])))
+        if run is None or estimator is None:
+            report.findings.append(Finding("no record", where, f"row {row['label']} ({row['model']})"))
+            continue
+        _row(where, row, metrics, run, estimator, specs, report)
+
+
+def _row(
+    where: str,
+    row: Mapping[str, Any],
+    metrics: Sequence[str],
+    run: RowRecords,
+    estimator: Estimator,
+    specs: Sequence[MetricSpec],
+    report: SuiteReport,
+) -> None:
+    estimates = estimator.row(run)
+    for name, value in zip(metrics, row["values"], strict=True):
+        estimate, spec = estimates.get(name), metric_spec(specs, name)
+        low, high = (estimate.interval() if estimate is not None else None) or (None, None)
+        if high is not None and spec is not None and spec.high is not None:
+            high = min(high, spec.high)
+        made = {"mean": None if estimate is None else estimate.mean, "low": low, "high": high}
+        for part, number in made.items():
+            report.compare(where, f"{row['label']} {name} {part}", value[part], number)
+
+
+def _plain(label: str) -> tuple[str, ...]:
+    """A reference whatever the order of its parameters and the case of its truth values."""
+    try:
+        ref = parse_reference(label)
+    except HmcbenchError:
+        return (label,)
+    return (ref.name, ref.variant, *sorted(f"{k}={v}".lower() for k, v in dict(ref.params).items()))
+
+
+def check_figures(folder: Path, report: SuiteReport) -> None:
+    """Every folder of pictures bears the name of a record."""
+    for place in sorted((folder / FIGURES).glob("*")):
+        if not (
+            folder / "records" / place.stem if place.is_file() else folder / "records" / place.name
+        ).is_dir():
+            report.findings.append(
+                Finding("no record", f"{FIGURES}/{place.name}", "pictures without a record")
+            )

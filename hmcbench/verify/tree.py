@@ -1,0 +1,77 @@
+"""A results folder, suite by suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hmcbench import publish
+from hmcbench.errors import HmcbenchError
+from hmcbench.records import JSON, Record, read
+from hmcbench.registry import Registry, default_registry
+from hmcbench.verify.boards import check_boards, check_text
+from hmcbench.verify.data import Given
+from hmcbench.verify.findings import Finding, Report, SuiteReport
+from hmcbench.verify.records import check_record, versions
+from hmcbench.verify.tables import check_figures, check_tables
+
+
+def verify_results(
+    folders: Sequence[Path],
+    data: Mapping[str, str] | None = None,
+    index: Path | None = None,
+    registry: Registry | None = None,
+) -> Report:
+    """Recompute everything that was published.
+
+    Args:
+        folders: suites' folders, each with ``records/``.
+        data: dataset name -> path, for truth that was not published.
+        index: the results folder, whose ``README.md`` lists the suites; None: it is not checked.
+        registry: the installed plugins by default.
+
+    Returns:
+        What was checked and found. Nothing is written, nothing is trained; of the plugins only
+        metrics run, and the data sets that ``data`` names.
+
+    Raises:
+        BadInput: a name in ``data`` that is that of no record, or data that cannot be read.
+    """
+    registry = registry or default_registry()
+    report = Report([SuiteReport(folder.name) for folder in folders])
+    found = [_read(folder, suite) for folder, suite in zip(folders, report.suites, strict=True)]
+    given = Given(registry, dict(data or {}))
+    given.check_names([record for records in found for record in records])
+    specs = registry.specs("metrics")
+    for folder, suite, records in zip(folders, report.suites, found, strict=True):
+        suite.failed = sum(not record.ok for record in records)
+        made = [check_record(r, specs, given, suite) if r.ok else r for r in records]
+        suite.notes += versions(records, registry)
+        check_boards(folder, made, suite)
+        check_tables(folder, made, specs, suite)
+        check_figures(folder, suite)
+    if index is not None and (index / publish.README).is_file():
+        _index(index, report)
+    return report
+
+
+def _read(folder: Path, suite: SuiteReport) -> list[Record]:
+    """The records of a suite; those that cannot be read are findings."""
+    out = []
+    for path in sorted((folder / "records").glob(f"*/{JSON}")):
+        if path.parent.name.startswith("."):
+            continue
+        try:
+            out.append(read(path.parent))
+        except HmcbenchError as error:
+            suite.findings.append(Finding("unreadable", path.parent.name, error.what))
+    return out
+
+
+def _index(root: Path, report: Report) -> None:
+    """The index says what the boards say; they were compared with the records before."""
+    try:
+        made = publish.index_text(root)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # a board that cannot be read has been reported
+    check_text(root / publish.README, made, report.findings)
