@@ -24,11 +24,11 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.leaderboard.files import boards_of, read_info, write_boards
 from hmcbench.leaderboard.text import markdown as esc
 from hmcbench.leaderboard.text import number
+from hmcbench.page import index_page, page_of
 from hmcbench.predictions import Predictions
 from hmcbench.records import HISTORY, NPZ, SUITE, Record
 
-README = "README.md"
-FIGURES = "figures"  # one folder of pictures per record
+README, PAGE = "README.md", "index.html"
 TABLES = "tables"  # published tables run again (hmcbench reproduce): numbers, verdicts, figures
 
 
@@ -42,8 +42,8 @@ def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
         suite: only this suite.
 
     Returns:
-        The files written: per suite ``README.md``, ``leaderboard.csv`` and ``leaderboard.json``,
-        and the index ``README.md`` of ``target``.
+        The files written: per suite ``README.md``, ``leaderboard.csv``, ``leaderboard.json`` and the
+        page ``index.html``, and the index ``README.md`` and ``index.html`` of ``target``.
 
     Raises:
         BadInput: no records, none that ended well, an unknown suite, or predictions that cannot
@@ -70,7 +70,7 @@ def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
         written += _publish_suite(
             [r for r in chosen if r.data["suite"]["name"] == name], target / records.slug(name)
         )
-    return [*written, _write_index(target)]
+    return [*written, *_write_index(target)]
 
 
 def _again(runs: Path, target: Path, suite: str) -> list[Path]:
@@ -83,9 +83,8 @@ def _again(runs: Path, target: Path, suite: str) -> list[Path]:
         raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
     if not folders:
         raise BadInput(f"nothing to publish: {runs} holds no records", hint="hmcbench publish RUNS --to DIR")
-    made = [(p, boards_of(p)) for p in folders if not suite or p.name == suite]
-    written = [path for folder, boards in made for path in write_boards(folder, boards, README)]
-    return [*written, _write_index(target)]
+    written = [path for p in folders if not suite or p.name == suite for path in _write_pages(p)]
+    return [*written, *_write_index(target)]
 
 
 def _publish_suite(found: Sequence[Record], folder: Path) -> list[Path]:
@@ -101,7 +100,15 @@ def _publish_suite(found: Sequence[Record], folder: Path) -> list[Path]:
         write_atomic(
             folder / SUITE, json.dumps(scrub(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         )
-    return write_boards(folder, boards_of(folder), README)
+    return _write_pages(folder)
+
+
+def _write_pages(folder: Path) -> list[Path]:
+    """The tables of one suite, in every format, from its published records alone."""
+    boards = boards_of(folder)
+    written = write_boards(folder, boards, README)
+    write_atomic(folder / PAGE, page_of(boards, records.read_all(folder / "records")))
+    return [*written, folder / PAGE]
 
 
 def _make(folder: Path) -> None:
@@ -134,34 +141,50 @@ def _publish_record(record: Record, there: Path) -> None:
 # --------------------------------------------------------------------------- index
 
 
+HEAD = ("suite", "data", "profile", "first by mean", "value", "models")
+
+
 def index_text(target: Path) -> str:
     """``README.md`` of the target: one line per board of every suite published there."""
-    lines = []
-    for path in sorted(target.glob("*/leaderboard.json")):
-        boards = json.loads(path.read_text(encoding="utf-8"))["boards"]
-        lines += [_index_line(path.parent.name, board) for board in boards]
-    head = ["suite", "data", "profile", "first by mean", "value", "models"]
-    table = tabulate(lines, headers=head, tablefmt="pipe", disable_numparse=True)
+    lines = [
+        [f"[{esc(line[0])}]({folder}/{README})", *map(esc, line[1:])] for folder, line in _index_lines(target)
+    ]
+    table = tabulate(lines, headers=HEAD, tablefmt="pipe", disable_numparse=True)
     intro = "Written by `hmcbench publish`. The records lie beside each table."
     return f"# Published results\n\n{intro}\n\n{table}\n"
 
 
-def _write_index(target: Path) -> Path:
+def index_html(target: Path) -> str:
+    """The same as a page that links to the suites' pages."""
+    lines = [[(line[0], f"{folder}/{PAGE}"), *line[1:]] for folder, line in _index_lines(target)]
+    return index_page("Published results", HEAD, lines)
+
+
+def _write_index(target: Path) -> list[Path]:
     write_atomic(target / README, index_text(target))
-    return target / README
+    write_atomic(target / PAGE, index_html(target))
+    return [target / README, target / PAGE]
 
 
-def _index_line(folder: str, board: Mapping[str, Any]) -> list[str]:
+def _index_lines(target: Path) -> list[tuple[str, list[str]]]:
+    """(folder, cells as plain text) of every board."""
+    out = []
+    for path in sorted(target.glob("*/leaderboard.json")):
+        boards = json.loads(path.read_text(encoding="utf-8"))["boards"]
+        out += [(path.parent.name, _index_line(board)) for board in boards]
+    return out
+
+
+def _index_line(board: Mapping[str, Any]) -> list[str]:
     first = next((row for row in board["rows"] if row["rank"] == 1), None)
     style = next((c["style"] for c in board["columns"] if c["id"] == board["primary"]), "number")
     value = number(first["cells"][board["primary"]]["mean"], style) if first else "-"
-    data = board["dataset"] + (" (synthetic)" if board["synthetic"] else "")
     return [
-        f"[{esc(board['suite'])} {esc(board['version'])}]({folder}/{README})",
-        esc(data),
-        esc(board["profile"]),
-        esc(first["model"]) if first else "-",
-        f"{esc(board['primary'])} {value}",
+        f"{board['suite']} {board['version']}",
+        board["dataset"] + (" (synthetic)" if board["synthetic"] else ""),
+        board["profile"],
+        first["model"] if first else "-",
+        f"{board['primary']} {value}",
         str(len({row["model"] for row in board["rows"]})),
     ]
 

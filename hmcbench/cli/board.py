@@ -14,7 +14,7 @@ from hmcbench.errors import BadInput, unknown
 if TYPE_CHECKING:
     from hmcbench.leaderboard.board import Board
 
-FORMATS = ("md", "csv", "json", "latex")
+FORMATS = ("md", "csv", "json", "latex", "html")
 _RUNS = click.argument("runs", default="runs", type=click.Path(path_type=Path))
 
 
@@ -37,10 +37,15 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
     return found
 
 
-def render(boards: Sequence[Board], kind: str) -> str:
-    """Markdown, CSV, JSON or LaTeX text."""
+def render(boards: Sequence[Board], kind: str, folders: Sequence[Path] = ()) -> str:
+    """Markdown, CSV, JSON, LaTeX or HTML text; HTML shows the cells of the suites' ``folders`` too."""
     from hmcbench import leaderboard
 
+    if kind == "html":
+        from hmcbench.page import page_of
+        from hmcbench.records import read_all
+
+        return page_of(boards, [record for folder in folders for record in read_all(folder / "records")])
     made: dict[str, Any] = {
         "md": leaderboard.to_markdown,
         "csv": leaderboard.to_csv,
@@ -86,7 +91,8 @@ def leaderboard_command(
     from hmcbench.leaderboard import boards_of, with_columns
 
     _check_targets(kind, output, into, marker)
-    boards = [board for folder in suite_folders(runs, suite) for board in boards_of(folder)]
+    folders = suite_folders(runs, suite)
+    boards = [board for folder in folders for board in boards_of(folder)]
     if columns:
         boards = with_columns(boards, [name.strip() for name in columns.split(",") if name.strip()])
     if into is not None:
@@ -99,12 +105,12 @@ def leaderboard_command(
 
         if not output.parent.is_dir():
             raise BadInput(f"no folder {output.parent}", hint="make it first, or name another file")
-        write_atomic(output, render(boards, "md" if kind == "console" else kind))
+        write_atomic(output, render(boards, "md" if kind == "console" else kind, folders))
         click.echo(f"leaderboard  {output}")
     elif kind == "console":
         show_boards(boards)
     else:
-        click.echo(render(boards, kind), nl=False)
+        click.echo(render(boards, kind, folders), nl=False)
 
 
 def _check_targets(kind: str, output: Path | None, into: Path | None, marker: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from hmcbench.leaderboard import text
-from hmcbench.leaderboard.board import Board, Cell, Column
+from hmcbench.leaderboard.board import Board, Cell, Column, Published
 from hmcbench.leaderboard.text import clean
 
 PREAMBLE = "% needs \\usepackage{booktabs}; written by hmcbench leaderboard --format latex"
@@ -74,7 +74,7 @@ def _tables(board: Board) -> list[str]:
     return parts
 
 
-def _rows(board: Board, same_data: bool) -> list[text.Published]:
+def _rows(board: Board, same_data: bool) -> list[Published]:
     return [row for row in board.published if row.same_data == same_data]
 
 

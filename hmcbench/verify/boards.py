@@ -12,8 +12,11 @@ from typing import Any
 from hmcbench.leaderboard import to_csv, to_json, to_markdown
 from hmcbench.leaderboard.aggregate import build
 from hmcbench.leaderboard.files import read_info
+from hmcbench.page import page_of
+from hmcbench.publish import PAGE
 from hmcbench.records import Record
 from hmcbench.verify.findings import Finding, SuiteReport, flat
+from hmcbench.verify.pages import check_page, check_text
 
 JSON_FILE, CSV_FILE = "leaderboard.json", "leaderboard.csv"
 MARKDOWN = ("README.md", "leaderboard.md")  # published, or as a run leaves it
@@ -44,6 +47,9 @@ def check_boards(folder: Path, records: Sequence[Record], report: SuiteReport) -
         if (folder / name).is_file():
             found = True
             check_text(folder / name, to_markdown(boards), report.findings)
+    if (folder / PAGE).is_file():
+        found = True
+        check_page(folder / PAGE, page_of(boards, records), report.findings, report.notes)
     if not found:
         report.notes.append(f"{folder.name} holds no leaderboard, only records")
 
@@ -134,7 +140,7 @@ def _row_name(row: Mapping[str, Any]) -> str:
     return f"{row['model']}{status}"
 
 
-# --------------------------------------------------------------------------- CSV and text
+# --------------------------------------------------------------------------- CSV
 
 
 def _csv(path: Path, made: str, report: SuiteReport) -> None:
@@ -160,32 +166,3 @@ def _value(text: Any) -> Any:
         return float(text)
     except (TypeError, ValueError):
         return text or ""
-
-
-def check_text(path: Path, made: str, findings: list[Finding]) -> None:
-    """Compare a page line by line; every line that differs is a finding."""
-    try:
-        published = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        findings.append(Finding("unreadable", path.name, str(error)))
-        return
-    recomputed = made.splitlines()
-    if len(published) != len(recomputed):
-        extra = next((x for x in published if x not in set(recomputed)), None)
-        lack = next((x for x in recomputed if x not in set(published)), None)
-        what = f"has {len(published)} lines instead of {len(recomputed)}"
-        findings.append(Finding("differs", path.name, what, extra, lack))
-        return
-    for number, (left, right) in enumerate(zip(published, recomputed, strict=True), start=1):
-        if left != right:
-            findings.append(Finding("differs", f"{path.name}:{number}", "the line", *_parts(left, right)))
-
-
-def _parts(left: str, right: str) -> tuple[str, str]:
-    """Of two lines of a table the first cell that differs; else the lines."""
-    cells = [[cell.strip() for cell in line.split("|")] for line in (left, right)]
-    if len(cells[0]) == len(cells[1]) > 1:
-        for a, b in zip(*cells, strict=True):
-            if a != b:
-                return a, b
-    return left, right

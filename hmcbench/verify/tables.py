@@ -13,7 +13,8 @@ from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.grouping import rows as rows_of
-from hmcbench.publish import FIGURES, TABLES
+from hmcbench.page.render import FIGURES
+from hmcbench.publish import TABLES
 from hmcbench.records import Record
 from hmcbench.registry import parse_reference
 from hmcbench.verify.findings import Finding, SuiteReport

@@ -9,9 +9,10 @@ from hmcbench import publish
 from hmcbench.errors import HmcbenchError
 from hmcbench.records import JSON, Record, read
 from hmcbench.registry import Registry, default_registry
-from hmcbench.verify.boards import check_boards, check_text
+from hmcbench.verify.boards import check_boards
 from hmcbench.verify.data import Given
 from hmcbench.verify.findings import Finding, Report, SuiteReport
+from hmcbench.verify.pages import check_page, check_text
 from hmcbench.verify.records import check_record, versions
 from hmcbench.verify.tables import check_figures, check_tables
 
@@ -50,7 +51,7 @@ def verify_results(
         check_boards(folder, made, suite)
         check_tables(folder, made, specs, suite)
         check_figures(folder, suite)
-    if index is not None and (index / publish.README).is_file():
+    if index is not None:
         _index(index, report)
     return report
 
@@ -71,7 +72,10 @@ def _read(folder: Path, suite: SuiteReport) -> list[Record]:
 def _index(root: Path, report: Report) -> None:
     """The index says what the boards say; they were compared with the records before."""
     try:
-        made = publish.index_text(root)
+        text, page = publish.index_text(root), publish.index_html(root)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # a board that cannot be read has been reported
-    check_text(root / publish.README, made, report.findings)
+    if (root / publish.README).is_file():
+        check_text(root / publish.README, text, report.findings)
+    if (root / publish.PAGE).is_file():
+        check_page(root / publish.PAGE, page, report.findings, [])

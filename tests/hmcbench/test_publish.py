@@ -46,10 +46,13 @@ def test_records_and_tables_of_every_suite(fabricate: Fabricate, runs: Path, res
         "more/README.md",
         "more/leaderboard.csv",
         "more/leaderboard.json",
+        "more/index.html",
         "smoke/README.md",
         "smoke/leaderboard.csv",
         "smoke/leaderboard.json",
+        "smoke/index.html",
         "README.md",
+        "index.html",
     ]
     assert files(results) == {str(p.relative_to(results)) for p in written} | {
         "smoke/suite.json",
@@ -62,6 +65,7 @@ def test_records_and_tables_of_every_suite(fabricate: Fabricate, runs: Path, res
         f"more/records/{other.path.name}/predictions.npz",
     }
     assert "exact_match ↑" in (results / "smoke" / "README.md").read_text(encoding="utf-8")
+    assert 'href="smoke/index.html"' in (results / "index.html").read_text(encoding="utf-8")
     index = (results / "README.md").read_text(encoding="utf-8")
     assert "[smoke 1](smoke/README.md)" in index and "[more 1](more/README.md)" in index
 
@@ -148,7 +152,7 @@ def test_no_machine_is_named(fabricate: Fabricate, runs: Path, results: Path) ->
     )
     fabricate("b", status="failed", cause="error", message='File "/opt/x/y.py", line 3; see /tmp/a/log.txt.')
     publish(runs, results)
-    texts = [path for path in results.rglob("*.*") if path.suffix in (".md", ".json", ".csv")]
+    texts = [path for path in results.rglob("*.*") if path.suffix in (".md", ".json", ".csv", ".html")]
     text = "".join(path.read_text(encoding="utf-8") for path in texts)
     for secret in ("/home", "C:\\", "Users", "/opt", "/tmp", str(runs.parent)):
         assert secret not in text

@@ -162,7 +162,9 @@ def test_a_board_that_does_not_follow_from_its_records(
     assert any(f.kind == kind and says in f.what for f in found(results)), list(map(str, found(results)))
 
 
-@pytest.mark.parametrize("name", ["smoke/README.md", "smoke/leaderboard.csv", "README.md"])
+@pytest.mark.parametrize(
+    "name", ["smoke/README.md", "smoke/leaderboard.csv", "smoke/index.html", "README.md", "index.html"]
+)
 def test_a_number_changed_by_hand(results: Path, name: str) -> None:
     text = (results / name).read_text(encoding="utf-8")
     number = re.findall(r"0\.\d{3}", text)[-1]
@@ -170,6 +172,20 @@ def test_a_number_changed_by_hand(results: Path, name: str) -> None:
     (finding,) = found(results)
     assert finding.kind == "differs" and finding.where.startswith(Path(name).name)
     assert "0.111" in str(finding)
+
+
+def test_the_data_of_the_page_and_its_script(results: Path) -> None:
+    page = results / "smoke" / "index.html"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace('"rank":1', '"rank":9'), encoding="utf-8")
+    assert [(f.kind, f.what) for f in found(results)] == [
+        ("differs", "data of the page, boards[0].rows[0].rank")
+    ]
+    page.write_text(text.replace("use strict", "use other"), encoding="utf-8")
+    report = verify_results([results / "smoke"])
+    assert report.clean and "are not those of this version" in report.suites[0].notes[0]
+    page.write_text("<html></html>", encoding="utf-8")
+    assert [f.kind for f in found(results)] == ["unreadable"]
 
 
 def test_a_line_added_by_hand(results: Path) -> None:
@@ -193,6 +209,7 @@ def test_pictures_and_tables_need_records(results: Path) -> None:
     for folder in (good, bad):
         folder.mkdir(parents=True)
         (folder / "reliability.png").write_bytes(b"")
+    publish(results, results)
     board = boards_of(results / "smoke")[0]
     cell = board.rows[0].cells["hf1_samples"]
     value = {"published": 0.9, "mean": cell.mean, "low": cell.low, "high": cell.high, "verdict": "reproduced"}
@@ -252,6 +269,7 @@ def test_what_is_damaged_is_named_and_the_rest_is_checked(results: Path) -> None
 
 def test_values_of_a_metric_that_is_not_installed_are_no_difference(results: Path) -> None:
     changed(record(results, "a") / JSON, lambda d: d["metrics"]["test"].update(of_an_absent_plugin=3.0))
+    publish(results, results)
     report = verify_results([results / "smoke"], index=results)
     assert report.clean
     assert "of_an_absent_plugin is not installed" in report.suites[0].notes[0]

@@ -1,0 +1,75 @@
+"""Published pages, HTML and Markdown, against pages made anew."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+from hmcbench.verify.findings import Finding, flat
+
+_DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+_MAIN = re.compile(r"<main>.*</main>", re.DOTALL)
+_DIGITS = 2e-5  # the page's data have six digits, and the last one may be rounded the other way
+
+
+def check_page(path: Path, made: str, findings: list[Finding], notes: list[str]) -> None:
+    """Compare an HTML page: what it shows, and the data of its script.
+
+    That its script or style is another is a note: every version of hmcbench writes its own.
+    """
+    try:
+        published = path.read_text(encoding="utf-8")
+        data = json.loads(_DATA.findall(published)[0])
+        main = _MAIN.findall(published)[0]
+    except (OSError, ValueError, IndexError) as error:
+        findings.append(Finding("unreadable", path.name, f"is no page of hmcbench ({error})"))
+        return
+    _lines(path.name, main, _MAIN.findall(made)[0], findings)
+    left, right = flat(data), flat(json.loads(_DATA.findall(made)[0]))
+    for name in dict.fromkeys((*left, *right)):
+        a, b = left.get(name), right.get(name)
+        if not _same(a, b):
+            findings.append(Finding("differs", path.name, f"data of the page, {name}", a, b))
+    rest = (_DATA.sub("", _MAIN.sub("", page)).strip() for page in (published, made))
+    if len(set(rest)) > 1:
+        notes.append(f"{path.name}: script and style are not those of this version of hmcbench")
+
+
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return math.isclose(a, b, rel_tol=_DIGITS, abs_tol=1e-12)
+    return a == b
+
+
+def check_text(path: Path, made: str, findings: list[Finding]) -> None:
+    """Compare a Markdown page line by line; every line that differs is a finding."""
+    try:
+        published = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        findings.append(Finding("unreadable", path.name, str(error)))
+        return
+    _lines(path.name, published, made, findings)
+
+
+def _lines(name: str, published: str, made: str, findings: list[Finding]) -> None:
+    left, right = published.splitlines(), made.splitlines()
+    if len(left) != len(right):
+        extra = next((line for line in left if line not in set(right)), None)
+        lack = next((line for line in right if line not in set(left)), None)
+        what = f"has {len(left)} lines instead of {len(right)}"
+        findings.append(Finding("differs", name, what, extra, lack))
+        return
+    for number, (a, b) in enumerate(zip(left, right, strict=True), start=1):
+        if a != b:
+            findings.append(Finding("differs", f"{name}:{number}", "the line", *_parts(a, b)))
+
+
+def _parts(left: str, right: str) -> tuple[str, str]:
+    """Of two lines of a table the first cells that differ; else the lines."""
+    for mark in ("|", "<td>"):
+        cells = [[cell.strip() for cell in line.split(mark)] for line in (left, right)]
+        if len(cells[0]) == len(cells[1]) > 1:
+            return next((a, b) for a, b in zip(*cells, strict=True) if a != b)
+    return left, right
