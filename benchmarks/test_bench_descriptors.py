@@ -1,7 +1,7 @@
 """Descriptors of 6,470 alloys against XenonPy's own featurizers, in the same run.
 
 XenonPy is timed on a sample of the rows and its time scaled to all of them; it works row by row, so
-that is fair to it: what it costs once is not counted. The aim is 500 times; 158 was measured so far.
+that is fair to it: what it costs once is not counted. The aim is 500 times.
 """
 
 from __future__ import annotations
@@ -50,4 +50,5 @@ def test_far_faster_than_xenonpy(benchmark: Any) -> None:
     benchmark.extra_info["xenonpy_s"] = round(theirs, 1)
     benchmark.extra_info["ratio"] = round(theirs / ours)
     benchmark(statistics, amounts, table.values)
-    assert theirs >= 50 * ours, f"XenonPy {theirs:.1f} s, ours {ours:.4f} s: {theirs / ours:.0f} times"
+    # half of the aim, as a shared machine moves either time
+    assert theirs >= 250 * ours, f"XenonPy {theirs:.1f} s, ours {ours:.4f} s: {theirs / ours:.0f} times"

@@ -37,9 +37,12 @@ class Step:
     spec: FeaturizerSpec
     params: Mapping[str, Value]
 
-    def digest(self) -> list[str]:
-        """What the result depends on beside version and parameters, if anything."""
-        return [load_object(self.spec.digest)(**self.params)] if self.spec.digest else []
+    def constants(self) -> tuple[str, str] | None:
+        """Digest and origin of what the result depends on beside version and parameters, if anything."""
+        if not self.spec.digest:
+            return None
+        digest, origin = load_object(self.spec.digest)(**self.params)
+        return digest, origin
 
     def __str__(self) -> str:
         inside = ",".join(f"{k}={v}" for k, v in self.params.items())
@@ -55,7 +58,9 @@ class ViewPlan:
     steps: tuple[Step, ...]
 
     def key(self, fingerprint: str) -> str:
-        chain = [[s.spec.name, s.spec.version, dict(s.params), *s.digest()] for s in self.steps]
+        chain = [
+            [s.spec.name, s.spec.version, dict(s.params), *(s.constants() or ())[:1]] for s in self.steps
+        ]
         text = json.dumps([fingerprint, self.source, chain], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -154,7 +154,8 @@ class FeaturizerSpec(Spec):
     Attributes:
         source: see above.
         digest: ``"module:function"``, called with the parameters where the result depends on more
-            than they and the version say (a table of constants); its text keys cached views.
+            than they and the version say (a table of constants); returns a digest, which keys
+            cached views and cells, and its origin in words, which stands in the record with it.
         tabulate: ``"module:function"`` behind ``hmcbench data featurize``, called as
             ``function(file, column, **params)``; returns the names of the columns, the values
             (N, F) with NaN throughout a row that cannot be used, and the problems.

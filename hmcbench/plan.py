@@ -1,8 +1,9 @@
 """Suite + choices -> cells with keys. Reads the data (for fingerprints), trains nothing.
 
 A cell's key hashes everything that may change its result: data, split and hierarchy fingerprints,
-model id, version and resolved parameters, profile, fold, seed, protocol. It does not hash metrics,
-other models, where files lie, the device or package versions; those are recorded.
+model id, version and resolved parameters, profile, fold, seed, protocol, and the constants that its
+views are made with (an element table). It does not hash metrics, other models, where files lie, the
+device or package versions; those are recorded.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from hmcbench import featurize
 from hmcbench.errors import BadInput, NotApplicable, PluginError, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
 from hmcbench.metrics import find_spec
+from hmcbench.provenance import constants_of, describe_dataset, describe_model, describe_split
 from hmcbench.registry import Registry, create, load_object, missing, parse_reference
 from hmcbench.splits import Split, make_split
 from hmcbench.suites import Profile, Protocol, Suite, check_protocol
@@ -69,6 +71,14 @@ class Plan:
     cells: Sequence[Cell]
     not_applicable: Sequence[NotPaired]
     notes: Sequence[str] = field(default=())
+
+
+class Paired(NamedTuple):
+    """A model that can meet a dataset: its spec, its parameters, and what its views depend on beside them."""
+
+    spec: ModelSpec
+    params: dict[str, Value]
+    constants: dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -225,7 +235,7 @@ def _resolve_dataset(
 
 def _pair(
     registry: Registry, data: DatasetSpec, dataset: Dataset, reference: str, profile: str, choices: Choices
-) -> tuple[ModelSpec, dict[str, Value]]:
+) -> Paired:
     """The model with its parameters, or NotApplicable with the reason."""
     spec, params = registry.resolve("models", reference, profile, **_settings(choices, reference))
     task = dataset.task
@@ -241,8 +251,8 @@ def _pair(
     if absent:
         extra = f" (pip install 'hmcbench[{spec.extra}]')" if spec.extra else ""
         raise NotApplicable(f"needs {', '.join(absent)}{extra}")
-    featurize.plan_views(registry, data.views, spec.views, params)
-    return spec, params
+    views = featurize.plan_views(registry, data.views, spec.views, params)
+    return Paired(spec, params, constants_of(views))
 
 
 def _cell(
@@ -251,14 +261,14 @@ def _cell(
     data: DatasetSpec,
     data_params: Mapping[str, Value],
     dataset: Dataset,
-    model: tuple[ModelSpec, dict[str, Value]],
+    model: Paired,
     profile: Profile,
     profile_name: str,
     fold: int,
     split: Split,
     seed: int,
 ) -> Cell:
-    spec, params = model
+    spec, params = model.spec, model.params
     hierarchy = dataset.task.hierarchy
     identity = [
         dataset.fingerprint,
@@ -266,6 +276,7 @@ def _cell(
         hierarchy.fingerprint if hierarchy is not None else "",
         [spec.name, spec.version, {k: v for k, v in params.items() if not spec.params[k].cosmetic}],
         [profile_name, fold, seed, {k: v for k, v in asdict(suite.protocol).items() if k != "repeats"}],
+        *([{k: v["digest"] for k, v in model.constants.items()}] if model.constants else []),
     ]
     return Cell(
         key=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
@@ -275,7 +286,7 @@ def _cell(
                 data, dataset, registry.label("datasets", data, data_params, profile_name)
             ),
             "split": describe_split(suite.protocol, fold, split),
-            "model": describe_model(registry, spec, params, profile_name),
+            "model": describe_model(registry, spec, params, profile_name, model.constants),
             "profile": profile_name,
             "seed": seed,
         },
@@ -294,57 +305,6 @@ def _cell(
         accelerated=spec.accelerated,
         group=f"{dataset.fingerprint} {spec.name}" if spec.fit_many else "",
     )
-
-
-def describe_dataset(spec: DatasetSpec, dataset: Dataset, reference: str) -> dict[str, Any]:
-    """The dataset's part of a record; ``reference`` is its name with the parameters that differ."""
-    task = dataset.task
-    hierarchy = task.hierarchy
-    return {
-        "name": spec.name,
-        "reference": reference,
-        "fingerprint": dataset.fingerprint,
-        "synthetic": dataset.synthetic,
-        "share_targets": dataset.share_targets,
-        "samples": len(dataset.ids),
-        "task": task.kind,
-        "paths": task.paths,
-        "depth": task.depth,
-        "classes": hierarchy.n if hierarchy is not None else 0,
-        "levels": hierarchy.depth if hierarchy is not None else 0,
-        "hierarchy": hierarchy.fingerprint if hierarchy is not None else "",
-        "targets": list(task.targets),
-        "notes": list(dataset.notes),
-    }
-
-
-def describe_split(protocol: Protocol, fold: int, split: Split) -> dict[str, Any]:
-    """The split's part of a record."""
-    return {
-        **asdict(protocol),
-        "fold": fold,
-        "fingerprint": split.fingerprint,
-        "counts": {name: len(rows) for name, rows in split.sides.items()},
-        "notes": list(split.notes),
-    }
-
-
-def describe_model(
-    registry: Registry, spec: ModelSpec, params: Mapping[str, Value], profile: str
-) -> dict[str, Any]:
-    """The model's part of a record, before it is fitted."""
-    owner = registry.owner("models", spec.name)
-    return {
-        "label": registry.label("models", spec, params, profile),
-        "name": spec.name,
-        "version": spec.version,
-        "params": dict(params),
-        "plugin": {"name": owner.name, "distribution": owner.distribution, "version": owner.version},
-        "transductive": spec.transductive,
-        "parameters": None,
-        "multiply_adds": None,
-        "pretrained": None,
-    }
 
 
 def _preload(

@@ -132,7 +132,7 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
     return [
         FeaturizerSpec(
             name="descriptors",
-            version="1",
+            version="2",
             summary="Seven statistics of 58 element properties over a composition, as XenonPy computes them",
             factory="hmcbench_materials.descriptors:Descriptors",
             params={

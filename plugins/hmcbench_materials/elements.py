@@ -60,6 +60,9 @@ class ElementTable:
         return found.hexdigest()
 
 
+KNOWN = ("auto", "assembled", "xenonpy")  # anything else is a file
+
+
 def element_table(elements: str = "auto") -> ElementTable:
     """The table that ``elements`` names: ``auto``, ``assembled``, ``xenonpy`` or the path of a CSV file.
 
@@ -82,9 +85,11 @@ def element_table(elements: str = "auto") -> ElementTable:
     return read_elements(Path(elements))
 
 
-def digest(*, elements: str = "auto", **_others: object) -> str:
-    """What cached descriptors depend on beside their parameters."""
-    return element_table(elements).digest
+def digest(*, elements: str = "auto", **_others: object) -> tuple[str, str]:
+    """What descriptors depend on beside their parameters: the table's digest, and where it comes from."""
+    table = element_table(elements)
+    of_user = elements not in KNOWN
+    return table.digest, Path(elements).name if of_user else table.origin
 
 
 def read_elements(path: Path) -> ElementTable:
