@@ -1,8 +1,9 @@
 """Which records may stand in one table, and which of them make one row.
 
 Quality is never mixed across suite version, data fingerprint, split or profile: each combination
-is a group of its own. A cell that was never run, or failed before its data were read, joins the
-latest group that it does not contradict.
+is a group of its own, and so is each way to ask for the same samples (``alloys[split_by=system]``).
+A cell that was never run, or failed before its data were read, joins the latest group that it does
+not contradict.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from hmcbench.records import Record
 
 _PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks")
-_KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", *_PROTOCOL, "split")
+_KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")
 
 
 @dataclass
@@ -63,7 +64,7 @@ def missing_records(
             "suite": suite,
             "profile": cell.get("profile", profile),
             "split": {"fold": cell.get("fold", 0)},
-            "dataset": {"name": str(cell["dataset"]).partition("[")[0]},
+            "dataset": {"name": str(cell["dataset"]).partition("[")[0], "reference": str(cell["dataset"])},
             "model": {"label": cell["model"]},
             "seed": cell.get("seed", 0),
             "metrics": {},
@@ -90,6 +91,7 @@ def _place(record: Record) -> dict[str, str]:
         data["dataset"].get("name"),
         data["dataset"].get("fingerprint"),
         data["profile"],
+        data["dataset"].get("reference"),
         *(split.get(name) for name in _PROTOCOL),
         split.get("fingerprint"),
     )
@@ -111,6 +113,8 @@ def groups(records: Sequence[Record]) -> list[list[Record]]:
         if place["fingerprint"] and place["split"]:
             continue
         homes = [board for board in boards if _fits(place, fold_of(record), board)]
+        anywhere = place | {"reference": ""}  # as it was written need not be as it was resolved
+        homes = homes or [board for board in boards if _fits(anywhere, fold_of(record), board)]
         if homes:
             max(homes, key=_latest).append((place, record))
         else:

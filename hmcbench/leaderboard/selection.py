@@ -16,14 +16,17 @@ def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
 
     The choice is by the mean over folds and seeds on validation. Over folds, it is also made in each
     fold anew, by that fold's validation side alone: an estimate of the whole procedure, choice
-    included [Cawley & Talbot 2010].
+    included [Cawley & Talbot 2010]. A model that was fitted on validation samples too has no score
+    there, and cannot be chosen.
 
     Args:
         rows: models with all their cells; those that lack a fold of the others are not eligible.
         primary: id of the metric that decides, as it stands in the records of both sides.
         better: ``higher`` or ``lower``.
     """
-    found = {row.label: sides for row in rows if (sides := _sides(row.ok, primary))}
+    blind = [row.label for row in rows if any(_saw_validation(record) for record in row.ok)]
+    held = [row for row in rows if row.label not in blind]
+    found = {row.label: sides for row in held if (sides := _sides(row.ok, primary))}
     folds = {fold for sides in found.values() for fold in sides}
     found = {label: sides for label, sides in found.items() if set(sides) == folds}
     if len(found) < 2 or better not in ("higher", "lower"):
@@ -36,7 +39,13 @@ def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
     if len(folds) > 1:
         taken = {f: found[best(sorted(found), key=lambda name: _mean(found[name], {f}, 0))] for f in folds}
         text += f"; chosen in each fold anew: test {fmean(_mean(taken[f], {f}, 1) for f in folds):.3f}"
+    if blind:
+        text += f"; not to be chosen, as they were fitted on validation too: {', '.join(blind)}"
     return text
+
+
+def _saw_validation(record: Record) -> bool:
+    return "validation" in str(record.data["model"].get("fitted_on") or "")
 
 
 def _sides(records: Sequence[Record], primary: str) -> Sided:

@@ -34,6 +34,21 @@ def test_folds_share_a_board_unless_one_fold_has_two_splits(fabricate: Fabricate
     assert sorted(sizes([*folds, odd])) == [1, 2, 2, 2]
 
 
+def test_the_same_samples_divided_in_two_ways_make_two_boards(fabricate: Fabricate) -> None:
+    """The folds of either way stay together."""
+
+    def fold(k: int, reference: str) -> Any:
+        split = {"kind": "kfold", "fingerprint": f"{reference} {k}"}
+        return fabricate("a", fold=k, dataset={"reference": reference}, split=split)
+
+    both = [fold(k, reference) for k in range(3) for reference in ("toy", "toy[split_by=system]")]
+    assert sizes(both) == [3, 3]
+    cell = {"key": "f" * 64, "dataset": "toy[split_by=system]", "model": "b", "fold": 0, "seed": 0}
+    (missing,) = grouping.missing_records([cell], both, "quick")
+    (longer,) = [group for group in grouping.groups([*both, missing]) if len(group) == 4]
+    assert {r.data["dataset"]["reference"] for r in longer} == {"toy[split_by=system]"}
+
+
 def test_a_cell_that_failed_before_its_data_were_read_joins_its_table(fabricate: Fabricate) -> None:
     known = fabricate("a")
     unread = {"fingerprint": None}
