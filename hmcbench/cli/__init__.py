@@ -22,6 +22,7 @@ COMMANDS = {  # name -> (module, one line for --help); the order is that of a fi
     "list": ("listing", "List plugins, suites, datasets, models, metrics or featurizers."),
     "show": ("listing", "Show one of them: parameters, profiles, citation."),
     "leaderboard": ("board", "Write leaderboards from records."),
+    "compare": ("compare", "Say what can be concluded about two models, and what cannot."),
     "predict": ("predict", "Predict the classes of new images with a trained model."),
     "explain": ("explain", "Show where a trained network looks, level by level."),
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),

@@ -7,7 +7,7 @@ from typing import Any
 
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
-from hmcbench.leaderboard import statistics
+from hmcbench.leaderboard import pareto, statistics
 from hmcbench.leaderboard.board import Board, Cell, Column, Published, Row
 from hmcbench.leaderboard.differences import differences
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
@@ -19,12 +19,14 @@ from hmcbench.leaderboard.grouping import (
     newest,
     rows,
     runs_text,
+    seed_of,
 )
 from hmcbench.leaderboard.heading import facts, hardware_text, mixtures
 from hmcbench.leaderboard.selection import chosen
 from hmcbench.leaderboard.statistics import Estimate
 from hmcbench.leaderboard.text import clean
 from hmcbench.leaderboard.verdicts import verdict
+from hmcbench.leaderboard.wins import win_rates
 from hmcbench.records import Record
 from hmcbench.registry import default_registry
 
@@ -109,12 +111,23 @@ def _fill(board: Board, by_row: Sequence[RowRecords], estimator: Estimator) -> l
     labelled = {made[i].model: quality[i] for i in ranked}
     board.differences = differences(board.reference, labelled, board.columns)
     _add_costs(board, models, made)
+    board.wins = win_rates(
+        {made[i].model: _cells(estimator.complete(models[i]), board.primary) for i in ranked},
+        board.columns[0].better,
+    )
     rest = [i for i in range(len(made)) if i not in ranked]
     board.rows = [made[i] for i in (*ranked, *rest)]
+    board.facts += pareto.facts(board)
     notes = list(estimator.problems)
     if board.columns[0].better == "":
         notes.append(f"{board.primary} is no installed metric: ranked as if more were better, not marked")
     return [clean(note) for note in notes]
+
+
+def _cells(records: Sequence[Record], metric: str) -> dict[tuple[int, int], float]:
+    """The metric of every cell on the test side, by (fold, seed)."""
+    values = {(fold_of(r), seed_of(r)): r.data["metrics"].get("test", {}).get(metric) for r in records}
+    return {cell: float(value) for cell, value in values.items() if isinstance(value, (int, float))}
 
 
 def _ok_row(model: RowRecords, estimator: Estimator) -> Row:

@@ -88,6 +88,20 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Win:
+    """How often a model is better than the others by the primary metric.
+
+    Attributes:
+        rate: mean over opponents of the share of ``cells`` (same fold, same seed) that it wins;
+            a tie counts half.
+    """
+
+    model: str
+    rate: float
+    cells: int
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What our own row says of a published one.
 
@@ -132,6 +146,7 @@ class Board:
         columns, cost_columns: what ``Row.cells`` and ``Row.costs`` may hold, in order.
         hardware: mark -> description.
         reference: label of the model that ``differences`` are taken from, or empty.
+        wins: of the ranked rows, where there are several cells to win; in their order.
     """
 
     suite: str
@@ -149,6 +164,7 @@ class Board:
     hardware: dict[str, str] = field(default_factory=dict)
     reference: str = ""
     differences: list[Difference] = field(default_factory=list)
+    wins: list[Win] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

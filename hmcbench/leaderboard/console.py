@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from hmcbench.leaderboard import text
+from hmcbench.leaderboard import across, text, wins
 from hmcbench.leaderboard.board import Board, Cell, Column
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def print_console(boards: Sequence[Board], console: Console) -> None:
         if board.differences:
             heading, lines = text.difference_heading(board), text.difference_lines(board)
             console.print(_plain(heading, text.DIFFERENCE_HEAD, lines, left=("model", "metric")))
+        if board.wins:
+            console.print(_plain(wins.HEADING, wins.HEAD, wins.lines(board.wins), left=("model",)))
         for same in (True, False):
             if any(row.same_data == same for row in board.published):
                 console.print(_published(board, same))
@@ -43,6 +45,9 @@ def print_console(boards: Sequence[Board], console: Console) -> None:
         for note in board.notes:
             console.print(Text(f"  note: {note}", style="yellow"))
         console.print()
+    for one in across.across(boards):
+        console.print(_plain(across.heading(one), across.HEAD, across.lines(one), left=("model",)))
+        console.print(Text(f"  {' '.join(across.words(one))}", style="dim"))
     if boards:
         console.print(Text(text.LEGEND, style="dim"))
 

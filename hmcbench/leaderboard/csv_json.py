@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from hmcbench.leaderboard.across import across
 from hmcbench.leaderboard.board import Board, Cell, Row
 
 SCHEMA = 1
@@ -25,8 +26,12 @@ _ROW = ("block", "rank", "model", "marks", "status", "cause", "cells", "hardware
 
 
 def to_json(boards: Sequence[Board]) -> str:
-    """``{"schema": 1, "boards": [...]}``; the fields are those of :class:`Board`."""
-    data = {"schema": SCHEMA, "boards": [{"title": b.title, **asdict(b)} for b in boards]}
+    """``{"schema": 1, "boards": [...], "across": [...]}``; fields of :class:`Board`, :class:`Across`."""
+    data = {
+        "schema": SCHEMA,
+        "boards": [{"title": b.title, **asdict(b)} for b in boards],
+        "across": [asdict(one) for one in across(boards)],
+    }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -13,7 +13,10 @@ MEASURES = 3  # the first columns of the board: those a suite cares for most
 
 
 def differences(
-    reference: str, quality: Mapping[str, Mapping[str, Estimate]], columns: Sequence[Column]
+    reference: str,
+    quality: Mapping[str, Mapping[str, Estimate]],
+    columns: Sequence[Column],
+    most: int = 0,
 ) -> list[Difference]:
     """Differences of the first scores to the reference model; nothing if that has no row.
 
@@ -24,9 +27,11 @@ def differences(
         reference: label of a model of the board.
         quality: label -> column id -> estimate.
         columns: of the board.
+        most: compare this many columns, whatever their style, instead of the first three scores.
     """
     base = quality.get(reference, {})
-    wanted = [c.id for c in columns if c.style == "score" and c.better and c.id in base][:MEASURES]
+    wanted = [c.id for c in columns if (most or c.style == "score") and c.better and c.id in base]
+    wanted = wanted[: most or MEASURES]
     found = [
         _difference(label, name, estimates[name], base[name])
         for label, estimates in quality.items()

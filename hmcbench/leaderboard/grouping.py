@@ -81,7 +81,7 @@ def newest(records: Iterable[Record]) -> list[Record]:
     return [by_key[key] for key in sorted(by_key)]
 
 
-def _place(record: Record) -> dict[str, str]:
+def place_of(record: Record) -> dict[str, str]:
     """The facts that must agree, as text; empty where a failed record does not know them."""
     data = record.data
     split = data.get("split") or {}
@@ -100,7 +100,7 @@ def _place(record: Record) -> dict[str, str]:
 
 def groups(records: Sequence[Record]) -> list[list[Record]]:
     """Records that may be compared, one list per board, in the order of their headings."""
-    placed = [(_place(record), record) for record in records]
+    placed = [(place_of(record), record) for record in records]
     whole = [(p, r) for p, r in placed if p["fingerprint"] and p["split"]]
     found: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
     for place, record in whole:

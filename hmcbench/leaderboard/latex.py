@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from hmcbench.leaderboard import text
+from hmcbench.leaderboard import across, text, wins
 from hmcbench.leaderboard.board import Board, Cell, Column, Published
 from hmcbench.leaderboard.text import clean
 
@@ -42,7 +42,16 @@ def to_latex(boards: Sequence[Board]) -> str:
     """Quality, costs, differences and published rows of every board, each as a ``table``."""
     if not boards:
         return f"{PREAMBLE}\n% no records\n"
-    return "\n\n".join([PREAMBLE, *(part for board in boards for part in _tables(board))]) + "\n"
+    parts = [part for board in boards for part in _tables(board)]
+    parts += [_across(one) for one in across.across(boards)]
+    return "\n\n".join([PREAMBLE, *parts]) + "\n"
+
+
+def _across(one: across.Across) -> str:
+    lines = [[latex(part) for part in line] for line in across.lines(one)]
+    caption = f"{latex(across.heading(one))}. {latex(' '.join(across.words(one)))}"
+    name = "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part) for part in (one.suite, one.profile))
+    return _table(caption, f"tab:{name}-across", across.HEAD, lines, "rlrr")
 
 
 def _tables(board: Board) -> list[str]:
@@ -70,6 +79,9 @@ def _tables(board: Board) -> list[str]:
         lines = [[latex(part) for part in line] for line in text.difference_lines(board)]
         caption = f"{name} {latex(text.difference_heading(board))}."
         parts.append(_table(caption, _label(board, "differences"), text.DIFFERENCE_HEAD, lines, "llrrr"))
+    if board.wins:
+        lines = [[latex(part) for part in line] for line in wins.lines(board.wins)]
+        parts.append(_table(f"{name} {latex(wins.HEADING)}.", _label(board, "wins"), wins.HEAD, lines, "lrr"))
     parts += [_published(board, same) for same in (True, False) if _rows(board, same)]
     return parts
 

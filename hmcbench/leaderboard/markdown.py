@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from hmcbench.leaderboard import text
+from hmcbench.leaderboard import across, text, wins
 from hmcbench.leaderboard.board import Board, Cell, Column, Row
 from hmcbench.leaderboard.text import markdown as esc
 
@@ -17,6 +17,7 @@ def to_markdown(boards: Sequence[Board]) -> str:
         return "# Leaderboard\n\nNo records.\n"
     names = list(dict.fromkeys(board.suite for board in boards))
     parts = [f"# Leaderboard: {esc(', '.join(names))}", *(_section(board) for board in boards)]
+    parts += [_across(one) for one in across.across(boards)]
     return "\n\n".join([*parts, f"---\n\n{text.LEGEND}"]) + "\n"
 
 
@@ -31,6 +32,11 @@ def _section(board: Board) -> str:
         lines = [[esc(part) for part in line] for line in text.difference_lines(board)]
         table = _table(text.DIFFERENCE_HEAD, lines, right=(2, 3, 4))
         parts.append(f"### {esc(text.difference_heading(board))}\n\n{table}")
+    if board.wins:
+        table = _table(
+            wins.HEAD, [[esc(part) for part in line] for line in wins.lines(board.wins)], right=(1, 2)
+        )
+        parts.append(f"### {wins.HEADING}\n\n{table}")
     parts += [block for same in (True, False) if (block := _published(board, same))]
     if verdicts := text.verdict_lines(board):
         table = _table(text.VERDICT_HEAD, [[esc(part) for part in line] for line in verdicts], right=())
@@ -41,6 +47,11 @@ def _section(board: Board) -> str:
     if board.notes:
         parts.append("### Notes\n\n" + "\n".join(f"- {esc(note)}" for note in board.notes))
     return "\n\n".join(parts)
+
+
+def _across(one: across.Across) -> str:
+    table = _table(across.HEAD, [[esc(part) for part in line] for line in across.lines(one)], right=(0, 2, 3))
+    return f"## {esc(across.heading(one))}\n\n{table}\n\n{esc(' '.join(across.words(one)))}"
 
 
 def _quality(board: Board) -> str:

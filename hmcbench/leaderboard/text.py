@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from hmcbench.leaderboard.board import Board, Cell, Column, Published, Row
+from hmcbench.leaderboard.board import Board, Cell, Column, Difference, Published, Row
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 NOTHING = "-"
@@ -59,18 +59,18 @@ def published_values(row: Published, names: Sequence[str]) -> list[str]:
     return [f"{row.metrics[n]:.4f}" if n in row.metrics else NOTHING for n in names]
 
 
+def difference_parts(row: Difference) -> list[str]:
+    """Difference with its sign, interval, p."""
+    return [
+        f"{row.mean:+.3f}",
+        NOTHING if row.low is None or row.high is None else f"[{row.low:+.3f}, {row.high:+.3f}]",
+        NOTHING if row.p is None else "< 0.001" if row.p < 0.001 else f"{row.p:.3f}",
+    ]
+
+
 def difference_lines(board: Board) -> list[list[str]]:
     """Model, metric, difference with its sign, interval, p; as the head of that table names them."""
-    return [
-        [
-            row.model,
-            row.metric,
-            f"{row.mean:+.3f}",
-            NOTHING if row.low is None or row.high is None else f"[{row.low:+.3f}, {row.high:+.3f}]",
-            NOTHING if row.p is None else "< 0.001" if row.p < 0.001 else f"{row.p:.3f}",
-        ]
-        for row in board.differences
-    ]
+    return [[row.model, row.metric, *difference_parts(row)] for row in board.differences]
 
 
 DIFFERENCE_HEAD = ("model", "metric", "difference", "95 % interval", "p (Holm)")

@@ -12,8 +12,9 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from hmcbench.leaderboard import text
+from hmcbench.leaderboard import across, text, wins
 from hmcbench.leaderboard.board import Board, Cell, Column, Row
+from hmcbench.leaderboard.diagram import diagram
 from hmcbench.leaderboard.text import clean
 from hmcbench.page.data import board_data, script_json
 from hmcbench.page.details import cell_details
@@ -38,6 +39,7 @@ def page_of(boards: Sequence[Board], records: Sequence[Record] = (), title: str 
     title = clean(title or (f"Leaderboard: {names}" if boards else "Leaderboard"))
     data = {"boards": [board_data(board, places) for board in boards], "cells": cells}
     body = "\n".join(_board(board, i) for i, board in enumerate(boards)) or "<p>No records.</p>"
+    body += "".join(_across(one) for one in across.across(boards))
     left_out = f"<p class='note'>Details of {more} cells are left to their records.</p>" if more > 0 else ""
     legend = f'{left_out}\n<p class="note">{escape(text.LEGEND)}</p>'
     return _filled(title, f"{body}\n{legend}", data)
@@ -110,6 +112,8 @@ def _board(board: Board, number: int) -> str:
     if board.differences:
         lines = text.difference_lines(board)
         parts.append(_heading(text.difference_heading(board)) + _plain(text.DIFFERENCE_HEAD, lines))
+    if board.wins:
+        parts.append(_heading(wins.HEADING) + _plain(wins.HEAD, wins.lines(board.wins)))
     parts += [_published(board, same) for same in (True, False)]
     if verdicts := text.verdict_lines(board):
         parts.append(_heading(text.VERDICT_HEADING) + _plain(text.VERDICT_HEAD, verdicts, "plain papers"))
@@ -119,6 +123,13 @@ def _board(board: Board, number: int) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in board.notes)
         parts.append(_heading("Notes") + f"<ul>{notes}</ul>")
     return "\n".join(part for part in [*parts, "</section>"] if part)
+
+
+def _across(one: across.Across) -> str:
+    said = escape(" ".join(across.words(one)))
+    table = _plain(across.HEAD, across.lines(one))
+    drawn = f'<figure class="scroll">{diagram(one)}</figure>' if one.distance is not None else ""
+    return f"<section><h2>{escape(across.heading(one))}</h2>{table}{drawn}<p>{said}</p></section>"
 
 
 def _heading(title: str) -> str:

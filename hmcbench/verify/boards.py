@@ -59,7 +59,9 @@ def check_boards(folder: Path, records: Sequence[Record], report: SuiteReport) -
 
 def _json(path: Path, made: Mapping[str, Any], report: SuiteReport) -> None:
     try:
-        boards = json.loads(path.read_text(encoding="utf-8"))["boards"]
+        data = json.loads(path.read_text(encoding="utf-8"))
+        boards = data["boards"]
+        _leaves(path.name, "across", data.get("across") or None, made["across"] or None, report)
         known = {_identity(board): board for board in made["boards"]}
         for board in boards:
             twin = known.pop(_identity(board), None)

@@ -59,5 +59,5 @@ def test_json_holds_the_whole_board(fabricate: Fabricate) -> None:
 
 
 def test_no_boards() -> None:
-    assert json.loads(to_json([])) == {"schema": 1, "boards": []}
+    assert json.loads(to_json([])) == {"schema": 1, "boards": [], "across": []}
     assert lines(to_csv([])) == []

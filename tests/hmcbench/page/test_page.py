@@ -98,6 +98,25 @@ def test_everything_that_the_markdown_says(evil: Any, fabricate: Callable[..., R
     assert "No records." in page_of([])
 
 
+def test_what_several_data_sets_say_is_text_too(fabricate: Callable[..., Record]) -> None:
+    records = [
+        fabricate(
+            f"{m}{EVIL}",
+            acc,
+            seed=s,
+            sizes={"test": 40},
+            dataset={"name": f"{d}{EVIL}", "fingerprint": d * 64},
+        )
+        for d in "01"
+        for m, acc in (("a", 0.9), ("b", 0.7), ("c", 0.5))
+        for s in (0, 1)
+    ]
+    page = page_of(build(records))
+    names = [name for name, _ in Reader(page).tags]
+    assert names.count("script") == 2 and names.count("svg") == 1
+    assert "Across 2 data sets" in page and "Win rates" in page and "critical difference" in page
+
+
 def test_a_template_mark_in_a_text_is_no_place_to_fill(evil: Any) -> None:
     assert "${x} $title" in page_of(evil.boards, evil.records)
 

@@ -1,0 +1,103 @@
+"""``hmcbench compare``: two models, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hmcbench.cli.board import suite_folders
+from hmcbench.errors import BadInput, unknown
+from hmcbench.registry import default_registry
+
+if TYPE_CHECKING:
+    from hmcbench.leaderboard.comparison import Compared, Comparison
+
+
+@click.command("compare")
+@click.argument("runs", type=click.Path(path_type=Path))
+@click.argument("model_a")
+@click.argument("model_b")
+@click.option("--suite", default="", metavar="NAME", help="Only this suite.")
+@click.option("--metric", "metrics", multiple=True, metavar="ID", help="Only this metric; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def compare_command(
+    runs: Path, model_a: str, model_b: str, suite: str, metrics: Sequence[str], as_json: bool
+) -> int:
+    """Say what can and cannot be concluded about MODEL_A and MODEL_B from the records in RUNS.
+
+    Models are named as the leaderboard names them. Quality is compared only on the same data, split
+    and profile, sample by sample; costs only on the same hardware.
+
+    Exit status: 0 compared, 1 nothing of them is comparable (the reasons are printed).
+
+    \b
+    Example:
+      hmcbench compare runs hffnet-2d forest
+    """
+    from hmcbench.leaderboard.comparison import compare_models
+    from hmcbench.leaderboard.files import read_info
+    from hmcbench.records import Record, read_all
+
+    specs = default_registry().specs("metrics")
+    folders = suite_folders(runs, suite)
+    found: list[tuple[Path, list[Record]]] = [(p, read_all(p / "records")) for p in folders]
+    labels = sorted({str(r.data["model"]["label"]) for _, records in found for r in records})
+    for name in (model_a, model_b):
+        if name not in labels:
+            raise unknown(f"model in {runs}", name, labels, f"hmcbench leaderboard {runs}")
+    if model_a == model_b:
+        raise BadInput(f"{model_a} cannot be compared with itself", allowed="two models of the records")
+    results: list[Compared] = []
+    for folder, records in found:
+        there = {str(r.data["model"]["label"]) for r in records}
+        if {model_a, model_b} <= there:
+            info = read_info(folder)
+            results.append(compare_models(records, model_a, model_b, specs, info=info, names=metrics))
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False))
+    else:
+        places = {
+            name: [p.name for p, some in found if any(r.data["model"]["label"] == name for r in some)]
+            for name in (model_a, model_b)
+        }
+        _print(results, places)
+    return 0 if any(one.boards for one in results) else 1
+
+
+def _print(results: Sequence[Compared], places: Mapping[str, Sequence[str]]) -> None:
+    click.echo(" against ".join(places))
+    if not results:
+        where = "; ".join(f"{name} is in {', '.join(suites)}" for name, suites in places.items())
+        click.echo(f"\nNot comparable: no suite has records of both ({where}).")
+    for one in results:
+        for board in one.boards:
+            _print_board(board)
+        for reason in one.reasons:
+            click.echo(f"\nNot comparable: {reason}.")
+
+
+def _print_board(board: Comparison) -> None:
+    from tabulate import tabulate
+
+    from hmcbench.leaderboard.text import difference_parts
+
+    click.echo(f"\n{board.title}\n  {board.size}\n")
+    lines = [
+        [m.metric, f"{m.a:.3f}", "against", f"{m.b:.3f}", *difference_parts(m.difference)]
+        for m in board.metrics
+    ]
+    table = tabulate(lines, tablefmt="plain", disable_numparse=True)
+    click.echo("\n".join(f"  {line}" for line in table.splitlines()))
+    click.echo("\nWhat can be concluded:")
+    for one in board.metrics:
+        click.echo(f"  - {one.metric}: {one.verdict}")
+    for line in board.more:
+        click.echo(f"  - {line}")
+    click.echo(f"  It rests on: {board.method}.\n\nWhat cannot:")
+    for line in board.caveats:
+        click.echo(f"  - {line}")

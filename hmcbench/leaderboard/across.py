@@ -1,0 +1,187 @@
+"""Several data sets of one suite together: ranks, Friedman's test, critical differences.
+
+Sources: Demsar, JMLR 7 (2006); Iman & Davenport, Comm. Stat. A 9 (1980); Nemenyi (1963). The
+distributions are scipy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.wins import pairwise_wins
+
+ALPHA = 0.05
+FEW = 5  # data sets below which the approximations of the test are poor
+
+
+@dataclass(frozen=True)
+class Across:
+    """Models that every one of D >= 2 data sets has a ranked row of, best mean rank first.
+
+    Attributes:
+        suite, profile, metric: what was compared.
+        datasets: D names.
+        models: M >= 2 labels.
+        ranks: their mean ranks, 1 is best; ties share.
+        wins: (M,) share of data sets won, mean over opponents, ties half.
+        p: of Friedman's test in Iman and Davenport's form; None for two models.
+        distance: Nemenyi's critical difference of mean ranks at 0.05; None for two models.
+        groups: [first, last] positions of models that are not told apart, longest runs only.
+        left_out: models that lack a row somewhere.
+    """
+
+    suite: str
+    profile: str
+    metric: str
+    datasets: Sequence[str]
+    models: Sequence[str]
+    ranks: Sequence[float]
+    wins: Sequence[float]
+    p: float | None
+    distance: float | None
+    groups: Sequence[tuple[int, int]]
+    left_out: Sequence[str]
+
+
+def friedman_p(table: np.ndarray) -> float:
+    """Friedman's test of (D, M) values, M >= 3, in the form of Iman and Davenport (F distribution).
+
+    Corrected for ties; 1 where all ranks are tied.
+    """
+    from scipy.stats import f, friedmanchisquare
+
+    count, models = table.shape
+    if (table == table[:, :1]).all():
+        return 1.0
+    chi2 = float(friedmanchisquare(*table.T).statistic)
+    rest = count * (models - 1) - chi2
+    if rest <= 1e-12:  # the same order everywhere
+        return 0.0
+    return float(f.sf((count - 1) * chi2 / rest, models - 1, (models - 1) * (count - 1)))
+
+
+def critical_difference(models: int, datasets: int, alpha: float = ALPHA) -> float:
+    """Nemenyi: mean ranks that differ by at least this differ at ``alpha``, all pairs together.
+
+    >>> round(critical_difference(4, 14), 2)  # Demsar (2006), section 3.2.2: 1.25
+    1.25
+    """
+    from scipy.stats import studentized_range
+
+    q = float(studentized_range.ppf(1 - alpha, models, np.inf)) / np.sqrt(2)
+    return float(q * np.sqrt(models * (models + 1) / (6 * datasets)))
+
+
+def mean_ranks(table: np.ndarray, better: str) -> np.ndarray:
+    """(D, M) values -> (M,), 1 is best; ties share the mean of their ranks."""
+    from scipy.stats import rankdata
+
+    ranks: np.ndarray = rankdata(table if better == "lower" else -table, axis=1).mean(axis=0)
+    return ranks
+
+
+def across(boards: Sequence[Board]) -> list[Across]:
+    """One comparison per suite version, profile and ranking metric that has several data sets.
+
+    Data of two fingerprints under one name count once, as the first board has them.
+    """
+    groups: dict[tuple[str, ...], dict[str, Board]] = {}
+    for board in boards:
+        key = (board.suite, board.version, board.profile, board.primary)
+        groups.setdefault(key, {}).setdefault(board.dataset, board)
+    found = (_across(list(group.values())) for group in groups.values())
+    return [one for one in found if one is not None]
+
+
+def _across(boards: Sequence[Board]) -> Across | None:
+    better = boards[0].columns[0].better
+    if len(boards) < 2 or not better:
+        return None
+    values = [
+        {row.model: row.cells[b.primary].mean for row in b.rows if row.rank is not None} for b in boards
+    ]
+    known = list(dict.fromkeys(model for some in values for model in some))
+    models = [model for model in known if all(some.get(model) is not None for some in values)]
+    if len(models) < 2:
+        return None
+    table = np.array([[some[model] for model in models] for some in values], dtype=float)
+    ranks = mean_ranks(table, better)
+    order = np.argsort(ranks, kind="stable")
+    wins = pairwise_wins(table, better)
+    rates = [float(np.delete(wins[i], i).mean()) for i in order]
+    many = len(models) > 2
+    distance = critical_difference(len(models), len(boards)) if many else None
+    sorted_ranks = [float(ranks[i]) for i in order]
+    return Across(
+        boards[0].suite,
+        boards[0].profile,
+        boards[0].primary,
+        [board.dataset for board in boards],
+        [models[i] for i in order],
+        sorted_ranks,
+        rates,
+        friedman_p(table) if many else None,
+        distance,
+        cliques(sorted_ranks, distance) if distance is not None else [],
+        [model for model in known if model not in models],
+    )
+
+
+def cliques(ranks: Sequence[float], distance: float) -> list[tuple[int, int]]:
+    """Longest runs of sorted mean ranks that lie closer than ``distance``, as [first, last].
+
+    >>> cliques([1.0, 2.0, 3.0, 5.0], 2.5)
+    [(0, 2), (2, 3)]
+    """
+    found: list[tuple[int, int]] = []
+    for i in range(len(ranks)):
+        last = max(j for j in range(i, len(ranks)) if ranks[j] - ranks[i] < distance)
+        if last > i and (not found or last > found[-1][1]):
+            found.append((i, last))
+    return found
+
+
+# --------------------------------------------------------------------------- words
+
+
+HEAD = ("#", "model", "mean rank", "data sets won")
+
+
+def heading(one: Across) -> str:
+    return f"Across {len(one.datasets)} data sets: {one.suite}, profile {one.profile}, {one.metric}"
+
+
+def lines(one: Across) -> list[list[str]]:
+    return [
+        [str(i + 1), model, f"{rank:.2f}", f"{100 * win:.0f} %"]
+        for i, (model, rank, win) in enumerate(zip(one.models, one.ranks, one.wins, strict=True))
+    ]
+
+
+def words(one: Across) -> list[str]:
+    """What can and cannot be concluded."""
+    out = [f"Data sets: {', '.join(one.datasets)}."]
+    if one.left_out:
+        out.append(f"Left out, because they lack a ranked row somewhere: {', '.join(one.left_out)}.")
+    if one.p is None or one.distance is None:
+        return [*out, "Two models: nothing to test over ranks; compare them on each data set."]
+    out.append(f"Friedman's test (Iman and Davenport's form): p {_p(one.p)}.")
+    few = f" With {len(one.datasets)} data sets the test is a rough guide." if len(one.datasets) < FEW else ""
+    if one.p >= ALPHA:
+        return [*out, f"So the ranks could be chance: no model is told apart from any other.{few}"]
+    text = (
+        f"Mean ranks that differ by {one.distance:.2f} or more differ at 0.05 (Nemenyi, all pairs together)."
+    )
+    out.append(text + few)
+    if not one.groups:
+        return [*out, "All models are told apart."]
+    named = "; ".join(", ".join(one.models[a : b + 1]) for a, b in one.groups)
+    return [*out, f"Not told apart: {named}."]
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -1,0 +1,225 @@
+"""Friedman, critical differences, win rates, Pareto: against published numbers and by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import f, rankdata
+
+from hmcbench.leaderboard import across as acr
+from hmcbench.leaderboard import build, to_json, to_latex, to_markdown
+from hmcbench.leaderboard.across import across, cliques, critical_difference, friedman_p, mean_ranks, words
+from hmcbench.leaderboard.diagram import diagram
+from hmcbench.leaderboard.pareto import front, trades
+from hmcbench.leaderboard.wins import pairwise_wins, win_rates
+from hmcbench.records import Record
+
+# Demsar, JMLR 7 (2006), table 6: AUC of four learners on 14 data sets
+DEMSAR = np.array(
+    [
+        [0.763, 0.768, 0.771, 0.798],
+        [0.599, 0.591, 0.590, 0.569],
+        [0.954, 0.971, 0.968, 0.967],
+        [0.628, 0.661, 0.654, 0.657],
+        [0.882, 0.888, 0.886, 0.898],
+        [0.936, 0.931, 0.916, 0.931],
+        [0.661, 0.668, 0.609, 0.685],
+        [0.583, 0.583, 0.563, 0.625],
+        [0.775, 0.838, 0.866, 0.875],
+        [1.000, 1.000, 1.000, 1.000],
+        [0.940, 0.962, 0.965, 0.962],
+        [0.619, 0.666, 0.614, 0.669],
+        [0.972, 0.981, 0.9751, 0.975],  # printed as equal, ranked as 2 and 3
+        [0.957, 0.978, 0.946, 0.970],
+    ]
+)
+
+
+def test_the_worked_example_of_demsar() -> None:
+    assert mean_ranks(DEMSAR, "higher").round(3).tolist() == [3.143, 2.0, 2.893, 1.964]
+    assert critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
+    ranks = mean_ranks(DEMSAR, "higher")
+    chi2 = 12 * 14 / (4 * 5) * ((ranks**2).sum() - 4 * 5**2 / 4)
+    assert chi2 == pytest.approx(9.28, abs=0.01)  # as printed; it leaves ties out of account, scipy does not
+    assert friedman_p(DEMSAR) < f.sf(13 * chi2 / (14 * 3 - chi2), 3, 39) == pytest.approx(0.02, abs=0.001)
+
+
+@pytest.mark.parametrize("table", [DEMSAR, DEMSAR[:6, :3], np.random.default_rng(3).integers(0, 3, (9, 5))])
+def test_with_ties_it_is_the_analysis_of_variance_of_the_ranks(table: np.ndarray) -> None:
+    ranks = rankdata(-table, axis=1)
+    count, models = ranks.shape
+    between = count * ((ranks.mean(axis=0) - ranks.mean()) ** 2).sum()
+    rows = models * ((ranks.mean(axis=1) - ranks.mean()) ** 2).sum()
+    within = ((ranks - ranks.mean()) ** 2).sum() - between - rows
+    statistic = (between / (models - 1)) / (within / ((models - 1) * (count - 1)))
+    assert friedman_p(table) == pytest.approx(f.sf(statistic, models - 1, (models - 1) * (count - 1)))
+
+
+@pytest.mark.parametrize(
+    ("models", "q"), [(2, 1.960), (3, 2.343), (4, 2.569), (5, 2.728), (6, 2.850), (7, 2.949), (10, 3.164)]
+)
+def test_critical_values_of_nemenyi(models: int, q: float) -> None:
+    """Demsar, table 5 (a)."""
+    factor = np.sqrt(models * (models + 1) / (6 * 7))
+    assert critical_difference(models, 7) / factor == pytest.approx(q, abs=0.001)
+
+
+def test_p_is_uniform_where_nothing_is_to_be_found() -> None:
+    rng = np.random.default_rng(0)
+    found = np.array([friedman_p(rng.normal(size=(12, 4))) for _ in range(400)])
+    assert 0.02 < (found < 0.05).mean() < 0.09
+    assert 0.4 < found.mean() < 0.6
+
+
+def test_the_ends_of_friedman() -> None:
+    assert friedman_p(np.ones((4, 3))) == 1.0
+    assert friedman_p(np.tile([1.0, 2.0, 3.0], (5, 1))) == 0.0
+    assert mean_ranks(np.array([[1.0, 2.0]]), "lower").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "distance", "expected"),
+    [([1, 2, 3], 0.5, []), ([1, 2, 3], 5, [(0, 2)]), ([1, 1.5, 2.5, 3], 1.2, [(0, 1), (1, 2), (2, 3)])],
+)
+def test_cliques(ranks: list[float], distance: float, expected: list[tuple[int, int]]) -> None:
+    assert cliques(ranks, distance) == expected
+
+
+# --------------------------------------------------------------------------- from boards
+
+
+@pytest.fixture
+def many(fabricate: Callable[..., Record]) -> list[Record]:
+    """Three models on six data sets; a fourth on one of them alone."""
+    out = []
+    for i in range(6):
+        data = {"name": f"set-{i}", "fingerprint": f"{i}" * 64}
+        for model, accuracy in (("good", 0.95), ("middle", 0.7), ("bad", 0.4)):
+            out.append(fabricate(model, accuracy - 0.01 * i, dataset=data, sizes={"test": 60}))
+    out.append(
+        fabricate("alone", 0.9, dataset={"name": "set-0", "fingerprint": "0" * 64}, sizes={"test": 60})
+    )
+    return out
+
+
+def test_several_data_sets_of_one_suite(many: list[Record]) -> None:
+    boards = build(many)
+    (one,) = across(boards)
+    assert list(one.models) == ["good", "middle", "bad"] and list(one.ranks) == [1, 2, 3]
+    assert list(one.wins) == [1, 0.5, 0] and list(one.left_out) == ["alone"]
+    assert one.p == 0 and one.distance == pytest.approx(critical_difference(3, 6))
+    said = " ".join(words(one))
+    assert "p < 0.001" in said
+    assert "Not told apart: good, middle; middle, bad." in said
+    text = to_markdown(boards)
+    assert "## Across 6 data sets: smoke, profile quick, hf1_samples" in text and "mean rank" in text
+    assert "Across 6 data sets" in to_latex(boards) and '"across": [\n  {' in to_json(boards)
+
+
+def test_what_is_no_comparison_over_data_sets(many: list[Record]) -> None:
+    assert across(build(many[:3])) == []  # one data set
+    assert across(build([many[0], many[4]])) == []  # no common model
+    (two,) = across(build([r for r in many[:6] if r.data["model"]["label"] != "bad"]))
+    assert two.p is None and "Two models: nothing to test" in " ".join(words(two)) and diagram(two) == ""
+    (few,) = across(build(many[:6]))
+    assert "rough guide" in " ".join(words(few))
+
+
+def test_the_same_everywhere_is_not_told_apart(fabricate: Callable[..., Record]) -> None:
+    records = [
+        fabricate(m, 0.8, dataset={"name": f"set-{i}", "fingerprint": f"{i}" * 64}, sizes={"test": 40})
+        for m in "abc"
+        for i in range(5)
+    ]
+    (one,) = across(build(records))
+    assert one.p == 1 and "could be chance" in " ".join(words(one))
+
+
+def test_the_diagram(many: list[Record]) -> None:
+    (one,) = across(build(many))
+    drawn = diagram(one)
+    assert drawn.startswith("<svg ") and drawn.count('stroke-width="5"') == 2
+    assert all(f">{model} {rank:.2f}<" in drawn for model, rank in zip(one.models, one.ranks, strict=True))
+    assert "xmlns" in diagram(one, alone=True) and 'fill="white"' in diagram(one, alone=True)
+
+
+def test_labels_of_the_diagram_are_text(many: list[Record]) -> None:
+    (one,) = across(build(many))
+    evil = acr.Across(**{**vars(one), "models": ["<script>" * 20, "a", "b"]})
+    drawn = diagram(evil)
+    assert "<script" not in drawn and "..." in drawn
+    assert set(re.findall(r"<(\w+)", drawn)) == {"svg", "title", "path", "text"}
+
+
+# --------------------------------------------------------------------------- win rates
+
+
+def test_pairwise_wins() -> None:
+    table = np.array([[3, 1, 2], [3, 3, 1], [1, 2, 3]])
+    assert pairwise_wins(table, "higher")[0].tolist() == [0.5, 0.5, 2 / 3]
+    assert np.allclose(pairwise_wins(table, "higher") + pairwise_wins(table, "lower"), 1)
+
+
+def test_win_rates_over_common_cells() -> None:
+    a = {(0, 0): 0.9, (1, 0): 0.8, (2, 0): 0.1}
+    b = {(0, 0): 0.8, (1, 0): 0.8}
+    found = win_rates({"a": a, "b": b}, "higher")
+    assert [(w.model, w.rate, w.cells) for w in found] == [("a", 0.75, 2), ("b", 0.25, 2)]
+    assert [w.rate for w in win_rates({"a": a, "b": b}, "lower")] == [0.25, 0.75]
+    assert win_rates({"a": a}, "higher") == [] == win_rates({"a": a, "b": b}, "")
+    assert win_rates({"a": a, "b": {(0, 0): 1.0}}, "higher") == []
+    assert win_rates({"a": a, "b": b | {(1, 0): float("nan")}}, "higher") == []
+
+
+def test_win_rates_on_a_board(fabricate: Callable[..., Record]) -> None:
+    records = [
+        fabricate(m, acc, seed=s, sizes={"test": 80})
+        for m, acc in (("a", 0.9), ("b", 0.6))
+        for s in (0, 1, 2)
+    ]
+    (board,) = build(records)
+    assert [(w.model, w.rate, w.cells) for w in board.wins] == [("a", 1, 3), ("b", 0, 3)]
+    assert "### Win rates" in to_markdown([board]) and "100 %" in to_markdown([board])
+
+
+# --------------------------------------------------------------------------- Pareto
+
+
+@pytest.mark.parametrize(
+    ("points", "better", "expected"),
+    [
+        ([(0.9, 10), (0.8, 1), (0.7, 5)], "higher", [1, 0]),
+        ([(0.9, 1), (0.8, 2)], "higher", [0]),
+        ([(0.9, 1), (0.9, 1)], "higher", [0, 1]),
+        ([(0.9, 1), (0.9, 2)], "higher", [0]),
+        ([(0.2, 5), (0.1, 9), (0.3, 5)], "lower", [0, 1]),
+        ([], "higher", []),
+    ],
+)
+def test_front(points: list[tuple[float, float]], better: str, expected: list[int]) -> None:
+    assert front(points, better, "lower") == expected
+
+
+def test_front_against_its_definition() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        points = [(float(q), float(c)) for q, c in rng.integers(0, 5, size=(12, 2))]
+        found = set(front(points, "higher", "lower"))
+        for i, (q, c) in enumerate(points):
+            beaten = [(x, y) for x, y in points if x >= q and y <= c and (x, y) != (q, c)]
+            assert (i in found) == (not beaten)
+
+
+def test_the_front_of_a_board(fabricate: Callable[..., Record]) -> None:
+    speeds = (("good", 0.95, 100.0), ("quick", 0.7, 1.0), ("neither", 0.6, 50.0))
+    records = [fabricate(m, acc, timing={"total_s": s}) for m, acc, s in speeds]
+    records += [fabricate("half", status="failed", cause="crash")]
+    (board,) = build(records)
+    assert ("Pareto front", "hf1_samples against whole cell (s): quick, good") in board.facts
+    (trade,) = trades(board)
+    assert [row.model for row, _, _ in trade.rows] == ["good", "quick", "neither"]
+    alone = build(records[:1])[0]
+    assert trades(alone) == []
