@@ -33,6 +33,7 @@ COMMANDS = {  # name -> (module, one line for --help); the order is that of a fi
     "reproduce": ("reproduce", "Run a published table again, beside the paper's numbers."),
     "importance": ("importance", "Show which columns a model of tables leans on."),
     "data": ("data", "Check data before a run, fetch them, make features of them."),
+    "plugin": ("plugin", "Write a new plugin, check one that is installed."),
     "doctor": ("doctor", "Check this installation, and run the smoke suite."),
 }
 

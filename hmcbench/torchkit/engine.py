@@ -114,7 +114,8 @@ class Trainer:
         augmenter = Augmenter(recipe.augment, torch.Generator(self.device).manual_seed(seed))
         mixer = Mixer(recipe.mixup, recipe.cutmix, seed)
         # Batches of nearly equal size: a last one of a single sample would break batch norms.
-        chunks = self._order(seed).tensor_split(self.steps)
+        order = self._order(seed)
+        chunks = order.tensor_split(self.steps)
         self.module.train()
         total = torch.zeros((), device=self.device)
         right = torch.zeros(self.layout.depth, device=self.device)
@@ -128,7 +129,7 @@ class Trainer:
             loss, hits = self._step(images.contiguous(memory_format=torch.channels_last), goals, step)
             total += loss * len(chunk)
             right += hits
-        train_loss = float(total) / len(self.train)  # the one wait of the epoch
+        train_loss = float(total) / len(order)  # the one wait of the epoch
         if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the training loss is {train_loss} in epoch {epoch + 1}"
@@ -136,15 +137,18 @@ class Trainer:
             )
         return {
             "train_loss": train_loss,
-            **{
-                f"train_level{k}_accuracy": n / len(self.train) for k, n in enumerate(right.tolist(), start=1)
-            },
+            **{f"train_level{k}_accuracy": n / len(order) for k, n in enumerate(right.tolist(), start=1)},
             "learning_rate": self._rate(step),
             "images_per_second": len(self.train) / (time.perf_counter() - start),
         }
 
     def _order(self, seed: int) -> torch.Tensor:
-        """The samples of an epoch, int64 (N,) on the CPU: each once, or drawn by their weights."""
+        """The samples of an epoch, int64 (N,) on the CPU: each once, or drawn by their weights.
+
+        A single sample stands twice: a batch norm over one pixel of one sample has no variance.
+        """
+        if len(self.train) == 1:
+            return torch.zeros(2, dtype=torch.int64)
         generator = torch.Generator().manual_seed(seed)
         if self.weights is not None and self.recipe.balance == "sampling":
             return torch.multinomial(

@@ -71,6 +71,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=_STEEL_VIEWS,
             params=_params("real", split_by=_HEAT),
             citation="Yu, Wu & Qian, MCVN manuscript (2022), section 4.2.2; the data are not public",
+            licence="not public",
         ),
         _dataset(
             "metallic-glass",

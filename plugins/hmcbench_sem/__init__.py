@@ -46,6 +46,8 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             factory="hmcbench_sem.dataset:images",
             params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP},
             requires=("PIL",),
+            citation="your own",
+            licence="your own",
             views=("image",),
             linter="hmcbench_sem.lint:lint_images",
             path_param="path",

@@ -26,6 +26,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             factory=f"hmcbench_toy.data:{kind}",
             params=_PARAMS,
             views=("table", "answers"),
+            citation="none: made up by hmcbench",
             licence="Apache-2.0",
         )
         for kind, summary in kinds.items()
