@@ -47,7 +47,7 @@ def test_grey_levels_tell_little_texture_more_and_the_best_network_most(board: d
     assert grey <= 0.60
     assert grey < second["forest"] < max(second.values())
     assert max(second.values()) >= 0.90
-    assert second["hffnet-2d"] > second["forest"]
+    assert second["hffnet-2d[epochs=7]"] > second["forest"]
 
 
 def test_every_model_is_scored_on_the_shifted_set_too(board: dict[str, Any]) -> None:
