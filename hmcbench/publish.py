@@ -18,9 +18,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from hmcbench import records
+from hmcbench import pictures, records
 from hmcbench.cache import write_atomic
 from hmcbench.errors import BadInput, unknown
+from hmcbench.leaderboard import to_markdown
+from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.files import boards_of, read_info, write_boards
 from hmcbench.leaderboard.text import markdown as esc
 from hmcbench.leaderboard.text import number
@@ -32,7 +34,7 @@ README, PAGE = "README.md", "index.html"
 TABLES = "tables"  # published tables run again (hmcbench reproduce): numbers, verdicts, figures
 
 
-def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
+def publish(runs: Path, target: Path, suite: str = "", *, figures: bool = False) -> list[Path]:
     """Copy the records below ``runs`` to ``target/<suite>/records`` and write the tables.
 
     Args:
@@ -40,10 +42,11 @@ def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
             in it has its tables written anew from the records that are there.
         target: made if it is not there; published records in it stay.
         suite: only this suite.
+        figures: draw them too, and copy those that lie beside the records.
 
     Returns:
         The files written: per suite ``README.md``, ``leaderboard.csv``, ``leaderboard.json`` and the
-        page ``index.html``, and the index ``README.md`` and ``index.html`` of ``target``.
+        page ``index.html``, and the index ``README.md`` and ``index.html`` of ``target``; figures.
 
     Raises:
         BadInput: no records, none that ended well, an unknown suite, or predictions that cannot
@@ -51,7 +54,7 @@ def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
     """
     inside = target.resolve()
     if inside in (runs.resolve(), *runs.resolve().parents):
-        return _again(runs, target, suite)
+        return _again(runs, target, suite, figures)
     found = [r for r in records.read_all(runs) if inside not in r.path.resolve().parents]
     names = sorted({str(r.data["suite"]["name"]) for r in found})
     if suite and suite not in names:
@@ -68,12 +71,12 @@ def publish(runs: Path, target: Path, suite: str = "") -> list[Path]:
     written: list[Path] = []
     for name in [n for n in names if not suite or n == suite]:
         written += _publish_suite(
-            [r for r in chosen if r.data["suite"]["name"] == name], target / records.slug(name)
+            [r for r in chosen if r.data["suite"]["name"] == name], target / records.slug(name), figures
         )
     return [*written, *_write_index(target)]
 
 
-def _again(runs: Path, target: Path, suite: str) -> list[Path]:
+def _again(runs: Path, target: Path, suite: str, figures: bool) -> list[Path]:
     """The tables of what is published, written anew: this version may say more, or a record is gone."""
     folders = [p.parent for p in sorted(target.glob("*/records")) if p.is_dir()]
     if runs.resolve() != target.resolve():
@@ -83,11 +86,11 @@ def _again(runs: Path, target: Path, suite: str) -> list[Path]:
         raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
     if not folders:
         raise BadInput(f"nothing to publish: {runs} holds no records", hint="hmcbench publish RUNS --to DIR")
-    written = [path for p in folders if not suite or p.name == suite for path in _write_pages(p)]
+    written = [path for p in folders if not suite or p.name == suite for path in _write_pages(p, figures)]
     return [*written, *_write_index(target)]
 
 
-def _publish_suite(found: Sequence[Record], folder: Path) -> list[Path]:
+def _publish_suite(found: Sequence[Record], folder: Path, figures: bool) -> list[Path]:
     there = folder / "records"
     _make(there)
     for record in found:
@@ -100,15 +103,26 @@ def _publish_suite(found: Sequence[Record], folder: Path) -> list[Path]:
         write_atomic(
             folder / SUITE, json.dumps(scrub(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         )
-    return _write_pages(folder)
+    if figures:
+        pictures.copy_drawn(found, folder)
+    return _write_pages(folder, figures)
 
 
-def _write_pages(folder: Path) -> list[Path]:
+def _write_pages(folder: Path, figures: bool) -> list[Path]:
     """The tables of one suite, in every format, from its published records alone."""
-    boards = boards_of(folder)
+    boards, found = boards_of(folder), records.read_all(folder / "records")
+    drawn = pictures.draw(folder, boards, found) if figures else []
     written = write_boards(folder, boards, README)
-    write_atomic(folder / PAGE, page_of(boards, records.read_all(folder / "records")))
-    return [*written, folder / PAGE]
+    write_atomic(folder / README, suite_text(folder, boards, found))
+    write_atomic(folder / PAGE, page_of(boards, found))
+    return [*written, folder / PAGE, *drawn]
+
+
+def suite_text(folder: Path, boards: Sequence[Board], found: Sequence[Record]) -> str:
+    """``README.md`` of a suite: its boards, and the pictures that lie beside it."""
+    more = f"The same with the details of every cell: [{PAGE}]({PAGE}), a file that any browser shows."
+    shown = pictures.figures_text(folder, boards, found)
+    return "\n".join([to_markdown(boards), more + "\n", *([shown] if shown else [])])
 
 
 def _make(folder: Path) -> None:

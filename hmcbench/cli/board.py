@@ -155,8 +155,14 @@ def rescore_command(runs: Path, suite: str) -> None:
     "--to", "target", default="results", show_default=True, type=click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
-def publish_command(runs: Path, target: Path, suite: str) -> None:
+@click.option(
+    "--figures/--no-figures", default=True, show_default=True, help="Draw the boards and first models."
+)
+def publish_command(runs: Path, target: Path, suite: str, figures: bool) -> None:
     """Copy records and leaderboards of RUNS to a folder that can be committed or served.
+
+    Writes an index, a Markdown and an HTML page per suite, CSV, JSON, figures and records. RUNS may be
+    the folder itself: its tables are then written anew.
 
     Truth that may not be redistributed is left out; nothing that others published is removed.
 
@@ -166,5 +172,5 @@ def publish_command(runs: Path, target: Path, suite: str) -> None:
     """
     from hmcbench.publish import publish
 
-    for path in publish(runs, target, suite):
+    for path in publish(runs, target, suite, figures=figures):
         click.echo(f"published    {path}")

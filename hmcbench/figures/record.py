@@ -28,6 +28,8 @@ def draw_record(
     registry: Registry,
     data: Mapping[str, str],
     side: str = "test",
+    *,
+    pictures: bool = True,
 ) -> tuple[list[Path], list[str]]:
     """Draw everything that is defined for a record.
 
@@ -37,6 +39,7 @@ def draw_record(
         registry: knows the dataset, for the pictures of mistakes.
         data: dataset name -> path, as for ``hmcbench run --data``.
         side: the samples to show, a side of the stored predictions.
+        pictures: show the samples that went wrong, too; it needs the data.
 
     Returns:
         The files written, and a line for every figure that could not be drawn.
@@ -52,7 +55,7 @@ def draw_record(
     chosen = predictions.of_side(side)
     with styled():
         drawn = [*_history(record), *_decided(record, chosen, side, notes)]
-        if chosen.truth is not None and chosen.task.kind == "hmc":
+        if pictures and chosen.truth is not None and chosen.task.kind == "hmc":
             drawn += _mistakes(record, chosen, side, registry, data, notes)
     folder.mkdir(parents=True, exist_ok=True)
     return [save(made, folder / f"{name}.png") for name, made in drawn], notes

@@ -28,8 +28,8 @@ def diagram(one: Across, alone: bool = False) -> str:
         return round(_LEFT + (rank - 1) / max(count - 1, 1) * (_WIDTH - 2 * _LEFT), 1)
 
     parts = [_path(f"M{at(1)} {line}H{at(count)}")]
-    for rank in range(1, count + 1):
-        parts += [_path(f"M{at(rank)} {line - 5}V{line}"), _text(at(rank), line - 9, str(rank), "middle")]
+    for tick in range(1, count + 1):
+        parts += [_path(f"M{at(tick)} {line - 5}V{line}"), _text(at(tick), line - 9, str(tick), "middle")]
     end = at(1 + min(one.distance, count - 1))
     parts += [_path(f"M{at(1)} 18H{end}M{at(1)} 14v8M{end} 14v8", 2)]
     parts.append(_text(end + 6, 22, f"critical difference {one.distance:.2f}", "start"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +29,8 @@ MOST_POINTS = 150  # of a curve, and of a target's parity plot
 MOST_CLASSES = 40  # of a level that is shown as a whole matrix; of more, the largest confusions
 MOST_PAIRS = 40
 MOST_BYTES = 3_000_000  # of all pictures of a cell
+DRAWN = re.compile(r"training-curves|confusion-level\d+|classes-level\d+|reliability|parity")
+"""Figures of numbers alone: no sample is seen on them. The page draws their content itself."""
 
 
 def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]:
@@ -156,6 +159,8 @@ def _pictures(folder: Path | None, notes: list[str]) -> list[dict[str, str]]:
     """PNG files as data addresses."""
     out, size = [], 0
     for path in sorted(folder.glob("*.png")) if folder is not None and folder.is_dir() else ():
+        if DRAWN.fullmatch(path.stem):
+            continue
         try:
             content = path.read_bytes()
         except OSError as error:

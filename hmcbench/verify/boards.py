@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hmcbench import publish
 from hmcbench.leaderboard import to_csv, to_json, to_markdown
 from hmcbench.leaderboard.aggregate import build
 from hmcbench.leaderboard.files import read_info
 from hmcbench.page import page_of
-from hmcbench.publish import PAGE
 from hmcbench.records import Record
 from hmcbench.verify.findings import Finding, SuiteReport, flat
 from hmcbench.verify.pages import check_page, check_text
+from hmcbench.verify.tables import check_figures
 
 JSON_FILE, CSV_FILE = "leaderboard.json", "leaderboard.csv"
-MARKDOWN = ("README.md", "leaderboard.md")  # published, or as a run leaves it
+RUN_PAGE = "leaderboard.md"  # what a run leaves; published it is README.md
 _IDENTITY = ("suite", "version", "dataset", "fingerprint", "profile", "split")
 _LINES = ("facts", "notes")
 _ROW_PARTS = ("rank", "cause", "message", "marks", "runs", "cells", "costs")
@@ -43,13 +44,15 @@ def check_boards(folder: Path, records: Sequence[Record], report: SuiteReport) -
     if (folder / CSV_FILE).is_file():
         found = True
         _csv(folder / CSV_FILE, to_csv(boards), report)
-    for name in MARKDOWN:
+    pages = {publish.README: publish.suite_text(folder, boards, records), RUN_PAGE: to_markdown(boards)}
+    for name, made in pages.items():
         if (folder / name).is_file():
             found = True
-            check_text(folder / name, to_markdown(boards), report.findings)
-    if (folder / PAGE).is_file():
+            check_text(folder / name, made, report.findings)
+    check_figures(folder, boards, records, report)
+    if (folder / publish.PAGE).is_file():
         found = True
-        check_page(folder / PAGE, page_of(boards, records), report.findings, report.notes)
+        check_page(folder / publish.PAGE, page_of(boards, records), report.findings, report.notes)
     if not found:
         report.notes.append(f"{folder.name} holds no leaderboard, only records")
 

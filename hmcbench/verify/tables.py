@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import HmcbenchError
+from hmcbench.figures.boards import board_figures
 from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords
@@ -86,12 +88,13 @@ def _plain(label: str) -> tuple[str, ...]:
     return (ref.name, ref.variant, *sorted(f"{k}={v}".lower() for k, v in dict(ref.params).items()))
 
 
-def check_figures(folder: Path, report: SuiteReport) -> None:
-    """Every folder of pictures bears the name of a record."""
-    for place in sorted((folder / FIGURES).glob("*")):
-        if not (
-            folder / "records" / place.stem if place.is_file() else folder / "records" / place.name
-        ).is_dir():
-            report.findings.append(
-                Finding("no record", f"{FIGURES}/{place.name}", "pictures without a record")
-            )
+def check_figures(
+    folder: Path, boards: Sequence[Board], records: Sequence[Record], report: SuiteReport
+) -> None:
+    """Every picture is of a board that is here, or stands in a folder named as a record."""
+    known = {record.path.name for record in records}
+    drawn = board_figures(boards)
+    for path in sorted((folder / FIGURES).glob("*")):
+        if path.name not in (known if path.is_dir() else drawn):
+            what = "pictures without a record" if path.is_dir() else "a picture of no board"
+            report.findings.append(Finding("no record", f"{FIGURES}/{path.name}", what))

@@ -14,7 +14,7 @@ from hmcbench.verify.data import Given
 from hmcbench.verify.findings import Finding, Report, SuiteReport
 from hmcbench.verify.pages import check_page, check_text
 from hmcbench.verify.records import check_record, versions
-from hmcbench.verify.tables import check_figures, check_tables
+from hmcbench.verify.tables import check_tables
 
 
 def verify_results(
@@ -50,7 +50,6 @@ def verify_results(
         suite.notes += versions(records, registry)
         check_boards(folder, made, suite)
         check_tables(folder, made, specs, suite)
-        check_figures(folder, suite)
     if index is not None:
         _index(index, report)
     return report

@@ -228,11 +228,11 @@ def test_pictures_and_tables_need_records(results: Path) -> None:
     (results / "smoke" / "tables" / "other-figure-2.png").write_bytes(b"")
     (results / "smoke" / "tables" / "torn.json").write_text("{}")
     assert [(f.kind, f.where, f.what) for f in found(results)] == [
+        ("no record", "figures/gone", "pictures without a record"),
         ("differs", "tables/paper-1.json", "wrong hf1_samples mean"),
         ("no record", "tables/paper-1.json", "row lost (none)"),
         ("unreadable", "tables/torn.json", "is no table ('metrics')"),
         ("no record", "tables/other-figure-2.png", "there is no other.json"),
-        ("no record", "figures/gone", "pictures without a record"),
     ]
 
 
