@@ -1,7 +1,6 @@
 """Several data sets of one suite together: ranks, Friedman's test, critical differences.
 
-Sources: Demsar, JMLR 7 (2006); Iman & Davenport, Comm. Stat. A 9 (1980); Nemenyi (1963). The
-distributions are scipy's.
+Sources: Demsar, JMLR 7 (2006); Friedman (1937); Nemenyi (1963). The tests are scipy's.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import numpy as np
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.wins import pairwise_wins
 
-ALPHA = 0.05
-FEW = 5  # data sets below which the approximations of the test are poor
+ALPHA, DRAWS = 0.05, 9_999
+FEW = 5  # data sets below which little can be told apart, and Nemenyi's distance is rough
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Across:
         models: M >= 2 labels.
         ranks: their mean ranks, 1 is best; ties share.
         wins: (M,) share of data sets won, mean over opponents, ties half.
-        p: of Friedman's test in Iman and Davenport's form; None for two models.
+        p: of Friedman's test, by permutation; None for two models.
         distance: Nemenyi's critical difference of mean ranks at 0.05; None for two models.
         groups: [first, last] positions of models that are not told apart, longest runs only.
         left_out: models that lack a row somewhere.
@@ -48,20 +47,31 @@ class Across:
 
 
 def friedman_p(table: np.ndarray) -> float:
-    """Friedman's test of (D, M) values, M >= 3, in the form of Iman and Davenport (F distribution).
+    """Friedman's test of (D, M) values, M >= 3, by permutation within data sets, so for few of them too.
 
-    Corrected for ties; 1 where all ranks are tied.
+    All permutations where there are at most 9,999 (then p is exact), else 9,999 drawn with a fixed
+    seed. 1 where all ranks are tied.
     """
-    from scipy.stats import f, friedmanchisquare
+    from scipy.stats import permutation_test, rankdata
 
-    count, models = table.shape
-    if (table == table[:, :1]).all():
-        return 1.0
-    chi2 = float(friedmanchisquare(*table.T).statistic)
-    rest = count * (models - 1) - chi2
-    if rest <= 1e-12:  # the same order everywhere
-        return 0.0
-    return float(f.sf((count - 1) * chi2 / rest, models - 1, (models - 1) * (count - 1)))
+    ranks = rankdata(table, axis=1)
+
+    def spread(*columns: np.ndarray, axis: int) -> np.ndarray:
+        """Orders tables as Friedman's statistic does: their ties do not change under permutation."""
+        means = np.stack([column.mean(axis=axis) for column in columns])
+        total: np.ndarray = ((means - means.mean(axis=0)) ** 2).sum(axis=0)
+        return total
+
+    found = permutation_test(
+        tuple(ranks.T),
+        spread,
+        permutation_type="samples",
+        alternative="greater",
+        vectorized=True,
+        n_resamples=DRAWS,
+        random_state=np.random.default_rng(0),
+    )
+    return float(found.pvalue)
 
 
 def critical_difference(models: int, datasets: int, alpha: float = ALPHA) -> float:
@@ -98,7 +108,7 @@ def across(boards: Sequence[Board]) -> list[Across]:
 
 
 def _across(boards: Sequence[Board]) -> Across | None:
-    better = boards[0].columns[0].better
+    better = next((c.better for c in boards[0].columns if c.id == boards[0].primary), "")
     if len(boards) < 2 or not better:
         return None
     values = [
@@ -169,8 +179,8 @@ def words(one: Across) -> list[str]:
         out.append(f"Left out, because they lack a ranked row somewhere: {', '.join(one.left_out)}.")
     if one.p is None or one.distance is None:
         return [*out, "Two models: nothing to test over ranks; compare them on each data set."]
-    out.append(f"Friedman's test (Iman and Davenport's form): p {_p(one.p)}.")
-    few = f" With {len(one.datasets)} data sets the test is a rough guide." if len(one.datasets) < FEW else ""
+    out.append(f"Friedman's test (by permutation): p {_p(one.p)}.")
+    few = f" With {len(one.datasets)} data sets that is a rough guide." if len(one.datasets) < FEW else ""
     if one.p >= ALPHA:
         return [*out, f"So the ranks could be chance: no model is told apart from any other.{few}"]
     text = (

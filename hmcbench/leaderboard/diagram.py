@@ -6,7 +6,8 @@ from html import escape
 
 from hmcbench.leaderboard.across import Across
 
-_WIDTH, _LEFT, _STEP = 720, 60, 20
+_SCALE, _STEP, _LETTER = 420, 20, 6.8  # widths in pixels: of the line of ranks, between labels, of a letter
+_LONGEST = 44  # letters of a label
 
 
 def diagram(one: Across, alone: bool = False) -> str:
@@ -20,34 +21,38 @@ def diagram(one: Across, alone: bool = False) -> str:
         return ""
     count = len(one.models)
     half = (count + 1) // 2
-    line = 52
+    labels = [_cut(model, f"{rank:.2f}") for model, rank in zip(one.models, one.ranks, strict=True)]
+    margin = round(24 + _LETTER * max(map(len, labels)))
+    width = 2 * margin + _SCALE
+    line = 58
     top = line + 14 + 10 * len(one.groups)
     height = top + _STEP * half + 12
 
     def at(rank: float) -> float:
-        return round(_LEFT + (rank - 1) / max(count - 1, 1) * (_WIDTH - 2 * _LEFT), 1)
+        return round(margin + (rank - 1) / max(count - 1, 1) * _SCALE, 1)
 
     parts = [_path(f"M{at(1)} {line}H{at(count)}")]
     for tick in range(1, count + 1):
         parts += [_path(f"M{at(tick)} {line - 5}V{line}"), _text(at(tick), line - 9, str(tick), "middle")]
     end = at(1 + min(one.distance, count - 1))
-    parts += [_path(f"M{at(1)} 18H{end}M{at(1)} 14v8M{end} 14v8", 2)]
-    parts.append(_text(end + 6, 22, f"critical difference {one.distance:.2f}", "start"))
-    for i, (model, rank) in enumerate(zip(one.models, one.ranks, strict=True)):
+    parts += [_path(f"M{at(1)} 26H{end}M{at(1)} 22v8M{end} 22v8", 2)]
+    beyond = " (more than the scale)" if one.distance > count - 1 else ""
+    parts.append(_text(at(1), 14, f"critical difference {one.distance:.2f}{beyond}", "start"))
+    for i, (label, rank) in enumerate(zip(labels, one.ranks, strict=True)):
         left = i < half
         y = top + _STEP * (i if left else count - 1 - i) + 8
-        x = 8 if left else _WIDTH - 8
-        parts.append(_path(f"M{at(rank)} {line}V{y + 4}H{x}"))
-        parts.append(_text(x, y, _cut(f"{model} {rank:.2f}"), "start" if left else "end"))
+        x = margin - 14 if left else width - margin + 14
+        parts.append(_path(f"M{at(rank)} {line}V{y - 4}H{x}"))
+        parts.append(_text(x - 4 if left else x + 4, y, label, "end" if left else "start"))
     for i, (first, last) in enumerate(one.groups):
         below = line + 9 + 10 * i
         parts.append(_path(f"M{at(one.ranks[first]) - 4} {below}H{at(one.ranks[last]) + 4}", 5))
     title = f"Critical differences over {len(one.datasets)} data sets"
-    size = f'width="{_WIDTH}" height="{height}"'
-    ground = f'<rect width="{_WIDTH}" height="{height}" fill="white"/>' if alone else ""
+    size = f'width="{width}" height="{height}"'
+    ground = f'<rect width="{width}" height="{height}" fill="white"/>' if alone else ""
     name = ' xmlns="http://www.w3.org/2000/svg" color="black" font-family="sans-serif"' if alone else ""
     return (
-        f'<svg{name} {size} viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">'
+        f'<svg{name} {size} viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{ground}{''.join(parts)}</svg>"
     )
 
@@ -61,6 +66,6 @@ def _text(x: float, y: float, value: str, anchor: str) -> str:
     return f'<text x="{x}" y="{y}" {look}>{escape(value)}</text>'
 
 
-def _cut(label: str) -> str:
-    """Both columns of labels fit the width."""
-    return label if len(label) <= 52 else f"{label[:44]}... {label.rpartition(' ')[2]}"
+def _cut(model: str, rank: str) -> str:
+    """Label and mean rank; a long label loses its end."""
+    return f"{model if len(model) <= _LONGEST else model[: _LONGEST - 3] + '...'}  {rank}"

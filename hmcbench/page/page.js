@@ -281,7 +281,7 @@
 
   function plot(section, board) {
     const marks = Object.keys(board.hardware);
-    if (!board.costs.length || !marks.length) return;
+    if (!board.costs.length || !board.columns.length || !marks.length) return;
     const count = (mark) => board.rows.filter((row) => row.costs[mark]).length;
     marks.sort((a, b) => count(b) - count(a));
     const draw = () => redraw();

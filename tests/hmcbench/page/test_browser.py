@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hmcbench.leaderboard import with_columns
 from hmcbench.page import index_page, page_of
 
 PHONE, DESK = 390, 1280
@@ -190,6 +191,17 @@ def test_no_page_is_wider_than_its_screen(shown: Callable[..., Any], width: int)
     panels = "[...document.querySelectorAll('tr.details .panels')]"
     edges = script(browser, f"return {panels}.map(e => e.getBoundingClientRect().right)")
     assert edges and max(edges) <= width
+
+
+@pytest.mark.parametrize("columns", [["total_s"], ["exact_match"]])
+def test_a_page_of_few_columns(browser: Any, evil: Any, tmp_path: Path, columns: list[str]) -> None:
+    path = tmp_path / "few.html"
+    path.write_text(page_of(with_columns(evil.boards, columns), evil.records), encoding="utf-8")
+    browser.get_log("browser")
+    browser.get(path.as_uri())
+    assert script(browser, "return document.documentElement.dataset.ready") == "yes"
+    assert browser.get_log("browser") == []
+    assert script(browser, "return document.querySelectorAll('.plot svg').length") == 0
 
 
 def test_the_index_in_the_browser(browser: Any, tmp_path: Path) -> None:
