@@ -100,7 +100,8 @@ def _published(board: Board, same_data: bool) -> str:
     notes = [f"{latex(row.model)}: {latex(row.note)}" for row in rows if row.note]
     caption = " ".join([f"{latex(board.title)}. {latex(text.published_heading(same_data))}.", *notes])
     label = _label(board, "published", "same" if same_data else "other")
-    return _table(caption, label, ["model", *names, "data", "source"], lines, "l" + "r" * len(names) + "ll")
+    shape = "l" + "r" * len(names) + "p{0.15\\linewidth}" * 2
+    return _table(caption, label, ["model", *names, "data", "source"], lines, shape)
 
 
 def _values(cells: Mapping[str, Cell], columns: Sequence[Column]) -> list[str]:
