@@ -192,3 +192,10 @@ def test_nothing_is_said_without_repetition() -> None:
     assert statistics.compare(one, two) is None
     assert statistics.best([one, two], "higher") is None
     assert one.interval() is None
+
+
+def test_rounding_makes_no_difference_of_a_tie() -> None:
+    a = np.full(1000, 0.3)
+    noise = np.random.default_rng(0).choice([-1e-16, 0, 1e-16], 1000)
+    assert statistics.paired_bootstrap_p(a + noise, a) == 1.0
+    assert statistics.paired_bootstrap_p(a + 1e-6, a) == 0.0
