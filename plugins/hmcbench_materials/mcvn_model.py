@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Value
+from hmcbench_materials import mcvn_store
 from hmcbench_materials.mcvn import HEADS, IMAGE, Architecture
 from hmcbench_materials.mcvn_heads import head_for
 from hmcbench_materials.mcvn_scaling import Components, Ranges, images_of, table_of
@@ -84,6 +86,14 @@ class Mcvn:
             "networks": networks,
             "fitted_on": self.fitted_on,
         }
+
+    def save(self, folder: Path) -> None:
+        """``weights.safetensors`` and ``model.json``; training samples only with ``attention=train``."""
+        mcvn_store.save(self, folder)
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Take the place of ``fit``; raises BadInput for files that are damaged or do not fit."""
+        mcvn_store.load(self, folder, run)
 
     def prepare(self, train: Labelled, valid: Labelled, run: Run) -> Prepared:
         """Learn ranges and the head from the training samples; make the networks."""

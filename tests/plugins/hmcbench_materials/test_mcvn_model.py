@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,26 @@ def test_together_as_alone_whatever_the_fold_seed_rate_and_size() -> None:
         seen.append(member.model.predict(rows).values)
         np.testing.assert_allclose(seen[-1], alone.model.predict(rows).values, rtol=0, atol=1e-4)
     assert not np.allclose(seen[0], seen[2], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [("regression", {}), ("ragged", {"attention": "train"}), ("multiple", {"convolution": False})],
+)
+def test_what_is_saved_predicts_the_same(kind: Kind, changes: dict[str, Any], tmp_path: Path) -> None:
+    dataset = data(kind)
+    model, again = fitted(make(**changes), dataset), make(**changes)
+    model.save(tmp_path)
+    again.load(tmp_path, Run(task=dataset.task))
+    assert same_scores(model.predict(inputs(dataset)), again.predict(inputs(dataset)))
+    assert again.describe() == model.describe()
+    other = make(**changes | {"members": 3})
+    with pytest.raises(BadInput, match="of other parameters"):
+        other.load(tmp_path, Run(task=dataset.task))
+    for name, reason in (("model.json", "cannot be read"), ("weights.safetensors", "cannot be read")):
+        (tmp_path / name).write_bytes(b"{")
+        with pytest.raises(BadInput, match=reason):
+            make(**changes).load(tmp_path, Run(task=dataset.task))
 
 
 def test_same_seed_same_predictions_and_another_seed_others() -> None:
