@@ -104,8 +104,13 @@
     });
   }
 
+  // A name that may break behind its underscores and slashes.
+  function broken(name) {
+    return name.split(/(?<=[_/])/).flatMap((part, i) => (i ? [element("wbr"), part] : [part]));
+  }
+
   function matrixPanel(level) {
-    const head = element("tr", {}, element("th", {}, "true \\ said"), ...level.names.map((n) => element("th", {}, n)));
+    const head = element("tr", {}, element("th", {}, "true \\ said"), ...level.names.map((n) => element("th", {}, ...broken(n))));
     const body = level.matrix.map((line, i) => {
       const total = line.reduce((a, b) => a + b, 0);
       const cells = line.map((count, j) => {
@@ -113,7 +118,7 @@
         cell.style.setProperty("--share", total ? count / total : 0);
         return cell;
       });
-      return element("tr", {}, element("th", {}, level.names[i]), ...cells);
+      return element("tr", {}, element("th", {}, ...broken(level.names[i])), ...cells);
     });
     const table = element("table", { class: "matrix" }, element("thead", {}, head), element("tbody", {}, ...body));
     return element("figure", {}, element("h4", {}, `Level ${level.level}: confusion, test samples`), table);
