@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import csv
 import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from hmcbench.predictions import Predictions
 
 SUITE = """
 [suite]
@@ -126,3 +129,30 @@ def test_leaves_at_different_depths(
         assert record["status"] == "ok", record["message"]
         assert record["dataset"]["classes"] == 4
         assert record["dataset"]["levels"] == 2
+
+
+@pytest.mark.slow
+def test_patches_of_micrographs_as_the_example_cuts_them(
+    cli: Callable[..., Any], shared: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Ti-6Al-4V: 475 patches, several labels each; patches of one micrograph never part."""
+    example = Path(__file__).parents[1] / "examples" / "ti64"
+    prepare = runpy.run_path(str(example / "prepare.py"))["main"]
+    prepare(shared("fracture_sem_ti64"), tmp_path / "patches")
+    args = ["run", "--suite", example / "suite.toml", "--data", f"ti64={tmp_path / 'patches'}", "--json"]
+    ended = cli(*args, "--model", "forest", "--model", "prior", "--out", tmp_path / "runs")
+    assert ended.status == 0, ended.err
+    made = json.loads(ended.out)["records"]
+    assert len(made) == 10
+    assert {r["dataset"]["samples"] for r in made} == {475}
+    assert {r["dataset"]["paths"] for r in made} == {"multiple"}
+    mean = {
+        name: sum(r["metrics"]["test"]["hf1_samples"] for r in made if r["model"]["name"] == name) / 5
+        for name in ("forest", "prior")
+    }
+    assert mean["forest"] > mean["prior"]
+    for fold in {r["split"]["fold"] for r in made}:
+        record = next(Path(r["path"]) for r in made if r["split"]["fold"] == fold)
+        kept = Predictions.load(record / "predictions.npz")
+        parents = {side: set(kept.of_side(side).groups or ()) for side in ("validation", "test")}
+        assert not parents["validation"] & parents["test"]
