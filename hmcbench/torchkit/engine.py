@@ -191,7 +191,7 @@ class Trainer:
         loss = torch.zeros((), device=self.device)
         right = torch.zeros(self.layout.depth, device=self.device)
         done = 0
-        with torch.inference_mode(), precision(self.device):
+        with torch.inference_mode(), precision(self.device, self.judged):
             for block in self.valid.pixels.blocks(EVALUATION_BATCH):
                 targets = self.valid.targets[done : done + len(block)]
                 images = self.normaliser(block).contiguous(memory_format=torch.channels_last)

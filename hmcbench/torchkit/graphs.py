@@ -33,7 +33,7 @@ def make_forward(module: nn.Module, mode: str, batch_size: int, device: torch.de
     run: Any = torch.compile(module) if mode == "on" else module
 
     def forward(images: torch.Tensor) -> Output:
-        with precision(device):
+        with precision(device, module):
             output: Output = run(images)
             return output
 

@@ -94,7 +94,7 @@ class TorchModel:
         with torch.inference_mode():
             for block in pixels.blocks(EVALUATION_BATCH):
                 images = self._normaliser(block).contiguous(memory_format=torch.channels_last)
-                with precision(self._device):
+                with precision(self._device, self.module):
                     output = self.module(images)
                 classes, ends = self._layout.probabilities(output)
                 here = slice(done, done + len(block))
@@ -121,7 +121,7 @@ class TorchModel:
 
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """Class probabilities (n, C) of prepared images."""
-        with torch.inference_mode(), precision(self._device):
+        with torch.inference_mode(), precision(self._device, self.module):
             return self._layout.probabilities(self.module(images))[0]
 
     def save(self, folder: Path) -> None:

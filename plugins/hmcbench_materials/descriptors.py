@@ -87,49 +87,47 @@ def statistics(amounts: np.ndarray, table: np.ndarray, *, exact: bool = False) -
     """
     made = np.empty((len(amounts), len(STATISTICS), table.shape[1]))
     with np.errstate(all="ignore"):  # powers, logarithms and inverses of zeros and negative values
-        inverse, logarithm = 1 / table, np.log(table)
+        summands = np.stack([table, 1 / table, np.log(table)], axis=1)
         for first in range(0, len(amounts), BLOCK):
             block = slice(first, first + BLOCK)
-            _fill(made[block], amounts[block], table, inverse, logarithm, exact)
+            _fill(made[block], amounts[block], summands, exact)
     return made.reshape(len(amounts), -1)
 
 
-def _fill(
-    made: np.ndarray,
-    amounts: np.ndarray,
-    table: np.ndarray,
-    inverse: np.ndarray,
-    logarithm: np.ndarray,
-    exact: bool,
-) -> None:
-    """Write the statistics (n, 7, P) of some rows."""
+def _fill(made: np.ndarray, amounts: np.ndarray, summands: np.ndarray, exact: bool) -> None:
+    """Write the statistics (n, 7, P) of some rows; ``summands`` (118, 3, P) are x, 1 / x and log x."""
+    mean, total_of, spread, gmean, hmean, highest, lowest = (made[:, k] for k in range(len(STATISTICS)))
     rows, places = np.nonzero(amounts > 0)
     counts = np.bincount(rows, minlength=len(amounts))
     ends = np.concatenate([[0], np.cumsum(counts)])
-    values, weights = table[places], amounts[rows, places]  # of all rows' elements, one after the other
+    values, weights = summands[places, 0], amounts[rows, places]  # of all rows' elements, in a row
     sparse = csr_array((weights, places, ends), shape=amounts.shape)
     members = csr_array((np.ones(len(rows)), np.arange(len(rows)), ends))
     total = (members @ weights)[:, None]
-    summed = sparse @ table
-    mean = summed / total
-    away = values - mean[rows]
-    away *= away
-    away *= (weights / total[rows, 0])[:, None]
+    sums = (sparse @ summands.reshape(len(summands), -1)).reshape(len(amounts), *summands.shape[1:])
+    total_of[:] = sums[:, 0]
+    np.divide(sums[:, 0], total, out=mean)
+    np.divide(total, sums[:, 1], out=hmean)
     if exact:  # as XenonPy computes it
-        gmean = np.power(_fold(np.multiply, values ** weights[:, None], ends, counts), 1 / total)
+        product = np.empty_like(gmean)
+        _fold(np.multiply, values ** weights[:, None], ends, counts, product)
+        np.power(product, 1 / total, out=gmean)
     else:
-        gmean = np.exp((sparse @ logarithm) / total)
-    highest, lowest = (_fold(f, values, ends, counts) for f in (np.maximum, np.minimum))
-    parts = (mean, summed, members @ away, gmean, total / (sparse @ inverse), highest, lowest)
-    for k, part in enumerate(parts):
-        made[:, k] = part
+        np.exp(sums[:, 2] / total, out=gmean)
+    _fold(np.maximum, values, ends, counts, highest)
+    _fold(np.minimum, values, ends, counts, lowest)
+    values -= mean[rows]
+    values *= values
+    values *= (weights / total[rows, 0])[:, None]
+    spread[:] = members @ values
 
 
-def _fold(function: np.ufunc, values: np.ndarray, ends: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _fold(
+    function: np.ufunc, values: np.ndarray, ends: np.ndarray, counts: np.ndarray, out: np.ndarray
+) -> None:
     """``function`` over the elements of every row; ``reduceat`` does the same, many times slower."""
     starts = ends[:-1]
-    folded: np.ndarray = values[starts]
+    out[:] = values[starts]
     for k in range(1, counts.max(initial=1)):
         longer = np.flatnonzero(counts > k)
-        folded[longer] = function(folded[longer], values[starts[longer] + k])
-    return folded
+        out[longer] = function(out[longer], values[starts[longer] + k])

@@ -15,6 +15,7 @@ from hmcbench.errors import PluginError
 from hmcbench.interfaces import Dataset, Run, Task
 from hmcbench.testing import assert_batch_independent, fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import Recipe, TorchModel, data, level_sizes
+from hmcbench.torchkit.numerics import precision
 
 pytestmark = pytest.mark.torch
 QUICK = Recipe(epochs=12, batch_size=16, learning_rate=2e-2, augment="none", level_weights="")
@@ -67,7 +68,8 @@ def test_one_tensor_of_class_logits_is_one_sigmoid_per_class(images: Callable[..
     assert scores.stop is None
     assert level_accuracy(dataset, scores.values, 2) > 0.8
     x = torch.from_numpy(dataset.views["pixels"][:1].copy()).unsqueeze(1)
-    expected = model.module(model._normaliser(x)).sigmoid()
+    with precision(torch.device("cpu"), model.module):
+        expected = model.module(model._normaliser(x)).float().sigmoid()
     np.testing.assert_allclose(scores.values[:1], expected.detach().numpy(), atol=1e-6)
 
 
