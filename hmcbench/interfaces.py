@@ -179,8 +179,8 @@ class MetricSpec(Spec):
         low, high: the bounds that every value obeys; ``None`` for unbounded.
         decided: whether it reads decisions; then ``<name>_coherent`` is reported too.
         paths: the tasks it is defined for.
-        slow: ``"module:name"`` of a plain, slow version of the same metric, called in the same way;
-            ``hmcbench plugin check`` compares the two. Empty if there is none.
+        slow: ``"module:name"`` (or the function) of a plain, slow version of the same metric, called
+            in the same way; ``hmcbench plugin check`` compares the two. Empty if there is none.
     """
 
     over: Literal["", "levels", "classes"] = ""
@@ -190,7 +190,7 @@ class MetricSpec(Spec):
     high: float | None = 1.0
     decided: bool = True
     paths: tuple[str, ...] = ("single", "multiple")
-    slow: str = ""
+    slow: str | Callable[..., Any] = ""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -1,5 +1,8 @@
 """Loads plugins one by one, isolates a broken one, keeps provenance.
 
+hmcbench's own come first, so no stranger can take a name of theirs. What a stranger's import or hook
+may do to the rest is in :mod:`hmcbench.guard`.
+
 ``HMCBENCH_PLUGINS=builtin`` leaves every plugin out that is not part of hmcbench itself, so that
 tests are hermetic; ``HMCBENCH_PLUGINS=none`` loads none at all.
 """
@@ -7,6 +10,7 @@ tests are hermetic; ``HMCBENCH_PLUGINS=none`` loads none at all.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +26,10 @@ SWITCH = "HMCBENCH_PLUGINS"
 
 @dataclass
 class Plugin:
-    """One entry point: where it came from, and why it is not in use (``error``), if so."""
+    """One entry point: where it came from, and why all or part of it is not in use (``error``), if so.
+
+    ``seconds`` is what its import and its hooks took; measured of strangers only.
+    """
 
     name: str
     distribution: str
@@ -30,10 +37,20 @@ class Plugin:
     module: str
     error: str = ""
     hooks: tuple[str, ...] = field(default=())
+    seconds: float = 0.0
 
     @property
     def builtin(self) -> bool:
         return self.distribution == "hmcbench"
+
+    @property
+    def slow(self) -> bool:
+        """Whether every command waits for it for a second or more."""
+        return self.seconds >= 1
+
+    def blame(self, problem: str) -> None:
+        """Add a problem to those that are known."""
+        self.error = f"{self.error}; {problem}" if self.error else problem
 
 
 class Manager:
@@ -51,9 +68,12 @@ class Manager:
             raise BadInput(f"{SWITCH}={mode!r}", allowed="allowed: all, builtin, none")
         if mode == "none":
             return
-        for point in entry_points(GROUP):
-            if mode == "all" or point.distribution == "hmcbench":
-                self._load(Plugin(point.name, point.distribution, point.version, point.value), point)
+        points = entry_points(GROUP)
+        own = [p for p in points if p.distribution == "hmcbench"]
+        for point in own + [p for p in points if mode == "all" and p.distribution != "hmcbench"]:
+            texts = (point.name, point.distribution, point.version, point.value)
+            self._load(Plugin(*map(printable, texts)), point)
+        self.plugins.sort(key=lambda plugin: plugin.name)
 
     def _load(self, plugin: Plugin, point: EntryPoint) -> None:
         twin = next((p for p in self.plugins if p.name == plugin.name and not p.error), None)
@@ -63,12 +83,7 @@ class Manager:
         if twin is not None:
             plugin.error = f"the name is taken by {twin.distribution} ({twin.module})"
             return
-        try:
-            self.register(point.load(), plugin)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # an import may raise anything, SystemExit included
-            plugin.error = _one_line(error)
+        _isolated(plugin, "", lambda: self.register(point.load(), plugin))
 
     def register(self, module: Any, plugin: Plugin | None = None) -> Plugin:
         """Register a module or object as a plugin; raises PluginValidationError if it misfits."""
@@ -88,18 +103,39 @@ class Manager:
         return plugin
 
     def calls(self, hook: str) -> list[tuple[Plugin, Any]]:
-        """(plugin, result) per implementation; one that raises is marked and left out."""
-        by_name = {p.name: p for p in self.plugins}
+        """(plugin, result) per implementation, our own first; one that raises is marked and left out."""
+        by_name = {p.name: p for p in self.plugins if not p.error or p.hooks}
         results: list[tuple[Plugin, Any]] = []
         impls = getattr(self.pm.hook, hook).get_hookimpls()
-        for impl in sorted(impls, key=lambda i: i.plugin_name):
+        for impl in sorted(impls, key=lambda i: (not by_name[i.plugin_name].builtin, i.plugin_name)):
             plugin = by_name[impl.plugin_name]
-            try:
-                results.append((plugin, impl.function()))
-            except Exception as error:
-                plugin.error = f"{hook} raised {_one_line(error)}"
+            found = _isolated(plugin, f"{hook} raised ", impl.function)
+            if found is not None:
+                results.append((plugin, found[0]))
         return results
 
 
+def _isolated(plugin: Plugin, prefix: str, call: Callable[[], Any]) -> tuple[Any] | None:
+    """What a call returns, or None after the plugin has been marked with what it raised."""
+    try:
+        if plugin.builtin or plugin.distribution == "-":  # our own, or an object of a test
+            return (call(),)
+        from hmcbench.guard import guarded  # a cost that only strangers bring
+
+        with guarded(plugin):
+            return (call(),)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # an import may raise anything, SystemExit included
+        plugin.blame(prefix + _one_line(error))
+        return None
+
+
+def printable(text: str) -> str:
+    """Without what could write elsewhere on a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    told = error.args[0] if type(error).__name__ == "TooSlow" else f"{type(error).__name__}: {error}"
+    return printable(" ".join(told.split()))[:300]

@@ -26,7 +26,7 @@ from hmcbench.interfaces import (
     SuiteSpec,
     Value,
 )
-from hmcbench.manager import Manager, Plugin
+from hmcbench.manager import Manager, Plugin, printable
 
 KINDS: dict[str, type[Any]] = {
     "datasets": DatasetSpec,
@@ -123,13 +123,15 @@ class Registry:
 
     def _add_all(self, kind: str, plugin: Plugin, specs: Any) -> None:
         if not isinstance(specs, (list, tuple)):
-            plugin.error = f"hmcbench_{kind} returned {type(specs).__name__}, not a list"
+            plugin.blame(f"hmcbench_{kind} returned {type(specs).__name__}, not a list")
             return
         for spec in specs:
             try:
                 self.add(kind, spec, plugin)
             except PluginError as error:
-                plugin.error = str(error)
+                plugin.blame(str(error).rstrip("."))
+            except Exception as error:  # a spec of wrong types fails anywhere
+                plugin.blame(f"hmcbench_{kind} returned a spec that cannot be read ({type(error).__name__})")
 
     def add(self, kind: str, spec: Any, plugin: Plugin) -> None:
         """Add one spec; raises PluginError when it misfits or its name is taken."""
@@ -137,6 +139,12 @@ class Registry:
             raise PluginError(
                 f"hmcbench_{kind} returned a {type(spec).__name__}, not a {KINDS[kind].__name__}"
             )
+        if not plugin.builtin:
+            from hmcbench.speccheck import misfit  # a cost that only strangers bring
+
+            wrong = misfit(spec)
+            if wrong:
+                raise PluginError(printable(f"{kind[:-1]} {spec.name!r}: {wrong}"))
         pattern = _METRIC_NAME if kind == "metrics" else _NAME
         if not pattern.match(spec.name):
             raise PluginError(f"{kind[:-1]} name {spec.name!r} is not allowed", allowed=pattern.pattern)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import site
+import subprocess
+import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,3 +60,49 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(stop.value.code, out, err)
 
     return call
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A folder, and a search path that begins with an environment of its own: ``shell("pip list")``."""
+
+    folder: Path
+    programs: Path
+
+    def __call__(self, line: str) -> str:
+        """What a line that ends well prints."""
+        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "HMCBENCH_PLUGINS")}
+        environment["PATH"] = f"{self.programs}{os.pathsep}{environment['PATH']}"
+        done = subprocess.run(
+            line, shell=True, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Shell]:
+    """``fresh(folder)``: a shell in that folder, with hmcbench, pytest and a ``pip`` that needs no network.
+
+    What this environment has is seen through a ``.pth`` file; what is installed stays in the new one.
+    """
+    uv = pytest.importorskip("uv", reason="uv installs the plugins").find_uv_bin()
+    pytest.importorskip("hatchling", reason="hatchling builds the plugins")
+    base = tmp_path_factory.mktemp("environment")
+    venv.create(base, with_pip=False)
+    programs = base / "bin"
+    python = programs / "python"
+    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    purelib = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    outer = "".join(f"import site; site.addsitedir({p!r})\n" for p in site.getsitepackages())
+    (Path(purelib) / "outer.pth").write_text(outer, encoding="utf-8")
+    offline = f"--python {python} --quiet --offline --no-deps --no-build-isolation"
+    scripts = {
+        "hmcbench": f'{python} -c "from hmcbench.cli import main; main()" "$@"',
+        "pytest": f'{python} -m pytest "$@"',
+        "pip": f'test "$1" = install && shift && exec {uv} pip install {offline} "$@"',
+    }
+    for name, line in scripts.items():
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    return lambda folder: Shell(folder, programs)

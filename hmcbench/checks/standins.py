@@ -68,7 +68,7 @@ def stand_in(subject: Subject, wanted: Sequence[str], shape: str) -> Dataset:
         Skip: no installed dataset and no featurizer has such a view, or a library is missing.
     """
     base = tiny(shape)
-    views = dict(base.views)
+    views, asked = dict(base.views), {}
     for text in wanted:
         for plan in _plans(subject, fill(text, subject.params), views):
             if plan.source not in views:
@@ -78,7 +78,8 @@ def stand_in(subject: Subject, wanted: Sequence[str], shape: str) -> Dataset:
                 own = plan.source in base.views  # such rows belong to the shape, borrowed ones to none
                 key = ("view", " > ".join(map(str, plan.steps)), shape if own else "")
                 views[plan.name] = subject.keep(key, make)
-    return replace(base, views=views)
+            asked[plan.name] = views[plan.name]
+    return replace(base, views=asked)  # as the runner does: what was asked for, and nothing else
 
 
 def _plans(subject: Subject, text: str, views: Mapping[str, Any]) -> list[ViewPlan]:

@@ -72,10 +72,13 @@ def system() -> list[dict[str, Any]]:
 def plugins() -> list[dict[str, Any]]:
     """One line per plugin; a broken one is named with its reason."""
     registry = default_registry()
-    return [
-        check(f"plugin {p.name}", not p.error, p.error or f"{p.distribution} {p.version}")
-        for p in registry.manager.plugins
-    ]
+    found = []
+    for p in registry.manager.plugins:
+        slow = f"; every command waits {p.seconds:.1f} s for it" if p.slow else ""
+        found.append(
+            check(f"plugin {p.name}", not p.error, (p.error or f"{p.distribution} {p.version}") + slow)
+        )
+    return found
 
 
 def libraries() -> list[dict[str, Any]]:

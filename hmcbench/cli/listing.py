@@ -53,7 +53,7 @@ def _plugins(registry: Registry) -> list[dict[str, Any]]:
             "plugin": p.name,
             "package": f"{p.distribution} {p.version}",
             "hooks": ", ".join(h.removeprefix("hmcbench_") for h in p.hooks),
-            "status": f"broken: {p.error}" if p.error else "ok",
+            "status": f"broken: {p.error}" if p.error else f"slow: {p.seconds:.1f} s" if p.slow else "ok",
         }
         for p in registry.manager.plugins
     ]

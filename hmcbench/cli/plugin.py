@@ -25,6 +25,37 @@ def plugin_command() -> None:
     """Write a new plugin, check one that is installed."""
 
 
+@plugin_command.command("new")
+@click.argument("name")
+@click.option(
+    "--kind",
+    required=True,
+    type=click.Choice(["dataset", "model", "metric", "featurizer", "suite"]),
+    help="What it brings.",
+)
+@click.option(
+    "--into", default=".", show_default=True, metavar="FOLDER", help="The folder that gets the new one."
+)
+def new_command(name: str, kind: str, into: str) -> None:
+    """Write the package NAME: a plugin that can be installed, tested and run as it is.
+
+    \b
+    Example:
+      hmcbench plugin new my-model --kind model
+      pip install -e my-model
+    """
+    from pathlib import Path
+
+    from hmcbench.skeletons import write
+
+    files = write(default_registry(), name, kind, Path(into))
+    folder = name if into == "." else f"{into.rstrip('/')}/{name}"
+    click.echo(f"wrote {folder}: {', '.join(map(str, files))}")
+    suite = name if kind == "suite" else f"{folder}/example.toml"
+    click.echo(f"next:\n  pip install -e {folder}\n  hmcbench plugin check {name}")
+    click.echo(f"  hmcbench run --suite {suite}")
+
+
 @plugin_command.command("check")
 @click.argument("name", default="")
 @click.option("--spec", "only", multiple=True, metavar="SPEC", help="Only this model, dataset, ...")

@@ -164,7 +164,7 @@ def spec(factory: Any = Right, **changes: Any) -> ModelSpec:
 
 SHAPES = models.SHAPES
 WRONG: dict[str, tuple[ModelSpec, str]] = {
-    "says what it is": (spec(summary="two\nlines"), "one line"),
+    "says what it is": (spec(summary=" "), "one line"),
     "parameters within their bounds": (spec(params={"k": Param(0, "neighbours", low=1)}), "at least 1"),
     "the factory exists": (spec("hmcbench.testing:nothing_there"), "nothing_there"),
     "travels to a worker": (spec(), "not the path"),

@@ -23,7 +23,7 @@ from hmcbench.testing import tiny_dataset
 COMMON: dict[str, Any] = {"name": "wrong", "version": "1", "summary": "one line"}
 BAD_PARAM = {"params": {"k": Param(0, "neighbours", low=1)}}
 COMMON_WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "says what it is": ({"summary": "two\nlines"}, "one line"),
+    "says what it is": ({"summary": " "}, "one line"),
     "parameters within their bounds": (BAD_PARAM, "at least 1"),
     "the factory exists": ({"factory": "hmcbench.testing:nothing_there"}, "nothing_there"),
 }
@@ -274,7 +274,7 @@ def test_wrong_suites(
     (tmp_path / package).mkdir()
     (tmp_path / package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    summary = "two\nlines" if "says" in name else "one line"
+    summary = " " if "says" in name else "one line"
     spec = SuiteSpec(name="wrong", summary=summary, source=f"{package}:wrong.toml")
     (tmp_path / package / "wrong.toml").write_text(text)
     found = outcome("suites", name, spec)

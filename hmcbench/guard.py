@@ -1,0 +1,73 @@
+"""Limits what a stranger's plugin can do to the rest while it is imported or asked for its specs.
+
+It gets ``LIMIT_S`` seconds, prints to standard error (so that ``--json`` stays JSON), and the working
+directory is put back. This guards against mistakes, not against malice: a plugin is a program that runs
+as you. The time limit is an alarm signal. It costs nothing where there is no stranger, and cannot work
+on Windows, outside the main thread, where an alarm is running already, or while C code does not return.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hmcbench.manager import Plugin
+
+LIMIT_S = 10.0
+AGAIN_S = 0.5  # the alarm comes again, for who swallows exceptions and goes on
+
+
+class TooSlow(BaseException):
+    """Raised into a plugin whose time is over; no ``except Exception`` of it catches this."""
+
+
+@contextmanager
+def guarded(plugin: Plugin) -> Iterator[None]:
+    """Around one import or one hook of ``plugin``; adds what it took to ``plugin.seconds``.
+
+    Raises:
+        TooSlow: all calls together took more than ``LIMIT_S``.
+    """
+    out, began, armed = sys.stdout, time.perf_counter(), None
+    try:
+        where = os.getcwd()  # noqa: PTH109 (as it is)
+    except OSError:  # a folder that is gone
+        where = ""
+    sys.stdout = sys.stderr
+    try:
+        armed = _arm(LIMIT_S - plugin.seconds)
+        yield
+    finally:
+        try:
+            if armed is not None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, armed)
+        finally:
+            sys.stdout = out
+            plugin.seconds += time.perf_counter() - began
+            if where:
+                os.chdir(where)
+
+
+def _arm(seconds: float) -> Any:
+    """Set the alarm; the handler to put back, or None where there can be no alarm."""
+    if not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
+        return None
+    try:
+        previous = signal.signal(signal.SIGALRM, _stop)
+    except ValueError:  # not the main thread
+        return None
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), AGAIN_S)
+    return previous if previous is not None else signal.SIG_DFL
+
+
+def _stop(_number: int, _frame: Any) -> None:
+    raise TooSlow(
+        f"its import and hooks take more than {LIMIT_S:g} s; HMCBENCH_PLUGINS=builtin leaves strangers out"
+    )

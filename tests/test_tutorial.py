@@ -1,0 +1,54 @@
+"""docs/tutorial.md, executed line by line in a fresh environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TEXT = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text(encoding="utf-8")
+MOST_LINES = 40
+
+
+def parts() -> list[tuple[str, str, str]]:
+    """(file, language, text) of every block; the file is the one that the section begins with."""
+    found = []
+    for section in TEXT.split("\n## "):
+        file = re.search(r"^`([^`]+\.py)`", section, re.MULTILINE)
+        for language, text in re.findall(r"^```(sh|python)\n(.*?)^```", section, re.DOTALL | re.MULTILINE):
+            found.append((file[1] if file else "", language, text))
+    return found
+
+
+def code() -> list[str]:
+    """The lines that the author writes."""
+    return [
+        line for _, kind, text in parts() if kind == "python" for line in text.splitlines() if line.strip()
+    ]
+
+
+def test_it_takes_at_most_forty_lines() -> None:
+    assert 20 < len(code()) <= MOST_LINES
+    assert [kind for _, kind, _ in parts()] == ["sh", "python", "python", "python", "sh", "sh"]
+
+
+@pytest.mark.slow
+def test_every_line_works(fresh: Callable[[Path], Any], tmp_path: Path) -> None:
+    shell = fresh(tmp_path)
+    printed = []
+    for path, kind, text in parts():
+        if kind == "python":
+            assert (tmp_path / path).is_file(), f"{path} is not what plugin new wrote"
+            (tmp_path / path).write_text(text, encoding="utf-8")
+        else:
+            printed += [shell(line) for line in text.splitlines()]
+    assert "1 passed" in printed[2]
+    assert " checks ran, 0 failed" in printed[3]
+    assert "grain-trees" in printed[-1]
+    board = (tmp_path / "runs" / "sem-failure" / "leaderboard.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in board.splitlines() if line.startswith("|")]
+    ranks = {row[2].strip(): row[1].strip() for row in rows[:4]}
+    assert (ranks["grain-trees"], ranks["prior"]) == ("1", "2")
