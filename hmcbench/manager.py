@@ -71,8 +71,8 @@ class Manager:
         points = entry_points(GROUP)
         own = [p for p in points if p.distribution == "hmcbench"]
         for point in own + [p for p in points if mode == "all" and p.distribution != "hmcbench"]:
-            texts = (point.name, point.distribution, point.version, point.value)
-            self._load(Plugin(*map(printable, texts)), point)
+            name, distribution, version, module = map(printable, point)
+            self._load(Plugin(name, distribution, version, module), point)
         self.plugins.sort(key=lambda plugin: plugin.name)
 
     def _load(self, plugin: Plugin, point: EntryPoint) -> None:

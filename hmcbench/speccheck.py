@@ -76,7 +76,8 @@ def _literals(spec: Any) -> str:
 
 def _nested(spec: Any) -> str:
     """Parameters and profiles."""
-    for name, param in getattr(spec, "params", {}).items():
+    params: Mapping[Any, Any] = getattr(spec, "params", {})
+    for name, param in params.items():
         if not (isinstance(name, str) and name.isidentifier()):
             return f"the parameter {name!r} is no keyword"
         if not isinstance(param, Param):
