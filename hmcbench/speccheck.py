@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 from hmcbench.interfaces import PROFILES, Param
 
@@ -82,7 +82,7 @@ def _nested(spec: Any) -> str:
             return f"the parameter {name!r} is no keyword"
         if not isinstance(param, Param):
             return f"the parameter {name} is {_shown(param)}, not a Param"
-        if not isinstance(param.default, _TYPES):
+        if not isinstance(cast(Any, param.default), _TYPES):
             return f"the default of {name} is {_shown(param.default)}, not a number, text, bool or None"
         if not (_is_text(param.help) and _is_number(param.low) and _is_number(param.high)):
             return f"the help or the bounds of {name} are of the wrong type"
