@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hmcbench.cli import INTERRUPTED
-from hmcbench.cli.common import pairs
+from hmcbench.cli.common import number, pairs
 from hmcbench.errors import BadInput, unknown
 from hmcbench.registry import default_registry
 
 if TYPE_CHECKING:
+    from hmcbench.plan import Choices
     from hmcbench.records import Record
     from hmcbench.reproduce.compare import Planned, Result
     from hmcbench.reproduce.tables import PublishedRow, PublishedTable
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 )
 @click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
 @click.option("--jobs", default=1, type=click.IntRange(1, 256), show_default=True, help="Cells side by side.")
+@click.option(
+    "--timeout",
+    default=0.0,
+    type=click.FloatRange(0, 1e9),
+    callback=number,
+    metavar="S",
+    help="Seconds per cell; 0: the profile's.",
+)
 @click.option("--rerun", type=click.Choice(["missing", "failed", "all"]), default="missing")
 @click.option("--out", default="runs", type=click.Path(file_okay=False, path_type=Path), show_default=True)
 @click.option(
@@ -41,6 +50,7 @@ def reproduce_command(
     splits: int,
     device: str,
     jobs: int,
+    timeout: float,
     rerun: str,
     out: Path,
     output: Path | None,
@@ -53,6 +63,7 @@ def reproduce_command(
     Example:
       hmcbench reproduce 3 --data nims-steel=nims_fatigue
     """
+    from hmcbench.plan import Choices
     from hmcbench.reproduce.tables import find_table, known_tables
 
     registry = default_registry()
@@ -65,7 +76,8 @@ def reproduce_command(
     found = find_table(registry, table)
     rows = _rows(found, patterns)
     given = pairs("--data", data, "NAME=PATH")
-    return _run(found, rows, given, splits, device, jobs, rerun, out, output)
+    choices = Choices(data=given, splits=splits, time_limit=timeout)
+    return _run(found, rows, choices, device, jobs, rerun, out, output)
 
 
 def _rows(table: PublishedTable, patterns: Sequence[str]) -> list[PublishedRow]:
@@ -78,8 +90,7 @@ def _rows(table: PublishedTable, patterns: Sequence[str]) -> list[PublishedRow]:
 def _run(
     table: PublishedTable,
     rows: Sequence[PublishedRow],
-    data: dict[str, str],
-    splits: int,
+    choices: Choices,
     device: str,
     jobs: int,
     rerun: str,
@@ -89,16 +100,15 @@ def _run(
     from hmcbench import runner
     from hmcbench.cli import live
     from hmcbench.cli.run import check_device
-    from hmcbench.plan import Choices
     from hmcbench.records import slug
     from hmcbench.reproduce import compare, figures
 
     check_device(device)
     registry = default_registry()
     try:
-        planned = compare.plan_table(table, registry, Choices(data=data, splits=splits), rows)
+        planned = compare.plan_table(table, registry, choices, rows)
     except BadInput:
-        if data or not table.not_public:
+        if choices.data or not table.not_public:
             raise
         result = compare.untestable(table, rows, table.not_public)
         return _show(result, out / slug(Path(table.suite).stem), output, [], 0)

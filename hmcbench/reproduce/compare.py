@@ -84,9 +84,11 @@ def plan_table(
     models = tuple(dict.fromkeys(row.model for row in rows if row.label in labels))
     if not models:
         raise BadInput(f"no model of table {table.name} is installed", hint="hmcbench list models")
-    chosen = replace(
-        choices, profile=profile, models=models, datasets=(table.dataset,) if table.dataset else ()
-    )
+    if not table.dataset:  # further data sets of the suite are not the paper's
+        suite = replace(suite, datasets=suite.datasets[:1])
+    datasets = (table.dataset,) if table.dataset else ()
+    # one seed: what varies is the division, as in the paper; another seed of a split is no other split
+    chosen = replace(choices, profile=profile, models=models, datasets=datasets, seeds=choices.seeds or 1)
     plan = make_plan(suite, registry, chosen)
     refused = {pair.model: pair.reason for pair in plan.not_applicable}
     reasons |= {row.label: refused[row.model] for row in rows if row.model in refused}

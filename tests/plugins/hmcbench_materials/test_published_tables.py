@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from hmcbench.errors import BadInput
+from hmcbench.plan import Choices
 from hmcbench.registry import default_registry
+from hmcbench.reproduce.compare import plan_table
 from hmcbench.reproduce.tables import find_table, inconsistencies, known_tables
 from hmcbench.suites import load_suite
 
@@ -57,6 +59,13 @@ def test_what_does_not_add_up_in_table_6() -> None:
     notes = " ".join(find_table(default_registry(), "6").notes)
     assert "208" in notes
     assert 208 + 1241 + 510 == 1959 != 6471 // 3
+
+
+def test_table_6_is_of_random_divisions_alone_each_run_once() -> None:
+    table = find_table(default_registry(), "6")
+    planned = plan_table(table, default_registry(), Choices(splits=2), table.rows[1:2])
+    cells = [(cell.record["dataset"]["reference"], cell.fold, cell.seed) for cell in planned.plan.cells]
+    assert cells == [("metallic-glass", 0, 0), ("metallic-glass", 1, 0)]
 
 
 def test_without_the_srim_data_table_5_says_so(cli: Callable[..., Any], tmp_path: Path) -> None:
