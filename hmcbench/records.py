@@ -11,8 +11,8 @@ import json
 import os
 import re
 import shutil
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,9 +69,13 @@ def records_dir(out: Path, suite: str) -> Path:
     return out / slug(suite) / "records"
 
 
-def begin(folder: Path, key: str) -> Path:
-    """An empty temporary folder for the cell ``key``, beside the records."""
-    temporary = folder / f".part-{key[:16]}-{os.getpid()}"
+def begin(folder: Path, key: str, owner: str = "") -> Path:
+    """An empty temporary folder for the cell ``key``, beside the records.
+
+    Args:
+        owner: of a run that shares the folder with others (see :mod:`hmcbench.locks`); else the process.
+    """
+    temporary = folder / f".part-{key[:16]}-{owner or os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     return temporary
@@ -81,11 +85,12 @@ def commit(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
     """Write ``record.json`` into ``temporary`` and rename it to its final name.
 
     An earlier record of the same key (a failure that is run again) is moved aside first and
-    removed last, so that a kill leaves the old record, the new one, or at worst none: never two.
+    removed last. A kill leaves the old record or the new one; where it comes between the two
+    renames, the old one comes back with the next :func:`sweep`.
     """
     write_atomic(temporary / JSON, dump(data))
     final = folder / folder_name(data)
-    aside = folder / f".old-{final.name}-{os.getpid()}"
+    aside = folder / f".old-{final.name}-{temporary.name.rpartition('-')[2]}"
     if final.exists():
         final.rename(aside)
     temporary.rename(final)
@@ -150,16 +155,34 @@ def read_all(root: Path) -> list[Record]:
     return found
 
 
-def sweep(folder: Path, older_than_s: float = 3600.0) -> None:
-    """Remove what killed runs left behind: temporary folders whose process is gone, or old ones."""
+def sweep(folder: Path, dead: Callable[[str], bool]) -> None:
+    """Tidy up after runs that were killed: remove what is half made, put back what was moved aside.
+
+    Args:
+        dead: whether the owner of a temporary folder is known to be dead.
+    """
     for path in folder.glob(".[po]*-*"):
-        pid = path.name.rpartition("-")[2]
-        alive = pid.isdigit() and Path(f"/proc/{pid}").exists() if Path("/proc").is_dir() else False
-        if not alive or time.time() - path.stat().st_mtime > older_than_s:
-            shutil.rmtree(path, ignore_errors=True)
+        if dead(path.name.rpartition("-")[2]):
+            _discard(path)
 
 
-def sweep_own(folder: Path) -> None:
-    """Remove the temporary folders of this process: another runner may be at work beside it."""
-    for path in folder.glob(f".[po]*-{os.getpid()}"):
-        shutil.rmtree(path, ignore_errors=True)
+def sweep_own(folder: Path, owner: str) -> None:
+    """Remove the temporary folders of one run: another may be at work beside it."""
+    for path in folder.glob(f".[po]*-{owner}"):
+        _discard(path)
+
+
+def sweep_cell(folder: Path, key: str) -> None:
+    """Remove the temporary folders of a cell, whoever made them: for the one who holds its lock."""
+    for path in folder.glob(f".[po]*-{key[:16]}-*"):
+        _discard(path)
+
+
+def _discard(path: Path) -> None:
+    if path.name.startswith(".old-"):
+        final = path.with_name(path.name.removeprefix(".old-").rpartition("-")[0])
+        if not final.exists():  # killed between the two renames of a commit
+            with suppress(OSError):
+                path.rename(final)
+            return
+    shutil.rmtree(path, ignore_errors=True)

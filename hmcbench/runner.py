@@ -6,23 +6,36 @@ knows how a cell is executed (executors/) or what happens inside one (cell.py).
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from hmcbench import records, resources, worker
+from hmcbench.budget import Budget, seconds_taken
 from hmcbench.cache import write_atomic
 from hmcbench.errors import BadInput
 from hmcbench.executors.local import Event, Job, LocalExecutor
+from hmcbench.executors.ray import RayExecutor
+from hmcbench.locks import Locks
 from hmcbench.plan import Cell, Plan
+from hmcbench.sharing import Shared, Stamp, stamp
 
 Rerun = Literal["missing", "failed", "all"]
 Observer = Callable[[Event, "records.Record | None"], None]
+LEAST_FREE = 100_000  # bytes; a worker that leaves less had no room for its result
+UNWRITABLE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOTDIR", "EEXIST")
+    if hasattr(errno, name)
+}
 
 
 @dataclass
@@ -34,12 +47,14 @@ class Outcome:
         done: records that stand now, of cells of this plan, in plan order.
         ran: how many of them this run made.
         interrupted: whether it was stopped before the end.
+        left_out: cells that the time budget had no room for.
     """
 
     folder: Path
     done: list[records.Record] = field(default_factory=list)
     ran: int = 0
     interrupted: bool = False
+    left_out: list[Cell] = field(default_factory=list)
 
     @property
     def failed(self) -> list[records.Record]:
@@ -70,83 +85,136 @@ def execute(
     *,
     device: str = "auto",
     jobs: int = 1,
+    per_gpu: int = 1,
     rerun: Rerun = "missing",
+    executor: str = "local",
+    budget: float = 0.0,
     observer: Observer = lambda _event, _record: None,
 ) -> Outcome:
-    """Run what is pending and return what stands. Ctrl-C or SIGTERM ends it in good order."""
+    """Run what is pending and return what stands. Ctrl-C or SIGTERM ends it in good order.
+
+    Args:
+        plan, out: what to run, and the folder for the records of all suites.
+        device, jobs, per_gpu: see :func:`slots`.
+        rerun: which cells are pending.
+        executor: ``local``, or ``ray`` for a cluster.
+        budget: seconds for all of it; 0 for no limit.
+        observer: told of everything that happens to a cell, with its record where there is one.
+    """
     folder = records.records_dir(out, plan.suite.name)
-    todo = pending(plan, out, rerun)
-    places = slots(device, jobs, todo)
-    make_folder(folder)
-    records.sweep(folder)
-    save_suite(plan, folder.parent)
+    before = stamps(plan.cells, folder)  # before it is decided what to run: see Shared
+    done = existing(plan, out)
+    todo = hungriest_first(pending(plan, out, rerun), done)
+    if executor == "local":
+        places = slots(device, jobs, todo, per_gpu)
+    limit = Budget(budget, seconds_taken(done)) if budget else None
+    preload = tuple(dict.fromkeys(name for cell in todo for name in cell.preload))
+    threads = max((cell.threads for cell in todo), default=1)
+
+    def made() -> LocalExecutor | RayExecutor:
+        if executor == "ray":
+            return RayExecutor(device, preload, threads)
+        return LocalExecutor(places, preload, threads)
+
     outcome = Outcome(folder.parent)
-    if todo:
-        git = resources.git_revision()
-        preload = dict.fromkeys(name for cell in todo for name in cell.preload)
-        executor = LocalExecutor(places, tuple(preload), max(c.threads for c in todo))
-        events = executor.run(_jobs(grouped(todo), folder))
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        save_suite(plan, folder.parent)
+        if todo:
+            _run(todo, folder, made, before, outcome, observer, limit)
+    outcome.done = existing(plan, out)
+    if limit is not None:
+        standing = stamps(todo, folder)
+        outcome.left_out = [c for c in todo if standing.get(c.key) in (None, before.get(c.key))]
+    return outcome
+
+
+def _run(
+    todo: Sequence[Cell],
+    folder: Path,
+    made: Callable[[], LocalExecutor | RayExecutor],
+    before: Mapping[str, Stamp],
+    outcome: Outcome,
+    observer: Observer,
+    budget: Budget | None,
+) -> None:
+    """Run cells until all have a record, by whomever."""
+
+    def elsewhere(cell: Cell, record: records.Record) -> None:
+        observer(Event("elsewhere", Job(cell, record.path, record.path)), record)
+
+    git = resources.git_revision()
+    executor = made()  # first: a cluster that is not there should leave no trace
+    with Locks(folder.parent / "locks") as locks, _terminate_as_interrupt():
+        records.sweep(folder, locks.dead)
+        shared = Shared(todo, folder, locks, before, elsewhere, budget)
+        events = executor.run(shared.jobs(), budget.until if budget else math.inf)
         try:
-            with _terminate_as_interrupt():
-                for event in events:
-                    record = None
-                    if event.kind == "ended":
-                        record = finish(event, folder, git)
-                        outcome.ran += 1
-                    observer(event, record)
+            for event in events:
+                record = None
+                if event.kind == "ended":
+                    if not shared.ours(event.job):
+                        continue
+                    record = finish(event, folder, git)
+                    shared.release(event.job)
+                    outcome.ran += 1
+                    if budget is not None:
+                        budget.ended(event.job.cell, event.seconds)
+                observer(event, record)
         except KeyboardInterrupt:
             outcome.interrupted = True
         finally:
             events.close()
-    records.sweep_own(folder)
-    outcome.done = existing(plan, out)
-    return outcome
+            records.sweep_own(folder, locks.owner)
 
 
-def make_folder(folder: Path) -> None:
+def stamps(cells: Sequence[Cell], folder: Path) -> dict[str, Stamp]:
+    """What tells the records that stand now from later ones, by key."""
+    found = {c.key: stamp(folder / records.folder_name({**c.record, "key": c.key})) for c in cells}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """One clear line where a disk is full or a folder read-only; what was whole before stays whole."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".part-probe-0"
-        probe.mkdir(exist_ok=True)
-        probe.rmdir()
+        yield
     except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise BadInput(
-            f"{folder} cannot be written to ({error.strerror})", hint="--out DIR names another folder"
+            f"{folder} cannot be written to ({error.strerror})",
+            hint="make room, then type the same command again" if full else "--out DIR names another folder",
         ) from None
 
 
-def slots(device: str, jobs: int, cells: Sequence[Cell]) -> list[str]:
-    """The device of each slot: ``jobs`` on a CPU, one per GPU otherwise."""
+def hungriest_first(cells: Sequence[Cell], done: Sequence[records.Record]) -> list[Cell]:
+    """Cells by the memory that their like took, most first: they start while there is most room.
+
+    Cells of which nothing is known keep their place at the front.
+    """
+    took: dict[tuple[str, str], float] = {}
+    for record in done:
+        pair = record.data["dataset"]["name"], record.data["model"]["label"]
+        peak = (record.data.get("memory") or {}).get("peak_anon_mb") or 0.0
+        took[pair] = max(took.get(pair, 0.0), float(peak))
+    return sorted(cells, key=lambda cell: -took.get((cell.dataset, cell.label), math.inf))
+
+
+def slots(device: str, jobs: int, cells: Sequence[Cell], per_gpu: int = 1) -> list[str]:
+    """The device of each slot: ``jobs`` on a CPU, ``per_gpu`` on each GPU otherwise."""
     if device == "cpu":
         return ["cpu"] * jobs
     gpus = resources.cuda_devices()
     if device == "auto":
         wanted = gpus if any(c.accelerated for c in cells) else []
-        return [f"cuda:{gpu}" for gpu in wanted] or ["auto"] * jobs
+        return [f"cuda:{gpu}" for gpu in wanted] * per_gpu or ["auto"] * jobs
     index = device.partition(":")[2] or "0"
     if not index.isdigit() or int(index) >= len(gpus):
         have = ", ".join(f"cuda:{i}" for i in range(len(gpus))) or "no GPU is visible"
         raise BadInput(f"device {device!r} is not here", allowed=f"allowed: auto, cpu; found: {have}")
-    return [f"cuda:{gpus[int(index)]}"]
-
-
-def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Cells that are fitted together, in the place of the first of them; every other cell by itself."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(cell.group or cell.key, []).append(cell)
-    return list(groups.values())
-
-
-def _jobs(groups: Sequence[Sequence[Cell]], folder: Path) -> Iterator[list[Job]]:
-    """Jobs in plan order; a cell's folders are made when its turn comes."""
-    for cells in groups:
-        jobs = []
-        for cell in cells:
-            work = folder.parent / "work" / cell.key[:16]
-            work.mkdir(parents=True, exist_ok=True)
-            jobs.append(Job(cell, records.begin(folder, cell.key), work))
-        yield jobs
+    return [f"cuda:{gpus[int(index)]}"] * per_gpu
 
 
 def finish(event: Event, folder: Path, git: str | None) -> records.Record:
@@ -183,9 +251,13 @@ def read_result(event: Event) -> dict[str, Any]:
         return _failed(event.killed, "the cell used more memory than its limit")
     try:
         result: dict[str, Any] = json.loads((event.job.part / worker.RESULT).read_text(encoding="utf-8"))
-        return result
     except (OSError, ValueError):
-        pass
+        if shutil.disk_usage(event.job.part).free < LEAST_FREE:
+            raise OSError(errno.ENOSPC, "No space left on device") from None
+    else:
+        if result["cause"] == worker.DISK_FULL:  # no fault of the cell, and no record of it
+            raise OSError(errno.ENOSPC, result["message"])
+        return result
     if event.exit == -signal.SIGKILL:
         return _failed("out of memory", "killed by the system, most likely for want of memory")
     if event.exit is not None and event.exit < 0:

@@ -8,6 +8,7 @@ record; a worker that dies leaves a log and its exit status, which the runner tu
 from __future__ import annotations
 
 import csv
+import errno
 import faulthandler
 import os
 import signal
@@ -28,6 +29,7 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.plan import Cell
 
 RESULT, LOG = "result.json", "log.txt"
+DISK_FULL = "disk full"  # ends the run, so no record has this cause
 
 
 def main(
@@ -90,6 +92,8 @@ def failure(error: BaseException) -> dict[str, Any]:
         cause = "out of memory"
     elif isinstance(error, FloatingPointError):
         cause = "nan"
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        cause = DISK_FULL
     else:
         cause = "error"
     message = text if isinstance(error, HmcbenchError) else f"{name}: {text}" if text else name

@@ -40,6 +40,19 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
     click.echo(f"{len(todo)} to run, records go to {out / suite.name / 'records'}\n")
 
 
+def show_budget(todo: Sequence[Cell], done: Sequence[Record], seconds: float, jobs: int) -> None:
+    """What is expected to fit into the time, by what earlier cells took."""
+    if not seconds:
+        return
+    from hmcbench.budget import Budget, seconds_taken
+
+    fit, not_fit, unknown = Budget(seconds, seconds_taken(done)).forecast(todo, jobs)
+    click.echo(
+        f"budget {duration(seconds)}: by the records of their like, {fit} of these cells fit"
+        f" and {not_fit} do not; {unknown} are not known yet\n"
+    )
+
+
 class Silent:
     """Shows nothing."""
 
@@ -55,12 +68,9 @@ class Silent:
 
 def view(todo: Sequence[Cell], jobs: int, done: Sequence[Record] = ()) -> Silent:
     """The live table where there is a terminal, plain lines otherwise."""
-    took = {
-        (r.data["dataset"]["name"], r.data["model"]["label"]): float(r.data["timing"]["total_s"])
-        for r in done
-        if r.ok
-    }
-    left = TimeLeft(todo, jobs, took)
+    from hmcbench.budget import seconds_taken
+
+    left = TimeLeft(todo, jobs, seconds_taken(done))
     return Live(todo, left) if sys.stdout.isatty() else Lines(todo, left)
 
 
@@ -69,6 +79,8 @@ def feed(left: TimeLeft, event: Event, record: Record | None) -> None:
     cell = event.job.cell
     if event.kind == "started":
         left.started(cell)
+    elif event.kind == "elsewhere":
+        left.ended(cell, 0.0, ok=False)
     elif record is not None:
         left.ended(cell, event.seconds, record.ok)
     elif "phase" in event.message:
@@ -107,10 +119,8 @@ class Lines(Silent):
         elif record is not None:
             self._done += 1
             about = f", {left_text(self._left)}" if self._done < self._total else ""
-            click.echo(
-                f"end    {name}: {result_text(record)} ({duration(event.seconds)};"
-                f" {self._done} of {self._total}{about})"
-            )
+            took = "by another run" if event.kind == "elsewhere" else duration(event.seconds)
+            click.echo(f"end    {name}: {result_text(record)} ({took}; {self._done} of {self._total}{about})")
 
 
 class Live(Silent):

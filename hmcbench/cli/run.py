@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ from hmcbench.errors import BadInput
 from hmcbench.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.plan import Plan
+    from hmcbench.plan import Cell, Plan
     from hmcbench.runner import Outcome
 
+EXECUTORS = ("local", "ray", "slurm")
 MOST = 1000  # seeds, or splits: a slip of the finger must not plan a million cells
 
 
@@ -50,6 +52,26 @@ MOST = 1000  # seeds, or splits: a slip of the finger must not plan a million ce
 @click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
 @click.option(
     "--jobs", default=1, type=click.IntRange(1, 256), show_default=True, help="Cells side by side on a CPU."
+)
+@click.option(
+    "--per-gpu",
+    default=1,
+    type=click.IntRange(1, 64),
+    show_default=True,
+    help="Cells that share a GPU; timings suffer.",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(EXECUTORS),
+    default="local",
+    show_default=True,
+    help="Where cells run; slurm: --dry-run prints a script for sbatch.",
+)
+@click.option(
+    "--budget",
+    default="",
+    metavar="TIME",
+    help="Time for all of it, such as 30m or 1h30m; says what it leaves out.",
 )
 @click.option(
     "--timeout",
@@ -86,6 +108,7 @@ MOST = 1000  # seeds, or splits: a slip of the finger must not plan a million ce
 )
 @click.option("--out", default="runs", type=click.Path(file_okay=False, path_type=Path), show_default=True)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end and nothing else.")
 def run_command(**options: Any) -> int:
     """Run every dataset x model pairing of a suite and write its leaderboard.
@@ -99,30 +122,74 @@ def run_command(**options: Any) -> int:
       hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
     """
     from hmcbench import runner
+    from hmcbench.budget import parse_budget
     from hmcbench.cli import live
 
-    plan = make_plan(options)
+    budget = parse_budget(options["budget"]) if options["budget"] else 0.0
     check_device(options["device"])
+    check_together(options)
+    plan = make_plan(options)
     out: Path = options["out"]
     todo = runner.pending(plan, out, options["rerun"])
-    quiet = options["as_json"]
-    if not quiet:
+    done = runner.existing(plan, out)
+    if options["executor"] == "slurm":
+        click.echo(slurm_script(todo, options), nl=False)
+        return 0
+    silent = options["as_json"] or options["quiet"]
+    if not silent:
         live.show_plan(plan, todo, out)
+        live.show_budget(todo, done, budget, options["jobs"])
     if options["dry_run"]:
-        if quiet:
+        if options["as_json"]:
             click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
         return 0
-    view = live.Silent() if quiet else live.view(todo, options["jobs"], runner.existing(plan, out))
+    view = live.Silent() if silent else live.view(todo, options["jobs"], done)
     with view:
         outcome = runner.execute(
             plan,
             out,
             device=options["device"],
             jobs=options["jobs"],
+            per_gpu=options["per_gpu"],
             rerun=options["rerun"],
+            executor=options["executor"],
+            budget=budget,
             observer=view,
         )
-    return finish(plan, outcome, quiet)
+    return finish(plan, outcome, options)
+
+
+def check_together(options: dict[str, Any]) -> None:
+    """Options that exclude each other, before any data is read."""
+    if options["quiet"] and options["as_json"]:
+        raise BadInput("--quiet and --json cannot be given together")
+    if options["executor"] == "slurm" and not options["dry_run"]:
+        raise BadInput(
+            "--executor slurm without --dry-run: hmcbench submits nothing by itself",
+            hint="--executor slurm --dry-run > job.sh, then sbatch job.sh",
+        )
+    if options["executor"] != "local" and options["device"].startswith("cuda"):
+        raise BadInput(
+            f"--device {options['device']} with --executor {options['executor']}",
+            allowed="the cluster gives out its GPUs: auto or cpu",
+        )
+
+
+def slurm_script(todo: Sequence[Cell], options: dict[str, Any]) -> str:
+    """A batch script that runs the cells on a Ray cluster started by SLURM."""
+    from hmcbench.cli import slurm
+
+    given = [
+        (p.name or "", p.opts[-1], getattr(p, "is_flag", False), p.get_default(click.get_current_context()))
+        for p in run_command.params
+    ]
+    return slurm.script(
+        slurm.arguments_of(options, given),
+        cells=len(todo),
+        threads=max((c.threads for c in todo), default=1),
+        limit_s=max((c.time_limit for c in todo), default=0.0),
+        gpu=options["device"] == "auto" and any(c.accelerated for c in todo),
+    )
 
 
 def make_plan(options: dict[str, Any]) -> Plan:
@@ -165,30 +232,40 @@ def check_device(device: str) -> None:
         raise BadInput(f"--device {device!r}", allowed="allowed: auto, cpu, cuda, cuda:N")
 
 
-def finish(plan: Plan, outcome: Outcome, quiet: bool) -> int:
-    """Write and show the leaderboard; the exit status."""
+def finish(plan: Plan, outcome: Outcome, options: dict[str, Any]) -> int:
+    """Write and show the leaderboard; the exit status. What a budget left out is no failure."""
     from hmcbench.cli.board import show_boards
     from hmcbench.leaderboard import boards_of, write_boards
 
+    quiet, as_json = options["quiet"], options["as_json"]
     written: list[Path] = []
     if outcome.done:
         boards = boards_of(outcome.folder)
         written = write_boards(outcome.folder, boards)
-        if not quiet:
+        if not (quiet or as_json):
             show_boards(boards)
-    if quiet:
+    if as_json:
         rows = [dict(r.data) | {"path": str(r.path)} for r in outcome.done]
-        click.echo(json.dumps({"records": rows, "leaderboard": [str(p) for p in written]}, indent=1))
-    else:
+        left = [cell.key for cell in outcome.left_out]
+        made = {"records": rows, "leaderboard": [str(p) for p in written], "left_out": left}
+        click.echo(json.dumps(made, indent=1))
+    elif not quiet:
         for record in outcome.done:
             cause = "" if record.ok else f"  ({record.data['cause']}: {record.data['message']})"
             click.echo(f"record       {record.path}{cause}")
         for path in written:
             click.echo(f"leaderboard  {path}")
+        for cell in outcome.left_out:
+            click.echo(f"left out     {cell.dataset} x {cell.label} fold {cell.fold} seed {cell.seed}")
+        if outcome.left_out:
+            click.echo(
+                f"the budget of {options['budget']} had no room for {len(outcome.left_out)} cells:"
+                " the same command goes on with them"
+            )
     if outcome.interrupted:
-        left = len(plan.cells) - len(outcome.done)
+        left_over = len(plan.cells) - len(outcome.done)
         click.echo(
-            f"hmcbench: interrupted; {left} cells left: type the same command again to go on", err=True
+            f"hmcbench: interrupted; {left_over} cells left: type the same command again to go on", err=True
         )
         return INTERRUPTED
     return 1 if outcome.failed else 0

@@ -1,1 +1,1 @@
-"""Where cells run. ``local`` runs them on this machine; others may follow as a plugin kind."""
+"""Where cells run. ``local`` runs them on this machine, ``ray`` on a cluster."""

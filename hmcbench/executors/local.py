@@ -7,6 +7,7 @@ so a cell starts in a fraction of a second. Where there is no fork, each is spaw
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import time
@@ -37,11 +38,12 @@ class Job:
 class Event:
     """Something happened to a cell: ``started``, ``progress`` (``message``) or ``ended``.
 
+    ``elsewhere`` is an end too: another run on the same folder has made the record.
     For ``ended``: ``exit`` is the process's status (negative: a signal) and ``killed`` the limit
     that it broke (``time-out``, ``out of memory``), if any.
     """
 
-    kind: Literal["started", "progress", "ended"]
+    kind: Literal["started", "progress", "ended", "elsewhere"]
     job: Job
     message: dict[str, Any] = field(default_factory=dict)
     exit: int | None = None
@@ -81,20 +83,24 @@ class LocalExecutor:
         if "forkserver" in methods:
             self._context.set_forkserver_preload(["hmcbench.worker", "hmcbench.cell", *preload])
 
-    def run(self, groups: Iterator[Sequence[Job]]) -> Generator[Event, None, None]:
+    def run(self, groups: Iterator[Sequence[Job]], until: float = math.inf) -> Generator[Event, None, None]:
         """Run all jobs, those of a group in one process; yields events as they happen.
 
-        Closing the generator ends what runs.
+        An empty group means that there is nothing to start at the moment. Closing the generator ends
+        what runs, and so does the time ``until`` of the monotonic clock.
         """
         try:
             waiting = True
-            while waiting or self._running:
+            while (waiting or self._running) and time.monotonic() < until:
                 while waiting and self._free:
                     jobs = next(groups, None)
                     waiting = jobs is not None
-                    if jobs is not None:
-                        self._start(jobs, self._free.pop(0))
-                        yield from (Event("started", job) for job in jobs)
+                    if not jobs:
+                        break
+                    self._start(jobs, self._free.pop(0))
+                    yield from (Event("started", job) for job in jobs)
+                if waiting and not self._running:
+                    time.sleep(TICK_S)
                 yield from self._wait()
         finally:
             self.close()

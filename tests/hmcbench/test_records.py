@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -44,25 +43,33 @@ def test_a_new_record_replaces_the_old_one_of_its_key(tmp_path: Path) -> None:
 
 
 def test_what_killed_runs_left_is_swept_and_what_runs_is_not(tmp_path: Path) -> None:
-    dead = tmp_path / ".part-0123-99999999"
-    mine = tmp_path / f".part-4567-{os.getpid()}"
-    dead.mkdir()
-    mine.mkdir()
-    records.sweep(tmp_path)
-    assert not dead.exists()
-    assert mine.exists()
-    records.sweep(tmp_path, older_than_s=-1.0)
-    assert not mine.exists()
+    gone = tmp_path / ".part-0123-dead"
+    works = tmp_path / ".part-4567-alive"
+    gone.mkdir()
+    works.mkdir()
+    records.sweep(tmp_path, lambda owner: owner == "dead")
+    assert not gone.exists()
+    assert works.exists()
 
 
 def test_a_run_that_ends_leaves_the_folders_of_a_run_beside_it(tmp_path: Path) -> None:
-    other = tmp_path / f".part-0123-{os.getppid()}"
-    mine = tmp_path / f".part-4567-{os.getpid()}"
-    other.mkdir()
-    mine.mkdir()
-    records.sweep_own(tmp_path)
+    other = records.begin(tmp_path, DATA["key"], "other")
+    mine = records.begin(tmp_path, DATA["key"], "mine")
+    records.sweep_own(tmp_path, "mine")
     assert other.exists()
     assert not mine.exists()
+    records.sweep_cell(tmp_path, DATA["key"])
+    assert not other.exists()
+
+
+def test_a_record_moved_aside_by_a_run_that_was_killed_comes_back(tmp_path: Path) -> None:
+    record = records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
+    aside = tmp_path / f".old-{record.path.name}-77"
+    record.path.rename(aside)
+    assert records.read_all(tmp_path) == []
+    records.sweep(tmp_path, lambda owner: owner == "77")
+    assert [r.path for r in records.read_all(tmp_path)] == [record.path]
+    assert not aside.exists()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -297,32 +296,6 @@ def wait_for(folder: Path, number: int) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.alone
-@pytest.mark.slow
-def test_ten_kills_then_one_resume_gives_exactly_thirty_records(tmp_path: Path) -> None:
-    folder = tmp_path / "runs" / "faults" / "records"
-    rng = random.Random(4)
-    for kill in range(10):
-        process = start(tmp_path)
-        if kill % 3:  # every third one is killed while it starts
-            wait_for(folder, count(folder) + 1)
-        time.sleep(rng.uniform(0.0, 0.6))
-        workers = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        _, alive = psutil.wait_procs(workers, timeout=2.0)
-        assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-        assert count(folder) < 30, "the run was over before it was killed"
-        for record in records.read_all(folder) if folder.is_dir() else []:
-            assert record.ok
-            assert len(record.predictions())
-    done, _ = start(tmp_path).communicate()
-    assert done.split() == ["30", "False"]
-    names = sorted(path.name for path in folder.iterdir())
-    assert len(names) == 30, names
-    assert len({r.key for r in records.read_all(folder)}) == 30
-
-
 def test_interrupt_ends_in_good_order_and_says_what_is_left(tmp_path: Path) -> None:
     process = start(tmp_path)
     folder = tmp_path / "runs" / "faults" / "records"
@@ -359,5 +332,7 @@ def test_slots_follow_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runner.slots("auto", 4, [cell]) == ["auto"] * 4
     assert runner.slots("cuda:1", 4, [fast]) == ["cuda:7"]
     assert runner.slots("cpu", 3, [fast]) == ["cpu"] * 3
+    assert runner.slots("auto", 4, [fast], per_gpu=2) == ["cuda:3", "cuda:7", "cuda:3", "cuda:7"]
+    assert runner.slots("cuda:0", 1, [fast], per_gpu=2) == ["cuda:3", "cuda:3"]
     with pytest.raises(BadInput, match="cuda:0, cuda:1"):
         runner.slots("cuda:2", 1, [fast])

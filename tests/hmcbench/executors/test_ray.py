@@ -1,0 +1,160 @@
+"""A real Ray cluster of three nodes on this machine: drivers and nodes are killed, no record is lost."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench import records
+from hmcbench.testing import installed_plugin
+
+pytest.importorskip("ray", reason="needs the extra ray")
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
+
+CELLS = 24
+PLUGIN = """
+from hmcbench import DatasetSpec, ModelSpec, hookimpl
+
+@hookimpl
+def hmcbench_datasets():
+    return [DatasetSpec(name="tiny", version="1", summary="tiny", factory="on_ray:dataset", views=("table",))]
+
+@hookimpl
+def hmcbench_models():
+    one = dict(version="1", summary="", views=("table",))
+    return [ModelSpec(name=n, factory=f"on_ray:{n.title()}", **one) for n in ("good", "crash", "raises")]
+
+def dataset():
+    from hmcbench.testing import tiny_dataset
+    return tiny_dataset(60, "tree")
+
+class Good:
+    def fit(self, train, valid, run):
+        import time
+        for i in range(4):
+            run.report(i + 1, 4, loss=1.0 / (i + 1))
+            time.sleep(0.2)
+    def predict(self, inputs):
+        import numpy as np
+        from hmcbench import Scores
+        return Scores(np.full((len(inputs), 7), 0.4))
+
+class Crash(Good):
+    def fit(self, train, valid, run):
+        import os
+        os._exit(7)
+
+class Raises(Good):
+    def fit(self, train, valid, run):
+        raise RuntimeError("no such luck")
+"""
+SUITE = """
+[suite]
+name = "on-ray"
+version = 1
+datasets = ["tiny"]
+primary = "hf1_samples"
+[protocol]
+kind = "holdout"
+test = 0.3
+[profiles.quick]
+models = [{models}]
+threads = 1
+time_limit = 60
+"""
+DRIVER = """
+import sys
+from pathlib import Path
+from hmcbench import runner
+from hmcbench.plan import Choices, make_plan
+from hmcbench.registry import default_registry
+from hmcbench.suites import parse_suite
+suite = parse_suite(sys.argv[1], "s.toml")
+plan = make_plan(suite, default_registry(), Choices(seeds=int(sys.argv[3])))
+outcome = runner.execute(plan, Path(sys.argv[2]), device="cpu", executor="ray")
+print(len(outcome.done), outcome.ran)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with (
+        installed_plugin(tmp_path_factory.mktemp("plugin"), "on_ray", PLUGIN),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        from ray.cluster_utils import Cluster
+
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        made.add_node(num_cpus=1)
+        patch.setenv("RAY_ADDRESS", made.address)
+        yield made
+        made.shutdown()
+
+
+def start(out: Path, models: str = '"good"', seeds: int = CELLS) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", DRIVER, SUITE.format(models=models), str(out), str(seeds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def standing(folder: Path, made: dict[str, str]) -> int:
+    """Check that what stands is whole, is there once, and is what stood before; how many there are."""
+    found = records.read_all(folder) if folder.is_dir() else []
+    assert all(record.ok and len(record.predictions()) for record in found), "torn"
+    assert not found or max(Counter(record.key for record in found).values()) == 1, "twice"
+    now = {record.key: record.data["created"] + record.path.name for record in found}
+    assert made.items() <= now.items(), "lost, or made again"
+    made.update(now)
+    return len(found)
+
+
+def test_drivers_and_nodes_are_killed_and_no_record_is_lost_made_twice_or_torn(
+    cluster: Any, tmp_path: Path
+) -> None:
+    folder, made, rng = tmp_path / "on-ray" / "records", dict[str, str](), random.Random(6)
+    for _ in range(12):  # drivers, from their start to the middle of their work
+        driver = start(tmp_path)
+        time.sleep(rng.uniform(0.5, 5.0))
+        driver.send_signal(signal.SIGKILL)
+        driver.communicate()
+        assert standing(folder, made) < CELLS, "the run was over before it was killed"
+    driver = start(tmp_path)
+    for _ in range(3):  # nodes, while one driver goes on
+        node = cluster.add_node(num_cpus=1)
+        before = standing(folder, made)
+        until = time.monotonic() + 60
+        while standing(folder, made) < min(before + 2, CELLS) and driver.poll() is None:
+            assert time.monotonic() < until, "nothing goes on"
+            time.sleep(rng.uniform(0.1, 0.4))
+        cluster.remove_node(node, allow_graceful=False)
+    done, _ = driver.communicate(timeout=120)
+    assert done.split()[0] == str(CELLS)
+    assert standing(folder, made) == CELLS
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    assert not list((tmp_path / "on-ray" / "locks").iterdir())
+
+
+def test_records_are_as_those_of_this_machine_and_failures_have_their_cause(
+    cluster: Any, tmp_path: Path
+) -> None:
+    driver = start(tmp_path, '"good", "crash", "raises"', 1)
+    out, _ = driver.communicate(timeout=120)
+    assert out.split() == ["3", "3"]
+    found = {r.data["model"]["label"]: r for r in records.read_all(tmp_path)}
+    assert found["good"].ok
+    assert (found["good"].path / records.HISTORY).read_text().splitlines()[0] == "step,loss"
+    assert found["good"].data["timing"]["fit_s"] >= 0.8
+    assert found["crash"].data["cause"] == "crash"
+    assert "status 7" in found["crash"].data["message"]
+    assert found["raises"].data["message"] == "RuntimeError: no such luck"
+    assert "no such luck" in (found["raises"].path / "log.txt").read_text()
+    assert not list((tmp_path / "on-ray" / "locks").iterdir())

@@ -1,0 +1,163 @@
+"""Locks between runs that share a results folder: one holder, whoever dies, whatever the clocks say."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench.locks import Locks
+
+KEY = "0123456789abcdef0123"
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def locks(tmp_path: Path) -> Iterator[Locks]:
+    with Locks(tmp_path, stale_s=60) as made:
+        yield made
+
+
+def left_behind(folder: Path, host: str = "", lines: str = "") -> str:
+    """The owner of a lock whose process was killed while it held it."""
+    code = (
+        "import sys, os; from pathlib import Path; from hmcbench.locks import Locks\n"
+        f"locks = Locks(Path(sys.argv[1]), host={host!r}); locks.__enter__(); assert locks.claim({KEY!r})\n"
+        f"{lines}\nprint(locks.owner, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == -9, done.stderr
+    return done.stdout.strip()
+
+
+def test_one_holds_a_lock_until_it_gives_it_back(tmp_path: Path, locks: Locks) -> None:
+    with Locks(tmp_path) as other:
+        assert locks.claim(KEY)
+        assert locks.holds(KEY)
+        assert not other.claim(KEY)
+        other.release(KEY)  # what one does not hold one cannot give back
+        assert locks.holds(KEY)
+        locks.release(KEY)
+        assert not locks.holds(KEY)
+        assert other.claim(KEY)
+    assert locks.claim(KEY), "leaving gives all back"
+
+
+def test_nothing_is_left_where_all_ended_well(tmp_path: Path) -> None:
+    with Locks(tmp_path) as locks:
+        assert locks.claim(KEY)
+        assert len(list(tmp_path.iterdir())) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_lock_of_a_dead_process_of_this_machine_is_free_at_once(tmp_path: Path, locks: Locks) -> None:
+    owner = left_behind(tmp_path)
+    locks.sweep()
+    assert locks.dead(owner), "what a lock is judged by stays"
+    assert locks.claim(KEY)
+    locks.sweep()
+    assert not (tmp_path / f"{owner}.run").exists()
+
+
+def test_a_process_id_that_was_given_out_again_is_not_the_owner(tmp_path: Path, locks: Locks) -> None:
+    owner = left_behind(tmp_path)
+    path = tmp_path / f"{owner}.run"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"pid": os.getppid()}))  # lives, but was born at another time
+    assert locks.dead(owner)
+
+
+def test_another_machine_is_dead_when_its_heartbeat_stood_still_for_long_enough(tmp_path: Path) -> None:
+    clock = Clock()
+    with Locks(tmp_path, host="far") as far, Locks(tmp_path, host="near", stale_s=60, clock=clock) as near:
+        assert far.claim(KEY)
+        for _ in range(5):
+            assert not near.claim(KEY)
+            clock.now += 50
+            far.beat()
+        assert not near.claim(KEY)
+        clock.now += 59
+        assert not near.claim(KEY)
+        clock.now += 2
+        assert near.claim(KEY)
+        assert not far.holds(KEY), "a run that was asleep finds out"
+        far.release(KEY)
+        assert near.holds(KEY)
+
+
+@pytest.mark.parametrize("years", [-30, 30])
+def test_wall_clocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, years: int) -> None:
+    clock, real = Clock(), time.time
+    with Locks(tmp_path, host="far") as far, Locks(tmp_path, host="near", stale_s=60, clock=clock) as near:
+        assert far.claim(KEY)
+        assert not near.claim(KEY)
+        monkeypatch.setattr(time, "time", lambda: real() + years * 3e7)
+        for path in tmp_path.iterdir():
+            os.utime(path, (real() - years * 3e7,) * 2)
+        clock.now += 59
+        assert not near.claim(KEY)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "nonsense", '{"owner": ""}'])
+def test_a_lock_that_its_owner_did_not_live_to_sign_is_free_after_a_while(tmp_path: Path, text: str) -> None:
+    clock = Clock()
+    (tmp_path / f"{KEY[:16]}.lock").write_text(text)
+    with Locks(tmp_path, stale_s=60, clock=clock) as locks:
+        assert not locks.claim(KEY)
+        clock.now += 61
+        assert locks.claim(KEY)
+
+
+def test_a_guard_left_by_a_run_that_died_while_it_took_a_lock_over_is_taken_over_too(
+    tmp_path: Path, locks: Locks
+) -> None:
+    left_behind(tmp_path, lines=f"assert locks._take(Path(sys.argv[1]) / '{KEY[:16]}.lock.take')")
+    assert locks.claim(KEY)
+    assert not (tmp_path / f"{KEY[:16]}.lock.take").exists()
+
+
+def _race(folder: str, start: Any, won: Any) -> None:
+    with Locks(Path(folder)) as locks:
+        start.wait()
+        for i in range(40):
+            if locks.claim(f"{i:016}"):
+                won.put(i)
+        won.put(None)
+        start.wait()  # nobody gives back before all have tried
+
+
+def test_of_many_that_find_the_same_locks_stale_exactly_one_gets_each(tmp_path: Path) -> None:
+    owner = left_behind(tmp_path)
+    for i in range(0, 40, 2):
+        (tmp_path / f"{i:016}.lock").write_text(json.dumps({"owner": owner}))
+    context = multiprocessing.get_context("spawn")
+    start, won = context.Barrier(4), context.Queue()
+    racers = [context.Process(target=_race, args=(str(tmp_path), start, won)) for _ in range(4)]
+    for racer in racers:
+        racer.start()
+    got, ended = [], 0
+    while ended < 4:
+        one = won.get(timeout=60)
+        ended += one is None
+        got += [] if one is None else [one]
+    for racer in racers:
+        racer.join()
+    assert sorted(got) == list(range(40))
