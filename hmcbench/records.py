@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +112,7 @@ def read(folder: Path) -> Record:
         raise BadInput(
             f"{folder} holds no {JSON}", allowed="a record folder written by hmcbench run"
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read ({error})", hint="remove the folder and run again") from None
     return Record(folder, migrate(data, path))
 
@@ -127,10 +127,29 @@ def migrate(data: Any, path: Path) -> dict[str, Any]:
             allowed=f"this version reads up to {SCHEMA}",
             hint="upgrade hmcbench",
         )
+    for schema in range(data["schema"], SCHEMA):
+        step = _STEPS.get(schema)
+        if step is None:
+            raise BadInput(
+                f"{path} has schema {schema}", allowed=f"this version reads {min(_STEPS)} to {SCHEMA}"
+            )
+        try:
+            data = step(data) | {"schema": schema + 1}
+        except (AttributeError, KeyError, TypeError):
+            raise BadInput(f"{path} is no record of schema {schema}") from None
     absent = [name for name in _REQUIRED if name not in data]
     if absent:
         raise BadInput(f"{path} lacks {', '.join(absent)}", allowed="a record written by hmcbench run")
     return data
+
+
+def _from_0(data: dict[str, Any]) -> dict[str, Any]:
+    """Schema 0, before the first release: metrics of the test side alone, and no cause of a failure."""
+    cause = None if data["status"] == "ok" else "error"
+    return {"cause": cause, "message": "", **data, "metrics": {"test": dict(data["metrics"])}}
+
+
+_STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0}  # schema -> to the next one
 
 
 def is_record(folder: Path) -> bool:
@@ -147,12 +166,18 @@ def read_all(root: Path) -> list[Record]:
         raise BadInput(f"no folder {root}", hint="hmcbench run --suite NAME writes records to runs/NAME")
     if is_record(root):
         return [read(root)]
-    found: list[Record] = []
-    for path in sorted(root.rglob(JSON)):
-        inside = path.parent.relative_to(root).parts
-        if not any(part.startswith(".") for part in inside):
-            found.append(read(path.parent))
-    return found
+    return [read(folder) for folder in sorted(_folders(root))]
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Record folders below ``root``; nothing is looked for inside one, which is what takes the time."""
+    with os.scandir(root) as entries:
+        inside = [e.path for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
+    for name in inside:
+        if os.path.isfile(f"{name}/{JSON}"):  # noqa: PTH113 (ten thousand paths are slow to make)
+            yield Path(name)
+        else:
+            yield from _folders(Path(name))
 
 
 def sweep(folder: Path, dead: Callable[[str], bool]) -> None:

@@ -171,7 +171,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _score_columns(path: Path, header: list[str], hierarchy: Hierarchy) -> list[int]:
     """The class columns of a table of scores; raises BadInput unless each stands there once."""
     if len(header) < 2 or header[0] != "id":
-        hint = "cells are separated by commas" if any(c in header[0] for c in ";\t") else ""
+        hint = "cells are separated by commas" if any(c in "".join(header[:1]) for c in ";\t") else ""
         raise BadInput(f"{path}:1: the header is {_short(header)}", allowed=_EITHER, hint=hint)
     names = header[1:]
     for name in names:

@@ -183,7 +183,7 @@ def parse_suite(text: str, where: str) -> Suite:
     """Read TOML text; ``where`` names the file in errors."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib raises both beside its own
         raise BadInput(f"{where} is not TOML ({error})") from None
     for key in data:
         if key not in ("suite", "protocol", "profiles", "published"):

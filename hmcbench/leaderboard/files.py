@@ -19,7 +19,7 @@ def read_info(folder: Path) -> Mapping[str, Any] | None:
     """``suite.json`` of a suite's folder, or None where it is not there or damaged."""
     try:
         data = json.loads((folder / SUITE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 

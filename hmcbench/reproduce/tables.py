@@ -107,7 +107,7 @@ def parse_table(text: str, where: str) -> PublishedTable:
     """Read TOML text; raises BadInput that names the file and what is allowed."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib raises both beside its own
         raise BadInput(f"{where} is not TOML ({error})") from None
     _known(f"table in {where}", data, ("table", "protocol", "row", "figure"))
     head = _checked(f"{where} [table]", data.get("table", {}), HEAD)

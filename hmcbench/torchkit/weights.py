@@ -57,5 +57,5 @@ def read_settings(path: Path) -> dict[str, Any]:
         if missing:
             raise KeyError(f"no {', '.join(sorted(missing))}")
         return kept
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read ({error})", allowed=_ALLOWED) from None

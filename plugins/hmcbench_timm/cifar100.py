@@ -81,9 +81,9 @@ def read_archive(path: Path) -> dict[str, Any]:
     if len(files) != 1 or not files[0].is_file():
         raise BadInput(f"{path} holds {len(files) if path.is_dir() else 0} .npz files", allowed=ALLOWED)
     try:
-        with np.load(files[0], allow_pickle=False) as found:
+        with files[0].open("rb") as stream, np.load(stream, allow_pickle=False) as found:
             arrays = {name: found[name] for name in (*ARRAYS, "fine_names", "coarse_names")}
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # zipfile, zlib, numpy and its parser raise whatever comes to hand
         raise BadInput(f"{files[0]} cannot be used ({str(error)[:120]})", allowed=ALLOWED) from None
     for side in ("train", "test"):
         check(files[0], arrays, side)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,40 @@ def test_json_has_no_nan_and_a_stable_order() -> None:
     with pytest.raises(ValueError, match="JSON"):
         records.dump({"x": float("nan")})
     assert list(json.loads(records.dump({"b": 1, "a": 2}))) == ["a", "b"]
+
+
+GOLDEN = Path(__file__).parent / "golden"
+NOW = json.loads((GOLDEN / f"record-{records.SCHEMA}.json").read_text())
+
+
+@pytest.mark.parametrize("schema", range(records.SCHEMA + 1))
+def test_a_record_of_every_schema_reads_as_one_of_today(tmp_path: Path, schema: int) -> None:
+    """When the schema changes: a new golden file, a step, and the older files stay as they are."""
+    (tmp_path / "record.json").write_bytes((GOLDEN / f"record-{schema}.json").read_bytes())
+    assert records.read(tmp_path).data == NOW
+
+
+@pytest.mark.parametrize(
+    "text", ['{"schema": -1}', '{"schema": 0}', '{"schema": 0, "status": "ok", "metrics": 3}']
+)
+def test_what_is_no_record_of_its_schema_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "record.json").write_text(text)
+    with pytest.raises(BadInput, match="schema"):
+        records.read(tmp_path)
+
+
+@pytest.mark.alone
+@pytest.mark.slow
+def test_ten_thousand_records_are_read_in_two_seconds(tmp_path: Path, fabricate: Any) -> None:
+    """As a resume or a leaderboard reads them; with all metrics of two sides in each."""
+    text = (fabricate("model", 0.9).path / "record.json").read_text()
+    for i in range(10_000):
+        folder = tmp_path / "many" / "s" / "records" / f"toy--model--f0-s{i}--{i:016}"
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text(text)
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        assert len(records.read_all(tmp_path / "many")) == 10_000
+        times.append(time.perf_counter() - began)
+    assert min(times) <= 2.0, times

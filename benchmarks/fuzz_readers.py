@@ -1,0 +1,304 @@
+"""Every reader of files, fed with damaged ones: the answer is content or one clear line, never a traceback.
+
+``python benchmarks/fuzz_readers.py --inputs 100000`` feeds that many mutations, the same ones for the same
+seed. What breaks a reader is kept in ``--keep`` and listed, and the exit status is 1.
+tests/test_fuzz.py runs a small part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hmcbench.errors import BadInput, HmcbenchError
+from hmcbench.predictions import Predictions
+from hmcbench.records import read
+from hmcbench.testing import tiny_dataset
+
+SPICE = [
+    *(b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b'"', b"'", b",", b";", b"\n", b"\r", b"="),
+    *(b"[" * 5000, b"{" * 3000, b'{"a":' * 3000, b"[[" * 400 + b"]]" * 400, b"9" * 5000, b"1e999", b"-1"),
+    *(b"nan", b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}", b'""', b"0x7fffffff", b"1.5", b"../../x"),
+    *(b"/etc/passwd", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"<script>", b"=cmd()"),
+]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A file name, good contents, and what reads them (given the path)."""
+
+    name: str
+    seeds: Sequence[bytes]
+    read: Callable[[Path], Any]
+    others: Mapping[str, bytes] = ()  # type: ignore[assignment]  # files beside it
+
+
+def mutate(seed: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
+    """One to four changes: bits, bytes, cuts, repeats, spice, pieces of other files."""
+    data = bytearray(seed)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(data) + 1)
+        span = min(len(data) - at, rng.choice((1, 2, 4, 16, 64)))
+        kind = rng.randrange(8)
+        if kind == 0 and at < len(data):
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            data[at : at + span] = rng.randbytes(span)
+        elif kind == 2:
+            del data[at:]
+        elif kind == 3:
+            del data[at : at + span]
+        elif kind == 4:
+            data[at:at] = data[at : at + span] * rng.randint(1, 8)
+        elif kind == 5:
+            data[at : at + rng.choice((0, 0, span))] = rng.choice(SPICE)
+        elif kind == 6:
+            other = rng.choice(others)
+            start = rng.randrange(len(other) + 1)
+            data[at : at + span] = other[start : start + 64]
+        else:
+            _swap_token(data, rng)
+    return bytes(data)
+
+
+def _swap_token(data: bytearray, rng: random.Random) -> None:
+    """Replace what stands between two separators: a number, a string, a cell."""
+    marks = [i for i, byte in enumerate(data[:20000]) if byte in b',:="\n[]{} ']
+    if len(marks) > 1:
+        first = rng.randrange(len(marks) - 1)
+        data[marks[first] + 1 : marks[first + 1]] = rng.choice(SPICE)
+
+
+# --------------------------------------------------------------------------- the readers
+
+
+def pictures() -> dict[str, list[bytes]]:
+    rng = np.random.default_rng(0)
+    made: dict[str, list[bytes]] = {"png": [], "jpg": [], "tif": [], "bmp": []}
+    for mode, shape in (("L", (12, 14)), ("RGB", (12, 14, 3))):
+        image = Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8), mode)
+        for kind, name in (("png", "PNG"), ("jpg", "JPEG"), ("tif", "TIFF"), ("bmp", "BMP")):
+            file = io.BytesIO()
+            image.save(file, name)
+            made[kind].append(file.getvalue())
+    file = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (12, 14), dtype=np.uint8)).save(
+        file, "TIFF", compression="tiff_deflate"
+    )
+    made["tif"].append(file.getvalue())
+    return made
+
+
+def read_picture(path: Path) -> Any:
+    """As ``hmcbench predict`` reads it."""
+    from hmcbench_sem.images import ImageFile
+    from hmcbench_sem.reader import read_images
+
+    from hmcbench.errors import Problem
+
+    (found,) = read_images([str(path)], crop_bottom="auto")
+    if isinstance(found, ImageFile):
+        return found.load(8)
+    assert isinstance(found, Problem)
+    if "\n" in str(found.what):
+        raise AssertionError("a reason of several lines")
+    return found
+
+
+def predictions_file() -> bytes:
+    data = tiny_dataset(12, "tree")
+    n = len(data.ids)
+    scores = np.random.default_rng(0).random((n, data.task.hierarchy.n)).astype(np.float32)  # type: ignore[union-attr]
+    made = Predictions(list(data.ids), ["test"] * n, scores, data.task, data.targets)
+    with tempfile.TemporaryDirectory() as folder:
+        made.save(Path(folder, "p.npz"))
+        return Path(folder, "p.npz").read_bytes()
+
+
+def record_file() -> bytes:
+    data = {
+        "schema": 1,
+        "key": "0123456789abcdef",
+        "status": "ok",
+        "suite": {"name": "s", "version": 1, "primary": "x"},
+        "dataset": {"name": "toy", "fingerprint": "d"},
+        "split": {"fold": 0, "fingerprint": "f"},
+        "model": {"label": "m", "params": {"x": 1.5}},
+        "profile": "quick",
+        "seed": 0,
+        "metrics": {"test": {"x": 0.5}},
+        "timing": {"fit_s": 1.0},
+    }
+    return json.dumps(data, indent=1).encode()
+
+
+def cifar_file() -> bytes:
+    arrays = {"fine_names": np.array(["a", "b"]), "coarse_names": np.array(["x"])}
+    for side in ("train", "test"):
+        arrays[f"x_{side}"] = np.zeros((2, 32, 32, 3), np.uint8)
+        arrays[f"y_fine_{side}"], arrays[f"y_coarse_{side}"] = np.array([0, 1]), np.array([0, 0])
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def weights_file() -> bytes:
+    from safetensors.numpy import save
+
+    return save({"a.weight": np.zeros((3, 4), np.float32), "a.bias": np.ones(3, np.float32)})
+
+
+def readers() -> list[Reader]:
+    """All that can be had with what is installed."""
+    from hmcbench_materials.formula import FormulaError, parse_formula
+    from hmcbench_materials.tables import read_table
+    from hmcbench_sem.listing import read_listing
+
+    from hmcbench.leaderboard.files import read_info
+    from hmcbench.registry import default_registry
+    from hmcbench.reproduce.tables import parse_table
+    from hmcbench.scoring import score_files
+    from hmcbench.suites import load_suite, parse_suite
+
+    root = Path(__file__).resolve().parents[1]
+    found_tables = sorted(root.glob("plugins/**/tables/*.toml"))
+    suites = [p.read_bytes() for p in sorted(root.glob("plugins/**/*.toml")) if p not in found_tables]
+    tables = [p.read_bytes() for p in found_tables]
+    h, t = b"parent,child\n,a\na,b\n,x\n", b"id,labels\n1,b\n2,x\n"
+    p = b"id,a,b,x\n1,0.9,0.8,0.1\n2,0.2,0.1,0.9\n"
+    beside = {"H.csv": h, "T.csv": t, "P.csv": p}
+
+    def score(path: Path) -> Any:
+        files = {name: path.with_name(name) for name in beside} | {path.name: path}
+        return score_files(files["H.csv"], files["T.csv"], files["P.csv"], specs=())
+
+    def formula(path: Path) -> Any:
+        try:
+            return parse_formula(_utf8(path))
+        except FormulaError as error:  # what the readers of tables make a problem of the row
+            raise BadInput(str(error)) from None
+
+    index = b'file,level1,level2,split\na.png,x,y,train\nb.png,x,"z",test\n'
+    sheet = b"formula,phase,T (C)\nFe2O3,bcc,20.5\nAl0.5Ni1,fcc,1e3\n"
+    found = [
+        Reader("s.toml", suites, lambda path: load_suite(default_registry(), str(path))),
+        Reader("t.toml", tables, lambda path: parse_table(_utf8(path), path.name)),
+        Reader("u.toml", suites, lambda path: parse_suite(_utf8(path), path.name)),
+        Reader("record.json", [record_file()], lambda path: read(path.parent)),
+        Reader("suite.json", [record_file()], lambda path: read_info(path.parent)),
+        Reader("predictions.npz", [predictions_file()], Predictions.load),
+        Reader("H.csv", [h], score, beside),
+        Reader("T.csv", [t], score, beside),
+        Reader("P.csv", [p, t], score, beside),
+        Reader("index.csv", [index, b"file,labels\na.png,x/y;z\n"], lambda path: read_listing(path.parent)),
+        Reader("sheet.csv", [sheet], read_table),
+        Reader("formula.txt", [b"Zr0.5(Al2O3)3", b"Fe55.2Ni44.8"], formula),
+    ]
+    found += [Reader(f"x.{kind}", seeds, read_picture) for kind, seeds in pictures().items()]
+    try:
+        import torch  # noqa: F401
+        from hmcbench_timm.cifar100 import read_archive
+
+        from hmcbench.torchkit.weights import read_settings, read_state
+    except ImportError:
+        return found
+    settings = {"format": 1, "input": [1], "threads": 1, "normalise": 0, "mean": [0], "std": [1], "facts": {}}
+    return [
+        *found,
+        Reader("cifar.npz", [cifar_file()], read_archive),
+        Reader("weights.safetensors", [weights_file()], read_state),
+        Reader("model.json", [json.dumps(settings).encode()], read_settings),
+    ]
+
+
+def _utf8(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+# --------------------------------------------------------------------------- the run
+
+
+@dataclass
+class Found:
+    """What came of it: inputs per reader, how many were refused, and what broke."""
+
+    inputs: Counter[str]
+    refused: Counter[str]
+    broken: list[tuple[str, str, bytes]]
+    slowest: tuple[float, str]
+
+
+def fuzz(total: int, seed: int = 0, folder: Path | None = None) -> Found:
+    """Feed ``total`` mutations, spread evenly over the readers."""
+    every = readers()
+    found = Found(Counter(), Counter(), [], (0.0, ""))
+    everything = [one for reader in every for one in reader.seeds]
+    with tempfile.TemporaryDirectory() as base:
+        for i, reader in enumerate(every):
+            there = (folder or Path(base)) / f"{i}"
+            there.mkdir(parents=True)
+            for name, content in dict(reader.others).items():
+                (there / name).write_bytes(content)
+            rng = random.Random(f"{seed} {reader.name}")
+            for k in range(total // len(every) + (i < total % len(every))):
+                data = mutate(rng.choice(reader.seeds), rng, everything) if k else reader.seeds[0]
+                _feed(reader, there / reader.name, data, found)
+    return found
+
+
+def _feed(reader: Reader, path: Path, data: bytes, found: Found) -> None:
+    path.write_bytes(data)
+    found.inputs[reader.name] += 1
+    began = time.perf_counter()
+    try:
+        answer = reader.read(path)
+        found.refused[reader.name] += type(answer).__name__ == "Problem"
+    except HmcbenchError as error:
+        found.refused[reader.name] += 1
+        if "\n" in str(error):
+            found.broken.append((reader.name, f"a message of several lines: {str(error)!r}", data))
+    except Exception:
+        found.broken.append((reader.name, traceback.format_exc(limit=-3), data))
+    found.slowest = max(found.slowest, (time.perf_counter() - began, reader.name))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="write what breaks a reader to this folder")
+    given = parser.parse_args()
+    began = time.perf_counter()
+    found = fuzz(given.inputs, given.seed)
+    for name, count in found.inputs.items():
+        print(f"{name:24} {count:7} inputs, {found.refused[name]:7} refused")
+    for i, (name, _, data) in enumerate(found.broken):
+        if given.keep:
+            given.keep.mkdir(parents=True, exist_ok=True)
+            (given.keep / f"{i}-{name}").write_bytes(data)
+    for (name, why), count in Counter((name, why) for name, why, _ in found.broken).most_common(20):
+        print(f"--- {name}, {count} times: {why}")
+    total, slow = sum(found.inputs.values()), found.slowest
+    print(
+        f"{total} inputs, {len(found.broken)} broke a reader, {time.perf_counter() - began:.0f} s;", end=" "
+    )
+    print(f"slowest {slow[0]:.2f} s ({slow[1]})")
+    return 1 if found.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
