@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from hmcbench import hookspecs, interfaces
+from hmcbench import checks, hookspecs, interfaces, testing
 from hmcbench.cli import COMMANDS, cli
 from hmcbench.registry import default_registry, load_object
 
@@ -61,8 +61,21 @@ def contract() -> str:
     return "".join(parts)
 
 
+def helpers() -> str:
+    """What the tests of a plugin may use."""
+    parts = [NOTE, "# For the tests of a plugin\n"]
+    for module in (checks, testing):
+        parts.append(f"\n## `{module.__name__}`\n\n```text\n{inspect.cleandoc(module.__doc__ or '')}\n```\n")
+        for name, item in sorted(vars(module).items()):
+            if inspect.isfunction(item) and item.__module__ == module.__name__ and not name.startswith("_"):
+                text = inspect.cleandoc(item.__doc__ or "")
+                parts.append(f"\n### `{name}`\n\n```text\n{name}{inspect.signature(item)}\n\n{text}\n```\n")
+    return "".join(parts)
+
+
 def main() -> int:
     pages = {"cli.md": command_line(), "metrics.md": metrics(), "contract.md": contract()}
+    pages["testing.md"] = helpers()
     FOLDER.mkdir(exist_ok=True)
     stale = [n for n, text in pages.items() if not (FOLDER / n).is_file() or (FOLDER / n).read_text() != text]
     if "--check" in sys.argv[1:]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-TEXT = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 MOST_LINES = 40
 
 
@@ -48,6 +49,10 @@ def test_every_line_works(fresh: Callable[[Path], Any], tmp_path: Path) -> None:
     assert "1 passed" in printed[2]
     assert " checks ran, 0 failed" in printed[3]
     assert "grain-trees" in printed[-1]
+    kept = ROOT / "examples" / "grain-trees"
+    for file in [p for p in kept.rglob("*") if p.is_file() and p.name != "README.md" and p.suffix != ".pyc"]:
+        same = tmp_path / "grain-trees" / file.relative_to(kept)
+        assert file.read_text(encoding="utf-8") == same.read_text(encoding="utf-8"), f"{file} is out of date"
     board = (tmp_path / "runs" / "sem-failure" / "leaderboard.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in board.splitlines() if line.startswith("|")]
     ranks = {row[2].strip(): row[1].strip() for row in rows[:4]}
