@@ -71,7 +71,7 @@ class Manager:
         points = entry_points(GROUP)
         own = [p for p in points if p.distribution == "hmcbench"]
         for point in own + [p for p in points if mode == "all" and p.distribution != "hmcbench"]:
-            name, distribution, version, module = map(printable, point)
+            name, module, distribution, version = map(printable, point)
             self._load(Plugin(name, distribution, version, module), point)
         self.plugins.sort(key=lambda plugin: plugin.name)
 
