@@ -134,13 +134,13 @@ def migrate(data: Any, path: Path) -> dict[str, Any]:
                 f"{path} has schema {schema}", allowed=f"this version reads {min(_STEPS)} to {SCHEMA}"
             )
         try:
-            data = step(data) | {"schema": schema + 1}
+            data = dict(step(data)) | {"schema": schema + 1}
         except (AttributeError, KeyError, TypeError):
             raise BadInput(f"{path} is no record of schema {schema}") from None
     absent = [name for name in _REQUIRED if name not in data]
     if absent:
         raise BadInput(f"{path} lacks {', '.join(absent)}", allowed="a record written by hmcbench run")
-    return data
+    return dict(data)
 
 
 def _from_0(data: dict[str, Any]) -> dict[str, Any]:

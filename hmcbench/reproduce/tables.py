@@ -110,6 +110,9 @@ def parse_table(text: str, where: str) -> PublishedTable:
     except (ValueError, RecursionError) as error:  # tomllib raises both beside its own
         raise BadInput(f"{where} is not TOML ({error})") from None
     _known(f"table in {where}", data, ("table", "protocol", "row", "figure"))
+    for key in ("row", "figure"):
+        if not isinstance(data.get(key, []), list):
+            raise BadInput(f"{where}: {key} is no list", allowed=f"tables that begin with [[{key}]]")
     head = _checked(f"{where} [table]", data.get("table", {}), HEAD)
     for key in ("name", "title", "source", "suite", "metrics"):
         if not head.get(key):

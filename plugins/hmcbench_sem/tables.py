@@ -88,7 +88,7 @@ def _check_header(path: Path, header: Sequence[str]) -> list[str]:
         raise BadInput(f"{path}: the column {twice!r} is there twice", allowed=_ALLOWED)
     if "file" not in header:
         raise BadInput(f"{path} has no column 'file': it has {listed}", allowed=_ALLOWED)
-    numbers = sorted(int(found[1]) for found in map(_LEVEL.match, header) if found)
+    numbers = sorted(int(found[1][:9]) for found in map(_LEVEL.match, header) if found)
     if bool(numbers) == ("labels" in header):
         what = "both level columns and labels" if numbers else "neither level columns nor labels"
         raise BadInput(f"{path} has {what}: it has {listed}", allowed=_ALLOWED)

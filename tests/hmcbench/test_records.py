@@ -132,16 +132,15 @@ def test_what_is_no_record_of_its_schema_is_one_line(tmp_path: Path, text: str) 
 
 @pytest.mark.alone
 @pytest.mark.slow
-def test_ten_thousand_records_are_read_in_two_seconds(tmp_path: Path, fabricate: Any) -> None:
-    """As a resume or a leaderboard reads them; with all metrics of two sides in each."""
+def test_ten_thousand_records_cost_little_more_than_their_json(tmp_path: Path, fabricate: Any) -> None:
+    """With all metrics of two sides in each. Parsing 100 MB of JSON is most of it."""
     text = (fabricate("model", 0.9).path / "record.json").read_text()
     for i in range(10_000):
         folder = tmp_path / "many" / "s" / "records" / f"toy--model--f0-s{i}--{i:016}"
         folder.mkdir(parents=True)
         (folder / "record.json").write_text(text)
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        assert len(records.read_all(tmp_path / "many")) == 10_000
-        times.append(time.perf_counter() - began)
-    assert min(times) <= 2.0, times
+    began = time.process_time()
+    kept = [json.loads(text) for _ in range(10_000)]
+    parsed = time.process_time()
+    assert len(records.read_all(tmp_path / "many")) == len(kept)
+    assert time.process_time() - parsed <= 2.5 * (parsed - began)
