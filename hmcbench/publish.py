@@ -34,7 +34,9 @@ README, PAGE = "README.md", "index.html"
 TABLES = "tables"  # published tables run again (hmcbench reproduce): numbers, verdicts, figures
 
 
-def publish(runs: Path, target: Path, suite: str = "", *, figures: bool = False) -> list[Path]:
+def publish(
+    runs: Path, target: Path, suite: str = "", *, figures: bool = False, truth: bool = True
+) -> list[Path]:
     """Copy the records below ``runs`` to ``target/<suite>/records`` and write the tables.
 
     Args:
@@ -43,6 +45,7 @@ def publish(runs: Path, target: Path, suite: str = "", *, figures: bool = False)
         target: made if it is not there; published records in it stay.
         suite: only this suite.
         figures: draw them too, and copy those that lie beside the records.
+        truth: False leaves it out of all that is copied, whatever the data sets allow.
 
     Returns:
         The files written: per suite ``README.md``, ``leaderboard.csv``, ``leaderboard.json`` and the
@@ -65,6 +68,9 @@ def publish(runs: Path, target: Path, suite: str = "", *, figures: bool = False)
         raise BadInput(
             f"nothing to publish: {runs} holds {what}", hint="hmcbench run --suite NAME --out RUNS"
         )
+    if not truth:
+        kept_back = {"share_targets": False}
+        chosen = [replace(r, data=r.data | {"dataset": r.data["dataset"] | kept_back}) for r in chosen]
     for record in chosen:
         if record.ok:
             record.predictions()  # refuse before anything is written

@@ -158,7 +158,8 @@ def rescore_command(runs: Path, suite: str) -> None:
 @click.option(
     "--figures/--no-figures", default=True, show_default=True, help="Draw the boards and first models."
 )
-def publish_command(runs: Path, target: Path, suite: str, figures: bool) -> None:
+@click.option("--no-truth", is_flag=True, help="Leave the truth out, whatever the data sets allow.")
+def publish_command(runs: Path, target: Path, suite: str, figures: bool, no_truth: bool) -> None:
     """Copy records and leaderboards of RUNS to a folder that can be committed or served.
 
     Writes an index, a Markdown and an HTML page per suite, CSV, JSON, figures and records. RUNS may be
@@ -172,5 +173,5 @@ def publish_command(runs: Path, target: Path, suite: str, figures: bool) -> None
     """
     from hmcbench.publish import publish
 
-    for path in publish(runs, target, suite, figures=figures):
+    for path in publish(runs, target, suite, figures=figures, truth=not no_truth):
         click.echo(f"published    {path}")
