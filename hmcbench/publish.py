@@ -70,7 +70,7 @@ def publish(
         )
     if not truth:
         kept_back = {"share_targets": False}
-        chosen = [replace(r, data=r.data | {"dataset": r.data["dataset"] | kept_back}) for r in chosen]
+        chosen = [replace(r, data={**r.data, "dataset": {**r.data["dataset"], **kept_back}}) for r in chosen]
     for record in chosen:
         if record.ok:
             record.predictions()  # refuse before anything is written

@@ -135,13 +135,12 @@ def test_truth_stays_behind_where_it_may_not_be_shared(
 
 
 def test_truth_may_be_left_out_of_everything(fabricate: Fabricate, runs: Path, results: Path) -> None:
-    fabricate("a", runs)
+    record = fabricate("a", 0.8)
     publish(runs, results, truth=False)
-    (record,) = read_all(results / "smoke" / "records")
-    assert record.predictions().truth is None
-    assert record.data["dataset"]["share_targets"] is False
-    (original,) = read_all(runs)
-    assert original.predictions().truth is not None
+    (public,) = records.read_all(results)
+    assert public.predictions().truth is None
+    assert public.data["dataset"]["share_targets"] is False
+    assert record.predictions().truth is not None
 
 
 def test_published_records_read_as_the_originals(fabricate: Fabricate, runs: Path, results: Path) -> None:
