@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -134,30 +132,46 @@ def test_a_guard_left_by_a_run_that_died_while_it_took_a_lock_over_is_taken_over
     assert not (tmp_path / f"{KEY[:16]}.lock.take").exists()
 
 
-def _race(folder: str, start: Any, won: Any) -> None:
-    with Locks(Path(folder)) as locks:
-        start.wait()
-        for i in range(40):
-            if locks.claim(f"{i:016}"):
-                won.put(i)
-        won.put(None)
-        start.wait()  # nobody gives back before all have tried
+RACE = """
+import sys
+from pathlib import Path
+from hmcbench.locks import Locks
+with Locks(Path(sys.argv[1])) as locks:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(*(i for i in range(40) if locks.claim(f"{i:016}")), flush=True)
+    sys.stdin.readline()  # nobody gives back before all have tried
+"""
 
 
 def test_of_many_that_find_the_same_locks_stale_exactly_one_gets_each(tmp_path: Path) -> None:
     owner = left_behind(tmp_path)
     for i in range(0, 40, 2):
         (tmp_path / f"{i:016}.lock").write_text(json.dumps({"owner": owner}))
-    context = multiprocessing.get_context("spawn")
-    start, won = context.Barrier(4), context.Queue()
-    racers = [context.Process(target=_race, args=(str(tmp_path), start, won)) for _ in range(4)]
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+
+    def tell() -> None:
+        for racer in racers:
+            assert racer.stdin is not None
+            racer.stdin.write("\n")
+            racer.stdin.flush()
+
+    def said() -> list[str]:
+        return [racer.stdout.readline() for racer in racers if racer.stdout is not None]
+
+    assert said() == ["ready\n"] * 4
+    tell()
+    got = [int(word) for line in said() for word in line.split()]
+    tell()
     for racer in racers:
-        racer.start()
-    got, ended = [], 0
-    while ended < 4:
-        one = won.get(timeout=60)
-        ended += one is None
-        got += [] if one is None else [one]
-    for racer in racers:
-        racer.join()
+        racer.communicate(timeout=60)
+        assert racer.returncode == 0
     assert sorted(got) == list(range(40))
