@@ -9,6 +9,7 @@ ever compared, so a clock that is set, or wrong on one machine, changes nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -67,9 +68,10 @@ class Locks:
         clock: Callable[[], float] = time.monotonic,
         host: str = "",
     ) -> None:
-        self.owner = f"{os.getpid()}.{secrets.token_hex(6)}"
         self._folder, self._beat_s, self._stale_s, self._clock = folder, beat_s, stale_s, clock
         self._host = host or this_host()
+        self._tag = hashlib.sha256(self._host.encode()).hexdigest()[:8]
+        self.owner = f"{os.getpid()}.{self._tag}.{secrets.token_hex(6)}"
         self._held: set[str] = set()
         self._seen: dict[str, tuple[Any, float]] = {}  # of runs elsewhere: heartbeat, and since when
         self._beats, self._file = 0, -1
@@ -140,9 +142,12 @@ class Locks:
         if owner.isdigit():  # a bare process id: left by something that was no run
             return not psutil.pid_exists(int(owner))
         about = _read(self._run_file(owner))
-        if about.get("host") == self._host:
-            pid = int(about["pid"])
-            return not psutil.pid_exists(pid) or born(pid) != about["born"]
+        if self._is_here(owner):
+            pid = int(owner.partition(".")[0])
+            if not psutil.pid_exists(pid):
+                return True
+            if about:  # else it has yet to write it, or never did and its number was given out again
+                return born(pid) != about.get("born")
         beat, now = about.get("beat"), self._clock()
         before, since = self._seen.setdefault(owner, (beat, now))
         if before != beat:
@@ -151,11 +156,17 @@ class Locks:
         return now - since > self._stale_s
 
     def sweep(self) -> None:
-        """Remove the files of runs of this machine that are dead and hold no lock any more."""
-        holders = {_owner_of(path) for path in self._folder.glob("*.lock*")}
-        for path in self._folder.glob("*.run"):
-            if path.stem not in holders and _read(path).get("host") == self._host and self.dead(path.stem):
+        """Remove what runs of this machine that are dead have left: locks of cells that are done, files."""
+        for path in self._folder.glob("*.lock*"):
+            owner = _owner_of(path)
+            if owner and self._is_here(owner) and self.dead(owner) and self._take(path):
                 path.unlink(missing_ok=True)
+        for path in self._folder.glob("*.run"):
+            if self._is_here(path.stem) and self.dead(path.stem):
+                path.unlink(missing_ok=True)
+
+    def _is_here(self, owner: str) -> bool:
+        return owner.split(".")[1:2] == [self._tag] and owner.partition(".")[0].isdigit()
 
     def _take(self, path: Path) -> bool:
         if self._create(path):

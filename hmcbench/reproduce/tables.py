@@ -126,7 +126,13 @@ def parse_table(text: str, where: str) -> PublishedTable:
     rows = [_row(f"{where} [[row]] {i}", row, head) for i, row in enumerate(data.get("row", ()), start=1)]
     if not rows:
         raise BadInput(f"{where} has no [[row]]")
-    figures = [Figure(**_checked(f"{where} [[figure]]", figure, FIGURE)) for figure in data.get("figure", ())]
+    figures = []
+    for given in data.get("figure", ()):
+        figure = _checked(f"{where} [[figure]]", given, FIGURE)
+        for key in ("number", "kind", "rows"):
+            if not figure.get(key):
+                raise BadInput(f"{where} [[figure]] lacks {key}")
+        figures.append(Figure(**figure))
     table = PublishedTable(**head, protocol=protocol, rows=tuple(rows), figures=tuple(figures))
     _check_references(table, where)
     return table

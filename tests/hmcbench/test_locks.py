@@ -68,19 +68,33 @@ def test_nothing_is_left_where_all_ended_well(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_dead_process_of_this_machine_is_free_at_once(tmp_path: Path, locks: Locks) -> None:
     owner = left_behind(tmp_path)
-    locks.sweep()
-    assert locks.dead(owner), "what a lock is judged by stays"
+    assert locks.dead(owner)
     assert locks.claim(KEY)
+
+
+def test_what_dead_runs_left_is_swept_and_what_lives_stays(tmp_path: Path, locks: Locks) -> None:
+    assert locks.claim("ffff")
+    left_behind(tmp_path, lines=f"assert locks._take(Path(sys.argv[1]) / '{KEY[:16]}.lock.take')")
+    assert len(list(tmp_path.iterdir())) == 5
     locks.sweep()
-    assert not (tmp_path / f"{owner}.run").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([f"{locks.owner}.run", "ffff.lock"])
 
 
 def test_a_process_id_that_was_given_out_again_is_not_the_owner(tmp_path: Path, locks: Locks) -> None:
     owner = left_behind(tmp_path)
     path = tmp_path / f"{owner}.run"
     about = json.loads(path.read_text())
-    path.write_text(json.dumps(about | {"pid": os.getppid()}))  # lives, but was born at another time
-    assert locks.dead(owner)
+    again = owner.replace(owner.partition(".")[0], str(os.getppid()), 1)
+    (tmp_path / f"{again}.run").write_text(json.dumps(about))  # lives, but was born at another time
+    assert locks.dead(again)
+    assert not locks.dead(again + "x"), "it may yet write its file"
+
+
+def test_the_file_of_a_run_that_died_before_it_wrote_it_goes(tmp_path: Path, locks: Locks) -> None:
+    owner = left_behind(tmp_path, lines="os.truncate(locks._run_file(locks.owner), 0)")
+    assert locks.claim(KEY)
+    locks.sweep()
+    assert not (tmp_path / f"{owner}.run").exists()
 
 
 def test_another_machine_is_dead_when_its_heartbeat_stood_still_for_long_enough(tmp_path: Path) -> None:
