@@ -93,7 +93,7 @@ def _check_header(path: Path, header: Sequence[str]) -> list[str]:
         what = "both level columns and labels" if numbers else "neither level columns nor labels"
         raise BadInput(f"{path} has {what}: it has {listed}", allowed=_ALLOWED)
     if numbers != list(range(1, len(numbers) + 1)):
-        missing = min(set(range(1, max(numbers))) - set(numbers))
+        missing = next(k for k in range(1, len(numbers) + 2) if k not in numbers)
         raise BadInput(f"{path} has level{max(numbers)} but no level{missing}", allowed=_ALLOWED)
     return [f"level{k}" for k in numbers]
 
