@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -26,12 +26,10 @@ from hmcbench.interfaces import Dataset, Fit, Inputs, Labelled, ModelSpec, Run, 
 from hmcbench.plan import Cell, load_dataset
 from hmcbench.predictions import Predictions
 from hmcbench.registry import Registry, create, default_registry, load_object
+from hmcbench.reporter import Reporter
 from hmcbench.splits import Split, make_split
 from hmcbench.suites import Protocol
 from hmcbench.views import Rows
-
-if TYPE_CHECKING:
-    from hmcbench.worker import Reporter
 
 LATENCY_RUNS, LATENCY_SECONDS, WARM_UP = 30, 2.0, 3
 

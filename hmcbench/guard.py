@@ -11,13 +11,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hmcbench.manager import Plugin
+from typing import Any
 
 LIMIT_S = 10.0
 AGAIN_S = 0.5  # the alarm comes again, for who swallows exceptions and goes on
@@ -28,20 +24,20 @@ class TooSlow(BaseException):
 
 
 @contextmanager
-def guarded(plugin: Plugin) -> Iterator[None]:
-    """Around one import or one hook of ``plugin``; adds what it took to ``plugin.seconds``.
+def guarded(spent: float) -> Iterator[None]:
+    """Around one import or one hook of a plugin that has taken ``spent`` seconds before.
 
     Raises:
         TooSlow: all calls together took more than ``LIMIT_S``.
     """
-    out, began, armed = sys.stdout, time.perf_counter(), None
+    out, armed = sys.stdout, None
     try:
         where = os.getcwd()  # noqa: PTH109 (as it is)
     except OSError:  # a folder that is gone
         where = ""
     sys.stdout = sys.stderr
     try:
-        armed = _arm(LIMIT_S - plugin.seconds)
+        armed = _arm(LIMIT_S - spent)
         yield
     finally:
         try:
@@ -50,7 +46,6 @@ def guarded(plugin: Plugin) -> Iterator[None]:
                 signal.signal(signal.SIGALRM, armed)
         finally:
             sys.stdout = out
-            plugin.seconds += time.perf_counter() - began
             if where:
                 os.chdir(where)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:  # numpy costs more than all of the command line
     import numpy as np
 
-    from hmcbench.evaluation import Evaluation
     from hmcbench.hierarchy import Hierarchy
 
 Value = bool | int | float | str | None
@@ -169,6 +168,9 @@ class FeaturizerSpec(Spec):
 @dataclass(kw_only=True, eq=False, repr=False)
 class MetricSpec(Spec):
     """A metric. ``factory`` **is** the metric: ``metric(evaluation)`` (see ``over``).
+
+    One that is a function of sums over samples should be a :class:`hmcbench.metrics.SampleMetric`:
+    it then gets bootstrap intervals for nothing.
 
     Attributes:
         over: ``""``: called as ``metric(evaluation) -> float``; ``"levels"``: the name holds
@@ -386,13 +388,3 @@ class Featurizer(Protocol):
     def transform(self, rows: Sequence[Any]) -> np.ndarray:
         """Rows of the source view -> array (len(rows), ...) of a fixed shape and type."""
         ...
-
-
-class Metric(Protocol):
-    """What a metric's factory names.
-
-    A metric that is a function of sums over samples should be a
-    :class:`hmcbench.metrics.SampleMetric`: it then gets bootstrap intervals for nothing.
-    """
-
-    def __call__(self, evaluation: Evaluation) -> float: ...

@@ -10,7 +10,9 @@ tests are hermetic; ``HMCBENCH_PLUGINS=none`` loads none at all.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,13 +124,22 @@ def _isolated(plugin: Plugin, prefix: str, call: Callable[[], Any]) -> tuple[Any
             return (call(),)
         from hmcbench.guard import guarded  # a cost that only strangers bring
 
-        with guarded(plugin):
+        with _timed(plugin), guarded(plugin.seconds):
             return (call(),)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # an import may raise anything, SystemExit included
         plugin.blame(prefix + _one_line(error))
         return None
+
+
+@contextmanager
+def _timed(plugin: Plugin) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        plugin.seconds += time.perf_counter() - began
 
 
 def printable(text: str) -> str:

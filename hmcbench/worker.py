@@ -7,7 +7,6 @@ record; a worker that dies leaves a log and its exit status, which the runner tu
 
 from __future__ import annotations
 
-import csv
 import errno
 import faulthandler
 import os
@@ -27,6 +26,7 @@ from hmcbench import records
 from hmcbench.cache import write_atomic
 from hmcbench.errors import HmcbenchError
 from hmcbench.plan import Cell
+from hmcbench.reporter import Reporter
 
 RESULT, LOG = "result.json", "log.txt"
 DISK_FULL = "disk full"  # ends the run, so no record has this cause
@@ -98,42 +98,6 @@ def failure(error: BaseException) -> dict[str, Any]:
         cause = "error"
     message = text if isinstance(error, HmcbenchError) else f"{name}: {text}" if text else name
     return {"status": "failed", "cause": cause, "message": message}
-
-
-class Reporter:
-    """``Run.report``: sends progress to the runner and collects the history.
-
-    Args:
-        cell: the place of the cell among those of this process.
-    """
-
-    def __init__(self, progress: Connection, history: Path, cell: int = 0) -> None:
-        self._progress, self._history, self._cell = progress, history, cell
-        self._rows: list[dict[str, float]] = []
-
-    def phase(self, name: str) -> None:
-        self._send({"phase": name})
-
-    def ended(self) -> None:
-        self._send({"ended": True})
-
-    def __call__(self, done: int, total: int, **values: float) -> None:
-        self._send({"done": int(done), "total": int(total)})
-        self._rows.append({"step": done} | {k: float(v) for k, v in values.items()})
-
-    def _send(self, message: Mapping[str, Any]) -> None:
-        with suppress(OSError):  # the runner is gone; the watchdog ends this process
-            self._progress.send({"cell": self._cell, **message})
-
-    def write(self) -> None:
-        """``history.csv``: one row per report, a column per value that was ever reported."""
-        if not self._rows:
-            return
-        columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        with self._history.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self._rows)
 
 
 def _detach(alive: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -31,25 +32,32 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
 
-def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
-    """Full names of what a file imports; type-checking blocks do not count, functions do or do not."""
+def statements(path: Path, *, top_level: bool = False) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports of a file; type-checking blocks do not count, functions do or do not."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
 
-    def walk(node: ast.AST) -> Iterator[str]:
+    def walk(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
                 continue
             if top_level and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 continue
-            if isinstance(child, ast.Import):
-                yield from (alias.name for alias in child.names)
-            elif isinstance(child, ast.ImportFrom):
-                assert child.level == 0, f"{path}: relative import"
-                yield child.module or ""
-                yield from (f"{child.module}.{alias.name}" for alias in child.names)
+            if isinstance(child, (ast.Import, ast.ImportFrom)):
+                yield child
             yield from walk(child)
 
     return walk(tree)
+
+
+def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
+    """Full names of what a file imports, those of modules and of what is in them."""
+    for statement in statements(path, top_level=top_level):
+        if isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, f"{path}: relative import"
+            yield statement.module or ""
+            yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
+        else:
+            yield from (alias.name for alias in statement.names)
 
 
 def module_of(name: str) -> str | None:
@@ -79,6 +87,34 @@ def test_nothing_imports_what_comes_later(path: Path) -> None:
     used = {m for name in imports(path) if (m := module_of(name)) in LAYERS}
     late = sorted(m for m in used if LAYERS[m] > LAYERS[here])
     assert not late, f"{here} imports {late}, which stand below it in ARCHITECTURE.md"
+
+
+def module_graph() -> dict[str, set[str]]:
+    """Module -> the modules it needs, in the core and the plugins; a package is its ``__init__``."""
+    packages = [ROOT / "hmcbench", *(ROOT / "plugins" / name for name in PLUGINS)]
+    paths = {
+        ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in packages
+        for path in files(package)
+    }
+
+    def needed(path: Path) -> Iterator[str]:
+        for statement in statements(path):
+            for alias in statement.names:
+                if isinstance(statement, ast.Import):
+                    yield alias.name
+                else:  # a module of a package, or something in a module
+                    inner = f"{statement.module}.{alias.name}"
+                    yield inner if inner in paths else statement.module or ""
+
+    return {module: paths.keys() & set(needed(path)) for module, path in paths.items()}
+
+
+def test_no_two_modules_need_each_other() -> None:
+    try:
+        TopologicalSorter(module_graph()).prepare()
+    except CycleError as error:
+        pytest.fail("modules import each other in a circle: " + " <- ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))

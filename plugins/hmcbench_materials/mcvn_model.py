@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hmcbench.errors import BadInput
 from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Value
 from hmcbench_materials import mcvn_store
 from hmcbench_materials.mcvn import HEADS, IMAGE, Architecture
@@ -58,6 +59,7 @@ class Mcvn:
         self.grey, self.members, self.learning_rate = grey, members, learning_rate
         self.recipe = Recipe(epochs, batch_size, schedule, weight_decay, keep_best)
         self.with_validation = with_validation and not keep_best
+        self.components: Components | None = None
         self.bank: Bank  # set by train_together, as are
         self.train: Samples  # the training samples, where the attention is to them
 
@@ -89,11 +91,30 @@ class Mcvn:
 
     def save(self, folder: Path) -> None:
         """``weights.safetensors`` and ``model.json``; training samples only with ``attention=train``."""
-        mcvn_store.save(self, folder)
+        kept = mcvn_store.Kept(
+            self.bank,
+            self.head,
+            self.train,
+            self.image_ranges,
+            self.table_ranges,
+            self.components,
+            self.fitted_on,
+            self.threads,
+        )
+        mcvn_store.save(kept, folder)
 
     def load(self, folder: Path, run: Run) -> None:
         """Take the place of ``fit``; raises BadInput for files that are damaged or do not fit."""
-        mcvn_store.load(self, folder, run)
+        kept = mcvn_store.load(folder, run)
+        plan = kept.bank.plan
+        same = {name: getattr(plan, name) for name in self.parts} == self.parts
+        expected = self.members * kept.head.networks, plan.parameters
+        if not same or plan.outputs != kept.head.outputs or tuple(kept.bank.weights.shape) != expected:
+            what = f"{folder} holds an mcvn of other parameters or of another task"
+            raise BadInput(what, allowed=mcvn_store.ALLOWED)
+        self.plan, self.bank, self.head, self.train = plan, kept.bank, kept.head, kept.train
+        self.image_ranges, self.table_ranges = kept.image_ranges, kept.table_ranges
+        self.components, self.fitted_on, self.threads = kept.components, kept.fitted_on, kept.threads
 
     def prepare(self, train: Labelled, valid: Labelled, run: Run) -> Prepared:
         """Learn ranges and the head from the training samples; make the networks."""
@@ -126,7 +147,7 @@ class Mcvn:
         self.table_ranges = Ranges.of(np.concatenate([self._table(side) for side in sides]))
         images = np.concatenate([self._images(side) for side in sides])
         self.image_ranges = Ranges.of(images)
-        self.components: Components | None = None
+        self.components = None
         if not self.parts["convolution"]:
             self.components = Components.of(self.image_ranges(images))
 

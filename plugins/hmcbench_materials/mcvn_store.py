@@ -3,81 +3,98 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
 from hmcbench.cache import replacing, write_atomic
 from hmcbench.errors import BadInput
-from hmcbench.interfaces import Run
+from hmcbench.interfaces import Run, Task
 from hmcbench.torchkit.weights import SETTINGS, WEIGHTS, read_state
 from hmcbench_materials.mcvn import Architecture, Running
-from hmcbench_materials.mcvn_heads import ClassHead, RegressionHead
+from hmcbench_materials.mcvn_heads import ClassHead, Head, RegressionHead
 from hmcbench_materials.mcvn_scaling import Components, Ranges
 from hmcbench_materials.mcvn_train import Bank, Samples
 
-if TYPE_CHECKING:
-    from hmcbench_materials.mcvn_model import Mcvn
-
-_ALLOWED = "files written by hmcbench run"
+ALLOWED = "files written by hmcbench run"
 
 
-def save(model: Mcvn, folder: Path) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """What a fit leaves behind, and all that is needed to predict.
+
+    Attributes:
+        bank: the networks.
+        head: turns their outputs into scores.
+        train: the training samples, where the attention is to them; else none.
+        image_ranges, table_ranges: of the training rows.
+        components: where the image is not convolved.
+        fitted_on: the sides that were trained on, in words.
+        threads: that the fit was given.
+    """
+
+    bank: Bank
+    head: Head
+    train: Samples
+    image_ranges: Ranges
+    table_ranges: Ranges
+    components: Components | None
+    fitted_on: str
+    threads: int
+
+
+def save(kept: Kept, folder: Path) -> None:
     """Networks, ranges and components; the training samples only where the attention is to them."""
     tensors: dict[str, Any] = {
-        "networks": model.bank.weights.detach(),
-        "running.mean": model.bank.running.mean,
-        "running.variance": model.bank.running.variance,
-        "rates": model.bank.rates[:, 0],
-        "train.images": model.train.images,
-        "train.table": model.train.table,
-        **_ranges("image", model.image_ranges),
-        **_ranges("table", model.table_ranges),
+        "networks": kept.bank.weights.detach(),
+        "running.mean": kept.bank.running.mean,
+        "running.variance": kept.bank.running.variance,
+        "rates": kept.bank.rates[:, 0],
+        "train.images": kept.train.images,
+        "train.table": kept.train.table,
+        **_ranges("image", kept.image_ranges),
+        **_ranges("table", kept.table_ranges),
     }
-    if isinstance(model.head, RegressionHead):
-        tensors |= {"targets.mean": model.head.mean, "targets.deviation": model.head.deviation}
-    if model.components is not None:
-        tensors |= {"components.mean": model.components.mean, "components.axes": model.components.axes}
-    plain = {name: torch.as_tensor(value).contiguous().clone() for name, value in tensors.items()}
+    if isinstance(kept.head, RegressionHead):
+        tensors |= {"targets.mean": kept.head.mean, "targets.deviation": kept.head.deviation}
+    if kept.components is not None:
+        tensors |= {"components.mean": kept.components.mean, "components.axes": kept.components.axes}
+    numbers = {name: torch.as_tensor(value).contiguous().clone() for name, value in tensors.items()}
     with replacing(folder / WEIGHTS) as fresh:
-        save_file(plain, fresh)
-    kept = {"plan": asdict(model.plan), "fitted_on": model.fitted_on, "threads": model.threads}
-    write_atomic(folder / SETTINGS, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        save_file(numbers, fresh)
+    settings = {"plan": asdict(kept.bank.plan), "fitted_on": kept.fitted_on, "threads": kept.threads}
+    write_atomic(folder / SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
 
-def load(model: Mcvn, folder: Path, run: Run) -> None:
-    """Make ``model`` what it was when it was saved.
+def load(folder: Path, run: Run) -> Kept:
+    """What was saved.
 
     Raises:
-        BadInput: files that are missing, damaged, or of a model with other parameters or another task.
+        BadInput: files that are missing or damaged.
     """
     state = read_state(folder / WEIGHTS)
     try:
-        kept = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        plan = Architecture(**kept["plan"])
-        model.fitted_on, model.threads = str(kept["fitted_on"]), min(int(kept["threads"]), run.threads)
-        model.image_ranges, model.table_ranges = (_read_ranges(state, name) for name in ("image", "table"))
-        model.components = None
-        if not plan.convolution:
-            model.components = Components(state["components.mean"].numpy(), state["components.axes"].numpy())
-        if run.task.kind == "regression":
-            model.head = RegressionHead(state["targets.mean"].numpy(), state["targets.deviation"].numpy())
-        else:
-            model.head = ClassHead(run.task)
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        plan = Architecture(**settings["plan"])
         bank = Bank(plan, state["networks"], state["rates"])
         bank.running = Running(state["running.mean"], state["running.variance"])
         images, table = state["train.images"], state["train.table"]
+        no_targets = torch.empty(len(bank.weights), table.shape[1], 0, dtype=table.dtype)
+        return Kept(
+            bank,
+            _read_head(state, run.task),
+            Samples(images, table, no_targets),
+            _read_ranges(state, "image"),
+            _read_ranges(state, "table"),
+            None if plan.convolution else _read_components(state),
+            str(settings["fitted_on"]),
+            min(int(settings["threads"]), run.threads),
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{folder} cannot be read ({error})", allowed=_ALLOWED) from None
-    expected = model.members * model.head.networks, plan.parameters
-    same = {name: getattr(plan, name) for name in model.parts} == model.parts
-    if not same or plan.outputs != model.head.outputs or tuple(bank.weights.shape) != expected:
-        raise BadInput(f"{folder} holds an mcvn of other parameters or of another task", allowed=_ALLOWED)
-    empty = torch.empty(len(bank.weights), table.shape[1], 0, dtype=table.dtype)  # no targets are kept
-    model.plan, model.bank, model.train = plan, bank, Samples(images, table, empty)
+        raise BadInput(f"{folder} cannot be read ({error})", allowed=ALLOWED) from None
 
 
 def _ranges(name: str, ranges: Ranges) -> dict[str, Any]:
@@ -86,3 +103,13 @@ def _ranges(name: str, ranges: Ranges) -> dict[str, Any]:
 
 def _read_ranges(state: dict[str, torch.Tensor], name: str) -> Ranges:
     return Ranges(state[f"{name}.low"].numpy(), state[f"{name}.high"].numpy())
+
+
+def _read_components(state: dict[str, torch.Tensor]) -> Components:
+    return Components(state["components.mean"].numpy(), state["components.axes"].numpy())
+
+
+def _read_head(state: dict[str, torch.Tensor], task: Task) -> Head:
+    if task.kind == "regression":
+        return RegressionHead(state["targets.mean"].numpy(), state["targets.deviation"].numpy())
+    return ClassHead(task)

@@ -14,7 +14,8 @@ from scipy.sparse.csgraph import connected_components
 
 from hmcbench.errors import BadInput, DataProblems, Problem
 from hmcbench.hierarchy import Hierarchy, lint
-from hmcbench_sem.listing import Entry, Listing, read_listing
+from hmcbench_sem.entries import Entry
+from hmcbench_sem.listing import Listing, read_listing
 from hmcbench_sem.scan import Scan, scan_all
 
 LEAST_UNITS = 3  # one for each side of a split

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,32 +16,10 @@ from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem, close_matches
 from hmcbench.hierarchy import Hierarchy, lint, path_id, read_edges
+from hmcbench_sem import folders, tables
+from hmcbench_sem.entries import HIERARCHY, Entry, is_text
 
-INDEX, HIERARCHY = "index.csv", "hierarchy.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One picture as it is listed.
-
-    Attributes:
-        file: relative to the data folder, ``/`` between the parts.
-        paths: its labels, each a path of names from the top level down (or one flat name).
-        where: the place to name in a problem: the file, or ``index.csv:12``.
-        group: samples of one group stay on one side; empty if it has none.
-        split: side; empty if undecided.
-    """
-
-    file: str
-    paths: tuple[tuple[str, ...], ...]
-    where: str
-    group: str = ""
-    split: str = ""
-
-    @property
-    def id(self) -> str:
-        """The sample's id: the file in Unicode's composed form, which all systems agree on."""
-        return unicodedata.normalize("NFC", self.file)
+INDEX = "index.csv"
 
 
 @dataclass
@@ -74,8 +51,6 @@ def read_listing(path: Path) -> Listing:
     Raises:
         BadInput: there is nothing of the kind at ``path``, or a table cannot be read at all.
     """
-    from hmcbench_sem import folders, tables
-
     if not path.exists():
         raise BadInput(f"{path} does not exist", allowed="a folder of images, or an index.csv")
     if path.is_file() and path.suffix.lower() != ".csv":
@@ -96,27 +71,6 @@ def read_listing(path: Path) -> Listing:
     if source == "labels" and listing.hierarchy is None and listing.labels and flat:
         listing.notes.append("the labels show no hierarchy and there is no hierarchy.csv: one level")
     return listing
-
-
-def split_label(label: str) -> tuple[str, ...]:
-    """``a/b`` to its names, each trimmed and in composed form."""
-    return tuple(clean(name) for name in label.split("/"))
-
-
-def clean(name: str) -> str:
-    """A class name as it is compared: trimmed, Unicode composed."""
-    return unicodedata.normalize("NFC", name.strip())
-
-
-def printable(name: str) -> str:
-    """A file name as it may be shown: what is no text is escaped."""
-    return name if is_text(name) else "".join(c if is_text(c) else ascii(c)[1:-1] for c in name)
-
-
-def is_text(name: str) -> bool:
-    """Whether a file name holds no control characters and no bytes that are not UTF-8."""
-    # Only some of what cannot be printed is refused: cameras put narrow spaces into names.
-    return name.isprintable() or not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)
 
 
 def _keep(listing: Listing, good: Sequence[bool]) -> None:
