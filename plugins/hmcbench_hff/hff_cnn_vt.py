@@ -5,68 +5,23 @@ Han et al., Scientific Reports 15, 19904 (2025), "HFF_CNN_VT model".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
-from hmcbench_hff.blocks import HierarchicalFusion
-from hmcbench_hff.tokens import TokenEncoder, as_tokens
+from hmcbench_hff.cnn_tokens import CNNTokens
+from hmcbench_hff.tokens import as_tokens
 
 
-class HFFCNNVT(nn.Module):
-    """Image -> logits of every level.
+class HFFCNNVT(CNNTokens):
+    """Image -> logits of every level; backbone, Transformer and fusion are those of :class:`CNNTokens`.
 
-    1. ``backbone``: the convolutional part of ResNet50 ("first four convolutional blocks"), as in
-       HFFNet-2d.
-    2. the maps are flattened to a row of positions, and ``projection`` maps each linearly to a token.
-    3. ``encoder``: position embedding with as many entries as there are positions, class token,
-       Transformer (:class:`TokenEncoder`).
-    4. ``fusion``: as in HFFNet-2d.
-
-    Choice: every position of the map is one patch; the paper gives no other size, and with 7 x 7
-    positions a larger one would leave next to nothing. Its expectation that a linear projection
-    saves parameters against convolutions does not hold for the 1x1 convolution of
-    :class:`~hmcbench_hff.hff_cnn_conv_vt.HFFCNNConvVT`: see there.
-
-    Args:
-        backbone: images (B, in_chans, H, W) -> maps (B, ``backbone_channels``, h, w).
-        level_sizes: outputs per level, top first.
-        backbone_channels: channels of the backbone's maps.
-        grid: (h, w) of those maps at the usual image size.
-        dim: width of a token.
-        depth, heads, mlp_dim: of the Transformer; ``heads`` divides ``dim``.
-        level_dim: width of each level's features; 0 means ``dim``.
-        level_activation: ``gelu``, ``relu`` or ``none``, after each level's layer.
-        dropout: rate in the Transformer and on the fused features while training.
+    Its own: the maps ("first four convolutional blocks") are flattened to a row of positions, and ``projection`` maps each linearly to a
+    token. The paper's expectation that this saves parameters against convolutions does not hold for
+    the 1x1 convolution of :class:`~hmcbench_hff.hff_cnn_conv_vt.HFFCNNConvVT`: see there.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        level_sizes: Sequence[int],
-        *,
-        backbone_channels: int = 2048,
-        grid: tuple[int, int] = (7, 7),
-        dim: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        mlp_dim: int = 3072,
-        level_dim: int = 0,
-        level_activation: str = "gelu",
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.projection = nn.Linear(backbone_channels, dim)
-        self.encoder = TokenEncoder(dim, grid, depth=depth, heads=heads, hidden=mlp_dim, dropout=dropout)
-        self.fusion = HierarchicalFusion(
-            2 * dim, level_sizes, level_dim=level_dim or dim, activation=level_activation, dropout=dropout
-        )
+    def add_layer(self, channels: int, dim: int) -> None:
+        self.projection = nn.Linear(channels, dim)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """x: (B, in_chans, H, W) -> logits of every level [(B, n_1), (B, n_2), ...]."""
-        maps = self.backbone(x)  # (B, backbone_channels, h, w)
-        tokens = self.projection(as_tokens(maps))  # (B, h*w, dim)
-        prim_rep = self.encoder(tokens, tuple(maps.shape[-2:]))  # (B, 2 dim)
-        logits: list[Tensor] = self.fusion(prim_rep)
-        return logits
+    def tokens(self, maps: Tensor) -> Tensor:
+        tokens: Tensor = self.projection(as_tokens(maps))
+        return tokens

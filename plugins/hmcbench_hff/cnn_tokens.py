@@ -1,0 +1,78 @@
+"""What HFF_CNN_VT and HFF_CNN_Conv_VT share: a CNN whose maps a one-dimensional Transformer reads.
+
+Han et al., Scientific Reports 15, 19904 (2025). Each of the two says in its own file how a map
+becomes tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hmcbench_hff.blocks import HierarchicalFusion
+from hmcbench_hff.tokens import TokenEncoder
+
+
+class CNNTokens(nn.Module):
+    """Image -> logits of every level.
+
+    1. ``backbone``: the convolutional part of ResNet50, as in HFFNet-2d.
+    2. :meth:`tokens`: one vector of width ``dim`` per position of the map, in a row. The layer for it
+       is made by :meth:`add_layer`, between the others, so that weights are drawn from the top down.
+    3. ``encoder``: position embedding with as many entries as there are positions, class token,
+       Transformer (:class:`TokenEncoder`).
+    4. ``fusion``: as in HFFNet-2d.
+
+    Choice: every position of the map is one patch; the paper gives no other size, and with 7 x 7
+    positions a larger one would leave next to nothing.
+
+    Args:
+        backbone: images (B, in_chans, H, W) -> maps (B, ``backbone_channels``, h, w).
+        level_sizes: outputs per level, top first.
+        backbone_channels: channels of the backbone's maps.
+        grid: (h, w) of those maps at the usual image size.
+        dim: width of a token.
+        depth, heads, mlp_dim: of the Transformer; ``heads`` divides ``dim``.
+        level_dim: width of each level's features; 0 means ``dim``.
+        level_activation: ``gelu``, ``relu`` or ``none``, after each level's layer.
+        dropout: rate in the Transformer and on the fused features while training.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        level_sizes: Sequence[int],
+        *,
+        backbone_channels: int = 2048,
+        grid: tuple[int, int] = (7, 7),
+        dim: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        mlp_dim: int = 3072,
+        level_dim: int = 0,
+        level_activation: str = "gelu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.add_layer(backbone_channels, dim)
+        self.encoder = TokenEncoder(dim, grid, depth=depth, heads=heads, hidden=mlp_dim, dropout=dropout)
+        self.fusion = HierarchicalFusion(
+            2 * dim, level_sizes, level_dim=level_dim or dim, activation=level_activation, dropout=dropout
+        )
+
+    def add_layer(self, channels: int, dim: int) -> None:
+        """Make the layer that turns the ``channels`` of a position into a token."""
+        raise NotImplementedError
+
+    def tokens(self, maps: Tensor) -> Tensor:
+        """maps: (B, backbone_channels, h, w) -> (B, h*w, dim)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """x: (B, in_chans, H, W) -> logits of every level [(B, n_1), (B, n_2), ...]."""
+        maps = self.backbone(x)  # (B, backbone_channels, h, w)
+        prim_rep = self.encoder(self.tokens(maps), tuple(maps.shape[-2:]))  # (B, 2 dim)
+        logits: list[Tensor] = self.fusion(prim_rep)
+        return logits
