@@ -14,9 +14,10 @@ from hmcbench_hff.tokens import as_tokens
 class HFFCNNVT(CNNTokens):
     """Image -> logits of every level; backbone, Transformer and fusion are those of :class:`CNNTokens`.
 
-    Its own: the maps ("first four convolutional blocks") are flattened to a row of positions, and ``projection`` maps each linearly to a
-    token. The paper's expectation that this saves parameters against convolutions does not hold for
-    the 1x1 convolution of :class:`~hmcbench_hff.hff_cnn_conv_vt.HFFCNNConvVT`: see there.
+    Its own: the maps ("first four convolutional blocks") are flattened to a row of positions, and
+    ``projection`` maps each linearly to a token. The paper's expectation that this saves parameters
+    against convolutions does not hold for the 1x1 convolution of
+    :class:`~hmcbench_hff.hff_cnn_conv_vt.HFFCNNConvVT`: see there.
     """
 
     def add_layer(self, channels: int, dim: int) -> None:
