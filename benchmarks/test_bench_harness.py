@@ -20,7 +20,8 @@ import sys, time
 import hmcbench_timm.network
 from hmcbench import featurize
 from hmcbench.interfaces import Run
-from hmcbench.cell import seed_everything, side
+from hmcbench.cell import seed_everything
+from hmcbench.sides import side
 from hmcbench.registry import create, default_registry, parse_reference
 from hmcbench.splits import make_split
 from hmcbench.suites import Protocol

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-from hmcbench_materials.mcvn import CONVOLUTIONS, Architecture  # noqa: E402
+from hmcbench_materials.mcvn_architecture import CONVOLUTIONS, Architecture  # noqa: E402
 from hmcbench_materials.mcvn_train import Bank, Recipe, Samples  # noqa: E402
 from torch import nn  # noqa: E402
 

@@ -8,7 +8,6 @@ gets has no targets.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import random
 import sys
 import time
@@ -20,18 +19,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hmcbench import decisions, featurize, metrics, records, resources, trained, warm
+from hmcbench.datasets import load_dataset
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.evaluation import Evaluation
-from hmcbench.interfaces import Dataset, Fit, Inputs, Labelled, ModelSpec, Run, Scores, Task
-from hmcbench.plan import Cell, load_dataset
+from hmcbench.interfaces import Dataset, Fit, ModelSpec, Run
+from hmcbench.plan import Cell
+from hmcbench.predicting import predict_all
 from hmcbench.predictions import Predictions
 from hmcbench.registry import Registry, create, default_registry, load_object
 from hmcbench.reporter import Reporter
+from hmcbench.sides import side
 from hmcbench.splits import Split, make_split
 from hmcbench.suites import Protocol
-from hmcbench.views import Rows
-
-LATENCY_RUNS, LATENCY_SECONDS, WARM_UP = 30, 2.0, 3
 
 
 def run_cells(
@@ -50,7 +49,7 @@ def run_cells(
     spec = registry.get("models", cells[0].model)
     for module in spec.requires:  # before the clock starts: nobody should pay for an import
         importlib.import_module(module)
-    device = choose_device(device, spec)
+    device = resources.choose_device(device, spec.accelerated)
     ready: dict[int, tuple[Trial, Fit]] = {}
     with threadpool_limits(limits=max(cell.threads for cell in cells)):
         for i, cell in enumerate(cells):
@@ -141,7 +140,7 @@ class Trial:
         started = time.perf_counter()
         cell, report, clock, task, model = self.cell, self.report, self.clock, self.dataset.task, fit.model
         report.phase("predict")
-        predictions, timing = predict_all(model, self.spec, task, self.dataset, self.views, self.split, clock)
+        predictions, timing = predict_all(model, self.spec, self.dataset, self.views, self.split, clock)
         report.phase("score")
         with clock.phase("score"):
             thresholds, scored = score(self.registry, predictions)
@@ -179,26 +178,9 @@ def seed_everything(seed: int) -> None:
         torch.manual_seed(seed)
 
 
-def choose_device(device: str, spec: ModelSpec) -> str:
-    """``auto`` is the GPU where the model can use one and there is one."""
-    if device == "cpu" or not spec.accelerated:
-        return "cpu"
-    # XGBoost needs no torch: do not pay for its import where there is no GPU to be measured with it
-    if resources.cuda_devices() and importlib.util.find_spec("torch"):
-        torch = importlib.import_module("torch")
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-            return "cuda:0"
-    if device == "auto":
-        return "cpu"
-    raise BadInput(
-        f"device {device}: there is no GPU that torch can use", hint="--device auto or --device cpu"
-    )
-
-
 def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     """The data and the split that the plan saw; refuses if they have changed since."""
-    dataset = load_dataset(registry, cell)
+    dataset = load_dataset(registry.get("datasets", cell.dataset), cell.dataset_params)
     split = make_split(dataset, Protocol(**cell.protocol), cell.fold)
     if split.fingerprint != cell.record["split"]["fingerprint"]:
         raise BadInput(
@@ -215,125 +197,6 @@ def make_views(
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, cell.model_params)
     made = {plan.name: featurize.compute_view(plan, dataset, cell.threads) for plan in plans}
     return {name: view for name, (view, _) in made.items()}, all(cached for _, cached in made.values())
-
-
-def inputs(dataset: Dataset, views: Mapping[str, Any], rows: np.ndarray) -> Inputs:
-    return Inputs([dataset.ids[i] for i in rows], {k: Rows(v, rows) for k, v in views.items()})
-
-
-def side(dataset: Dataset, views: Mapping[str, Any], split: Split, name: str) -> Labelled:
-    """Train or validation samples with their targets."""
-    rows = split.sides[name]
-    groups = None if dataset.groups is None else [dataset.groups[i] for i in rows]
-    given = inputs(dataset, views, rows)
-    return Labelled(given.ids, given.views, targets=dataset.targets[rows], groups=groups)
-
-
-def predict_all(
-    model: Any,
-    spec: ModelSpec,
-    task: Task,
-    dataset: Dataset,
-    views: Mapping[str, Any],
-    split: Split,
-    clock: resources.Clock,
-) -> tuple[Predictions, dict[str, float]]:
-    """Scores of the validation side and of every test side, and what predicting costs."""
-    sides = [name for name, rows in split.sides.items() if name != "train" and len(rows)]
-    model.predict(inputs(dataset, views, split.sides["test"][:1]))  # warm-up
-    parts: list[Scores] = []
-    for name in sides:
-        given = inputs(dataset, views, split.sides[name])
-        if name == "test":
-            with clock.phase("predict"):
-                parts.append(checked(model.predict(given), len(given), task, spec))
-        else:
-            parts.append(checked(model.predict(given), len(given), task, spec))
-    rows = np.concatenate([split.sides[name] for name in sides])
-    predictions = Predictions(
-        ids=[dataset.ids[i] for i in rows],
-        side=[name for name in sides for _ in split.sides[name]],
-        scores=np.concatenate([p.values for p in parts]),
-        task=task,
-        truth=dataset.targets[rows],
-        stop=None if parts[0].stop is None else np.concatenate([p.stop for p in parts if p.stop is not None]),
-        groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
-    )
-    tested = len(split.sides["test"])
-    timing = {"throughput_per_s": round(tested / max(clock.seconds["predict_s"], 1e-6), 2)}
-    return predictions, timing | latency(model, dataset, views, split, clock.device)
-
-
-def latency(
-    model: Any, dataset: Dataset, views: Mapping[str, Any], split: Split, device: str
-) -> dict[str, float]:
-    """Milliseconds for one sample at a time, median and 95th percentile."""
-    rows = split.sides["test"]
-    times: list[float] = []
-    began = time.perf_counter()
-    for i in range(LATENCY_RUNS + WARM_UP):
-        one = inputs(dataset, views, rows[i % len(rows) : i % len(rows) + 1])
-        resources.synchronise(device)
-        start = time.perf_counter()
-        model.predict(one)
-        resources.synchronise(device)
-        if i >= WARM_UP:
-            times.append(1000 * (time.perf_counter() - start))
-        if time.perf_counter() - began > LATENCY_SECONDS and times:
-            break
-    p50, p95 = np.percentile(times, [50, 95])
-    return {"latency_p50_ms": round(float(p50), 3), "latency_p95_ms": round(float(p95), 3)}
-
-
-def checked(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
-    """Shape, finiteness and range as the contract says; logits become probabilities."""
-    if not isinstance(scores, Scores):
-        raise PluginError(f"model {spec.name}: predict returned {type(scores).__name__}, not Scores")
-    values = np.asarray(scores.values, dtype=np.float64)
-    columns = task.hierarchy.n if task.hierarchy is not None else len(task.targets)
-    if values.shape != (n, columns):
-        raise PluginError(f"model {spec.name}: scores of shape {values.shape}, expected {(n, columns)}")
-    stop = None if scores.stop is None else np.asarray(scores.stop, dtype=np.float64)
-    if task.hierarchy is not None and stop is not None and stop.shape != (n, task.hierarchy.depth):
-        raise PluginError(
-            f"model {spec.name}: stop of shape {stop.shape}, expected {(n, task.hierarchy.depth)}"
-        )
-    for array in (values, stop):
-        if array is not None and not np.isfinite(array).all():
-            bad = int((~np.isfinite(array)).any(axis=1).sum())
-            raise FloatingPointError(f"{bad} of {n} predictions are NaN or infinite")
-    if task.kind == "regression":
-        return Scores(values)
-    if spec.scores == "logit":
-        values, stop = to_probabilities(values, stop, task)
-    if values.size and not (values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
-        raise PluginError(
-            f"model {spec.name}: probabilities outside [0, 1] ({values.min():g} to {values.max():g})"
-        )
-    narrow = np.clip(values, 0, 1).astype(np.float32)
-    return Scores(narrow, None if stop is None else np.clip(stop, 0, 1).astype(np.float32))
-
-
-def to_probabilities(
-    logits: np.ndarray, stop: np.ndarray | None, task: Task
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Softmax per level (with the stop output) for single paths, a sigmoid otherwise."""
-    from scipy.special import expit, softmax
-
-    assert task.hierarchy is not None
-    if task.paths == "multiple":
-        return expit(logits), stop
-    out = np.empty_like(logits)
-    ended = None if stop is None else np.empty_like(stop)
-    for k in range(1, task.hierarchy.depth + 1):
-        columns = task.hierarchy.level_classes(k)
-        block = logits[:, columns]
-        if stop is not None and ended is not None:
-            soft = softmax(np.column_stack([block, stop[:, k - 1]]), axis=1)
-            out[:, columns], ended[:, k - 1] = soft[:, :-1], soft[:, -1]
-        else:
-            out[:, columns] = softmax(block, axis=1)
-    return out, ended
 
 
 def score(registry: Registry, predictions: Predictions) -> tuple[Any, dict[str, Any]]:

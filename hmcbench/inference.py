@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from hmcbench import decisions, featurize
-from hmcbench.cell import checked
 from hmcbench.errors import BadInput, Problem
 from hmcbench.interfaces import DatasetSpec, Inputs, Scores, Value
+from hmcbench.predicting import checked
 from hmcbench.registry import Registry, load_object
 from hmcbench.trained import Trained
 from hmcbench.views import Rows

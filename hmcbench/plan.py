@@ -15,11 +15,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from hmcbench import featurize
-from hmcbench.errors import BadInput, NotApplicable, PluginError, unknown
+from hmcbench.choices import Choices, check_settings, data_of, selected, settings_of
+from hmcbench.datasets import load_dataset
+from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
 from hmcbench.metrics import find_spec
 from hmcbench.provenance import constants_of, describe_dataset, describe_model, describe_split
-from hmcbench.registry import Registry, create, load_object, missing, parse_reference
+from hmcbench.registry import Registry, missing, parse_reference
 from hmcbench.splits import Split, make_split
 from hmcbench.suites import Profile, Protocol, Suite, check_protocol
 
@@ -81,36 +83,6 @@ class Paired(NamedTuple):
     constants: dict[str, dict[str, str]]
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What the command line may change about a suite.
-
-    Attributes:
-        profile: empty for the suite's first one.
-        data: dataset name -> path.
-        datasets, models: shell patterns; empty for all.
-        seeds: number of seeds; 0 for the profile's.
-        splits: number of random splits of a holdout protocol; 0 for the suite's.
-        settings: ``model.param`` or ``dataset.param`` -> text.
-        dataset_params: set on every dataset that has them (``skip_bad``, ``crop_bottom``).
-        drop_leaks: see :class:`hmcbench.suites.Protocol`.
-        time_limit: seconds per cell; 0 for the profile's.
-        keep_weights: whether models that can be saved are, beside their records.
-    """
-
-    profile: str = ""
-    data: Mapping[str, str] = field(default_factory=dict)
-    datasets: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    seeds: int = 0
-    splits: int = 0
-    settings: Mapping[str, str] = field(default_factory=dict)
-    dataset_params: Mapping[str, Value] = field(default_factory=dict)
-    drop_leaks: bool = False
-    time_limit: float = 0.0
-    keep_weights: bool = True
-
-
 def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     """Resolve every reference, load and split every dataset, pair them, and key the cells.
 
@@ -129,16 +101,16 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     if choices.splits:
         suite = replace(suite, protocol=replace(suite.protocol, repeats=choices.splits))
         check_protocol(f"--splits {choices.splits}", suite.protocol)
-    choices = replace(choices, data=_data_of(suite, choices.data))
-    models = _select("model", profile.models, choices.models, registry)
-    datasets = _select("dataset", suite.datasets, choices.datasets, registry)
-    _check_settings(choices, models, suite.datasets, registry)
+    choices = replace(choices, data=data_of(suite, choices.data))
+    models = selected("model", profile.models, choices.models, registry)
+    datasets = selected("dataset", suite.datasets, choices.datasets, registry)
+    check_settings(choices, models, suite.datasets, registry)
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
     notes: list[str] = []
     for dataset_ref in datasets:
         spec, params = _resolve_dataset(registry, dataset_ref, name, choices)
-        dataset: Dataset = create(spec, params)
+        dataset = load_dataset(spec, params)
         splits = make_splits(dataset, suite.protocol)
         notes += [f"{dataset_ref}: {note}" for note in (*dataset.notes, *splits[0].notes)]
         for model_ref in models:
@@ -163,59 +135,6 @@ def make_splits(dataset: Dataset, protocol: Protocol) -> list[Split]:
     return [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
 
 
-def _select(kind: str, references: Sequence[str], patterns: Sequence[str], registry: Registry) -> list[str]:
-    """References chosen by ``--model``/``--dataset``: patterns over the suite's, or new ones."""
-    from fnmatch import fnmatchcase
-
-    if not patterns:
-        return list(references)
-    chosen: list[str] = []
-    for pattern in patterns:
-        hits = [r for r in references if r == pattern or ("[" not in pattern and fnmatchcase(r, pattern))]
-        if not hits:
-            if any(c in pattern for c in "*?"):
-                raise unknown(f"{kind} of this suite", pattern, references)
-            registry.resolve(f"{kind}s", pattern)
-            hits = [pattern]
-        chosen += [r for r in hits if r not in chosen]
-    return chosen
-
-
-def _data_of(suite: Suite, data: Mapping[str, str]) -> dict[str, str]:
-    """``--data``; the name of a suite stands for its data set where that is the only one."""
-    names = {parse_reference(r).name for r in suite.datasets}
-    (only,) = names if len(names) == 1 else ("",)
-    return {only if only and n == suite.name and n not in names else n: path for n, path in data.items()}
-
-
-def _check_settings(
-    choices: Choices, models: Sequence[str], datasets: Sequence[str], registry: Registry
-) -> None:
-    """``--data`` and ``--set`` must name something in the plan."""
-    dataset_names = [parse_reference(r).name for r in datasets]
-    names = [*(parse_reference(r).name for r in models), *dataset_names]
-    for name in choices.data:
-        if name not in dataset_names:
-            raise unknown("dataset of this suite", name, dataset_names, "--data NAME=PATH")
-    for key in choices.settings:
-        owner, dot, _ = key.rpartition(".")
-        if not dot:
-            raise BadInput(f"--set {key}", allowed="the form is --set model.param=value")
-        if owner not in names and owner not in (*models, *datasets):
-            raise unknown("model or dataset in --set", owner, names)
-
-
-def _settings(choices: Choices, reference: str) -> dict[str, Value]:
-    """The ``--set`` values that concern one reference, by its full text or by its name."""
-    name = parse_reference(reference).name
-    out: dict[str, Value] = {}
-    for key, value in choices.settings.items():
-        owner, _, param = key.rpartition(".")
-        if owner in (name, reference):
-            out[param] = value
-    return out
-
-
 def _resolve_dataset(
     registry: Registry, reference: str, profile: str, choices: Choices
 ) -> tuple[DatasetSpec, dict[str, Value]]:
@@ -229,7 +148,7 @@ def _resolve_dataset(
             )
         extra[spec.path_param] = choices.data[spec.name]
     resolved: tuple[DatasetSpec, dict[str, Value]]
-    resolved = registry.resolve("datasets", reference, profile, **(extra | _settings(choices, reference)))
+    resolved = registry.resolve("datasets", reference, profile, **(extra | settings_of(choices, reference)))
     return resolved
 
 
@@ -237,7 +156,7 @@ def _pair(
     registry: Registry, data: DatasetSpec, dataset: Dataset, reference: str, profile: str, choices: Choices
 ) -> Paired:
     """The model with its parameters, or NotApplicable with the reason."""
-    spec, params = registry.resolve("models", reference, profile, **_settings(choices, reference))
+    spec, params = registry.resolve("models", reference, profile, **settings_of(choices, reference))
     task = dataset.task
     if task.kind not in spec.tasks:
         raise NotApplicable(f"does {' and '.join(spec.tasks)}, the dataset is {task.kind}")
@@ -318,23 +237,3 @@ def _preload(
         if isinstance(source.factory, str):
             modules[source.factory.partition(":")[0]] = None
     return tuple(modules)
-
-
-def load_dataset(registry: Registry, cell: Cell) -> Dataset:
-    """The dataset of a cell, loaded anew (in the worker)."""
-    spec = registry.get("datasets", cell.dataset)
-    dataset = create(spec, cell.dataset_params)
-    if not isinstance(dataset, Dataset):
-        raise PluginError(f"dataset {spec.name} made a {type(dataset).__name__}, not a Dataset")
-    return dataset
-
-
-def lint_dataset(registry: Registry, reference: str, path: str, **params: Value) -> Any:
-    """The DataReport of a dataset that can lint; raises BadInput where it cannot."""
-    spec = registry.get("datasets", parse_reference(reference).name)
-    if not spec.linter or not spec.path_param:
-        able = [s.name for s in registry.specs("datasets") if s.linter]
-        raise BadInput(f"dataset {spec.name} reads no files", allowed=f"these do: {', '.join(able)}")
-    params = {k: v for k, v in params.items() if k in spec.params}
-    _, resolved = registry.resolve("datasets", reference, "", **(params | {spec.path_param: path}))
-    return load_object(spec.linter)(**resolved)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hmcbench import featurize
-from hmcbench.cell import inputs, seed_everything, side
+from hmcbench.cell import seed_everything
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Inputs, Run, Task
 from hmcbench.records import Record
 from hmcbench.registry import Registry, create
+from hmcbench.sides import inputs, side
 from hmcbench.splits import make_split
 from hmcbench.suites import protocol_of
 from hmcbench.views import Rows

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
 import os
 import platform
 import subprocess
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from hmcbench.errors import BadInput
 
 _DISTRIBUTION = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow"}
 _ALWAYS = ("hmcbench", "numpy", "scipy")
@@ -31,6 +35,23 @@ def cuda_devices() -> list[str]:
         return []
     lines = [line for line in done.stdout.splitlines() if line.startswith("GPU ")]
     return [str(i) for i in range(len(lines))] if done.returncode == 0 else []
+
+
+def choose_device(device: str, accelerated: bool) -> str:
+    """``auto`` is the GPU where a model can use one and there is one."""
+    if device == "cpu" or not accelerated:
+        return "cpu"
+    # XGBoost needs no torch: do not pay for its import where there is no GPU to be measured with it
+    if cuda_devices() and importlib.util.find_spec("torch"):
+        torch = importlib.import_module("torch")
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+            return "cuda:0"
+    if device == "auto":
+        return "cpu"
+    raise BadInput(
+        f"device {device}: there is no GPU that torch can use", hint="--device auto or --device cpu"
+    )
 
 
 def hardware(device: str) -> dict[str, Any]:

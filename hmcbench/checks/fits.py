@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hmcbench.cell import checked, seed_everything
+from hmcbench.cell import seed_everything
 from hmcbench.checks.base import Skip, Subject
 from hmcbench.checks.standins import SHAPES, stand_in
 from hmcbench.checks.state import Trace, generators, unchanged
 from hmcbench.interfaces import Dataset, Scores
+from hmcbench.predicting import checked
 from hmcbench.testing import fitted, inputs
 
 TRAIN, VALID, TEST = range(40), range(40, 50), range(50, 60)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hmcbench.checks.base import Check, Skip, Subject, need
+from hmcbench.choices import Choices
 from hmcbench.errors import BadInput, Unavailable
-from hmcbench.plan import Choices, make_plan
+from hmcbench.plan import make_plan
 from hmcbench.registry import missing, parse_reference
 from hmcbench.suites import Suite, load_suite
 

@@ -42,7 +42,7 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
       hmcbench data lint my_images
       hmcbench data lint my_alloys.csv --dataset metallic-glass
     """
-    from hmcbench.plan import lint_dataset
+    from hmcbench.datasets import lint_dataset
 
     extra = {"crop_bottom": crop_bottom} if crop_bottom else {}
     report = lint_dataset(default_registry(), dataset, path, **extra)

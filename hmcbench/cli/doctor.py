@@ -98,7 +98,8 @@ def libraries() -> list[dict[str, Any]]:
 def smoke() -> dict[str, Any]:
     """Run the suite ``smoke`` in a temporary folder."""
     from hmcbench import runner
-    from hmcbench.plan import Choices, make_plan
+    from hmcbench.choices import Choices
+    from hmcbench.plan import make_plan
     from hmcbench.suites import load_suite
 
     registry = default_registry()

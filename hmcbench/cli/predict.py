@@ -61,15 +61,15 @@ def predict_command(
 
 def load(run: Path, device: str) -> Trained:
     """The model of a run, and a line on standard error that says what is used."""
-    from hmcbench.cell import choose_device
     from hmcbench.inference import Reader
+    from hmcbench.resources import choose_device
     from hmcbench.trained import find_record, load_trained
 
     check_device(device)
     registry = default_registry()
     record = find_record(run)
     spec = registry.get("models", record.data["model"]["name"])
-    trained = load_trained(record.path, choose_device(device, spec), registry)
+    trained = load_trained(record.path, choose_device(device, spec.accelerated), registry)
     changes = ", ".join(f"{k}={v}" for k, v in Reader(trained, registry).changes().items())
     read = f"; images are read as in the run: {changes}" if changes else ""
     click.echo(f"model {record.data['model']['label']} of {record.path.name}{read}", err=True)

@@ -15,7 +15,7 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.plan import Choices
+    from hmcbench.choices import Choices
     from hmcbench.records import Record
     from hmcbench.reproduce.compare import Planned, Result
     from hmcbench.reproduce.tables import PublishedRow, PublishedTable
@@ -63,7 +63,7 @@ def reproduce_command(
     Example:
       hmcbench reproduce 3 --data nims-steel=nims_fatigue
     """
-    from hmcbench.plan import Choices
+    from hmcbench.choices import Choices
     from hmcbench.reproduce.tables import find_table, known_tables
 
     registry = default_registry()

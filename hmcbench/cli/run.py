@@ -194,7 +194,7 @@ def slurm_script(todo: Sequence[Cell], options: dict[str, Any]) -> str:
 
 def make_plan(options: dict[str, Any]) -> Plan:
     """Read the suite and the data, and pair them."""
-    from hmcbench.plan import Choices
+    from hmcbench.choices import Choices
     from hmcbench.plan import make_plan as plan_suite
     from hmcbench.suites import load_suite
 

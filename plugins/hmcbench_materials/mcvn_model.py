@@ -14,7 +14,7 @@ import torch
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Value
 from hmcbench_materials import mcvn_store
-from hmcbench_materials.mcvn import HEADS, IMAGE, Architecture
+from hmcbench_materials.mcvn_architecture import HEADS, IMAGE, Architecture
 from hmcbench_materials.mcvn_heads import head_for
 from hmcbench_materials.mcvn_scaling import Components, Ranges, images_of, table_of
 from hmcbench_materials.mcvn_train import Bank, Recipe, Samples

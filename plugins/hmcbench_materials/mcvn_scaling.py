@@ -8,7 +8,7 @@ import numpy as np
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Inputs
-from hmcbench_materials.mcvn import HEADS, IMAGE, MAP
+from hmcbench_materials.mcvn_architecture import HEADS, IMAGE, MAP
 
 
 @dataclass(frozen=True)

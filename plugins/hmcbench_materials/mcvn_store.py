@@ -14,7 +14,8 @@ from hmcbench.cache import replacing, write_atomic
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Run, Task
 from hmcbench.torchkit.weights import SETTINGS, WEIGHTS, read_state
-from hmcbench_materials.mcvn import Architecture, Running
+from hmcbench_materials.mcvn import Running
+from hmcbench_materials.mcvn_architecture import Architecture
 from hmcbench_materials.mcvn_heads import ClassHead, Head, RegressionHead
 from hmcbench_materials.mcvn_scaling import Components, Ranges
 from hmcbench_materials.mcvn_train import Bank, Samples

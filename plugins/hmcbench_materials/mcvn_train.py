@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import torch
 
-from hmcbench_materials.mcvn import Architecture, Running, forward
+from hmcbench_materials.mcvn import Running, forward
+from hmcbench_materials.mcvn_architecture import Architecture
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(outputs (M, B, outputs), targets (M, B, ...)) -> loss of every sample (M, B)."""

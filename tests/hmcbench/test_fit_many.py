@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from hmcbench import records, runner, sharing
-from hmcbench.plan import Choices, Plan, make_plan
+from hmcbench.choices import Choices
+from hmcbench.plan import Plan, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
 from hmcbench.testing import installed_plugin
@@ -96,7 +97,8 @@ COMMAND = """
 import sys
 from pathlib import Path
 from hmcbench import runner
-from hmcbench.plan import Choices, make_plan
+from hmcbench.choices import Choices
+from hmcbench.plan import make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
 

@@ -64,3 +64,15 @@ def test_memory_of_a_tree_counts_children_and_a_dead_process_is_nothing() -> Non
 
 def test_total_memory_is_positive() -> None:
     assert resources.total_memory() > 2**28
+
+
+def test_a_gpu_is_used_only_by_models_that_can() -> None:
+    assert resources.choose_device("auto", accelerated=False) == "cpu"
+    assert resources.choose_device("cuda:0", accelerated=False) == "cpu"
+
+
+def test_phases_are_timed() -> None:
+    clock = resources.Clock("cpu")
+    with clock.phase("load"):
+        pass
+    assert set(clock.seconds) == {"load_s"}

@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from hmcbench import records, runner
+from hmcbench.choices import Choices
 from hmcbench.errors import BadInput
-from hmcbench.plan import Choices, Plan, make_plan
+from hmcbench.plan import Plan, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
 from hmcbench.testing import installed_plugin
@@ -265,7 +266,8 @@ COMMAND = """
 import signal, sys
 from pathlib import Path
 from hmcbench import runner
-from hmcbench.plan import Choices, make_plan
+from hmcbench.choices import Choices
+from hmcbench.plan import make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from unittest.mock import patch
 import pytest
 
 from hmcbench import records, runner, sharing
+from hmcbench.choices import Choices
 from hmcbench.errors import BadInput
 from hmcbench.executors.local import Job
 from hmcbench.locks import Locks
-from hmcbench.plan import Choices, Plan, make_plan
+from hmcbench.plan import Plan, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.sharing import Shared
 from hmcbench.suites import parse_suite
@@ -76,7 +77,8 @@ COMMAND = """
 import sys
 from pathlib import Path
 from hmcbench import runner
-from hmcbench.plan import Choices, make_plan
+from hmcbench.choices import Choices
+from hmcbench.plan import make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from hmcbench import featurize
-from hmcbench.cell import inputs
 from hmcbench.errors import BadInput
 from hmcbench.predictions import Predictions
 from hmcbench.registry import create, default_registry
+from hmcbench.sides import inputs
 from hmcbench.trained import FOLDER, digest, find_record, load_trained
 
 pytestmark = pytest.mark.torch

@@ -75,7 +75,8 @@ DRIVER = """
 import sys
 from pathlib import Path
 from hmcbench import runner
-from hmcbench.plan import Choices, make_plan
+from hmcbench.choices import Choices
+from hmcbench.plan import make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
 suite = parse_suite(sys.argv[1], "s.toml")

@@ -8,8 +8,9 @@ from hmcbench_materials import elements
 from hmcbench_materials.elements import ElementTable
 from hmcbench_materials.properties import PROPERTIES
 
+from hmcbench.choices import Choices
 from hmcbench.errors import Unavailable
-from hmcbench.plan import Cell, Choices, Plan, make_plan
+from hmcbench.plan import Cell, Plan, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import load_suite
 

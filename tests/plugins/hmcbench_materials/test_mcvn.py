@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from hmcbench_materials.mcvn import CONVOLUTIONS, Architecture, Running, composed_convolutions, forward
+from hmcbench_materials.mcvn import Running, composed_convolutions, forward
+from hmcbench_materials.mcvn_architecture import CONVOLUTIONS, Architecture
 from torch import nn
 
 

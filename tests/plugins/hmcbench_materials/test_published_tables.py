@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from hmcbench.choices import Choices
 from hmcbench.errors import BadInput
-from hmcbench.plan import Choices
 from hmcbench.registry import default_registry
 from hmcbench.reproduce.compare import plan_table
 from hmcbench.reproduce.tables import find_table, inconsistencies, known_tables

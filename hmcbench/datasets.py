@@ -1,0 +1,29 @@
+"""A dataset made by its plugin, or looked over by it before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hmcbench.errors import BadInput, PluginError
+from hmcbench.interfaces import Dataset, DatasetSpec, Value
+from hmcbench.registry import Registry, create, load_object, parse_reference
+
+
+def load_dataset(spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
+    """The dataset with these parameters; raises PluginError where the factory makes something else."""
+    dataset = create(spec, params)
+    if not isinstance(dataset, Dataset):
+        raise PluginError(f"dataset {spec.name} made a {type(dataset).__name__}, not a Dataset")
+    return dataset
+
+
+def lint_dataset(registry: Registry, reference: str, path: str, **params: Value) -> Any:
+    """The DataReport of a dataset that can lint; raises BadInput where it cannot."""
+    spec = registry.get("datasets", parse_reference(reference).name)
+    if not spec.linter or not spec.path_param:
+        able = [s.name for s in registry.specs("datasets") if s.linter]
+        raise BadInput(f"dataset {spec.name} reads no files", allowed=f"these do: {', '.join(able)}")
+    params = {k: v for k, v in params.items() if k in spec.params}
+    _, resolved = registry.resolve("datasets", reference, "", **(params | {spec.path_param: path}))
+    return load_object(spec.linter)(**resolved)
