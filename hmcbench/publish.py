@@ -23,10 +23,11 @@ from hmcbench.cache import write_atomic
 from hmcbench.errors import BadInput, unknown
 from hmcbench.leaderboard import to_markdown
 from hmcbench.leaderboard.board import Board
-from hmcbench.leaderboard.files import boards_of, read_info, write_boards
+from hmcbench.leaderboard.files import boards_of, write_boards
 from hmcbench.leaderboard.text import markdown as esc
 from hmcbench.leaderboard.text import number
 from hmcbench.page import index_page, page_of
+from hmcbench.planned import read_info
 from hmcbench.predictions import Predictions
 from hmcbench.records import HISTORY, NPZ, SUITE, Record
 

@@ -8,7 +8,6 @@ knows how a cell is executed (executors/), what happens inside one (cell.py) or 
 from __future__ import annotations
 
 import errno
-import json
 import math
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,13 +18,13 @@ from typing import Any, Literal
 
 from hmcbench import records, resources
 from hmcbench.budget import Budget, seconds_taken
-from hmcbench.cache import write_atomic
 from hmcbench.endings import finish
 from hmcbench.errors import BadInput
 from hmcbench.executors.local import Event, Job, LocalExecutor
 from hmcbench.executors.ray import RayExecutor
 from hmcbench.locks import Locks
 from hmcbench.plan import Cell, Plan
+from hmcbench.planned import save_info
 from hmcbench.sharing import Shared, Stamp, stamp
 
 Rerun = Literal["missing", "failed", "all"]
@@ -118,7 +117,7 @@ def execute(
     outcome = Outcome(folder.parent)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        save_suite(plan, folder.parent)
+        save_info(plan, folder.parent)
         if todo:
             _run(todo, folder, made, before, outcome, observer, limit)
     outcome.done = existing(plan, out)
@@ -214,24 +213,6 @@ def slots(device: str, jobs: int, cells: Sequence[Cell], per_gpu: int = 1) -> li
         have = ", ".join(f"cuda:{i}" for i in range(len(gpus))) or "no GPU is visible"
         raise BadInput(f"device {device!r} is not here", allowed=f"allowed: auto, cpu; found: {have}")
     return [f"cuda:{gpus[int(index)]}"] * per_gpu
-
-
-def save_suite(plan: Plan, folder: Path) -> None:
-    """``suite.json``: what a leaderboard of these records needs, so that it needs no plugin."""
-    cells = [
-        {
-            "key": c.key,
-            "dataset": c.dataset,
-            "model": c.label,
-            "fold": c.fold,
-            "seed": c.seed,
-            "profile": c.profile,
-        }
-        for c in plan.cells
-    ]
-    pairs = [{"dataset": p.dataset, "model": p.model, "reason": p.reason} for p in plan.not_applicable]
-    info = plan.suite.info() | {"profile": plan.profile, "cells": cells, "not_applicable": pairs}
-    write_atomic(folder / records.SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
 
 
 class _terminate_as_interrupt:

@@ -40,7 +40,7 @@ def compare_command(
       hmcbench compare runs hffnet-2d forest
     """
     from hmcbench.leaderboard.comparison import compare_models
-    from hmcbench.leaderboard.files import read_info
+    from hmcbench.planned import read_info
     from hmcbench.records import Record, read_all
 
     specs = default_registry().specs("metrics")

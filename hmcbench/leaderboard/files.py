@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hmcbench.cache import write_atomic
 from hmcbench.leaderboard.aggregate import build
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.csv_json import to_csv, to_json
 from hmcbench.leaderboard.markdown import to_markdown
-from hmcbench.records import SUITE, read_all
-
-
-def read_info(folder: Path) -> Mapping[str, Any] | None:
-    """``suite.json`` of a suite's folder, or None where it is not there or damaged."""
-    try:
-        data = json.loads((folder / SUITE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
+from hmcbench.planned import read_info
+from hmcbench.records import read_all
 
 
 def boards_of(folder: Path) -> list[Board]:

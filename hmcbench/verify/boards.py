@@ -12,8 +12,8 @@ from typing import Any
 from hmcbench import publish
 from hmcbench.leaderboard import to_csv, to_json, to_markdown
 from hmcbench.leaderboard.aggregate import build
-from hmcbench.leaderboard.files import read_info
 from hmcbench.page import page_of
+from hmcbench.planned import read_info
 from hmcbench.records import Record
 from hmcbench.verify.findings import Finding, SuiteReport, flat
 from hmcbench.verify.pages import check_page, check_text
