@@ -169,9 +169,6 @@ class FeaturizerSpec(Spec):
 class MetricSpec(Spec):
     """A metric. ``factory`` **is** the metric: ``metric(evaluation)`` (see ``over``).
 
-    One that is a function of sums over samples should be a :class:`hmcbench.metrics.SampleMetric`:
-    it then gets bootstrap intervals for nothing.
-
     Attributes:
         over: ``""``: called as ``metric(evaluation) -> float``; ``"levels"``: the name holds
             ``{k}`` and the metric is called as ``metric(evaluation, k)`` for k = 1..levels;
@@ -388,3 +385,13 @@ class Featurizer(Protocol):
     def transform(self, rows: Sequence[Any]) -> np.ndarray:
         """Rows of the source view -> array (len(rows), ...) of a fixed shape and type."""
         ...
+
+
+class Metric(Protocol):
+    """What a metric's factory names; it is given a :class:`hmcbench.evaluation.Evaluation`.
+
+    A metric that is a function of sums over samples should be a
+    :class:`hmcbench.metrics.SampleMetric`: it then gets bootstrap intervals for nothing.
+    """
+
+    def __call__(self, evaluation: Any) -> float: ...
