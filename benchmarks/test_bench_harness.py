@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-PAIRS = 2
+PAIRS = 4
 ALLOWED = 1.1
-"""The claim is 2 %. Fits of 20 s differed by 25 % among themselves on a shared machine, so this only finds
-a harness that plainly costs something; a quiet machine and more pairs must show the rest."""
-MODEL = "timm:lcnet_050[stem_stride=keep,epochs=4,patience=0]"
+"""The claim is 2 %. On a shared machine equal fits differ by more than that, so this only finds a harness
+that plainly costs something; the figures that are printed, on a quiet machine, show the rest."""
+MODEL = "timm:lcnet_050[stem_stride=keep,epochs=8,patience=0]"
 RUN = "from hmcbench.cli import main; import sys; main(sys.argv[1:])"
 DIRECT = """
 import sys, time
@@ -34,10 +35,12 @@ dataset = create(data_spec, data_params)
 split = make_split(dataset, Protocol(kind="predefined", test=0.1, validation=0.1, seed=0), 0)
 plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)
 views = {plan.name: featurize.compute_view(plan, dataset, 2)[0] for plan in plans}
-model = create(spec, params)
 with threadpool_limits(limits=2):
-    seed_everything(0)
     run = Run(dataset.task, threads=2)
+    warm = create(spec, {**params, "epochs": 1})  # imports inside the engine; a worker has them before fit
+    warm.fit(side(dataset, views, split, "train"), side(dataset, views, split, "validation"), run)
+    seed_everything(0)
+    model = create(spec, params)
     start = time.perf_counter()
     model.fit(side(dataset, views, split, "train"), side(dataset, views, split, "validation"), run)
     print(time.perf_counter() - start)
@@ -54,7 +57,7 @@ def python(code: str, *args: object) -> str:
 def test_a_fit_inside_a_cell_takes_what_it_takes_outside(
     benchmark: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    """Pairs in turn; the better pair, as other programs disturb either side."""
+    """Pairs in turn; medians, as other programs disturb either side."""
     monkeypatch.setenv("HMCBENCH_CACHE", str(tmp_path / "cache"))
     inside: list[float] = []
     outside: list[float] = []
@@ -68,7 +71,7 @@ def test_a_fit_inside_a_cell_takes_what_it_takes_outside(
         outside.append(float(python(DIRECT, MODEL)))
 
     benchmark.pedantic(pair, rounds=PAIRS, warmup_rounds=0)
-    ratio = min(a / b for a, b in zip(inside, outside, strict=True))
+    ratio = median(inside) / median(outside)
     benchmark.extra_info.update(
         inside_s=inside, outside_s=outside, ratio=round(ratio, 4), cores=os.cpu_count()
     )

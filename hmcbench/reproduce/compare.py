@@ -46,12 +46,13 @@ class RowResult:
 
 @dataclass(frozen=True)
 class Result:
-    """A table run again."""
+    """A table run again; ``records`` are the folder names of the cells that its numbers come from."""
 
     table: PublishedTable
     rows: Sequence[RowResult]
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    records: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def compare(
         if synthetic:
             values, reason = [replace(v, verdict=UNTESTABLE) for v in values], "the data are synthetic"
         results.append(RowResult(row, values, row_verdict(values), reason, len(estimator.complete(run))))
-    return Result(table, results, _facts(good), notes_of(table))
+    made_of = sorted(record.path.name for record in good)
+    return Result(table, results, _facts(good), notes_of(table), made_of)
 
 
 def notes_of(table: PublishedTable) -> list[str]:

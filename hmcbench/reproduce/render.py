@@ -90,6 +90,7 @@ def to_json(result: Result) -> str:
         "metrics": list(table.metrics),
         "facts": dict(result.facts),
         "notes": list(result.notes),
+        "records": list(result.records),
         "rows": [
             {
                 "label": row.row.label,

@@ -45,7 +45,11 @@ def _table(
     specs: Sequence[MetricSpec],
     report: SuiteReport,
 ) -> None:
-    by_row = [row for row in rows_of(list(records))[0] if row.ok]
+    names = set(table.get("records", ()))  # the suite's own cells, divided otherwise, may lie beside them
+    used = [record for record in records if not names or record.path.name in names]
+    for lost in sorted(names - {record.path.name for record in used}):
+        report.findings.append(Finding("no record", where, lost))
+    by_row = [row for row in rows_of(used)[0] if row.ok]
     metrics = [str(name) for name in table["metrics"]]
     estimator = Estimator(by_row, metrics, (), specs) if by_row else None
     known = {_plain(row.label): row for row in by_row}

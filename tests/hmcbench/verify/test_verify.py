@@ -237,6 +237,20 @@ def test_pictures_and_tables_need_records(results: Path) -> None:
     ]
 
 
+def test_a_table_that_names_its_records_is_checked_against_those_alone(results: Path) -> None:
+    (results / "smoke" / "tables").mkdir()
+    path = results / "smoke" / "tables" / "paper-1.json"
+    value = {"published": 0.9, "mean": 0.5, "low": None, "high": None}
+    rows = [{"label": "ours", "model": "a", "values": [value]}]
+    table = {"metrics": ["hf1_samples"], "rows": rows, "records": [record(results, "a").name]}
+    path.write_text(json.dumps(table))
+    assert ("differs", "ours hf1_samples mean") in [(f.kind, f.what) for f in found(results)]
+    path.write_text(json.dumps({**table, "records": [record(results, "b").name]}))
+    assert [(f.kind, f.what) for f in found(results)] == [("no record", "row ours (a)")]
+    path.write_text(json.dumps({**table, "records": ["gone"]}))
+    assert ("no record", "gone") in [(f.kind, f.what) for f in found(results)]
+
+
 def test_a_threshold_that_validation_does_not_give(fabricate: Fabricate, tmp_path: Path) -> None:
     hierarchy = tiny_hierarchy("multiple")
     rng = np.random.default_rng(0)
