@@ -7,15 +7,24 @@ from typing import Any
 
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.interfaces import Dataset, DatasetSpec, Value
-from hmcbench.registry import Registry, create, load_object, parse_reference
+from hmcbench.registry import Registry, check_installed, create, parse_reference
 
 
 def load_dataset(spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
     """The dataset with these parameters; raises PluginError where the factory makes something else."""
-    dataset = create(spec, params)
-    if not isinstance(dataset, Dataset):
-        raise PluginError(f"dataset {spec.name} made a {type(dataset).__name__}, not a Dataset")
-    return dataset
+    return _checked(spec, create(spec, params))
+
+
+def plan_dataset(registry: Registry, spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
+    """The same before any cell runs: whatever the factory raises becomes one line that names its plugin."""
+    check_installed(spec)
+    return _checked(spec, registry.ask("datasets", spec, spec.factory, params))
+
+
+def _checked(spec: DatasetSpec, made: Any) -> Dataset:
+    if not isinstance(made, Dataset):
+        raise PluginError(f"dataset {spec.name} made a {type(made).__name__}, not a Dataset")
+    return made
 
 
 def lint_dataset(registry: Registry, reference: str, path: str, **params: Value) -> Any:
@@ -26,4 +35,4 @@ def lint_dataset(registry: Registry, reference: str, path: str, **params: Value)
         raise BadInput(f"dataset {spec.name} reads no files", allowed=f"these do: {', '.join(able)}")
     params = {k: v for k, v in params.items() if k in spec.params}
     _, resolved = registry.resolve("datasets", reference, "", **(params | {spec.path_param: path}))
-    return load_object(spec.linter)(**resolved)
+    return registry.ask("datasets", spec, spec.linter, resolved)

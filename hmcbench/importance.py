@@ -103,7 +103,7 @@ def shap_values(refitted: Refitted, samples: int = 60, seed: int = 0) -> Importa
     hierarchy = refitted.task.hierarchy
     outputs = refitted.task.targets if hierarchy is None else hierarchy.classes
     mean = np.abs(values).mean(axis=0)
-    unit = "mean absolute SHAP value, in units of the prediction"
+    unit = f"mean absolute SHAP value over {len(rows)} samples, in units of the prediction"
     return Importance("shap", unit, refitted.columns, outputs, mean, np.zeros_like(mean), values, rows)
 
 

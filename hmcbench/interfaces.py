@@ -129,6 +129,8 @@ class ModelSpec(Spec):
             same order, ``None`` where it went well. It must leave every model as its own ``fit``
             would have (randomness from ``fit.run.seed`` alone). The planner then hands a model's
             cells of one dataset to one process.
+        check: ``"module:function"``, called with the parameters while a run is planned; raises BadInput
+            for a value that only the model's libraries (``requires``, which are there) can judge.
     """
 
     views: tuple[str, ...] = ()
@@ -140,6 +142,7 @@ class ModelSpec(Spec):
     transductive: bool = False
     expandable: bool = False
     fit_many: str = ""
+    check: str = ""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

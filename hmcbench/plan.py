@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from hmcbench import featurize
 from hmcbench.choices import Choices, check_settings, data_of, selected, settings_of
-from hmcbench.datasets import load_dataset
+from hmcbench.datasets import plan_dataset
 from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
 from hmcbench.metrics import find_spec
@@ -110,7 +110,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     notes: list[str] = []
     for dataset_ref in datasets:
         spec, params = _resolve_dataset(registry, dataset_ref, name, choices)
-        dataset = load_dataset(spec, params)
+        dataset = plan_dataset(registry, spec, params)
         splits = make_splits(dataset, suite.protocol)
         notes += [f"{dataset_ref}: {note}" for note in (*dataset.notes, *splits[0].notes)]
         for model_ref in models:
@@ -170,6 +170,8 @@ def _pair(
     if absent:
         extra = f" (pip install 'hmcbench[{spec.extra}]')" if spec.extra else ""
         raise NotApplicable(f"needs {', '.join(absent)}{extra}")
+    if spec.check:
+        registry.ask("models", spec, spec.check, params)
     views = featurize.plan_views(registry, data.views, spec.views, params)
     return Paired(spec, params, constants_of(views))
 

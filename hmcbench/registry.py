@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from hmcbench.errors import BadInput, PluginError, Unavailable, unknown
+from hmcbench.errors import BadInput, HmcbenchError, PluginError, Unavailable, unknown
 from hmcbench.interfaces import (
     DatasetSpec,
     FeaturizerSpec,
@@ -219,6 +219,24 @@ class Registry:
             chosen[name] = convert(spec.name, name, spec.params[name], value)
         return spec, usual(spec, profile, chosen) | chosen
 
+    def ask(self, kind: str, spec: Spec, path: str | Callable[..., Any], params: Mapping[str, Value]) -> Any:
+        """Call a function of a spec, before any cell runs, with its parameters.
+
+        Raises:
+            PluginError: it raised what no user can mend; one line names the plugin and the function.
+        """
+        try:
+            return load_object(path)(**params)
+        except (HmcbenchError, OSError):
+            raise
+        except Exception as error:
+            owner = self.owner(kind, spec.name).name
+            called = path if isinstance(path, str) else getattr(path, "__name__", "its factory")
+            raise PluginError(
+                f"plugin {owner}: {called} of {spec.name} raised {type(error).__name__}: {str(error)[:200]}",
+                hint=f"hmcbench plugin check {owner} --spec {spec.name}",
+            ) from error
+
     def label(self, kind: str, spec: Spec, params: Mapping[str, Value], profile: str = "") -> str:
         """The shortest reference that resolves to these parameters: what leaderboards show."""
         standing = usual(spec, profile, {})
@@ -269,11 +287,16 @@ def load_object(path: str | Callable[..., Any]) -> Any:
 
 def create(spec: Spec, params: Mapping[str, Value]) -> Any:
     """Call the factory of a spec; raises Unavailable where its libraries are missing."""
+    check_installed(spec)
+    return load_object(spec.factory)(**params)
+
+
+def check_installed(spec: Spec) -> None:
+    """Raise Unavailable, with the command that installs them, where libraries of a spec are missing."""
     absent = missing(spec)
     if absent:
         extra = f"pip install 'hmcbench[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
         raise Unavailable(f"{spec.name} needs {', '.join(absent)}", hint=extra)
-    return load_object(spec.factory)(**params)
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hmcbench.cli.common import check_output
 from hmcbench.errors import BadInput, unknown
 
 if TYPE_CHECKING:
@@ -103,8 +104,6 @@ def leaderboard_command(
     elif output is not None:
         from hmcbench.cache import write_atomic
 
-        if not output.parent.is_dir():
-            raise BadInput(f"no folder {output.parent}", hint="make it first, or name another file")
         write_atomic(output, render(boards, "md" if kind == "console" else kind, folders))
         click.echo(f"leaderboard  {output}")
     elif kind == "console":
@@ -115,6 +114,7 @@ def leaderboard_command(
 
 def _check_targets(kind: str, output: Path | None, into: Path | None, marker: str) -> None:
     """Refuse what does not go together, before anything is read."""
+    check_output(output)
     if into is None and marker:
         raise BadInput(f"--marker {marker} without --into", hint=f"--into FILE.md --marker {marker}")
     if into is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
@@ -21,6 +22,12 @@ def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:
             raise BadInput(f"{option} {key.strip()} is given twice")
         out[key.strip()] = value.strip()
     return out
+
+
+def check_output(path: Path | None) -> None:
+    """Raise BadInput where the folder of a file to be written is not there: before any work is done."""
+    if path is not None and not path.parent.is_dir():
+        raise BadInput(f"no folder {path.parent}", hint="make it first, or name another file")
 
 
 def number(_context: click.Context, _option: click.Parameter, value: float) -> float:

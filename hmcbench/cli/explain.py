@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.predict import load, tell
+from hmcbench.cli.predict import announce, load, tell
 from hmcbench.errors import BadInput
 from hmcbench.records import slug
 from hmcbench.registry import default_registry
@@ -54,6 +54,7 @@ def explain_command(
     files, found = list_files(images)
     trained = load(run, device)
     explainer = Explainer(trained, levels, faithful=not fast)
+    announce(trained)
     names = dict(zip(explainer.hierarchy.classes, explainer.hierarchy.names, strict=True))
     label = str(trained.record.data["model"]["label"])
     done: list[dict[str, Any]] = []

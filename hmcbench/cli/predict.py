@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from hmcbench.cli.common import check_output
 from hmcbench.cli.run import check_device
 from hmcbench.errors import BadInput
 from hmcbench.registry import default_registry
@@ -44,8 +45,10 @@ def predict_command(
     """
     from hmcbench.inference import list_files, predict_files
 
+    check_output(output)
     files, found = list_files(images)
     trained = load(run, device)
+    announce(trained)
     counts = {"good": 0, "bad": 0}
     with _opened(output) as stream:
         for block in predict_files(trained, default_registry(), files):
@@ -60,8 +63,7 @@ def predict_command(
 
 
 def load(run: Path, device: str) -> Trained:
-    """The model of a run, and a line on standard error that says what is used."""
-    from hmcbench.inference import Reader
+    """The model of a run, on a device by that name."""
     from hmcbench.resources import choose_device
     from hmcbench.trained import find_record, load_trained
 
@@ -69,11 +71,17 @@ def load(run: Path, device: str) -> Trained:
     registry = default_registry()
     record = find_record(run)
     spec = registry.get("models", record.data["model"]["name"])
-    trained = load_trained(record.path, choose_device(device, spec.accelerated), registry)
-    changes = ", ".join(f"{k}={v}" for k, v in Reader(trained, registry).changes().items())
+    return load_trained(record.path, choose_device(device, spec.accelerated), registry)
+
+
+def announce(trained: Trained) -> None:
+    """Say on standard error what is used; raises BadInput where the data of the run were no images."""
+    from hmcbench.inference import Reader
+
+    record = trained.record
+    changes = ", ".join(f"{k}={v}" for k, v in Reader(trained, default_registry()).changes().items())
     read = f"; images are read as in the run: {changes}" if changes else ""
     click.echo(f"model {record.data['model']['label']} of {record.path.name}{read}", err=True)
-    return trained
 
 
 def tell(problems: Iterable[Problem], found: set[str]) -> int:
@@ -92,8 +100,6 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         return
     from hmcbench.cache import replacing
 
-    if not output.parent.is_dir():
-        raise BadInput(f"no folder {output.parent}", hint="make it first, or name another file")
     with replacing(output) as fresh, fresh.open("w", newline="", encoding="utf-8") as stream:
         yield stream
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hmcbench.cli import INTERRUPTED
-from hmcbench.cli.common import number, pairs
+from hmcbench.cli.common import check_output, number, pairs
 from hmcbench.errors import BadInput, unknown
 from hmcbench.registry import default_registry
 
@@ -73,6 +73,7 @@ def reproduce_command(
         return 0
     if output is not None and output.suffix not in (".md", ".json"):
         raise BadInput(f"--output {output}", allowed="a file that ends in .md or .json")
+    check_output(output)
     found = find_table(registry, table)
     rows = _rows(found, patterns)
     given = pairs("--data", data, "NAME=PATH")
@@ -149,8 +150,6 @@ def _show(result: Result, suite: Path, output: Path | None, drawn: Sequence[Path
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{result.table.name}.md", folder / f"{result.table.name}.json"]
     if output is not None:
-        if not output.parent.is_dir():
-            raise BadInput(f"no folder {output.parent}", hint="make it first, or name another file")
         paths.append(output)
     for path in paths:
         write_atomic(path, to_json(result) if path.suffix == ".json" else to_text(result))

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from hmcbench.errors import BadInput, unknown
+from hmcbench.errors import BadInput
+from hmcbench.torchkit.architectures import refuse_unknown
 from hmcbench.torchkit.measure import count_multiply_adds
 
 CPU = torch.device("cpu")
@@ -46,11 +47,8 @@ def timm_network(
         BadInput: an unknown name, a size that it cannot take, or weights that cannot be loaded
             (says which switch to set).
     """
+    refuse_unknown(architecture)
     timm = importlib.import_module("timm")
-    if not timm.is_model(architecture):
-        raise unknown(
-            "timm architecture", architecture, timm.list_models(), "timm.list_models() gives all of them"
-        )
     options: dict[str, Any] = {"num_classes": 0, "in_chans": in_chans}
     if not pooled:
         options["global_pool"] = ""

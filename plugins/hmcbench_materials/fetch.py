@@ -28,11 +28,11 @@ def fetch(dataset: str, mirror: str = "") -> Path:
         BadInput: no network, no such file there, or another content than the checksum says.
     """
     source = SOURCES[dataset]
-    folder = locate.cached(dataset)
     base = (mirror or source.base).rstrip("/")
     address = f"{base}/{source.path}"
     if not base.startswith(("http://", "https://")):
         raise BadInput(f"--mirror {mirror}", allowed="an address that starts with http:// or https://")
+    folder = locate.cached(dataset)
     keeper = pooch.create(
         path=folder,
         base_url=f"{base}/",
@@ -91,6 +91,8 @@ class _Resuming:
             with self._part.open("ab" if have and resumed else "wb") as file:
                 for chunk in answer.iter_content(CHUNK):
                     file.write(chunk)
+                    if file.tell() > self._source.size:  # not the file; it may never end
+                        break
         shutil.copyfile(self._part, output_file)
         if self._part.stat().st_size >= self._source.size:
             self._part.unlink()

@@ -31,6 +31,7 @@ def hmcbench_models() -> list[ModelSpec]:
             },
             profiles=PROFILES,
             variant="architecture",
+            check="hmcbench.torchkit.architectures:check",
             views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
             requires=("torch", "timm"),
             extra="vision",

@@ -18,6 +18,8 @@ from hmcbench.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
 
 ARRAYS = ("x_train", "y_fine_train", "y_coarse_train", "x_test", "y_fine_test", "y_coarse_test")
+LARGEST = 1 << 30
+"""Bytes that an archive may unpack to; the whole of CIFAR-100 takes 184 million."""
 ALLOWED = "a .npz file, or a folder with one, that holds " + ", ".join(ARRAYS) + ", fine_names, coarse_names"
 
 
@@ -82,6 +84,9 @@ def read_archive(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path} holds {len(files) if path.is_dir() else 0} .npz files", allowed=ALLOWED)
     try:
         with files[0].open("rb") as stream, np.load(stream, allow_pickle=False) as found:
+            unpacked = sum(member.file_size for member in found.zip.infolist())
+            if unpacked > LARGEST:
+                raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {LARGEST:,}")
             arrays = {name: found[name] for name in (*ARRAYS, "fine_names", "coarse_names")}
     except Exception as error:  # zipfile, zlib, numpy and its parser raise whatever comes to hand
         raise BadInput(f"{files[0]} cannot be used ({str(error)[:120]})", allowed=ALLOWED) from None
