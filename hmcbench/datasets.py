@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hmcbench.errors import BadInput, PluginError
+from hmcbench.errors import BadInput, DataProblems, PluginError
 from hmcbench.interfaces import Dataset, DatasetSpec, Value
 from hmcbench.registry import Registry, check_installed, create, parse_reference
 
@@ -15,10 +15,23 @@ def load_dataset(spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
     return _checked(spec, create(spec, params))
 
 
-def plan_dataset(registry: Registry, spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
-    """The same before any cell runs: whatever the factory raises becomes one line that names its plugin."""
+def plan_dataset(
+    registry: Registry, spec: DatasetSpec, params: Mapping[str, Value], reference: str
+) -> Dataset:
+    """The same before any cell runs.
+
+    Args:
+        reference: how the user named it, for the line that says how to list what is wrong with its files.
+
+    Raises:
+        DataProblems: files that cannot be used.
+        PluginError: whatever else the factory raises, in one line that names its plugin.
+    """
     check_installed(spec)
-    return _checked(spec, registry.ask("datasets", spec, spec.factory, params))
+    try:
+        return _checked(spec, registry.ask("datasets", spec, spec.factory, params))
+    except DataProblems as error:
+        raise DataProblems(error.source, error.problems, reference if spec.linter else "") from None
 
 
 def _checked(spec: DatasetSpec, made: Any) -> Dataset:

@@ -6,6 +6,7 @@ always a defect of ours. Nothing here imports anything, so any module may raise 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,8 @@ class HmcbenchError(Exception):
     def __init__(self, what: str, *, allowed: str = "", hint: str = "") -> None:
         self.what, self.allowed, self.hint = what, allowed, hint
         parts = [p.strip().rstrip(".") for p in (what, allowed, hint) if p]
-        super().__init__(". ".join(" ".join(p.split()) for p in parts) + ".")
+        told = ". ".join(" ".join(p.split()) for p in parts) + "."
+        super().__init__(told.replace("?.", "?"))
 
 
 class BadInput(HmcbenchError):
@@ -61,20 +63,41 @@ class Problem:
     fatal: bool = True
     skippable: bool = True
 
+    @property
+    def order(self) -> tuple[bool, str, int]:
+        """File and line, so that line 7 comes before line 10; the folder as a whole comes last."""
+        file, _, line = self.where.rpartition(":")
+        place = (file, int(line)) if file and line.isdecimal() else (self.where, 0)
+        return (self.where == ".", *place)
+
 
 class DataProblems(BadInput):
-    """Several problems of one data set, reported together."""
+    """Several problems of one data set, reported together.
 
-    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
-        self.source, self.problems = source, list(problems)
+    Args:
+        source: the file or folder.
+        problems: at least one; kept in the order of files and lines.
+        dataset: the reference under which ``data lint`` reads it; may be empty.
+    """
+
+    def __init__(self, source: str, problems: Sequence[Problem], dataset: str = "") -> None:
+        self.source, self.problems = source, sorted(problems, key=lambda p: p.order)
         first = self.problems[0]
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         skippable = all(p.skippable for p in self.problems)
         super().__init__(
-            f"{source}: {first.where}: {first.what}{more}",
-            hint=f"hmcbench data lint {source} lists them all"
+            f"{_within(source, first.where)}: {first.what}{more}",
+            hint=f"hmcbench data lint {shlex.quote(source)}"
+            + (f" --dataset {shlex.quote(dataset)}" if dataset else "")
+            + " lists them all"
             + ("; --skip-bad leaves those out" if skippable else ""),
         )
+
+
+def _within(source: str, where: str) -> str:
+    """``a/b.csv`` and ``b.csv:6`` -> ``a/b.csv:6``; other places are named after the source."""
+    name = source.replace("\\", "/").rsplit("/", 1)[-1]
+    return source + where[len(name) :] if f"{where}:".startswith(f"{name}:") else f"{source}: {where}"
 
 
 def close_matches(value: str, known: Iterable[str]) -> str:

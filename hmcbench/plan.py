@@ -110,7 +110,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     notes: list[str] = []
     for dataset_ref in datasets:
         spec, params = _resolve_dataset(registry, dataset_ref, name, choices)
-        dataset = plan_dataset(registry, spec, params)
+        dataset = plan_dataset(registry, spec, params, dataset_ref)
         splits = make_splits(dataset, suite.protocol)
         notes += [f"{dataset_ref}: {note}" for note in (*dataset.notes, *splits[0].notes)]
         for model_ref in models:

@@ -54,7 +54,7 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
         )
         return 2 if fatal else 0
     click.echo(tabulate(report.facts.items(), tablefmt="plain"))
-    for problem in sorted(report.problems, key=lambda p: (not p.fatal, p.kind, p.where)):
+    for problem in sorted(report.problems, key=lambda p: (not p.fatal, p.order)):
         click.echo(f"{'error  ' if problem.fatal else 'warning'}  {problem.where}: {problem.what}")
     warnings = len(report.problems) - len(fatal)
     click.echo(f"{len(fatal)} errors, {warnings} warnings")

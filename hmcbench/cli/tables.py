@@ -54,13 +54,17 @@ def featurize_command(featurizer: str, source: str, column: str, out: str, eleme
     if not spec.tabulate:
         able = ", ".join(s.name for s in registry.specs("featurizers") if s.tabulate)
         raise BadInput(f"featurizer {spec.name} reads no table", allowed=f"these do: {able}")
+    if Path(out).is_dir():
+        raise BadInput(f"--out {out}: that is a folder", allowed="a file to write")
     if not Path(out).absolute().parent.is_dir():
         raise BadInput(f"--out {out}: there is no folder {Path(out).parent}")
     columns, values, problems = _loaded(spec.tabulate, spec.extra)(Path(source), column, **params)
     write_atomic(Path(out), _csv(columns, values))
     for problem in problems:
-        click.echo(f"left empty  {problem.where}: {problem.what}", err=True)
-    click.echo(f"{out}: {len(values)} rows, {len(columns)} columns, {len(problems)} left empty")
+        what = "left empty" if problem.fatal else "note      "
+        click.echo(f"{what}  {problem.where}: {problem.what}", err=True)
+    empty = sum(problem.fatal for problem in problems)
+    click.echo(f"{out}: {len(values)} rows, {len(columns)} columns, {empty} left empty")
 
 
 def _loaded(path: str, extra: str) -> Any:

@@ -121,16 +121,12 @@ def _phase_path(name: str) -> tuple[str, ...]:
 def read_hardness(table: Table, *, split_by: str = "sample") -> Content:
     """Vickers hardness of complex concentrated alloys [Xiong et al. 2021]."""
     sheet = Sheet(table, (("Alloy", _FORMULA_COLUMN), ("hardness", ("Hardness (HV)", "Hardness", "HV"))))
-    return _content(sheet, split_by, values=sheet.numbers(["hardness"], low=0.0), targets=("hardness",))
+    return _content(sheet, split_by, values=sheet.numbers(["hardness"]), targets=("hardness",))
 
 
 def _content(sheet: Sheet, split_by: str, **more: object) -> Content:
     """Formulas as atomic per cent; the table view holds the elements that occur."""
     amounts = sheet.formulas("Alloy", KNOWN_ERRORS)
-    totals = amounts.sum(axis=1)
-    for row in np.flatnonzero((np.abs(totals - 100) > 1) & (totals > 90) & (totals < 110)):
-        what = f"its amounts add up to {totals[row]:g}, not to 100; they were scaled"
-        sheet.note("sum", what, row=int(row))
     atoms = periodic.percent(amounts)
     used = np.flatnonzero((atoms > 0).any(axis=0))
     return Content(

@@ -15,7 +15,10 @@ from hmcbench.hierarchy import Hierarchy
 from hmcbench.interfaces import DataReport, Dataset, Task
 from hmcbench_materials.sheet import Sheet
 
+FEW = 3  # rows: one for each of train, validation and test
 LISTED = 10  # rows in a note before the rest is only counted
+
+_WARNED = ("sum", "constant-target", "duplicate", "clash", "small-class")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,7 @@ def make_dataset(content: Content, *, skip_bad: bool, synthetic: bool, notes: Se
         duplicates=[_digest(content.features[i]) for i in rows],
         synthetic=synthetic,
         share_targets=content.share_targets or synthetic,
-        notes=[*notes, *_left_out(content.sheet), *(p.what for p in found if p.kind == "constant-target")],
+        notes=[*notes, *_left_out(content.sheet), *_warnings(found)],
     )
 
 
@@ -115,14 +118,28 @@ def _left_out(sheet: Sheet) -> list[str]:
     return [f"rows left out: {len(sheet.bad)} ({'; '.join(reasons[:LISTED])}{more})"]
 
 
+def _warnings(found: Sequence[Problem]) -> list[str]:
+    """One line for every kind of warning about rows that are used, with the first of its kind."""
+    kinds: dict[str, list[Problem]] = defaultdict(list)
+    for problem in found:
+        if not problem.fatal and problem.kind in _WARNED:
+            kinds[problem.kind].append(problem)
+    return [
+        f"{first.where}: {first.what}" + (f" (and {len(others)} more such)" if others else "")
+        for first, *others in kinds.values()
+    ]
+
+
 # --------------------------------------------------------------------------- what is wrong with the whole
 
 
 def _checks(content: Content) -> list[Problem]:
     """Problems of the table as a whole: constant targets, copies, contradictions, lone classes."""
     rows, name = usable(content), content.sheet.table.name
-    if not rows:
-        return [Problem(name, "no row can be used", "no-samples", skippable=False)]
+    if len(rows) < FEW:
+        have = "no row" if not rows else f"{len(rows)} row" + "s" * (len(rows) > 1)
+        what = f"{have} can be used; at least {FEW} are needed to train, to validate and to test"
+        return [Problem(name, what, "few-rows", skippable=False)]
     return [*_constant(content, rows, name), *_copies(content, rows), *_rare(content, rows, name)]
 
 
@@ -133,10 +150,10 @@ def _constant(content: Content, rows: Sequence[int], name: str) -> list[Problem]
         return [Problem(name, what, "one-class", skippable=False)] if single else []
     values = content.values[rows]
     constant = [t for t, column in zip(content.targets, values.T, strict=True) if np.ptp(column) == 0]
-    if len(constant) == len(content.targets) and len(rows) > 1:
+    if len(constant) == len(content.targets):
         what = f"all targets are constant ({', '.join(constant)}): there is nothing to learn"
         return [Problem(name, what, "constant-target", skippable=False)]
-    if constant and len(rows) > 1:
+    if constant:
         what = f"constant targets, whose R2 is undefined: {', '.join(constant)}"
         return [Problem(name, what, "constant-target", fatal=False)]
     return []
@@ -151,12 +168,13 @@ def _copies(content: Content, rows: Sequence[int]) -> list[Problem]:
     for members in alike.values():
         if len(members) == 1:
             continue
-        lines = ", ".join(str(content.sheet.table.lines[i]) for i in members[1:LISTED])
+        lines = "s" * (len(members) > 2) + " "
+        lines += ", ".join(str(content.sheet.table.lines[i]) for i in members[1:LISTED])
         answers = {_answer(content, i) for i in members}
         agree = "the same targets" if len(answers) == 1 else "different targets"
         kind = "duplicate" if len(answers) == 1 else "clash"
         more = f" and {len(members) - LISTED} more" if len(members) > LISTED else ""
-        what = f"the same features as line {lines}{more}, and {agree}; a split keeps them on one side"
+        what = f"the same features as line{lines}{more}, and {agree}; a split keeps them on one side"
         problems.append(Problem(content.sheet.where(members[0]), what, kind, fatal=False))
     return problems
 

@@ -21,6 +21,7 @@ from hmcbench.cache import cache_dir, replacing
 from hmcbench.errors import BadInput, Unavailable
 from hmcbench_materials.periodic import COLUMN, SYMBOLS
 from hmcbench_materials.properties import ORIGINS, PROPERTIES
+from hmcbench_materials.sheet import number
 from hmcbench_materials.tables import read_table
 
 COVERED = 94  # H to Pu, as in XenonPy
@@ -108,16 +109,13 @@ def read_elements(path: Path) -> ElementTable:
     for line, row in zip(table.lines, table.rows, strict=True):
         if row[key] not in COLUMN:
             raise BadInput(f"{path}:{line}: {row[key]!r} is no element")
-        cells = [cell for place, cell in enumerate(row) if place != key]
-        try:
-            numbers = np.array([float(cell) for cell in cells])
-        except ValueError as error:
-            raise BadInput(f"{path}:{line}: {error}", allowed="a number in every cell") from None
-        if not np.isfinite(numbers).all():
-            raise BadInput(f"{path}:{line}: {row[key]} has a value that is no finite number")
+        read = [number(cell) for place, cell in enumerate(row) if place != key]
+        for name, (_value, what, _kind) in zip(names, read, strict=True):
+            if what:
+                raise BadInput(f"{path}:{line}: {name}: {what}", allowed="a number in every cell")
         if np.isfinite(values[COLUMN[row[key]]]).any():
             raise BadInput(f"{path}:{line}: {row[key]} stands twice")
-        values[COLUMN[row[key]]] = numbers
+        values[COLUMN[row[key]]] = [value for value, _what, _kind in read]
     return ElementTable(values, np.zeros(values.shape, dtype=bool), names, str(path))
 
 

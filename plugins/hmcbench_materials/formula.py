@@ -64,13 +64,22 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     while place < len(compact):
         match = _TOKEN.match(compact, place)
         if match is None:
-            raise FormulaError(f"{compact[place:]!r} cannot be read")
+            raise _unreadable(compact[place:])
         kind, token = str(match.lastgroup), match[0]
         if kind == "symbol" and token not in COLUMN:
-            raise FormulaError(f"{token!r} is no element", "unknown-element")
+            raise FormulaError(f"{token!r} is no element (H to Og)", "unknown-element")
         found.append((kind, token))
         place = match.end()
     return found[::-1]
+
+
+def _unreadable(rest: str) -> FormulaError:
+    """What is wrong with a formula from here on."""
+    if negative := re.match(r"[-\N{MINUS SIGN}]\d*\.?\d+", rest):
+        return FormulaError(f"the amount {negative[0]} is negative", "negative")
+    if rest[0] == ",":
+        return FormulaError(f"{rest!r} cannot be read; amounts have a decimal point, as in Al0.5Co")
+    return FormulaError(f"{rest!r} cannot be read; a formula looks like Al0.5CoCr or (Fe75Cr25)83P17")
 
 
 def _parts(tokens: list[tuple[str, str]], closing: str, deeper: int) -> Parts:

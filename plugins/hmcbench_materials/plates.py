@@ -19,6 +19,7 @@ _MEASURES = (
     " SigmoidOfAreas"
 )
 FEATURES = tuple(_MEASURES.split())
+SIGNED = ("Orientation_Index", "Luminosity_Index")  # -1 to 1; everything else is counted or measured
 PATHS = {  # in the order of the original file; the seven kinds are its own, the four families are ours
     "Pastry": "shape/Pastry",
     "Z_Scratch": "scratch/Z_Scratch",
@@ -40,14 +41,16 @@ def open_plates(path: Path) -> Table:
 def read_plates(table: Table) -> Content:
     """Steel Plates Faults [Buscema et al. 2010; UCI, CC BY 4.0]."""
     sheet = Sheet(table, [(name, ()) for name in (*FEATURES, *PATHS)])
-    flags = sheet.numbers(list(PATHS), low=0.0)
-    for row in np.flatnonzero(~((flags == 1).sum(axis=1) == 1) | ((flags != 0) & (flags != 1)).any(axis=1)):
+    flags = sheet.numbers(list(PATHS))
+    for row in np.flatnonzero(((flags == 1).sum(axis=1) != 1) | ((flags != 0) & (flags != 1)).any(axis=1)):
         if row not in sheet.bad:
-            sheet.reject(int(row), "label", f"exactly one of {', '.join(PATHS)} must be 1 and the others 0")
+            given = ", ".join(f"{name} is {flags[row, i]:g}" for i, name in enumerate(PATHS) if flags[row, i])
+            need = f"exactly one of {', '.join(PATHS)} must be 1 and the others 0"
+            sheet.reject(int(row), "label", f"{given or 'no fault is marked'}; {need}")
     ids = list(PATHS.values())
     return Content(
         sheet=sheet,
-        features=sheet.numbers(FEATURES),
+        features=sheet.numbers(FEATURES, signed=SIGNED),
         names=FEATURES,
         labels=[(ids[int(np.nan_to_num(row).argmax())],) for row in flags],
         hierarchy=Hierarchy.from_paths([path.split("/") for path in ids]),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from hmcbench.errors import Problem
 from hmcbench_materials.formula import Amounts, FormulaError, amounts_array, parse_formula
-from hmcbench_materials.tables import Table, find_columns
+from hmcbench_materials.tables import COLUMN_HINT, Table, find_columns
 
-FEW = 3  # rows: one for each of train, validation and test
 _WORDS_FOR_NOTHING = {"", "nan", "na", "n/a", "null", "none", "-", "?"}
 
 
@@ -23,16 +23,13 @@ class Sheet:
         bad: rows that cannot be used.
     """
 
-    def __init__(self, table: Table, columns: Sequence[tuple[str, Sequence[str]]]) -> None:
+    def __init__(
+        self, table: Table, columns: Sequence[tuple[str, Sequence[str]]], hint: str = COLUMN_HINT
+    ) -> None:
         self.table = table
-        self.places = find_columns(table, columns)
+        self.places = find_columns(table, columns, hint)
         self.problems: list[Problem] = []
         self.bad: set[int] = set()
-        if len(self) < FEW:
-            what = f"{len(self)} row" + ("s" if len(self) > 1 else "")
-            self.note(
-                "few-rows", f"{what}; at least {FEW} are needed to train, to validate and to test", fatal=True
-            )
 
     def __len__(self) -> int:
         return len(self.table.rows)
@@ -50,22 +47,26 @@ class Sheet:
         where = self.table.name if row is None else self.where(row)
         self.problems.append(Problem(where, what, kind, fatal=fatal, skippable=False))
 
+    def title(self, name: str) -> str:
+        """A column as the file calls it."""
+        return self.table.columns[self.places[name]]
+
     def texts(self, name: str) -> list[str]:
         return self.table.column(self.places[name])
 
-    def numbers(self, names: Sequence[str], *, low: float | None = None) -> np.ndarray:
-        """Float (N, len(names)); nan in rows that are reported."""
-        columns = [self._numbers(name, self.texts(name), low) for name in names]
+    def numbers(self, names: Sequence[str], *, signed: Sequence[str] = ()) -> np.ndarray:
+        """Float (N, len(names)); nan in rows that are reported; only ``signed`` columns may be negative."""
+        columns = [self._numbers(name, self.texts(name), name in signed) for name in names]
         return np.array(columns, dtype=np.float64).T.reshape(len(self), len(names))
 
-    def _numbers(self, name: str, cells: Sequence[str], low: float | None) -> list[float]:
+    def _numbers(self, name: str, cells: Sequence[str], signed: bool) -> list[float]:
         values: list[float] = []
         for row, cell in enumerate(cells):
             value, what, kind = number(cell)
-            if not what and low is not None and value < low:
-                what, kind = f"{cell} is negative" if low == 0 else f"{cell} is below {low:g}", "negative"
+            if value < 0 and not signed:
+                what, kind = f"{cell} is negative; 0 or more is allowed", "negative"
             if what:
-                self.reject(row, kind, f"{self.table.columns[self.places[name]]}: {what}")
+                self.reject(row, kind, f"{self.title(name)}: {what}")
             values.append(math.nan if what else value)
         return values
 
@@ -79,13 +80,22 @@ class Sheet:
         found: list[Amounts] = []
         for row, text in enumerate(self.texts(name)):
             try:
+                if text in ("", "NaN"):  # programs write NaN for nothing; nobody for an alloy of Na and N
+                    raise FormulaError(
+                        f"{text!r}: the formula is missing" if text else "the cell is empty", "nan"
+                    )
                 found.append(parse_formula(text))
             except FormulaError as error:
                 known = text in known_errors
-                what = f"{error} (a slip in the published file; the row is left out)" if known else str(error)
-                self.reject(row, error.kind, what, fatal=not known)
+                slip = " (a slip in the published file; the row is left out)" if known else ""
+                self.reject(row, error.kind, f"{self.title(name)}: {error}{slip}", fatal=not known)
                 found.append({})
-        return amounts_array(found)
+        amounts = amounts_array(found)
+        totals = amounts.sum(axis=1)
+        for at in np.flatnonzero((totals > 101) | ((totals > 90) & (totals < 99))):  # below: atomic ratios
+            what = f"the amounts add up to {totals[at]:g}, not to 100; they are taken as parts of the whole"
+            self.note("sum", f"{self.title(name)}: {what}", row=int(at))
+        return amounts
 
     def each(self, name: str, read: Callable[[str], object]) -> list[object]:
         """``read(cell)`` of every row; a ValueError becomes a problem of kind ``label``."""
@@ -94,7 +104,7 @@ class Sheet:
             try:
                 found.append(read(cell))
             except ValueError as error:
-                self.reject(row, "label", f"{self.table.columns[self.places[name]]}: {error}")
+                self.reject(row, "label", f"{self.title(name)}: {error}")
                 found.append(None)
         return found
 
@@ -110,7 +120,8 @@ def number(cell: str) -> tuple[float, str, str]:
     try:
         value = float(cell)
     except ValueError:
-        return math.nan, f"{cell!r} is no number", "number"
+        point = f"; write {cell.replace(',', '.')}" if re.fullmatch(r"[-+]?\d*,\d+", cell) else ""
+        return math.nan, f"{cell!r} is no number{point}", "number"
     if not math.isfinite(value) or abs(value) > 1e30:
         return math.nan, f"{cell!r} is no finite number", "number"
     return value, "", ""

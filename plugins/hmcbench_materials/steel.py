@@ -48,7 +48,7 @@ def read_nims(table: Table, *, split_by: str = "sample") -> Content:
     """
     sheet = Sheet(table, NIMS_COLUMNS)
     names = [name for name, _ in NIMS_COLUMNS if name not in NIMS_TARGETS]
-    features = sheet.numbers(names, low=0.0)
+    features = sheet.numbers(names)
     weights = _weights(sheet, features[:, [names.index(e) for e in NIMS_ELEMENTS]], NIMS_ELEMENTS)
     return Content(
         sheet=sheet,
@@ -67,7 +67,7 @@ def read_srim(table: Table, *, split_by: str = "sample") -> Content:
     Processing columns of numbers are taken as they are; of text, one feature per value.
     """
     sheet = Sheet(table, SRIM_COLUMNS)
-    amounts = sheet.numbers(SRIM_ELEMENTS, low=0.0)
+    amounts = sheet.numbers(SRIM_ELEMENTS)
     names, processing = _processing(sheet)
     weights = _weights(sheet, amounts, SRIM_ELEMENTS)
     return Content(

@@ -94,7 +94,7 @@ def _cells(path: Path) -> list[tuple[int, list[str]]]:
     line = 1
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells):
+            if any(cell.strip() for cell in cells) or cells == [""]:  # "" is a row of one column, not a blank
                 found.append((line, cells))
             line = reader.line_num + 1  # a quoted cell may span several lines
     except csv.Error as error:
@@ -102,7 +102,12 @@ def _cells(path: Path) -> list[tuple[int, list[str]]]:
     return found
 
 
-def find_columns(table: Table, wanted: Sequence[tuple[str, Sequence[str]]]) -> dict[str, int]:
+COLUMN_HINT = "add what is missing, or rename it in the header"
+
+
+def find_columns(
+    table: Table, wanted: Sequence[tuple[str, Sequence[str]]], hint: str = COLUMN_HINT
+) -> dict[str, int]:
     """Positions of columns by name or by one of its other spellings; case does not matter.
 
     Raises:
@@ -111,18 +116,22 @@ def find_columns(table: Table, wanted: Sequence[tuple[str, Sequence[str]]]) -> d
     have = {re.sub(r"\s+", " ", name).casefold(): i for i, name in enumerate(table.columns)}
     places: dict[str, int] = {}
     lacking: list[str] = []
+    missing: list[str] = []
     for name, spellings in wanted:
         found = [have[s.casefold()] for s in (name, *spellings) if s.casefold() in have]
         if found:
             places[name] = found[0]
         else:
-            lacking.append(spellings[0] if spellings else name)
+            others = [s for s in spellings if s.casefold() != name.casefold()]
+            lacking.append(f"{name} (or {', '.join(others)})" if others else name)
+            missing.append(name)
     if lacking:
-        guess = close_matches(lacking[0], table.columns) if len(lacking) == 1 else ""
+        guess = close_matches(missing[0], table.columns) if len(lacking) == 1 else ""
         shown = ", ".join(table.columns[:30]) + (", ..." if len(table.columns) > 30 else "")
         word = "column" if len(lacking) == 1 else "columns"
         raise BadInput(
             f"{table.source} lacks the {word} {', '.join(lacking)}" + (f"; {guess}" if guess else ""),
             allowed=f"it has {shown}",
+            hint=hint,
         )
     return places

@@ -25,16 +25,15 @@ def tabulate_descriptors(
     """
     if params.get("balance", "none") != "none" or params.get("unit", "native") != "native":
         raise BadInput("balance and unit are for data sets", allowed="a formula is used as it is written")
-    sheet = Sheet(read_table(file), [(column, ())])
-    sheet.problems.clear()  # a single row is welcome here
+    sheet = Sheet(read_table(file), [(column, ())], hint="--column NAME reads another")
     amounts = sheet.formulas(column)
     featurizer = Descriptors(**{**params, "finite": False})  # type: ignore[arg-type]
     uncovered = (amounts > 0) & ~featurizer.table.covered
     for row in np.flatnonzero(uncovered.any(axis=1)):
         names = ", ".join(SYMBOLS[i] for i in np.flatnonzero(uncovered[row]))
-        sheet.reject(int(row), "unknown-element", f"the element table does not cover {names}")
+        sheet.reject(int(row), "unknown-element", f"{column}: the element table does not cover {names}")
     usable = [row for row in range(len(sheet)) if row not in sheet.bad]
     values = np.full((len(sheet), len(featurizer.columns)), np.nan)
     if usable:
         values[usable] = featurizer.transform(amounts[usable])
-    return featurizer.columns, values, sheet.problems
+    return featurizer.columns, values, sorted(sheet.problems, key=lambda p: p.order)

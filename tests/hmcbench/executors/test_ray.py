@@ -20,7 +20,7 @@ from hmcbench.testing import installed_plugin
 pytest.importorskip("ray", reason="needs the extra ray")
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
-CELLS = 24
+CELLS = 40
 PLUGIN = """
 from hmcbench import DatasetSpec, ModelSpec, hookimpl
 
@@ -124,7 +124,7 @@ def test_drivers_and_nodes_are_killed_and_no_record_is_lost_made_twice_or_torn(
     folder, made, rng = tmp_path / "on-ray" / "records", dict[str, str](), random.Random(6)
     for _ in range(12):  # drivers, from their start to the middle of their work
         driver = start(tmp_path)
-        time.sleep(rng.uniform(0.5, 5.0))
+        time.sleep(rng.uniform(0.5, 4.0))
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
         assert standing(folder, made) < CELLS, "the run was over before it was killed"

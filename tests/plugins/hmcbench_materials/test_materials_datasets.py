@@ -72,7 +72,7 @@ def test_metallic_glass(shared: Callable[[str], Path]) -> None:
     counts = dict(zip(hierarchy.classes, dataset.targets.sum(axis=0).tolist(), strict=True))
     assert counts["amorphous/RMG"] == 3708 and counts["amorphous/BMG"] == 1210
     assert counts["crystalline/CRA"] == 1552 - 1  # one formula cannot be read
-    assert any("GFA.csv:1233: 'Al40Cu60T': 'T' is no element" in note for note in dataset.notes)
+    assert any("GFA.csv:1233: Alloy: 'Al40Cu60T': 'T' is no element" in note for note in dataset.notes)
     assert dataset.groups is None
     grouped = load("metallic-glass", path=str(folder), split_by="system")
     assert grouped.groups is not None

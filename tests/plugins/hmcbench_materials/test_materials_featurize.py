@@ -54,18 +54,35 @@ def test_rows_columns_and_reports(cli: Callable[..., Any], files: Path) -> None:
     assert float(third["ave:size"]) == pytest.approx(0.35 * 2 + 0.35 * 4 + 0.3 * 8)
     assert third["gmean:charge"] == "nan"  # of a negative value
     assert set(rows[1]) == set(rows[3]) == {""}
-    assert "alloys.csv:3: 'Al40Cu60T': 'T' is no element" in ended.err
-    assert "alloys.csv:5: the element table does not cover Xe" in ended.err
+    assert "alloys.csv:3: Formula: 'Al40Cu60T': 'T' is no element" in ended.err
+    assert "alloys.csv:5: Formula: the element table does not cover Xe" in ended.err
     assert "5 rows, 14 columns, 2 left empty" in ended.out
+
+
+def test_every_row_that_is_odd_is_told_in_order(cli: Callable[..., Any], files: Path) -> None:
+    rows = ["Fe50Al50", "AlXe", "Fe-1Al2", '""', "NaN", "Fe70Al60", "Cu"]
+    (files / "alloys.csv").write_text("Formula\n" + "\n".join(rows))
+    ended = featurize(cli, files)
+    assert ended.status == 0
+    assert [line.split("alloys.csv:")[1] for line in ended.err.splitlines()] == [
+        "3: Formula: the element table does not cover Xe",
+        "4: Formula: 'Fe-1Al2': the amount -1 is negative",
+        "5: Formula: the cell is empty",
+        "6: Formula: 'NaN': the formula is missing",
+        "7: Formula: the amounts add up to 130, not to 100; they are taken as parts of the whole",
+    ]
+    assert "left empty" in ended.err.splitlines()[0] and "note" in ended.err.splitlines()[4]
+    assert "7 rows, 14 columns, 4 left empty" in ended.out
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("--column", "Alloy"), "lacks the column Alloy"),
+        (("--column", "Alloy"), "lacks the column Alloy. it has Nr, Formula. --column NAME reads another"),
         (("--from", "nowhere.csv"), "nowhere.csv cannot be read"),
         (("--elements", "nowhere.csv"), "nowhere.csv cannot be read"),
         (("--out", "/nowhere/x.csv"), "there is no folder /nowhere"),
+        (("--out", "/"), "--out /: that is a folder. a file to write"),
     ],
 )
 def test_one_line_and_no_file_where_something_is_wrong(
@@ -81,8 +98,8 @@ def test_one_line_and_no_file_where_something_is_wrong(
     ("text", "message"),
     [
         ("symbol,size\nFe,2\nQq,3\n", "elements.csv:3: 'Qq' is no element"),
-        ("symbol,size\nFe,two\n", "elements.csv:2: could not convert string to float: 'two'"),
-        ("symbol,size\nFe,nan\n", "elements.csv:2: Fe has a value that is no finite number"),
+        ("symbol,size\nFe,two\n", "elements.csv:2: size: 'two' is no number"),
+        ("symbol,size\nFe,nan\n", "elements.csv:2: size: 'nan' is no number"),
         ("symbol,size\nFe,2\nFe,3\n", "elements.csv:3: Fe stands twice"),
         ("symbol\nFe\n", "has no property"),
     ],
