@@ -7,16 +7,18 @@ brightest pixel, after the data bar has been cut. Of several pages or frames the
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError, _imaging
 
 from hmcbench.errors import BadInput
 
@@ -33,6 +35,18 @@ _DEEP_MODES = ("I", "F")  # and all that begin with "I;"
 
 # What Pillow warns of is either found by the scan, or (odd metadata) does not touch the pixels.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def _hush_libtiff() -> None:
+    """Keep libtiff from printing to standard error: what it says there, Pillow raises as well."""
+    with suppress(AttributeError, OSError):  # a Pillow whose libtiff cannot be reached goes on printing
+        library = ctypes.CDLL(_imaging.__file__)  # finds the symbols of what it is linked with
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
+
+
+_hush_libtiff()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -21,11 +22,16 @@ HEADER = "NT,QT,TT,C,Si,Mn,P,S,Ni,Cr,Cu,Mo,RR,dA,dB,dC,fatigue,tensile,fracture,
 CONTENT = "\n".join([HEADER, *(NIMS_ROW.format(400 + i) for i in range(9))]).encode()
 
 
+ENOUGH = 200 << 20
+
+
 class Server(HTTPServer):
-    """Serves CONTENT; ``cut`` ends the next answer after so many bytes."""
+    """Serves CONTENT; ``cut`` ends the next answer after so many bytes, ``endless`` sends zeros instead."""
 
     content = CONTENT
     cut = 0
+    endless = False
+    sent = 0
     ranges: list[str]
     paths: list[str]
 
@@ -44,6 +50,9 @@ class Handler(BaseHTTPRequestHandler):
         if not self.path.endswith("Chapter4/NIMS-Fatigue.csv"):
             self.send_error(404)
             return
+        if self.server.endless:
+            self.send_forever()
+            return
         start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
         rest = self.server.content[start:]
         self.send_response(206 if wanted else 200)
@@ -51,6 +60,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(rest[: self.server.cut or None])
         self.server.cut = 0
+
+    def send_forever(self) -> None:
+        """Until the client hangs up, or ``ENOUGH`` was sent."""
+        self.send_response(200)
+        self.end_headers()
+        with suppress(ConnectionError):
+            while self.server.sent < ENOUGH:
+                self.server.sent += self.wfile.write(bytes(1 << 16))
 
     def log_message(self, *_args: Any) -> None:
         """Keep quiet."""
@@ -112,6 +129,15 @@ def test_another_content_is_not_kept(cli: Callable[..., Any], server: Server, tm
     assert ended.status == 2 and "its checksum differs" in ended.err
     assert ended.err.count("\n") == 1
     assert kept(tmp_path) == []
+
+
+def test_what_never_ends_is_given_up(cli: Callable[..., Any], server: Server, tmp_path: Path) -> None:
+    server.content, server.endless = CONTENT, True
+    ended = cli("data", "fetch", "nims-steel", "--mirror", server.address)
+    assert ended.status == 2 and "its checksum differs" in ended.err
+    assert ended.err.count("\n") == 1
+    assert kept(tmp_path) == []
+    assert server.sent < ENOUGH  # the client hung up
 
 
 def test_the_mirror_may_stand_in_the_environment(
