@@ -24,9 +24,8 @@ class HmcbenchError(Exception):
 
     def __init__(self, what: str, *, allowed: str = "", hint: str = "") -> None:
         self.what, self.allowed, self.hint = what, allowed, hint
-        parts = [p.strip().rstrip(".") for p in (what, allowed, hint) if p]
-        told = ". ".join(" ".join(p.split()) for p in parts) + "."
-        super().__init__(told.replace("?.", "?"))
+        parts = [" ".join(p.split()).rstrip(".") for p in (what, allowed, hint) if p]
+        super().__init__(" ".join(p if p.endswith("?") else f"{p}." for p in parts))
 
 
 class BadInput(HmcbenchError):

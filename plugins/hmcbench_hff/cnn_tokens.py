@@ -6,6 +6,7 @@ becomes tokens.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from hmcbench_hff.blocks import HierarchicalFusion
 from hmcbench_hff.tokens import TokenEncoder
 
 
-class CNNTokens(nn.Module):
+class CNNTokens(nn.Module, ABC):
     """Image -> logits of every level.
 
     1. ``backbone``: the convolutional part of ResNet50, as in HFFNet-2d.
@@ -62,13 +63,13 @@ class CNNTokens(nn.Module):
             2 * dim, level_sizes, level_dim=level_dim or dim, activation=level_activation, dropout=dropout
         )
 
+    @abstractmethod
     def add_layer(self, channels: int, dim: int) -> None:
         """Make the layer that turns the ``channels`` of a position into a token."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tokens(self, maps: Tensor) -> Tensor:
         """maps: (B, backbone_channels, h, w) -> (B, h*w, dim)."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """x: (B, in_chans, H, W) -> logits of every level [(B, n_1), (B, n_2), ...]."""
