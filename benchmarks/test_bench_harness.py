@@ -11,13 +11,13 @@ from statistics import median
 from typing import Any
 
 PAIRS = 4
-ALLOWED = 1.1
-"""The claim is 2 %. On a shared machine equal fits differ by more than that, so this only finds a harness
-that plainly costs something; the figures that are printed, on a quiet machine, show the rest."""
+ALLOWED = 1.25
+"""The claim is 2 %, and is not shown: equal fits differ by a fifth here (docs/engine.md). This only finds a
+harness that costs plainly more."""
 MODEL = "timm:lcnet_050[stem_stride=keep,epochs=8,patience=0]"
 RUN = "from hmcbench.cli import main; import sys; main(sys.argv[1:])"
 DIRECT = """
-import sys, time
+import importlib, sys, time
 import hmcbench_timm.network
 from hmcbench import featurize
 from hmcbench.interfaces import Run
@@ -35,10 +35,10 @@ dataset = create(data_spec, data_params)
 split = make_split(dataset, Protocol(kind="predefined", test=0.1, validation=0.1, seed=0), 0)
 plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)
 views = {plan.name: featurize.compute_view(plan, dataset, 2)[0] for plan in plans}
+for module in spec.requires:  # as a worker does before the clock starts
+    importlib.import_module(module)
 with threadpool_limits(limits=2):
     run = Run(dataset.task, threads=2)
-    warm = create(spec, {**params, "epochs": 1})  # imports inside the engine; a worker has them before fit
-    warm.fit(side(dataset, views, split, "train"), side(dataset, views, split, "validation"), run)
     seed_everything(0)
     model = create(spec, params)
     start = time.perf_counter()
