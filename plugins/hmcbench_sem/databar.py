@@ -42,7 +42,7 @@ def bar_height(grey: np.ndarray) -> int:
     share = (distance <= TOLERANCE).mean(axis=1)  # (rows,) of background
     own = np.median(strip, axis=1).astype(np.int16)[:, None]
     even = (np.abs(strip - own) <= TOLERANCE).mean(axis=1) >= _QUIET  # also lines from edge to edge
-    for top in _edges(strip, share, even):
+    for top in _edges(strip, share, even, own[:, 0]):
         tall = len(strip) - top
         if least <= tall <= most and _is_bar(share[top:], even[top:], distance[top:]):
             return tall
@@ -57,11 +57,15 @@ def _background(rows: np.ndarray) -> int:
     return level if near >= 0.5 * rows.size else -1
 
 
-def _edges(strip: np.ndarray, share: np.ndarray, even: np.ndarray) -> list[int]:
-    """Rows where an even row follows a picture that is unlike it, uppermost first."""
+def _edges(strip: np.ndarray, share: np.ndarray, even: np.ndarray, own: np.ndarray) -> list[int]:
+    """Rows where an even row follows a picture that is unlike it, uppermost first.
+
+    The picture may be even itself (a polished surface): then its grey level must be another.
+    """
     # Resampling blends one or two rows at the edge: what is compared lies three rows apart.
     above = np.minimum(share[:-3], share[1:-2])
-    first = even[3:] & ~even[2:-1] & (above <= _QUIET - _EDGE)
+    begins = ~even[2:-1] | (np.abs(own[3:] - own[2:-1]) > TOLERANCE)
+    first = even[3:] & begins & (above <= _QUIET - _EDGE)
     tops = [int(i) + 3 for i in np.flatnonzero(first)]
     step = [np.abs(strip[t].astype(np.int16) - strip[t - 3]) > TOLERANCE for t in tops]
     return [t for t, unlike in zip(tops, step, strict=True) if unlike.mean() >= _EDGE]

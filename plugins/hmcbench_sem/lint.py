@@ -92,16 +92,19 @@ def _files(samples: list[Sample]) -> dict[str, str]:
     if misnamed:
         facts["misleading extension"] = f"{misnamed} of {total} files (read by their content)"
     bars = [scan.bar for scan in scans if scan.bar]
-    rows = f", {min(bars)} to {max(bars)} rows" if bars else ""
+    rows = f", {_span(min(bars), max(bars))} rows" if bars else ""
     facts["data bars"] = f"{len(bars)} of {total} images{rows}"
     cut = sum(scan.crop > 0 for scan in scans)
     if cut:
         facts["cut at the bottom"] = f"{cut} of {total} images"
     known = [scan.pixel_um for scan in scans if scan.pixel_um is not None]
     if known:
-        span = f"{min(known):.4g}" if min(known) == max(known) else f"{min(known):.4g} to {max(known):.4g}"
-        facts["pixel size"] = f"{span} micrometres ({len(known)} of {total} images)"
+        facts["pixel size"] = f"{_span(min(known), max(known))} micrometres ({len(known)} of {total} images)"
     return facts
+
+
+def _span(least: float, most: float) -> str:
+    return f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}"
 
 
 def _range(sizes: list[tuple[int, int]]) -> str:
@@ -125,5 +128,5 @@ def _relations(samples: list[Sample]) -> dict[str, str]:
         facts["split"] = _counts(sides)
     copies = [count for count in Counter(sample.scan.digest for sample in samples).values() if count > 1]
     if copies:
-        facts["pixel-identical"] = f"{len(copies)} sets, {sum(copies)} images"
+        facts["pixel-identical"] = f"{len(copies)} set{'s' * (len(copies) > 1)}, {sum(copies)} images"
     return facts

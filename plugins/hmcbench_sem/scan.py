@@ -24,7 +24,7 @@ from hmcbench_sem import images
 from hmcbench_sem.databar import bar_height
 from hmcbench_sem.tifftags import pixel_size
 
-VERSION = "1"  # part of the cache's key: changes whenever results may
+VERSION = "2"  # part of the cache's key: changes whenever results may
 THREADS = 2
 LEAST_ROWS = 16  # what cutting the bottom must leave
 

@@ -77,6 +77,14 @@ def test_found_after_reduction_and_jpeg(layout: Callable[..., None], style: str)
     assert ROWS // 2 - 1 <= bar_height(np.asarray(_jpeg(small, 85))) <= ROWS // 2 + 2
 
 
+@pytest.mark.parametrize("style", ["black", "white", "dark", "light"])
+def test_found_below_an_even_picture(style: str) -> None:
+    """A polished surface has as few details as a bar; only its grey level is another."""
+    whole = np.asarray(_with_bar(_line, style)).copy()
+    whole[:-ROWS] = 120 + (whole[:-ROWS].astype(int) - 120) // 8
+    assert bar_height(whole) == ROWS
+
+
 def test_nothing_where_there_is_none() -> None:
     plain = np.asarray(_texture())
     assert bar_height(plain) == 0
