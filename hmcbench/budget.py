@@ -21,7 +21,7 @@ def parse_budget(text: str) -> float:
     parts = found.groups() if found else ()
     seconds = sum(int(part or 0) * unit for part, unit in zip(parts, UNITS.values(), strict=False))
     if not 0 < seconds <= MOST_S:
-        raise BadInput(f"--budget {text!r}", allowed="the form is 90s, 30m, 1h30m or 2d; a year at most")
+        raise BadInput(f"--budget {text!r}", allowed="90s, 30m, 1h30m or 2d; a year at most")
     return float(seconds)
 
 

@@ -77,7 +77,7 @@ def check_settings(
     for key in choices.settings:
         owner, dot, _ = key.rpartition(".")
         if not dot:
-            raise BadInput(f"--set {key}", allowed="the form is --set model.param=value")
+            raise BadInput(f"--set {key}", allowed="--set model.param=value")
         if owner not in names and owner not in (*models, *datasets):
             raise unknown("model or dataset in --set", owner, names)
 

@@ -45,7 +45,7 @@ def lint_dataset(registry: Registry, reference: str, path: str, **params: Value)
     spec = registry.get("datasets", parse_reference(reference).name)
     if not spec.linter or not spec.path_param:
         able = [s.name for s in registry.specs("datasets") if s.linter]
-        raise BadInput(f"dataset {spec.name} reads no files", allowed=f"these do: {', '.join(able)}")
+        raise BadInput(f"dataset {spec.name} reads no files", allowed=f"data for {', '.join(able)}")
     params = {k: v for k, v in params.items() if k in spec.params}
     _, resolved = registry.resolve("datasets", reference, "", **(params | {spec.path_param: path}))
     return registry.ask("datasets", spec, spec.linter, resolved)

@@ -16,7 +16,7 @@ class HmcbenchError(Exception):
 
     Args:
         what: what was wrong, with the value that was given.
-        allowed: what would have been right; may be empty.
+        allowed: what would have been right, as a noun or a list (``"a CSV file"``); may be empty.
         hint: what to type next; may be empty.
     """
 
@@ -24,7 +24,8 @@ class HmcbenchError(Exception):
 
     def __init__(self, what: str, *, allowed: str = "", hint: str = "") -> None:
         self.what, self.allowed, self.hint = what, allowed, hint
-        parts = [" ".join(p.split()).rstrip(".") for p in (what, allowed, hint) if p]
+        right = allowed and f"Allowed: {allowed}"
+        parts = [" ".join(p.split()).rstrip(".") for p in (what, right, hint) if p]
         super().__init__(" ".join(p if p.endswith("?") else f"{p}." for p in parts))
 
 
@@ -111,9 +112,10 @@ def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BadI
     """The error for a name that is not there: the name, close matches, and what exists."""
     names = sorted(known)
     guess = close_matches(value, names)
+    what = f"unknown {kind} {value!r}" + ("" if names else f": there is no {kind}")
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return BadInput(
-        f"unknown {kind} {value!r}" + (f"; {guess}" if guess else ""),
-        allowed=f"known: {listed}" if names else f"there is no {kind}",
+        what + (f"; {guess}" if guess else ""),
+        allowed=listed,
         hint=hint,
     )

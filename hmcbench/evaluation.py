@@ -305,7 +305,7 @@ def _same_shape(truth: tuple[int, ...], predicted: tuple[int, ...], width: int) 
     if truth != predicted or len(truth) != 2 or truth[1] != width:
         raise BadInput(
             f"truth of shape {truth} and predictions of shape {predicted} cannot be compared",
-            allowed=f"both are (samples, {width})",
+            allowed=f"(samples, {width}) for both",
         )
 
 

@@ -73,7 +73,7 @@ class Reader:
             able = [s.name for s in registry.specs("datasets") if s.reader]
             raise BadInput(
                 f"{trained.record.path.name} was trained on {spec.name}, which reads no single files",
-                allowed=f"models of these datasets do: {', '.join(able)}",
+                allowed=f"models of {', '.join(able)}",
             )
         if trained.task.hierarchy is None:
             raise BadInput(f"{trained.record.path.name} predicts numbers", allowed="a model of classes")

@@ -67,7 +67,7 @@ class Manager:
         """Load all entry points of the group; a broken one is recorded and left out."""
         mode = os.environ.get(SWITCH, "all")
         if mode not in ("all", "builtin", "none"):
-            raise BadInput(f"{SWITCH}={mode!r}", allowed="allowed: all, builtin, none")
+            raise BadInput(f"{SWITCH}={mode!r}", allowed="all, builtin, none")
         if mode == "none":
             return
         points = entry_points(GROUP)

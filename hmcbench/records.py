@@ -124,14 +124,14 @@ def migrate(data: Any, path: Path) -> dict[str, Any]:
     if data["schema"] > SCHEMA:
         raise BadInput(
             f"{path} has schema {data['schema']}",
-            allowed=f"this version reads up to {SCHEMA}",
+            allowed=f"schemas up to {SCHEMA}, which this version reads",
             hint="upgrade hmcbench",
         )
     for schema in range(data["schema"], SCHEMA):
         step = _STEPS.get(schema)
         if step is None:
             raise BadInput(
-                f"{path} has schema {schema}", allowed=f"this version reads {min(_STEPS)} to {SCHEMA}"
+                f"{path} has schema {schema}", allowed=f"{min(_STEPS)} to {SCHEMA}, which this version reads"
             )
         try:
             data = dict(step(data)) | {"schema": schema + 1}

@@ -80,7 +80,7 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
     if spec.version != stored["version"]:
         raise BadInput(
             f"the record was made by version {stored['version']} of {spec.name}",
-            allowed=f"installed is version {spec.version}",
+            allowed=f"version {spec.version}, which is installed",
         )
     dataset = _dataset(data, registry, path)
     split = make_split(dataset, protocol_of(data["split"]), int(data["split"]["fold"]))

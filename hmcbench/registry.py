@@ -66,7 +66,7 @@ def parse_reference(text: str) -> Reference:
     if match is None:
         raise BadInput(
             f"cannot read the name {text!r}",
-            allowed="the form is name, name:variant or name[param=value,...]",
+            allowed="name, name:variant or name[param=value,...]",
         )
     return Reference(match["name"].strip(), (match["variant"] or "").strip(), tuple(params))
 
@@ -105,7 +105,7 @@ def convert(owner: str, name: str, param: Param, value: Value) -> Value:
                 allowed += f", at least {param.low:g}"
             if param.high is not None:
                 allowed += f", at most {param.high:g}"
-        raise BadInput(f"{owner}: {name}={value!r} cannot be used", allowed=f"allowed: {allowed}")
+        raise BadInput(f"{owner}: {name}={value!r} cannot be used", allowed=allowed)
     return result
 
 
@@ -278,7 +278,7 @@ def load_object(path: str | Callable[..., Any]) -> Any:
         return path
     module, colon, name = path.partition(":")
     if not colon:
-        raise PluginError(f"factory {path!r} cannot be read", allowed="the form is package.module:name")
+        raise PluginError(f"factory {path!r} cannot be read", allowed="package.module:name")
     loaded: Any = importlib.import_module(module)
     for part in name.split("."):
         loaded = getattr(loaded, part)

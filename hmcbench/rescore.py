@@ -63,7 +63,7 @@ def evaluate(predictions: Predictions, decision: Mapping[str, Any] | None) -> Ev
         BadInput: no truth is stored, or shapes do not fit.
     """
     if predictions.truth is None:
-        raise BadInput("the predictions are stored without truth", allowed="records with truth can be scored")
+        raise BadInput("the predictions are stored without truth", allowed="records with truth")
     stored = (decision or {}).get("thresholds")
     thresholds = None if stored is None else Thresholds.from_json(stored)
     return Evaluation.of(

@@ -211,7 +211,7 @@ def slots(device: str, jobs: int, cells: Sequence[Cell], per_gpu: int = 1) -> li
     index = device.partition(":")[2] or "0"
     if not index.isdigit() or int(index) >= len(gpus):
         have = ", ".join(f"cuda:{i}" for i in range(len(gpus))) or "no GPU is visible"
-        raise BadInput(f"device {device!r} is not here", allowed=f"allowed: auto, cpu; found: {have}")
+        raise BadInput(f"device {device!r} is not here", allowed=f"auto, cpu, and what was found: {have}")
     return [f"cuda:{gpus[int(index)]}"] * per_gpu
 
 

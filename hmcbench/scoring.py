@@ -52,7 +52,7 @@ def score_files(
         BadInput: anything wrong with a file, as ``file:line``, or with the threshold.
     """
     if not 0 <= threshold <= 1:
-        raise BadInput(f"--threshold {threshold} cannot be used", allowed="allowed: a number from 0 to 1")
+        raise BadInput(f"--threshold {threshold} cannot be used", allowed="a number from 0 to 1")
     hierarchy, truth, predictions = Path(hierarchy), Path(truth), Path(predictions)
     _text(hierarchy)  # says which line is not UTF-8
     classes = Hierarchy.from_csv(hierarchy)

@@ -176,7 +176,7 @@ def _checked(where: str, table: Any, allowed: Mapping[str, type[Any]]) -> dict[s
 def _need(where: str, table: Mapping[str, Any], *keys: str) -> None:
     for key in keys:
         if not table.get(key):
-            raise BadInput(f"{where} lacks {key}", allowed=f"needed: {', '.join(keys)}")
+            raise BadInput(f"{where} lacks {key}", allowed=f"a table with {', '.join(keys)}")
 
 
 def parse_suite(text: str, where: str) -> Suite:
@@ -202,7 +202,7 @@ def parse_suite(text: str, where: str) -> Suite:
         if min(values.get("threads", 1), values.get("seeds", 1), values.get("time_limit", 1)) <= 0:
             raise BadInput(f"{where} [profiles.{name}]: threads, seeds and time_limit must be positive")
     if not profiles:
-        raise BadInput(f"{where} has no [profiles.NAME]", allowed=f"names: {', '.join(PROFILES)}")
+        raise BadInput(f"{where} has no [profiles.NAME]", allowed=f"NAME is one of {', '.join(PROFILES)}")
     published = [_checked(f"{where} [[published]]", row, _PUBLISHED) for row in data.get("published", [])]
     head.setdefault("columns", (head["primary"],))
     return Suite(**head, protocol=protocol, profiles=profiles, published=tuple(published))

@@ -105,7 +105,7 @@ def find_record(path: Path) -> Record:
         raise BadInput(f"{path} holds no record", hint=RUNS_HINT)
     if len(found) > 1:
         names = ", ".join(record.path.name for record in found[:6]) + (", ..." if len(found) > 6 else "")
-        raise BadInput(f"{path} stands for {len(found)} records", allowed=f"name one of them: {names}")
+        raise BadInput(f"{path} stands for {len(found)} records", allowed=f"one of {names}")
     if not found[0].ok:
         raise BadInput(f"the cell of {found[0].path.name} failed ({found[0].data.get('cause')})")
     return found[0]
@@ -138,7 +138,7 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
     if spec.version != stored["version"]:
         raise BadInput(
             f"{record.path.name} was made by version {stored['version']} of {spec.name}",
-            allowed=f"installed is version {spec.version}",
+            allowed=f"version {spec.version}, which is installed",
             hint="run the cell again, or install the plugin that made it",
         )
     params = _params(spec, stored["params"])

@@ -36,7 +36,7 @@ def start_from(path: Path, cells: Sequence[Cell], registry: Registry) -> list[Ce
     if spec.version != model["version"]:
         raise BadInput(
             f"--init-from {path}: its weights are of version {model['version']} of {spec.name}",
-            allowed=f"installed is version {spec.version}",
+            allowed=f"version {spec.version}, which is installed",
         )
     others = sorted({cell.model for cell in cells} - {spec.name})
     if others:

@@ -17,7 +17,7 @@ def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:
     for text in values:
         key, equals, value = text.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise BadInput(f"{option} {text!r}", allowed=f"the form is {option} {form}")
+            raise BadInput(f"{option} {text!r}", allowed=f"{option} {form}")
         if key.strip() in out:
             raise BadInput(f"{option} {key.strip()} is given twice")
         out[key.strip()] = value.strip()

@@ -21,6 +21,10 @@ data_command.add_command(fetch_command)
 data_command.add_command(featurize_command)
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 @data_command.command("lint")
 @click.argument("path")
 @click.option(
@@ -57,7 +61,7 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
     for problem in sorted(report.problems, key=lambda p: (not p.fatal, p.order)):
         click.echo(f"{'error  ' if problem.fatal else 'warning'}  {problem.where}: {problem.what}")
     warnings = len(report.problems) - len(fatal)
-    click.echo(f"{len(fatal)} errors, {warnings} warnings")
+    click.echo(f"{_count(len(fatal), 'error')}, {_count(warnings, 'warning')}")
     if fatal:
         skippable = all(p.skippable for p in fatal)
         click.echo("a run refuses to start" + ("; with --skip-bad it leaves those out" if skippable else ""))

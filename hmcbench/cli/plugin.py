@@ -135,7 +135,7 @@ def _settings(
     for key, value in pairs("--set", values, "SPEC.PARAM=VALUE").items():
         spec, dot, param = key.rpartition(".")
         if not dot:
-            raise BadInput(f"--set {key}={value}", allowed="the form is --set SPEC.PARAM=VALUE")
+            raise BadInput(f"--set {key}={value}", allowed="--set SPEC.PARAM=VALUE")
         settings.setdefault(spec, {})[param] = value
     for spec, params in settings.items():
         kinds = [kind for kind, name in wanted if name == spec and kind not in ("suites", "metrics")]

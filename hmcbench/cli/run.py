@@ -171,7 +171,7 @@ def check_together(options: dict[str, Any]) -> None:
     if options["executor"] != "local" and options["device"].startswith("cuda"):
         raise BadInput(
             f"--device {options['device']} with --executor {options['executor']}",
-            allowed="the cluster gives out its GPUs: auto or cpu",
+            allowed="auto or cpu, as the cluster gives out its GPUs",
         )
 
 
@@ -229,7 +229,7 @@ def check_device(device: str) -> None:
     """Raise BadInput for anything but auto, cpu, cuda or cuda:N."""
     kind, colon, index = device.partition(":")
     if device not in ("auto", "cpu", "cuda") and not (kind == "cuda" and colon and index.isdigit()):
-        raise BadInput(f"--device {device!r}", allowed="allowed: auto, cpu, cuda, cuda:N")
+        raise BadInput(f"--device {device!r}", allowed="auto, cpu, cuda, cuda:N")
 
 
 def finish(plan: Plan, outcome: Outcome, options: dict[str, Any]) -> int:

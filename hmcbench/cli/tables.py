@@ -29,7 +29,7 @@ def fetch_command(name: str, mirror: str) -> None:
     spec = registry.get("datasets", name)
     if not spec.fetch:
         able = ", ".join(s.name for s in registry.specs("datasets") if s.fetch)
-        raise BadInput(f"dataset {spec.name} cannot be fetched", allowed=f"these can: {able}")
+        raise BadInput(f"dataset {spec.name} cannot be fetched", allowed=f"{able}")
     click.echo(f"{spec.name}: {_loaded(spec.fetch, spec.extra or 'materials')(mirror)}")
 
 
@@ -53,7 +53,7 @@ def featurize_command(featurizer: str, source: str, column: str, out: str, eleme
     spec, params = registry.resolve("featurizers", parse_reference(featurizer), "", **given)
     if not spec.tabulate:
         able = ", ".join(s.name for s in registry.specs("featurizers") if s.tabulate)
-        raise BadInput(f"featurizer {spec.name} reads no table", allowed=f"these do: {able}")
+        raise BadInput(f"featurizer {spec.name} reads no table", allowed=f"{able}")
     if Path(out).is_dir():
         raise BadInput(f"--out {out}: that is a folder", allowed="a file to write")
     if not Path(out).absolute().parent.is_dir():

@@ -50,7 +50,7 @@ class RayExecutor:
         if device not in ("auto", "cpu"):
             raise BadInput(
                 f"--device {device} with --executor ray",
-                allowed="Ray gives out the devices: auto or cpu",
+                allowed="auto or cpu, as Ray gives out the devices",
             )
         self._ray = connect()
         self._device, self._preload, self._threads = device, tuple(preload), threads

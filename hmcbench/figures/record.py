@@ -51,7 +51,7 @@ def draw_record(
     predictions = record.predictions()
     sides = list(dict.fromkeys(predictions.side))
     if side not in sides:
-        raise BadInput(f"{record.path.name} has no side {side!r}", allowed=f"allowed: {', '.join(sides)}")
+        raise BadInput(f"{record.path.name} has no side {side!r}", allowed=", ".join(sides))
     chosen = predictions.of_side(side)
     with styled():
         drawn = [*_history(record), *_decided(record, chosen, side, notes)]

@@ -76,7 +76,7 @@ class Augmenter:
 
     def __init__(self, name: str, generator: torch.Generator) -> None:
         if name not in AUGMENTATIONS:
-            raise BadInput(f"augment={name!r} is not known", allowed=f"allowed: {', '.join(AUGMENTATIONS)}")
+            raise BadInput(f"augment={name!r} is not known", allowed=", ".join(AUGMENTATIONS))
         self.ranges = AUGMENTATIONS[name]
         self.generator = generator
 

@@ -18,7 +18,7 @@ _ALMOST = 1e-6  # how far from 1 a probability stays, so that its logit is finit
 def make_head(kind: str, features: int, task: Task) -> nn.Module:
     """The head of that name (:data:`HEADS`) on ``features`` inputs; raises BadInput."""
     if kind not in HEADS:
-        raise BadInput(f"head={kind!r} is not known", allowed=f"allowed: {', '.join(HEADS)}")
+        raise BadInput(f"head={kind!r} is not known", allowed=", ".join(HEADS))
     kinds = {"levels": LevelHeads, "leaf": LeafHead, "conditional": ConditionalHead, "max": MaxHead}
     return kinds[kind](features, task)
 

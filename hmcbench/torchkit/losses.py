@@ -91,7 +91,7 @@ def level_weights(text: str, depth: int) -> list[float]:
     if len(weights) != depth or not all(math.isfinite(w) and w >= 0 for w in weights):
         raise BadInput(
             f"level_weights={text!r} cannot be used",
-            allowed=f"allowed: {depth} numbers >= 0 joined by commas, or nothing (level k weighs k)",
+            allowed=f"{depth} numbers >= 0 joined by commas, or nothing (level k weighs k)",
         )
     return weights
 

@@ -52,7 +52,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if kept["format"] > FORMAT:
-            raise BadInput(f"{path} has format {kept['format']}", allowed=f"this version reads {FORMAT}")
+            raise BadInput(f"{path} has format {kept['format']}", allowed=f"up to {FORMAT}")
         missing = {"input", "threads", "normalise", "mean", "std", "facts"} - set(kept)
         if missing:
             raise KeyError(f"no {', '.join(sorted(missing))}")

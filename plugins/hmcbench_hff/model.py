@@ -31,7 +31,7 @@ def hffvt(**params: Any) -> TorchModel:
         usable = [n for n in range(1, image + 1) if image % n == 0]
         raise BadInput(
             f"hffvt: patch_size={patch} does not divide image_size={image}",
-            allowed=f"allowed for {image} px: {', '.join(map(str, usable))}",
+            allowed=f"{', '.join(map(str, usable))} for {image} px",
         )
     return _model("hffvt", build_over_patches, params)
 
@@ -83,7 +83,7 @@ def _check_heads(name: str, heads: int, dim: int, widening: int) -> None:
         product = f"{widening} * dim" if widening > 1 else "dim"
         raise BadInput(
             f"{name}: heads={heads} does not divide {product} = {width}",
-            allowed=f"allowed for dim={dim}: {', '.join(map(str, usable))}",
+            allowed=f"{', '.join(map(str, usable))} for dim={dim}",
         )
 
 

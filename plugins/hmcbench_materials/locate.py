@@ -55,6 +55,6 @@ def absent(dataset: str, *, fetchable: bool, reason: str = "", synthetic: bool =
     ]
     return BadInput(
         f"the data of {dataset} are not here{reason}",
-        allowed=f"ways to give them: {'; '.join(filter(None, ways))}",
+        allowed="; ".join(filter(None, ways)),
         hint=f"{dataset}[source=synthetic] runs on made-up samples" if synthetic else "",
     )

@@ -68,7 +68,7 @@ def images_of(inputs: Inputs) -> np.ndarray:
     if images.shape[1:] != IMAGE:
         raise BadInput(
             f"mcvn: composition images of {images.shape[1:]} pixels",
-            allowed=f"allowed: {IMAGE}, as published",
+            allowed=f"{IMAGE}, as published",
         )
     return images.reshape(len(images), -1)
 
@@ -77,16 +77,14 @@ def table_of(inputs: Inputs) -> np.ndarray:
     """The view ``table`` as (n, N), an odd N filled up with a column of zeros."""
     table = np.asarray(inputs.views["table"], dtype=np.float64)
     if table.ndim != 2:
-        raise BadInput(
-            f"mcvn: a table of shape {table.shape}", allowed="allowed: one row of numbers per sample"
-        )
+        raise BadInput(f"mcvn: a table of shape {table.shape}", allowed="one row of numbers per sample")
     bad = ~np.isfinite(table)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise BadInput(
             f"mcvn: {int(bad.sum())} values of the table are missing or infinite,"
             f" the first in column {column + 1} of sample {inputs.ids[row]}",
-            allowed="allowed: numbers",
+            allowed="numbers",
             hint="fill the gaps in the file, or leave the rows out",
         )
     return np.pad(table, ((0, 0), (0, table.shape[1] % HEADS)))

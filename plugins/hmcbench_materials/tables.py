@@ -131,7 +131,6 @@ def find_columns(
         word = "column" if len(lacking) == 1 else "columns"
         raise BadInput(
             f"{table.source} lacks the {word} {', '.join(lacking)}" + (f"; {guess}" if guess else ""),
-            allowed=f"it has {shown}",
-            hint=hint,
+            hint=f"it has {shown}. {hint}",
         )
     return places

@@ -26,7 +26,7 @@ def read_folders(root: Path) -> tuple[list[Entry], list[Problem]]:
     if not walk.entries and not any(p.kind == "no-class" for p in walk.problems):
         raise BadInput(
             f"{root} holds no image",
-            allowed="allowed: sub-folders (the classes) with images, or an index.csv",
+            allowed="sub-folders (the classes) with images, or an index.csv",
         )
     tops = {entry.paths[0][0].lower() for entry in walk.entries}
     if len(tops) > 1 and tops <= set(SIDES):

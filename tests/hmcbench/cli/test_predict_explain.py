@@ -103,7 +103,7 @@ REFUSED = [
     (["{record}", "{empty}"], "holds no file"),
     (["{record}"], "IMAGES"),
     (["{bare}", "{image}"], "--no-weights"),
-    (["{record}", "{image}", "--device", "tpu"], "allowed: auto, cpu"),
+    (["{record}", "{image}", "--device", "tpu"], "Allowed: auto, cpu"),
     (["{record}", "{image}", "--device", "cuda:77"], "cuda"),
 ]
 
@@ -181,4 +181,4 @@ def test_one_level_fast(cli: Callable[..., Any], trained_run: Any, tmp_path: Pat
     assert [level["level"] for level in entry["levels"]] == [2]
     assert not (tmp_path / "faithfulness.png").exists() and "similarity" not in ended.out
     unknown = cli("explain", trained_run.record, image, "--level", "3", "--output", tmp_path)
-    assert unknown.status == 2 and "there is no level 3. levels 1 to 2" in unknown.err
+    assert unknown.status == 2 and "there is no level 3. Allowed: levels 1 to 2" in unknown.err

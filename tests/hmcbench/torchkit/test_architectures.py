@@ -19,7 +19,7 @@ PLAN = ("run", "--suite", "sem-failure", "--dry-run", "--set", "sem-failure.size
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        (("timm:doesnotexist",), "unknown timm architecture 'doesnotexist'. a name that timm"),
+        (("timm:doesnotexist",), "unknown timm architecture 'doesnotexist'. Allowed: a name that timm"),
         (("timm:resnet1t",), "did you mean 'resnet14t' or 'resnet10t'"),
         (("timm[architecture=resnet1t]",), "did you mean 'resnet14t'"),
         (("hffnet-2d", "--set", "hffnet-2d.backbone=resnet5"), "did you mean 'resnet50"),

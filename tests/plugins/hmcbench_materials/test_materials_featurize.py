@@ -82,7 +82,7 @@ def test_every_row_that_is_odd_is_told_in_order(cli: Callable[..., Any], files: 
         (("--from", "nowhere.csv"), "nowhere.csv cannot be read"),
         (("--elements", "nowhere.csv"), "nowhere.csv cannot be read"),
         (("--out", "/nowhere/x.csv"), "there is no folder /nowhere"),
-        (("--out", "/"), "--out /: that is a folder. a file to write"),
+        (("--out", "/"), "--out /: that is a folder. Allowed: a file to write"),
     ],
 )
 def test_one_line_and_no_file_where_something_is_wrong(
@@ -112,4 +112,4 @@ def test_a_bad_element_table(cli: Callable[..., Any], files: Path, text: str, me
 
 def test_what_reads_no_table_says_so(cli: Callable[..., Any], files: Path) -> None:
     ended = cli("data", "featurize", "texture", "--from", files / "alloys.csv", "--out", files / "out.csv")
-    assert ended.status == 2 and "these do: descriptors" in ended.err
+    assert ended.status == 2 and "Allowed: descriptors" in ended.err

@@ -152,7 +152,7 @@ def test_the_mirror_may_stand_in_the_environment(
     ("args", "message"),
     [
         (("nims-stel",), "did you mean 'nims-steel'"),
-        (("srim-steel",), "srim-steel cannot be fetched. these can: hea-hardness, hea-phases"),
+        (("srim-steel",), "srim-steel cannot be fetched. Allowed: hea-hardness, hea-phases"),
         (("nims-steel", "--mirror", "ftp://x"), "starts with http"),
         (("hea-hardness", "--mirror", "{address}"), "404"),
         (("nims-steel", "--mirror", "http://127.0.0.1:1"), "no connection"),
