@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.common import check_output
+from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook
 from hmcbench.errors import BadInput, unknown
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def show_boards(boards: Sequence[Board]) -> None:
 
     from hmcbench.leaderboard import print_console
 
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    print_console(boards, console)
+    width = None if sys.stdout.isatty() else 160  # None: the terminal's
+    print_console(boards, Console(width=NOTEBOOK_WIDTH if in_notebook() else width))
 
 
 @click.command("leaderboard")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from hmcbench.errors import BadInput
+
+NOTEBOOK_WIDTH = 120  # characters, about what a cell shows without wrapping
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel started this process: colours are shown there, cursor movements are not."""
+    return "JPY_PARENT_PID" in os.environ
 
 
 def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.common import duration
+from hmcbench.cli.common import duration, in_notebook
 from hmcbench.cli.timeleft import TimeLeft
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def view(todo: Sequence[Cell], jobs: int, done: Sequence[Record] = ()) -> Silent
     from hmcbench.budget import seconds_taken
 
     left = TimeLeft(todo, jobs, seconds_taken(done))
-    return Live(todo, left) if sys.stdout.isatty() else Lines(todo, left)
+    return Live(todo, left) if sys.stdout.isatty() and not in_notebook() else Lines(todo, left)
 
 
 def feed(left: TimeLeft, event: Event, record: Record | None) -> None:

@@ -91,3 +91,15 @@ def test_a_log_file_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None
     assert "nan: 3 of 5 scores are NaN [bold]" in lines[3]
     assert len(lines) == 5
     assert not any(ord(c) < 32 for line in lines for c in line)
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_a_notebook_gets_lines_though_its_shell_cells_are_terminals(
+    monkeypatch: pytest.MonkeyPatch, notebook: bool
+) -> None:
+    """``!hmcbench run`` in Jupyter runs in a pseudo-terminal, and a cell cannot move its cursor."""
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    if notebook:
+        monkeypatch.setenv("JPY_PARENT_PID", "1")
+    monkeypatch.setattr(live.sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    assert isinstance(live.view([cell("good")], 1), live.Lines if notebook else live.Live)
