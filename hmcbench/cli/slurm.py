@@ -18,13 +18,15 @@ SCRIPT = """\
 {gpus}#SBATCH --time={minutes}
 #SBATCH --output=hmcbench-%j.log
 #SBATCH --signal=B:TERM@60
+#SBATCH --exclusive
 set -euo pipefail
 export RAY_USAGE_STATS_ENABLED=0
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-# Ray starts on all nodes, the first one runs the command, and Ray stops when it has ended.
+# Ray starts on all nodes, the first one runs the command, and Ray stops when it has ended. It stops every
+# Ray of yours on those nodes, hence --exclusive.
 # Killed or out of time: sbatch the same file again, and it goes on from the records that are there.
-srun --nodes="$SLURM_NNODES" --ntasks="$SLURM_NNODES" \\
-  ray symmetric-run --address "$head:6379" --min-nodes "$SLURM_NNODES" -- \\
+srun --nodes="$SLURM_NNODES" --ntasks="$SLURM_NNODES" --cpus-per-task="$SLURM_CPUS_PER_TASK" \\
+  ray symmetric-run --address "$head:6379" --min-nodes "$SLURM_NNODES" --num-cpus "$SLURM_CPUS_PER_TASK" -- \\
   {command}
 """
 
