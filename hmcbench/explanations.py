@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hmcbench.errors import BadInput, NotApplicable
+from hmcbench.errors import BadInput
 from hmcbench.inference import Block
 from hmcbench.trained import Trained
 
@@ -57,6 +57,9 @@ class Explanation:
 class Explainer:
     """Explains the decisions of one trained network.
 
+    Of a network that sees tiles of an image, the tiles' maps are put together: what speaks for the
+    class is compared over the whole image.
+
     Args:
         trained: a model built on :mod:`hmcbench.torchkit`.
         levels: the levels to explain; all if empty.
@@ -64,7 +67,7 @@ class Explainer:
 
     Raises:
         BadInput: a model of another kind, or a level that there is not.
-        NotApplicable: later, for a network that keeps no positions, or is shown tiles.
+        NotApplicable: later, for a network that keeps no positions.
     """
 
     def __init__(self, trained: Trained, levels: Sequence[int] = (), *, faithful: bool = True) -> None:
@@ -85,51 +88,56 @@ class Explainer:
         """Explanations of the images of a block, one after the other."""
         if not block.paths:
             return
+        from hmcbench.torchkit import mosaic
+
         pictures = block.views[self.model.view]
         whole = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[-1] == 3)
-        if not whole:
-            raise NotApplicable(
-                f"{self.trained.spec.name} sees tiles of an image; there is no map of all of it"
-            )
         for i, path in enumerate(block.paths):
-            picture = pictures[i]
+            tiles = pictures[i : i + 1] if whole else pictures[i]
+            side = mosaic.per_side(len(tiles))
             scores, coherent = block.scores.values[i], block.coherent[i]
-            image = self.model.prepare(pictures[i : i + 1])
-            levels = [self._level(image, k, scores, coherent) for k in self.levels]
+            prepared = self.model.prepare(tiles)
+            levels = [self._level(prepared, side, k, scores, coherent) for k in self.levels]
             said = [self.hierarchy.decode(sets[i]) for sets in (block.coherent, block.raw)]
-            yield Explanation(path, picture, said[0], said[1], levels)
+            yield Explanation(path, mosaic.picture(tiles, side), said[0], said[1], levels)
 
-    def _level(self, image: torch.Tensor, k: int, scores: np.ndarray, coherent: np.ndarray) -> Seen:
-        """The most probable of the decided classes of level k."""
+    def _level(
+        self, tiles: torch.Tensor, side: int, k: int, scores: np.ndarray, coherent: np.ndarray
+    ) -> Seen:
+        """The most probable of the decided classes of level k; ``tiles`` (side**2, C, H, W) of one image."""
         import torch
 
         from hmcbench.torchkit import faithfulness
+        from hmcbench.torchkit.mosaic import cut, join
+        from hmcbench.torchkit.saliency import GradCam, shares
 
         columns = self.hierarchy.level_classes(k)
         decided = columns[coherent[columns]]
         if not len(decided):
             return Seen(k, "")
         chosen = int(decided[scores[decided].argmax()])
-        place = torch.tensor([chosen - int(columns[0])], device=image.device)
-        cam, other = self._grad_cams(image)
-        found = cam.maps(image, k, place)[0]
+        place = torch.tensor([chosen - int(columns[0])], device=tiles.device)
+        cam, other = self._grad_cams(tiles[:1])
+
+        def saliency(looked: GradCam) -> torch.Tensor:
+            return shares(join(looked.evidence(tiles, k, place.expand(len(tiles))), side))[0]
+
+        found = saliency(cam)
         seen = Seen(k, self.hierarchy.classes[chosen], float(scores[chosen]), found.cpu().numpy())
         if not self.faithful:
             return seen
 
         def probability(images: torch.Tensor) -> torch.Tensor:
-            return self.model.probabilities(images)[:, chosen]
+            """As scores are made: the mean over an image's tiles."""
+            return self.model.probabilities(cut(images, side))[:, chosen].reshape(len(images), -1).mean(1)
 
-        size = (found.shape[0], found.shape[1])
-        noise = faithfulness.random_maps(RANDOM_MAPS, cam.grid.side, size, SEED).to(found.device)
-        return Seen(
-            k,
-            seen.name,
-            seen.probability,
-            seen.saliency,
-            faithfulness.curves(probability, image[0], found),
-            [faithfulness.curves(probability, image[0], one) for one in noise],
-            faithfulness.similarity(found, other.maps(image, k, place)[0]),
+        image, size = join(tiles, side)[0], (found.shape[0], found.shape[1])
+        noise = faithfulness.random_maps(RANDOM_MAPS, cam.grid.side * side, size, SEED).to(found.device)
+        return replace(
+            seen,
+            map=faithfulness.curves(probability, image, found),
+            random=[faithfulness.curves(probability, image, one) for one in noise],
+            similarity=faithfulness.similarity(found, saliency(other)),
         )
 
     def _grad_cams(self, image: torch.Tensor) -> Any:

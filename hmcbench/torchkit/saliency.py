@@ -145,7 +145,7 @@ class GradCam:
         self._probe = nn.Identity()  # sees the layer's output as a map: what captum hooks
 
     def maps(self, images: torch.Tensor, level: int, classes: torch.Tensor) -> torch.Tensor:
-        """Evidence for a class of a level at every pixel.
+        """Evidence for a class of a level at every pixel, as shares of each image's maximum.
 
         Args:
             images: (B, C, H, W), normalised.
@@ -156,6 +156,10 @@ class GradCam:
             float32 (B, H, W) from 0 to 1, the maximum of each image; all 0 where nothing speaks
             for the class.
         """
+        return shares(self.evidence(images, level, classes))
+
+    def evidence(self, images: torch.Tensor, level: int, classes: torch.Tensor) -> torch.Tensor:
+        """The same before it is divided: float32 (B, H, W), at least 0, in parts of the logit."""
 
         def logits(x: torch.Tensor) -> torch.Tensor:
             return self.layout.per_level(self.module(x))[level - 1]
@@ -164,9 +168,8 @@ class GradCam:
             cam = LayerGradCam(logits, self._probe)
             found = cam.attribute(images.detach(), target=classes, relu_attributions=True)
         size = tuple(images.shape[-2:])
-        wide = LayerAttribution.interpolate(found.detach().float(), size, "bilinear")[:, 0].clamp_min(0)
-        peak = wide.amax(dim=(1, 2), keepdim=True)
-        return torch.where(peak > 0, wide / peak.clamp_min(torch.finfo(torch.float32).tiny), 0.0)
+        wide: torch.Tensor = LayerAttribution.interpolate(found.detach().float(), size, "bilinear")
+        return wide[:, 0].clamp_min(0)
 
     @contextmanager
     def _tapped(self) -> Iterator[None]:
@@ -180,3 +183,9 @@ class GradCam:
             yield
         finally:
             hook.remove()
+
+
+def shares(evidence: torch.Tensor) -> torch.Tensor:
+    """(B, H, W), each image divided by its maximum; all 0 where that is 0."""
+    peak = evidence.amax(dim=(1, 2), keepdim=True)
+    return torch.where(peak > 0, evidence / peak.clamp_min(torch.finfo(torch.float32).tiny), 0.0)

@@ -15,7 +15,11 @@ import pytest
 from PIL import Image
 
 from hmcbench import inference
+from hmcbench.explanations import Explainer
+from hmcbench.inference import predict_files
 from hmcbench.predictions import Predictions
+from hmcbench.registry import default_registry
+from hmcbench.trained import load_trained
 
 pytestmark = pytest.mark.torch
 
@@ -182,3 +186,25 @@ def test_one_level_fast(cli: Callable[..., Any], trained_run: Any, tmp_path: Pat
     assert not (tmp_path / "faithfulness.png").exists() and "similarity" not in ended.out
     unknown = cli("explain", trained_run.record, image, "--level", "3", "--output", tmp_path)
     assert unknown.status == 2 and "there is no level 3. Allowed: levels 1 to 2" in unknown.err
+
+
+def test_tiles_are_explained_as_one_picture(
+    cli: Callable[..., Any], run_once: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A class speaks for itself in some of the tiles: the map's maximum is that of the whole image."""
+    run = run_once("--set", "timm.tiles=2")
+    images = sorted(run.images.rglob("*.png"))[::12]
+    ended = cli("explain", run.record, *images, "--output", tmp_path)
+    assert ended.status == 0, ended.err
+    trained, registry = load_trained(run.record), default_registry()
+    explainer = Explainer(trained, faithful=False)
+    blocks = predict_files(trained, registry, [str(path) for path in images])
+    explained = [one for block in blocks for one in explainer.explain(block)]
+    assert len(explained) == 3
+    for one, entry in zip(explained, json.loads((tmp_path / "explanations.json").read_text()), strict=True):
+        assert one.picture.shape == (64, 64)
+        assert [level["class"] for level in entry["levels"]] == [seen.name for seen in one.levels]
+        for seen in one.levels:
+            assert seen.saliency is not None and seen.saliency.shape == (64, 64)
+            peaks = [q.max() for half in np.split(seen.saliency, 2) for q in np.split(half, 2, axis=1)]
+            assert max(peaks) == pytest.approx(1) and len(set(peaks)) > 1
