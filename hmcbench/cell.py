@@ -33,6 +33,9 @@ from hmcbench.splits import Split, make_split
 from hmcbench.suites import Protocol
 
 
+SEARCH = ("search_s", "search_candidates")  # what a model tells of its search, and what are costs
+
+
 def run_cells(
     cells: Sequence[Cell],
     parts: Sequence[Path],
@@ -148,14 +151,15 @@ class Trial:
         with clock.phase("save"):
             weights = trained.save_model(model, part / trained.FOLDER) if cell.keep_weights else None
         report.write()
-        timing = {**clock.seconds, **timing, "views_cached": self.cached, "shared": self.shared}
+        described = plain(model.describe()) if hasattr(model, "describe") else {}
+        searched = {name: described.pop(name) for name in SEARCH if name in described}
+        timing = {**clock.seconds, **searched, **timing, "views_cached": self.cached, "shared": self.shared}
         total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
         timing["total_s"] = round(total, 4)
-        described = dict(model.describe()) if hasattr(model, "describe") else {}
         if cell.init_from:
             described["init_from"] = warm.described(cell, predictions)
         return {
-            "model": {**cell.record["model"], **plain(described)},
+            "model": {**cell.record["model"], **described},
             "decision": {
                 "rule": decisions.rule_name(task, thresholds),
                 "thresholds": thresholds.to_json() if thresholds is not None else None,

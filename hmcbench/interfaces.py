@@ -355,7 +355,9 @@ class Model(Protocol):
     """What a model factory returns. All state lives in the object.
 
     Optional: ``describe() -> Mapping[str, Value]`` after ``fit``, with any of ``parameters``
-    (count), ``multiply_adds`` (per sample), ``pretrained`` (bool) and notes of your own.
+    (count), ``multiply_adds`` (per sample), ``pretrained`` (bool) and notes of your own; a model that
+    searches for its hyperparameters tells ``search_s`` (seconds of the fit that went into it) and
+    ``search_candidates`` (how many were fitted), which stand among the costs.
 
     Optional, both or neither: ``save(folder: Path)`` after ``fit`` writes what ``predict`` needs
     into an empty folder, as numbers (safetensors) and plain JSON, never as pickles; ``load(folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +34,19 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
     shown = {c.dataset: c.record["dataset"] for c in plan.cells}
     for name, facts in shown.items():
         made = "synthetic, made by a generator" if facts["synthetic"] else "your data"
-        click.echo(f"{name}: {facts['samples']} samples, {facts['classes']} classes ({made})")
+        click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({made})")
     for note in plan.notes:
         click.echo(f"note: {note}")
     click.echo(f"{len(todo)} to run, records go to {out / suite.name / 'records'}\n")
+
+
+def goal_text(facts: Mapping[str, Any]) -> str:
+    """What is predicted: ``7 classes on 2 levels``, or ``targets strength, hardness``."""
+    if facts["task"] != "regression":
+        classes, levels = facts["classes"], facts["levels"]
+        return f"{classes:,} class{'es' * (classes != 1)} on {levels} level{'s' * (levels != 1)}"
+    names = facts["targets"]
+    return f"target{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
 def show_budget(todo: Sequence[Cell], done: Sequence[Record], seconds: float, jobs: int) -> None:

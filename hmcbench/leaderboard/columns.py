@@ -20,6 +20,8 @@ SHIFT, DROP = "@", "-drop"
 
 COSTS = {
     "fit_s": ("timing", Column("fit_s", "fit (s)", "lower", "number")),
+    "search_s": ("timing", Column("search_s", "search, part of fit (s)", "", "number")),
+    "search_candidates": ("timing", Column("search_candidates", "candidates tried", "", "count")),
     "featurize_s": ("timing", Column("featurize_s", "featurize (s)", "lower", "number")),
     "total_s": ("timing", Column("total_s", "whole cell (s)", "lower", "number")),
     "latency_p50_ms": ("timing", Column("latency_p50_ms", "latency p50 (ms)", "lower", "number")),

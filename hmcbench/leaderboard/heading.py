@@ -18,7 +18,7 @@ def facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]]:
     print_ = f"fingerprint {str(dataset.get('fingerprint') or 'unknown')[:12]}"
     lines = [("data", _joined(dataset.get("reference") or dataset.get("name"), kind, samples, print_))]
     if dataset.get("task") == "regression":
-        lines.append(("task", _joined("regression of", *dataset.get("targets", ()))))
+        lines.append(("task", f"regression of {_joined(*dataset.get('targets', ()))}"))
     elif dataset.get("classes"):
         classes = f"{dataset['classes']:,} classes on {dataset.get('levels')} levels"
         paths = f"{dataset.get('paths')} label path(s) of {dataset.get('depth')} depth"

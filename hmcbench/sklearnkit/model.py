@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -91,7 +92,9 @@ class EstimatorModel:
         if len(tried) == 1:
             self._parts = [(self._fitted(tried[0], rows, train.targets, run), None)]
             return
+        began = time.perf_counter()
         best = self._search(tried, rows, train.targets, valid, run)
+        self._facts["search_s"] = round(time.perf_counter() - began, 6)
         targets = train.targets
         if run.task.kind == "regression" or run.task.paths == "single":
             rows = np.concatenate([rows, table(valid, self._names)[0]])
@@ -110,7 +113,8 @@ class EstimatorModel:
         return Scores(values)
 
     def describe(self) -> Mapping[str, Value]:
-        """The estimator's class; after a search what was chosen, from how many, and fitted on what."""
+        """The estimator's class; after a search what was chosen, from how many, in how many seconds, and
+        what the last fit saw."""
         return self._facts
 
     # ------------------------------------------------------------------ fitting
@@ -158,7 +162,7 @@ class EstimatorModel:
         best: np.ndarray = np.argmin(found, axis=0)  # of equals the first: the defaults, if they are
         names = run.task.targets if len(best) > 1 else ("",)
         chosen = [describe(tried[i], self._space) for i in best]
-        self._facts["candidates"] = len(tried)
+        self._facts["search_candidates"] = len(tried)
         self._facts["chosen"] = "; ".join(
             f"{name}: {text}" if name else text for name, text in zip(names, chosen, strict=True)
         )

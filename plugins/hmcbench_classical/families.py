@@ -231,7 +231,11 @@ class Mean:
         facts = [member.describe() for member in self._members.values()]
         named = zip(self._members, facts, strict=True)
         chosen = " / ".join(f"{name}: {f.get('chosen', 'defaults')}" for name, f in named)
-        return {**facts[0], "estimator": "mean of " + ", ".join(self._members), "chosen": chosen}
+        out = {**facts[0], "estimator": "mean of " + ", ".join(self._members), "chosen": chosen}
+        for name in ("search_s", "search_candidates"):  # each member searches for itself
+            if spent := [float(f[name]) for f in facts if name in f]:
+                out[name] = sum(spent)
+        return out
 
 
 def ensemble(members: str, **shared: Any) -> Mean:

@@ -99,6 +99,19 @@ def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) ->
     assert result["model"]["note"] == "x"
 
 
+def test_what_a_search_cost_stands_among_the_costs(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,) = make_plan(parse_suite(SUITE, "s"), registry, Choices()).cells
+    facts = {"search_s": np.float64(1.5), "search_candidates": 12, "chosen": "C=1"}
+    assert not {"search_s", "search_candidates"} & set(run_alone(cell, tmp_path)["timing"])
+    monkeypatch.setattr(Spy, "describe", lambda _: facts)
+    result = run_alone(cell, tmp_path)
+    assert (result["timing"]["search_s"], result["timing"]["search_candidates"]) == (1.5, 12)
+    assert result["model"]["chosen"] == "C=1"
+    assert not {"search_s", "search_candidates"} & set(result["model"])
+
+
 def test_more_splits_add_cells_and_leave_the_keys_of_those_there_were(registry: Registry) -> None:
     suite = parse_suite(SUITE, "s")
     one, three = (make_plan(suite, registry, Choices(splits=n)).cells for n in (1, 3))

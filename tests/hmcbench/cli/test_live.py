@@ -103,3 +103,16 @@ def test_a_notebook_gets_lines_though_its_shell_cells_are_terminals(
         monkeypatch.setenv("JPY_PARENT_PID", "1")
     monkeypatch.setattr(live.sys, "stdout", SimpleNamespace(isatty=lambda: True))
     assert isinstance(live.view([cell("good")], 1), live.Lines if notebook else live.Live)
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({"task": "hmc", "classes": 7, "levels": 2}, "7 classes on 2 levels"),
+        ({"task": "hmc", "classes": 1, "levels": 1}, "1 class on 1 level"),
+        ({"task": "regression", "targets": ["fatigue", "hardness"]}, "targets fatigue, hardness"),
+        ({"task": "regression", "targets": ["hardness"]}, "target hardness"),
+    ],
+)
+def test_the_plan_speaks_of_classes_or_of_targets(facts: dict[str, Any], text: str) -> None:
+    assert live.goal_text(facts) == text

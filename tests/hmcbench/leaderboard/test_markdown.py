@@ -56,6 +56,25 @@ def test_nothing_that_came_from_elsewhere_is_markup(fabricate: Callable[..., Rec
     assert len(widths) == 3  # quality, costs, published: every table keeps its number of columns
 
 
+def test_what_a_search_cost_is_shown_where_a_model_searched(fabricate: Callable[..., Record]) -> None:
+    title = "search, part of fit (s)"
+    plain = fabricate("plain", 0.8)
+    assert title not in to_markdown(build([plain]))
+    tuned = fabricate("tuned", 0.9, timing={"search_s": 7.5, "search_candidates": 12})
+    boards = build([plain, tuned])
+    lines = to_markdown(boards).partition("### Costs")[2].splitlines()
+    head, one, two = ([part.strip() for part in line.split("|")] for line in (lines[2], *lines[4:6]))
+    place, tried = head.index(title), head.index("candidates tried")
+    assert (one[2], one[place], one[tried]) == ("tuned", "7.5", "12")
+    assert (two[2], two[place], two[tried]) == ("plain", "-", "-")
+
+
+def test_a_regression_names_its_targets(fabricate: Callable[..., Record]) -> None:
+    dataset = {"task": "regression", "targets": ["fatigue", "hardness"], "classes": 0, "levels": 0}
+    record = fabricate("a", dataset=dataset)
+    assert ("task", "regression of fatigue, hardness") in build([record])[0].facts
+
+
 def test_escaping_leaves_ordinary_names_as_they_are() -> None:
     assert markdown("hf1_samples 0.9 HFF_CNN_VT a/b-c") == "hf1_samples 0.9 HFF_CNN_VT a/b-c"
     assert markdown("_x_ a|b <i>&") == "\\_x\\_ a\\|b &lt;i&gt;&amp;"

@@ -48,7 +48,8 @@ def test_each_target_chooses_what_validation_data_favour() -> None:
     )
     scores = assert_batch_independent(fitted(model, dataset), dataset)
     facts = model.describe()
-    assert facts["candidates"] == 8
+    assert facts["search_candidates"] == 8
+    assert facts["search_s"] > 0
     strength, hardness = facts["chosen"].split("; ")
     assert strength.startswith("strength: alpha=0.01")
     assert hardness.startswith("hardness: alpha=1000000.0")
@@ -92,7 +93,7 @@ def test_where_thresholds_are_still_to_be_fitted_validation_is_not_trained_on() 
     model: Any = EstimatorModel(make, choice={"C": 1.0}, space=lambda task: {"C": (0.01, 1.0, 100.0)})
     fitted(model, dataset)
     assert "fitted_on" not in model.describe()
-    assert model.describe()["candidates"] == 3
+    assert model.describe()["search_candidates"] == 3
     alone: Any = EstimatorModel(make, choice={"C": float(model.describe()["chosen"][2:])})
     assert same_scores(model.predict(inputs(dataset)), fitted(alone, dataset).predict(inputs(dataset)))
 

@@ -109,7 +109,7 @@ def test_a_search_helps_or_leaves_the_defaults(registry: Registry, name: str) ->
         model = fitted(make(registry, name, tuned=tuned), dataset, train=range(50), valid=range(50, 70))
         errors[tuned] = np.square(model.predict(inputs(dataset)).values - dataset.targets)[70:].mean()
     assert errors[True] < 1.1 * errors[False]
-    assert model.describe()["candidates"] == 12
+    assert model.describe()["search_candidates"] == 12
     assert model.describe()["fitted_on"] == "train and validation"
 
 
@@ -149,6 +149,9 @@ def test_an_ensemble_is_the_mean_of_its_members(registry: Registry) -> None:
     np.testing.assert_allclose(found.values, np.mean([m.values for m in members], axis=0))
     assert found.stop is not None
     np.testing.assert_allclose(found.stop, np.mean([m.stop for m in members if m.stop is not None], axis=0))
+    searched = fitted(make(registry, "ensemble", members="knn+naive-bayes", tuned=True), dataset).describe()
+    assert searched["search_candidates"] == 24 and searched["search_s"] > 0
+    assert "search_s" not in both.describe()
     with pytest.raises(BadInput, match="did you mean 'knn'"):
         make(registry, "ensemble", members="svm+knnn")
     with pytest.raises(BadInput, match="does no hmc tasks"):
