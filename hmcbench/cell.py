@@ -32,7 +32,6 @@ from hmcbench.sides import side
 from hmcbench.splits import Split, make_split
 from hmcbench.suites import Protocol
 
-
 SEARCH = ("search_s", "search_candidates")  # what a model tells of its search, and what are costs
 
 

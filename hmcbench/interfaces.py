@@ -354,10 +354,8 @@ class Scores:
 class Model(Protocol):
     """What a model factory returns. All state lives in the object.
 
-    Optional: ``describe() -> Mapping[str, Value]`` after ``fit``, with any of ``parameters``
-    (count), ``multiply_adds`` (per sample), ``pretrained`` (bool) and notes of your own; a model that
-    searches for its hyperparameters tells ``search_s`` (seconds of the fit that went into it) and
-    ``search_candidates`` (how many were fitted), which stand among the costs.
+    Optional: ``describe() -> Mapping[str, Value]`` after ``fit``: ``parameters`` (count), ``multiply_adds``
+    (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (what a search cost), notes of your own.
 
     Optional, both or neither: ``save(folder: Path)`` after ``fit`` writes what ``predict`` needs
     into an empty folder, as numbers (safetensors) and plain JSON, never as pickles; ``load(folder:
@@ -385,7 +383,7 @@ class Fit:
 
 
 class Featurizer(Protocol):
-    """What a featurizer factory returns: a pure function of blocks of rows."""
+    """A pure function of blocks of rows. ``parts`` and ``pixels``, if it has them, are a key to its pictures."""
 
     def transform(self, rows: Sequence[Any]) -> np.ndarray:
         """Rows of the source view -> array (len(rows), ...) of a fixed shape and type."""

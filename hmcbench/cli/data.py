@@ -1,4 +1,4 @@
-"""``hmcbench data``: every problem of a data set before a run; fetch it; make features of a table."""
+"""``hmcbench data``: every problem of a data set before a run; fetch it, make features, look at samples."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import asdict
 import click
 from tabulate import tabulate
 
+from hmcbench.cli.preview import preview_command
 from hmcbench.cli.tables import featurize_command, fetch_command
 from hmcbench.registry import default_registry
 
 
 @click.group("data")
 def data_command() -> None:
-    """Check data before a run, fetch them, make features of them."""
+    """Check data before a run, fetch them, make features and pictures of them."""
 
 
 data_command.add_command(fetch_command)
 data_command.add_command(featurize_command)
+data_command.add_command(preview_command)
 
 
 def _count(number: int, what: str) -> str:

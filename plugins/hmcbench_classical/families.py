@@ -233,7 +233,8 @@ class Mean:
         chosen = " / ".join(f"{name}: {f.get('chosen', 'defaults')}" for name, f in named)
         out = {**facts[0], "estimator": "mean of " + ", ".join(self._members), "chosen": chosen}
         for name in ("search_s", "search_candidates"):  # each member searches for itself
-            if spent := [float(f[name]) for f in facts if name in f]:
+            spent: Any = [f[name] for f in facts if name in f]
+            if spent:
                 out[name] = sum(spent)
         return out
 

@@ -61,6 +61,8 @@ class CompositionImage:
     infinity stay what they are. The parameters belong to the source.
     """
 
+    parts, pixels = LAYOUT, BLOCK  # the key of a preview
+
     def __init__(self, *, elements: str = "auto", balance: str = "none", unit: str = "native") -> None:
         self.elements, self.balance, self.unit = elements, balance, unit
 

@@ -13,6 +13,7 @@ import numpy as np
 from hmcbench.errors import DataProblems, Problem
 from hmcbench.hierarchy import Hierarchy
 from hmcbench.interfaces import DataReport, Dataset, Task
+from hmcbench_materials.periodic import SYMBOLS
 from hmcbench_materials.sheet import Sheet
 
 FEW = 3  # rows: one for each of train, validation and test
@@ -67,7 +68,7 @@ def make_dataset(content: Content, *, skip_bad: bool, synthetic: bool, notes: Se
     return Dataset(
         ids=ids,
         views=views,
-        columns={"table": tuple(content.names)},
+        columns={"table": tuple(content.names), **dict.fromkeys(content.composition, SYMBOLS)},
         targets=targets,
         task=task,
         fingerprint=_fingerprint(ids, content, views, targets),

@@ -1,0 +1,90 @@
+"""``hmcbench data preview``: samples of a data set as the pictures that a model is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hmcbench.cli.common import check_output
+from hmcbench.errors import BadInput
+from hmcbench.registry import default_registry
+
+if TYPE_CHECKING:
+    from hmcbench.featurize import ViewPlan
+    from hmcbench.interfaces import Dataset
+
+
+@click.command("preview")
+@click.argument("dataset")
+@click.option("--view", required=True, metavar="VIEW", help="A view of the data set, or a featurizer.")
+@click.option("--data", default="", metavar="PATH", help="Your files, as given to run.")
+@click.option("--sample", "samples", multiple=True, metavar="ID", help="Draw this one; six by default.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.png.")
+def preview_command(dataset: str, view: str, data: str, samples: tuple[str, ...], out: Path) -> None:
+    """Draw samples of DATASET as pictures, with a key to the pixels where a featurizer has one.
+
+    \b
+    Example:
+      hmcbench data preview metallic-glass --view composition_image --out alloys.png
+      hmcbench data preview images --view image --data my_images --sample dimple/001.png --out one.png
+    """
+    if out.suffix != ".png":
+        raise BadInput(f"--out {out}", allowed="a file that ends in .png")
+    check_output(out)
+    from hmcbench.datasets import plan_dataset
+    from hmcbench.featurize import compute_view, plan_view
+    from hmcbench.figures import preview, style
+    from hmcbench.registry import create
+
+    registry = default_registry()
+    spec = registry.get("datasets", dataset.partition("[")[0])
+    if data and not spec.path_param:
+        raise BadInput(f"dataset {spec.name} reads no files", hint="leave --data out")
+    given = {spec.path_param: data} if data else {}
+    spec, params = registry.resolve("datasets", dataset, "", **given)
+    loaded = plan_dataset(registry, spec, params, dataset)
+    plan = plan_view(registry, tuple(loaded.views), view, ())
+    chosen = _chosen(loaded, samples)
+    rows = compute_view(plan, loaded)[0]
+    _check_pictures(rows, view)
+    pictures, told = preview.grey_levels(rows, chosen)
+    last = create(plan.steps[-1].spec, plan.steps[-1].params) if plan.steps else None
+    captions = [_caption(loaded, plan, i) for i in chosen]
+    made_up = ", synthetic samples" if loaded.synthetic else ""
+    with style.styled():
+        found = preview.Preview(pictures, captions, getattr(last, "parts", ()), getattr(last, "pixels", ()))
+        figure = preview.draw(found, f"{style.plain(f'{dataset}{made_up}: {view}')}\n{told}")
+    style.save(figure, out)
+    click.echo(f"figure  {out}: {len(chosen)} of {len(loaded.ids):,} samples{made_up}")
+
+
+def _chosen(dataset: Dataset, samples: tuple[str, ...], usual: int = 6) -> list[int]:
+    """Places of the samples that are asked for, or of some that lie evenly in the data set."""
+    if not samples:
+        count = len(dataset.ids)
+        return [i * count // min(usual, count) for i in range(min(usual, count))]
+    places = {name: i for i, name in enumerate(dataset.ids)}
+    for name in samples:
+        if name not in places:
+            raise BadInput(f"--sample {name}: no such sample", allowed=f"such as {dataset.ids[0]}")
+    return [places[name] for name in samples]
+
+
+def _check_pictures(rows: Any, view: str) -> None:
+    import numpy as np
+
+    row = rows[0]
+    shape = np.shape(row.load() if hasattr(row, "load") else row)
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)):
+        raise BadInput(f"--view {view}: a row of it is no picture (its shape is {shape})")
+
+
+def _caption(dataset: Dataset, plan: ViewPlan, place: int) -> str:
+    """The id of a sample, and what the picture was made of where that has names."""
+    from hmcbench.figures.preview import named_values
+
+    names = dataset.columns.get(plan.source)
+    made_of = f": {named_values(dataset.views[plan.source][place], names)}" if names else ""
+    return f"{dataset.ids[place]}{made_of}"
