@@ -383,7 +383,7 @@ class Fit:
 
 
 class Featurizer(Protocol):
-    """A pure function of blocks of rows. ``parts`` and ``pixels``, if it has them, are a key to its pictures."""
+    """A pure function of blocks of rows; ``parts`` and ``pixels``, where given, are a key to its pictures."""
 
     def transform(self, rows: Sequence[Any]) -> np.ndarray:
         """Rows of the source view -> array (len(rows), ...) of a fixed shape and type."""
