@@ -151,7 +151,10 @@ def fitted(model: Any, dataset: Dataset, *, train: Any = None, valid: Any = None
 
 
 def assert_batch_independent(model: Model, dataset: Dataset, tolerance: float = 1e-6) -> Scores:
-    """Predictions of all samples; they must be finite and the same alone, in blocks and reversed."""
+    """Predictions of all samples; they must be finite and the same alone, in blocks and reversed.
+
+    ``tolerance`` is absolute up to 1, and relative to the largest prediction above.
+    """
     import numpy as np
 
     n = len(dataset.ids)
@@ -164,8 +167,9 @@ def assert_batch_independent(model: Model, dataset: Dataset, tolerance: float = 
             if (alone is None) != (among is None):
                 raise AssertionError(f"{name} is there for some batches only")
             if among is not None:
-                np.testing.assert_allclose(alone, among[rows], rtol=0, atol=tolerance, err_msg=name)
                 assert np.isfinite(among).all()
+                most = tolerance * max(1.0, float(np.abs(among).max(initial=0)))
+                np.testing.assert_allclose(alone, among[rows], rtol=0, atol=most, err_msg=name)
     return whole
 
 

@@ -16,7 +16,7 @@ from hmcbench.checks.base import Check, Skip, Subject, need
 from hmcbench.checks.fits import TEST, TRAIN, VALID, applies, clean, data, fit, scored, usual, watched
 from hmcbench.checks.standins import SHAPES
 from hmcbench.checks.state import generators
-from hmcbench.interfaces import Run
+from hmcbench.interfaces import Dataset, Run
 from hmcbench.testing import (
     assert_batch_independent,
     assert_nothing_leaks,
@@ -98,24 +98,36 @@ def seed_respected(subject: Subject) -> None:
     need(not stuck, f"it sets the generator of {', '.join(stuck)} to a constant")
 
 
-def leaks(subject: Subject) -> None:
-    dataset = usual(subject)
+def of_both_kinds(subject: Subject) -> list[Dataset]:
+    """The usual data, and a regression where the model does both: code that fits may differ between them."""
+    both = [usual(subject)]
+    if both[0].task.kind != "regression" and applies(subject, "regression"):
+        both.append(data(subject, "regression"))
+    return both
 
+
+def leaks(subject: Subject) -> None:
     def make() -> Any:
         model = subject.make()
         seed_everything(0)
         return model
 
-    assert_nothing_leaks(make, dataset, sensitive=False)
+    for dataset in of_both_kinds(subject):
+        assert_nothing_leaks(make, dataset, sensitive=False)
 
 
 def peeks(subject: Subject) -> None:
     """The truth of the test rows is turned upside down: nothing may change."""
-    dataset = usual(subject)
+    for dataset in of_both_kinds(subject):
+        peeks_at(subject, dataset)
+
+
+def peeks_at(subject: Subject, dataset: Dataset) -> None:
     targets = np.array(dataset.targets)
     targets[list(TEST)] = targets[list(TEST)][::-1] if targets.dtype != bool else ~targets[list(TEST)]
     turned = replace(dataset, targets=targets)
-    first = clean(subject).predict(inputs(dataset, TEST))
+    fitted_ = clean(subject) if dataset is usual(subject) else fit(subject, dataset)
+    first = fitted_.predict(inputs(dataset, TEST))
     second = fit(subject, turned).predict(inputs(turned, TEST))
     need(same_scores(first, second), "other test targets, other predictions")
 

@@ -189,7 +189,7 @@ def _spec(
         shared["strategy"] = Param("flat", help_, choices=("flat", "level", "parent", "node"))
     return ModelSpec(
         name=name,
-        version="2" if name == "forest" else "1",
+        version="2" if name in ("forest", "sgd") else "1",
         summary=summary,
         factory=f"hmcbench_classical.families:{name.replace('-', '_')}",
         params={**shared, **params},

@@ -48,7 +48,10 @@ def read_table(path: Path) -> Table:
         raise BadInput(f"{path} is empty", allowed="a CSV file with a header line")
     header = [name.strip() for name in cells[0][1]]
     if len(header) == 1 and re.search(r"[;\t]", header[0]):
-        raise BadInput(f"{path}: the columns are not separated by commas: {header[0]!r}")
+        first = header[0] if len(header[0]) <= 60 else header[0][:57] + "..."
+        raise BadInput(
+            f"{path}: the columns are not separated by commas: {first!r}", hint="save it as CSV with commas"
+        )
     rows = [[cell.strip() for cell in row] for _line, row in cells[1:]]
     lines = [line for line, _row in cells[1:]]
     if not rows:
@@ -81,7 +84,8 @@ def _cells(path: Path) -> list[tuple[int, list[str]]]:
         data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from None
-    for encoding in ("utf-8-sig", "gb18030"):
+    # zeros stand in programs' own files and in UTF-16, which GB 18030 would take for text
+    for encoding in () if b"\0" in data else ("utf-8-sig", "gb18030"):
         try:
             text = data.decode(encoding)
             break

@@ -231,6 +231,49 @@ def test_sets_of_phases_need_no_levels(tmp_path: Path) -> None:
     assert [p.where for p in sets if p.fatal] == ["formed_phases.csv:6"]
 
 
+@pytest.mark.parametrize("dataset", FILES)
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG\r\n\x1a\n" + bytes(99), "Alloy,GFA\nZr50Cu50,BMG".encode("utf-16")]
+)
+def test_what_is_no_text_is_called_that(
+    dataset: str, content: bytes, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Both could be decoded as GB 18030, and would then lack every column."""
+    file = tmp_path / FILES[dataset][0]
+    file.write_bytes(content)
+    refused(cli, dataset, file, f"{file} is no text")
+
+
+def test_a_table_with_another_delimiter_says_what_to_do(cli: Callable[..., Any], tmp_path: Path) -> None:
+    file = written(tmp_path, STEEL, [line.replace(",", ";") for line in FILES[STEEL][1]])
+    ended = cli("data", "lint", file, "--dataset", STEEL)
+    assert "'NT;QT;TT;C;Si;Mn;P;S;Ni;Cr;Cu;Mo;RR;dA;dB;dC;fatigue;tens...'" in ended.err
+    assert "save it as CSV with commas" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0.3", "high", "srim-steel.csv:3: C: 'high' is no number"),
+        ("0.3", "NaN", "srim-steel.csv:3: C: 'NaN' is no number: the value is missing"),
+        ("0.3", "-0.3", "srim-steel.csv:3: C: -0.3 is negative; 0 or more is allowed"),
+        ("0.3", "99.8", "srim-steel.csv:3: the elements add up to 100.8 %, more than 100 %"),
+        ("501", "", "srim-steel.csv:3: yield: the cell is empty"),
+    ],
+)
+def test_bad_cells_of_srim(old: str, new: str, message: str, cli: Callable[..., Any], tmp_path: Path) -> None:
+    """It has no public file, so the table is one of ours in its form."""
+    header = "C,Si,Mn,P,S,Ni,Cr,Cu,Mo,Al,V,yield,tensile,elongation,reduction"
+    rows = [f"0.3,0,1,0,0,0,0,0,0,0,0,{500 + i},{600 + i},{20 - i},{50 + i}" for i in range(6)]
+    rows[1] = rows[1].replace(old, new, 1)
+    file = tmp_path / "srim-steel.csv"
+    file.write_text("\n".join([header, *rows]) + "\n")
+    refused(cli, "srim-steel", file, message)
+    same = [",".join([*rows[0].split(",")[:11], "500", "600", "20", "50"]) for _ in rows]
+    file.write_text("\n".join([header, *same]) + "\n")
+    refused(cli, "srim-steel", file, "all targets are constant (yield, tensile, elongation, reduction)")
+
+
 def test_a_table_in_another_encoding(tmp_path: Path) -> None:
     """SRIM's targets under their Chinese names, saved as the authors save them; words become features."""
     elements = "C,Si,Mn,P,S,Ni,Cr,Cu,Mo,Al,V"
