@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,9 @@ def _first(records: Sequence[Record]) -> Record:
     """The first split's record: the paper, too, shows one."""
     return min(records, key=lambda r: (int(r.data["split"].get("fold") or 0), int(r.data["seed"])))
 
+
+TITLES = {"train_loss": "training samples", "valid_loss": "validation samples"}
+"""Columns of a history -> what stands above their panel."""
 
 Series = dict[str, dict[str, np.ndarray]]
 """Panel -> row label -> y (x counts)."""
@@ -80,28 +83,36 @@ def histories(figure: Figure, records: Mapping[str, Record]) -> Series:
 def _draw(figure: Figure, series: Series, path: Path) -> None:
     from hmcbench.figures import style
 
-    columns = 1 if len(series) == 1 else 2
+    wide = figure.kind == "relative-error"  # a hundred samples beside each other need all of the width
+    columns = 1 if wide or len(series) == 1 else 2
     height = -(-len(series) // columns)
+    size = (10.0, 2.0 * height + 1.0) if wide else (6.4 * columns, 3.0 * height + 0.4)
     path.parent.mkdir(parents=True, exist_ok=True)
     with style.styled():
-        made, axes = style.figure(6.4 * columns, 3.0 * height, height, columns)
+        made, axes = style.figure(*size, height, columns)
         for ax, (title, rows) in zip(axes.flat, series.items(), strict=False):
             for i, (label, values) in enumerate(rows.items()):
-                colour = style.OKABE_ITO[i % len(style.OKABE_ITO)]
-                at = np.arange(1, len(values) + 1)
-                ax.plot(at, values, label=style.plain(label), color=colour, linewidth=0.9)
-            _finish(ax, title, history=figure.kind == "history")
+                look: dict[str, Any] = {"color": style.OKABE_ITO[i % len(style.OKABE_ITO)], "linewidth": 0.9}
+                if wide:
+                    look |= {
+                        "linewidth": 0.5,
+                        "marker": style.MARKERS[i % len(style.MARKERS)],
+                        "markersize": 3,
+                    }
+                ax.plot(np.arange(1, len(values) + 1), values, label=style.plain(label), **look)
+            _finish(ax, title, history=not wide)
         for ax in list(axes.flat)[len(series) :]:
             ax.set_visible(False)
-        axes[0, 0].legend(ncols=2)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        made.legend(handles, labels, loc="outside lower center", ncols=max(1, len(labels)))
         made.suptitle(style.plain(figure.title))
     style.save(made, path)
 
 
 def _finish(ax: Axes, title: str, *, history: bool) -> None:
-    ax.set_title(title)
-    ax.set_xlabel("epoch" if history else "test sample")
+    ax.set_title(TITLES.get(title, title))
     if history:
-        ax.set_yscale("log")
+        ax.set(xlabel="epoch", ylabel="loss", yscale="log")
     else:
         ax.axhline(0, color="#999999", linewidth=0.6)
+        ax.set(xlabel="test sample", xmargin=0.01)
