@@ -80,7 +80,7 @@ def _key(sheet: Any, preview: Preview) -> None:
 
 def _grid(ax: Axes, names: Sequence[Sequence[str]], size: float, width: int) -> None:
     """A table of names, as wide as the axes."""
-    ax.set(xlim=(0, len(names[0])), ylim=(len(names), 0))
+    ax.set(xlim=(-0.01, len(names[0]) + 0.01), ylim=(len(names) + 0.02, -0.02))
     ax.set_axis_off()
     for i, row in enumerate(names):
         for j, name in enumerate(row):
