@@ -91,6 +91,27 @@ def test_nothing_leaks_and_no_prediction_depends_on_its_batch(reference: str) ->
     assert not odd
 
 
+FEATURIZERS = (
+    "descriptors[exact=True]",
+    "descriptors[finite=False]",
+    "descriptors[balance=Fe,unit=at]",
+    "composition_image[balance=Fe,unit=at]",
+    "composition_image[unit=wt]",
+    "grey_histogram[size=16]",
+    "texture[size=32]",
+)
+
+
+@pytest.mark.parametrize("reference", FEATURIZERS)
+def test_no_row_of_a_featurizer_depends_on_another(reference: str) -> None:
+    subject = checks.subject("featurizers", reference)
+    if subject.absent:
+        pytest.skip(f"needs {subject.absent}")
+    found = [conclude(subject, check) for check in checks.CHECKS["featurizers"]]
+    assert checks.failures(found) == []
+    assert not [o for o in found if o.status == "skipped"]
+
+
 # --------------------------------------------------------------------------- the same checks find a leak
 
 
