@@ -7,12 +7,13 @@ are migrated when read.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,9 +106,11 @@ def dump(data: Mapping[str, Any]) -> str:
 
 def read(folder: Path) -> Record:
     """Read and migrate one record folder; raises BadInput if it is none."""
+    import orjson  # three times as fast as json, which counts where there are ten thousand
+
     path = folder / JSON
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = orjson.loads(path.read_bytes())
     except FileNotFoundError:
         raise BadInput(
             f"{folder} holds no {JSON}", allowed="a record folder written by hmcbench run"
@@ -166,18 +169,31 @@ def read_all(root: Path) -> list[Record]:
         raise BadInput(f"no folder {root}", hint="hmcbench run --suite NAME writes records to runs/NAME")
     if is_record(root):
         return [read(root)]
-    return [read(folder) for folder in sorted(_folders(root))]
+    with _no_collection():
+        return [read(Path(name)) for name in sorted(_folders(str(root)), key=lambda name: name.split(os.sep))]
 
 
-def _folders(root: Path) -> Iterator[Path]:
+def _folders(root: str) -> Iterator[str]:
     """Record folders below ``root``; nothing is looked for inside one, which is what takes the time."""
     with os.scandir(root) as entries:
         inside = [e.path for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
     for name in inside:
         if os.path.isfile(f"{name}/{JSON}"):  # noqa: PTH113 (ten thousand paths are slow to make)
-            yield Path(name)
+            yield name
         else:
-            yield from _folders(Path(name))
+            yield from _folders(name)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for garbage meanwhile: it would walk over all records again and again, and find none."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def sweep(folder: Path, dead: Callable[[str], bool]) -> None:

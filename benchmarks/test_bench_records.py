@@ -1,0 +1,76 @@
+"""A results folder of 10,000 records beside a loop of ``json.loads`` over the same files.
+
+The records are those of the suite ``smoke``, copied under other keys and seeds: about 10 kB each, 100 MB
+in all. Only the ratio is asserted, of processor time; ``-s`` prints the times on the clock too, warm, and
+cold as far as a program can ask for it (the pages of the files given back, the folders' not).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from hmcbench import records
+
+MANY, ROUNDS = 10_000, 5
+
+
+def folder_of_many(root: Path) -> Path:
+    """``root/many/smoke/records`` with 10,000 folders; predictions are not copied, as none is read."""
+    program = "from hmcbench.cli import main; main()"
+    made = [sys.executable, "-c", program, "run", "--suite", "smoke", "--out", str(root / "runs")]
+    subprocess.run(made, check=True, capture_output=True)
+    real = [dict(record.data) for record in records.read_all(root / "runs")]
+    assert len(real) == 9
+    for i in range(MANY):
+        data = real[i % len(real)] | {"key": hashlib.sha256(str(i).encode()).hexdigest(), "seed": i}
+        folder = root / "many" / "smoke" / "records" / records.folder_name(data)
+        folder.mkdir(parents=True)
+        (folder / records.JSON).write_text(records.dump(data), encoding="utf-8")
+    os.sync()  # pages that are not yet on the disk cannot be dropped
+    return root / "many"
+
+
+def obvious(root: Path) -> list[Any]:
+    """What anybody would write."""
+    paths = sorted(root.glob(f"**/{records.JSON}"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def timed(call: Callable[[Path], Sequence[Any]], root: Path) -> tuple[float, float]:
+    """Seconds on the clock, and of processor time."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    assert len(call(root)) == MANY
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def forget(root: Path) -> None:
+    """Ask the system to drop the files' content from memory."""
+    for path in root.glob(f"**/{records.JSON}"):
+        handle = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(handle)
+
+
+def test_ten_thousand_records(tmp_path: Path) -> None:
+    many = folder_of_many(tmp_path)
+    warm, plain, cold = [], [], []
+    for _ in range(ROUNDS):
+        plain.append(timed(obvious, many))
+        warm.append(timed(records.read_all, many))
+        if hasattr(os, "posix_fadvise"):
+            forget(many)
+            cold.append(timed(records.read_all, many))
+    for name, pairs in {"json.loads": plain, "read_all, warm": warm, "read_all, cold": cold}.items():
+        if pairs:
+            wall, cpu = (median(values) for values in zip(*pairs, strict=True))
+            print(f"{name:15} {wall:.2f} s on the clock, {cpu:.2f} s of processor time")
+    assert median(cpu for _, cpu in warm) <= 0.8 * median(cpu for _, cpu in plain)
