@@ -170,7 +170,8 @@ def read_all(root: Path) -> list[Record]:
     if is_record(root):
         return [read(root)]
     with _no_collection():
-        return [read(Path(name)) for name in sorted(_folders(str(root)), key=lambda name: name.split(os.sep))]
+        ordered = sorted(_folders(str(root)), key=lambda name: name.split(os.sep))  # noqa: PTH206 (as below)
+        return [read(Path(name)) for name in ordered]
 
 
 def _folders(root: str) -> Iterator[str]:
