@@ -1,8 +1,9 @@
 """``hmcbench publish``: records and their leaderboard, copied to where they can be committed.
 
 What is published names no machine: absolute paths shrink to their last part, the host's name goes.
-Truth stays behind where it may not be redistributed. Records that others published stay; only
-those with the same keys are replaced.
+Truth stays behind where it may not be redistributed; the intervals that need it are kept
+(:mod:`hmcbench.leaderboard.intervals`). Records that others published stay; only those with the same
+keys are replaced.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import re
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -30,13 +31,21 @@ from hmcbench.page import index_page, page_of
 from hmcbench.planned import read_info
 from hmcbench.predictions import Predictions
 from hmcbench.records import HISTORY, NPZ, SUITE, Record
+from hmcbench.truth import Given
+from hmcbench.withheld import Truths, keep_intervals, truth_at_hand
 
 README, PAGE = "README.md", "index.html"
 TABLES = "tables"  # published tables run again (hmcbench reproduce): numbers, verdicts, figures
 
 
 def publish(
-    runs: Path, target: Path, suite: str = "", *, figures: bool = False, truth: bool = True
+    runs: Path,
+    target: Path,
+    suite: str = "",
+    *,
+    figures: bool = False,
+    truth: bool = True,
+    given: Given | None = None,
 ) -> list[Path]:
     """Copy the records below ``runs`` to ``target/<suite>/records`` and write the tables.
 
@@ -47,18 +56,19 @@ def publish(
         suite: only this suite.
         figures: draw them too, and copy those that lie beside the records.
         truth: False leaves it out of all that is copied, whatever the data sets allow.
+        given: data of the user, for the intervals of records that lie here without truth.
 
     Returns:
         The files written: per suite ``README.md``, ``leaderboard.csv``, ``leaderboard.json`` and the
         page ``index.html``, and the index ``README.md`` and ``index.html`` of ``target``; figures.
 
     Raises:
-        BadInput: no records, none that ended well, an unknown suite, or predictions that cannot
-            be read; nothing has been written then.
+        BadInput: no records, none that ended well, an unknown suite, predictions that cannot be
+            read, or data that are not those of the records; nothing has been written then.
     """
     inside = target.resolve()
     if inside in (runs.resolve(), *runs.resolve().parents):
-        return _again(runs, target, suite, figures)
+        return _again(runs, target, suite, figures, given)
     found = [r for r in records.read_all(runs) if inside not in r.path.resolve().parents]
     names = sorted({str(r.data["suite"]["name"]) for r in found})
     if suite and suite not in names:
@@ -72,18 +82,29 @@ def publish(
     if not truth:
         kept_back = {"share_targets": False}
         chosen = [replace(r, data={**r.data, "dataset": {**r.data["dataset"], **kept_back}}) for r in chosen]
-    for record in chosen:
-        if record.ok:
-            record.predictions()  # refuse before anything is written
+    suites = {name: target / records.slug(name) for name in names if not suite or name == suite}
+    truths = truth_at_hand(chosen, None)  # refuse before anything is written
+    if given is not None:
+        truths = _given_truth([*_there(suites.values()), *chosen], given)
     written: list[Path] = []
-    for name in [n for n in names if not suite or n == suite]:
-        written += _publish_suite(
-            [r for r in chosen if r.data["suite"]["name"] == name], target / records.slug(name), figures
-        )
+    for name, folder in suites.items():
+        some = [r for r in chosen if r.data["suite"]["name"] == name]
+        written += _publish_suite(some, folder, figures, truths)
     return [*written, *_write_index(target)]
 
 
-def _again(runs: Path, target: Path, suite: str, figures: bool) -> list[Path]:
+def _there(folders: Iterable[Path]) -> list[Record]:
+    """What is published in suites' folders, where there is something."""
+    places = [folder / "records" for folder in folders]
+    return [record for place in places if place.is_dir() for record in records.read_all(place)]
+
+
+def _given_truth(found: Sequence[Record], given: Given) -> Truths:
+    given.check_names(found)
+    return truth_at_hand(found, given)
+
+
+def _again(runs: Path, target: Path, suite: str, figures: bool, given: Given | None) -> list[Path]:
     """The tables of what is published, written anew: this version may say more, or a record is gone."""
     folders = [p.parent for p in sorted(target.glob("*/records")) if p.is_dir()]
     if runs.resolve() != target.resolve():
@@ -93,23 +114,30 @@ def _again(runs: Path, target: Path, suite: str, figures: bool) -> list[Path]:
         raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
     if not folders:
         raise BadInput(f"nothing to publish: {runs} holds no records", hint="hmcbench publish RUNS --to DIR")
-    written = [path for p in folders if not suite or p.name == suite for path in _write_pages(p, figures)]
+    folders = [p for p in folders if not suite or p.name == suite]
+    truths = {} if given is None else _given_truth(_there(folders), given)
+    written = []
+    for folder in folders:
+        keep_intervals(folder, truths)
+        written += _write_pages(folder, figures)
     return [*written, *_write_index(target)]
 
 
-def _publish_suite(found: Sequence[Record], folder: Path, figures: bool) -> list[Path]:
+def _publish_suite(found: Sequence[Record], folder: Path, figures: bool, truths: Truths) -> list[Path]:
     there = folder / "records"
     _make(there)
     for record in found:
         _publish_record(record, there)
-    for tables in sorted({r.path.parent.parent / TABLES for r in found}):
-        if tables.is_dir():
-            shutil.copytree(tables, folder / TABLES, dirs_exist_ok=True)
+    sources = sorted({r.path.parent.parent for r in found})
+    for source in sources:
+        if (source / TABLES).is_dir():
+            shutil.copytree(source / TABLES, folder / TABLES, dirs_exist_ok=True)
     info = next((i for r in found if (i := read_info(r.path.parent.parent)) is not None), None)
     if info is not None:
         write_atomic(
             folder / SUITE, json.dumps(scrub(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         )
+    keep_intervals(folder, truths, sources)
     if figures:
         pictures.copy_drawn(found, folder)
     return _write_pages(folder, figures)

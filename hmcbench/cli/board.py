@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook
+from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook, pairs
 from hmcbench.errors import BadInput, unknown
+from hmcbench.registry import default_registry
 
 if TYPE_CHECKING:
     from hmcbench.leaderboard.board import Board
@@ -159,19 +160,28 @@ def rescore_command(runs: Path, suite: str) -> None:
     "--figures/--no-figures", default=True, show_default=True, help="Draw the boards and first models."
 )
 @click.option("--no-truth", is_flag=True, help="Leave the truth out, whatever the data sets allow.")
-def publish_command(runs: Path, target: Path, suite: str, figures: bool, no_truth: bool) -> None:
+@click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for intervals.")
+def publish_command(
+    runs: Path, target: Path, suite: str, figures: bool, no_truth: bool, data: Sequence[str]
+) -> None:
     """Copy records and leaderboards of RUNS to a folder that can be committed or served.
 
     Writes an index, a Markdown and an HTML page per suite, CSV, JSON, figures and records. RUNS may be
     the folder itself: its tables are then written anew.
 
-    Truth that may not be redistributed is left out; nothing that others published is removed.
+    Truth that may not be redistributed is left out; the intervals over samples that need it are kept.
+    Where records lie here without truth, --data names their data, and the intervals are computed from
+    those; truth is not published by that. Nothing that others published is removed.
 
     \b
     Example:
       hmcbench publish runs --to results
+      hmcbench publish results --to results --suite nims-steel --data nims-steel=nims_fatigue
     """
     from hmcbench.publish import publish
+    from hmcbench.truth import Given
 
-    for path in publish(runs, target, suite, figures=figures, truth=not no_truth):
+    paths = pairs("--data", data, "NAME=PATH")
+    given = Given(default_registry(), paths) if paths else None
+    for path in publish(runs, target, suite, figures=figures, truth=not no_truth, given=given):
         click.echo(f"published    {path}")

@@ -40,6 +40,7 @@ def compare_command(
       hmcbench compare runs hffnet-2d forest
     """
     from hmcbench.leaderboard.comparison import compare_models
+    from hmcbench.leaderboard.intervals import Intervals
     from hmcbench.planned import read_info
     from hmcbench.records import Record, read_all
 
@@ -57,7 +58,10 @@ def compare_command(
         there = {str(r.data["model"]["label"]) for r in records}
         if {model_a, model_b} <= there:
             info = read_info(folder)
-            results.append(compare_models(records, model_a, model_b, specs, info=info, names=metrics))
+            kept = Intervals.read(folder)
+            results.append(
+                compare_models(records, model_a, model_b, specs, info=info, names=metrics, intervals=kept)
+            )
     if as_json:
         click.echo(json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False))
     else:

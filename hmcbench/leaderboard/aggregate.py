@@ -22,6 +22,7 @@ from hmcbench.leaderboard.grouping import (
     seed_of,
 )
 from hmcbench.leaderboard.heading import facts, hardware_text, mixtures
+from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.selection import chosen
 from hmcbench.leaderboard.statistics import Estimate
 from hmcbench.leaderboard.text import clean
@@ -37,6 +38,7 @@ def build(
     expected_cells: Iterable[Mapping[str, Any]] | None = None,
     *,
     specs: Sequence[MetricSpec] | None = None,
+    intervals: Intervals | None = None,
 ) -> list[Board]:
     """One board per suite version, dataset fingerprint, split and profile.
 
@@ -47,15 +49,22 @@ def build(
         expected_cells: ``cells`` and ``not_applicable`` of ``suite.json``; those that left no
             record become rows "missing".
         specs: metrics, for directions and intervals; those of the installed plugins by default.
+        intervals: what was kept for rows whose truth was not published; nothing by default.
     """
     found = newest(records)
     if expected_cells is not None:
         found += missing_records(expected_cells, found, str((suite or {}).get("profile", "")))
     known = default_registry().specs("metrics") if specs is None else specs
-    return [_board(group, suite or {}, known) for group in groups(found)]
+    kept = intervals or Intervals()
+    return [_board(group, suite or {}, known, kept) for group in groups(found)]
 
 
-def _board(records: Sequence[Record], suite: Mapping[str, Any], specs: Sequence[MetricSpec]) -> Board:
+def _board(
+    records: Sequence[Record],
+    suite: Mapping[str, Any],
+    specs: Sequence[MetricSpec],
+    intervals: Intervals,
+) -> Board:
     data = records[0].data
     info = suite if suite.get("suite", {}).get("name") == data["suite"].get("name") else {}
     ok = [record for record in records if record.ok]
@@ -78,7 +87,7 @@ def _board(records: Sequence[Record], suite: Mapping[str, Any], specs: Sequence[
     )
     if ok:
         board.reference = clean(info.get("suite", {}).get("reference"))
-        board.notes += _fill(board, by_row, Estimator(by_row, names, sides, specs))
+        board.notes += _fill(board, by_row, Estimator(by_row, names, sides, specs, intervals))
     board.rows += [row for model in by_row for row in _other_rows(model)]
     board.published = _published(info, board)
     board.notes += [clean(note) for note in (*notes, *mixtures(ok))]
@@ -118,7 +127,7 @@ def _fill(board: Board, by_row: Sequence[RowRecords], estimator: Estimator) -> l
     rest = [i for i in range(len(made)) if i not in ranked]
     board.rows = [made[i] for i in (*ranked, *rest)]
     board.facts += pareto.facts(board)
-    notes = list(estimator.problems)
+    notes = estimator.notes()
     if board.columns[0].better == "":
         notes.append(f"{board.primary} is no installed metric: ranked as if more were better, not marked")
     return [clean(note) for note in notes]

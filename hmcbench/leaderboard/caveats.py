@@ -46,9 +46,10 @@ def _samples(pair: Pair, estimator: Estimator) -> str:
 def method(estimates: Sequence[Mapping[str, Estimate]], tests: int, estimator: Estimator) -> str:
     """What stands behind intervals and p-values."""
     first = next(iter(estimates[0].values()))
-    if all(e.draws is not None for some in estimates for e in some.values()):
+    if all(e.over_samples for some in estimates for e in some.values()):
         text = f"paired bootstrap, {DRAWS:,} draws of the same test samples for both"
         text += ", seeds drawn too" if len(first.seeds) > 1 else ""
+        text += ", kept from when the truth was at hand" if first.kept is not None else ""
     elif estimator.repeated:
         text = "paired t over the splits, widened for their common training samples (Nadeau and Bengio)"
     elif min(len(e.seeds) for some in estimates for e in some.values()) > 1:

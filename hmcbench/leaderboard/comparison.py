@@ -15,6 +15,7 @@ from hmcbench.leaderboard.caveats import caveats, costs, method, sizes, wins
 from hmcbench.leaderboard.differences import MEASURES, differences
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest, place_of, rows
+from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.statistics import LEVEL
 from hmcbench.leaderboard.text import clean
 from hmcbench.records import Record
@@ -70,6 +71,7 @@ def compare_models(
     *,
     info: Mapping[str, Any] | None = None,
     names: Sequence[str] = (),
+    intervals: Intervals | None = None,
 ) -> Compared:
     """Compare two models wherever both were measured on the same.
 
@@ -79,6 +81,7 @@ def compare_models(
         specs: the installed metrics.
         info: the suite's ``suite.json``.
         names: metric ids; by default the board's first three scores.
+        intervals: what was kept for rows whose truth was not published.
 
     Raises:
         BadInput: a label or metric that no record has, or twice the same model.
@@ -98,7 +101,7 @@ def compare_models(
         for row in pair:
             there[clean(row.label)].append(group)
         if len(pair) == 2:
-            _on_board(group, (pair[0], pair[1]), specs, info or {}, names, out)
+            _on_board(group, (pair[0], pair[1]), specs, info or {}, names, intervals, out)
     if not out.boards and not out.reasons:
         out.reasons += list(_apart(a, b, there))
     return out
@@ -110,13 +113,14 @@ def _on_board(
     specs: Sequence[MetricSpec],
     info: Mapping[str, Any],
     names: Sequence[str],
+    intervals: Intervals | None,
     out: Compared,
 ) -> None:
-    board = build(group, info, specs=specs)[0]
+    board = build(group, info, specs=specs, intervals=intervals)[0]
     everything = rows(group)[0]
     wanted = cols.wanted_metrics([r for r in group if r.ok] or group, info)
     chosen = _chosen(names, wanted, board, group)
-    estimator = Estimator(everything, list(dict.fromkeys([*wanted[:1], *chosen])), [], specs)
+    estimator = Estimator(everything, list(dict.fromkeys([*wanted[:1], *chosen])), [], specs, intervals)
     lacking = [row for row in pair if not estimator.complete(row)]
     for row in lacking:
         why = "no cell ended well" if not row.ok else "no seed has all folds"

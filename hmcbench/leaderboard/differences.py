@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from hmcbench.leaderboard.board import Column, Difference
-from hmcbench.leaderboard.statistics import Estimate, compare, holm, percentiles, t_interval
+from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval, holm
 
 MEASURES = 3  # the first columns of the board: those a suite cares for most
 
@@ -45,11 +43,5 @@ def differences(
 
 
 def _difference(label: str, metric: str, a: Estimate, b: Estimate) -> Difference:
-    interval = None
-    if a.draws is not None and b.draws is not None:
-        draws = a.draws - b.draws
-        interval = percentiles(draws) if np.isfinite(draws).any() else None
-    elif a.repeats is not None and b.repeats is not None and len(a.repeats) == len(b.repeats):
-        interval = t_interval(a.repeats - b.repeats, max(a.ratio, b.ratio))
-    low, high = interval or (None, None)
+    low, high = difference_interval(a, b) or (None, None)
     return Difference(label, metric, a.mean - b.mean, low, high, compare(a, b))

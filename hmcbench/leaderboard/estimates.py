@@ -8,7 +8,7 @@ with the Nadeau-Bengio correction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import DROP, SHIFT, cost, metric_spec
 from hmcbench.leaderboard.grouping import RowRecords, fold_of, seed_of
-from hmcbench.leaderboard.samples import Draws, Samples
+from hmcbench.leaderboard.intervals import Intervals, KeptRow
+from hmcbench.leaderboard.samples import Draws, NoTruth, Samples
 from hmcbench.leaderboard.statistics import Estimate, over_seeds
 from hmcbench.records import Record
 
@@ -51,6 +52,7 @@ class Estimator:
     Attributes:
         folds: all folds of the board; a row that has no seed with all of them is partial.
         problems: what kept intervals from being computed, one line each.
+        dates: on which intervals were made that are shown because no truth is at hand.
     """
 
     def __init__(
@@ -59,12 +61,15 @@ class Estimator:
         names: Sequence[str],
         sides: Sequence[str],
         specs: Sequence[MetricSpec],
+        intervals: Intervals | None = None,
     ) -> None:
         records = [record for row in rows for record in row.ok]
         self.names, self.sides = list(names), list(sides)
         self.folds = sorted({fold_of(record) for record in records})
         self.repeated = len(self.folds) > 1 and records[0].data["split"].get("kind") == "holdout"
         self.problems: list[str] = []
+        self.dates: set[str] = set()
+        self._intervals = intervals or Intervals()
         self.specs = {name: spec for name in names if (spec := metric_spec(specs, name)) is not None}
         self._samples = Samples(self.folds, self.sides, self.specs, self.names[0])
 
@@ -78,7 +83,7 @@ class Estimator:
     def row(self, row: RowRecords) -> dict[str, Estimate]:
         """Column id -> estimate; columns without any value are left out."""
         whole = self.complete(row)
-        draws = self._draws(row.label, whole) if whole and not self.repeated else Draws()
+        draws, kept = self._draws(row.label, whole) if whole and not self.repeated else (Draws(), None)
         records = whole or row.ok
         measured = {name: self._measured(records, "test", name, draws) for name in self.names}
         primary = self.names[0]
@@ -89,15 +94,31 @@ class Estimator:
             measured[f"{primary}{SHIFT}{side}"] = on_side
             measured[f"{primary}{SHIFT}{side}{DROP}"] = measured[primary].minus(on_side, sign)
         found = {key: m.estimate(row.label, _test_share(records)) for key, m in measured.items()}
-        return {key: estimate for key, estimate in found.items() if estimate is not None}
+        return {key: _with(kept, key, estimate) for key, estimate in found.items() if estimate is not None}
 
-    def _draws(self, label: str, records: Sequence[Record]) -> Draws:
+    def _draws(self, label: str, records: Sequence[Record]) -> tuple[Draws, KeptRow | None]:
+        """Draws where the truth is at hand; else what was kept of them, where these are its records."""
         cells = {(seed_of(r), fold_of(r)): r for r in records}
         try:
-            return self._samples.draws(cells, sorted({seed for seed, _ in cells}))
+            return self._samples.draws(cells, sorted({seed for seed, _ in cells})), None
+        except NoTruth as error:
+            kept, why = self._intervals.of(records), str(error)
+            if kept is not None:
+                self.dates.add(kept.made)
+                return Draws(), kept
+            if self._intervals.knows(records):
+                why = why.rstrip(".") + ", and the intervals kept are of other records."
         except HmcbenchError as error:
-            self.problems.append(f"{label}: no interval over samples: {error}")
-            return Draws()
+            why = str(error)
+        self.problems.append(f"{label}: no interval over samples: {why}")
+        return Draws(), None
+
+    def notes(self) -> list[str]:
+        """What a reader has to know of the intervals."""
+        if not self.dates:
+            return list(self.problems)
+        made = " and ".join(sorted(self.dates))
+        return [*self.problems, f"intervals over samples were kept when the truth was at hand ({made})"]
 
     def _measured(self, records: Sequence[Record], side: str, name: str, draws: Draws) -> _Measured:
         table = _values(records, side, name)
@@ -106,6 +127,14 @@ class Estimator:
             seeds = draws.pooled[name]
         repeats = table.mean(axis=0) if self.repeated and np.isfinite(table).all() else None
         return _Measured(seeds, draws.values.get((side, name)), repeats)
+
+
+def _with(kept: KeptRow | None, name: str, estimate: Estimate) -> Estimate:
+    """An estimate with what is kept of its column."""
+    if kept is None or name not in kept.columns:
+        return estimate
+    seeds = np.array(kept.values.get(name, estimate.seeds), dtype=float)
+    return replace(estimate, seeds=seeds, kept=kept.columns[name])
 
 
 def _values(records: Sequence[Record], side: str, name: str) -> np.ndarray:

@@ -9,16 +9,19 @@ from hmcbench.cache import write_atomic
 from hmcbench.leaderboard.aggregate import build
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.csv_json import to_csv, to_json
+from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.markdown import to_markdown
 from hmcbench.planned import read_info
 from hmcbench.records import read_all
 
 
 def boards_of(folder: Path) -> list[Board]:
-    """The boards of ``folder/records``, with the columns, published rows and cells of its suite."""
+    """The boards of ``folder/records``, with the columns, published rows and cells of its suite, and with
+    the intervals that were kept there.
+    """
     info = read_info(folder)
     expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
-    return build(read_all(folder / "records"), info, expected)
+    return build(read_all(folder / "records"), info, expected, intervals=Intervals.read(folder))
 
 
 def write_boards(folder: Path, boards: Sequence[Board], markdown: str = "leaderboard.md") -> list[Path]:

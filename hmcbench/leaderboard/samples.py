@@ -26,6 +26,10 @@ Pair = tuple[Any, Any]  # (stats (N, K), reduce)
 Cells = Mapping[tuple[int, int], Record]  # by (seed, fold)
 
 
+class NoTruth(HmcbenchError):
+    """Predictions whose truth was not published."""
+
+
 @dataclass
 class Draws:
     """Of one row.
@@ -52,7 +56,8 @@ class Samples:
     def draws(self, cells: Cells, seeds: Sequence[int]) -> Draws:
         """Draws for a row that has every fold for these seeds.
 
-        Raises HmcbenchError where predictions or truth are lacking, damaged, or of other samples.
+        Raises NoTruth where truth is lacking; HmcbenchError where predictions are lacking, damaged, or of
+        other samples.
         """
         per_seed = [self._of_seed([cells[seed, fold] for fold in self.folds]) for seed in seeds]
         shared = set.intersection(*(set(values) for values, _ in per_seed))
@@ -67,7 +72,7 @@ class Samples:
         """Draws (B,) by (side, metric), and pooled values, of one seed."""
         loaded = [record.predictions() for record in records]
         if any(predictions.truth is None for predictions in loaded):
-            raise HmcbenchError("no truth is stored with the predictions")
+            raise NoTruth("no truth is stored with the predictions")
         if not self._bootstraps:
             self._fix(loaded)
         values: dict[tuple[str, str], np.ndarray] = {}

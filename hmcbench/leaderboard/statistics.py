@@ -6,8 +6,8 @@ row's name, never on which other rows stand on the board.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
@@ -16,7 +16,7 @@ from scipy.special import stdtr, stdtrit
 
 DRAWS = 1000
 LEVEL = 0.95
-_SEED = 20_260_101
+SEED = 20_260_101
 _ROUNDING = 1e-12
 _BLOCK = 4_000_000  # numbers held at once while drawing or multiplying
 
@@ -32,7 +32,7 @@ class Bootstrap:
     def __init__(self, n: int, groups: Sequence[str] | None = None, draws: int = DRAWS) -> None:
         member = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         units = int(member.max()) + 1 if n else 0
-        rng = np.random.default_rng([_SEED, units])
+        rng = np.random.default_rng([SEED, units])
         counts = np.zeros((draws, units), dtype=np.uint8)
         step = max(1, _BLOCK // max(units, 1))
         for start in range(0, draws if units else 0, step):
@@ -74,7 +74,7 @@ def over_seeds(draws: np.ndarray, name: str) -> np.ndarray:
     seeds, count = draws.shape
     if seeds == 1:
         return np.asarray(draws[0])
-    rng = np.random.default_rng([_SEED, crc32(name.encode())])
+    rng = np.random.default_rng([SEED, crc32(name.encode())])
     picked = rng.integers(0, seeds, size=(count, seeds))
     mean: np.ndarray = draws.mean(axis=0)
     resampled: np.ndarray = draws[picked, np.arange(count)[:, None]].mean(axis=1)
@@ -148,6 +148,22 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What draws said when they could be made; kept where the truth behind them is not.
+
+    Attributes:
+        row: whose it is.
+        low, high: the interval.
+        against: another row -> low, high and p of the difference to it, on the same samples.
+    """
+
+    row: str
+    low: float | None
+    high: float | None
+    against: Mapping[str, tuple[float | None, float | None, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A value with what is known of its uncertainty.
 
@@ -157,12 +173,25 @@ class Estimate:
             row of a board; or ``None``.
         repeats: (J,) the value of every repeated split, mean over seeds; or ``None``.
         ratio: test / training size, for ``repeats``.
+        kept: in place of draws that cannot be made here; or ``None``.
     """
 
     seeds: np.ndarray
     draws: np.ndarray | None = None
     repeats: np.ndarray | None = None
     ratio: float = 0.0
+    kept: Kept | None = None
+
+    @property
+    def over_samples(self) -> bool:
+        """Whether the interval is one over samples."""
+        return self.draws is not None or self.kept is not None
+
+    def paired(self, other: Estimate) -> bool:
+        """Whether something is known of the difference on the same samples."""
+        if self.kept is not None and other.kept is not None:
+            return other.kept.row in self.kept.against
+        return self.draws is not None and other.draws is not None
 
     @property
     def mean(self) -> float:
@@ -172,6 +201,8 @@ class Estimate:
         """95 %; over samples and seeds, or over repeats, or over seeds alone, or none."""
         if self.draws is not None and np.isfinite(self.draws).any():
             return percentiles(self.draws)
+        if self.kept is not None and self.kept.low is not None and self.kept.high is not None:
+            return self.kept.low, self.kept.high
         if self.repeats is not None:
             return t_interval(self.repeats, self.ratio)
         return t_interval(self.seeds)
@@ -181,10 +212,25 @@ def compare(a: Estimate, b: Estimate) -> float | None:
     """p of the difference of two rows; ``None`` where nothing can be said."""
     if a.draws is not None and b.draws is not None:
         return paired_bootstrap_p(a.draws, b.draws)
+    if a.kept is not None and b.kept is not None and a.paired(b):
+        return a.kept.against[b.kept.row][2]
     if a.repeats is not None and b.repeats is not None and len(a.repeats) == len(b.repeats) >= 2:
         return paired_t_p(a.repeats, b.repeats, max(a.ratio, b.ratio))
     if a.repeats is None and b.repeats is None and min(len(a.seeds), len(b.seeds)) >= 2:
         return welch_p(a.seeds, b.seeds)
+    return None
+
+
+def difference_interval(a: Estimate, b: Estimate) -> tuple[float, float] | None:
+    """95 % interval of the difference of two rows; ``None`` where nothing pairs them."""
+    if a.draws is not None and b.draws is not None:
+        draws = a.draws - b.draws
+        return percentiles(draws) if np.isfinite(draws).any() else None
+    if a.kept is not None and b.kept is not None and a.paired(b):
+        low, high, _ = a.kept.against[b.kept.row]
+        return None if low is None or high is None else (low, high)
+    if a.repeats is not None and b.repeats is not None and len(a.repeats) == len(b.repeats):
+        return t_interval(a.repeats - b.repeats, max(a.ratio, b.ratio))
     return None
 
 

@@ -1,8 +1,9 @@
 """``hmcbench verify``: every published number recomputed from what lies beside it.
 
 Four questions, one module each: do the records' metrics follow from their predictions
-(``records``), do the boards follow from the records (``boards``), do the tables and pictures have
-records at all (``tables``), and are the user's data those of the records (``data``).
+(``records``), do the intervals that were kept for want of truth (``intervals``), do the boards follow
+from both (``boards``), and do the tables and pictures have records at all (``tables``)? With the user's
+data, :mod:`hmcbench.truth` says whether they are those of the records.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any
 from hmcbench import publish
 from hmcbench.leaderboard import to_csv, to_json, to_markdown
 from hmcbench.leaderboard.aggregate import build
+from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.page import page_of
 from hmcbench.planned import read_info
 from hmcbench.records import Record
@@ -26,17 +27,18 @@ _LINES = ("facts", "notes")
 _ROW_PARTS = ("rank", "cause", "message", "marks", "runs", "cells", "costs")
 
 
-def check_boards(folder: Path, records: Sequence[Record], report: SuiteReport) -> None:
+def check_boards(folder: Path, records: Sequence[Record], kept: Intervals, report: SuiteReport) -> None:
     """Compare ``leaderboard.json``, ``.csv`` and the page with boards made from ``records``.
 
     Args:
         folder: of the suite.
         records: with their metrics recomputed where that was possible.
+        kept: the intervals that lie beside them.
         report: gets what is found.
     """
     info = read_info(folder)
     expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
-    boards = build(records, info, expected)
+    boards = build(records, info, expected, intervals=kept)
     found = False
     if (folder / JSON_FILE).is_file():
         found = True

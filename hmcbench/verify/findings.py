@@ -68,6 +68,10 @@ class SuiteReport:
         if not same(published, recomputed):
             self.findings.append(Finding("differs", where, what, published, recomputed))
 
+    def mismatch(self, where: str, what: str, published: Any, recomputed: Any) -> None:
+        """Report that a record is not of the data given; see :data:`hmcbench.truth.Mismatch`."""
+        self.findings.append(Finding("data", where, what, published, recomputed))
+
 
 @dataclass
 class Report:

@@ -71,5 +71,6 @@ def _parts(left: str, right: str) -> tuple[str, str]:
     for mark in ("|", "<td>"):
         cells = [[cell.strip() for cell in line.split(mark)] for line in (left, right)]
         if len(cells[0]) == len(cells[1]) > 1:
-            return next((a, b) for a, b in zip(*cells, strict=True) if a != b)
+            found = next(((a, b) for a, b in zip(*cells, strict=True) if a != b), None)
+            return found or (left, right)  # a table may be wider or narrower because of another line
     return left, right

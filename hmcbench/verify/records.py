@@ -14,7 +14,7 @@ from hmcbench.predictions import Predictions
 from hmcbench.records import Record
 from hmcbench.registry import Registry
 from hmcbench.rescore import evaluate
-from hmcbench.verify.data import Given
+from hmcbench.truth import Given
 from hmcbench.verify.findings import Finding, SuiteReport, same
 
 
@@ -38,7 +38,7 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
         report.findings.append(Finding("unreadable", name, error.what))
         return record
     _consistent(record, predictions, report)
-    predictions, reason = given.join(record, predictions, report)
+    predictions, reason = given.join(record, predictions, report.mismatch)
     if predictions.truth is None:
         report.unchecked.setdefault(reason, []).append(name)
         return record

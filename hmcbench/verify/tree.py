@@ -9,9 +9,10 @@ from hmcbench import publish
 from hmcbench.errors import HmcbenchError
 from hmcbench.records import JSON, Record, read
 from hmcbench.registry import Registry, default_registry
+from hmcbench.truth import Given
 from hmcbench.verify.boards import check_boards
-from hmcbench.verify.data import Given
 from hmcbench.verify.findings import Finding, Report, SuiteReport
+from hmcbench.verify.intervals import check_intervals
 from hmcbench.verify.pages import check_page, check_text
 from hmcbench.verify.records import check_record, versions
 from hmcbench.verify.tables import check_tables
@@ -48,7 +49,8 @@ def verify_results(
         suite.failed = sum(not record.ok for record in records)
         made = [check_record(r, specs, given, suite) if r.ok else r for r in records]
         suite.notes += versions(records, registry)
-        check_boards(folder, made, suite)
+        kept = check_intervals(folder, records, specs, given, suite)
+        check_boards(folder, made, kept, suite)
         check_tables(folder, made, specs, suite)
     if index is not None:
         _index(index, report)

@@ -21,6 +21,7 @@ from hmcbench.records import JSON, NPZ, Record
 from hmcbench.testing import tiny_hierarchy
 from hmcbench.verify import Finding, verify_results
 from hmcbench.verify.findings import same
+from hmcbench.verify.pages import _parts
 
 Fabricate = Callable[..., Record]
 
@@ -325,3 +326,8 @@ def test_another_version_of_a_model_is_a_note(fabricate: Fabricate, tmp_path: Pa
 )
 def test_same(a: Any, b: Any, expected: bool) -> None:
     assert same(a, b) is expected
+
+
+def test_a_line_that_differs_in_its_padding_alone_is_shown_whole() -> None:
+    assert _parts("|  a | b |", "| a | b |") == ("|  a | b |", "| a | b |")
+    assert _parts("|  a | b |", "| a | c |") == ("b", "c")

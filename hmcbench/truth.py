@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,9 @@ from hmcbench.records import Record
 from hmcbench.registry import Registry, create
 from hmcbench.splits import make_split
 from hmcbench.suites import protocol_of
-from hmcbench.verify.findings import Finding, SuiteReport
+
+Mismatch = Callable[[str, str, Any, Any], None]
+"""Told of what is not that of the data: where, what, the record's value and the data's (or twice None)."""
 
 
 @dataclass
@@ -31,7 +33,6 @@ class Given:
     registry: Registry
     paths: Mapping[str, str] = field(default_factory=dict)
     _read: dict[tuple[str, str], Dataset] = field(default_factory=dict)
-    _splits: dict[tuple[Any, ...], Mapping[str, Sequence[str]] | None] = field(default_factory=dict)
 
     def check_names(self, records: Sequence[Record]) -> None:
         """Raise BadInput where a name is that of no record, or of a data set that reads no path."""
@@ -42,10 +43,10 @@ class Given:
             if not self.registry.get("datasets", name).path_param:
                 raise BadInput(f"--data {name}=...: {name} reads no path")
 
-    def join(self, record: Record, predictions: Predictions, report: SuiteReport) -> tuple[Predictions, str]:
+    def join(self, record: Record, predictions: Predictions, mismatch: Mismatch) -> tuple[Predictions, str]:
         """Predictions with the data's truth where the data are given; and why there is none.
 
-        A fingerprint, split or stored truth that is not that of the data goes into the report.
+        ``mismatch`` is told of a fingerprint, split or stored truth that is not that of the data.
         """
         name = str(record.data["dataset"]["name"])
         if name not in self.paths:
@@ -57,16 +58,16 @@ class Given:
         stated = str(record.data["dataset"].get("fingerprint") or "")
         if dataset.fingerprint != stated:
             what = f"fingerprint of the data given as --data {name}"
-            report.findings.append(Finding("data", where, what, stated[:12], dataset.fingerprint[:12]))
+            mismatch(where, what, stated[:12], dataset.fingerprint[:12])
             return predictions, "the data given are not theirs"
-        self._check_split(record, dataset, predictions, report)
+        self._check_split(record, dataset, predictions, mismatch)
         rows = {sample: i for i, sample in enumerate(dataset.ids)}
         if any(sample not in rows for sample in predictions.ids):
-            report.findings.append(Finding("data", where, "some of its samples are not in the data given"))
+            mismatch(where, "some of its samples are not in the data given", None, None)
             return predictions, "the data given are not theirs"
         truth = dataset.targets[np.array([rows[sample] for sample in predictions.ids], dtype=np.int64)]
         if predictions.truth is not None and not _equal(predictions.truth, truth):
-            report.findings.append(Finding("data", where, "the stored truth is not that of the data given"))
+            mismatch(where, "the stored truth is not that of the data given", None, None)
         return replace(predictions, truth=truth), ""
 
     def _dataset(self, record: Record) -> Dataset:
@@ -81,7 +82,7 @@ class Given:
         return self._read[key]
 
     def _check_split(
-        self, record: Record, dataset: Dataset, predictions: Predictions, report: SuiteReport
+        self, record: Record, dataset: Dataset, predictions: Predictions, mismatch: Mismatch
     ) -> None:
         """The protocol gives the record's split again, and its predictions are of those samples."""
         stored = record.data["split"]
@@ -90,16 +91,24 @@ class Given:
         where = record.path.name
         if split.fingerprint != stored.get("fingerprint"):
             stated = str(stored.get("fingerprint") or "")[:12]
-            report.findings.append(Finding("data", where, "split", stated, split.fingerprint[:12]))
+            mismatch(where, "split", stated, split.fingerprint[:12])
             return
         for side in dict.fromkeys(predictions.side):
             wanted = {dataset.ids[i] for i in split.sides.get(side, ())}
             if wanted != set(predictions.of_side(side).ids):
-                report.findings.append(
-                    Finding("data", where, f"its {side} samples are not those of the split")
-                )
+                mismatch(where, f"its {side} samples are not those of the split", None, None)
 
 
 def _equal(a: Any, b: Any) -> bool:
     a, b = (x.toarray() if issparse(x) else np.asarray(x) for x in (a, b))
     return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
+
+
+@dataclass(frozen=True)
+class WithTruth(Record):
+    """A published record whose predictions have their truth again, for as long as a program runs."""
+
+    truth: Any = None
+
+    def predictions(self) -> Predictions:
+        return replace(super().predictions(), truth=self.truth)

@@ -1,0 +1,140 @@
+"""Intervals kept beside published records, for boards whose truth may not be published.
+
+Nobody can draw from records without truth. So publishing, which has it at hand, leaves in
+``intervals.json`` what the boards of a suite need: of every row and column the 95 % interval over
+samples, over several folds the value of all samples together, and of every pair of rows the interval
+and p of their difference. Every row names its records with the digests of their files: once one of
+them is another, the row is not used.
+
+The draws themselves are never kept. Their weights are known, so each draw would be an equation for the
+truth of the samples, and there are a thousand of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hmcbench.errors import BadInput
+from hmcbench.leaderboard.statistics import DRAWS, LEVEL, SEED, Kept
+from hmcbench.records import JSON, NPZ, Record
+
+FILE = "intervals.json"
+SCHEMA = 1
+SETTINGS = {"draws": DRAWS, "level": LEVEL, "seed": SEED}
+
+
+def digest(record: Record) -> str:
+    """SHA-256 of the files that a board reads of a record; empty where one is not there."""
+    made = hashlib.sha256()
+    try:
+        for name in (JSON, NPZ):
+            made.update(hashlib.sha256((record.path / name).read_bytes()).digest())
+    except OSError:
+        return ""
+    return made.hexdigest()
+
+
+def digests(records: Iterable[Record]) -> dict[str, str]:
+    """Key -> digest: what a kept row rests on."""
+    return {record.key: digest(record) for record in records}
+
+
+@dataclass(frozen=True)
+class KeptRow:
+    """What is kept of one row.
+
+    Attributes:
+        columns: column id -> the interval, and the differences to other rows.
+        values: column id -> the value of every seed over the samples of all folds, where there are several.
+        made: the date on which it was computed.
+    """
+
+    columns: Mapping[str, Kept]
+    values: Mapping[str, Sequence[float]]
+    made: str
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The content of one or several ``intervals.json``.
+
+    Attributes:
+        boards: each with ``board``, its title, and ``rows``; see :mod:`hmcbench.leaderboard.keeping`.
+    """
+
+    boards: Sequence[Mapping[str, Any]] = field(default=())
+
+    @classmethod
+    def read(cls, *folders: Path) -> Intervals:
+        """Of suites' folders; one without the file, or with one of other draws, adds nothing.
+
+        Raises:
+            BadInput: a file that is damaged.
+        """
+        return cls([board for folder in folders for board in _boards(folder / FILE)])
+
+    def entries(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        """(board, row) as they stand in the file."""
+        return [(board, row) for board in self.boards for row in board["rows"]]
+
+    def of(self, records: Sequence[Record]) -> KeptRow | None:
+        """What is kept of the row that these records make, all of them and as they are now."""
+        keys = {record.key for record in records}
+        near = [(board, row) for board, row in self.entries() if set(row["records"]) == keys]
+        now = digests(records) if near else {}
+        return next((_row(board, row) for board, row in near if row["records"] == now), None)
+
+    def knows(self, records: Sequence[Record]) -> bool:
+        """Whether something is kept of one of the records, whatever became of it."""
+        keys = {record.key for record in records}
+        return any(keys & set(row["records"]) for _, row in self.entries())
+
+
+def _row(board: Mapping[str, Any], row: Mapping[str, Any]) -> KeptRow:
+    """A row with its differences to all others; each stands in the file once, in the later row."""
+    against: dict[str, dict[str, Any]] = {name: {} for name in row["columns"]}
+    for other, found in row["differences"].items():
+        for name, difference in found.items():
+            against[name][other] = tuple(difference)
+    for other in board["rows"]:
+        for name, (low, high, p) in other["differences"].get(row["model"], {}).items():
+            turned = (None, None) if low is None else (-high, -low)
+            against[name][other["model"]] = (*turned, p)
+    columns = {
+        name: Kept(row["model"], found["low"], found["high"], against[name])
+        for name, found in row["columns"].items()
+    }
+    values = {name: found["values"] for name, found in row["columns"].items() if "values" in found}
+    return KeptRow(columns, values, row["made"])
+
+
+def _boards(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from None
+    try:
+        if data["schema"] != SCHEMA or any(data[name] != value for name, value in SETTINGS.items()):
+            return []
+        boards: list[Mapping[str, Any]] = list(data["boards"])
+        for board in boards:
+            for row in board["rows"]:
+                _row(board, row)
+                dict(row["records"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, f"{type(error).__name__} {error}") from None
+    return boards
+
+
+def _damaged(path: Path, why: str) -> BadInput:
+    return BadInput(
+        f"{path} cannot be read ({why})",
+        hint="take it from where the records came from, or remove it and publish again with --data",
+    )
