@@ -60,7 +60,8 @@ def publish(
 
     Returns:
         The files written: per suite ``README.md``, ``leaderboard.csv``, ``leaderboard.json`` and the
-        page ``index.html``, and the index ``README.md`` and ``index.html`` of ``target``; figures.
+        page ``index.html``, ``intervals.json`` where truth stays behind, figures, and the index
+        ``README.md`` and ``index.html`` of ``target``.
 
     Raises:
         BadInput: no records, none that ended well, an unknown suite, predictions that cannot be
@@ -118,8 +119,7 @@ def _again(runs: Path, target: Path, suite: str, figures: bool, given: Given | N
     truths = {} if given is None else _given_truth(_there(folders), given)
     written = []
     for folder in folders:
-        keep_intervals(folder, truths)
-        written += _write_pages(folder, figures)
+        written += [*keep_intervals(folder, truths), *_write_pages(folder, figures)]
     return [*written, *_write_index(target)]
 
 
@@ -137,10 +137,10 @@ def _publish_suite(found: Sequence[Record], folder: Path, figures: bool, truths:
         write_atomic(
             folder / SUITE, json.dumps(scrub(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         )
-    keep_intervals(folder, truths, sources)
+    kept = keep_intervals(folder, truths, sources)
     if figures:
         pictures.copy_drawn(found, folder)
-    return _write_pages(folder, figures)
+    return [*kept, *_write_pages(folder, figures)]
 
 
 def _write_pages(folder: Path, figures: bool) -> list[Path]:

@@ -40,13 +40,16 @@ def truth_at_hand(found: Sequence[Record], given: Given | None) -> Truths:
     return out
 
 
-def keep_intervals(folder: Path, truths: Truths, sources: Sequence[Path] = ()) -> None:
+def keep_intervals(folder: Path, truths: Truths, sources: Sequence[Path] = ()) -> list[Path]:
     """Write ``intervals.json`` of a suite that is published, or remove it where there is nothing to keep.
 
     Args:
         folder: of the suite, with its records as they are published.
         truths: as :func:`truth_at_hand` gives them; of other records what was kept stays.
         sources: folders of suites that records were copied from, which may have kept something too.
+
+    Returns:
+        The file, where it was written.
     """
     before = Intervals.read(folder, *sources)
     published = [
@@ -57,10 +60,11 @@ def keep_intervals(folder: Path, truths: Truths, sources: Sequence[Path] = ()) -
     boards = kept_boards(
         published, read_info(folder) or {}, specs, before, datetime.now(UTC).date().isoformat()
     )
-    if boards:
-        write_atomic(folder / FILE, to_text(boards))
-    else:
+    if not boards:
         (folder / FILE).unlink(missing_ok=True)
+        return []
+    write_atomic(folder / FILE, to_text(boards))
+    return [folder / FILE]
 
 
 def _refuse(where: str, what: str, stated: Any, found: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from hmcbench.leaderboard.intervals import SCHEMA, SETTINGS, Intervals, digests
 from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval
 from hmcbench.leaderboard.text import clean
 from hmcbench.records import Record
+
+_NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")  # a list of numbers: on one line
 
 
 def withheld(record: Record) -> bool:
@@ -48,7 +51,8 @@ def kept_boards(
 def to_text(boards: Sequence[Mapping[str, Any]]) -> str:
     """``intervals.json``."""
     data = {"schema": SCHEMA, **SETTINGS, "boards": list(boards)}
-    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
 
 
 def _board(
