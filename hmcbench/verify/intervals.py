@@ -46,7 +46,8 @@ def check_intervals(
         else:
             hidden += 1
     if hidden:
-        report.notes.append(f"{FILE}: {hidden} rows are not checkable here: their truth was not published")
+        many = "1 row is" if hidden == 1 else f"{hidden} rows are"
+        report.notes.append(f"{FILE}: {many} not checkable here: the truth was not published")
     for row in made.values():
         report.findings.append(Finding("differs", FILE, f"lacks the row {row['model']}"))
     return kept
