@@ -25,6 +25,8 @@ import numpy as np
 from PIL import Image
 
 from hmcbench.errors import BadInput, HmcbenchError
+from hmcbench.leaderboard.intervals import Intervals
+from hmcbench.leaderboard.keeping import to_text
 from hmcbench.predictions import Predictions
 from hmcbench.records import read
 from hmcbench.testing import tiny_dataset
@@ -146,6 +148,16 @@ def record_file() -> bytes:
     return json.dumps(data, indent=1).encode()
 
 
+def intervals_file() -> bytes:
+    column = {"low": 0.1, "high": 0.3, "values": [0.2]}
+    row = {"made": "2026-01-02", "records": {"k": "d"}, "columns": {"m": column}}
+    rows = [
+        row | {"model": "a", "differences": {}},
+        row | {"model": "b", "differences": {"a": {"m": [0.1, 0.2, 0.03]}}},
+    ]
+    return to_text([{"board": "x", "rows": rows}]).encode()
+
+
 def cifar_file() -> bytes:
     arrays = {"fine_names": np.array(["a", "b"]), "coarse_names": np.array(["x"])}
     for side in ("train", "test"):
@@ -200,6 +212,7 @@ def readers() -> list[Reader]:
         Reader("u.toml", suites, lambda path: parse_suite(_utf8(path), path.name)),
         Reader("record.json", [record_file()], lambda path: read(path.parent)),
         Reader("suite.json", [record_file()], lambda path: read_info(path.parent)),
+        Reader("intervals.json", [intervals_file()], lambda path: Intervals.read(path.parent)),
         Reader("predictions.npz", [predictions_file()], Predictions.load),
         Reader("H.csv", [h], score, beside),
         Reader("T.csv", [t], score, beside),

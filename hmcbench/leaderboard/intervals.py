@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,11 +127,28 @@ def _boards(path: Path) -> list[Mapping[str, Any]]:
         boards: list[Mapping[str, Any]] = list(data["boards"])
         for board in boards:
             for row in board["rows"]:
+                _check(row)
                 _row(board, row)
-                dict(row["records"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(path, f"{type(error).__name__} {error}") from None
     return boards
+
+
+def _check(row: Mapping[str, Any]) -> None:
+    """Raise one of the errors above where a part is lacking or is not of its kind."""
+    texts = [row["model"], row["made"], *row["records"].values()]
+    numbers: list[Any] = []
+    for column in row["columns"].values():
+        numbers += [column["low"], column["high"], *[float(value) for value in column.get("values", [0])]]
+        if not column.get("values", [0]):
+            raise ValueError("a column without values")
+    for found in row["differences"].values():
+        numbers += [number for low, high, p in found.values() for number in (low, high, p)]
+    known = [number for number in numbers if number is not None]
+    if any(not isinstance(text, str) for text in texts):
+        raise ValueError("a name, date or digest that is no text")
+    if any(isinstance(number, (bool, str)) or not math.isfinite(number) for number in known):
+        raise ValueError("a number that is none")
 
 
 def _damaged(path: Path, why: str) -> BadInput:

@@ -96,6 +96,21 @@ def test_a_row_that_lacks_a_part_is_damage(fabricate: Fabricate, tmp_path: Path,
         written(tmp_path, [entry])
 
 
+@pytest.mark.parametrize("value", ["0.1", True, [0.1], {}, float("nan"), float("inf"), 10**400])
+@pytest.mark.parametrize("place", ["low", "high", "values", "p"])
+def test_a_number_that_is_none_is_damage(
+    fabricate: Fabricate, tmp_path: Path, place: str, value: object
+) -> None:
+    a, b = fabricate("a"), fabricate("b")
+    entry = row([b], "b", a=[0.1, 0.2, value if place == "p" else 0.5])  # type: ignore[list-item]
+    if place != "p":
+        entry["columns"]["m"][place] = [value] if place == "values" else value
+    if (place, value) in (("values", "0.1"), ("values", True)):
+        entry["columns"]["m"][place] = []
+    with pytest.raises(BadInput, match="cannot be read"):
+        written(tmp_path, [row([a], "a"), entry])
+
+
 def test_estimates_of_kept_rows_are_compared_by_what_is_kept() -> None:
     import numpy as np
 
