@@ -105,7 +105,6 @@ def _detach(alive: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setsid"):
         os.setsid()
-    _die_with_parent()
 
     def watch() -> None:
         with suppress(EOFError, OSError):
@@ -114,14 +113,6 @@ def _detach(alive: Connection) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="runner-watch").start()
-
-
-def _die_with_parent() -> None:
-    """Linux: be killed when the fork server ends, even inside C code that holds the interpreter."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
 
 
 def end_group(pid: int) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hmcbench import resources, worker
+from hmcbench.executors.orphans import Watcher
 from hmcbench.plan import Cell
 
 TICK_S = 0.1
@@ -76,6 +77,7 @@ class LocalExecutor:
     def __init__(self, devices: Sequence[str], preload: Sequence[str], threads: int) -> None:
         self._free = list(devices)
         self._running: list[_Running] = []
+        self._watcher = Watcher()
         for name in THREAD_VARIABLES:
             os.environ.setdefault(name, str(threads))
         methods = multiprocessing.get_all_start_methods()
@@ -111,6 +113,7 @@ class LocalExecutor:
             worker.end_group(running.process.pid)
             running.process.join()
         self._running.clear()
+        self._watcher.close()
 
     def _start(self, jobs: Sequence[Job], device: str) -> None:
         receive, send = self._context.Pipe(duplex=False)
@@ -132,6 +135,10 @@ class LocalExecutor:
         send.close()
         watch.close()
         self._running.append(_Running(jobs, [*jobs], device, process, receive, hold, time.monotonic()))
+        self._tell()
+
+    def _tell(self) -> None:
+        self._watcher.tell(running.process.pid for running in self._running)
 
     def _wait(self) -> Iterator[Event]:
         """Wait for news of any cell, at most a tick; never for one channel alone."""
@@ -186,8 +193,9 @@ class LocalExecutor:
         for end in (running.progress, running.alive):
             if not end.closed:
                 end.close()
-        running.process.close()
         self._running.remove(running)
+        self._tell()
+        running.process.close()
         self._free.append(running.device)
         seconds = time.monotonic() - running.started
         for job in running.waiting:
