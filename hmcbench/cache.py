@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hmcbench.errors import BadInput
+from hmcbench.hosts import tag, this_host
 
 VARIABLE = "HMCBENCH_CACHE"
 
@@ -39,7 +40,8 @@ def cache_dir(*parts: str) -> Path:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    owner = f"{os.getpid()}.{tag(this_host())}.{secrets.token_hex(4)}"
+    temporary = path.with_name(f".{path.name}-{owner}.tmp")
     try:
         yield temporary
         temporary.replace(path)
@@ -53,3 +55,14 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         file.write(data.encode() if isinstance(data, str) else data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def sweep_temporary(folder: Path, dead: Callable[[str], bool]) -> None:
+    """Remove the temporary files in a folder whose writer was killed.
+
+    Args:
+        dead: whether the process of that owner (``process.host.some``) is known to be dead.
+    """
+    for path in folder.glob(".*.tmp"):
+        if dead(path.name.removesuffix(".tmp").rpartition("-")[2]):
+            path.unlink(missing_ok=True)

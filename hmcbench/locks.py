@@ -9,11 +9,9 @@ ever compared, so a clock that is set, or wrong on one machine, changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -24,28 +22,12 @@ from typing import Any
 
 import psutil
 
-from hmcbench.cache import replacing
+from hmcbench.cache import replacing, sweep_temporary
+from hmcbench.hosts import born, tag, this_host
 
 BEAT_S = 10.0
 STALE_S = 120.0  # a network file system may show a file as it was a minute ago
 GUARD = ".take"
-
-
-def this_host() -> str:
-    """Equal for two processes exactly when each can see whether the other lives."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
-    with suppress(OSError):
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))  # containers share all but this
-    return " ".join(parts)
-
-
-def born(pid: int) -> str:
-    """When a process started, in ticks since boot; empty where the system does not say."""
-    with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
-    return ""
 
 
 class Locks:
@@ -70,7 +52,7 @@ class Locks:
     ) -> None:
         self._folder, self._beat_s, self._stale_s, self._clock = folder, beat_s, stale_s, clock
         self._host = host or this_host()
-        self._tag = hashlib.sha256(self._host.encode()).hexdigest()[:8]
+        self._tag = tag(self._host)
         self.owner = f"{os.getpid()}.{self._tag}.{secrets.token_hex(6)}"
         self._held: set[str] = set()
         self._seen: dict[str, tuple[Any, float]] = {}  # of runs elsewhere: heartbeat, and since when
@@ -157,6 +139,7 @@ class Locks:
 
     def sweep(self) -> None:
         """Remove what runs of this machine that are dead have left: locks of cells that are done, files."""
+        sweep_temporary(self._folder, self.dead)
         for path in self._folder.glob("*.lock*"):
             owner = _owner_of(path)
             if owner and self._is_here(owner) and self.dead(owner) and self._take(path):

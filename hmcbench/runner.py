@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from hmcbench import records, resources
 from hmcbench.budget import Budget, seconds_taken
+from hmcbench.cache import sweep_temporary
 from hmcbench.endings import finish
 from hmcbench.errors import BadInput
 from hmcbench.executors.local import Event, Job, LocalExecutor
@@ -25,7 +26,7 @@ from hmcbench.executors.ray import RayExecutor
 from hmcbench.locks import Locks
 from hmcbench.plan import Cell, Plan
 from hmcbench.planned import save_info
-from hmcbench.sharing import Shared, Stamp, stamp
+from hmcbench.sharing import Shared, Stamp, stamp, sweep_work
 
 Rerun = Literal["missing", "failed", "all"]
 Observer = Callable[[Event, "records.Record | None"], None]
@@ -120,11 +121,22 @@ def execute(
         save_info(plan, folder.parent)
         if todo:
             _run(todo, folder, made, before, outcome, observer, limit)
+        standing = stamps(todo, folder)
+        left = [c for c in todo if standing.get(c.key) in (None, before.get(c.key))]
+        _tidy(plan.cells, left, folder)
     outcome.done = existing(plan, out)
     if limit is not None:
-        standing = stamps(todo, folder)
-        outcome.left_out = [c for c in todo if standing.get(c.key) in (None, before.get(c.key))]
+        outcome.left_out = left
     return outcome
+
+
+def _tidy(cells: Sequence[Cell], left: Sequence[Cell], folder: Path) -> None:
+    """Remove what runs that were killed have left, also where there was nothing to run."""
+    with Locks(folder.parent / "locks") as locks:
+        records.sweep(folder, locks.dead)
+        sweep_temporary(folder.parent, locks.dead)
+        open_ = {cell.key for cell in left}  # what they have in work is what they go on from
+        sweep_work([cell for cell in cells if cell.key not in open_], folder, locks)
 
 
 def _run(

@@ -38,6 +38,16 @@ def stamp(record: Path) -> Stamp | None:
     return status.st_ino, status.st_mtime_ns
 
 
+def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:
+    """Remove what cells that have their record had in work: their run was killed between the two."""
+    work = folder.parent / "work"
+    left = {path.name for path in work.iterdir()} if work.is_dir() else set()
+    for key in (cell.key for cell in cells if cell.key[:16] in left):
+        if locks.claim(key):  # else somebody makes another record of it
+            shutil.rmtree(work / key[:16], ignore_errors=True)
+            locks.release(key)
+
+
 class Shared:
     """Hands out the cells that this run is to do.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,7 +147,7 @@ def run_command(**options: Any) -> int:
             click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
         return 0
     view = live.Silent() if silent else live.view(todo, options["jobs"], done)
-    with view:
+    with view, prints_to_standard_error(silent):
         outcome = runner.execute(
             plan,
             out,
@@ -157,6 +160,11 @@ def run_command(**options: Any) -> int:
             observer=view,
         )
     return finish(plan, outcome, options)
+
+
+def prints_to_standard_error(wanted: bool) -> AbstractContextManager[object]:
+    """What libraries print meanwhile (Ray prints to standard output that a node died)."""
+    return contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext()
 
 
 def check_together(options: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -308,32 +307,6 @@ def wait_for(folder: Path, number: int) -> None:
     while count(folder) < number:
         assert time.monotonic() < until, "no record appeared"
         time.sleep(0.02)
-
-
-@pytest.mark.alone
-@pytest.mark.slow
-def test_ten_kills_then_one_resume_gives_exactly_thirty_records(tmp_path: Path) -> None:
-    folder = tmp_path / "runs" / "faults" / "records"
-    rng = random.Random(4)
-    for kill in range(10):
-        process = start(tmp_path)
-        if kill % 3:  # every third one is killed while it starts
-            wait_for(folder, count(folder) + 1)
-        time.sleep(rng.uniform(0.0, 0.6))
-        workers = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        _, alive = psutil.wait_procs(workers, timeout=2.0)
-        assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-        assert count(folder) < 30, "the run was over before it was killed"
-        for record in records.read_all(folder) if folder.is_dir() else []:
-            assert record.ok
-            assert len(record.predictions())
-    done, _ = start(tmp_path).communicate()
-    assert done.split() == ["30", "False"]
-    names = sorted(path.name for path in folder.iterdir())
-    assert len(names) == 30, names
-    assert len({r.key for r in records.read_all(folder)}) == 30
 
 
 def test_interrupt_ends_in_good_order_and_says_what_is_left(tmp_path: Path) -> None:

@@ -124,6 +124,43 @@ def test_two_runs_share_the_work_and_nothing_runs_twice(tmp_path: Path) -> None:
     assert not list((folder / "locks").iterdir())
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+from hmcbench import records
+from hmcbench.cache import replacing
+from hmcbench.locks import Locks
+folder, key = Path(sys.argv[1]), sys.argv[2]
+locks = Locks(folder / "locks").__enter__()
+assert locks.claim(key)
+(folder / "work" / key[:16]).mkdir()
+records.begin(folder / "records", key, locks.owner)
+for name in ("suite.json", "locks/some.lock"):
+    replacing(folder / name).__enter__().write_text("half")
+os.kill(os.getpid(), 9)
+"""
+
+
+def below(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def test_what_a_killed_run_left_goes_also_where_nothing_is_left_to_run(tmp_path: Path, plan: Plan) -> None:
+    folder = runner.execute(plan, tmp_path, device="cpu").folder
+    clean = below(folder)
+    subprocess.run([sys.executable, "-c", KILLED, str(folder), plan.cells[0].key], check=False)
+    assert len(below(folder) - clean) == 6, "a lock, its run, a cell's two folders, two half files"
+    assert runner.execute(plan, tmp_path, device="cpu").ran == 0
+    assert below(folder) == clean
+
+
+def test_what_a_cell_that_is_still_to_be_run_again_goes_on_from_stays(tmp_path: Path, plan: Plan) -> None:
+    folder = runner.execute(plan, tmp_path, device="cpu").folder
+    (folder / "work" / plan.cells[0].key[:16]).mkdir()
+    runner.execute(plan, tmp_path, device="cpu", rerun="all", budget=0.001)
+    assert len(list((folder / "work").iterdir())) == 1
+
+
 def shared(plan: Plan, folder: Path, locks: Locks, told: list[str], before: Any = None) -> Shared:
     return Shared(plan.cells, folder, locks, before or {}, lambda cell, _record: told.append(cell.key))
 
