@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hmcbench import runner
 from hmcbench.cli import COMMANDS
 from hmcbench.registry import KINDS
 from hmcbench.testing import installed_plugin
@@ -173,3 +174,20 @@ def test_doctor_runs_the_smoke_suite(cli: Callable[..., Any]) -> None:
     assert "9 cells ran" in ended.out
     checks = json.loads(cli("doctor", "--fast", "--json").out)
     assert checks["ok"]
+
+
+def test_json_stays_json_whatever_a_library_prints_meanwhile(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = runner.execute
+
+    def talking(*args: Any, **options: Any) -> Any:
+        print("a node died")
+        return real(*args, **options)
+
+    monkeypatch.setattr(runner, "execute", talking)
+    args = ("run", "--suite", "smoke", "--dataset", "toy-dag", "--model", "prior", "--out", tmp_path)
+    ended = cli(*args, "--json")
+    assert len(json.loads(ended.out)["records"]) == 1
+    assert "a node died" in ended.err
+    assert cli(*args, "--quiet").out == ""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 CELLS = 40
 PLUGIN = """
-from hmcbench import DatasetSpec, ModelSpec, hookimpl
+from hmcbench import DatasetSpec, ModelSpec, Param, hookimpl
 
 @hookimpl
 def hmcbench_datasets():
@@ -32,7 +32,8 @@ def hmcbench_datasets():
 @hookimpl
 def hmcbench_models():
     one = dict(version="1", summary="", views=("table",))
-    return [ModelSpec(name=n, factory=f"on_ray:{n.title()}", **one) for n in ("good", "crash", "raises")]
+    return [ModelSpec(name=n, factory=f"on_ray:{n.title()}", **one) for n in ("good", "crash", "raises")] + [
+        ModelSpec(name="stubborn", factory="on_ray:Stubborn", params={"log": Param("")}, **one)]
 
 def dataset():
     from hmcbench.testing import tiny_dataset
@@ -76,9 +77,9 @@ COMMAND = "from hmcbench.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, stubborn: str) -> Iterator[Any]:
     with (
-        installed_plugin(tmp_path_factory.mktemp("plugin"), "on_ray", PLUGIN),
+        installed_plugin(tmp_path_factory.mktemp("plugin"), "on_ray", PLUGIN + stubborn),
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -130,8 +131,8 @@ def test_drivers_and_nodes_are_killed_and_no_record_is_lost_made_twice_or_torn(
             time.sleep(rng.uniform(0.1, 0.4))
         cluster.remove_node(node, allow_graceful=False)
     out, err = driver.communicate(timeout=120)
-    print("OUT", out[:2000], "ERR", err[:2000])
     assert len(json.loads(out)["records"]) == CELLS
+    assert "(raylet)" in err, "Ray says that nodes died, and not amidst the JSON"
     assert standing(folder, made) == CELLS
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     assert not list((tmp_path / "on-ray" / "locks").iterdir())
@@ -152,3 +153,18 @@ def test_records_are_as_those_of_this_machine_and_failures_have_their_cause(
     assert found["raises"].data["message"] == "RuntimeError: no such luck"
     assert "no such luck" in (found["raises"].path / "log.txt").read_text()
     assert not list((tmp_path / "on-ray" / "locks").iterdir())
+
+
+def test_a_driver_that_is_killed_leaves_no_process_on_the_nodes(
+    cluster: Any, tmp_path: Path, left: Callable[[Iterable[int], float], list[int]]
+) -> None:
+    log = tmp_path / "pids"
+    driver = start(tmp_path, f'"stubborn[log={log}]"', 1)
+    until = time.monotonic() + 120
+    while not log.exists():
+        assert driver.poll() is None, "it ended"
+        assert time.monotonic() < until, "the cell does not start"
+        time.sleep(0.05)
+    driver.kill()
+    driver.communicate()
+    assert not left([int(pid) for pid in log.read_text().split()], 30.0)
