@@ -6,6 +6,7 @@ Each command lives in a module of its own that is imported when the command is u
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -107,7 +108,9 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        fail(f"{error.strerror or error}{where}", 2)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = ". make room, then type the same command again." if full else ""
+        fail(f"{error.strerror or error}{where}{hint}", 2)
 
 
 def _usage(error: click.ClickException) -> str:
