@@ -115,6 +115,13 @@ def _detach(alive: Connection) -> None:
     threading.Thread(target=watch, daemon=True, name="runner-watch").start()
 
 
+def end(pid: int) -> None:
+    """Kill a process that is known to run, and its group: it may not have made that yet."""
+    end_group(pid)
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
 def end_group(pid: int) -> None:
     """Kill the process group that ``pid`` leads, itself included."""
     with suppress(ProcessLookupError, PermissionError):

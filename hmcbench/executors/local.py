@@ -110,7 +110,7 @@ class LocalExecutor:
     def close(self) -> None:
         """End every running cell and its whole process tree."""
         for running in self._running:
-            worker.end_group(running.process.pid)
+            worker.end(running.process.pid)
             running.process.join()
         self._running.clear()
         self._watcher.close()
@@ -182,7 +182,7 @@ class LocalExecutor:
             if resources.tree_memory(running.process.pid) > limit:
                 running.killed = "out of memory"
         if running.killed:
-            worker.end_group(running.process.pid)
+            worker.end(running.process.pid)
             running.process.join()
 
     def _end(self, running: _Running) -> Iterator[Event]:

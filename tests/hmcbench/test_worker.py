@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.worker import failure
+from hmcbench.worker import end, end_group, failure
 
 
 @pytest.mark.parametrize(
@@ -19,3 +24,14 @@ from hmcbench.worker import failure
 )
 def test_exceptions_become_causes(error: BaseException, cause: str, message: str) -> None:
     assert failure(error) == {"status": "failed", "cause": cause, "message": message}
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no process groups")
+@pytest.mark.parametrize("has_group", [False, True])
+def test_a_process_ends_whether_or_not_it_has_made_its_group(has_group: bool) -> None:
+    """A limit may be broken, or Ctrl-C typed, before a worker has come so far."""
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    process = subprocess.Popen(command, start_new_session=has_group)
+    end_group(process.pid)
+    end(process.pid)
+    assert process.wait(timeout=60) == -signal.SIGKILL

@@ -138,6 +138,8 @@ def tables(mine: None) -> None:
     Path("T.csv").write_text("id,labels\n1,b\n2,x\n")
     Path("P.csv").write_text("id,a,b,x\n1,0.9,0.8,0.1\n2,0.2,0.1,0.9\n")
     Path("table.toml").write_text(TABLE.format(suite="mine.toml"))
+    slow = TABLE.replace('"prior"', '"forest[n_estimators=50000]"')  # a minute, if nobody stops it
+    Path("slow.toml").write_text(slow.format(suite="mine.toml"))
     Path("pictures.toml").write_text(TABLE.format(suite="sem-failure"))
     Path("elements.csv").write_text("symbol,size\nFe,2\nAl,4\n")
     Path("alloys.csv").write_text("Formula,Other\nFe50Al50,Fe\n")
