@@ -21,6 +21,9 @@ SCRIPT = """\
 #SBATCH --exclusive
 set -euo pipefail
 export RAY_USAGE_STATS_ENABLED=0
+# The nodes know each other by a token in ~/.ray; without one, anybody who reaches them can run code there.
+export RAY_AUTH_MODE=${{RAY_AUTH_MODE:-token}}
+if [ "$RAY_AUTH_MODE" = token ]; then ray get-auth-token --generate > /dev/null; fi
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 # Ray starts on all nodes, the first one runs the command, and Ray stops when it has ended. It stops every
 # Ray of yours on those nodes, hence --exclusive.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from hmcbench.plan import Cell
 
 TRIES = 4  # of a cell whose node dies
 REPORT_EVERY_S = 0.5
+KNOCK_S = 10.0  # to reach the head of a cluster
 CARRIED = ("HMCBENCH_PLUGINS",)
 
 
@@ -162,16 +164,25 @@ def connect() -> Any:
             "--executor ray needs the package ray", hint="pip install 'hmcbench[ray]'"
         ) from None
     if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS", "")
         try:
+            knock(address)
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-            address = os.environ.get("RAY_ADDRESS", "")
+        except (OSError, ValueError, RuntimeError) as error:  # connections and times out are OSErrors
             text = " ".join(str(error).split())[:200]
             raise BadInput(
                 f"the Ray cluster {address} cannot be reached ({text})",
-                hint="RAY_ADDRESS=HOST:6379 names a running one; unset, one starts here",
+                hint="RAY_ADDRESS=HOST:6379 names a running one, RAY_AUTH_MODE=token is for those that want "
+                "a token; without RAY_ADDRESS one starts here",
             ) from None
     return ray
+
+
+def knock(address: str) -> None:
+    """Raise OSError where nobody listens at HOST:PORT: Ray would try for minutes and then kill us."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
 
 
 def run_on_node(

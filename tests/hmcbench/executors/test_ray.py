@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 
 from hmcbench import records
+from hmcbench.errors import BadInput
+from hmcbench.executors.ray import connect
 from hmcbench.testing import installed_plugin
 
 pytest.importorskip("ray", reason="needs the extra ray")
@@ -168,3 +171,11 @@ def test_a_driver_that_is_killed_leaves_no_process_on_the_nodes(
     driver.kill()
     driver.communicate()
     assert not left([int(pid) for pid in log.read_text().split()], 30.0)
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(BadInput, match=r"cannot be reached.*refused"):
+            connect()
