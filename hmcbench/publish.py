@@ -230,7 +230,7 @@ def _index_line(board: Mapping[str, Any]) -> list[str]:
     value = number(first["cells"][board["primary"]]["mean"], style) if first else "-"
     return [
         f"{board['suite']} {board['version']}",
-        board["dataset"] + (" (synthetic)" if board["synthetic"] else ""),
+        board.get("data", board["dataset"]) + (" (synthetic)" if board["synthetic"] else ""),
         board["profile"],
         first["model"] if first else "-",
         f"{board['primary']} {value}",

@@ -76,6 +76,7 @@ def _board(
         suite=clean(data["suite"].get("name")),
         version=clean(data["suite"].get("version")),
         dataset=clean(data["dataset"].get("name")),
+        data=clean(data["dataset"].get("reference") or data["dataset"].get("name")),
         fingerprint=clean(next((f for r in records if (f := r.data["dataset"].get("fingerprint"))), "")),
         profile=clean(data["profile"]),
         split=[clean(split[fold]) for fold in sorted(split) if split[fold]],

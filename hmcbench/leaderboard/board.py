@@ -138,7 +138,8 @@ class Board:
     """One table: what may be compared, and nothing else.
 
     Attributes:
-        suite, version, dataset, fingerprint, profile: the heading; none is ever mixed.
+        suite, version, dataset, data, fingerprint, profile: the heading; none is ever mixed. ``data`` is
+            the data set with its options, as ``hea-hardness[split_by=system]``.
         split: fingerprints, one per fold.
         synthetic: whether the samples were made up.
         facts: (name, value) lines under the heading.
@@ -152,6 +153,7 @@ class Board:
     suite: str
     version: str
     dataset: str
+    data: str
     fingerprint: str
     profile: str
     split: list[str]
@@ -171,7 +173,7 @@ class Board:
     @property
     def title(self) -> str:
         """``smoke 1: toy (synthetic data), profile quick, data 1b2c3d4e, split 3fa9c1d2``."""
-        data = self.dataset + (" (synthetic data)" if self.synthetic else "")
+        data = self.data + (" (synthetic data)" if self.synthetic else "")
         first = (self.split[0] if self.split else "unknown")[:8]
         more = f" and {len(self.split) - 1} more" if len(self.split) > 1 else ""
         return (

@@ -122,6 +122,16 @@ def test_a_hook_that_raises_anything_is_named(tmp_path: Path) -> None:
         assert plugin.error.isprintable()
 
 
+def test_one_that_would_end_every_command_is_named(tmp_path: Path) -> None:
+    leave = os._exit
+    _, plugin = stranger(tmp_path / "import", source("import os; os._exit(3)"))
+    assert plugin.error == "SystemExit: os._exit(3), which would end every command"
+    forks = "import os; child = os.fork()\n    if not child: os._exit(5)\n    os.waitpid(child, 0)"
+    registry, plugin = stranger(tmp_path / "child", source(within=forks))
+    assert not plugin.error and models(registry) == {"good", "better"}
+    assert os._exit is leave
+
+
 RUBBISH = [
     ("3", "returned a int"),
     ("None", "returned a NoneType"),
