@@ -1,7 +1,7 @@
 """Descriptors of 6,470 alloys against XenonPy's own featurizers, in the same run.
 
-XenonPy is timed on a sample of the rows and its time scaled to all of them; it works row by row, so
-that is fair to it: what it costs once is not counted. The aim is 500 times.
+Both on one core, all rows each; what they cost once (imports, the element table) is not counted. The aim
+is 500 times.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from hmcbench_materials.descriptors import statistics
 from hmcbench_materials.elements import assembled
 
-ALLOYS, SAMPLE = 6470, 60
+ALLOYS = 6470
 
 
 def alloys(covered: np.ndarray) -> np.ndarray:
@@ -45,10 +45,10 @@ def test_far_faster_than_xenonpy(benchmark: Any) -> None:
     table = assembled()
     amounts = alloys(table.covered)
     xenonpy_statistics(amounts[:2], table)  # imports and first use
-    theirs = least(lambda: xenonpy_statistics(amounts[:SAMPLE], table), 2) * ALLOYS / SAMPLE
-    ours = least(lambda: statistics(amounts, table.values), 5)
+    theirs = least(lambda: xenonpy_statistics(amounts, table), 2)
+    ours = least(lambda: statistics(amounts, table.values), 20)
     benchmark.extra_info["xenonpy_s"] = round(theirs, 1)
     benchmark.extra_info["ratio"] = round(theirs / ours)
     benchmark(statistics, amounts, table.values)
-    # half of the aim, as a shared machine moves either time
-    assert theirs >= 250 * ours, f"XenonPy {theirs:.1f} s, ours {ours:.4f} s: {theirs / ours:.0f} times"
+    # less than the aim, as a shared machine moves either time
+    assert theirs >= 400 * ours, f"XenonPy {theirs:.1f} s, ours {ours:.4f} s: {theirs / ours:.0f} times"

@@ -7,7 +7,7 @@ last bit, as it may in a dense product.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,10 +97,11 @@ def statistics(amounts: np.ndarray, table: np.ndarray, *, exact: bool = False) -
 def _fill(made: np.ndarray, amounts: np.ndarray, summands: np.ndarray, exact: bool) -> None:
     """Write the statistics (n, 7, P) of some rows; ``summands`` (118, 3, P) are x, 1 / x and log x."""
     mean, total_of, spread, gmean, hmean, highest, lowest = (made[:, k] for k in range(len(STATISTICS)))
-    rows, places = np.nonzero(amounts > 0)
+    held = np.flatnonzero(amounts > 0)
+    rows, places = np.divmod(held, amounts.shape[1])
     counts = np.bincount(rows, minlength=len(amounts))
     ends = np.concatenate([[0], np.cumsum(counts)])
-    values, weights = summands[places, 0], amounts[rows, places]  # of all rows' elements, in a row
+    values, weights = summands[places, 0], amounts.take(held)  # of all rows' elements, in a row
     sparse = csr_array((weights, places, ends), shape=amounts.shape)
     members = csr_array((np.ones(len(rows)), np.arange(len(rows)), ends))
     total = (members @ weights)[:, None]
@@ -109,13 +110,11 @@ def _fill(made: np.ndarray, amounts: np.ndarray, summands: np.ndarray, exact: bo
     np.divide(sums[:, 0], total, out=mean)
     np.divide(total, sums[:, 1], out=hmean)
     if exact:  # as XenonPy computes it
-        product = np.empty_like(gmean)
-        _fold(np.multiply, values ** weights[:, None], ends, counts, product)
-        np.power(product, 1 / total, out=gmean)
+        _fold({np.multiply: gmean}, values ** weights[:, None], ends, counts)
+        np.power(gmean, 1 / total, out=gmean)
     else:
         np.exp(sums[:, 2] / total, out=gmean)
-    _fold(np.maximum, values, ends, counts, highest)
-    _fold(np.minimum, values, ends, counts, lowest)
+    _fold({np.maximum: highest, np.minimum: lowest}, values, ends, counts)
     values -= mean[rows]
     values *= values
     values *= (weights / total[rows, 0])[:, None]
@@ -123,11 +122,16 @@ def _fill(made: np.ndarray, amounts: np.ndarray, summands: np.ndarray, exact: bo
 
 
 def _fold(
-    function: np.ufunc, values: np.ndarray, ends: np.ndarray, counts: np.ndarray, out: np.ndarray
+    out: Mapping[np.ufunc, np.ndarray], values: np.ndarray, ends: np.ndarray, counts: np.ndarray
 ) -> None:
-    """``function`` over the elements of every row; ``reduceat`` does the same, many times slower."""
-    starts = ends[:-1]
-    out[:] = values[starts]
+    """Each function over the elements of every row; ``reduceat`` does the same, many times slower."""
+    order = np.argsort(-counts)  # those that have a k-th element come first, and are a slice
+    starts = ends[:-1][order]
+    so_far = {function: values.take(starts, axis=0) for function in out}
     for k in range(1, counts.max(initial=1)):
-        longer = np.flatnonzero(counts > k)
-        out[longer] = function(out[longer], values[starts[longer] + k])
+        longer = np.count_nonzero(counts > k)
+        further = values[starts[:longer] + k]
+        for function, made in so_far.items():
+            function(made[:longer], further, out=made[:longer])
+    for function, made in so_far.items():
+        out[function][order] = made
