@@ -1,4 +1,8 @@
-"""What the harness costs: the fit of a cell beside the same engine, called directly in a fresh process."""
+"""What the harness costs: the fit of a cell beside the same engine called directly.
+
+Twice: in turn within one worker (progress, history and checkpoints of the run against none of them); and
+against fresh processes of their own, with longer fits, as a process begins slowly.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,61 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-PAIRS = 4
-ALLOWED = 1.25
-"""The claim is 2 %, and is not shown: equal fits differ by a fifth here (docs/engine.md). This only finds a
-harness that costs plainly more."""
-MODEL = "timm:lcnet_050[stem_stride=keep,epochs=8,patience=0]"
+from hmcbench.testing import installed_plugin
+
+PAIRS = int(os.environ.get("HMCBENCH_PAIRS", "0"))  # more of them say more, and take longer
+ALLOWED = 1.15
+"""The claim is 2 % (docs/engine.md). With few pairs, this finds a harness that costs plainly more."""
+CHOICES = "stem_stride=keep,patience=0"
+MODEL = f"timm:lcnet_050[{CHOICES},epochs=12]"
 RUN = "from hmcbench.cli import main; import sys; main(sys.argv[1:])"
+PAIRED = """
+import json, tempfile, time
+from dataclasses import replace
+from pathlib import Path
+import hmcbench_timm
+from hmcbench import Param, hookimpl
+
+@hookimpl
+def hmcbench_models():
+    (timm,) = hmcbench_timm.hmcbench_models()
+    params = {**timm.params, "log": Param(""), "pairs": Param(4)}
+    return [replace(timm, name="paired", factory="paired:Paired", params=params)]
+
+class Paired:
+    def __init__(self, log="", pairs=4, **params):
+        self.log, self.pairs, self.params = log, pairs, params
+
+    def fit(self, train, valid, run):
+        from hmcbench.cell import seed_everything
+        from hmcbench.interfaces import Run
+        from hmcbench_timm.network import create
+
+        def timed(given):
+            self.model = create(**self.params)
+            seed_everything(0)
+            start = time.perf_counter()
+            self.model.fit(train, valid, given)
+            return time.perf_counter() - start
+
+        def inside():
+            with tempfile.TemporaryDirectory(dir=run.folder) as folder:  # or it would find its checkpoint
+                return timed(replace(run, folder=folder))
+
+        def outside():
+            return timed(Run(run.task, threads=run.threads))
+
+        outside()  # first use of everything
+        times = []
+        for i in range(self.pairs):
+            first, second = (inside, outside) if i % 2 else (outside, inside)
+            one, two = first(), second()
+            times.append((one, two) if i % 2 else (two, one))
+        Path(self.log).write_text(json.dumps(times))
+
+    def predict(self, inputs):
+        return self.model.predict(inputs)
+"""
 DIRECT = """
 import importlib, sys, time
 import hmcbench_timm.network
@@ -54,26 +107,41 @@ def python(code: str, *args: object) -> str:
     return done.stdout
 
 
-def test_a_fit_inside_a_cell_takes_what_it_takes_outside(
-    benchmark: Any, tmp_path: Path, monkeypatch: Any
-) -> None:
-    """Pairs in turn; medians, as other programs disturb either side."""
+def run(model: str, out: Path) -> Any:
+    """The record of one cell of that model."""
+    args = ("--suite", "sem-failure", "--model", model, "--device", "cpu", "--out", out, "--json")
+    (record,) = json.loads(python(RUN, "run", *args))["records"]
+    assert record["status"] == "ok", record["message"]
+    return record
+
+
+def judge(benchmark: Any, how: str, pairs: list[tuple[float, float]]) -> None:
+    """The fastest of either side: what disturbs a fit only ever makes it slower."""
+    inside, outside = zip(*pairs, strict=True)
+    ratio = min(inside) / min(outside)
+    medians = median(inside) / median(outside)
+    facts = {"pairs_s": pairs, "ratio": round(ratio, 4), "of_medians": round(medians, 4)}
+    benchmark.extra_info.update(facts)
+    print(how, facts)
+    assert ratio <= ALLOWED
+
+
+def test_in_turn_within_one_worker(benchmark: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("HMCBENCH_CACHE", str(tmp_path / "cache"))
-    inside: list[float] = []
-    outside: list[float] = []
+    log = tmp_path / "pairs.json"
+    paired = f"paired[architecture=lcnet_050,{CHOICES},epochs=4,log={log},pairs={PAIRS or 4}]"
+    with installed_plugin(tmp_path / "plugin", "paired", PAIRED):
+        benchmark.pedantic(run, (paired, tmp_path), rounds=1)
+    judge(benchmark, "in one worker", json.loads(log.read_text()))
+
+
+def test_beside_processes_of_their_own(benchmark: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HMCBENCH_CACHE", str(tmp_path / "cache"))
+    pairs: list[tuple[float, float]] = []
 
     def pair() -> None:
-        out = tmp_path / str(len(inside))
-        args = ("--suite", "sem-failure", "--model", MODEL, "--device", "cpu", "--out", out, "--json")
-        (record,) = json.loads(python(RUN, "run", *args))["records"]
-        assert record["status"] == "ok", record["message"]
-        inside.append(record["timing"]["fit_s"])
-        outside.append(float(python(DIRECT, MODEL)))
+        fit = run(MODEL, tmp_path / str(len(pairs)))["timing"]["fit_s"]
+        pairs.append((fit, float(python(DIRECT, MODEL))))
 
-    benchmark.pedantic(pair, rounds=PAIRS, warmup_rounds=0)
-    ratio = median(inside) / median(outside)
-    benchmark.extra_info.update(
-        inside_s=inside, outside_s=outside, ratio=round(ratio, 4), cores=os.cpu_count()
-    )
-    print(inside, outside, ratio)
-    assert ratio <= ALLOWED
+    benchmark.pedantic(pair, rounds=PAIRS or 2, warmup_rounds=0)
+    judge(benchmark, "in two processes", pairs)

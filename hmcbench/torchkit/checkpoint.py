@@ -16,8 +16,9 @@ import torch
 
 from hmcbench.cache import replacing
 
-SHARE = 0.03
+SHARE = 0.01
 """Largest share of the time spent on saving; rarer checkpoints lose epochs, not exactness."""
+BYTES_PER_S = 1e9  # what saving is reckoned with until it was measured
 
 
 class Checkpoints:
@@ -31,7 +32,7 @@ class Checkpoints:
     def __init__(self, folder: str, identity: dict[str, Any]) -> None:
         self.path = Path(folder) / "checkpoint.pt" if folder else None
         self.identity = identity
-        self._began, self._spent = perf_counter(), 0.0
+        self._began, self._spent, self._last = perf_counter(), 0.0, 0.0
 
     def load(self) -> dict[str, Any] | None:
         """The saved state (on the CPU), or None where there is none that fits."""
@@ -46,12 +47,24 @@ class Checkpoints:
         return state
 
     def save(self, state: dict[str, Any]) -> bool:
-        """Save, unless too much time has gone into saving; whether it was saved."""
-        if self.path is None or self._spent > SHARE * (perf_counter() - self._began):
+        """Save, unless too much time would have gone into saving; whether it was saved."""
+        if self.path is None:
             return False
         start = perf_counter()
+        expected = self._last or size_of(state) / BYTES_PER_S
+        if self._spent + expected > SHARE * (start - self._began):
+            return False
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as fresh:
             torch.save({**state, "identity": self.identity}, fresh)
-        self._spent += perf_counter() - start
+        self._last = perf_counter() - start
+        self._spent += self._last
         return True
+
+
+def size_of(state: Any) -> int:
+    """Bytes of all tensors in nested dicts and lists."""
+    if isinstance(state, torch.Tensor):
+        return state.nbytes
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
+    return sum(map(size_of, parts))

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import importlib
 import math
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from torch import nn
@@ -14,6 +19,7 @@ from hmcbench.torchkit.architectures import refuse_unknown
 from hmcbench.torchkit.measure import count_multiply_adds
 
 CPU = torch.device("cpu")
+KNOCK_S = 5.0
 SMALL = 128
 """Inputs below this side are small: see :func:`strided_stem`."""
 LIGHT = 50_000_000
@@ -56,7 +62,8 @@ def timm_network(
     if config is not None and config.fixed_input_size:
         options["img_size"] = image_size
     try:
-        network = timm.create_model(architecture, pretrained=pretrained, **options)
+        with without_retries() if pretrained else nullcontext():
+            network = timm.create_model(architecture, pretrained=pretrained, **options)
     except Exception as error:
         if not pretrained:
             raise _misfit(architecture, image_size, error) from error
@@ -71,6 +78,34 @@ def timm_network(
     if stem_stride == "1" or (stem_stride == "auto" and image_size < SMALL):
         _widen(network, shape, math.inf if stem_stride == "1" else LIGHT)
     return network
+
+
+@contextmanager
+def without_retries() -> Iterator[None]:
+    """Where nobody can reach the hub of published weights, they are taken from the disk or missed at once.
+
+    The hub's own package would try again for a minute, in every cell.
+    """
+    hub: Any = importlib.import_module("huggingface_hub.constants")
+    before = hub.HF_HUB_OFFLINE
+    hub.HF_HUB_OFFLINE = before or not _reachable(hub.ENDPOINT)
+    try:
+        yield
+    finally:
+        hub.HF_HUB_OFFLINE = before
+
+
+def _reachable(address: str) -> bool:
+    """Whether something listens there; with a proxy nobody can tell, so yes."""
+    parts = urlsplit(address)
+    if getproxies() or not parts.hostname:
+        return True
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((parts.hostname, port), KNOCK_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _widen(network: nn.Module, shape: tuple[int, int, int, int], limit: float) -> None:
@@ -108,6 +143,8 @@ def _short(error: Exception) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
+    if type(cause).__name__ == "OfflineModeIsEnabled":
+        return "their host cannot be reached, and they are not on this disk"
     lines = str(cause).splitlines() or [""]
     return f"{type(cause).__name__}: {lines[0]}"[:160]
 

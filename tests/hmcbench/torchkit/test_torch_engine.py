@@ -114,10 +114,23 @@ def test_checkpoints_execute_nothing(tmp_path: Path) -> None:
 
 
 def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 10.0, 10.0, 11.0, 20.0, 100.0, 100.0, 101.0, 102.0])
-    monkeypatch.setattr(checkpoint, "perf_counter", lambda: next(clock))
+    now, took = 0.0, 3.0
+
+    def save(_state: Any, path: Path) -> None:
+        nonlocal now
+        now += took
+        path.touch()
+
+    monkeypatch.setattr(checkpoint, "perf_counter", lambda: now)
+    monkeypatch.setattr(torch, "save", save)
     checkpoints = Checkpoints(str(tmp_path), {})
-    assert [checkpoints.save({}) for _ in range(3)] == [True, False, True]
+    gigabyte = {"optimizer": {"state": [torch.zeros(10**9, dtype=torch.uint8, device="meta")]}}
+    saved = []
+    for second in range(1000):  # an epoch each
+        now += 1
+        if checkpoints.save(gigabyte):
+            saved.append(second)
+    assert saved == [99, 596, 893]  # one is reckoned with 1 s, took 3 s, and the next is reckoned with that
     assert not Checkpoints("", {}).save({})
 
 

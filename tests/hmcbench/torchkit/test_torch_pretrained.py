@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +74,23 @@ def test_weights_that_cannot_be_loaded_name_the_switch(monkeypatch: pytest.Monke
         "pretrained weights of resnet50 could not be loaded (ConnectionError: no route to the hub)."
         " --set hffnet-2d.pretrained=false turns them off."
     )
+
+
+def test_without_a_network_weights_are_missed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constants: Any = importlib.import_module("huggingface_hub.constants")
+    before = constants.HF_HUB_OFFLINE
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.upper(), raising=False)
+        with pytest.raises(BadInput, match=r"\(their host cannot be reached, and"):
+            timm_network("resnet10t", in_chans=3, image_size=64, pretrained=True)
+    assert before == constants.HF_HUB_OFFLINE
 
 
 def test_architectures_without_published_weights_say_so() -> None:
