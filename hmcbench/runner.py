@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import math
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from hmcbench.planned import save_info
 from hmcbench.sharing import Shared, Stamp, stamp, sweep_work
 
 Rerun = Literal["missing", "failed", "all"]
+PLAN_S = 10.0  # to wait for others that write down their plans; a plan is no reason to wait for longer
 Observer = Callable[[Event, "records.Record | None"], None]
 UNWRITABLE = {
     getattr(errno, name)
@@ -118,7 +120,7 @@ def execute(
     outcome = Outcome(folder.parent)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        save_info(plan, folder.parent)
+        _save_plan(plan, folder.parent)
         if todo:
             _run(todo, folder, made, before, outcome, observer, limit)
         standing = stamps(todo, folder)
@@ -128,6 +130,15 @@ def execute(
     if limit is not None:
         outcome.left_out = left
     return outcome
+
+
+def _save_plan(plan: Plan, folder: Path) -> None:
+    """Add the plan to those of the folder, one run at a time: each reads what the others have written."""
+    with Locks(folder / "locks") as locks:
+        until = time.monotonic() + PLAN_S
+        while not locks.claim("plan") and time.monotonic() < until:
+            time.sleep(0.02)
+        save_info(plan, folder)
 
 
 def _tidy(cells: Sequence[Cell], left: Sequence[Cell], folder: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hmcbench import planned as planned_module
 from hmcbench import runner
 from hmcbench.choices import Choices
 from hmcbench.leaderboard.files import boards_of
@@ -79,3 +82,22 @@ def test_a_damaged_file_is_written_anew(tmp_path: Path, damage: str) -> None:
     save_info(plan_of("prior"), tmp_path)
     assert json.loads((tmp_path / "suite.json").read_text())["cells"][0]["model"] == "prior"
     assert planned(tmp_path) == [("prior", 0)]
+
+
+def test_runs_that_start_together_write_all_their_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = planned_module.read_info
+
+    def slowly(folder: Path) -> Any:
+        found = read(folder)
+        time.sleep(0.1)  # long enough for all to read the same
+        return found
+
+    monkeypatch.setattr(planned_module, "read_info", slowly)
+    plans = [plan_of(model) for model in ("random", "prior", "oracle")]
+    with ThreadPoolExecutor(3) as pool:
+        for _ in pool.map(lambda plan: runner._save_plan(plan, tmp_path), plans):
+            pass
+    assert {model for model, _ in planned(tmp_path)} == {"random", "prior", "oracle"}
+    assert not list((tmp_path / "locks").iterdir())
