@@ -1,23 +1,17 @@
 """``hmcbench publish``: records and their leaderboard, copied to where they can be committed.
 
-What is published names no machine: absolute paths shrink to their last part, the host's name goes.
-Truth stays behind where it may not be redistributed; the intervals that need it are kept
-(:mod:`hmcbench.leaderboard.intervals`). Records that others published stay; only those with the same
-keys are replaced.
+What is published names no machine (:mod:`hmcbench.scrub`). Truth stays behind where it may not be
+redistributed; the intervals that need it are kept (:mod:`hmcbench.leaderboard.intervals`). Records that
+others published stay; only those with the same keys are replaced.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
-
-from tabulate import tabulate
+from pathlib import Path
 
 from hmcbench import pictures, records
 from hmcbench.cache import write_atomic
@@ -25,16 +19,15 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.leaderboard import to_markdown
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.files import boards_of, write_boards
-from hmcbench.leaderboard.text import markdown as esc
-from hmcbench.leaderboard.text import number
-from hmcbench.page import index_page, page_of
+from hmcbench.page import page_of
 from hmcbench.planned import read_info
 from hmcbench.predictions import Predictions
 from hmcbench.records import HISTORY, NPZ, SUITE, Record
+from hmcbench.results_index import PAGE, README, write_index
+from hmcbench.scrub import scrub
 from hmcbench.truth import Given
 from hmcbench.withheld import Truths, keep_intervals, truth_at_hand
 
-README, PAGE = "README.md", "index.html"
 TABLES = "tables"  # published tables run again (hmcbench reproduce): numbers, verdicts, figures
 
 
@@ -91,7 +84,7 @@ def publish(
     for name, folder in suites.items():
         some = [r for r in chosen if r.data["suite"]["name"] == name]
         written += _publish_suite(some, folder, figures, truths)
-    return [*written, *_write_index(target)]
+    return [*written, *write_index(target)]
 
 
 def _there(folders: Iterable[Path]) -> list[Record]:
@@ -120,7 +113,7 @@ def _again(runs: Path, target: Path, suite: str, figures: bool, given: Given | N
     written = []
     for folder in folders:
         written += [*keep_intervals(folder, truths), *_write_pages(folder, figures)]
-    return [*written, *_write_index(target)]
+    return [*written, *write_index(target)]
 
 
 def _publish_suite(found: Sequence[Record], folder: Path, figures: bool, truths: Truths) -> list[Path]:
@@ -185,118 +178,3 @@ def _publish_record(record: Record, there: Path) -> None:
     for other in there.glob(f"*--{ending}"):
         if other != done.path:
             shutil.rmtree(other)
-
-
-# --------------------------------------------------------------------------- index
-
-
-HEAD = ("suite", "data", "profile", "first by mean", "value", "models")
-
-
-def index_text(target: Path) -> str:
-    """``README.md`` of the target: one line per board of every suite published there."""
-    lines = [
-        [f"[{esc(line[0])}]({folder}/{README})", *map(esc, line[1:])] for folder, line in _index_lines(target)
-    ]
-    table = tabulate(lines, headers=HEAD, tablefmt="pipe", disable_numparse=True)
-    intro = "Written by `hmcbench publish`. The records lie beside each table."
-    return f"# Published results\n\n{intro}\n\n{table}\n"
-
-
-def index_html(target: Path) -> str:
-    """The same as a page that links to the suites' pages."""
-    lines = [[(line[0], f"{folder}/{PAGE}"), *line[1:]] for folder, line in _index_lines(target)]
-    return index_page("Published results", HEAD, lines)
-
-
-def _write_index(target: Path) -> list[Path]:
-    write_atomic(target / README, index_text(target))
-    write_atomic(target / PAGE, index_html(target))
-    return [target / README, target / PAGE]
-
-
-def _index_lines(target: Path) -> list[tuple[str, list[str]]]:
-    """(folder, cells as plain text) of every board."""
-    out = []
-    for path in sorted(target.glob("*/leaderboard.json")):
-        boards = json.loads(path.read_text(encoding="utf-8"))["boards"]
-        out += [(path.parent.name, _index_line(board)) for board in boards]
-    return out
-
-
-def _index_line(board: Mapping[str, Any]) -> list[str]:
-    first = next((row for row in board["rows"] if row["rank"] == 1), None)
-    style = next((c["style"] for c in board["columns"] if c["id"] == board["primary"]), "number")
-    value = number(first["cells"][board["primary"]]["mean"], style) if first else "-"
-    return [
-        f"{board['suite']} {board['version']}",
-        board.get("data", board["dataset"]) + (" (synthetic)" if board["synthetic"] else ""),
-        board["profile"],
-        first["model"] if first else "-",
-        f"{board['primary']} {value}",
-        str(len({row["model"] for row in board["rows"]})),
-    ]
-
-
-# --------------------------------------------------------------------------- no machine in what is published
-
-_START = r"(?:~?/|[A-Za-z]:[\\/]|\\\\)"
-_BEFORE = r"(?<![\w.)\]/\\])"  # what a path may not follow, or it is a part of something relative
-_URL = r"(?P<url>\b(?!file:)[a-z][a-z0-9+.-]*://(?!/)[^\s'\"<>]*)"
-_QUOTED = r"(?P<quote>['\"])(?P<inside>" + _START + r"[^'\"\n]*)(?P=quote)"
-_BARE = _BEFORE + r"(?P<bare>(?:file://|" + _START + r")[^\s'\",;:\]\)}|<>]+)"
-_PATHS = re.compile(f"{_URL}|{_QUOTED}|{_BARE}")
-_FREE_TEXT = ("message", "notes", "note", "log")
-
-
-def scrub(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A record (or any JSON object) without absolute paths and host names.
-
-    A path is replaced by its last part: ``/home/me/images`` by ``images``. Class ids such as
-    ``MP/SS/BCC``, relative paths and web addresses stay.
-    """
-    whole = sorted({v for v in _texts(data) if _is_path(v)}, key=len, reverse=True)
-    cleaned: dict[str, Any] = _scrubbed(dict(data), whole, socket.gethostname(), free=False)
-    return cleaned
-
-
-def _texts(value: Any) -> list[str]:
-    """All texts in it that are values, not prose."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, Mapping):
-        value = [item for key, item in value.items() if key not in _FREE_TEXT]
-    return [text for item in value for text in _texts(item)] if isinstance(value, (list, tuple)) else []
-
-
-def _is_path(text: str) -> bool:
-    """Whether the whole text is an absolute path (which may hold spaces)."""
-    return bool(re.match(_START + r"[^\s/]", text)) and "\n" not in text
-
-
-def _last(path: str) -> str:
-    kind = PureWindowsPath if "\\" in path or re.match(r"[A-Za-z]:", path) else PurePosixPath
-    return kind(path.rstrip("/\\")).name or "."
-
-
-def _scrubbed(value: Any, whole: Sequence[str], host: str, free: bool) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _scrubbed(v, whole, host, free or k in _FREE_TEXT) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_scrubbed(item, whole, host, free) for item in value]
-    if not isinstance(value, str):
-        return value
-    for path in whole:
-        value = re.sub(_BEFORE + re.escape(path) + r"(?!\w)", _last(path).replace("\\", r"\\"), value)
-    value = _PATHS.sub(_shorten, value)
-    if free and len(host) > 3 and host != "localhost":
-        value = re.sub(rf"(?<!\w){re.escape(host)}(?!\w)", "host", value)
-    return value
-
-
-def _shorten(match: re.Match[str]) -> str:
-    if match["url"]:
-        return match["url"]
-    if match["quote"]:
-        return match["quote"] + _last(match["inside"]) + match["quote"]
-    return _last(match["bare"].removeprefix("file://"))

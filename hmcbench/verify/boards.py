@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hmcbench import publish
 from hmcbench.leaderboard import to_csv, to_json, to_markdown
 from hmcbench.leaderboard.aggregate import build
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.page import page_of
 from hmcbench.planned import read_info
+from hmcbench.publish import suite_text
 from hmcbench.records import Record
+from hmcbench.results_index import PAGE, README
 from hmcbench.verify.findings import Finding, SuiteReport, flat
 from hmcbench.verify.pages import check_page, check_text
 from hmcbench.verify.tables import check_figures
@@ -46,15 +47,15 @@ def check_boards(folder: Path, records: Sequence[Record], kept: Intervals, repor
     if (folder / CSV_FILE).is_file():
         found = True
         _csv(folder / CSV_FILE, to_csv(boards), report)
-    pages = {publish.README: publish.suite_text(folder, boards, records), RUN_PAGE: to_markdown(boards)}
+    pages = {README: suite_text(folder, boards, records), RUN_PAGE: to_markdown(boards)}
     for name, made in pages.items():
         if (folder / name).is_file():
             found = True
             check_text(folder / name, made, report.findings)
     check_figures(folder, boards, records, report)
-    if (folder / publish.PAGE).is_file():
+    if (folder / PAGE).is_file():
         found = True
-        check_page(folder / publish.PAGE, page_of(boards, records), report.findings, report.notes)
+        check_page(folder / PAGE, page_of(boards, records), report.findings, report.notes)
     if not found:
         report.notes.append(f"{folder.name} holds no leaderboard, only records")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hmcbench import publish
+from hmcbench import results_index
 from hmcbench.errors import HmcbenchError
 from hmcbench.records import JSON, Record, read
 from hmcbench.registry import Registry, default_registry
@@ -73,10 +73,10 @@ def _read(folder: Path, suite: SuiteReport) -> list[Record]:
 def _index(root: Path, report: Report) -> None:
     """The index says what the boards say; they were compared with the records before."""
     try:
-        text, page = publish.index_text(root), publish.index_html(root)
+        text, page = results_index.index_text(root), results_index.index_html(root)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # a board that cannot be read has been reported
-    if (root / publish.README).is_file():
-        check_text(root / publish.README, text, report.findings)
-    if (root / publish.PAGE).is_file():
-        check_page(root / publish.PAGE, page, report.findings, [])
+    if (root / results_index.README).is_file():
+        check_text(root / results_index.README, text, report.findings)
+    if (root / results_index.PAGE).is_file():
+        check_page(root / results_index.PAGE, page, report.findings, [])

@@ -11,7 +11,7 @@ import pytest
 from hmcbench import records
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard import boards_of
-from hmcbench.publish import publish, scrub
+from hmcbench.publish import publish
 from hmcbench.records import JSON, NPZ, Record
 
 Fabricate = Callable[..., Record]
@@ -170,31 +170,6 @@ def test_no_machine_is_named(fabricate: Fabricate, runs: Path, results: Path) ->
     assert data["model"]["params"] == {"path": "steel", "weights": "w.pt"}
     if len(host) > 3 and host != "localhost":
         assert data["dataset"]["notes"] == ["read on host"]
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("MP/SS/BCC", "MP/SS/BCC"),
-        ("../data/x.png and ./y and a/b", "../data/x.png and ./y and a/b"),
-        ("https://example.org/a/b?c=/d", "https://example.org/a/b?c=/d"),
-        ("file:///home/me/x.csv:3: bad", "x.csv:3: bad"),
-        ("no '/home/me/two words/x.csv' here", "no 'x.csv' here"),
-        ("~/data/x.csv", "x.csv"),
-        ("path=/a/b/c,size=3", "path=c,size=3"),
-        ("D:/data/x and \\\\server\\share\\y", "x and y"),
-        ("file://server/home/x.csv", "x.csv"),
-        ("3 / 4 of 5 m/s", "3 / 4 of 5 m/s"),
-        ("/", "/"),
-    ],
-)
-def test_scrub(given: str, expected: str) -> None:
-    assert scrub({"message": [{"x": given}], "n": 1})["message"] == [{"x": expected}]
-
-
-def test_a_short_path_does_not_eat_class_names() -> None:
-    data = {"path": "/a", "classes": ["x/a", "/ab", "b /a c"]}
-    assert scrub(data) == {"path": "a", "classes": ["x/a", "ab", "b a c"]}
 
 
 def test_results_inside_the_runs_folder_are_not_published_again(fabricate: Fabricate, tmp_path: Path) -> None:
