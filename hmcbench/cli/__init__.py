@@ -107,10 +107,19 @@ def main(args: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        place = error.filename or ("" if full else _line_of(error))
+        where = f" ({place})" if place else ""
         hint = ". make room, then type the same command again." if full else ""
         fail(f"{error.strerror or error}{where}{hint}", 2)
+
+
+def _line_of(error: OSError) -> str:
+    """Where it was raised, for who has to report an error that names no file."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" if trace is not None else ""
 
 
 def _usage(error: click.ClickException) -> str:

@@ -191,3 +191,16 @@ def test_json_stays_json_whatever_a_library_prints_meanwhile(
     assert len(json.loads(ended.out)["records"]) == 1
     assert "a node died" in ended.err
     assert cli(*args, "--quiet").out == ""
+
+
+def test_an_error_of_the_system_without_a_file_says_where_it_was_raised(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_args: Any, **_options: Any) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(runner, "execute", refused)
+    ended = cli("run", "--suite", "smoke", "--quiet")
+    assert ended.status == 2
+    (line,) = ended.err.splitlines()
+    assert line.startswith("hmcbench: Invalid argument (") and "test_commands.py, line " in line
