@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import math
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -22,11 +21,11 @@ from typing import Any
 
 from hmcbench.errors import BadInput, Unavailable
 from hmcbench.executors.local import THREAD_VARIABLES, TICK_S, Event, Job, LocalExecutor
+from hmcbench.hosts import knock
 from hmcbench.plan import Cell
 
 TRIES = 4  # of a cell whose node dies
 REPORT_EVERY_S = 0.5
-KNOCK_S = 10.0  # to reach the head of a cluster
 CARRIED = ("HMCBENCH_PLUGINS",)
 
 
@@ -165,8 +164,10 @@ def connect() -> Any:
         ) from None
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS", "")
+        host, _, port = address.rpartition(":")
         try:
-            knock(address)
+            if host and port.isdigit() and "/" not in host:  # Ray would try for minutes, and then kill us
+                knock(host.strip("[]"), int(port))
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         except (OSError, ValueError, RuntimeError) as error:  # connections and times out are OSErrors
             text = " ".join(str(error).split())[:200]
@@ -176,13 +177,6 @@ def connect() -> Any:
                 "a token; without RAY_ADDRESS one starts here",
             ) from None
     return ray
-
-
-def knock(address: str) -> None:
-    """Raise OSError where nobody listens at HOST:PORT: Ray would try for minutes and then kill us."""
-    host, _, port = address.rpartition(":")
-    if host and port.isdigit() and "/" not in host:
-        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
 
 
 def run_on_node(

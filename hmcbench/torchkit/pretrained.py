@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -15,11 +14,11 @@ import torch
 from torch import nn
 
 from hmcbench.errors import BadInput
+from hmcbench.hosts import knock
 from hmcbench.torchkit.architectures import refuse_unknown
 from hmcbench.torchkit.measure import count_multiply_adds
 
 CPU = torch.device("cpu")
-KNOCK_S = 5.0
 SMALL = 128
 """Inputs below this side are small: see :func:`strided_stem`."""
 LIGHT = 50_000_000
@@ -102,7 +101,7 @@ def _reachable(address: str) -> bool:
         return True
     port = parts.port or (80 if parts.scheme == "http" else 443)
     try:
-        socket.create_connection((parts.hostname, port), KNOCK_S).close()
+        knock(parts.hostname, port)
     except OSError:
         return False
     return True
