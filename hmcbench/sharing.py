@@ -78,6 +78,7 @@ class Shared:
         while self._waiting:
             groups, self._waiting = self._waiting, []
             for cells in groups:
+                self._look_again()
                 if self._budget is not None and not self._budget.fits(cells):
                     continue  # a cheaper one may fit
                 jobs = self._claim(cells)
@@ -88,6 +89,11 @@ class Shared:
                 yield []
                 if time.monotonic() >= until:
                     break
+
+    def _look_again(self) -> None:
+        """Report what other runs have finished of the cells that were put back, as soon as there is time."""
+        left = ([cell for cell in cells if not self._done(cell)] for cells in self._waiting)
+        self._waiting = [cells for cells in left if cells]
 
     def _claim(self, cells: Sequence[Cell]) -> list[Job]:
         """Jobs for those cells that are ours now; the folders of a cell are made when its turn comes."""

@@ -89,7 +89,8 @@ def feed(left: TimeLeft, event: Event, record: Record | None) -> None:
     if event.kind == "started":
         left.started(cell)
     elif event.kind == "elsewhere":
-        left.ended(cell, 0.0, ok=False)
+        timing = (record.data.get("timing") or {}) if record is not None else {}
+        left.elsewhere(cell, float(timing.get("total_s") or 0.0))
     elif record is not None:
         left.ended(cell, event.seconds, record.ok)
     elif "phase" in event.message:

@@ -26,7 +26,8 @@ class TimeLeft:
     A waiting cell is taken to cost what its model cost before on the same data. A model that was
     not seen yet costs its epochs (one, where it has none) at the rate of its kind: networks by
     networks, others by others, or whatever there is. What a cell spends before it trains (features,
-    which are kept) is not counted for others.
+    which are kept) is not counted for others. Other runs on the same folder are taken to go on doing
+    the share of the work that they have done since this one began.
 
     Args:
         cells: what is to be run.
@@ -49,6 +50,7 @@ class TimeLeft:
         self._fitting: dict[str, float] = {}
         self._total: dict[str, float] = {}  # by progress: seconds of the whole cell
         self._ended: list[_Seen] = []
+        self._own = self._others = 0.0  # seconds of cells that ended, here and in other runs
         self._earlier = dict(took or {})
 
     def started(self, cell: Cell) -> None:
@@ -70,8 +72,14 @@ class TimeLeft:
         """A cell that failed says nothing about how long others take."""
         self._waiting.pop(cell.key, None)
         self._running.pop(cell.key, None)
+        self._own += seconds
         if ok:
             self._ended.append(_Seen(cell, seconds, seconds - self._before(cell)))
+
+    def elsewhere(self, cell: Cell, seconds: float) -> None:
+        """Another run has done it, in so many seconds."""
+        self._waiting.pop(cell.key, None)
+        self._others += seconds
 
     def _before(self, cell: Cell) -> float:
         """Seconds between the start of a cell and its training."""
@@ -88,7 +96,8 @@ class TimeLeft:
         for key, cell in self._running.items():
             whole = self._total.get(key) or expected.of(cell)
             rest += max(whole - (now - self._started[key]), 0.0)
-        rest += sum(map(expected.of, self._waiting.values()))
+        share = self._own / (self._own + self._others) if self._own else 1.0
+        rest += share * sum(map(expected.of, self._waiting.values()))
         return (
             None
             if math.isnan(rest)

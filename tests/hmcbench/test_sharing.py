@@ -201,6 +201,22 @@ def test_a_record_that_another_run_made_meanwhile_is_reported_and_not_made_again
     assert told == [plan.cells[1].key]
 
 
+def test_what_another_run_has_finished_is_reported_before_the_next_cell_starts(
+    tmp_path: Path, plan: Plan
+) -> None:
+    done = runner.execute(plan, tmp_path / "other", device="cpu").done
+    folder, told = tmp_path / "shared" / "records", list[str]()
+    folder.mkdir(parents=True)
+    with Locks(tmp_path / "locks") as mine, Locks(tmp_path / "locks") as other:
+        assert other.claim(plan.cells[0].key)
+        jobs = shared(plan, folder, mine, told).jobs()
+        assert next_job(jobs).cell == plan.cells[1] and not told
+        records.commit(records.begin(folder, plan.cells[0].key), folder, dict(done[0].data))
+        assert next_job(jobs).cell == plan.cells[2]
+        assert told == [plan.cells[0].key]
+        assert next(jobs, None) is None
+
+
 def test_what_a_run_that_was_taken_for_dead_has_made_is_dropped(tmp_path: Path, plan: Plan) -> None:
     folder = tmp_path / "shared" / "records"
     folder.mkdir(parents=True)

@@ -122,3 +122,15 @@ def test_a_real_run_replayed_is_known_within_a_factor_of_two() -> None:
     assert len(seen) > 30
     for true, said in seen:
         assert true / 2 <= said <= true * 2 or abs(said - true) < 0.1 * whole, (true, said)
+
+
+def test_other_runs_on_the_folder_do_their_share() -> None:
+    clock, cells = Clock(), [cell("a", seed=s) for s in range(12)]
+    left = TimeLeft(cells, clock=clock)
+    list(run(left, clock, cells[0], 0, 10))
+    assert left.seconds() == pytest.approx(110)
+    left.elsewhere(cells[1], 10.0)
+    assert left.seconds() == pytest.approx(50)  # ten cells, half of them ours
+    left.elsewhere(cells[2], 10.0)
+    list(run(left, clock, cells[3], 0, 10))
+    assert left.seconds() == pytest.approx(40)
