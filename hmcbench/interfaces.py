@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # numpy costs more than all of the command line
 Value = bool | int | float | str | None
 PROFILES = ("quick", "standard", "paper")
 
-
 # --------------------------------------------------------------------------- specs
 # Not frozen and without == or repr: every method that dataclass writes costs a third of a
 # millisecond at start-up, and every command pays for it. Treat them as constants all the same.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -105,6 +106,25 @@ def tiny_dataset(
     digest.update("\n".join(ids).encode() + table.tobytes() + np.ascontiguousarray(targets).tobytes())
     fields = {"views": {"table": table}, "fingerprint": digest.hexdigest(), "synthetic": True, **changes}
     return Dataset(ids=ids, targets=targets, task=task, **fields)
+
+
+def tiny_suite(name: str, models: Sequence[str], **profile: float) -> str:
+    """The text of a suite: these models on the toy plugin's tree (7 classes), 30 % of 200 samples held out.
+
+    Args:
+        name: of the suite.
+        models: references, such as ``forest`` or ``mine[depth=3]``.
+        profile: further keys of its quick profile, such as ``time_limit`` (seconds).
+    """
+    settings = {"threads": 1, "time_limit": 60} | profile
+    return "\n".join(
+        [
+            f'[suite]\nname = "{name}"\nversion = 1\ndatasets = ["toy-tree"]\nprimary = "hf1_samples"',
+            '[protocol]\nkind = "holdout"\ntest = 0.3',
+            f"[profiles.quick]\nmodels = {json.dumps(list(models))}",
+            *(f"{key} = {value}" for key, value in settings.items()),
+        ]
+    )
 
 
 def _uniform(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:

@@ -20,25 +20,17 @@ from hmcbench.choices import Choices
 from hmcbench.plan import Plan, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
-from hmcbench.testing import installed_plugin
+from hmcbench.testing import installed_plugin, tiny_suite
 
 PLUGIN = """
 import os, time
-from hmcbench import DatasetSpec, ModelSpec, Param, Scores, hookimpl
-
-@hookimpl
-def hmcbench_datasets():
-    return [DatasetSpec(name="tiny", version="1", summary="", factory="jointly:dataset", views=("table",))]
+from hmcbench import ModelSpec, Param, Scores, hookimpl
 
 @hookimpl
 def hmcbench_models():
     one = dict(version="1", summary="", views=("table",), factory="jointly:Drawn",
                params={"fault": Param(""), "pause": Param(0.0)})
     return [ModelSpec(name="joint", fit_many="jointly:fit_many", **one), ModelSpec(name="single", **one)]
-
-def dataset():
-    from hmcbench.testing import tiny_dataset
-    return tiny_dataset(60, "tree")
 
 def fit_many(fits):
     faults = {f.model.fault for f in fits}
@@ -77,21 +69,6 @@ class Drawn:
         return {"process": os.getpid()}
 """
 
-SUITE = """
-[suite]
-name = "together"
-version = 1
-datasets = ["tiny"]
-primary = "hf1_samples"
-[protocol]
-kind = "holdout"
-test = 0.3
-[profiles.quick]
-models = [{models}]
-threads = 1
-seeds = 4
-time_limit = {limit}
-"""
 
 COMMAND = """
 import sys
@@ -115,7 +92,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def text(*models: str, limit: float = 60) -> str:
-    return SUITE.format(models=", ".join(f'"{m}"' for m in models), limit=limit)
+    return tiny_suite("together", models, seeds=4, time_limit=limit)
 
 
 def plan_of(*models: str, limit: float = 60, **choices: Any) -> Plan:

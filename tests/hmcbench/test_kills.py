@@ -24,7 +24,7 @@ import pytest
 
 from hmcbench import records
 from hmcbench.sharing import Stamp, stamp
-from hmcbench.testing import installed_plugin
+from hmcbench.testing import installed_plugin, tiny_suite
 from hmcbench.verify import verify_results
 
 pytestmark = [
@@ -41,19 +41,11 @@ ORPHANS_S = 15.0  # a process that its killed runner has left is gone long befor
 MARK = "HMCBENCH_KILL_TEST"  # in the environment of a run and of all its processes
 
 PLUGIN = """
-from hmcbench import DatasetSpec, ModelSpec, hookimpl
-
-@hookimpl
-def hmcbench_datasets():
-    return [DatasetSpec(name="tiny", version="1", summary="", factory="mortal:dataset", views=("table",))]
+from hmcbench import ModelSpec, hookimpl
 
 @hookimpl
 def hmcbench_models():
     return [ModelSpec(name="mortal", factory="mortal:Mortal", version="1", summary="", views=("table",))]
-
-def dataset():
-    from hmcbench.testing import tiny_dataset
-    return tiny_dataset(60, "tree")
 
 class Mortal:
     def fit(self, train, valid, run):
@@ -66,20 +58,6 @@ class Mortal:
         import numpy as np
         from hmcbench import Scores
         return Scores(np.random.default_rng(self.seed).random((len(inputs), 7)))
-"""
-SUITE = """
-[suite]
-name = "mortal"
-version = 1
-datasets = ["tiny"]
-primary = "hf1_samples"
-[protocol]
-kind = "holdout"
-test = 0.3
-[profiles.quick]
-models = ["mortal"]
-threads = 1
-time_limit = 60
 """
 
 TEMPLATE = f"""
@@ -310,7 +288,7 @@ class Killing:
 
 def test_85_random_kills_lose_no_record_make_none_twice_and_tear_none(tmp_path: Path) -> None:
     suite = tmp_path / "mortal.toml"
-    suite.write_text(SUITE)
+    suite.write_text(tiny_suite("mortal", ["mortal"]))
     with Template() as template:
         killing = Killing(suite, template, random.Random(85))
         try:

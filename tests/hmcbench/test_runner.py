@@ -24,15 +24,10 @@ from hmcbench.errors import BadInput
 from hmcbench.plan import Plan, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.suites import parse_suite
-from hmcbench.testing import installed_plugin
+from hmcbench.testing import installed_plugin, tiny_suite
 
 PLUGIN = """
-from hmcbench import DatasetSpec, ModelSpec, Param, SuiteSpec, hookimpl
-
-@hookimpl
-def hmcbench_datasets():
-    return [DatasetSpec(name="tiny", version="1", summary="tiny", factory="faulty:dataset", views=("table",),
-                        params={"samples": Param(60)})]
+from hmcbench import ModelSpec, Param, hookimpl
 
 @hookimpl
 def hmcbench_models():
@@ -44,10 +39,6 @@ def hmcbench_models():
         ModelSpec(name="needs-library", factory="faulty:Good", version="1", summary="",
                   requires=("no_such_library",)),
     ]
-
-def dataset(samples):
-    from hmcbench.testing import tiny_dataset
-    return tiny_dataset(samples, "tree")
 
 class Good:
     def __init__(self, pause=0.0): self.pause = pause
@@ -122,22 +113,6 @@ class Silent(Good):
         return None
 """
 
-SUITE = """
-[suite]
-name = "faults"
-version = 1
-datasets = ["tiny"]
-primary = "hf1_samples"
-[protocol]
-kind = "holdout"
-test = 0.3
-[profiles.quick]
-models = [{models}]
-threads = 1
-time_limit = {limit}
-memory_mb = 600
-"""
-
 
 @pytest.fixture(scope="module", autouse=True)
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -146,7 +121,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def plan_of(*models: str, limit: float = 60, **choices: Any) -> Plan:
-    text = SUITE.format(models=", ".join(f'"{m}"' for m in models), limit=limit)
+    text = tiny_suite("faults", models, time_limit=limit, memory_mb=600)
     return make_plan(parse_suite(text, "faults.toml"), default_registry(), Choices(**choices))
 
 
@@ -242,7 +217,7 @@ def test_keys_know_what_changes_results_and_nothing_else() -> None:
     assert plan_of("raises", "good").cells[1].key == key
     assert plan_of("good", limit=17).cells[0].key == key
     assert plan_of("good", settings={"good.pause": "0.5"}).cells[0].key != key
-    assert plan_of("good", settings={"tiny.samples": "70"}).cells[0].key != key
+    assert plan_of("good", settings={"toy-tree.samples": "70"}).cells[0].key != key
 
 
 @pytest.mark.alone
@@ -292,7 +267,7 @@ if __name__ == "__main__":
 def start(tmp_path: Path) -> subprocess.Popen[str]:
     script, suite = tmp_path / "go.py", tmp_path / "faults.toml"
     script.write_text(COMMAND)
-    suite.write_text(SUITE.format(models='"good[pause=0.08]"', limit=60))
+    suite.write_text(tiny_suite("faults", ["good[pause=0.08]"], memory_mb=600))
     return subprocess.Popen(
         [sys.executable, str(script), str(suite), str(tmp_path / "runs")], stdout=subprocess.PIPE, text=True
     )

@@ -22,15 +22,10 @@ from hmcbench.plan import Plan, make_plan
 from hmcbench.registry import default_registry
 from hmcbench.sharing import Shared
 from hmcbench.suites import parse_suite
-from hmcbench.testing import installed_plugin
+from hmcbench.testing import installed_plugin, tiny_suite
 
 PLUGIN = """
-from hmcbench import DatasetSpec, ModelSpec, Param, SuiteSpec, hookimpl
-
-@hookimpl
-def hmcbench_datasets():
-    return [DatasetSpec(name="tiny", version="1", summary="tiny", factory="shared_work:dataset",
-                        views=("table",))]
+from hmcbench import ModelSpec, Param, hookimpl
 
 @hookimpl
 def hmcbench_models():
@@ -38,10 +33,6 @@ def hmcbench_models():
                       views=("table",), params={"log": Param(""), "pause": Param(0.05)}),
             ModelSpec(name="disk-full", factory="shared_work:Full", version="1", summary="",
                       views=("table",))]
-
-def dataset():
-    from hmcbench.testing import tiny_dataset
-    return tiny_dataset(60, "tree")
 
 class Counted:
     def __init__(self, log, pause): self.log, self.pause = log, pause
@@ -58,20 +49,6 @@ class Full(Counted):
     def __init__(self): pass
     def fit(self, train, valid, run):
         raise OSError(28, "No space left on device")
-"""
-SUITE = """
-[suite]
-name = "shared"
-version = 1
-datasets = ["tiny"]
-primary = "hf1_samples"
-[protocol]
-kind = "holdout"
-test = 0.3
-[profiles.quick]
-models = ["{model}"]
-threads = 1
-time_limit = 60
 """
 COMMAND = """
 import sys
@@ -96,7 +73,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def plan_of(model: str, seeds: int = 1) -> Plan:
-    text = SUITE.format(model=model)
+    text = tiny_suite("shared", [model])
     return make_plan(parse_suite(text, "s.toml"), default_registry(), Choices(seeds=seeds))
 
 
@@ -108,7 +85,7 @@ def plan(tmp_path: Path) -> Plan:
 def test_two_runs_share_the_work_and_nothing_runs_twice(tmp_path: Path) -> None:
     log, script, suite = tmp_path / "log", tmp_path / "go.py", tmp_path / "s.toml"
     script.write_text(COMMAND)
-    suite.write_text(SUITE.format(model=f"counted[log={log}]"))
+    suite.write_text(tiny_suite("shared", [f"counted[log={log}]"]))
 
     def both(rerun: str) -> list[int]:
         command = [sys.executable, str(script), str(suite), str(tmp_path / "runs"), rerun]

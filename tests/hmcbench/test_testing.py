@@ -13,6 +13,7 @@ import pytest
 from hmcbench import hookimpl
 from hmcbench.interfaces import Inputs, Labelled, ModelSpec, Run, Scores
 from hmcbench.registry import default_registry
+from hmcbench.suites import parse_suite
 from hmcbench.testing import (
     Kind,
     assert_batch_independent,
@@ -24,6 +25,7 @@ from hmcbench.testing import (
     temporary_plugin,
     tiny_dataset,
     tiny_hierarchy,
+    tiny_suite,
 )
 
 KINDS: tuple[Kind, ...] = ("tree", "ragged", "multiple", "dag")
@@ -101,3 +103,12 @@ def test_shared_data_is_skipped_with_its_place(tmp_path: Path, monkeypatch: pyte
     assert shared_data("here") == tmp_path / "here"
     with pytest.raises(pytest.skip.Exception, match="elsewhere is not at"):
         shared_data("elsewhere")
+
+
+def test_the_tiny_suite_says_what_it_was_told() -> None:
+    suite = parse_suite(
+        tiny_suite("mine", ["forest", "knn[neighbours=3]"], time_limit=7, seeds=2), "mine.toml"
+    )
+    assert (suite.name, [str(d) for d in suite.datasets]) == ("mine", ["toy-tree"])
+    profile = suite.profiles["quick"]
+    assert (profile.time_limit, profile.seeds, profile.threads) == (7, 2, 1)

@@ -11,38 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hmcbench.testing import installed_plugin
+from hmcbench.testing import installed_plugin, tiny_suite
 
 SOON_S = 10.0  # they are gone in a fraction of a second; a loaded machine may take its time
 PLUGIN = """
-from hmcbench import DatasetSpec, ModelSpec, Param, hookimpl
-
-@hookimpl
-def hmcbench_datasets():
-    return [DatasetSpec(name="tiny", version="1", summary="", factory="stubborn:dataset", views=("table",))]
+from hmcbench import ModelSpec, Param, hookimpl
 
 @hookimpl
 def hmcbench_models():
     return [ModelSpec(name="stubborn", factory="stubborn:Stubborn", version="1", summary="",
                       views=("table",), params={"log": Param("")})]
-
-def dataset():
-    from hmcbench.testing import tiny_dataset
-    return tiny_dataset(60, "tree")
-"""
-SUITE = """
-[suite]
-name = "stubborn"
-version = 1
-datasets = ["tiny"]
-primary = "hf1_samples"
-[protocol]
-kind = "holdout"
-test = 0.3
-[profiles.quick]
-models = ["stubborn[log={log}]"]
-threads = 1
-time_limit = 600
 """
 Left = Callable[[Iterable[int], float], list[int]]
 COMMAND = "from hmcbench.cli import main; main()"
@@ -59,7 +37,7 @@ def test_a_killed_runner_leaves_no_process_even_where_a_model_holds_the_interpre
     tmp_path: Path, left: Left
 ) -> None:
     log, suite = tmp_path / "pids", tmp_path / "stubborn.toml"
-    suite.write_text(SUITE.format(log=log))
+    suite.write_text(tiny_suite("stubborn", [f"stubborn[log={log}]"], time_limit=600))
     options = ["run", "--suite", str(suite), "--out", str(tmp_path / "runs"), "--device", "cpu", "--quiet"]
     runner = subprocess.Popen([sys.executable, "-c", COMMAND, *options])
     until = time.monotonic() + 60

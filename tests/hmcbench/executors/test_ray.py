@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +19,20 @@ import pytest
 from hmcbench import records
 from hmcbench.errors import BadInput
 from hmcbench.executors.ray import connect
-from hmcbench.testing import installed_plugin
+from hmcbench.testing import installed_plugin, tiny_suite
 
 pytest.importorskip("ray", reason="needs the extra ray")
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 CELLS = 40
 PLUGIN = """
-from hmcbench import DatasetSpec, ModelSpec, Param, hookimpl
-
-@hookimpl
-def hmcbench_datasets():
-    return [DatasetSpec(name="tiny", version="1", summary="tiny", factory="on_ray:dataset", views=("table",))]
+from hmcbench import ModelSpec, Param, hookimpl
 
 @hookimpl
 def hmcbench_models():
     one = dict(version="1", summary="", views=("table",))
     return [ModelSpec(name=n, factory=f"on_ray:{n.title()}", **one) for n in ("good", "crash", "raises")] + [
         ModelSpec(name="stubborn", factory="on_ray:Stubborn", params={"log": Param("")}, **one)]
-
-def dataset():
-    from hmcbench.testing import tiny_dataset
-    return tiny_dataset(60, "tree")
 
 class Good:
     def fit(self, train, valid, run):
@@ -62,20 +54,6 @@ class Raises(Good):
     def fit(self, train, valid, run):
         raise RuntimeError("no such luck")
 """
-SUITE = """
-[suite]
-name = "on-ray"
-version = 1
-datasets = ["tiny"]
-primary = "hf1_samples"
-[protocol]
-kind = "holdout"
-test = 0.3
-[profiles.quick]
-models = [{models}]
-threads = 1
-time_limit = 60
-"""
 COMMAND = "from hmcbench.cli import main; main()"
 
 
@@ -95,9 +73,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, stubborn: str) -> Iterator
         made.shutdown()
 
 
-def start(out: Path, models: str = '"good"', seeds: int = CELLS) -> subprocess.Popen[str]:
+def start(out: Path, models: Sequence[str] = ("good",), seeds: int = CELLS) -> subprocess.Popen[str]:
     suite = out / "on-ray.toml"
-    suite.write_text(SUITE.format(models=models))
+    suite.write_text(tiny_suite("on-ray", models))
     options = ["--suite", str(suite), "--out", str(out), "--seeds", str(seeds), "--executor", "ray", "--json"]
     command = [sys.executable, "-c", COMMAND, "run", *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -144,7 +122,7 @@ def test_drivers_and_nodes_are_killed_and_no_record_is_lost_made_twice_or_torn(
 def test_records_are_as_those_of_this_machine_and_failures_have_their_cause(
     cluster: Any, tmp_path: Path
 ) -> None:
-    driver = start(tmp_path, '"good", "crash", "raises"', 1)
+    driver = start(tmp_path, ["good", "crash", "raises"], 1)
     out, _ = driver.communicate(timeout=120)
     assert len(json.loads(out)["records"]) == 3
     found = {r.data["model"]["label"]: r for r in records.read_all(tmp_path)}
@@ -162,7 +140,7 @@ def test_a_driver_that_is_killed_leaves_no_process_on_the_nodes(
     cluster: Any, tmp_path: Path, left: Callable[[Iterable[int], float], list[int]]
 ) -> None:
     log = tmp_path / "pids"
-    driver = start(tmp_path, f'"stubborn[log={log}]"', 1)
+    driver = start(tmp_path, [f"stubborn[log={log}]"], 1)
     until = time.monotonic() + 120
     while not log.exists():
         assert driver.poll() is None, "it ended"
