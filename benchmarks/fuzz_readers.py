@@ -26,10 +26,10 @@ from PIL import Image
 
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.leaderboard.intervals import Intervals
-from hmcbench.leaderboard.keeping import to_text
-from hmcbench.predictions import Predictions
-from hmcbench.records import read
-from hmcbench.testing import tiny_dataset
+from hmcbench.publish.keeping import to_text
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import read
+from hmcbench.testing.helpers import tiny_dataset
 
 SPICE = [
     *(b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b'"', b"'", b",", b";", b"\n", b"\r", b"="),
@@ -181,10 +181,10 @@ def readers() -> list[Reader]:
     from hmcbench_sem.listing import read_listing
 
     from hmcbench.leaderboard.files import read_info
-    from hmcbench.registry import default_registry
+    from hmcbench.metrics.csv_files import score_files
+    from hmcbench.plan.suite import load_suite, parse_suite
+    from hmcbench.registry.registry import default_registry
     from hmcbench.reproduce.tables import parse_table
-    from hmcbench.scoring import score_files
-    from hmcbench.suites import load_suite, parse_suite
 
     root = Path(__file__).resolve().parents[1]
     found_tables = sorted(root.glob("plugins/**/tables/*.toml"))

@@ -14,7 +14,8 @@ from hmcbench_hff.model import build_over_cnn
 from hmcbench_timm.network import build
 from torch import nn
 
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.data.views import Rows
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Run, Task
 from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.data import Normaliser, Pixels
@@ -22,7 +23,6 @@ from hmcbench.torchkit.engine import Samples, Trainer
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds
 from hmcbench.torchkit.numerics import precision
-from hmcbench.views import Rows
 
 STEPS, THREADS = 10, 2
 TASK = Task(hierarchy=Hierarchy.from_paths([("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")]))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from rates import Rate, hffnet2d, rate, timm_network
 
-from hmcbench.resources import cuda_devices
+from hmcbench.execute.resources import cuda_devices
 
 GPU = pytest.mark.skipif(not cuda_devices(), reason="no CUDA device is visible")
 RESNET50_ON_H200 = 2500.0  # images per second asked for; the best published rates are about 3,000

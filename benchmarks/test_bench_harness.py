@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from hmcbench.testing import installed_plugin
+from hmcbench.testing.helpers import installed_plugin
 
 PAIRS = int(os.environ.get("HMCBENCH_PAIRS", "0"))  # more of them say more, and take longer
 ALLOWED = 1.3
@@ -40,7 +40,7 @@ class Paired:
         self.log, self.pairs, self.params = log, pairs, params
 
     def fit(self, train, valid, run):
-        from hmcbench.cell import seed_everything
+        from hmcbench.execute.cell import seed_everything
         from hmcbench.interfaces import Run
         from hmcbench_timm.network import create
 
@@ -74,11 +74,11 @@ import importlib, sys, time
 import hmcbench_timm.network
 from hmcbench import featurize
 from hmcbench.interfaces import Run
-from hmcbench.cell import seed_everything
-from hmcbench.sides import side
-from hmcbench.registry import create, default_registry, parse_reference
-from hmcbench.splits import make_split
-from hmcbench.suites import Protocol
+from hmcbench.execute.cell import seed_everything
+from hmcbench.data.sides import side
+from hmcbench.registry.registry import create, default_registry, parse_reference
+from hmcbench.data.splits import make_split
+from hmcbench.plan.suite import Protocol
 from threadpoolctl import threadpool_limits
 
 registry = default_registry()

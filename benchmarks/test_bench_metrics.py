@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench.evaluation import Evaluation
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.metrics import sets
+from hmcbench.metrics.evaluation import Evaluation
 
 SAMPLES = 20_000
 OURS = {

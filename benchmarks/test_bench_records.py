@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from hmcbench import records
+from hmcbench.records import record as records
 
 MANY, ROUNDS = 10_000, 5
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hmcbench.leaderboard import boards_of, to_block, with_columns
-from hmcbench.leaderboard.block import replaced
+from hmcbench.leaderboard.files import boards_of
+from hmcbench.leaderboard.render.block import replaced, to_block, with_columns
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

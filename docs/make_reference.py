@@ -11,9 +11,11 @@ from pathlib import Path
 
 import click
 
-from hmcbench import checks, hookspecs, interfaces, testing
+from hmcbench import hookspecs, interfaces
 from hmcbench.cli import COMMANDS, cli
-from hmcbench.registry import default_registry, load_object
+from hmcbench.registry.registry import default_registry, load_object
+from hmcbench.testing import checks
+from hmcbench.testing import helpers as testing
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- made by docs/make_reference.py; edit the code instead -->\n\n"

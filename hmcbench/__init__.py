@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names, for type checkers
+    from hmcbench.data.views import Rows as Rows
     from hmcbench.errors import BadInput as BadInput
     from hmcbench.errors import DataProblems as DataProblems
     from hmcbench.errors import Problem as Problem
-    from hmcbench.evaluation import Evaluation as Evaluation
-    from hmcbench.hierarchy import Hierarchy as Hierarchy
+    from hmcbench.hierarchy.hierarchy import Hierarchy as Hierarchy
     from hmcbench.hookspecs import hookimpl as hookimpl
     from hmcbench.interfaces import DataReport as DataReport
     from hmcbench.interfaces import Dataset as Dataset
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.interfaces import SuiteSpec as SuiteSpec
     from hmcbench.interfaces import Task as Task
     from hmcbench.metrics import SampleMetric as SampleMetric
-    from hmcbench.views import Rows as Rows
+    from hmcbench.metrics.evaluation import Evaluation as Evaluation
 
 _WHERE = {
     "hookimpl": "hmcbench.hookspecs",
@@ -54,10 +54,10 @@ _WHERE = {
     "BadInput": "hmcbench.errors",
     "DataProblems": "hmcbench.errors",
     "Problem": "hmcbench.errors",
-    "Hierarchy": "hmcbench.hierarchy",
-    "Rows": "hmcbench.views",
+    "Hierarchy": "hmcbench.hierarchy.hierarchy",
+    "Rows": "hmcbench.data.views",
     "SampleMetric": "hmcbench.metrics",
-    "Evaluation": "hmcbench.evaluation",
+    "Evaluation": "hmcbench.metrics.evaluation",
 }
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604 (names are lazy)
 

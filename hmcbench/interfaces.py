@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:  # numpy costs more than all of the command line
     import numpy as np
 
-    from hmcbench.hierarchy import Hierarchy
+    from hmcbench.hierarchy.hierarchy import Hierarchy
 
 Value = bool | int | float | str | None
 PROFILES = ("quick", "standard", "paper")
@@ -288,7 +288,7 @@ class DataReport:
 class Inputs:
     """What a model sees at predict time: ids and views, never targets.
 
-    ``views[name]`` is a :class:`hmcbench.views.Rows`: index it with an int, a slice or an index
+    ``views[name]`` is a :class:`hmcbench.data.views.Rows`: index it with an int, a slice or an index
     array; ``numpy.asarray(rows)`` reads all of it. The key is the view's name without parameters.
     """
 
@@ -390,7 +390,7 @@ class Featurizer(Protocol):
 
 
 class Metric(Protocol):
-    """What a metric's factory names; it is given a :class:`hmcbench.evaluation.Evaluation`.
+    """What a metric's factory names; it is given a :class:`hmcbench.metrics.evaluation.Evaluation`.
 
     A metric that is a function of sums over samples should be a
     :class:`hmcbench.metrics.SampleMetric`: it then gets bootstrap intervals for nothing.

@@ -1,4 +1,4 @@
-"""What all tests share. Helpers that plugins may use too are in :mod:`hmcbench.testing`."""
+"""What all tests share. Helpers that plugins may use too are in :mod:`hmcbench.testing.helpers`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 from hmcbench.cli import main
-from hmcbench.testing import SHARED, shared_data
+from hmcbench.testing.helpers import SHARED, shared_data
 
 # the same examples every time, and no clock: a test fails for what it tests, not for a slow machine
 hypothesis.settings.register_profile("hmcbench", deadline=None, derandomize=True, database=None)

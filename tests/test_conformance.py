@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from hmcbench import checks
-from hmcbench.registry import KINDS, default_registry, missing
+from hmcbench.registry.registry import KINDS, default_registry, missing
+from hmcbench.testing import checks
 
 SMALL = {
     "hffvt": "hffvt[epochs=1,image_size=32,dim=16,depth=1,heads=2]",

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench import checks
-from hmcbench.checks.base import Outcome, Subject, conclude
 from hmcbench.interfaces import Labelled
-from hmcbench.registry import default_registry, missing
+from hmcbench.registry.registry import default_registry, missing
+from hmcbench.testing import checks
+from hmcbench.testing.checks.base import Outcome, Subject, conclude
 
 DATA = [c for c in checks.CHECKS["models"] if c.name.startswith(("scores, ", "no leak", "no peeking"))]
 SMALL = {  # parameters that make a model fast, and nothing else

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench.resources import cuda_devices
+from hmcbench.execute.resources import cuda_devices
 
 pytestmark = [
     pytest.mark.gpu,

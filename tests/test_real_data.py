@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench.predictions import Predictions
+from hmcbench.records.predictions import Predictions
 
 SUITE = """
 [suite]

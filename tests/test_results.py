@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench.records import read_all
+from hmcbench.records.record import read_all
 
 RESULTS = Path(__file__).parents[1] / "results"
 FOLDER = RESULTS / "sem-failure" / "records"

@@ -26,7 +26,7 @@ time_limit = 900
 COMMAND = """
 import json, sys
 from hmcbench.cli import main
-from hmcbench.resources import MemoryWatch
+from hmcbench.execute.resources import MemoryWatch
 watch = MemoryWatch()
 try:
     main(sys.argv[1:])
@@ -81,10 +81,10 @@ import numpy as np
 import torch
 from torch import nn
 from hmcbench.interfaces import Labelled, Run, Task
-from hmcbench.resources import MemoryWatch
-from hmcbench.testing import tiny_hierarchy
+from hmcbench.execute.resources import MemoryWatch
+from hmcbench.testing.helpers import tiny_hierarchy
 from hmcbench.torchkit import Recipe, TorchModel, make_head
-from hmcbench.views import Rows
+from hmcbench.data.views import Rows
 
 N, STEPS = 50_000, 40
 

@@ -11,7 +11,7 @@ import click
 
 from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook, pairs
 from hmcbench.errors import BadInput, unknown
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
     from hmcbench.leaderboard.board import Board
@@ -41,18 +41,20 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
 
 def render(boards: Sequence[Board], kind: str, folders: Sequence[Path] = ()) -> str:
     """Markdown, CSV, JSON, LaTeX or HTML text; HTML shows the cells of the suites' ``folders`` too."""
-    from hmcbench import leaderboard
+    from hmcbench.leaderboard.render.csv_json import to_csv, to_json
+    from hmcbench.leaderboard.render.latex import to_latex
+    from hmcbench.leaderboard.render.markdown import to_markdown
 
     if kind == "html":
-        from hmcbench.page import page_of
-        from hmcbench.records import read_all
+        from hmcbench.records.record import read_all
+        from hmcbench.report.page import page_of
 
         return page_of(boards, [record for folder in folders for record in read_all(folder / "records")])
     made: dict[str, Any] = {
-        "md": leaderboard.to_markdown,
-        "csv": leaderboard.to_csv,
-        "json": leaderboard.to_json,
-        "latex": leaderboard.to_latex,
+        "md": to_markdown,
+        "csv": to_csv,
+        "json": to_json,
+        "latex": to_latex,
     }
     return str(made[kind](boards))
 
@@ -61,7 +63,7 @@ def show_boards(boards: Sequence[Board]) -> None:
     """Print boards to the console."""
     from rich.console import Console
 
-    from hmcbench.leaderboard import print_console
+    from hmcbench.leaderboard.render.console import print_console
 
     width = None if sys.stdout.isatty() else 160  # None: the terminal's
     print_console(boards, Console(width=NOTEBOOK_WIDTH if in_notebook() else width))
@@ -90,7 +92,8 @@ def leaderboard_command(
       hmcbench leaderboard runs --suite sem-failure --format md --output board.md
       hmcbench leaderboard runs --suite sem-failure --into README.md --marker sem-failure
     """
-    from hmcbench.leaderboard import boards_of, with_columns
+    from hmcbench.leaderboard.files import boards_of
+    from hmcbench.leaderboard.render.block import with_columns
 
     _check_targets(kind, output, into, marker)
     folders = suite_folders(runs, suite)
@@ -98,12 +101,12 @@ def leaderboard_command(
     if columns:
         boards = with_columns(boards, [name.strip() for name in columns.split(",") if name.strip()])
     if into is not None:
-        from hmcbench.leaderboard import to_block, write_block
+        from hmcbench.leaderboard.render.block import to_block, write_block
 
         changed = write_block(into, marker, to_block(boards))
         click.echo(f"{'leaderboard' if changed else 'unchanged  '}  {into}")
     elif output is not None:
-        from hmcbench.cache import write_atomic
+        from hmcbench.files import write_atomic
 
         write_atomic(output, render(boards, "md" if kind == "console" else kind, folders))
         click.echo(f"leaderboard  {output}")
@@ -140,8 +143,8 @@ def rescore_command(runs: Path, suite: str) -> None:
     Example:
       hmcbench rescore runs
     """
-    from hmcbench.leaderboard import boards_of, write_boards
-    from hmcbench.rescore import rescore
+    from hmcbench.leaderboard.files import boards_of, write_boards
+    from hmcbench.records.rescore import rescore
 
     for folder in suite_folders(runs, suite):
         result = rescore(folder / "records")
@@ -178,8 +181,8 @@ def publish_command(
       hmcbench publish runs --to results
       hmcbench publish results --to results --suite nims-steel --data nims-steel=nims_fatigue
     """
-    from hmcbench.publish import publish
-    from hmcbench.truth import Given
+    from hmcbench.publish.publish import publish
+    from hmcbench.records.given_data import Given
 
     paths = pairs("--data", data, "NAME=PATH")
     given = Given(default_registry(), paths) if paths else None

@@ -12,10 +12,10 @@ import click
 
 from hmcbench.cli.board import suite_folders
 from hmcbench.errors import BadInput, unknown
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.leaderboard.comparison import Compared, Comparison
+    from hmcbench.leaderboard.compare import Compared, Comparison
 
 
 @click.command("compare")
@@ -39,10 +39,10 @@ def compare_command(
     Example:
       hmcbench compare runs hffnet-2d forest
     """
-    from hmcbench.leaderboard.comparison import compare_models
+    from hmcbench.leaderboard.compare import compare_models
     from hmcbench.leaderboard.intervals import Intervals
-    from hmcbench.planned import read_info
-    from hmcbench.records import Record, read_all
+    from hmcbench.records.record import Record, read_all
+    from hmcbench.records.suite_file import read_info
 
     specs = default_registry().specs("metrics")
     folders = suite_folders(runs, suite)
@@ -88,7 +88,7 @@ def _print(results: Sequence[Compared], places: Mapping[str, Sequence[str]]) -> 
 def _print_board(board: Comparison) -> None:
     from tabulate import tabulate
 
-    from hmcbench.leaderboard.text import difference_parts
+    from hmcbench.leaderboard.render.text import difference_parts
 
     click.echo(f"\n{board.title}\n  {board.size}\n")
     lines = [

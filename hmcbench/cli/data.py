@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from hmcbench.cli.preview import preview_command
 from hmcbench.cli.tables import featurize_command, fetch_command
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 
 @click.group("data")
@@ -48,7 +48,7 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
       hmcbench data lint my_images
       hmcbench data lint my_alloys.csv --dataset metallic-glass
     """
-    from hmcbench.datasets import lint_dataset
+    from hmcbench.data.loading import lint_dataset
 
     extra = {"crop_bottom": crop_bottom} if crop_bottom else {}
     report = lint_dataset(default_registry(), dataset, path, **extra)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hmcbench.registry import default_registry, missing
+from hmcbench.registry.registry import default_registry, missing
 
 
 @click.command("doctor")
@@ -43,8 +43,8 @@ def check(name: str, ok: bool | None, detail: str) -> dict[str, Any]:
 
 def system() -> list[dict[str, Any]]:
     """Versions, hardware, and whether the cache can be written to."""
-    from hmcbench import resources
-    from hmcbench.cache import cache_dir
+    from hmcbench.execute import resources
+    from hmcbench.files import cache_dir
 
     found = resources.versions(("sklearn", "torch", "torchvision", "timm"))
     facts = resources.hardware("cpu")
@@ -97,10 +97,10 @@ def libraries() -> list[dict[str, Any]]:
 
 def smoke() -> dict[str, Any]:
     """Run the suite ``smoke`` in a temporary folder."""
-    from hmcbench import runner
-    from hmcbench.choices import Choices
-    from hmcbench.plan import make_plan
-    from hmcbench.suites import load_suite
+    from hmcbench.execute import runner
+    from hmcbench.plan.cells import make_plan
+    from hmcbench.plan.choices import Choices
+    from hmcbench.plan.suite import load_suite
 
     registry = default_registry()
     plan = make_plan(load_suite(registry, "smoke"), registry, Choices())

@@ -12,11 +12,11 @@ import click
 
 from hmcbench.cli.predict import announce, load, tell
 from hmcbench.errors import BadInput
-from hmcbench.records import slug
-from hmcbench.registry import default_registry
+from hmcbench.records.record import slug
+from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.explanations import Explanation
+    from hmcbench.apply.saliency import Explanation
 
 
 @click.command("explain")
@@ -46,10 +46,10 @@ def explain_command(
     Example:
       hmcbench explain runs/sem-failure/records/sem-failure--timm-resnet10t new_images --output maps
     """
-    from hmcbench.explanations import Explainer
-    from hmcbench.figures.explanation import faithfulness_figure, overlay_figure
-    from hmcbench.figures.style import save, styled
-    from hmcbench.inference import list_files, predict_files
+    from hmcbench.apply.predict_files import list_files, predict_files
+    from hmcbench.apply.saliency import Explainer
+    from hmcbench.apply.saliency_figure import faithfulness_figure, overlay_figure
+    from hmcbench.report.figures.style import save, styled
 
     files, found = list_files(images)
     trained = load(run, device)
@@ -128,7 +128,7 @@ def _without_pixels(one: Explanation) -> Explanation:
 
 
 def _report(output: Path, done: Sequence[dict[str, Any]]) -> None:
-    from hmcbench.cache import write_atomic
+    from hmcbench.files import write_atomic
 
     path = output / "explanations.json"
     write_atomic(path, json.dumps(done, indent=1, ensure_ascii=False) + "\n")

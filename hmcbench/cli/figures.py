@@ -8,7 +8,7 @@ import click
 
 from hmcbench.cli.common import pairs
 from hmcbench.errors import BadInput
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 
 @click.command("figures")
@@ -28,8 +28,8 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
       hmcbench figures runs/sem-failure
       hmcbench figures runs/sem-failure --data sem-failure=my_images --output figures
     """
-    from hmcbench.figures import draw_record
-    from hmcbench.records import read_all
+    from hmcbench.records.record import read_all
+    from hmcbench.report.figures.record import draw_record
 
     paths = pairs("--data", data, "NAME=PATH")
     found = [record for record in read_all(runs) if record.ok]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hmcbench.errors import BadInput
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 
 @click.command("importance")
@@ -36,9 +36,9 @@ def importance_command(run: Path, data: str, method: str, samples: int, output: 
         raise BadInput(f"--output {output}", allowed="a file that ends in .png, in a folder that is there")
     from tabulate import tabulate
 
-    from hmcbench import importance
-    from hmcbench.refit import refit
-    from hmcbench.trained import find_record
+    from hmcbench.apply import importance
+    from hmcbench.apply.rebuild import refit
+    from hmcbench.records.weights import find_record
 
     record = find_record(run)
     refitted = refit(record, default_registry(), data)

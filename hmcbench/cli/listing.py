@@ -9,7 +9,7 @@ import click
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import PROFILES, Spec
-from hmcbench.registry import KINDS, Registry, default_registry, load_object, missing
+from hmcbench.registry.registry import KINDS, Registry, default_registry, load_object, missing
 
 _CHOICES = ["plugins", *KINDS]
 
@@ -109,7 +109,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
 
     registry = default_registry()
     if kind == "suite":
-        from hmcbench.suites import load_suite
+        from hmcbench.plan.suite import load_suite
 
         info = load_suite(registry, name).info()
         click.echo(json.dumps(info, indent=1, default=list) if as_json else _suite_text(info))

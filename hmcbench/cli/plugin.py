@@ -11,11 +11,11 @@ import click
 
 from hmcbench.cli.common import number, pairs
 from hmcbench.errors import BadInput, unknown
-from hmcbench.manager import Plugin
-from hmcbench.registry import Registry, default_registry
+from hmcbench.registry.loading import Plugin
+from hmcbench.registry.registry import Registry, default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.checks import Outcome
+    from hmcbench.testing.checks import Outcome
 
 MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
@@ -46,7 +46,7 @@ def new_command(name: str, kind: str, into: str) -> None:
     """
     from pathlib import Path
 
-    from hmcbench.skeletons import write
+    from hmcbench.testing.skeletons import write
 
     files = write(default_registry(), name, kind, Path(into))
     folder = name if into == "." else f"{into.rstrip('/')}/{name}"
@@ -118,7 +118,7 @@ def _chosen(registry: Registry, name: str) -> list[Plugin]:
 
 
 def _wanted(registry: Registry, chosen: list[Plugin], only: tuple[str, ...]) -> list[tuple[str, str]]:
-    from hmcbench.checks import of_plugin
+    from hmcbench.testing.checks import of_plugin
 
     every = [pair for plugin in chosen for pair in of_plugin(registry, plugin)]
     for name in only:
@@ -153,7 +153,7 @@ def _outcomes(
     timeout: float,
     whole: bool,
 ) -> Iterator[Outcome]:
-    from hmcbench.checks import check_plugin, isolated
+    from hmcbench.testing.checks import check_plugin, isolated
 
     if whole:
         for plugin in chosen:

@@ -15,13 +15,13 @@ import click
 from hmcbench.cli.common import check_output
 from hmcbench.cli.run import check_device
 from hmcbench.errors import BadInput
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
+    from hmcbench.apply.predict_files import Block
     from hmcbench.errors import Problem
-    from hmcbench.hierarchy import Hierarchy
-    from hmcbench.inference import Block
-    from hmcbench.trained import Trained
+    from hmcbench.hierarchy.hierarchy import Hierarchy
+    from hmcbench.records.weights import Trained
 
 
 @click.command("predict")
@@ -43,7 +43,7 @@ def predict_command(
     Example:
       hmcbench predict runs/sem-failure/records/sem-failure--timm-resnet10t new_images > classes.csv
     """
-    from hmcbench.inference import list_files, predict_files
+    from hmcbench.apply.predict_files import list_files, predict_files
 
     check_output(output)
     files, found = list_files(images)
@@ -64,8 +64,8 @@ def predict_command(
 
 def load(run: Path, device: str) -> Trained:
     """The model of a run, on a device by that name."""
-    from hmcbench.resources import choose_device
-    from hmcbench.trained import find_record, load_trained
+    from hmcbench.execute.resources import choose_device
+    from hmcbench.records.weights import find_record, load_trained
 
     check_device(device)
     registry = default_registry()
@@ -76,7 +76,7 @@ def load(run: Path, device: str) -> Trained:
 
 def announce(trained: Trained) -> None:
     """Say on standard error what is used; raises BadInput where the data of the run were no images."""
-    from hmcbench.inference import Reader
+    from hmcbench.apply.predict_files import Reader
 
     record = trained.record
     changes = ", ".join(f"{k}={v}" for k, v in Reader(trained, default_registry()).changes().items())
@@ -98,7 +98,7 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
         return
-    from hmcbench.cache import replacing
+    from hmcbench.files import replacing
 
     with replacing(output) as fresh, fresh.open("w", newline="", encoding="utf-8") as stream:
         yield stream

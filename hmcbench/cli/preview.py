@@ -9,10 +9,10 @@ import click
 
 from hmcbench.cli.common import check_output
 from hmcbench.errors import BadInput
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.featurize import ViewPlan
+    from hmcbench.data.featurize import ViewPlan
     from hmcbench.interfaces import Dataset
 
 
@@ -33,10 +33,10 @@ def preview_command(dataset: str, view: str, data: str, samples: tuple[str, ...]
     if out.suffix != ".png":
         raise BadInput(f"--out {out}", allowed="a file that ends in .png")
     check_output(out)
-    from hmcbench.datasets import plan_dataset
-    from hmcbench.featurize import compute_view, plan_view
-    from hmcbench.figures import preview, style
-    from hmcbench.registry import create
+    from hmcbench.data.featurize import compute_view, plan_view
+    from hmcbench.data.loading import plan_dataset
+    from hmcbench.registry.registry import create
+    from hmcbench.report.figures import preview, style
 
     registry = default_registry()
     spec = registry.get("datasets", dataset.partition("[")[0])
@@ -83,7 +83,7 @@ def _check_pictures(rows: Any, view: str) -> None:
 
 def _caption(dataset: Dataset, plan: ViewPlan, place: int) -> str:
     """The id of a sample, and what the picture was made of where that has names."""
-    from hmcbench.figures.preview import named_values
+    from hmcbench.report.figures.preview import named_values
 
     names = dataset.columns.get(plan.source)
     made_of = f": {named_values(dataset.views[plan.source][place], names)}" if names else ""

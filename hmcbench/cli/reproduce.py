@@ -12,11 +12,11 @@ import click
 from hmcbench.cli import INTERRUPTED
 from hmcbench.cli.common import check_output, number, pairs
 from hmcbench.errors import BadInput, unknown
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.choices import Choices
-    from hmcbench.records import Record
+    from hmcbench.plan.choices import Choices
+    from hmcbench.records.record import Record
     from hmcbench.reproduce.compare import Planned, Result
     from hmcbench.reproduce.tables import PublishedRow, PublishedTable
 
@@ -63,7 +63,7 @@ def reproduce_command(
     Example:
       hmcbench reproduce 3 --data nims-steel=nims_fatigue
     """
-    from hmcbench.choices import Choices
+    from hmcbench.plan.choices import Choices
     from hmcbench.reproduce.tables import find_table, known_tables
 
     registry = default_registry()
@@ -98,10 +98,10 @@ def _run(
     out: Path,
     output: Path | None,
 ) -> int:
-    from hmcbench import runner
     from hmcbench.cli import live
     from hmcbench.cli.run import check_device
-    from hmcbench.records import slug
+    from hmcbench.execute import runner
+    from hmcbench.records.record import slug
     from hmcbench.reproduce import compare, figures
 
     check_device(device)
@@ -142,7 +142,7 @@ def _by_row(planned: Planned, records: Sequence[Record]) -> dict[str, list[Recor
 
 def _show(result: Result, suite: Path, output: Path | None, drawn: Sequence[Path], status: int) -> int:
     """Print the table; write it into the suite's folder and where the user wants it."""
-    from hmcbench.cache import write_atomic
+    from hmcbench.files import write_atomic
     from hmcbench.reproduce.render import to_json, to_text
 
     click.echo(to_text(result, console=True))

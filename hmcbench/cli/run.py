@@ -16,11 +16,11 @@ import click
 from hmcbench.cli import INTERRUPTED
 from hmcbench.cli.common import number, pairs
 from hmcbench.errors import BadInput
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.plan import Cell, Plan
-    from hmcbench.runner import Outcome
+    from hmcbench.execute.runner import Outcome
+    from hmcbench.plan.cells import Cell, Plan
 
 EXECUTORS = ("local", "ray", "slurm")
 MOST = 1000  # seeds, or splits: a slip of the finger must not plan a million cells
@@ -124,9 +124,9 @@ def run_command(**options: Any) -> int:
       hmcbench run --suite sem-failure --data sem-failure=my_images --model 'timm:*' --seeds 3
       hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
     """
-    from hmcbench import runner
-    from hmcbench.budget import parse_budget
     from hmcbench.cli import live
+    from hmcbench.execute import runner
+    from hmcbench.execute.budget import parse_budget
 
     budget = parse_budget(options["budget"]) if options["budget"] else 0.0
     check_device(options["device"])
@@ -202,9 +202,9 @@ def slurm_script(todo: Sequence[Cell], options: dict[str, Any]) -> str:
 
 def make_plan(options: dict[str, Any]) -> Plan:
     """Read the suite and the data, and pair them."""
-    from hmcbench.choices import Choices
-    from hmcbench.plan import make_plan as plan_suite
-    from hmcbench.suites import load_suite
+    from hmcbench.plan.cells import make_plan as plan_suite
+    from hmcbench.plan.choices import Choices
+    from hmcbench.plan.suite import load_suite
 
     dataset_params: dict[str, Any] = {}
     if options["skip_bad"]:
@@ -228,7 +228,7 @@ def make_plan(options: dict[str, Any]) -> Plan:
     plan = plan_suite(load_suite(registry, options["suite"]), registry, choices)
     if options["init_from"] is None:
         return plan
-    from hmcbench.warm import start_from
+    from hmcbench.execute.warm_start import start_from
 
     return replace(plan, cells=start_from(options["init_from"], plan.cells, registry))
 
@@ -243,7 +243,7 @@ def check_device(device: str) -> None:
 def finish(plan: Plan, outcome: Outcome, options: dict[str, Any]) -> int:
     """Write and show the leaderboard; the exit status. What a budget left out is no failure."""
     from hmcbench.cli.board import show_boards
-    from hmcbench.leaderboard import boards_of, write_boards
+    from hmcbench.leaderboard.files import boards_of, write_boards
 
     quiet, as_json = options["quiet"], options["as_json"]
     written: list[Path] = []

@@ -28,7 +28,7 @@ def score_command(hierarchy: Path, truth: Path, predictions: Path, threshold: fl
     Example:
       hmcbench score --hierarchy H.csv --truth T.csv --predictions P.csv
     """
-    from hmcbench.scoring import score_files
+    from hmcbench.metrics.csv_files import score_files
 
     result = score_files(hierarchy, truth, predictions, threshold)
     if as_json:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hmcbench.errors import BadInput, HmcbenchError, Unavailable
-from hmcbench.registry import default_registry, load_object, parse_reference
+from hmcbench.registry.registry import default_registry, load_object, parse_reference
 
 MIRROR = "HMCBENCH_MIRROR"
 
@@ -46,7 +46,7 @@ def featurize_command(featurizer: str, source: str, column: str, out: str, eleme
     Example:
       hmcbench data featurize descriptors --from alloys.csv --column Formula --out features.csv
     """
-    from hmcbench.cache import write_atomic
+    from hmcbench.files import write_atomic
 
     registry = default_registry()
     given = {"elements": elements} if elements else {}

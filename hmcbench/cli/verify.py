@@ -44,7 +44,7 @@ def verify_command(results: Path, suite: str, data: Sequence[str], as_json: bool
       hmcbench verify results
       hmcbench verify results --data nims-steel=nims_fatigue
     """
-    from hmcbench.verify import verify_results
+    from hmcbench.verify.tree import verify_results
 
     folders = suite_folders(results, suite)
     index = None if suite or folders == [results] else results

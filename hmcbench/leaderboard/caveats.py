@@ -8,8 +8,8 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.board import Board, Difference
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords, fold_of, seed_of
+from hmcbench.leaderboard.render.text import clean, number
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL, Estimate
-from hmcbench.leaderboard.text import clean, number
 from hmcbench.leaderboard.wins import win_rates
 
 Pair = tuple[RowRecords, RowRecords]

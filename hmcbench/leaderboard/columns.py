@@ -9,7 +9,7 @@ from hmcbench import metrics
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Column
-from hmcbench.records import Record
+from hmcbench.records.record import Record
 
 VIOLATIONS = ("incoherent_rate", "violation_rate")
 USUAL = {

@@ -19,7 +19,7 @@ from hmcbench.leaderboard.grouping import RowRecords, fold_of, seed_of
 from hmcbench.leaderboard.intervals import Intervals, KeptRow
 from hmcbench.leaderboard.samples import Draws, NoTruth, Samples
 from hmcbench.leaderboard.statistics import Estimate, over_seeds
-from hmcbench.records import Record
+from hmcbench.records.record import Record
 
 
 @dataclass

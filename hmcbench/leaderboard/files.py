@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hmcbench.cache import write_atomic
-from hmcbench.leaderboard.aggregate import build
+from hmcbench.files import write_atomic
 from hmcbench.leaderboard.board import Board
-from hmcbench.leaderboard.csv_json import to_csv, to_json
+from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.intervals import Intervals
-from hmcbench.leaderboard.markdown import to_markdown
-from hmcbench.planned import read_info
-from hmcbench.records import read_all
+from hmcbench.leaderboard.render.csv_json import to_csv, to_json
+from hmcbench.leaderboard.render.markdown import to_markdown
+from hmcbench.records.record import read_all
+from hmcbench.records.suite_file import read_info
 
 
 def boards_of(folder: Path) -> list[Board]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hmcbench.records import Record
+from hmcbench.records.record import Record
 
 _PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks")
 _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")

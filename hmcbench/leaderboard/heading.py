@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hmcbench.leaderboard.grouping import fold_of, numbers, seed_of
-from hmcbench.leaderboard.text import clean
-from hmcbench.records import Record
+from hmcbench.leaderboard.render.text import clean
+from hmcbench.records.record import Record
 
 
 def facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]]:

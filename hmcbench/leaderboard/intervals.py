@@ -22,7 +22,7 @@ from typing import Any
 
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL, SEED, Kept
-from hmcbench.records import JSON, NPZ, Record
+from hmcbench.records.record import JSON, NPZ, Record
 
 FILE = "intervals.json"
 SCHEMA = 1
@@ -65,7 +65,7 @@ class Intervals:
     """The content of one or several ``intervals.json``.
 
     Attributes:
-        boards: each with ``board``, its title, and ``rows``; see :mod:`hmcbench.leaderboard.keeping`.
+        boards: each with ``board``, its title, and ``rows``; see :mod:`hmcbench.publish.keeping`.
     """
 
     boards: Sequence[Mapping[str, Any]] = field(default=())

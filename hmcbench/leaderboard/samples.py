@@ -18,9 +18,9 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.rankings import MICRO, MOST_PAIRS, micro_reduce, micro_stats
 from hmcbench.leaderboard.statistics import Bootstrap
-from hmcbench.predictions import Predictions
-from hmcbench.records import Record
-from hmcbench.rescore import evaluate
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import Record
+from hmcbench.records.rescore import evaluate
 
 Pair = tuple[Any, Any]  # (stats (N, K), reduce)
 Cells = Mapping[tuple[int, int], Record]  # by (seed, fold)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from hmcbench.leaderboard.grouping import RowRecords, fold_of
-from hmcbench.records import Record
+from hmcbench.records.record import Record
 
 Sided = dict[int, list[tuple[float, float]]]  # fold -> (validation, test) of every seed
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hmcbench.leaderboard.board import Board, Row, Verdict
-from hmcbench.leaderboard.text import clean
+from hmcbench.leaderboard.render.text import clean
 
 REPRODUCED, NOT, UNTESTABLE = "reproduced", "not reproduced", "not testable"
 

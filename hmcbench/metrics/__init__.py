@@ -1,4 +1,4 @@
-"""Metrics: functions of an :class:`hmcbench.evaluation.Evaluation`.
+"""Metrics: functions of an :class:`hmcbench.metrics.evaluation.Evaluation`.
 
 One file per family; one documented object per id; :mod:`hmcbench.metrics.builtin` lists them.
 The names below are imported when first used, so that listing metrics needs no numpy.

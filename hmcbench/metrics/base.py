@@ -16,7 +16,7 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 if TYPE_CHECKING:
-    from hmcbench.evaluation import Evaluation
+    from hmcbench.metrics.evaluation import Evaluation
 
 Stats = Any
 """float64 (N, K): an ndarray, or a CSR array where that would take more than ``DENSE_LIMIT``."""

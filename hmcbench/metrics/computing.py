@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from hmcbench.errors import NotApplicable, Unavailable
-from hmcbench.evaluation import Evaluation
 from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.base import ClassMetric, LevelMetric, Reduce, SampleMetric, Stats
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
-from hmcbench.registry import load_object, missing
+from hmcbench.registry.registry import load_object, missing
 
 MANY_CLASSES = 1000
 """With more classes than this, per-class ids are computed only where they are asked for by name."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmcbench.evaluation import Evaluation
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
+from hmcbench.metrics.evaluation import Evaluation
 
 LEVEL_2 = np.array(
     [

@@ -14,7 +14,6 @@ from collections.abc import Callable
 import numpy as np
 
 from hmcbench.errors import NotApplicable
-from hmcbench.evaluation import Evaluation
 from hmcbench.metrics.base import (
     Stats,
     class_metric,
@@ -25,6 +24,7 @@ from hmcbench.metrics.base import (
     ratio,
     side_by_side,
 )
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.sets import class_f1 as f1_of_counts
 from hmcbench.metrics.sets import mean_over_present
 

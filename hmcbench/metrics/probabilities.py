@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.metrics.base import Stats, columns, first_over_second, level_metric, ratio
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.rankings import finite_scores
 
 BINS = 15

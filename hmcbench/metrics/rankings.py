@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.metrics.base import ratio
+from hmcbench.metrics.evaluation import Evaluation
 
 _CELLS = 2**22  # scores sorted together: keeps temporaries at tens of megabytes
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.metrics.base import Reduce, Stats, class_metric, ratio, sample_metric
+from hmcbench.metrics.evaluation import Evaluation
 
 _ROUNDING = 1e-12  # a spread this small beside the values themselves is rounding, not spread
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.metrics.base import (
     Stats,
     columns,
@@ -23,6 +22,7 @@ from hmcbench.metrics.base import (
     sample_metric,
     side_by_side,
 )
+from hmcbench.metrics.evaluation import Evaluation
 
 # --------------------------------------------------------------------------- means over samples
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.metrics.base import Stats, columns, first_over_second, sample_metric
+from hmcbench.metrics.evaluation import Evaluation
 
 
 @sample_metric(first_over_second)

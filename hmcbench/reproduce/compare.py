@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hmcbench.choices import Choices
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import rows as rows_of
-from hmcbench.plan import Plan, make_plan
-from hmcbench.records import Record
-from hmcbench.registry import Registry
+from hmcbench.plan.cells import Plan, make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import load_suite
+from hmcbench.records.record import Record
+from hmcbench.registry.registry import Registry
 from hmcbench.reproduce.tables import PublishedRow, PublishedTable, inconsistencies, published_row
-from hmcbench.suites import load_suite
 
 REPRODUCED, BETTER, NOT, UNTESTABLE = "reproduced", "better", "not reproduced", "not testable"
 

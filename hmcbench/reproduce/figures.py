@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hmcbench.records import HISTORY, Record
+from hmcbench.records.record import HISTORY, Record
 from hmcbench.reproduce.tables import Figure, PublishedTable
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def histories(figure: Figure, records: Mapping[str, Record]) -> Series:
 
 
 def _draw(figure: Figure, series: Series, path: Path) -> None:
-    from hmcbench.figures import style
+    from hmcbench.report.figures import style
 
     wide = figure.kind == "relative-error"  # a hundred samples beside each other need all of the width
     columns = 1 if wide or len(series) == 1 else 2

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from hmcbench.leaderboard.text import markdown
+from hmcbench.leaderboard.render.text import markdown
 from hmcbench.reproduce.compare import BETTER, NOT, REPRODUCED, UNTESTABLE, Result, RowResult, Value
 from hmcbench.reproduce.tables import published_row
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import BadInput, unknown
-from hmcbench.registry import Registry
-from hmcbench.suites import Protocol, check_protocol
+from hmcbench.plan.suite import Protocol, check_protocol
+from hmcbench.registry.registry import Registry
 
 HEAD: dict[str, type] = {
     "name": str,

@@ -14,7 +14,7 @@ from scipy import sparse
 from hmcbench.interfaces import Scores
 
 if TYPE_CHECKING:
-    from hmcbench.hierarchy import Hierarchy
+    from hmcbench.hierarchy.hierarchy import Hierarchy
 
 Fit = Callable[[np.ndarray, np.ndarray], Any]
 """``fit(X, y)`` returns a new fitted estimator."""

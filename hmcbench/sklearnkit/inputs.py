@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from hmcbench.data.featurize import alternatives
 from hmcbench.errors import PluginError
-from hmcbench.featurize import alternatives
 from hmcbench.interfaces import Inputs
-from hmcbench.registry import parse_reference
+from hmcbench.registry.registry import parse_reference
 
 
 def chosen_views(text: str, there: Mapping[str, Any]) -> list[str]:

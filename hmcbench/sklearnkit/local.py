@@ -19,7 +19,7 @@ from hmcbench.interfaces import Scores
 from hmcbench.sklearnkit.flat import Classes, Exclusive, Fit
 
 if TYPE_CHECKING:
-    from hmcbench.hierarchy import Hierarchy
+    from hmcbench.hierarchy.hierarchy import Hierarchy
 
 ROOT = -1  # the virtual root as a group's parent: every sample has it
 NONE = -1  # as a label: a path that has ended

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.interfaces import Scores, Task, Value
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.rankings import auprc_micro
 from hmcbench.metrics.sets import hf1_samples
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from hmcbench.cache import replacing
+from hmcbench.files import replacing
 
 SHARE = 0.01
 """Largest share of the time spent on saving; rarer checkpoints lose epochs, not exactness."""

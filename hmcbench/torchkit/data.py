@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from hmcbench.views import Rows
+from hmcbench.data.views import Rows
 
 KEEP_ON_CPU = 512 * 2**20
 """Bytes of pixels that are copied out of the memory map into RAM."""
@@ -43,7 +43,7 @@ class Pixels:
     """Selected rows of a view of images, as uint8 batches on a device.
 
     Args:
-        rows: a :class:`hmcbench.views.Rows` over uint8 (N, H, W) or (N, H, W, 3), often a memory map.
+        rows: a :class:`hmcbench.data.views.Rows` over uint8 (N, H, W) or (N, H, W, 3), often a memory map.
         device: where batches are wanted.
         keep: whether all of it may stay on the device (training data, used again every epoch).
 

@@ -31,8 +31,8 @@ from torch import Tensor, nn
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
-from hmcbench.predictions import Predictions
-from hmcbench.records import NPZ
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import NPZ
 from hmcbench.torchkit.growth import Growth, Row
 from hmcbench.torchkit.weights import WEIGHTS, read_state
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hmcbench.errors import BadInput
 
 if TYPE_CHECKING:
-    from hmcbench.hierarchy import Hierarchy
+    from hmcbench.hierarchy.hierarchy import Hierarchy
     from hmcbench.interfaces import Task
 
 Row = tuple[int, str]

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from hmcbench.cache import replacing
 from hmcbench.errors import BadInput
+from hmcbench.files import replacing
 
 FORMAT = 1
 WEIGHTS, SETTINGS = "weights.safetensors", "model.json"

@@ -3,7 +3,7 @@
 Four questions, one module each: do the records' metrics follow from their predictions
 (``records``), do the intervals that were kept for want of truth (``intervals``), do the boards follow
 from both (``boards``), and do the tables and pictures have records at all (``tables``)? With the user's
-data, :mod:`hmcbench.truth` says whether they are those of the records.
+data, :mod:`hmcbench.records.given_data` says whether they are those of the records.
 """
 
 from __future__ import annotations

@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hmcbench.leaderboard import to_csv, to_json, to_markdown
-from hmcbench.leaderboard.aggregate import build
+from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.intervals import Intervals
-from hmcbench.page import page_of
-from hmcbench.planned import read_info
-from hmcbench.publish import suite_text
-from hmcbench.records import Record
-from hmcbench.results_index import PAGE, README
+from hmcbench.leaderboard.render.csv_json import to_csv, to_json
+from hmcbench.leaderboard.render.markdown import to_markdown
+from hmcbench.publish.index import PAGE, README
+from hmcbench.publish.publish import suite_text
+from hmcbench.records.record import Record
+from hmcbench.records.suite_file import read_info
+from hmcbench.report.page import page_of
 from hmcbench.verify.findings import Finding, SuiteReport, flat
 from hmcbench.verify.pages import check_page, check_text
 from hmcbench.verify.tables import check_figures

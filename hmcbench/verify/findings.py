@@ -69,7 +69,7 @@ class SuiteReport:
             self.findings.append(Finding("differs", where, what, published, recomputed))
 
     def mismatch(self, where: str, what: str, published: Any, recomputed: Any) -> None:
-        """Report that a record is not of the data given; see :data:`hmcbench.truth.Mismatch`."""
+        """Report that a record is not of the data given; see :data:`hmcbench.records.given_data.Mismatch`."""
         self.findings.append(Finding("data", where, what, published, recomputed))
 
 

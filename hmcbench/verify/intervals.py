@@ -9,10 +9,10 @@ from typing import Any
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.intervals import FILE, Intervals, digests
-from hmcbench.leaderboard.keeping import kept_boards, withheld
-from hmcbench.planned import read_info
-from hmcbench.records import Record
-from hmcbench.truth import Given, WithTruth
+from hmcbench.publish.keeping import kept_boards, withheld
+from hmcbench.records.given_data import Given, WithTruth
+from hmcbench.records.record import Record
+from hmcbench.records.suite_file import read_info
 from hmcbench.verify.findings import Finding, SuiteReport, flat
 
 

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from hmcbench import decisions, metrics
+from hmcbench import metrics
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import metric_spec
-from hmcbench.predictions import Predictions
-from hmcbench.records import Record
-from hmcbench.registry import Registry
-from hmcbench.rescore import evaluate
-from hmcbench.truth import Given
+from hmcbench.metrics import decisions
+from hmcbench.records.given_data import Given
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import Record
+from hmcbench.records.rescore import evaluate
+from hmcbench.registry.registry import Registry
 from hmcbench.verify.findings import Finding, SuiteReport, same
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import HmcbenchError
-from hmcbench.figures.boards import board_figures
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.grouping import rows as rows_of
-from hmcbench.page.render import FIGURES
-from hmcbench.publish import TABLES
-from hmcbench.records import Record
-from hmcbench.registry import parse_reference
+from hmcbench.publish.publish import TABLES
+from hmcbench.records.record import Record
+from hmcbench.registry.registry import parse_reference
+from hmcbench.report.figures.boards import board_figures
+from hmcbench.report.page.render import FIGURES
 from hmcbench.verify.findings import Finding, SuiteReport
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hmcbench import results_index
 from hmcbench.errors import HmcbenchError
-from hmcbench.records import JSON, Record, read
-from hmcbench.registry import Registry, default_registry
-from hmcbench.truth import Given
+from hmcbench.publish import index as results_index
+from hmcbench.records.given_data import Given
+from hmcbench.records.record import JSON, Record, read
+from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.verify.boards import check_boards
 from hmcbench.verify.findings import Finding, Report, SuiteReport
 from hmcbench.verify.intervals import check_intervals

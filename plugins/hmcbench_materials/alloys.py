@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench_materials import periodic
 from hmcbench_materials.content import Content
 from hmcbench_materials.formula import FormulaError, parse_formula, system

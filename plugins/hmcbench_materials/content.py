@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hmcbench.errors import DataProblems, Problem
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import DataReport, Dataset, Task
 from hmcbench_materials.periodic import SYMBOLS
 from hmcbench_materials.sheet import Sheet

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from hmcbench.cache import cache_dir, replacing
 from hmcbench.errors import BadInput, Unavailable
+from hmcbench.files import cache_dir, replacing
 from hmcbench_materials.periodic import COLUMN, SYMBOLS
 from hmcbench_materials.properties import ORIGINS, PROPERTIES
 from hmcbench_materials.sheet import number

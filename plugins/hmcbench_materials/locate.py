@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hmcbench.cache import cache_dir
 from hmcbench.errors import BadInput
+from hmcbench.files import cache_dir
 
 
 def variable(dataset: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from hmcbench.cache import replacing, write_atomic
 from hmcbench.errors import BadInput
+from hmcbench.files import replacing, write_atomic
 from hmcbench.interfaces import Run, Task
 from hmcbench.torchkit.weights import SETTINGS, WEIGHTS, read_state
 from hmcbench_materials.mcvn import Running

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench_materials.content import Content
 from hmcbench_materials.sheet import Sheet
 from hmcbench_materials.tables import Table, read_plain, read_table

@@ -13,7 +13,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from hmcbench.errors import BadInput, DataProblems, Problem
-from hmcbench.hierarchy import Hierarchy, lint
+from hmcbench.hierarchy.hierarchy import Hierarchy, lint
 from hmcbench_sem.entries import Entry
 from hmcbench_sem.listing import Listing, read_listing
 from hmcbench_sem.scan import Scan, scan_all

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hmcbench.errors import Problem
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import DataReport, Dataset, Value
 from hmcbench_sem.collection import Collection, Sample, collect
 from hmcbench_sem.dataset import failure_hierarchy, images, sem_failure

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem, close_matches
-from hmcbench.hierarchy import Hierarchy, lint, path_id, read_edges
+from hmcbench.hierarchy.hierarchy import Hierarchy, lint, path_id, read_edges
 from hmcbench_sem import folders, tables
 from hmcbench_sem.entries import HIERARCHY, Entry, is_text
 

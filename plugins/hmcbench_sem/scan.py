@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import PIL
 
-from hmcbench.cache import cache_dir, write_atomic
+from hmcbench.files import cache_dir, write_atomic
 from hmcbench_sem import images
 from hmcbench_sem.databar import bar_height
 from hmcbench_sem.tifftags import pixel_size

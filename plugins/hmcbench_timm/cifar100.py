@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hmcbench.errors import BadInput
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
 
 ARRAYS = ("x_train", "y_fine_train", "y_coarse_train", "x_test", "y_fine_test", "y_coarse_test")

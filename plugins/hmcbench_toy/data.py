@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hmcbench import Dataset
-from hmcbench.testing import Kind, tiny_dataset
+from hmcbench.testing.helpers import Kind, tiny_dataset
 
 
 def tree(samples: int = 200, noise: float = 0.5, seed: int = 0) -> Dataset:

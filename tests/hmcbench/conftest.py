@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench import metrics, records
-from hmcbench.evaluation import Evaluation
+from hmcbench import metrics
 from hmcbench.interfaces import Task
 from hmcbench.metrics.builtin import SPECS
-from hmcbench.predictions import Predictions
-from hmcbench.records import Record
-from hmcbench.testing import tiny_hierarchy
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.records import record as records
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import Record
+from hmcbench.testing.helpers import tiny_hierarchy
 
 Merge = Mapping[str, Any]
 

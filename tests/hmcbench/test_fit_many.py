@@ -15,12 +15,14 @@ from typing import Any
 import psutil
 import pytest
 
-from hmcbench import records, runner, sharing
-from hmcbench.choices import Choices
-from hmcbench.plan import Plan, make_plan
-from hmcbench.registry import default_registry
-from hmcbench.suites import parse_suite
-from hmcbench.testing import installed_plugin, tiny_suite
+from hmcbench.execute import queue as sharing
+from hmcbench.execute import runner
+from hmcbench.plan.cells import Plan, make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import parse_suite
+from hmcbench.records import record as records
+from hmcbench.registry.registry import default_registry
+from hmcbench.testing.helpers import installed_plugin, tiny_suite
 
 PLUGIN = """
 import os, time
@@ -74,10 +76,10 @@ COMMAND = """
 import sys
 from pathlib import Path
 from hmcbench import runner
-from hmcbench.choices import Choices
-from hmcbench.plan import make_plan
-from hmcbench.registry import default_registry
-from hmcbench.suites import parse_suite
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.cells import make_plan
+from hmcbench.registry.registry import default_registry
+from hmcbench.plan.suite import parse_suite
 
 if __name__ == "__main__":
     plan = make_plan(parse_suite(Path(sys.argv[1]).read_text(), "s"), default_registry(), Choices())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from hmcbench.hierarchy import Hierarchy, lint
+from hmcbench.hierarchy.hierarchy import Hierarchy, lint
 
 
 @st.composite

@@ -22,10 +22,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hmcbench import records
-from hmcbench.sharing import Stamp, stamp
-from hmcbench.testing import installed_plugin, tiny_suite
-from hmcbench.verify import verify_results
+from hmcbench.execute.queue import Stamp, stamp
+from hmcbench.records import record as records
+from hmcbench.testing.helpers import installed_plugin, tiny_suite
+from hmcbench.verify.tree import verify_results
 
 pytestmark = [
     pytest.mark.alone,

@@ -1,4 +1,4 @@
-from hmcbench import checks
+from hmcbench.testing import checks
 
 
 def test_it_keeps_what_a_model_promises():

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hmcbench import runner
 from hmcbench.cli import COMMANDS
-from hmcbench.registry import KINDS
-from hmcbench.testing import installed_plugin
+from hmcbench.execute import runner
+from hmcbench.registry.registry import KINDS
+from hmcbench.testing.helpers import installed_plugin
 
 
 @pytest.mark.parametrize("command", COMMANDS)

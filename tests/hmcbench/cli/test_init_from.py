@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench.trained import FOLDER, digest
+from hmcbench.records.weights import FOLDER, digest
 
 pytestmark = pytest.mark.torch
 SIZES = ("image_size=32", "epochs=1", "batch_size=8", "stem_stride=keep")

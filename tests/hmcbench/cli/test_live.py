@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from hmcbench.cli import live
-from hmcbench.cli.timeleft import TimeLeft
+from hmcbench.execute.time_left import TimeLeft
 
 
 def cell(label: str) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hmcbench import checks
-from hmcbench.testing import installed_plugin
+from hmcbench.testing import checks
+from hmcbench.testing.helpers import installed_plugin
 
 PLUGIN = """
 from hmcbench import ModelSpec, Param, hookimpl

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hmcbench.registry import default_registry
-from hmcbench.skeletons import KINDS, write
+from hmcbench.registry.registry import default_registry
+from hmcbench.testing.skeletons import KINDS, write
 
 SHOWN = {  # kind -> what its leaderboard must show
     "dataset": "my-dataset",

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hmcbench import inference
-from hmcbench.explanations import Explainer
-from hmcbench.inference import predict_files
-from hmcbench.predictions import Predictions
-from hmcbench.registry import default_registry
-from hmcbench.trained import load_trained
+from hmcbench.apply import predict_files as inference
+from hmcbench.apply.predict_files import predict_files
+from hmcbench.apply.saliency import Explainer
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.weights import load_trained
+from hmcbench.registry.registry import default_registry
 
 pytestmark = pytest.mark.torch
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench.testing import installed_plugin
+from hmcbench.testing.helpers import installed_plugin
 
 PLUGIN = r"""
 from hmcbench import DatasetSpec, ModelSpec, Param, hookimpl

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench import featurize
+from hmcbench.data import featurize
+from hmcbench.data.sides import inputs
 from hmcbench.errors import BadInput
-from hmcbench.predictions import Predictions
-from hmcbench.registry import create, default_registry
-from hmcbench.sides import inputs
-from hmcbench.trained import FOLDER, digest, find_record, load_trained
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.weights import FOLDER, digest, find_record, load_trained
+from hmcbench.registry.registry import create, default_registry
 
 pytestmark = pytest.mark.torch
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hmcbench.publish import publish
-from hmcbench.records import JSON
+from hmcbench.publish.publish import publish
+from hmcbench.records.record import JSON
 
 ROOT = Path(__file__).parents[3]
 

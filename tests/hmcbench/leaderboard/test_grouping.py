@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hmcbench.leaderboard import grouping
-from hmcbench.records import Record
+from hmcbench.records.record import Record
 
 Fabricate = Callable[..., Record]
 

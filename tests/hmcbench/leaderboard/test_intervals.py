@@ -10,7 +10,7 @@ import pytest
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digest, digests
 from hmcbench.leaderboard.statistics import Estimate, Kept, best, compare, difference_interval
-from hmcbench.records import JSON, NPZ, Record
+from hmcbench.records.record import JSON, NPZ, Record
 
 Fabricate = Callable[..., Record]
 

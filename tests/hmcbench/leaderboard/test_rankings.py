@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.interfaces import Task
 from hmcbench.leaderboard.rankings import micro_reduce, micro_stats
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.rankings import auprc_micro
-from hmcbench.testing import tiny_hierarchy
+from hmcbench.testing.helpers import tiny_hierarchy
 
 
 @pytest.mark.parametrize("steps", [4, 1_000_000])

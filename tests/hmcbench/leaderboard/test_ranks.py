@@ -11,12 +11,16 @@ import pytest
 from scipy.stats import friedmanchisquare
 
 from hmcbench.leaderboard import across as acr
-from hmcbench.leaderboard import build, to_json, to_latex, to_markdown, with_columns
 from hmcbench.leaderboard.across import across, cliques, critical_difference, friedman_p, mean_ranks, words
-from hmcbench.leaderboard.diagram import diagram
+from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.pareto import front, trades
+from hmcbench.leaderboard.render.block import with_columns
+from hmcbench.leaderboard.render.csv_json import to_json
+from hmcbench.leaderboard.render.diagram import diagram
+from hmcbench.leaderboard.render.latex import to_latex
+from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.wins import pairwise_wins, win_rates
-from hmcbench.records import Record
+from hmcbench.records.record import Record
 
 # Demsar, JMLR 7 (2006), table 6: AUC of four learners on 14 data sets
 DEMSAR = np.array(

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hmcbench.leaderboard import build, print_console, to_json, to_markdown
 from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.differences import differences
+from hmcbench.leaderboard.render.console import print_console
+from hmcbench.leaderboard.render.csv_json import to_json
+from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.selection import chosen
 from hmcbench.leaderboard.statistics import Estimate, paired_bootstrap_p
-from hmcbench.records import Record
+from hmcbench.records.record import Record
 
 Fabricate = Callable[..., Record]
 ROW = {"model": "Paper", "source": "s", "data": "d", "note": "", "measured": "net"}

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from hmcbench.evaluation import Evaluation
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
+from hmcbench.metrics.evaluation import Evaluation
 
 Classes = frozenset[str]
 

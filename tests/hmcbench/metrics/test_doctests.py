@@ -12,12 +12,12 @@ import pytest
 import hmcbench.metrics
 from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.builtin import SPECS
-from hmcbench.registry import load_object
+from hmcbench.registry.registry import load_object
 
 MODULES = [f"hmcbench.metrics.{m.name}" for m in pkgutil.iter_modules(hmcbench.metrics.__path__)]
 
 
-@pytest.mark.parametrize("name", ["hmcbench.evaluation", "hmcbench.scoring", *MODULES])
+@pytest.mark.parametrize("name", ["hmcbench.metrics.evaluation", "hmcbench.metrics.csv_files", *MODULES])
 def test_modules(name: str) -> None:
     module: ModuleType = importlib.import_module(name)
     assert doctest.testmod(module).failed == 0

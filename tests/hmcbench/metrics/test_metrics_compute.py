@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from hmcbench.errors import BadInput, NotApplicable
-from hmcbench.evaluation import Evaluation
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.metrics import compute, computing, find_spec, sample_stats
 from hmcbench.metrics.base import SampleMetric
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.fixtures import confusion_matrices, four_scores, three_samples
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 
 
 def spec(factory: Any, name: str = "odd", **more: Any) -> MetricSpec:

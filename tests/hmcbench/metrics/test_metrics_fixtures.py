@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hmcbench.evaluation import Evaluation
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
 from hmcbench.metrics import compute
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.fixtures import LEVEL_1, LEVEL_2, confusion_matrices, three_samples, two_alloys
 
 

@@ -20,11 +20,11 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from hmcbench.evaluation import Evaluation
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
 from hmcbench.metrics import compute
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.rankings import class_average_precision
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.metrics import compute
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.evaluation import Evaluation
 
 RANKINGS = {"auprc_micro", "auprc_macro", "auprc_weighted"}
 PROBABILITIES = ("_ece", "_brier", "_log_loss", "_aurc")

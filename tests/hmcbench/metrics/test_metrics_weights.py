@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, issparse
 
-from hmcbench.evaluation import Evaluation
 from hmcbench.interfaces import Task
 from hmcbench.metrics import base, compute, find_spec, sample_stats
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.evaluation import Evaluation
 
 NO_SUMS = {"auprc_micro", "auprc_macro", "auprc_weighted"}
 
@@ -75,7 +75,7 @@ def test_statistics_of_very_many_classes_stay_sparse(monkeypatch: pytest.MonkeyP
 
 
 def _random_blocks() -> tuple[Task, csr_array, list[np.ndarray]]:
-    from hmcbench.testing import tiny_hierarchy
+    from hmcbench.testing.helpers import tiny_hierarchy
 
     hierarchy, rng = tiny_hierarchy("dag"), np.random.default_rng(0)
     truth = hierarchy.close(csr_array(rng.random((40, hierarchy.n)) < 0.2))

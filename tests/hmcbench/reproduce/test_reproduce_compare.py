@@ -13,7 +13,7 @@ import pytest
 
 from hmcbench.leaderboard.statistics import t_interval
 from hmcbench.reproduce.compare import Value, row_verdict, value_verdict
-from hmcbench.testing import installed_plugin
+from hmcbench.testing.helpers import installed_plugin
 
 PLUGIN = """
 from hmcbench import DatasetSpec, hookimpl
@@ -24,7 +24,7 @@ def hmcbench_datasets():
                         task="regression", views=("table",), params={})]
 
 def measured():
-    from hmcbench.testing import tiny_dataset
+    from hmcbench.testing.helpers import tiny_dataset
     data = tiny_dataset(80, "regression", noise=1.0)
     data.synthetic = False
     return data

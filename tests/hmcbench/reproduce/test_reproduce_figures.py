@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Drawing
 
-from hmcbench.figures import style
+from hmcbench.report.figures import style
 from hmcbench.reproduce import figures
 from hmcbench.reproduce.tables import Figure
 

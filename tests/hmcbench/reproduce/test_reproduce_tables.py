@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.registry import default_registry
+from hmcbench.registry.registry import default_registry
 from hmcbench.reproduce.tables import (
     f1,
     find_table,

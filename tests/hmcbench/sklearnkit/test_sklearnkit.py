@@ -18,10 +18,10 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 from hmcbench.errors import PluginError
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Scores, Task
 from hmcbench.sklearnkit import EstimatorModel
-from hmcbench.testing import Kind, assert_batch_independent, fitted, inputs, same_scores, tiny_dataset
+from hmcbench.testing.helpers import Kind, assert_batch_independent, fitted, inputs, same_scores, tiny_dataset
 
 KINDS: tuple[Kind, ...] = ("tree", "ragged", "multiple", "dag")
 MAKERS: dict[str, Callable[[], EstimatorModel]] = {

@@ -15,11 +15,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 from hmcbench.errors import BadInput, HmcbenchError
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Scores, Task
 from hmcbench.sklearnkit import EstimatorModel
 from hmcbench.sklearnkit.local import groups
-from hmcbench.testing import (
+from hmcbench.testing.helpers import (
     Kind,
     assert_batch_independent,
     fitted,

@@ -14,7 +14,7 @@ from hmcbench.interfaces import Task
 from hmcbench.sklearnkit import EstimatorModel
 from hmcbench.sklearnkit.inputs import ReducedTail, chosen_views, table
 from hmcbench.sklearnkit.search import candidates, losses
-from hmcbench.testing import (
+from hmcbench.testing.helpers import (
     assert_batch_independent,
     fitted,
     inputs,

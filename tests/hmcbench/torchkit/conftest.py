@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from hmcbench.testing import tiny_dataset
+from hmcbench.testing.helpers import tiny_dataset
 
 if TYPE_CHECKING:
     from hmcbench.interfaces import Dataset, Task

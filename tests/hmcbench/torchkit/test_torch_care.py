@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hmcbench.interfaces import Dataset, Run
-from hmcbench.testing import inputs, labelled
+from hmcbench.testing.helpers import inputs, labelled
 from hmcbench.torchkit import Recipe, TorchModel, make_head
 from hmcbench.torchkit.balance import sample_weights
 from hmcbench.torchkit.ema import Ema

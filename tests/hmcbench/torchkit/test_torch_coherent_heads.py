@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from hmcbench.errors import NotApplicable
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.heads import ConditionalHead, MaxHead, make_head
 from hmcbench.torchkit.layout import Layout, Masked

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from hmcbench.data.views import Rows
 from hmcbench.torchkit import data
 from hmcbench.torchkit.data import Normaliser, Pixels
-from hmcbench.views import Rows
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hmcbench.interfaces import Dataset, Run, Scores
-from hmcbench.testing import inputs, labelled, same_scores
+from hmcbench.testing.helpers import inputs, labelled, same_scores
 from hmcbench.torchkit import Recipe, TorchModel, checkpoint
 from hmcbench.torchkit.checkpoint import Checkpoints
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from hmcbench.errors import BadInput
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
 from hmcbench.torchkit import LeafHead, LevelHeads, expand, level_rows, level_sizes, make_head
 from hmcbench.torchkit.layout import Layout

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from hmcbench.errors import BadInput, NotApplicable, PluginError
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
-from hmcbench.testing import tiny_hierarchy
+from hmcbench.testing.helpers import tiny_hierarchy
 from hmcbench.torchkit import LeafHead, level_sizes, make_head
 from hmcbench.torchkit.layout import Layout
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 from hmcbench.interfaces import Run
-from hmcbench.testing import inputs, labelled, tiny_dataset
+from hmcbench.testing.helpers import inputs, labelled, tiny_dataset
 from hmcbench.torchkit import Recipe, TorchModel, checkpoint, make_head
 
 class Net(nn.Module):

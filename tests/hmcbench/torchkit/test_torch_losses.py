@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
-from hmcbench.testing import tiny_hierarchy
+from hmcbench.testing.helpers import tiny_hierarchy
 from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss, focal_loss, level_weights, sigmoid_focal_loss

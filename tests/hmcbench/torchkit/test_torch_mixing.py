@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hmcbench.interfaces import Task
-from hmcbench.testing import tiny_hierarchy
+from hmcbench.testing.helpers import tiny_hierarchy
 from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss

@@ -13,7 +13,7 @@ from torch import nn
 
 from hmcbench.errors import PluginError
 from hmcbench.interfaces import Dataset, Run, Task
-from hmcbench.testing import assert_batch_independent, fitted, inputs, labelled, same_scores
+from hmcbench.testing.helpers import assert_batch_independent, fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import Recipe, TorchModel, data, level_sizes
 from hmcbench.torchkit.numerics import precision
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from hmcbench.interfaces import PROFILES as NAMES
-from hmcbench.registry import convert
+from hmcbench.registry.registry import convert
 from hmcbench.torchkit.recipes import PARAMS, PROFILES, Recipe
 
 IMAGE = {"image_size", "in_chans", "pretrained"}

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from hmcbench.errors import NotApplicable
-from hmcbench.testing import fitted, inputs, tiny_dataset
+from hmcbench.testing.helpers import fitted, inputs, tiny_dataset
 from hmcbench.torchkit import Recipe, TorchModel, faithfulness
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.saliency import GradCam, Grid, find_layer, grid_of

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
 from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, DatasetSpec, Param
-from hmcbench.publish import publish
-from hmcbench.records import Record
-from hmcbench.registry import Registry
-from hmcbench.splits import make_split
-from hmcbench.suites import Protocol
-from hmcbench.testing import temporary_plugin
+from hmcbench.plan.suite import Protocol
+from hmcbench.publish.publish import publish
+from hmcbench.records.record import Record
+from hmcbench.registry.registry import Registry
+from hmcbench.testing.helpers import temporary_plugin
 
 MADE: dict[str, Dataset] = {}
 

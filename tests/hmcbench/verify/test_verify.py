@@ -15,13 +15,14 @@ import pytest
 
 from hmcbench.interfaces import Task
 from hmcbench.leaderboard.files import boards_of
-from hmcbench.predictions import Predictions
-from hmcbench.publish import publish
-from hmcbench.records import JSON, NPZ, Record
-from hmcbench.testing import tiny_hierarchy
-from hmcbench.verify import Finding, verify_results
+from hmcbench.publish.publish import publish
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import JSON, NPZ, Record
+from hmcbench.testing.helpers import tiny_hierarchy
+from hmcbench.verify import Finding
 from hmcbench.verify.findings import same
 from hmcbench.verify.pages import _parts
+from hmcbench.verify.tree import verify_results
 
 Fabricate = Callable[..., Record]
 

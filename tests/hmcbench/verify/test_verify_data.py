@@ -13,10 +13,11 @@ import pytest
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset
 from hmcbench.leaderboard.intervals import FILE
-from hmcbench.predictions import Predictions
-from hmcbench.records import NPZ, read_all
-from hmcbench.registry import Registry
-from hmcbench.verify import Report, verify_results
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import NPZ, read_all
+from hmcbench.registry.registry import Registry
+from hmcbench.verify import Report
+from hmcbench.verify.tree import verify_results
 
 
 def check(results: Path, registry: Registry, **data: str) -> Report:

@@ -12,13 +12,14 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset
-from hmcbench.leaderboard import boards_of
+from hmcbench.leaderboard.files import boards_of
 from hmcbench.leaderboard.intervals import FILE
-from hmcbench.publish import publish
-from hmcbench.records import Record, read_all
-from hmcbench.registry import Registry
-from hmcbench.truth import Given
-from hmcbench.verify import Finding, Report, verify_results
+from hmcbench.publish.publish import publish
+from hmcbench.records.given_data import Given
+from hmcbench.records.record import Record, read_all
+from hmcbench.registry.registry import Registry
+from hmcbench.verify import Finding, Report
+from hmcbench.verify.tree import verify_results
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hmcbench_classical import MODELS
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, Task
-from hmcbench.registry import Registry, create, missing
-from hmcbench.testing import (
+from hmcbench.registry.registry import Registry, create, missing
+from hmcbench.testing.helpers import (
     Kind,
     assert_batch_independent,
     assert_nothing_leaks,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from hmcbench.interfaces import Dataset
-from hmcbench.registry import Registry, create
-from hmcbench.testing import fitted, inputs, temporary_plugin, tiny_dataset
+from hmcbench.registry.registry import Registry, create
+from hmcbench.testing.helpers import fitted, inputs, temporary_plugin, tiny_dataset
 
 FEATURIZERS = ("texture", "grey_histogram")
 

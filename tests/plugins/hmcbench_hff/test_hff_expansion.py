@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Run, Task
-from hmcbench.predictions import Predictions
-from hmcbench.registry import create, default_registry
-from hmcbench.testing import inputs, labelled, tiny_hierarchy
+from hmcbench.records.predictions import Predictions
+from hmcbench.registry.registry import create, default_registry
+from hmcbench.testing.helpers import inputs, labelled, tiny_hierarchy
 from hmcbench.torchkit import numerics
 from hmcbench.torchkit.expansion import start_from
 

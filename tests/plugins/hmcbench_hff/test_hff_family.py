@@ -20,9 +20,9 @@ from hmcbench_hff.transformer2d import Transformer2D
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.registry import create, default_registry
+from hmcbench.registry.registry import create, default_registry
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 
 pytestmark = pytest.mark.torch

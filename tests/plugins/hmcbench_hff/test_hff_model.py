@@ -13,10 +13,10 @@ from hmcbench_hff.hffnet2d import HFFNet2d
 from hmcbench_hff.model import build_over_cnn
 
 from hmcbench.errors import BadInput
-from hmcbench.hierarchy import Hierarchy
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Scores, Task
-from hmcbench.registry import Registry, create
-from hmcbench.testing import (
+from hmcbench.registry.registry import Registry, create
+from hmcbench.testing.helpers import (
     assert_batch_independent,
     fitted,
     inputs,

@@ -8,11 +8,11 @@ from hmcbench_materials import elements
 from hmcbench_materials.elements import ElementTable
 from hmcbench_materials.properties import PROPERTIES
 
-from hmcbench.choices import Choices
 from hmcbench.errors import Unavailable
-from hmcbench.plan import Cell, Plan, make_plan
-from hmcbench.registry import default_registry
-from hmcbench.suites import load_suite
+from hmcbench.plan.cells import Cell, Plan, make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import load_suite
+from hmcbench.registry.registry import default_registry
 
 
 def table(scale: float, origin: str = "made up") -> ElementTable:

@@ -15,7 +15,7 @@ from hmcbench_materials.sources import SOURCES
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset
-from hmcbench.registry import create, default_registry
+from hmcbench.registry.registry import create, default_registry
 
 
 @pytest.mark.parametrize("name", KINDS)

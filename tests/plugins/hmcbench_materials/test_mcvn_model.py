@@ -14,7 +14,7 @@ from hmcbench_materials.mcvn_specs import PARAMS, mcvn_models
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, Fit, Run
-from hmcbench.testing import (
+from hmcbench.testing.helpers import (
     Kind,
     assert_batch_independent,
     assert_nothing_leaks,

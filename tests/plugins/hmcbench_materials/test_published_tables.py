@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from hmcbench.choices import Choices
 from hmcbench.errors import BadInput
-from hmcbench.registry import default_registry
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import load_suite
+from hmcbench.registry.registry import default_registry
 from hmcbench.reproduce.compare import plan_table
 from hmcbench.reproduce.tables import find_table, inconsistencies, known_tables
-from hmcbench.suites import load_suite
 
 NUMBERS = ("3", "5", "6", "7", "8")
 

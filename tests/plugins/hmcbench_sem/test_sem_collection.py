@@ -15,8 +15,8 @@ from hmcbench_sem.dataset import images, sem_failure
 from hmcbench_sem.lint import lint_images
 from PIL import Image
 
-from hmcbench.cache import cache_dir
 from hmcbench.errors import BadInput, DataProblems
+from hmcbench.files import cache_dir
 
 Gallery = Callable[..., Path]
 Picture = Callable[..., np.ndarray]

@@ -9,8 +9,8 @@ from hmcbench_sem.dataset import failure_hierarchy, sem_failure
 from hmcbench_sem.lint import lint_failure
 from hmcbench_sem.taxonomy import CLASSES, LEAF_IDS, LEAVES
 
-from hmcbench.registry import create, default_registry
-from hmcbench.suites import load_suite
+from hmcbench.plan.suite import load_suite
+from hmcbench.registry.registry import create, default_registry
 
 MISPRINT = "HFF_CNN_VT"
 

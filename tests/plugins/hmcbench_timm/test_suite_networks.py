@@ -6,9 +6,9 @@ import pytest
 from hmcbench_timm.network import build
 
 from hmcbench.interfaces import Task
-from hmcbench.registry import default_registry
-from hmcbench.suites import load_suite
-from hmcbench.testing import tiny_hierarchy
+from hmcbench.plan.suite import load_suite
+from hmcbench.registry.registry import default_registry
+from hmcbench.testing.helpers import tiny_hierarchy
 
 SUITES = ("sem-failure", "x-sdd", "cifar100-h")
 

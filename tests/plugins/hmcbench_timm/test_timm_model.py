@@ -13,8 +13,8 @@ from hmcbench_timm.network import build
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, Task
-from hmcbench.registry import Registry, create
-from hmcbench.testing import (
+from hmcbench.registry.registry import Registry, create
+from hmcbench.testing.helpers import (
     assert_batch_independent,
     fitted,
     inputs,

@@ -12,9 +12,9 @@ import pytest
 from scipy import sparse
 
 from hmcbench.interfaces import Dataset, Scores
-from hmcbench.registry import Registry, create
-from hmcbench.suites import load_suite
-from hmcbench.testing import (
+from hmcbench.plan.suite import load_suite
+from hmcbench.registry.registry import Registry, create
+from hmcbench.testing.helpers import (
     Kind,
     assert_batch_independent,
     fitted,

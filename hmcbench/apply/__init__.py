@@ -1,0 +1,1 @@
+"""Trained models on new samples: predictions, saliency maps, importance of inputs."""

@@ -1,0 +1,146 @@
+"""Which columns a model of tables leans on: permutation importance, SHAP values, and their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmcbench.apply.rebuild import Refitted
+from hmcbench.errors import Unavailable
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.regression import r2
+from hmcbench.metrics.sets import hf1_samples
+
+BACKGROUND = 50  # training samples that stand for "this column is not known" in SHAP
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """How much every column matters.
+
+    Attributes:
+        method: ``permutation`` or ``shap``.
+        unit: what the numbers are.
+        columns: names of the F columns.
+        outputs: names of what is explained: the metric, or targets or classes.
+        values: float (F, O): the mean over repeats, or over samples of the absolute SHAP value.
+        spread: float (F, O): standard deviation over repeats; zeros for SHAP.
+        samples: float (N, F, O) SHAP values, and ``table`` (N, F) the rows they explain; else None.
+    """
+
+    method: str
+    unit: str
+    columns: Sequence[str]
+    outputs: Sequence[str]
+    values: np.ndarray
+    spread: np.ndarray
+    samples: np.ndarray | None = None
+    table: np.ndarray | None = None
+
+    def order(self) -> np.ndarray:
+        """Columns, the most important first, by the mean over outputs."""
+        return np.argsort(-self.values.mean(axis=1), kind="stable")
+
+
+# --------------------------------------------------------------------------- two ways to ask
+
+
+def permutation(refitted: Refitted, repeats: int = 10, seed: int = 0) -> Importance:
+    """What the metric loses when one column of the test samples is shuffled (scikit-learn).
+
+    The metric is ``r2``, or ``hf1_samples`` with the decisions of the task [Breiman 2001].
+    """
+    from sklearn.inspection import permutation_importance
+
+    task = refitted.task
+    metric: Any = r2 if task.kind == "regression" else hf1_samples
+
+    def score(_model: Any, table: np.ndarray, truth: Any) -> float:
+        return float(metric(Evaluation.of(task, truth, refitted.predict(table))))
+
+    class Fitted:
+        def fit(self) -> None:
+            """Only so that scikit-learn takes it for an estimator."""
+
+    truth = refitted.truth.toarray() if hasattr(refitted.truth, "toarray") else np.asarray(refitted.truth)
+    found = permutation_importance(
+        Fitted(), refitted.test, truth, scoring=score, n_repeats=repeats, random_state=seed
+    )
+    name = "r2" if task.kind == "regression" else "hf1_samples"
+    return Importance(
+        "permutation",
+        f"loss of {name} when the column is shuffled",
+        refitted.columns,
+        (name,),
+        found.importances_mean[:, None],
+        found.importances_std[:, None],
+    )
+
+
+def shap_values(refitted: Refitted, samples: int = 60, seed: int = 0) -> Importance:
+    """SHAP values of the first test samples, by permutations of the columns [Lundberg & Lee 2017].
+
+    A column that is not known takes the values of training samples (at most ``BACKGROUND``).
+
+    Raises:
+        Unavailable: the library shap is not installed.
+    """
+    try:
+        import shap
+    except ImportError:
+        raise Unavailable("SHAP values need shap", hint="pip install 'hmcbench[shap]'") from None
+    rng = np.random.default_rng(seed)
+    picked = np.sort(rng.permutation(len(refitted.train))[:BACKGROUND])
+    masker = shap.maskers.Independent(refitted.train[picked], max_samples=BACKGROUND)
+    explainer = shap.explainers.Permutation(refitted.predict, masker, seed=seed)
+    rows = refitted.test[:samples]
+    found = explainer(rows, max_evals=2 * rows.shape[1] + 1, silent=True)
+    values = np.asarray(found.values).reshape(*rows.shape, -1)
+    hierarchy = refitted.task.hierarchy
+    outputs = refitted.task.targets if hierarchy is None else hierarchy.classes
+    mean = np.abs(values).mean(axis=0)
+    unit = f"mean absolute SHAP value over {len(rows)} samples, in units of the prediction"
+    return Importance("shap", unit, refitted.columns, outputs, mean, np.zeros_like(mean), values, rows)
+
+
+# --------------------------------------------------------------------------- figures
+
+
+def draw(found: Importance, path: Path, title: str, most: int = 15) -> None:
+    """Bars of the most important columns, or a dot per sample, one panel per output (at most six); a PNG."""
+    from hmcbench.report.figures import style
+
+    panels = min(6, len(found.outputs))
+    order = found.order()[:most][::-1]
+    at = np.arange(len(order))
+    with style.styled():
+        size = 2.2 + 2.6 * panels, 0.9 + 0.24 * len(order)
+        made, axes = style.figure(*size, columns=panels, sharey=True)
+        for i, ax in enumerate(axes[0]):
+            if found.samples is None or found.table is None:
+                spread = found.spread[order, i]
+                ax.barh(at, found.values[order, i], xerr=spread, color=style.BLUE, height=0.7)
+            else:
+                _swarm(ax, found.samples[:, order, i], found.table[:, order])
+            ax.axvline(0, color=style.GREY, linewidth=0.6)
+            ax.set_title(style.plain(found.outputs[i]))
+        axes[0, 0].set_yticks(at, [style.plain(found.columns[k]) for k in order])
+        swarm = "SHAP value; colour: the column's value, low (dark) to high"
+        made.supxlabel(found.unit if found.samples is None else swarm, size=8)
+        made.suptitle(style.plain(title))
+    style.save(made, path)
+
+
+def _swarm(ax: Any, values: np.ndarray, table: np.ndarray) -> None:
+    """One dot per sample and column, coloured by the rank of the column's value."""
+    from hmcbench.report.figures import style
+
+    rng = np.random.default_rng(0)
+    for k in range(values.shape[1]):
+        ranks = np.argsort(np.argsort(table[:, k])) / max(1, len(table) - 1)
+        height = k + rng.uniform(-0.25, 0.25, len(values))
+        ax.scatter(values[:, k], height, c=ranks, cmap=style.SEQUENTIAL, s=7, linewidths=0)

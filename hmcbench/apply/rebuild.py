@@ -1,0 +1,154 @@
+"""The model of a record, fitted anew.
+
+Classical models keep no weights, because their usual format executes code when it is loaded. They
+are fitted anew from the record instead, with the same data, split, parameters and seed, and the
+test predictions must then be the record's: what is explained is the model that was scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hmcbench.data import featurize
+from hmcbench.data.sides import inputs, side
+from hmcbench.data.splits import make_split
+from hmcbench.data.views import Rows
+from hmcbench.errors import BadInput
+from hmcbench.execute.cell import seed_everything
+from hmcbench.interfaces import Inputs, Run, Task
+from hmcbench.plan.suite import protocol_of
+from hmcbench.records.record import Record
+from hmcbench.registry.registry import Registry, create
+
+if TYPE_CHECKING:
+    from hmcbench.interfaces import Dataset, Model
+
+TOLERANCE = 1e-5  # between the record's predictions and those of the refitted model
+
+
+@dataclass(frozen=True, eq=False)
+class Refitted:
+    """A record's model, fitted anew, and its samples as tables with all views side by side.
+
+    Attributes:
+        shapes: view -> shape of one row.
+        columns: names of the F columns, ``view:name`` where there are several views.
+        train, test: float (N, F).
+        truth: targets of the test samples.
+    """
+
+    model: Model
+    task: Task
+    shapes: Mapping[str, tuple[int, ...]]
+    columns: Sequence[str]
+    train: np.ndarray
+    test: np.ndarray
+    truth: Any
+
+    def predict(self, table: np.ndarray) -> np.ndarray:
+        """Scores (N, C) or predicted targets (N, T) for rows (N, F) of all views side by side."""
+        views, start = {}, 0
+        for name, shape in self.shapes.items():
+            width = int(np.prod(shape))
+            block = table[:, start : start + width].reshape(len(table), *shape)
+            views[name] = Rows(block, np.arange(len(table)))
+            start += width
+        ids = [str(i) for i in range(len(table))]
+        return np.asarray(self.model.predict(Inputs(ids, views)).values, dtype=np.float64)
+
+
+def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
+    """Fit the model of a record again.
+
+    Args:
+        record: of a cell that ended well.
+        registry: the installed plugins.
+        path: of the data, where they are the user's own.
+
+    Raises:
+        BadInput: other data, another split or version, or predictions that are not the record's.
+    """
+    data = record.data
+    if not record.ok:
+        raise BadInput(f"the cell of {record.path.name} failed ({data.get('cause')})")
+    stored = data["model"]
+    spec, params = registry.resolve("models", stored["name"], data["profile"], **stored["params"])
+    if spec.version != stored["version"]:
+        raise BadInput(
+            f"the record was made by version {stored['version']} of {spec.name}",
+            allowed=f"version {spec.version}, which is installed",
+        )
+    dataset = _dataset(data, registry, path)
+    split = make_split(dataset, protocol_of(data["split"]), int(data["split"]["fold"]))
+    if split.fingerprint != data["split"]["fingerprint"]:
+        raise BadInput("the split is not that of the record", hint="was the record made by another version?")
+    plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)
+    views = {plan.name: featurize.compute_view(plan, dataset)[0] for plan in plans}
+    seed_everything(data["seed"])
+    model = create(spec, params)
+    run = Run(dataset.task, data["seed"], profile=data["profile"])
+    model.fit(side(dataset, views, split, "train"), side(dataset, views, split, "validation"), run)
+    test = split.sides["test"]
+    _check(record, model, inputs(dataset, views, test))
+    return Refitted(
+        model=model,
+        task=dataset.task,
+        shapes={name: tuple(np.shape(view)[1:]) for name, view in views.items()},
+        columns=_column_names(dataset, views),
+        train=_side_by_side(views, split.sides["train"]),
+        test=_side_by_side(views, test),
+        truth=dataset.targets[test],
+    )
+
+
+def _side_by_side(views: Mapping[str, Any], rows: np.ndarray) -> np.ndarray:
+    """The views' rows as one table (N, F)."""
+    return np.concatenate([np.asarray(view)[rows].reshape(len(rows), -1) for view in views.values()], axis=1)
+
+
+def _dataset(data: Mapping[str, Any], registry: Registry, path: str) -> Dataset:
+    spec = registry.get("datasets", data["dataset"]["name"])
+    if path and not spec.path_param:
+        raise BadInput(f"--data {path}: the dataset {spec.name} reads no path")
+    given = {spec.path_param: path} if path else {}
+    found, params = registry.resolve("datasets", data["dataset"]["reference"], data["profile"], **given)
+    dataset: Dataset = create(found, params)
+    if dataset.fingerprint != data["dataset"]["fingerprint"]:
+        raise BadInput(
+            f"these are not the data of the record: {len(dataset.ids)} samples of {spec.name} with"
+            f" fingerprint {dataset.fingerprint[:12]} instead of {data['dataset']['fingerprint'][:12]}",
+            hint="--data PATH names the data that the run was given",
+        )
+    return dataset
+
+
+def _column_names(dataset: Dataset, views: Mapping[str, Any]) -> list[str]:
+    """``C``, or ``descriptors:3`` where nobody named them; with the view where there are several."""
+    known: Mapping[str, Sequence[str]] = getattr(dataset, "columns", None) or {}
+    out: list[str] = []
+    for name, view in views.items():
+        width = int(np.prod(np.shape(view)[1:]))
+        own = known.get(name, ())
+        if len(own) == width:
+            out += [f"{name}:{column}" if len(views) > 1 else str(column) for column in own]
+        else:
+            out += [f"{name}:{i}" for i in range(width)]
+    return out
+
+
+def _check(record: Record, model: Model, given: Inputs) -> None:
+    """Raise BadInput unless the model predicts the record's test scores."""
+    stored = record.predictions().of_side("test")
+    place = {name: i for i, name in enumerate(stored.ids)}
+    expected = np.asarray(stored.scores)[[place[name] for name in given.ids]]
+    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+    worst = float(np.abs(np.asarray(model.predict(given).values) - expected).max(initial=0.0)) / scale
+    if worst > TOLERANCE:
+        raise BadInput(
+            f"fitted again, the model predicts otherwise than its record (by up to {worst:.2g} of the range)",
+            hint="the libraries or the hardware are others: run the cell again first",
+        )

@@ -1,0 +1,167 @@
+"""Divide a dataset into train, validation and test: stratified, group-aware, the same everywhere.
+
+Here is the policy: which sides a protocol wants, which the dataset brings along, and what the
+record should say about the result. :mod:`hmcbench.data.stratify` does the dividing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hmcbench.data.stratify import Samples, rows_by_key
+from hmcbench.errors import BadInput
+from hmcbench.plan.suite import Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hmcbench.interfaces import Dataset
+
+__all__ = ["Protocol", "Split", "make_split"]
+
+SCALE = 10**6  # shares are whole millionths
+LISTED = 40  # names in a note before the rest is only counted
+USUAL = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The sides of one fold.
+
+    Attributes:
+        sides: ``train``, ``validation``, ``test`` and further test sets -> int64 positions in
+            ``dataset.ids``, in the order of the ids.
+        fingerprint: hex digest of the sides and their ids.
+        notes: for the record: what could not be had (absent classes, deviations, leaks).
+    """
+
+    sides: Mapping[str, np.ndarray]
+    fingerprint: str
+    notes: tuple[str, ...]
+
+
+def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
+    """Divide ``dataset`` as ``protocol`` says.
+
+    - ``holdout``: ``protocol.test`` of the samples, then ``protocol.validation`` of the others; fold
+      ``fold`` (0 to ``repeats - 1``) is another draw.
+    - ``kfold``: fold ``fold`` (0 to ``folds - 1``) is the test side; validation as above.
+    - ``predefined``: the dataset's own sides; undecided samples (``""``) train. Where the dataset
+      has no test side it is drawn from the undecided samples, and a validation side from train.
+
+    Sides of the dataset with other names than the usual three (``shifted``) are kept as they are
+    under every protocol and never trained on. A class that only one unit has goes to train, where
+    it can at least be learned. What could not be balanced is in ``notes``, never an error.
+
+    Raises:
+        BadInput: fewer units than sides or folds, nothing to train on, an unknown fold.
+    """
+    folds = protocol.splits
+    if not 0 <= fold < folds:
+        raise BadInput(f"fold {fold} of a {protocol.kind} split", allowed=f"folds 0 to {folds - 1}")
+    samples = Samples(dataset, protocol.seed + (fold if protocol.kind == "holdout" else 0))
+    sides, notes = _given(dataset, protocol)
+    free = sides.pop("", [])
+    if protocol.kind == "kfold":
+        parts = samples.divide(free, {f"fold {k}": 1 for k in range(folds)}, notes)
+        sides["test"] = parts.pop(f"fold {fold}")
+        free = [row for part in parts.values() for row in part]
+    elif "test" not in sides:
+        test = round(SCALE * protocol.test)
+        parts = samples.divide(free, {"train": SCALE - test, "test": test}, notes)
+        sides["test"], free = parts["test"], parts["train"]
+    sides["train"] = sides.get("train", []) + free
+    if "validation" not in sides:
+        share = round(SCALE * protocol.validation)
+        sides |= samples.divide(sides["train"], {"train": SCALE - share, "validation": share}, notes)
+    _leaks(dataset, sides, protocol.drop_leaks, notes)
+    if not sides["train"]:
+        raise BadInput("the split leaves no sample to train on", hint="choose another protocol or more data")
+    _absences(samples, dataset, sides, notes)
+    return _split(dataset, sides, notes)
+
+
+def _given(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int]], list[str]]:
+    """Side -> rows as the dataset has them, undecided ones under ``""``; and notes."""
+    if dataset.split is None:
+        own = protocol.kind == "predefined"
+        notes = ["the dataset has no sides of its own: test and validation were drawn"] if own else []
+        return {"": list(range(len(dataset.ids)))}, notes
+    sides: dict[str, list[int]] = defaultdict(list)
+    notes = []
+    for row, side in enumerate(dataset.split):
+        sides["" if protocol.kind != "predefined" and side in USUAL else side].append(row)
+    if protocol.kind == "predefined":
+        if "test" not in sides and not sides.get(""):
+            names = ", ".join(sorted(sides))
+            raise BadInput(
+                f"the dataset's own split has no test side (it has {names})",
+                allowed="rows marked test, or rows left empty to draw it from",
+                hint="or use the protocol holdout or kfold",
+            )
+    elif set(dataset.split) & set(USUAL):
+        notes.append(f"the dataset's own sides were set aside for a {protocol.kind} split")
+    return dict(sides), notes
+
+
+def _leaks(dataset: Dataset, sides: dict[str, list[int]], drop: bool, notes: list[str]) -> None:
+    """Note copies and groups that a given split tore apart; drop the training copies if asked to."""
+    side_of = {row: side for side, rows in sides.items() for row in rows}
+    rank = defaultdict(lambda: 2, train=0, validation=1)
+    dropped: set[int] = set()
+    for kind, keys in (("identical copies", dataset.duplicates), ("samples of one group", dataset.groups)):
+        torn: Counter[str] = Counter()
+        for rows in rows_by_key(keys).values():
+            between = sorted({side_of[row] for row in rows}, key=lambda side: (rank[side], side))
+            if len(between) > 1:
+                torn[" and ".join(between)] += 1
+                if keys is dataset.duplicates:
+                    highest = rank[between[-1]]
+                    dropped.update(row for row in rows if rank[side_of[row]] < highest)
+        notes += [f"{n} times {kind} lie in {where}" for where, n in sorted(torn.items())]
+    if drop and dropped:
+        for side in ("train", "validation"):
+            sides[side] = [row for row in sides[side] if row not in dropped]
+        notes.append(f"left out of training: {len(dropped)} identical copies of samples of other sides")
+
+
+def _absences(samples: Samples, dataset: Dataset, sides: Mapping[str, list[int]], notes: list[str]) -> None:
+    """Note the classes that some side has and another lacks."""
+    hierarchy = dataset.task.hierarchy
+    if hierarchy is None:
+        return
+    present = {
+        side: {k for row in rows for k in samples.classes[row]} for side, rows in sides.items() if rows
+    }
+    everywhere = set[int]().union(*present.values())
+    for side in sorted(present, key=_side_order):
+        absent = [hierarchy.classes[k] for k in sorted(everywhere - present[side])]
+        if absent:
+            notes.append(f"classes absent from {side}: {_listed(absent)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
+
+
+def _side_order(side: str) -> tuple[int, str]:
+    return (USUAL.index(side) if side in USUAL else len(USUAL), side)
+
+
+def _split(dataset: Dataset, sides: Mapping[str, Iterable[int]], notes: Sequence[str]) -> Split:
+    import numpy as np
+
+    ids = dataset.ids
+    ordered = {side: sorted(sides[side], key=ids.__getitem__) for side in sorted(sides, key=_side_order)}
+    text = json.dumps([[side, [ids[row] for row in rows]] for side, rows in ordered.items()])
+    return Split(
+        {side: np.array(rows, dtype=np.int64) for side, rows in ordered.items()},
+        hashlib.sha256(text.encode()).hexdigest(),
+        tuple(notes),
+    )

@@ -1,0 +1,204 @@
+"""Runs cells on this machine: one process each, a slot per device, limits on time and memory.
+
+Cells that are fitted together share a process, which may then use what all of them may use.
+Processes come from a fork server that has imported what the plan needs and nothing else ran in,
+so a cell starts in a fraction of a second. Where there is no fork, each is spawned.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any, Literal
+
+from hmcbench.execute import resources, worker
+from hmcbench.execute.executors.orphans import Watcher
+from hmcbench.plan.cells import Cell
+
+TICK_S = 0.1
+MEMORY_EVERY_S = 0.5  # walking a process tree costs a little; a leak takes longer than this to fill a machine
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell, the folder to fill, and the folder that survives a kill (checkpoints)."""
+
+    cell: Cell
+    part: Path
+    work: Path
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to a cell: ``started``, ``progress`` (``message``) or ``ended``.
+
+    ``elsewhere`` is an end too: another run on the same folder has made the record.
+    For ``ended``: ``exit`` is the process's status (negative: a signal) and ``killed`` the limit
+    that it broke (``time-out``, ``out of memory``), if any.
+    """
+
+    kind: Literal["started", "progress", "ended", "elsewhere"]
+    job: Job
+    message: dict[str, Any] = field(default_factory=dict)
+    exit: int | None = None
+    killed: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class _Running:
+    jobs: Sequence[Job]  # one, or several that are fitted together
+    waiting: list[Job]  # those that have not ended
+    device: str
+    process: Any
+    progress: connection.Connection
+    alive: connection.Connection
+    started: float
+    killed: str = ""
+    memory_checked: float = 0.0
+
+
+class LocalExecutor:
+    """A pool of slots. Each slot holds one process at a time and names its device.
+
+    Args:
+        devices: one entry per slot: ``cpu``, ``auto`` or ``cuda:ID``.
+        preload: modules for the fork server.
+        threads: CPU threads that libraries may use, set before anything is imported.
+    """
+
+    def __init__(self, devices: Sequence[str], preload: Sequence[str], threads: int) -> None:
+        self._free = list(devices)
+        self._running: list[_Running] = []
+        self._watcher = Watcher()
+        for name in THREAD_VARIABLES:
+            os.environ.setdefault(name, str(threads))
+        methods = multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if "forkserver" in methods:
+            self._context.set_forkserver_preload(
+                ["hmcbench.execute.worker", "hmcbench.execute.cell", *preload]
+            )
+
+    def run(self, groups: Iterator[Sequence[Job]], until: float = math.inf) -> Generator[Event, None, None]:
+        """Run all jobs, those of a group in one process; yields events as they happen.
+
+        An empty group means that there is nothing to start at the moment. Closing the generator ends
+        what runs, and so does the time ``until`` of the monotonic clock.
+        """
+        try:
+            waiting = True
+            while (waiting or self._running) and time.monotonic() < until:
+                while waiting and self._free:
+                    jobs = next(groups, None)
+                    waiting = jobs is not None
+                    if not jobs:
+                        break
+                    self._start(jobs, self._free.pop(0))
+                    yield from (Event("started", job) for job in jobs)
+                if waiting and not self._running:
+                    time.sleep(TICK_S)
+                yield from self._wait()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End every running cell and its whole process tree."""
+        for running in self._running:
+            worker.end(running.process.pid)
+            running.process.join()
+        self._running.clear()
+        self._watcher.close()
+
+    def _start(self, jobs: Sequence[Job], device: str) -> None:
+        receive, send = self._context.Pipe(duplex=False)
+        watch, hold = self._context.Pipe(duplex=False)  # the worker ends when our end closes
+        process = self._context.Process(
+            target=worker.main,
+            args=(
+                [job.cell for job in jobs],
+                [str(job.part) for job in jobs],
+                [str(job.work) for job in jobs],
+                device,
+                dict(os.environ),
+                send,
+                watch,
+            ),
+            daemon=False,
+        )
+        process.start()
+        send.close()
+        watch.close()
+        self._running.append(_Running(jobs, [*jobs], device, process, receive, hold, time.monotonic()))
+        self._tell()
+
+    def _tell(self) -> None:
+        self._watcher.tell(running.process.pid for running in self._running)
+
+    def _wait(self) -> Iterator[Event]:
+        """Wait for news of any cell, at most a tick; never for one channel alone."""
+        if not self._running:
+            return
+        channels = [r.progress for r in self._running if not r.progress.closed]
+        sentinels = [r.process.sentinel for r in self._running]
+        connection.wait([*channels, *sentinels], timeout=TICK_S)
+        for running in list(self._running):
+            yield from self._messages(running)
+            if running.process.exitcode is not None or not running.process.is_alive():
+                yield from self._end(running)
+            else:
+                self._enforce(running)
+
+    def _messages(self, running: _Running) -> Iterator[Event]:
+        try:
+            while not running.progress.closed and running.progress.poll():
+                message = running.progress.recv()
+                job = running.jobs[message.pop("cell")]
+                if message.get("ended"):
+                    running.waiting.remove(job)
+                    yield Event("ended", job, exit=0, seconds=time.monotonic() - running.started)
+                else:
+                    yield Event("progress", job, message=message)
+        except (EOFError, OSError):
+            running.progress.close()
+        except Exception:  # a message that cannot be read is not worth a cell
+            running.progress.close()
+
+    def _enforce(self, running: _Running) -> None:
+        """Kill the process tree of a process that broke the limits of its cells on time or memory."""
+        now = time.monotonic()
+        cells = [job.cell for job in running.jobs]
+        if now - running.started > sum(cell.time_limit for cell in cells):
+            running.killed = "time-out"
+        elif now - running.memory_checked > MEMORY_EVERY_S:
+            running.memory_checked = now
+            limit = sum(cell.memory_mb for cell in cells) * 1e6
+            limit = limit or 0.9 * resources.total_memory() / max(1, len(self._running))
+            if resources.tree_memory(running.process.pid) > limit:
+                running.killed = "out of memory"
+        if running.killed:
+            worker.end(running.process.pid)
+            running.process.join()
+
+    def _end(self, running: _Running) -> Iterator[Event]:
+        """The end of a process is the end of all its cells that have not ended yet."""
+        worker.end_group(running.process.pid)  # grandchildren that outlived the cell
+        running.process.join()
+        exit_status = running.process.exitcode
+        for end in (running.progress, running.alive):
+            if not end.closed:
+                end.close()
+        self._running.remove(running)
+        self._tell()
+        running.process.close()
+        self._free.append(running.device)
+        seconds = time.monotonic() - running.started
+        for job in running.waiting:
+            yield Event("ended", job, exit=exit_status, killed=running.killed, seconds=seconds)

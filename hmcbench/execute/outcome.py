@@ -1,0 +1,69 @@
+"""How a cell may end, well, badly or killed; every ending becomes a record."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hmcbench.execute import worker
+from hmcbench.execute.executors.local import Event
+from hmcbench.records import record as records
+
+LEAST_FREE = 100_000  # bytes; a worker that leaves less had no room for its result
+
+
+def finish(event: Event, folder: Path, git: str | None) -> records.Record:
+    """Turn an ended cell into its record."""
+    cell, part = event.job.cell, event.job.part
+    result = read_result(event)
+    data: dict[str, Any] = {
+        "schema": records.SCHEMA,
+        "key": cell.key,
+        **cell.record,
+        "metrics": {},
+        "timing": {"total_s": round(event.seconds, 3)},
+        "git": git,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **result,
+    }
+    if data["status"] == "ok":
+        (part / worker.LOG).unlink(missing_ok=True)
+    else:
+        (part / records.NPZ).unlink(missing_ok=True)
+    (part / worker.RESULT).unlink(missing_ok=True)
+    record = records.commit(part, folder, data)
+    shutil.rmtree(event.job.work, ignore_errors=True)
+    return record
+
+
+def read_result(event: Event) -> dict[str, Any]:
+    """The worker's own result, or the cause of its death."""
+    if event.killed == "time-out":
+        limit = event.job.cell.time_limit
+        each = " for each of the cells fitted together" if event.job.cell.group else ""
+        return _failed("time-out", f"ended after its limit of {limit:g} s{each} (--timeout S sets another)")
+    if event.killed:
+        return _failed(event.killed, "the cell used more memory than its limit")
+    try:
+        result: dict[str, Any] = json.loads((event.job.part / worker.RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        if shutil.disk_usage(event.job.part).free < LEAST_FREE:
+            raise OSError(errno.ENOSPC, "No space left on device") from None
+    else:
+        if result["cause"] == worker.DISK_FULL:  # no fault of the cell, and no record of it
+            raise OSError(errno.ENOSPC, result["message"])
+        return result
+    if event.exit == -signal.SIGKILL:
+        return _failed("out of memory", "killed by the system, most likely for want of memory")
+    if event.exit is not None and event.exit < 0:
+        return _failed("crash", f"ended by {signal.Signals(-event.exit).name}; its log.txt says where")
+    return _failed("crash", f"ended with status {event.exit} and without a result; see its log.txt")
+
+
+def _failed(cause: str, message: str) -> dict[str, Any]:
+    return {"status": "failed", "cause": cause, "message": message}

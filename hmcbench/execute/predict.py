@@ -1,0 +1,125 @@
+"""Asking a model for scores: how long it takes, and whether what comes back is what the contract says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hmcbench.data.sides import inputs
+from hmcbench.data.splits import Split
+from hmcbench.errors import PluginError
+from hmcbench.execute import resources
+from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task
+from hmcbench.records.predictions import Predictions
+
+LATENCY_RUNS, LATENCY_SECONDS, WARM_UP = 30, 2.0, 3
+
+
+def predict_all(
+    model: Any,
+    spec: ModelSpec,
+    dataset: Dataset,
+    views: Mapping[str, Any],
+    split: Split,
+    clock: resources.Clock,
+) -> tuple[Predictions, dict[str, float]]:
+    """Scores of the validation side and of every test side, and what predicting costs."""
+    task = dataset.task
+    sides = [name for name, rows in split.sides.items() if name != "train" and len(rows)]
+    model.predict(inputs(dataset, views, split.sides["test"][:1]))  # warm-up
+    parts: list[Scores] = []
+    for name in sides:
+        given = inputs(dataset, views, split.sides[name])
+        if name == "test":
+            with clock.phase("predict"):
+                parts.append(checked(model.predict(given), len(given), task, spec))
+        else:
+            parts.append(checked(model.predict(given), len(given), task, spec))
+    rows = np.concatenate([split.sides[name] for name in sides])
+    predictions = Predictions(
+        ids=[dataset.ids[i] for i in rows],
+        side=[name for name in sides for _ in split.sides[name]],
+        scores=np.concatenate([p.values for p in parts]),
+        task=task,
+        truth=dataset.targets[rows],
+        stop=None if parts[0].stop is None else np.concatenate([p.stop for p in parts if p.stop is not None]),
+        groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
+    )
+    tested = len(split.sides["test"])
+    timing = {"throughput_per_s": round(tested / max(clock.seconds["predict_s"], 1e-6), 2)}
+    return predictions, timing | latency(model, dataset, views, split, clock.device)
+
+
+def latency(
+    model: Any, dataset: Dataset, views: Mapping[str, Any], split: Split, device: str
+) -> dict[str, float]:
+    """Milliseconds for one sample at a time, median and 95th percentile."""
+    rows = split.sides["test"]
+    times: list[float] = []
+    began = time.perf_counter()
+    for i in range(LATENCY_RUNS + WARM_UP):
+        one = inputs(dataset, views, rows[i % len(rows) : i % len(rows) + 1])
+        resources.synchronise(device)
+        start = time.perf_counter()
+        model.predict(one)
+        resources.synchronise(device)
+        if i >= WARM_UP:
+            times.append(1000 * (time.perf_counter() - start))
+        if time.perf_counter() - began > LATENCY_SECONDS and times:
+            break
+    p50, p95 = np.percentile(times, [50, 95])
+    return {"latency_p50_ms": round(float(p50), 3), "latency_p95_ms": round(float(p95), 3)}
+
+
+def checked(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
+    """Shape, finiteness and range as the contract says; logits become probabilities."""
+    if not isinstance(scores, Scores):
+        raise PluginError(f"model {spec.name}: predict returned {type(scores).__name__}, not Scores")
+    values = np.asarray(scores.values, dtype=np.float64)
+    columns = task.hierarchy.n if task.hierarchy is not None else len(task.targets)
+    if values.shape != (n, columns):
+        raise PluginError(f"model {spec.name}: scores of shape {values.shape}, expected {(n, columns)}")
+    stop = None if scores.stop is None else np.asarray(scores.stop, dtype=np.float64)
+    if task.hierarchy is not None and stop is not None and stop.shape != (n, task.hierarchy.depth):
+        raise PluginError(
+            f"model {spec.name}: stop of shape {stop.shape}, expected {(n, task.hierarchy.depth)}"
+        )
+    for array in (values, stop):
+        if array is not None and not np.isfinite(array).all():
+            bad = int((~np.isfinite(array)).any(axis=1).sum())
+            raise FloatingPointError(f"{bad} of {n} predictions are NaN or infinite")
+    if task.kind == "regression":
+        return Scores(values)
+    if spec.scores == "logit":
+        values, stop = to_probabilities(values, stop, task)
+    if values.size and not (values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
+        raise PluginError(
+            f"model {spec.name}: probabilities outside [0, 1] ({values.min():g} to {values.max():g})"
+        )
+    narrow = np.clip(values, 0, 1).astype(np.float32)
+    return Scores(narrow, None if stop is None else np.clip(stop, 0, 1).astype(np.float32))
+
+
+def to_probabilities(
+    logits: np.ndarray, stop: np.ndarray | None, task: Task
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Softmax per level (with the stop output) for single paths, a sigmoid otherwise."""
+    from scipy.special import expit, softmax
+
+    assert task.hierarchy is not None
+    if task.paths == "multiple":
+        return expit(logits), stop
+    out = np.empty_like(logits)
+    ended = None if stop is None else np.empty_like(stop)
+    for k in range(1, task.hierarchy.depth + 1):
+        columns = task.hierarchy.level_classes(k)
+        block = logits[:, columns]
+        if stop is not None and ended is not None:
+            soft = softmax(np.column_stack([block, stop[:, k - 1]]), axis=1)
+            out[:, columns], ended[:, k - 1] = soft[:, :-1], soft[:, -1]
+        else:
+            out[:, columns] = softmax(block, axis=1)
+    return out, ended

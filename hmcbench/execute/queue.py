@@ -1,0 +1,134 @@
+"""Which cells to run next, where other runs may work on the same folder.
+
+A cell is run by whoever holds its lock. One that somebody else holds is put back until a record of it
+appears or its lock comes free; so several runs of one plan end together, and no cell runs twice.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hmcbench.execute.budget import Budget
+from hmcbench.execute.executors.local import Job
+from hmcbench.execute.locks import Locks
+from hmcbench.plan.cells import Cell
+from hmcbench.records import record as records
+
+POLL_S = 1.0
+Stamp = tuple[int, int]
+
+
+def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Cells that are fitted together, in the place of the first of them; every other cell by itself."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group or cell.key, []).append(cell)
+    return list(groups.values())
+
+
+def stamp(record: Path) -> Stamp | None:
+    """Tells a record from a later one of the same cell; None where there is none."""
+    try:
+        status = (record / records.JSON).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:
+    """Remove what cells that have their record had in work: their run was killed between the two."""
+    work = folder.parent / "work"
+    left = {path.name for path in work.iterdir()} if work.is_dir() else set()
+    for key in (cell.key for cell in cells if cell.key[:16] in left):
+        if locks.claim(key):  # else somebody makes another record of it
+            shutil.rmtree(work / key[:16], ignore_errors=True)
+            locks.release(key)
+
+
+class Shared:
+    """Hands out the cells that this run is to do.
+
+    Args:
+        cells: those that are to be run, in order.
+        folder: of the records.
+        locks: ours.
+        before: key -> stamp of the record that stood when it was decided to run the cell again.
+        elsewhere: told of every cell that another run has finished meanwhile.
+        budget: what does not fit into it is left out.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        folder: Path,
+        locks: Locks,
+        before: Mapping[str, Stamp],
+        elsewhere: Callable[[Cell, records.Record], None],
+        budget: Budget | None = None,
+    ) -> None:
+        self._waiting = grouped(cells)
+        self._folder, self._locks, self._before, self._elsewhere = folder, locks, before, elsewhere
+        self._budget = budget
+
+    def jobs(self) -> Iterator[list[Job]]:
+        """Groups of jobs to start; an empty one means: nothing at the moment, ask again."""
+        while self._waiting:
+            groups, self._waiting = self._waiting, []
+            for cells in groups:
+                self._look_again()
+                if self._budget is not None and not self._budget.fits(cells):
+                    continue  # a cheaper one may fit
+                jobs = self._claim(cells)
+                if jobs:
+                    yield jobs
+            until = time.monotonic() + POLL_S
+            while self._waiting:
+                yield []
+                if time.monotonic() >= until:
+                    break
+
+    def _look_again(self) -> None:
+        """Report what other runs have finished of the cells that were put back, as soon as there is time."""
+        left = ([cell for cell in cells if not self._done(cell)] for cells in self._waiting)
+        self._waiting = [cells for cells in left if cells]
+
+    def _claim(self, cells: Sequence[Cell]) -> list[Job]:
+        """Jobs for those cells that are ours now; the folders of a cell are made when its turn comes."""
+        jobs, held = [], []
+        for cell in cells:
+            if self._done(cell):
+                continue
+            if not self._locks.claim(cell.key):
+                held.append(cell)
+            elif self._done(cell):  # by whoever had the lock until a moment ago
+                self._locks.release(cell.key)
+            else:
+                records.sweep_cell(self._folder, cell.key)
+                work = self._folder.parent / "work" / cell.key[:16]
+                work.mkdir(parents=True, exist_ok=True)
+                jobs.append(Job(cell, records.begin(self._folder, cell.key, self._locks.owner), work))
+        if held:
+            self._waiting.append(held)
+        return jobs
+
+    def _done(self, cell: Cell) -> bool:
+        path = self._folder / records.folder_name({**cell.record, "key": cell.key})
+        now = stamp(path)
+        if now is None or now == self._before.get(cell.key):
+            return False
+        self._elsewhere(cell, records.read(path))
+        return True
+
+    def ours(self, job: Job) -> bool:
+        """Whether what a job made may become the record; if not, it is dropped and the cell put back."""
+        if self._locks.holds(job.cell.key):
+            return True
+        shutil.rmtree(job.part, ignore_errors=True)
+        self._waiting.append([job.cell])
+        return False
+
+    def release(self, job: Job) -> None:
+        self._locks.release(job.cell.key)

@@ -1,0 +1,209 @@
+"""What a cell ran on and what it took: hardware, versions, memory, device synchronisation."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hmcbench.errors import BadInput
+
+_DISTRIBUTION = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow"}
+_ALWAYS = ("hmcbench", "numpy", "scipy")
+
+
+def cuda_devices() -> list[str]:
+    """Device ids that ``CUDA_VISIBLE_DEVICES`` may hold, without touching a GPU from this process."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [part for part in visible.split(",") if part.strip() not in ("", "-1")]
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = [line for line in done.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(i) for i in range(len(lines))] if done.returncode == 0 else []
+
+
+def choose_device(device: str, accelerated: bool) -> str:
+    """``auto`` is the GPU where a model can use one and there is one."""
+    if device == "cpu" or not accelerated:
+        return "cpu"
+    # XGBoost needs no torch: do not pay for its import where there is no GPU to be measured with it
+    if cuda_devices() and importlib.util.find_spec("torch"):
+        torch = importlib.import_module("torch")
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+            return "cuda:0"
+    if device == "auto":
+        return "cpu"
+    raise BadInput(
+        f"device {device}: there is no GPU that torch can use", hint="--device auto or --device cpu"
+    )
+
+
+def hardware(device: str) -> dict[str, Any]:
+    """CPU, cores, memory, device, and a fingerprint: timings compare only where it is equal."""
+    gpu = ""
+    if device.startswith("cuda"):
+        torch = sys.modules["torch"]
+        gpu = torch.cuda.get_device_name(0)
+    facts: dict[str, Any] = {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "device": "cuda" if gpu else "cpu",
+        "gpu": gpu,
+        "system": platform.system(),
+    }
+    text = "|".join(str(facts[k]) for k in sorted(facts))
+    return {**facts, "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:12]}
+
+
+def _cpu_name() -> str:
+    """The processor as the system names it; its family and model where the name is withheld."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = dict(line.replace("\t", "").split(":", 1) for line in reversed(lines) if ":" in line)
+    fields = {k.strip(): v.strip() for k, v in fields.items()}
+    name = fields.get("model name", "")
+    if name and name.lower() != "unknown":
+        return name
+    vendor = fields.get("vendor_id", platform.machine())
+    return f"{vendor} family {fields.get('cpu family', '?')} model {fields.get('model', '?')}"
+
+
+def versions(modules: Iterable[str]) -> dict[str, str]:
+    """Versions of python, the core's packages and the given modules' distributions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for module in (*_ALWAYS, *modules):
+        name = _DISTRIBUTION.get(module.partition(".")[0], module.partition(".")[0])
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str | None:
+    """Revision of the checkout that hmcbench runs from, with ``-dirty``; None if it is installed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def synchronise(device: str) -> None:
+    """Wait until the device has finished; timings are worth nothing otherwise."""
+    if device.startswith("cuda"):
+        sys.modules["torch"].cuda.synchronize()
+
+
+class Clock:
+    """Seconds per phase, with device synchronisation at both ends."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        synchronise(self.device)
+        start = time.perf_counter()
+        yield
+        synchronise(self.device)
+        self.seconds[f"{name}_s"] = round(time.perf_counter() - start, 6)
+
+
+class MemoryWatch:
+    """Peak resident and anonymous memory of this process, sampled from a thread.
+
+    Pages shared with the fork server are resident but not anonymous growth, and memory maps are
+    resident but reclaimable: the anonymous figure is the one that says what a cell needs.
+    """
+
+    def __init__(self, interval_s: float = 0.05) -> None:
+        self.peak_rss = self.peak_anon = 0
+        self._interval = interval_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            self.sample()
+            self._stop.wait(self._interval)
+
+    def sample(self) -> None:
+        rss, anon = process_memory(os.getpid())
+        self.peak_rss, self.peak_anon = max(self.peak_rss, rss), max(self.peak_anon, anon)
+
+    def stop(self, device: str) -> dict[str, float | None]:
+        """Megabytes (10^6 bytes); device memory only on a GPU."""
+        self._stop.set()
+        self._thread.join()
+        self.sample()
+        on_device = None
+        if device.startswith("cuda"):
+            on_device = round(sys.modules["torch"].cuda.max_memory_reserved() / 1e6, 1)
+        return {
+            "peak_rss_mb": round(self.peak_rss / 1e6, 1),
+            "peak_anon_mb": round(self.peak_anon / 1e6, 1),
+            "peak_device_mb": on_device,
+        }
+
+
+def process_memory(pid: int) -> tuple[int, int]:
+    """(resident, anonymous) bytes of a process; (0, 0) when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        try:
+            rss = int(psutil.Process(pid).memory_info().rss)
+        except psutil.Error:
+            return 0, 0
+        return rss, rss
+    values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    rss, anon = (int(values.get(name, "0 kB").split()[0]) * 1024 for name in ("VmRSS", "RssAnon"))
+    return rss, anon
+
+
+def tree_memory(pid: int) -> int:
+    """Anonymous bytes of a process and all its descendants."""
+    total = process_memory(pid)[1]
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return total
+    return total + sum(process_memory(child.pid)[1] for child in children)
+
+
+def total_memory() -> int:
+    """Bytes of memory that this machine, or the control group it runs in, has."""
+    total = int(psutil.virtual_memory().total)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total

@@ -1,0 +1,77 @@
+"""Cells that start from a trained model (``--init-from``) instead of from nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import ModelSpec
+from hmcbench.plan.cells import Cell
+from hmcbench.records import weights as trained
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import NPZ
+from hmcbench.registry.registry import Registry
+
+
+def start_from(path: Path, cells: Sequence[Cell], registry: Registry) -> list[Cell]:
+    """The same cells, starting from the model of a record.
+
+    The digest of its weights is part of their keys, and their labels name the record's key, so that
+    they share no row of a leaderboard with cells that start from nothing.
+
+    Raises:
+        BadInput: see :func:`hmcbench.records.weights.find_record`; no weights there; a cell of another model
+            or version; a model that cannot start from weights.
+    """
+    record = trained.find_record(path)
+    folder = trained.weights_folder(record)
+    model = record.data["model"]
+    spec: ModelSpec = registry.get("models", model["name"])
+    if not spec.expandable:
+        raise BadInput(f"--init-from {path}: {spec.name} cannot start from trained weights")
+    if spec.version != model["version"]:
+        raise BadInput(
+            f"--init-from {path}: its weights are of version {model['version']} of {spec.name}",
+            allowed=f"version {spec.version}, which is installed",
+        )
+    others = sorted({cell.model for cell in cells} - {spec.name})
+    if others:
+        raise BadInput(
+            f"--init-from {path}: its weights are of {spec.name}, not of {', '.join(others)}",
+            hint=f"--model {spec.name}",
+        )
+    digest = trained.digest(folder)
+    start = {
+        "record": record.path.name,
+        "key": record.key,
+        "weights": digest,
+        "dataset": record.data["dataset"]["fingerprint"],
+    }
+    return [_started(cell, record.path, record.key, digest, start) for cell in cells]
+
+
+def _started(cell: Cell, folder: Path, key: str, digest: str, start: dict[str, Any]) -> Cell:
+    model = cell.record["model"]
+    model = {**model, "label": f"{model['label']} from {key[:8]}", "init_from": start}
+    return replace(
+        cell,
+        key=hashlib.sha256(f"{cell.key} from {digest}".encode()).hexdigest(),
+        record={**cell.record, "model": model},
+        init_from=str(folder.resolve()),
+    )
+
+
+def described(cell: Cell, predictions: Predictions) -> dict[str, Any]:
+    """``init_from`` of a record: the start, and how many test samples it may have been trained on.
+
+    Counted are those that the earlier run did not hold out (as its test or validation). New samples
+    are among them; with the same split there are none.
+    """
+    before = Predictions.load(Path(cell.init_from) / NPZ)
+    held_out = set(before.ids)
+    tested = [i for i, side in zip(predictions.ids, predictions.side, strict=True) if side == "test"]
+    return {**cell.record["model"]["init_from"], "test_not_held_out": sum(i not in held_out for i in tested)}

@@ -1,0 +1,144 @@
+"""One cell, or several that are fitted together, in one process.
+
+The runner hands over cells as plain data, a folder for each to fill and two pipe ends. What the worker
+leaves in the folder (``result.json``, ``predictions.npz``, ``history.csv``, ``log.txt``) becomes the
+record; a worker that dies leaves a log and its exit status, which the runner turns into a cause.
+"""
+
+from __future__ import annotations
+
+import errno
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from hmcbench.errors import HmcbenchError
+from hmcbench.execute.reporter import Reporter
+from hmcbench.files import write_atomic
+from hmcbench.plan.cells import Cell
+from hmcbench.records import record as records
+
+RESULT, LOG = "result.json", "log.txt"
+DISK_FULL = "disk full"  # ends the run, so no record has this cause
+
+
+def main(
+    cells: Sequence[Cell],
+    folders: Sequence[str],
+    works: Sequence[str],
+    device: str,
+    environment: Mapping[str, str],
+    progress: Connection,
+    alive: Connection,
+) -> None:
+    """Entry point of the process. Never raises; the outcome is one ``result.json`` per cell."""
+    _detach(alive)
+    os.environ.clear()  # the fork server may be older than what the runner was told since
+    os.environ.update(environment)
+    parts = [Path(folder) for folder in folders]
+    _redirect(parts[0] / LOG)
+    for part in parts[1:]:  # one process, one log; who has a record of failure must find it
+        with suppress(OSError):
+            os.link(parts[0] / LOG, part / LOG)
+    if device.startswith("cuda:"):  # the cell sees one GPU, and calls it cuda:0
+        os.environ["CUDA_VISIBLE_DEVICES"] = device.partition(":")[2]
+        device = "cuda:0"
+    reports = [Reporter(progress, part / records.HISTORY, i) for i, part in enumerate(parts)]
+    left = dict(enumerate(reports))
+    try:
+        # the imports come after the process is on its own: they may take seconds, or fail
+        from hmcbench.execute.cell import run_cells
+
+        for index, outcome in run_cells(cells, parts, works, device, reports):
+            _conclude(left.pop(index), parts[index], outcome)
+    except BaseException as error:  # whatever a plugin raises becomes a record
+        for index, report in left.items():
+            _conclude(report, parts[index], error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    progress.close()
+    os._exit(0)  # plugin threads and exit hooks have no say in when a cell ends
+
+
+def _conclude(report: Reporter, part: Path, outcome: Mapping[str, Any] | BaseException) -> None:
+    """Write the result of a cell, or what became of it, and tell the runner that it has ended."""
+    if isinstance(outcome, BaseException):
+        result = failure(outcome)
+        if not isinstance(outcome, HmcbenchError):
+            traceback.print_exception(outcome)
+    else:
+        result = {"status": "ok", "cause": None, "message": ""} | dict(outcome)
+    write_atomic(part / RESULT, records.dump(result))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    report.ended()
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """Status, cause and a one-line message for an exception."""
+    name = type(error).__name__
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, MemoryError) or name in ("OutOfMemoryError", "_ArrayMemoryError"):
+        cause = "out of memory"
+    elif isinstance(error, FloatingPointError):
+        cause = "nan"
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        cause = DISK_FULL
+    else:
+        cause = "error"
+    message = text if isinstance(error, HmcbenchError) else f"{name}: {text}" if text else name
+    return {"status": "failed", "cause": cause, "message": message}
+
+
+def _detach(alive: Connection) -> None:
+    """Own process group (so that the whole tree can be ended), and an end when the runner ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setsid"):
+        os.setsid()
+
+    def watch() -> None:
+        with suppress(EOFError, OSError):
+            alive.recv_bytes()  # nothing is ever sent: it returns when the runner is gone
+        end_group(os.getpid())
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="runner-watch").start()
+
+
+def end(pid: int) -> None:
+    """Kill a process that is known to run, and its group: it may not have made that yet."""
+    end_group(pid)
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def end_group(pid: int) -> None:
+    """Kill the process group that ``pid`` leads, itself included."""
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGTERM)
+
+
+def _redirect(log: Path) -> None:
+    """Send all output, that of C libraries included, to the cell's log."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    faulthandler.enable(file=sys.stderr)
+    warnings.simplefilter("default")
+    print(f"started {time.strftime('%Y-%m-%dT%H:%M:%S%z')}")

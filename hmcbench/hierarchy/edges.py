@@ -1,0 +1,225 @@
+"""What can be wrong with the edges of a hierarchy, found before anything is built on them.
+
+Plain Python, linear in the number of edges. :mod:`hmcbench.hierarchy.hierarchy` re-exports what is public.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hmcbench.errors import BadInput, Problem
+
+Edge = tuple[str, str]
+DEEP = 64
+"""Levels beyond which lint warns: explicit ancestors grow with the square of a chain's length."""
+
+
+@dataclass
+class Checked:
+    """The clean part of some edges, and what is wrong with the rest.
+
+    Attributes:
+        parents: class -> its parents, without repetition; top-level classes have none.
+        levels: class -> longest distance from the virtual root (1 = top level). Classes on or
+            below a cycle have no level and are missing here.
+        problems: fatal ones and warnings, in the order of the edges.
+    """
+
+    parents: dict[str, list[str]] = field(default_factory=dict)
+    levels: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass
+class EdgeTable:
+    """The rows of a hierarchy file: edges, where each stands (``file:line``), descriptions."""
+
+    edges: list[Edge] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    descriptions: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def lint(edges: Iterable[Edge], where: Sequence[str] = ()) -> list[Problem]:
+    """Everything that is wrong with ``(parent, child)`` edges; an empty parent means top level.
+
+    Args:
+        edges: as for :meth:`hmcbench.hierarchy.hierarchy.Hierarchy.from_edges`.
+        where: what to call each edge (``file:line``); ``edge 1``, ``edge 2``, ... by default.
+
+    Returns:
+        Problems of the kinds ``bad-name``, ``self-ancestor``, ``cycle``, ``unknown-parent``,
+        ``clash`` (top level and below a parent at once; or, as a warning, two names that differ
+        only in case or spaces), ``no-classes``, and the warnings ``repeated-edge`` and ``deep``.
+
+    >>> [p.what for p in lint([("a", "b"), ("b", "a")])]
+    ['a cycle: a > b > a']
+    """
+    return check(edges, where).problems
+
+
+def check(edges: Iterable[Edge], where: Sequence[str] = ()) -> Checked:
+    """:func:`lint` together with the parents and levels that it works out on the way."""
+    result = Checked()
+    rows: dict[str, int] = {}  # class -> the first edge that names it
+    tops: dict[str, int] = {}
+    named: dict[tuple[str, str], int] = {}
+
+    def problem(row: int, kind: str, what: str, *, fatal: bool = True) -> None:
+        place = where[row] if row < len(where) else f"edge {row + 1}"
+        result.problems.append(Problem(place, what, kind, fatal=fatal, skippable=False))
+
+    for row, (parent, child) in enumerate(edges):
+        bad = next(filter(None, (bad_name(child), bad_name(parent) if parent else "")), "")
+        if bad:
+            problem(row, "bad-name", bad)
+            continue
+        for name in filter(None, (parent, child)):
+            rows.setdefault(name, row)
+        if parent == child:
+            problem(row, "self-ancestor", f"class {child!r} is its own parent")
+            tops.setdefault(child, row)
+        elif (parent, child) in named:
+            problem(row, "repeated-edge", f"{parent!r} > {child!r} is given twice", fatal=False)
+        elif parent:
+            result.parents.setdefault(child, []).append(parent)
+        else:
+            tops[child] = row
+        named.setdefault((parent, child), row)
+
+    if not rows:
+        result.problems.append(Problem("edges", "there are no classes", "no-classes", skippable=False))
+    # A file that never says what stands at the top leaves it to be understood.
+    tops_are_told = any(parent == "" for parent, _ in named)
+    for name, row in rows.items():
+        if name in tops and name in result.parents and (name, name) not in named:
+            above = result.parents[name][0]
+            problem(row, "clash", f"class {name!r} is at the top level and also below {above!r}")
+        if tops_are_told and name not in tops and name not in result.parents:
+            problem(row, "unknown-parent", f"parent {name!r} is not a class: no row has it as a child")
+        result.parents.setdefault(name, [])
+    _lookalikes(rows, problem)
+    result.levels = _levels(result.parents)
+    for cycle in _cycles(result.parents, result.levels):
+        problem(rows[cycle[0]], "cycle", "a cycle: " + " > ".join(_shorten([*cycle, cycle[0]])))
+    if result.levels and max(result.levels.values()) > DEEP:
+        deepest = max(result.levels, key=lambda name: result.levels[name])
+        text = f"class {deepest!r} is at level {result.levels[deepest]}; beyond {DEEP} memory and time suffer"
+        problem(rows[deepest], "deep", text, fatal=False)
+    return result
+
+
+def bad_name(name: str) -> str:
+    """Why ``name`` cannot be the id of a class; empty if it can.
+
+    >>> bad_name("a|b")
+    "class name 'a|b' contains '|', which joins labels"
+    """
+    if not name.strip():
+        return "a class without a name"
+    if "|" in name:
+        return f"class name {name!r} contains '|', which joins labels"
+    if name != name.strip():
+        return f"class name {name!r} begins or ends with a space"
+    if not name.isprintable():
+        return f"class name {name!r} contains a character that cannot be printed"
+    return ""
+
+
+def read_edges(path: Path, label: str = "") -> EdgeTable:
+    """Read ``parent,child[,description]``; problems name ``label:line`` (``label``: the file's name).
+
+    Raises:
+        BadInput: the file is missing, is no text, or has no such header.
+    """
+    path = Path(path)
+    label = label or path.name
+    allowed = "a CSV file with the header parent,child or parent,child,description"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(f"{path}: cannot be read: {reason}", allowed=allowed) from error
+    table = EdgeTable()
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [cell.strip().lower() for cell in next(reader, [])]
+        if header not in (["parent", "child"], ["parent", "child", "description"]):
+            raise BadInput(f"{path}:1: the header is {','.join(header)!r}", allowed=allowed)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                _read_row(table, [cell.strip() for cell in cells], f"{label}:{reader.line_num}")
+    except csv.Error as error:
+        raise BadInput(f"{path}:{reader.line_num}: {error}", allowed=allowed) from error
+    if not table.edges and not table.problems:
+        table.problems.append(Problem(f"{label}:1", "there are no classes", "no-classes", skippable=False))
+    return table
+
+
+def _read_row(table: EdgeTable, cells: list[str], where: str) -> None:
+    if len(cells) not in (2, 3):
+        text = f"{len(cells)} cells where parent,child is wanted"
+        table.problems.append(Problem(where, text, "bad-row", skippable=False))
+        return
+    table.edges.append((cells[0], cells[1]))
+    table.where.append(where)
+    if len(cells) == 3 and cells[2]:
+        table.descriptions[cells[1]] = cells[2]
+
+
+def _lookalikes(rows: dict[str, int], problem: Callable[..., None]) -> None:
+    seen: dict[str, str] = {}
+    for name, row in rows.items():
+        twin = seen.setdefault("".join(name.casefold().split()), name)
+        if twin != name:
+            problem(row, "clash", f"classes {twin!r} and {name!r} differ only in case or spaces", fatal=False)
+
+
+def _levels(parents: dict[str, list[str]]) -> dict[str, int]:
+    """Longest distance from the virtual root, by peeling off classes whose parents are done."""
+    children: defaultdict[str, list[str]] = defaultdict(list)
+    for child, above in parents.items():
+        for parent in above:
+            children[parent].append(child)
+    waiting = {name: len(above) for name, above in parents.items()}
+    levels: dict[str, int] = {}
+    wave, level = [name for name, count in waiting.items() if count == 0], 0
+    while wave:
+        level += 1
+        following = []
+        for name in wave:
+            levels[name] = level
+            for child in children[name]:
+                waiting[child] -= 1
+                if waiting[child] == 0:
+                    following.append(child)
+        wave = following
+    return levels
+
+
+def _cycles(parents: dict[str, list[str]], levels: dict[str, int]) -> list[list[str]]:
+    """One cycle for every knot among the classes that got no level, each as parent > child."""
+    cycles: list[list[str]] = []
+    visited: set[str] = set()
+    for start in parents:
+        trail: list[str] = []
+        name = start
+        while name not in levels and name not in visited:
+            visited.add(name)
+            trail.append(name)
+            # Such a class always has a parent without a level, or its turn would have come.
+            name = next(parent for parent in parents[name] if parent not in levels)
+        if name in trail:
+            knot = trail[trail.index(name) :][::-1]
+            first = knot.index(min(knot))
+            cycles.append(knot[first:] + knot[:first])
+    return cycles
+
+
+def _shorten(names: list[str], most: int = 10) -> list[str]:
+    return names if len(names) <= most else [*names[: most - 2], "...", names[-1]]

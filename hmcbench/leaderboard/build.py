@@ -1,0 +1,245 @@
+"""Records -> boards. From records alone: no plugin, no data set, no memory of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard import columns as cols
+from hmcbench.leaderboard import pareto, statistics
+from hmcbench.leaderboard.board import Board, Cell, Column, Published, Row
+from hmcbench.leaderboard.differences import differences
+from hmcbench.leaderboard.estimates import Estimator, cost_estimates
+from hmcbench.leaderboard.grouping import (
+    RowRecords,
+    fold_of,
+    groups,
+    missing_records,
+    newest,
+    rows,
+    runs_text,
+    seed_of,
+)
+from hmcbench.leaderboard.heading import facts, hardware_text, mixtures
+from hmcbench.leaderboard.intervals import Intervals
+from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.selection import chosen
+from hmcbench.leaderboard.statistics import Estimate
+from hmcbench.leaderboard.verdicts import verdict
+from hmcbench.leaderboard.wins import win_rates
+from hmcbench.records.record import Record
+from hmcbench.registry.registry import default_registry
+
+
+def build(
+    records: Iterable[Record],
+    suite: Mapping[str, Any] | None = None,
+    expected_cells: Iterable[Mapping[str, Any]] | None = None,
+    *,
+    specs: Sequence[MetricSpec] | None = None,
+    intervals: Intervals | None = None,
+) -> list[Board]:
+    """One board per suite version, dataset fingerprint, split and profile.
+
+    Args:
+        records: of any number of suites; the newest of every key counts.
+        suite: ``Suite.info()`` (what ``runs/<suite>/suite.json`` holds): columns and published
+            rows for the records of that suite. Without it the usual columns are shown.
+        expected_cells: ``cells`` and ``not_applicable`` of ``suite.json``; those that left no
+            record become rows "missing".
+        specs: metrics, for directions and intervals; those of the installed plugins by default.
+        intervals: what was kept for rows whose truth was not published; nothing by default.
+    """
+    found = newest(records)
+    if expected_cells is not None:
+        found += missing_records(expected_cells, found, str((suite or {}).get("profile", "")))
+    known = default_registry().specs("metrics") if specs is None else specs
+    kept = intervals or Intervals()
+    return [_board(group, suite or {}, known, kept) for group in groups(found)]
+
+
+def _board(
+    records: Sequence[Record],
+    suite: Mapping[str, Any],
+    specs: Sequence[MetricSpec],
+    intervals: Intervals,
+) -> Board:
+    data = records[0].data
+    info = suite if suite.get("suite", {}).get("name") == data["suite"].get("name") else {}
+    ok = [record for record in records if record.ok]
+    by_row, notes = rows(records)
+    names = cols.wanted_metrics(ok or records, info)
+    sides = cols.further_sides(ok)
+    split = {fold_of(r): str((r.data.get("split") or {}).get("fingerprint") or "") for r in (*records, *ok)}
+    board = Board(
+        suite=clean(data["suite"].get("name")),
+        version=clean(data["suite"].get("version")),
+        dataset=clean(data["dataset"].get("name")),
+        data=clean(data["dataset"].get("reference") or data["dataset"].get("name")),
+        fingerprint=clean(next((f for r in records if (f := r.data["dataset"].get("fingerprint"))), "")),
+        profile=clean(data["profile"]),
+        split=[clean(split[fold]) for fold in sorted(split) if split[fold]],
+        synthetic=any(bool(r.data["dataset"].get("synthetic")) for r in records),
+        primary=names[0],
+        facts=facts(records, names[0]),
+        columns=cols.quality_columns(names, sides, specs),
+        cost_columns=cols.cost_columns(ok),
+    )
+    if ok:
+        board.reference = clean(info.get("suite", {}).get("reference"))
+        board.notes += _fill(board, by_row, Estimator(by_row, names, sides, specs, intervals))
+    board.rows += [row for model in by_row for row in _other_rows(model)]
+    board.published = _published(info, board)
+    board.notes += [clean(note) for note in (*notes, *mixtures(ok))]
+    return board
+
+
+# --------------------------------------------------------------------------- rows
+
+
+def _fill(board: Board, by_row: Sequence[RowRecords], estimator: Estimator) -> list[str]:
+    """Add the rows that ended well, ranked, marked and costed; return notes."""
+    models = [model for model in by_row if model.ok]
+    quality = [estimator.row(model) for model in models]
+    made = [_ok_row(model, estimator) for model in models]
+    ranked = [i for i, row in enumerate(made) if row.status == "ok" and board.primary in quality[i]]
+    sign = -1.0 if board.columns[0].better == "lower" else 1.0
+    ranked.sort(key=lambda i: (-sign * quality[i][board.primary].mean, made[i].model))
+    for rank, i in enumerate(ranked, start=1):
+        made[i].rank = rank
+    for row, estimates in zip(made, quality, strict=True):
+        shown = [column for column in board.columns if column.id in estimates]
+        row.cells = {column.id: _cell(column, estimates[column.id], estimator) for column in shown}
+    for column in board.columns:
+        able = [i for i in ranked if column.id in quality[i]]
+        first = statistics.best([quality[i][column.id] for i in able], column.better)
+        if first is not None:
+            made[able[first]].cells[column.id].best = True
+    if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
+        board.facts.append(("chosen on validation", clean(choice)))
+    labelled = {made[i].model: quality[i] for i in ranked}
+    board.differences = differences(board.reference, labelled, board.columns)
+    _add_costs(board, models, made)
+    board.wins = win_rates(
+        {made[i].model: _cells(estimator.complete(models[i]), board.primary) for i in ranked},
+        board.columns[0].better,
+    )
+    rest = [i for i in range(len(made)) if i not in ranked]
+    board.rows = [made[i] for i in (*ranked, *rest)]
+    board.facts += pareto.facts(board)
+    notes = estimator.notes()
+    if board.columns[0].better == "":
+        notes.append(f"{board.primary} is no installed metric: ranked as if more were better, not marked")
+    return [clean(note) for note in notes]
+
+
+def _cells(records: Sequence[Record], metric: str) -> dict[tuple[int, int], float]:
+    """The metric of every cell on the test side, by (fold, seed)."""
+    values = {(fold_of(r), seed_of(r)): r.data["metrics"].get("test", {}).get(metric) for r in records}
+    return {cell: float(value) for cell, value in values.items() if isinstance(value, (int, float))}
+
+
+def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
+    used = estimator.complete(model)
+    row = Row(clean(model.label), "ok" if used else "partial", keys=[r.key for r in model.ok])
+    row.runs = runs_text(used or model.ok)
+    if model.others:
+        row.cause = f"{len(model.others)} of {len(model.others) + len(model.ok)} cells failed or missing"
+    if not used:
+        there = len({fold_of(r) for r in model.ok})
+        row.cause = f"{there} of {len(estimator.folds)} folds, no seed with all of them"
+    facts_of = [r.data["model"] for r in model.ok]
+    row.marks += [m for m in ("transductive", "pretrained") if any(f.get(m) for f in facts_of)]
+    if any(_shared(r) for r in model.ok):
+        row.marks.append("shared timings")
+    return row
+
+
+def _other_rows(model: RowRecords) -> list[Row]:
+    """One row per status and cause of the cells that did not end well."""
+    found: dict[tuple[str, str], list[Record]] = {}
+    for record in model.others:
+        status = "missing" if record.data["status"] == "missing" else "failed"
+        found.setdefault((status, str(record.data.get("cause") or "unknown cause")), []).append(record)
+    out = []
+    for (status, cause), some in sorted(found.items()):
+        messages = dict.fromkeys(clean(r.data.get("message")) for r in some)
+        row = Row(clean(model.label), "missing" if status == "missing" else "failed", cause=clean(cause))
+        row.message = "; ".join(m for m in messages if m)[:300]
+        row.runs = "all" if cause == "not applicable" else runs_text(some)
+        row.keys = [r.key for r in some if r.key]
+        out.append(row)
+    return out
+
+
+def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> Cell:
+    """Mean and interval; the interval stays within what the metric can be."""
+    cell = Cell(estimate.mean, n_seeds=len(estimate.seeds))
+    interval = estimate.interval() if column.style != "count" else None
+    if interval is not None:
+        spec = estimator.specs.get(column.id.partition(cols.SHIFT)[0]) if estimator else None
+        low = 0.0 if estimator is None else spec.low if spec and column.style != "drop" else None
+        high = spec.high if spec and column.style != "drop" else None
+        cell.low = interval[0] if low is None else max(interval[0], low)
+        cell.high = interval[1] if high is None else min(interval[1], high)
+    return cell
+
+
+# --------------------------------------------------------------------------- costs
+
+
+def _shared(record: Record) -> bool:
+    return bool((record.data.get("timing") or {}).get("shared"))
+
+
+def _add_costs(board: Board, models: Sequence[RowRecords], made: Sequence[Row]) -> None:
+    """Costs of every row, apart for every hardware fingerprint, and the best within each."""
+    there: dict[str, list[Record]] = {}
+    for model in models:
+        for record in model.ok:
+            fingerprint = str((record.data.get("hardware") or {}).get("fingerprint") or "")
+            there.setdefault(fingerprint, []).append(record)
+    names = [column.id for column in board.cost_columns]
+    for number, fingerprint in enumerate(sorted(there, key=lambda f: (-len(there[f]), f))):
+        mark = _mark(number)
+        board.hardware[mark] = hardware_text(there[fingerprint][0])
+        inside = {id(record) for record in there[fingerprint]}
+        found = {}
+        for i, model in enumerate(models):
+            records = [r for r in model.ok if id(r) in inside]
+            if records:
+                found[i] = cost_estimates(records, names)
+                shown = [column for column in board.cost_columns if column.id in found[i]]
+                made[i].costs[mark] = {column.id: _cell(column, found[i][column.id]) for column in shown}
+        for column in board.cost_columns:
+            able = [i for i in found if column.id in found[i] and not any(_shared(r) for r in models[i].ok)]
+            first = statistics.best([found[i][column.id] for i in able], column.better)
+            if first is not None:
+                made[able[first]].costs[mark][column.id].best = True
+
+
+def _mark(number: int) -> str:
+    """A, B, ..., Z, A1, B1, ..."""
+    return chr(ord("A") + number % 26) + (str(number // 26) if number >= 26 else "")
+
+
+# --------------------------------------------------------------------------- published rows
+
+
+def _published(info: Mapping[str, Any], board: Board) -> list[Published]:
+    out = []
+    for item in info.get("published", ()):
+        given = str(item.get("fingerprint") or "")
+        out.append(
+            Published(
+                model=clean(item.get("model")),
+                source=clean(item.get("source")),
+                data=clean(item.get("data")),
+                note=clean(item.get("note")),
+                same_data=bool(given) and given == board.fingerprint,
+                metrics={clean(k): float(v) for k, v in item.get("metrics", {}).items()},
+                verdict=verdict(item, board),
+            )
+        )
+    return out

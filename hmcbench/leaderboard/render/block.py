@@ -1,0 +1,132 @@
+"""A board within somebody's own page: one table, between two markers, and nothing else touched."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tabulate import tabulate
+
+from hmcbench.errors import BadInput, unknown
+from hmcbench.files import replacing
+from hmcbench.leaderboard.board import Board, Cell, Column
+from hmcbench.leaderboard.render import text
+from hmcbench.leaderboard.render.text import markdown as esc
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def with_columns(boards: Sequence[Board], ids: Sequence[str]) -> list[Board]:
+    """Boards with these columns only, in this order; costs stay costs.
+
+    A board that lacks some of them shows the others.
+
+    Raises:
+        BadInput: an id that no board has.
+    """
+    known = [column.id for board in boards for column in (*board.columns, *board.cost_columns)]
+    for name in ids:
+        if name not in known:
+            raise unknown("column", name, list(dict.fromkeys(known)))
+
+    def chosen(columns: Sequence[Column]) -> list[Column]:
+        return [column for name in ids for column in columns if column.id == name]
+
+    return [
+        replace(board, columns=chosen(board.columns), cost_columns=chosen(board.cost_columns))
+        for board in boards
+    ]
+
+
+def to_block(boards: Sequence[Board]) -> str:
+    """Markdown without headings: per board its title, and quality and costs in one table.
+
+    Costs measured on several kinds of hardware do not compare and are left to the whole board.
+    """
+    return "\n\n".join(_board(board) for board in boards) or "No records."
+
+
+def _board(board: Board) -> str:
+    title = f"**{esc(board.title)}**"
+    if board.synthetic:
+        title += ". These samples are synthetic: they were generated, not measured"
+    marks = list(board.hardware) if board.cost_columns else []
+    costs = board.cost_columns if len(marks) == 1 else []
+    title += f". Means with 95 % intervals; costs on {esc(board.hardware[marks[0]])}." if costs else "."
+    status = any(row.status != "ok" or row.cause for row in board.rows)
+    head = ["#", "model", *(esc(text.title_text(c)) for c in (*board.columns, *costs))]
+    lines = []
+    for row in board.rows:
+        there = row.costs.get(marks[0], {}) if costs else {}
+        cells = [(row.cells.get(c.id), c) for c in board.columns] + [(there.get(c.id), c) for c in costs]
+        line = [text.rank_text(row), esc(text.model_text(row)), *(_value(*pair) for pair in cells)]
+        lines.append(line + ([esc(text.status_text(row))] if status else []))
+    align = ("right", "left", *("right" for _ in range(len(head) - 2)))
+    if status:
+        head, align = [*head, "status"], (*align, "left")
+    table = tabulate(lines, headers=head, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return f"{title}\n\n{table}"
+
+
+def _value(cell: Cell | None, column: Column) -> str:
+    value = text.value_text(cell, column)
+    if cell is not None and cell.best:
+        value = f"**{value}**"
+    return f"{value} {text.interval_text(cell, column)}".strip()
+
+
+def replaced(page: str, name: str, block: str, where: str = "the page") -> str:
+    """``page`` with ``block`` between the lines ``<!-- name -->`` and ``<!-- /name -->``.
+
+    Raises:
+        BadInput: a name that is none, or markers that are missing, repeated or the wrong way round.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"--marker {name!r}", allowed="letters, digits, '.', '_' and '-'")
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    lines = page.splitlines(keepends=True)
+    places = []
+    for marker in (begin, end):
+        found = [i for i, line in enumerate(lines) if line.strip() == marker]
+        if not found:
+            allowed = f"the lines {begin} and {end}, each alone on its line"
+            raise BadInput(f"{where} has no line {marker}", allowed=allowed)
+        if len(found) > 1:
+            where_ = " and ".join(str(i + 1) for i in found[:2])
+            raise BadInput(
+                f"{where} has the line {marker} {len(found)} times (lines {where_})", allowed="one"
+            )
+        places.append(found[0])
+    first, last = places
+    if last < first:
+        raise BadInput(f"{where}: {end} (line {last + 1}) stands before {begin} (line {first + 1})")
+    ending = "\r\n" if lines[first].endswith("\r\n") else "\n"
+    inner = ending.join(["", *block.strip("\n").split("\n"), "", ""])
+    return "".join([*lines[: first + 1], inner, *lines[last:]])
+
+
+def write_block(path: Path, name: str, block: str) -> bool:
+    """Replace the block in a file, whole or not at all; False where it says so already.
+
+    Raises:
+        BadInput: a file that cannot be read as UTF-8 text, or see :func:`replaced`.
+    """
+    try:
+        page = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise BadInput(
+            f"--into {path} cannot be read ({error.strerror})", allowed="a Markdown file"
+        ) from None
+    except UnicodeDecodeError:
+        raise BadInput(f"--into {path} is not UTF-8 text", allowed="a Markdown file") from None
+    made = replaced(page, name, block, str(path))
+    if made == page:
+        return False
+    target = path.resolve()
+    with replacing(target) as temporary:
+        temporary.write_bytes(made.encode("utf-8"))
+        shutil.copymode(target, temporary)
+    return True

@@ -1,0 +1,134 @@
+"""Boards on a terminal. The only renderer that draws with rich, imported when it is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from hmcbench.leaderboard import across, wins
+from hmcbench.leaderboard.board import Board, Cell, Column
+from hmcbench.leaderboard.render import text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+
+def print_console(boards: Sequence[Board], console: Console) -> None:
+    """Draw every board: quality, costs, published rows, failures, notes.
+
+    Texts are never read as markup. Intervals stand below their values, so that eight columns fit
+    a terminal of 120 characters.
+    """
+    from rich.text import Text
+
+    for board in boards:
+        console.print(Text(board.title, style="bold"))
+        for name, value in board.facts:
+            console.print(Text(f"  {name}: {value}", style="yellow" if "synthetic" in value else "dim"))
+        console.print(_quality(board))
+        for mark in board.hardware if board.cost_columns else ():
+            console.print(_costs(board, mark))
+        if board.differences:
+            heading, lines = text.difference_heading(board), text.difference_lines(board)
+            console.print(_plain(heading, text.DIFFERENCE_HEAD, lines, left=("model", "metric")))
+        if board.wins:
+            console.print(_plain(wins.HEADING, wins.HEAD, wins.lines(board.wins), left=("model",)))
+        for same in (True, False):
+            if any(row.same_data == same for row in board.published):
+                console.print(_published(board, same))
+        if verdicts := text.verdict_lines(board):
+            console.print(_plain(text.VERDICT_HEADING, text.VERDICT_HEAD, verdicts, left=text.VERDICT_HEAD))
+        for who, why in text.failure_lines(board):
+            console.print(Text(f"  {who}: {why}", style="red"))
+        for note in board.notes:
+            console.print(Text(f"  note: {note}", style="yellow"))
+        console.print()
+    for one in across.across(boards):
+        console.print(_plain(across.heading(one), across.HEAD, across.lines(one), left=("model",)))
+        console.print(Text(f"  {' '.join(across.words(one))}", style="dim"))
+    if boards:
+        console.print(Text(text.LEGEND, style="dim"))
+
+
+def _folded(title: str, width: int = 12) -> str:
+    """A title in lines of at most ``width`` characters where ``_`` and spaces allow it."""
+    lines = [""]
+    for part in re.split(r"(?<=[_ ])", title):
+        if lines[-1] and len((lines[-1] + part).rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _new_table(title: str, head: Sequence[str], left: Sequence[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Text(title) if title else None
+    table = Table(
+        title=shown, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    for name in head:
+        justify: Literal["left", "right"] = "left" if name in left else "right"
+        table.add_column(Text(_folded(name)), justify=justify, overflow="fold")
+    return table
+
+
+def _quality(board: Board) -> Table:
+    from rich.text import Text
+
+    head = ["#", "model", *(text.title_text(c) for c in board.columns), "cells", "status"]
+    table = _new_table("", head, left=("model", "cells", "status"))
+    for row in board.rows:
+        values = [_value(row.cells.get(c.id), c) for c in board.columns]
+        status = Text(text.status_text(row), style="" if row.status == "ok" else "red")
+        rank = Text(text.rank_text(row))
+        table.add_row(rank, Text(text.model_text(row)), *values, Text(row.runs), status)
+    return table
+
+
+def _costs(board: Board, mark: str) -> Table:
+    from rich.text import Text
+
+    head = ["#", "model", *(text.title_text(c) for c in board.cost_columns)]
+    table = _new_table(text.cost_heading(board, mark), head, left=("model",))
+    for row in text.cost_rows(board, mark):
+        values = [_value(row.costs[mark].get(c.id), c) for c in board.cost_columns]
+        rank = Text(text.rank_text(row))
+        table.add_row(rank, Text(text.model_text(row)), *values)
+    return table
+
+
+def _plain(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
+    from rich.text import Text
+
+    table = _new_table(title, head, left=left)
+    for line in lines:
+        table.add_row(*map(Text, line))
+    return table
+
+
+def _published(board: Board, same_data: bool) -> Table:
+    from rich.text import Text
+
+    rows = [row for row in board.published if row.same_data == same_data]
+    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    head = ["model", *names, "data", "source", "note"]
+    table = _new_table(text.published_heading(same_data), head, left=("model", "data", "source", "note"))
+    for row in rows:
+        values = [*text.published_values(row, names), row.data, row.source, row.note]
+        table.add_row(Text(row.model), *map(Text, values))
+    return table
+
+
+def _value(cell: Cell | None, column: Column) -> Text:
+    from rich.text import Text
+
+    value = Text(text.value_text(cell, column), style="bold green" if cell is not None and cell.best else "")
+    interval = text.interval_text(cell, column)
+    short = re.sub(r"(?<!\d)0\.", ".", interval).replace(" ", "")
+    return value.append(f"\n{short}", style="not bold dim") if interval else value

@@ -1,0 +1,150 @@
+"""Boards as LaTeX with booktabs: one table per block, everything that came from elsewhere escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from hmcbench.leaderboard import across, wins
+from hmcbench.leaderboard.board import Board, Cell, Column, Published
+from hmcbench.leaderboard.render import text
+from hmcbench.leaderboard.render.text import clean
+
+PREAMBLE = "% needs \\usepackage{booktabs}; written by hmcbench leaderboard --format latex"
+CAPTION = (
+    "Means over seeds with 95\\,\\% intervals; bold: the best of its column, and distinguishable from every "
+    "other ranked row (paired bootstrap, Holm-adjusted)."
+)
+_SPECIAL = {
+    **{c: f"\\{c}" for c in "{}$&#%_"},
+    "\\": "\\textbackslash{}",
+    "^": "\\textasciicircum{}",
+    "~": "\\textasciitilde{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "|": "\\textbar{}",
+    "`": "\\textasciigrave{}",
+    '"': "''",
+    "[": "{[}",  # behind \\ it would start an optional argument
+    "]": "{]}",
+    "-": "-{}",  # no ligatures: -- stays two hyphens
+    "↑": "$\\uparrow$",
+    "↓": "$\\downarrow$",
+    "é": "\\'e",
+}
+
+
+def latex(value: str) -> str:
+    """Text that shows as it is; nothing in it is a command, a comment, or mathematics."""
+    return "".join(_SPECIAL.get(c, c) for c in clean(value))
+
+
+def to_latex(boards: Sequence[Board]) -> str:
+    """Quality, costs, differences and published rows of every board, each as a ``table``."""
+    if not boards:
+        return f"{PREAMBLE}\n% no records\n"
+    parts = [part for board in boards for part in _tables(board)]
+    parts += [_across(one) for one in across.across(boards)]
+    return "\n\n".join([PREAMBLE, *parts]) + "\n"
+
+
+def _across(one: across.Across) -> str:
+    lines = [[latex(part) for part in line] for line in across.lines(one)]
+    caption = f"{latex(across.heading(one))}. {latex(' '.join(across.words(one)))}"
+    name = "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part) for part in (one.suite, one.profile))
+    return _table(caption, f"tab:{name}-across", across.HEAD, lines, "rlrr")
+
+
+def _tables(board: Board) -> list[str]:
+    name = f"{latex(board.title)}."
+    made_up = " These samples are synthetic: they were generated, not measured." if board.synthetic else ""
+    columns, costs = board.columns, board.cost_columns
+    status = any(row.status != "ok" or row.cause for row in board.rows)
+    head = ["#", "model", *map(text.title_text, columns), *(["status"] if status else [])]
+    lines = [
+        [latex(text.rank_text(row)), latex(text.model_text(row)), *_values(row.cells, columns)]
+        + ([latex(text.status_text(row))] if status else [])
+        for row in board.rows
+    ]
+    shape = "rl" + "r" * len(columns) + "l" * status
+    parts = [_table(f"{name}{made_up} {CAPTION}", _label(board), head, lines, shape)]
+    for mark in board.hardware if costs else ():
+        lines = [
+            [latex(text.rank_text(row)), latex(text.model_text(row)), *_values(row.costs[mark], costs)]
+            for row in text.cost_rows(board, mark)
+        ]
+        head = ["#", "model", *map(text.title_text, costs)]
+        caption = f"{name} {latex(text.cost_heading(board, mark))}."
+        parts.append(_table(caption, _label(board, "cost", mark), head, lines, "rl" + "r" * len(costs)))
+    if board.differences:
+        lines = [[latex(part) for part in line] for line in text.difference_lines(board)]
+        caption = f"{name} {latex(text.difference_heading(board))}."
+        parts.append(_table(caption, _label(board, "differences"), text.DIFFERENCE_HEAD, lines, "llrrr"))
+    if board.wins:
+        lines = [[latex(part) for part in line] for line in wins.lines(board.wins)]
+        parts.append(_table(f"{name} {latex(wins.HEADING)}.", _label(board, "wins"), wins.HEAD, lines, "lrr"))
+    parts += [_published(board, same) for same in (True, False) if _rows(board, same)]
+    return parts
+
+
+def _rows(board: Board, same_data: bool) -> list[Published]:
+    return [row for row in board.published if row.same_data == same_data]
+
+
+def _published(board: Board, same_data: bool) -> str:
+    rows = _rows(board, same_data)
+    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    lines = [
+        [latex(part) for part in (row.model, *text.published_values(row, names), row.data, row.source)]
+        for row in rows
+    ]
+    notes = [f"{latex(row.model)}: {latex(row.note)}" for row in rows if row.note]
+    caption = " ".join([f"{latex(board.title)}. {latex(text.published_heading(same_data))}.", *notes])
+    label = _label(board, "published", "same" if same_data else "other")
+    shape = "l" + "r" * len(names) + "p{0.15\\linewidth}" * 2
+    return _table(caption, label, ["model", *names, "data", "source"], lines, shape)
+
+
+def _values(cells: Mapping[str, Cell], columns: Sequence[Column]) -> list[str]:
+    return [_value(cells.get(column.id), column) for column in columns]
+
+
+def _value(cell: Cell | None, column: Column) -> str:
+    value = _number(text.value_text(cell, column))
+    if cell is not None and cell.best:
+        value = f"\\textbf{{{value}}}"
+    interval = text.interval_text(cell, column)
+    return f"{value} {{\\scriptsize {_number(interval)}}}" if interval else value
+
+
+def _number(value: str) -> str:
+    """A minus is one, not a hyphen; a lone dash stands for nothing."""
+    return "--" if value == text.NOTHING else re.sub(r"-\{\}(?=\d)", "$-$", latex(value))
+
+
+def _label(board: Board, *more: str) -> str:
+    parts = (board.suite, board.version, board.dataset, board.fingerprint[:8], board.profile, *more)
+    return "tab:" + "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-") or "x" for part in parts)
+
+
+def _table(caption: str, label: str, head: Sequence[str], lines: Sequence[Sequence[str]], shape: str) -> str:
+    """A float; cells are LaTeX already, the head is not."""
+    rows = [" & ".join(map(latex, head)), *(" & ".join(line) for line in lines)]
+    drawn = [f"{row} \\\\" for row in rows]
+    return "\n".join(
+        [
+            "\\begin{table}",
+            "\\centering",
+            "\\small",
+            f"\\caption{{{caption}}}",
+            f"\\label{{{label}}}",
+            f"\\begin{{tabular}}{{{shape}}}",
+            "\\toprule",
+            drawn[0],
+            "\\midrule",
+            *drawn[1:],
+            "\\bottomrule",
+            "\\end{tabular}",
+            "\\end{table}",
+        ]
+    )

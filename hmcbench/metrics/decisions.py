@@ -1,0 +1,273 @@
+"""From scores to decisions: which classes a sample is said to have (METRICS, first section).
+
+*Raw* decisions are what the model says, and need not lie on paths; their closure is what set
+metrics use. *Coherent* decisions are the scores repaired to respect the hierarchy; always closed.
+All functions are vectorised over samples and may be called on one block of samples at a time.
+
+**Single path.** Raw: the class with the largest score at every level, or nothing where the
+level's ``stop`` output is larger. Coherent: the admissible path with the largest product of level
+probabilities. Every level gives one factor: the class of the path, or ``stop`` below its end. A
+path may end at leaves only where the task's depth is ``full``, at any class where it is
+``ragged``; the empty path (stopped at level 1) is admissible where the depth is ragged and the
+model has ``stop`` outputs.
+
+Some models give one probability per class and no ``stop``. Where paths end at several levels,
+``stop`` is then what the scores of a level leave of 1, at least 0, because classes of one level
+exclude each other on a single path. That is never applied to level 1: without being told, no
+sample is left empty. Where all paths end at the deepest level, no ``stop`` is needed or derived.
+
+**Multiple paths.** Raw: score >= threshold. Coherent: s_c = max over c and its descendants
+[Giunchiglia 2020], then thresholds with t_parent <= t_child. Thresholds that break this are
+mended by raising the child's to the largest of its ancestors': lowering the parent's instead
+would let one rare class with a low threshold switch on all the classes above it.
+
+Ties go to the first column (so to a class before ``stop``, and to the shorter path).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from hmcbench.errors import BadInput
+from hmcbench.hierarchy.hierarchy import Hierarchy, Sets
+from hmcbench.interfaces import Task
+
+DEFAULT_THRESHOLD = 0.5
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholds:
+    """What a score must reach: one number for all classes, or one per class.
+
+    Attributes:
+        values: float, or float (C,) in column order.
+    """
+
+    values: float | np.ndarray = DEFAULT_THRESHOLD
+
+    @property
+    def per_class(self) -> bool:
+        return np.ndim(self.values) > 0
+
+    def to_json(self) -> float | list[float]:
+        """A number or a list of C numbers."""
+        return np.asarray(self.values, dtype=float).tolist()  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, data: float | list[float]) -> Thresholds:
+        """The inverse of :meth:`to_json`."""
+        return cls(np.asarray(data, dtype=float) if isinstance(data, list) else float(data))
+
+
+# --------------------------------------------------------------------------- decisions
+
+
+def raw(
+    scores: np.ndarray, stop: np.ndarray | None, task: Task, thresholds: Thresholds | None = None
+) -> np.ndarray:
+    """What the model says, not closed.
+
+    Args:
+        scores: float (N, C), probabilities.
+        stop: float (N, L) or None; read for single paths only.
+        task: an ``hmc`` task.
+        thresholds: read for multiple paths only; 0.5 by default.
+
+    Returns:
+        Boolean (N, C). A row may be empty.
+
+    Raises:
+        BadInput: shapes that do not fit the task.
+
+    >>> h = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c"), ("b", "d")])
+    >>> raw(np.array([[0.6, 0.4, 0.3, 0.7]]), None, Task(hierarchy=h)).astype(int)
+    array([[1, 0, 0, 1]])
+    """
+    hierarchy, scores, stop = _checked(scores, stop, task)
+    if task.paths == "multiple":
+        reached: np.ndarray = scores >= _limits(thresholds, hierarchy, scores)
+        return reached
+    stop = _stop(scores, stop, task, hierarchy)
+    positions = np.empty((len(scores), hierarchy.depth), dtype=np.int64)
+    for k in range(hierarchy.depth):
+        level = scores[:, hierarchy.level_classes(k + 1)]
+        positions[:, k] = level.argmax(axis=1)
+        if stop is not None:
+            positions[stop[:, k] > level.max(axis=1), k] = level.shape[1]
+    return hierarchy.level_sets(positions)
+
+
+def coherent(
+    scores: np.ndarray, stop: np.ndarray | None, task: Task, thresholds: Thresholds | None = None
+) -> np.ndarray:
+    """Scores repaired to respect the hierarchy, decided: always closed, one path where one is promised.
+
+    Arguments and errors are those of :func:`raw`.
+
+    Returns:
+        Boolean (N, C), ancestor-closed.
+
+    >>> h = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c"), ("b", "d")])
+    >>> coherent(np.array([[0.6, 0.4, 0.3, 0.7]]), None, Task(hierarchy=h)).astype(int)
+    array([[0, 1, 0, 1]])
+    """
+    hierarchy, scores, stop = _checked(scores, stop, task)
+    if task.paths == "single":
+        return _likeliest_path(scores, stop, task, hierarchy)
+    limits = _limits(thresholds, hierarchy, scores)
+    decided: np.ndarray
+    if limits.ndim == 0:  # some descendant reaches the one threshold: the closure, without the maxima
+        decided = hierarchy.close(scores >= limits)
+    else:
+        decided = hierarchy.cohere(scores) >= repair(limits, hierarchy)
+    return decided
+
+
+def repair(limits: np.ndarray, hierarchy: Hierarchy) -> np.ndarray:
+    """Thresholds (C,) with t_parent <= t_child: each raised to the largest of its ancestors'."""
+    ancestors = hierarchy.ancestors  # reflexive: no row is empty
+    return np.maximum.reduceat(limits[ancestors.indices], ancestors.indptr[:-1])
+
+
+def rule_name(task: Task, thresholds: Thresholds | None = None) -> str:
+    """The rule in words, for the record.
+
+    >>> rule_name(Task(hierarchy=Hierarchy.from_edges([("", "a")])))
+    'single path: argmax per level; coherent: likeliest path to a leaf'
+    """
+    if task.paths == "single":
+        end = "to a leaf" if task.depth == "full" else "ending anywhere"
+        return f"single path: argmax per level; coherent: likeliest path {end}"
+    per_class = thresholds is not None and thresholds.per_class
+    which = "per-class thresholds" if per_class else "one threshold"
+    repaired = ", raised to those of ancestors" if per_class else ""
+    return f"multiple paths: {which}; coherent: maximum over descendants, {which}{repaired}"
+
+
+def _likeliest_path(
+    scores: np.ndarray, stop: np.ndarray | None, task: Task, hierarchy: Hierarchy
+) -> np.ndarray:
+    """One sum of logarithms per admissible end of a path, then an argmax over the ends."""
+    ends = _ends(task, hierarchy)
+    paths = hierarchy.ancestors[ends]  # (E, C)
+    may_be_empty = stop is not None and task.depth == "ragged"
+    stop = _stop(scores, stop, task, hierarchy)
+    total = (paths @ _log(scores).T).T  # (N, E)
+    if stop is not None:
+        # below[:, l]: no class at any of the levels after l (l = 0: at no level at all)
+        logs = np.pad(_log(stop), ((0, 0), (0, 1)))
+        below = logs[:, ::-1].cumsum(axis=1)[:, ::-1]
+        total += below[:, hierarchy.levels[ends]]
+        if may_be_empty:
+            total = np.column_stack([below[:, 0], total])
+            paths = sparse.vstack([sparse.csr_array((1, hierarchy.n), dtype=bool), paths], format="csr")
+    chosen: np.ndarray = paths[total.argmax(axis=1)].toarray()
+    return chosen
+
+
+def _ends(task: Task, hierarchy: Hierarchy) -> np.ndarray:
+    """Columns where a single path may end."""
+    ends = hierarchy.leaves if task.depth == "full" else np.arange(hierarchy.n)
+    # In a DAG a class with two lines of ancestors lies on no single path.
+    single = np.diff(hierarchy.ancestors.indptr) == hierarchy.levels
+    if not single[ends].any():
+        raise BadInput("the hierarchy has no single path to a leaf", allowed="paths: multiple")
+    admissible: np.ndarray = ends[single[ends]]
+    return admissible
+
+
+def _stop(scores: np.ndarray, stop: np.ndarray | None, task: Task, hierarchy: Hierarchy) -> np.ndarray | None:
+    """``stop`` (N, L) as given; else derived (see the module) where paths end at several levels."""
+    if stop is not None or (task.depth == "full" and hierarchy.even):
+        return stop
+    starts = np.concatenate([[0], np.cumsum(hierarchy.level_sizes)[:-1]])
+    left: np.ndarray = np.maximum(1 - np.add.reduceat(scores, starts, axis=1, dtype=np.float64), 0)
+    left[:, 0] = 0
+    return left
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    logs: np.ndarray = np.log(np.maximum(values, _TINY, dtype=np.float64))
+    return logs
+
+
+def _limits(thresholds: Thresholds | None, hierarchy: Hierarchy, scores: np.ndarray) -> np.ndarray:
+    """Thresholds in the type of the scores, so that a score equal to its threshold reaches it."""
+    limits = np.asarray((thresholds or Thresholds()).values, dtype=scores.dtype)
+    if limits.shape not in ((), (hierarchy.n,)):
+        raise BadInput(f"thresholds of shape {limits.shape}", allowed=f"one number, or {hierarchy.n}")
+    return limits
+
+
+def _checked(
+    scores: np.ndarray, stop: np.ndarray | None, task: Task
+) -> tuple[Hierarchy, np.ndarray, np.ndarray | None]:
+    hierarchy = task.hierarchy
+    if hierarchy is None:
+        raise BadInput(f"a {task.kind} task has no decisions", allowed="a task with a hierarchy")
+    scores = np.asarray(scores)
+    if scores.ndim != 2 or scores.shape[1] != hierarchy.n:
+        raise BadInput(f"scores of shape {scores.shape}", allowed=f"shape (N, {hierarchy.n})")
+    if not np.issubdtype(scores.dtype, np.floating):
+        scores = scores.astype(np.float64)
+    if stop is not None and np.shape(stop) != (len(scores), hierarchy.depth):
+        raise BadInput(f"stop of shape {np.shape(stop)}", allowed=f"shape ({len(scores)}, {hierarchy.depth})")
+    return hierarchy, scores, None if stop is None else np.asarray(stop)
+
+
+# --------------------------------------------------------------------------- thresholds
+
+
+def fit_threshold(
+    scores: np.ndarray, truth: Sets, hierarchy: Hierarchy, *, per_class: bool = False
+) -> Thresholds:
+    """Thresholds for multiple paths; give validation data only, never test data.
+
+    One threshold maximises ``hf1_micro`` of the closed decisions. Per class, each maximises the
+    class's own F1 on coherent scores (a closed decision depends on descendants too); a class
+    without a positive takes the shared threshold. Of equally good cuts the highest is taken, and
+    the threshold lies halfway between the scores on its two sides.
+
+    Args:
+        scores: float (N, C), probabilities.
+        truth: ancestor-closed boolean (N, C), dense or CSR.
+        hierarchy: the classes.
+        per_class: one threshold per class instead of a shared one.
+
+    Returns:
+        :class:`Thresholds`; 0.5 where the data have no sample or no positive.
+
+    >>> h = Hierarchy.from_edges([("", "a"), ("a", "b")])
+    >>> fit_threshold(np.array([[0.75, 0.5], [0.5, 0.25]]), np.array([[1, 1], [1, 0]]), h).values
+    0.375
+    """
+    coherent_scores = hierarchy.cohere(scores)
+    dense = np.asarray(truth.toarray() if sparse.issparse(truth) else truth, dtype=bool)
+    if dense.shape != coherent_scores.shape:
+        raise BadInput(f"truth of shape {dense.shape}", allowed=f"{coherent_scores.shape}, as the scores")
+    shared = float(_best_cuts(coherent_scores.reshape(-1, 1), dense.reshape(-1, 1), DEFAULT_THRESHOLD)[0])
+    if not per_class:
+        return Thresholds(shared)
+    return Thresholds(_best_cuts(coherent_scores, dense, shared))
+
+
+def _best_cuts(scores: np.ndarray, truth: np.ndarray, fallback: float) -> np.ndarray:
+    """For every column of (M, K) the threshold with the largest F1: float (K,)."""
+    if not truth.any():
+        return np.full(truth.shape[1], fallback)
+    order = np.argsort(-scores, axis=0, kind="stable")
+    ranked = np.take_along_axis(scores, order, axis=0)
+    hits = np.take_along_axis(truth, order, axis=0).cumsum(axis=0)
+    f1 = 2 * hits / (np.arange(1, len(scores) + 1)[:, None] + hits[-1])
+    f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal scores are taken together
+    best = f1.argmax(axis=0)
+    columns = np.arange(scores.shape[1])
+    above = ranked[best, columns]
+    under = ranked[np.minimum(best + 1, len(scores) - 1), columns]
+    middle = under + (above - under) / 2  # in the type of the scores: may round to one of them
+    cuts = np.where(middle > under, middle, above).astype(np.float64)
+    return np.where(hits[-1] > 0, cuts, fallback)

@@ -1,0 +1,320 @@
+"""What a metric sees: truth, decisions, scores where there are any, and counts made once.
+
+Decisions are dense booleans or CSR arrays; a metric that reads the counts below need not know
+which. Everything is computed when first asked for and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from scipy.sparse import csr_array, issparse, vstack
+
+from hmcbench.errors import BadInput, NotApplicable
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import Scores, Task
+from hmcbench.metrics import decisions
+from hmcbench.metrics.decisions import Thresholds
+
+Matrix = Any
+"""Boolean (N, C): an ndarray or a CSR array without stored zeros."""
+
+TOLERANCE = 1e-6
+"""A child may exceed its parent by this much before it counts as a violation."""
+
+_CELLS = 2**22  # scores looked at together: keeps temporaries at tens of megabytes
+
+
+class Evaluation:
+    """Truth and predictions of N samples; build it with one of the ``of`` methods.
+
+    Attributes:
+        task: what was to be predicted.
+        truth: hmc: boolean (N, C), ancestor-closed; regression: float64 (N, T).
+        stop: float (N, L) or None, the ``stop`` outputs of a ragged softmax per level.
+        decided_by_rule: whether decisions were made from scores (not handed over as sets).
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        truth: Matrix,
+        *,
+        scores: np.ndarray | None = None,
+        stop: np.ndarray | None = None,
+        thresholds: Thresholds | None = None,
+        raw: Matrix | None = None,
+        coherent: Matrix | None = None,
+        violations: np.ndarray | None = None,
+        decided_by_rule: bool = True,
+    ) -> None:
+        self.task, self.truth, self.stop, self.decided_by_rule = task, truth, stop, decided_by_rule
+        self._scores, self._thresholds = scores, thresholds
+        given = {"raw": raw, "coherent": coherent, "violations": violations}
+        self.__dict__.update({name: value for name, value in given.items() if value is not None})
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        truth: Any,
+        scores: np.ndarray,
+        stop: np.ndarray | None = None,
+        thresholds: Thresholds | None = None,
+    ) -> Evaluation:
+        """The usual case: truth (N, C), closed, dense or sparse, and probabilities (N, C).
+
+        The scores are dense, so truth is made dense too (a quarter of their size). A regression
+        task is passed on to :meth:`of_regression`. Raises BadInput where shapes differ.
+        """
+        if task.kind == "regression":
+            return cls.of_regression(task, truth, scores)
+        scores = np.asarray(scores)
+        _same_shape(truth.shape, scores.shape, _hierarchy(task).n)
+        dense = truth.toarray() if issparse(truth) else np.asarray(truth)
+        return cls(task, dense.astype(bool, copy=False), scores=scores, stop=stop, thresholds=thresholds)
+
+    @classmethod
+    def of_sets(
+        cls,
+        hierarchy: Hierarchy,
+        truth: Any,
+        predicted: Any,
+        paths: Literal["single", "multiple"] = "multiple",
+    ) -> Evaluation:
+        """Sets without scores, boolean (N, C), dense or sparse; both are closed here.
+
+        There are no ``_coherent`` metrics of sets, and none that reads scores.
+        """
+        _same_shape(truth.shape, predicted.shape, hierarchy.n)
+        as_kind = as_csr if issparse(truth) or issparse(predicted) else _as_bool
+        closed = as_kind(hierarchy.close(as_kind(truth)))
+        task = Task("hmc", paths, "ragged", hierarchy)
+        return cls(task, closed, raw=as_kind(predicted), decided_by_rule=False)
+
+    @classmethod
+    def of_regression(cls, task: Task, truth: Any, predicted: Any) -> Evaluation:
+        """Targets and predictions, (N, T); ``scores`` are the predictions."""
+        truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+        _same_shape(truth.shape, predicted.shape, len(task.targets))
+        return cls(task, truth, scores=predicted)
+
+    @classmethod
+    def of_blocks(
+        cls,
+        task: Task,
+        truth: Any,
+        blocks: Iterable[np.ndarray | Scores],
+        thresholds: Thresholds | None = None,
+    ) -> Evaluation:
+        """Scores that come block by block and are never held together.
+
+        Args:
+            task: hmc, with the hierarchy.
+            truth: closed boolean (N, C), best sparse.
+            blocks: consecutive rows, arrays (n, C) or :class:`Scores` where there are ``stop``
+                outputs; n of the blocks may differ.
+            thresholds: as for :meth:`of`.
+
+        Decisions and violations are kept sparse; rankings are not available.
+        """
+        hierarchy = _hierarchy(task)
+        raw, coherent, violations = [], [], []
+        for block in blocks:
+            values, stop = (block.values, block.stop) if isinstance(block, Scores) else (block, None)
+            raw.append(as_csr(decisions.raw(values, stop, task, thresholds)))
+            coherent.append(as_csr(decisions.coherent(values, stop, task, thresholds)))
+            violations.append(_violations(hierarchy, values))
+        rows = sum(part.shape[0] for part in raw)
+        _same_shape(truth.shape, (rows, hierarchy.n), hierarchy.n)
+        if not raw:
+            return cls(task, as_csr(truth), raw=as_csr(truth), coherent=as_csr(truth), violations=np.zeros(0))
+        return cls(
+            task,
+            as_csr(truth),
+            raw=as_csr(vstack(raw, format="csr")),
+            coherent=as_csr(vstack(coherent, format="csr")),
+            violations=np.concatenate(violations),
+        )
+
+    def with_coherent(self) -> Evaluation:
+        """The same samples and scores, with the coherent decisions in place of the raw ones.
+
+        Raises NotApplicable where there are no scores to repair.
+        """
+        return self._repaired
+
+    @cached_property
+    def _repaired(self) -> Evaluation:
+        repaired = Evaluation(
+            self.task,
+            self.truth,
+            scores=self._scores,
+            stop=self.stop,
+            raw=self.coherent,
+            coherent=self.coherent,
+            violations=self.__dict__.get("violations"),
+        )
+        repaired.__dict__["closed"] = self.coherent
+        return repaired
+
+    def __len__(self) -> int:
+        return int(self.truth.shape[0])
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """The classes; raises NotApplicable for regression."""
+        return _hierarchy(self.task)
+
+    @property
+    def levels(self) -> int:
+        """The number of levels."""
+        return int(self.hierarchy.depth)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether truth and decisions are CSR arrays."""
+        return bool(issparse(self.truth))
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Probabilities (N, C) or predicted targets (N, T); raises NotApplicable without them."""
+        if self._scores is None:
+            raise NotApplicable("this needs all scores at once; there are only decisions")
+        return self._scores
+
+    # ------------------------------------------------------------------ decisions
+
+    @cached_property
+    def raw(self) -> Matrix:
+        """R: what the model says, not closed."""
+        return _as_bool(decisions.raw(self.scores, self.stop, self.task, self._thresholds))
+
+    @cached_property
+    def closed(self) -> Matrix:
+        """P: the closure of R, what set metrics read."""
+        closed = self.hierarchy.close(self.raw)
+        return as_csr(closed) if self.sparse else closed
+
+    @cached_property
+    def coherent(self) -> Matrix:
+        """Decisions repaired to respect the hierarchy, closed; NotApplicable for mere sets."""
+        if not self.decided_by_rule:
+            raise NotApplicable("sets without scores cannot be repaired")
+        return _as_bool(decisions.coherent(self.scores, self.stop, self.task, self._thresholds))
+
+    @cached_property
+    def matched(self) -> Matrix:
+        """Y & P."""
+        return as_csr(self.truth.multiply(self.closed)) if self.sparse else self.truth & self.closed
+
+    # ------------------------------------------------------------------ counts
+
+    @cached_property
+    def level_counts(self) -> np.ndarray:
+        """int64 (N, L, 3): |Y & P|, |P|, |Y| of every sample at every level."""
+        parts = [self._per_level(part) for part in (self.matched, self.closed, self.truth)]
+        return np.stack(parts, axis=2)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """int64 (N, 3): |Y & P|, |P|, |Y| of every sample."""
+        totals: np.ndarray = self.level_counts.sum(axis=1)
+        return totals
+
+    @property
+    def inter(self) -> np.ndarray:
+        """(N,): |Y & P|."""
+        return self.counts[:, 0]
+
+    @property
+    def n_pred(self) -> np.ndarray:
+        """(N,): |P|."""
+        return self.counts[:, 1]
+
+    @property
+    def n_true(self) -> np.ndarray:
+        """(N,): |Y|."""
+        return self.counts[:, 2]
+
+    @cached_property
+    def class_counts(self) -> np.ndarray:
+        """float64 (C, 3): samples with c in Y & P, in P, in Y."""
+        parts = [self._per_class(part) for part in (self.matched, self.closed, self.truth)]
+        return np.stack(parts, axis=1).astype(np.float64)
+
+    @cached_property
+    def violations(self) -> np.ndarray:
+        """int64 (N,): edges whose child scores more than its parent."""
+        return _violations(self.hierarchy, self.scores)
+
+    def level_columns(self, k: int) -> slice:
+        """The columns of level k, a contiguous range."""
+        found = self.hierarchy.level_classes(k)
+        return slice(int(found[0]), int(found[-1]) + 1)
+
+    def deepest(self, sets: Matrix) -> np.ndarray:
+        """int64 (N,): the most specific class of every row, the last column; -1 for none."""
+        if not issparse(sets):
+            return np.where(sets.any(axis=1), sets.shape[1] - 1 - sets[:, ::-1].argmax(axis=1), -1)
+        ends = sets.indptr[1:]
+        found = np.full(sets.shape[0], -1, dtype=np.int64)
+        filled = ends > sets.indptr[:-1]
+        found[filled] = sets.indices[ends[filled] - 1]
+        return found
+
+    def _per_level(self, sets: Matrix) -> np.ndarray:
+        levels = self.hierarchy.levels
+        if not issparse(sets):
+            starts = np.cumsum(self.hierarchy.level_sizes) - self.hierarchy.level_sizes
+            counted: np.ndarray = np.add.reduceat(sets, starts, axis=1, dtype=np.int64)
+            return counted
+        rows = np.repeat(np.arange(sets.shape[0]), np.diff(sets.indptr))
+        cells = rows * self.levels + levels[sets.indices] - 1
+        size = sets.shape[0] * self.levels
+        return np.bincount(cells, minlength=size).reshape(sets.shape[0], self.levels)
+
+    def _per_class(self, sets: Matrix) -> np.ndarray:
+        if issparse(sets):
+            return np.bincount(sets.indices, minlength=sets.shape[1])
+        return np.asarray(np.count_nonzero(sets, axis=0))
+
+
+def as_csr(sets: Any) -> csr_array:
+    """A boolean CSR array with sorted columns, no duplicates and no stored zeros."""
+    result = csr_array(sets, dtype=bool)
+    result.sum_duplicates()
+    result.eliminate_zeros()
+    return result
+
+
+def _as_bool(sets: Any) -> np.ndarray:
+    return np.asarray(sets, dtype=bool)
+
+
+def _hierarchy(task: Task) -> Hierarchy:
+    if task.hierarchy is None:
+        raise NotApplicable("a regression task has no classes")
+    return task.hierarchy
+
+
+def _same_shape(truth: tuple[int, ...], predicted: tuple[int, ...], width: int) -> None:
+    if truth != predicted or len(truth) != 2 or truth[1] != width:
+        raise BadInput(
+            f"truth of shape {truth} and predictions of shape {predicted} cannot be compared",
+            allowed=f"(samples, {width}) for both",
+        )
+
+
+def _violations(hierarchy: Hierarchy, scores: np.ndarray) -> np.ndarray:
+    parents, children = hierarchy.edge_index.T
+    found = np.zeros(len(scores), dtype=np.int64)
+    step = max(1, _CELLS // max(1, len(parents)))
+    for start in range(0, len(scores), step):
+        block = scores[start : start + step]
+        above = block[:, children] > block[:, parents] + TOLERANCE
+        found[start : start + step] = np.count_nonzero(above, axis=1)
+    return found

@@ -1,0 +1,85 @@
+"""What a record says of its data, split and model however the cell ends: where its number came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from hmcbench.data.featurize import ViewPlan
+from hmcbench.data.splits import Split
+from hmcbench.errors import NotApplicable, Unavailable
+from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
+from hmcbench.plan.suite import Protocol
+from hmcbench.registry.registry import Registry
+
+
+def describe_dataset(spec: DatasetSpec, dataset: Dataset, reference: str) -> dict[str, Any]:
+    """The dataset's part of a record; ``reference`` is its name with the parameters that differ."""
+    task = dataset.task
+    hierarchy = task.hierarchy
+    return {
+        "name": spec.name,
+        "reference": reference,
+        "fingerprint": dataset.fingerprint,
+        "synthetic": dataset.synthetic,
+        "share_targets": dataset.share_targets,
+        "samples": len(dataset.ids),
+        "task": task.kind,
+        "paths": task.paths,
+        "depth": task.depth,
+        "classes": hierarchy.n if hierarchy is not None else 0,
+        "levels": hierarchy.depth if hierarchy is not None else 0,
+        "hierarchy": hierarchy.fingerprint if hierarchy is not None else "",
+        "targets": list(task.targets),
+        "notes": list(dataset.notes),
+    }
+
+
+def describe_split(protocol: Protocol, fold: int, split: Split) -> dict[str, Any]:
+    """The split's part of a record."""
+    return {
+        **asdict(protocol),
+        "fold": fold,
+        "fingerprint": split.fingerprint,
+        "counts": {name: len(rows) for name, rows in split.sides.items()},
+        "notes": list(split.notes),
+    }
+
+
+def describe_model(
+    registry: Registry,
+    spec: ModelSpec,
+    params: Mapping[str, Value],
+    profile: str,
+    constants: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The model's part of a record, before it is fitted; ``constants`` of :func:`constants_of`."""
+    owner = registry.owner("models", spec.name)
+    return {
+        "label": registry.label("models", spec, params, profile),
+        "name": spec.name,
+        "version": spec.version,
+        "params": dict(params),
+        "plugin": {"name": owner.name, "distribution": owner.distribution, "version": owner.version},
+        "transductive": spec.transductive,
+        "parameters": None,
+        "multiply_adds": None,
+        "pretrained": None,
+        **({"constants": dict(constants)} if constants else {}),
+    }
+
+
+def constants_of(views: Sequence[ViewPlan]) -> dict[str, dict[str, str]]:
+    """Featurizer -> digest and origin of what its values depend on beside its version and parameters.
+
+    An element table, say: with another one the same cell has another result.
+
+    Raises:
+        NotApplicable: where they cannot be had because something is not installed.
+    """
+    try:
+        found = {step.spec.name: step.constants() for view in views for step in view.steps}
+    except Unavailable as error:
+        raise NotApplicable(str(error)) from None
+    return {name: {"digest": pair[0], "origin": pair[1]} for name, pair in found.items() if pair is not None}

@@ -1,0 +1,246 @@
+"""Suites: TOML -> :class:`Suite`. Unknown keys are errors; nothing is guessed.
+
+A suite names datasets, models per profile, the split protocol, the columns of its leaderboard and
+published reference rows. docs/suites.md shows a whole file.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hmcbench.errors import BadInput, unknown
+from hmcbench.interfaces import PROFILES
+from hmcbench.registry.registry import Registry
+
+SPLIT_KINDS = ("predefined", "holdout", "kfold")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How samples are divided.
+
+    Attributes:
+        kind: ``predefined`` (the dataset's own sides), ``holdout`` or ``kfold``.
+        test: share of the samples in the test side (holdout).
+        validation: share of the training samples put aside for validation.
+        folds: number of folds (kfold); every fold is the test side once.
+        repeats: number of random splits (holdout), drawn with the seeds ``seed``, ``seed + 1``, ...; the
+            record counts them as folds. No part of a cell's key, so that more may be added later.
+        seed: of the split, apart from the seeds of the models.
+        drop_leaks: remove training copies of test samples from a predefined split.
+    """
+
+    kind: str = "holdout"
+    test: float = 0.1
+    validation: float = 0.1
+    folds: int = 5
+    repeats: int = 1
+    seed: int = 0
+    drop_leaks: bool = False
+
+    @property
+    def splits(self) -> int:
+        """How many splits there are: folds, repeats, or one."""
+        return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
+
+
+def protocol_of(stored: Mapping[str, Any]) -> Protocol:
+    """The protocol that a record's ``split`` tells of; what it says beyond that is left out."""
+    return Protocol(**{name: value for name, value in stored.items() if name in vars(Protocol())})
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named budget.
+
+    Attributes:
+        models: references, in the order in which they run.
+        time_limit: seconds for one cell, all phases.
+        threads: CPU threads of one cell.
+        seeds: how many seeds, counted from 0.
+        memory_mb: limit for the anonymous memory of one cell; 0: nine tenths of the machine's.
+    """
+
+    models: tuple[str, ...]
+    time_limit: float = 3600.0
+    threads: int = 2
+    seeds: int = 1
+    memory_mb: int = 0
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One suite as read from its file.
+
+    Attributes:
+        primary: id of the metric that ranks.
+        columns: ids of the leaderboard's columns.
+        reference: label of the model that all others are compared with in pairs, or empty.
+        published: rows of papers. Those that name our model (``measured``) get a verdict, under the
+            conditions ``fingerprint`` (of the data; none: they are not public), ``pretrained`` and
+            ``profile``.
+    """
+
+    name: str
+    version: int
+    datasets: tuple[str, ...]
+    primary: str
+    columns: tuple[str, ...]
+    profiles: Mapping[str, Profile]
+    protocol: Protocol = Protocol()
+    summary: str = ""
+    reference: str = ""
+    published: Sequence[Mapping[str, Any]] = field(default=())
+
+    @property
+    def default_profile(self) -> str:
+        return next(iter(self.profiles))
+
+    def info(self) -> dict[str, Any]:
+        """What a leaderboard needs to know, as plain data."""
+        data = asdict(self)
+        published, profiles, protocol = data.pop("published"), data.pop("profiles"), data.pop("protocol")
+        return {"suite": data, "protocol": protocol, "profiles": profiles, "published": list(published)}
+
+
+_WORDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+_SUITE: dict[str, type[Any]] = {
+    "name": str,
+    "version": int,
+    "summary": str,
+    "reference": str,
+    "datasets": list,
+    "primary": str,
+    "columns": list,
+}
+_PROTOCOL: dict[str, type[Any]] = {
+    "kind": str,
+    "test": float,
+    "validation": float,
+    "folds": int,
+    "repeats": int,
+    "seed": int,
+    "drop_leaks": bool,
+}
+_PROFILE: dict[str, type[Any]] = {
+    "models": list,
+    "time_limit": float,
+    "threads": int,
+    "seeds": int,
+    "memory_mb": int,
+}
+_PUBLISHED: dict[str, type[Any]] = {
+    "model": str,
+    "source": str,
+    "data": str,
+    "metrics": dict,
+    "note": str,
+    "fingerprint": str,
+    "measured": str,
+    "pretrained": bool,
+    "profile": str,
+}
+
+
+def _checked(where: str, table: Any, allowed: Mapping[str, type[Any]]) -> dict[str, Any]:
+    """The table with every key known and of its type."""
+    if not isinstance(table, dict):
+        raise BadInput(f"{where} must be a table")
+    out: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in allowed:
+            raise unknown(f"key in {where}", key, allowed)
+        kind = allowed[key]
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise BadInput(f"{where}: {key} = {value!r}", allowed=f"{key} must be {_WORDS[kind]}")
+        if kind is list and not all(isinstance(item, str) for item in value):
+            raise BadInput(f"{where}: {key} must be a list of texts")
+        out[key] = tuple(value) if kind is list else value
+    return out
+
+
+def _need(where: str, table: Mapping[str, Any], *keys: str) -> None:
+    for key in keys:
+        if not table.get(key):
+            raise BadInput(f"{where} lacks {key}", allowed=f"a table with {', '.join(keys)}")
+
+
+def parse_suite(text: str, where: str) -> Suite:
+    """Read TOML text; ``where`` names the file in errors."""
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # tomllib raises both beside its own
+        raise BadInput(f"{where} is not TOML ({error})") from None
+    for key in data:
+        if key not in ("suite", "protocol", "profiles", "published"):
+            raise unknown(f"table in {where}", key, ("suite", "protocol", "profiles", "published"))
+    head = _checked(f"{where} [suite]", data.get("suite", {}), _SUITE)
+    _need(f"{where} [suite]", head, "name", "version", "datasets", "primary")
+    protocol = Protocol(**_checked(f"{where} [protocol]", data.get("protocol", {}), _PROTOCOL))
+    check_protocol(where, protocol)
+    profiles: dict[str, Profile] = {}
+    for name, table in data.get("profiles", {}).items():
+        if name not in PROFILES:
+            raise unknown(f"profile in {where}", name, PROFILES)
+        values = _checked(f"{where} [profiles.{name}]", table, _PROFILE)
+        _need(f"{where} [profiles.{name}]", values, "models")
+        profiles[name] = Profile(**values)
+        if min(values.get("threads", 1), values.get("seeds", 1), values.get("time_limit", 1)) <= 0:
+            raise BadInput(f"{where} [profiles.{name}]: threads, seeds and time_limit must be positive")
+    if not profiles:
+        raise BadInput(f"{where} has no [profiles.NAME]", allowed=f"NAME is one of {', '.join(PROFILES)}")
+    published = [_checked(f"{where} [[published]]", row, _PUBLISHED) for row in data.get("published", [])]
+    head.setdefault("columns", (head["primary"],))
+    return Suite(**head, protocol=protocol, profiles=profiles, published=tuple(published))
+
+
+def check_protocol(where: str, protocol: Protocol) -> None:
+    """Raise BadInput where the shares or the kind make no sense."""
+    if protocol.kind not in SPLIT_KINDS:
+        raise unknown(f"split kind in {where}", protocol.kind, SPLIT_KINDS)
+    if not (
+        0 < protocol.test < 1 and 0 <= protocol.validation < 1 and protocol.test + protocol.validation < 1
+    ):
+        raise BadInput(
+            f"{where}: test = {protocol.test}, validation = {protocol.validation}",
+            allowed="shares between 0 and 1 that leave something to train on",
+        )
+    if protocol.kind == "kfold" and protocol.folds < 2:
+        raise BadInput(f"{where}: folds = {protocol.folds}", allowed="at least 2")
+    if protocol.repeats < 1 or (protocol.repeats > 1 and protocol.kind != "holdout"):
+        raise BadInput(
+            f"{where}: repeats = {protocol.repeats} of a {protocol.kind} split",
+            allowed="at least 1, and more than 1 for holdout only",
+        )
+
+
+def load_suite(registry: Registry, name: str) -> Suite:
+    """The suite of that name, or in that ``.toml`` file."""
+    if name.endswith(".toml") or "/" in name:
+        path = Path(name)
+        try:
+            return parse_suite(path.read_text(encoding="utf-8"), path.name)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise BadInput(f"suite file {name} cannot be read ({reason})") from None
+    spec = registry.get("suites", name)
+    package, _, file = spec.source.partition(":")
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise BadInput(f"suite {name}: no package {package}")
+    path = Path(next(iter(found.submodule_search_locations))) / file
+    return parse_suite(path.read_text(encoding="utf-8"), file)

@@ -1,0 +1,111 @@
+"""What publishing writes into ``intervals.json``; see :mod:`hmcbench.leaderboard.intervals`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard import columns as cols
+from hmcbench.leaderboard.estimates import Estimator
+from hmcbench.leaderboard.grouping import RowRecords, groups, newest, rows
+from hmcbench.leaderboard.intervals import SCHEMA, SETTINGS, Intervals, digests
+from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval
+from hmcbench.records.record import Record
+
+_NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")  # a list of numbers: on one line
+
+
+def withheld(record: Record) -> bool:
+    """Whether a record that ended well is published without its truth."""
+    return record.ok and not record.data["dataset"].get("share_targets", True)
+
+
+def kept_boards(
+    records: Iterable[Record],
+    info: Mapping[str, Any],
+    specs: Sequence[MetricSpec],
+    before: Intervals,
+    today: str,
+) -> list[dict[str, Any]]:
+    """What is to be kept of every board.
+
+    Args:
+        records: as published, whose ``predictions()`` have their truth where it is at hand.
+        info: the suite's ``suite.json``.
+        specs: the installed metrics.
+        before: what was kept; it stays for rows whose truth is not at hand and whose records are the same.
+        today: the date of what is computed now.
+
+    Returns:
+        Boards in order, ``{"board": title, "rows": [...]}``; of their rows those without published truth
+        that have an interval over samples. Repeated splits need none: theirs come from the metrics.
+    """
+    made = [_board(group, info, specs, before, today) for group in groups(newest(records))]
+    return [board for board in made if board["rows"]]
+
+
+def to_text(boards: Sequence[Mapping[str, Any]]) -> str:
+    """``intervals.json``."""
+    data = {"schema": SCHEMA, **SETTINGS, "boards": list(boards)}
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
+
+
+def _board(
+    group: Sequence[Record],
+    info: Mapping[str, Any],
+    specs: Sequence[MetricSpec],
+    before: Intervals,
+    today: str,
+) -> dict[str, Any]:
+    by_row = rows(group)[0]
+    ok = [record for record in group if record.ok]
+    name = f"{group[0].data['suite'].get('name')}, {group[0].data['dataset'].get('reference')}"
+    out: dict[str, Any] = {"board": clean(name), "rows": []}
+    if not any(withheld(record) for record in ok):
+        return out
+    estimator = Estimator(by_row, cols.wanted_metrics(ok, info), cols.further_sides(ok), specs, before)
+    found: dict[str, dict[str, Estimate]] = {}
+    for row in by_row:
+        whole = estimator.complete(row)
+        if not any(withheld(record) for record in whole):
+            continue
+        estimates = {k: e for k, e in estimator.row(row).items() if e.over_samples}
+        if not estimates:
+            continue
+        entry = _entry(row, whole, estimates, today, before)
+        if len(estimator.folds) > 1:
+            for name, estimate in estimates.items():
+                entry["columns"][name]["values"] = estimate.seeds.tolist()
+        entry["differences"] = {label: _differences(estimates, other) for label, other in found.items()}
+        found[row.label] = estimates
+        out["rows"].append(entry)
+    return out
+
+
+def _entry(
+    row: RowRecords, whole: Sequence[Record], estimates: Mapping[str, Estimate], today: str, before: Intervals
+) -> dict[str, Any]:
+    """A row without its differences; where nothing has changed, of the day on which it was made."""
+    ends = {name: estimate.interval() or (None, None) for name, estimate in estimates.items()}
+    old = before.of(whole)
+    same = old is not None and ends == {name: (kept.low, kept.high) for name, kept in old.columns.items()}
+    return {
+        "model": row.label,
+        "made": old.made if old is not None and same else today,
+        "records": digests(whole),
+        "columns": {name: {"low": low, "high": high} for name, (low, high) in ends.items()},
+    }
+
+
+def _differences(a: Mapping[str, Estimate], b: Mapping[str, Estimate]) -> dict[str, list[float | None]]:
+    """Column id -> [low, high, p] of ``a`` minus ``b``; nothing where the two were never paired."""
+    out: dict[str, list[float | None]] = {}
+    for name in a:
+        if name in b and a[name].paired(b[name]):
+            out[name] = [*(difference_interval(a[name], b[name]) or (None, None)), compare(a[name], b[name])]
+    return out

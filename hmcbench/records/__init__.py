@@ -1,0 +1,4 @@
+"""What lies on disk: one folder per cell, and the suite's file beside them.
+
+Read ``record`` first, then ``predictions``.
+"""

@@ -1,0 +1,114 @@
+"""The user's data beside published records: truth rejoined, fingerprints and splits compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from hmcbench.data.splits import make_split
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import Dataset
+from hmcbench.plan.suite import protocol_of
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import Record
+from hmcbench.registry.registry import Registry, create
+
+Mismatch = Callable[[str, str, Any, Any], None]
+"""Told of what is not that of the data: where, what, the record's value and the data's (or twice None)."""
+
+
+@dataclass
+class Given:
+    """Data sets that the user named with ``--data``; each is read once.
+
+    Attributes:
+        registry: the installed plugins.
+        paths: dataset name -> path.
+    """
+
+    registry: Registry
+    paths: Mapping[str, str] = field(default_factory=dict)
+    _read: dict[tuple[str, str], Dataset] = field(default_factory=dict)
+
+    def check_names(self, records: Sequence[Record]) -> None:
+        """Raise BadInput where a name is that of no record, or of a data set that reads no path."""
+        names = sorted({str(record.data["dataset"]["name"]) for record in records})
+        for name in self.paths:
+            if name not in names:
+                raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
+            if not self.registry.get("datasets", name).path_param:
+                raise BadInput(f"--data {name}=...: {name} reads no path")
+
+    def join(self, record: Record, predictions: Predictions, mismatch: Mismatch) -> tuple[Predictions, str]:
+        """Predictions with the data's truth where the data are given; and why there is none.
+
+        ``mismatch`` is told of a fingerprint, split or stored truth that is not that of the data.
+        """
+        name = str(record.data["dataset"]["name"])
+        if name not in self.paths:
+            spec = next((s for s in self.registry.specs("datasets") if s.name == name), None)
+            how = f": --data {name}=PATH" if spec is not None and spec.path_param else ""
+            return predictions, f"their truth was not published{how}"
+        dataset = self._dataset(record)
+        where = record.path.name
+        stated = str(record.data["dataset"].get("fingerprint") or "")
+        if dataset.fingerprint != stated:
+            what = f"fingerprint of the data given as --data {name}"
+            mismatch(where, what, stated[:12], dataset.fingerprint[:12])
+            return predictions, "the data given are not theirs"
+        self._check_split(record, dataset, predictions, mismatch)
+        rows = {sample: i for i, sample in enumerate(dataset.ids)}
+        if any(sample not in rows for sample in predictions.ids):
+            mismatch(where, "some of its samples are not in the data given", None, None)
+            return predictions, "the data given are not theirs"
+        truth = dataset.targets[np.array([rows[sample] for sample in predictions.ids], dtype=np.int64)]
+        if predictions.truth is not None and not _equal(predictions.truth, truth):
+            mismatch(where, "the stored truth is not that of the data given", None, None)
+        return replace(predictions, truth=truth), ""
+
+    def _dataset(self, record: Record) -> Dataset:
+        """The data set with the record's parameters, read from the user's path."""
+        data = record.data["dataset"]
+        key = str(data["reference"]), str(record.data["profile"])
+        if key not in self._read:
+            spec = self.registry.get("datasets", data["name"])
+            path = {spec.path_param: self.paths[spec.name]}
+            found, params = self.registry.resolve("datasets", data["reference"], key[1], **path)
+            self._read[key] = create(found, params)
+        return self._read[key]
+
+    def _check_split(
+        self, record: Record, dataset: Dataset, predictions: Predictions, mismatch: Mismatch
+    ) -> None:
+        """The protocol gives the record's split again, and its predictions are of those samples."""
+        stored = record.data["split"]
+        fold = int(stored.get("fold") or 0)
+        split = make_split(dataset, protocol_of(stored), fold)
+        where = record.path.name
+        if split.fingerprint != stored.get("fingerprint"):
+            stated = str(stored.get("fingerprint") or "")[:12]
+            mismatch(where, "split", stated, split.fingerprint[:12])
+            return
+        for side in dict.fromkeys(predictions.side):
+            wanted = {dataset.ids[i] for i in split.sides.get(side, ())}
+            if wanted != set(predictions.of_side(side).ids):
+                mismatch(where, f"its {side} samples are not those of the split", None, None)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    a, b = (x.toarray() if issparse(x) else np.asarray(x) for x in (a, b))
+    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
+
+
+@dataclass(frozen=True)
+class WithTruth(Record):
+    """A published record whose predictions have their truth again, for as long as a program runs."""
+
+    truth: Any = None
+
+    def predictions(self) -> Predictions:
+        return replace(super().predictions(), truth=self.truth)

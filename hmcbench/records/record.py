@@ -1,0 +1,230 @@
+"""Records: what a cell leaves. A folder with ``record.json``, ``predictions.npz``, ``history.csv``.
+
+A record folder appears whole or not at all: it is filled under a temporary name and renamed. Its
+name ends with the cell's key, so a cell can never have two. The schema is versioned; older ones
+are migrated when read.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hmcbench.errors import BadInput
+from hmcbench.files import write_atomic
+
+if TYPE_CHECKING:
+    from hmcbench.records.predictions import Predictions
+
+SCHEMA = 1
+JSON, NPZ, HISTORY = "record.json", "predictions.npz", "history.csv"
+SUITE = "suite.json"  # beside the folder of records: what their leaderboard needs to know of the suite
+CAUSES = ("crash", "error", "out of memory", "nan", "time-out", "not applicable")
+_REQUIRED = ("schema", "key", "status", "suite", "dataset", "model", "profile", "seed", "metrics")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: its folder and the content of ``record.json`` (see docs/records.md)."""
+
+    path: Path
+    data: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        return str(self.data["key"])
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.data["status"] == "ok")
+
+    def predictions(self) -> Predictions:
+        """Stored scores and truth; raises BadInput if missing or damaged."""
+        from hmcbench.records.predictions import Predictions
+
+        return Predictions.load(self.path / NPZ)
+
+
+def slug(text: str) -> str:
+    """A file name that says the same: letters, digits, ``.``, ``_``, ``-``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60] or "x"
+
+
+def folder_name(data: Mapping[str, Any]) -> str:
+    """``dataset--model--f0-s0--key``: readable first, unique by its key."""
+    fold = data.get("split", {}).get("fold", 0)
+    parts = (slug(data["dataset"]["name"]), slug(data["model"]["label"]), f"f{fold}-s{data['seed']}")
+    return "--".join((*parts, str(data["key"])[:16]))
+
+
+def records_dir(out: Path, suite: str) -> Path:
+    """``out/<suite>/records``."""
+    return out / slug(suite) / "records"
+
+
+def begin(folder: Path, key: str, owner: str = "") -> Path:
+    """An empty temporary folder for the cell ``key``, beside the records.
+
+    Args:
+        owner: of a run that shares the folder with others (:mod:`hmcbench.execute.locks`); else the process.
+    """
+    temporary = folder / f".part-{key[:16]}-{owner or os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    return temporary
+
+
+def commit(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
+    """Write ``record.json`` into ``temporary`` and rename it to its final name.
+
+    An earlier record of the same key (a failure that is run again) is moved aside first and
+    removed last. A kill leaves the old record or the new one; where it comes between the two
+    renames, the old one comes back with the next :func:`sweep`.
+    """
+    write_atomic(temporary / JSON, dump(data))
+    final = folder / folder_name(data)
+    aside = folder / f".old-{final.name}-{temporary.name.rpartition('-')[2]}"
+    if final.exists():
+        final.rename(aside)
+    temporary.rename(final)
+    shutil.rmtree(aside, ignore_errors=True)
+    return Record(final, data)
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """JSON as it is stored: sorted keys, no NaN."""
+    return json.dumps(data, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def read(folder: Path) -> Record:
+    """Read and migrate one record folder; raises BadInput if it is none."""
+    import orjson  # three times as fast as json, which counts where there are ten thousand
+
+    path = folder / JSON
+    try:
+        data = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(
+            f"{folder} holds no {JSON}", allowed="a record folder written by hmcbench run"
+        ) from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise BadInput(f"{path} cannot be read ({error})", hint="remove the folder and run again") from None
+    return Record(folder, migrate(data, path))
+
+
+def migrate(data: Any, path: Path) -> dict[str, Any]:
+    """Bring older schemas up to date; refuse newer ones and what is no record."""
+    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        raise BadInput(f"{path} is not a record", allowed="a JSON object with a schema number")
+    if data["schema"] > SCHEMA:
+        raise BadInput(
+            f"{path} has schema {data['schema']}",
+            allowed=f"schemas up to {SCHEMA}, which this version reads",
+            hint="upgrade hmcbench",
+        )
+    for schema in range(data["schema"], SCHEMA):
+        step = _STEPS.get(schema)
+        if step is None:
+            raise BadInput(
+                f"{path} has schema {schema}", allowed=f"{min(_STEPS)} to {SCHEMA}, which this version reads"
+            )
+        try:
+            data = dict(step(data)) | {"schema": schema + 1}
+        except (AttributeError, KeyError, TypeError):
+            raise BadInput(f"{path} is no record of schema {schema}") from None
+    absent = [name for name in _REQUIRED if name not in data]
+    if absent:
+        raise BadInput(f"{path} lacks {', '.join(absent)}", allowed="a record written by hmcbench run")
+    return dict(data)
+
+
+def _from_0(data: dict[str, Any]) -> dict[str, Any]:
+    """Schema 0, before the first release: metrics of the test side alone, and no cause of a failure."""
+    cause = None if data["status"] == "ok" else "error"
+    return {"cause": cause, "message": "", **data, "metrics": {"test": dict(data["metrics"])}}
+
+
+_STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0}  # schema -> to the next one
+
+
+def is_record(folder: Path) -> bool:
+    return (folder / JSON).is_file()
+
+
+def read_all(root: Path) -> list[Record]:
+    """All records at or below ``root`` (a record, a records folder, a suite's or a runs folder).
+
+    Sorted by folder name; temporary folders are passed over. Raises BadInput when there is no
+    such folder.
+    """
+    if not root.is_dir():
+        raise BadInput(f"no folder {root}", hint="hmcbench run --suite NAME writes records to runs/NAME")
+    if is_record(root):
+        return [read(root)]
+    with _no_collection():
+        ordered = sorted(_folders(str(root)), key=lambda name: name.split(os.sep))  # noqa: PTH206 (as below)
+        return [read(Path(name)) for name in ordered]
+
+
+def _folders(root: str) -> Iterator[str]:
+    """Record folders below ``root``; nothing is looked for inside one, which is what takes the time."""
+    with os.scandir(root) as entries:
+        inside = [e.path for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
+    for name in inside:
+        if os.path.isfile(f"{name}/{JSON}"):  # noqa: PTH113 (ten thousand paths are slow to make)
+            yield name
+        else:
+            yield from _folders(name)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for garbage meanwhile: it would walk over all records again and again, and find none."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def sweep(folder: Path, dead: Callable[[str], bool]) -> None:
+    """Tidy up after runs that were killed: remove what is half made, put back what was moved aside.
+
+    Args:
+        dead: whether the owner of a temporary folder is known to be dead.
+    """
+    for path in folder.glob(".[po]*-*"):
+        if dead(path.name.rpartition("-")[2]):
+            _discard(path)
+
+
+def sweep_own(folder: Path, owner: str) -> None:
+    """Remove the temporary folders of one run: another may be at work beside it."""
+    for path in folder.glob(f".[po]*-{owner}"):
+        _discard(path)
+
+
+def sweep_cell(folder: Path, key: str) -> None:
+    """Remove the temporary folders of a cell, whoever made them: for the one who holds its lock."""
+    for path in folder.glob(f".[po]*-{key[:16]}-*"):
+        _discard(path)
+
+
+def _discard(path: Path) -> None:
+    if path.name.startswith(".old-"):
+        final = path.with_name(path.name.removeprefix(".old-").rpartition("-")[0])
+        if not final.exists():  # killed between the two renames of a commit
+            with suppress(OSError):
+                path.rename(final)
+            return
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,148 @@
+"""New metrics for old records: from stored predictions alone, without data set, model or plugin.
+
+Decisions are made again with the thresholds of the record, so nothing is fitted and nothing
+depends on when it is done. Each ``record.json`` is replaced whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hmcbench import metrics
+from hmcbench.errors import BadInput, HmcbenchError
+from hmcbench.files import write_atomic
+from hmcbench.interfaces import MetricSpec
+from hmcbench.metrics.decisions import Thresholds
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import JSON, Record, dump, read_all
+from hmcbench.registry.registry import default_registry
+
+
+@dataclass
+class Rescored:
+    """What :func:`rescore` did; ``str()`` of it is one line for the user.
+
+    Attributes:
+        records: records whose predictions were read.
+        new, changed: values that were not there, and that differ from what was.
+        skipped: (folder name, reason) of records that were left as they are.
+        failures: metric id -> what it raised, where one failed.
+    """
+
+    records: int = 0
+    new: int = 0
+    changed: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        text = f"{self.records} records rescored, {self.new} new values, {self.changed} changed"
+        if self.skipped:
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped[:3])
+            more = f"; and {len(self.skipped) - 3} more" if len(self.skipped) > 3 else ""
+            text += f"; {len(self.skipped)} left as they were ({reasons}{more})"
+        if self.failures:
+            text += "; metrics that failed: " + ", ".join(
+                f"{k} ({v})" for k, v in sorted(self.failures.items())
+            )
+        return text
+
+
+def evaluate(predictions: Predictions, decision: Mapping[str, Any] | None) -> Evaluation:
+    """What metrics see of stored predictions.
+
+    Args:
+        predictions: of one side, with truth.
+        decision: the record's ``decision``; its thresholds are used, never fitted anew.
+
+    Raises:
+        BadInput: no truth is stored, or shapes do not fit.
+    """
+    if predictions.truth is None:
+        raise BadInput("the predictions are stored without truth", allowed="records with truth")
+    stored = (decision or {}).get("thresholds")
+    thresholds = None if stored is None else Thresholds.from_json(stored)
+    return Evaluation.of(
+        predictions.task, predictions.truth, predictions.scores, predictions.stop, thresholds
+    )
+
+
+def rescore(
+    root: Path,
+    names: Sequence[str] | None = None,
+    *,
+    only_new: bool = False,
+    specs: Sequence[MetricSpec] | None = None,
+) -> Rescored:
+    """Compute metrics for every record at or below ``root`` and store them.
+
+    Args:
+        root: a record, a records folder, a suite's folder or a runs folder.
+        names: metric ids or names as for :func:`hmcbench.metrics.compute`; all by default.
+        only_new: keep values that are there.
+        specs: the metrics; those of all installed plugins by default.
+
+    Values of metrics that are not installed stay. Failed records, and those whose predictions are
+    damaged or hold no truth, are left as they are and listed.
+
+    Raises:
+        BadInput: no such folder, no record in it, or an unknown name.
+    """
+    known = default_registry().specs("metrics") if specs is None else specs
+    for name in names or ():
+        metrics.find_spec(known, name)
+    found = read_all(root)
+    if not found:
+        raise BadInput(
+            f"{root} holds no records", hint="hmcbench run --suite NAME writes records to runs/NAME"
+        )
+    result = Rescored()
+    for record in found:
+        if not record.ok:
+            continue
+        try:
+            scored = _scored(record, known, names, result)
+        except HmcbenchError as error:
+            result.skipped.append((record.path.name, str(error).rstrip(".")))
+            continue
+        result.records += 1
+        _store(record, scored, only_new, result)
+    return result
+
+
+def _scored(
+    record: Record, specs: Sequence[MetricSpec], names: Sequence[str] | None, result: Rescored
+) -> dict[str, metrics.Results]:
+    """Side -> values."""
+    predictions = record.predictions()
+    out: dict[str, metrics.Results] = {}
+    for side in dict.fromkeys(predictions.side):
+        evaluation = evaluate(predictions.of_side(side), record.data.get("decision"))
+        out[side] = metrics.compute(specs, evaluation, names)
+        result.failures.update(out[side].failures)
+    return out
+
+
+def _store(record: Record, scored: Mapping[str, metrics.Results], only_new: bool, result: Rescored) -> None:
+    """Merge values into the record and write it if anything differs."""
+    merged: dict[str, dict[str, float]] = {
+        side: dict(values) for side, values in record.data["metrics"].items()
+    }
+    for side, values in scored.items():
+        old = merged.setdefault(side, {})
+        for name, value in values.items():
+            if name not in old:
+                result.new += 1
+            elif only_new or old[name] == value:
+                continue
+            else:
+                result.changed += 1
+            old[name] = value
+        for name in () if only_new else (*values.left_out, *values.failures):
+            result.changed += old.pop(name, None) is not None
+    if merged != record.data["metrics"]:
+        write_atomic(record.path / JSON, dump({**record.data, "metrics": merged}))

@@ -1,0 +1,81 @@
+"""``suite.json``, beside the records: the suite and what was planned, so that boards need no plugin.
+
+A cell that was planned and has no record is a row of the board. It stays one when the next command in
+the same folder names other models: each plan speaks for the pairs of dataset and model that it names,
+under its profile, and leaves what earlier ones said of the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hmcbench.files import write_atomic
+from hmcbench.plan.cells import Plan
+from hmcbench.records import record as records
+
+KINDS = "cells", "not_applicable"
+
+
+def read_info(folder: Path) -> Mapping[str, Any] | None:
+    """``suite.json`` of a suite's folder, or None where it is not there or damaged."""
+    try:
+        data = json.loads((folder / records.SUITE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def save_info(plan: Plan, folder: Path) -> None:
+    """Write the plan, and what earlier plans of the folder said that still has no record."""
+    cells = [
+        {
+            "key": c.key,
+            "dataset": c.dataset,
+            "model": c.label,
+            "fold": c.fold,
+            "seed": c.seed,
+            "profile": c.profile,
+        }
+        for c in plan.cells
+    ]
+    pairs = [
+        {"dataset": p.dataset, "model": p.model, "reason": p.reason, "profile": plan.profile}
+        for p in plan.not_applicable
+    ]
+    info = plan.suite.info() | {"profile": plan.profile, "cells": cells, "not_applicable": pairs}
+    before = read_info(folder)
+    if before is not None and _version(before) == _version(info):  # another version has its own boards
+        _keep_open(info, before, folder / "records")
+    write_atomic(folder / records.SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
+
+
+def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], folder: Path) -> None:
+    """Add to ``info`` what an earlier plan said of pairs that this one does not name."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    done = {path.name.rpartition("--")[2] for path in found if records.is_record(path)}
+    named = {_pair(entry) for kind in KINDS for entry in info[kind]}
+    for kind in KINDS:
+        for entry in _entries(before, kind):
+            if _pair(entry) not in named and str(entry.get("key", ""))[:16] not in done:
+                info[kind].append(entry)
+
+
+def _entries(info: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Those of a file that somebody may have edited."""
+    listed = info.get(kind)
+    entries = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
+    entries = [{"profile": info.get("profile"), **e} for e in entries]
+    return [e for e in entries if all(isinstance(e.get(k), str) for k in ("dataset", "model", "profile"))]
+
+
+def _pair(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The row that an entry belongs to: dataset (cells know its name only), model, profile."""
+    return entry["dataset"].partition("[")[0], entry["model"], entry["profile"]
+
+
+def _version(info: Mapping[str, Any]) -> Any:
+    suite = info.get("suite")
+    return suite.get("version") if isinstance(suite, dict) else None

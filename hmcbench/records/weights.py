@@ -1,0 +1,178 @@
+"""Trained models on disk: what a cell keeps of its model, and how it comes back.
+
+A record folder may hold ``model/``, written by the model's own ``save``. Nothing in it is executed:
+models keep numbers (safetensors) and plain JSON, and the code that reads them is the installed
+plugin's, found by the name and version that the record gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hmcbench.errors import BadInput, unknown
+from hmcbench.interfaces import ModelSpec, Run, Task, Value
+from hmcbench.metrics.decisions import Thresholds
+from hmcbench.records.record import Record, is_record, read, read_all
+from hmcbench.registry.registry import Registry, create, default_registry
+
+if TYPE_CHECKING:
+    from hmcbench.interfaces import Model
+
+FOLDER = "model"
+RUNS_HINT = "hmcbench run --suite NAME makes records in runs/NAME/records"
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model as it was when its cell ended.
+
+    Attributes:
+        model: ready for ``predict``.
+        record: the record that it comes from.
+        spec, params: of the model; ``spec.views`` filled with ``params`` says what it reads.
+        task: with the hierarchy of the run.
+        thresholds: of the record; None for single paths.
+        device: where it computes.
+    """
+
+    model: Model
+    record: Record
+    spec: ModelSpec
+    params: Mapping[str, Value]
+    task: Task
+    thresholds: Thresholds | None
+    device: str
+
+
+def save_model(model: Any, folder: Path) -> dict[str, Any] | None:
+    """Let a model save itself into ``folder``; what the record says of it, None if it cannot.
+
+    A disk that is full costs the weights, not the results: the folder is then removed, and the
+    reason recorded.
+    """
+    if not hasattr(model, "save"):
+        return None
+    try:
+        folder.mkdir()
+        model.save(folder)
+        return {"bytes": sum(file.stat().st_size for file in _files(folder)), "sha256": digest(folder)}
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        return {"bytes": 0, "sha256": None, "problem": error.strerror or str(error)}
+
+
+def digest(folder: Path) -> str:
+    """Hex digest over names and contents of a model's files: what "the same weights" means."""
+    whole = hashlib.sha256()
+    for file in _files(folder):
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        whole.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
+    return whole.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def find_record(path: Path) -> Record:
+    """The record that a user means: its folder, the start of its name, or a folder that holds one.
+
+    Raises:
+        BadInput: nothing there, several records (they are named), or a cell that failed.
+    """
+    if not path.exists():
+        begins = [p for p in sorted(path.parent.glob(f"{path.name}*")) if is_record(p)] if path.name else []
+        if not begins:
+            near = [p.name for p in path.parent.iterdir() if is_record(p)] if path.parent.is_dir() else []
+            raise (
+                unknown("record", path.name, near)
+                if near
+                else BadInput(f"no record at {path}", hint=RUNS_HINT)
+            )
+        found = [read(p) for p in begins]
+    elif not path.is_dir():
+        raise BadInput(f"{path} is a file", allowed="a record folder written by hmcbench run")
+    else:
+        found = read_all(path)
+    if not found:
+        raise BadInput(f"{path} holds no record", hint=RUNS_HINT)
+    if len(found) > 1:
+        names = ", ".join(record.path.name for record in found[:6]) + (", ..." if len(found) > 6 else "")
+        raise BadInput(f"{path} stands for {len(found)} records", allowed=f"one of {names}")
+    if not found[0].ok:
+        raise BadInput(f"the cell of {found[0].path.name} failed ({found[0].data.get('cause')})")
+    return found[0]
+
+
+def weights_folder(record: Record) -> Path:
+    """``model/`` of a record; raises BadInput, with the reason, where there is none."""
+    folder = record.path / FOLDER
+    if not folder.is_dir():
+        raise BadInput(f"{record.path.name} holds no trained model: {_why_not(record)}")
+    return folder
+
+
+def load_trained(path: Path, device: str = "cpu", registry: Registry | None = None) -> Trained:
+    """The model of a record, ready to predict.
+
+    Args:
+        path: see :func:`find_record`.
+        device: ``cpu`` or ``cuda:0``.
+        registry: the installed plugins by default.
+
+    Raises:
+        BadInput: no such record, no weights in it, damaged ones, or a plugin of another version.
+    """
+    registry = registry or default_registry()
+    record = find_record(path)
+    stored = record.data["model"]
+    folder = weights_folder(record)
+    spec: ModelSpec = registry.get("models", stored["name"])
+    if spec.version != stored["version"]:
+        raise BadInput(
+            f"{record.path.name} was made by version {stored['version']} of {spec.name}",
+            allowed=f"version {spec.version}, which is installed",
+            hint="run the cell again, or install the plugin that made it",
+        )
+    params = _params(spec, stored["params"])
+    predictions = record.predictions()
+    model = create(spec, params)
+    if not hasattr(model, "load"):
+        raise BadInput(f"{spec.name} cannot load what it has saved")
+    threads = os.cpu_count() or 1
+    model.load(folder, Run(predictions.task, record.data["seed"], device, threads, record.data["profile"]))
+    thresholds = record.data.get("decision", {}).get("thresholds")
+    return Trained(
+        model=model,
+        record=record,
+        spec=spec,
+        params=params,
+        task=predictions.task,
+        thresholds=None if thresholds is None else Thresholds.from_json(thresholds),
+        device=device,
+    )
+
+
+def _params(spec: ModelSpec, stored: Mapping[str, Value]) -> dict[str, Value]:
+    """The record's parameters; nothing is downloaded, as the weights are here."""
+    if set(stored) != set(spec.params):
+        odd = ", ".join(sorted(set(stored) ^ set(spec.params)))
+        raise BadInput(f"the record and the installed {spec.name} differ in the parameters {odd}")
+    return dict(stored) | ({"pretrained": False} if "pretrained" in spec.params else {})
+
+
+def _why_not(record: Record) -> str:
+    kept = record.data.get("weights")
+    if kept and kept.get("problem"):
+        return f"its weights could not be written ({kept['problem']})"
+    if kept:
+        return "it was published or copied without its weights; use the record in the runs folder"
+    name = record.data["model"]["name"]
+    return f"{name} keeps none, or the run was told --no-weights"

@@ -1,0 +1,5 @@
+"""Names -> specs: finds the plugins, loads them one by one, checks what they describe.
+
+Read ``loading`` first (entry points in, plugins out), then ``registry`` (references such as
+``timm:resnet50[epochs=3]`` in, specs and parameters out).
+"""

@@ -1,0 +1,1 @@
+"""Boards as pictures (``figures``) and as a page for a browser (``page``)."""

@@ -1,0 +1,87 @@
+"""Pictures of whole boards: quality against cost, and critical differences over data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hmcbench.files import write_atomic
+from hmcbench.leaderboard.across import Across, across
+from hmcbench.leaderboard.across import heading as across_heading
+from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.pareto import Trade, trades
+from hmcbench.leaderboard.render.diagram import diagram
+from hmcbench.records.record import slug
+from hmcbench.report.figures.style import BLUE, GREEN, GREY, figure, plain, save, styled
+
+_WIDE = 20  # costs that differ by more are drawn on a logarithmic axis
+
+
+def board_figures(boards: Sequence[Board]) -> dict[str, str]:
+    """File name -> caption of every picture that these boards have."""
+    found = {
+        _trade_name(board, trade): f"{board.title}: {trade.quality.title} against {trade.cost.title}"
+        for board in boards
+        for trade in trades(board)
+    }
+    return found | {
+        _across_name(one): across_heading(one) for one in across(boards) if one.distance is not None
+    }
+
+
+def draw_boards(boards: Sequence[Board], folder: Path) -> list[Path]:
+    """Draw them into ``folder``, which must be there: PNG, and SVG for critical differences."""
+    written = []
+    for board in boards:
+        for trade in trades(board):
+            with styled():
+                made = quality_against_cost(board, trade)
+            written.append(save(made, folder / _trade_name(board, trade)))
+    for one in across(boards):
+        if one.distance is not None:
+            path = folder / _across_name(one)
+            write_atomic(path, diagram(one, alone=True) + "\n")
+            written.append(path)
+    return written
+
+
+def quality_against_cost(board: Board, trade: Trade) -> Figure:
+    """One numbered point per ranked model, with its interval; the Pareto front joined."""
+    made, axes = figure(8.4, 3.8)
+    ax = axes[0, 0]
+    numbers = [cost for _, _, cost in trade.rows]
+    if min(numbers) > 0 and max(numbers) / min(numbers) > _WIDE:
+        ax.set_xscale("log")
+    line = [trade.rows[i] for i in trade.front]
+    ax.plot([c for _, _, c in line], [q for _, q, _ in line], "--", color=GREEN, linewidth=1, zorder=1)
+    for i, (row, quality, cost) in enumerate(trade.rows):
+        cell = row.cells[trade.quality.id]
+        if cell.low is not None and cell.high is not None:
+            ax.plot([cost, cost], [cell.low, cell.high], color=GREY, linewidth=1, zorder=2)
+        colour = GREEN if i in trade.front else BLUE
+        label = plain(f"{row.rank}  {row.model}"[:60])
+        ax.plot(
+            cost, quality, "o", color=colour, markersize=11, markeredgecolor="white", zorder=3, label=label
+        )
+        ax.annotate(
+            str(row.rank), (cost, quality), color="white", fontsize=7, ha="center", va="center", zorder=4
+        )
+    ax.set_xlabel(plain(trade.cost.title))
+    ax.set_ylabel(plain(trade.quality.title))
+    ax.grid(alpha=0.3)
+    made_up = ", synthetic data" if board.synthetic else ""
+    ax.set_title(plain(f"{board.suite} {board.version}: {board.dataset}{made_up}, profile {board.profile}"))
+    made.legend(loc="outside right center", handlelength=0.8, fontsize=7, markerscale=0.7)
+    return made
+
+
+def _trade_name(board: Board, trade: Trade) -> str:
+    split = board.split[0] if board.split else ""
+    parts = (board.dataset, board.profile, board.fingerprint[:8], split[:8], trade.mark)
+    return f"quality-cost-{'-'.join(slug(part) for part in parts)}.png"
+
+
+def _across_name(one: Across) -> str:
+    return f"critical-difference-{slug(one.profile)}-{slug(one.metric)}.svg"

@@ -1,0 +1,79 @@
+"""Who is taken for whom, level by level (paper, figures 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.report.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, figure, label_classes
+
+NOTHING = "(none)"
+_SPARSE = 12  # classes from which on zeros are left out
+_ANNOTATED = 25  # classes up to which every count is written into its cell
+
+
+def confusion_matrix(evaluation: Evaluation, k: int) -> tuple[np.ndarray, list[int]]:
+    """Counts of a single-path task by true (rows) and predicted (columns) class of level k.
+
+    Returns:
+        int64 (n_k + 1, n_k + 1), whose last row and column stand for "no class at this level";
+        and the columns of the level's classes in (N, C) matrices.
+    """
+    level = evaluation.level_columns(k)
+    size = level.stop - level.start
+    sides = []
+    for sets in (evaluation.truth, evaluation.raw):
+        part = np.asarray(sets[:, level])
+        sides.append(np.where(part.any(axis=1), part.argmax(axis=1), size))
+    cells = np.bincount(sides[0] * (size + 1) + sides[1], minlength=(size + 1) ** 2)
+    return cells.reshape(size + 1, size + 1), list(range(level.start, level.stop))
+
+
+def confusion(evaluation: Evaluation, k: int, title: str) -> Figure:
+    """Single path: the matrix of level k with its counts, shaded by the share of the true class."""
+    counts, columns = confusion_matrix(evaluation, k)
+    names = [evaluation.hierarchy.names[c] for c in columns]
+    rows_used = [*range(len(names)), *([len(names)] if counts[-1, :-1].any() else [])]
+    columns_used = [*range(len(names)), *([len(names)] if counts[:-1, -1].any() else [])]
+    counts = counts[np.ix_(rows_used, columns_used)]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = np.clip(0.62 * len(names), 2.4, 11.0)
+    made, axes = figure(side + 2.6, side + 1.6)
+    made.suptitle(title)
+    ax = axes[0, 0]
+    image = ax.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1)
+    made.colorbar(image, ax=ax, label="share of the true class", shrink=0.8)
+    label_classes(ax, "y", [[*names, NOTHING][i] for i in rows_used])
+    label_classes(ax, "x", [[*names, NOTHING][i] for i in columns_used])
+    ax.set_ylabel("true class")
+    ax.set_xlabel("predicted class")
+    if len(names) <= _ANNOTATED:
+        size = max(6.0, 9 * 12 / max(12, len(names)))
+        for (i, j), count in np.ndenumerate(counts):
+            if not count and len(names) > _SPARSE:
+                continue  # a sea of zeros hides the rest
+            ink = "black" if shares[i, j] > 0.5 else "white"  # cividis: dark for little, light for much
+            ax.text(j, i, f"{count}", ha="center", va="center", color=ink, fontsize=size)
+    return made
+
+
+def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
+    """Several paths, where no matrix is defined: per class of level k what was found, missed, invented."""
+    level = evaluation.level_columns(k)
+    hits, said, true = evaluation.class_counts[level].T
+    names: Sequence[str] = evaluation.hierarchy.names[level]
+    made, axes = figure(6.4, 1.4 + 0.3 * min(len(names), 60))
+    made.suptitle(title)
+    ax = axes[0, 0]
+    places = np.arange(len(names))
+    ax.barh(places, hits, color=BLUE, label="found")
+    ax.barh(places, true - hits, left=hits, color=ORANGE, label="missed")
+    ax.barh(places, said - hits, left=true, color=VERMILION, hatch="//", edgecolor="white", label="invented")
+    label_classes(ax, "y", names)
+    ax.invert_yaxis()
+    ax.set_xlabel("samples")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    return made

@@ -1,0 +1,76 @@
+"""Training curves: loss and level accuracies by epoch, of training and validation (paper, figure 3)."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from hmcbench.errors import BadInput
+from hmcbench.report.figures.style import MARKERS, OKABE_ITO, figure
+
+History = Mapping[str, Sequence[float]]
+_ACCURACY = re.compile(r"(?P<side>train_|valid_)?level(?P<k>\d+)_accuracy")  # without a side: validation
+_FEW = 25  # epochs up to which every one gets a marker
+
+
+def read_history(path: Path) -> History:
+    """Columns of a ``history.csv``; an empty cell is nan. Raises BadInput for anything else."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        names = list(rows[0]) if rows else []
+        return {name: [float(row[name] or "nan") for row in rows] for name in names}
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(
+            f"{path} cannot be read ({error})", allowed="a history written by hmcbench run"
+        ) from None
+
+
+def curves(history: History, title: str) -> Figure | None:
+    """Losses left, level accuracies right; None where neither was reported."""
+    losses = [name for name in ("train_loss", "valid_loss") if name in history]
+    accuracies = [name for name in history if _ACCURACY.fullmatch(name)]
+    panels = [part for part in (losses, accuracies) if part]
+    if not panels:
+        return None
+    made, axes = figure(4.6 * len(panels), 3.4, columns=len(panels))
+    made.suptitle(title)
+    for ax, names in zip(axes[0], panels, strict=True):
+        for name in names:
+            _line(ax, history, name)
+        ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend()
+        ax.grid(alpha=0.3)
+        if names is accuracies:
+            ax.set_ylabel("accuracy")
+            ax.set_ylim(min(0.5, ax.get_ylim()[0]), 1.01)
+        else:
+            ax.set_ylabel("loss")
+            ax.set_ylim(bottom=0)
+    return made
+
+
+def _line(ax: Axes, history: History, name: str) -> None:
+    """One column: colour and marker by level, dashed for training."""
+    found = _ACCURACY.fullmatch(name)
+    level = int(found["k"]) if found else 0
+    training = name.startswith("train_")
+    side = "training" if training else "validation"
+    epochs = history.get("step") or range(1, len(history[name]) + 1)
+    ax.plot(
+        epochs,
+        history[name],
+        "--" if training else "-",
+        color=OKABE_ITO[level % len(OKABE_ITO)],
+        marker=MARKERS[level % len(MARKERS)] if len(history[name]) <= _FEW else None,
+        markersize=4,
+        markerfacecolor="white" if training else None,
+        label=f"level {level}, {side}" if level else side,
+    )

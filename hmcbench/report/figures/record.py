@@ -1,0 +1,142 @@
+"""All figures of one record, into a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from hmcbench.errors import BadInput, HmcbenchError
+from hmcbench.interfaces import Dataset
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import HISTORY, Record
+from hmcbench.records.rescore import evaluate
+from hmcbench.registry.registry import Registry, create
+from hmcbench.report.figures import confusion, curves, mistakes
+from hmcbench.report.figures.reliability import reliability
+from hmcbench.report.figures.style import plain, save, styled
+
+MOST_MISTAKES = 12
+Drawn = tuple[str, Figure]
+
+
+def draw_record(
+    record: Record,
+    folder: Path,
+    registry: Registry,
+    data: Mapping[str, str],
+    side: str = "test",
+    *,
+    pictures: bool = True,
+) -> tuple[list[Path], list[str]]:
+    """Draw everything that is defined for a record.
+
+    Args:
+        record: one that ended well.
+        folder: where the PNGs go; made where it is missing.
+        registry: knows the dataset, for the pictures of mistakes.
+        data: dataset name -> path, as for ``hmcbench run --data``.
+        side: the samples to show, a side of the stored predictions.
+        pictures: show the samples that went wrong, too; it needs the data.
+
+    Returns:
+        The files written, and a line for every figure that could not be drawn.
+
+    Raises:
+        BadInput: predictions that are missing or damaged, or have no such side.
+    """
+    notes: list[str] = []
+    predictions = record.predictions()
+    sides = list(dict.fromkeys(predictions.side))
+    if side not in sides:
+        raise BadInput(f"{record.path.name} has no side {side!r}", allowed=", ".join(sides))
+    chosen = predictions.of_side(side)
+    with styled():
+        drawn = [*_history(record), *_decided(record, chosen, side, notes)]
+        if pictures and chosen.truth is not None and chosen.task.kind == "hmc":
+            drawn += _mistakes(record, chosen, side, registry, data, notes)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [save(made, folder / f"{name}.png") for name, made in drawn], notes
+
+
+def heading(record: Record, what: str, side: str = "") -> str:
+    """``timm:resnet10t on sem-failure (synthetic), fold 0, seed 0: what (test)``."""
+    data = record.data
+    made_up = " (synthetic)" if data["dataset"].get("synthetic") else ""
+    where = f", fold {data.get('split', {}).get('fold', 0)}, seed {data['seed']}"
+    of_side = f" ({side})" if side else ""
+    return plain(f"{data['model']['label']} on {data['dataset']['name']}{made_up}{where}\n{what}{of_side}")
+
+
+def _history(record: Record) -> Iterator[Drawn]:
+    path = record.path / HISTORY
+    if path.is_file():
+        made = curves.curves(curves.read_history(path), heading(record, "training curves"))
+        if made is not None:
+            yield "training-curves", made
+
+
+def _decided(record: Record, chosen: Predictions, side: str, notes: list[str]) -> Iterator[Drawn]:
+    """What compares decisions or predicted targets with the truth."""
+    task = chosen.task
+    if chosen.truth is None:
+        notes.append("the truth of these data may not be redistributed: only training curves are drawn")
+        return
+    if task.kind == "regression":
+        title = heading(record, "predicted and true", side)
+        yield "parity", mistakes.parity(chosen.truth, chosen.scores, task.targets, title)
+        return
+    evaluation = evaluate(chosen, record.data.get("decision"))
+    for k in range(1, evaluation.levels + 1):
+        if task.paths == "single":
+            title = heading(record, f"level {k}, raw decisions", side)
+            yield f"confusion-level{k}", confusion.confusion(evaluation, k, title)
+        else:
+            title = heading(record, f"level {k}, closed decisions", side)
+            yield f"classes-level{k}", confusion.class_outcomes(evaluation, k, title)
+    yield "reliability", reliability(evaluation, heading(record, "reliability", side))
+
+
+def _mistakes(
+    record: Record,
+    chosen: Predictions,
+    side: str,
+    registry: Registry,
+    data: Mapping[str, str],
+    notes: list[str],
+) -> Iterator[Drawn]:
+    found = mistakes.confident_mistakes(evaluate(chosen, record.data.get("decision")), MOST_MISTAKES)
+    if not found:
+        notes.append("no mistake to show")
+        return
+    try:
+        dataset = load_again(record, registry, data)
+    except HmcbenchError as error:
+        notes.append(f"no pictures of mistakes: {error}")
+        return
+    if "image" not in dataset.views:
+        return
+    rows = {name: i for i, name in enumerate(dataset.ids)}
+    images = dataset.views["image"]
+
+    def picture(row: int) -> np.ndarray:
+        pixels: np.ndarray = images[rows[chosen.ids[row]]].load(min_side=256)
+        return pixels
+
+    title = heading(record, "most confident mistakes", side)
+    yield "mistakes", mistakes.mistake_sheet(found, chosen.ids, picture, title)
+
+
+def load_again(record: Record, registry: Registry, data: Mapping[str, str]) -> Dataset:
+    """The dataset of a record; raises BadInput where it is not here or has changed since."""
+    stored = record.data["dataset"]
+    spec = registry.get("datasets", stored["name"])
+    extra = {spec.path_param: data[spec.name]} if spec.path_param and spec.name in data else {}
+    hint = f"--data {spec.name}=PATH names the folder of the run" if spec.path_param else ""
+    _, params = registry.resolve("datasets", stored["reference"], record.data["profile"], **extra)
+    dataset: Dataset = create(spec, params)
+    if dataset.fingerprint != stored["fingerprint"]:
+        raise BadInput(f"these are not the data of the run ({stored['fingerprint'][:10]})", hint=hint)
+    return dataset

@@ -1,0 +1,187 @@
+"""What the page shows of one cell: curves, confusion, reliability, pictures, as plain numbers."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmcbench.errors import HmcbenchError
+from hmcbench.leaderboard.columns import cost
+from hmcbench.leaderboard.grouping import fold_of, seed_of
+from hmcbench.leaderboard.render.text import clean
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import HISTORY, Record
+from hmcbench.records.rescore import evaluate
+from hmcbench.report.figures.confusion import NOTHING, confusion_matrix
+from hmcbench.report.figures.curves import read_history
+from hmcbench.report.figures.reliability import level_bins
+
+SIDE = "test"
+MOST_POINTS = 150  # of a curve, and of a target's parity plot
+MOST_CLASSES = 40  # of a level that is shown as a whole matrix; of more, the largest confusions
+MOST_PAIRS = 40
+MOST_BYTES = 3_000_000  # of all pictures of a cell
+DRAWN = re.compile(r"training-curves|confusion-level\d+|classes-level\d+|reliability|parity")
+"""Figures of numbers alone: no sample is seen on them. The page draws their content itself."""
+
+
+def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]:
+    """Everything the page's script needs to draw one cell.
+
+    Args:
+        record: of a cell that ended well.
+        pictures: a folder of PNG files of this record, where there is one.
+
+    What cannot be had (no history, no truth, damaged files) is left out, with a note.
+    """
+    data = record.data
+    notes: list[str] = []
+    out: dict[str, Any] = {
+        "label": f"fold {fold_of(record)}, seed {seed_of(record)}",
+        "key": record.key[:16],
+        "facts": _facts(data),
+        "metrics": _metrics(data),
+        "curves": _curves(record, notes),
+        "pictures": _pictures(pictures, notes),
+    }
+    try:
+        predictions = record.predictions().of_side(SIDE)
+        if predictions.truth is None:
+            notes.append("the truth of these data may not be redistributed: nothing that compares with it")
+        elif predictions.task.kind == "regression":
+            out["parity"] = list(_parity(predictions))
+        elif len(predictions):
+            out["levels"] = list(_levels(evaluate(predictions, data.get("decision"))))
+    except HmcbenchError:  # its message names the folder, which is nobody's business on a page
+        notes.append("the predictions cannot be read")
+    return {**out, "notes": notes}
+
+
+def _facts(data: Mapping[str, Any]) -> list[list[str]]:
+    split, hardware = data.get("split") or {}, data.get("hardware") or {}
+    params = (data["model"].get("params") or {}).items()
+    lines = {
+        "parameters of the model": ", ".join(f"{k}={v}" for k, v in sorted(params)),
+        "decision": (data.get("decision") or {}).get("rule"),
+        "samples": ", ".join(f"{k} {v:,}" for k, v in sorted((split.get("counts") or {}).items())),
+        "hardware": hardware.get("cpu") and f"{hardware.get('gpu') or hardware['cpu']}",
+        "versions": ", ".join(f"{k} {v}" for k, v in sorted((data.get("versions") or {}).items())),
+        "code": data.get("git"),
+        "made": data.get("created"),
+    }
+    return [[name, clean(value)] for name, value in lines.items() if value]
+
+
+def _metrics(data: Mapping[str, Any]) -> list[list[Any]]:
+    """[metric, value on every side ...]; those of single classes are left to the files."""
+    sides = list(data["metrics"])
+    names = dict.fromkeys(name for side in sides for name in data["metrics"][side] if "[" not in name)
+    rows = [[clean(name), *(rounded(data["metrics"][s].get(name)) for s in sides)] for name in sorted(names)]
+    return [["metric", *map(clean, sides)], *rows] if rows else []
+
+
+def _curves(record: Record, notes: list[str]) -> dict[str, Any]:
+    path = record.path / HISTORY
+    if not path.is_file():
+        return {}
+    try:
+        history = read_history(path)
+    except HmcbenchError:
+        notes.append(f"{HISTORY} cannot be read")
+        return {}
+    length = max(map(len, history.values()), default=0)
+    kept = np.unique(np.linspace(0, length - 1, min(length, MOST_POINTS)).round().astype(int))
+    steps = history.get("step") or ()
+    ordered = len(steps) == length and all(a < b for a, b in pairwise(steps))
+    if not ordered:  # a search reports the steps of every candidate: they start again and again
+        steps = list(range(1, length + 1))
+    series = {n: v for n, v in history.items() if n != "step" and any(math.isfinite(x) for x in v)}
+    return {
+        "x": [rounded(steps[i]) for i in kept],
+        "title": "step" if ordered else "report",
+        "series": [[clean(name), [rounded(v[i]) for i in kept]] for name, v in series.items()],
+    }
+
+
+def _parity(predictions: Predictions) -> Iterator[dict[str, Any]]:
+    """[true, predicted] per target, thinned."""
+    truth, said = np.asarray(predictions.truth), np.asarray(predictions.scores)
+    kept = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), MOST_POINTS)).round().astype(int))
+    for target, y, p in zip(predictions.task.targets, truth.T, said.T, strict=True):
+        yield {"target": clean(target), "points": [[rounded(y[i]), rounded(p[i])] for i in kept]}
+
+
+def _levels(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    for k in range(1, evaluation.levels + 1):
+        bins = level_bins(evaluation, k)
+        values = zip(bins.samples, bins.confidence, bins.right, strict=True)
+        level: dict[str, Any] = {"level": k, "bins": [[int(n), rounded(c), rounded(r)] for n, c, r in values]}
+        level["gap"] = rounded(bins.error)
+        if evaluation.task.paths == "single":
+            level |= _matrix(evaluation, k)
+        else:
+            level |= _outcomes(evaluation, k)
+        yield level
+
+
+def _matrix(evaluation: Evaluation, k: int) -> dict[str, Any]:
+    counts, columns = confusion_matrix(evaluation, k)
+    names = [clean(evaluation.hierarchy.names[c]) for c in columns] + [NOTHING]
+    if not counts[-1].any() and not counts[:, -1].any():
+        counts, names = counts[:-1, :-1], names[:-1]
+    if len(names) <= MOST_CLASSES:
+        return {"names": names, "matrix": counts.tolist()}
+    wrong = counts * (1 - np.eye(len(counts), dtype=np.int64))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    cells = [np.unravel_index(i, wrong.shape) for i in order]
+    return {"pairs": [[names[i], names[j], int(wrong[i, j])] for i, j in cells if wrong[i, j]]}
+
+
+def _outcomes(evaluation: Evaluation, k: int) -> dict[str, Any]:
+    """Several paths: [class, found, missed, invented], those with the most errors first if many."""
+    level = evaluation.level_columns(k)
+    hits, said, true = (np.asarray(part, dtype=np.int64) for part in evaluation.class_counts[level].T)
+    rows = list(zip(evaluation.hierarchy.names[level], hits, true - hits, said - hits, strict=True))
+    if len(rows) > MOST_CLASSES:
+        rows = sorted(rows, key=lambda row: -int(row[2] + row[3]))[:MOST_CLASSES]
+    return {"outcomes": [[clean(name), int(a), int(b), int(c)] for name, a, b, c in rows]}
+
+
+def _pictures(folder: Path | None, notes: list[str]) -> list[dict[str, str]]:
+    """PNG files as data addresses."""
+    out, size = [], 0
+    for path in sorted(folder.glob("*.png")) if folder is not None and folder.is_dir() else ():
+        if DRAWN.fullmatch(path.stem):
+            continue
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            notes.append(f"{path.name} cannot be read ({error.strerror})")
+            continue
+        size += len(content)
+        if not content.startswith(b"\x89PNG\r\n") or size > MOST_BYTES:
+            notes.append(f"{clean(path.name)} is left out: {'too large' if size > MOST_BYTES else 'no PNG'}")
+            continue
+        source = "data:image/png;base64," + base64.b64encode(content).decode()
+        out.append({"name": clean(path.stem), "source": source})
+    return out
+
+
+def cell_costs(record: Record, names: Sequence[str]) -> list[float | None]:
+    return [rounded(cost(record, name)) for name in names]
+
+
+def rounded(value: Any) -> float | int | None:
+    """Six significant digits: no machine's rounding shows, and the page stays small."""
+    if value is None or isinstance(value, (bool, str)) or not math.isfinite(value):
+        return None
+    short = float(f"{float(value):.6g}")
+    return int(short) if short.is_integer() and abs(short) < 1e15 else short

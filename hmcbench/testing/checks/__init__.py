@@ -1,0 +1,85 @@
+"""The conformance kit: what ``hmcbench plugin check`` runs, and hmcbench's own tests too.
+
+In the tests of a plugin::
+
+    from hmcbench import checks
+
+    def test_it_keeps_the_promises():
+        assert checks.failures(checks.check("models", "nearest", size=8)) == []
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hmcbench.interfaces import PROFILES, Value
+from hmcbench.registry.loading import Plugin
+from hmcbench.registry.registry import KINDS, Registry, default_registry
+from hmcbench.testing.checks import common, datasets, featurizers, metrics, models, suites
+from hmcbench.testing.checks.base import Check, Outcome, Skip, Subject, conclude, run_checks
+
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Outcome",
+    "Skip",
+    "Subject",
+    "check",
+    "check_plugin",
+    "conclude",
+    "failures",
+    "of_plugin",
+    "subject",
+]
+
+CHECKS: dict[str, list[Check]] = {
+    "datasets": [*common.CHECKS, *datasets.CHECKS],
+    "models": [*common.CHECKS, *models.CHECKS],
+    "metrics": [*common.CHECKS, *metrics.CHECKS],
+    "featurizers": [*common.CHECKS, *featurizers.CHECKS],
+    "suites": [*common.CHECKS, *suites.CHECKS],
+}
+"""Kind -> its checks, in the order in which they run."""
+
+
+def subject(kind: str, reference: str, registry: Registry | None = None, **params: Value) -> Subject:
+    """A spec by its reference (``name[param=value]``), ready to be checked.
+
+    Raises:
+        BadInput: there is no such spec, or it has no such parameter.
+    """
+    registry = registry or default_registry()
+    if kind in ("suites", "metrics"):
+        return Subject(registry, kind, registry.get(kind, reference))
+    spec, resolved = registry.resolve(kind, reference, PROFILES[0], **params)
+    return Subject(registry, kind, spec, resolved)
+
+
+def check(kind: str, reference: str, registry: Registry | None = None, **params: Value) -> list[Outcome]:
+    """The outcomes of all checks of one spec, run in this process."""
+    return list(run_checks(subject(kind, reference, registry, **params), CHECKS[kind]))
+
+
+def failures(outcomes: Sequence[Outcome]) -> list[str]:
+    """One line per failed check; and one where none ran, which proves nothing."""
+    if not any(o.status != "skipped" for o in outcomes):
+        return ["no check ran"]
+    return [
+        f"{o.kind[:-1]} {o.spec}: {o.check}: {o.detail} ({o.why})" for o in outcomes if o.status == "failed"
+    ]
+
+
+def of_plugin(registry: Registry, plugin: Plugin) -> list[tuple[str, str]]:
+    """(kind, name) of everything that a plugin brings."""
+    return [
+        (kind, spec.name)
+        for kind in KINDS
+        for spec in registry.specs(kind)
+        if registry.owner(kind, spec.name) is plugin
+    ]
+
+
+def check_plugin(plugin: Plugin) -> Iterator[Outcome]:
+    """The checks of a plugin as a whole."""
+    whole = Subject(default_registry(), "plugins", plugin)
+    yield from run_checks(whole, common.PLUGIN)

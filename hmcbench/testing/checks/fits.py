@@ -1,0 +1,100 @@
+"""Fits that the checks of models share: forty samples to train on, ten to validate, ten to predict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hmcbench.execute.cell import seed_everything
+from hmcbench.execute.predict import checked
+from hmcbench.interfaces import Dataset, Scores
+from hmcbench.testing.checks.base import Skip, Subject
+from hmcbench.testing.checks.standins import SHAPES, stand_in
+from hmcbench.testing.checks.state import Trace, generators, unchanged
+from hmcbench.testing.helpers import fitted, inputs
+
+TRAIN, VALID, TEST = range(40), range(40, 50), range(50, 60)
+
+
+def applies(subject: Subject, shape: str) -> bool:
+    """Whether the spec says that it can do tasks of this shape."""
+    spec = subject.spec
+    if shape == "regression":
+        return "regression" in spec.tasks
+    paths = "multiple" if shape in ("multiple", "dag") else "single"
+    depth = "ragged" if shape in ("ragged", "dag") else "full"
+    return "hmc" in spec.tasks and paths in spec.paths and depth in spec.depths
+
+
+def data(subject: Subject, shape: str) -> Dataset:
+    if not applies(subject, shape):
+        raise Skip(f"it does not do {SHAPES[shape]}, and says so")
+    made: Dataset = subject.keep(("data", shape), lambda: stand_in(subject, subject.spec.views, shape))
+    return made
+
+
+def usual(subject: Subject) -> Dataset:
+    """The first shape that the model can do."""
+    return data(subject, next((shape for shape in SHAPES if applies(subject, shape)), "tree"))
+
+
+def fit(subject: Subject, dataset: Dataset, seed: int = 0, train: Any = TRAIN, valid: Any = VALID) -> Any:
+    model = subject.make()
+    seed_everything(seed)
+    return fitted(model, dataset, train=train, valid=valid, seed=seed)
+
+
+def clean(subject: Subject) -> Any:
+    """The model fitted on the usual data with seed 0, once for all checks."""
+    return subject.keep("clean", lambda: fit(subject, usual(subject)))
+
+
+@dataclass
+class Watched:
+    """A fit and a prediction, and what was seen meanwhile."""
+
+    model: Any
+    scores: Scores
+    seconds: float
+    traces: str  # global state that was changed
+    written: str  # data that were written into
+    generators: dict[str, bytes]
+
+
+def watched(subject: Subject) -> Watched:
+    """The same fit as :func:`clean`, watched; once for all checks."""
+
+    def make() -> Watched:
+        dataset = usual(subject)
+        before = {k: v.copy() for k, v in dataset.views.items() if isinstance(v, np.ndarray)}
+        truth, traces = np.array(dataset.targets), ""
+        model = subject.make()
+        seed_everything(0)
+        began = time.monotonic()
+        try:
+            with unchanged(threads=1):
+                fitted(model, dataset, train=TRAIN, valid=VALID)
+                scores = model.predict(inputs(dataset, TEST))
+        except Trace as error:
+            traces = str(error)
+        seconds, states = time.monotonic() - began, generators()
+        written = [f"the view {k}" for k, v in before.items() if not same_numbers(v, dataset.views[k])]
+        if not np.array_equal(truth, dataset.targets):
+            written.append("the targets")
+        return Watched(model, scores, seconds, traces, ", ".join(written), states)
+
+    seen: Watched = subject.keep("watched", make)
+    return seen
+
+
+def same_numbers(one: np.ndarray, two: Any) -> bool:
+    return np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
+
+
+def scored(subject: Subject, model: Any, dataset: Dataset, rows: Sequence[int] = TEST) -> Scores:
+    """Predictions as the runner would accept them: shape, finite, in range."""
+    return checked(model.predict(inputs(dataset, rows)), len(rows), dataset.task, subject.spec)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench.data import featurize
+from hmcbench.data.views import Rows
+from hmcbench.errors import BadInput, NotApplicable, PluginError
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import Dataset, FeaturizerSpec, Param
+from hmcbench.registry.registry import Registry
+from hmcbench.testing.helpers import temporary_plugin, tiny_dataset
+
+CALLS: list[int] = []
+
+
+class Scale:
+    """Counts its calls, so that a test sees whether the cache was used."""
+
+    def __init__(self, by: float = 2.0) -> None:
+        self.by = by
+
+    def transform(self, rows: Any) -> np.ndarray:
+        CALLS.append(len(rows))
+        return np.asarray(rows) * self.by
+
+
+class Short:
+    def transform(self, rows: Any) -> np.ndarray:
+        return np.zeros((len(rows) - 1, 2))
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    monkeypatch.setenv("HMCBENCH_CACHE", str(tmp_path))
+    CALLS.clear()
+    here: dict[str, Any] = {"version": "1", "summary": ""}
+    specs = [
+        FeaturizerSpec(name="scaled", factory=Scale, source="table", params={"by": Param(2.0)}, **here),
+        FeaturizerSpec(
+            name="twice", factory=Scale, source="scaled[by={by}]", params={"by": Param(3.0)}, **here
+        ),
+        FeaturizerSpec(name="short", factory=Short, source="table", **here),
+        FeaturizerSpec(name="round1", factory=Scale, source="round2", **here),
+        FeaturizerSpec(name="round2", factory=Scale, source="round1", **here),
+        FeaturizerSpec(name="lacking", factory=Scale, source="table", requires=("no_such",), **here),
+    ]
+    plugin = SimpleNamespace(__name__="views", hmcbench_featurizers=hookimpl(lambda: specs))
+    with temporary_plugin(plugin) as found:
+        yield found
+
+
+def made(registry: Registry, dataset: Dataset, view: str) -> tuple[np.ndarray, bool]:
+    (plan,) = featurize.plan_views(registry, tuple(dataset.views), [view], {})
+    rows, cached = featurize.compute_view(plan, dataset, threads=2)
+    return np.array(rows), cached
+
+
+def test_a_chain_is_followed_and_its_parameters_passed_on(registry: Registry) -> None:
+    dataset = tiny_dataset(150)
+    values, cached = made(registry, dataset, "twice[by=5]")
+    assert np.allclose(values, np.asarray(dataset.views["table"]) * 25)
+    assert not cached
+
+
+def test_views_of_the_dataset_itself_need_nothing(registry: Registry) -> None:
+    dataset = tiny_dataset(5)
+    values, cached = made(registry, dataset, "table")
+    assert np.array_equal(values, np.asarray(dataset.views["table"]))
+    assert cached
+
+
+def test_the_cache_is_used_again_and_knows_data_and_parameters(registry: Registry) -> None:
+    dataset = tiny_dataset(150)
+    first, _ = made(registry, dataset, "scaled")
+    calls = len(CALLS)
+    again, cached = made(registry, dataset, "scaled")
+    assert cached
+    assert len(CALLS) == calls
+    assert np.array_equal(first, again)
+    assert not made(registry, dataset, "scaled[by=4]")[1]
+    assert not made(registry, tiny_dataset(150, seed=1), "scaled")[1]
+
+
+def test_a_damaged_cache_file_is_removed_and_made_again(registry: Registry, tmp_path: Path) -> None:
+    dataset = tiny_dataset(20)
+    first, _ = made(registry, dataset, "scaled")
+    (file,) = (tmp_path / "views").iterdir()
+    file.write_bytes(b"torn")
+    with pytest.raises(BadInput, match="run again"):
+        made(registry, dataset, "scaled")
+    assert np.array_equal(made(registry, dataset, "scaled")[0], first)
+
+
+@pytest.mark.parametrize(
+    ("view", "error", "says"),
+    [
+        ("image", NotApplicable, "the dataset has"),
+        ("lacking", NotApplicable, "no_such"),
+        ("round1", PluginError, "circle"),
+        ("short", PluginError, "rows of"),
+        ("scaled[by={nothing}]", PluginError, "unknown parameter 'nothing'"),
+        ("scaled[bye=1]", BadInput, "did you mean 'by'"),
+    ],
+)
+def test_what_cannot_be_made_says_why(
+    registry: Registry, view: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        made(registry, tiny_dataset(100), view)
+
+
+def test_rows_select_without_copying() -> None:
+    base = np.arange(20).reshape(10, 2)
+    rows = Rows(base, [4, 2, 9])
+    assert len(rows) == 3
+    assert rows.shape == (3, 2)
+    assert rows.base is base
+    assert np.array_equal(rows[1], [4, 5])
+    assert np.array_equal(np.asarray(rows), base[[4, 2, 9]])
+    assert np.array_equal(np.asarray(rows.take(np.array([2, 0]))), base[[9, 4]])
+    assert [tuple(r) for r in rows] == [(8, 9), (4, 5), (18, 19)]
+    objects = Rows(["a", "b", "c"], [2, 0])
+    assert objects[:] == ["c", "a"]
+    with pytest.raises(TypeError, match="name a featurizer"):
+        np.asarray(objects)
+
+
+def test_several_views_alternatives_and_short_words(registry: Registry) -> None:
+    def names(text: str, **params: Any) -> list[str]:
+        return [plan.name for plan in featurize.plan_views(registry, ("table",), [text], params)]
+
+    assert names("table+scaled[by=1e+2]") == ["table", "scaled"]
+    assert names("image|texture|table+twice") == ["table", "twice"]
+    template = "{inputs:O=table;E=table+scaled}"
+    assert names(template, inputs="O") == ["table"]
+    assert names(template, inputs="E") == ["table", "scaled"]
+    assert names(template, inputs="twice") == ["twice"]
+    with pytest.raises(NotApplicable, match="needs the view 'nowhere'"):
+        names("image|nowhere")
+    assert featurize.alternatives("a[x=1|2]+b|c") == [["a[x=1|2]", "b"], ["c"]]

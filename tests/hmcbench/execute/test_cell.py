@@ -1,0 +1,166 @@
+"""What a model is shown, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench.errors import BadInput
+from hmcbench.execute import cell as cells
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import DatasetSpec, ModelSpec, Scores
+from hmcbench.plan.cells import Cell, make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import parse_suite
+from hmcbench.registry.registry import Registry
+from hmcbench.testing.helpers import temporary_plugin, tiny_dataset
+
+SEEN: list[Any] = []
+
+
+class Spy:
+    """Keeps what it is given."""
+
+    def fit(self, train: Any, valid: Any, run: Any) -> None:
+        SEEN.extend([train, valid, run])
+        self.columns = train.targets.shape[1]
+
+    def predict(self, inputs: Any) -> Scores:
+        SEEN.append(inputs)
+        return Scores(np.full((len(inputs), self.columns), 0.25))
+
+    def describe(self) -> dict[str, Any]:
+        return {"parameters": np.int64(7), "note": Path("x")}
+
+
+class Recorder:
+    def phase(self, name: str) -> None:
+        SEEN.append(name)
+
+    def __call__(self, done: int, total: int, **values: float) -> None:
+        raise AssertionError
+
+    def write(self) -> None:
+        pass
+
+
+SUITE = """
+[suite]
+name = "spied"
+version = 1
+datasets = ["tiny"]
+primary = "hf1_samples"
+[profiles.quick]
+models = ["spy"]
+"""
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    SEEN.clear()
+    data = DatasetSpec(name="tiny", version="1", summary="", factory=tiny_dataset, views=("table",))
+    spy = ModelSpec(name="spy", version="1", summary="", factory=Spy, views=("table",))
+    plugin = SimpleNamespace(
+        __name__="spied",
+        hmcbench_datasets=hookimpl(lambda: [data]),
+        hmcbench_models=hookimpl(lambda: [spy]),
+    )
+    with temporary_plugin(plugin) as found:
+        monkeypatch.setattr(cells, "default_registry", lambda: found)
+        yield found
+
+
+def run_alone(cell: Cell, part: Path) -> dict[str, Any]:
+    recorder: Any = Recorder()
+    ((_, result),) = cells.run_cells([cell], [part], [str(part)], "cpu", [recorder])
+    assert isinstance(result, dict), result
+    return result
+
+
+def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) -> None:
+    plan = make_plan(parse_suite(SUITE, "s"), registry, Choices())
+    (cell,) = plan.cells
+    result = run_alone(cell, tmp_path)
+    train, valid = (x for x in SEEN if hasattr(x, "targets"))
+    counts = cell.record["split"]["counts"]
+    assert (len(train), len(valid)) == (counts["train"], counts["validation"])
+    assert train.targets.shape[0] == len(train)
+    inputs = [x for x in SEEN if hasattr(x, "views") and not hasattr(x, "targets")]
+    shown = {i for x in inputs for i in x.ids}
+    assert shown.isdisjoint(train.ids)
+    assert not {i for x in (train, valid) for i in x.ids} & (shown - set(valid.ids))
+    assert [x for x in SEEN if isinstance(x, str)] == ["load", "featurize", "fit", "predict", "score"]
+    assert result["model"]["parameters"] == 7
+    assert result["model"]["note"] == "x"
+
+
+def test_what_a_search_cost_stands_among_the_costs(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,) = make_plan(parse_suite(SUITE, "s"), registry, Choices()).cells
+    facts = {"search_s": np.float64(1.5), "search_candidates": 12, "chosen": "C=1"}
+    assert not {"search_s", "search_candidates"} & set(run_alone(cell, tmp_path)["timing"])
+    monkeypatch.setattr(Spy, "describe", lambda _: facts)
+    result = run_alone(cell, tmp_path)
+    assert (result["timing"]["search_s"], result["timing"]["search_candidates"]) == (1.5, 12)
+    assert result["model"]["chosen"] == "C=1"
+    assert not {"search_s", "search_candidates"} & set(result["model"])
+
+
+def test_more_splits_add_cells_and_leave_the_keys_of_those_there_were(registry: Registry) -> None:
+    suite = parse_suite(SUITE, "s")
+    one, three = (make_plan(suite, registry, Choices(splits=n)).cells for n in (1, 3))
+    assert [c.key for c in three][:1] == [c.key for c in one]
+    assert [c.fold for c in three] == [0, 1, 2]
+    assert len({c.record["split"]["fingerprint"] for c in three}) == 3
+    folds = parse_suite(SUITE + '[protocol]\nkind = "kfold"', "s")
+    with pytest.raises(BadInput, match="--splits 3: repeats = 3 of a kfold split"):
+        make_plan(folds, registry, Choices(splits=3))
+
+
+class Keeper(Spy):
+    """Can be saved, into a folder of a disk that may be full."""
+
+    full = False
+
+    def save(self, folder: Path) -> None:
+        (folder / "weights").write_bytes(b"12345")
+        if self.full:
+            raise OSError(28, "No space left on device")
+
+
+def test_what_a_model_saves_is_kept_and_recorded(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = parse_suite(SUITE, "s")
+    (yes,), (no,) = (make_plan(suite, registry, Choices(keep_weights=keep)).cells for keep in (True, False))
+    assert yes.key == no.key
+
+    def kept(cell: Any, name: str) -> tuple[Any, bool]:
+        part = tmp_path / name
+        part.mkdir()
+        return run_alone(cell, part)["weights"], (part / "model").exists()
+
+    assert kept(yes, "cannot") == (None, False)  # Spy has no save
+    registry.get("models", "spy").factory = Keeper
+    assert kept(no, "told not to") == (None, False)
+    weights, there = kept(yes, "kept")
+    assert there and weights["bytes"] == 5 and len(weights["sha256"]) == 64
+    monkeypatch.setattr(Keeper, "full", True)
+    weights, there = kept(yes, "full disk")
+    assert not there and weights["sha256"] is None and "No space" in weights["problem"]
+
+
+def test_seeds_reach_python_and_numpy() -> None:
+    import random
+
+    def draw() -> tuple[float, float]:
+        cells.seed_everything(5)
+        return random.random(), float(np.random.random())  # noqa: NPY002
+
+    assert draw() == draw()

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from hmcbench.execute import resources
+
+
+def test_hardware_has_a_stable_fingerprint() -> None:
+    facts = resources.hardware("cpu")
+    assert facts == resources.hardware("cpu")
+    assert facts["device"] == "cpu"
+    assert facts["cores"] >= 1
+    assert facts["cpu"]
+    assert len(facts["fingerprint"]) == 12
+
+
+def test_versions_name_distributions_and_pass_over_what_is_not_there() -> None:
+    found = resources.versions(("sklearn", "no_such_module", "hmcbench_toy"))
+    assert {"python", "hmcbench", "numpy", "scikit-learn"} <= set(found)
+    assert "no_such_module" not in found
+
+
+def test_visible_devices_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert resources.cuda_devices() == ["2", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert resources.cuda_devices() == []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setenv("PATH", "")
+    assert resources.cuda_devices() == []
+
+
+def test_memory_watch_sees_a_peak_that_is_gone() -> None:
+    watch = resources.MemoryWatch(interval_s=0.01)
+    block = np.ones(20_000_000)
+    time.sleep(0.1)
+    held = resources.process_memory(os.getpid())[1]
+    del block
+    peak = watch.stop("cpu")
+    assert peak["peak_anon_mb"] is not None
+    assert peak["peak_anon_mb"] >= held / 1e6 - 1
+    assert peak["peak_device_mb"] is None
+
+
+def test_memory_of_a_tree_counts_children_and_a_dead_process_is_nothing() -> None:
+    code = "import time; block = bytearray(50_000_000); print('ready', flush=True); time.sleep(30)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        own = resources.process_memory(os.getpid())[1]
+        assert resources.tree_memory(os.getpid()) >= own / 2 + 50_000_000
+    finally:
+        child.kill()
+        child.communicate()
+    assert resources.tree_memory(child.pid) == 0
+
+
+def test_total_memory_is_positive() -> None:
+    assert resources.total_memory() > 2**28
+
+
+def test_a_gpu_is_used_only_by_models_that_can() -> None:
+    assert resources.choose_device("auto", accelerated=False) == "cpu"
+    assert resources.choose_device("cuda:0", accelerated=False) == "cpu"
+
+
+def test_phases_are_timed() -> None:
+    clock = resources.Clock("cpu")
+    with clock.phase("load"):
+        pass
+    assert set(clock.seconds) == {"load_s"}

@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.board import Board, Row
+from hmcbench.leaderboard.build import build
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.records.record import NPZ, Record
+
+Fabricate = Callable[..., Record]
+SIDES = {"validation": 20, "test": 200, "shifted": 150}
+COLUMNS = {"suite": {"name": "smoke", "columns": ["hf1_samples", "level{k}_accuracy", "auprc_micro"]}}
+
+
+def only(records: list[Record], suite: dict[str, Any] | None = None, **more: Any) -> Board:
+    boards = build(records, suite, **more)
+    assert len(boards) == 1
+    return boards[0]
+
+
+def by_name(board: Board) -> dict[str, Row]:
+    return {row.model: row for row in board.rows if row.status in ("ok", "partial")}
+
+
+def test_ranked_by_the_mean_of_the_primary_metric(fabricate: Fabricate) -> None:
+    board = only([fabricate("low", 0.5), fabricate("high", 0.95), fabricate("mid", 0.7)], COLUMNS)
+    assert [(row.rank, row.model) for row in board.rows] == [(1, "high"), (2, "mid"), (3, "low")]
+    names = ["hf1_samples", "level1_accuracy", "level2_accuracy", "auprc_micro"]
+    assert [column.id for column in board.columns] == [*names, "incoherent_rate", "violation_rate"]
+    assert by_name(board)["high"].cells["hf1_samples"].best
+    assert not by_name(board)["mid"].cells["hf1_samples"].best
+
+
+def test_lower_is_better_where_the_metric_says_so(fabricate: Fabricate) -> None:
+    info = {"suite": {"name": "smoke", "primary": "tree_path_distance"}}
+    board = only([fabricate("low", 0.5), fabricate("high", 0.95)], info)
+    assert board.primary == "tree_path_distance"
+    assert board.rows[0].model == "high"
+    assert board.rows[0].cells["tree_path_distance"].best
+
+
+def test_near_equals_are_not_marked(fabricate: Fabricate) -> None:
+    board = only([fabricate("a", 0.90), fabricate("b", 0.895)])
+    assert not any(cell.best for row in board.rows for cell in row.cells.values())
+
+
+def test_mean_and_interval_over_seeds(fabricate: Fabricate) -> None:
+    board = only([fabricate("a", 0.8, seed=s) for s in range(3)] + [fabricate("b", 0.8)])
+    a, b = by_name(board)["a"], by_name(board)["b"]
+    assert (a.cells["hf1_samples"].n_seeds, a.runs, b.runs) == (3, "seeds 0-2", "seed 0")
+    for row in (a, b):
+        cell = row.cells["hf1_samples"]
+        assert cell.mean is not None and cell.low is not None and cell.high is not None
+        assert 0 <= cell.low < cell.mean < cell.high <= 1
+    mean = np.mean([fabricate("a", 0.8, seed=s).data["metrics"]["test"]["hf1_samples"] for s in range(3)])
+    assert a.cells["hf1_samples"].mean == pytest.approx(mean)
+
+
+def test_a_row_does_not_depend_on_the_others(fabricate: Fabricate) -> None:
+    records = [fabricate("a", 0.8, seed=s) for s in range(2)]
+    alone = only(records).rows[0].cells
+    among = by_name(only([*records, fabricate("b", 0.9), fabricate("0", 0.7)]))["a"].cells
+    for name, cell in alone.items():
+        assert (cell.mean, cell.low, cell.high) == (among[name].mean, among[name].low, among[name].high)
+
+
+def test_groups_widen_the_interval(fabricate: Fabricate) -> None:
+    def width(records: list[Record]) -> float:
+        cell = only(records).rows[0].cells["hf1_samples"]
+        return (cell.high or 0) - (cell.low or 0)
+
+    free = fabricate("a", 0.8)
+    predictions = free.predictions()
+    right = [bool(t) for t in (predictions.truth.toarray() == (predictions.scores > 0.1)).all(axis=1)]
+    groups = [f"{r}{i % 12}" for i, r in enumerate(right)]  # a group is right or wrong as a whole
+    grouped = fabricate("a", predictions=replace(predictions, groups=groups), dataset={"fingerprint": "g"})
+    assert width([grouped]) > 1.5 * width([free])
+
+
+def test_failed_and_missing_cells_stay_as_rows(fabricate: Fabricate) -> None:
+    records = [
+        fabricate("a"),
+        fabricate("a", seed=1, status="failed", cause="nan", message="3 of 9 predictions are NaN"),
+        fabricate("b", seed=0, status="failed", cause="time-out", message="ended after 60 s"),
+        fabricate("b", seed=1, status="failed", cause="time-out", message="ended after 60 s"),
+    ]
+    cell = {"key": "f" * 64, "dataset": "toy", "model": "c", "fold": 0, "seed": 0, "profile": "quick"}
+    pair = {"dataset": "toy", "model": "d", "reason": "it reads tables"}
+    board = only(records, {"profile": "quick"}, expected_cells=[cell, pair])
+    seen = [(row.rank, row.model, row.status, row.cause, row.runs) for row in board.rows]
+    assert seen == [
+        (1, "a", "ok", "1 of 2 cells failed or missing", "seed 0"),
+        (None, "a", "failed", "nan", "seed 1"),
+        (None, "b", "failed", "time-out", "seeds 0, 1"),
+        (None, "c", "missing", "not run", "seed 0"),
+        (None, "d", "missing", "not applicable", "all"),
+    ]
+    assert [row.message for row in board.rows][1:3] == ["3 of 9 predictions are NaN", "ended after 60 s"]
+
+
+def test_nothing_but_failures_is_still_a_board(fabricate: Fabricate) -> None:
+    board = only([fabricate("a", status="failed", cause="crash")])
+    assert [row.status for row in board.rows] == ["failed"]
+    assert build([]) == []
+
+
+def test_shifted_test_sets_and_the_drop(fabricate: Fabricate) -> None:
+    accuracy = {"test": 0.95, "shifted": 0.6, "validation": 0.9}
+    board = only([fabricate("a", accuracy, sizes=SIDES), fabricate("b", 0.9, sizes=SIDES)])
+    ids = [column.id for column in board.columns]
+    assert ids[-2:] == ["hf1_samples@shifted", "hf1_samples@shifted-drop"]
+    a, b = by_name(board)["a"].cells, by_name(board)["b"].cells
+    drop = a["hf1_samples@shifted-drop"]
+    assert drop.mean == pytest.approx(a["hf1_samples"].mean - a["hf1_samples@shifted"].mean)  # type: ignore[operator]
+    assert drop.low is not None and drop.low > 0.1
+    assert not b["hf1_samples@shifted-drop"].best
+    assert b["hf1_samples@shifted"].best
+
+
+def test_folds_are_pooled(fabricate: Fabricate) -> None:
+    kfold = {"kind": "kfold", "folds": 3}
+    records = [
+        fabricate(m, p, fold=f, split=kfold, prefix=f"f{f}-", sizes={"test": 60 + 40 * f})
+        for m, p in (("a", 0.9), ("b", 0.6))
+        for f in range(3)
+    ]
+    board = only(records)
+    a = by_name(board)["a"]
+    assert (a.status, a.runs) == ("ok", "folds 0-2, seed 0")
+    right = [r.data["metrics"]["test"]["exact_match"] for r in records[:3]]
+    assert a.cells["exact_match"].mean == pytest.approx(np.average(right, weights=[60, 100, 140]))
+    assert a.cells["hf1_samples"].best
+    assert len(board.split) == 3
+
+
+def test_a_row_without_all_folds_is_shown_but_not_ranked(fabricate: Fabricate) -> None:
+    kfold = {"kind": "kfold", "folds": 3}
+    records = [fabricate("a", 0.6, fold=f, split=kfold, prefix=f"f{f}-") for f in range(3)]
+    records.append(fabricate("b", 0.9, fold=1, split=kfold, prefix="f1-"))
+    records.append(fabricate("b", fold=0, split=kfold, status="failed", cause="crash"))
+    board = only(records)
+    assert [(row.rank, row.model, row.status) for row in board.rows] == [
+        (1, "a", "ok"),
+        (None, "b", "partial"),
+        (None, "b", "failed"),
+    ]
+    assert board.rows[1].cause == "1 of 3 folds, no seed with all of them"
+    assert board.rows[1].cells["hf1_samples"].mean is not None
+
+
+def test_repeated_holdout_is_corrected(fabricate: Fabricate) -> None:
+    accuracy = [0.90, 0.92, 0.95, 0.91]
+    counts = {"train": 600, "validation": 30, "test": 60}
+    records = [
+        fabricate(m, a - less, fold=f, split={"counts": counts}, prefix=f"f{f}-")
+        for m, less in (("a", 0.0), ("b", 0.3))
+        for f, a in enumerate(accuracy)
+    ]
+    board = only(records)
+    cell = by_name(board)["a"].cells["hf1_samples"]
+    values = np.array([r.data["metrics"]["test"]["hf1_samples"] for r in records[:4]])
+    reach = 3.182446 * values.std(ddof=1) * np.sqrt(1 / 4 + 0.1)
+    assert cell.mean == pytest.approx(values.mean())
+    assert cell.low == pytest.approx(values.mean() - reach)
+    assert cell.best
+
+
+def test_costs_never_cross_hardware(fabricate: Fabricate) -> None:
+    fast, slow = ({"fit_s": s, "shared": False} for s in (1.0, 50.0))
+    gpu = {"fingerprint": "hw2", "cpu": "Loom", "gpu": "Jacquard"}
+    records = [fabricate("a", seed=s, timing=fast, hardware=gpu) for s in range(2)]
+    records += [fabricate("b", seed=s, timing=slow | {"fit_s": 50.0 + s}) for s in range(3)]
+    records += [fabricate("a", seed=s, timing=slow | {"fit_s": 90.0 + s}) for s in range(2, 5)]
+    board = only(records)
+    assert sorted(board.hardware) == ["A", "B"]
+    assert "Abacus" in board.hardware["A"] and "Jacquard" in board.hardware["B"]
+    a, b = by_name(board)["a"], by_name(board)["b"]
+    assert a.costs["B"]["fit_s"].mean == 1.0
+    assert a.costs["A"]["fit_s"].mean == 93.0
+    assert "B" not in b.costs
+    assert b.costs["A"]["fit_s"].best
+    assert not a.costs["B"]["fit_s"].best
+
+
+def test_shared_timings_are_marked_and_never_best(fabricate: Fabricate) -> None:
+    timing = {"shared": True}
+    records = [
+        fabricate(m, seed=s, timing={"fit_s": t + s, **timing})
+        for m, t in (("a", 1), ("b", 90))
+        for s in (0, 1, 2)
+    ]
+    board = only(records)
+    assert board.rows[0].marks == ["shared timings"]
+    assert not any(c.best for row in board.rows for c in row.costs["A"].values())
+
+
+def test_marks_parameters_and_memory(fabricate: Fabricate) -> None:
+    facts = {"transductive": True, "pretrained": True, "parameters": 1234, "multiply_adds": None}
+    board = only([fabricate("a", model=facts, memory={"peak_device_mb": 0})])
+    row = board.rows[0]
+    assert row.marks == ["transductive", "pretrained"]
+    assert row.costs["A"]["parameters"].mean == 1234
+    shown = [column.id for column in board.cost_columns]
+    assert "peak_anon_mb" in shown
+    assert not {"peak_device_mb", "multiply_adds"} & set(shown)
+
+
+def test_mixtures_are_flagged(fabricate: Fabricate) -> None:
+    board = only([fabricate("a"), fabricate("b", git="def", versions={"numpy": "2.1", "torch": "3"})])
+    assert board.notes == [
+        "mixed code revisions: abc123 (1 cell), def (1 cell)",
+        "mixed versions of numpy: 2.0 (1 cell), 2.1 (1 cell)",
+    ]
+
+
+def test_synthetic_data_are_called_so(fabricate: Fabricate) -> None:
+    board = only([fabricate("a", dataset={"synthetic": True})])
+    assert board.synthetic
+    assert "toy (synthetic data)" in board.title
+
+
+def test_published_rows_match_only_by_fingerprint(fabricate: Fabricate) -> None:
+    row = {
+        "model": "P",
+        "source": "paper",
+        "data": "theirs",
+        "metrics": {"hf1_samples": 0.96},
+        "note": "rounded",
+    }
+    info = {"suite": {"name": "smoke"}, "published": [row, row | {"fingerprint": "d" * 64}]}
+    board = only([fabricate("a")], info)
+    assert [p.same_data for p in board.published] == [False, True]
+    assert board.published[0].metrics == {"hf1_samples": 0.96}
+    assert "P" not in by_name(board)
+    assert only([fabricate("a")], info | {"suite": {"name": "another"}}).published == []
+
+
+def test_missing_or_strange_predictions_cost_the_interval_only(fabricate: Fabricate) -> None:
+    records = [fabricate(m, 0.9) for m in "abcd"]
+    (records[1].path / NPZ).unlink()
+    (records[2].path / NPZ).write_bytes(b"not a zip file")
+    strange = replace(records[3].predictions(), ids=[f"x{i}" for i in range(230)])
+    strange.save(records[3].path / NPZ)
+    board = only(records)
+    assert [row.rank for row in board.rows] == [1, 2, 3, 4]
+    assert [row.cells["hf1_samples"].low is None for row in board.rows] == [False, True, True, True]
+    assert len(board.notes) == 3
+    assert "d: no interval over samples: its test samples are not those of the other rows" in board.notes[2]
+
+
+def test_without_truth_seeds_alone_speak(fabricate: Fabricate) -> None:
+    records = []
+    for seed in range(3):
+        record = fabricate("a", 0.9, seed=seed)
+        replace(record.predictions(), truth=None).save(record.path / NPZ)
+        records.append(record)
+    board = only(records)
+    cell = board.rows[0].cells["hf1_samples"]
+    assert cell.low is not None and cell.n_seeds == 3
+    assert "no truth is stored" in board.notes[0]
+
+
+def broken(_evaluation: object) -> float:
+    raise RuntimeError("broken metric")
+
+
+def test_a_metric_that_is_gone_or_broken_costs_nothing_else(fabricate: Fabricate) -> None:
+    values = {"test": {"mine": 0.5, "hf1_samples": 0.9, "lost": 0.1}}
+    info = {"suite": {"name": "smoke", "primary": "lost", "columns": ["mine", "hf1_samples"]}}
+    spec = MetricSpec(name="mine", version="1", summary="", factory=broken)
+    board = only([fabricate("a", metrics=values)], info, specs=[*SPECS, spec])
+    cells = board.rows[0].cells
+    assert cells["mine"].mean == 0.5
+    assert cells["mine"].low is None
+    assert cells["hf1_samples"].low is not None
+    assert "lost is no installed metric" in board.notes[0]
+
+
+def test_ten_models_ten_columns_two_hundred_samples_take_less_than_a_second(fabricate: Fabricate) -> None:
+    records = [fabricate(f"m{i}", 0.5 + 0.04 * i) for i in range(10)]
+    named = ["hf1_samples", "hf1_micro", "hf1_macro", "exact_match", "level{k}_accuracy", "level{k}_f1_macro"]
+    info = {"suite": {"name": "smoke", "columns": [*named, "hp_micro", "auprc_micro"]}}
+    only(records[:1], info)
+    start = time.process_time()
+    board = only(records, info)
+    assert time.process_time() - start < 1.5  # threads of the matrix product count twice
+    assert len(board.columns) == 12

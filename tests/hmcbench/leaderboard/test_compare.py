@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from hmcbench.errors import BadInput
+from hmcbench.leaderboard.compare import Compared, compare_models
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.records.record import NPZ, Record
+
+Fabricate = Callable[..., Record]
+
+
+def compare(records: list[Record], **more: object) -> Compared:
+    return compare_models(records, "a", "b", SPECS, **more)  # type: ignore[arg-type]
+
+
+def test_a_clear_difference(fabricate: Fabricate) -> None:
+    found = compare([fabricate("a", 0.95), fabricate("b", 0.6), fabricate("c", 0.5)])
+    (one,) = found.boards
+    assert one.size == "200 test samples, the same for both; 1 seed each; 1 split"
+    first = one.metrics[0]
+    assert first.metric == "hf1_samples" and first.verdict == "a is better than b"
+    assert first.difference.mean == pytest.approx(first.a - first.b)
+    assert first.difference.low is not None and first.difference.low > 0
+    assert (
+        one.method
+        == "paired bootstrap, 1,000 draws of the same test samples for both; p adjusted for 3 metrics (Holm)"
+    )
+    said = " ".join(one.caveats)
+    assert (
+        "one seed" in said
+        and "one split" in said
+        and "profile quick" in said
+        and "ranks on this board" in said
+    )
+    assert "synthetic" not in said and "cannot be seen" not in said
+
+
+def test_the_order_of_the_two_does_not_matter(fabricate: Fabricate) -> None:
+    records = [fabricate("a", 0.95), fabricate("b", 0.6)]
+    one, other = compare(records), compare_models(records, "b", "a", SPECS)
+    left, right = one.boards[0].metrics[0], other.boards[0].metrics[0]
+    assert left.verdict == right.verdict and left.difference.p == right.difference.p
+    assert left.difference.mean == -right.difference.mean
+
+
+def test_no_difference_is_not_equality(fabricate: Fabricate) -> None:
+    (one,) = compare([fabricate("a", 0.80), fabricate("b", 0.79)]).boards
+    first = one.metrics[0]
+    assert first.verdict.startswith("not told apart; a difference of up to 0.0")
+    assert "not shown to be equal" in first.verdict
+    assert any("cannot be seen" in line for line in one.caveats)
+
+
+def test_lower_may_be_better(fabricate: Fabricate) -> None:
+    (one,) = compare([fabricate("a", 0.95), fabricate("b", 0.5)], names=["level1_brier"]).boards
+    assert [m.metric for m in one.metrics] == ["level1_brier"]
+    assert one.metrics[0].a < one.metrics[0].b and one.metrics[0].verdict == "a is better than b"
+    assert "Holm" not in one.method
+
+
+def test_several_seeds_and_groups(fabricate: Fabricate) -> None:
+    records = [fabricate(m, acc, seed=s, groups=True) for m, acc in (("a", 0.9), ("b", 0.6)) for s in (0, 1)]
+    (one,) = compare(records).boards
+    assert (
+        one.size.startswith("200 test samples, the same for both, in ") and "groups; 2 seeds each" in one.size
+    )
+    assert "seeds drawn too" in one.method and not any("one seed" in line for line in one.caveats)
+    assert one.more[0] == "hf1_samples: a is better in 100 % of 2 cells of the same fold and seed"
+
+
+def test_repeated_splits(fabricate: Fabricate) -> None:
+    records = [
+        fabricate(m, acc + 0.01 * f, fold=f, prefix=f"f{f}", sizes={"test": 80})
+        for m, acc in (("a", 0.9), ("b", 0.6))
+        for f in range(4)
+    ]
+    (one,) = compare(records).boards
+    assert "4 random splits" in one.size and "Nadeau and Bengio" in one.method
+    assert any("repeated over the folds alone" in line for line in one.caveats)
+
+
+def test_without_truth_seeds_are_compared_or_nothing(fabricate: Fabricate) -> None:
+    records = [fabricate(m, acc, seed=s) for m, acc in (("a", 0.9), ("b", 0.6)) for s in (0, 1)]
+    for record in records:
+        replace(record.predictions(), truth=None).save(record.path / NPZ)
+    (one,) = compare(records).boards
+    assert one.method.startswith("Welch's test over seeds, not paired")
+    (alone,) = compare([records[0], records[2]]).boards
+    assert alone.metrics[0].verdict.startswith("nothing can be said")
+    assert alone.method.startswith("nothing: no predictions with truth")
+
+
+def test_costs_compare_on_one_hardware_only(fabricate: Fabricate) -> None:
+    records = [fabricate("a", 0.9, timing={"fit_s": 30.0}), fabricate("b", 0.6, timing={"fit_s": 3.0})]
+    (one,) = compare(records).boards
+    assert "time to fit: a takes 10 times that of b (30 against 3)" in one.more
+    assert (
+        any("a takes 1/" in line for line in compare_models(records, "b", "a", SPECS).boards[0].more) is False
+    )
+    records[1] = fabricate("b", 0.6, hardware={"fingerprint": "hw2"})
+    (one,) = compare(records).boards
+    assert one.more == ["their costs do not compare: they were measured on different hardware"]
+
+
+def test_failed_cells_and_synthetic_samples_are_told(fabricate: Fabricate) -> None:
+    data = {"synthetic": True}
+    records = [fabricate("a", dataset=data), fabricate("b", 0.6, dataset=data)]
+    records.append(fabricate("b", seed=1, status="failed", cause="crash", dataset=data))
+    (one,) = compare(records).boards
+    assert one.caveats[0].startswith("these samples are synthetic")
+    assert any(line.startswith("b: 1 of its 2 cells failed") for line in one.caveats)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"profile": "paper"}, "profile quick against paper"),
+        ({"suite": {"version": 2}}, "suite version 1 against 2"),
+        (
+            {"dataset": {"fingerprint": "e" * 64}},
+            "data fingerprint dddddddddddddddd against eeeeeeeeeeeeeeee",
+        ),
+        ({"dataset": {"name": "other"}}, "data set toy against other"),
+        ({"split": {"fingerprint": "e" * 64}}, "split "),
+    ],
+)
+def test_why_two_do_not_compare(fabricate: Fabricate, changes: dict[str, object], says: str) -> None:
+    found = compare([fabricate("a"), fabricate("b", **changes)])
+    assert found.boards == []
+    assert len(found.reasons) == 1 and says in found.reasons[0]
+    assert found.reasons[0].startswith("a and b were not measured on the same: ")
+
+
+def test_a_row_that_is_not_whole(fabricate: Fabricate) -> None:
+    records = [fabricate("a", fold=f, prefix=f"f{f}") for f in (0, 1)] + [fabricate("b", prefix="f0")]
+    found = compare(records)
+    assert found.boards == [] and "b has no whole row (no seed has all folds)" in found.reasons[0]
+    failed = [fabricate("a", seed=5), fabricate("b", seed=5, status="failed", cause="crash")]
+    assert "b has no whole row (no cell ended well)" in compare(failed).reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "names", "says"),
+    [
+        ("a", "x", (), "unknown model 'x'"),
+        ("a", "a", (), "cannot be compared with itself"),
+        ("a", "b", ("hf1_sample",), "did you mean 'hf1_samples'"),
+    ],
+)
+def test_bad_input(fabricate: Fabricate, a: str, b: str, names: tuple[str, ...], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        compare_models([fabricate("a"), fabricate("b")], a, b, SPECS, names=names)

@@ -1,0 +1,338 @@
+"""Decisions by hand, and against slow versions on random trees and DAGs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from hmcbench.errors import BadInput
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import Task
+from hmcbench.metrics.decisions import Thresholds, coherent, fit_threshold, raw, repair, rule_name
+
+TREE = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")])
+UNEVEN = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "a1"), ("a", "a2")])
+FIXTURE = Hierarchy.from_edges([("a", "b"), ("a", "e"), ("b", "c"), ("b", "d"), ("x", "y"), ("y", "z")])
+Depth = Literal["full", "ragged"]
+
+
+def sets(hierarchy: Hierarchy, decided: np.ndarray) -> list[str]:
+    """Classes of each sample, joined."""
+    assert decided.dtype == bool
+    return [" ".join(hierarchy.classes[j] for j in np.flatnonzero(row)) for row in decided]
+
+
+def single(hierarchy: Hierarchy, depth: Depth = "full") -> Task:
+    return Task(paths="single", depth=depth, hierarchy=hierarchy)
+
+
+def multiple(hierarchy: Hierarchy) -> Task:
+    return Task(paths="multiple", depth="ragged", hierarchy=hierarchy)
+
+
+# --------------------------------------------------------------------------- single path
+
+
+def test_full_depth_takes_the_argmax_of_every_level_and_the_likeliest_leaf() -> None:
+    #                   a    b    a1   a2   b1   b2
+    scores = np.array([[0.6, 0.4, 0.1, 0.2, 0.7, 0.0], [0.9, 0.1, 0.3, 0.2, 0.4, 0.1]], dtype=np.float32)
+    assert sets(TREE, raw(scores, None, single(TREE))) == ["a b1", "a b1"]
+    # a a2 .12 < b b1 .28; a a1 .27 > b b1 .04
+    assert sets(TREE, coherent(scores, None, single(TREE))) == ["b b1", "a a1"]
+
+
+def test_stop_competes_at_every_level() -> None:
+    task = single(TREE, "ragged")
+    scores = np.array([[0.6, 0.3, 0.1, 0.2, 0.3, 0.0]] * 3)
+    stop = np.array([[0.1, 0.4], [0.1, 0.25], [0.7, 0.3]])
+    assert sets(TREE, raw(scores, stop, task)) == ["a", "a b1", "b1"]
+    # a and stop .24 > a a2 .12; .15 > .12; nothing at all .21 > .18
+    assert sets(TREE, coherent(scores, stop, task)) == ["a", "a", ""]
+    # where every path ends at a leaf, stop at the deepest level ends none
+    assert sets(TREE, coherent(scores, stop, single(TREE))) == ["a a2", "a a2", "a a2"]
+
+
+def test_stop_below_the_end_of_a_path_is_a_factor_at_every_level() -> None:
+    chain = Hierarchy.from_edges([("", "a"), ("a", "b"), ("b", "c")])
+    scores, stop = np.array([[1.0, 0.4, 0.5]]), np.array([[0.0, 0.6, 0.5]])
+    # a: 1 x .6 x .5 = .3;  a b: 1 x .4 x .5 = .2;  a b c: 1 x .4 x .5 = .2
+    assert sets(chain, coherent(scores, stop, single(chain, "ragged"))) == ["a"]
+    stop[0, 1] = 0.3
+    scores[0, 2] = 0.6
+    # a .15, a b .2, a b c .24
+    assert sets(chain, coherent(scores, stop, single(chain, "ragged"))) == ["a b c"]
+
+
+def test_without_stop_the_rest_of_a_level_is_the_stop() -> None:
+    #                   a    b    a1   a2
+    scores = np.array([[0.3, 0.6, 0.1, 0.2], [0.7, 0.3, 0.6, 0.1], [0.1, 0.2, 0.0, 0.0]])
+    for depth in ("full", "ragged"):
+        task = single(UNEVEN, depth)
+        # level 1 is never stopped, though the third sample leaves .7 there
+        assert sets(UNEVEN, raw(scores, None, task)) == ["b", "a a1", "b"]
+        assert sets(UNEVEN, coherent(scores, None, task)) == ["b", "a a1", "b"]
+    # one path that ends at a: .6 x .5 against a a1 .6 x .3 and b .4 x .5
+    scores = np.array([[0.6, 0.4, 0.3, 0.2]])
+    assert sets(UNEVEN, coherent(scores, None, single(UNEVEN, "ragged"))) == ["a"]
+    assert sets(UNEVEN, coherent(scores, None, single(UNEVEN, "full"))) == ["b"]
+
+
+def test_a_class_with_two_lines_of_ancestors_is_no_single_path() -> None:
+    dag = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c"), ("b", "c"), ("a", "d")])
+    scores = np.array([[0.5, 0.5, 1.0, 0.0]])
+    assert sets(dag, coherent(scores, None, single(dag))) == ["a d"]
+    diamond = Hierarchy.from_edges([("a", "c"), ("b", "c")])
+    with pytest.raises(BadInput, match="no single path"):
+        coherent(np.ones((1, 3)), None, single(diamond))
+
+
+def test_zero_probabilities_still_give_a_path() -> None:
+    assert sets(TREE, coherent(np.zeros((1, 6)), None, single(TREE))) == ["a a1"]
+    assert sets(TREE, raw(np.zeros((1, 6)), None, single(TREE))) == ["a a1"]
+    # one impossible step is better than two
+    assert sets(TREE, coherent(np.array([[0.0, 0, 0, 0, 0, 1]]), None, single(TREE))) == ["b b2"]
+
+
+def test_ties_go_to_a_class_before_stop() -> None:
+    scores, stop = np.full((1, 4), 0.5), np.full((1, 2), 0.5)
+    assert sets(UNEVEN, raw(scores, stop, single(UNEVEN, "ragged"))) == ["a a1"]
+
+
+# --------------------------------------------------------------------------- multiple paths
+
+
+def test_the_published_fixture_from_scores() -> None:
+    scores = np.full((3, 8), 0.25)
+    for i, name in enumerate("dez"):
+        scores[i, FIXTURE.index(name)] = 0.75
+    task = multiple(FIXTURE)
+    decided = raw(scores, None, task)
+    assert sets(FIXTURE, decided) == ["d", "e", "z"]
+    assert [set(row.split()) for row in sets(FIXTURE, FIXTURE.close(decided))] == [
+        set("abd"),
+        set("ae"),
+        set("xyz"),
+    ]
+    assert (coherent(scores, None, task) == FIXTURE.close(decided)).all()
+
+
+def test_a_score_equal_to_its_threshold_reaches_it_in_any_precision() -> None:
+    for dtype in (np.float32, np.float64):  # 0.7 is a little less in single precision
+        scores = np.array([[0.7, 0.1, 0.6, 0.1]], dtype=dtype)
+        for limits in (Thresholds(0.7), Thresholds(np.full(4, 0.7))):
+            for rule in (raw, coherent):
+                assert sets(UNEVEN, rule(scores, None, multiple(UNEVEN), limits)) == ["a"]
+
+
+def test_a_rare_class_does_not_pull_its_ancestors_in() -> None:
+    limits = np.array([0.5, 0.5, 0.1, 0.6])
+    assert repair(limits, UNEVEN).tolist() == [0.5, 0.5, 0.5, 0.6]
+    scores = np.array([[0.2, 0.0, 0.2, 0.0], [0.2, 0.0, 0.5, 0.0]])
+    assert sets(UNEVEN, raw(scores, None, multiple(UNEVEN), Thresholds(limits))) == ["a1", "a1"]
+    assert sets(UNEVEN, coherent(scores, None, multiple(UNEVEN), Thresholds(limits))) == ["", "a a1"]
+
+
+def test_stop_is_not_read_for_multiple_paths() -> None:
+    scores = np.array([[0.6, 0.2, 0.3, 0.7]])
+    assert sets(UNEVEN, raw(scores, np.ones((1, 2)), multiple(UNEVEN))) == ["a a2"]
+
+
+# --------------------------------------------------------------------------- thresholds
+
+
+def test_shared_threshold_by_hand() -> None:
+    truth = UNEVEN.encode([["a1"], ["b"]])
+    #                   a    b    a1   a2
+    scores = np.array([[0.2, 0.1, 0.8, 0.3], [0.4, 0.7, 0.0, 0.4]])
+    # coherent scores .8 .1 .8 .3 / .4 .7 0 .4: a cut between .7 and .4 is free of errors
+    assert fit_threshold(scores, truth, UNEVEN).values == pytest.approx(0.55)
+    assert fit_threshold(scores, truth.toarray(), UNEVEN).values == pytest.approx(0.55)
+    per_class = fit_threshold(scores, truth, UNEVEN, per_class=True)
+    # a2 has no positive: the shared one
+    assert per_class.values == pytest.approx([0.6, 0.4, 0.4, 0.55])
+    assert per_class.per_class
+
+
+def test_thresholds_without_anything_to_learn_from() -> None:
+    nothing = sparse.csr_array((3, 4), dtype=bool)
+    assert fit_threshold(np.full((3, 4), 0.2), nothing, UNEVEN).values == 0.5
+    assert fit_threshold(np.zeros((0, 4)), nothing[:0], UNEVEN).values == 0.5
+    assert fit_threshold(np.full((3, 4), 0.2), nothing, UNEVEN, per_class=True).values.tolist() == [0.5] * 4  # type: ignore[union-attr]
+
+
+def test_neighbouring_floats_are_still_told_apart() -> None:
+    one = Hierarchy.from_edges([("", "a")])
+    high = np.float32(0.5)
+    for _ in range(2):  # halfway rounds up for one pair and down for the next
+        low = np.nextafter(high, np.float32(0))
+        scores = np.array([[high], [low]], dtype=np.float32)
+        fitted = fit_threshold(scores, np.array([[True], [False]]), one)
+        assert raw(scores, None, multiple(one), fitted).tolist() == [[True], [False]]
+        high = low
+
+
+def test_equal_scores_are_cut_together() -> None:
+    one = Hierarchy.from_edges([("", "a")])
+    truth = np.array([[True]] * 2 + [[False]] * 10 + [[True]])
+    scores = np.array([[0.5]] * 12 + [[0.25]])
+    # the first two alone would give .8, but .5 takes twelve (.27); .25 takes all (.375)
+    assert fit_threshold(scores, truth, one).values == 0.25
+
+
+def test_thresholds_keep_in_json() -> None:
+    assert Thresholds.from_json(Thresholds(0.25).to_json()).values == 0.25
+    values = Thresholds.from_json(Thresholds(np.array([0.25, 0.5])).to_json()).values
+    assert isinstance(values, np.ndarray)
+    assert values.tolist() == [0.25, 0.5]
+
+
+# --------------------------------------------------------------------------- bad input, edges
+
+
+def test_misfits_are_told() -> None:
+    with pytest.raises(BadInput, match="regression task has no decisions"):
+        raw(np.zeros((1, 4)), None, Task(kind="regression", targets=("t",)))
+    with pytest.raises(BadInput, match=r"scores of shape \(1, 5\)"):
+        coherent(np.zeros((1, 5)), None, single(UNEVEN))
+    with pytest.raises(BadInput, match=r"stop of shape \(1, 3\)"):
+        raw(np.zeros((1, 4)), np.zeros((1, 3)), single(UNEVEN))
+    with pytest.raises(BadInput, match=r"thresholds of shape \(3,\)"):
+        raw(np.zeros((1, 4)), None, multiple(UNEVEN), Thresholds(np.zeros(3)))
+    with pytest.raises(BadInput, match=r"truth of shape \(2, 4\)"):
+        fit_threshold(np.zeros((1, 4)), np.zeros((2, 4)), UNEVEN)
+
+
+@pytest.mark.parametrize("hierarchy", [TREE, UNEVEN])
+def test_no_samples_give_no_decisions(hierarchy: Hierarchy) -> None:
+    scores = np.zeros((0, hierarchy.n))
+    for task in (single(hierarchy), single(hierarchy, "ragged"), multiple(hierarchy)):
+        for stop in (None, np.zeros((0, hierarchy.depth))):
+            for rule in (raw, coherent):
+                assert rule(scores, stop, task).shape == (0, hierarchy.n)
+
+
+def test_rules_have_names() -> None:
+    names = [
+        rule_name(single(TREE)),
+        rule_name(single(TREE, "ragged")),
+        rule_name(multiple(TREE), Thresholds(0.4)),
+        rule_name(multiple(TREE), Thresholds(np.full(6, 0.4))),
+    ]
+    assert len(set(names)) == 4
+    assert rule_name(multiple(TREE)) == names[2]
+
+
+# --------------------------------------------------------------------------- against slow versions
+
+
+@st.composite
+def hierarchies(draw: Any, *, dag: bool) -> Hierarchy:
+    edges = []
+    for i in range(draw(st.integers(1, 9))):
+        above = draw(st.sets(st.integers(0, i - 1), max_size=2 if dag else 1)) if i else set()
+        edges += [(f"c{p}", f"c{i}") for p in sorted(above)] or [("", f"c{i}")]
+    return Hierarchy.from_edges(edges)
+
+
+def coarse(rows: int, columns: int) -> Any:
+    """Scores with many ties."""
+    return hnp.arrays(np.float32, (rows, columns), elements=st.sampled_from([0, 0.125, 0.25, 0.5, 0.75, 1]))
+
+
+def log_product(h: Hierarchy, path: tuple[int, ...], scores: np.ndarray, stop: np.ndarray | None) -> float:
+    factors = [scores[c] for c in path]
+    if stop is not None:
+        factors += list(stop[len(path) :])
+    return sum(math.log(max(f, np.finfo(np.float32).tiny)) for f in factors)
+
+
+@given(st.data(), st.sampled_from(["full", "ragged"]), st.booleans())
+def test_coherent_single_paths(data: st.DataObject, depth: Depth, told: bool) -> None:
+    h = data.draw(hierarchies(dag=False))
+    scores = data.draw(coarse(2, h.n))
+    stop = data.draw(coarse(2, h.depth)) if told else None
+    task = single(h, depth)
+    decided = coherent(scores, stop, task)
+    assert h.is_closed(decided)
+    ends = [h.classes[i] for i in h.leaves] if depth == "full" else list(h.classes)
+    paths = [tuple(h.index(c) for c in next(h.paths(end))) for end in ends]
+    if told and depth == "ragged":
+        paths.append(())
+    for i, row in enumerate(decided):
+        chosen = tuple(np.flatnonzero(row).tolist())
+        assert chosen in paths
+        level_stop: np.ndarray | None = None
+        if stop is not None:
+            level_stop = stop[i]
+        elif depth == "ragged" or not h.even:
+            sums = [scores[i, h.level_classes(k + 1)].astype(float).sum() for k in range(h.depth)]
+            level_stop = np.array([max(0.0, 1 - total) for total in sums])
+        best = max(log_product(h, path, scores[i], level_stop) for path in paths)
+        assert log_product(h, chosen, scores[i], level_stop) == pytest.approx(best, abs=1e-9)
+
+
+@given(st.data())
+def test_raw_single_paths(data: st.DataObject) -> None:
+    h = data.draw(hierarchies(dag=True))
+    scores, stop = data.draw(coarse(2, h.n)), data.draw(coarse(2, h.depth))
+    decided = raw(scores, stop, single(h, "ragged"))
+    for row, s, e in zip(decided, scores, stop, strict=True):
+        for k in range(h.depth):
+            columns = h.level_classes(k + 1)
+            winner = max([*columns, None], key=lambda c: e[k] if c is None else s[c])
+            assert np.flatnonzero(row[columns]).tolist() == ([] if winner is None else [winner - columns[0]])
+
+
+@given(st.data())
+def test_multiple_paths(data: st.DataObject) -> None:
+    h = data.draw(hierarchies(dag=True))
+    task, scores = multiple(h), data.draw(coarse(3, h.n))
+    values = data.draw(coarse(1, h.n))[0]
+    limits = Thresholds(values.astype(float))
+    assert (raw(scores, None, task, limits) == (scores >= values)).all()
+    decided = coherent(scores, None, task, limits)
+    below, above = h.descendants.toarray(), h.ancestors.toarray()
+    for i, c in itertools.product(range(3), range(h.n)):
+        assert decided[i, c] == (scores[i, below[c]].max() >= values[above[c]].max())
+    assert h.is_closed(decided)
+    shared = Thresholds(float(values[0]))
+    same = Thresholds(np.full(h.n, values[0], dtype=float))
+    assert (coherent(scores, None, task, shared) == h.close(raw(scores, None, task, shared))).all()
+    assert (coherent(scores, None, task, shared) == coherent(scores, None, task, same)).all()
+    for block in (slice(0, 1), slice(1, 3)):
+        assert (coherent(scores[block], None, task, limits) == decided[block]).all()
+
+
+def f1(decided: np.ndarray, truth: np.ndarray) -> float:
+    total = decided.sum() + truth.sum()
+    return float(2 * (decided & truth).sum() / total) if total else 0.0
+
+
+@given(st.data())
+def test_fitted_thresholds_are_the_best_there_are(data: st.DataObject) -> None:
+    h = data.draw(hierarchies(dag=True))
+    scores = data.draw(coarse(4, h.n))
+    truth = h.close(data.draw(hnp.arrays(bool, (4, h.n))))
+    tried = [*np.unique(scores).tolist(), 2.0]
+
+    def closed_f1(value: float) -> float:
+        return f1(h.close(raw(scores, None, multiple(h), Thresholds(value))), truth)
+
+    shared = fit_threshold(scores, truth, h).values
+    assert isinstance(shared, float)
+    if truth.any():
+        assert closed_f1(shared) == max(map(closed_f1, tried))
+    per_class = np.asarray(fit_threshold(scores, truth, h, per_class=True).values)
+    cohered = h.cohere(scores)
+    for c in np.flatnonzero(truth.any(axis=0)):
+        best = max(f1(cohered[:, c] >= value, truth[:, c]) for value in tried)
+        assert f1(cohered[:, c] >= per_class[c], truth[:, c]) == best
+    assert (per_class[~truth.any(axis=0)] == shared).all()

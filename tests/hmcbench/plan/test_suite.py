@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hmcbench.errors import BadInput
+from hmcbench.plan.suite import load_suite, parse_suite
+from hmcbench.registry.registry import default_registry
+
+GOOD = """
+[suite]
+name = "s"
+version = 2
+summary = "a suite"
+datasets = ["toy-tree"]
+primary = "hf1_samples"
+columns = ["hf1_samples", "level1_accuracy"]
+[protocol]
+kind = "kfold"
+folds = 3
+[profiles.quick]
+models = ["prior"]
+time_limit = 10
+[profiles.paper]
+models = ["prior", "random"]
+seeds = 5
+[[published]]
+model = "M"
+source = "a paper"
+metrics = {hf1_samples = 0.9}
+"""
+
+
+def test_a_good_file_is_read_with_its_defaults() -> None:
+    suite = parse_suite(GOOD, "s.toml")
+    assert suite.default_profile == "quick"
+    assert suite.profiles["quick"].time_limit == 10.0
+    assert suite.profiles["quick"].seeds == 1
+    assert suite.profiles["paper"].models == ("prior", "random")
+    assert suite.protocol.folds == 3
+    assert suite.protocol.validation == 0.1
+    assert suite.info()["published"][0]["model"] == "M"
+    assert suite.info()["suite"]["primary"] == "hf1_samples"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('name = "s"', "", "lacks name"),
+        ("version = 2", 'version = "2"', "version must be a whole number"),
+        ("version = 2", "version = 2\nverison = 3", "did you mean 'version'"),
+        ("[protocol]", "[protocoll]", "did you mean 'protocol'"),
+        ('kind = "kfold"', 'kind = "kfolds"', "did you mean 'kfold'"),
+        ("folds = 3", "folds = 1", "at least 2"),
+        ("folds = 3", "repeats = 2", "more than 1 for holdout only"),
+        ("folds = 3", "test = 1.5", "shares between 0 and 1"),
+        ("folds = 3", "test = 0.6\nvalidation = 0.5", "leave something to train on"),
+        ("[profiles.quick]", "[profiles.fast]", "unknown profile"),
+        ('models = ["prior"]', "models = []", "lacks models"),
+        ('models = ["prior"]', "models = [1]", "a list of texts"),
+        ('models = ["prior"]', 'models = "prior"', "models must be a list"),
+        ("time_limit = 10", "time_limit = -1", "must be positive"),
+        ("seeds = 5", "seeds = 0", "must be positive"),
+        ('source = "a paper"', 'sourc = "a paper"', "did you mean 'source'"),
+        ("[suite]", "[suite", "is not TOML"),
+    ],
+)
+def test_a_bad_file_is_one_line_that_says_where(old: str, new: str, says: str) -> None:
+    assert old in GOOD
+    with pytest.raises(BadInput) as error:
+        parse_suite(GOOD.replace(old, new, 1), "s.toml")
+    assert says in str(error.value)
+    assert "s.toml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_suite_without_profiles_is_refused() -> None:
+    with pytest.raises(BadInput, match="profiles"):
+        parse_suite(GOOD.split("[profiles.quick]")[0], "s.toml")
+
+
+def test_suites_load_by_name_and_by_file(tmp_path: Path) -> None:
+    registry = default_registry()
+    for spec in registry.specs("suites"):
+        assert load_suite(registry, spec.name).name == spec.name
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    assert load_suite(registry, str(path)).name == "s"
+    with pytest.raises(BadInput, match="cannot be read"):
+        load_suite(registry, str(tmp_path / "none.toml"))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(BadInput, match="UTF-8"):
+        load_suite(registry, str(path))
+    with pytest.raises(BadInput, match="unknown suite"):
+        load_suite(registry, "no-such-suite")

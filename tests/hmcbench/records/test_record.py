@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench.errors import BadInput
+from hmcbench.records import record as records
+
+DATA: dict[str, Any] = {
+    "schema": 1,
+    "key": "0123456789abcdef0123",
+    "status": "ok",
+    "suite": {"name": "s"},
+    "dataset": {"name": "toy tree/x"},
+    "split": {"fold": 2},
+    "model": {"label": "timm:net[head=leaf]"},
+    "profile": "quick",
+    "seed": 3,
+    "metrics": {},
+}
+
+
+def test_a_record_appears_whole_under_a_name_that_ends_with_its_key(tmp_path: Path) -> None:
+    part = records.begin(tmp_path, DATA["key"])
+    assert records.read_all(tmp_path) == []
+    record = records.commit(part, tmp_path, DATA)
+    assert record.path.name == "toy-tree-x--timm-net-head-leaf--f2-s3--0123456789abcdef"
+    (found,) = records.read_all(tmp_path)
+    assert found.data == DATA
+    assert found.ok
+    assert not part.exists()
+
+
+def test_a_new_record_replaces_the_old_one_of_its_key(tmp_path: Path) -> None:
+    records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, {**DATA, "status": "failed"})
+    records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
+    (found,) = records.read_all(tmp_path)
+    assert found.ok
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_killed_runs_left_is_swept_and_what_runs_is_not(tmp_path: Path) -> None:
+    gone = tmp_path / ".part-0123-dead"
+    works = tmp_path / ".part-4567-alive"
+    gone.mkdir()
+    works.mkdir()
+    records.sweep(tmp_path, lambda owner: owner == "dead")
+    assert not gone.exists()
+    assert works.exists()
+
+
+def test_a_run_that_ends_leaves_the_folders_of_a_run_beside_it(tmp_path: Path) -> None:
+    other = records.begin(tmp_path, DATA["key"], "other")
+    mine = records.begin(tmp_path, DATA["key"], "mine")
+    records.sweep_own(tmp_path, "mine")
+    assert other.exists()
+    assert not mine.exists()
+    records.sweep_cell(tmp_path, DATA["key"])
+    assert not other.exists()
+
+
+def test_a_record_moved_aside_by_a_run_that_was_killed_comes_back(tmp_path: Path) -> None:
+    record = records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
+    aside = tmp_path / f".old-{record.path.name}-77"
+    record.path.rename(aside)
+    assert records.read_all(tmp_path) == []
+    records.sweep(tmp_path, lambda owner: owner == "77")
+    assert [r.path for r in records.read_all(tmp_path)] == [record.path]
+    assert not aside.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "cannot be read"),
+        ("{", "cannot be read"),
+        ("[]", "is not a record"),
+        ("{}", "is not a record"),
+        ('{"schema": "1"}', "is not a record"),
+        ('{"schema": 99}', "schema 99"),
+        ('{"schema": 1, "key": "x"}', "lacks status"),
+        ('{"schema": 1, "key": "x", "status": "ok"', "cannot be read"),
+    ],
+)
+def test_a_damaged_record_is_one_line_with_its_path(tmp_path: Path, text: str, says: str) -> None:
+    folder = tmp_path / "r"
+    folder.mkdir()
+    (folder / "record.json").write_text(text)
+    with pytest.raises(BadInput) as error:
+        records.read_all(tmp_path)
+    assert says in str(error.value)
+    assert "record.json" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_that_is_no_record_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"holds no record\.json"):
+        records.read(tmp_path)
+    with pytest.raises(BadInput, match="no folder"):
+        records.read_all(tmp_path / "none")
+
+
+def test_json_has_no_nan_and_a_stable_order() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        records.dump({"x": float("nan")})
+    assert list(json.loads(records.dump({"b": 1, "a": 2}))) == ["a", "b"]
+
+
+GOLDEN = Path(__file__).parent / "golden"
+NOW = json.loads((GOLDEN / f"record-{records.SCHEMA}.json").read_text())
+
+
+@pytest.mark.parametrize("schema", range(records.SCHEMA + 1))
+def test_a_record_of_every_schema_reads_as_one_of_today(tmp_path: Path, schema: int) -> None:
+    """When the schema changes: a new golden file, a step, and the older files stay as they are."""
+    (tmp_path / "record.json").write_bytes((GOLDEN / f"record-{schema}.json").read_bytes())
+    assert records.read(tmp_path).data == NOW
+
+
+@pytest.mark.parametrize(
+    "text", ['{"schema": -1}', '{"schema": 0}', '{"schema": 0, "status": "ok", "metrics": 3}']
+)
+def test_what_is_no_record_of_its_schema_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "record.json").write_text(text)
+    with pytest.raises(BadInput, match="schema"):
+        records.read(tmp_path)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path: Path, running: bool) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "record.json").write_text("{")
+    before = gc.isenabled()
+    try:
+        (gc.enable if running else gc.disable)()
+        with pytest.raises(BadInput):
+            records.read_all(tmp_path)
+        assert gc.isenabled() == running
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_records_come_in_the_order_of_their_folders(tmp_path: Path) -> None:
+    """As paths are sorted: ``a/x`` before ``a-b/x``, though ``-`` comes before ``/``."""
+    for name in ("a-b", "a", "b"):
+        folder = tmp_path / name / "x"
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text(json.dumps(DATA))
+    found = [record.path for record in records.read_all(tmp_path)]
+    assert found == sorted(found) == [tmp_path / name / "x" for name in ("a", "a-b", "b")]

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hmcbench.errors import BadInput
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import MetricSpec, Task
+from hmcbench.metrics.base import SampleMetric
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.records import record as records
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import JSON, NPZ, Record
+from hmcbench.records.rescore import evaluate, rescore
+from hmcbench.testing.helpers import temporary_plugin, tiny_hierarchy
+
+Fabricate = Callable[..., Record]
+
+
+def samples(evaluation: Evaluation) -> float:
+    return float(len(evaluation))
+
+
+def failing(_evaluation: Evaluation) -> float:
+    raise RuntimeError("no")
+
+
+mine = SampleMetric(lambda e: np.ones((len(e), 1)), lambda sums: sums[..., 0])
+NEW = MetricSpec(name="samples", version="1", summary="", factory=samples, high=None, decided=False)
+
+
+def stored(record: Record) -> dict[str, dict[str, float]]:
+    values: dict[str, dict[str, float]] = records.read(record.path).data["metrics"]
+    return values
+
+
+def test_a_new_metric_reaches_old_records_on_every_side(fabricate: Fabricate) -> None:
+    record = fabricate("a", 0.8)
+    before = stored(record)
+    result = rescore(record.path, specs=[*SPECS, NEW])
+    after = stored(record)
+    assert (result.records, result.new, result.changed) == (1, 2, 0)
+    assert {side: values.pop("samples") for side, values in after.items()} == {"validation": 30, "test": 200}
+    assert after == before
+
+
+def test_the_metrics_of_a_plugin_are_included(fabricate: Fabricate) -> None:
+    class Plugin:
+        @hookimpl
+        def hmcbench_metrics(self) -> list[MetricSpec]:
+            return [replace(NEW, name="mine", factory=mine)]
+
+    record = fabricate("a")
+    with temporary_plugin(Plugin()) as registry:
+        rescore(record.path.parent, specs=registry.specs("metrics"))
+    assert stored(record)["test"]["mine"] == 200
+
+
+def test_wrong_values_are_mended_and_only_new_leaves_them(fabricate: Fabricate) -> None:
+    record = fabricate("a", 0.8)
+    right = stored(record)["test"]["hf1_samples"]
+    data = json.loads((record.path / JSON).read_text())
+    data["metrics"]["test"]["hf1_samples"] = 0.123
+    data["metrics"]["test"]["of_an_absent_plugin"] = 7.0
+    (record.path / JSON).write_text(json.dumps(data))
+    assert rescore(record.path, only_new=True).changed == 0
+    assert stored(record)["test"]["hf1_samples"] == 0.123
+    assert rescore(record.path, ["hf1_samples"]).changed == 1
+    assert stored(record)["test"]["hf1_samples"] == right
+    assert stored(record)["test"]["of_an_absent_plugin"] == 7.0
+
+
+def test_a_value_that_is_undefined_now_goes(fabricate: Fabricate) -> None:
+    record = fabricate("a", metrics={"test": {"samples": 200.0}})
+    gone = replace(NEW, factory=lambda _e: float("nan"))
+    assert rescore(record.path, ["samples"], specs=[gone]).changed == 1
+    assert stored(record)["test"] == {}
+
+
+def test_nothing_is_written_where_nothing_changes(fabricate: Fabricate) -> None:
+    path = fabricate("a").path / JSON
+    before = path.stat().st_mtime_ns
+    assert str(rescore(path.parent)) == "1 records rescored, 0 new values, 0 changed"
+    assert path.stat().st_mtime_ns == before
+
+
+def test_thresholds_come_from_the_record() -> None:
+    hierarchy = tiny_hierarchy("multiple")
+    scores = np.full((4, hierarchy.n), 0.4, dtype=np.float32)
+    truth = np.ones((4, hierarchy.n), dtype=bool)
+    some = Predictions(list("abcd"), ["test"] * 4, scores, Task(paths="multiple", hierarchy=hierarchy), truth)
+    assert not evaluate(some, {"thresholds": None}).raw.any()
+    assert evaluate(some, {"thresholds": 0.3}).raw.all()
+    per_class = [0.3] + [0.9] * (hierarchy.n - 1)
+    assert evaluate(some, {"thresholds": per_class}).raw.sum() == 4
+
+
+def test_what_cannot_be_scored_is_listed_and_left_alone(fabricate: Fabricate) -> None:
+    good, torn, blind = fabricate("good"), fabricate("torn"), fabricate("blind")
+    fabricate("failed", status="failed", cause="crash")
+    (torn.path / NPZ).write_bytes(b"PK torn")
+    replace(blind.predictions(), truth=None).save(blind.path / NPZ)
+    before = {r.path: (r.path / JSON).read_bytes() for r in (torn, blind)}
+    result = rescore(good.path.parent, specs=[*SPECS, NEW])
+    assert result.records == 1
+    assert sorted(name for name, _ in result.skipped) == sorted([torn.path.name, blind.path.name])
+    assert "stored without truth" in str(result) and "cannot be read" in str(result)
+    assert {path: (path / JSON).read_bytes() for path in before} == before
+
+
+def test_a_failing_metric_is_named_and_stops_nothing(fabricate: Fabricate) -> None:
+    record = fabricate("a")
+    result = rescore(record.path, specs=[*SPECS, NEW, replace(NEW, name="broken", factory=failing)])
+    assert result.failures == {"broken": "RuntimeError: no"}
+    assert "broken (RuntimeError: no)" in str(result)
+    assert stored(record)["test"]["samples"] == 200
+
+
+def test_bad_input(tmp_path: Path, fabricate: Fabricate) -> None:
+    with pytest.raises(BadInput, match="no folder"):
+        rescore(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="holds no records"):
+        rescore(tmp_path)
+    with pytest.raises(BadInput, match="did you mean 'hf1_samples'"):
+        rescore(fabricate("a").path, ["hf1_sample"])
+
+
+def test_neither_plugins_nor_data_are_touched(fabricate: Fabricate) -> None:
+    record = fabricate("a")
+    code = (
+        "import sys; from pathlib import Path; from hmcbench.records.rescore import rescore;"
+        f"print(rescore(Path({str(record.path)!r})).records,"
+        " sorted({'torch', 'PIL', 'hmcbench.data.splits', 'hmcbench.execute.runner'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1 []"

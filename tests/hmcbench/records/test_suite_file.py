@@ -1,0 +1,103 @@
+"""What was planned in a folder and has no record stays on its board, whatever is planned there later."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench.execute import runner
+from hmcbench.leaderboard.files import boards_of
+from hmcbench.plan.cells import NotPaired, Plan, make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import load_suite
+from hmcbench.records import suite_file as planned_module
+from hmcbench.records.suite_file import read_info, save_info
+from hmcbench.registry.registry import default_registry
+
+
+def plan_of(*models: str, **choices: Any) -> Plan:
+    registry = default_registry()
+    suite = load_suite(registry, "smoke")
+    return make_plan(suite, registry, Choices(datasets=("toy-tree",), models=models, **choices))
+
+
+def planned(folder: Path) -> list[tuple[str, int]]:
+    info = read_info(folder)
+    assert info is not None
+    return [(cell["model"], cell["seed"]) for cell in info["cells"]]
+
+
+def test_a_later_plan_of_other_models_leaves_the_missing_cells_on_the_board(tmp_path: Path) -> None:
+    (tmp_path / "smoke").mkdir()
+    save_info(plan_of("random", seeds=2), tmp_path / "smoke")  # of a run that ended before its first cell
+    runner.execute(plan_of("prior"), tmp_path, device="cpu")
+    (board,) = boards_of(tmp_path / "smoke")
+    assert [(row.model, row.status, row.runs) for row in board.rows] == [
+        ("prior", "ok", "seed 0"),
+        ("random", "missing", "seeds 0, 1"),
+    ]
+    runner.execute(plan_of("random"), tmp_path, device="cpu")
+    (board,) = boards_of(tmp_path / "smoke")
+    assert {row.model: row.status for row in board.rows} == {"prior": "ok", "random": "ok"}
+
+
+def test_a_plan_speaks_for_the_pairs_that_it_names(tmp_path: Path) -> None:
+    save_info(plan_of("random", "prior", seeds=3), tmp_path)
+    save_info(plan_of("random", seeds=1), tmp_path)
+    assert sorted(planned(tmp_path)) == [("prior", 0), ("prior", 1), ("prior", 2), ("random", 0)]
+    save_info(plan_of("prior", settings={"toy-tree.samples": "70"}), tmp_path)  # other data, other keys
+    assert sorted(planned(tmp_path)) == [("prior", 0), ("random", 0)]
+
+
+def test_pairs_that_cannot_meet_stay_until_they_can(tmp_path: Path) -> None:
+    refused = NotPaired("toy-tree", "random", "needs a library")
+    save_info(replace(plan_of("prior"), not_applicable=[refused]), tmp_path)
+    save_info(plan_of("oracle"), tmp_path)
+    info = read_info(tmp_path)
+    assert info is not None and [p["model"] for p in info["not_applicable"]] == ["random"]
+    save_info(plan_of("random"), tmp_path)
+    info = read_info(tmp_path)
+    assert info is not None and info["not_applicable"] == []
+
+
+def test_another_version_of_the_suite_starts_anew(tmp_path: Path) -> None:
+    save_info(plan_of("random"), tmp_path)
+    plan = plan_of("prior")
+    save_info(replace(plan, suite=replace(plan.suite, version=plan.suite.version + 1)), tmp_path)
+    assert planned(tmp_path) == [("prior", 0)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "[]", "{}", '{"suite": 3}', '{"suite": {"version": 1}, "cells": 3, "not_applicable": [1, {}]}'],
+)
+def test_a_damaged_file_is_written_anew(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "suite.json").write_text(damage, encoding="utf-8")
+    save_info(plan_of("prior"), tmp_path)
+    assert json.loads((tmp_path / "suite.json").read_text())["cells"][0]["model"] == "prior"
+    assert planned(tmp_path) == [("prior", 0)]
+
+
+def test_runs_that_start_together_write_all_their_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = planned_module.read_info
+
+    def slowly(folder: Path) -> Any:
+        found = read(folder)
+        time.sleep(0.1)  # long enough for all to read the same
+        return found
+
+    monkeypatch.setattr(planned_module, "read_info", slowly)
+    plans = [plan_of(model) for model in ("random", "prior", "oracle")]
+    with ThreadPoolExecutor(3) as pool:
+        for _ in pool.map(lambda plan: runner._save_plan(plan, tmp_path), plans):
+            pass
+    assert {model for model, _ in planned(tmp_path)} == {"random", "prior", "oracle"}
+    assert not list((tmp_path / "locks").iterdir())

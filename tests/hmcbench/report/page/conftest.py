@@ -1,0 +1,105 @@
+"""A board with everything on it, every text of which tries to be a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import Task
+from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.build import build
+from hmcbench.records.record import HISTORY, Record
+
+SCRIPT = "<script>window.pwned=1</script>"
+IMAGE = "\"'><img src=x onerror=window.pwned=2>"
+CLOSE = "</script><!-- --></title></style></textarea><svg onload=window.pwned=3>"
+EVIL = f"{SCRIPT}{IMAGE}{CLOSE}{{{{7*7}}}}${{x}} $title javascript:window.pwned=4"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a page is made of, and where the folder of its suite is."""
+
+    boards: list[Board]
+    records: list[Record]
+    folder: Path
+
+
+def evil_hierarchy() -> Hierarchy:
+    """Two levels, five classes, names that are markup."""
+    names = [SCRIPT, IMAGE, CLOSE, f"{SCRIPT}2", "plain"]
+    first, second, *leaves = names
+    edges = [("", first), ("", second), (first, leaves[0]), (first, leaves[1]), (second, leaves[2])]
+    return Hierarchy.from_edges(edges)
+
+
+@pytest.fixture
+def evil(fabricate: Callable[..., Record], tmp_path: Path) -> Made:
+    """Four models, one of them failed; history, pictures, published rows, differences."""
+    hierarchy = evil_hierarchy()
+    suite = {"name": EVIL, "primary": "hf1_samples"}
+    dataset = {"name": EVIL, "reference": EVIL, "notes": [EVIL], "synthetic": True, "levels": 2}
+    common = {"suite": suite, "dataset": dataset, "split": {"notes": [EVIL], "kind": EVIL}}
+    common |= {"versions": {EVIL: EVIL}, "hardware": {"cpu": EVIL, "gpu": EVIL}, "decision": {"rule": EVIL}}
+    folder = tmp_path / "runs" / "evil"
+    records = []
+    for i, (name, accuracy) in enumerate((("a", 0.9), ("b", 0.7), ("c", 0.5))):
+        made = fabricate("throw-away", accuracy, folder=tmp_path / "away" / str(i)).predictions()
+        rng = np.random.default_rng(i)
+        leaf = rng.integers(0, 3, len(made))
+        said = np.where(rng.random(len(made)) < accuracy, leaf, (leaf + 1) % 3)
+        truth, scores = (
+            hierarchy.ancestors[[hierarchy.leaves[j] for j in some]].toarray() for some in (leaf, said)
+        )
+        scores = 0.05 + 0.9 * scores.astype(np.float32)
+        made = replace(
+            made, scores=scores, truth=truth, task=Task(hierarchy=hierarchy), stop=None, groups=None
+        )
+        changes = {"label": f"{name}{EVIL}", "params": {EVIL: EVIL}, "parameters": 1000 * (i + 1)}
+        timing = {"fit_s": 10.0**i, "total_s": 10.0**i + 1}
+        record = fabricate(
+            name,
+            folder=folder / "records",
+            predictions=made,
+            model=changes,
+            git=EVIL,
+            timing=timing,
+            **common,
+        )
+        lines = [f'step,train_loss,valid_loss,level1_accuracy,"{SCRIPT}loss"']
+        lines += [f"{k},{1 / k},{1.1 / k},{1 - 1 / k},{2 / k}" for k in range(1, 9)]
+        (record.path / HISTORY).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        records.append(record)
+    records.append(
+        fabricate(
+            "d",
+            folder=folder / "records",
+            status="failed",
+            cause=EVIL,
+            message=EVIL,
+            model={"label": EVIL},
+            **common,
+        )
+    )
+    pictures = folder / "figures" / records[0].path.name
+    pictures.mkdir(parents=True)
+    Figure(figsize=(1, 1)).savefig(pictures / "<script>window.pwned=5<-script>.png", dpi=20)
+    row = {
+        "model": EVIL,
+        "source": EVIL,
+        "data": EVIL,
+        "note": EVIL,
+        "metrics": {"hf1_samples": 0.5, EVIL: 0.5},
+    }
+    row["measured"] = f"a{EVIL}"
+    info = {
+        "suite": {"name": EVIL, "columns": ["exact_match", EVIL], "reference": f"b{EVIL}"},
+        "published": [row],
+    }
+    return Made(build(records, info), records, folder)

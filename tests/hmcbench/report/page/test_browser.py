@@ -1,0 +1,216 @@
+"""The page in a real browser, from a file, without network."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench.leaderboard.render.block import with_columns
+from hmcbench.report.page import index_page, page_of
+
+PHONE, DESK = 390, 1280
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, or a skip that says what is lacking."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no browser: apt-get install chromium chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install selenium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield made
+    made.quit()
+
+
+@pytest.fixture
+def shown(browser: Any, evil: Any, tmp_path: Path) -> Callable[..., Any]:
+    """``shown(width, dark=False)``: the evil page, opened; the browser."""
+    path = tmp_path / "page.html"
+    path.write_text(page_of(evil.boards, evil.records), encoding="utf-8")
+
+    def show(width: int = DESK, dark: bool = False) -> Any:
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        browser.get_log("browser"), browser.get_log("performance")
+        browser.get(path.as_uri())
+        browser.execute_script("localStorage.clear()")
+        return browser
+
+    return show
+
+
+def script(browser: Any, text: str) -> Any:
+    return browser.execute_script(text)
+
+
+def test_it_runs_from_a_file_and_asks_nobody(shown: Callable[..., Any]) -> None:
+    browser = shown()
+    assert script(browser, "return document.documentElement.dataset.ready") == "yes"
+    script(browser, "document.querySelectorAll('.opener').forEach(o => o.click())")
+    assert browser.get_log("browser") == []
+    sent = [
+        e["message"] for e in browser.get_log("performance") if "Network.requestWillBeSent" in e["message"]
+    ]
+    assert sent and all('"url":"file:' in m or '"url":"data:' in m for m in sent)
+
+
+def test_no_planted_script_runs(shown: Callable[..., Any]) -> None:
+    browser = shown()
+    script(browser, "document.querySelectorAll('.opener, summary, .pick button').forEach(o => o.click())")
+    script(
+        browser,
+        "document.querySelectorAll('.point').forEach(p => p.dispatchEvent(new MouseEvent('mouseenter')))",
+    )
+    time.sleep(0.1)
+    assert script(browser, "return window.pwned") is None
+    assert script(browser, "return document.scripts.length") == 2
+    assert (
+        script(browser, "return document.querySelectorAll('img:not([src^=\"data:image/png\"])').length") == 0
+    )
+    assert script(browser, "return document.querySelectorAll('[onerror], [onload]').length") == 0
+    assert "<script>window.pwned=1</script>" in script(
+        browser, "return document.querySelector('h2').textContent"
+    )
+    names = script(browser, "return document.querySelector('table.matrix').textContent")
+    assert "<script>window.pwned=1</script>" in names
+
+
+def column(browser: Any, place: int) -> list[str]:
+    lines = "[...document.querySelectorAll('table.main tbody tr:not([hidden]):not(.details)')]"
+    texts: list[str] = script(browser, f"return {lines}.map(r => r.cells[{place}].innerText.trim())")
+    return texts
+
+
+def test_sorting(shown: Callable[..., Any]) -> None:
+    browser = shown()
+    assert [text.split("\n")[0] for text in column(browser, 0)] == ["1", "2", "3", "-"]
+    head = "document.querySelectorAll('table.main thead button')[2].click()"
+    script(browser, head)
+    down = [text.split()[0] for text in column(browser, 2)]
+    script(browser, head)
+    up = [text.split()[0] for text in column(browser, 2)]
+    assert down[:3] == sorted(down[:3], reverse=True) and up[:3] == down[:3][::-1]
+    assert down[3] == up[3] == "-"  # nothing stands last, both ways
+    sort = script(browser, "return document.querySelectorAll('table.main th')[2].getAttribute('aria-sort')")
+    assert sort == "ascending"
+
+
+def test_filters_and_columns(shown: Callable[..., Any]) -> None:
+    browser = shown()
+    search = "const s = document.querySelector('input[type=search]');"
+    search += "s.value = %r; s.dispatchEvent(new Event('input'))"
+    script(browser, search % "A<SCRIPT")
+    assert (
+        len(column(browser, 0)) == 1
+        and script(browser, "return document.querySelectorAll('.point').length") == 1
+    )
+    script(browser, search % "nothing like it")
+    assert column(browser, 0) == [] and "No model" in script(
+        browser, "return document.querySelector('figcaption').innerText"
+    )
+    script(browser, search % "")
+    assert len(column(browser, 0)) == 4
+    script(browser, "document.querySelector('.tools input[type=checkbox]').click()")
+    assert len(column(browser, 0)) == 3
+    script(browser, "document.querySelector('.choices input').click()")
+    assert (
+        script(
+            browser,
+            "return getComputedStyle(document.querySelector('table.main thead th:nth-child(3)')).display",
+        )
+        == "none"
+    )
+
+
+def test_details_and_the_plot(shown: Callable[..., Any]) -> None:
+    browser = shown()
+    assert script(browser, "return document.querySelectorAll('.plot .point').length") == 3
+    front = script(browser, "return [...document.querySelectorAll('.point.front')].length")
+    assert front == 1  # the best is the cheapest here
+    script(
+        browser,
+        "const s = document.querySelectorAll('.plot select')[1];"
+        "s.value = 'latency_p50_ms'; s.dispatchEvent(new Event('change'))",
+    )
+    assert "latency" in script(
+        browser, "return document.querySelector('.plot svg').getAttribute('aria-label')"
+    )
+    script(browser, "document.querySelector('.point').dispatchEvent(new Event('focus'))")
+    assert "hf1_samples 0." in script(browser, "return document.querySelector('figcaption').innerText")
+    script(browser, "document.querySelector('.point').dispatchEvent(new MouseEvent('click'))")
+    panels = script(browser, "return [...document.querySelectorAll('.details h4')].map(h => h.innerText)")
+    for title in (
+        "Training curves: loss",
+        "Training curves: accuracy",
+        "Level 2: confusion, test samples",
+        "All metrics",
+    ):
+        assert title in panels
+    assert any(title.startswith("Level 1: reliability, gap ") for title in panels)
+    assert script(browser, "return document.querySelector('.details img').naturalWidth") == 20
+    script(browser, "document.querySelector('.opener[aria-expanded=true]').click()")
+    assert script(browser, "return document.querySelectorAll('.details').length") == 0
+
+
+def luminance(browser: Any) -> float:
+    text = script(browser, "return getComputedStyle(document.body).backgroundColor")
+    return sum(float(part) for part in text.strip("rgb()").split(",")) / 3
+
+
+def test_light_and_dark(shown: Callable[..., Any]) -> None:
+    assert luminance(shown(dark=False)) > 200
+    browser = shown(dark=True)
+    assert luminance(browser) < 60
+    script(browser, "document.getElementById('theme').click()")  # auto, light, dark
+    assert luminance(browser) > 200
+    script(browser, "document.getElementById('theme').click()")
+    assert luminance(browser) < 60
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_no_page_is_wider_than_its_screen(shown: Callable[..., Any], width: int) -> None:
+    browser = shown(width)
+    script(browser, "document.querySelectorAll('.opener').forEach(o => o.click())")
+    wide = "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, .panels > *'))"
+    wide += f".filter(e => e.getBoundingClientRect().right > {width}).map(e => e.outerHTML.slice(0, 90))"
+    assert script(browser, f"return {wide}") == []
+    assert script(browser, "return document.documentElement.scrollWidth") <= width
+    panels = "[...document.querySelectorAll('tr.details .panels')]"
+    edges = script(browser, f"return {panels}.map(e => e.getBoundingClientRect().right)")
+    assert edges and max(edges) <= width
+
+
+@pytest.mark.parametrize("columns", [["total_s"], ["exact_match"]])
+def test_a_page_of_few_columns(browser: Any, evil: Any, tmp_path: Path, columns: list[str]) -> None:
+    path = tmp_path / "few.html"
+    path.write_text(page_of(with_columns(evil.boards, columns), evil.records), encoding="utf-8")
+    browser.get_log("browser")
+    browser.get(path.as_uri())
+    assert script(browser, "return document.documentElement.dataset.ready") == "yes"
+    assert browser.get_log("browser") == []
+    assert script(browser, "return document.querySelectorAll('.plot svg').length") == 0
+
+
+def test_the_index_in_the_browser(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "smoke" / "index.html").write_text("<title>there</title>", encoding="utf-8")
+    (tmp_path / "index.html").write_text(
+        index_page("All", ["suite"], [[("smoke", "smoke/index.html")]]), "utf-8"
+    )
+    browser.get((tmp_path / "index.html").as_uri())
+    script(browser, "document.querySelector('a').click()")
+    time.sleep(0.2)
+    assert browser.title == "there"

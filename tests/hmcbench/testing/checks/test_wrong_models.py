@@ -1,0 +1,221 @@
+"""For every check of a model, a model that breaks the promise and is caught; and one that keeps them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench import ModelSpec, Param, Scores
+from hmcbench.interfaces import Fit, Inputs, Labelled, Run
+from hmcbench.testing import checks
+from hmcbench.testing.checks import models
+
+
+class Right:
+    """Linear in the table; keeps every promise."""
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        x, y = self.table(train), np.asarray(train.targets, dtype=float)
+        self.hmc = run.task.hierarchy is not None
+        self.middle, self.mean = x.mean(axis=0), y.mean(axis=0)
+        self.weights = (x - self.middle).T @ (y - self.mean) / len(x)
+
+    def predict(self, inputs: Inputs) -> Scores:
+        values = self.mean + (self.table(inputs) - self.middle) @ self.weights
+        return Scores(values.clip(0, 1) if self.hmc else values)
+
+    def table(self, samples: Inputs) -> np.ndarray:
+        return np.asarray(samples.views["table"], dtype=float)
+
+
+class TooHigh(Right):
+    def predict(self, inputs: Inputs) -> Scores:
+        return Scores(super().predict(inputs).values + 1)
+
+
+class Nan(Right):
+    def predict(self, inputs: Inputs) -> Scores:
+        return Scores(super().predict(inputs).values * np.nan)
+
+
+class OneColumnShort(Right):
+    def predict(self, inputs: Inputs) -> Scores:
+        return Scores(super().predict(inputs).values[:, 1:])
+
+
+class RanksItsBatch(Right):
+    def predict(self, inputs: Inputs) -> Scores:
+        values = super().predict(inputs).values
+        return Scores(values.argsort(axis=0).argsort(axis=0) / len(values))
+
+
+class NeedsTwoClasses(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        if np.asarray(train.targets).shape[1] < 2:
+            raise ValueError("fewer than two classes")
+        super().fit(train, valid, run)
+
+
+class NeedsEveryClass(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        if not np.asarray(train.targets).any(axis=0).all():
+            raise ValueError("a class has no samples")
+        super().fit(train, valid, run)
+
+
+class KnowsNoNewLabels(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        if (np.asarray(valid.targets).any(axis=0) & ~np.asarray(train.targets).any(axis=0)).any():
+            raise KeyError("a label that was never seen")
+        super().fit(train, valid, run)
+
+
+class NeedsTwoSamples(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        if len(train) < 2:
+            raise ValueError("the variance of one sample")
+        super().fit(train, valid, run)
+
+
+class Squeezes(Right):
+    def predict(self, inputs: Inputs) -> Scores:
+        return Scores(super().predict(inputs).values.squeeze())
+
+
+class RollsDice(Right):
+    def predict(self, inputs: Inputs) -> Scores:
+        return Scores(np.random.default_rng().random((len(inputs), len(self.mean))))
+
+
+class SetsTheSeed(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        np.random.seed(42)  # noqa: NPY002 (what is wrong with it)
+        super().fit(train, valid, run)
+
+
+class ScalesOverAllRows(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        super().fit(train, valid, run)
+        self.weights = self.weights / np.asarray(train.views["table"].base).std()  # type: ignore[attr-defined]
+
+
+class LooksAtItsCaller(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        super().fit(train, valid, run)
+        dataset = sys._getframe(1).f_locals["dataset"]
+        self.answers = dict(zip(dataset.ids, np.asarray(dataset.targets, dtype=float), strict=True))
+
+    def predict(self, inputs: Inputs) -> Scores:
+        return Scores(np.array([self.answers[i] for i in inputs.ids]))
+
+
+class ScalesInPlace(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        train.views["table"].base[:] *= 2
+        super().fit(train, valid, run)
+
+
+class LeavesTraces(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        os.environ["MY_MODEL_WAS_HERE"] = "1"
+        os.chdir("/")
+        super().fit(train, valid, run)
+
+
+class Sleeps(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        time.sleep(0.2)
+        super().fit(train, valid, run)
+
+
+class Pickles(Right):
+    def save(self, folder: Path) -> None:
+        (folder / "model.pkl").write_bytes(b"whatever")
+
+    def load(self, folder: Path, run: Run) -> None: ...
+
+
+def fit_nothing(fits: list[Fit]) -> list[Exception | None]:
+    for one in fits:
+        one.model.fit(one.train, one.train, one.run)
+        one.model.weights *= 0
+    return [None for _ in fits]
+
+
+def spec(factory: Any = Right, **changes: Any) -> ModelSpec:
+    usual: dict[str, Any] = {
+        "name": "wrong",
+        "version": "1",
+        "summary": "one line",
+        "factory": factory,
+        "views": ("table",),
+        "tasks": ("hmc", "regression"),
+    }
+    return ModelSpec(**{**usual, **changes})
+
+
+SHAPES = models.SHAPES
+WRONG: dict[str, tuple[ModelSpec, str]] = {
+    "says what it is": (spec(summary=" "), "one line"),
+    "parameters within their bounds": (spec(params={"k": Param(0, "neighbours", low=1)}), "at least 1"),
+    "the factory exists": (spec("hmcbench.testing.helpers:nothing_there"), "nothing_there"),
+    "travels to a worker": (spec(), "not the path"),
+    f"scores, {SHAPES['tree']}": (spec(TooHigh), r"outside \[0, 1\]"),
+    f"scores, {SHAPES['ragged']}": (spec(Nan), "NaN"),
+    f"scores, {SHAPES['multiple']}": (spec(OneColumnShort), "shape"),
+    f"scores, {SHAPES['dag']}": (spec(RanksItsBatch), "values"),
+    f"scores, {SHAPES['one-class']}": (spec(NeedsTwoClasses), "two classes"),
+    f"scores, {SHAPES['regression']}": (spec(Nan), "NaN"),
+    "a class no training sample has": (spec(NeedsEveryClass), "no samples"),
+    "a label only validation has": (spec(KnowsNoNewLabels), "never seen"),
+    "one training sample": (spec(NeedsTwoSamples), "variance"),
+    "one test sample": (spec(Squeezes), "shape"),
+    "same seed, same scores": (spec(RollsDice), "different scores"),
+    "the seed is the run's": (spec(SetsTheSeed), "numpy.random"),
+    "no leak from test rows": (spec(ScalesOverAllRows), "test rows"),
+    "no peeking at test targets": (spec(LooksAtItsCaller), "other predictions"),
+    "data left as they are": (spec(ScalesInPlace), "view table"),
+    "no global state left behind": (spec(LeavesTraces), "MY_MODEL_WAS_HERE"),
+    "ends in time": (spec(Sleeps), "more than"),
+    "weights kept and read": (spec(Pickles), "model.pkl"),
+    "fitted together as alone": (spec(fit_many=f"{__name__}:fit_nothing"), "fitted together"),
+}
+
+
+def test_every_check_has_a_wrong_model() -> None:
+    assert set(WRONG) == {check.name for check in checks.CHECKS["models"]}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_it_is_caught(
+    name: str, outcome: Callable[..., checks.Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "LIMIT_S", 0.1 if "time" in name else 60)
+    monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(**globals()))  # importlib mode leaves it out
+    wrong, says = WRONG[name]
+    found = outcome("models", name, wrong)
+    assert found.status == "failed", found
+    assert checks.failures([found])
+    assert re.search(says, found.detail), found.detail
+    assert found.why
+
+
+@pytest.mark.parametrize("name", [n for n in WRONG if n not in ("travels to a worker",)])
+def test_the_right_model_passes(name: str, outcome: Callable[..., checks.Outcome]) -> None:
+    found = outcome("models", name, spec())
+    skipped = name in ("weights kept and read", "fitted together as alone", "parameters within their bounds")
+    assert found.status == ("skipped" if skipped else "ok"), found
+
+
+def test_what_ran_nowhere_is_a_failure() -> None:
+    assert checks.failures([]) == ["no check ran"]
+    assert checks.failures([checks.Outcome("models", "m", "c", "skipped", "why")]) == ["no check ran"]
