@@ -78,7 +78,7 @@ class Reader:
             )
         if trained.task.hierarchy is None:
             raise BadInput(f"{trained.record.path.name} predicts numbers", allowed="a model of classes")
-        _, params = registry.resolve("datasets", stored["reference"], trained.record.data["profile"])
+        _, params = registry.resolve("datasets", stored["reference"], trained.record.profile)
         self.spec, self.params = spec, params
         self._read: Callable[..., list[Any]] = load_object(spec.reader)
         plans = featurize.plan_views(registry, spec.views[:1], trained.spec.views, trained.params)

@@ -74,23 +74,23 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
     """
     data = record.data
     if not record.ok:
-        raise BadInput(f"the cell of {record.path.name} failed ({data.get('cause')})")
+        raise BadInput(f"the cell of {record.path.name} failed ({record.cause})")
     stored = data["model"]
-    spec, params = registry.resolve("models", stored["name"], data["profile"], **stored["params"])
+    spec, params = registry.resolve("models", stored["name"], record.profile, **stored["params"])
     if spec.version != stored["version"]:
         raise BadInput(
             f"the record was made by version {stored['version']} of {spec.name}",
             allowed=f"version {spec.version}, which is installed",
         )
     dataset = _dataset(data, registry, path)
-    split = make_split(dataset, protocol_of(data["split"]), int(data["split"]["fold"]))
+    split = make_split(dataset, protocol_of(data["split"]), record.fold)
     if split.fingerprint != data["split"]["fingerprint"]:
         raise BadInput("the split is not that of the record", hint="was the record made by another version?")
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)
     views = {plan.name: featurize.compute_view(plan, dataset)[0] for plan in plans}
-    seed_everything(data["seed"])
+    seed_everything(record.seed)
     model = create(spec, params)
-    run = Run(dataset.task, data["seed"], profile=data["profile"])
+    run = Run(dataset.task, record.seed, profile=record.profile)
     model.fit(side(dataset, views, split, "train"), side(dataset, views, split, "validation"), run)
     test = split.sides["test"]
     _check(record, model, inputs(dataset, views, test))

@@ -47,7 +47,7 @@ def compare_command(
     specs = default_registry().specs("metrics")
     folders = suite_folders(runs, suite)
     found: list[tuple[Path, list[Record]]] = [(p, read_all(p / "records")) for p in folders]
-    labels = sorted({str(r.data["model"]["label"]) for _, records in found for r in records})
+    labels = sorted({r.label for _, records in found for r in records})
     for name in (model_a, model_b):
         if name not in labels:
             raise unknown(f"model in {runs}", name, labels, f"hmcbench leaderboard {runs}")
@@ -55,7 +55,7 @@ def compare_command(
         raise BadInput(f"{model_a} cannot be compared with itself", allowed="two models of the records")
     results: list[Compared] = []
     for folder, records in found:
-        there = {str(r.data["model"]["label"]) for r in records}
+        there = {r.label for r in records}
         if {model_a, model_b} <= there:
             info = read_info(folder)
             kept = Intervals.read(folder)
@@ -66,7 +66,7 @@ def compare_command(
         click.echo(json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False))
     else:
         places = {
-            name: [p.name for p, some in found if any(r.data["model"]["label"] == name for r in some)]
+            name: [p.name for p, some in found if any(r.label == name for r in some)]
             for name in (model_a, model_b)
         }
         _print(results, places)

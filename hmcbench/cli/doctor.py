@@ -107,6 +107,6 @@ def smoke() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         outcome = runner.execute(plan, Path(folder), device="cpu")
     if outcome.failed:
-        first = outcome.failed[0].data
-        return check("smoke suite", False, f"{first['model']['label']}: {first['cause']}: {first['message']}")
+        first = outcome.failed[0]
+        return check("smoke suite", False, f"{first.label}: {first.cause}: {first.message}")
     return check("smoke suite", len(outcome.done) == len(plan.cells), f"{len(outcome.done)} cells ran")

@@ -56,7 +56,7 @@ def explain_command(
     explainer = Explainer(trained, levels, faithful=not fast)
     announce(trained)
     names = dict(zip(explainer.hierarchy.classes, explainer.hierarchy.names, strict=True))
-    label = str(trained.record.data["model"]["label"])
+    label = trained.record.label
     done: list[dict[str, Any]] = []
     measured: list[Explanation] = []
     bad = 0

@@ -37,7 +37,7 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
         raise BadInput(
             f"{runs} holds no record of a cell that ended well", hint="hmcbench run --suite NAME makes some"
         )
-    names = sorted({str(record.data["dataset"]["name"]) for record in found})
+    names = sorted({record.dataset for record in found})
     for name in paths:
         if name not in names:
             raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))

@@ -50,5 +50,5 @@ def importance_command(run: Path, data: str, method: str, samples: int, output: 
     click.echo(tabulate(rows, headers=["column", *found.outputs], tablefmt="simple", disable_numparse=True))
     click.echo(f"\n{found.unit}; {len(found.columns)} columns")
     target = output or Path(f"{method}-{record.path.resolve().name}.png")
-    importance.draw(found, target, f"{record.data['model']['label']} on {record.data['dataset']['name']}")
+    importance.draw(found, target, f"{record.label} on {record.dataset}")
     click.echo(f"figure       {target}")

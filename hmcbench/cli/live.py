@@ -89,7 +89,7 @@ def feed(left: TimeLeft, event: Event, record: Record | None) -> None:
     if event.kind == "started":
         left.started(cell)
     elif event.kind == "elsewhere":
-        timing = (record.data.get("timing") or {}) if record is not None else {}
+        timing = record.part("timing") if record is not None else {}
         left.elsewhere(cell, float(timing.get("total_s") or 0.0))
     elif record is not None:
         left.ended(cell, event.seconds, record.ok)
@@ -108,9 +108,9 @@ def left_text(left: TimeLeft) -> str:
 def result_text(record: Record) -> str:
     """``hf1_samples 0.9132`` or the cause of failure."""
     if not record.ok:
-        return f"{record.data['cause']}: {record.data['message']}"
+        return f"{record.cause}: {record.message}"
     primary = record.data["suite"]["primary"]
-    value = record.data["metrics"].get("test", {}).get(primary)
+    value = record.metrics("test").get(primary)
     return f"{primary} {value:.4f}" if value is not None else "done"
 
 

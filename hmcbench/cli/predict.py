@@ -81,7 +81,7 @@ def announce(trained: Trained) -> None:
     record = trained.record
     changes = ", ".join(f"{k}={v}" for k, v in Reader(trained, default_registry()).changes().items())
     read = f"; images are read as in the run: {changes}" if changes else ""
-    click.echo(f"model {record.data['model']['label']} of {record.path.name}{read}", err=True)
+    click.echo(f"model {record.label} of {record.path.name}{read}", err=True)
 
 
 def tell(problems: Iterable[Problem], found: set[str]) -> int:

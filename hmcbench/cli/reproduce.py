@@ -134,10 +134,7 @@ def _run(
 
 
 def _by_row(planned: Planned, records: Sequence[Record]) -> dict[str, list[Record]]:
-    return {
-        row: [r for r in records if r.ok and r.data["model"]["label"] == label]
-        for row, label in planned.labels.items()
-    }
+    return {row: [r for r in records if r.ok and r.label == label] for row, label in planned.labels.items()}
 
 
 def _show(result: Result, suite: Path, output: Path | None, drawn: Sequence[Path], status: int) -> int:

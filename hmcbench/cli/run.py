@@ -259,7 +259,7 @@ def finish(plan: Plan, outcome: Outcome, options: dict[str, Any]) -> int:
         click.echo(json.dumps(made, indent=1))
     elif not quiet:
         for record in outcome.done:
-            cause = "" if record.ok else f"  ({record.data['cause']}: {record.data['message']})"
+            cause = "" if record.ok else f"  ({record.cause}: {record.message})"
             click.echo(f"record       {record.path}{cause}")
         for path in written:
             click.echo(f"leaderboard  {path}")

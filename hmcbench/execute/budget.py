@@ -30,8 +30,7 @@ def seconds_taken(done: Iterable[Record]) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], list[float]] = {}
     for record in done:
         if record.ok:
-            pair = record.data["dataset"]["name"], record.data["model"]["label"]
-            found.setdefault(pair, []).append(float(record.data["timing"]["total_s"]))
+            found.setdefault(record.pair, []).append(float(record.data["timing"]["total_s"]))
     return {pair: sum(values) / len(values) for pair, values in found.items()}
 
 
@@ -60,9 +59,8 @@ class Budget:
 
     def expects(self, cell: Cell) -> float | None:
         """Seconds; None where nothing is known."""
-        pair = cell.dataset, cell.label
-        ended = self._ended.get(pair)
-        return sum(ended) / len(ended) if ended else self._before.get(pair)
+        ended = self._ended.get(cell.pair)
+        return sum(ended) / len(ended) if ended else self._before.get(cell.pair)
 
     def fits(self, cells: Sequence[Cell]) -> bool:
         """Whether cells that run together may be started now."""
@@ -70,7 +68,7 @@ class Budget:
         return left > 0 and sum(self.expects(cell) or 0.0 for cell in cells) <= left
 
     def ended(self, cell: Cell, seconds: float) -> None:
-        self._ended.setdefault((cell.dataset, cell.label), []).append(seconds)
+        self._ended.setdefault(cell.pair, []).append(seconds)
 
     def forecast(self, cells: Sequence[Cell], slots: int) -> tuple[int, int, int]:
         """How many cells are expected to fit, how many not, and of how many nothing is known."""

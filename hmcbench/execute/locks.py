@@ -24,6 +24,7 @@ import psutil
 
 from hmcbench.files import replacing, sweep_temporary
 from hmcbench.hosts import born, tag, this_host
+from hmcbench.records.record import short_key
 
 BEAT_S = 10.0
 STALE_S = 120.0  # a network file system may show a file as it was a minute ago
@@ -87,7 +88,7 @@ class Locks:
         return self._folder / f"{owner}.run"
 
     def _lock_file(self, key: str) -> Path:
-        return self._folder / f"{key[:16]}.lock"
+        return self._folder / f"{short_key(key)}.lock"
 
     def beat(self) -> None:
         """Write the heartbeat in place: it needs no room on a disk that is full."""

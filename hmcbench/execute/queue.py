@@ -42,9 +42,9 @@ def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:
     """Remove what cells that have their record had in work: their run was killed between the two."""
     work = folder.parent / "work"
     left = {path.name for path in work.iterdir()} if work.is_dir() else set()
-    for key in (cell.key for cell in cells if cell.key[:16] in left):
+    for key in (cell.key for cell in cells if records.short_key(cell.key) in left):
         if locks.claim(key):  # else somebody makes another record of it
-            shutil.rmtree(work / key[:16], ignore_errors=True)
+            shutil.rmtree(work / records.short_key(key), ignore_errors=True)
             locks.release(key)
 
 
@@ -107,7 +107,7 @@ class Shared:
                 self._locks.release(cell.key)
             else:
                 records.sweep_cell(self._folder, cell.key)
-                work = self._folder.parent / "work" / cell.key[:16]
+                work = self._folder.parent / "work" / records.short_key(cell.key)
                 work.mkdir(parents=True, exist_ok=True)
                 jobs.append(Job(cell, records.begin(self._folder, cell.key, self._locks.owner), work))
         if held:

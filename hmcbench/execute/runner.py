@@ -74,11 +74,9 @@ def pending(plan: Plan, out: Path, rerun: Rerun) -> list[Cell]:
 def existing(plan: Plan, out: Path) -> list[records.Record]:
     """Records of this plan's cells that are on disk, in plan order."""
     folder = records.records_dir(out, plan.suite.name)
-    if not folder.is_dir():
-        return []
-    found = {path.name.rpartition("--")[2]: path for path in folder.iterdir() if records.is_record(path)}
-    by_key = [(c, found.get(c.key[:16])) for c in plan.cells]
-    return [records.read(path) for _, path in by_key if path is not None]
+    found = records.find(folder)
+    paths = [found.get(records.short_key(cell.key)) for cell in plan.cells]
+    return [records.read(path) for path in paths if path is not None]
 
 
 def execute(
@@ -218,10 +216,9 @@ def hungriest_first(cells: Sequence[Cell], done: Sequence[records.Record]) -> li
     """
     took: dict[tuple[str, str], float] = {}
     for record in done:
-        pair = record.data["dataset"]["name"], record.data["model"]["label"]
-        peak = (record.data.get("memory") or {}).get("peak_anon_mb") or 0.0
-        took[pair] = max(took.get(pair, 0.0), float(peak))
-    return sorted(cells, key=lambda cell: -took.get((cell.dataset, cell.label), math.inf))
+        peak = record.part("memory").get("peak_anon_mb") or 0.0
+        took[record.pair] = max(took.get(record.pair, 0.0), float(peak))
+    return sorted(cells, key=lambda cell: -took.get(cell.pair, math.inf))
 
 
 def slots(device: str, jobs: int, cells: Sequence[Cell], per_gpu: int = 1) -> list[str]:

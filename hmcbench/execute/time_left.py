@@ -117,7 +117,7 @@ class _Expected:
         pairs: dict[tuple[str, str], list[float]] = {}
         kinds: dict[bool, list[_Seen]] = {}
         for one in seen:
-            pairs.setdefault((one.cell.dataset, one.cell.label), []).append(one.whole)
+            pairs.setdefault(one.cell.pair, []).append(one.whole)
             kinds.setdefault(one.cell.accelerated, []).append(one)
         self._whole = {**earlier, **{pair: sum(found) / len(found) for pair, found in pairs.items()}}
         self._rate = {kind: _rate(found) for kind, found in kinds.items()}
@@ -125,9 +125,8 @@ class _Expected:
 
     def of(self, cell: Cell) -> float:
         """Seconds of a whole cell; NaN where nothing is known."""
-        pair = cell.dataset, cell.label
-        if pair in self._whole:
-            return self._whole[pair]
+        if cell.pair in self._whole:
+            return self._whole[cell.pair]
         return UNSEEN * epochs(cell) * self._rate.get(cell.accelerated, self._any)
 
 

@@ -13,13 +13,11 @@ from hmcbench.leaderboard.differences import differences
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
 from hmcbench.leaderboard.grouping import (
     RowRecords,
-    fold_of,
     groups,
     missing_records,
     newest,
     rows,
     runs_text,
-    seed_of,
 )
 from hmcbench.leaderboard.heading import facts, hardware_text, mixtures
 from hmcbench.leaderboard.intervals import Intervals
@@ -71,7 +69,7 @@ def _board(
     by_row, notes = rows(records)
     names = cols.wanted_metrics(ok or records, info)
     sides = cols.further_sides(ok)
-    split = {fold_of(r): str((r.data.get("split") or {}).get("fingerprint") or "") for r in (*records, *ok)}
+    split = {r.fold: str(r.part("split").get("fingerprint") or "") for r in (*records, *ok)}
     board = Board(
         suite=clean(data["suite"].get("name")),
         version=clean(data["suite"].get("version")),
@@ -136,7 +134,7 @@ def _fill(board: Board, by_row: Sequence[RowRecords], estimator: Estimator) -> l
 
 def _cells(records: Sequence[Record], metric: str) -> dict[tuple[int, int], float]:
     """The metric of every cell on the test side, by (fold, seed)."""
-    values = {(fold_of(r), seed_of(r)): r.data["metrics"].get("test", {}).get(metric) for r in records}
+    values = {(r.fold, r.seed): r.metrics("test").get(metric) for r in records}
     return {cell: float(value) for cell, value in values.items() if isinstance(value, (int, float))}
 
 
@@ -147,7 +145,7 @@ def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
     if model.others:
         row.cause = f"{len(model.others)} of {len(model.others) + len(model.ok)} cells failed or missing"
     if not used:
-        there = len({fold_of(r) for r in model.ok})
+        there = len({r.fold for r in model.ok})
         row.cause = f"{there} of {len(estimator.folds)} folds, no seed with all of them"
     facts_of = [r.data["model"] for r in model.ok]
     row.marks += [m for m in ("transductive", "pretrained") if any(f.get(m) for f in facts_of)]
@@ -161,10 +159,10 @@ def _other_rows(model: RowRecords) -> list[Row]:
     found: dict[tuple[str, str], list[Record]] = {}
     for record in model.others:
         status = "missing" if record.data["status"] == "missing" else "failed"
-        found.setdefault((status, str(record.data.get("cause") or "unknown cause")), []).append(record)
+        found.setdefault((status, record.cause or "unknown cause"), []).append(record)
     out = []
     for (status, cause), some in sorted(found.items()):
-        messages = dict.fromkeys(clean(r.data.get("message")) for r in some)
+        messages = dict.fromkeys(clean(r.message) for r in some)
         row = Row(clean(model.label), "missing" if status == "missing" else "failed", cause=clean(cause))
         row.message = "; ".join(m for m in messages if m)[:300]
         row.runs = "all" if cause == "not applicable" else runs_text(some)
@@ -190,7 +188,7 @@ def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None
 
 
 def _shared(record: Record) -> bool:
-    return bool((record.data.get("timing") or {}).get("shared"))
+    return bool(record.part("timing").get("shared"))
 
 
 def _add_costs(board: Board, models: Sequence[RowRecords], made: Sequence[Row]) -> None:
@@ -198,7 +196,7 @@ def _add_costs(board: Board, models: Sequence[RowRecords], made: Sequence[Row]) 
     there: dict[str, list[Record]] = {}
     for model in models:
         for record in model.ok:
-            fingerprint = str((record.data.get("hardware") or {}).get("fingerprint") or "")
+            fingerprint = str(record.part("hardware").get("fingerprint") or "")
             there.setdefault(fingerprint, []).append(record)
     names = [column.id for column in board.cost_columns]
     for number, fingerprint in enumerate(sorted(there, key=lambda f: (-len(there[f]), f))):

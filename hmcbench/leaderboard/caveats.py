@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.board import Board, Difference
 from hmcbench.leaderboard.estimates import Estimator
-from hmcbench.leaderboard.grouping import RowRecords, fold_of, seed_of
+from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.render.text import clean, number
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL, Estimate
 from hmcbench.leaderboard.wins import win_rates
@@ -18,7 +18,7 @@ _COSTS = {"total_s": "time of a whole cell", "fit_s": "time to fit", "latency_p5
 
 def sizes(pair: Pair, estimator: Estimator) -> str:
     """``193 test samples, the same for both; 1 seed each; 1 split``."""
-    seeds = [len({seed_of(r) for r in estimator.complete(row)}) for row in pair]
+    seeds = [len({r.seed for r in estimator.complete(row)}) for row in pair]
     each = (
         f"{seeds[0]} seed{'s' * (seeds[0] > 1)} each"
         if seeds[0] == seeds[1]
@@ -30,9 +30,9 @@ def sizes(pair: Pair, estimator: Estimator) -> str:
 
 
 def _samples(pair: Pair, estimator: Estimator) -> str:
-    seed = min(seed_of(r) for r in estimator.complete(pair[0]))
-    cells = [r for r in estimator.complete(pair[0]) if seed_of(r) == seed]
-    counts = [int((r.data["split"].get("counts") or {}).get("test") or 0) for r in cells]
+    seed = min(r.seed for r in estimator.complete(pair[0]))
+    cells = [r for r in estimator.complete(pair[0]) if r.seed == seed]
+    counts = [int(r.counts.get("test") or 0) for r in cells]
     if estimator.repeated:
         return f"{min(counts):,} test samples in every split, the same for both"
     text = f"{sum(counts):,} test samples, the same for both"
@@ -65,7 +65,7 @@ def wins(board: Board, pair: Pair, estimator: Estimator) -> list[str]:
     column = next((c for c in board.columns if c.id == board.primary), None)
     values = {
         clean(row.label): {
-            (fold_of(r), seed_of(r)): float(r.data["metrics"].get("test", {}).get(board.primary, "nan"))
+            (r.fold, r.seed): float(r.metrics("test").get(board.primary, "nan"))
             for r in estimator.complete(row)
         }
         for row in pair
@@ -111,7 +111,7 @@ def caveats(board: Board, pair: Pair, estimator: Estimator, found: Sequence[Diff
         for row in pair
         if row.others
     ]
-    if min(len({seed_of(r) for r in estimator.complete(row)}) for row in pair) == 1:
+    if min(len({r.seed for r in estimator.complete(row)}) for row in pair) == 1:
         many = len(estimator.folds) > 1
         what = (
             "training was repeated over the folds alone"

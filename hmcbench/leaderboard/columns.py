@@ -100,7 +100,7 @@ def cost_columns(records: Sequence[Record]) -> list[Column]:
 
 def cost(record: Record, name: str) -> float | None:
     """One cost of one record; zero device memory means that no device was used."""
-    value = (record.data.get(COSTS[name][0]) or {}).get(name)
+    value = record.part(COSTS[name][0]).get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if name == "peak_device_mb" and not value:

@@ -87,7 +87,7 @@ def compare_models(
         BadInput: a label or metric that no record has, or twice the same model.
     """
     found = newest(records)
-    labels = list(dict.fromkeys(clean(r.data["model"]["label"]) for r in found))
+    labels = list(dict.fromkeys(clean(r.label) for r in found))
     for name in (a, b):
         if name not in labels:
             raise unknown("model", name, labels)
@@ -148,7 +148,7 @@ def _chosen(names: Sequence[str], wanted: Sequence[str], board: Board, group: Se
     if not names:
         scores = [c.id for c in board.columns if c.style == "score" and c.better and c.id in wanted]
         return (scores or list(wanted))[:MEASURES]
-    known = sorted({name for r in group for name in r.data["metrics"].get("test", {})})
+    known = sorted({name for r in group for name in r.metrics("test")})
     for name in names:
         if known and name not in known:
             raise unknown("metric of these records", name, known)

@@ -15,7 +15,7 @@ import numpy as np
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import DROP, SHIFT, cost, metric_spec
-from hmcbench.leaderboard.grouping import RowRecords, fold_of, seed_of
+from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.intervals import Intervals, KeptRow
 from hmcbench.leaderboard.samples import Draws, NoTruth, Samples
 from hmcbench.leaderboard.statistics import Estimate, over_seeds
@@ -65,7 +65,7 @@ class Estimator:
     ) -> None:
         records = [record for row in rows for record in row.ok]
         self.names, self.sides = list(names), list(sides)
-        self.folds = sorted({fold_of(record) for record in records})
+        self.folds = sorted({record.fold for record in records})
         self.repeated = len(self.folds) > 1 and records[0].data["split"].get("kind") == "holdout"
         self.problems: list[str] = []
         self.dates: set[str] = set()
@@ -77,8 +77,8 @@ class Estimator:
         """The row's records of those seeds that have every fold of the board."""
         there: dict[int, set[int]] = {}
         for record in row.ok:
-            there.setdefault(seed_of(record), set()).add(fold_of(record))
-        return [r for r in row.ok if there[seed_of(r)] == set(self.folds)]
+            there.setdefault(record.seed, set()).add(record.fold)
+        return [r for r in row.ok if there[r.seed] == set(self.folds)]
 
     def row(self, row: RowRecords) -> dict[str, Estimate]:
         """Column id -> estimate; columns without any value are left out."""
@@ -98,7 +98,7 @@ class Estimator:
 
     def _draws(self, label: str, records: Sequence[Record]) -> tuple[Draws, KeptRow | None]:
         """Draws where the truth is at hand; else what was kept of them, where these are its records."""
-        cells = {(seed_of(r), fold_of(r)): r for r in records}
+        cells = {(r.seed, r.fold): r for r in records}
         try:
             return self._samples.draws(cells, sorted({seed for seed, _ in cells})), None
         except NoTruth as error:
@@ -139,13 +139,13 @@ def _with(kept: KeptRow | None, name: str, estimate: Estimate) -> Estimate:
 
 def _values(records: Sequence[Record], side: str, name: str) -> np.ndarray:
     """The recorded metric, (S, J) by seed and fold; NaN where there is none."""
-    seeds = {seed: i for i, seed in enumerate(sorted({seed_of(r) for r in records}))}
-    folds = {fold: j for j, fold in enumerate(sorted({fold_of(r) for r in records}))}
+    seeds = {seed: i for i, seed in enumerate(sorted({r.seed for r in records}))}
+    folds = {fold: j for j, fold in enumerate(sorted({r.fold for r in records}))}
     table = np.full((len(seeds), len(folds)), np.nan)
     for record in records:
-        value = record.data["metrics"].get(side, {}).get(name)
+        value = record.metrics(side).get(name)
         if isinstance(value, (int, float)):
-            table[seeds[seed_of(record)], folds[fold_of(record)]] = value
+            table[seeds[record.seed], folds[record.fold]] = value
     return table
 
 
@@ -160,7 +160,7 @@ def _row_means(table: np.ndarray) -> np.ndarray:
 
 def _test_share(records: Sequence[Record]) -> float:
     """Test / training size, mean over records; 1 (wide) where the counts are not recorded."""
-    counts = [r.data["split"].get("counts") or {} for r in records]
+    counts = [r.counts for r in records]
     ratios = [c["test"] / c["train"] for c in counts if c.get("train") and c.get("test")]
     return float(np.mean(ratios)) if ratios else 1.0
 

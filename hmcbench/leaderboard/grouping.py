@@ -29,14 +29,6 @@ class RowRecords:
     others: list[Record] = field(default_factory=list)
 
 
-def fold_of(record: Record) -> int:
-    return int(record.data.get("split", {}).get("fold") or 0)
-
-
-def seed_of(record: Record) -> int:
-    return int(record.data["seed"])
-
-
 def missing_records(
     expected: Iterable[Mapping[str, Any]], records: Sequence[Record], profile: str
 ) -> list[Record]:
@@ -76,8 +68,8 @@ def missing_records(
 def newest(records: Iterable[Record]) -> list[Record]:
     """One record per key, the latest; sorted by key."""
     by_key: dict[tuple[str, str], Record] = {}
-    for record in sorted(records, key=lambda r: (str(r.data.get("created") or ""), str(r.path))):
-        by_key[record.key, "" if record.key else record.data["model"]["label"]] = record
+    for record in sorted(records, key=lambda r: (r.created, str(r.path))):
+        by_key[record.key, "" if record.key else record.label] = record
     return [by_key[key] for key in sorted(by_key)]
 
 
@@ -112,9 +104,9 @@ def groups(records: Sequence[Record]) -> list[list[Record]]:
     for place, record in placed:
         if place["fingerprint"] and place["split"]:
             continue
-        homes = [board for board in boards if _fits(place, fold_of(record), board)]
+        homes = [board for board in boards if _fits(place, record.fold, board)]
         anywhere = place | {"reference": ""}  # as it was written need not be as it was resolved
-        homes = homes or [board for board in boards if _fits(anywhere, fold_of(record), board)]
+        homes = homes or [board for board in boards if _fits(anywhere, record.fold, board)]
         if homes:
             max(homes, key=_latest).append((place, record))
         else:
@@ -123,13 +115,13 @@ def groups(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _latest(board: list[tuple[dict[str, str], Record]]) -> str:
-    return max(str(record.data.get("created") or "") for _, record in board)
+    return max(record.created for _, record in board)
 
 
 def _fits(place: Mapping[str, str], fold: int, board: list[tuple[dict[str, str], Record]]) -> bool:
     """Whether what is known agrees with a board; a split is compared with the same fold's only."""
     first = board[0][0]
-    same_fold = {other["split"] for other, record in board if fold_of(record) == fold}
+    same_fold = {other["split"] for other, record in board if record.fold == fold}
     split_fits = not place["split"] or not same_fold or place["split"] in same_fold
     return split_fits and all(not place[k] or place[k] == first[k] for k in _KNOWN[:-1])
 
@@ -140,7 +132,7 @@ def _by_split(
     """Folds belong together; but where one fold has two fingerprints, every split is alone."""
     prints: dict[int, set[str]] = {}
     for place, record in placed:
-        prints.setdefault(fold_of(record), set()).add(place["split"])
+        prints.setdefault(record.fold, set()).add(place["split"])
     if all(len(found) == 1 for found in prints.values()):
         return [placed]
     names = sorted({place["split"] for place, _ in placed})
@@ -152,20 +144,19 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
     found: dict[tuple[str, str], RowRecords] = {}
     notes: list[str] = []
     for record in records:
-        model = record.data["model"]
-        identity = (str(model["label"]), str(model.get("version") or ""))
+        identity = (record.label, str(record.data["model"].get("version") or ""))
         row = found.setdefault(identity, RowRecords(*identity))
         (row.ok if record.ok else row.others).append(record)
     _adopt_versionless(found)
     for row in found.values():
         kept: dict[tuple[int, int], Record] = {}
-        for record in sorted(row.ok, key=lambda r: (str(r.data.get("created") or ""), r.key)):
-            kept[fold_of(record), seed_of(record)] = record
+        for record in sorted(row.ok, key=lambda r: (r.created, r.key)):
+            kept[record.fold, record.seed] = record
         if len(kept) < len(row.ok):
             spare = len(row.ok) - len(kept)
             notes.append(f"{row.label}: {spare} older record(s) of the same fold and seed left out")
         row.ok = [kept[key] for key in sorted(kept)]
-        row.others.sort(key=lambda r: (fold_of(r), seed_of(r)))
+        row.others.sort(key=lambda r: (r.fold, r.seed))
     ordered = [found[key] for key in sorted(found)]
     labels = [row.label for row in ordered]
     for row in ordered:
@@ -197,7 +188,7 @@ def _counted(noun: str, values: Sequence[int]) -> str:
 
 def runs_text(records: Sequence[Record]) -> str:
     """``seeds 0-4``, ``folds 0-4, seeds 0, 1`` or ``fold 0 seed 1, fold 2 seed 0``: which cells."""
-    cells = sorted({(fold_of(r), seed_of(r)) for r in records})
+    cells = sorted({(r.fold, r.seed) for r in records})
     if all(fold == 0 for fold, _ in cells):
         return _counted("seed", [seed for _, seed in cells])
     folds, seeds = sorted({fold for fold, _ in cells}), sorted({seed for _, seed in cells})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hmcbench.leaderboard.grouping import fold_of, numbers, seed_of
+from hmcbench.leaderboard.grouping import numbers
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.records.record import Record
 
@@ -12,7 +12,7 @@ from hmcbench.records.record import Record
 def facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]]:
     """(name, value) lines: data, task, split, cells."""
     known = next((r for r in records if r.ok), records[0])
-    dataset, split = known.data["dataset"], known.data.get("split") or {}
+    dataset, split = known.data["dataset"], known.part("split")
     kind = "synthetic" if dataset.get("synthetic") else ""
     samples = f"{dataset['samples']:,} samples" if dataset.get("samples") else ""
     print_ = f"fingerprint {str(dataset.get('fingerprint') or 'unknown')[:12]}"
@@ -23,16 +23,16 @@ def facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]]:
         classes = f"{dataset['classes']:,} classes on {dataset.get('levels')} levels"
         paths = f"{dataset.get('paths')} label path(s) of {dataset.get('depth')} depth"
         lines.append(("task", _joined(classes, paths)))
-    sides = sorted((split.get("counts") or {}).items(), key=lambda item: (_side_rank(item[0]), item[0]))
+    sides = sorted(known.counts.items(), key=lambda item: (_side_rank(item[0]), item[0]))
     counts = ", ".join(f"{name} {count:,}" for name, count in sides)
-    folds = sorted({fold_of(r) for r in records})
+    folds = sorted({r.fold for r in records})
     many = "random splits" if split.get("kind") == "holdout" else "folds"
     which = f"{len(folds)} {many}" if len(folds) > 1 else ""
     if split.get("kind") == "kfold" and len(folds) == 1:
         which = f"fold {folds[0]} alone"
     lines.append(("split", _joined(split.get("kind") or "unknown", which, counts)))
-    cells = [r for r in records if r.data.get("cause") != "not applicable"]
-    done, seeds = sum(r.ok for r in cells), sorted({seed_of(r) for r in cells})
+    cells = [r for r in records if r.cause != "not applicable"]
+    done, seeds = sum(r.ok for r in cells), sorted({r.seed for r in cells})
     lines.append(("cells", f"{done} of {len(cells)} ended well; seeds {numbers(seeds)}"))
     lines.append(("ranked by", f"{primary}, mean over seeds"))
     notes = dict.fromkeys(note for r in records for p in ("dataset", "split") for note in _notes(r, p))
@@ -46,7 +46,7 @@ def _side_rank(side: str) -> int:
 
 
 def _notes(record: Record, part: str) -> list[str]:
-    return [str(note) for note in (record.data.get(part) or {}).get("notes") or ()]
+    return [str(note) for note in record.part(part).get("notes") or ()]
 
 
 def _joined(*parts: object) -> str:
@@ -55,7 +55,7 @@ def _joined(*parts: object) -> str:
 
 def hardware_text(record: Record) -> str:
     """``Xeon, 2 cores, 8 GB, no GPU (fingerprint 12ab)``."""
-    facts_ = record.data.get("hardware") or {}
+    facts_ = record.part("hardware")
     if not facts_.get("fingerprint"):
         return "unknown hardware"
     cores = f"{facts_['cores']} cores" if facts_.get("cores") else ""
@@ -71,7 +71,7 @@ def mixtures(records: Sequence[Record]) -> list[str]:
     revisions = _counted([str(r.data.get("git") or "none recorded") for r in records])
     if len(revisions) > 1:
         out.append(f"mixed code revisions: {_listed(revisions)}")
-    versions = [r.data.get("versions") or {} for r in records]
+    versions = [r.part("versions") for r in records]
     for name in sorted({name for some in versions for name in some}):
         found = _counted([str(some[name]) for some in versions if name in some])
         if len(found) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from hmcbench.leaderboard.grouping import RowRecords, fold_of
+from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.records.record import Record
 
 Sided = dict[int, list[tuple[float, float]]]  # fold -> (validation, test) of every seed
@@ -51,9 +51,10 @@ def _saw_validation(record: Record) -> bool:
 def _sides(records: Sequence[Record], primary: str) -> Sided:
     found: Sided = {}
     for record in records:
-        values = [record.data["metrics"].get(side, {}).get(primary) for side in ("validation", "test")]
-        if all(isinstance(value, (int, float)) for value in values):
-            found.setdefault(fold_of(record), []).append((values[0], values[1]))
+        values = [record.metrics(side).get(primary) for side in ("validation", "test")]
+        numbers = [float(value) for value in values if isinstance(value, (int, float))]
+        if len(numbers) == 2:
+            found.setdefault(record.fold, []).append((numbers[0], numbers[1]))
     return found
 
 

@@ -54,6 +54,11 @@ class Cell:
         """The model as leaderboards show it."""
         return str(self.record["model"]["label"])
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Dataset and model label: cells of one pair cost about the same."""
+        return self.dataset, self.label
+
 
 @dataclass(frozen=True)
 class NotPaired:

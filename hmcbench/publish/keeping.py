@@ -21,7 +21,7 @@ _NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")  # a list of numbers: on one line
 
 def withheld(record: Record) -> bool:
     """Whether a record that ended well is published without its truth."""
-    return record.ok and not record.data["dataset"].get("share_targets", True)
+    return record.ok and not record.share_targets
 
 
 def kept_boards(

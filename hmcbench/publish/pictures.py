@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hmcbench.leaderboard.board import Board
-from hmcbench.leaderboard.grouping import fold_of, seed_of
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import default_registry
@@ -60,7 +59,7 @@ def first_cells(boards: Sequence[Board], records: Sequence[Record]) -> list[Reco
     out = []
     for board in boards:
         keys = {key for row in board.rows if row.rank == 1 for key in row.keys}
-        cells = sorted((r for r in records if r.key in keys), key=lambda r: (fold_of(r), seed_of(r)))
+        cells = sorted((r for r in records if r.key in keys), key=lambda r: (r.fold, r.seed))
         out += cells[:1]
     return out
 
@@ -74,7 +73,7 @@ def figures_text(folder: Path, boards: Sequence[Board], records: Sequence[Record
     for record in first_cells(boards, records):
         place = folder / FIGURES / record.path.name
         names = [path.name for path in sorted(place.glob("*.png")) if DRAWN.fullmatch(path.stem)]
-        label = f"{record.data['model']['label']}, fold {fold_of(record)}, seed {seed_of(record)}"
+        label = f"{record.label}, fold {record.fold}, seed {record.seed}"
         lines += [
             f"![{esc(label)}: {name.removesuffix('.png')}]({FIGURES}/{place.name}/{name})" for name in names
         ]

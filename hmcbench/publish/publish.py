@@ -65,10 +65,10 @@ def publish(
     if inside in (runs.resolve(), *runs.resolve().parents):
         return _again(runs, target, suite, figures, given)
     found = [r for r in records.read_all(runs) if inside not in r.path.resolve().parents]
-    names = sorted({str(r.data["suite"]["name"]) for r in found})
+    names = sorted({r.suite for r in found})
     if suite and suite not in names:
         raise unknown(f"suite in {runs}", suite, names)
-    chosen = [r for r in found if not suite or r.data["suite"]["name"] == suite]
+    chosen = [r for r in found if not suite or r.suite == suite]
     if not any(r.ok for r in chosen):
         what = "only failed records" if chosen else "no records"
         raise BadInput(
@@ -83,7 +83,7 @@ def publish(
         truths = _given_truth([*_there(suites.values()), *chosen], given)
     written: list[Path] = []
     for name, folder in suites.items():
-        some = [r for r in chosen if r.data["suite"]["name"] == name]
+        some = [r for r in chosen if r.suite == name]
         written += _publish_suite(some, folder, figures, truths)
     return [*written, *write_index(target)]
 
@@ -168,14 +168,13 @@ def _publish_record(record: Record, there: Path) -> None:
     data = scrub(record.data)
     part = records.begin(there, record.key)
     if record.ok:
-        if record.data["dataset"].get("share_targets", True):
+        if record.share_targets:
             shutil.copyfile(record.path / NPZ, part / NPZ)
         else:
             replace(Predictions.load(record.path / NPZ), truth=None).save(part / NPZ)
     if (record.path / HISTORY).is_file():
         shutil.copyfile(record.path / HISTORY, part / HISTORY)
     done = records.commit(part, there, data)
-    ending = done.path.name.rpartition("--")[2]
-    for other in there.glob(f"*--{ending}"):
+    for other in there.glob(f"*--{done.short_key}"):
         if other != done.path:
             shutil.rmtree(other)

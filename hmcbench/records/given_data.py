@@ -36,7 +36,7 @@ class Given:
 
     def check_names(self, records: Sequence[Record]) -> None:
         """Raise BadInput where a name is that of no record, or of a data set that reads no path."""
-        names = sorted({str(record.data["dataset"]["name"]) for record in records})
+        names = sorted({record.dataset for record in records})
         for name in self.paths:
             if name not in names:
                 raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
@@ -48,7 +48,7 @@ class Given:
 
         ``mismatch`` is told of a fingerprint, split or stored truth that is not that of the data.
         """
-        name = str(record.data["dataset"]["name"])
+        name = record.dataset
         if name not in self.paths:
             spec = next((s for s in self.registry.specs("datasets") if s.name == name), None)
             how = f": --data {name}=PATH" if spec is not None and spec.path_param else ""
@@ -73,7 +73,7 @@ class Given:
     def _dataset(self, record: Record) -> Dataset:
         """The data set with the record's parameters, read from the user's path."""
         data = record.data["dataset"]
-        key = str(data["reference"]), str(record.data["profile"])
+        key = str(data["reference"]), record.profile
         if key not in self._read:
             spec = self.registry.get("datasets", data["name"])
             path = {spec.path_param: self.paths[spec.name]}

@@ -43,14 +43,93 @@ class Record:
         return str(self.data["key"])
 
     @property
+    def short_key(self) -> str:
+        """What the name of its folder ends with."""
+        return short_key(self.key)
+
+    @property
     def ok(self) -> bool:
+        """Whether its cell ended well."""
         return bool(self.data["status"] == "ok")
+
+    @property
+    def cause(self) -> str:
+        """Why its cell did not end well; empty where it did."""
+        return str(self.data.get("cause") or "")
+
+    @property
+    def message(self) -> str:
+        """What was said when it failed; empty where it did not."""
+        return str(self.data.get("message") or "")
+
+    @property
+    def suite(self) -> str:
+        """The name of the suite."""
+        return str(self.data["suite"]["name"])
+
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset, without its options."""
+        return str(self.data["dataset"]["name"])
+
+    @property
+    def label(self) -> str:
+        """The model as leaderboards show it."""
+        return str(self.data["model"]["label"])
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Dataset and model label, as :attr:`hmcbench.plan.cells.Cell.pair`."""
+        return self.dataset, self.label
+
+    @property
+    def profile(self) -> str:
+        return str(self.data["profile"])
+
+    @property
+    def fold(self) -> int:
+        return int(self.data.get("split", {}).get("fold") or 0)
+
+    @property
+    def seed(self) -> int:
+        return int(self.data["seed"])
+
+    @property
+    def created(self) -> str:
+        """When, as ISO 8601; empty where that is not known."""
+        return str(self.data.get("created") or "")
+
+    @property
+    def share_targets(self) -> bool:
+        """Whether the truth of its samples may be published."""
+        return bool(self.data["dataset"].get("share_targets", True))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Side -> number of samples; empty where the data were never split."""
+        counts: Mapping[str, int] = self.part("split").get("counts") or {}
+        return counts
+
+    def metrics(self, side: str) -> Mapping[str, Any]:
+        """Metric id -> value on one side; empty where there are none."""
+        values: Mapping[str, Any] = self.data["metrics"].get(side, {})
+        return values
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """A part of the record such as ``split`` or ``timing``; empty where it is absent."""
+        values: Mapping[str, Any] = self.data.get(name) or {}
+        return values
 
     def predictions(self) -> Predictions:
         """Stored scores and truth; raises BadInput if missing or damaged."""
         from hmcbench.records.predictions import Predictions
 
         return Predictions.load(self.path / NPZ)
+
+
+def short_key(key: str) -> str:
+    """The first 16 characters of a cell's key: enough to tell cells apart, short enough for file names."""
+    return key[:16]
 
 
 def slug(text: str) -> str:
@@ -62,7 +141,7 @@ def folder_name(data: Mapping[str, Any]) -> str:
     """``dataset--model--f0-s0--key``: readable first, unique by its key."""
     fold = data.get("split", {}).get("fold", 0)
     parts = (slug(data["dataset"]["name"]), slug(data["model"]["label"]), f"f{fold}-s{data['seed']}")
-    return "--".join((*parts, str(data["key"])[:16]))
+    return "--".join((*parts, short_key(str(data["key"]))))
 
 
 def records_dir(out: Path, suite: str) -> Path:
@@ -76,7 +155,7 @@ def begin(folder: Path, key: str, owner: str = "") -> Path:
     Args:
         owner: of a run that shares the folder with others (:mod:`hmcbench.execute.locks`); else the process.
     """
-    temporary = folder / f".part-{key[:16]}-{owner or os.getpid()}"
+    temporary = folder / f".part-{short_key(key)}-{owner or os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     return temporary
@@ -159,6 +238,17 @@ def is_record(folder: Path) -> bool:
     return (folder / JSON).is_file()
 
 
+def find(folder: Path) -> dict[str, Path]:
+    """The record folders in a records folder, by the short key that ends their names; none is read.
+
+    Temporary folders are passed over. Empty where there is no such folder.
+    """
+    if not folder.is_dir():
+        return {}
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return {path.name.rpartition("--")[2]: path for path in visible if is_record(path)}
+
+
 def read_all(root: Path) -> list[Record]:
     """All records at or below ``root`` (a record, a records folder, a suite's or a runs folder).
 
@@ -216,7 +306,7 @@ def sweep_own(folder: Path, owner: str) -> None:
 
 def sweep_cell(folder: Path, key: str) -> None:
     """Remove the temporary folders of a cell, whoever made them: for the one who holds its lock."""
-    for path in folder.glob(f".[po]*-{key[:16]}-*"):
+    for path in folder.glob(f".[po]*-{short_key(key)}-*"):
         _discard(path)
 
 

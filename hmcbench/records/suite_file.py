@@ -54,12 +54,11 @@ def save_info(plan: Plan, folder: Path) -> None:
 
 def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], folder: Path) -> None:
     """Add to ``info`` what an earlier plan said of pairs that this one does not name."""
-    found = folder.iterdir() if folder.is_dir() else ()
-    done = {path.name.rpartition("--")[2] for path in found if records.is_record(path)}
+    done = records.find(folder)
     named = {_pair(entry) for kind in KINDS for entry in info[kind]}
     for kind in KINDS:
         for entry in _entries(before, kind):
-            if _pair(entry) not in named and str(entry.get("key", ""))[:16] not in done:
+            if _pair(entry) not in named and records.short_key(str(entry.get("key", ""))) not in done:
                 info[kind].append(entry)
 
 

@@ -107,7 +107,7 @@ def find_record(path: Path) -> Record:
         names = ", ".join(record.path.name for record in found[:6]) + (", ..." if len(found) > 6 else "")
         raise BadInput(f"{path} stands for {len(found)} records", allowed=f"one of {names}")
     if not found[0].ok:
-        raise BadInput(f"the cell of {found[0].path.name} failed ({found[0].data.get('cause')})")
+        raise BadInput(f"the cell of {found[0].path.name} failed ({found[0].cause})")
     return found[0]
 
 
@@ -147,7 +147,7 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
     if not hasattr(model, "load"):
         raise BadInput(f"{spec.name} cannot load what it has saved")
     threads = os.cpu_count() or 1
-    model.load(folder, Run(predictions.task, record.data["seed"], device, threads, record.data["profile"]))
+    model.load(folder, Run(predictions.task, record.seed, device, threads, record.profile))
     thresholds = record.data.get("decision", {}).get("thresholds")
     return Trained(
         model=model,

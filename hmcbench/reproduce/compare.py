@@ -126,8 +126,8 @@ def compare(
         reason = planned.reasons.get(row.label, "")
         run = found.get(label)
         if not reason and (run is None or estimator is None or not run.ok):
-            failed = run.others[0].data if run is not None and run.others else {}
-            reason = f"{failed.get('cause', 'no record')}: {failed.get('message', '')}".rstrip(": ")
+            failed = run.others[0] if run is not None and run.others else None
+            reason = "no record" if failed is None else f"{failed.cause}: {failed.message}".rstrip(": ")
         if reason or run is None or estimator is None:
             results.append(_untested(table, row, reason))
             continue
@@ -192,7 +192,7 @@ def _facts(records: Sequence[Record]) -> dict[str, str]:
         return {}
     data = records[0].data
     counts = data["split"]["counts"]
-    folds = {record.data["split"]["fold"] for record in records}
+    folds = {record.fold for record in records}
     kind = "synthetic" if data["dataset"]["synthetic"] else "real"
     sides = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return {

@@ -15,7 +15,7 @@ from hmcbench.leaderboard.render.csv_json import to_csv, to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.publish.index import PAGE, README
 from hmcbench.publish.publish import suite_text
-from hmcbench.records.record import Record
+from hmcbench.records.record import Record, short_key
 from hmcbench.records.suite_file import read_info
 from hmcbench.report.page import page_of
 from hmcbench.verify.findings import Finding, SuiteReport, flat
@@ -111,7 +111,7 @@ def _board(board: Mapping[str, Any], twin: Mapping[str, Any], report: SuiteRepor
             continue
         lost = sorted(set(row["keys"]) - set(made["keys"]))
         if lost:
-            what = f"row {name} rests on {len(lost)} record(s) that are not here ({lost[0][:16]})"
+            what = f"row {name} rests on {len(lost)} record(s) that are not here ({short_key(lost[0])})"
             report.findings.append(Finding("no record", where, what))
         for part in _ROW_PARTS:
             _leaves(f"{where}, {name}", part, row.get(part), made.get(part), report)

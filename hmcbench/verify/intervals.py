@@ -65,7 +65,7 @@ def _recomputed(
 
 def _joined(record: Record, given: Given) -> Record:
     """With the truth of the data; as it is where there is none, which was reported before."""
-    if not withheld(record) or str(record.data["dataset"]["name"]) not in given.paths:
+    if not withheld(record) or record.dataset not in given.paths:
         return record
     try:
         predictions, _ = given.join(record, record.predictions(), lambda *_: None)

@@ -91,7 +91,7 @@ def _side(
 def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -> None:
     """What the record says of its samples and classes is what its predictions hold."""
     data, name = record.data, record.path.name
-    counts = {k: v for k, v in (data["split"].get("counts") or {}).items() if k != "train" and v}
+    counts = {k: v for k, v in record.counts.items() if k != "train" and v}
     if counts:
         report.compare(name, "samples per side", counts, dict(Counter(predictions.side)))
     hierarchy = predictions.task.hierarchy
@@ -106,7 +106,7 @@ def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -
 
 def _threshold(record: Record, predictions: Predictions, report: SuiteReport) -> None:
     """Where a threshold was fitted, validation alone gives it again."""
-    stored: Any = (record.data.get("decision") or {}).get("thresholds")
+    stored: Any = record.part("decision").get("thresholds")
     task, valid = predictions.task, predictions.of_side("validation")
     if not isinstance(stored, float) or task.hierarchy is None or task.paths != "multiple" or not len(valid):
         return

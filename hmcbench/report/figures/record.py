@@ -63,11 +63,10 @@ def draw_record(
 
 def heading(record: Record, what: str, side: str = "") -> str:
     """``timm:resnet10t on sem-failure (synthetic), fold 0, seed 0: what (test)``."""
-    data = record.data
-    made_up = " (synthetic)" if data["dataset"].get("synthetic") else ""
-    where = f", fold {data.get('split', {}).get('fold', 0)}, seed {data['seed']}"
+    made_up = " (synthetic)" if record.data["dataset"].get("synthetic") else ""
+    where = f", fold {record.fold}, seed {record.seed}"
     of_side = f" ({side})" if side else ""
-    return plain(f"{data['model']['label']} on {data['dataset']['name']}{made_up}{where}\n{what}{of_side}")
+    return plain(f"{record.label} on {record.dataset}{made_up}{where}\n{what}{of_side}")
 
 
 def _history(record: Record) -> Iterator[Drawn]:
@@ -135,7 +134,7 @@ def load_again(record: Record, registry: Registry, data: Mapping[str, str]) -> D
     spec = registry.get("datasets", stored["name"])
     extra = {spec.path_param: data[spec.name]} if spec.path_param and spec.name in data else {}
     hint = f"--data {spec.name}=PATH names the folder of the run" if spec.path_param else ""
-    _, params = registry.resolve("datasets", stored["reference"], record.data["profile"], **extra)
+    _, params = registry.resolve("datasets", stored["reference"], record.profile, **extra)
     dataset: Dataset = create(spec, params)
     if dataset.fingerprint != stored["fingerprint"]:
         raise BadInput(f"these are not the data of the run ({stored['fingerprint'][:10]})", hint=hint)

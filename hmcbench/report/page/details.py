@@ -14,7 +14,6 @@ import numpy as np
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.columns import cost
-from hmcbench.leaderboard.grouping import fold_of, seed_of
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
@@ -45,8 +44,8 @@ def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]
     data = record.data
     notes: list[str] = []
     out: dict[str, Any] = {
-        "label": f"fold {fold_of(record)}, seed {seed_of(record)}",
-        "key": record.key[:16],
+        "label": f"fold {record.fold}, seed {record.seed}",
+        "key": record.short_key,
         "facts": _facts(data),
         "metrics": _metrics(data),
         "curves": _curves(record, notes),

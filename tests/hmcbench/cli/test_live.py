@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +12,20 @@ from rich.console import Console
 
 from hmcbench.cli import live
 from hmcbench.execute.time_left import TimeLeft
+from hmcbench.records.record import Record
 
 
 def cell(label: str) -> Any:
     record = {"model": {"params": {"epochs": 4}}}
     return SimpleNamespace(
-        key=label, dataset="toy", label=label, fold=0, seed=0, accelerated=False, record=record
+        key=label,
+        dataset="toy",
+        label=label,
+        pair=("toy", label),
+        fold=0,
+        seed=0,
+        accelerated=False,
+        record=record,
     )
 
 
@@ -24,14 +33,15 @@ def event(kind: str, one: Any, **message: Any) -> Any:
     return SimpleNamespace(kind=kind, job=SimpleNamespace(cell=one), message=message, seconds=61.0)
 
 
-def record(value: float | None) -> Any:
+def record(value: float | None) -> Record:
     data = {
+        "status": "failed" if value is None else "ok",
         "suite": {"primary": "hf1_samples"},
         "metrics": {"test": {"hf1_samples": value}},
         "cause": "nan",
         "message": "3 of 5 scores are NaN [bold]",
     }
-    return SimpleNamespace(ok=value is not None, data=data)
+    return Record(Path(), data)
 
 
 def play(view: Any, cells: list[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,20 +11,22 @@ import pytest
 from hmcbench.errors import BadInput
 from hmcbench.execute import runner
 from hmcbench.execute.budget import Budget, parse_budget, seconds_taken
+from hmcbench.records.record import Record
 
 
 def cell(label: str, dataset: str = "toy") -> Any:
-    return SimpleNamespace(dataset=dataset, label=label, key=f"{dataset} {label}")
+    return SimpleNamespace(dataset=dataset, label=label, key=f"{dataset} {label}", pair=(dataset, label))
 
 
-def record(label: str, seconds: float, ok: bool = True, peak: float | None = None) -> Any:
+def record(label: str, seconds: float, ok: bool = True, peak: float | None = None) -> Record:
     data = {
+        "status": "ok" if ok else "failed",
         "dataset": {"name": "toy"},
         "model": {"label": label},
         "timing": {"total_s": seconds},
         "memory": {"peak_anon_mb": peak},
     }
-    return SimpleNamespace(ok=ok, data=data)
+    return Record(Path(), data)
 
 
 @pytest.mark.parametrize(

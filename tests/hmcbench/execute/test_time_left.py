@@ -24,6 +24,7 @@ def cell(label: str, *, epochs: int | None = None, seed: int = 0, accelerated: b
         key=f"{label} {seed}",
         dataset="data",
         label=label,
+        pair=("data", label),
         accelerated=accelerated,
         record={"model": {"params": params}},
     )

@@ -35,6 +35,39 @@ def test_a_record_appears_whole_under_a_name_that_ends_with_its_key(tmp_path: Pa
     assert not part.exists()
 
 
+def test_a_record_says_what_it_is_of(tmp_path: Path) -> None:
+    timing = {"total_s": 2.0}
+    record = records.Record(tmp_path, {**DATA, "metrics": {"test": {"f1": 0.5}}, "timing": timing})
+    assert record.short_key == "0123456789abcdef"
+    assert (record.suite, record.profile, record.fold, record.seed) == ("s", "quick", 2, 3)
+    assert record.pair == (record.dataset, record.label) == ("toy tree/x", "timm:net[head=leaf]")
+    assert (record.metrics("test"), record.metrics("shifted")) == ({"f1": 0.5}, {})
+    assert (record.part("timing"), record.part("memory")) == (timing, {})
+    assert (record.cause, record.message, record.created, record.counts) == ("", "", "", {})
+    assert record.share_targets
+
+
+def test_a_record_of_a_cell_that_failed_early_knows_its_fold(tmp_path: Path) -> None:
+    """Its data were never split, or the split is that of a stand-in for a planned cell."""
+    for split in ({}, {"split": {}}, {"split": {"fold": None}}):
+        data = {name: DATA[name] for name in DATA if name != "split"}
+        assert records.Record(tmp_path, data | split).fold == 0
+    failed = records.Record(tmp_path, {**DATA, "status": "failed", "cause": "nan", "message": "epoch 3"})
+    assert (failed.ok, failed.cause, failed.message) == (False, "nan", "epoch 3")
+
+
+def test_records_are_found_by_their_short_keys_without_being_read(tmp_path: Path) -> None:
+    assert records.find(tmp_path / "none") == {}
+    record = records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
+    other = tmp_path / "toy--net--f0-s0--fedcba9876543210"
+    other.mkdir()
+    (other / records.JSON).write_text("damaged")
+    part = records.begin(tmp_path, "f" * 64)
+    (part / records.JSON).write_text("{}")
+    (tmp_path / "empty--fedcba9876543211").mkdir()
+    assert records.find(tmp_path) == {record.short_key: record.path, "fedcba9876543210": other}
+
+
 def test_a_new_record_replaces_the_old_one_of_its_key(tmp_path: Path) -> None:
     records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, {**DATA, "status": "failed"})
     records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
