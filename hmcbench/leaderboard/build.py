@@ -26,7 +26,7 @@ from hmcbench.leaderboard.selection import chosen
 from hmcbench.leaderboard.statistics import Estimate
 from hmcbench.leaderboard.verdicts import verdict
 from hmcbench.leaderboard.wins import win_rates
-from hmcbench.records.record import Record
+from hmcbench.records.record import FoldSeed, Record
 from hmcbench.registry.registry import default_registry
 
 
@@ -132,9 +132,9 @@ def _fill(board: Board, by_row: Sequence[RowRecords], estimator: Estimator) -> l
     return [clean(note) for note in notes]
 
 
-def _cells(records: Sequence[Record], metric: str) -> dict[tuple[int, int], float]:
-    """The metric of every cell on the test side, by (fold, seed)."""
-    values = {(r.fold, r.seed): r.metrics("test").get(metric) for r in records}
+def _cells(records: Sequence[Record], metric: str) -> dict[FoldSeed, float]:
+    """The metric of every cell on the test side."""
+    values = {record.fold_seed: record.metrics("test").get(metric) for record in records}
     return {cell: float(value) for cell, value in values.items() if isinstance(value, (int, float))}
 
 

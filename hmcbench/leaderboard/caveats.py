@@ -65,8 +65,7 @@ def wins(board: Board, pair: Pair, estimator: Estimator) -> list[str]:
     column = next((c for c in board.columns if c.id == board.primary), None)
     values = {
         clean(row.label): {
-            (r.fold, r.seed): float(r.metrics("test").get(board.primary, "nan"))
-            for r in estimator.complete(row)
+            r.fold_seed: float(r.metrics("test").get(board.primary, "nan")) for r in estimator.complete(row)
         }
         for row in pair
     }

@@ -98,9 +98,9 @@ class Estimator:
 
     def _draws(self, label: str, records: Sequence[Record]) -> tuple[Draws, KeptRow | None]:
         """Draws where the truth is at hand; else what was kept of them, where these are its records."""
-        cells = {(r.seed, r.fold): r for r in records}
+        cells = {record.fold_seed: record for record in records}
         try:
-            return self._samples.draws(cells, sorted({seed for seed, _ in cells})), None
+            return self._samples.draws(cells, sorted({cell.seed for cell in cells})), None
         except NoTruth as error:
             kept, why = self._intervals.of(records), str(error)
             if kept is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hmcbench.records.record import Record
+from hmcbench.records.record import FoldSeed, Record
 
 _PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks")
 _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")
@@ -149,14 +149,14 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
         (row.ok if record.ok else row.others).append(record)
     _adopt_versionless(found)
     for row in found.values():
-        kept: dict[tuple[int, int], Record] = {}
+        kept: dict[FoldSeed, Record] = {}
         for record in sorted(row.ok, key=lambda r: (r.created, r.key)):
-            kept[record.fold, record.seed] = record
+            kept[record.fold_seed] = record
         if len(kept) < len(row.ok):
             spare = len(row.ok) - len(kept)
             notes.append(f"{row.label}: {spare} older record(s) of the same fold and seed left out")
         row.ok = [kept[key] for key in sorted(kept)]
-        row.others.sort(key=lambda r: (r.fold, r.seed))
+        row.others.sort(key=lambda record: record.fold_seed)
     ordered = [found[key] for key in sorted(found)]
     labels = [row.label for row in ordered]
     for row in ordered:
@@ -188,10 +188,10 @@ def _counted(noun: str, values: Sequence[int]) -> str:
 
 def runs_text(records: Sequence[Record]) -> str:
     """``seeds 0-4``, ``folds 0-4, seeds 0, 1`` or ``fold 0 seed 1, fold 2 seed 0``: which cells."""
-    cells = sorted({(r.fold, r.seed) for r in records})
-    if all(fold == 0 for fold, _ in cells):
-        return _counted("seed", [seed for _, seed in cells])
-    folds, seeds = sorted({fold for fold, _ in cells}), sorted({seed for _, seed in cells})
+    cells = sorted({record.fold_seed for record in records})
+    if all(cell.fold == 0 for cell in cells):
+        return _counted("seed", [cell.seed for cell in cells])
+    folds, seeds = sorted({cell.fold for cell in cells}), sorted({cell.seed for cell in cells})
     if len(cells) == len(folds) * len(seeds) > 1:
         return f"{_counted('fold', folds)}, {_counted('seed', seeds)}"
     shown = ", ".join(f"fold {fold} seed {seed}" for fold, seed in cells[:6])

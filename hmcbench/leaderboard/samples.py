@@ -19,11 +19,10 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.rankings import MICRO, MOST_PAIRS, micro_reduce, micro_stats
 from hmcbench.leaderboard.statistics import Bootstrap
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import Record
+from hmcbench.records.record import FoldSeed, Record
 from hmcbench.records.rescore import evaluate
 
 Pair = tuple[Any, Any]  # (stats (N, K), reduce)
-Cells = Mapping[tuple[int, int], Record]  # by (seed, fold)
 
 
 class NoTruth(HmcbenchError):
@@ -53,13 +52,13 @@ class Samples:
         self._orders: dict[tuple[str, int], list[str]] = {}
         self._bootstraps: dict[str, Bootstrap] = {}
 
-    def draws(self, cells: Cells, seeds: Sequence[int]) -> Draws:
+    def draws(self, cells: Mapping[FoldSeed, Record], seeds: Sequence[int]) -> Draws:
         """Draws for a row that has every fold for these seeds.
 
         Raises NoTruth where truth is lacking; HmcbenchError where predictions are lacking, damaged, or of
         other samples.
         """
-        per_seed = [self._of_seed([cells[seed, fold] for fold in self.folds]) for seed in seeds]
+        per_seed = [self._of_seed([cells[FoldSeed(fold, seed)] for fold in self.folds]) for seed in seeds]
         shared = set.intersection(*(set(values) for values, _ in per_seed))
         return Draws(
             {key: np.stack([values[key] for values, _ in per_seed]) for key in sorted(shared)},

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hmcbench.leaderboard.board import Win
+from hmcbench.records.record import FoldSeed
 
-Cells = Mapping[tuple[int, int], float]  # (fold, seed) -> value
 
-
-def win_rates(values: Mapping[str, Cells], better: str) -> list[Win]:
+def win_rates(values: Mapping[str, Mapping[FoldSeed, float]], better: str) -> list[Win]:
     """One entry per model, in the order given.
 
     The rate is the mean over opponents of the share of common cells in which the model is better;

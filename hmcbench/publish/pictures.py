@@ -59,7 +59,7 @@ def first_cells(boards: Sequence[Board], records: Sequence[Record]) -> list[Reco
     out = []
     for board in boards:
         keys = {key for row in board.rows if row.rank == 1 for key in row.keys}
-        cells = sorted((r for r in records if r.key in keys), key=lambda r: (r.fold, r.seed))
+        cells = sorted((r for r in records if r.key in keys), key=lambda r: r.fold_seed)
         out += cells[:1]
     return out
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
@@ -29,6 +29,13 @@ JSON, NPZ, HISTORY = "record.json", "predictions.npz", "history.csv"
 SUITE = "suite.json"  # beside the folder of records: what their leaderboard needs to know of the suite
 CAUSES = ("crash", "error", "out of memory", "nan", "time-out", "not applicable")
 _REQUIRED = ("schema", "key", "status", "suite", "dataset", "model", "profile", "seed", "metrics")
+
+
+class FoldSeed(NamedTuple):
+    """What tells the cells of one model on one board apart; sorted by fold, then by seed."""
+
+    fold: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,10 @@ class Record:
     @property
     def seed(self) -> int:
         return int(self.data["seed"])
+
+    @property
+    def fold_seed(self) -> FoldSeed:
+        return FoldSeed(self.fold, self.seed)
 
     @property
     def created(self) -> str:

@@ -40,7 +40,7 @@ def draw(table: PublishedTable, records: Mapping[str, Sequence[Record]], folder:
 
 def _first(records: Sequence[Record]) -> Record:
     """The first split's record: the paper, too, shows one."""
-    return min(records, key=lambda r: (r.fold, r.seed))
+    return min(records, key=lambda record: record.fold_seed)
 
 
 TITLES = {"train_loss": "training samples", "valid_loss": "validation samples"}

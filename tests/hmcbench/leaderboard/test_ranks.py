@@ -20,7 +20,7 @@ from hmcbench.leaderboard.render.diagram import diagram
 from hmcbench.leaderboard.render.latex import to_latex
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.wins import pairwise_wins, win_rates
-from hmcbench.records.record import Record
+from hmcbench.records.record import FoldSeed, Record
 
 # Demsar, JMLR 7 (2006), table 6: AUC of four learners on 14 data sets
 DEMSAR = np.array(
@@ -171,14 +171,14 @@ def test_pairwise_wins() -> None:
 
 
 def test_win_rates_over_common_cells() -> None:
-    a = {(0, 0): 0.9, (1, 0): 0.8, (2, 0): 0.1}
-    b = {(0, 0): 0.8, (1, 0): 0.8}
+    a = {FoldSeed(0, 0): 0.9, FoldSeed(1, 0): 0.8, FoldSeed(2, 0): 0.1}
+    b = {FoldSeed(0, 0): 0.8, FoldSeed(1, 0): 0.8}
     found = win_rates({"a": a, "b": b}, "higher")
     assert [(w.model, w.rate, w.cells) for w in found] == [("a", 0.75, 2), ("b", 0.25, 2)]
     assert [w.rate for w in win_rates({"a": a, "b": b}, "lower")] == [0.25, 0.75]
     assert win_rates({"a": a}, "higher") == [] == win_rates({"a": a, "b": b}, "")
-    assert win_rates({"a": a, "b": {(0, 0): 1.0}}, "higher") == []
-    assert win_rates({"a": a, "b": b | {(1, 0): float("nan")}}, "higher") == []
+    assert win_rates({"a": a, "b": {FoldSeed(0, 0): 1.0}}, "higher") == []
+    assert win_rates({"a": a, "b": b | {FoldSeed(1, 0): float("nan")}}, "higher") == []
 
 
 def test_win_rates_on_a_board(fabricate: Callable[..., Record]) -> None:

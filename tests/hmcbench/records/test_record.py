@@ -40,6 +40,7 @@ def test_a_record_says_what_it_is_of(tmp_path: Path) -> None:
     record = records.Record(tmp_path, {**DATA, "metrics": {"test": {"f1": 0.5}}, "timing": timing})
     assert record.short_key == "0123456789abcdef"
     assert (record.suite, record.profile, record.fold, record.seed) == ("s", "quick", 2, 3)
+    assert record.fold_seed == records.FoldSeed(fold=2, seed=3) == (2, 3)
     assert record.pair == (record.dataset, record.label) == ("toy tree/x", "timm:net[head=leaf]")
     assert (record.metrics("test"), record.metrics("shifted")) == ({"f1": 0.5}, {})
     assert (record.part("timing"), record.part("memory")) == (timing, {})
