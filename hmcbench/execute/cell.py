@@ -30,7 +30,6 @@ from hmcbench.execute.predict import predict_all
 from hmcbench.execute.reporter import Reporter
 from hmcbench.interfaces import Dataset, Fit, ModelSpec, Run
 from hmcbench.metrics import decisions
-from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.plan.cells import Cell
 from hmcbench.plan.suite import Protocol
 from hmcbench.records import record as records
@@ -208,7 +207,9 @@ def make_views(
     return {name: view for name, (view, _) in made.items()}, all(cached for _, cached in made.values())
 
 
-def score(registry: Registry, predictions: Predictions) -> tuple[Any, dict[str, Any]]:
+def score(
+    registry: Registry, predictions: Predictions
+) -> tuple[decisions.Thresholds | None, dict[str, metrics.Results]]:
     """Thresholds from validation only, then every metric on every side."""
     task = predictions.task
     thresholds = None
@@ -217,13 +218,7 @@ def score(registry: Registry, predictions: Predictions) -> tuple[Any, dict[str, 
         thresholds = decisions.Thresholds()
         if len(valid):
             thresholds = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy)
-    specs = registry.specs("metrics")
-    scored: dict[str, Any] = {}
-    for name in dict.fromkeys(predictions.side):
-        some = predictions.of_side(name)
-        evaluation = Evaluation.of(task, some.truth, some.scores, some.stop, thresholds)
-        scored[name] = metrics.compute(specs, evaluation)
-    return thresholds, scored
+    return thresholds, metrics.compute_sides(registry.specs("metrics"), predictions, thresholds)
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

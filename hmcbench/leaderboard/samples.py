@@ -18,9 +18,9 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.rankings import MICRO, MOST_PAIRS, micro_reduce, micro_stats
 from hmcbench.leaderboard.statistics import Bootstrap
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import FoldSeed, Record
-from hmcbench.records.rescore import evaluate
 
 Pair = tuple[Any, Any]  # (stats (N, K), reduce)
 
@@ -121,7 +121,7 @@ class Samples:
         found: dict[str, Pair] = {}
         if not len(part):
             return found
-        evaluation = evaluate(part, record.data.get("decision"))
+        evaluation = Evaluation.of_predictions(part, record.thresholds)
         for name in names:
             try:
                 pair = metrics.sample_stats(self.specs[name], evaluation, name)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hmcbench.metrics.base import ClassMetric, LevelMetric, SampleMetric
-    from hmcbench.metrics.computing import Results, compute, sample_stats
+    from hmcbench.metrics.computing import Results, compute, compute_sides, sample_stats
     from hmcbench.metrics.ids import find_spec
 
 _WHERE = {
     **dict.fromkeys(("SampleMetric", "LevelMetric", "ClassMetric"), "hmcbench.metrics.base"),
-    **dict.fromkeys(("Results", "compute", "sample_stats"), "hmcbench.metrics.computing"),
+    **dict.fromkeys(("Results", "compute", "compute_sides", "sample_stats"), "hmcbench.metrics.computing"),
     "find_spec": "hmcbench.metrics.ids",
 }
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Results",
     "SampleMetric",
     "compute",
+    "compute_sides",
     "find_spec",
     "sample_stats",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from hmcbench.metrics.base import ClassMetric, LevelMetric, Reduce, SampleMetric
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
 from hmcbench.registry.registry import load_object, missing
+
+if TYPE_CHECKING:
+    from hmcbench.metrics.decisions import Thresholds
+    from hmcbench.records.predictions import Predictions
 
 MANY_CLASSES = 1000
 """With more classes than this, per-class ids are computed only where they are asked for by name."""
@@ -66,6 +70,29 @@ def compute(
         if evaluation.task.kind == spec.task and (named is None or spec.name in named):
             _record_spec(results, spec, evaluation, None if names is None else set(names))
     return results
+
+
+def compute_sides(
+    specs: Sequence[MetricSpec],
+    predictions: Predictions,
+    thresholds: Thresholds | None = None,
+    names: Sequence[str] | None = None,
+) -> dict[str, Results]:
+    """All metrics that apply to stored predictions, by side.
+
+    Args:
+        specs, names: as for :func:`compute`.
+        predictions: of any number of sides, with truth.
+        thresholds: of the record.
+
+    Raises:
+        BadInput: no truth is stored, shapes do not fit, or a name belongs to no spec.
+    """
+    scored = {}
+    for side in dict.fromkeys(predictions.side):
+        evaluation = Evaluation.of_predictions(predictions.of_side(side), thresholds)
+        scored[side] = compute(specs, evaluation, names)
+    return scored
 
 
 def sample_stats(spec: MetricSpec, evaluation: Evaluation, name: str) -> tuple[Stats, Reduce] | None:

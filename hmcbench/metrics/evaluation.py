@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
@@ -18,6 +18,9 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Scores, Task
 from hmcbench.metrics import decisions
 from hmcbench.metrics.decisions import Thresholds
+
+if TYPE_CHECKING:
+    from hmcbench.records.predictions import Predictions
 
 Matrix = Any
 """Boolean (N, C): an ndarray or a CSR array without stored zeros."""
@@ -76,6 +79,21 @@ class Evaluation:
         _same_shape(truth.shape, scores.shape, _hierarchy(task).n)
         dense = truth.toarray() if issparse(truth) else np.asarray(truth)
         return cls(task, dense.astype(bool, copy=False), scores=scores, stop=stop, thresholds=thresholds)
+
+    @classmethod
+    def of_predictions(cls, predictions: Predictions, thresholds: Thresholds | None = None) -> Evaluation:
+        """What metrics see of predictions.
+
+        Args:
+            predictions: of one side, with truth.
+            thresholds: of the record; they are used, never fitted anew.
+
+        Raises:
+            BadInput: no truth is stored, or shapes do not fit.
+        """
+        if predictions.truth is None:
+            raise BadInput("the predictions are stored without truth", allowed="records with truth")
+        return cls.of(predictions.task, predictions.truth, predictions.scores, predictions.stop, thresholds)
 
     @classmethod
     def of_sets(

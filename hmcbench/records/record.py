@@ -22,6 +22,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 
 if TYPE_CHECKING:
+    from hmcbench.metrics.decisions import Thresholds
     from hmcbench.records.predictions import Predictions
 
 SCHEMA = 1
@@ -130,6 +131,14 @@ class Record:
         """A part of the record such as ``split`` or ``timing``; empty where it is absent."""
         values: Mapping[str, Any] = self.data.get(name) or {}
         return values
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """Those that its decisions were made with; None where none were fitted."""
+        from hmcbench.metrics.decisions import Thresholds
+
+        stored = self.part("decision").get("thresholds")
+        return None if stored is None else Thresholds.from_json(stored)
 
     def predictions(self) -> Predictions:
         """Stored scores and truth; raises BadInput if missing or damaged."""

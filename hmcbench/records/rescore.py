@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hmcbench import metrics
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
-from hmcbench.metrics.decisions import Thresholds
-from hmcbench.metrics.evaluation import Evaluation
-from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, Record, dump, read_all
 from hmcbench.registry.registry import default_registry
 
@@ -50,25 +46,6 @@ class Rescored:
                 f"{k} ({v})" for k, v in sorted(self.failures.items())
             )
         return text
-
-
-def evaluate(predictions: Predictions, decision: Mapping[str, Any] | None) -> Evaluation:
-    """What metrics see of stored predictions.
-
-    Args:
-        predictions: of one side, with truth.
-        decision: the record's ``decision``; its thresholds are used, never fitted anew.
-
-    Raises:
-        BadInput: no truth is stored, or shapes do not fit.
-    """
-    if predictions.truth is None:
-        raise BadInput("the predictions are stored without truth", allowed="records with truth")
-    stored = (decision or {}).get("thresholds")
-    thresholds = None if stored is None else Thresholds.from_json(stored)
-    return Evaluation.of(
-        predictions.task, predictions.truth, predictions.scores, predictions.stop, thresholds
-    )
 
 
 def rescore(
@@ -118,13 +95,10 @@ def _scored(
     record: Record, specs: Sequence[MetricSpec], names: Sequence[str] | None, result: Rescored
 ) -> dict[str, metrics.Results]:
     """Side -> values."""
-    predictions = record.predictions()
-    out: dict[str, metrics.Results] = {}
-    for side in dict.fromkeys(predictions.side):
-        evaluation = evaluate(predictions.of_side(side), record.data.get("decision"))
-        out[side] = metrics.compute(specs, evaluation, names)
-        result.failures.update(out[side].failures)
-    return out
+    scored = metrics.compute_sides(specs, record.predictions(), record.thresholds, names)
+    for values in scored.values():
+        result.failures.update(values.failures)
+    return scored
 
 
 def _store(record: Record, scored: Mapping[str, metrics.Results], only_new: bool, result: Rescored) -> None:

@@ -148,14 +148,13 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
         raise BadInput(f"{spec.name} cannot load what it has saved")
     threads = os.cpu_count() or 1
     model.load(folder, Run(predictions.task, record.seed, device, threads, record.profile))
-    thresholds = record.data.get("decision", {}).get("thresholds")
     return Trained(
         model=model,
         record=record,
         spec=spec,
         params=params,
         task=predictions.task,
-        thresholds=None if thresholds is None else Thresholds.from_json(thresholds),
+        thresholds=record.thresholds,
         device=device,
     )
 

@@ -14,7 +14,6 @@ from hmcbench.metrics import decisions
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
-from hmcbench.records.rescore import evaluate
 from hmcbench.registry.registry import Registry
 from hmcbench.verify.findings import Finding, SuiteReport, same
 
@@ -44,10 +43,7 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
         report.unchecked.setdefault(reason, []).append(name)
         return record
     try:
-        computed = {
-            side: metrics.compute(specs, evaluate(predictions.of_side(side), record.data.get("decision")))
-            for side in dict.fromkeys(predictions.side)
-        }
+        computed = metrics.compute_sides(specs, predictions, record.thresholds)
     except HmcbenchError as error:
         report.findings.append(Finding("unreadable", name, error.what))
         return record

@@ -13,7 +13,6 @@ import pytest
 from hmcbench import metrics
 from hmcbench.interfaces import Task
 from hmcbench.metrics.builtin import SPECS
-from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records import record as records
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
@@ -65,11 +64,7 @@ def make_predictions(
 
 def score(predictions: Predictions) -> dict[str, dict[str, float]]:
     """All built-in metrics of every side."""
-    out = {}
-    for side in dict.fromkeys(predictions.side):
-        some = predictions.of_side(side)
-        out[side] = dict(metrics.compute(SPECS, Evaluation.of(some.task, some.truth, some.scores)))
-    return out
+    return {side: dict(values) for side, values in metrics.compute_sides(SPECS, predictions).items()}
 
 
 def make_data(model: str, seed: int, fold: int, /, **changes: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.interfaces import Dataset
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, Record
-from hmcbench.records.rescore import evaluate
 from hmcbench.registry.registry import Registry, create
 from hmcbench.report.figures import confusion, curves, mistakes
 from hmcbench.report.figures.reliability import reliability
@@ -87,7 +87,7 @@ def _decided(record: Record, chosen: Predictions, side: str, notes: list[str]) -
         title = heading(record, "predicted and true", side)
         yield "parity", mistakes.parity(chosen.truth, chosen.scores, task.targets, title)
         return
-    evaluation = evaluate(chosen, record.data.get("decision"))
+    evaluation = Evaluation.of_predictions(chosen, record.thresholds)
     for k in range(1, evaluation.levels + 1):
         if task.paths == "single":
             title = heading(record, f"level {k}, raw decisions", side)
@@ -106,7 +106,7 @@ def _mistakes(
     data: Mapping[str, str],
     notes: list[str],
 ) -> Iterator[Drawn]:
-    found = mistakes.confident_mistakes(evaluate(chosen, record.data.get("decision")), MOST_MISTAKES)
+    found = mistakes.confident_mistakes(Evaluation.of_predictions(chosen, record.thresholds), MOST_MISTAKES)
     if not found:
         notes.append("no mistake to show")
         return

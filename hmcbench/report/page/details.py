@@ -18,7 +18,6 @@ from hmcbench.leaderboard.render.text import clean
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, Record
-from hmcbench.records.rescore import evaluate
 from hmcbench.report.figures.confusion import NOTHING, confusion_matrix
 from hmcbench.report.figures.curves import read_history
 from hmcbench.report.figures.reliability import level_bins
@@ -58,7 +57,7 @@ def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]
         elif predictions.task.kind == "regression":
             out["parity"] = list(_parity(predictions))
         elif len(predictions):
-            out["levels"] = list(_levels(evaluate(predictions, data.get("decision"))))
+            out["levels"] = list(_levels(Evaluation.of_predictions(predictions, record.thresholds)))
     except HmcbenchError:  # its message names the folder, which is nobody's business on a page
         notes.append("the predictions cannot be read")
     return {**out, "notes": notes}

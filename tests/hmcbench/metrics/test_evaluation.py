@@ -16,6 +16,7 @@ from hmcbench.interfaces import Scores, Task
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.fixtures import confusion_matrices, four_scores, three_samples, two_alloys
+from hmcbench.records.predictions import Predictions
 from hmcbench.testing.helpers import tiny_dataset
 
 
@@ -32,6 +33,19 @@ def test_counts_of_the_fixture() -> None:
     assert e.class_counts[e.hierarchy.index("b")].tolist() == [1, 1, 2]
     assert len(e) == 3
     assert e.levels == 3
+
+
+def test_stored_predictions_are_decided_with_the_thresholds_given(tree: Hierarchy) -> None:
+    task = Task("hmc", "multiple", "ragged", tree)
+    truth = csr_array(np.array([[True, False, True, False], [False, True, False, False]]))
+    stored = Predictions(["s", "t"], ["test"] * 2, np.full((2, 4), 0.4, dtype=np.float32), task, truth)
+    assert not Evaluation.of_predictions(stored).raw.any()
+    assert Evaluation.of_predictions(stored, Thresholds(0.3)).raw.all()
+    per_class = Thresholds(np.array([0.3, 0.9, 0.9, 0.9]))
+    assert Evaluation.of_predictions(stored, per_class).raw.tolist() == [[True, False, False, False]] * 2
+    assert Evaluation.of_predictions(stored).truth.tolist() == truth.toarray().tolist()
+    with pytest.raises(BadInput, match="stored without truth"):
+        Evaluation.of_predictions(Predictions(stored.ids, stored.side, stored.scores, task))
 
 
 @pytest.mark.parametrize("kind", [csr_array, csr_matrix])

@@ -15,11 +15,13 @@ import pytest
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import MetricSpec, Task
-from hmcbench.metrics import compute, computing, find_spec, sample_stats
+from hmcbench.metrics import compute, compute_sides, computing, find_spec, sample_stats
 from hmcbench.metrics.base import SampleMetric
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.decisions import Thresholds
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.fixtures import confusion_matrices, four_scores, three_samples
+from hmcbench.records.predictions import Predictions
 from hmcbench.registry.registry import default_registry
 
 
@@ -32,6 +34,21 @@ def raises(error: Exception) -> Callable[..., float]:
         raise error
 
     return metric
+
+
+def test_every_side_is_scored_by_itself_with_the_same_thresholds() -> None:
+    hierarchy = Hierarchy.from_edges([("", "a"), ("", "b")])
+    scores = np.array([[0.4, 0.1], [0.4, 0.1], [0.2, 0.4]], dtype=np.float32)
+    truth = np.array([[True, False], [False, True], [False, True]])
+    task = Task("hmc", "multiple", "full", hierarchy)
+    stored = Predictions(["v", "s", "t"], ["validation", "test", "test"], scores, task, truth)
+    scored = compute_sides(SPECS, stored, Thresholds(0.3), ["hf1_micro", "exact_match"])
+    assert list(scored) == ["validation", "test"]
+    assert scored["validation"] == {"hf1_micro": 1.0, "exact_match": 1.0}
+    assert scored["test"] == {"hf1_micro": 0.5, "exact_match": 0.5}
+    assert set(compute_sides(SPECS, stored)["test"]) > {"hf1_micro", "auprc_micro"}
+    with pytest.raises(BadInput, match="did you mean"):
+        compute_sides(SPECS, stored, names=["hf1_micr"])
 
 
 def test_the_registry_has_them_all() -> None:

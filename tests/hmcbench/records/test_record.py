@@ -57,6 +57,15 @@ def test_a_record_of_a_cell_that_failed_early_knows_its_fold(tmp_path: Path) -> 
     assert (failed.ok, failed.cause, failed.message) == (False, "nan", "epoch 3")
 
 
+def test_thresholds_are_those_that_the_decisions_were_made_with(tmp_path: Path) -> None:
+    for decision in ({}, {"decision": {"rule": "argmax per level", "thresholds": None}}):
+        assert records.Record(tmp_path, DATA | decision).thresholds is None
+    for stored in (0.25, [0.25, 0.75]):
+        thresholds = records.Record(tmp_path, {**DATA, "decision": {"thresholds": stored}}).thresholds
+        assert thresholds is not None
+        assert thresholds.to_json() == stored
+
+
 def test_records_are_found_by_their_short_keys_without_being_read(tmp_path: Path) -> None:
     assert records.find(tmp_path / "none") == {}
     record = records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)

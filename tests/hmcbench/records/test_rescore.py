@@ -19,7 +19,7 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records import record as records
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, NPZ, Record
-from hmcbench.records.rescore import evaluate, rescore
+from hmcbench.records.rescore import rescore
 from hmcbench.testing.helpers import temporary_plugin, tiny_hierarchy
 
 Fabricate = Callable[..., Record]
@@ -92,15 +92,20 @@ def test_nothing_is_written_where_nothing_changes(fabricate: Fabricate) -> None:
     assert path.stat().st_mtime_ns == before
 
 
-def test_thresholds_come_from_the_record() -> None:
+@pytest.mark.parametrize(("thresholds", "recall"), [(None, 0.0), (0.3, 1.0)])
+def test_thresholds_come_from_the_record(
+    fabricate: Fabricate, thresholds: float | None, recall: float
+) -> None:
     hierarchy = tiny_hierarchy("multiple")
     scores = np.full((4, hierarchy.n), 0.4, dtype=np.float32)
-    truth = np.ones((4, hierarchy.n), dtype=bool)
-    some = Predictions(list("abcd"), ["test"] * 4, scores, Task(paths="multiple", hierarchy=hierarchy), truth)
-    assert not evaluate(some, {"thresholds": None}).raw.any()
-    assert evaluate(some, {"thresholds": 0.3}).raw.all()
-    per_class = [0.3] + [0.9] * (hierarchy.n - 1)
-    assert evaluate(some, {"thresholds": per_class}).raw.sum() == 4
+    task = Task(paths="multiple", hierarchy=hierarchy)
+    predictions = Predictions(list("abcd"), ["test"] * 4, scores, task, np.ones_like(scores, dtype=bool))
+    decision = {"thresholds": thresholds}
+    record = fabricate(
+        "a", predictions=predictions, metrics={"test": {"hf1_samples": 2.0}}, decision=decision
+    )
+    rescore(record.path, ["hr_micro"])
+    assert stored(record)["test"]["hr_micro"] == recall
 
 
 def test_what_cannot_be_scored_is_listed_and_left_alone(fabricate: Fabricate) -> None:
