@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def goal_text(facts: Mapping[str, Any]) -> str:
     return f"target{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
-def show_budget(todo: Sequence[Cell], done: Sequence[Record], seconds: float, jobs: int) -> None:
+def show_budget(todo: Sequence[Cell], done: Iterable[Record], seconds: float, jobs: int) -> None:
     """What is expected to fit into the time, by what earlier cells took."""
     if not seconds:
         return
@@ -75,7 +75,7 @@ class Silent:
         pass
 
 
-def view(todo: Sequence[Cell], jobs: int, done: Sequence[Record] = ()) -> Silent:
+def view(todo: Sequence[Cell], jobs: int, done: Iterable[Record] = ()) -> Silent:
     """The live table where there is a terminal, plain lines otherwise."""
     from hmcbench.execute.budget import seconds_taken
 

@@ -113,7 +113,8 @@ def _run(
             raise
         result = compare.untestable(table, rows, table.not_public)
         return _show(result, out / slug(Path(table.suite).stem), output, [], 0)
-    todo = runner.pending(planned.plan, out, rerun)  # type: ignore[arg-type]  # click knows the choices
+    before = runner.existing(planned.plan, out)
+    todo = runner.pending(planned.plan, before.records, rerun)  # type: ignore[arg-type]  # click checks it
     click.echo(f"table {table.name}: {len(planned.plan.cells)} cells, {len(todo)} to run", err=True)
     with live.view(todo, jobs) as view:
         outcome = runner.execute(
@@ -123,6 +124,7 @@ def _run(
             jobs=jobs,
             rerun=rerun,  # type: ignore[arg-type]
             observer=view,
+            before=before,
         )
     if outcome.interrupted:
         click.echo("hmcbench: interrupted; the same command goes on from here", err=True)

@@ -133,8 +133,9 @@ def run_command(**options: Any) -> int:
     check_together(options)
     plan = make_plan(options)
     out: Path = options["out"]
-    todo = runner.pending(plan, out, options["rerun"])
-    done = runner.existing(plan, out)
+    before = runner.existing(plan, out)
+    done = before.records.values()
+    todo = runner.pending(plan, before.records, options["rerun"])
     if options["executor"] == "slurm":
         click.echo(slurm_script(todo, options), nl=False)
         return 0
@@ -158,6 +159,7 @@ def run_command(**options: Any) -> int:
             executor=options["executor"],
             budget=budget,
             observer=view,
+            before=before,
         )
     return finish(plan, outcome, options)
 
@@ -248,7 +250,7 @@ def finish(plan: Plan, outcome: Outcome, options: dict[str, Any]) -> int:
     quiet, as_json = options["quiet"], options["as_json"]
     written: list[Path] = []
     if outcome.done:
-        boards = boards_of(outcome.folder)
+        boards = boards_of(outcome.folder, outcome.done)
         written = write_boards(outcome.folder, boards)
         if not (quiet or as_json):
             show_boards(boards)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hmcbench.execute.budget import Budget
@@ -36,6 +37,38 @@ def stamp(record: Path) -> Stamp | None:
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one look at a folder of records found of the cells of a plan.
+
+    Attributes:
+        records: key -> record, in plan order; cells without a record are left out.
+        stamps: key -> stamp of that record, taken before it was read.
+        folders: short key -> folder, of all records there, also those of other plans.
+    """
+
+    records: Mapping[str, records.Record]
+    stamps: Mapping[str, Stamp]
+    folders: Mapping[str, Path]
+
+
+def scan(cells: Sequence[Cell], folder: Path, before: Scan | None = None) -> Scan:
+    """Read the records of cells; those that have not changed since ``before`` are not read again."""
+    folders = records.find(folder)
+    known = before or Scan({}, {}, {})
+    by_key: dict[str, records.Record] = {}
+    stamps: dict[str, Stamp] = {}
+    for key in (cell.key for cell in cells):
+        path = folders.get(records.short_key(key))
+        current = stamp(path) if path is not None else None
+        if path is None or current is None:
+            continue
+        unchanged = known.stamps.get(key) == current
+        by_key[key] = known.records[key] if unchanged else records.read(path)
+        stamps[key] = current
+    return Scan(by_key, stamps, folders)
 
 
 def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:

@@ -11,7 +11,7 @@ import errno
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from hmcbench.execute.executors.local import Event, Job, LocalExecutor
 from hmcbench.execute.executors.ray import RayExecutor
 from hmcbench.execute.locks import Locks
 from hmcbench.execute.outcome import finish
-from hmcbench.execute.queue import Shared, Stamp, stamp, sweep_work
+from hmcbench.execute.queue import Scan, Shared, Stamp, scan, sweep_work
 from hmcbench.files import sweep_temporary
 from hmcbench.plan.cells import Cell, Plan
 from hmcbench.records import record as records
@@ -63,20 +63,16 @@ class Outcome:
         return [r for r in self.done if not r.ok]
 
 
-def pending(plan: Plan, out: Path, rerun: Rerun) -> list[Cell]:
-    """Cells of the plan that are still to be run."""
-    standing = {r.key: r for r in existing(plan, out)}
+def existing(plan: Plan, out: Path) -> Scan:
+    """The records of this plan's cells that are on disk."""
+    return scan(plan.cells, records.records_dir(out, plan.suite.name))
+
+
+def pending(plan: Plan, done: Mapping[str, records.Record], rerun: Rerun) -> list[Cell]:
+    """Cells of the plan that are still to be run, where ``done`` are the records by key."""
     if rerun == "all":
         return list(plan.cells)
-    return [c for c in plan.cells if c.key not in standing or (rerun == "failed" and not standing[c.key].ok)]
-
-
-def existing(plan: Plan, out: Path) -> list[records.Record]:
-    """Records of this plan's cells that are on disk, in plan order."""
-    folder = records.records_dir(out, plan.suite.name)
-    found = records.find(folder)
-    paths = [found.get(records.short_key(cell.key)) for cell in plan.cells]
-    return [records.read(path) for path in paths if path is not None]
+    return [c for c in plan.cells if c.key not in done or (rerun == "failed" and not done[c.key].ok)]
 
 
 def execute(
@@ -90,6 +86,7 @@ def execute(
     executor: str = "local",
     budget: float = 0.0,
     observer: Observer = lambda _event, _record: None,
+    before: Scan | None = None,
 ) -> Outcome:
     """Run what is pending and return what stands. Ctrl-C or SIGTERM ends it in good order.
 
@@ -100,14 +97,14 @@ def execute(
         executor: ``local``, or ``ray`` for a cluster.
         budget: seconds for all of it; 0 for no limit.
         observer: told of everything that happens to a cell, with its record where there is one.
+        before: what :func:`existing` returned, if the caller has called it already.
     """
     folder = records.records_dir(out, plan.suite.name)
-    before = stamps(plan.cells, folder)  # before it is decided what to run: see Shared
-    done = existing(plan, out)
-    todo = hungriest_first(pending(plan, out, rerun), done)
+    before = before or existing(plan, out)
+    todo = hungriest_first(pending(plan, before.records, rerun), before.records.values())
     if executor == "local":
         places = slots(device, jobs, todo, per_gpu)
-    limit = Budget(budget, seconds_taken(done)) if budget else None
+    limit = Budget(budget, seconds_taken(before.records.values())) if budget else None
     preload = tuple(dict.fromkeys(name for cell in todo for name in cell.preload))
     threads = max((cell.threads for cell in todo), default=1)
 
@@ -119,34 +116,38 @@ def execute(
     outcome = Outcome(folder.parent)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _save_plan(plan, folder.parent)
+        _save_plan(plan, folder.parent, before.folders)
         if todo:
-            _run(todo, folder, made, before, outcome, observer, limit)
-        standing = stamps(todo, folder)
-        left = [c for c in todo if standing.get(c.key) in (None, before.get(c.key))]
-        _tidy(plan.cells, left, folder)
-    outcome.done = existing(plan, out)
+            _run(todo, folder, made, before.stamps, outcome, observer, limit)
+        after, left = _tidy(plan.cells, todo, folder, before)
+    outcome.done = list(after.records.values())
     if limit is not None:
         outcome.left_out = left
     return outcome
 
 
-def _save_plan(plan: Plan, folder: Path) -> None:
+def _save_plan(plan: Plan, folder: Path, recorded: Collection[str]) -> None:
     """Add the plan to those of the folder, one run at a time: each reads what the others have written."""
     with Locks(folder / "locks") as locks:
         until = time.monotonic() + PLAN_S
         while not locks.claim("plan") and time.monotonic() < until:
             time.sleep(0.02)
-        save_info(plan, folder)
+        save_info(plan, folder, recorded)
 
 
-def _tidy(cells: Sequence[Cell], left: Sequence[Cell], folder: Path) -> None:
-    """Remove what runs that were killed have left, also where there was nothing to run."""
+def _tidy(cells: Sequence[Cell], todo: Sequence[Cell], folder: Path, before: Scan) -> tuple[Scan, list[Cell]]:
+    """Remove what runs that were killed have left, also where there was nothing to run.
+
+    Returns what is on disk then, and the cells to do that have no new record.
+    """
     with Locks(folder.parent / "locks") as locks:
         records.sweep(folder, locks.dead)
         sweep_temporary(folder.parent, locks.dead)
+        after = scan(cells, folder, before)
+        left = [c for c in todo if after.stamps.get(c.key) in (None, before.stamps.get(c.key))]
         open_ = {cell.key for cell in left}  # what they have in work is what they go on from
         sweep_work([cell for cell in cells if cell.key not in open_], folder, locks)
+    return after, left
 
 
 def _run(
@@ -188,12 +189,6 @@ def _run(
             records.sweep_own(folder, locks.owner)
 
 
-def stamps(cells: Sequence[Cell], folder: Path) -> dict[str, Stamp]:
-    """What tells the records that stand now from later ones, by key."""
-    found = {c.key: stamp(folder / records.folder_name({**c.record, "key": c.key})) for c in cells}
-    return {key: value for key, value in found.items() if value is not None}
-
-
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
     """One clear line where a disk is full or a folder read-only; what was whole before stays whole."""
@@ -209,7 +204,7 @@ def writing_to(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def hungriest_first(cells: Sequence[Cell], done: Sequence[records.Record]) -> list[Cell]:
+def hungriest_first(cells: Sequence[Cell], done: Iterable[records.Record]) -> list[Cell]:
     """Cells by the memory that their like took, most first: they start while there is most room.
 
     Cells of which nothing is known keep their place at the front.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hmcbench.files import write_atomic
@@ -11,17 +11,17 @@ from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.csv_json import to_csv, to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
-from hmcbench.records.record import read_all
+from hmcbench.records.record import Record, read_all
 from hmcbench.records.suite_file import read_info
 
 
-def boards_of(folder: Path) -> list[Board]:
+def boards_of(folder: Path, known: Iterable[Record] = ()) -> list[Board]:
     """The boards of ``folder/records``, with the columns, published rows and cells of its suite, and with
-    the intervals that were kept there.
+    the intervals that were kept there. Records that are ``known`` are not read again.
     """
     info = read_info(folder)
     expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
-    return build(read_all(folder / "records"), info, expected, intervals=Intervals.read(folder))
+    return build(read_all(folder / "records", known), info, expected, intervals=Intervals.read(folder))
 
 
 def write_boards(folder: Path, boards: Sequence[Board], markdown: str = "leaderboard.md") -> list[Path]:

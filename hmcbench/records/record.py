@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -269,11 +269,11 @@ def find(folder: Path) -> dict[str, Path]:
     return {path.name.rpartition("--")[2]: path for path in visible if is_record(path)}
 
 
-def read_all(root: Path) -> list[Record]:
+def read_all(root: Path, known: Iterable[Record] = ()) -> list[Record]:
     """All records at or below ``root`` (a record, a records folder, a suite's or a runs folder).
 
-    Sorted by folder name; temporary folders are passed over. Raises BadInput when there is no
-    such folder.
+    Sorted by folder name; temporary folders are passed over. Those that are ``known`` are not read
+    again. Raises BadInput when there is no such folder.
     """
     if not root.is_dir():
         raise BadInput(f"no folder {root}", hint="hmcbench run --suite NAME writes records to runs/NAME")
@@ -281,7 +281,8 @@ def read_all(root: Path) -> list[Record]:
         return [read(root)]
     with _no_collection():
         ordered = sorted(_folders(str(root)), key=lambda name: name.split(os.sep))  # noqa: PTH206 (as below)
-        return [read(Path(name)) for name in ordered]
+        by_folder = {str(record.path): record for record in known}
+        return [by_folder.get(name) or read(Path(name)) for name in ordered]
 
 
 def _folders(root: str) -> Iterator[str]:

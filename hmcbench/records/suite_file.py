@@ -8,7 +8,7 @@ under its profile, and leaves what earlier ones said of the others.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,11 @@ def read_info(folder: Path) -> Mapping[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def save_info(plan: Plan, folder: Path) -> None:
-    """Write the plan, and what earlier plans of the folder said that still has no record."""
+def save_info(plan: Plan, folder: Path, recorded: Collection[str]) -> None:
+    """Write the plan, and what earlier plans of the folder said that still has no record.
+
+    ``recorded`` are the short keys of the cells that have one.
+    """
     cells = [
         {
             "key": c.key,
@@ -48,17 +51,16 @@ def save_info(plan: Plan, folder: Path) -> None:
     info = plan.suite.info() | {"profile": plan.profile, "cells": cells, "not_applicable": pairs}
     before = read_info(folder)
     if before is not None and _version(before) == _version(info):  # another version has its own boards
-        _keep_open(info, before, folder / "records")
+        _keep_open(info, before, recorded)
     write_atomic(folder / records.SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
 
 
-def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], folder: Path) -> None:
+def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], recorded: Collection[str]) -> None:
     """Add to ``info`` what an earlier plan said of pairs that this one does not name."""
-    done = records.find(folder)
     named = {_pair(entry) for kind in KINDS for entry in info[kind]}
     for kind in KINDS:
         for entry in _entries(before, kind):
-            if _pair(entry) not in named and records.short_key(str(entry.get("key", ""))) not in done:
+            if _pair(entry) not in named and records.short_key(str(entry.get("key", ""))) not in recorded:
                 info[kind].append(entry)
 
 

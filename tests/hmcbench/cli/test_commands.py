@@ -11,6 +11,7 @@ import pytest
 
 from hmcbench.cli import COMMANDS
 from hmcbench.execute import runner
+from hmcbench.records import record as records
 from hmcbench.registry.registry import KINDS
 from hmcbench.testing.helpers import installed_plugin
 
@@ -191,6 +192,20 @@ def test_json_stays_json_whatever_a_library_prints_meanwhile(
     assert len(json.loads(ended.out)["records"]) == 1
     assert "a node died" in ended.err
     assert cli(*args, "--quiet").out == ""
+
+
+def test_a_run_reads_every_record_once(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = ("run", "--suite", "smoke", "--dataset", "toy-dag", "--out", tmp_path, "--quiet")
+    assert cli(*args, "--model", "prior").status == 0
+    read: list[Path] = []
+    real = records.read
+    monkeypatch.setattr(records, "read", lambda path: read.append(path) or real(path))
+    assert cli(*args, "--model", "prior", "--model", "random").status == 0
+    stored = records.find(tmp_path / "smoke" / "records").values()
+    assert len(stored) == 2
+    assert sorted(read) == sorted(stored)
 
 
 def test_an_error_of_the_system_without_a_file_says_where_it_was_raised(

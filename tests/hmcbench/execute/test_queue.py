@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from hmcbench.execute import queue as sharing
 from hmcbench.execute import runner
 from hmcbench.execute.executors.local import Job
 from hmcbench.execute.locks import Locks
-from hmcbench.execute.queue import Shared
+from hmcbench.execute.queue import Shared, scan
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
@@ -170,7 +171,7 @@ def test_a_record_that_another_run_made_meanwhile_is_reported_and_not_made_again
 ) -> None:
     done = runner.execute(plan, tmp_path, device="cpu").done
     folder = done[0].path.parent
-    stood = runner.stamps(plan.cells, folder)
+    stood = runner.existing(plan, tmp_path).stamps
     data = dict(done[1].data)
     records.commit(records.begin(folder, data["key"]), folder, data)  # made anew since
     told: list[str] = []
@@ -178,6 +179,35 @@ def test_a_record_that_another_run_made_meanwhile_is_reported_and_not_made_again
         again = [group[0].cell for group in shared(plan, folder, locks, told, stood).jobs()]
     assert again == [plan.cells[0], plan.cells[2]]
     assert told == [plan.cells[1].key]
+
+
+def test_a_record_that_another_run_made_after_the_scan_is_taken(tmp_path: Path, plan: Plan) -> None:
+    before = runner.existing(plan, tmp_path)
+    assert not before.records
+    first = runner.execute(plan, tmp_path, device="cpu")
+    second = runner.execute(plan, tmp_path, device="cpu", before=before)
+    assert (first.ran, second.ran) == (3, 0)
+    assert second.done == first.done
+
+
+def test_a_second_scan_reads_what_has_changed_and_nothing_else(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = runner.execute(plan, tmp_path, device="cpu").done
+    folder = done[0].path.parent
+    before = scan(plan.cells, folder)
+    assert list(before.records.values()) == done
+    assert before.folders == {record.short_key: record.path for record in done}
+    data = {**done[1].data, "message": "made anew"}
+    records.commit(records.begin(folder, done[1].key), folder, data)
+    shutil.rmtree(done[2].path)
+    read: list[Path] = []
+    real = records.read
+    monkeypatch.setattr(records, "read", lambda path: read.append(path) or real(path))
+    after = scan(plan.cells, folder, before)
+    assert read == [done[1].path]
+    assert after.records == {done[0].key: done[0], done[1].key: records.Record(done[1].path, data)}
+    assert set(after.stamps) == set(after.records)
 
 
 def test_what_another_run_has_finished_is_reported_before_the_next_cell_starts(
