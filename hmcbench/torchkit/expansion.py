@@ -24,7 +24,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
@@ -32,9 +31,6 @@ from torch import Tensor, nn
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
-from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ
-from hmcbench.torchkit.weights import WEIGHTS, read_state
 
 if TYPE_CHECKING:
     from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -108,15 +104,6 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
                 f" {tuple(value.shape)}, {tuple(target[name].shape)} is needed"
             )
         target[name].copy_(value)
-
-
-def start_from(module: nn.Module, record: Path, task: Task) -> None:
-    """Fill ``module`` for ``task`` from the record folder of a trained model; raises BadInput."""
-    state = read_state(record / "model" / WEIGHTS)
-    try:
-        expand(module, state, Predictions.load(record / NPZ).task, task)
-    except BadInput as error:
-        raise BadInput(f"{record.name} cannot be started from: {error}") from None
 
 
 def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor], set[str]]:
