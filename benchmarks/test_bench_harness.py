@@ -75,7 +75,7 @@ import hmcbench_timm.network
 from hmcbench import featurize
 from hmcbench.interfaces import Run
 from hmcbench.execute.cell import seed_everything
-from hmcbench.data.sides import side
+from hmcbench.data.splits import side
 from hmcbench.registry.registry import create, default_registry, parse_reference
 from hmcbench.data.splits import make_split
 from hmcbench.plan.suite import Protocol

@@ -1,18 +1,21 @@
-"""Where derived data live, and how files come into being: under a temporary name, then renamed.
+"""Files that appear whole or not at all, the cache folder, and the machine that writes them.
 
-Everything in the cache can be deleted at any time; it is made again when needed.
+A file comes into being under a temporary name and is renamed. Everything in the cache can be deleted at
+any time; it is made again when needed. A process is known by its machine, its number and its start.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import secrets
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hmcbench.errors import BadInput
-from hmcbench.hosts import tag, this_host
 
 VARIABLE = "HMCBENCH_CACHE"
 
@@ -70,3 +73,36 @@ def sweep_temporary(folder: Path, dead: Callable[[str], bool]) -> None:
     for path in folder.glob(".*.tmp"):
         if dead(path.name.removesuffix(".tmp").rpartition("-")[2]):
             path.unlink(missing_ok=True)
+
+
+# --------------------------------------------------------------------------- machines and processes
+
+KNOCK_S = 5.0
+
+
+@functools.cache
+def this_host() -> str:
+    """Equal for two processes exactly when each can see whether the other lives."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
+    with suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))  # containers share all but this
+    return " ".join(parts)
+
+
+def tag(host: str) -> str:
+    """Eight characters that stand for a host in the name of a file."""
+    return hashlib.sha256(host.encode()).hexdigest()[:8]
+
+
+def born(pid: int) -> str:
+    """When a process started, in ticks since boot; empty where the system does not say."""
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    return ""
+
+
+def knock(host: str, port: int) -> None:
+    """Raise OSError where nobody listens: libraries that go there themselves may try for minutes."""
+    socket.create_connection((host, port), KNOCK_S).close()

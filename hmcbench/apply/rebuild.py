@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hmcbench.data import featurize
-from hmcbench.data.sides import inputs, side
-from hmcbench.data.splits import make_split
+from hmcbench.data.splits import inputs, make_split, side
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.execute.cell import seed_everything

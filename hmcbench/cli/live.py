@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli.common import duration, in_notebook
-from hmcbench.execute.time_left import TimeLeft
+from hmcbench.execute.durations import TimeLeft
 
 if TYPE_CHECKING:
     from hmcbench.execute.executors.local import Event
@@ -53,7 +53,7 @@ def show_budget(todo: Sequence[Cell], done: Iterable[Record], seconds: float, jo
     """What is expected to fit into the time, by what earlier cells took."""
     if not seconds:
         return
-    from hmcbench.execute.budget import Budget, seconds_taken
+    from hmcbench.execute.durations import Budget, seconds_taken
 
     fit, not_fit, unknown = Budget(seconds, seconds_taken(done)).forecast(todo, jobs)
     click.echo(
@@ -77,7 +77,7 @@ class Silent:
 
 def view(todo: Sequence[Cell], jobs: int, done: Iterable[Record] = ()) -> Silent:
     """The live table where there is a terminal, plain lines otherwise."""
-    from hmcbench.execute.budget import seconds_taken
+    from hmcbench.execute.durations import seconds_taken
 
     left = TimeLeft(todo, jobs, seconds_taken(done))
     return Live(todo, left) if sys.stdout.isatty() and not in_notebook() else Lines(todo, left)

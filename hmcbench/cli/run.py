@@ -126,7 +126,7 @@ def run_command(**options: Any) -> int:
     """
     from hmcbench.cli import live
     from hmcbench.execute import runner
-    from hmcbench.execute.budget import parse_budget
+    from hmcbench.execute.durations import parse_budget
 
     budget = parse_budget(options["budget"]) if options["budget"] else 0.0
     check_device(options["device"])

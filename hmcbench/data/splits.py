@@ -11,16 +11,16 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hmcbench.data.stratify import Samples, rows_by_key
+from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
+from hmcbench.interfaces import Dataset, Inputs, Labelled
 from hmcbench.plan.suite import Protocol
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from hmcbench.interfaces import Dataset
 
 __all__ = ["Protocol", "Split", "make_split"]
 
@@ -165,3 +165,18 @@ def _split(dataset: Dataset, sides: Mapping[str, Iterable[int]], notes: Sequence
         hashlib.sha256(text.encode()).hexdigest(),
         tuple(notes),
     )
+
+
+# --------------------------------------------------------------------------- a side as a model sees it
+
+
+def inputs(dataset: Dataset, views: Mapping[str, Any], rows: np.ndarray) -> Inputs:
+    return Inputs([dataset.ids[i] for i in rows], {k: Rows(v, rows) for k, v in views.items()})
+
+
+def side(dataset: Dataset, views: Mapping[str, Any], split: Split, name: str) -> Labelled:
+    """Train or validation samples with their targets."""
+    rows = split.sides[name]
+    groups = None if dataset.groups is None else [dataset.groups[i] for i in rows]
+    given = inputs(dataset, views, rows)
+    return Labelled(given.ids, given.views, targets=dataset.targets[rows], groups=groups)

@@ -21,8 +21,7 @@ from threadpoolctl import threadpool_limits
 from hmcbench import metrics
 from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
-from hmcbench.data.sides import side
-from hmcbench.data.splits import Split, make_split
+from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import resources
 from hmcbench.execute import warm_start as warm

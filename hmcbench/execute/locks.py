@@ -22,8 +22,7 @@ from typing import Any
 
 import psutil
 
-from hmcbench.files import replacing, sweep_temporary
-from hmcbench.hosts import born, tag, this_host
+from hmcbench.files import born, replacing, sweep_temporary, tag, this_host
 from hmcbench.records.record import short_key
 
 BEAT_S = 10.0

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hmcbench.data.sides import inputs
-from hmcbench.data.splits import Split
+from hmcbench.data.splits import Split, inputs
 from hmcbench.errors import PluginError
 from hmcbench.execute import resources
 from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hmcbench.execute.budget import Budget
+from hmcbench.execute.durations import Budget
 from hmcbench.execute.executors.local import Job
 from hmcbench.execute.locks import Locks
 from hmcbench.plan.cells import Cell

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from hmcbench.errors import BadInput
 from hmcbench.execute import resources
-from hmcbench.execute.budget import Budget, seconds_taken
+from hmcbench.execute.durations import Budget, seconds_taken
 from hmcbench.execute.executors.local import Event, Job, LocalExecutor
 from hmcbench.execute.executors.ray import RayExecutor
 from hmcbench.execute.locks import Locks

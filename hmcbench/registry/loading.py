@@ -1,20 +1,26 @@
 """Loads plugins one by one, isolates a broken one, keeps provenance.
 
-hmcbench's own come first, so no stranger can take a name of theirs. What a stranger's import or hook
-may do to the rest is in :mod:`hmcbench.registry.time_limit`.
+hmcbench's own come first, so no third-party plugin can take a name of theirs. What the import or a hook of
+a third-party plugin may do to the rest is limited by :func:`guarded`: it gets ``LIMIT_S`` seconds, prints to
+standard error (so that ``--json`` stays JSON), the working directory is put back, and ``os._exit``, which
+would end the command without a word, raises. This guards against mistakes, not against malice: a plugin is a
+program that runs as you. The time limit is an alarm signal. It cannot work on Windows, outside the main
+thread, where an alarm is running already, or while C code does not return.
 
-``HMCBENCH_PLUGINS=builtin`` leaves every plugin out that is not part of hmcbench itself, so that
-tests are hermetic; ``HMCBENCH_PLUGINS=none`` loads none at all.
+``HMCBENCH_PLUGINS=builtin`` leaves every third-party plugin out, so that tests are hermetic;
+``HMCBENCH_PLUGINS=none`` loads none at all.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import pluggy
 
@@ -122,8 +128,6 @@ def _isolated(plugin: Plugin, prefix: str, call: Callable[[], Any]) -> tuple[Any
     try:
         if plugin.builtin or plugin.distribution == "-":  # our own, or an object of a test
             return (call(),)
-        from hmcbench.registry.time_limit import guarded  # a cost that only strangers bring
-
         with _timed(plugin), guarded(plugin.seconds):
             return (call(),)
     except KeyboardInterrupt:
@@ -150,3 +154,70 @@ def printable(text: str) -> str:
 def _one_line(error: BaseException) -> str:
     told = error.args[0] if type(error).__name__ == "TooSlow" else f"{type(error).__name__}: {error}"
     return printable(" ".join(told.split()))[:300]
+
+
+# --------------------------------------------------------------------------- limits of third-party code
+
+LIMIT_S = 10.0
+AGAIN_S = 0.5  # the alarm comes again, for who swallows exceptions and goes on
+
+
+class TooSlow(BaseException):
+    """Raised into a plugin whose time is over; no ``except Exception`` of it catches this."""
+
+
+@contextmanager
+def guarded(spent: float) -> Iterator[None]:
+    """Around one import or one hook of a plugin that has taken ``spent`` seconds before.
+
+    Raises:
+        TooSlow: all calls together took more than ``LIMIT_S``.
+    """
+    out, armed, leave = sys.stdout, None, os._exit
+    try:
+        where = os.getcwd()  # noqa: PTH109 (as it is)
+    except OSError:  # a folder that is gone
+        where = ""
+    sys.stdout = sys.stderr
+    os._exit = _refusal(os.getpid(), leave)  # type: ignore[assignment]
+    try:
+        armed = _arm(LIMIT_S - spent)
+        yield
+    finally:
+        try:
+            if armed is not None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, armed)
+        finally:
+            sys.stdout, os._exit = out, leave
+            if where:
+                os.chdir(where)
+
+
+def _refusal(here: int, leave: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
+    """Stands for ``os._exit`` in this process; a child that the plugin forks may leave."""
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != here:
+            leave(status)
+        raise SystemExit(f"os._exit({status}), which would end every command")
+
+    return refuse
+
+
+def _arm(seconds: float) -> Any:
+    """Set the alarm; the handler to put back, or None where there can be no alarm."""
+    if not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
+        return None
+    try:
+        previous = signal.signal(signal.SIGALRM, _stop)
+    except ValueError:  # not the main thread
+        return None
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), AGAIN_S)
+    return previous if previous is not None else signal.SIG_DFL
+
+
+def _stop(_number: int, _frame: Any) -> None:
+    raise TooSlow(
+        f"its import and hooks take more than {LIMIT_S:g} s; HMCBENCH_PLUGINS=builtin leaves strangers out"
+    )

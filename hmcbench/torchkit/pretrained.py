@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from hmcbench.errors import BadInput
-from hmcbench.hosts import knock
+from hmcbench.files import knock
 from hmcbench.torchkit.architectures import refuse_unknown
 from hmcbench.torchkit.measure import count_multiply_adds
 

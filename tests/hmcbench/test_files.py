@@ -1,11 +1,16 @@
+"""Whole files or none; the cache folder; which machine and process wrote them."""
+
 from __future__ import annotations
 
 import errno
 import os
+import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
+from hmcbench import files as hosts
 from hmcbench.errors import BadInput
 from hmcbench.files import cache_dir, replacing, write_atomic
 
@@ -53,3 +58,24 @@ def test_the_cache_folder_is_where_the_variable_says(tmp_path: Path, monkeypatch
     monkeypatch.delenv("HMCBENCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
     assert cache_dir() == tmp_path / "x" / "hmcbench"
+
+
+def test_a_process_is_born_once() -> None:
+    assert hosts.born(os.getpid()) == hosts.born(os.getpid())
+    gone = max(psutil.pids()) + 100_000
+    assert hosts.born(gone) == ""
+
+
+def test_a_host_has_one_tag() -> None:
+    assert hosts.tag(hosts.this_host()) == hosts.tag(hosts.this_host())
+    assert len(hosts.tag("a")) == 8 and hosts.tag("a") != hosts.tag("b")
+
+
+def test_a_port_where_nobody_listens_is_told() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+        with pytest.raises(OSError, match="refused"):
+            hosts.knock("127.0.0.1", port)
+        one.listen()
+        hosts.knock("127.0.0.1", port)

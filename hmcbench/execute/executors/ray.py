@@ -21,7 +21,7 @@ from typing import Any
 
 from hmcbench.errors import BadInput, Unavailable
 from hmcbench.execute.executors.local import THREAD_VARIABLES, TICK_S, Event, Job, LocalExecutor
-from hmcbench.hosts import knock
+from hmcbench.files import knock
 from hmcbench.plan.cells import Cell
 
 TRIES = 4  # of a cell whose node dies

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from hmcbench.cli import live
-from hmcbench.execute.time_left import TimeLeft
+from hmcbench.execute.durations import TimeLeft
 from hmcbench.records.record import Record
 
 

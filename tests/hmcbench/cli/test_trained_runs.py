@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hmcbench.data import featurize
-from hmcbench.data.sides import inputs
+from hmcbench.data.splits import inputs
 from hmcbench.errors import BadInput
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.weights import FOLDER, digest, find_record, load_trained

@@ -1,15 +1,27 @@
+"""Plugins are loaded one by one; what a third-party one does wrong stays with it."""
+
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pluggy
 import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.hookspecs import hookimpl
-from hmcbench.registry.loading import Manager
-from hmcbench.registry.registry import default_registry
+from hmcbench.registry import loading
+from hmcbench.registry.loading import Manager, Plugin
+from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.testing.helpers import installed_plugin
 
 
@@ -83,3 +95,187 @@ def test_registering_an_object_checks_its_hooks() -> None:
     assert plugin.hooks == ("hmcbench_models",)
     with pytest.raises(pluggy.PluginValidationError, match="no hook"):
         manager.register(SimpleNamespace(__name__="other"))
+
+
+MODEL = """
+from hmcbench import ModelSpec, Param, hookimpl
+BEFORE
+
+@hookimpl
+def hmcbench_models():
+    WITHIN
+    return [ModelSpec(name="good", version="1", summary="...", factory="stranger:f"), SPEC]
+"""
+GOOD = 'ModelSpec(name="better", version="1", summary="...", factory="stranger:f")'
+
+
+def source(before: str = "", within: str = "pass", spec: str = GOOD) -> str:
+    return MODEL.replace("BEFORE", before).replace("WITHIN", within).replace("SPEC]", f"{spec}]")
+
+
+def stranger(folder: Path, text: str) -> tuple[Registry, Plugin]:
+    """The registry and the plugin as they are while it is installed."""
+    with installed_plugin(folder, "stranger", text):
+        manager = Manager()
+        manager.load_entry_points()
+        registry = Registry(manager)
+    assert registry.get("models", "prior") and registry.get("metrics", "hf1_samples")
+    return registry, next(p for p in manager.plugins if p.name == "stranger")
+
+
+def models(registry: Registry) -> set[str]:
+    return {s.name for s in registry.specs("models")} & {"good", "better"}
+
+
+ENDLESS = [
+    ("while True: pass", "pass"),
+    ("import time; time.sleep(1e6)", "pass"),
+    ("while True:\n    try: [0 for _ in range(99)]\n    except Exception: pass", "pass"),
+    ("", "while True: pass"),
+]
+
+
+@pytest.mark.parametrize(("before", "within"), ENDLESS)
+def test_what_never_ends_is_ended_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, within: str
+) -> None:
+    monkeypatch.setattr(loading, "LIMIT_S", 0.2)
+    handler = signal.getsignal(signal.SIGALRM)
+    began = time.monotonic()
+    registry, plugin = stranger(tmp_path, source(before, within))
+    assert time.monotonic() - began < 5
+    assert "take more than 0.2 s; HMCBENCH_PLUGINS=builtin" in plugin.error
+    assert models(registry) == set()
+    assert signal.getsignal(signal.SIGALRM) == handler
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_slow_one_works_and_is_told(cli: Callable[..., Any], tmp_path: Path) -> None:
+    with installed_plugin(tmp_path, "stranger", source("import time; time.sleep(1.05)")):
+        rows = json.loads(cli("list", "plugins", "--json").out)
+        assert next(r["status"] for r in rows if r["plugin"] == "stranger").startswith("slow: 1.")
+        done = cli("doctor", "--fast")
+    assert done.status == 0 and "every command waits 1." in done.out
+
+
+def test_there_is_no_alarm_where_there_cannot_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "LIMIT_S", 0.05)
+    ended = []
+
+    def elsewhere() -> None:
+        with loading.guarded(0):
+            time.sleep(0.1)
+        ended.append(True)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert ended
+    signal.setitimer(signal.ITIMER_REAL, 60)
+    try:
+        with loading.guarded(0):
+            assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def test_it_may_be_loud_and_move_about_without_harm(tmp_path: Path) -> None:
+    """In a process of its own, as a user would see it."""
+    loud = source('import os; print("{}"); os.chdir("/")', 'print("more")')
+    with installed_plugin(tmp_path, "stranger", loud):
+        code = "from hmcbench.cli import main; main(['list', 'models', '--json'])"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "good" in {row["name"] for row in json.loads(done.stdout)}
+    assert done.stderr.split() == ["{}", "more"]
+    before = os.getcwd()  # noqa: PTH109
+    registry, plugin = stranger(tmp_path, loud)
+    assert os.getcwd() == before and not plugin.error and models(registry) == {"good", "better"}  # noqa: PTH109
+
+
+def test_a_hook_that_raises_anything_is_named(tmp_path: Path) -> None:
+    for number, what in enumerate(("SystemExit(3)", "ValueError('x\\x1b[2J')", "GeneratorExit")):
+        _, plugin = stranger(tmp_path / str(number), source(within=f"raise {what}"))
+        assert plugin.error.startswith(f"hmcbench_models raised {what.partition('(')[0]}")
+        assert plugin.error.isprintable()
+
+
+def test_one_that_would_end_every_command_is_named(tmp_path: Path) -> None:
+    leave = os._exit
+    _, plugin = stranger(tmp_path / "import", source("import os; os._exit(3)"))
+    assert plugin.error == "SystemExit: os._exit(3), which would end every command"
+    forks = "import os; child = os.fork()\n    if not child: os._exit(5)\n    os.waitpid(child, 0)"
+    registry, plugin = stranger(tmp_path / "child", source(within=forks))
+    assert not plugin.error and models(registry) == {"good", "better"}
+    assert os._exit is leave
+
+
+RUBBISH = [
+    ("3", "returned a int"),
+    ("None", "returned a NoneType"),
+    ("ModelSpec", "returned a type"),
+    (GOOD.replace('"better"', "7"), "name is int 7, not text"),
+    (GOOD.replace('"1"', "1"), "version is int 1, not text"),
+    (GOOD.replace('"..."', "None"), "summary is NoneType None, not text"),
+    (GOOD.replace('"..."', r'"\x1b[2Jgone"'), "control characters"),
+    (GOOD.replace('"..."', r'"two\nlines"'), "control characters"),
+    (GOOD.replace('"stranger:f"', "9"), "factory is int 9"),
+    (GOOD.replace(")", ', views="table")'), "views is str 'table', not a list of text"),
+    (GOOD.replace(")", ', aliases="abc")'), "aliases is str 'abc', not a list of text"),
+    (GOOD.replace(")", ", requires=(1,))"), "requires[0] is int 1, not text"),
+    (GOOD.replace(")", ', tasks=("hcm",))'), "tasks[0] is str 'hcm', not 'hmc' or 'regression'"),
+    (GOOD.replace(")", ', scores="odds")'), "scores is str 'odds', not 'probability' or 'logit'"),
+    (GOOD.replace(")", ", transductive=1)"), "transductive is int 1, not true or false"),
+    (GOOD.replace(")", ", params=[1])"), "params is list"),
+    (GOOD.replace(")", ', params={"k": 3})'), "params['k'] is int 3, not a Param"),
+    (GOOD.replace(")", ', params={"a b": Param(3)})'), "params has 'a b', which is no keyword"),
+    (GOOD.replace(")", ', params={"k": Param([])})'), "params['k'].default is list [], not true or false or"),
+    (
+        GOOD.replace(")", ', params={"k": Param(1, low="0")})'),
+        "params['k'].low is str '0', not a number or None",
+    ),
+    (GOOD.replace(")", ', params={"k": Param(1, choices=1)})'), "params['k'].choices is int 1, not a list"),
+    (
+        GOOD.replace(")", ', params={"k": Param(1, brings={1: 2})})'),
+        "params['k'].brings[1] is int 2, not a table",
+    ),
+    (GOOD.replace(")", ', params={"k": Param(1, type=1)})'), "params['k'].type is int 1, not a type or None"),
+    (GOOD.replace(")", ', profiles={"fast": {}})'), "profiles has 'fast'; allowed: quick, standard, paper"),
+    (GOOD.replace(")", ', profiles={"quick": 1})'), "profiles['quick'] is int 1, not a table"),
+    (GOOD.replace(")", ", profiles={1: {}})"), "a key of profiles is int 1, not text"),
+    (GOOD.replace('"better"', '"../up"'), "is not allowed"),
+    (GOOD.replace('"better"', '"prior"'), "already defined by toy (hmcbench)"),
+    (GOOD.replace('"better"', '"good"'), "already defined by stranger"),
+]
+
+
+@pytest.mark.parametrize(("spec", "says"), RUBBISH, ids=[says for _, says in RUBBISH])
+def test_rubbish_is_named_and_the_good_spec_beside_it_works(tmp_path: Path, spec: str, says: str) -> None:
+    registry, plugin = stranger(tmp_path, source(spec=spec))
+    assert says in plugin.error and plugin.error.isprintable()
+    assert models(registry) == {"good"}
+
+
+def test_a_clash_never_costs_us_our_own_name(tmp_path: Path) -> None:
+    """Strangers come last, whatever they are called."""
+    info = "aaa-0.0.dist-info"
+    files = [
+        (f"{info}/METADATA", "Metadata-Version: 2.1\nName: aaa\nVersion: 0.0\n"),
+        (f"{info}/entry_points.txt", "[hmcbench]\naaa = aaa\ntoy = aaa\n"),
+        ("aaa.py", source(spec=GOOD.replace('"better"', '"prior"'))),
+    ]
+    with installed_plugin(tmp_path, "stranger", source(), files=files):
+        registry = default_registry()
+        plugins = registry.manager.plugins
+    assert registry.owner("models", "prior").builtin
+    errors = {(p.name, p.distribution): p.error for p in plugins}
+    assert not errors["toy", "hmcbench"] and "taken by hmcbench" in errors["toy", "aaa"]
+    assert "already defined by toy" in errors["aaa", "aaa"]
+    assert [p.name for p in plugins] == sorted(p.name for p in plugins)
+
+
+def test_lists_and_the_doctor_say_what_is_wrong(cli: Callable[..., Any], tmp_path: Path) -> None:
+    with installed_plugin(tmp_path, "stranger", source(spec="3")):
+        assert "broken: hmcbench_models returned a int" in cli("list", "plugins").out
+        assert "good" in cli("list", "models").out
+        done = cli("doctor", "--fast")
+        assert done.status == 1 and "FAILED  plugin stranger: hmcbench_models returned a int" in done.out

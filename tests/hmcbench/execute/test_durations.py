@@ -1,14 +1,91 @@
-"""The time left, on made-up clocks and on the timings of a real run, replayed."""
+"""What fits into a time budget, and how the time left is reckoned."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from hmcbench.execute.time_left import TimeLeft
+from hmcbench.errors import BadInput
+from hmcbench.execute import runner
+from hmcbench.execute.durations import Budget, TimeLeft, parse_budget, seconds_taken
+from hmcbench.records.record import Record
+
+
+def cell(label: str, *, epochs: int | None = None, seed: int = 0, accelerated: bool = False) -> Any:
+    params = {} if epochs is None else {"epochs": epochs}
+    return SimpleNamespace(
+        key=f"{label} {seed}",
+        dataset="toy",
+        label=label,
+        pair=("toy", label),
+        accelerated=accelerated,
+        record={"model": {"params": params}},
+    )
+
+
+def record(label: str, seconds: float, ok: bool = True, peak: float | None = None) -> Record:
+    data = {
+        "status": "ok" if ok else "failed",
+        "dataset": {"name": "toy"},
+        "model": {"label": label},
+        "timing": {"total_s": seconds},
+        "memory": {"peak_anon_mb": peak},
+    }
+    return Record(Path(), data)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2D", 172800), (" 1h5s ", 3605)]
+)
+def test_times_are_read(text: str, seconds: float) -> None:
+    assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0s", "30", "m30", "-5m", "1.5h", "nan", "inf", "5m1h", "9999999h", "9" * 5000 + "s", "٣m", "1 h"],
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="Allowed: 90s, 30m"):
+        parse_budget(text)
+
+
+def test_a_cell_starts_where_its_like_would_have_ended_in_time() -> None:
+    now = [100.0]
+    took = seconds_taken([record("slow", 40), record("slow", 60), record("slow", 900, ok=False)])
+    assert took == {("toy", "slow"): 50}
+    budget = Budget(120, took, lambda: now[0])
+    slow, new = cell("slow"), cell("new")
+    assert budget.fits([slow])
+    assert budget.fits([slow, slow])
+    assert not budget.fits([slow, slow, slow])
+    now[0] += 71
+    assert not budget.fits([slow])
+    assert budget.fits([new]), "nothing is known of it"
+    budget.ended(new, 50)
+    assert not budget.fits([new])
+    budget.ended(slow, 20)  # this run knows better than earlier records
+    assert budget.fits([slow])
+    now[0] += 49
+    assert not budget.fits([cell("other")]), "the time is over"
+
+
+def test_the_forecast_counts_what_fits_beside_each_other() -> None:
+    budget = Budget(100, {("toy", "slow"): 60, ("toy", "endless"): 101})
+    cells = [cell("slow")] * 3 + [cell("endless"), cell("new")]
+    assert budget.forecast(cells, 1) == (1, 3, 1)
+    assert budget.forecast(cells, 2) == (3, 1, 1)
+
+
+def test_cells_that_need_most_memory_come_first_after_those_of_which_nothing_is_known() -> None:
+    done = [record("small", 1, peak=10), record("large", 1, peak=900), record("large", 1, ok=False)]
+    cells = [cell("small"), cell("new"), cell("large"), cell("newer")]
+    assert [c.label for c in runner.hungriest_first(cells, done)] == ["new", "newer", "large", "small"]
+    assert runner.hungriest_first(cells, []) == cells
 
 
 class Clock:
@@ -16,18 +93,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def cell(label: str, *, epochs: int | None = None, seed: int = 0, accelerated: bool = False) -> Any:
-    params = {} if epochs is None else {"epochs": epochs}
-    return SimpleNamespace(
-        key=f"{label} {seed}",
-        dataset="data",
-        label=label,
-        pair=("data", label),
-        accelerated=accelerated,
-        record={"model": {"params": params}},
-    )
 
 
 def run(left: TimeLeft, clock: Clock, one: Any, before: float, fit: float) -> Iterator[float]:
@@ -76,12 +141,12 @@ def test_other_seeds_of_a_model_cost_what_the_first_did() -> None:
 
 
 def test_earlier_records_are_remembered() -> None:
-    left = TimeLeft([cell("a"), cell("b")], took={("data", "a"): 10.0, ("data", "b"): 5.0})
+    left = TimeLeft([cell("a"), cell("b")], took={("toy", "a"): 10.0, ("toy", "b"): 5.0})
     assert left.seconds() == 15.0
 
 
 def test_jobs_divide_but_never_by_more_than_there_are_cells() -> None:
-    took = {("data", "a"): 10.0}
+    took = {("toy", "a"): 10.0}
     cells = [cell("a", seed=s) for s in range(3)]
     assert TimeLeft(cells, 2, took).seconds() == 15.0
     assert TimeLeft(cells, 16, took).seconds() == 10.0
