@@ -78,7 +78,7 @@ from hmcbench.execute.cell import seed_everything
 from hmcbench.data.splits import side
 from hmcbench.registry.registry import create, default_registry, parse_reference
 from hmcbench.data.splits import make_split
-from hmcbench.plan.suite import Protocol
+from hmcbench.data.protocol import Protocol
 from threadpoolctl import threadpool_limits
 
 registry = default_registry()

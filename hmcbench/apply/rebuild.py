@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hmcbench.data import featurize
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import inputs, make_split, side
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.execute.cell import seed_everything
 from hmcbench.interfaces import Inputs, Run, Task
-from hmcbench.plan.suite import protocol_of
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry, create
 
@@ -82,7 +82,7 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
             allowed=f"version {spec.version}, which is installed",
         )
     dataset = _dataset(data, registry, path)
-    split = make_split(dataset, protocol_of(data["split"]), record.fold)
+    split = make_split(dataset, Protocol.of_record(data["split"]), record.fold)
     if split.fingerprint != data["split"]["fingerprint"]:
         raise BadInput("the split is not that of the record", hint="was the record made by another version?")
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)

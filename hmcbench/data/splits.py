@@ -13,16 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.stratify import Samples, rows_by_key
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, Inputs, Labelled
-from hmcbench.plan.suite import Protocol
 
 if TYPE_CHECKING:
     import numpy as np
-
-__all__ = ["Protocol", "Split", "make_split"]
 
 SCALE = 10**6  # shares are whole millionths
 LISTED = 40  # names in a note before the rest is only counted

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from hmcbench import metrics
 from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import resources
@@ -30,7 +31,6 @@ from hmcbench.execute.reporter import Reporter
 from hmcbench.interfaces import Dataset, Fit, ModelSpec, Run
 from hmcbench.metrics import decisions
 from hmcbench.plan.cells import Cell
-from hmcbench.plan.suite import Protocol
 from hmcbench.records import record as records
 from hmcbench.records import weights as trained
 from hmcbench.records.predictions import Predictions

@@ -132,7 +132,7 @@ def _save_plan(plan: Plan, folder: Path, recorded: Collection[str]) -> None:
         until = time.monotonic() + PLAN_S
         while not locks.claim("plan") and time.monotonic() < until:
             time.sleep(0.02)
-        save_info(plan, folder, recorded)
+        save_info(plan.info(), folder, recorded)
 
 
 def _tidy(cells: Sequence[Cell], todo: Sequence[Cell], folder: Path, before: Scan) -> tuple[Scan, list[Cell]]:

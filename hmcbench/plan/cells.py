@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 
 from hmcbench.data import featurize
 from hmcbench.data.loading import plan_dataset
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split
 from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Spec, Task, Value
 from hmcbench.metrics import find_spec
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import constants_of, describe_dataset, describe_model, describe_split
-from hmcbench.plan.suite import Profile, Protocol, Suite, check_protocol
+from hmcbench.plan.suite import Profile, Suite
 from hmcbench.registry.registry import Registry, missing, parse_reference
 
 
@@ -78,6 +79,25 @@ class Plan:
     cells: Sequence[Cell]
     not_applicable: Sequence[NotPaired]
     notes: Sequence[str] = field(default=())
+
+    def info(self) -> dict[str, Any]:
+        """What the suite's file on disk says of it, as plain data."""
+        cells = [
+            {
+                "key": cell.key,
+                "dataset": cell.dataset,
+                "model": cell.label,
+                "fold": cell.fold,
+                "seed": cell.seed,
+                "profile": cell.profile,
+            }
+            for cell in self.cells
+        ]
+        pairs = [
+            {"dataset": pair.dataset, "model": pair.model, "reason": pair.reason, "profile": self.profile}
+            for pair in self.not_applicable
+        ]
+        return self.suite.info() | {"profile": self.profile, "cells": cells, "not_applicable": pairs}
 
 
 class PlannedDataset(NamedTuple):
@@ -189,7 +209,7 @@ def _changed(suite: Suite, choices: Choices) -> Suite:
         protocol = replace(protocol, drop_leaks=True)
     if choices.splits:
         protocol = replace(protocol, repeats=choices.splits)
-        check_protocol(f"--splits {choices.splits}", protocol)
+        protocol.check(f"--splits {choices.splits}")
     return replace(suite, protocol=protocol)
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from hmcbench.data.featurize import ViewPlan
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
 from hmcbench.errors import NotApplicable, Unavailable
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
-from hmcbench.plan.suite import Protocol
 from hmcbench.registry.registry import Registry
 
 

@@ -9,50 +9,15 @@ from __future__ import annotations
 import importlib.util
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from hmcbench.data.protocol import Protocol
 from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import PROFILES
 from hmcbench.registry.registry import Registry
 from hmcbench.registry.validation import problem_of, types_of, words
-
-SPLIT_KINDS = ("predefined", "holdout", "kfold")
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How samples are divided.
-
-    Attributes:
-        kind: ``predefined`` (the dataset's own sides), ``holdout`` or ``kfold``.
-        test: share of the samples in the test side (holdout).
-        validation: share of the training samples put aside for validation.
-        folds: number of folds (kfold); every fold is the test side once.
-        repeats: number of random splits (holdout), drawn with the seeds ``seed``, ``seed + 1``, ...; the
-            record counts them as folds. No part of a cell's key, so that more may be added later.
-        seed: of the split, apart from the seeds of the models.
-        drop_leaks: remove training copies of test samples from a predefined split.
-    """
-
-    kind: str = "holdout"
-    test: float = 0.1
-    validation: float = 0.1
-    folds: int = 5
-    repeats: int = 1
-    seed: int = 0
-    drop_leaks: bool = False
-
-    @property
-    def splits(self) -> int:
-        """How many splits there are: folds, repeats, or one."""
-        return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
-
-
-def protocol_of(stored: Mapping[str, Any]) -> Protocol:
-    """The protocol that a record's ``split`` tells of; what it says beyond that is left out."""
-    return Protocol(**{name: value for name, value in stored.items() if name in vars(Protocol())})
 
 
 @dataclass(frozen=True)
@@ -109,7 +74,7 @@ class Suite:
     primary: str
     columns: tuple[str, ...]
     profiles: Mapping[str, Profile]
-    protocol: Protocol = Protocol()
+    protocol: Protocol = field(default_factory=Protocol)
     summary: str = ""
     reference: str = ""
     published: Sequence[Published] = ()
@@ -163,7 +128,7 @@ def parse_suite(text: str, where: str) -> Suite:
     head = _checked(f"{where} [suite]", data.get("suite", {}), types)
     _need(f"{where} [suite]", head, "name", "version", "datasets", "primary")
     protocol = Protocol(**_checked(f"{where} [protocol]", data.get("protocol", {}), types_of(Protocol)))
-    check_protocol(where, protocol)
+    protocol.check(where)
     profiles: dict[str, Profile] = {}
     for name, table in data.get("profiles", {}).items():
         if name not in PROFILES:
@@ -179,26 +144,6 @@ def parse_suite(text: str, where: str) -> Suite:
     published = cast(Sequence[Published], tuple(rows))
     head.setdefault("columns", (head["primary"],))
     return Suite(**head, protocol=protocol, profiles=profiles, published=published)
-
-
-def check_protocol(where: str, protocol: Protocol) -> None:
-    """Raise BadInput where the shares or the kind make no sense."""
-    if protocol.kind not in SPLIT_KINDS:
-        raise unknown(f"split kind in {where}", protocol.kind, SPLIT_KINDS)
-    if not (
-        0 < protocol.test < 1 and 0 <= protocol.validation < 1 and protocol.test + protocol.validation < 1
-    ):
-        raise BadInput(
-            f"{where}: test = {protocol.test}, validation = {protocol.validation}",
-            allowed="shares between 0 and 1 that leave something to train on",
-        )
-    if protocol.kind == "kfold" and protocol.folds < 2:
-        raise BadInput(f"{where}: folds = {protocol.folds}", allowed="at least 2")
-    if protocol.repeats < 1 or (protocol.repeats > 1 and protocol.kind != "holdout"):
-        raise BadInput(
-            f"{where}: repeats = {protocol.repeats} of a {protocol.kind} split",
-            allowed="at least 1, and more than 1 for holdout only",
-        )
 
 
 def load_suite(registry: Registry, name: str) -> Suite:

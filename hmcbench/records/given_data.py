@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset
-from hmcbench.plan.suite import protocol_of
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry, create
@@ -87,7 +87,7 @@ class Given:
         """The protocol gives the record's split again, and its predictions are of those samples."""
         stored = record.data["split"]
         fold = int(stored.get("fold") or 0)
-        split = make_split(dataset, protocol_of(stored), fold)
+        split = make_split(dataset, Protocol.of_record(stored), fold)
         where = record.path.name
         if split.fingerprint != stored.get("fingerprint"):
             stated = str(stored.get("fingerprint") or "")[:12]

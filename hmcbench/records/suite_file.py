@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.files import write_atomic
-from hmcbench.plan.cells import Plan
 from hmcbench.records import record as records
 
 KINDS = "cells", "not_applicable"
@@ -28,27 +27,15 @@ def read_info(folder: Path) -> Mapping[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def save_info(plan: Plan, folder: Path, recorded: Collection[str]) -> None:
-    """Write the plan, and what earlier plans of the folder said that still has no record.
+def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) -> None:
+    """Write a plan, and what earlier plans of the folder said that still has no record.
 
-    ``recorded`` are the short keys of the cells that have one.
+    Args:
+        info: :meth:`hmcbench.plan.cells.Plan.info`.
+        folder: of the suite.
+        recorded: short keys of the cells that have a record.
     """
-    cells = [
-        {
-            "key": c.key,
-            "dataset": c.dataset,
-            "model": c.label,
-            "fold": c.fold,
-            "seed": c.seed,
-            "profile": c.profile,
-        }
-        for c in plan.cells
-    ]
-    pairs = [
-        {"dataset": p.dataset, "model": p.model, "reason": p.reason, "profile": plan.profile}
-        for p in plan.not_applicable
-    ]
-    info = plan.suite.info() | {"profile": plan.profile, "cells": cells, "not_applicable": pairs}
+    info = {**info, **{kind: list(info[kind]) for kind in KINDS}}
     before = read_info(folder)
     if before is not None and _version(before) == _version(info):  # another version has its own boards
         _keep_open(info, before, recorded)

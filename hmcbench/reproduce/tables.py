@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hmcbench.data.protocol import Protocol
 from hmcbench.errors import BadInput, unknown
-from hmcbench.plan.suite import Protocol, check_protocol
 from hmcbench.registry.registry import Registry
 
 HEAD: dict[str, type] = {
@@ -122,7 +122,7 @@ def parse_table(text: str, where: str) -> PublishedTable:
     if "protocol" in data:
         kinds = {name: type(value) for name, value in vars(Protocol()).items()}
         protocol = Protocol(**_checked(f"{where} [protocol]", data["protocol"], kinds))
-        check_protocol(where, protocol)
+        protocol.check(where)
     rows = [_row(f"{where} [[row]] {i}", row, head) for i, row in enumerate(data.get("row", ()), start=1)]
     if not rows:
         raise BadInput(f"{where} has no [[row]]")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.data.stratify import rows_by_key
 from hmcbench.interfaces import Dataset
-from hmcbench.plan.suite import Protocol
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.state import unchanged
 

@@ -35,7 +35,9 @@ def planned(folder: Path) -> list[tuple[str, int]]:
 
 def test_a_later_plan_of_other_models_leaves_the_missing_cells_on_the_board(tmp_path: Path) -> None:
     (tmp_path / "smoke").mkdir()
-    save_info(plan_of("random", seeds=2), tmp_path / "smoke", ())  # a run that ended before its first cell
+    save_info(
+        plan_of("random", seeds=2).info(), tmp_path / "smoke", ()
+    )  # a run that ended before its first cell
     runner.execute(plan_of("prior"), tmp_path, device="cpu")
     (board,) = boards_of(tmp_path / "smoke")
     assert [(row.model, row.status, row.runs) for row in board.rows] == [
@@ -48,28 +50,30 @@ def test_a_later_plan_of_other_models_leaves_the_missing_cells_on_the_board(tmp_
 
 
 def test_a_plan_speaks_for_the_pairs_that_it_names(tmp_path: Path) -> None:
-    save_info(plan_of("random", "prior", seeds=3), tmp_path, ())
-    save_info(plan_of("random", seeds=1), tmp_path, ())
+    save_info(plan_of("random", "prior", seeds=3).info(), tmp_path, ())
+    save_info(plan_of("random", seeds=1).info(), tmp_path, ())
     assert sorted(planned(tmp_path)) == [("prior", 0), ("prior", 1), ("prior", 2), ("random", 0)]
-    save_info(plan_of("prior", settings={"toy-tree.samples": "70"}), tmp_path, ())  # other data, other keys
+    save_info(
+        plan_of("prior", settings={"toy-tree.samples": "70"}).info(), tmp_path, ()
+    )  # other data, other keys
     assert sorted(planned(tmp_path)) == [("prior", 0), ("random", 0)]
 
 
 def test_pairs_that_cannot_meet_stay_until_they_can(tmp_path: Path) -> None:
     refused = NotPaired("toy-tree", "random", "needs a library")
-    save_info(replace(plan_of("prior"), not_applicable=[refused]), tmp_path, ())
-    save_info(plan_of("oracle"), tmp_path, ())
+    save_info(replace(plan_of("prior"), not_applicable=[refused]).info(), tmp_path, ())
+    save_info(plan_of("oracle").info(), tmp_path, ())
     info = read_info(tmp_path)
     assert info is not None and [p["model"] for p in info["not_applicable"]] == ["random"]
-    save_info(plan_of("random"), tmp_path, ())
+    save_info(plan_of("random").info(), tmp_path, ())
     info = read_info(tmp_path)
     assert info is not None and info["not_applicable"] == []
 
 
 def test_another_version_of_the_suite_starts_anew(tmp_path: Path) -> None:
-    save_info(plan_of("random"), tmp_path, ())
+    save_info(plan_of("random").info(), tmp_path, ())
     plan = plan_of("prior")
-    save_info(replace(plan, suite=replace(plan.suite, version=plan.suite.version + 1)), tmp_path, ())
+    save_info(replace(plan, suite=replace(plan.suite, version=plan.suite.version + 1)).info(), tmp_path, ())
     assert planned(tmp_path) == [("prior", 0)]
 
 
@@ -79,7 +83,7 @@ def test_another_version_of_the_suite_starts_anew(tmp_path: Path) -> None:
 )
 def test_a_damaged_file_is_written_anew(tmp_path: Path, damage: str) -> None:
     (tmp_path / "suite.json").write_text(damage, encoding="utf-8")
-    save_info(plan_of("prior"), tmp_path, ())
+    save_info(plan_of("prior").info(), tmp_path, ())
     assert json.loads((tmp_path / "suite.json").read_text())["cells"][0]["model"] == "prior"
     assert planned(tmp_path) == [("prior", 0)]
 

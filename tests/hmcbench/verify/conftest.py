@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
 from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, DatasetSpec, Param
-from hmcbench.plan.suite import Protocol
 from hmcbench.publish.publish import publish
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry

@@ -1,0 +1,65 @@
+"""How a suite wants its samples divided: kind of split, shares, folds, seed.
+
+Apart from :mod:`hmcbench.data.splits`, which does it, so that reading a suite needs no numerical library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hmcbench.errors import BadInput, unknown
+
+KINDS = ("predefined", "holdout", "kfold")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How samples are divided.
+
+    Attributes:
+        kind: ``predefined`` (the dataset's own sides), ``holdout`` or ``kfold``.
+        test: share of the samples in the test side (holdout).
+        validation: share of the training samples put aside for validation.
+        folds: number of folds (kfold); every fold is the test side once.
+        repeats: number of random splits (holdout), drawn with the seeds ``seed``, ``seed + 1``, ...; the
+            record counts them as folds. No part of a cell's key, so that more may be added later.
+        seed: of the split, apart from the seeds of the models.
+        drop_leaks: remove training copies of test samples from a predefined split.
+    """
+
+    kind: str = "holdout"
+    test: float = 0.1
+    validation: float = 0.1
+    folds: int = 5
+    repeats: int = 1
+    seed: int = 0
+    drop_leaks: bool = False
+
+    @property
+    def splits(self) -> int:
+        """How many splits there are: folds, repeats, or one."""
+        return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
+
+    @classmethod
+    def of_record(cls, stored: Mapping[str, Any]) -> Protocol:
+        """The protocol in a record's ``split``; its other entries are left out."""
+        return cls(**{name: value for name, value in stored.items() if name in vars(cls())})
+
+    def check(self, where: str) -> None:
+        """Raise BadInput where the shares or the kind make no sense."""
+        if self.kind not in KINDS:
+            raise unknown(f"split kind in {where}", self.kind, KINDS)
+        if not (0 < self.test < 1 and 0 <= self.validation < 1 and self.test + self.validation < 1):
+            raise BadInput(
+                f"{where}: test = {self.test}, validation = {self.validation}",
+                allowed="shares between 0 and 1 that leave something to train on",
+            )
+        if self.kind == "kfold" and self.folds < 2:
+            raise BadInput(f"{where}: folds = {self.folds}", allowed="at least 2")
+        if self.repeats < 1 or (self.repeats > 1 and self.kind != "holdout"):
+            raise BadInput(
+                f"{where}: repeats = {self.repeats} of a {self.kind} split",
+                allowed="at least 1, and more than 1 for holdout only",
+            )
