@@ -18,10 +18,10 @@ from torchvision.transforms import functional as TF
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
 from hmcbench.testing.helpers import tiny_hierarchy
-from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.augment import AUGMENTATIONS, Augmentation, Augmenter, Goal, Mixer, box, warp
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss
+from hmcbench.torchkit.recipes import Recipe
 
 pytestmark = pytest.mark.torch
 DRAWS, SIDE = 4000, 4000  # a large image, as torchvision rounds its rectangles to pixels

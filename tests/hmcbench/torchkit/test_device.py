@@ -11,8 +11,11 @@ from torch import nn
 
 from hmcbench.interfaces import Dataset
 from hmcbench.testing.helpers import fitted
-from hmcbench.torchkit import Recipe, TorchModel, device, make_head
+from hmcbench.torchkit import device
 from hmcbench.torchkit.device import Accumulator, has_depthwise, out_of_memory, precision
+from hmcbench.torchkit.heads import make_head
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.recipes import Recipe
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")

@@ -12,8 +12,7 @@ import torch
 
 from hmcbench.errors import NotApplicable, PluginError
 from hmcbench.interfaces import Dataset, Task
-from hmcbench.torchkit import level_sizes
-from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.layout import Layout, level_sizes
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")

@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from hmcbench.errors import BadInput
-from hmcbench.torchkit import timm_network
-from hmcbench.torchkit.pretrained import strided_stem
+from hmcbench.torchkit.pretrained import strided_stem, timm_network
 
 pytestmark = pytest.mark.torch
 
