@@ -17,6 +17,8 @@ from pathlib import Path
 
 from hmcbench.errors import BadInput
 
+__all__ = ["cache_dir", "replacing", "write_atomic"]  # what plugins may use
+
 VARIABLE = "HMCBENCH_CACHE"
 
 

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md is true: its layers and its list of public modules are what the code obeys."""
+"""ARCHITECTURE.md is true: its table of folders, its layers and its public modules are those of the code."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 PLUGINS = sorted(p.name for p in (ROOT / "plugins").glob("hmcbench_*"))
-LIGHT = ("errors", "interfaces", "hookspecs", "manager", "registry", "suites", "cli")
+LIGHT = ("errors", "interfaces", "hookspecs", "registry", "plan/suite", "cli")
 NUMERICAL = {"numpy", "scipy", "sklearn", "skimage", "PIL", "torch", "torchvision", "timm", "rich", "pandas"}
 DEEP = {"torch", "torchvision", "timm"}
 
 
 def block(marker: str) -> list[list[str]]:
-    found = re.search(rf"<!-- {marker} -->\n```\n(.*?)```", TEXT, re.DOTALL)
-    assert found, marker
-    return [line.split(", ") for line in found[1].strip().splitlines()]
+    """The lines of a marked block of ARCHITECTURE.md, split at their commas."""
+    (text,) = re.findall(rf"<!-- {marker} -->\n```\n(.*?)```", TEXT, re.DOTALL)
+    return [line.split(", ") for line in text.strip().splitlines()]
 
 
 LAYERS = {name: depth for depth, names in enumerate(block("layers")) for name in names}
@@ -60,33 +60,42 @@ def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
             yield from (alias.name for alias in statement.names)
 
 
-def module_of(name: str) -> str | None:
-    """``hmcbench.metrics.sets`` -> ``metrics``; None for what is not in the core."""
+def room_of(name: str) -> str | None:
+    """``hmcbench.metrics.sets`` -> ``metrics``: a file or folder at the top; None for what is elsewhere."""
     parts = name.split(".")
     return parts[1] if parts[0] == "hmcbench" and len(parts) > 1 else None
 
 
 CORE = files(ROOT / "hmcbench")
-NAMES = {p.stem if p.parent.name == "hmcbench" else p.relative_to(ROOT / "hmcbench").parts[0] for p in CORE}
 
 
-def home(path: Path) -> str:
-    parts = path.relative_to(ROOT / "hmcbench").parts
-    return parts[0].removesuffix(".py")
+def room(path: Path) -> str:
+    """The file or folder at the top of the core that a file belongs to."""
+    return path.relative_to(ROOT / "hmcbench").parts[0].removesuffix(".py")
 
 
-def test_every_module_has_its_place_in_the_layers() -> None:
-    assert set(LAYERS) == NAMES - {"__init__"}
+def test_every_file_and_folder_has_its_place_in_the_layers() -> None:
+    assert set(LAYERS) == {room(path) for path in CORE} - {"__init__"}
+
+
+def test_the_top_shows_the_flow() -> None:
+    top = [path for path in (ROOT / "hmcbench").iterdir() if path.name not in ("__pycache__", "py.typed")]
+    assert len([path for path in top if path.is_file()]) <= 8
+    folders = {path.name for path in top if path.is_dir()}
+    assert len(folders) <= 19
+    described = set(re.findall(r"`(\w+)/`", TEXT.partition("## Reading order")[0]))
+    assert folders == described, "the table of folders in ARCHITECTURE.md"
+    assert max(len(path.relative_to(ROOT / "hmcbench").parts) for path in CORE) <= 3
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_imports_what_comes_later(path: Path) -> None:
-    here = home(path)
+    here = room(path)
     if here == "__init__":
         return
-    used = {m for name in imports(path) if (m := module_of(name)) in LAYERS}
-    late = sorted(m for m in used if LAYERS[m] > LAYERS[here])
-    assert not late, f"{here} imports {late}, which stand below it in ARCHITECTURE.md"
+    used = {name for module in imports(path) if (name := room_of(module)) in LAYERS and name != here}
+    late = sorted(name for name in used if LAYERS[name] >= LAYERS[here])
+    assert not late, f"{here} imports {late}, which do not stand above it in ARCHITECTURE.md"
 
 
 def module_graph() -> dict[str, set[str]]:
@@ -119,20 +128,25 @@ def test_no_two_modules_need_each_other() -> None:
 
 @pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
 def test_heavy_libraries_stay_where_they_belong(path: Path) -> None:
-    here = home(path)
+    here = path.relative_to(ROOT / "hmcbench").with_suffix("").as_posix()
     roots = {name.partition(".")[0] for name in imports(path, top_level=True)}
-    if here in LIGHT:
+    if here.startswith(LIGHT):
         assert not roots & NUMERICAL
-    if here != "torchkit":
+    if room(path) != "torchkit":
         assert not roots & DEEP
 
 
 def test_only_the_command_line_prints() -> None:
     for path in CORE:
-        if home(path) in ("cli", "worker"):  # a worker prints to its own log
+        if room(path) == "cli" or path.name == "worker.py":  # a worker prints to its own log
             continue
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], path
+
+
+def is_public(name: str) -> bool:
+    """Whether a module, or a name in it, belongs to one that the page lists."""
+    return any(f"{name}.".startswith(f"hmcbench.{public}.") for public in PUBLIC)
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)
@@ -141,9 +155,8 @@ def test_plugins_use_public_modules_and_no_sibling(plugin: str) -> None:
         for name in imports(path):
             root = name.partition(".")[0]
             assert root not in PLUGINS or root == plugin, f"{path.name} imports its sibling {root}"
-            module = module_of(name)
-            if module in LAYERS:
-                assert module in PUBLIC, f"{plugin}/{path.name} imports hmcbench.{module}"
+            if room_of(name) in LAYERS:
+                assert is_public(name), f"{plugin}/{path.name} imports {name}"
         if path.name == "__init__.py":
             assert not {n.partition(".")[0] for n in imports(path, top_level=True)} & NUMERICAL
 
