@@ -1,9 +1,11 @@
 """Finds plugins: the entry points of one group, and the distribution that each of them came from.
 
 ``importlib.metadata`` does the same, but importing it (with ``email``, ``zipfile`` and ``socket``)
-costs as much as everything else that ``hmcbench list`` does. So the folders on ``sys.path`` are read
-here, and ``importlib.metadata`` is asked only where something other than a folder may hold
-distributions.
+costs more than everything that hmcbench adds to ``import click``: ``hmcbench list models`` takes 1.6
+times the processor time of ``import click`` with this module, and 2.3 to 2.5 times with the library
+(Python 3.11, 164 distributions on the path; the promise is 2.5 and every plugin adds to it). So the
+folders on ``sys.path`` are read here, and ``importlib.metadata`` is asked only where something other
+than a folder may hold distributions.
 """
 
 from __future__ import annotations
