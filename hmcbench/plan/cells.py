@@ -18,7 +18,7 @@ from hmcbench.data import featurize
 from hmcbench.data.loading import plan_dataset
 from hmcbench.data.splits import Split, make_split
 from hmcbench.errors import BadInput, NotApplicable, unknown
-from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
+from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Spec, Task, Value
 from hmcbench.metrics import find_spec
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import constants_of, describe_dataset, describe_model, describe_split
@@ -80,12 +80,71 @@ class Plan:
     notes: Sequence[str] = field(default=())
 
 
-class Paired(NamedTuple):
-    """A model that can meet a dataset: its spec, its parameters, and what its views depend on beside them."""
+class PlannedDataset(NamedTuple):
+    """A dataset as the plan loaded it, with what loads it again, and its splits, one per fold or repeat."""
 
+    spec: DatasetSpec
+    params: dict[str, Value]
+    dataset: Dataset
+    splits: Sequence[Split]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A dataset and a model that can meet, and all that their cells have in common.
+
+    Attributes:
+        profile: the name of ``budget`` in the suite.
+        spec, params: of the model.
+        constants: see :func:`hmcbench.plan.describe.constants_of`.
+        described: the parts of a cell's record that depend on neither fold nor seed.
+        preload: modules that the fork server should have imported before a cell starts.
+    """
+
+    protocol: Protocol
+    profile: str
+    budget: Profile
+    data: PlannedDataset
     spec: ModelSpec
     params: dict[str, Value]
-    constants: dict[str, dict[str, str]]
+    constants: Mapping[str, Mapping[str, str]]
+    described: Mapping[str, Any]
+    preload: tuple[str, ...]
+
+    def cell(self, fold: int, seed: int) -> Cell:
+        """The cell of one fold and one seed."""
+        split = self.data.splits[fold]
+        return Cell(
+            key=self._key(fold, seed),
+            record={**self.described, "split": describe_split(self.protocol, fold, split), "seed": seed},
+            dataset=self.data.spec.name,
+            dataset_params=self.data.params,
+            model=self.spec.name,
+            model_params=self.params,
+            profile=self.profile,
+            fold=fold,
+            seed=seed,
+            protocol=asdict(self.protocol),
+            threads=self.budget.threads,
+            time_limit=self.budget.time_limit,
+            memory_mb=self.budget.memory_mb,
+            preload=self.preload,
+            accelerated=self.spec.accelerated,
+            group=f"{self.data.dataset.fingerprint} {self.spec.name}" if self.spec.fit_many else "",
+        )
+
+    def _key(self, fold: int, seed: int) -> str:
+        spec, hierarchy = self.spec, self.data.dataset.task.hierarchy
+        protocol = {k: v for k, v in asdict(self.protocol).items() if k != "repeats"}
+        identity = [
+            self.data.dataset.fingerprint,
+            self.data.splits[fold].fingerprint,
+            hierarchy.fingerprint if hierarchy is not None else "",
+            [spec.name, spec.version, {k: v for k, v in self.params.items() if not spec.params[k].cosmetic}],
+            [self.profile, fold, seed, protocol],
+            *([{k: v["digest"] for k, v in self.constants.items()}] if self.constants else []),
+        ]
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
@@ -95,18 +154,12 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     """
     for column in (suite.primary, *suite.columns):
         find_spec(registry.specs("metrics"), column)
-    name = choices.profile or suite.default_profile
-    if name not in suite.profiles:
-        raise unknown(f"profile of suite {suite.name}", name, suite.profiles)
-    profile = suite.profiles[name]
-    if choices.time_limit:
-        profile = replace(profile, time_limit=choices.time_limit)
-    if choices.drop_leaks:
-        suite = replace(suite, protocol=replace(suite.protocol, drop_leaks=True))
-    if choices.splits:
-        suite = replace(suite, protocol=replace(suite.protocol, repeats=choices.splits))
-        check_protocol(f"--splits {choices.splits}", suite.protocol)
-    choices = replace(choices, data=data_of(suite, choices.data))
+    suite = _changed(suite, choices)
+    profile_name = choices.profile or suite.default_profile
+    choices = replace(choices, profile=profile_name, data=data_of(suite, choices.data))
+    if profile_name not in suite.profiles:
+        raise unknown(f"profile of suite {suite.name}", profile_name, suite.profiles)
+    profile = suite.profiles[profile_name]
     models = selected("model", profile.models, choices.models, registry)
     datasets = selected("dataset", suite.datasets, choices.datasets, registry)
     check_settings(choices, models, suite.datasets, registry)
@@ -114,35 +167,33 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     skipped: list[NotPaired] = []
     notes: list[str] = []
     for dataset_ref in datasets:
-        spec, params = _resolve_dataset(registry, dataset_ref, name, choices)
-        dataset = plan_dataset(registry, spec, params, dataset_ref)
-        splits = make_splits(dataset, suite.protocol)
-        notes += [f"{dataset_ref}: {note}" for note in (*dataset.notes, *splits[0].notes)]
+        data = _load(registry, suite.protocol, dataset_ref, choices)
+        notes += [f"{dataset_ref}: {note}" for note in (*data.dataset.notes, *data.splits[0].notes)]
         for model_ref in models:
             try:
-                resolved = _pair(registry, spec, dataset, model_ref, name, choices)
+                pair = _pair(registry, suite, data, model_ref, choices)
             except NotApplicable as error:
                 skipped.append(NotPaired(dataset_ref, model_ref, str(error).rstrip(".")))
                 continue
             seeds = range(choices.seeds or profile.seeds)
-            cells += [
-                _cell(registry, suite, spec, params, dataset, resolved, profile, name, fold, split, seed)
-                for seed in seeds
-                for fold, split in enumerate(splits)
-            ]
+            cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
     if not choices.keep_weights:
         cells = [replace(cell, keep_weights=False) for cell in cells]
-    return Plan(suite, name, cells, skipped, notes)
+    return Plan(suite, profile_name, cells, skipped, notes)
 
 
-def make_splits(dataset: Dataset, protocol: Protocol) -> list[Split]:
-    """One split, or one per fold or repeat."""
-    return [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
+def _changed(suite: Suite, choices: Choices) -> Suite:
+    """The suite with what the command line changes about its protocol."""
+    protocol = suite.protocol
+    if choices.drop_leaks:
+        protocol = replace(protocol, drop_leaks=True)
+    if choices.splits:
+        protocol = replace(protocol, repeats=choices.splits)
+        check_protocol(f"--splits {choices.splits}", protocol)
+    return replace(suite, protocol=protocol)
 
 
-def _resolve_dataset(
-    registry: Registry, reference: str, profile: str, choices: Choices
-) -> tuple[DatasetSpec, dict[str, Value]]:
+def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> PlannedDataset:
     spec = registry.get("datasets", parse_reference(reference).name)
     extra: dict[str, Value] = {k: v for k, v in choices.dataset_params.items() if k in spec.params}
     if spec.name in choices.data:
@@ -152,17 +203,39 @@ def _resolve_dataset(
                 hint=f"hmcbench show dataset {spec.name}",
             )
         extra[spec.path_param] = choices.data[spec.name]
-    resolved: tuple[DatasetSpec, dict[str, Value]]
-    resolved = registry.resolve("datasets", reference, profile, **(extra | settings_of(choices, reference)))
-    return resolved
+    settings = extra | settings_of(choices, reference)
+    spec, params = registry.resolve("datasets", reference, choices.profile, **settings)
+    dataset = plan_dataset(registry, spec, params, reference)
+    splits = [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
+    return PlannedDataset(spec, params, dataset, splits)
 
 
-def _pair(
-    registry: Registry, data: DatasetSpec, dataset: Dataset, reference: str, profile: str, choices: Choices
-) -> Paired:
-    """The model with its parameters, or NotApplicable with the reason."""
+def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
+    """The dataset with a model and its parameters, or NotApplicable with the reason."""
+    profile = choices.profile
     spec, params = registry.resolve("models", reference, profile, **settings_of(choices, reference))
-    task = dataset.task
+    _check_applicable(spec, data.dataset.task)
+    if spec.check:
+        registry.ask("models", spec, spec.check, params)
+    views = featurize.plan_views(registry, data.spec.views, spec.views, params)
+    constants = constants_of(views)
+    label = registry.label("datasets", data.spec, data.params, profile)
+    described = {
+        "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
+        "dataset": describe_dataset(data.spec, data.dataset, label),
+        "model": describe_model(registry, spec, params, profile, constants),
+        "profile": profile,
+    }
+    budget = suite.profiles[profile]
+    if choices.time_limit:
+        budget = replace(budget, time_limit=choices.time_limit)
+    steps = (step.spec for view in views for step in view.steps)
+    preload = _modules(spec, data.spec, *steps)
+    return Pair(suite.protocol, profile, budget, data, spec, params, constants, described, preload)
+
+
+def _check_applicable(spec: ModelSpec, task: Task) -> None:
+    """Raise NotApplicable, with the reason, where a model cannot do a task or lacks a library."""
     if task.kind not in spec.tasks:
         raise NotApplicable(f"does {' and '.join(spec.tasks)}, the dataset is {task.kind}")
     if task.kind == "hmc" and task.paths not in spec.paths:
@@ -175,72 +248,13 @@ def _pair(
     if absent:
         extra = f" (pip install 'hmcbench[{spec.extra}]')" if spec.extra else ""
         raise NotApplicable(f"needs {', '.join(absent)}{extra}")
-    if spec.check:
-        registry.ask("models", spec, spec.check, params)
-    views = featurize.plan_views(registry, data.views, spec.views, params)
-    return Paired(spec, params, constants_of(views))
 
 
-def _cell(
-    registry: Registry,
-    suite: Suite,
-    data: DatasetSpec,
-    data_params: Mapping[str, Value],
-    dataset: Dataset,
-    model: Paired,
-    profile: Profile,
-    profile_name: str,
-    fold: int,
-    split: Split,
-    seed: int,
-) -> Cell:
-    spec, params = model.spec, model.params
-    hierarchy = dataset.task.hierarchy
-    identity = [
-        dataset.fingerprint,
-        split.fingerprint,
-        hierarchy.fingerprint if hierarchy is not None else "",
-        [spec.name, spec.version, {k: v for k, v in params.items() if not spec.params[k].cosmetic}],
-        [profile_name, fold, seed, {k: v for k, v in asdict(suite.protocol).items() if k != "repeats"}],
-        *([{k: v["digest"] for k, v in model.constants.items()}] if model.constants else []),
-    ]
-    return Cell(
-        key=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
-        record={
-            "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
-            "dataset": describe_dataset(
-                data, dataset, registry.label("datasets", data, data_params, profile_name)
-            ),
-            "split": describe_split(suite.protocol, fold, split),
-            "model": describe_model(registry, spec, params, profile_name, model.constants),
-            "profile": profile_name,
-            "seed": seed,
-        },
-        dataset=data.name,
-        dataset_params=dict(data_params),
-        model=spec.name,
-        model_params=params,
-        profile=profile_name,
-        fold=fold,
-        seed=seed,
-        protocol=asdict(suite.protocol),
-        threads=profile.threads,
-        time_limit=profile.time_limit,
-        memory_mb=profile.memory_mb,
-        preload=_preload(registry, spec, params, data),
-        accelerated=spec.accelerated,
-        group=f"{dataset.fingerprint} {spec.name}" if spec.fit_many else "",
-    )
-
-
-def _preload(
-    registry: Registry, spec: ModelSpec, params: Mapping[str, Value], data: DatasetSpec
-) -> tuple[str, ...]:
-    """Modules that the fork server should have imported before this cell starts."""
-    steps = [s for v in featurize.plan_views(registry, data.views, spec.views, params) for s in v.steps]
-    modules: dict[str, None] = dict.fromkeys(spec.requires)
-    for source in (spec, data, *(step.spec for step in steps)):
-        modules.update(dict.fromkeys(source.requires))
-        if isinstance(source.factory, str):
-            modules[source.factory.partition(":")[0]] = None
+def _modules(model: ModelSpec, *sources: Spec) -> tuple[str, ...]:
+    """Modules that the specs require and that their factories are in, those of the model first."""
+    modules: dict[str, None] = dict.fromkeys(model.requires)
+    for spec in (model, *sources):
+        modules.update(dict.fromkeys(spec.requires))
+        if isinstance(spec.factory, str):
+            modules[spec.factory.partition(":")[0]] = None
     return tuple(modules)
