@@ -155,5 +155,5 @@ def test_the_table_of_plugins_is_complete() -> None:
 
 def test_no_file_is_too_long_to_read() -> None:
     own = [p for name in ("hmcbench", "plugins", "tests", "benchmarks", "docs") for p in files(ROOT / name)]
-    long = {str(p.relative_to(ROOT)): n for p in own if (n := len(p.read_text("utf-8").splitlines())) > 400}
+    long = {str(p.relative_to(ROOT)): n for p in own if (n := len(p.read_text("utf-8").splitlines())) > 600}
     assert not long
