@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:  # numpy costs more than all of the command line
+    from pathlib import Path
+
     import numpy as np
 
     from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -308,6 +310,19 @@ class Labelled(Inputs):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class WarmStart:
+    """A trained model of the same kind for ``fit`` to start from.
+
+    Attributes:
+        folder: what the trained model's ``save`` wrote.
+        task: the task that it was trained for; its hierarchy may lack classes of the run's.
+    """
+
+    folder: Path
+    task: Task
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """What a model may know of the run it is in.
 
@@ -319,8 +334,8 @@ class Run:
         profile: ``quick``, ``standard`` or ``paper``.
         folder: a private folder of this cell for checkpoints; kept until the cell has ended, and
             handed to the same cell again if it was killed.
-        init_from: the record folder of a trained model of the same kind to start from, or empty;
-            only models that are ``expandable`` are given one.
+        init_from: a trained model to start from, or None; only models that are ``expandable`` are
+            given one.
         report: ``report(done, total, **values)``: call it once per epoch (or whatever step);
             it drives the progress bar and becomes ``history.csv``. Values are numbers.
     """
@@ -331,7 +346,7 @@ class Run:
     threads: int = 1
     profile: str = "quick"
     folder: str = ""
-    init_from: str = ""
+    init_from: WarmStart | None = None
     report: Callable[..., None] = lambda *_args, **_values: None
 
 

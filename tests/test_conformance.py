@@ -31,7 +31,8 @@ SMALL = {
     "ensemble": "ensemble[members=svm+knn]",
 }
 NOTHING_TO_LOOK_AT = re.compile(
-    "does not do .*, and says so|keeps no weights|fits one model at a time|has no parameters|has no factory"
+    "does not do .*, and says so|keeps no weights|fits one model at a time|always starts from nothing"
+    "|has no parameters|has no factory"
     "|has no best value|no function of sums|names no slow version|belong to no groups|no four columns"
     "|the (data|dataset) .* (need|are not here).*|its data are not here.*"
 )

@@ -136,7 +136,7 @@ class Trial:
             cell.threads,
             cell.profile,
             folder=work,
-            init_from=cell.init_from,
+            init_from=warm.warm_start(cell),
             report=report,
         )
         self.seconds = time.perf_counter() - started

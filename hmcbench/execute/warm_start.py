@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import BadInput
-from hmcbench.interfaces import ModelSpec
+from hmcbench.interfaces import ModelSpec, WarmStart
 from hmcbench.plan.cells import Cell
 from hmcbench.records import weights as trained
 from hmcbench.records.predictions import Predictions
@@ -63,6 +63,14 @@ def _started(cell: Cell, folder: Path, key: str, digest: str, start: dict[str, A
         record={**cell.record, "model": model},
         init_from=str(folder.resolve()),
     )
+
+
+def warm_start(cell: Cell) -> WarmStart | None:
+    """What the model of a cell starts from, read from the record of the earlier run; None: from nothing."""
+    if not cell.init_from:
+        return None
+    record = Path(cell.init_from)
+    return WarmStart(record / trained.FOLDER, Predictions.load(record / NPZ).task)
 
 
 def described(cell: Cell, predictions: Predictions) -> dict[str, Any]:

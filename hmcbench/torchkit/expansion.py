@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -31,10 +30,7 @@ from torch import Tensor, nn
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
-from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ
 from hmcbench.torchkit.growth import Growth, Row
-from hmcbench.torchkit.weights import WEIGHTS, read_state
 
 MARGIN = 1.0
 """How far a new class starts below the mean of its siblings, in units of the logit."""
@@ -102,15 +98,6 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
                 f" {tuple(value.shape)}, {tuple(target[name].shape)} is needed"
             )
         target[name].copy_(value)
-
-
-def start_from(module: nn.Module, record: Path, task: Task) -> None:
-    """Fill ``module`` for ``task`` from the record folder of a trained model; raises BadInput."""
-    state = read_state(record / "model" / WEIGHTS)
-    try:
-        expand(module, state, Predictions.load(record / NPZ).task, task)
-    except BadInput as error:
-        raise BadInput(f"{record.name} cannot be started from: {error}") from None
 
 
 def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor], set[str]]:

@@ -11,16 +11,25 @@ import torch
 from torch import nn
 
 from hmcbench.data.views import Rows
+from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
-from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
 from hmcbench.torchkit.data import Normaliser, Pixels, untile
 from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer
-from hmcbench.torchkit.expansion import start_from
+from hmcbench.torchkit.expansion import expand
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 from hmcbench.torchkit.numerics import precision, seed_epoch
 from hmcbench.torchkit.recipes import Recipe
-from hmcbench.torchkit.weights import FORMAT, SETTINGS, WEIGHTS, load_module, read_settings, save_module
+from hmcbench.torchkit.weights import (
+    FORMAT,
+    SETTINGS,
+    WEIGHTS,
+    load_module,
+    read_settings,
+    read_state,
+    save_module,
+)
 
 
 class TorchModel:
@@ -65,8 +74,8 @@ class TorchModel:
             sides.append(Samples(Pixels(rows, self._device), targets))
         self._normaliser = Normaliser(self.recipe.normalise, sides[0].pixels)
         module = self.build(run.task)
-        if run.init_from:
-            self._start_from(Path(run.init_from), module, run.task)
+        if run.init_from is not None:
+            self._start_from(run.init_from, module, run.task)
         module = module.to(self._device)
         module = module.to(memory_format=torch.channels_last)
         self.module = module
@@ -151,10 +160,13 @@ class TorchModel:
         load_module(module, folder / WEIGHTS)
         self.module = module.to(self._device).to(memory_format=torch.channels_last).eval()
 
-    def _start_from(self, record: Path, module: nn.Module, task: Task) -> None:
-        """Take over the weights of an earlier run, and the way in which it normalised images."""
-        start_from(module, record, task)
-        kept = read_settings(record / "model" / SETTINGS)
+    def _start_from(self, start: WarmStart, module: nn.Module, task: Task) -> None:
+        """Take over the weights of a trained model, and the way in which it normalised images."""
+        try:
+            expand(module, read_state(start.folder / WEIGHTS), start.task, task)
+        except BadInput as error:
+            raise BadInput(f"the trained model cannot be started from: {error}") from None
+        kept = read_settings(start.folder / SETTINGS)
         if kept["normalise"] == self._normaliser.kind:
             self._normaliser = Normaliser.of(kept["normalise"], kept["mean"], kept["std"])
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hmcbench.execute.cell import seed_everything
-from hmcbench.interfaces import Dataset, Run
+from hmcbench.interfaces import Dataset, Run, WarmStart
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.fits import TEST, TRAIN, VALID, applies, clean, data, fit, scored, usual, watched
 from hmcbench.testing.checks.standins import SHAPES
@@ -173,6 +173,20 @@ def kept_weights(subject: Subject) -> None:
     )
 
 
+def started(subject: Subject) -> None:
+    if not subject.spec.expandable:
+        raise Skip("it always starts from nothing")
+    dataset, model = usual(subject), subject.make()
+    need(hasattr(clean(subject), "save"), "it keeps no weights that could be started from")
+    with tempfile.TemporaryDirectory() as folder:
+        clean(subject).save(Path(folder))
+        seed_everything(1)
+        run = Run(dataset.task, seed=1, init_from=WarmStart(Path(folder), dataset.task))
+        model.fit(labelled(dataset, TRAIN), labelled(dataset, VALID), run)
+    after, afresh = (scored(subject, m, dataset) for m in (model, fit(subject, dataset, seed=1)))
+    need(not same_scores(after, afresh), "started from a trained model, it predicts as if from nothing")
+
+
 def fit_many(subject: Subject) -> None:
     if not subject.spec.fit_many:
         raise Skip("it fits one model at a time")
@@ -220,5 +234,6 @@ CHECKS: list[Check] = [
     Check("no global state left behind", "cells that are fitted together would depend on their order", state),
     Check("ends in time", "a suite waits for its slowest cell, then kills it", in_time),
     Check("weights kept and read", "hmcbench predict and explain work from them", kept_weights),
+    Check("starts from a trained model", "run --init-from would train from nothing", started),
     Check("fitted together as alone", "a cell's record must not depend on its company", fit_many),
 ]

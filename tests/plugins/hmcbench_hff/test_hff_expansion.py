@@ -12,12 +12,11 @@ import pytest
 import torch
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
-from hmcbench.interfaces import Dataset, Run, Task
-from hmcbench.records.predictions import Predictions
+from hmcbench.interfaces import Dataset, Run, Task, WarmStart
 from hmcbench.registry.registry import create, default_registry
 from hmcbench.testing.helpers import inputs, labelled, tiny_hierarchy
 from hmcbench.torchkit import numerics
-from hmcbench.torchkit.expansion import start_from
+from hmcbench.torchkit.expansion import expand
 
 pytestmark = pytest.mark.torch
 
@@ -47,7 +46,7 @@ def pictures(samples: int, leaves: list[str]) -> Dataset:
     )
 
 
-def trained(name: str, dataset: Dataset, epochs: int, init_from: str = "") -> Any:
+def trained(name: str, dataset: Dataset, epochs: int, init_from: WarmStart | None = None) -> Any:
     spec = default_registry().get("models", name)
     sizes = {key: value for key, value in SMALL.items() if key in spec.params}
     spec, params = default_registry().resolve("models", name, "quick", epochs=epochs, **sizes)
@@ -57,14 +56,10 @@ def trained(name: str, dataset: Dataset, epochs: int, init_from: str = "") -> An
     return model
 
 
-def kept(model: Any, dataset: Dataset, folder: Path) -> str:
-    """What a record folder holds of a model."""
-    (folder / "model").mkdir(parents=True)
-    model.save(folder / "model")
-    scores = model.predict(inputs(dataset)).values
-    sides = ["test"] * len(dataset.ids)
-    Predictions(dataset.ids, sides, scores, dataset.task, dataset.targets).save(folder / "predictions.npz")
-    return str(folder)
+def kept(model: Any, dataset: Dataset, folder: Path) -> WarmStart:
+    folder.mkdir()
+    model.save(folder)
+    return WarmStart(folder, dataset.task)
 
 
 def hits(model: Any, dataset: Dataset) -> tuple[float, float]:
@@ -84,7 +79,7 @@ def test_old_classes_keep_their_predictions(name: str, tmp_path: Path) -> None:
     before = trained(name, small, 1)
     start = kept(before, small, tmp_path / "r")
     after = trained(name, large, 1, start)  # to build it; its training is undone by starting again
-    start_from(after.module, Path(start), large.task)
+    expand(after.module, before.module.state_dict(), small.task, large.task)
     after.module.eval()
     was, now = before.predict(inputs(small)).values, after.predict(inputs(small)).values
     assert small.task.hierarchy is not None and large.task.hierarchy is not None
@@ -113,7 +108,7 @@ def grown_and_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
         start = kept(trained(name, small, 10), small, tmp_path / "r")
         found = [
             [hits(trained(name, large, epochs, source), large) for epochs in (1, 2, 3)]
-            for source in (start, "")
+            for source in (start, None)
         ]
         return [(mean(old for old, _ in each), mean(new for _, new in each)) for each in found]
 

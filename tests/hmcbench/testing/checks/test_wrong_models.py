@@ -144,6 +144,13 @@ class Pickles(Right):
     def load(self, folder: Path, run: Run) -> None: ...
 
 
+class StartsFromNothing(Right):
+    def save(self, folder: Path) -> None:
+        np.savetxt(folder / "weights.txt", self.weights)
+
+    def load(self, folder: Path, run: Run) -> None: ...
+
+
 def fit_nothing(fits: list[Fit]) -> list[Exception | None]:
     for one in fits:
         one.model.fit(one.train, one.train, one.run)
@@ -187,6 +194,7 @@ WRONG: dict[str, tuple[ModelSpec, str]] = {
     "no global state left behind": (spec(LeavesTraces), "MY_MODEL_WAS_HERE"),
     "ends in time": (spec(Sleeps), "more than"),
     "weights kept and read": (spec(Pickles), "model.pkl"),
+    "starts from a trained model": (spec(StartsFromNothing, expandable=True), "as if from nothing"),
     "fitted together as alone": (spec(fit_many=f"{__name__}:fit_nothing"), "fitted together"),
 }
 
@@ -212,7 +220,12 @@ def test_it_is_caught(
 @pytest.mark.parametrize("name", [n for n in WRONG if n not in ("travels to a worker",)])
 def test_the_right_model_passes(name: str, outcome: Callable[..., checks.Outcome]) -> None:
     found = outcome("models", name, spec())
-    skipped = name in ("weights kept and read", "fitted together as alone", "parameters within their bounds")
+    skipped = name in (
+        "weights kept and read",
+        "starts from a trained model",
+        "fitted together as alone",
+        "parameters within their bounds",
+    )
     assert found.status == ("skipped" if skipped else "ok"), found
 
 
