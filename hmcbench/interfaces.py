@@ -18,7 +18,12 @@ if TYPE_CHECKING:  # numpy costs more than all of the command line
     from hmcbench.hierarchy.hierarchy import Hierarchy
 
 Value = bool | int | float | str | None
+TaskKind = Literal["hmc", "regression"]
+Paths = Literal["single", "multiple"]
+Depth = Literal["full", "ragged"]
 PROFILES = ("quick", "standard", "paper")
+_Type = type  # the annotation of a field that is called type itself
+_ONE_LINE = {"one_line": True}  # metadata: see hmcbench.registry.validation
 
 # --------------------------------------------------------------------------- specs
 # Not frozen and without == or repr: every method that dataclass writes costs a third of a
@@ -44,7 +49,7 @@ class Param:
 
     default: Value
     help: str = ""
-    type: type | None = None
+    type: _Type | None = None
     choices: tuple[Value, ...] = ()
     low: float | None = None
     high: float | None = None
@@ -73,15 +78,15 @@ class Spec:
 
     name: str
     version: str
-    summary: str
+    summary: str = field(metadata=_ONE_LINE)
     factory: str | Callable[..., Any]
-    params: Mapping[str, Param] = field(default_factory=dict)
-    profiles: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    params: Mapping[str, Param] = field(default_factory=dict, metadata={"keys": ()})
+    profiles: Mapping[str, Mapping[str, Value]] = field(default_factory=dict, metadata={"keys": PROFILES})
     variant: str = ""
     requires: tuple[str, ...] = ()
     extra: str = ""
-    citation: str = ""
-    licence: str = ""
+    citation: str = field(default="", metadata=_ONE_LINE)
+    licence: str = field(default="", metadata=_ONE_LINE)
     aliases: tuple[str, ...] = ()
 
 
@@ -101,7 +106,7 @@ class DatasetSpec(Spec):
             file is of another sort altogether); empty if there is no such thing.
     """
 
-    task: Literal["hmc", "regression"] = "hmc"
+    task: TaskKind = "hmc"
     views: tuple[str, ...] = ()
     linter: str = ""
     path_param: str = ""
@@ -135,9 +140,9 @@ class ModelSpec(Spec):
     """
 
     views: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ("hmc",)
-    paths: tuple[str, ...] = ("single", "multiple")
-    depths: tuple[str, ...] = ("full", "ragged")
+    tasks: tuple[TaskKind, ...] = ("hmc",)
+    paths: tuple[Paths, ...] = ("single", "multiple")
+    depths: tuple[Depth, ...] = ("full", "ragged")
     scores: Literal["probability", "logit"] = "probability"
     accelerated: bool = False
     transductive: bool = False
@@ -187,12 +192,12 @@ class MetricSpec(Spec):
     """
 
     over: Literal["", "levels", "classes"] = ""
-    task: Literal["hmc", "regression"] = "hmc"
+    task: TaskKind = "hmc"
     better: Literal["higher", "lower", ""] = "higher"
     low: float | None = 0.0
     high: float | None = 1.0
     decided: bool = True
-    paths: tuple[str, ...] = ("single", "multiple")
+    paths: tuple[Paths, ...] = ("single", "multiple")
     slow: str | Callable[..., Any] = ""
 
 
@@ -201,7 +206,7 @@ class SuiteSpec:
     """A suite: the import path of a package and the TOML file in it (``"pkg:file.toml"``)."""
 
     name: str
-    summary: str
+    summary: str = field(metadata=_ONE_LINE)
     source: str
 
 
@@ -220,9 +225,9 @@ class Task:
         targets: the names of the targets (regression).
     """
 
-    kind: Literal["hmc", "regression"] = "hmc"
-    paths: Literal["single", "multiple"] = "single"
-    depth: Literal["full", "ragged"] = "full"
+    kind: TaskKind = "hmc"
+    paths: Paths = "single"
+    depth: Depth = "full"
     hierarchy: Hierarchy | None = None
     targets: tuple[str, ...] = ()
 

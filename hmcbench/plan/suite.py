@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib.util
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import PROFILES
 from hmcbench.registry.registry import Registry
+from hmcbench.registry.validation import problem_of, types_of, words
 
 SPLIT_KINDS = ("predefined", "holdout", "kfold")
 
@@ -73,6 +74,24 @@ class Profile:
     memory_mb: int = 0
 
 
+class Published(TypedDict, total=False):
+    """A row of a paper.
+
+    Rows that name our model (``measured``) get a verdict, under the conditions ``fingerprint`` (of the
+    data; none: they are not public), ``pretrained`` and ``profile``.
+    """
+
+    model: str
+    source: str
+    data: str
+    metrics: Mapping[str, float]
+    note: str
+    fingerprint: str
+    measured: str
+    pretrained: bool
+    profile: str
+
+
 @dataclass(frozen=True)
 class Suite:
     """One suite as read from its file.
@@ -81,9 +100,7 @@ class Suite:
         primary: id of the metric that ranks.
         columns: ids of the leaderboard's columns.
         reference: label of the model that all others are compared with in pairs, or empty.
-        published: rows of papers. Those that name our model (``measured``) get a verdict, under the
-            conditions ``fingerprint`` (of the data; none: they are not public), ``pretrained`` and
-            ``profile``.
+        published: rows of papers.
     """
 
     name: str
@@ -95,7 +112,7 @@ class Suite:
     protocol: Protocol = Protocol()
     summary: str = ""
     reference: str = ""
-    published: Sequence[Mapping[str, Any]] = field(default=())
+    published: Sequence[Published] = ()
 
     @property
     def default_profile(self) -> str:
@@ -108,68 +125,22 @@ class Suite:
         return {"suite": data, "protocol": protocol, "profiles": profiles, "published": list(published)}
 
 
-_WORDS = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "a table",
-}
-_SUITE: dict[str, type[Any]] = {
-    "name": str,
-    "version": int,
-    "summary": str,
-    "reference": str,
-    "datasets": list,
-    "primary": str,
-    "columns": list,
-}
-_PROTOCOL: dict[str, type[Any]] = {
-    "kind": str,
-    "test": float,
-    "validation": float,
-    "folds": int,
-    "repeats": int,
-    "seed": int,
-    "drop_leaks": bool,
-}
-_PROFILE: dict[str, type[Any]] = {
-    "models": list,
-    "time_limit": float,
-    "threads": int,
-    "seeds": int,
-    "memory_mb": int,
-}
-_PUBLISHED: dict[str, type[Any]] = {
-    "model": str,
-    "source": str,
-    "data": str,
-    "metrics": dict,
-    "note": str,
-    "fingerprint": str,
-    "measured": str,
-    "pretrained": bool,
-    "profile": str,
-}
+_TABLES = ("protocol", "profiles", "published")  # beside [suite]; fields of Suite, too
 
 
-def _checked(where: str, table: Any, allowed: Mapping[str, type[Any]]) -> dict[str, Any]:
+def _checked(where: str, table: Any, types: Mapping[str, Any]) -> dict[str, Any]:
     """The table with every key known and of its type."""
     if not isinstance(table, dict):
         raise BadInput(f"{where} must be a table")
     out: dict[str, Any] = {}
     for key, value in table.items():
-        if key not in allowed:
-            raise unknown(f"key in {where}", key, allowed)
-        kind = allowed[key]
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind:
-            raise BadInput(f"{where}: {key} = {value!r}", allowed=f"{key} must be {_WORDS[kind]}")
-        if kind is list and not all(isinstance(item, str) for item in value):
-            raise BadInput(f"{where}: {key} must be a list of texts")
-        out[key] = tuple(value) if kind is list else value
+        if key not in types:
+            raise unknown(f"key in {where}", key, types)
+        if problem_of(value, types[key], key):
+            raise BadInput(f"{where}: {key} = {value!r}", allowed=f"{key} must be {words(types[key])}")
+        out[key] = tuple(value) if isinstance(value, list) else value
+        if types[key] is float:
+            out[key] = float(value)
     return out
 
 
@@ -186,26 +157,28 @@ def parse_suite(text: str, where: str) -> Suite:
     except (ValueError, RecursionError) as error:  # tomllib raises both beside its own
         raise BadInput(f"{where} is not TOML ({error})") from None
     for key in data:
-        if key not in ("suite", "protocol", "profiles", "published"):
-            raise unknown(f"table in {where}", key, ("suite", "protocol", "profiles", "published"))
-    head = _checked(f"{where} [suite]", data.get("suite", {}), _SUITE)
+        if key not in ("suite", *_TABLES):
+            raise unknown(f"table in {where}", key, ("suite", *_TABLES))
+    types = {name: kind for name, kind in types_of(Suite).items() if name not in _TABLES}
+    head = _checked(f"{where} [suite]", data.get("suite", {}), types)
     _need(f"{where} [suite]", head, "name", "version", "datasets", "primary")
-    protocol = Protocol(**_checked(f"{where} [protocol]", data.get("protocol", {}), _PROTOCOL))
+    protocol = Protocol(**_checked(f"{where} [protocol]", data.get("protocol", {}), types_of(Protocol)))
     check_protocol(where, protocol)
     profiles: dict[str, Profile] = {}
     for name, table in data.get("profiles", {}).items():
         if name not in PROFILES:
             raise unknown(f"profile in {where}", name, PROFILES)
-        values = _checked(f"{where} [profiles.{name}]", table, _PROFILE)
+        values = _checked(f"{where} [profiles.{name}]", table, types_of(Profile))
         _need(f"{where} [profiles.{name}]", values, "models")
         profiles[name] = Profile(**values)
         if min(values.get("threads", 1), values.get("seeds", 1), values.get("time_limit", 1)) <= 0:
             raise BadInput(f"{where} [profiles.{name}]: threads, seeds and time_limit must be positive")
     if not profiles:
         raise BadInput(f"{where} has no [profiles.NAME]", allowed=f"NAME is one of {', '.join(PROFILES)}")
-    published = [_checked(f"{where} [[published]]", row, _PUBLISHED) for row in data.get("published", [])]
+    rows = [_checked(f"{where} [[published]]", row, types_of(Published)) for row in data.get("published", [])]
+    published = cast(Sequence[Published], tuple(rows))
     head.setdefault("columns", (head["primary"],))
-    return Suite(**head, protocol=protocol, profiles=profiles, published=tuple(published))
+    return Suite(**head, protocol=protocol, profiles=profiles, published=published)
 
 
 def check_protocol(where: str, protocol: Protocol) -> None:

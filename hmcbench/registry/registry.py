@@ -140,11 +140,13 @@ class Registry:
                 f"hmcbench_{kind} returned a {type(spec).__name__}, not a {KINDS[kind].__name__}"
             )
         if not plugin.builtin:
-            from hmcbench.registry.validation import misfit  # a cost that only strangers bring
+            from hmcbench.registry.validation import (
+                problem_of_fields,  # a cost that only third-party plugins bring
+            )
 
-            wrong = misfit(spec)
-            if wrong:
-                raise PluginError(printable(f"{kind[:-1]} {spec.name!r}: {wrong}"))
+            problem = problem_of_fields(spec)
+            if problem:
+                raise PluginError(printable(f"{kind[:-1]} {spec.name!r}: {problem}"))
         pattern = _METRIC_NAME if kind == "metrics" else _NAME
         if not pattern.match(spec.name):
             raise PluginError(f"{kind[:-1]} name {spec.name!r} is not allowed", allowed=pattern.pattern)

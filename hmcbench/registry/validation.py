@@ -1,96 +1,97 @@
-"""Whether the fields of a spec are of the types that they are declared with. For strangers' specs.
+"""Whether values are of the types that classes are annotated with: third-party specs, and tables of TOML.
 
-A wrong type would otherwise show up much later, in a list or in a worker, as somebody else's error.
+A wrong type would otherwise show up much later, in a list or in a worker, as another's error. What an
+annotation cannot say stands in the metadata of a field: ``one_line`` (text without line breaks) and
+``keys`` (the names that a mapping may have; empty for all that can be a keyword).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from hmcbench.interfaces import PROFILES, Param
-
-_TYPES = (bool, int, float, str, type(None))
-
-
-def misfit(spec: Any) -> str:
-    """The first field that is wrong, with what it should be; empty if there is none."""
-    for field in fields(spec):
-        value = getattr(spec, field.name)
-        fits, words = _RULES.get(str(field.type), (lambda _: True, ""))
-        if not fits(value):
-            return f"{field.name} is {_shown(value)}, not {words}"
-    for name in ("summary", "citation", "licence"):
-        text = getattr(spec, name, "")
-        if not text.isprintable():
-            return f"{name} holds line breaks or control characters"
-    return _literals(spec) or _nested(spec)
-
-
-def _shown(value: Any) -> str:
-    return f"{type(value).__name__} {value!r}"[:60]
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(isinstance(item, str) for item in value)
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
-
-
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "str": (_is_text, "text"),
-    "bool": (lambda value: isinstance(value, bool), "true or false"),
-    "tuple[str, ...]": (_is_texts, "a tuple of texts"),
-    "float | None": (_is_number, "a number or None"),
-    "str | Callable[..., Any]": (lambda value: _is_text(value) or callable(value), "package.module:name"),
-    "Mapping[str, Param]": (lambda value: isinstance(value, Mapping), "a mapping"),
-    "Mapping[str, Mapping[str, Value]]": (lambda value: isinstance(value, Mapping), "a mapping"),
-}
-_CHOICES = {
-    "task": ("hmc", "regression"),
-    "tasks": ("hmc", "regression"),
-    "paths": ("single", "multiple"),
-    "depths": ("full", "ragged"),
-    "scores": ("probability", "logit"),
-    "better": ("higher", "lower", ""),
-    "over": ("", "levels", "classes"),
+_WORDS: Mapping[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    NoneType: "None",
+    Callable: "a function",
+    Mapping: "a table",
 }
 
 
-def _literals(spec: Any) -> str:
-    for name, allowed in _CHOICES.items():
-        if hasattr(spec, name):
-            value = getattr(spec, name)
-            for one in value if isinstance(value, (tuple, list)) else (value,):
-                if one not in allowed:
-                    return f"{name} has {one!r}; allowed: {', '.join(repr(a) for a in allowed)}"
+@cache
+def types_of(owner: Any) -> dict[str, Any]:
+    """Name -> type of the annotations of a class."""
+    return get_type_hints(owner)
+
+
+def problem_of_fields(owner: Any, prefix: str = "") -> str:
+    """The first field of a dataclass that is wrong, with what it should be; empty if there is none."""
+    types = types_of(owner.__class__)
+    for field in fields(owner):
+        name, value = prefix + field.name, getattr(owner, field.name)
+        problem = problem_of(value, types[field.name], name) or _problem_of_metadata(value, field, name)
+        if problem:
+            return problem
     return ""
 
 
-def _nested(spec: Any) -> str:
-    """Parameters and profiles."""
-    params: Mapping[Any, Any] = getattr(spec, "params", {})
-    for name, param in params.items():
-        if not (isinstance(name, str) and name.isidentifier()):
-            return f"the parameter {name!r} is no keyword"
-        if not isinstance(param, Param):
-            return f"the parameter {name} is {_shown(param)}, not a Param"
-        if not isinstance(cast(Any, param.default), _TYPES):
-            return f"the default of {name} is {_shown(param.default)}, not a number, text, bool or None"
-        if not (_is_text(param.help) and _is_number(param.low) and _is_number(param.high)):
-            return f"the help or the bounds of {name} are of the wrong type"
-        if not isinstance(param.choices, (tuple, list)) or not _is_texts(param.aliases):
-            return f"the choices or the aliases of {name} are no tuple"
-    for profile, values in getattr(spec, "profiles", {}).items():
-        if profile not in PROFILES:
-            return f"unknown profile {profile!r}; allowed: {', '.join(PROFILES)}"
-        if not isinstance(values, Mapping) or not all(isinstance(v, _TYPES) for v in values.values()):
-            return f"the profile {profile} is no mapping of plain values"
+def problem_of(value: Any, wanted: Any, name: str) -> str:
+    """How a value, or an item of it, differs from a type; empty if it does not."""
+    if isinstance(wanted, type) and is_dataclass(wanted) and isinstance(value, wanted):
+        return problem_of_fields(value, f"{name}.")
+    if _fits(value, wanted):
+        return next(filter(None, _problems_of_items(value, wanted, name)), "")
+    return f"{name} is {f'{type(value).__name__} {value!r}'[:60]}, not {words(wanted)}"
+
+
+def _problems_of_items(value: Any, wanted: Any, name: str) -> Iterator[str]:
+    if get_origin(wanted) is tuple:
+        yield from (problem_of(item, get_args(wanted)[0], f"{name}[{i}]") for i, item in enumerate(value))
+    elif get_origin(wanted) is Mapping:
+        of_keys, of_values = get_args(wanted)
+        for key, item in value.items():
+            yield problem_of(key, of_keys, f"a key of {name}")
+            yield problem_of(item, of_values, f"{name}[{key!r}]")
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether the value itself is of the type, its items aside."""
+    kind = get_origin(wanted) or wanted
+    if kind in (Union, UnionType):
+        return any(_fits(value, part) for part in get_args(wanted))
+    if kind is Literal:
+        return value in get_args(wanted)
+    if kind is Callable:
+        return callable(value)
+    kinds = {float: (float, int), tuple: (tuple, list)}.get(kind, kind)
+    return isinstance(value, kinds) and not (isinstance(value, bool) and kind in (int, float))
+
+
+def _problem_of_metadata(value: Any, field: Field[Any], name: str) -> str:
+    if field.metadata.get("one_line") and not value.isprintable():
+        return f"{name} holds line breaks or control characters"
+    keys = field.metadata.get("keys")
+    for key in value if keys is not None else ():
+        if keys and key not in keys:
+            return f"{name} has {key!r}; allowed: {', '.join(keys)}"
+        if not key.isidentifier():
+            return f"{name} has {key!r}, which is no keyword"
     return ""
+
+
+def words(wanted: Any) -> str:
+    """A type in plain words: ``tuple[str, ...]`` is "a list of text"."""
+    kind, parts = get_origin(wanted) or wanted, get_args(wanted)
+    if kind is Literal:
+        return " or ".join(map(repr, parts))
+    if kind in (Union, UnionType):
+        return " or ".join(map(words, parts))
+    if kind is tuple:
+        return f"a list of {words(parts[0])}"
+    return _WORDS.get(kind) or f"a {kind.__name__}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hmcbench import FeaturizerSpec, ModelSpec, Param, hookimpl
+from hmcbench.interfaces import TaskKind
 
 _SIDE = "side of the square that images are brought to, in pixels"
 
@@ -42,7 +43,9 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
     ]
 
 
-_BOTH, _REGRESSION, _CLASSES = ("hmc", "regression"), ("regression",), ("hmc",)
+_BOTH: tuple[TaskKind, ...] = ("hmc", "regression")
+_REGRESSION: tuple[TaskKind, ...] = ("regression",)
+_CLASSES: tuple[TaskKind, ...] = ("hmc",)
 _LEAF = Param(1, "least number of training samples in a leaf", low=1, aliases=("min_leaf",))
 _TREES = {
     "n_estimators": Param(300, "number of trees", low=1, aliases=("trees",)),
@@ -51,7 +54,7 @@ _TREES = {
 }
 
 # name -> summary, tasks, citation, the parameters that a reference may set
-MODELS: dict[str, tuple[str, tuple[str, ...], str, dict[str, Param]]] = {
+MODELS: dict[str, tuple[str, tuple[TaskKind, ...], str, dict[str, Param]]] = {
     "ridge": (
         "Linear regression with an L2 penalty",
         _REGRESSION,
@@ -172,7 +175,7 @@ def hmcbench_models() -> list[ModelSpec]:
 
 
 def _spec(
-    name: str, summary: str, tasks: tuple[str, ...], citation: str, params: dict[str, Param]
+    name: str, summary: str, tasks: tuple[TaskKind, ...], citation: str, params: dict[str, Param]
 ) -> ModelSpec:
     boosts = name in ("xgboost", "ensemble")
     shared: dict[str, Any] = {
