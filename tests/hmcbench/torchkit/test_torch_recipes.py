@@ -8,15 +8,18 @@ import sys
 
 from hmcbench.interfaces import PROFILES as NAMES
 from hmcbench.registry.registry import convert
+from hmcbench.registry.validation import problem_of, types_of
 from hmcbench.torchkit.recipes import PARAMS, PROFILES, Recipe
 
-IMAGE = {"image_size", "in_chans", "pretrained"}
 
-
-def test_every_field_is_a_parameter_with_the_same_default() -> None:
-    fields = {f.name: f.default for f in dataclasses.fields(Recipe)}
-    assert fields == {name: p.default for name, p in PARAMS.items() if name not in IMAGE}
-    assert all(p.help for p in PARAMS.values())
+def test_every_field_is_a_parameter_of_its_type_after_those_of_the_input() -> None:
+    assert list(PARAMS)[:3] == ["image_size", "in_chans", "pretrained"]
+    assert list(PARAMS)[3:] == [field.name for field in dataclasses.fields(Recipe)]
+    for field in dataclasses.fields(Recipe):
+        param, kind = PARAMS[field.name], types_of(Recipe)[field.name]
+        assert param.default == field.default and param.help
+        assert not problem_of(param.default, kind, field.name)
+        assert convert("recipe", field.name, param, str(param.default)) == param.default
 
 
 def test_profiles_hold_allowed_values() -> None:
