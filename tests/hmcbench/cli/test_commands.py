@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,14 @@ def test_a_group_of_commands_alone_shows_its_help(cli: Callable[..., Any]) -> No
 @pytest.mark.parametrize("name", ["level2_accuracy", "level{k}_accuracy", "level1_accuracy_coherent"])
 def test_a_metric_is_shown_by_the_id_that_a_table_has(cli: Callable[..., Any], name: str) -> None:
     assert "level{k}_accuracy" in cli("show", "metric", name).out
+
+
+def test_the_package_is_run_as_a_module() -> None:
+    command = [sys.executable, "-m", "hmcbench"]
+    ended = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("hmcbench ")
+    ended = subprocess.run([*command, "show", "suite", "smoek"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2 and "did you mean 'smoke'" in ended.stderr
 
 
 def test_the_version(cli: Callable[..., Any]) -> None:
