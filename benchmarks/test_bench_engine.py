@@ -29,10 +29,10 @@ from hmcbench.data.views import Rows
 from hmcbench.execute.resources import cuda_devices
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, FeaturizerSpec, Run, Task
-from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.data import Normaliser, Pixels
 from hmcbench.torchkit.engine import Samples, Trainer
 from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.recipes import Recipe
 
 EPOCHS, SIDE, BATCH, THREADS = 9, 64, 32, 2  # as the quick profile
 TASK = Task(hierarchy=Hierarchy.from_paths([("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")]))

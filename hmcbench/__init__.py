@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.interfaces import Scores as Scores
     from hmcbench.interfaces import SuiteSpec as SuiteSpec
     from hmcbench.interfaces import Task as Task
-    from hmcbench.metrics import SampleMetric as SampleMetric
+    from hmcbench.metrics.base import SampleMetric as SampleMetric
     from hmcbench.metrics.evaluation import Evaluation as Evaluation
 
 _WHERE = {
@@ -56,7 +56,7 @@ _WHERE = {
     "Problem": "hmcbench.errors",
     "Hierarchy": "hmcbench.hierarchy.hierarchy",
     "Rows": "hmcbench.data.views",
-    "SampleMetric": "hmcbench.metrics",
+    "SampleMetric": "hmcbench.metrics.base",
     "Evaluation": "hmcbench.metrics.evaluation",
 }
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604 (names are lazy)

@@ -83,7 +83,9 @@ from torch import nn
 from hmcbench.interfaces import Labelled, Run, Task
 from hmcbench.execute.resources import MemoryWatch
 from hmcbench.testing.helpers import tiny_hierarchy
-from hmcbench.torchkit import Recipe, TorchModel, make_head
+from hmcbench.torchkit.heads import make_head
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.recipes import Recipe
 from hmcbench.data.views import Rows
 
 N, STEPS = 50_000, 40

@@ -71,7 +71,7 @@ class Explainer:
     """
 
     def __init__(self, trained: Trained, levels: Sequence[int] = (), *, faithful: bool = True) -> None:
-        from hmcbench.torchkit import TorchModel
+        from hmcbench.torchkit.model import TorchModel
 
         if not isinstance(trained.model, TorchModel) or trained.task.hierarchy is None:
             raise BadInput(f"{trained.spec.name} is no network whose layers can be looked at")

@@ -115,7 +115,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         click.echo(json.dumps(info, indent=1, default=list) if as_json else _suite_text(info))
         return
     if kind == "metric":
-        from hmcbench.metrics import find_spec
+        from hmcbench.metrics.ids import find_spec
 
         name = find_spec(registry.specs("metrics"), name).name  # level2_accuracy: level{k}_accuracy
     name, _, variant = name.partition(":")

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hmcbench import metrics
 from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.sides import side
@@ -30,6 +29,7 @@ from hmcbench.execute.predict import predict_all
 from hmcbench.execute.reporter import Reporter
 from hmcbench.interfaces import Dataset, Fit, ModelSpec, Run
 from hmcbench.metrics import decisions
+from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.plan.cells import Cell
 from hmcbench.plan.suite import Protocol
 from hmcbench.records import record as records
@@ -209,7 +209,7 @@ def make_views(
 
 def score(
     registry: Registry, predictions: Predictions
-) -> tuple[decisions.Thresholds | None, dict[str, metrics.Results]]:
+) -> tuple[decisions.Thresholds | None, dict[str, Results]]:
     """Thresholds from validation only, then every metric on every side."""
     task = predictions.task
     thresholds = None
@@ -218,7 +218,7 @@ def score(
         thresholds = decisions.Thresholds()
         if len(valid):
             thresholds = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy)
-    return thresholds, metrics.compute_sides(registry.specs("metrics"), predictions, thresholds)
+    return thresholds, compute_sides(registry.specs("metrics"), predictions, thresholds)
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

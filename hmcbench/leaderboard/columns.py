@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hmcbench import metrics
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Column
+from hmcbench.metrics.ids import find_spec
 from hmcbench.records.record import Record
 
 VIOLATIONS = ("incoherent_rate", "violation_rate")
@@ -39,7 +39,7 @@ COSTS = {
 def metric_spec(specs: Sequence[MetricSpec], metric: str) -> MetricSpec | None:
     """The spec behind a reported id, or None where its plugin is not installed."""
     try:
-        return metrics.find_spec(specs, metric)
+        return find_spec(specs, metric)
     except BadInput:
         return None
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse, vstack
 
-from hmcbench import metrics
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.rankings import MICRO, MOST_PAIRS, micro_reduce, micro_stats
 from hmcbench.leaderboard.statistics import Bootstrap
+from hmcbench.metrics.computing import sample_stats
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import FoldSeed, Record
@@ -124,7 +124,7 @@ class Samples:
         evaluation = Evaluation.of_predictions(part, record.thresholds)
         for name in names:
             try:
-                pair = metrics.sample_stats(self.specs[name], evaluation, name)
+                pair = sample_stats(self.specs[name], evaluation, name)
             except Exception:  # a plugin's metric may raise anything; it goes without an interval
                 continue
             if pair is not None:

@@ -20,7 +20,7 @@ import numpy as np
 from hmcbench.errors import BadInput, close_matches
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import MetricSpec, Task
-from hmcbench.metrics import compute
+from hmcbench.metrics.computing import compute
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.registry.registry import default_registry
@@ -46,7 +46,7 @@ def score_files(
     Returns:
         ``samples``, ``classes``, ``levels``, ``predictions`` (``sets`` or ``scores``), ``paths``,
         ``threshold`` (None for sets), ``metrics`` (id -> value), and ``left_out`` and
-        ``failures`` (id -> reason) as :class:`hmcbench.metrics.Results` has them.
+        ``failures`` (id -> reason) as :class:`hmcbench.metrics.computing.Results` has them.
 
     Raises:
         BadInput: anything wrong with a file, as ``file:line``, or with the threshold.

@@ -19,7 +19,7 @@ from hmcbench.data.loading import plan_dataset
 from hmcbench.data.splits import Split, make_split
 from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Spec, Task, Value
-from hmcbench.metrics import find_spec
+from hmcbench.metrics.ids import find_spec
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import constants_of, describe_dataset, describe_model, describe_split
 from hmcbench.plan.suite import Profile, Protocol, Suite, check_protocol

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hmcbench import metrics
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
+from hmcbench.metrics.computing import Results, compute_sides
+from hmcbench.metrics.ids import find_spec
 from hmcbench.records.record import JSON, Record, dump, read_all
 from hmcbench.registry.registry import default_registry
 
@@ -59,7 +60,7 @@ def rescore(
 
     Args:
         root: a record, a records folder, a suite's folder or a runs folder.
-        names: metric ids or names as for :func:`hmcbench.metrics.compute`; all by default.
+        names: metric ids or names as for :func:`hmcbench.metrics.computing.compute`; all by default.
         only_new: keep values that are there.
         specs: the metrics; those of all installed plugins by default.
 
@@ -71,7 +72,7 @@ def rescore(
     """
     known = default_registry().specs("metrics") if specs is None else specs
     for name in names or ():
-        metrics.find_spec(known, name)
+        find_spec(known, name)
     found = read_all(root)
     if not found:
         raise BadInput(
@@ -93,15 +94,15 @@ def rescore(
 
 def _scored(
     record: Record, specs: Sequence[MetricSpec], names: Sequence[str] | None, result: Rescored
-) -> dict[str, metrics.Results]:
+) -> dict[str, Results]:
     """Side -> values."""
-    scored = metrics.compute_sides(specs, record.predictions(), record.thresholds, names)
+    scored = compute_sides(specs, record.predictions(), record.thresholds, names)
     for values in scored.values():
         result.failures.update(values.failures)
     return scored
 
 
-def _store(record: Record, scored: Mapping[str, metrics.Results], only_new: bool, result: Rescored) -> None:
+def _store(record: Record, scored: Mapping[str, Results], only_new: bool, result: Rescored) -> None:
     """Merge values into the record and write it if anything differs."""
     merged: dict[str, dict[str, float]] = {
         side: dict(values) for side, values in record.data["metrics"].items()

@@ -15,6 +15,9 @@ A plugin writes a function that makes an ``nn.Module`` for a task, and hands it 
                           requires=("torch",), extra="vision", accelerated=True)]
 
     # mine/net.py
+    from hmcbench.torchkit.model import TorchModel
+    from hmcbench.torchkit.recipes import Recipe
+
     def build(task, *, image_size, in_chans, width): ...   # -> nn.Module
 
     def create(*, image_size, in_chans, pretrained, width, **recipe):
@@ -29,53 +32,9 @@ memory (use ``flatten`` and ``reshape``, not ``view``), and returns either
   per class otherwise; or
 * one tensor (B, C) of logits in the order of ``hierarchy.classes``: a sigmoid per class.
 
+:mod:`~hmcbench.torchkit.heads` and :mod:`~hmcbench.torchkit.layout` help with the outputs,
+:mod:`~hmcbench.torchkit.pretrained` with networks of timm. Nothing is imported here: plugins read the
+recipes where torch must not be imported.
+
 Random numbers must come from torch (dropout and the like); every epoch is seeded by itself.
 """
-
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hmcbench.torchkit.expansion import Growing, expand
-    from hmcbench.torchkit.heads import LeafHead, LevelHeads, make_head
-    from hmcbench.torchkit.layout import level_rows, level_sizes
-    from hmcbench.torchkit.model import TorchModel
-    from hmcbench.torchkit.pretrained import timm_network
-    from hmcbench.torchkit.recipes import PARAMS, PROFILES, Recipe
-
-__all__ = [
-    "PARAMS",
-    "PROFILES",
-    "Growing",
-    "LeafHead",
-    "LevelHeads",
-    "Recipe",
-    "TorchModel",
-    "expand",
-    "level_rows",
-    "level_sizes",
-    "make_head",
-    "timm_network",
-]
-_WHERE = {
-    "PARAMS": "recipes",
-    "PROFILES": "recipes",
-    "Recipe": "recipes",
-    "Growing": "expansion",
-    "LeafHead": "heads",
-    "LevelHeads": "heads",
-    "make_head": "heads",
-    "TorchModel": "model",
-    "expand": "expansion",
-    "level_rows": "layout",
-    "level_sizes": "layout",
-    "timm_network": "pretrained",
-}
-
-
-def __getattr__(name: str) -> Any:  # lazy: plugins read the recipes where torch must not be imported
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"hmcbench.torchkit.{_WHERE[name]}"), name)
-    raise AttributeError(f"module 'hmcbench.torchkit' has no attribute {name!r}")

@@ -83,7 +83,7 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
     if not used and old.hierarchy != new.hierarchy:
         raise BadInput(
             "this network cannot grow: no part of it says what its outputs stand for",
-            allowed="heads levels and leaf of timm, the HFF family, modules like hmcbench.torchkit.Growing",
+            allowed="heads levels and leaf of timm, the HFF family, a torchkit.expansion.Growing",
         )
     target = module.state_dict()
     rest = {name: value for name, value in state.items() if name not in used}

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from hmcbench import metrics
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.metrics import decisions
+from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
@@ -43,7 +43,7 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
         report.unchecked.setdefault(reason, []).append(name)
         return record
     try:
-        computed = metrics.compute_sides(specs, predictions, record.thresholds)
+        computed = compute_sides(specs, predictions, record.thresholds)
     except HmcbenchError as error:
         report.findings.append(Finding("unreadable", name, error.what))
         return record
@@ -59,7 +59,7 @@ def _side(
     name: str,
     side: str,
     published: dict[str, float],
-    computed: metrics.Results | None,
+    computed: Results | None,
     specs: Sequence[MetricSpec],
     report: SuiteReport,
 ) -> dict[str, float]:

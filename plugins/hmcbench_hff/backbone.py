@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hmcbench.errors import BadInput
-from hmcbench.torchkit import timm_network
+from hmcbench.torchkit.pretrained import timm_network
 
 
 class MapBackbone(nn.Module):

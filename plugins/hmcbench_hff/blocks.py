@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from hmcbench.interfaces import Task
-from hmcbench.torchkit import level_rows
+from hmcbench.torchkit.layout import level_rows
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "none": nn.Identity}
 

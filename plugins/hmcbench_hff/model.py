@@ -11,7 +11,9 @@ from torch import nn
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
-from hmcbench.torchkit import Recipe, TorchModel, level_sizes
+from hmcbench.torchkit.layout import level_sizes
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.recipes import Recipe
 from hmcbench_hff.backbone import MapBackbone
 from hmcbench_hff.hff_cnn_conv_vt import HFFCNNConvVT
 from hmcbench_hff.hff_cnn_vt import HFFCNNVT

@@ -9,7 +9,10 @@ import torch
 from torch import nn
 
 from hmcbench.interfaces import Task
-from hmcbench.torchkit import Recipe, TorchModel, make_head, timm_network
+from hmcbench.torchkit.heads import make_head
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.pretrained import timm_network
+from hmcbench.torchkit.recipes import Recipe
 
 
 class Network(nn.Module):

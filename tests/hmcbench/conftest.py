@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench import metrics
 from hmcbench.interfaces import Task
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute_sides
 from hmcbench.records import record as records
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
@@ -64,7 +64,7 @@ def make_predictions(
 
 def score(predictions: Predictions) -> dict[str, dict[str, float]]:
     """All built-in metrics of every side."""
-    return {side: dict(values) for side, values in metrics.compute_sides(SPECS, predictions).items()}
+    return {side: dict(values) for side, values in compute_sides(SPECS, predictions).items()}
 
 
 def make_data(model: str, seed: int, fold: int, /, **changes: Any) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
-from hmcbench.metrics import compute, fixtures
+from hmcbench.metrics import fixtures
 from hmcbench.metrics.base import ClassMetric, LevelMetric, SampleMetric, summed
+from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.registry.registry import load_object
 from hmcbench.testing.checks.base import Check, Skip, Subject, need

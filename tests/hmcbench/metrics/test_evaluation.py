@@ -182,7 +182,7 @@ import numpy as np
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.metrics import compute
+from hmcbench.metrics.computing import compute
 from hmcbench.metrics.builtin import SPECS
 
 N, C, BLOCK = 10_000, 50_000, 250

@@ -7,8 +7,8 @@ import pytest
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.metrics import compute
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.fixtures import LEVEL_1, LEVEL_2, confusion_matrices, three_samples, two_alloys
 

@@ -22,8 +22,8 @@ from sklearn.metrics import (
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.metrics import compute
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.rankings import class_average_precision
 

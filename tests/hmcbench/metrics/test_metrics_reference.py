@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from hmcbench.metrics import compute
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
 
 RANKINGS = {"auprc_micro", "auprc_macro", "auprc_weighted"}

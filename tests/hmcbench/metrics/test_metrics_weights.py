@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, issparse
 
 from hmcbench.interfaces import Task
-from hmcbench.metrics import base, compute, find_spec, sample_stats
+from hmcbench.metrics import base
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute, sample_stats
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.ids import find_spec
 
 NO_SUMS = {"auprc_micro", "auprc_macro", "auprc_weighted"}
 

@@ -45,7 +45,7 @@ def tiny_net() -> Callable[..., Any]:
     """``tiny_net(task, head="levels", channels=1)``: two convolutions, dropout, a head."""
     from torch import nn
 
-    from hmcbench.torchkit import make_head
+    from hmcbench.torchkit.heads import make_head
 
     def build(task: Task, *, head: str = "levels", channels: int = 1) -> nn.Module:
         return nn.Sequential(

@@ -13,10 +13,12 @@ from torch import nn
 
 from hmcbench.interfaces import Dataset, Run
 from hmcbench.testing.helpers import inputs, labelled
-from hmcbench.torchkit import Recipe, TorchModel, make_head
 from hmcbench.torchkit.balance import sample_weights
 from hmcbench.torchkit.ema import Ema
+from hmcbench.torchkit.heads import make_head
 from hmcbench.torchkit.memory import Accumulator, out_of_memory
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.recipes import Recipe
 
 pytestmark = pytest.mark.torch
 

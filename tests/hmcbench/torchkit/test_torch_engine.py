@@ -13,8 +13,10 @@ from torch import nn
 
 from hmcbench.interfaces import Dataset, Run, Scores
 from hmcbench.testing.helpers import inputs, labelled, same_scores
-from hmcbench.torchkit import Recipe, TorchModel, checkpoint
+from hmcbench.torchkit import checkpoint
 from hmcbench.torchkit.checkpoint import Checkpoints
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.recipes import Recipe
 
 pytestmark = pytest.mark.torch
 RECIPE = Recipe(epochs=6, batch_size=16, augment="light")

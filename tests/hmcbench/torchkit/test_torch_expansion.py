@@ -13,8 +13,9 @@ from torch import nn
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.torchkit import LeafHead, LevelHeads, expand, level_rows, level_sizes, make_head
-from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.expansion import expand
+from hmcbench.torchkit.heads import LeafHead, LevelHeads, make_head
+from hmcbench.torchkit.layout import Layout, level_rows, level_sizes
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ from hmcbench.errors import BadInput, NotApplicable, PluginError
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
 from hmcbench.testing.helpers import tiny_hierarchy
-from hmcbench.torchkit import LeafHead, level_sizes, make_head
-from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.heads import LeafHead, make_head
+from hmcbench.torchkit.layout import Layout, level_sizes
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")

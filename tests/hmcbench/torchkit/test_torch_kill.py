@@ -20,7 +20,10 @@ import torch
 from torch import nn
 from hmcbench.interfaces import Run
 from hmcbench.testing.helpers import inputs, labelled, tiny_dataset
-from hmcbench.torchkit import Recipe, TorchModel, checkpoint, make_head
+from hmcbench.torchkit import checkpoint
+from hmcbench.torchkit.heads import make_head
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.recipes import Recipe
 
 class Net(nn.Module):
     def __init__(self, task):

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
 from hmcbench.testing.helpers import tiny_hierarchy
-from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss, focal_loss, level_weights, sigmoid_focal_loss
+from hmcbench.torchkit.recipes import Recipe
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_rate
+from hmcbench.torchkit.recipes import Recipe
 
 pytestmark = pytest.mark.torch
 

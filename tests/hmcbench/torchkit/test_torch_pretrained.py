@@ -13,9 +13,8 @@ import torch
 from torch import nn
 
 from hmcbench.errors import BadInput
-from hmcbench.torchkit import timm_network
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
-from hmcbench.torchkit.pretrained import strided_stem
+from hmcbench.torchkit.pretrained import strided_stem, timm_network
 
 pytestmark = pytest.mark.torch
 

@@ -12,8 +12,10 @@ from torch import nn
 
 from hmcbench.errors import NotApplicable
 from hmcbench.testing.helpers import fitted, inputs, tiny_dataset
-from hmcbench.torchkit import Recipe, TorchModel, faithfulness
+from hmcbench.torchkit import faithfulness
 from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.recipes import Recipe
 from hmcbench.torchkit.saliency import GradCam, Grid, find_layer, grid_of
 
 pytestmark = pytest.mark.torch
