@@ -19,10 +19,10 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Run, Task
 from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.data import Normaliser, Pixels
+from hmcbench.torchkit.device import precision
 from hmcbench.torchkit.engine import Samples, Trainer
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds
-from hmcbench.torchkit.numerics import precision
 
 STEPS, THREADS = 10, 2
 TASK = Task(hierarchy=Hierarchy.from_paths([("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")]))

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from hmcbench.errors import BadInput
-from hmcbench.torchkit.instrument import SEM, Instrument
+from hmcbench.torchkit.microscope import SEM, Microscope
 
 TRIES = 10
 """Rectangles drawn per sample until one fits, as torchvision does."""
@@ -33,7 +33,7 @@ class Augmentation:
         contrast, brightness: after normalisation, x (1 + u contrast) + v brightness; u, v in -1..1.
         erase: probability of erasing one rectangle (set to 0, the mean after normalisation).
         erase_scale, erase_ratio: its area as a share, and height / width.
-        instrument: faults of the microscope, after contrast and brightness.
+        microscope: its faults, after contrast and brightness.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -46,7 +46,7 @@ class Augmentation:
     erase: float = 0.0
     erase_scale: tuple[float, float] = (0.02, 0.33)
     erase_ratio: tuple[float, float] = (0.3, 3.3)
-    instrument: Instrument | None = None
+    microscope: Microscope | None = None
 
     @property
     def resamples(self) -> bool:
@@ -62,7 +62,7 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     # The paper's list. It gives no ranges: torchvision's defaults for crop and erasing, 15 degrees.
     "paper": Augmentation(scale=(0.08, 1.0), flip=0.5, degrees=15, erase=0.5),
     # light, and what a scanning electron microscope does to an image.
-    "sem": Augmentation(flip=0.5, flip_vertical=0.5, contrast=0.2, brightness=0.2, instrument=SEM),
+    "sem": Augmentation(flip=0.5, flip_vertical=0.5, contrast=0.2, brightness=0.2, microscope=SEM),
 }
 
 
@@ -95,8 +95,8 @@ class Augmenter:
         if r.contrast or r.brightness:
             u, v = self._uniform((2, n, 1, 1, 1), -1.0, 1.0)
             x = torch.addcmul(r.brightness * v, x, 1 + r.contrast * u)
-        if r.instrument is not None:
-            x = r.instrument(x, self.generator)
+        if r.microscope is not None:
+            x = r.microscope(x, self.generator)
         return self._erase(x, r) if r.erase else x
 
     def _mirror(self, x: torch.Tensor, r: Augmentation) -> torch.Tensor:

@@ -18,13 +18,13 @@ from hmcbench.torchkit.augment import Augmenter
 from hmcbench.torchkit.balance import sample_weights
 from hmcbench.torchkit.checkpoint import Checkpoints
 from hmcbench.torchkit.data import Normaliser, Pixels
+from hmcbench.torchkit.device import precision, seed_epoch, settings
 from hmcbench.torchkit.ema import Ema
 from hmcbench.torchkit.graphs import make_forward
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss
 from hmcbench.torchkit.memory import Accumulator
 from hmcbench.torchkit.mixing import Goal, Mixer
-from hmcbench.torchkit.numerics import precision, seed_epoch, settings
 from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_rate
 from hmcbench.torchkit.recipes import Recipe
 

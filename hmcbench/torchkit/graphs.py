@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from hmcbench.torchkit.device import has_bfloat16, precision
 from hmcbench.torchkit.layout import Output
-from hmcbench.torchkit.numerics import has_bfloat16, precision
 
 SMALL_BATCH = 64
 """``auto`` takes CUDA graphs up to this batch size: there the GPU waits for the launches of kernels."""

@@ -14,11 +14,11 @@ from hmcbench.data.views import Rows
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.torchkit.data import Normaliser, Pixels, untile
+from hmcbench.torchkit.device import precision, seed_epoch
 from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer
 from hmcbench.torchkit.expansion import start_from
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
-from hmcbench.torchkit.numerics import precision, seed_epoch
 from hmcbench.torchkit.recipes import Recipe
 from hmcbench.torchkit.weights import FORMAT, SETTINGS, WEIGHTS, load_module, read_settings, save_module
 

@@ -16,7 +16,7 @@ from hmcbench.interfaces import Dataset, Run, Task
 from hmcbench.records.predictions import Predictions
 from hmcbench.registry.registry import create, default_registry
 from hmcbench.testing.helpers import inputs, labelled, tiny_hierarchy
-from hmcbench.torchkit import numerics
+from hmcbench.torchkit import device
 from hmcbench.torchkit.expansion import start_from
 
 pytestmark = pytest.mark.torch
@@ -105,7 +105,7 @@ def grown_and_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     """Hits of a network that knew four of the five classes, and of a new one: means over trainings of one,
     two and three epochs, as one of them may be all that a network needs on some machine, and too little
     on another. In float32, which all machines have."""
-    monkeypatch.setattr(numerics, "has_bfloat16", lambda _: False)
+    monkeypatch.setattr(device, "has_bfloat16", lambda _: False)
     torch.set_num_threads(1)
 
     def both(name: str) -> list[Hits]:

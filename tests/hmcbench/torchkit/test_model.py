@@ -15,7 +15,7 @@ from hmcbench.errors import PluginError
 from hmcbench.interfaces import Dataset, Run, Task
 from hmcbench.testing.helpers import assert_batch_independent, fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import Recipe, TorchModel, data, level_sizes
-from hmcbench.torchkit.numerics import precision
+from hmcbench.torchkit.device import precision
 
 pytestmark = pytest.mark.torch
 QUICK = Recipe(epochs=12, batch_size=16, learning_rate=2e-2, augment="none", level_weights="")

@@ -15,7 +15,7 @@ STREAKS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instrument:
+class Microscope:
     """Largest strengths; every sample draws its own, uniformly from 0 up. 0 switches one off.
 
     Attributes:
@@ -45,7 +45,7 @@ class Instrument:
         return x
 
 
-SEM = Instrument(drift=0.4, streak=1.0, blur=0.6, noise=0.2)
+SEM = Microscope(drift=0.4, streak=1.0, blur=0.6, noise=0.2)
 """Moderate: strong noise and blur hide fine texture, which tells fracture surfaces apart."""
 
 

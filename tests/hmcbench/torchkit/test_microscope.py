@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 import torch
 
-from hmcbench.torchkit.instrument import SEM, Instrument
+from hmcbench.torchkit.microscope import SEM, Microscope
 
 pytestmark = pytest.mark.torch
 
 
 def apply(x: torch.Tensor, **ranges: float) -> torch.Tensor:
-    return Instrument(**ranges)(x, torch.Generator().manual_seed(1))
+    return Microscope(**ranges)(x, torch.Generator().manual_seed(1))
 
 
 def noise(n: int) -> torch.Tensor:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from hmcbench.torchkit import numerics
-from hmcbench.torchkit.numerics import has_depthwise, precision
+from hmcbench.torchkit import device
+from hmcbench.torchkit.device import has_depthwise, precision
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")
@@ -25,9 +25,9 @@ def test_a_convolution_of_one_channel_is_not_depthwise() -> None:
 def test_depthwise_networks_stay_in_float32_on_a_cpu(
     module: nn.Module, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(numerics, "has_bfloat16", lambda _: True)
+    monkeypatch.setattr(device, "has_bfloat16", lambda _: True)
     with precision(CPU, module):
         assert module(torch.zeros(1, 1, 8, 8)).dtype == expected
-    monkeypatch.setattr(numerics, "has_bfloat16", lambda _: False)
+    monkeypatch.setattr(device, "has_bfloat16", lambda _: False)
     with precision(CPU, module):
         assert module(torch.zeros(1, 1, 8, 8)).dtype == torch.float32
