@@ -14,9 +14,9 @@ from torch import nn
 from hmcbench.interfaces import Dataset, Run
 from hmcbench.testing.helpers import inputs, labelled
 from hmcbench.torchkit import Recipe, TorchModel, make_head
-from hmcbench.torchkit.balance import sample_weights
-from hmcbench.torchkit.ema import Ema
-from hmcbench.torchkit.memory import Accumulator, out_of_memory
+from hmcbench.torchkit.device import Accumulator, out_of_memory
+from hmcbench.torchkit.engine import Ema
+from hmcbench.torchkit.losses import sample_weights
 
 pytestmark = pytest.mark.torch
 

@@ -8,9 +8,9 @@ import torch
 from hmcbench.interfaces import Task
 from hmcbench.testing.helpers import tiny_hierarchy
 from hmcbench.torchkit import Recipe
+from hmcbench.torchkit.augment import Goal, Mixer
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss
-from hmcbench.torchkit.mixing import Goal, Mixer
 
 pytestmark = pytest.mark.torch
 

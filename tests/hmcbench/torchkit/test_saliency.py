@@ -12,7 +12,7 @@ from torch import nn
 
 from hmcbench.errors import NotApplicable
 from hmcbench.testing.helpers import fitted, inputs, tiny_dataset
-from hmcbench.torchkit import Recipe, TorchModel, faithfulness
+from hmcbench.torchkit import Recipe, TorchModel, saliency
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.saliency import GradCam, Grid, find_layer, grid_of
 
@@ -173,14 +173,14 @@ def test_maps_find_the_square(some: Some) -> None:
 def test_deleting_what_is_marked_hurts_more_than_chance(some: Some) -> None:
     model, images, leaves = some
     maps = GradCam(model.module, model.layout, images[:1]).maps(images, 2, leaves)
-    noise = faithfulness.random_maps(len(images), 12, (48, 48), seed=0)
+    noise = saliency.random_maps(len(images), 12, (48, 48), seed=0)
     gain = []
     for image, one, other, leaf in zip(images, maps, noise, leaves.tolist(), strict=True):
 
         def said(x: torch.Tensor, column: int = leaf + 2) -> torch.Tensor:
             return model.probabilities(x)[:, column]
 
-        real, chance = (faithfulness.curves(said, image, m) for m in (one, other))
+        real, chance = (saliency.curves(said, image, m) for m in (one, other))
         assert real.deletion[0] == pytest.approx(real.insertion[-1], abs=1e-5)  # the whole image
         gain.append([chance.deletion_area - real.deletion_area, real.insertion_area - chance.insertion_area])
     assert torch.tensor(gain).mean(0).min() > 0.05
@@ -189,10 +189,10 @@ def test_deleting_what_is_marked_hurts_more_than_chance(some: Some) -> None:
 def test_randomised_weights_change_the_maps(some: Some) -> None:
     """Adebayo et al. 2018: what stays the same without what was learnt explains nothing."""
     model, images, leaves = some
-    nets = [model.module, model.module, faithfulness.randomised(model.module, seed=0)]
+    nets = [model.module, model.module, saliency.randomised(model.module, seed=0)]
     maps = [GradCam(net, model.layout, images[:1]).maps(images, 2, leaves) for net in nets]
-    again = [faithfulness.similarity(a, b) for a, b in zip(maps[0], maps[1], strict=True)]
-    random = [faithfulness.similarity(a, b) for a, b in zip(maps[0], maps[2], strict=True)]
+    again = [saliency.similarity(a, b) for a, b in zip(maps[0], maps[1], strict=True)]
+    random = [saliency.similarity(a, b) for a, b in zip(maps[0], maps[2], strict=True)]
     assert min(again) == pytest.approx(1)
     assert sum(random) / len(random) < 0.5
 
@@ -200,7 +200,7 @@ def test_randomised_weights_change_the_maps(some: Some) -> None:
 def test_random_weights_keep_shapes_and_the_original() -> None:
     net = timm_net("test_resnet", 32)
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    other = faithfulness.randomised(net, seed=3)
+    other = saliency.randomised(net, seed=3)
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
     drawn = [
         not torch.equal(a, b)
@@ -212,15 +212,15 @@ def test_random_weights_keep_shapes_and_the_original() -> None:
 
 def test_similarity() -> None:
     one = torch.arange(9.0).view(3, 3)
-    assert faithfulness.similarity(one, one**3) == pytest.approx(1)
-    assert faithfulness.similarity(one, -one) == pytest.approx(-1)
-    assert faithfulness.similarity(one, torch.ones(3, 3)) == 0
+    assert saliency.similarity(one, one**3) == pytest.approx(1)
+    assert saliency.similarity(one, -one) == pytest.approx(-1)
+    assert saliency.similarity(one, torch.ones(3, 3)) == 0
 
 
 def test_curves_of_a_known_model() -> None:
     """A "probability" that is the share of pixels above 0: removing those first is a straight fall."""
     image = torch.ones(1, 8, 8)
     image[:, :, 4:] = -1.0
-    found = faithfulness.curves(lambda x: (x > 0).float().mean((1, 2, 3)), image, (image[0] > 0).float())
+    found = saliency.curves(lambda x: (x > 0).float().mean((1, 2, 3)), image, (image[0] > 0).float())
     assert found.deletion[0] == 0.5 and found.deletion[10] == 0 == found.deletion[-1]
     assert found.deletion_area == pytest.approx(0.125, abs=0.01)
