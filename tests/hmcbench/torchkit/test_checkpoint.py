@@ -1,4 +1,4 @@
-"""A training that is really killed goes on from its last epoch and ends as an unbroken one."""
+"""Checkpoints: nothing in them is executed, they cost little, and a killed training goes on from one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-pytestmark = [pytest.mark.torch, pytest.mark.slow]
+from hmcbench.torchkit import checkpoint
+from hmcbench.torchkit.checkpoint import Checkpoints
+
+pytestmark = pytest.mark.torch
 # Everything that a training carries along: running means, passes, mixing, a schedule, dropout.
 SCRIPT = """
 import json, os, signal, sys, traceback
@@ -66,6 +71,7 @@ print(json.dumps([ended("whole", 0, "whole.npy"), ended("broken", 3, "broken.npy
 """
 
 
+@pytest.mark.slow
 def test_a_training_killed_twice_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -73,3 +79,34 @@ def test_a_training_killed_twice_ends_as_an_unbroken_one(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [0, -signal.SIGKILL, -signal.SIGKILL, 0], done.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "whole.npy"), np.load(tmp_path / "broken.npy"))
+
+
+def test_checkpoints_execute_nothing(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "executed",))
+
+    torch.save({"identity": {}, "x": Evil()}, tmp_path / "checkpoint.pt")
+    assert Checkpoints(str(tmp_path), {}).load() is None
+    assert not (tmp_path / "executed").exists()
+
+
+def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, took = 0.0, 3.0
+
+    def save(_state: Any, path: Path) -> None:
+        nonlocal now
+        now += took
+        path.touch()
+
+    monkeypatch.setattr(checkpoint, "perf_counter", lambda: now)
+    monkeypatch.setattr(torch, "save", save)
+    checkpoints = Checkpoints(str(tmp_path), {})
+    gigabyte = {"optimizer": {"state": [torch.zeros(10**9, dtype=torch.uint8, device="meta")]}}
+    saved = []
+    for second in range(1000):  # an epoch each
+        now += 1
+        if checkpoints.save(gigabyte):
+            saved.append(second)
+    assert saved == [99, 596, 893]  # one is reckoned with 1 s, took 3 s, and the next is reckoned with that
+    assert not Checkpoints("", {}).save({})

@@ -1,4 +1,4 @@
-"""The training loop: history, early stopping, NaN, and going on after a kill."""
+"""The training loop: history, early stopping, NaN, rare classes, running means, going on after a kill."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from hmcbench.interfaces import Dataset, Run, Scores
-from hmcbench.testing.helpers import inputs, labelled, same_scores
+from hmcbench.testing.helpers import fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import Recipe, TorchModel, checkpoint
-from hmcbench.torchkit.checkpoint import Checkpoints
+from hmcbench.torchkit.engine import Ema
 
 pytestmark = pytest.mark.torch
 RECIPE = Recipe(epochs=6, batch_size=16, augment="light")
@@ -41,8 +41,7 @@ def train(
     build: Any, dataset: Dataset, recipe: Recipe, folder: Path | None = None, history: History | None = None
 ) -> tuple[TorchModel, Scores]:
     model = TorchModel(build, recipe)
-    run = Run(dataset.task, seed=3, folder=str(folder or ""), report=history or History())
-    model.fit(labelled(dataset, range(40)), labelled(dataset, range(40, 60)), run)
+    fitted(model, dataset, seed=3, folder=str(folder or ""), report=history or History())
     return model, model.predict(inputs(dataset))
 
 
@@ -103,37 +102,6 @@ def test_a_checkpoint_that_does_not_fit_is_not_taken_up(
     assert same_scores(expected, got) and len(history.rows) == RECIPE.epochs
 
 
-def test_checkpoints_execute_nothing(tmp_path: Path) -> None:
-    class Evil:
-        def __reduce__(self) -> Any:
-            return (Path.touch, (tmp_path / "executed",))
-
-    torch.save({"identity": {}, "x": Evil()}, tmp_path / "checkpoint.pt")
-    assert Checkpoints(str(tmp_path), {}).load() is None
-    assert not (tmp_path / "executed").exists()
-
-
-def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, took = 0.0, 3.0
-
-    def save(_state: Any, path: Path) -> None:
-        nonlocal now
-        now += took
-        path.touch()
-
-    monkeypatch.setattr(checkpoint, "perf_counter", lambda: now)
-    monkeypatch.setattr(torch, "save", save)
-    checkpoints = Checkpoints(str(tmp_path), {})
-    gigabyte = {"optimizer": {"state": [torch.zeros(10**9, dtype=torch.uint8, device="meta")]}}
-    saved = []
-    for second in range(1000):  # an epoch each
-        now += 1
-        if checkpoints.save(gigabyte):
-            saved.append(second)
-    assert saved == [99, 596, 893]  # one is reckoned with 1 s, took 3 s, and the next is reckoned with that
-    assert not Checkpoints("", {}).save({})
-
-
 def test_early_stopping_keeps_the_best_epoch(images: Callable[..., Dataset], tiny_net: Any) -> None:
     history = History()
     recipe = Recipe(epochs=40, batch_size=16, learning_rate=5e-2, schedule="constant", patience=3)
@@ -179,3 +147,40 @@ def test_every_sample_is_seen_once_in_batches_of_nearly_one_size(
 
     train(build, images("tree"), Recipe(epochs=1, batch_size=batch_size))
     assert sum(sizes) == 40 and max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1
+
+
+def test_balance_lifts_a_rare_class(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    dataset = images("tree", 400)
+    targets = np.asarray(dataset.targets)
+    rare = np.flatnonzero(targets[:, dataset.task.hierarchy.level_classes(2)[0]])  # type: ignore[union-attr]
+    train = np.setdiff1d(np.arange(400), rare[4:])
+    share = {}
+    for balance in ("none", "sampling", "weights"):
+        model = TorchModel(tiny_net, Recipe(epochs=4, batch_size=32, balance=balance))
+        model.fit(labelled(dataset, train), labelled(dataset, rare[:4]), Run(dataset.task, seed=3))
+        share[balance] = (
+            model.predict(inputs(dataset)).values[:, dataset.task.hierarchy.level_classes(2)[0]].mean()
+        )  # type: ignore[union-attr]
+    assert share["sampling"] > 1.3 * share["none"] and share["weights"] > 1.3 * share["none"]
+
+
+def test_ema_is_the_running_mean_of_the_weights() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    ema, expected = Ema(net, 0.5), net[0].weight.detach().clone()
+    for step in range(20):
+        with torch.no_grad():
+            net[0].weight.add_(1.0)
+            net[1].running_mean.add_(1.0)
+        ema.update(step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * net[0].weight.detach()
+    torch.testing.assert_close(ema.module[0].weight, expected)
+    torch.testing.assert_close(ema.module[1].running_mean, net[1].running_mean)
+    assert not ema.module.training and not ema.module[0].weight.requires_grad
+
+
+def test_ema_weights_are_what_is_judged_and_used(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    plain, _ = train(tiny_net, images("tree"), Recipe(epochs=3, batch_size=16))
+    mean, _ = train(tiny_net, images("tree"), Recipe(epochs=3, batch_size=16, ema=0.9))
+    one, two = (next(iter(m.module.parameters())) for m in (plain, mean))
+    assert not torch.equal(one, two) and two.requires_grad

@@ -1,23 +1,27 @@
-"""Layouts and heads: shapes, probabilities that add up, targets that fit."""
+"""Heads: shapes, probabilities that add up, coherence, and slow versions of their formulas."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from hmcbench.errors import BadInput, NotApplicable, PluginError
+from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
-from hmcbench.interfaces import Dataset, Task
+from hmcbench.interfaces import Task
 from hmcbench.testing.helpers import tiny_hierarchy
-from hmcbench.torchkit import LeafHead, level_sizes, make_head
-from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.heads import ConditionalHead, LeafHead, MaxHead, make_head
+from hmcbench.torchkit.layout import Layout, Masked
+from hmcbench.torchkit.losses import LevelLoss
+from hmcbench.torchkit.recipes import Recipe
 
 pytestmark = pytest.mark.torch
+PLAIN = Recipe(loss="cross_entropy", label_smoothing=0.0)
 CPU = torch.device("cpu")
 UNEVEN = Hierarchy.from_edges([("", "a"), ("", "b"), ("b", "b1"), ("b", "b2")])
 TASKS = {
@@ -27,12 +31,6 @@ TASKS = {
     "multiple": Task(paths="multiple", hierarchy=tiny_hierarchy()),
     "dag": Task(paths="multiple", depth="ragged", hierarchy=tiny_hierarchy("dag")),
 }
-SIZES = {"tree": (2, 5), "ragged": (3, 6, 3), "uneven": (3, 3), "multiple": (2, 5), "dag": (3, 2, 1)}
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_level_sizes(name: str) -> None:
-    assert level_sizes(TASKS[name]) == SIZES[name]
 
 
 @pytest.mark.parametrize("head", ["levels", "leaf", "conditional"])
@@ -92,42 +90,137 @@ def test_an_unknown_head_is_refused() -> None:
         make_head("root", 4, TASKS["tree"])
 
 
-def test_regression_is_not_applicable() -> None:
-    with pytest.raises(NotApplicable):
-        level_sizes(Task(kind="regression", targets=("strength",)))
+@st.composite
+def hierarchies(draw: Any, tree: bool) -> Hierarchy:
+    """Up to 12 classes; each has earlier classes, or none, as parents."""
+    edges = []
+    for i in range(draw(st.integers(2, 12))):
+        above = draw(st.sets(st.integers(0, i - 1), max_size=1 if tree else 3)) if i else set()
+        edges += [(f"c{a:02}", f"c{i:02}") for a in above] or [("", f"c{i:02}")]
+    return Hierarchy.from_edges(edges)
 
 
-@pytest.mark.parametrize("kind", ["tree", "ragged", "multiple"])
-def test_targets_survive_encoding(kind: Any, images: Callable[..., Dataset]) -> None:
-    dataset = images(kind, 20)
-    layout = Layout(dataset.task, CPU)
-    sets = layout.per_level_sets(layout.encode(dataset.targets))
-    for columns, level in zip(layout.columns, sets, strict=True):
-        np.testing.assert_array_equal(level.numpy(), dataset.targets[:, columns.numpy()])
+def scores(head: str, task: Task, seed: int, scale: float = 4.0) -> torch.Tensor:
+    torch.manual_seed(seed)
+    made = make_head(head, 3, task).eval()
+    return Layout(task, CPU).probabilities(made(torch.randn(5, 3) * scale))[0]
 
 
-def test_correct_counts_argmax_and_sets() -> None:
-    layout = Layout(TASKS["tree"], CPU)
-    targets = torch.tensor([[0, 1], [1, 4]])
-    levels = [torch.tensor([[2.0, 1], [2, 1]]), torch.eye(5)[[1, 4]]]
-    assert layout.correct(levels, targets).tolist() == [1, 2]
-    per_class = torch.cat([torch.tensor([[1.0, -1], [1, 1]]), torch.eye(5)[[1, 4]] * 2 - 1], dim=1)
-    assert layout.correct(per_class, targets).tolist() == [1, 2]
+def coherent(hierarchy: Hierarchy, values: torch.Tensor) -> bool:
+    parent, child = hierarchy.edge_index.T.copy()
+    return bool((values[:, child] <= values[:, parent] + 1e-6).all())
 
 
-def test_wrong_shapes_name_the_right_ones() -> None:
-    layout = Layout(TASKS["ragged"], CPU)
-    for wrong in (
-        [torch.zeros(1, 2), torch.zeros(1, 5), torch.zeros(1, 2)],
-        torch.zeros(1, 8),
-        [torch.zeros(1, 3)],
-    ):
-        with pytest.raises(PluginError, match=r"\[3, 6, 3\], or one tensor \(B, 9\)"):
-            layout.check(wrong)
-    layout.check(torch.zeros(1, 9))
+@settings(max_examples=40, deadline=None)
+@given(hierarchies(tree=True), st.sampled_from(["full", "ragged"]), st.integers(0, 99))
+def test_trees_are_coherent_and_levels_add_up(hierarchy: Hierarchy, depth: Any, seed: int) -> None:
+    task = Task(paths="single", depth=depth, hierarchy=hierarchy)
+    assert coherent(hierarchy, scores("max", task, seed))
+    torch.manual_seed(seed)
+    layout = Layout(task, CPU)
+    values, stop = layout.probabilities(make_head("conditional", 3, task)(torch.randn(5, 3) * 4))
+    assert coherent(hierarchy, values)
+    for k, columns in enumerate(layout.columns):
+        total = values[:, columns].sum(1) + (0 if stop is None else stop[:, k])
+        torch.testing.assert_close(total, torch.ones(5))
 
 
-def test_ragged_tasks_with_one_tensor_have_no_stop() -> None:
-    task = dataclasses.replace(TASKS["ragged"])
-    values, stop = Layout(task, CPU).probabilities(torch.zeros(2, 9))
-    assert stop is None and bool((values == 0.5).all())
+@settings(max_examples=40, deadline=None)
+@given(hierarchies(tree=False), st.sampled_from(["conditional", "max"]), st.integers(0, 99))
+def test_graphs_and_several_paths_are_coherent(hierarchy: Hierarchy, head: str, seed: int) -> None:
+    task = Task(paths="multiple", depth="ragged", hierarchy=hierarchy)
+    assert coherent(hierarchy, scores(head, task, seed, scale=20))
+
+
+@settings(max_examples=25, deadline=None)
+@given(hierarchies(tree=True), st.integers(0, 99))
+def test_conditional_is_the_chain_rule(hierarchy: Hierarchy, seed: int) -> None:
+    """Against loops over parents, with ``stop`` as one more child of every inner class."""
+    torch.manual_seed(seed)
+    task = Task(paths="single", depth="ragged", hierarchy=hierarchy)
+    head, x = ConditionalHead(3, task).requires_grad_(False), torch.randn(1, 3) * 3
+    logits = head.linear(x)[0].double()
+    parent: dict[int, int] = {int(c): int(p) for p, c in hierarchy.edge_index}
+    inner = sorted(set(parent.values()))
+    chance: dict[int, float] = {-1: 1.0}
+    end = {int(leaf): 1.0 for leaf in hierarchy.leaves}
+    for above in (-1, *range(hierarchy.n)):
+        below = [c for c in range(hierarchy.n) if parent.get(c, -1) == above]
+        slots = below + ([hierarchy.n + inner.index(above)] if above in inner else [])
+        if slots:
+            shares = torch.softmax(logits[slots], 0).tolist()
+            chance.update({c: chance[above] * share for c, share in zip(below, shares, strict=False)})
+            if above in inner:
+                end[above] = shares[-1]
+    values, stop = Layout(task, CPU).probabilities(head(x))
+    np.testing.assert_allclose(
+        values[0].detach(), [chance[c] for c in range(hierarchy.n)], rtol=1e-4, atol=1e-7
+    )
+    assert stop is not None
+    for k in range(1, hierarchy.depth + 1):
+        over = sum(chance[c] * share for c, share in end.items() if hierarchy.levels[c] < k)
+        assert float(stop[0, k - 1]) == pytest.approx(over, rel=1e-3, abs=1e-6)
+
+
+def test_conditional_of_several_paths_multiplies_all_ancestors() -> None:
+    diamond = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c"), ("b", "c")])
+    task = Task(paths="multiple", depth="ragged", hierarchy=diamond)
+    head, x = ConditionalHead(3, task), torch.randn(4, 3)
+    own = head.linear(x).sigmoid()
+    values, _ = Layout(task, CPU).probabilities(head(x))
+    expected = torch.stack([own[:, 0], own[:, 1], own.prod(1)], dim=1)
+    torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(NotApplicable, match="needs a tree"):
+        ConditionalHead(3, Task(paths="single", hierarchy=diamond))
+
+
+@settings(max_examples=25, deadline=None)
+@given(hierarchies(tree=False), st.integers(0, 99))
+def test_the_loss_of_max_is_that_of_its_paper(hierarchy: Hierarchy, seed: int) -> None:
+    """MCLoss = sum_a -y_a ln(max_{b in D_a} y_b h_b) - (1 - y_a) ln(1 - MCM_a), here with means per level."""
+    rng = np.random.default_rng(seed)
+    sets = hierarchy.close(rng.random((4, hierarchy.n)) < 0.3)
+    task = Task(paths="multiple", depth="ragged", hierarchy=hierarchy)
+    torch.manual_seed(seed)
+    head, x = MaxHead(3, task), torch.randn(4, 3)
+    layout, below = Layout(task, CPU), hierarchy.descendants.toarray()
+    got = LevelLoss(layout, PLAIN)(head.train()(x), layout.encode(sets))
+    h, y = head.linear(x).sigmoid().detach().double().numpy(), sets.astype(float)
+    expected = 0.0
+    for k in range(1, hierarchy.depth + 1):
+        terms = []
+        for i in range(4):
+            for a in hierarchy.level_classes(k):
+                given_truth = max(y[i, b] * h[i, b] for b in np.flatnonzero(below[a]))
+                mcm = max(h[i, b] for b in np.flatnonzero(below[a]))
+                terms.append(-np.log(given_truth) if y[i, a] else -np.log(1 - mcm))
+        expected += k * float(np.mean(terms))
+    assert float(got.detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_child_that_is_absent_does_not_serve_its_parent() -> None:
+    """Without the mask, a wrong child would be pushed up."""
+    pair = torch.tensor([[0, 0, 1], [0, 1, 1]])
+    logits = torch.tensor([[-1.0, 2.0]], requires_grad=True)
+    masked, truth = Masked(logits, pair), torch.tensor([[True, False]])
+    assert masked.highest().tolist() == [[2.0, 2.0]]
+    assert masked.highest(truth).tolist() == [[-1.0, 2.0]]
+    loss = F.binary_cross_entropy_with_logits(masked.highest(truth), truth.float())
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert gradient[0, 0] < 0 < gradient[0, 1]
+
+
+@pytest.mark.parametrize("head", ["conditional", "max"])
+@pytest.mark.parametrize("paths", ["single", "multiple"])
+def test_gradients_are_finite_and_reach_every_class(head: str, paths: Any) -> None:
+    tree = Hierarchy.from_edges([("", "a"), ("", "b"), ("b", "c"), ("b", "d"), ("d", "e")])
+    task = Task(paths=paths, depth="ragged", hierarchy=tree)
+    layout, sets = Layout(task, CPU), tree.close(np.eye(5, dtype=bool))
+    for size in (1.0, 60.0):  # also far from the truth
+        torch.manual_seed(0)
+        made = make_head(head, 4, task).train()
+        x = torch.randn(5, 4) * size
+        loss = LevelLoss(layout, Recipe())(made(x), layout.encode(sets))
+        (gradient,) = torch.autograd.grad(loss, [made.linear.weight])
+        assert bool(gradient.isfinite().all())
+        assert size > 1 or bool((gradient.abs().sum(1) > 0).all())

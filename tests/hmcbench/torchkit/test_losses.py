@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -14,7 +15,7 @@ from hmcbench.interfaces import Task
 from hmcbench.testing.helpers import tiny_hierarchy
 from hmcbench.torchkit import Recipe
 from hmcbench.torchkit.layout import Layout
-from hmcbench.torchkit.losses import LevelLoss, focal_loss, level_weights, sigmoid_focal_loss
+from hmcbench.torchkit.losses import LevelLoss, focal_loss, level_weights, sample_weights, sigmoid_focal_loss
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")
@@ -97,3 +98,17 @@ def test_cross_entropy_ignores_the_focal_parameters() -> None:
     levels, targets = [logits(3, 2).float(), logits(3, 5).float()], torch.tensor([[0, 1], [1, 2], [1, 4]])
     expected = sum(F.cross_entropy(x, targets[:, k]) for k, x in enumerate(levels))
     torch.testing.assert_close(LevelLoss(layout, recipe)(levels, targets), expected)
+
+
+def test_weights_make_classes_equal() -> None:
+    paths = torch.tensor([[0, 0]] * 6 + [[0, 1]] * 3 + [[1, 2]])
+    weights = sample_weights(paths)
+    assert float(weights.mean()) == pytest.approx(1)
+    sums = [float(weights[(paths == row).all(1)].sum()) for row in paths.unique(dim=0)]
+    assert sums == pytest.approx([10 / 3] * 3)
+    sets = torch.tensor([[1, 0], [1, 0], [1, 1], [0, 0]]).bool()
+    got = sample_weights(sets)
+    assert got.tolist() == pytest.approx(
+        (np.array([1 / 3, 1 / 3, 2 / 3, 4 / 9]) / np.mean([1 / 3, 1 / 3, 2 / 3, 4 / 9])).tolist()
+    )
+    assert sample_weights(torch.zeros(3, 2).bool()).tolist() == [1, 1, 1]

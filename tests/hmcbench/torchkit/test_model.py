@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -123,3 +124,26 @@ def test_without_validation_samples_the_last_epoch_is_used(
     model = TorchModel(tiny_net, Recipe(epochs=2, batch_size=16, patience=1))
     model.fit(labelled(dataset), labelled(dataset, []), Run(task=dataset.task))
     assert model.describe()["epoch_used"] == 2
+
+
+def test_tiles_are_learnt_from_one_by_one_and_joined(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    whole = images("tree")
+    pixels = whole.views["pixels"]
+    tiles = np.stack([pixels, 255 - pixels], 1)  # two tiles per image
+    dataset = dataclasses.replace(whole, views={"pixels": tiles})
+    model = fitted(TorchModel(tiny_net, Recipe(epochs=2, batch_size=16)), dataset)
+    got = model.predict(inputs(dataset)).values
+    assert got.shape == (60, 7)
+    parts = [
+        model.predict(inputs(dataclasses.replace(whole, views={"pixels": tiles[:, k]}))).values
+        for k in (0, 1)
+    ]
+    np.testing.assert_allclose(got, (parts[0] + parts[1]) / 2, atol=1e-5)
+
+
+def test_tiles_of_colour_images(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    whole = images("multiple", channels=3)
+    tiles = np.repeat(whole.views["pixels"][:, None], 4, 1)
+    dataset = dataclasses.replace(whole, views={"pixels": tiles})
+    model = fitted(TorchModel(partial(tiny_net, channels=3), Recipe(epochs=1, batch_size=32)), dataset)
+    assert model.predict(inputs(dataset)).values.shape == (60, 7)
