@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench_sem.entries import HIERARCHY, SIDES, Entry, clean, printable
-from hmcbench_sem.images import EXTENSIONS
+from hmcbench_sem.reader.entries import HIERARCHY, SIDES, Entry, clean, printable
+from hmcbench_sem.reader.images import EXTENSIONS
 
 _KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
 _IGNORED = {HIERARCHY, "__macosx", "thumbs.db", "desktop.ini"}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hmcbench_sem.detector import Instrument, Surface, micrograph
-from hmcbench_sem.fields import View, bump, noise, step, turned
-from hmcbench_sem.mechanical_scenes import fatigue, plastic_deformation, stress_corrosion
-from hmcbench_sem.thermal_scenes import deposit_corrosion, nodules, oxide_spalling, thermal_cycling
+from hmcbench_sem.fractographs.detector import Instrument, Surface, micrograph
+from hmcbench_sem.fractographs.fields import View, bump, noise, step, turned
+from hmcbench_sem.fractographs.mechanical import fatigue, plastic_deformation, stress_corrosion
+from hmcbench_sem.fractographs.thermal import deposit_corrosion, nodules, oxide_spalling, thermal_cycling
 
 SCENES: dict[str, Callable[[np.random.Generator, View], Surface]] = {
     "mechanical/fatigue": fatigue,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem, close_matches
 from hmcbench.hierarchy.hierarchy import Hierarchy, lint, path_id, read_edges
-from hmcbench_sem import folders, tables
-from hmcbench_sem.entries import HIERARCHY, Entry, is_text
+from hmcbench_sem.reader import class_folders, index_csv
+from hmcbench_sem.reader.entries import HIERARCHY, Entry, is_text
 
 INDEX = "index.csv"
 
@@ -58,9 +58,9 @@ def read_listing(path: Path) -> Listing:
     index = path if path.is_file() else path / INDEX
     root = index.parent
     if index.is_file():
-        source, entries, problems = tables.read_index(index)
+        source, entries, problems = index_csv.read_index(index)
     else:
-        source, (entries, problems) = "folders", folders.read_folders(root)
+        source, (entries, problems) = "folders", class_folders.read_folders(root)
     listing = Listing(root, source, entries, problems)
     if not _read_hierarchy(listing):
         listing.entries = []  # without classes there are no labels

@@ -11,9 +11,9 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from hmcbench_sem.cells import Cells
-from hmcbench_sem.detector import Surface
-from hmcbench_sem.fields import Field, View, bump, noise, roughness, some, step, turned
+from hmcbench_sem.fractographs.detector import Surface
+from hmcbench_sem.fractographs.fields import Field, View, bump, noise, roughness, some, step, turned
+from hmcbench_sem.fractographs.voronoi import Voronoi
 
 
 def thermal_cycling(rng: np.random.Generator, view: View) -> Surface:
@@ -22,14 +22,14 @@ def thermal_cycling(rng: np.random.Generator, view: View) -> Surface:
     bend, kink = noise(rng, view, 0.7, 4, 1.2), noise(rng, view, 8, 30, 0.8)
     warp = rng.uniform(0.01, 0.04) * bend + 0.004 * kink
     side, width = rng.uniform(0.15, 0.3), rng.uniform(0.005, 0.012)
-    block = Cells(rng, view, along + warp, across - warp, side, spread=0.15)
+    block = Voronoi(rng, view, along + warp, across - warp, side, spread=0.15)
     merged = rng.integers(0, int(rng.integers(4, 12)), block.count)  # equal neighbours: no crack
     uneven = np.maximum(width * (1 + 0.35 * bend.clip(-2, 2)), 0.003)
     gap = block.edge_between(merged)
     crack = step(gap / uneven, 1.5, 0.5)
 
     # A second, finer generation of cracks divides some of the blocks.
-    piece = Cells(rng, view, along + warp + 0.01 * bend, across - warp, side * rng.uniform(0.35, 0.6))
+    piece = Voronoi(rng, view, along + warp + 0.01 * bend, across - warp, side * rng.uniform(0.35, 0.6))
     hair = step(piece.edge / (0.5 * uneven), 1.6, 0.4) * step(noise(rng, view, 1, 5, 1), *some(rng, 0.0, 0.5))
 
     # Blocks curl up at their edges; the oxide on them is smooth, mottled, with a few nodules.
@@ -47,7 +47,7 @@ def oxide_spalling(rng: np.random.Generator, view: View) -> Surface:
     angle = rng.uniform(0, 2 * np.pi)
     along, across = turned(view, angle)
     jag, side = noise(rng, view, 4, 35, 0.9), rng.uniform(0.1, 0.22)
-    plate = Cells(rng, view, along + 0.005 * jag, across - 0.005 * jag, side, spread=0.25)
+    plate = Voronoi(rng, view, along + 0.005 * jag, across - 0.005 * jag, side, spread=0.25)
 
     # Plates go in groups, and stay more often at the top of the picture (as in figure 9). Some
     # scales come off in two layers.
@@ -80,7 +80,7 @@ def oxide_spalling(rng: np.random.Generator, view: View) -> Surface:
 def deposit_corrosion(rng: np.random.Generator, view: View) -> Surface:
     """Clusters of granules of mixed sizes, and pits eaten into the metal between them."""
     height = roughness(rng, view, 0.001, 0.006)
-    pit = Cells(rng, view, *turned(view, rng.uniform(0, 6)), rng.uniform(0.12, 0.25))
+    pit = Voronoi(rng, view, *turned(view, rng.uniform(0, 6)), rng.uniform(0.12, 0.25))
     ragged = pit.distance * (1 + 0.25 * noise(rng, view, 4, 20, 0.7).clip(-2, 2))
     hole = step(ragged / pit.paint(pit.even(rng, 0.024, 0.064)), 1.1, 0.6)
     hole = hole * pit.paint(pit.chosen(rng, rng.uniform(0.2, 0.6)))
@@ -111,7 +111,7 @@ def nodules(
         share: of the places that are taken.
         herd: a :func:`noise`; grains keep to where it is large.
     """
-    grain = Cells(rng, view, *turned(view, rng.uniform(0, 6)), side)
+    grain = Voronoi(rng, view, *turned(view, rng.uniform(0, 6)), side)
     radius = grain.paint(grain.even(rng, 0.25 * side, 0.62 * side) * grain.chosen(rng, share))
     if herd is not None:
         radius = radius * step(herd, -0.9, 0.3)

@@ -1,13 +1,11 @@
-"""The plugin's specs, its suite, its taxonomy, and the synthetic default."""
+"""The plugin's specs, and its suite."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-from hmcbench_sem.dataset import failure_hierarchy, sem_failure
-from hmcbench_sem.lint import lint_failure
-from hmcbench_sem.taxonomy import CLASSES, LEAF_IDS, LEAVES
+from hmcbench_sem.fractographs.taxonomy import LEAF_IDS, LEAVES
 
 from hmcbench.plan.suite import load_suite
 from hmcbench.registry.registry import create, default_registry
@@ -29,32 +27,6 @@ def test_specs_resolve_and_create() -> None:
         spec, params = registry.resolve("datasets", name)
         assert spec.path_param in params
         assert spec.params[spec.path_param].cosmetic
-
-
-def test_taxonomy_is_table_1() -> None:
-    assert [leaf.test for leaf in LEAVES] == [32, 36, 13, 72, 20, 20]
-    assert [leaf.train + leaf.test for leaf in LEAVES] == [327, 365, 137, 727, 206, 202]
-    hierarchy = failure_hierarchy()
-    assert hierarchy.level_sizes.tolist() == [2, 6]
-    assert set(hierarchy.descriptions) == {c.id for c in CLASSES}
-
-
-def test_synthetic_default() -> None:
-    data = sem_failure(size=32, seed=1)
-    assert data.synthetic
-    assert (data.task.paths, data.task.depth) == ("single", "full")
-    assert data.split is not None
-    assert {side: data.split.count(side) for side in set(data.split)} == {
-        "train": 1771,
-        "test": 193,
-        "shifted": 193,
-    }
-    assert "synthetic" in data.notes[0]
-    assert data.views["image"][0].load().shape == (32, 32)
-    assert sem_failure(size=32, composite=0.5, shifted=False).task.paths == "multiple"
-    report = lint_failure(size=32)
-    assert report.facts["classes"] == "2 + 6, a tree"
-    assert report.problems == []
 
 
 def test_suite_is_readable_and_names_what_exists() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
-from hmcbench_sem.collection import Collection, collect
-from hmcbench_sem.images import ImageFile
-from hmcbench_sem.taxonomy import CLASSES, DESCRIPTIONS
+from hmcbench_sem.fractographs.taxonomy import CLASSES, DESCRIPTIONS
+from hmcbench_sem.reader.collection import Collection, collect
+from hmcbench_sem.reader.images import ImageFile
 
 NAMED = 20  # files in a note before the rest is only counted
 
@@ -60,7 +60,7 @@ def images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) ->
 
 
 def _synthetic(size: int, seed: int, composite: float, shifted: bool) -> Dataset:
-    from hmcbench_sem.fractographs import fractographs
+    from hmcbench_sem.fractographs.generate import fractographs
 
     made = fractographs(size=size, seed=seed, composite=composite, shifted=shifted)
     hierarchy = failure_hierarchy()

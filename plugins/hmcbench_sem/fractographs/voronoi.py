@@ -7,13 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
-from hmcbench_sem.fields import Field, View
+from hmcbench_sem.fractographs.fields import Field, View
 
 Table = np.ndarray  # (count,) float32
 WARP = 0.15  # coordinates may be shifted that far beyond the picture
 
 
-class Cells:
+class Voronoi:
     """One seed in each square of a grid, displaced at random; each pixel goes to the nearest seed.
 
     Args:

@@ -1,4 +1,4 @@
-"""Real data sets, read as they are."""
+"""The synthetic default, labels of the paper, and real data sets, read as they are."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hmcbench_sem.dataset import images, sem_failure
-from hmcbench_sem.lint import lint_images
+from hmcbench_sem.datasets import images, sem_failure
+from hmcbench_sem.lint import lint_failure, lint_images
 
 Shared = Callable[[str], Path]
+Gallery = Callable[..., Path]
 
 
 @pytest.mark.slow
@@ -64,3 +65,33 @@ def test_fracture_sem_tiny_with_leaves_at_two_depths(shared: Shared, tmp_path: P
     assert not data.task.hierarchy.even
     assert data.task.paths == "single"
     assert data.notes == []
+
+
+def test_synthetic_default() -> None:
+    data = sem_failure(size=32, seed=1)
+    assert data.synthetic
+    assert (data.task.paths, data.task.depth) == ("single", "full")
+    assert data.split is not None
+    assert {side: data.split.count(side) for side in set(data.split)} == {
+        "train": 1771,
+        "test": 193,
+        "shifted": 193,
+    }
+    assert "synthetic" in data.notes[0]
+    assert data.views["image"][0].load().shape == (32, 32)
+    assert sem_failure(size=32, composite=0.5, shifted=False).task.paths == "multiple"
+    report = lint_failure(size=32)
+    assert report.facts["classes"] == "2 + 6, a tree"
+    assert report.problems == []
+
+
+def test_labels_of_the_paper_keep_its_hierarchy(gallery: Gallery) -> None:
+    names = ("mechanical/fatigue", "thermal/thermal-cycling")
+    known = gallery({f"{name}/{k}.png": 10 * i + k for i, name in enumerate(names) for k in range(3)})
+    data = sem_failure(path=str(known))
+    assert data.task.hierarchy is not None
+    assert (data.task.hierarchy.n, data.synthetic) == (8, False)
+    assert "striations" in data.task.hierarchy.descriptions["mechanical/fatigue"]
+    own = images(path=str(known)).task.hierarchy
+    assert own is not None
+    assert own.n == 4

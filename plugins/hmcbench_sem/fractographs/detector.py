@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage, special
 
-from hmcbench_sem.fields import Field, View
+from hmcbench_sem.fractographs.fields import Field, View
 
 Range = tuple[float, float]
 KNOTS, TONES = 65, 1024  # points of the tone curve, and of the table made of it
@@ -25,7 +25,7 @@ class Surface:
     """What lies under the beam.
 
     Attributes:
-        height: (size, size), scene units (see :mod:`hmcbench_sem.fields`).
+        height: (size, size), scene units (see :mod:`hmcbench_sem.fractographs.fields`).
         tone: emission of the material, (size, size), about 1; cracks and holes go to 0.
     """
 
@@ -38,7 +38,7 @@ class Instrument:
     """The habits of a laboratory: the range that each setting is drawn from, evenly.
 
     Attributes:
-        magnification: see :class:`hmcbench_sem.fields.View`.
+        magnification: see :class:`hmcbench_sem.fractographs.fields.View`.
         tilt: of the specimen, radians.
         azimuth: direction of the detector, radians; -pi / 2 is the top of the picture.
         facing: how much the side that faces the detector outshines the other.

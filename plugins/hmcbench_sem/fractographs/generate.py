@@ -1,8 +1,8 @@
 """Synthetic fractographs: the embedded stand-in for the images of Han et al. 2025, which are not public.
 
-Every picture is drawn by a procedure (:mod:`hmcbench_sem.scenes`); none shows a real specimen, and
-ids say so. Class counts are those of the paper's table 1. A picture depends on the generator's
-version, the seed and its own number alone, so any of them can be drawn by itself.
+Every picture is drawn by a procedure (:mod:`hmcbench_sem.fractographs.scenes`); none shows a real
+specimen, and ids say so. Class counts are those of the paper's table 1. A picture depends on the
+generator's version, the seed and its own number alone, so any of them can be drawn by itself.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmcbench.errors import BadInput
-from hmcbench_sem.detector import AWAY, HOME, Instrument
-from hmcbench_sem.scenes import render
-from hmcbench_sem.taxonomy import LEAF_IDS, LEAVES
+from hmcbench_sem.fractographs.detector import AWAY, HOME, Instrument
+from hmcbench_sem.fractographs.scenes import render
+from hmcbench_sem.fractographs.taxonomy import LEAF_IDS, LEAVES
 
 VERSION = 1  # raise it whenever any picture changes by more than rounding
 SIZES = (32, 2048)

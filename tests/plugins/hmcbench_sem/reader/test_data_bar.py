@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hmcbench_sem.databar import bar_height
-from hmcbench_sem.images import grey
+from hmcbench_sem.reader.data_bar import bar_height
+from hmcbench_sem.reader.images import grey
 from PIL import Image, ImageDraw, ImageFont
 
 STYLES = {"black": (0, 255), "white": (255, 0), "dark": (30, 230), "grey": (128, 255), "light": (200, 20)}

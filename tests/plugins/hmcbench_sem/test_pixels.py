@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hmcbench_sem.images import ImageFile
 from hmcbench_sem.pixels import Pixels
+from hmcbench_sem.reader.images import ImageFile
 from PIL import Image
 
 Picture = Callable[..., np.ndarray]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from hmcbench_sem.cells import Cells
-from hmcbench_sem.detector import Surface
-from hmcbench_sem.fields import Field, View, bump, noise, roughness, some, step, turned
+from hmcbench_sem.fractographs.detector import Surface
+from hmcbench_sem.fractographs.fields import Field, View, bump, noise, roughness, some, step, turned
+from hmcbench_sem.fractographs.voronoi import Voronoi
 
 
 def fatigue(rng: np.random.Generator, view: View) -> Surface:
@@ -22,7 +22,9 @@ def fatigue(rng: np.random.Generator, view: View) -> Surface:
 
     # Striations: every patch of the crack front runs in a direction and rhythm of its own.
     long, wide = rng.uniform(1.5, 3), rng.uniform(0.16, 0.4)
-    patch = Cells(rng, view, along / long + 0.01 * jag, across + 0.05 * sway + 0.012 * jag, wide, spread=0.2)
+    patch = Voronoi(
+        rng, view, along / long + 0.01 * jag, across + 0.05 * sway + 0.012 * jag, wide, spread=0.2
+    )
     spacing = rng.uniform(0.034, 0.075)
     rhythm = patch.paint(patch.even(rng, 0.8, 1.25)) / spacing
     phase = (front + patch.paint(patch.normal(rng, 0.2)) * across + 0.002 * jag) * rhythm
@@ -54,8 +56,8 @@ def plastic_deformation(rng: np.random.Generator, view: View) -> Surface:
     drift = noise(rng, view, 1, 8, 1)
     along, across = along / rng.uniform(1, 1.9) + 0.004 * drift, across + 0.006 * drift
     side, larger = rng.uniform(0.05, 0.1), rng.uniform(1.8, 2.8)
-    small = Cells(rng, view, along, across, side, spread=0.25)
-    large = Cells(rng, view, along, across, side * larger, spread=0.25)
+    small = Voronoi(rng, view, along, across, side, spread=0.25)
+    large = Voronoi(rng, view, along, across, side * larger, spread=0.25)
     height, tone = _dimples(rng, small, side)
     deep, rimmed = _dimples(rng, large, side * larger)
     coarse = step(noise(rng, view, 1, 5, 1), *some(rng, 0.1, 0.6))
@@ -73,7 +75,7 @@ def plastic_deformation(rng: np.random.Generator, view: View) -> Surface:
     return Surface(height, tone * (1 + rng.uniform(0.1, 0.5) * tear))
 
 
-def _dimples(rng: np.random.Generator, bowl: Cells, side: float) -> tuple[Field, Field]:
+def _dimples(rng: np.random.Generator, bowl: Voronoi, side: float) -> tuple[Field, Field]:
     """Height and tone of bowls with sharp bright rims; some hold a dark void, some an inclusion."""
     radius = bowl.distance / (bowl.distance + bowl.edge + 1e-6)  # 0 at the seed, 1 at the rim
     height = bowl.paint(bowl.even(rng, 0.2 * side, 0.6 * side)) * (radius * radius - 1)
@@ -86,7 +88,7 @@ def stress_corrosion(rng: np.random.Generator, view: View) -> Surface:
     """Grains, and a crack that runs between them and branches; nearly flat, or faceted grains."""
     along, across = turned(view, rng.uniform(0, 2 * np.pi))
     drift, side = noise(rng, view, 2, 12, 1), rng.uniform(0.09, 0.19)
-    grain = Cells(rng, view, along + 0.006 * drift, across - 0.006 * drift, side, spread=0.15)
+    grain = Voronoi(rng, view, along + 0.006 * drift, across - 0.006 * drift, side, spread=0.15)
     facets = rng.uniform(0.15, 0.5) if rng.random() < 0.6 else rng.uniform(0.0, 0.1)
     height = grain.plane(grain.normal(rng, facets), grain.normal(rng, facets))
     height = height + grain.paint(grain.normal(rng, 0.35 * side * facets))

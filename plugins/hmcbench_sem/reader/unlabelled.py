@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import Problem
-from hmcbench_sem.collection import parse_crop
-from hmcbench_sem.images import EXTENSIONS, ImageFile
-from hmcbench_sem.scan import scan_one
+from hmcbench_sem.reader.collection import parse_crop
+from hmcbench_sem.reader.images import EXTENSIONS, ImageFile
+from hmcbench_sem.reader.scan import scan_one
 
 _KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
 

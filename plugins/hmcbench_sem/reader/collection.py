@@ -14,9 +14,9 @@ from scipy.sparse.csgraph import connected_components
 
 from hmcbench.errors import BadInput, DataProblems, Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy, lint
-from hmcbench_sem.entries import Entry
-from hmcbench_sem.listing import Listing, read_listing
-from hmcbench_sem.scan import Scan, scan_all
+from hmcbench_sem.reader.entries import Entry
+from hmcbench_sem.reader.listing import Listing, read_listing
+from hmcbench_sem.reader.scan import Scan, scan_all
 
 LEAST_UNITS = 3  # one for each side of a split
 

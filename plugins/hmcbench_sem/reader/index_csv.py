@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench_sem.entries import SIDES, Entry, clean, split_label
+from hmcbench_sem.reader.entries import SIDES, Entry, clean, split_label
 
 _LEVEL = re.compile(r"level([1-9][0-9]*)\Z")
 _ALLOWED = "columns file, level1..levelK or labels, and optionally group and split"

@@ -1,22 +1,19 @@
-"""Pictures and labels together: damaged files, copies, small classes, cutting, the cache, the report."""
+"""Pictures and labels together: damaged files, copies, small classes, cutting, the report."""
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hmcbench_sem import scan
-from hmcbench_sem.collection import collect, parse_crop
-from hmcbench_sem.dataset import images, sem_failure
+from hmcbench_sem.datasets import images
 from hmcbench_sem.lint import lint_images
+from hmcbench_sem.reader.collection import collect, parse_crop
 from PIL import Image
 
 from hmcbench.errors import BadInput, DataProblems
-from hmcbench.files import cache_dir
 
 Gallery = Callable[..., Path]
 Picture = Callable[..., np.ndarray]
@@ -255,58 +252,3 @@ def test_look_alike_classes_are_a_warning(gallery: Gallery) -> None:
     (problem,) = collect(str(root)).problems
     assert (problem.kind, problem.fatal) == ("clash", False)
     assert "differ only in case" in problem.what
-
-
-def test_labels_of_the_paper_keep_its_hierarchy(gallery: Gallery) -> None:
-    names = ("mechanical/fatigue", "thermal/thermal-cycling")
-    known = gallery({f"{name}/{k}.png": 10 * i + k for i, name in enumerate(names) for k in range(3)})
-    data = sem_failure(path=str(known))
-    assert data.task.hierarchy is not None
-    assert (data.task.hierarchy.n, data.synthetic) == (8, False)
-    assert "striations" in data.task.hierarchy.descriptions["mechanical/fatigue"]
-    own = images(path=str(known)).task.hierarchy
-    assert own is not None
-    assert own.n == 4
-
-
-# --------------------------------------------------------------------------- the cache
-
-
-def test_scans_are_kept_until_a_file_changes(
-    tree: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked: list[str] = []
-    honest = scan.scan_one
-    monkeypatch.setattr(scan, "scan_one", lambda path, crop: looked.append(path.name) or honest(path, crop))
-    first = collect(str(tree)).fingerprint()
-    assert len(looked) == 8
-    assert collect(str(tree)).fingerprint() == first
-    assert len(looked) == 8
-    Image.fromarray(picture(70, 40, 44)).save(tree / "a" / "1.png")
-    assert collect(str(tree)).fingerprint() != first
-    assert looked[8:] == ["1.png"]
-
-
-def test_a_damaged_cache_is_no_obstacle(tree: Path) -> None:
-    first = collect(str(tree)).fingerprint()
-    (store,) = [p for p in cache_dir("scan").glob("*.json") if "a/1.png" in json.loads(p.read_text())][-1:]
-    for content in ("", "[]", "{", '{"a/1.png": 3}', '{"a/1.png": [[1, 2], {"no": 1}]}'):
-        store.write_text(content)
-        assert collect(str(tree)).fingerprint() == first
-
-
-def test_an_interrupted_scan_goes_on_where_it_was(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest, looked = scan.scan_one, []
-
-    def interrupted(path: Path, crop: str) -> scan.Scan:
-        looked.append(path.name)
-        if len(looked) == 6:
-            raise KeyboardInterrupt
-        return honest(path, crop)
-
-    monkeypatch.setattr(scan, "THREADS", 1)
-    monkeypatch.setattr(scan, "scan_one", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        collect(str(tree))
-    collect(str(tree))
-    assert 9 <= len(looked) <= 12  # the five before the key was pressed are not looked at again

@@ -7,8 +7,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hmcbench_sem.fractographs import fractographs
-from hmcbench_sem.taxonomy import LEAF_IDS, LEAVES
+from hmcbench_sem.fractographs.generate import fractographs
+from hmcbench_sem.fractographs.taxonomy import LEAF_IDS, LEAVES
 
 from hmcbench.errors import BadInput
 
@@ -86,3 +86,16 @@ def test_the_fingerprint_knows_every_parameter():
 def test_bad_parameters_are_named(wrong, names):
     with pytest.raises(BadInput, match=names):
         fractographs(**wrong)
+
+
+@pytest.mark.slow
+def test_grey_levels_alone_do_not_tell_the_class():
+    from sklearn.ensemble import RandomForestClassifier
+
+    data = fractographs(size=64, shifted=False)
+    used = np.r_[0:1771:2, 1771:1964]
+    pictures = np.stack([data.images[i].load() for i in used])
+    truth, test = np.array([data.labels[i][0] for i in used]), used >= 1771
+    grey = np.stack([np.bincount(p.ravel() // 4, minlength=64) for p in pictures])
+    forest = RandomForestClassifier(100, random_state=0).fit(grey[~test], truth[~test])
+    assert forest.score(grey[test], truth[test]) <= 0.55

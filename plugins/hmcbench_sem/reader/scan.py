@@ -20,9 +20,9 @@ import numpy as np
 import PIL
 
 from hmcbench.files import cache_dir, write_atomic
-from hmcbench_sem import images
-from hmcbench_sem.databar import bar_height
-from hmcbench_sem.tifftags import pixel_size
+from hmcbench_sem.reader import images
+from hmcbench_sem.reader.data_bar import bar_height
+from hmcbench_sem.reader.tiff_tags import pixel_size
 
 VERSION = "2"  # part of the cache's key: changes whenever results may
 THREADS = 2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hmcbench_sem.images import MAX_PIXELS, ImageFile, grey, open_image, to_uint8
+from hmcbench_sem.reader.images import MAX_PIXELS, ImageFile, grey, open_image, to_uint8
 from PIL import Image
 
 from hmcbench.errors import BadInput

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hmcbench_sem.scan import scan_one
-from hmcbench_sem.tifftags import pixel_size
+from hmcbench_sem.reader.scan import scan_one
+from hmcbench_sem.reader.tiff_tags import pixel_size
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 

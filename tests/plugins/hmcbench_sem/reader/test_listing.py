@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hmcbench_sem.collection import collect
-from hmcbench_sem.dataset import images
-from hmcbench_sem.listing import read_listing
+from hmcbench_sem.datasets import images
+from hmcbench_sem.reader.collection import collect
+from hmcbench_sem.reader.listing import read_listing
 
 from hmcbench.errors import BadInput, DataProblems
 
