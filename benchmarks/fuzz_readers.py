@@ -176,7 +176,7 @@ def weights_file() -> bytes:
 
 def readers() -> list[Reader]:
     """All that can be had with what is installed."""
-    from hmcbench_materials.formula import FormulaError, parse_formula
+    from hmcbench_materials.composition.formula import FormulaError, parse_formula
     from hmcbench_materials.tables import read_table
     from hmcbench_sem.reader.listing import read_listing
 
