@@ -13,8 +13,7 @@ from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
 from hmcbench.torchkit import Recipe, TorchModel, level_sizes
 from hmcbench_hff.backbone import MapBackbone
-from hmcbench_hff.hff_cnn_conv_vt import HFFCNNConvVT
-from hmcbench_hff.hff_cnn_vt import HFFCNNVT
+from hmcbench_hff.hff_cnn_vt import HFFCNNVT, HFFCNNConvVT
 from hmcbench_hff.hffcnn import HFFCNN
 from hmcbench_hff.hffnet2d import HFFNet2d
 from hmcbench_hff.hffvt import HFFVT

@@ -1,4 +1,4 @@
-"""HFFVT, HFFCNN, HFF_CNN_VT and HFF_CNN_Conv_VT: their blocks, their outputs, and the family's table."""
+"""HFFVT, HFFCNN, HFF_CNN_VT and HFF_CNN_Conv_VT: their outputs, and the family's table."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from hmcbench_hff.hff_cnn_conv_vt import HFFCNNConvVT
-from hmcbench_hff.hff_cnn_vt import HFFCNNVT
+from hmcbench_hff.hff_cnn_vt import HFFCNNVT, HFFCNNConvVT
 from hmcbench_hff.hffcnn import HFFCNN
 from hmcbench_hff.hffnet2d import HFFNet2d
 from hmcbench_hff.hffvt import HFFVT
-from hmcbench_hff.tokens import ClassToken, PositionEmbedding1d, as_tokens
-from hmcbench_hff.transformer1d import Transformer1D
-from hmcbench_hff.transformer2d import Transformer2D
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
@@ -44,47 +40,6 @@ def small(name: str, level_sizes: tuple[int, ...] = (2, 6), in_chans: int = 1, *
         return HFFCNN(backbone, level_sizes, **given)
     network = {"hff-cnn-vt": HFFCNNVT, "hff-cnn-conv-vt": HFFCNNConvVT, "hffnet-2d": HFFNet2d}[name]
     return network(backbone, level_sizes, **{**given, **SIZES, **changes})
-
-
-# --------------------------------------------------------------------------- blocks
-
-
-def test_transformers_of_one_and_two_dimensions_are_the_same_kind_of_layer(
-    waves: Any, constructed: Any
-) -> None:
-    flat, wide = (
-        constructed(kind(12, depth=2, heads=3, hidden=7)) for kind in (Transformer1D, Transformer2D)
-    )
-    with torch.no_grad():
-        for mine, other in zip(flat.parameters(), wide.parameters(), strict=True):
-            mine.copy_(other.reshape(mine.shape))
-    maps = waves(3, 12, 4, 5)
-    torch.testing.assert_close(flat(as_tokens(maps)), as_tokens(wide(maps)), rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize(("channels", "hidden"), [(768, 3072), (6, 8), (7, 3), (30, 29)])
-def test_hidden_width_is_what_was_asked_for(channels: int, hidden: int) -> None:
-    layer: Any = Transformer1D(channels, depth=1, heads=1, hidden=hidden).layers[0]
-    assert layer.mlp.fc1.weight.shape == (hidden, channels)
-
-
-def test_position_embedding_has_an_entry_per_patch_and_is_interpolated_as_a_grid(waves: Any) -> None:
-    block = PositionEmbedding1d(1, (4, 4))
-    assert block.weight.shape == (1, 16, 1)
-    tokens = waves(2, 16, 1)
-    assert torch.equal(block(tokens, (4, 4)), tokens + block.weight)
-    block.weight.data.copy_(as_tokens(torch.arange(4.0).expand(1, 1, 4, 4)))
-    grown = block(torch.zeros(1, 48, 1), (8, 6)).reshape(8, 6)
-    assert (grown[3].diff() > 0).all()  # still rises from left to right
-    torch.testing.assert_close(grown[0], grown[-1])  # and does not change downwards
-
-
-def test_class_token_stands_first(waves: Any, constructed: Any) -> None:
-    block = constructed(ClassToken(3))
-    x = waves(2, 4, 3)
-    y = block(x)
-    assert torch.equal(y[:, 1:], x)
-    assert torch.equal(y[:, 0], block.weight.detach()[0].expand(2, 3))
 
 
 # --------------------------------------------------------------------------- the networks
