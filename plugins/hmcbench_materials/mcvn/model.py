@@ -13,6 +13,7 @@ import torch
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Value
+from hmcbench.torchkit.weights import ALLOWED
 from hmcbench_materials.mcvn import store
 from hmcbench_materials.mcvn.architecture import HEADS, IMAGE, Architecture
 from hmcbench_materials.mcvn.heads import head_for
@@ -111,7 +112,7 @@ class Mcvn:
         expected = self.members * kept.head.networks, plan.parameters
         if not same or plan.outputs != kept.head.outputs or tuple(kept.bank.weights.shape) != expected:
             what = f"{folder} holds an mcvn of other parameters or of another task"
-            raise BadInput(what, allowed=store.ALLOWED)
+            raise BadInput(what, allowed=ALLOWED)
         self.plan, self.bank, self.head, self.train = plan, kept.bank, kept.head, kept.train
         self.image_ranges, self.table_ranges = kept.image_ranges, kept.table_ranges
         self.components, self.fitted_on, self.threads = kept.components, kept.fitted_on, kept.threads

@@ -13,14 +13,12 @@ from safetensors.torch import save_file
 from hmcbench.errors import BadInput
 from hmcbench.files import replacing, write_atomic
 from hmcbench.interfaces import Run, Task
-from hmcbench.torchkit.weights import SETTINGS, WEIGHTS, read_state
+from hmcbench.torchkit.weights import ALLOWED, SETTINGS, WEIGHTS, read_state
 from hmcbench_materials.mcvn.architecture import Architecture
 from hmcbench_materials.mcvn.heads import ClassHead, Head, RegressionHead
 from hmcbench_materials.mcvn.network import Running
 from hmcbench_materials.mcvn.scaling import Components, Ranges
 from hmcbench_materials.mcvn.train import Bank, Samples
-
-ALLOWED = "files written by hmcbench run"
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem
 from hmcbench_sem.reader.entries import HIERARCHY, SIDES, Entry, clean, printable
-from hmcbench_sem.reader.images import EXTENSIONS
+from hmcbench_sem.reader.images import KNOWN_EXTENSIONS
 
-_KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
 _IGNORED = {HIERARCHY, "__macosx", "thumbs.db", "desktop.ini"}
 
 
@@ -68,7 +67,7 @@ class _Walk:
 
     def _file(self, name: str, names: tuple[str, ...]) -> bool:
         file = "/".join((*names, name))
-        if f".{name.rpartition('.')[2].lower()}" not in _KNOWN:
+        if f".{name.rpartition('.')[2].lower()}" not in KNOWN_EXTENSIONS:
             self._problem(file, "no image by its extension: not read", "extension", fatal=False)
             return False
         if names:

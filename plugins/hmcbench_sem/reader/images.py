@@ -29,6 +29,7 @@ EXTENSIONS = {
     "TIFF": (".tif", ".tiff"),
     "BMP": (".bmp", ".dib"),
 }
+KNOWN_EXTENSIONS = frozenset(ending for endings in EXTENSIONS.values() for ending in endings)
 MAX_PIXELS = PillowImage.MAX_IMAGE_PIXELS or 89_478_485
 _ORIENTATION = 0x0112
 _DEEP_MODES = ("I", "F")  # and all that begin with "I;"

@@ -8,10 +8,8 @@ from typing import Any
 
 from hmcbench.errors import Problem
 from hmcbench_sem.reader.collection import parse_crop
-from hmcbench_sem.reader.images import EXTENSIONS, ImageFile
+from hmcbench_sem.reader.images import KNOWN_EXTENSIONS, ImageFile
 from hmcbench_sem.reader.scan import scan_one
-
-_KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
 
 
 def read_images(
@@ -31,6 +29,6 @@ def _read(path: str, crop: str) -> ImageFile | Problem:
     scan = scan_one(Path(path), crop)
     if not scan.problem:
         return ImageFile(path, scan.crop)
-    if Path(path).suffix.lower() not in _KNOWN:
+    if Path(path).suffix.lower() not in KNOWN_EXTENSIONS:
         return Problem(path, "no image", "extension", fatal=False)
     return Problem(path, scan.problem, scan.kind)

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.testing.helpers import tiny_hierarchy
 from hmcbench.torchkit.heads import ConditionalHead, LeafHead, MaxHead, make_head
 from hmcbench.torchkit.layout import Layout, Masked
 from hmcbench.torchkit.losses import LevelLoss
@@ -23,21 +22,15 @@ from hmcbench.torchkit.recipes import Recipe
 pytestmark = pytest.mark.torch
 PLAIN = Recipe(loss="cross_entropy", label_smoothing=0.0)
 CPU = torch.device("cpu")
-UNEVEN = Hierarchy.from_edges([("", "a"), ("", "b"), ("b", "b1"), ("b", "b2")])
-TASKS = {
-    "tree": Task(hierarchy=tiny_hierarchy()),
-    "ragged": Task(depth="ragged", hierarchy=tiny_hierarchy("ragged")),
-    "uneven": Task(hierarchy=UNEVEN),
-    "multiple": Task(paths="multiple", hierarchy=tiny_hierarchy()),
-    "dag": Task(paths="multiple", depth="ragged", hierarchy=tiny_hierarchy("dag")),
-}
+Tasks = dict[str, Task]
+NAMES = ("tree", "ragged", "uneven", "multiple", "dag")
 
 
 @pytest.mark.parametrize("head", ["levels", "leaf", "conditional"])
-@pytest.mark.parametrize("name", TASKS)
-def test_heads_give_logits_whose_probabilities_add_up(head: str, name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_heads_give_logits_whose_probabilities_add_up(head: str, name: str, tasks: Tasks) -> None:
     torch.manual_seed(0)
-    task = TASKS[name]
+    task = tasks[name]
     levels = make_head(head, 4, task)(torch.randn(6, 4) * 5)
     layout = Layout(task, CPU)
     layout.check(levels)
@@ -49,17 +42,17 @@ def test_heads_give_logits_whose_probabilities_add_up(head: str, name: str) -> N
         torch.testing.assert_close(total if stop is None else total + stop, torch.ones_like(total))
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_leaf_head_never_contradicts_the_hierarchy(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_leaf_head_never_contradicts_the_hierarchy(name: str, tasks: Tasks) -> None:
     torch.manual_seed(1)
-    layout = Layout(TASKS[name], CPU)
-    values, _ = layout.probabilities(LeafHead(4, TASKS[name])(torch.randn(8, 4) * 20))
+    layout = Layout(tasks[name], CPU)
+    values, _ = layout.probabilities(LeafHead(4, tasks[name])(torch.randn(8, 4) * 20))
     parent, child = layout.hierarchy.edge_index.T.copy()
     assert bool((values[:, child] <= values[:, parent] + 1e-6).all())
 
 
-def test_leaf_head_sums_leaves() -> None:
-    head = LeafHead(4, TASKS["tree"])
+def test_leaf_head_sums_leaves(tasks: Tasks) -> None:
+    head = LeafHead(4, tasks["tree"])
     x = torch.randn(3, 4)
     leaves = head.linear(x).softmax(1)
     top, bottom = (level.exp() for level in head(x))
@@ -67,8 +60,8 @@ def test_leaf_head_sums_leaves() -> None:
     torch.testing.assert_close(top, torch.stack([leaves[:, :2].sum(1), leaves[:, 2:].sum(1)], dim=1))
 
 
-def test_leaf_head_of_several_paths_is_the_chance_of_any_leaf() -> None:
-    head = LeafHead(4, TASKS["multiple"])
+def test_leaf_head_of_several_paths_is_the_chance_of_any_leaf(tasks: Tasks) -> None:
+    head = LeafHead(4, tasks["multiple"])
     x = torch.randn(3, 4) * 3
     leaves = head.linear(x).sigmoid()
     top, bottom = (level.sigmoid() for level in head(x))
@@ -76,18 +69,18 @@ def test_leaf_head_of_several_paths_is_the_chance_of_any_leaf() -> None:
     torch.testing.assert_close(top[:, 0], 1 - (1 - leaves[:, 0]) * (1 - leaves[:, 1]))
 
 
-def test_leaf_head_gradients_are_finite_far_from_the_truth() -> None:
-    for name in TASKS:
-        head = LeafHead(1, TASKS[name])
+def test_leaf_head_gradients_are_finite_far_from_the_truth(tasks: Tasks) -> None:
+    for name in tasks:
+        head = LeafHead(1, tasks[name])
         with torch.no_grad():
             head.linear.weight.copy_(torch.linspace(-60, 60, len(head.linear.weight))[:, None])
         (gradient,) = torch.autograd.grad(torch.cat(head(torch.ones(2, 1)), dim=1).sum(), head.linear.weight)
         assert bool(gradient.isfinite().all()), name
 
 
-def test_an_unknown_head_is_refused() -> None:
+def test_an_unknown_head_is_refused(tasks: Tasks) -> None:
     with pytest.raises(BadInput, match="levels, leaf, conditional, max"):
-        make_head("root", 4, TASKS["tree"])
+        make_head("root", 4, tasks["tree"])
 
 
 @st.composite

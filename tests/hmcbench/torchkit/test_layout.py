@@ -11,30 +11,21 @@ import pytest
 import torch
 
 from hmcbench.errors import NotApplicable, PluginError
-from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
-from hmcbench.testing.helpers import tiny_hierarchy
 from hmcbench.torchkit import level_sizes
 from hmcbench.torchkit.layout import Layout
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")
-UNEVEN = Hierarchy.from_edges([("", "a"), ("", "b"), ("b", "b1"), ("b", "b2")])
-TASKS = {
-    "tree": Task(hierarchy=tiny_hierarchy()),
-    "ragged": Task(depth="ragged", hierarchy=tiny_hierarchy("ragged")),
-    "uneven": Task(hierarchy=UNEVEN),
-    "multiple": Task(paths="multiple", hierarchy=tiny_hierarchy()),
-    "dag": Task(paths="multiple", depth="ragged", hierarchy=tiny_hierarchy("dag")),
-}
+Tasks = dict[str, Task]
 
 
 SIZES = {"tree": (2, 5), "ragged": (3, 6, 3), "uneven": (3, 3), "multiple": (2, 5), "dag": (3, 2, 1)}
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_level_sizes(name: str) -> None:
-    assert level_sizes(TASKS[name]) == SIZES[name]
+@pytest.mark.parametrize("name", SIZES)
+def test_level_sizes(name: str, tasks: Tasks) -> None:
+    assert level_sizes(tasks[name]) == SIZES[name]
 
 
 def test_regression_is_not_applicable() -> None:
@@ -51,8 +42,8 @@ def test_targets_survive_encoding(kind: Any, images: Callable[..., Dataset]) -> 
         np.testing.assert_array_equal(level.numpy(), dataset.targets[:, columns.numpy()])
 
 
-def test_correct_counts_argmax_and_sets() -> None:
-    layout = Layout(TASKS["tree"], CPU)
+def test_correct_counts_argmax_and_sets(tasks: Tasks) -> None:
+    layout = Layout(tasks["tree"], CPU)
     targets = torch.tensor([[0, 1], [1, 4]])
     levels = [torch.tensor([[2.0, 1], [2, 1]]), torch.eye(5)[[1, 4]]]
     assert layout.correct(levels, targets).tolist() == [1, 2]
@@ -60,8 +51,8 @@ def test_correct_counts_argmax_and_sets() -> None:
     assert layout.correct(per_class, targets).tolist() == [1, 2]
 
 
-def test_wrong_shapes_name_the_right_ones() -> None:
-    layout = Layout(TASKS["ragged"], CPU)
+def test_wrong_shapes_name_the_right_ones(tasks: Tasks) -> None:
+    layout = Layout(tasks["ragged"], CPU)
     for wrong in (
         [torch.zeros(1, 2), torch.zeros(1, 5), torch.zeros(1, 2)],
         torch.zeros(1, 8),
@@ -72,7 +63,7 @@ def test_wrong_shapes_name_the_right_ones() -> None:
     layout.check(torch.zeros(1, 9))
 
 
-def test_ragged_tasks_with_one_tensor_have_no_stop() -> None:
-    task = dataclasses.replace(TASKS["ragged"])
+def test_ragged_tasks_with_one_tensor_have_no_stop(tasks: Tasks) -> None:
+    task = dataclasses.replace(tasks["ragged"])
     values, stop = Layout(task, CPU).probabilities(torch.zeros(2, 9))
     assert stop is None and bool((values == 0.5).all())
