@@ -38,7 +38,6 @@ from hmcbench.torchkit.weights import WEIGHTS, read_state
 
 if TYPE_CHECKING:
     from hmcbench.hierarchy.hierarchy import Hierarchy
-    from hmcbench.interfaces import Task
 
 MARGIN = 1.0
 """How far a new class starts below the mean of its siblings, in units of the logit."""
