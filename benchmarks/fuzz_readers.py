@@ -107,8 +107,8 @@ def pictures() -> dict[str, list[bytes]]:
 
 def read_picture(path: Path) -> Any:
     """As ``hmcbench predict`` reads it."""
-    from hmcbench_sem.images import ImageFile
-    from hmcbench_sem.reader import read_images
+    from hmcbench_sem.reader.images import ImageFile
+    from hmcbench_sem.reader.unlabelled import read_images
 
     from hmcbench.errors import Problem
 
@@ -176,9 +176,9 @@ def weights_file() -> bytes:
 
 def readers() -> list[Reader]:
     """All that can be had with what is installed."""
-    from hmcbench_materials.formula import FormulaError, parse_formula
+    from hmcbench_materials.composition.formula import FormulaError, parse_formula
     from hmcbench_materials.tables import read_table
-    from hmcbench_sem.listing import read_listing
+    from hmcbench_sem.reader.listing import read_listing
 
     from hmcbench.leaderboard.files import read_info
     from hmcbench.metrics.csv_files import score_files

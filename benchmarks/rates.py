@@ -18,10 +18,10 @@ from hmcbench.data.views import Rows
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Run, Task
 from hmcbench.torchkit.data import Normaliser, Pixels
+from hmcbench.torchkit.device import precision
 from hmcbench.torchkit.engine import Samples, Trainer
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds
-from hmcbench.torchkit.numerics import precision
 from hmcbench.torchkit.recipes import Recipe
 
 STEPS, THREADS = 10, 2

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hmcbench_materials.descriptors import statistics
-from hmcbench_materials.elements import assembled
+from hmcbench_materials.composition.descriptors import statistics
+from hmcbench_materials.composition.elements import assembled
 
 ALLOYS = 6470
 
@@ -40,7 +40,7 @@ def least(function: Callable[[], Any], times: int) -> float:
 
 @pytest.mark.filterwarnings("ignore")
 def test_far_faster_than_xenonpy(benchmark: Any) -> None:
-    from hmcbench_materials.xenonpy_backend import xenonpy_statistics
+    from hmcbench_materials.composition.xenonpy_backend import xenonpy_statistics
 
     table = assembled()
     amounts = alloys(table.covered)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hmcbench_sem.images import ImageFile
+from hmcbench_sem.reader.images import ImageFile
 from hmcbench_timm.network import build
 from PIL import Image
 from torch.nn import functional as F

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-from hmcbench_materials.mcvn_architecture import CONVOLUTIONS, Architecture  # noqa: E402
-from hmcbench_materials.mcvn_train import Bank, Recipe, Samples  # noqa: E402
+from hmcbench_materials.mcvn.architecture import CONVOLUTIONS, Architecture  # noqa: E402
+from hmcbench_materials.mcvn.train import Bank, Recipe, Samples  # noqa: E402
 from torch import nn  # noqa: E402
 
 RUNS, TARGETS, ROWS, FEATURES, BATCH = 40, 4, 240, 16, 32

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hmcbench_sem.fractographs import VERSION, Fractograph, fractographs
-from hmcbench_sem.taxonomy import LEAF_IDS
+from hmcbench_sem.fractographs.generate import VERSION, Fractograph, fractographs
+from hmcbench_sem.fractographs.taxonomy import LEAF_IDS
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE, GAP, HEAD, SHADES = 128, 2, 18, 16  # few shades of grey keep the file small; noise hides them

@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hmcbench_sem.fractographs import fractographs
-from hmcbench_sem.taxonomy import LEAF_IDS
+from hmcbench_sem.fractographs.generate import fractographs
+from hmcbench_sem.fractographs.taxonomy import LEAF_IDS
 from PIL import Image
 
 from hmcbench.cli import main as hmcbench

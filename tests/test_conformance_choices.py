@@ -161,7 +161,7 @@ def test_the_ranges_of_the_authors_over_all_rows_are_caught(
     choice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
-    from hmcbench_materials.mcvn_model import Mcvn
+    from hmcbench_materials.mcvn.model import Mcvn
 
     learn = Mcvn._learn
     monkeypatch.setattr(Mcvn, "_learn", lambda self, sides: learn(self, [all_rows(s) for s in sides]))

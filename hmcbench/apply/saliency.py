@@ -15,7 +15,7 @@ from hmcbench.records.weights import Trained
 if TYPE_CHECKING:
     import torch
 
-    from hmcbench.torchkit.faithfulness import Curves
+    from hmcbench.torchkit.saliency import Curves
 
 RANDOM_MAPS = 4
 SEED = 0
@@ -88,18 +88,18 @@ class Explainer:
         """Explanations of the images of a block, one after the other."""
         if not block.paths:
             return
-        from hmcbench.torchkit import mosaic
+        from hmcbench.torchkit.data import join_picture, tiles_per_side
 
         pictures = block.views[self.model.view]
         whole = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[-1] == 3)
         for i, path in enumerate(block.paths):
             tiles = pictures[i : i + 1] if whole else pictures[i]
-            side = mosaic.per_side(len(tiles))
+            side = tiles_per_side(len(tiles))
             scores, coherent = block.scores.values[i], block.coherent[i]
             prepared = self.model.prepare(tiles)
             levels = [self._level(prepared, side, k, scores, coherent) for k in self.levels]
             said = [self.hierarchy.decode(sets[i]) for sets in (block.coherent, block.raw)]
-            yield Explanation(path, mosaic.picture(tiles, side), said[0], said[1], levels)
+            yield Explanation(path, join_picture(tiles, side), said[0], said[1], levels)
 
     def _level(
         self, tiles: torch.Tensor, side: int, k: int, scores: np.ndarray, coherent: np.ndarray
@@ -107,9 +107,8 @@ class Explainer:
         """The most probable of the decided classes of level k; ``tiles`` (side**2, C, H, W) of one image."""
         import torch
 
-        from hmcbench.torchkit import faithfulness
-        from hmcbench.torchkit.mosaic import cut, join
-        from hmcbench.torchkit.saliency import GradCam, shares
+        from hmcbench.torchkit.data import cut_tiles, join_tiles
+        from hmcbench.torchkit.saliency import GradCam, curves, random_maps, shares, similarity
 
         columns = self.hierarchy.level_classes(k)
         decided = columns[coherent[columns]]
@@ -120,7 +119,7 @@ class Explainer:
         cam, other = self._grad_cams(tiles[:1])
 
         def saliency(looked: GradCam) -> torch.Tensor:
-            return shares(join(looked.evidence(tiles, k, place.expand(len(tiles))), side))[0]
+            return shares(join_tiles(looked.evidence(tiles, k, place.expand(len(tiles))), side))[0]
 
         found = saliency(cam)
         seen = Seen(k, self.hierarchy.classes[chosen], float(scores[chosen]), found.cpu().numpy())
@@ -129,21 +128,22 @@ class Explainer:
 
         def probability(images: torch.Tensor) -> torch.Tensor:
             """As scores are made: the mean over an image's tiles."""
-            return self.model.probabilities(cut(images, side))[:, chosen].reshape(len(images), -1).mean(1)
+            return (
+                self.model.probabilities(cut_tiles(images, side))[:, chosen].reshape(len(images), -1).mean(1)
+            )
 
-        image, size = join(tiles, side)[0], (found.shape[0], found.shape[1])
-        noise = faithfulness.random_maps(RANDOM_MAPS, cam.grid.side * side, size, SEED).to(found.device)
+        image, size = join_tiles(tiles, side)[0], (found.shape[0], found.shape[1])
+        noise = random_maps(RANDOM_MAPS, cam.grid.side * side, size, SEED).to(found.device)
         return replace(
             seen,
-            map=faithfulness.curves(probability, image, found),
-            random=[faithfulness.curves(probability, image, one) for one in noise],
-            similarity=faithfulness.similarity(found, saliency(other)),
+            map=curves(probability, image, found),
+            random=[curves(probability, image, one) for one in noise],
+            similarity=similarity(found, saliency(other)),
         )
 
     def _grad_cams(self, image: torch.Tensor) -> Any:
         """Of the network, and of a copy with random weights that looks at the same layer."""
-        from hmcbench.torchkit.faithfulness import randomised
-        from hmcbench.torchkit.saliency import GradCam
+        from hmcbench.torchkit.saliency import GradCam, randomised
 
         if not self._cams:
             module, layout = self.model.module, self.model.layout

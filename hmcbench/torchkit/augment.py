@@ -1,4 +1,4 @@
-"""Augmentation on the device, batched, with parameters drawn per sample.
+"""Augmentation on the device, batched, with parameters drawn per sample; mixup and cutmix.
 
 Crop, flip and rotation are one affine map and one interpolation. The distributions are those of
 torchvision's RandomResizedCrop, RandomHorizontalFlip, RandomRotation and RandomErasing, which the
@@ -11,11 +11,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from hmcbench.errors import BadInput
-from hmcbench.torchkit.instrument import SEM, Instrument
+from hmcbench.torchkit.microscope import SEM, Microscope
 
 TRIES = 10
 """Rectangles drawn per sample until one fits, as torchvision does."""
@@ -33,7 +34,7 @@ class Augmentation:
         contrast, brightness: after normalisation, x (1 + u contrast) + v brightness; u, v in -1..1.
         erase: probability of erasing one rectangle (set to 0, the mean after normalisation).
         erase_scale, erase_ratio: its area as a share, and height / width.
-        instrument: faults of the microscope, after contrast and brightness.
+        microscope: its faults, after contrast and brightness.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -46,7 +47,7 @@ class Augmentation:
     erase: float = 0.0
     erase_scale: tuple[float, float] = (0.02, 0.33)
     erase_ratio: tuple[float, float] = (0.3, 3.3)
-    instrument: Instrument | None = None
+    microscope: Microscope | None = None
 
     @property
     def resamples(self) -> bool:
@@ -62,7 +63,7 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     # The paper's list. It gives no ranges: torchvision's defaults for crop and erasing, 15 degrees.
     "paper": Augmentation(scale=(0.08, 1.0), flip=0.5, degrees=15, erase=0.5),
     # light, and what a scanning electron microscope does to an image.
-    "sem": Augmentation(flip=0.5, flip_vertical=0.5, contrast=0.2, brightness=0.2, instrument=SEM),
+    "sem": Augmentation(flip=0.5, flip_vertical=0.5, contrast=0.2, brightness=0.2, microscope=SEM),
 }
 
 
@@ -95,8 +96,8 @@ class Augmenter:
         if r.contrast or r.brightness:
             u, v = self._uniform((2, n, 1, 1, 1), -1.0, 1.0)
             x = torch.addcmul(r.brightness * v, x, 1 + r.contrast * u)
-        if r.instrument is not None:
-            x = r.instrument(x, self.generator)
+        if r.microscope is not None:
+            x = r.microscope(x, self.generator)
         return self._erase(x, r) if r.erase else x
 
     def _mirror(self, x: torch.Tensor, r: Augmentation) -> torch.Tensor:
@@ -174,3 +175,76 @@ def warp(x: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
     """
     grid = F.affine_grid(affine, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a batch of images shows.
+
+    An image made of two has two goals. As losses are linear in the (smoothed) targets, its loss is
+    the sum of both, each times its share, for every kind of target.
+
+    Attributes:
+        targets: (B, ...) as :meth:`hmcbench.torchkit.layout.Layout.encode` gives them.
+        share: float (B,), how much of every image shows them; None: all.
+        weight: float (B,), how much the samples that they come from count in the loss; None: 1.
+    """
+
+    targets: torch.Tensor
+    share: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
+
+    @property
+    def factor(self) -> torch.Tensor | None:
+        """Of the loss: share times weight."""
+        if self.share is None or self.weight is None:
+            return self.share if self.weight is None else self.weight
+        return self.share * self.weight
+
+    def __getitem__(self, rows: slice) -> Goal:
+        share, weight = (None if v is None else v[rows] for v in (self.share, self.weight))
+        return Goal(self.targets[rows], share, weight)
+
+
+class Mixer:
+    """Blend every image with another of its batch, or paste a rectangle of the other into it.
+
+    The share of the image itself is drawn per sample from Beta(a, a). With both parameters set,
+    every sample is blended or pasted with equal probability.
+
+    Args:
+        mixup: a of the blends (Zhang et al. 2018); 0: none.
+        cutmix: a of the rectangles (Yun et al. 2019); 0: none. Unlike there, a rectangle lies
+            wholly inside the image, as those of random erasing.
+        seed: of the random numbers (drawn on the CPU: few).
+    """
+
+    def __init__(self, mixup: float, cutmix: float, seed: int) -> None:
+        self.mixup, self.cutmix = mixup, cutmix
+        self.random = np.random.default_rng(seed)
+
+    def __call__(self, images: torch.Tensor, goal: Goal) -> tuple[torch.Tensor, list[Goal]]:
+        """images float (B, C, H, W) that show ``goal`` wholly -> the mixed ones, and what they show."""
+        if not self.mixup and not self.cutmix:
+            return images, [goal]
+        n, device = len(images), images.device
+        other = torch.from_numpy(self.random.permutation(n)).to(device, non_blocking=True)
+        own = self._weights(n, images.shape[2:], device)
+        share = own.mean((1, 2))
+        weight = None if goal.weight is None else goal.weight[other]
+        goals = [Goal(goal.targets, share, goal.weight), Goal(goal.targets[other], 1 - share, weight)]
+        return torch.lerp(images[other], images, own[:, None]), goals
+
+    def _weights(self, n: int, size: torch.Size, device: torch.device) -> torch.Tensor:
+        """Of the image itself at every pixel, (n, H, W)."""
+        weights = self._share(self.mixup, n).to(device)[:, None, None].expand(n, *size)
+        if not self.cutmix:
+            return weights
+        side = (1 - self._share(self.cutmix, n)).sqrt().to(device)
+        where = torch.from_numpy(self.random.random((2, n), dtype=np.float32)).to(device)
+        paste = torch.from_numpy(self.random.random(n) < (0.5 if self.mixup else 1.0)).to(device)
+        return torch.where(paste[:, None, None], (~box(size, side, side, where)).float(), weights)
+
+    def _share(self, a: float, n: int) -> torch.Tensor:
+        """float32 (n,); all 1 where ``a`` is 0."""
+        return torch.from_numpy((self.random.beta(a, a, n) if a else np.ones(n)).astype(np.float32))

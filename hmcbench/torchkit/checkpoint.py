@@ -1,6 +1,6 @@
 """Checkpoints by epoch: a killed training goes on where it was, and ends as if nothing had been.
 
-Every epoch seeds its own random numbers (:func:`hmcbench.torchkit.numerics.seed_epoch`), so a
+Every epoch seeds its own random numbers (:func:`hmcbench.torchkit.device.seed_epoch`), so a
 checkpoint between two epochs holds no generator state. Files hold tensors and plain values only
 and are read with ``weights_only=True``: nothing in them is executed.
 """

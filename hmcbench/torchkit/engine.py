@@ -1,4 +1,4 @@
-"""The training loop.
+"""The training loop, and the running mean of the weights that it may keep.
 
 Nothing in an epoch waits for the device: sums stay there and are read once at its end.
 """
@@ -14,17 +14,12 @@ import torch
 from torch import nn
 
 from hmcbench.interfaces import Run
-from hmcbench.torchkit.augment import Augmenter
-from hmcbench.torchkit.balance import sample_weights
+from hmcbench.torchkit.augment import Augmenter, Goal, Mixer
 from hmcbench.torchkit.checkpoint import Checkpoints
 from hmcbench.torchkit.data import Normaliser, Pixels
-from hmcbench.torchkit.ema import Ema
-from hmcbench.torchkit.graphs import make_forward
+from hmcbench.torchkit.device import Accumulator, make_forward, precision, seed_epoch, settings
 from hmcbench.torchkit.layout import Layout
-from hmcbench.torchkit.losses import LevelLoss
-from hmcbench.torchkit.memory import Accumulator
-from hmcbench.torchkit.mixing import Goal, Mixer
-from hmcbench.torchkit.numerics import precision, seed_epoch, settings
+from hmcbench.torchkit.losses import LevelLoss, sample_weights
 from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_rate
 from hmcbench.torchkit.recipes import Recipe
 
@@ -244,3 +239,29 @@ class Trainer:
         for epoch, row in enumerate(self.history, start=1):
             self.run.report(epoch, self.recipe.epochs, **row)
         return len(self.history)
+
+
+class Ema:
+    """Exponential moving average: after every step, mean = d mean + (1 - d) weights.
+
+    d rises with the steps to ``decay``, as min(decay, (1 + t) / (10 + t)), so that short trainings
+    forget their random start. Buffers (the statistics of batch norms) are those of the network.
+
+    Attributes:
+        module: a copy of the network, in eval mode, with the averaged weights.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self._mean = tuple[torch.Tensor, ...](self.module.parameters())
+        self._now = tuple[torch.Tensor, ...](module.parameters())
+        self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """After the optimizer's step number ``step`` (from 0)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._mean, self._now, 1 - decay)
+        for mean, now in self._buffers:
+            mean.copy_(now)

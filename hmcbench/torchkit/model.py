@@ -15,11 +15,11 @@ from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
 from hmcbench.torchkit.data import Normaliser, Pixels, untile
+from hmcbench.torchkit.device import precision, seed_epoch
 from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer
 from hmcbench.torchkit.expansion import expand
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
-from hmcbench.torchkit.numerics import precision, seed_epoch
 from hmcbench.torchkit.recipes import Recipe
 from hmcbench.torchkit.weights import (
     FORMAT,

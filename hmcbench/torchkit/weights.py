@@ -16,7 +16,7 @@ from hmcbench.files import replacing
 
 FORMAT = 1
 WEIGHTS, SETTINGS = "weights.safetensors", "model.json"
-_ALLOWED = "files written by hmcbench run"
+ALLOWED = "files written by hmcbench run"
 
 
 def save_module(module: nn.Module, path: Path) -> None:
@@ -33,7 +33,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         state: dict[str, torch.Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BadInput(f"{path} cannot be read ({reason.splitlines()[0]})", allowed=_ALLOWED) from None
+        raise BadInput(f"{path} cannot be read ({reason.splitlines()[0]})", allowed=ALLOWED) from None
     return state
 
 
@@ -58,4 +58,4 @@ def read_settings(path: Path) -> dict[str, Any]:
             raise KeyError(f"no {', '.join(sorted(missing))}")
         return kept
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BadInput(f"{path} cannot be read ({error})", allowed=_ALLOWED) from None
+        raise BadInput(f"{path} cannot be read ({error})", allowed=ALLOWED) from None

@@ -1,14 +1,82 @@
-"""HFF_CNN_VT: a CNN whose features become the tokens of a one-dimensional Transformer.
+"""HFF_CNN_VT and HFF_CNN_Conv_VT: a CNN whose maps become the tokens of a one-dimensional Transformer.
 
-Han et al., Scientific Reports 15, 19904 (2025), "HFF_CNN_VT model".
+Han et al., Scientific Reports 15, 19904 (2025), "HFF_CNN_VT model" and "HFF_CNN_Conv_VT model". The two
+differ in how a map becomes tokens: by a linear projection, or by a 1x1 convolution.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from hmcbench_hff.cnn_tokens import CNNTokens
-from hmcbench_hff.tokens import as_tokens
+from hmcbench_hff.blocks import HierarchicalFusion
+from hmcbench_hff.tokens import TokenEncoder, as_tokens
+
+
+class CNNTokens(nn.Module, ABC):
+    """Image -> logits of every level: what the two share.
+
+    1. ``backbone``: the convolutional part of ResNet50, as in HFFNet-2d.
+    2. :meth:`tokens`: one vector of width ``dim`` per position of the map, in a row. The layer for it
+       is made by :meth:`add_layer`, between the others, so that weights are drawn from the top down.
+    3. ``encoder``: position embedding with as many entries as there are positions, class token,
+       Transformer (:class:`TokenEncoder`).
+    4. ``fusion``: as in HFFNet-2d.
+
+    Choice: every position of the map is one patch; the paper gives no other size, and with 7 x 7
+    positions a larger one would leave next to nothing.
+
+    Args:
+        backbone: images (B, in_chans, H, W) -> maps (B, ``backbone_channels``, h, w).
+        level_sizes: outputs per level, top first.
+        backbone_channels: channels of the backbone's maps.
+        grid: (h, w) of those maps at the usual image size.
+        dim: width of a token.
+        depth, heads, mlp_dim: of the Transformer; ``heads`` divides ``dim``.
+        level_dim: width of each level's features; 0 means ``dim``.
+        level_activation: ``gelu``, ``relu`` or ``none``, after each level's layer.
+        dropout: rate in the Transformer and on the fused features while training.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        level_sizes: Sequence[int],
+        *,
+        backbone_channels: int = 2048,
+        grid: tuple[int, int] = (7, 7),
+        dim: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        mlp_dim: int = 3072,
+        level_dim: int = 0,
+        level_activation: str = "gelu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.add_layer(backbone_channels, dim)
+        self.encoder = TokenEncoder(dim, grid, depth=depth, heads=heads, hidden=mlp_dim, dropout=dropout)
+        self.fusion = HierarchicalFusion(
+            2 * dim, level_sizes, level_dim=level_dim or dim, activation=level_activation, dropout=dropout
+        )
+
+    @abstractmethod
+    def add_layer(self, channels: int, dim: int) -> None:
+        """Make the layer that turns the ``channels`` of a position into a token."""
+
+    @abstractmethod
+    def tokens(self, maps: Tensor) -> Tensor:
+        """maps: (B, backbone_channels, h, w) -> (B, h*w, dim)."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """x: (B, in_chans, H, W) -> logits of every level [(B, n_1), (B, n_2), ...]."""
+        maps = self.backbone(x)  # (B, backbone_channels, h, w)
+        prim_rep = self.encoder(self.tokens(maps), tuple(maps.shape[-2:]))  # (B, 2 dim)
+        logits: list[Tensor] = self.fusion(prim_rep)
+        return logits
 
 
 class HFFCNNVT(CNNTokens):
@@ -16,8 +84,7 @@ class HFFCNNVT(CNNTokens):
 
     Its own: the maps ("first four convolutional blocks") are flattened to a row of positions, and
     ``projection`` maps each linearly to a token. The paper's expectation that this saves parameters
-    against convolutions does not hold for the 1x1 convolution of
-    :class:`~hmcbench_hff.hff_cnn_conv_vt.HFFCNNConvVT`: see there.
+    against convolutions does not hold for the 1x1 convolution of :class:`HFFCNNConvVT`: see there.
     """
 
     def add_layer(self, channels: int, dim: int) -> None:
@@ -26,3 +93,24 @@ class HFFCNNVT(CNNTokens):
     def tokens(self, maps: Tensor) -> Tensor:
         tokens: Tensor = self.projection(as_tokens(maps))
         return tokens
+
+
+class HFFCNNConvVT(CNNTokens):
+    """Image -> logits of every level; backbone, Transformer and fusion are those of :class:`CNNTokens`.
+
+    Its own: ``adapter``, a 1x1 convolution to ``dim`` channels as in HFFNet-2d; then the map is
+    flattened to a row of tokens. Two things that the paper leaves to be noticed:
+
+    * A 1x1 convolution *is* the same linear map at every position. Once every position is a token,
+      this network computes what :class:`HFFCNNVT` computes, with as many parameters and, in
+      PyTorch, initial weights of the same distribution (tested). What the two rows of its table 2
+      differ by (5 of 392 images at level 2) is then the spread of a training.
+    * "HFF_CNN_Conv_VT model" adds a position encoding of as many entries as there are patches;
+      "Results" explains its accuracy by a lack of position encoding. The first is taken.
+    """
+
+    def add_layer(self, channels: int, dim: int) -> None:
+        self.adapter = nn.Conv2d(channels, dim, kernel_size=1)
+
+    def tokens(self, maps: Tensor) -> Tensor:
+        return as_tokens(self.adapter(maps))

@@ -15,8 +15,7 @@ from hmcbench.torchkit.layout import level_sizes
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
 from hmcbench_hff.backbone import MapBackbone
-from hmcbench_hff.hff_cnn_conv_vt import HFFCNNConvVT
-from hmcbench_hff.hff_cnn_vt import HFFCNNVT
+from hmcbench_hff.hff_cnn_vt import HFFCNNVT, HFFCNNConvVT
 from hmcbench_hff.hffcnn import HFFCNN
 from hmcbench_hff.hffnet2d import HFFNet2d
 from hmcbench_hff.hffvt import HFFVT

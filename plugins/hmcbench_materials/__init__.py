@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hmcbench import DatasetSpec, FeaturizerSpec, ModelSpec, Param, SuiteSpec, hookimpl
-from hmcbench_materials.mcvn_specs import mcvn_models
+from hmcbench_materials.mcvn.specs import mcvn_models
 
 _XIONG = "Data compiled by J. Xiong, github.com/George-JieXIONG/Materials-Dataset"
 _GPL = "GPL-3.0 as its repository states; truth is not published with results"
@@ -30,13 +30,13 @@ def _params(source: str = "auto", **own: Param) -> dict[str, Param]:
 def _dataset(name: str, short: str, summary: str, **more: Any) -> DatasetSpec:
     more.setdefault("params", _params())
     if short in ("nims", "glass", "phases", "hardness"):  # the others have no public file with a checksum
-        more["fetch"] = f"hmcbench_materials.fetch:fetch_{short}"
+        more["fetch"] = f"hmcbench_materials.data.fetch:fetch_{short}"
     return DatasetSpec(
         name=name,
         version="1",
         summary=summary,
-        factory=f"hmcbench_materials.datasets:{name.replace('-', '_')}",
-        linter=f"hmcbench_materials.datasets:lint_{short}",
+        factory=f"hmcbench_materials.data.datasets:{name.replace('-', '_')}",
+        linter=f"hmcbench_materials.data.datasets:lint_{short}",
         path_param="path",
         **more,
     )
@@ -135,7 +135,7 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             name="descriptors",
             version="2",
             summary="Seven statistics of 58 element properties over a composition, as XenonPy computes them",
-            factory="hmcbench_materials.descriptors:Descriptors",
+            factory="hmcbench_materials.composition.descriptors:Descriptors",
             params={
                 **_COMPOSED,
                 "backend": Param("array", "xenonpy: its own featurizers", choices=("array", "xenonpy")),
@@ -143,8 +143,8 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
                 "finite": Param(True, "0 where a statistic is no finite number"),
             },
             source=_COMPOSITION,
-            digest="hmcbench_materials.elements:digest",
-            tabulate="hmcbench_materials.tabulate:tabulate_descriptors",
+            digest="hmcbench_materials.composition.elements:digest",
+            tabulate="hmcbench_materials.data.tabulate:tabulate_descriptors",
             extra="materials",
             citation=_XENONPY,
         ),
@@ -152,7 +152,7 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             name="composition_image",
             version="1",
             summary="Descriptors arranged as 24 x 21 pixels, not scaled",
-            factory="hmcbench_materials.composition_image:CompositionImage",
+            factory="hmcbench_materials.composition.image:CompositionImage",
             params=_COMPOSED,
             source="descriptors[elements={elements},balance={balance},unit={unit},finite=False]",
             extra="materials",

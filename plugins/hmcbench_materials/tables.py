@@ -1,15 +1,18 @@
-"""Reads a table as text: a header, rows of cells, and the line on which each row stands."""
+"""Reads a table as text: a header, rows of cells, and the line of each row; a cell as a number."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hmcbench.errors import BadInput, close_matches
+
+_WORDS_FOR_NOTHING = {"", "nan", "na", "n/a", "null", "none", "-", "?"}
 
 
 @dataclass(frozen=True)
@@ -138,3 +141,21 @@ def find_columns(
             hint=f"it has {shown}. {hint}",
         )
     return places
+
+
+def number(cell: str) -> tuple[float, str, str]:
+    """The number in a cell, what is wrong with it, and the kind of the problem."""
+    if cell.casefold() in _WORDS_FOR_NOTHING:
+        return (
+            math.nan,
+            f"{cell!r} is no number: the value is missing" if cell else "the cell is empty",
+            "nan",
+        )
+    try:
+        value = float(cell)
+    except ValueError:
+        point = f"; write {cell.replace(',', '.')}" if re.fullmatch(r"[-+]?\d*,\d+", cell) else ""
+        return math.nan, f"{cell!r} is no number{point}", "number"
+    if not math.isfinite(value) or abs(value) > 1e30:
+        return math.nan, f"{cell!r} is no finite number", "number"
+    return value, "", ""

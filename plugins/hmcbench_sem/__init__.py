@@ -21,7 +21,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             name="sem-failure",
             version="1",
             summary="SEM fractographs of metal failure, 2 x 3 classes: synthetic, or your own images",
-            factory="hmcbench_sem.dataset:sem_failure",
+            factory="hmcbench_sem.datasets:sem_failure",
             params={
                 "path": _PATH,
                 "size": Param(128, "side of the synthetic images in pixels", low=32, high=2048),
@@ -37,13 +37,13 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
             linter="hmcbench_sem.lint:lint_failure",
             path_param="path",
-            reader="hmcbench_sem.reader:read_images",
+            reader="hmcbench_sem.reader.unlabelled:read_images",
         ),
         DatasetSpec(
             name="images",
             version="1",
             summary="any folder of labelled images; the classes are read from it",
-            factory="hmcbench_sem.dataset:images",
+            factory="hmcbench_sem.datasets:images",
             params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP},
             requires=("PIL",),
             citation="your own",
@@ -51,7 +51,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
             linter="hmcbench_sem.lint:lint_images",
             path_param="path",
-            reader="hmcbench_sem.reader:read_images",
+            reader="hmcbench_sem.reader.unlabelled:read_images",
         ),
     ]
 
@@ -81,16 +81,16 @@ def hmcbench_suites() -> list[SuiteSpec]:
         SuiteSpec(
             name="sem-failure",
             summary="metal failure mechanisms from SEM fractographs, two levels",
-            source="hmcbench_sem:sem-failure.toml",
+            source="hmcbench_sem:suites/sem-failure.toml",
         ),
         SuiteSpec(
             name="sem-failure-ablation",
             summary="the five variants of the HFF family under identical settings",
-            source="hmcbench_sem:sem-failure-ablation.toml",
+            source="hmcbench_sem:suites/sem-failure-ablation.toml",
         ),
         SuiteSpec(
             name="x-sdd",
             summary="surface defects of hot-rolled steel strip (X-SDD), 5 folds",
-            source="hmcbench_sem:x-sdd.toml",
+            source="hmcbench_sem:suites/x-sdd.toml",
         ),
     ]

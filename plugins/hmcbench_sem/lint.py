@@ -11,9 +11,9 @@ import numpy as np
 from hmcbench.errors import Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import DataReport, Dataset, Value
-from hmcbench_sem.collection import Collection, Sample, collect
-from hmcbench_sem.dataset import failure_hierarchy, images, sem_failure
-from hmcbench_sem.images import EXTENSIONS
+from hmcbench_sem.datasets import failure_hierarchy, images, sem_failure
+from hmcbench_sem.reader.collection import Collection, Sample, collect
+from hmcbench_sem.reader.images import EXTENSIONS
 
 LISTED = 12  # classes of a level before the rest is only counted
 

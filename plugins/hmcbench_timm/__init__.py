@@ -61,7 +61,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
             path_param="path",
             # a view named image is what that plugin reads and makes pixels of; named, not imported
-            reader="hmcbench_sem.reader:read_images",
+            reader="hmcbench_sem.reader.unlabelled:read_images",
         )
     ]
 

@@ -1,18 +1,17 @@
-"""Tiny images whose stripes tell the class, and a tiny network for them."""
+"""Tiny images whose stripes tell the class, a tiny network for them, and tasks of every kind."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hmcbench.testing.helpers import tiny_dataset
-
-if TYPE_CHECKING:
-    from hmcbench.interfaces import Dataset, Task
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import Dataset, Task
+from hmcbench.testing.helpers import tiny_dataset, tiny_hierarchy
 
 
 @pytest.fixture
@@ -38,6 +37,19 @@ def images() -> Callable[..., Dataset]:
         return dataclasses.replace(dataset, views={"pixels": pixels})
 
     return make
+
+
+@pytest.fixture
+def tasks() -> dict[str, Task]:
+    """A task of every kind by name; in ``uneven`` the leaves of a full task stand at two depths."""
+    uneven = Hierarchy.from_edges([("", "a"), ("", "b"), ("b", "b1"), ("b", "b2")])
+    return {
+        "tree": Task(hierarchy=tiny_hierarchy()),
+        "ragged": Task(depth="ragged", hierarchy=tiny_hierarchy("ragged")),
+        "uneven": Task(hierarchy=uneven),
+        "multiple": Task(paths="multiple", hierarchy=tiny_hierarchy()),
+        "dag": Task(paths="multiple", depth="ragged", hierarchy=tiny_hierarchy("dag")),
+    }
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def mirror(once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a server on this machine that has the steels; ``{mirror}`` in a command line."""
-    from hmcbench_materials import sources
+    from hmcbench_materials.data import sources
 
     content = (once / "NIMS-Fatigue.csv").read_bytes()
     known = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "path": "NIMS-Fatigue.csv"}

@@ -1,0 +1,224 @@
+"""What a training does with its device: number formats, seeds, memory, compiled forward passes.
+
+Steps fit into memory: a batch is halved until it does, and its gradients are summed.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import nn
+
+from hmcbench.torchkit.layout import Output
+
+SMALLEST = 3
+"""Images per pass below which the training gives up: with two, an odd batch leaves a pass of one image,
+for which batch norms have no statistics."""
+SMALL_BATCH = 64
+"""``auto`` takes CUDA graphs up to this batch size: there the GPU waits for the launches of kernels."""
+Forward = Callable[[torch.Tensor], Output]
+
+
+def precision(device: torch.device, module: nn.Module | None = None) -> AbstractContextManager[Any]:
+    """bfloat16 autocast where the device computes in it and the network gains by it, else float32."""
+    enabled = has_bfloat16(device.type) and not (device.type == "cpu" and has_depthwise(module))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def has_depthwise(module: nn.Module | None) -> bool:
+    """Whether a convolution takes every channel by itself.
+
+    On CPUs these are slow in bfloat16: with 32 images of 64 px on two cores with AVX-512 BF16,
+    lcnet_050 and mobilenetv3_small_050 trained at 0.6 times their rate in float32, while resnet10t
+    trained at 1.8 times.
+    """
+    found = () if module is None else module.modules()
+    return any(isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1 for m in found)
+
+
+@cache
+def has_bfloat16(device_type: str) -> bool:
+    """Whether there are bfloat16 units: a CPU without them emulates at a twelfth of the speed."""
+    if device_type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private, so perhaps gone one day
+    return any(getattr(torch.cpu, name, bool)() for name in checks)
+
+
+def seed_epoch(seed: int, epoch: int) -> int:
+    """Seed torch for one epoch and return that seed for further generators.
+
+    As nothing random is carried over from the epoch before, a checkpoint needs no generator state.
+    """
+    value = (seed * 1_000_003 + epoch) % 2**63
+    torch.manual_seed(value)
+    return value
+
+
+@contextmanager
+def settings(device: torch.device, *, deterministic: bool) -> Iterator[None]:
+    """Switches of torch for one training, put back at its end.
+
+    On a GPU, ``deterministic`` allows only algorithms that give the same bits every time (an
+    operation without one warns); otherwise cuDNN looks for the fastest ones, and float32 products
+    may use TF32. The CPU gives the same bits for the same number of threads anyway.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.benchmark,
+        torch.get_float32_matmul_precision(),
+    )
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.set_float32_matmul_precision("highest" if deterministic else "high")
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=True)
+        torch.backends.cudnn.benchmark = before[1]
+        torch.set_float32_matmul_precision(before[2])
+
+
+class Accumulator:
+    """Gradients of a whole batch, in as many passes as memory asks for.
+
+    The effective batch stays: the gradient is that of the mean over all its samples. Batch norms
+    alone see the smaller batches.
+
+    Attributes:
+        limit: images per pass; halved, for good, whenever memory runs out.
+    """
+
+    def __init__(self, module: nn.Module, limit: int) -> None:
+        self.module, self.limit = module, limit
+
+    def backward(
+        self, n: int, run: Callable[[slice], torch.Tensor], again: Callable[[], None]
+    ) -> torch.Tensor:
+        """Gradients of a batch of ``n``; the mean loss.
+
+        Args:
+            run: rows -> the mean loss of these rows, with its graph.
+            again: called before another attempt at the whole batch.
+
+        Raises:
+            torch.OutOfMemoryError, RuntimeError: even the smallest passes do not fit.
+        """
+        while True:
+            try:
+                return self._passes(n, run)
+            except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+                if not out_of_memory(error) or min(self.limit, n) // 2 < SMALLEST:
+                    raise
+            # outside of the handler, whose traceback keeps the tensors of the failed pass alive
+            self.limit = min(self.limit, n) // 2
+            self.module.zero_grad(set_to_none=True)
+            again()
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def _passes(self, n: int, run: Callable[[slice], torch.Tensor]) -> torch.Tensor:
+        passes = -(-n // self.limit)
+        bounds = [n * i // passes for i in range(passes + 1)]  # nearly equal: none of a single image
+        total: torch.Tensor | None = None
+        for start, stop in pairwise(bounds):
+            loss = run(slice(start, stop)) * ((stop - start) / n)
+            loss.backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        assert total is not None
+        return total
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: on a GPU, or in torch's allocator for the CPU."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
+
+
+def make_forward(module: nn.Module, mode: str, batch_size: int, device: torch.device) -> Forward:
+    """The forward pass in the device's precision.
+
+    Args:
+        mode: ``on``, ``graphs``, ``off``, or ``auto``: graphs on a GPU for batches up to
+            :data:`SMALL_BATCH`, else off (compiling costs a minute or more, and on CPUs gained nothing
+            that was measured here).
+    """
+    if mode == "auto":
+        mode = "graphs" if device.type == "cuda" and batch_size <= SMALL_BATCH else "off"
+    if mode == "graphs" and device.type == "cuda":
+        return GraphForward(module, device)
+    run: Any = torch.compile(module) if mode == "on" else module
+
+    def forward(images: torch.Tensor) -> Output:
+        with precision(device, module):
+            output: Output = run(images)
+            return output
+
+    return forward
+
+
+class _Call(nn.Module):
+    """A network whose forward may be replaced without touching the network itself."""
+
+    def __init__(self, module: nn.Module, device: torch.device) -> None:
+        super().__init__()
+        self.module, self.device_type = module, device.type
+
+    def forward(self, images: torch.Tensor) -> Any:
+        # weights are cast inside the graph: a cache of casts would outlive the weights
+        enabled = has_bfloat16(self.device_type)
+        with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False):
+            return self.module(images)
+
+
+class GraphForward:
+    """One CUDA graph of forward and backward per batch size (an epoch has one or two).
+
+    A network that cannot be captured (it waits for the device, or its shapes depend on values) is
+    run as it is, with a warning.
+    """
+
+    def __init__(self, module: nn.Module, device: torch.device) -> None:
+        self.module, self.device = module, device
+        self.calls: dict[int, Callable[[torch.Tensor], Any]] = {}
+
+    def __call__(self, images: torch.Tensor) -> Output:
+        call = self.calls.get(len(images))
+        if call is None:
+            call = self.calls[len(images)] = self._capture(images)
+        output: Output = call(images)
+        return output
+
+    def _capture(self, images: torch.Tensor) -> Callable[[torch.Tensor], Any]:
+        """Warming up moves the buffers (batch norms) and the random numbers: both are put back."""
+        call = _Call(self.module, self.device).train(self.module.training)
+        buffers = [(b, b.clone()) for b in self.module.buffers()]
+        random = torch.cuda.get_rng_state(self.device)
+        try:
+            torch.cuda.make_graphed_callables(call, (torch.zeros_like(images),), allow_unused_input=True)
+        except torch.OutOfMemoryError:
+            raise  # smaller passes may fit
+        except RuntimeError as error:
+            warnings.warn(f"no CUDA graph, going on without: {str(error).splitlines()[0]}", stacklevel=2)
+            call = _Call(self.module, self.device).train(self.module.training)
+        finally:
+            torch.cuda.set_rng_state(random, self.device)
+            with torch.no_grad():
+                for buffer, value in buffers:
+                    buffer.copy_(value)
+        return call

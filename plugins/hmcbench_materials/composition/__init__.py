@@ -1,0 +1,1 @@
+"""Formulas, elements and their properties, and what follows from a composition: descriptors, an image."""

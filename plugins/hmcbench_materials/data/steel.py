@@ -1,0 +1,128 @@
+"""Readers of the steel tables: compositions in weight per cent without iron, processing, properties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hmcbench_materials.composition import periodic_table
+from hmcbench_materials.data.assemble import Content
+from hmcbench_materials.data.sheet import Sheet
+from hmcbench_materials.tables import Table, number
+
+BALANCE = "Fe"
+
+NIMS_ELEMENTS = ("C", "Si", "Mn", "P", "S", "Ni", "Cr", "Cu", "Mo")
+NIMS_COLUMNS: Sequence[tuple[str, Sequence[str]]] = (
+    ("NT", ("Normalized Temperature", "Normalizing Temperature")),
+    ("QT", ("Quenching Temperature",)),
+    ("TT", ("Temperaing Temperature", "Tempering Temperature")),  # the published file says Temperaing
+    *((element, ()) for element in NIMS_ELEMENTS),
+    ("RR", ("Reduction Ratio",)),
+    ("dA", ()),
+    ("dB", ()),
+    ("dC", ()),
+    ("fatigue", ("Fatigue Strength (10E7 Cycles)", "Fatigue Strength")),
+    ("tensile", ("Tensile Strength",)),
+    ("fracture", ("Fracture Strength",)),
+    ("hardness", ("Hardness",)),
+)
+NIMS_TARGETS = ("fatigue", "tensile", "fracture", "hardness")
+
+SRIM_ELEMENTS = ("C", "Si", "Mn", "P", "S", "Ni", "Cr", "Cu", "Mo", "Al", "V")
+SRIM_TARGETS = ("yield", "tensile", "elongation", "reduction")
+SRIM_COLUMNS: Sequence[tuple[str, Sequence[str]]] = (
+    *((element, ()) for element in SRIM_ELEMENTS),
+    ("yield", ("Yield Strength", "Yield strength (MPa)", "YS", "屈服强度")),
+    ("tensile", ("Tensile Strength", "Tensile strength (MPa)", "UTS", "抗拉强度")),
+    ("elongation", ("Elongation (%)", "EL", "延伸率")),
+    ("reduction", ("Cross-sectional shrinkage", "Reduction of area", "Shrinkage", "断面收缩率")),
+)
+
+
+def read_nims(table: Table, *, split_by: str = "sample") -> Content:
+    """NIMS fatigue data: 16 features, 4 targets (MPa and HV) [Agrawal et al. 2014].
+
+    ``split_by="heat"`` makes one group of the samples with the same composition.
+    """
+    sheet = Sheet(table, NIMS_COLUMNS)
+    names = [name for name, _ in NIMS_COLUMNS if name not in NIMS_TARGETS]
+    features = sheet.numbers(names)
+    weights = _weights(sheet, features[:, [names.index(e) for e in NIMS_ELEMENTS]], NIMS_ELEMENTS)
+    return Content(
+        sheet=sheet,
+        features=features,
+        names=names,
+        composition=compositions(weights),
+        values=sheet.numbers(NIMS_TARGETS),
+        targets=NIMS_TARGETS,
+        groups=_heats(weights) if split_by == "heat" else None,
+    )
+
+
+def read_srim(table: Table, *, split_by: str = "sample") -> Content:
+    """SRIM steel data: 11 elements, any further columns as processing, 4 targets.
+
+    Processing columns of numbers are taken as they are; of text, one feature per value.
+    """
+    sheet = Sheet(table, SRIM_COLUMNS)
+    amounts = sheet.numbers(SRIM_ELEMENTS)
+    names, processing = _processing(sheet)
+    weights = _weights(sheet, amounts, SRIM_ELEMENTS)
+    return Content(
+        sheet=sheet,
+        features=np.hstack([amounts, processing]),
+        names=[*SRIM_ELEMENTS, *names],
+        composition=compositions(weights),
+        values=sheet.numbers(SRIM_TARGETS),
+        targets=SRIM_TARGETS,
+        groups=_heats(weights) if split_by == "heat" else None,
+    )
+
+
+def _processing(sheet: Sheet) -> tuple[list[str], np.ndarray]:
+    """Names and float (N, P) of the columns that are neither elements nor targets."""
+    taken = set(sheet.places.values())
+    names: list[str] = []
+    columns: list[np.ndarray] = []
+    for place, title in enumerate(sheet.table.columns):
+        if place in taken:
+            continue
+        cells = sheet.table.column(place)
+        read = [number(cell) for cell in cells]
+        if not any(what for _value, what, _kind in read):
+            names.append(title)
+            columns.append(np.array([value for value, _what, _kind in read]))
+            continue
+        for value in sorted(set(cells) - {""}):
+            names.append(f"{title}={value}")
+            columns.append(np.array([cell == value for cell in cells], dtype=float))
+    return names, np.array(columns, dtype=float).T.reshape(len(sheet), len(names))
+
+
+def _weights(sheet: Sheet, amounts: np.ndarray, elements: Sequence[str]) -> np.ndarray:
+    """Float (N, 118) in weight per cent; reports rows with more than 100 %."""
+    weights = np.zeros((len(sheet), len(periodic_table.SYMBOLS)))
+    weights[:, [periodic_table.COLUMN[e] for e in elements]] = np.nan_to_num(amounts)
+    for row in np.flatnonzero(weights.sum(axis=1) > 100 * (1 + 1e-9)):
+        total = weights[row].sum()
+        sheet.reject(int(row), "sum", f"the elements add up to {total:g} %, more than 100 %")
+    return weights
+
+
+def compositions(weights: np.ndarray) -> dict[str, np.ndarray]:
+    """The views of a steel: as the table has it, by atoms, and both with iron as the balance."""
+    filled = periodic_table.balanced(weights, BALANCE)
+    return {
+        "composition": weights,
+        "composition_wt": weights,
+        "composition_at": periodic_table.atomic_percent(weights),
+        "composition_Fe_wt": filled,
+        "composition_Fe_at": periodic_table.atomic_percent(filled),
+    }
+
+
+def _heats(weights: np.ndarray) -> list[str]:
+    """Equal strings for equal compositions."""
+    return [" ".join(f"{amount:g}" for amount in row[row > 0]) for row in weights]

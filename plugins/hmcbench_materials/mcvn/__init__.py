@@ -1,0 +1,1 @@
+"""The Materials Composition Visualization Network: its parts, its training, and its specs."""

@@ -1,0 +1,238 @@
+"""MCVN as a model of the benchmark; the cells of a suite are trained together (:func:`fit_many`)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Value
+from hmcbench.torchkit.weights import ALLOWED
+from hmcbench_materials.mcvn import store
+from hmcbench_materials.mcvn.architecture import HEADS, IMAGE, Architecture
+from hmcbench_materials.mcvn.heads import head_for
+from hmcbench_materials.mcvn.scaling import Components, Ranges, images_of, table_of
+from hmcbench_materials.mcvn.train import Bank, Recipe, Samples
+
+ROWS = 1024
+"""Samples per forward pass outside training, where they do not see each other."""
+TOGETHER = 480
+"""Networks in one bank, at most: more gain nothing and take memory."""
+
+
+def create(*, attention: str = "batch", **params: Any) -> Mcvn:
+    """The factory of ``mcvn``, and of ``mcvn-transductive``, which leaves ``attention`` out."""
+    return Mcvn(attention=attention, **params)
+
+
+class Mcvn:
+    """Implements :class:`hmcbench.interfaces.Model`; specs.py says what each keyword does."""
+
+    def __init__(
+        self,
+        *,
+        channels: str,
+        attention: str,
+        batch_norm: bool,
+        convolution: bool,
+        grey: int,
+        members: int,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        schedule: str,
+        weight_decay: float,
+        keep_best: bool,
+        with_validation: bool,
+    ) -> None:
+        self.parts: dict[str, Any] = {
+            "channels": channels,
+            "attention": attention,
+            "batch_norm": batch_norm,
+            "convolution": convolution,
+        }
+        self.grey, self.members, self.learning_rate = grey, members, learning_rate
+        self.recipe = Recipe(epochs, batch_size, schedule, weight_decay, keep_best)
+        self.with_validation = with_validation and not keep_best
+        self.components: Components | None = None
+        self.bank: Bank  # set by train_together, as are
+        self.train: Samples  # the training samples, where the attention is to them
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Train ``members`` networks per target (or for all classes)."""
+        (outcome,) = fit_many([Fit(self, train, valid, run)])
+        if outcome is not None:
+            raise outcome
+
+    def predict(self, inputs: Inputs) -> Scores:
+        """Regression (n, T); hmc: probabilities (n, C), and of ``stop`` (n, L) where paths end early."""
+        torch.set_num_threads(self.threads)
+        images, table = self.read(inputs)
+        size = ROWS if self.plan.attention != "batch" else max(1, len(inputs))
+        blocks = zip(torch.split(images, size), torch.split(table, size), strict=True)
+        outputs = [self.bank.predict(image[None], rows[None], self.train) for image, rows in blocks]
+        joined = torch.cat(outputs, dim=1)  # (members * networks, n, outputs)
+        return self.head.scores(joined.reshape(self.members, self.head.networks, *joined.shape[1:]))
+
+    def describe(self) -> Mapping[str, Value]:
+        """Parameters of all networks together, how many there are, and what they were trained on."""
+        networks = self.members * self.head.networks
+        return {
+            "parameters": networks * self.plan.parameters,
+            "parameters_each": self.plan.parameters,
+            "networks": networks,
+            "fitted_on": self.fitted_on,
+        }
+
+    def save(self, folder: Path) -> None:
+        """``weights.safetensors`` and ``model.json``; training samples only with ``attention=train``."""
+        kept = store.Kept(
+            self.bank,
+            self.head,
+            self.train,
+            self.image_ranges,
+            self.table_ranges,
+            self.components,
+            self.fitted_on,
+            self.threads,
+        )
+        store.save(kept, folder)
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Take the place of ``fit``; raises BadInput for files that are damaged or do not fit."""
+        kept = store.load(folder, run)
+        plan = kept.bank.plan
+        same = {name: getattr(plan, name) for name in self.parts} == self.parts
+        expected = self.members * kept.head.networks, plan.parameters
+        if not same or plan.outputs != kept.head.outputs or tuple(kept.bank.weights.shape) != expected:
+            what = f"{folder} holds an mcvn of other parameters or of another task"
+            raise BadInput(what, allowed=ALLOWED)
+        self.plan, self.bank, self.head, self.train = plan, kept.bank, kept.head, kept.train
+        self.image_ranges, self.table_ranges = kept.image_ranges, kept.table_ranges
+        self.components, self.fitted_on, self.threads = kept.components, kept.fitted_on, kept.threads
+
+    def prepare(self, train: Labelled, valid: Labelled, run: Run) -> Prepared:
+        """Learn ranges and the head from the training samples; make the networks."""
+        self.threads = run.threads
+        whole = len(valid) and self.with_validation and (run.task.kind, run.task.paths) != ("hmc", "multiple")
+        self.fitted_on = "train and validation" if whole else "train"
+        sides = (train, valid) if whole else (train,)
+        self._learn(sides)
+        targets = _stack([side.targets for side in sides])
+        self.head = head_for(run.task, targets)
+
+        def samples(some: Sequence[Labelled], targets: Any) -> Samples:
+            images, table = (torch.cat(parts) for parts in zip(*map(self.read, some), strict=True))
+            encoded = self.head.encode(targets)  # (networks, n, ...)
+            return Samples(images[None], table[None], encoded.repeat(self.members, *[1] * (encoded.ndim - 1)))
+
+        fitted = samples(sides, targets)
+        checked = fitted.batch(torch.empty(1, 0, dtype=torch.long))
+        if len(valid) and not whole:
+            checked = samples((valid,), _stack([valid.targets]))
+        self.plan = Architecture(fitted.table.shape[2], self.head.outputs, **self.parts)
+        seeds = np.random.SeedSequence(run.seed).generate_state(
+            1 + self.members * self.head.networks, np.uint64
+        )
+        weights = [self.plan.initial(torch.Generator().manual_seed(int(seed >> 1))) for seed in seeds[1:]]
+        return Prepared(self, run, fitted, checked, torch.stack(weights), int(seeds[0] >> 1))
+
+    def _learn(self, sides: Sequence[Labelled]) -> None:
+        """Ranges of both inputs, and the components, from the rows that are trained on."""
+        self.table_ranges = Ranges.of(np.concatenate([self._table(side) for side in sides]))
+        images = np.concatenate([self._images(side) for side in sides])
+        self.image_ranges = Ranges.of(images)
+        self.components = None
+        if not self.parts["convolution"]:
+            self.components = Components.of(self.image_ranges(images))
+
+    def _table(self, inputs: Inputs) -> np.ndarray:
+        return table_of(inputs) if self.parts["channels"] != "image" else np.zeros((len(inputs), HEADS))
+
+    def _images(self, inputs: Inputs) -> np.ndarray:
+        unused = self.parts["channels"] == "original"
+        return np.zeros((len(inputs), IMAGE[0] * IMAGE[1])) if unused else images_of(inputs)
+
+    def read(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images (n, 504), or (n, 6) of components, and table (n, N), as the networks read them."""
+        images = self.image_ranges(self._images(inputs))
+        images = images * self.grey if self.components is None else self.components(images)
+        return torch.as_tensor(images), torch.as_tensor(self.table_ranges(self._table(inputs)))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A fit that only waits for its training: one group of networks."""
+
+    model: Mcvn
+    run: Run
+    train: Samples
+    valid: Samples
+    weights: torch.Tensor  # (networks, P)
+    seed: int  # of the order of samples
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Equal for those that may share a bank: same layers, recipe and numbers of samples."""
+        model = self.model
+        sizes = (len(self.train), len(self.valid), len(self.weights))
+        return (model.plan, model.recipe, model.head.kind, sizes)
+
+
+def fit_many(fits: Sequence[Fit]) -> list[Exception | None]:
+    """Train the networks of all fits side by side; one outcome per fit (``ModelSpec.fit_many``)."""
+    torch.set_num_threads(max(fit.run.threads for fit in fits))
+    outcomes: list[Exception | None] = [None] * len(fits)
+    alike: dict[tuple[Any, ...], list[tuple[int, Prepared]]] = defaultdict(list)
+    for i, fit in enumerate(fits):
+        try:
+            prepared = fit.model.prepare(fit.train, fit.valid, fit.run)
+            alike[prepared.kind].append((i, prepared))
+        except Exception as error:  # one bad fit leaves the others alone
+            outcomes[i] = error
+    for members in alike.values():
+        most = max(1, TOGETHER // len(members[0][1].weights))
+        for start in range(0, len(members), most):
+            some = members[start : start + most]
+            train_together([prepared for _, prepared in some])
+            for i, prepared in some:
+                if not bool(torch.isfinite(prepared.model.bank.weights).all()):
+                    rate = prepared.model.learning_rate
+                    outcomes[i] = FloatingPointError(f"weights are not finite (learning rate {rate:g})")
+    return outcomes
+
+
+def train_together(group: Sequence[Prepared]) -> None:
+    """Train one bank, and give every model its networks."""
+    first, each = group[0].model, len(group[0].weights)
+    rates = torch.tensor([p.model.learning_rate for p in group], dtype=torch.float64)
+    bank = Bank(first.plan, torch.cat([p.weights for p in group]), rates.repeat_interleave(each))
+
+    def report(epoch: int, train: torch.Tensor, valid: torch.Tensor) -> None:
+        for k, prepared in enumerate(group):
+            rows = slice(k * each, (k + 1) * each)
+            values = {"train_loss": float(train[rows].mean()), "valid_loss": float(valid[rows].mean())}
+            known = {name: value for name, value in values.items() if np.isfinite(value)}
+            prepared.run.report(epoch, first.recipe.epochs, **known)
+
+    train, valid = (Samples.cat([getattr(p, side) for p in group]) for side in ("train", "valid"))
+    bank.fit(train, valid, [p.seed for p in group], first.head.loss, first.recipe, report)
+    for k, prepared in enumerate(group):
+        prepared.model.bank = bank.part(slice(k * each, (k + 1) * each))
+        keep = (
+            prepared.train
+            if first.plan.attention == "train"
+            else prepared.train.batch(torch.empty(1, 0).long())
+        )
+        prepared.model.train = keep
+
+
+def _stack(targets: Sequence[Any]) -> np.ndarray:
+    """Targets of several sides below each other, dense."""
+    return np.concatenate([t.toarray() if hasattr(t, "toarray") else np.asarray(t) for t in targets])

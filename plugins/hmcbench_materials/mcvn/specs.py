@@ -1,0 +1,87 @@
+"""MCVN's specs: its parameters, profiles and the transductive twin. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hmcbench import ModelSpec, Param
+from hmcbench.interfaces import Value
+
+CITATION = (
+    "Y. Yu, X. Wu, Q. Qian: Better utilization of materials' compositions for predicting their properties:"
+    " Materials Composition Visualization Network (2022)"
+)
+
+PARAMS: dict[str, Param] = {
+    "channels": Param("both", "the inputs that are used (table 7)", choices=("both", "image", "original")),
+    "attention": Param(
+        "sample",
+        "over the sample alone, as released; between it and the training set; or none (table 8)",
+        choices=("sample", "train", "none"),
+    ),
+    "batch_norm": Param(True, "batch norm of the fused features (table 8)"),
+    "convolution": Param(True, "false: six principal components in place of the convolutions (table 8)"),
+    "grey": Param(1, "white in the composition image: 255 as published, or 1", choices=(1, 255)),
+    "members": Param(6, "networks per target that differ in their seed; their mean is the prediction", low=1),
+    "epochs": Param(400, "passes over the training samples", low=1),
+    "batch_size": Param(32, "samples per step; 0: all of them", low=0),
+    "learning_rate": Param(1e-2, "the highest learning rate of Adam", low=0.0),
+    "schedule": Param(
+        "cosine", "of the learning rate: constant, or down to zero", choices=("constant", "cosine")
+    ),
+    "weight_decay": Param(0.1, "decoupled from the gradient (AdamW)", low=0.0),
+    "keep_best": Param(False, "end with the weights of the lowest validation loss, trained on train alone"),
+    "with_validation": Param(
+        True, "train on the validation samples too, where nothing is chosen and no threshold fitted on them"
+    ),
+}
+
+PROFILES: Mapping[str, Mapping[str, Value]] = {
+    "quick": {"epochs": 150},
+    "standard": {"members": 12},
+    # One network per target and grey values up to 255. The paper gives neither optimiser nor
+    # learning rate, batch or epochs: Adam at its usual rate, held constant, stands for them.
+    "paper": {
+        "grey": 255,
+        "members": 1,
+        "epochs": 1000,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "weight_decay": 0.0,
+    },
+}
+
+_VIEWS = "{channels:both=table+composition_image;image=composition_image;original=table}"
+
+
+def _spec(name: str, summary: str, params: Mapping[str, Param], transductive: bool) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        version="1",
+        summary=summary,
+        factory="hmcbench_materials.mcvn.model:create",
+        fit_many="hmcbench_materials.mcvn.model:fit_many",
+        params=params,
+        profiles=PROFILES,
+        requires=("torch", "sklearn"),
+        extra="vision",
+        citation=CITATION,
+        licence="Apache-2.0",
+        views=(_VIEWS,),
+        tasks=("hmc", "regression"),
+        transductive=transductive,
+    )
+
+
+def mcvn_models() -> list[ModelSpec]:
+    """``mcvn``, and ``mcvn-transductive`` with attention between the samples of the batch."""
+    others = {name: param for name, param in PARAMS.items() if name != "attention"}
+    return [
+        _spec("mcvn", "composition image and table, CNN and attention, fused (Yu 2022)", PARAMS, False),
+        _spec(
+            "mcvn-transductive",
+            "MCVN with attention between the samples of the batch, as its text describes it",
+            others,
+            True,
+        ),
+    ]

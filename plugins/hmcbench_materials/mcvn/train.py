@@ -1,0 +1,193 @@
+"""Train many MCVNs at once: every network as if it were alone.
+
+A network is a row of one matrix of weights, so one step of Adam moves all of them, each with its
+own learning rate. Nothing passes from one row to another: a network whose loss is NaN spoils itself
+alone, and a network trained beside 239 others ends where it ends without them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from hmcbench_materials.mcvn.architecture import Architecture
+from hmcbench_materials.mcvn.network import Running, forward
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""(outputs (M, B, outputs), targets (M, B, ...)) -> loss of every sample (M, B)."""
+Report = Callable[[int, torch.Tensor, torch.Tensor], None]
+"""Called after an epoch with its number and the losses of every network on both sides, (M,) each."""
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam, as in torch
+EVALUATIONS = 100  # per training, at most
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How networks are trained.
+
+    Attributes:
+        epochs: passes over the training samples.
+        batch_size: samples per step; 0 for all of them.
+        schedule: of the learning rate: ``constant``, or ``cosine`` down to zero.
+        weight_decay: decoupled from the gradient (AdamW); 0 is Adam.
+        keep_best: end with the weights of the epoch whose validation loss was lowest.
+    """
+
+    epochs: int
+    batch_size: int = 0
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    keep_best: bool = False
+
+    def steps(self, samples: int) -> int:
+        """Steps per epoch."""
+        return math.ceil(samples / self.batch_size) if self.batch_size else 1
+
+    def rate(self, epoch: int) -> float:
+        """The factor of every learning rate during ``epoch``, counted from 0."""
+        return 0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.schedule == "cosine" else 1.0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One side: images (G, n, 504), table (G, n, N), targets (M, n, ...); G groups, M networks."""
+
+    images: torch.Tensor
+    table: torch.Tensor
+    targets: torch.Tensor
+
+    def __len__(self) -> int:
+        return self.table.shape[1]
+
+    @classmethod
+    def cat(cls, groups: Sequence[Samples]) -> Samples:
+        """Groups of equal sizes beside each other."""
+        parts = zip(*((g.images, g.table, g.targets) for g in groups), strict=True)
+        return cls(*(torch.cat(part) for part in parts))
+
+    def batch(self, index: torch.Tensor) -> Samples:
+        """The rows ``index`` (G, B) of every group."""
+        group = torch.arange(len(index))[:, None]
+        network = torch.arange(len(self.targets))[:, None]
+        rows = index.repeat_interleave(len(network) // len(group), 0)
+        return Samples(self.images[group, index], self.table[group, index], self.targets[network, rows])
+
+
+class Bank:
+    """M networks and the state of their training.
+
+    Args:
+        plan: the architecture that they share.
+        weights: (M, P), as :meth:`Architecture.initial` makes the rows.
+        rates: the learning rate of every network, (M,).
+    """
+
+    def __init__(self, plan: Architecture, weights: torch.Tensor, rates: torch.Tensor) -> None:
+        self.plan, self.rates = plan, rates[:, None]
+        self.weights = weights.clone().requires_grad_()
+        self.running = Running.start(len(weights), plan.fused, weights.dtype)
+        self._moments = (torch.zeros_like(weights), torch.zeros_like(weights))
+        self._steps = 0
+
+    def fit(
+        self,
+        train: Samples,
+        valid: Samples,
+        seeds: Sequence[int],
+        loss: Loss,
+        recipe: Recipe,
+        report: Report = lambda _epoch, _train, _valid: None,
+    ) -> None:
+        """Train; ``seeds`` are those of the order of samples, one per group; ``valid`` may be empty."""
+        orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+        every = max(1, recipe.epochs // EVALUATIONS)
+        best = Best(self) if recipe.keep_best and len(valid) else None
+        for epoch in range(1, recipe.epochs + 1):
+            rate = recipe.rate(epoch - 1)
+            steps = batches(train, orders, recipe)
+            losses = [self._step(batch, loss, rate, recipe.weight_decay) for batch in steps]
+            if epoch % every and epoch < recipe.epochs:
+                continue
+            mean = torch.stack(losses).mean(0)
+            checked = self.losses(valid, train, loss)
+            report(epoch, mean, checked)
+            if best is not None:
+                best.update(checked)
+        if best is not None:
+            best.restore()
+
+    def _step(self, batch: Samples, loss: Loss, rate: float, decay: float) -> torch.Tensor:
+        """One step of Adam for every network; the losses (M,) before it."""
+        named = self.plan.unpack(self.weights)
+        outputs, _ = forward(self.plan, named, batch.images, batch.table, self.running, training=True)
+        losses = loss(outputs, batch.targets).mean(1)
+        (gradient,) = torch.autograd.grad(losses.sum(), self.weights)
+        self._steps += 1
+        with torch.no_grad():
+            first, second = self._moments
+            first.lerp_(gradient, 1 - BETAS[0])
+            second.lerp_(gradient.square(), 1 - BETAS[1])
+            corrected = second.div(1 - BETAS[1] ** self._steps).sqrt_().add_(EPSILON)
+            move = first / corrected * (rate * self.rates / (1 - BETAS[0] ** self._steps))
+            if decay:
+                self.weights.mul_(1 - rate * decay * self.rates)
+            self.weights.sub_(move)
+        return losses.detach()
+
+    @torch.no_grad()
+    def predict(self, images: torch.Tensor, table: torch.Tensor, train: Samples) -> torch.Tensor:
+        """Outputs (M, B, outputs) for images (G, B, 504) and table (G, B, N).
+
+        ``train`` are the training samples; looked at only where ``plan.attention`` is ``train``.
+        """
+        named = self.plan.unpack(self.weights)
+        context: Sequence[torch.Tensor] = ()
+        if self.plan.attention == "train":
+            _, context = forward(self.plan, named, train.images, train.table, self.running)
+        outputs, _ = forward(self.plan, named, images, table, self.running, context=context)
+        return outputs
+
+    def part(self, rows: slice) -> Bank:
+        """Some of the networks, trained, as a bank of their own."""
+        part = Bank(self.plan, self.weights.detach()[rows], self.rates[rows, 0])
+        part.running = Running(self.running.mean[rows].clone(), self.running.variance[rows].clone())
+        return part
+
+    def losses(self, side: Samples, train: Samples, loss: Loss) -> torch.Tensor:
+        """Mean loss of every network, (M,); NaN where there are no samples."""
+        if not len(side):
+            return torch.full((len(self.weights),), math.nan, dtype=self.weights.dtype)
+        return loss(self.predict(side.images, side.table, train), side.targets).mean(1)
+
+
+class Best:
+    """The state of every network at its lowest validation loss so far."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._live = (bank.weights.detach(), bank.running.mean, bank.running.variance)
+        self._kept = tuple(x.clone() for x in self._live)
+        self._losses = torch.full((len(bank.weights),), math.inf, dtype=bank.weights.dtype)
+
+    def update(self, losses: torch.Tensor) -> None:
+        better = losses < self._losses
+        self._losses = torch.where(better, losses, self._losses)
+        for kept, live in zip(self._kept, self._live, strict=True):
+            kept[better] = live[better]
+
+    def restore(self) -> None:
+        for kept, live in zip(self._kept, self._live, strict=True):
+            live.copy_(kept)
+
+
+def batches(samples: Samples, orders: Sequence[torch.Generator], recipe: Recipe) -> Iterator[Samples]:
+    """One epoch: every group in an order of its own, in batches of nearly equal size."""
+    steps = recipe.steps(len(samples))
+    if steps == 1:
+        yield samples
+        return
+    index = torch.stack([torch.randperm(len(samples), generator=order) for order in orders])
+    for part in index.tensor_split(steps, dim=1):
+        yield samples.batch(part)

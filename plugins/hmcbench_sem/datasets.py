@@ -1,0 +1,127 @@
+"""The datasets ``sem-failure`` and ``images``: what their factories make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hmcbench.errors import BadInput
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import Dataset, Task
+from hmcbench_sem.fractographs.taxonomy import CLASSES, DESCRIPTIONS
+from hmcbench_sem.reader.collection import Collection, collect
+from hmcbench_sem.reader.images import ImageFile
+
+NAMED = 20  # files in a note before the rest is only counted
+
+
+def failure_hierarchy() -> Hierarchy:
+    """The 2 x 3 classes of the HFFNet-2d paper, with descriptions."""
+    return Hierarchy.from_paths([c.id.split("/") for c in CLASSES], descriptions=DESCRIPTIONS)
+
+
+def sem_failure(
+    *,
+    path: str = "",
+    size: int = 128,
+    seed: int = 0,
+    composite: float = 0.0,
+    shifted: bool = True,
+    crop_bottom: str = "0",
+    skip_bad: bool = False,
+) -> Dataset:
+    """Synthetic fractographs, or with ``path`` the user's own images; parameters in the spec.
+
+    Labels that all lie in the paper's hierarchy keep it; otherwise the classes are the user's.
+
+    Raises:
+        BadInput, DataProblems: see :func:`images`.
+    """
+    if path:
+        return _dataset(collect(path, crop_bottom, failure_hierarchy()), skip_bad)
+    if crop_bottom != "0":
+        raise BadInput(
+            f"crop_bottom={crop_bottom} is for images of your own; the synthetic ones have no data bar",
+            hint="add --data sem-failure=PATH",
+        )
+    return _synthetic(size, seed, composite, shifted)
+
+
+def images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) -> Dataset:
+    """Any labelled folder of images; the classes are the user's.
+
+    Raises:
+        BadInput: no path, or nothing there that could be listed.
+        DataProblems: files or labels that cannot be used; with ``skip_bad``, only those that
+            leaving files out cannot mend.
+    """
+    if not path:
+        raise BadInput("the dataset images needs a folder", hint="add --data images=PATH")
+    return _dataset(collect(path, crop_bottom), skip_bad)
+
+
+def _synthetic(size: int, seed: int, composite: float, shifted: bool) -> Dataset:
+    from hmcbench_sem.fractographs.generate import fractographs
+
+    made = fractographs(size=size, seed=seed, composite=composite, shifted=shifted)
+    hierarchy = failure_hierarchy()
+    targets = hierarchy.encode(made.labels)
+    paths, depth = hierarchy.label_shape(targets)
+    return Dataset(
+        ids=made.ids,
+        views={"image": made.images},
+        targets=targets,
+        task=Task(paths=paths, depth=depth, hierarchy=hierarchy),
+        fingerprint=made.fingerprint,
+        split=made.split,
+        synthetic=True,
+        notes=[f"synthetic fractographs, {size} px, seed {seed}; class counts as in the HFFNet-2d paper"],
+    )
+
+
+def _dataset(collection: Collection, skip_bad: bool) -> Dataset:
+    collection.check(skip_bad)
+    samples, root = collection.samples, collection.listing.root.absolute()
+    targets = collection.targets
+    paths, depth = collection.hierarchy.label_shape(targets)
+    groups = [sample.entry.group for sample in samples]
+    split = [sample.entry.split for sample in samples]
+    return Dataset(
+        ids=[sample.entry.id for sample in samples],
+        views={"image": [ImageFile(f"{root}/{s.entry.file}", s.scan.crop) for s in samples]},
+        targets=targets,
+        task=Task(paths=paths, depth=depth, hierarchy=collection.hierarchy),
+        fingerprint=collection.fingerprint(),
+        groups=groups if any(groups) else None,
+        duplicates=[sample.scan.digest for sample in samples],
+        split=split if any(split) else None,
+        notes=_notes(collection),
+    )
+
+
+def _notes(collection: Collection) -> list[str]:
+    """What the record of a run should say of these data."""
+    notes = list(collection.listing.notes)
+    left_out = sorted({f"{problem.where} ({problem.what})" for problem in collection.fatal})
+    if left_out:
+        notes.append(f"left out, {len(left_out)} problems: {_some(left_out)}")
+    cut = [sample.scan.crop for sample in collection.samples if sample.scan.crop]
+    if cut:
+        rows = f"{min(cut)}" if min(cut) == max(cut) else f"{min(cut)} to {max(cut)}"
+        notes.append(f"{rows} rows cut off at the bottom of {len(cut)} of {len(collection.samples)} images")
+    deep = sum(sample.scan.mode[0] in "IF" for sample in collection.samples)
+    if deep:
+        notes.append(f"{deep} images deeper than 8 bits, each stretched to its own range")
+    for kind, text in (
+        ("data-bar", "images show a data bar that was not cut (--crop-bottom auto cuts it)"),
+        ("pages", "files have several pages; the first was read"),
+        ("clash", "sets of pixel-identical images have different labels"),
+    ):
+        count = sum(1 for problem in collection.problems if problem.kind == kind and not problem.fatal)
+        if count:
+            notes.append(f"{count} {text}")
+    return notes
+
+
+def _some(items: Sequence[str]) -> str:
+    more = f"; and {len(items) - NAMED} more" if len(items) > NAMED else ""
+    return "; ".join(items[:NAMED]) + more

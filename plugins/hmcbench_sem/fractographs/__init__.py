@@ -1,0 +1,1 @@
+"""Synthetic fractographs of metal failure: surfaces, the microscope that looks at them, and their classes."""

@@ -1,0 +1,73 @@
+"""One picture from one number: choose the conditions, draw the surface, expose it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hmcbench_sem.fractographs.detector import Instrument, Surface, micrograph
+from hmcbench_sem.fractographs.fields import View, bump, noise, step, turned
+from hmcbench_sem.fractographs.mechanical import fatigue, plastic_deformation, stress_corrosion
+from hmcbench_sem.fractographs.thermal import deposit_corrosion, nodules, oxide_spalling, thermal_cycling
+
+SCENES: dict[str, Callable[[np.random.Generator, View], Surface]] = {
+    "mechanical/fatigue": fatigue,
+    "mechanical/plastic-deformation": plastic_deformation,
+    "mechanical/stress-corrosion-cracking": stress_corrosion,
+    "thermal/thermal-cycling": thermal_cycling,
+    "thermal/oxide-spalling": oxide_spalling,
+    "thermal/deposit-corrosion": deposit_corrosion,
+}
+
+
+def render(entropy: Sequence[int], classes: Sequence[str], size: int, instrument: Instrument) -> np.ndarray:
+    """A micrograph of a surface with one failure, or of two that meet.
+
+    Args:
+        entropy: everything random comes from these numbers.
+        classes: one or two ids of leaves.
+        size: pixels along a side.
+        instrument: the laboratory.
+
+    Returns:
+        Grey levels, (size, size) uint8.
+    """
+    streams = np.random.SeedSequence(entropy).spawn(3)
+    rng, second, exposure = (np.random.Generator(np.random.PCG64(s)) for s in streams)
+    low, high = np.log(instrument.magnification)
+    view = View.of(size, float(np.exp(rng.uniform(low, high))), rng.uniform(*instrument.tilt))
+    surface = SCENES[classes[0]](rng, view)
+    if len(classes) > 1:
+        surface = meet(second, view, surface, SCENES[classes[1]](second, view))
+    return micrograph(exposure, clutter(rng, view, surface), view, instrument)
+
+
+def meet(rng: np.random.Generator, view: View, one: Surface, other: Surface) -> Surface:
+    """Two surfaces on either side of an irregular border; each keeps a quarter of the picture or more."""
+    across = turned(view, rng.uniform(0, 2 * np.pi))[0] * view.magnification
+    border = across + 0.12 * noise(rng, view, 0.5, 12, 1.2) - rng.uniform(-0.12, 0.12)
+    share = step(border, -0.02, 0.02)
+    return Surface(
+        one.height * (1 - share) + other.height * share,
+        one.tone * (1 - share) + other.tone * share,
+    )
+
+
+def clutter(rng: np.random.Generator, view: View, surface: Surface) -> Surface:
+    """What may lie on any specimen: debris, a scratch or stray crack, stains, waviness."""
+    height, tone = surface.height, surface.tone
+    height = height + rng.uniform(0, 0.045) * noise(rng, view, 0.4, 3, 1)
+    if rng.random() < 0.4:
+        height, tone = nodules(rng, view, height, tone, rng.uniform(0.05, 0.12), rng.uniform(0.01, 0.06))
+    if rng.random() < 0.3:
+        stain = step(noise(rng, view, 0.6, 5, 1), 0.3, 0.8)
+        tone = tone * (1 - rng.uniform(-0.25, 0.25) * stain)
+    if rng.random() < 0.35:
+        along, across = turned(view, rng.uniform(0, 2 * np.pi))
+        bend = rng.uniform(-0.6, 0.6) * along**2 + rng.uniform(0, 0.012) * noise(rng, view, 1, 15, 1)
+        line = bump(across - rng.uniform(-0.35, 0.35) + bend, rng.uniform(0.003, 0.008))
+        start = rng.uniform(-0.4, 0.2)
+        line = line * step(along, start, start + 0.1)
+        height, tone = height - 0.01 * line, tone * (1 - rng.uniform(-0.2, 0.7) * line)
+    return Surface(height, tone)

@@ -1,0 +1,1 @@
+"""Reads data folders of images: what they list, what the pictures are, and what is wrong with them."""

@@ -1,0 +1,210 @@
+"""Puts together what a data folder says and what its pictures are: samples, classes, problems."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from hmcbench.errors import BadInput, DataProblems, Problem
+from hmcbench.hierarchy.hierarchy import Hierarchy, lint
+from hmcbench_sem.reader.entries import Entry
+from hmcbench_sem.reader.listing import Listing, read_listing
+from hmcbench_sem.reader.scan import Scan, scan_all
+
+LEAST_UNITS = 3  # one for each side of a split
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One usable picture: how it is listed, its class ids, and what the scan found."""
+
+    entry: Entry
+    labels: tuple[str, ...]
+    scan: Scan
+
+
+@dataclass
+class Collection:
+    """The usable samples of a data folder, and everything that was wrong.
+
+    Attributes:
+        path: as the user gave it.
+        listing: what the folder or the index says.
+        samples: those without a fatal problem.
+        hierarchy: from ``hierarchy.csv``, the known one that was offered, or the labels.
+        problems: fatal ones and warnings.
+    """
+
+    path: str
+    listing: Listing
+    samples: list[Sample]
+    hierarchy: Hierarchy
+    problems: list[Problem]
+
+    @property
+    def targets(self) -> sparse.csr_array:
+        """Closed boolean (N, C)."""
+        return self.hierarchy.encode([sample.labels for sample in self.samples])
+
+    @property
+    def fatal(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.fatal]
+
+    def check(self, skip_bad: bool) -> None:
+        """Refuse where problems stand in the way of a run.
+
+        Raises:
+            DataProblems: fatal problems; with ``skip_bad``, those that leaving files out cannot mend.
+        """
+        fatal = [problem for problem in self.fatal if not (skip_bad and problem.skippable)]
+        if fatal:
+            raise DataProblems(self.path, fatal)
+
+    def fingerprint(self) -> str:
+        """Hex digest of classes, ids, pixels and labels, whatever the order of the files."""
+        rows = sorted((s.entry.id, s.scan.digest, s.labels, s.scan.crop) for s in self.samples)
+        return hashlib.sha256(json.dumps([self.hierarchy.fingerprint, rows]).encode()).hexdigest()
+
+
+def collect(path: str, crop: str = "0", known: Hierarchy | None = None) -> Collection:
+    """Read a data folder or index file and look at every picture.
+
+    Args:
+        path: a folder of class folders, a folder with ``index.csv``, or such a file.
+        crop: ``auto`` or a number of rows; see :func:`parse_crop`.
+        known: the hierarchy to use where all labels are in it and there is no ``hierarchy.csv``.
+
+    Raises:
+        BadInput: there is nothing that could be listed.
+    """
+    listing = read_listing(Path(path).expanduser())
+    problems = list(listing.problems)
+    scans = scan_all(listing.root, [entry.file for entry in listing.entries], parse_crop(crop))
+    samples: list[Sample] = []
+    for entry, labels in zip(listing.entries, listing.labels, strict=True):
+        scan = scans[entry.file]
+        if scan.problem:
+            problems.append(Problem(entry.file, scan.problem, scan.kind))
+        else:
+            samples.append(Sample(entry, labels, scan))
+    small = _drop_small(samples, listing.hierarchy)
+    hierarchy = _hierarchy(samples, listing, known)
+    problems += small + _class_problems(samples, hierarchy) + _copies(samples) + _remarks(samples)
+    return Collection(path, listing, samples, hierarchy, problems)
+
+
+def parse_crop(text: str) -> str:
+    """``crop_bottom`` as it may be written: ``auto`` or a number of rows; raises BadInput."""
+    crop = text.strip().lower()
+    if crop == "auto":
+        return crop
+    if not (crop.isascii() and crop.isdigit()) or len(crop) > 6:
+        raise BadInput(f"crop_bottom={text!r} cannot be used", allowed="auto, or a number of rows such as 60")
+    return str(int(crop))
+
+
+def _hierarchy(samples: list[Sample], listing: Listing, known: Hierarchy | None) -> Hierarchy:
+    if listing.hierarchy is not None:
+        return listing.hierarchy
+    ids = {label for sample in samples for label in sample.labels}
+    if not ids:
+        return Hierarchy.from_edges([("", "none")])  # never seen: check() refuses a folder without samples
+    if known is not None and all(label in known for label in ids):
+        return known
+    return Hierarchy.from_paths([label.split("/") for label in ids])
+
+
+# --------------------------------------------------------------------------- problems
+
+
+def _drop_small(samples: list[Sample], hierarchy: Hierarchy | None) -> list[Problem]:
+    """Take out samples of classes that have too few units to be split.
+
+    A unit is what a split keeps together: a group, or identical pictures. Where the data bring
+    their own split nothing is taken out. Taking one class out may leave another too small.
+    """
+    if any(sample.entry.split in ("train", "validation", "test") for sample in samples):
+        return []
+    problems: list[Problem] = []
+    while samples:
+        classes = hierarchy or Hierarchy.from_paths({tuple(c.split("/")) for s in samples for c in s.labels})
+        units = _units(samples)
+        targets = classes.encode([sample.labels for sample in samples])
+        rows = sparse.csr_array((np.ones(len(units), int), (units, np.arange(len(units)))))
+        counts = ((rows @ targets.astype(int)) > 0).sum(axis=0)
+        said = {label for sample in samples for label in sample.labels}
+        small = sorted(c for c in said if counts[classes.index(c)] < LEAST_UNITS)
+        if not small:
+            break
+        for name in small:
+            files = int(targets[:, [classes.index(name)]].sum())
+            what = f"class {name!r} has {files} images in {counts[classes.index(name)]} units"
+            what += f" (groups, identical copies); a split needs {LEAST_UNITS}"
+            problems.append(Problem(name, what, "small-class"))
+        samples[:] = [sample for sample in samples if not set(sample.labels) & set(small)]
+    return problems
+
+
+def _units(samples: list[Sample]) -> np.ndarray:
+    """The number of each sample's unit, int (N,)."""
+    keys: dict[tuple[str, str], int] = {}
+    pairs: list[tuple[int, int]] = []
+    for row, sample in enumerate(samples):
+        named = (("copy", sample.scan.digest), ("group", sample.entry.group))
+        pairs += [(row, keys.setdefault(key, len(samples) + len(keys))) for key in named if key[1]]
+    ends = np.array(pairs).T
+    n = len(samples) + len(keys)
+    graph = sparse.csr_array((np.ones(len(pairs)), (ends[0], ends[1])), shape=(n, n))
+    numbers: np.ndarray = connected_components(graph, directed=False)[1][: len(samples)]
+    return np.unique(numbers, return_inverse=True)[1]
+
+
+def _class_problems(samples: list[Sample], hierarchy: Hierarchy) -> list[Problem]:
+    """No samples, a single class, and classes whose names look alike."""
+    if not samples:
+        return [Problem(".", "no image is left that could be used", "no-samples", skippable=False)]
+    problems = [problem for problem in lint(hierarchy.edges) if problem.kind == "clash" and not problem.fatal]
+    if hierarchy.n < 2 or len({sample.labels for sample in samples}) < 2:
+        only = ", ".join(samples[0].labels)
+        what = f"all images have the same label ({only}): there is nothing to tell apart"
+        problems.append(Problem(".", what, "one-class", skippable=False))
+    return problems
+
+
+def _copies(samples: list[Sample]) -> list[Problem]:
+    """A warning for every set of pixel-identical pictures."""
+    same: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        same[sample.scan.digest].append(sample)
+    problems = []
+    for copies in same.values():
+        if len(copies) == 1:
+            continue
+        others = ", ".join(sample.entry.file for sample in copies[1:4]) + (", ..." if len(copies) > 4 else "")
+        what = f"pixel-identical with {others}"
+        labels = sorted({"|".join(sample.labels) for sample in copies})
+        if len(labels) > 1:
+            what += f", but the labels differ: {' and '.join(labels)}"
+        kind = "clash" if len(labels) > 1 else "duplicate"
+        problems.append(Problem(copies[0].entry.file, what, kind, fatal=False))
+    return problems
+
+
+def _remarks(samples: list[Sample]) -> list[Problem]:
+    """Warnings of single pictures: a data bar that stays, pages that are not read."""
+    problems = []
+    for sample in samples:
+        scan, file = sample.scan, sample.entry.file
+        if scan.bar > scan.crop:
+            what = f"a data bar of {scan.bar} rows betrays the instrument; --crop-bottom auto cuts it"
+            problems.append(Problem(file, what, "data-bar", fatal=False))
+        if scan.pages > 1:
+            problems.append(Problem(file, f"the first of {scan.pages} pages is read", "pages", fatal=False))
+    return problems

@@ -1,0 +1,179 @@
+"""What a data folder says of its pictures, before any picture is opened.
+
+Two ways to say it: nested folders whose names are the classes, or an ``index.csv``. Where there is
+a ``hierarchy.csv`` its names are the classes, whatever way the labels are written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hmcbench.errors import BadInput, Problem, close_matches
+from hmcbench.hierarchy.hierarchy import Hierarchy, lint, path_id, read_edges
+from hmcbench_sem.reader import class_folders, index_csv
+from hmcbench_sem.reader.entries import HIERARCHY, Entry, is_text
+
+INDEX = "index.csv"
+
+
+@dataclass
+class Listing:
+    """The pictures of a data folder with their class ids.
+
+    Attributes:
+        root: the folder that files are relative to.
+        source: what the labels come from: ``folders``, ``levels`` or ``labels``.
+        entries: those without a problem so far, in the order of the source.
+        labels: one tuple of class ids per entry, each the end of a path.
+        hierarchy: from ``hierarchy.csv``, where there is one.
+        problems: what is wrong with the others, and warnings.
+        notes: for the record.
+    """
+
+    root: Path
+    source: str
+    entries: list[Entry]
+    problems: list[Problem]
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+    hierarchy: Hierarchy | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def read_listing(path: Path) -> Listing:
+    """Read a data folder, or an index file.
+
+    Raises:
+        BadInput: there is nothing of the kind at ``path``, or a table cannot be read at all.
+    """
+    if not path.exists():
+        raise BadInput(f"{path} does not exist", allowed="a folder of images, or an index.csv")
+    if path.is_file() and path.suffix.lower() != ".csv":
+        raise BadInput(f"{path} is a single file", allowed="a folder of images, or an index.csv")
+    index = path if path.is_file() else path / INDEX
+    root = index.parent
+    if index.is_file():
+        source, entries, problems = index_csv.read_index(index)
+    else:
+        source, (entries, problems) = "folders", class_folders.read_folders(root)
+    listing = Listing(root, source, entries, problems)
+    if not _read_hierarchy(listing):
+        listing.entries = []  # without classes there are no labels
+    _resolve(listing)
+    _drop_repeats(listing)
+    _check_files(listing)
+    flat = not any("/" in name for ids in listing.labels for name in ids)
+    if source == "labels" and listing.hierarchy is None and listing.labels and flat:
+        listing.notes.append("the labels show no hierarchy and there is no hierarchy.csv: one level")
+    return listing
+
+
+def _keep(listing: Listing, good: Sequence[bool]) -> None:
+    listing.entries = [entry for entry, ok in zip(listing.entries, good, strict=True) if ok]
+    listing.labels = [ids for ids, ok in zip(listing.labels, good, strict=True) if ok]
+
+
+def _drop_repeats(listing: Listing) -> None:
+    """A file listed again with the same labels is one sample; with others it is none."""
+    labels: dict[str, set[tuple[str, ...]]] = {}
+    for entry, ids in zip(listing.entries, listing.labels, strict=True):
+        labels.setdefault(entry.id, set()).add(ids)
+    seen: Counter[str] = Counter()
+    good = []
+    for entry in listing.entries:
+        seen[entry.id] += 1
+        clash = len(labels[entry.id]) > 1
+        good.append(not clash and seen[entry.id] == 1)
+        if seen[entry.id] > 1:
+            what = f"{entry.file} is listed again" + (" with other labels" if clash else "")
+            kind = "two-paths" if clash else "repeated"
+            listing.problems.append(Problem(entry.where, what, kind, fatal=clash))
+    _keep(listing, good)
+
+
+def _resolve(listing: Listing) -> None:
+    """Turn label paths into class ids; entries for which that fails become problems."""
+    known: dict[tuple[str, ...], str | _Unlabelled] = {}
+    entries, listing.entries = listing.entries, []
+    for entry in entries:
+        for names in entry.paths:
+            if names not in known:
+                known[names] = _class_id(names, listing.hierarchy)
+        found = [known[names] for names in entry.paths]
+        wrong = next((each for each in found if isinstance(each, _Unlabelled)), None)
+        if wrong is None:
+            listing.entries.append(entry)
+            listing.labels.append(tuple(sorted({str(each) for each in found})))
+        else:
+            listing.problems.append(Problem(entry.where, wrong.what, wrong.kind))
+
+
+@dataclass(frozen=True)
+class _Unlabelled:
+    kind: str
+    what: str
+
+
+def _class_id(names: tuple[str, ...], hierarchy: Hierarchy | None) -> str | _Unlabelled:
+    """The class at the end of a path of names."""
+    try:
+        full = path_id(names)
+    except BadInput as error:
+        return _Unlabelled("class-name", error.what)
+    if hierarchy is None or full in hierarchy:
+        return full
+    last = names[-1]
+    if last not in hierarchy:
+        guess = close_matches(last, hierarchy.classes)
+        more = f"; {guess}" if guess else ""
+        return _Unlabelled("unknown-class", f"class {last!r} is not in {HIERARCHY}{more}")
+    row = hierarchy.ancestors[[hierarchy.index(last)]].indices
+    above = {hierarchy.classes[i] for i in row}
+    stranger = next((name for name in names if name not in above), None)
+    if stranger is not None:
+        return _Unlabelled("unknown-class", f"{HIERARCHY} does not put {last!r} below {stranger!r}")
+    return last
+
+
+def _read_hierarchy(listing: Listing) -> bool:
+    """Read ``hierarchy.csv`` if it is there; False if it cannot be used."""
+    if not (listing.root / HIERARCHY).is_file():
+        return True
+    table = read_edges(listing.root / HIERARCHY)
+    found = [*table.problems, *lint(table.edges, table.where)]
+    listing.problems += found
+    if any(problem.fatal for problem in found):
+        return False
+    listing.hierarchy = Hierarchy.from_edges(table.edges, descriptions=table.descriptions)
+    return True
+
+
+def _check_files(listing: Listing) -> None:
+    """Files that are missing, or are no files, become problems."""
+    good = []
+    for entry in listing.entries:
+        why = _file_problem(listing.root, entry.file)
+        good.append(not why)
+        if why:
+            listing.problems.append(Problem(entry.where, f"{entry.file!r} {why}", "missing"))
+    _keep(listing, good)
+
+
+def _file_problem(root: Path, file: str) -> str:
+    if file.startswith("/") or ".." in file.split("/") or re.match(r"[A-Za-z]:", file):
+        return "is not inside the data folder"
+    if not is_text(file):
+        return "has a name that is not plain text"
+    try:
+        mode = os.stat(f"{root}/{file}").st_mode  # noqa: PTH116 (a Path costs more than the call)
+    except (OSError, ValueError) as error:
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+        return "does not exist" if absent else f"cannot be read: {getattr(error, 'strerror', error)}"
+    if stat.S_ISDIR(mode):
+        return "is a folder, not an image"
+    return "" if stat.S_ISREG(mode) else "is not a regular file"

@@ -1,0 +1,34 @@
+"""Reads single pictures that belong to no data set, for ``hmcbench predict`` and ``explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hmcbench.errors import Problem
+from hmcbench_sem.reader.collection import parse_crop
+from hmcbench_sem.reader.images import KNOWN_EXTENSIONS, ImageFile
+from hmcbench_sem.reader.scan import scan_one
+
+
+def read_images(
+    paths: Sequence[str], *, crop_bottom: str = "0", **_of_the_run: Any
+) -> list[ImageFile | Problem]:
+    """For every path the picture, or why it cannot be used.
+
+    Args:
+        paths: files of any name; the content decides what they are.
+        crop_bottom: as in the run: ``auto`` or a number of rows.
+    """
+    crop = parse_crop(crop_bottom)
+    return [_read(path, crop) for path in paths]
+
+
+def _read(path: str, crop: str) -> ImageFile | Problem:
+    scan = scan_one(Path(path), crop)
+    if not scan.problem:
+        return ImageFile(path, scan.crop)
+    if Path(path).suffix.lower() not in KNOWN_EXTENSIONS:
+        return Problem(path, "no image", "extension", fatal=False)
+    return Problem(path, scan.problem, scan.kind)

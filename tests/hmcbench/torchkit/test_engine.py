@@ -1,0 +1,188 @@
+"""The training loop: history, early stopping, NaN, rare classes, running means, going on after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hmcbench.interfaces import Dataset, Run, Scores
+from hmcbench.testing.helpers import fitted, inputs, labelled, same_scores
+from hmcbench.torchkit import checkpoint
+from hmcbench.torchkit.engine import Ema
+from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.recipes import Recipe
+
+pytestmark = pytest.mark.torch
+RECIPE = Recipe(epochs=6, batch_size=16, augment="light")
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class History:
+    """A ``report`` that keeps the rows, and may die after one of them."""
+
+    def __init__(self, die_after: int = 0) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.die_after = die_after
+
+    def __call__(self, done: int, total: int, **values: float) -> None:
+        self.rows.append({"done": done, "total": total, **values})
+        if done == self.die_after:
+            raise Killed
+
+
+def train(
+    build: Any, dataset: Dataset, recipe: Recipe, folder: Path | None = None, history: History | None = None
+) -> tuple[TorchModel, Scores]:
+    model = TorchModel(build, recipe)
+    fitted(model, dataset, seed=3, folder=str(folder or ""), report=history or History())
+    return model, model.predict(inputs(dataset))
+
+
+def test_history_has_a_row_per_epoch(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    history = History()
+    train(tiny_net, images("tree"), RECIPE, history=history)
+    assert [row["done"] for row in history.rows] == [1, 2, 3, 4, 5, 6]
+    assert list(history.rows[0]) == [
+        *("done", "total", "train_loss", "train_level1_accuracy", "train_level2_accuracy"),
+        *("learning_rate", "images_per_second", "valid_loss", "level1_accuracy", "level2_accuracy"),
+        "seconds_left",
+    ]
+    assert all(np.isfinite(list(row.values())).all() for row in history.rows)
+    assert all(0 <= row["level2_accuracy"] <= 1 and row["learning_rate"] > 0 for row in history.rows)
+    assert history.rows[-1]["train_level1_accuracy"] > 0.5
+    left = [row["seconds_left"] for row in history.rows]
+    assert left[-1] == 0 and min(left[:-1]) > 0
+
+
+@pytest.mark.parametrize("patience", [0, 4])
+def test_a_killed_training_ends_as_an_unbroken_one(
+    patience: int,
+    images: Callable[..., Dataset],
+    tiny_net: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoint, "SHARE", 1.0)
+    dataset, recipe = images("tree"), Recipe(**{**vars(RECIPE), "patience": patience})
+    whole, resumed = History(), History()
+    _, expected = train(tiny_net, dataset, recipe, history=whole)
+    with pytest.raises(Killed):  # before the checkpoint of epoch 4 was written
+        train(tiny_net, dataset, recipe, tmp_path, History(die_after=4))
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert len(state["history"]) == 3
+    _, got = train(tiny_net, dataset, recipe, tmp_path, resumed)
+    assert same_scores(expected, got)
+    clocks = {"images_per_second", "seconds_left"}
+    timeless = [{k: v for k, v in row.items() if k not in clocks} for row in whole.rows]
+    assert timeless == [{k: v for k, v in row.items() if k not in clocks} for row in resumed.rows]
+
+
+@pytest.mark.parametrize("damage", ["torn", "foreign", "other recipe"])
+def test_a_checkpoint_that_does_not_fit_is_not_taken_up(
+    damage: str, images: Callable[..., Dataset], tiny_net: Any, tmp_path: Path
+) -> None:
+    dataset = images("tree")
+    _, expected = train(tiny_net, dataset, RECIPE)
+    other = Recipe(**{**vars(RECIPE), "learning_rate": 0.5}) if damage == "other recipe" else RECIPE
+    train(tiny_net, dataset, other, tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    if damage == "torn":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "foreign":
+        torch.save([1, 2], path)
+    history = History()
+    _, got = train(tiny_net, dataset, RECIPE, tmp_path, history)
+    assert same_scores(expected, got) and len(history.rows) == RECIPE.epochs
+
+
+def test_early_stopping_keeps_the_best_epoch(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    history = History()
+    recipe = Recipe(epochs=40, batch_size=16, learning_rate=5e-2, schedule="constant", patience=3)
+    model, scores = train(tiny_net, images("tree"), recipe, history=history)
+    merit = [(r["level1_accuracy"] + r["level2_accuracy"], -r["valid_loss"]) for r in history.rows]
+    best = max(range(len(merit)), key=lambda i: merit[i]) + 1
+    facts = model.describe()
+    assert facts["epoch_used"] == best
+    assert facts["epochs_trained"] == len(history.rows) == min(40, best + 3)
+    dataset = images("tree")
+    assert dataset.task.hierarchy is not None
+    columns = dataset.task.hierarchy.level_classes(2)
+    right = scores.values[40:, columns].argmax(1) == np.asarray(dataset.targets)[40:, columns].argmax(1)
+    assert right.mean() == pytest.approx(history.rows[best - 1]["level2_accuracy"])
+
+
+def test_several_labels_are_judged_by_the_loss(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    history = History()
+    model, _ = train(
+        tiny_net, images("multiple"), Recipe(epochs=5, batch_size=16, patience=9), history=history
+    )
+    losses = [row["valid_loss"] for row in history.rows]
+    assert model.describe()["epoch_used"] == losses.index(min(losses)) + 1
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    with pytest.raises(FloatingPointError, match=r"loss is .* in epoch \d \(highest learning rate 1e\+30\)"):
+        train(tiny_net, images("tree"), Recipe(epochs=3, batch_size=16, optimizer="sgd", learning_rate=1e30))
+
+
+@pytest.mark.parametrize("batch_size", [13, 39, 64])
+def test_every_sample_is_seen_once_in_batches_of_nearly_one_size(
+    batch_size: int, images: Callable[..., Dataset], tiny_net: Any
+) -> None:
+    sizes: list[int] = []
+
+    def build(task: Any) -> nn.Module:
+        net: nn.Module = tiny_net(task)
+        net.register_forward_hook(
+            lambda module, args, out: sizes.append(len(args[0])) if module.training else None
+        )
+        return net
+
+    train(build, images("tree"), Recipe(epochs=1, batch_size=batch_size))
+    assert sum(sizes) == 40 and max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1
+
+
+def test_balance_lifts_a_rare_class(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    dataset = images("tree", 400)
+    targets = np.asarray(dataset.targets)
+    rare = np.flatnonzero(targets[:, dataset.task.hierarchy.level_classes(2)[0]])  # type: ignore[union-attr]
+    train = np.setdiff1d(np.arange(400), rare[4:])
+    share = {}
+    for balance in ("none", "sampling", "weights"):
+        model = TorchModel(tiny_net, Recipe(epochs=4, batch_size=32, balance=balance))
+        model.fit(labelled(dataset, train), labelled(dataset, rare[:4]), Run(dataset.task, seed=3))
+        share[balance] = (
+            model.predict(inputs(dataset)).values[:, dataset.task.hierarchy.level_classes(2)[0]].mean()
+        )  # type: ignore[union-attr]
+    assert share["sampling"] > 1.3 * share["none"] and share["weights"] > 1.3 * share["none"]
+
+
+def test_ema_is_the_running_mean_of_the_weights() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    ema, expected = Ema(net, 0.5), net[0].weight.detach().clone()
+    for step in range(20):
+        with torch.no_grad():
+            net[0].weight.add_(1.0)
+            net[1].running_mean.add_(1.0)
+        ema.update(step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * net[0].weight.detach()
+    torch.testing.assert_close(ema.module[0].weight, expected)
+    torch.testing.assert_close(ema.module[1].running_mean, net[1].running_mean)
+    assert not ema.module.training and not ema.module[0].weight.requires_grad
+
+
+def test_ema_weights_are_what_is_judged_and_used(images: Callable[..., Dataset], tiny_net: Any) -> None:
+    plain, _ = train(tiny_net, images("tree"), Recipe(epochs=3, batch_size=16))
+    mean, _ = train(tiny_net, images("tree"), Recipe(epochs=3, batch_size=16, ema=0.9))
+    one, two = (next(iter(m.module.parameters())) for m in (plain, mean))
+    assert not torch.equal(one, two) and two.requires_grad

@@ -1,0 +1,119 @@
+"""The datasets: real files where they are, synthetic ones anywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hmcbench_materials.data.datasets import KINDS, load
+
+from hmcbench.interfaces import Dataset
+from hmcbench.registry.registry import create, default_registry
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_dataset_has_a_synthetic_stand_in_that_says_so(name: str) -> None:
+    spec = default_registry().get("datasets", name)
+    made: Dataset = create(spec, {k: p.default for k, p in spec.params.items()} | {"source": "synthetic"})
+    again = load(name, source="synthetic")
+    other = load(name, source="synthetic", seed=1)
+    assert made.synthetic and made.share_targets
+    assert "synthetic" in made.notes[0]
+    assert made.fingerprint == again.fingerprint != other.fingerprint
+    assert tuple(made.views) == spec.views
+    assert made.task.kind == spec.task
+    assert 80 <= len(made.ids) == len(set(made.ids)) <= 300
+    for view in made.views.values():
+        assert view.shape[0] == len(made.ids) and np.isfinite(view).all()
+    assert len(made.columns["table"]) == made.views["table"].shape[1]
+    assert made.targets.shape[0] == len(made.ids)
+
+
+def test_synthetic_alloys_have_every_class() -> None:
+    for name in ("metallic-glass", "steel-plates"):
+        dataset = load(name, source="synthetic")
+        assert dataset.targets.sum(axis=0).min() >= 10
+    paths = load("hea-phases", source="synthetic")
+    assert (paths.task.paths, paths.task.depth) == ("single", "ragged")
+    sets = load("hea-phases", source="synthetic", labels="phases")
+    assert (sets.task.paths, sets.task.depth) == ("multiple", "ragged")
+
+
+def test_nims(shared: Callable[[str], Path]) -> None:
+    dataset = load("nims-steel", path=str(shared("nims_fatigue")))
+    assert dataset.views["table"].shape == (360, 16)
+    assert dataset.targets.shape == (360, 4)
+    assert dataset.targets[0].tolist() == [397, 736, 1482, 235]
+    assert not dataset.synthetic and not dataset.share_targets
+    iron = 25  # atomic number less 1
+    assert (dataset.views["composition"][:, iron] == 0).all()
+    filled = dataset.views["composition_Fe_wt"]
+    np.testing.assert_allclose(filled.sum(axis=1), 100)
+    np.testing.assert_allclose(
+        filled[0, iron], 100 - (0.35 + 0.21 + 0.77 + 0.021 + 0.022 + 0.01 + 0.01 + 0.02)
+    )
+    np.testing.assert_allclose(dataset.views["composition_Fe_at"].sum(axis=1), 100)
+
+
+def test_metallic_glass(shared: Callable[[str], Path]) -> None:
+    folder = shared("amorphous_alloys")
+    dataset = load("metallic-glass", path=str(folder))
+    by_file = load("metallic-glass", path=str(folder / "GFA.csv"))
+    assert dataset.fingerprint == by_file.fingerprint
+    hierarchy = dataset.task.hierarchy
+    assert hierarchy is not None
+    counts = dict(zip(hierarchy.classes, dataset.targets.sum(axis=0).tolist(), strict=True))
+    assert counts["amorphous/RMG"] == 3708 and counts["amorphous/BMG"] == 1210
+    assert counts["crystalline/CRA"] == 1552 - 1  # one formula cannot be read
+    assert any("GFA.csv:1233: Alloy: 'Al40Cu60T': 'T' is no element" in note for note in dataset.notes)
+    assert dataset.groups is None
+    grouped = load("metallic-glass", path=str(folder), split_by="system")
+    assert grouped.groups is not None
+    assert Counter(grouped.groups)["Al-Cu-Zr"] == 18
+    np.testing.assert_allclose(dataset.views["composition"].sum(axis=1), 100)
+
+
+def test_hea(shared: Callable[[str], Path]) -> None:
+    folder = str(shared("cca_phases"))
+    paths = load("hea-phases", path=folder)
+    hierarchy = paths.task.hierarchy
+    assert hierarchy is not None
+    assert (paths.task.paths, paths.task.depth) == ("single", "ragged")
+    ends = Counter(hierarchy.decode(row)[0] for row in paths.targets)
+    assert ends == {
+        "MP/IM": 235,
+        "SP/SS/BCC": 76,
+        "MP/SS/MSS": 64,
+        "AM": 61,
+        "SP/SS/FCC": 58,
+        "SP/IM": 31,
+        "MP/SS/BCC": 20,
+        "MP/SS/FCC": 10,
+        "SP/SS/HCP": 2,
+    }
+    sets = load("hea-phases", path=folder, labels="phases")
+    assert sets.task.hierarchy is not None
+    total = dict(zip(sets.task.hierarchy.classes, sets.targets.sum(axis=0).tolist(), strict=True))
+    assert total["solid-solution/BCC"] == 288 and total["solid-solution/FCC"] == 268
+    assert total["intermetallic/ordered/B2"] == 108 and total["amorphous"] == 61
+    assert total["intermetallic/Laves/C14"] == 26 and total["intermetallic/sigma"] == 34
+    hardness = load("hea-hardness", path=folder)
+    assert hardness.targets.shape == (290, 1)
+
+
+def test_steel_plates_with_and_without_a_header(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    file = shared("steel_plates_faults") / "steel_plates_faults.csv"
+    dataset = load("steel-plates", path=str(file))
+    assert dataset.views["table"].shape == (1941, 27)
+    assert dataset.share_targets
+    hierarchy = dataset.task.hierarchy
+    assert hierarchy is not None
+    assert [len(hierarchy.level_classes(k)) for k in (1, 2)] == [4, 7]
+    lines = file.read_text().splitlines()[1:]
+    (tmp_path / "Faults.NNA").write_text("\n".join("\t".join(li.split(",")[:34]) for li in lines))
+    original = load("steel-plates", path=str(tmp_path))
+    assert np.array_equal(original.views["table"], dataset.views["table"])
+    assert (original.targets != dataset.targets).nnz == 0
