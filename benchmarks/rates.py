@@ -17,9 +17,9 @@ from torch import nn
 from hmcbench.data.views import Rows
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Run, Task
-from hmcbench.torchkit.data import Normaliser, Pixels
+from hmcbench.torchkit.data import Normaliser, PixelBatches
 from hmcbench.torchkit.device import precision
-from hmcbench.torchkit.engine import Samples, Trainer
+from hmcbench.torchkit.engine import EncodedImages, Trainer
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds
 from hmcbench.torchkit.recipes import Recipe
@@ -99,10 +99,10 @@ def make_trainer(
     """The engine over ``STEPS`` batches of random pixels."""
     shape = (batch * STEPS, side, side) if channels == 1 else (batch * STEPS, side, side, channels)
     view = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    pixels = Pixels(Rows(view), device)
+    pixels = PixelBatches(Rows(view), device)
     leaf = torch.arange(len(view), device=device) % 4
-    train = Samples(pixels, torch.stack([leaf // 2, leaf], 1))
-    valid = Samples(Pixels(Rows(view, []), device), train.targets[:0])
+    train = EncodedImages(pixels, torch.stack([leaf // 2, leaf], 1))
+    valid = EncodedImages(PixelBatches(Rows(view, []), device), train.targets[:0])
     run = Run(TASK, device=str(device), threads=THREADS)
     net = build().to(device).to(memory_format=torch.channels_last)
     recipe = Recipe(epochs=4, batch_size=batch, augment=augment)

@@ -29,8 +29,8 @@ from hmcbench.data.views import Rows
 from hmcbench.execute.resources import cuda_devices
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, FeaturizerSpec, Run, Task
-from hmcbench.torchkit.data import Normaliser, Pixels
-from hmcbench.torchkit.engine import Samples, Trainer
+from hmcbench.torchkit.data import Normaliser, PixelBatches
+from hmcbench.torchkit.engine import EncodedImages, Trainer
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.recipes import Recipe
 
@@ -131,13 +131,13 @@ def engine(
     decoding = time.perf_counter() - start
     place = torch.device(device)
     leaf = torch.tensor([LEAVES.index(path.parent.name) for path in paths], device=place)
-    pixels = Pixels(Rows(view), place)
-    samples = Samples(pixels, torch.stack([leaf // 2, leaf], 1))
+    pixels = PixelBatches(Rows(view), place)
+    samples = EncodedImages(pixels, torch.stack([leaf // 2, leaf], 1))
     recipe = Recipe(epochs=epochs, batch_size=BATCH, augment="paper", loss="cross_entropy")
 
     def trainer() -> Trainer:
         net = network(name).to(place).to(memory_format=torch.channels_last)
-        none = Samples(Pixels(Rows(view, []), place), samples.targets[:0])
+        none = EncodedImages(PixelBatches(Rows(view, []), place), samples.targets[:0])
         run = Run(TASK, device=device, threads=THREADS)
         return Trainer(net, Layout(TASK, place), Normaliser("image", pixels), recipe, run, samples, none)
 

@@ -14,7 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from hmcbench_materials.mcvn.architecture import CONVOLUTIONS, Architecture  # noqa: E402
-from hmcbench_materials.mcvn.train import Bank, Recipe, Samples  # noqa: E402
+from hmcbench_materials.mcvn.train import Bank, BankRecipe, SampleGroups  # noqa: E402
 from torch import nn  # noqa: E402
 
 RUNS, TARGETS, ROWS, FEATURES, BATCH = 40, 4, 240, 16, 32
@@ -44,7 +44,7 @@ class AsWritten(nn.Module):
         return self.fusion(attend(1, fused))
 
 
-def as_written(samples: Samples, epochs: int) -> None:
+def as_written(samples: SampleGroups, epochs: int) -> None:
     """Train one network."""
     network = AsWritten().double()
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
@@ -57,21 +57,21 @@ def as_written(samples: Samples, epochs: int) -> None:
             optimizer.step()
 
 
-def as_bank(samples: Samples, epochs: int) -> None:
+def as_bank(samples: SampleGroups, epochs: int) -> None:
     """Train as many networks as there are targets, side by side."""
     plan = Architecture(FEATURES)
     networks, groups = len(samples.targets), len(samples.table)
     weights = torch.stack([plan.initial(torch.Generator().manual_seed(i)) for i in range(networks)])
     bank = Bank(plan, weights, torch.full((networks,), RATE, dtype=torch.float64))
     nothing = samples.batch(torch.empty(groups, 0, dtype=torch.long))
-    recipe = Recipe(epochs, BATCH)
+    recipe = BankRecipe(epochs, BATCH)
     bank.fit(samples, nothing, range(groups), lambda y, t: (y[..., 0] - t).square(), recipe)
 
 
-def drawn(groups: int, networks: int) -> Samples:
+def drawn(groups: int, networks: int) -> SampleGroups:
     torch.manual_seed(0)
     shapes = ((groups, ROWS, 504), (groups, ROWS, FEATURES), (networks, ROWS))
-    return Samples(*(torch.rand(shape, dtype=torch.float64) for shape in shapes))
+    return SampleGroups(*(torch.rand(shape, dtype=torch.float64) for shape in shapes))
 
 
 def seconds(work: Callable[[], None], rounds: int = 3) -> float:

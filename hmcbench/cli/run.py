@@ -19,7 +19,7 @@ from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.execute.runner import Outcome
+    from hmcbench.execute.runner import RunOutcome
     from hmcbench.plan.cells import Cell, Plan
 
 EXECUTORS = ("local", "ray", "slurm")
@@ -242,7 +242,7 @@ def check_device(device: str) -> None:
         raise BadInput(f"--device {device!r}", allowed="auto, cpu, cuda, cuda:N")
 
 
-def finish(plan: Plan, outcome: Outcome, options: dict[str, Any]) -> int:
+def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
     """Write and show the leaderboard; the exit status. What a budget left out is no failure."""
     from hmcbench.cli.board import show_boards
     from hmcbench.leaderboard.files import boards_of, write_boards

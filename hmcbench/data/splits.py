@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hmcbench.data.stratify import Samples, rows_by_key
+from hmcbench.data.stratify import SplitUnits, rows_by_key
 from hmcbench.errors import BadInput
 from hmcbench.plan.suite import Protocol
 
@@ -64,7 +64,7 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     folds = protocol.splits
     if not 0 <= fold < folds:
         raise BadInput(f"fold {fold} of a {protocol.kind} split", allowed=f"folds 0 to {folds - 1}")
-    samples = Samples(dataset, protocol.seed + (fold if protocol.kind == "holdout" else 0))
+    samples = SplitUnits(dataset, protocol.seed + (fold if protocol.kind == "holdout" else 0))
     sides, notes = _given(dataset, protocol)
     free = sides.pop("", [])
     if protocol.kind == "kfold":
@@ -130,7 +130,9 @@ def _leaks(dataset: Dataset, sides: dict[str, list[int]], drop: bool, notes: lis
         notes.append(f"left out of training: {len(dropped)} identical copies of samples of other sides")
 
 
-def _absences(samples: Samples, dataset: Dataset, sides: Mapping[str, list[int]], notes: list[str]) -> None:
+def _absences(
+    samples: SplitUnits, dataset: Dataset, sides: Mapping[str, list[int]], notes: list[str]
+) -> None:
     """Note the classes that some side has and another lacks."""
     hierarchy = dataset.task.hierarchy
     if hierarchy is None:

@@ -47,7 +47,7 @@ class Bundle:
         return len(self.units[0])
 
 
-class Samples:
+class SplitUnits:
     """Features and units of all samples of a dataset.
 
     A feature is something of which every side should get its share: a class (its column), a label

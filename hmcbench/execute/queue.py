@@ -40,7 +40,7 @@ def stamp(record: Path) -> Stamp | None:
 
 
 @dataclass(frozen=True)
-class Scan:
+class RecordScan:
     """What one look at a folder of records found of the cells of a plan.
 
     Attributes:
@@ -54,10 +54,10 @@ class Scan:
     folders: Mapping[str, Path]
 
 
-def scan(cells: Sequence[Cell], folder: Path, before: Scan | None = None) -> Scan:
+def scan(cells: Sequence[Cell], folder: Path, before: RecordScan | None = None) -> RecordScan:
     """Read the records of cells; those that have not changed since ``before`` are not read again."""
     folders = records.find(folder)
-    known = before or Scan({}, {}, {})
+    known = before or RecordScan({}, {}, {})
     by_key: dict[str, records.Record] = {}
     stamps: dict[str, Stamp] = {}
     for key in (cell.key for cell in cells):
@@ -68,7 +68,7 @@ def scan(cells: Sequence[Cell], folder: Path, before: Scan | None = None) -> Sca
         unchanged = known.stamps.get(key) == current
         by_key[key] = known.records[key] if unchanged else records.read(path)
         stamps[key] = current
-    return Scan(by_key, stamps, folders)
+    return RecordScan(by_key, stamps, folders)
 
 
 def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:

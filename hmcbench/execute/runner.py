@@ -24,7 +24,7 @@ from hmcbench.execute.executors.local import Event, Job, LocalExecutor
 from hmcbench.execute.executors.ray import RayExecutor
 from hmcbench.execute.locks import Locks
 from hmcbench.execute.outcome import finish
-from hmcbench.execute.queue import Scan, Shared, Stamp, scan, sweep_work
+from hmcbench.execute.queue import RecordScan, Shared, Stamp, scan, sweep_work
 from hmcbench.files import sweep_temporary
 from hmcbench.plan.cells import Cell, Plan
 from hmcbench.records import record as records
@@ -41,7 +41,7 @@ UNWRITABLE = {
 
 
 @dataclass
-class Outcome:
+class RunOutcome:
     """What a run did.
 
     Attributes:
@@ -63,7 +63,7 @@ class Outcome:
         return [r for r in self.done if not r.ok]
 
 
-def existing(plan: Plan, out: Path) -> Scan:
+def existing(plan: Plan, out: Path) -> RecordScan:
     """The records of this plan's cells that are on disk."""
     return scan(plan.cells, records.records_dir(out, plan.suite.name))
 
@@ -86,8 +86,8 @@ def execute(
     executor: str = "local",
     budget: float = 0.0,
     observer: Observer = lambda _event, _record: None,
-    before: Scan | None = None,
-) -> Outcome:
+    before: RecordScan | None = None,
+) -> RunOutcome:
     """Run what is pending and return what stands. Ctrl-C or SIGTERM ends it in good order.
 
     Args:
@@ -113,7 +113,7 @@ def execute(
             return RayExecutor(device, preload, threads)
         return LocalExecutor(places, preload, threads)
 
-    outcome = Outcome(folder.parent)
+    outcome = RunOutcome(folder.parent)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _save_plan(plan, folder.parent, before.folders)
@@ -135,7 +135,9 @@ def _save_plan(plan: Plan, folder: Path, recorded: Collection[str]) -> None:
         save_info(plan, folder, recorded)
 
 
-def _tidy(cells: Sequence[Cell], todo: Sequence[Cell], folder: Path, before: Scan) -> tuple[Scan, list[Cell]]:
+def _tidy(
+    cells: Sequence[Cell], todo: Sequence[Cell], folder: Path, before: RecordScan
+) -> tuple[RecordScan, list[Cell]]:
     """Remove what runs that were killed have left, also where there was nothing to run.
 
     Returns what is on disk then, and the cells to do that have no new record.
@@ -155,7 +157,7 @@ def _run(
     folder: Path,
     made: Callable[[], LocalExecutor | RayExecutor],
     before: Mapping[str, Stamp],
-    outcome: Outcome,
+    outcome: RunOutcome,
     observer: Observer,
     budget: Budget | None,
 ) -> None:

@@ -74,7 +74,7 @@ class Profile:
     memory_mb: int = 0
 
 
-class Published(TypedDict, total=False):
+class PaperRow(TypedDict, total=False):
     """A row of a paper.
 
     Rows that name our model (``measured``) get a verdict, under the conditions ``fingerprint`` (of the
@@ -112,7 +112,7 @@ class Suite:
     protocol: Protocol = Protocol()
     summary: str = ""
     reference: str = ""
-    published: Sequence[Published] = ()
+    published: Sequence[PaperRow] = ()
 
     @property
     def default_profile(self) -> str:
@@ -175,8 +175,8 @@ def parse_suite(text: str, where: str) -> Suite:
             raise BadInput(f"{where} [profiles.{name}]: threads, seeds and time_limit must be positive")
     if not profiles:
         raise BadInput(f"{where} has no [profiles.NAME]", allowed=f"NAME is one of {', '.join(PROFILES)}")
-    rows = [_checked(f"{where} [[published]]", row, types_of(Published)) for row in data.get("published", [])]
-    published = cast(Sequence[Published], tuple(rows))
+    rows = [_checked(f"{where} [[published]]", row, types_of(PaperRow)) for row in data.get("published", [])]
+    published = cast(Sequence[PaperRow], tuple(rows))
     head.setdefault("columns", (head["primary"],))
     return Suite(**head, protocol=protocol, profiles=profiles, published=published)
 

@@ -23,7 +23,7 @@ REPRODUCED, BETTER, NOT, UNTESTABLE = "reproduced", "better", "not reproduced", 
 
 
 @dataclass(frozen=True)
-class Value:
+class ComparedValue:
     """One number of the paper and ours: mean over splits with a 95 % interval, and how they agree."""
 
     published: float
@@ -38,7 +38,7 @@ class RowResult:
     """One row: its values, the verdict over all of them, and why there is none."""
 
     row: PublishedRow
-    values: Sequence[Value]
+    values: Sequence[ComparedValue]
     verdict: str
     reason: str = ""
     runs: int = 0
@@ -104,7 +104,7 @@ def untestable(table: PublishedTable, rows: Sequence[PublishedRow], reason: str)
 
 
 def _untested(table: PublishedTable, row: PublishedRow, reason: str) -> RowResult:
-    values = [Value(v) for v in published_row(table, row).values]
+    values = [ComparedValue(v) for v in published_row(table, row).values]
     return RowResult(row, values, UNTESTABLE, reason)
 
 
@@ -147,14 +147,14 @@ def notes_of(table: PublishedTable) -> list[str]:
 
 def _values(
     table: PublishedTable, row: PublishedRow, estimates: Mapping[str, Any], specs: Sequence[MetricSpec]
-) -> list[Value]:
+) -> list[ComparedValue]:
     out = []
     source = published_row(table, row)
     for metric, published in zip(table.metrics, source.values, strict=True):
         estimate = estimates.get(metric)
         interval = estimate.interval() if estimate is not None else None
         if estimate is None or interval is None:
-            out.append(Value(published, estimate.mean if estimate is not None else None))
+            out.append(ComparedValue(published, estimate.mean if estimate is not None else None))
             continue
         spec = metric_spec(specs, metric)
         better = spec.better if spec is not None else "higher"
@@ -162,7 +162,7 @@ def _values(
         low, high = interval
         if spec is not None and spec.high is not None:  # R2 ends at 1, Student's t does not know
             high = min(high, spec.high)
-        out.append(Value(published, estimate.mean, low, high, verdict))
+        out.append(ComparedValue(published, estimate.mean, low, high, verdict))
     return out
 
 
@@ -178,7 +178,7 @@ def value_verdict(published: float, interval: tuple[float, float], better: str, 
     return BETTER if above == (better != "lower") else NOT
 
 
-def row_verdict(values: Sequence[Value]) -> str:
+def row_verdict(values: Sequence[ComparedValue]) -> str:
     """The worst of the row's values: one that is not reproduced makes the row so."""
     verdicts = [v.verdict for v in values if v.verdict != UNTESTABLE]
     for verdict in (NOT, BETTER, REPRODUCED):

@@ -10,7 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from hmcbench.leaderboard.render.text import markdown
-from hmcbench.reproduce.compare import BETTER, NOT, REPRODUCED, UNTESTABLE, Result, RowResult, Value
+from hmcbench.reproduce.compare import BETTER, NOT, REPRODUCED, UNTESTABLE, ComparedValue, Result, RowResult
 from hmcbench.reproduce.tables import published_row
 
 MARKS = {REPRODUCED: "=", BETTER: "+", NOT: "-", UNTESTABLE: ""}
@@ -62,7 +62,7 @@ def _line(result: Result, row: RowResult, esc: Any) -> list[str]:
     ]
 
 
-def _cell(value: Value, digits: int) -> str:
+def _cell(value: ComparedValue, digits: int) -> str:
     paper = "-" if math.isnan(value.published) else f"{value.published:.{digits}f}"
     if value.mean is None:
         return paper

@@ -16,14 +16,14 @@ from hmcbench.interfaces import Scores
 if TYPE_CHECKING:
     from hmcbench.hierarchy.hierarchy import Hierarchy
 
-Fit = Callable[[np.ndarray, np.ndarray], Any]
+FitFunction = Callable[[np.ndarray, np.ndarray], Any]
 """``fit(X, y)`` returns a new fitted estimator."""
 
 
 class Solver(Protocol):
     """Fits estimators to the targets of one kind of task."""
 
-    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None: ...
+    def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None: ...
 
     def predict(self, rows: np.ndarray) -> Scores: ...
 
@@ -35,7 +35,7 @@ class EndNodes:
         self._hierarchy, self._stops = hierarchy, stops
         self._exclusive = Exclusive()
 
-    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None:
+    def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
         h = self._hierarchy
         ends = np.full(len(rows), -1)  # no class at all
         sample, column = targets.nonzero()
@@ -57,7 +57,7 @@ class EndNodes:
 class Exclusive:
     """One of several labels for every sample: a classifier, or certainty where there is one label."""
 
-    def fit(self, rows: np.ndarray, labels: np.ndarray, fit: Fit) -> None:
+    def fit(self, rows: np.ndarray, labels: np.ndarray, fit: FitFunction) -> None:
         self.labels, numbers = np.unique(labels, return_inverse=True)
         self._estimator = fit(rows, numbers) if len(self.labels) > 1 else None
 
@@ -74,7 +74,7 @@ class Classes:
     def __init__(self, multi_output: bool) -> None:
         self._multi_output = multi_output
 
-    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None:
+    def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
         dense = np.asarray(targets.toarray() if sparse.issparse(targets) else targets, dtype=np.int8)
         self._frequency = dense.mean(axis=0)
         self._varying = np.flatnonzero((self._frequency > 0) & (self._frequency < 1))
@@ -97,7 +97,7 @@ class Targets:
     def __init__(self, multi_output: bool) -> None:
         self._multi_output = multi_output
 
-    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None:
+    def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
         self._estimators = _fit_outputs(rows, np.asarray(targets), fit, self._multi_output)
 
     def predict(self, rows: np.ndarray) -> Scores:
@@ -107,7 +107,7 @@ class Targets:
         return Scores(np.concatenate(found, axis=1))
 
 
-def _fit_outputs(rows: np.ndarray, targets: np.ndarray, fit: Fit, multi_output: bool) -> list[Any]:
+def _fit_outputs(rows: np.ndarray, targets: np.ndarray, fit: FitFunction, multi_output: bool) -> list[Any]:
     """One estimator for all columns of ``targets``, or one for each."""
     if multi_output and targets.shape[1] > 1:
         return [fit(rows, targets)]

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Scores
-from hmcbench.sklearnkit.flat import Classes, Exclusive, Fit
+from hmcbench.sklearnkit.flat import Classes, Exclusive, FitFunction
 
 if TYPE_CHECKING:
     from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -66,7 +66,7 @@ class Local:
         self._hierarchy, self._strategy, self._single, self._stops = hierarchy, strategy, single, stops
         self._together = together and strategy != "node"
 
-    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None:
+    def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
         truth = np.asarray(targets.toarray() if sparse.issparse(targets) else targets, dtype=bool)
         self._groups = groups(self._hierarchy, self._strategy)
         for group in self._groups:
@@ -119,7 +119,7 @@ class _Siblings(Classes):
     def __init__(self) -> None:
         super().__init__(multi_output=False)
 
-    def fit(self, rows: np.ndarray, targets: Any, fit: Fit) -> None:
+    def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
         super().fit(rows, targets, fit)
         self._may_end = not targets.any(axis=1).all()
 

@@ -44,7 +44,7 @@ def untile(rows: Rows) -> tuple[Rows, int]:
     return Rows(rows.base.reshape(-1, *image[1:]), indices.ravel()), tiles
 
 
-class Pixels:
+class PixelBatches:
     """Selected rows of a view of images, as uint8 batches on a device.
 
     Args:
@@ -110,7 +110,7 @@ class Normaliser:
         training: the pixels to fit on.
     """
 
-    def __init__(self, kind: str, training: Pixels) -> None:
+    def __init__(self, kind: str, training: PixelBatches) -> None:
         self.kind = kind
         self.mean: list[float] = []
         self.std: list[float] = []
@@ -124,7 +124,7 @@ class Normaliser:
         made.kind, made.mean, made.std = kind, list(mean), list(std)
         return made
 
-    def _fit(self, training: Pixels) -> None:
+    def _fit(self, training: PixelBatches) -> None:
         counts = torch.zeros(training.shape[0], 256, dtype=torch.int64)  # exact, whatever the order of blocks
         for block in training.blocks():
             for channel in range(training.shape[0]):

@@ -16,7 +16,7 @@ from torch import nn
 from hmcbench.interfaces import Run
 from hmcbench.torchkit.augment import Augmenter, Goal, Mixer
 from hmcbench.torchkit.checkpoint import Checkpoints
-from hmcbench.torchkit.data import Normaliser, Pixels
+from hmcbench.torchkit.data import Normaliser, PixelBatches
 from hmcbench.torchkit.device import Accumulator, make_forward, precision, seed_epoch, settings
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss, sample_weights
@@ -28,10 +28,10 @@ EVALUATION_BATCH = 128
 
 
 @dataclass(frozen=True)
-class Samples:
+class EncodedImages:
     """Images of one side, and their targets as :meth:`Layout.encode` gives them."""
 
-    pixels: Pixels
+    pixels: PixelBatches
     targets: torch.Tensor
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class Samples:
 
 
 @dataclass
-class Best:
+class BestEpoch:
     """The best epoch on validation so far: its number (from 1), its merit, its weights."""
 
     epoch: int = 0
@@ -64,8 +64,8 @@ class Trainer:
         normaliser: Normaliser,
         recipe: Recipe,
         run: Run,
-        train: Samples,
-        valid: Samples,
+        train: EncodedImages,
+        valid: EncodedImages,
     ) -> None:
         self.module, self.layout, self.normaliser = module, layout, normaliser
         self.recipe, self.run, self.train, self.valid = recipe, run, train, valid
@@ -78,7 +78,7 @@ class Trainer:
         self.judged = module if self.ema is None else self.ema.module  # what is validated and kept
         self.weights = None if recipe.balance == "none" else sample_weights(train.targets)
         self.steps = math.ceil(len(train) / recipe.batch_size)
-        self.best = Best()
+        self.best = BestEpoch()
         self.history: list[dict[str, float]] = []
         identity = {"recipe": asdict(recipe), "seed": run.seed, "train": len(train), "valid": len(valid)}
         self.checkpoints = Checkpoints(run.folder, identity)
@@ -210,7 +210,7 @@ class Trainer:
             accuracies = [row[f"level{k}_accuracy"] for k in range(1, self.layout.depth + 1)]
             merit.insert(0, sum(accuracies) / len(accuracies))
         if not self.best.epoch or merit > self.best.merit:
-            self.best = Best(epoch, merit, copy.deepcopy(self.judged.state_dict()))
+            self.best = BestEpoch(epoch, merit, copy.deepcopy(self.judged.state_dict()))
 
     def _save(self) -> None:
         self.checkpoints.save(
@@ -234,7 +234,7 @@ class Trainer:
         if self.ema is not None:
             self.ema.module.load_state_dict(state["ema"])
         self.accumulator.limit = state["images_per_pass"]
-        self.best = Best(**state["best"])
+        self.best = BestEpoch(**state["best"])
         self.history = state["history"]
         for epoch, row in enumerate(self.history, start=1):
             self.run.report(epoch, self.recipe.epochs, **row)

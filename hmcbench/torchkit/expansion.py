@@ -39,7 +39,7 @@ MARGIN = 1.0
 """How far a new class starts below the mean of its siblings, in units of the logit."""
 
 State = Mapping[str, Tensor]
-Row = tuple[int, str]
+OutputRow = tuple[int, str]
 """What one output stands for: its level (from 0) and class id; the id is empty for ``stop``."""
 
 
@@ -54,7 +54,7 @@ class Growing(Protocol):
 
     level_features: str
 
-    def output_rows(self, task: Task) -> Mapping[str, Sequence[Row]]:
+    def output_rows(self, task: Task) -> Mapping[str, Sequence[OutputRow]]:
         """For each of its ``nn.Linear`` layers, by name, what the rows stand for in that task.
 
         :func:`hmcbench.torchkit.layout.level_rows` gives them for layers per level.
@@ -118,7 +118,7 @@ def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor
         for k in set(range(growth.depth)) - set(growth.levels):  # as drawn
             fresh = part.get_submodule(f"{part.level_features}.{k}").state_dict()
             grown |= {f"{part.level_features}.{k}.{name}": value for name, value in fresh.items()}
-    known: dict[Row, Tensor] = {}
+    known: dict[OutputRow, Tensor] = {}
     for layer, rows in part.output_rows(growth.old).items():
         names = [f"{layer}.weight", f"{layer}.bias"]
         if not all(name in state and len(state[name]) == len(rows) for name in names):
@@ -151,7 +151,12 @@ def _columns(weight: Tensor, growth: Growth) -> Tensor:
 
 
 def _new_row(
-    row: Row, rows: Sequence[Row], known: Mapping[Row, Tensor], lost: set[Row], growth: Growth, drawn: Tensor
+    row: OutputRow,
+    rows: Sequence[OutputRow],
+    known: Mapping[OutputRow, Tensor],
+    lost: set[OutputRow],
+    growth: Growth,
+    drawn: Tensor,
 ) -> Tensor:
     """Weights and bias, side by side, of a row that the old network did not have (see the module)."""
     heirs = growth.nearest_ancestors(row, lost)
@@ -166,7 +171,7 @@ def _new_row(
     return _mean(known, relatives) if relatives else drawn
 
 
-def _mean(known: Mapping[Row, Tensor], rows: Sequence[Row]) -> Tensor:
+def _mean(known: Mapping[OutputRow, Tensor], rows: Sequence[OutputRow]) -> Tensor:
     return torch.stack([known[row] for row in rows]).mean(dim=0)
 
 
@@ -230,31 +235,31 @@ class Growth:
         """Levels of the new hierarchy."""
         return self._hierarchy.depth
 
-    def row(self, old: Row) -> Row:
+    def row(self, old: OutputRow) -> OutputRow:
         """Where an old output stands now."""
         level, name = old
         return self.levels[level], self.names[name] if name else ""
 
-    def is_below(self, row: Row, above: Row) -> bool:
+    def is_below(self, row: OutputRow, above: OutputRow) -> bool:
         """Whether one class of the new hierarchy is a proper descendant of another."""
         if not row[1] or not above[1] or row == above:
             return False
         index = self._hierarchy.index
         return bool(self._hierarchy.ancestors[[index(row[1])], [index(above[1])]][0])
 
-    def are_siblings(self, one: Row, other: Row) -> bool:
+    def are_siblings(self, one: OutputRow, other: OutputRow) -> bool:
         """Whether two classes of the new hierarchy share a parent (the root counts as one)."""
         if not one[1] or not other[1]:
             return False
         first, second = (set(self._hierarchy.parents(row[1])) for row in (one, other))
         return bool(first & second) or first == second == set()
 
-    def nearest_ancestors(self, row: Row, among: Collection[Row]) -> list[Row]:
+    def nearest_ancestors(self, row: OutputRow, among: Collection[OutputRow]) -> list[OutputRow]:
         """The deepest of those that stand above a class; empty if none does."""
         above = [other for other in among if self.is_below(row, other)]
         return sorted(other for other in above if other[0] == max(level for level, _ in above))
 
-    def nearest_descendants(self, row: Row, among: Collection[Row]) -> list[Row]:
+    def nearest_descendants(self, row: OutputRow, among: Collection[OutputRow]) -> list[OutputRow]:
         """The highest of those that stand below a class; empty if none does."""
         below = [other for other in among if self.is_below(other, row)]
         return sorted(other for other in below if other[0] == min(level for level, _ in below))

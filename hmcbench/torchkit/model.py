@@ -14,9 +14,9 @@ from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
-from hmcbench.torchkit.data import Normaliser, Pixels, untile
+from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
 from hmcbench.torchkit.device import precision, seed_epoch
-from hmcbench.torchkit.engine import EVALUATION_BATCH, Samples, Trainer
+from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer
 from hmcbench.torchkit.expansion import expand
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
@@ -71,7 +71,7 @@ class TorchModel:
             targets = layout.encode(side.targets).repeat_interleave(
                 tiles, dim=0
             )  # tiles show what their image does
-            sides.append(Samples(Pixels(rows, self._device), targets))
+            sides.append(EncodedImages(PixelBatches(rows, self._device), targets))
         self._normaliser = Normaliser(self.recipe.normalise, sides[0].pixels)
         module = self.build(run.task)
         if run.init_from is not None:
@@ -96,7 +96,7 @@ class TorchModel:
         """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early."""
         torch.set_num_threads(self._threads)
         rows, tiles = untile(inputs.views[self.view])
-        pixels = Pixels(rows, self._device, keep=False)
+        pixels = PixelBatches(rows, self._device, keep=False)
         values = np.empty((len(pixels), self._layout.hierarchy.n), dtype=np.float32)
         stop = np.empty((len(pixels), self._layout.depth), dtype=np.float32) if self._layout.stops else None
         done = 0
@@ -125,7 +125,7 @@ class TorchModel:
 
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
         """uint8 (n, H, W[, 3]) as the module takes them: float32 (n, C, H, W), normalised, on its device."""
-        (block,) = Pixels(Rows(pixels), self._device).blocks(len(pixels))
+        (block,) = PixelBatches(Rows(pixels), self._device).blocks(len(pixels))
         return self._normaliser(block).contiguous(memory_format=torch.channels_last)
 
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 TOLERANCE = 1e-9
 """Relative, and absolute below 1: another machine may add floating-point numbers in another order."""
 
-Kind = Literal["differs", "data", "version", "no record", "unreadable"]
+FindingKind = Literal["differs", "data", "version", "no record", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Finding:
         published, recomputed: the two values where there are two, else None.
     """
 
-    kind: Kind
+    kind: FindingKind
     where: str
     what: str
     published: Any = None

@@ -24,7 +24,7 @@ ALLOWED = "a .npz file, or a folder with one, that holds " + ", ".join(ARRAYS) +
 
 
 @dataclass(frozen=True)
-class Picture:
+class CifarImage:
     """One image, uint8 (32, 32, 3), part of a larger array."""
 
     pixels: np.ndarray
@@ -63,7 +63,7 @@ def cifar100(*, path: str = "", download: str = "") -> Dataset:
     for side in sides:
         digest.update(np.ascontiguousarray(arrays[f"x_{side}"]).tobytes())
     digest.update(repr(labels).encode())
-    images = [Picture(pixels) for side in sides for pixels in arrays[f"x_{side}"]]
+    images = [CifarImage(pixels) for side in sides for pixels in arrays[f"x_{side}"]]
     split = [side for side in sides for _ in arrays[f"x_{side}"]]
     return Dataset(
         ids=[f"{side}-{k:05d}" for side in sides for k in range(len(arrays[f"x_{side}"]))],

@@ -17,7 +17,7 @@ from hmcbench_materials.tables import Table, read_table
 
 
 @dataclass(frozen=True)
-class Kind:
+class TableKind:
     """How one data set is read.
 
     Attributes:
@@ -34,14 +34,16 @@ class Kind:
 
 
 KINDS = {
-    "nims-steel": Kind(("NIMS-Fatigue.csv", "NIMS_Fatigue.csv"), steel.read_nims),
-    "srim-steel": Kind(
+    "nims-steel": TableKind(("NIMS-Fatigue.csv", "NIMS_Fatigue.csv"), steel.read_nims),
+    "srim-steel": TableKind(
         ("SRIM.csv", "srim-steel.csv"), steel.read_srim, reason=" and were never published: bring your own"
     ),
-    "metallic-glass": Kind(("GFA.csv",), alloys.read_glass),
-    "hea-phases": Kind(("formed_phases.csv", "Formed Phases.csv"), alloys.read_phases),
-    "hea-hardness": Kind(("hardness.csv", "Hardness.csv"), alloys.read_hardness),
-    "steel-plates": Kind(("steel_plates_faults.csv", "Faults.NNA"), plates.read_plates, plates.open_plates),
+    "metallic-glass": TableKind(("GFA.csv",), alloys.read_glass),
+    "hea-phases": TableKind(("formed_phases.csv", "Formed Phases.csv"), alloys.read_phases),
+    "hea-hardness": TableKind(("hardness.csv", "Hardness.csv"), alloys.read_hardness),
+    "steel-plates": TableKind(
+        ("steel_plates_faults.csv", "Faults.NNA"), plates.read_plates, plates.open_plates
+    ),
 }
 
 

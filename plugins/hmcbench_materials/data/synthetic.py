@@ -21,7 +21,7 @@ _VALENCE = {  # outer electrons, which decide the lattice in the rules below
 _SIZES = {"Zr": 160, "Mg": 160, "Ca": 197, "La": 187, "Al": 143, "Ti": 147, "Cu": 128, "Ni": 124, "Fe": 126}
 _SIZES |= {"Co": 125, "Pd": 137, "B": 82, "Si": 115, "P": 106}
 
-Rows = list[list[str]]
+TextRows = list[list[str]]
 
 
 def make_table(dataset: str, seed: int) -> Table:
@@ -37,7 +37,7 @@ def _steel(rng: random.Random, bounds: Sequence[tuple[int, int]]) -> list[float]
     return [rng.randint(low, high) / 1000 for low, high in bounds]
 
 
-def _nims(rng: random.Random) -> Rows:
+def _nims(rng: random.Random) -> TextRows:
     """Thirty heats, eight heat treatments each; ranges as in table 2 of the MCVN paper."""
     bounds = (
         (280, 570),
@@ -50,7 +50,7 @@ def _nims(rng: random.Random) -> Rows:
         (10, 220),
         (0, 240),
     )
-    rows: Rows = []
+    rows: TextRows = []
     for _heat in range(ROWS // 8):
         c, si, mn, p, s, ni, cr, cu, mo = amounts = _steel(rng, bounds)
         inclusions = _steel(rng, ((0, 130), (0, 50), (0, 40)))
@@ -69,7 +69,7 @@ def _nims(rng: random.Random) -> Rows:
     return rows
 
 
-def _srim(rng: random.Random) -> Rows:
+def _srim(rng: random.Random) -> TextRows:
     """Eighty-one steels with five words of processing."""
     bounds = (
         (138, 520),
@@ -89,7 +89,7 @@ def _srim(rng: random.Random) -> Rows:
         ("quenched", "normalised"),
         ("soft", "hard"),
     )
-    rows: Rows = []
+    rows: TextRows = []
     for _steel_number in range(81):
         amounts = _steel(rng, (*bounds, (0, 800), (0, 1000)))
         c, cr, v = amounts[0], amounts[6], amounts[10]
@@ -111,9 +111,9 @@ def _shares(rng: random.Random, elements: Sequence[str]) -> list[tuple[str, int]
     return [(e, ends[i + 1] - ends[i]) for i, e in enumerate(elements)]
 
 
-def _glass(rng: random.Random) -> Rows:
+def _glass(rng: random.Random) -> TextRows:
     """Many elements of different sizes freeze as a glass; few, or alike, crystallise."""
-    rows: Rows = []
+    rows: TextRows = []
     for _alloy in range(ROWS):
         shares = _shares(rng, rng.sample(sorted(_SIZES), rng.randint(2, 5)))
         mean = sum(share * _SIZES[e] for e, share in shares)
@@ -124,9 +124,9 @@ def _glass(rng: random.Random) -> Rows:
     return rows
 
 
-def _phases(rng: random.Random) -> Rows:
+def _phases(rng: random.Random) -> TextRows:
     """Valence decides between BCC and FCC; much aluminium orders, zirconium makes Laves phases."""
-    rows: Rows = []
+    rows: TextRows = []
     for _alloy in range(ROWS):
         ratios = _ratios(rng)
         total = sum(ratios.values())
@@ -153,9 +153,9 @@ def _written(ratios: dict[str, float]) -> str:
     return "".join(e + ("" if n == 1 else f"{n:g}") for e, n in ratios.items())
 
 
-def _hardness(rng: random.Random) -> Rows:
+def _hardness(rng: random.Random) -> TextRows:
     """Few outer electrons and much aluminium are hard."""
-    rows: Rows = []
+    rows: TextRows = []
     for _alloy in range(ROWS):
         ratios = _ratios(rng)
         total = sum(ratios.values())
@@ -165,10 +165,10 @@ def _hardness(rng: random.Random) -> Rows:
     return rows
 
 
-def _plates(rng: random.Random) -> Rows:
+def _plates(rng: random.Random) -> TextRows:
     """Every kind of fault shifts some of the measures."""
     signature = {kind: [rng.randint(-2, 2) for _ in FEATURES] for kind in PATHS}
-    rows: Rows = []
+    rows: TextRows = []
     for row in range(ROWS):
         kind = list(PATHS)[row % len(PATHS)]
         measures = [40 + 6 * shift + rng.randint(-10, 10) for shift in signature[kind]]
@@ -176,7 +176,7 @@ def _plates(rng: random.Random) -> Rows:
     return rows
 
 
-_TABLES: dict[str, tuple[Sequence[str], Callable[[random.Random], Rows]]] = {
+_TABLES: dict[str, tuple[Sequence[str], Callable[[random.Random], TextRows]]] = {
     "nims-steel": ([name for name, _ in NIMS_COLUMNS], _nims),
     "srim-steel": (
         [*(name for name, _ in SRIM_COLUMNS), "melting", "hot working", "form", "treatment", "state"],

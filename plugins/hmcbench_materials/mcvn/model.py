@@ -18,7 +18,7 @@ from hmcbench_materials.mcvn import store
 from hmcbench_materials.mcvn.architecture import HEADS, IMAGE, Architecture
 from hmcbench_materials.mcvn.heads import head_for
 from hmcbench_materials.mcvn.scaling import Components, Ranges, images_of, table_of
-from hmcbench_materials.mcvn.train import Bank, Recipe, Samples
+from hmcbench_materials.mcvn.train import Bank, BankRecipe, SampleGroups
 
 ROWS = 1024
 """Samples per forward pass outside training, where they do not see each other."""
@@ -58,11 +58,11 @@ class Mcvn:
             "convolution": convolution,
         }
         self.grey, self.members, self.learning_rate = grey, members, learning_rate
-        self.recipe = Recipe(epochs, batch_size, schedule, weight_decay, keep_best)
+        self.recipe = BankRecipe(epochs, batch_size, schedule, weight_decay, keep_best)
         self.with_validation = with_validation and not keep_best
         self.components: Components | None = None
         self.bank: Bank  # set by train_together, as are
-        self.train: Samples  # the training samples, where the attention is to them
+        self.train: SampleGroups  # the training samples, where the attention is to them
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Train ``members`` networks per target (or for all classes)."""
@@ -92,7 +92,7 @@ class Mcvn:
 
     def save(self, folder: Path) -> None:
         """``weights.safetensors`` and ``model.json``; training samples only with ``attention=train``."""
-        kept = store.Kept(
+        kept = store.FittedBank(
             self.bank,
             self.head,
             self.train,
@@ -127,10 +127,12 @@ class Mcvn:
         targets = _stack([side.targets for side in sides])
         self.head = head_for(run.task, targets)
 
-        def samples(some: Sequence[Labelled], targets: Any) -> Samples:
+        def samples(some: Sequence[Labelled], targets: Any) -> SampleGroups:
             images, table = (torch.cat(parts) for parts in zip(*map(self.read, some), strict=True))
             encoded = self.head.encode(targets)  # (networks, n, ...)
-            return Samples(images[None], table[None], encoded.repeat(self.members, *[1] * (encoded.ndim - 1)))
+            return SampleGroups(
+                images[None], table[None], encoded.repeat(self.members, *[1] * (encoded.ndim - 1))
+            )
 
         fitted = samples(sides, targets)
         checked = fitted.batch(torch.empty(1, 0, dtype=torch.long))
@@ -172,8 +174,8 @@ class Prepared:
 
     model: Mcvn
     run: Run
-    train: Samples
-    valid: Samples
+    train: SampleGroups
+    valid: SampleGroups
     weights: torch.Tensor  # (networks, P)
     seed: int  # of the order of samples
 
@@ -221,7 +223,7 @@ def train_together(group: Sequence[Prepared]) -> None:
             known = {name: value for name, value in values.items() if np.isfinite(value)}
             prepared.run.report(epoch, first.recipe.epochs, **known)
 
-    train, valid = (Samples.cat([getattr(p, side) for p in group]) for side in ("train", "valid"))
+    train, valid = (SampleGroups.cat([getattr(p, side) for p in group]) for side in ("train", "valid"))
     bank.fit(train, valid, [p.seed for p in group], first.head.loss, first.recipe, report)
     for k, prepared in enumerate(group):
         prepared.model.bank = bank.part(slice(k * each, (k + 1) * each))

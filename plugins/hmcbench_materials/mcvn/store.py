@@ -18,11 +18,11 @@ from hmcbench_materials.mcvn.architecture import Architecture
 from hmcbench_materials.mcvn.heads import ClassHead, Head, RegressionHead
 from hmcbench_materials.mcvn.network import Running
 from hmcbench_materials.mcvn.scaling import Components, Ranges
-from hmcbench_materials.mcvn.train import Bank, Samples
+from hmcbench_materials.mcvn.train import Bank, SampleGroups
 
 
 @dataclass(frozen=True)
-class Kept:
+class FittedBank:
     """What a fit leaves behind, and all that is needed to predict.
 
     Attributes:
@@ -37,7 +37,7 @@ class Kept:
 
     bank: Bank
     head: Head
-    train: Samples
+    train: SampleGroups
     image_ranges: Ranges
     table_ranges: Ranges
     components: Components | None
@@ -45,7 +45,7 @@ class Kept:
     threads: int
 
 
-def save(kept: Kept, folder: Path) -> None:
+def save(kept: FittedBank, folder: Path) -> None:
     """Networks, ranges and components; the training samples only where the attention is to them."""
     tensors: dict[str, Any] = {
         "networks": kept.bank.weights.detach(),
@@ -68,7 +68,7 @@ def save(kept: Kept, folder: Path) -> None:
     write_atomic(folder / SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
 
-def load(folder: Path, run: Run) -> Kept:
+def load(folder: Path, run: Run) -> FittedBank:
     """What was saved.
 
     Raises:
@@ -82,10 +82,10 @@ def load(folder: Path, run: Run) -> Kept:
         bank.running = Running(state["running.mean"], state["running.variance"])
         images, table = state["train.images"], state["train.table"]
         no_targets = torch.empty(len(bank.weights), table.shape[1], 0, dtype=table.dtype)
-        return Kept(
+        return FittedBank(
             bank,
             _read_head(state, run.task),
-            Samples(images, table, no_targets),
+            SampleGroups(images, table, no_targets),
             _read_ranges(state, "image"),
             _read_ranges(state, "table"),
             None if plan.convolution else _read_components(state),

@@ -18,14 +18,14 @@ from hmcbench_materials.mcvn.network import Running, forward
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(outputs (M, B, outputs), targets (M, B, ...)) -> loss of every sample (M, B)."""
-Report = Callable[[int, torch.Tensor, torch.Tensor], None]
+ReportLosses = Callable[[int, torch.Tensor, torch.Tensor], None]
 """Called after an epoch with its number and the losses of every network on both sides, (M,) each."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam, as in torch
 EVALUATIONS = 100  # per training, at most
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BankRecipe:
     """How networks are trained.
 
     Attributes:
@@ -52,7 +52,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Samples:
+class SampleGroups:
     """One side: images (G, n, 504), table (G, n, N), targets (M, n, ...); G groups, M networks."""
 
     images: torch.Tensor
@@ -63,17 +63,17 @@ class Samples:
         return self.table.shape[1]
 
     @classmethod
-    def cat(cls, groups: Sequence[Samples]) -> Samples:
+    def cat(cls, groups: Sequence[SampleGroups]) -> SampleGroups:
         """Groups of equal sizes beside each other."""
         parts = zip(*((g.images, g.table, g.targets) for g in groups), strict=True)
         return cls(*(torch.cat(part) for part in parts))
 
-    def batch(self, index: torch.Tensor) -> Samples:
+    def batch(self, index: torch.Tensor) -> SampleGroups:
         """The rows ``index`` (G, B) of every group."""
         group = torch.arange(len(index))[:, None]
         network = torch.arange(len(self.targets))[:, None]
         rows = index.repeat_interleave(len(network) // len(group), 0)
-        return Samples(self.images[group, index], self.table[group, index], self.targets[network, rows])
+        return SampleGroups(self.images[group, index], self.table[group, index], self.targets[network, rows])
 
 
 class Bank:
@@ -94,17 +94,17 @@ class Bank:
 
     def fit(
         self,
-        train: Samples,
-        valid: Samples,
+        train: SampleGroups,
+        valid: SampleGroups,
         seeds: Sequence[int],
         loss: Loss,
-        recipe: Recipe,
-        report: Report = lambda _epoch, _train, _valid: None,
+        recipe: BankRecipe,
+        report: ReportLosses = lambda _epoch, _train, _valid: None,
     ) -> None:
         """Train; ``seeds`` are those of the order of samples, one per group; ``valid`` may be empty."""
         orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         every = max(1, recipe.epochs // EVALUATIONS)
-        best = Best(self) if recipe.keep_best and len(valid) else None
+        best = BestStates(self) if recipe.keep_best and len(valid) else None
         for epoch in range(1, recipe.epochs + 1):
             rate = recipe.rate(epoch - 1)
             steps = batches(train, orders, recipe)
@@ -119,7 +119,7 @@ class Bank:
         if best is not None:
             best.restore()
 
-    def _step(self, batch: Samples, loss: Loss, rate: float, decay: float) -> torch.Tensor:
+    def _step(self, batch: SampleGroups, loss: Loss, rate: float, decay: float) -> torch.Tensor:
         """One step of Adam for every network; the losses (M,) before it."""
         named = self.plan.unpack(self.weights)
         outputs, _ = forward(self.plan, named, batch.images, batch.table, self.running, training=True)
@@ -138,7 +138,7 @@ class Bank:
         return losses.detach()
 
     @torch.no_grad()
-    def predict(self, images: torch.Tensor, table: torch.Tensor, train: Samples) -> torch.Tensor:
+    def predict(self, images: torch.Tensor, table: torch.Tensor, train: SampleGroups) -> torch.Tensor:
         """Outputs (M, B, outputs) for images (G, B, 504) and table (G, B, N).
 
         ``train`` are the training samples; looked at only where ``plan.attention`` is ``train``.
@@ -156,14 +156,14 @@ class Bank:
         part.running = Running(self.running.mean[rows].clone(), self.running.variance[rows].clone())
         return part
 
-    def losses(self, side: Samples, train: Samples, loss: Loss) -> torch.Tensor:
+    def losses(self, side: SampleGroups, train: SampleGroups, loss: Loss) -> torch.Tensor:
         """Mean loss of every network, (M,); NaN where there are no samples."""
         if not len(side):
             return torch.full((len(self.weights),), math.nan, dtype=self.weights.dtype)
         return loss(self.predict(side.images, side.table, train), side.targets).mean(1)
 
 
-class Best:
+class BestStates:
     """The state of every network at its lowest validation loss so far."""
 
     def __init__(self, bank: Bank) -> None:
@@ -182,7 +182,9 @@ class Best:
             live.copy_(kept)
 
 
-def batches(samples: Samples, orders: Sequence[torch.Generator], recipe: Recipe) -> Iterator[Samples]:
+def batches(
+    samples: SampleGroups, orders: Sequence[torch.Generator], recipe: BankRecipe
+) -> Iterator[SampleGroups]:
     """One epoch: every group in an order of its own, in batches of nearly equal size."""
     steps = recipe.steps(len(samples))
     if steps == 1:

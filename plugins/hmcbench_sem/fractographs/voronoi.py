@@ -9,7 +9,7 @@ import numpy as np
 
 from hmcbench_sem.fractographs.fields import Field, View
 
-Table = np.ndarray  # (count,) float32
+CellValues = np.ndarray  # (count,) float32
 WARP = 0.15  # coordinates may be shifted that far beyond the picture
 
 
@@ -46,11 +46,11 @@ class Voronoi:
         drawn = rng.random((wide, wide, 3), dtype=np.float32)
         squares = np.arange(-half, half, dtype=np.float32) + np.float32(0.5)
         self.count = wide * wide
-        self.seed_x: Table = ((squares[None, :] + self.JITTER * (drawn[..., 0] - 0.5)) * side).ravel()
-        self.seed_y: Table = ((squares[:, None] + self.JITTER * (drawn[..., 1] - 0.5)) * side).ravel()
+        self.seed_x: CellValues = ((squares[None, :] + self.JITTER * (drawn[..., 0] - 0.5)) * side).ravel()
+        self.seed_y: CellValues = ((squares[:, None] + self.JITTER * (drawn[..., 1] - 0.5)) * side).ravel()
         # A handicap instead of a bonus keeps powers positive: their bits then sort as integers.
         self._spread = spread
-        self._handicap: Table = (1 - drawn[..., 2].ravel()) * np.float32(spread * side**2)
+        self._handicap: CellValues = (1 - drawn[..., 2].ravel()) * np.float32(spread * side**2)
         column = np.clip(np.floor(x / side) + half, 2, wide - 3).astype(np.intp)
         row = np.clip(np.floor(y / side) + half, 2, wide - 3).astype(np.intp)
         self._x, self._y = x, y
@@ -112,24 +112,24 @@ class Voronoi:
             np.minimum(found, away, out=found)
         return np.maximum(found, 0, out=found)
 
-    def even(self, rng: np.random.Generator, low: float, high: float) -> Table:
+    def even(self, rng: np.random.Generator, low: float, high: float) -> CellValues:
         """A number between ``low`` and ``high`` for every cell."""
         return low + (high - low) * rng.random(self.count, dtype=np.float32)
 
-    def normal(self, rng: np.random.Generator, deviation: float) -> Table:
+    def normal(self, rng: np.random.Generator, deviation: float) -> CellValues:
         """A normal number of mean 0 for every cell."""
         return deviation * rng.standard_normal(self.count, dtype=np.float32)
 
-    def chosen(self, rng: np.random.Generator, share: float) -> Table:
+    def chosen(self, rng: np.random.Generator, share: float) -> CellValues:
         """1 for a random share of the cells, 0 for the others."""
         return (rng.random(self.count, dtype=np.float32) < share).astype(np.float32)
 
-    def paint(self, table: Table) -> Field:
+    def paint(self, table: CellValues) -> Field:
         """The value of each pixel's cell, (size, size)."""
         values: Field = table.take(self.nearest)
         return values
 
-    def plane(self, slope_x: Table, slope_y: Table) -> Field:
+    def plane(self, slope_x: CellValues, slope_y: CellValues) -> Field:
         """A tilted facet on every cell: 0 at its seed."""
         dx, dy = self._x - self.paint(self.seed_x), self._y - self.paint(self.seed_y)
         rise: Field = dx * self.paint(slope_x) + dy * self.paint(slope_y)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hmcbench.leaderboard.statistics import t_interval
-from hmcbench.reproduce.compare import Value, row_verdict, value_verdict
+from hmcbench.reproduce.compare import ComparedValue, row_verdict, value_verdict
 from hmcbench.testing.helpers import installed_plugin
 
 PLUGIN = """
@@ -106,7 +106,7 @@ def test_verdicts(published: float, interval: tuple[float, float], better: str, 
 
 def test_the_worst_value_decides_for_the_row() -> None:
     def row(*verdicts: str) -> str:
-        return row_verdict([Value(0.5, verdict=v) for v in verdicts])
+        return row_verdict([ComparedValue(0.5, verdict=v) for v in verdicts])
 
     assert row("reproduced", "better") == "better"
     assert row("reproduced", "better", "not reproduced") == "not reproduced"

@@ -11,7 +11,14 @@ import torch
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.torchkit import data
-from hmcbench.torchkit.data import Normaliser, Pixels, cut_tiles, join_picture, join_tiles, tiles_per_side
+from hmcbench.torchkit.data import (
+    Normaliser,
+    PixelBatches,
+    cut_tiles,
+    join_picture,
+    join_tiles,
+    tiles_per_side,
+)
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")
@@ -32,7 +39,7 @@ def test_batches_and_blocks_are_the_selected_rows(
     if not fits:
         monkeypatch.setattr(data, "KEEP_ON_CPU", 0)
     base = stored(tmp_path, *shape)
-    pixels = Pixels(Rows(base, [9, 3, 3, 20, 7]), CPU)
+    pixels = PixelBatches(Rows(base, [9, 3, 3, 20, 7]), CPU)
     assert (pixels.kept is not None) == fits
     channels = 3 if len(shape) == 4 else 1
     assert pixels.shape == (channels, 8, 6) and len(pixels) == 5
@@ -45,7 +52,7 @@ def test_batches_and_blocks_are_the_selected_rows(
 
 def test_dataset_statistics_are_those_of_the_training_pixels(tmp_path: Path) -> None:
     base = stored(tmp_path, 40, 8, 8, 3)
-    pixels = Pixels(Rows(base, np.arange(10)), CPU)
+    pixels = PixelBatches(Rows(base, np.arange(10)), CPU)
     normalise = Normaliser("dataset", pixels)
     np.testing.assert_allclose(normalise.mean, base[:10].mean((0, 1, 2)))
     np.testing.assert_allclose(normalise.std, base[:10].std((0, 1, 2)))
@@ -55,7 +62,7 @@ def test_dataset_statistics_are_those_of_the_training_pixels(tmp_path: Path) -> 
 
 
 def test_image_statistics_remove_brightness_and_contrast(tmp_path: Path) -> None:
-    pixels = Pixels(Rows(stored(tmp_path, 6, 8, 8)), CPU)
+    pixels = PixelBatches(Rows(stored(tmp_path, 6, 8, 8)), CPU)
     normalise = Normaliser("image", pixels)
     x = pixels.batch(torch.arange(6)).float()
     torch.testing.assert_close(normalise(x), normalise(0.3 * x + 40), atol=1e-4, rtol=0)
@@ -64,7 +71,7 @@ def test_image_statistics_remove_brightness_and_contrast(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("kind", ["image", "dataset"])
 def test_a_blank_image_stays_finite(kind: str) -> None:
-    pixels = Pixels(Rows(np.full((3, 4, 4), 200, np.uint8)), CPU)
+    pixels = PixelBatches(Rows(np.full((3, 4, 4), 200, np.uint8)), CPU)
     assert torch.equal(Normaliser(kind, pixels)(pixels.batch(torch.arange(3))), torch.zeros(3, 1, 4, 4))
 
 
