@@ -393,7 +393,8 @@ class Metric(Protocol):
     """What a metric's factory names; it is given a :class:`hmcbench.metrics.evaluation.Evaluation`.
 
     A metric that is a function of sums over samples should be a
-    :class:`hmcbench.metrics.SampleMetric`: it then gets bootstrap intervals for nothing.
+    :class:`hmcbench.metrics.SampleMetric`, one that ranks the samples a
+    :class:`hmcbench.metrics.PooledMetric`: it then gets bootstrap intervals for nothing.
     """
 
     def __call__(self, evaluation: Any) -> float: ...

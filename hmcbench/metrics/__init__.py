@@ -10,23 +10,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hmcbench.metrics.base import ClassMetric, LevelMetric, SampleMetric
-    from hmcbench.metrics.computing import Results, compute, compute_sides, sample_stats
+    from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, SampleMetric
+    from hmcbench.metrics.computing import (
+        Results,
+        compute,
+        compute_sides,
+        is_pooled,
+        pooled_counts,
+        sample_stats,
+    )
     from hmcbench.metrics.ids import find_spec
 
 _WHERE = {
-    **dict.fromkeys(("SampleMetric", "LevelMetric", "ClassMetric"), "hmcbench.metrics.base"),
-    **dict.fromkeys(("Results", "compute", "compute_sides", "sample_stats"), "hmcbench.metrics.computing"),
+    **dict.fromkeys(("SampleMetric", "PooledMetric", "LevelMetric", "ClassMetric"), "hmcbench.metrics.base"),
+    **dict.fromkeys(
+        ("Results", "compute", "compute_sides", "is_pooled", "pooled_counts", "sample_stats"),
+        "hmcbench.metrics.computing",
+    ),
     "find_spec": "hmcbench.metrics.ids",
 }
 __all__ = [
     "ClassMetric",
     "LevelMetric",
+    "PooledMetric",
     "Results",
     "SampleMetric",
     "compute",
     "compute_sides",
     "find_spec",
+    "is_pooled",
+    "pooled_counts",
     "sample_stats",
 ]
 
