@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from hmcbench.leaderboard import across, wins
 from hmcbench.leaderboard.board import Board, Cell, Column, Published
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import clean
 
@@ -39,12 +40,12 @@ def latex(value: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in clean(value))
 
 
-def to_latex(boards: Sequence[Board]) -> str:
+def to_latex(boards: Boards) -> str:
     """Quality, costs, differences and published rows of every board, each as a ``table``."""
     if not boards:
         return f"{PREAMBLE}\n% no records\n"
     parts = [part for board in boards for part in _tables(board)]
-    parts += [_across(one) for one in across.across(boards)]
+    parts += [_across(one) for one in boards.across]
     return "\n\n".join([PREAMBLE, *parts]) + "\n"
 
 

@@ -8,17 +8,18 @@ from tabulate import tabulate
 
 from hmcbench.leaderboard import across, wins
 from hmcbench.leaderboard.board import Board, Cell, Column, Row
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import markdown as esc
 
 
-def to_markdown(boards: Sequence[Board]) -> str:
+def to_markdown(boards: Boards) -> str:
     """One section per board: heading, facts, quality, costs, published rows, notes."""
     if not boards:
         return "# Leaderboard\n\nNo records.\n"
     names = list(dict.fromkeys(board.suite for board in boards))
     parts = [f"# Leaderboard: {esc(', '.join(names))}", *(_section(board) for board in boards)]
-    parts += [_across(one) for one in across.across(boards)]
+    parts += [_across(one) for one in boards.across]
     return "\n\n".join([*parts, f"---\n\n{text.LEGEND}"]) + "\n"
 
 
