@@ -9,7 +9,7 @@ from typing import Any
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard import pareto, statistics
-from hmcbench.leaderboard.board import Board, Cell, Column, Published, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Published, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.differences import differences
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
@@ -206,9 +206,9 @@ def _other_rows(model: RowRecords) -> list[Row]:
     return out
 
 
-def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> Cell:
+def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> BoardCell:
     """Mean and interval; the interval stays within what the metric can be."""
-    cell = Cell(estimate.mean, n_seeds=len(estimate.seeds))
+    cell = BoardCell(estimate.mean, n_seeds=len(estimate.seeds))
     interval = estimate.interval() if column.style != "count" else None
     if interval is not None:
         spec = estimator.specs.get(column.id.partition(cols.SHIFT)[0]) if estimator else None

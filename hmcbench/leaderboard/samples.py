@@ -22,7 +22,7 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import FoldSeed, Record
 
-Pair = tuple[Any, Any]  # (stats (N, K), reduce)
+StatsReduce = tuple[Any, Any]  # (stats (N, K), reduce)
 
 
 class NoTruth(HmcbenchError):
@@ -147,7 +147,7 @@ class Samples:
             draws = list(bootstrap.values([pair for pair in pairs if pair is not None]))
         return np.mean(draws, axis=0) if len(draws) == len(folds) else None
 
-    def _sums(self, evaluation: Evaluation, names: Iterable[str]) -> dict[str, Pair]:
+    def _sums(self, evaluation: Evaluation, names: Iterable[str]) -> dict[str, StatsReduce]:
         """Metric id -> statistics of the samples of one fold."""
         pairs = {name: sample_stats(self.specs[name], evaluation, name) for name in names}
         return {name: pair for name, pair in pairs.items() if pair is not None}
@@ -170,7 +170,7 @@ def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
     return Bootstrap(n, [group for part in parts for group in part.groups or ()])
 
 
-def _pool(tables: Sequence[dict[str, Pair]]) -> dict[str, Pair]:
+def _pool(tables: Sequence[dict[str, StatsReduce]]) -> dict[str, StatsReduce]:
     """One table over the samples of all folds; metrics that some fold lacks are left out."""
     if len(tables) == 1:
         return tables[0]
@@ -184,7 +184,7 @@ def _stacked(parts: Sequence[Any]) -> Any:
     return np.concatenate(parts)
 
 
-def _value(pair: Pair) -> float:
+def _value(pair: StatsReduce) -> float:
     """The metric itself."""
     stats, reduce = pair
     return float(reduce(summed(stats)))

@@ -20,7 +20,9 @@ MOST_EXACT = 2048
 GRID = 512
 """With more, this many of them: draws of an area are then wrong by about 1 % of their standard deviation."""
 _PAIRS = 2**22  # sorted together: keeps temporaries at tens of megabytes
-Column = tuple[np.ndarray, np.ndarray]  # samples that stand at T thresholds, and how many at each, (T,)
+PlacedSamples = tuple[
+    np.ndarray, np.ndarray
+]  # samples that stand at T thresholds, and how many at each, (T,)
 
 
 def thresholds(scores: np.ndarray) -> np.ndarray:
@@ -85,13 +87,13 @@ def class_counts(scores: np.ndarray, truth: np.ndarray) -> tuple[csc_array, np.n
     return _table([*samples, *positives], len(scores)), np.cumsum([0, *sizes])[: len(sizes)]
 
 
-def _placed(samples: np.ndarray, scores: np.ndarray, at: np.ndarray) -> Column:
+def _placed(samples: np.ndarray, scores: np.ndarray, at: np.ndarray) -> PlacedSamples:
     """Samples with their descending scores, cut below the lowest threshold."""
     reached = len(scores) - np.searchsorted(scores[::-1], at)
     return samples[: reached[-1] if len(at) else 0], np.diff(reached, prepend=0)
 
 
-def _table(columns: Sequence[Column], n: int) -> csc_array:
+def _table(columns: Sequence[PlacedSamples], n: int) -> csc_array:
     """int32 (n, thresholds of all columns)."""
     samples = np.concatenate([np.zeros(0, np.int32), *(samples for samples, _ in columns)], dtype=np.int32)
     ends = np.cumsum(np.concatenate([[0], *(counts for _, counts in columns)]), dtype=np.int32)

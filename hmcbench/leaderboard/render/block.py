@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from hmcbench.errors import BadInput, unknown
 from hmcbench.files import replacing
-from hmcbench.leaderboard.board import Board, Cell, Column
+from hmcbench.leaderboard.board import Board, BoardCell, Column
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import markdown as esc
@@ -73,7 +73,7 @@ def _board(board: Board) -> str:
     return f"{title}\n\n{table}"
 
 
-def _value(cell: Cell | None, column: Column) -> str:
+def _value(cell: BoardCell | None, column: Column) -> str:
     value = text.value_text(cell, column)
     if cell is not None and cell.best:
         value = f"**{value}**"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from hmcbench.leaderboard import across, wins
-from hmcbench.leaderboard.board import Board, Cell, Column
+from hmcbench.leaderboard.board import Board, BoardCell, Column
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 
@@ -126,7 +126,7 @@ def _published(board: Board, same_data: bool) -> Table:
     return table
 
 
-def _value(cell: Cell | None, column: Column) -> Text:
+def _value(cell: BoardCell | None, column: Column) -> Text:
     from rich.text import Text
 
     value = Text(text.value_text(cell, column), style="bold green" if cell is not None and cell.best else "")

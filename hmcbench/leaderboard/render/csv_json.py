@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hmcbench.leaderboard.board import Board, Cell, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Row
 from hmcbench.leaderboard.boards import Boards
 
 SCHEMA = 1
@@ -81,8 +81,8 @@ def _measured(board: Board, row: Row) -> dict[str, Any]:
     return line
 
 
-def _cell(name: str, cell: Cell | None) -> Mapping[str, Any]:
-    found = Cell(None) if cell is None else cell
+def _cell(name: str, cell: BoardCell | None) -> Mapping[str, Any]:
+    found = BoardCell(None) if cell is None else cell
     values = (found.mean, found.low, found.high, found.best if found.mean is not None else None)
     ends = ("", "_low", "_high", "_best")
     return {name + end: "" if value is None else value for end, value in zip(ends, values, strict=True)}

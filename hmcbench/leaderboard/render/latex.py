@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from hmcbench.leaderboard import across, wins
-from hmcbench.leaderboard.board import Board, Cell, Column, Published
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Published
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import clean
@@ -106,11 +106,11 @@ def _published(board: Board, same_data: bool) -> str:
     return _table(caption, label, ["model", *names, "data", "source"], lines, shape)
 
 
-def _values(cells: Mapping[str, Cell], columns: Sequence[Column]) -> list[str]:
+def _values(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> list[str]:
     return [_value(cells.get(column.id), column) for column in columns]
 
 
-def _value(cell: Cell | None, column: Column) -> str:
+def _value(cell: BoardCell | None, column: Column) -> str:
     value = _number(text.value_text(cell, column))
     if cell is not None and cell.best:
         value = f"\\textbf{{{value}}}"

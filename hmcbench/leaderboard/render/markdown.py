@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tabulate import tabulate
 
 from hmcbench.leaderboard import across, wins
-from hmcbench.leaderboard.board import Board, Cell, Column, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import markdown as esc
@@ -92,11 +92,11 @@ def _start(row: Row) -> list[str]:
     return [text.rank_text(row), esc(text.model_text(row))]
 
 
-def _values(cells: Mapping[str, Cell], columns: Sequence[Column]) -> list[str]:
+def _values(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> list[str]:
     return [_value(cells.get(column.id), column) for column in columns]
 
 
-def _value(cell: Cell | None, column: Column) -> str:
+def _value(cell: BoardCell | None, column: Column) -> str:
     value = text.value_text(cell, column)
     if cell is not None and cell.best:
         value = f"**{value}**"

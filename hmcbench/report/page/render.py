@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hmcbench.leaderboard import across, wins
-from hmcbench.leaderboard.board import Board, Cell, Column, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.diagram import diagram
@@ -145,7 +145,7 @@ def _quality(board: Board) -> str:
 
 
 def _measured(
-    rows: Sequence[tuple[Row, Mapping[str, Cell]]],
+    rows: Sequence[tuple[Row, Mapping[str, BoardCell]]],
     columns: Sequence[Column],
     board: Board,
     more: bool = False,
@@ -176,7 +176,7 @@ def _marks(row: Row) -> str:
     return "".join(f' <span class="mark">{escape(mark)}</span>' for mark in row.marks)
 
 
-def _value(cell: Cell | None, column: Column) -> str:
+def _value(cell: BoardCell | None, column: Column) -> str:
     value, interval = escape(text.value_text(cell, column)), escape(text.interval_text(cell, column))
     if cell is not None and cell.best:
         value = f"<b>{value}</b>"
