@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.interfaces import Scores as Scores
     from hmcbench.interfaces import SuiteSpec as SuiteSpec
     from hmcbench.interfaces import Task as Task
+    from hmcbench.metrics.base import PooledMetric as PooledMetric
     from hmcbench.metrics.base import SampleMetric as SampleMetric
     from hmcbench.metrics.evaluation import Evaluation as Evaluation
 
@@ -56,6 +57,7 @@ _WHERE = {
     "Problem": "hmcbench.errors",
     "Hierarchy": "hmcbench.hierarchy.hierarchy",
     "Rows": "hmcbench.data.views",
+    "PooledMetric": "hmcbench.metrics.base",
     "SampleMetric": "hmcbench.metrics.base",
     "Evaluation": "hmcbench.metrics.evaluation",
 }

@@ -424,7 +424,8 @@ class Metric(Protocol):
     """What a metric's factory names; it is given a :class:`hmcbench.metrics.evaluation.Evaluation`.
 
     A metric that is a function of sums over samples should be a
-    :class:`hmcbench.SampleMetric`: it then gets bootstrap intervals for nothing.
+    :class:`hmcbench.SampleMetric`, one that ranks the samples a
+    :class:`hmcbench.PooledMetric`: it then gets bootstrap intervals for nothing.
     """
 
     def __call__(self, evaluation: Any) -> float: ...

@@ -170,3 +170,20 @@ def test_no_file_is_too_long_to_read() -> None:
     own = [p for name in ("hmcbench", "plugins", "tests", "benchmarks", "docs") for p in files(ROOT / name)]
     long = {str(p.relative_to(ROOT)): n for p in own if (n := len(p.read_text("utf-8").splitlines())) > 600}
     assert not long
+
+
+def class_names(path: Path) -> Iterator[str]:
+    """The classes of a file, and the names that it gives to types (``Rows = list[str]``)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    yield from (t.id for t in targets if isinstance(t, ast.Name) and t.id[0].isupper() and not t.id.isupper())
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    own = [path for name in ("hmcbench", "plugins") for path in files(ROOT / name)]
+    places: dict[str, list[str]] = {}
+    for path in own:
+        for name in class_names(path):
+            places.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

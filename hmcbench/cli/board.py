@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.leaderboard.board import Board
+    from hmcbench.leaderboard.boards import Boards
 
 FORMATS = ("md", "csv", "json", "latex", "html")
 _RUNS = click.argument("runs", default="runs", type=click.Path(path_type=Path))
@@ -39,17 +40,16 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
     return found
 
 
-def render(boards: Sequence[Board], kind: str, folders: Sequence[Path] = ()) -> str:
-    """Markdown, CSV, JSON, LaTeX or HTML text; HTML shows the cells of the suites' ``folders`` too."""
+def render(boards: Boards, kind: str) -> str:
+    """Markdown, CSV, JSON, LaTeX or HTML text; HTML shows the cells, too."""
     from hmcbench.leaderboard.render.csv_json import to_csv, to_json
     from hmcbench.leaderboard.render.latex import to_latex
     from hmcbench.leaderboard.render.markdown import to_markdown
 
     if kind == "html":
-        from hmcbench.records.record import read_all
         from hmcbench.report.page import page_of
 
-        return page_of(boards, [record for folder in folders for record in read_all(folder / "records")])
+        return page_of(boards)
     made: dict[str, Any] = {
         "md": to_markdown,
         "csv": to_csv,
@@ -59,7 +59,7 @@ def render(boards: Sequence[Board], kind: str, folders: Sequence[Path] = ()) -> 
     return str(made[kind](boards))
 
 
-def show_boards(boards: Sequence[Board]) -> None:
+def show_boards(boards: Boards) -> None:
     """Print boards to the console."""
     from rich.console import Console
 
@@ -92,12 +92,14 @@ def leaderboard_command(
       hmcbench leaderboard runs --suite sem-failure --format md --output board.md
       hmcbench leaderboard runs --suite sem-failure --into README.md --marker sem-failure
     """
+    from hmcbench.leaderboard.boards import Boards
     from hmcbench.leaderboard.files import boards_of
     from hmcbench.leaderboard.render.block import with_columns
 
     _check_targets(kind, output, into, marker)
     folders = suite_folders(runs, suite)
-    boards = [board for folder in folders for board in boards_of(folder)]
+    made = [boards_of(folder) for folder in folders]
+    boards = Boards(chain(*made), list(chain(*(of_suite.records for of_suite in made))))
     if columns:
         boards = with_columns(boards, [name.strip() for name in columns.split(",") if name.strip()])
     if into is not None:
@@ -108,12 +110,12 @@ def leaderboard_command(
     elif output is not None:
         from hmcbench.files import write_atomic
 
-        write_atomic(output, render(boards, "md" if kind == "console" else kind, folders))
+        write_atomic(output, render(boards, "md" if kind == "console" else kind))
         click.echo(f"leaderboard  {output}")
     elif kind == "console":
         show_boards(boards)
     else:
-        click.echo(render(boards, kind, folders), nl=False)
+        click.echo(render(boards, kind), nl=False)
 
 
 def _check_targets(kind: str, output: Path | None, into: Path | None, marker: str) -> None:

@@ -29,7 +29,7 @@ class Column:
 
 
 @dataclass
-class Cell:
+class BoardCell:
     """One value: mean over seeds with a 95 % interval (``None`` where there is none).
 
     ``best`` is set only where the value is distinguishable from that of every other row.
@@ -67,8 +67,8 @@ class Row:
     marks: list[str] = field(default_factory=list)
     runs: str = ""
     keys: list[str] = field(default_factory=list)
-    cells: dict[str, Cell] = field(default_factory=dict)
-    costs: dict[str, dict[str, Cell]] = field(default_factory=dict)
+    cells: dict[str, BoardCell] = field(default_factory=dict)
+    costs: dict[str, dict[str, BoardCell]] = field(default_factory=dict)
 
 
 @dataclass

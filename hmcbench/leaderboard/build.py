@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard import pareto, statistics
-from hmcbench.leaderboard.board import Board, Cell, Column, Published, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Published, Row
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.differences import differences
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
 from hmcbench.leaderboard.grouping import (
@@ -30,6 +32,23 @@ from hmcbench.records.record import FoldSeed, Record
 from hmcbench.registry.registry import default_registry
 
 
+@dataclass(frozen=True)
+class Analysis:
+    """One board, and what it was made from.
+
+    Attributes:
+        board: the table.
+        rows: its records by model.
+        estimator: of its columns; None where no cell ended well.
+        estimates: label -> column id -> estimate, of the rows that have a cell that ended well.
+    """
+
+    board: Board
+    rows: Sequence[RowRecords]
+    estimator: Estimator | None = None
+    estimates: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+
+
 def build(
     records: Iterable[Record],
     suite: Mapping[str, Any] | None = None,
@@ -37,7 +56,7 @@ def build(
     *,
     specs: Sequence[MetricSpec] | None = None,
     intervals: Intervals | None = None,
-) -> list[Board]:
+) -> Boards:
     """One board per suite version, dataset fingerprint, split and profile.
 
     Args:
@@ -49,20 +68,28 @@ def build(
         specs: metrics, for directions and intervals; those of the installed plugins by default.
         intervals: what was kept for rows whose truth was not published; nothing by default.
     """
+    records = list(records)
     found = newest(records)
     if expected_cells is not None:
         found += missing_records(expected_cells, found, str((suite or {}).get("profile", "")))
     known = default_registry().specs("metrics") if specs is None else specs
-    kept = intervals or Intervals()
-    return [_board(group, suite or {}, known, kept) for group in groups(found)]
+    analyses = [analyse(group, suite or {}, specs=known, intervals=intervals) for group in groups(found)]
+    return Boards([analysis.board for analysis in analyses], records)
 
 
-def _board(
+def analyse(
     records: Sequence[Record],
     suite: Mapping[str, Any],
+    *,
     specs: Sequence[MetricSpec],
-    intervals: Intervals,
-) -> Board:
+    intervals: Intervals | None = None,
+) -> Analysis:
+    """The board of one group of records (:func:`hmcbench.leaderboard.grouping.groups`), and its estimates.
+
+    Args:
+        records: at least one.
+        suite, specs, intervals: as for :func:`build`.
+    """
     data = records[0].data
     info = suite if suite.get("suite", {}).get("name") == data["suite"].get("name") else {}
     ok = [record for record in records if record.ok]
@@ -84,31 +111,39 @@ def _board(
         columns=cols.quality_columns(names, sides, specs),
         cost_columns=cols.cost_columns(ok),
     )
-    if ok:
+    estimator = Estimator(by_row, names, sides, specs, intervals) if ok else None
+    estimates: dict[str, dict[str, Estimate]] = {}
+    if estimator is not None:
         board.reference = clean(info.get("suite", {}).get("reference"))
-        board.notes += _fill(board, by_row, Estimator(by_row, names, sides, specs, intervals))
+        estimates = {row.label: estimator.row(row) for row in by_row if row.ok}
+        board.notes += _fill(board, by_row, estimator, estimates)
     board.rows += [row for model in by_row for row in _other_rows(model)]
     board.published = _published(info, board)
     board.notes += [clean(note) for note in (*notes, *mixtures(ok))]
-    return board
+    return Analysis(board, by_row, estimator, estimates)
 
 
 # --------------------------------------------------------------------------- rows
 
 
-def _fill(board: Board, by_row: Sequence[RowRecords], estimator: Estimator) -> list[str]:
+def _fill(
+    board: Board,
+    by_row: Sequence[RowRecords],
+    estimator: Estimator,
+    estimates: Mapping[str, Mapping[str, Estimate]],
+) -> list[str]:
     """Add the rows that ended well, ranked, marked and costed; return notes."""
     models = [model for model in by_row if model.ok]
-    quality = [estimator.row(model) for model in models]
+    quality = [estimates[model.label] for model in models]
     made = [_ok_row(model, estimator) for model in models]
     ranked = [i for i, row in enumerate(made) if row.status == "ok" and board.primary in quality[i]]
     sign = -1.0 if board.columns[0].better == "lower" else 1.0
     ranked.sort(key=lambda i: (-sign * quality[i][board.primary].mean, made[i].model))
     for rank, i in enumerate(ranked, start=1):
         made[i].rank = rank
-    for row, estimates in zip(made, quality, strict=True):
-        shown = [column for column in board.columns if column.id in estimates]
-        row.cells = {column.id: _cell(column, estimates[column.id], estimator) for column in shown}
+    for row, values in zip(made, quality, strict=True):
+        shown = [column for column in board.columns if column.id in values]
+        row.cells = {column.id: _cell(column, values[column.id], estimator) for column in shown}
     for column in board.columns:
         able = [i for i in ranked if column.id in quality[i]]
         first = statistics.best([quality[i][column.id] for i in able], column.better)
@@ -171,9 +206,9 @@ def _other_rows(model: RowRecords) -> list[Row]:
     return out
 
 
-def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> Cell:
+def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> BoardCell:
     """Mean and interval; the interval stays within what the metric can be."""
-    cell = Cell(estimate.mean, n_seeds=len(estimate.seeds))
+    cell = BoardCell(estimate.mean, n_seeds=len(estimate.seeds))
     interval = estimate.interval() if column.style != "count" else None
     if interval is not None:
         spec = estimator.specs.get(column.id.partition(cols.SHIFT)[0]) if estimator else None

@@ -12,11 +12,11 @@ from hmcbench.leaderboard.render.text import clean, number
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL, Estimate
 from hmcbench.leaderboard.wins import win_rates
 
-Pair = tuple[RowRecords, RowRecords]
+RowPair = tuple[RowRecords, RowRecords]
 _COSTS = {"total_s": "time of a whole cell", "fit_s": "time to fit", "latency_p50_ms": "time for one sample"}
 
 
-def sizes(pair: Pair, estimator: Estimator) -> str:
+def sizes(pair: RowPair, estimator: Estimator) -> str:
     """``193 test samples, the same for both; 1 seed each; 1 split``."""
     seeds = [len({r.seed for r in estimator.complete(row)}) for row in pair]
     each = (
@@ -29,7 +29,7 @@ def sizes(pair: Pair, estimator: Estimator) -> str:
     return f"{_samples(pair, estimator)}; {each}; {folds}"
 
 
-def _samples(pair: Pair, estimator: Estimator) -> str:
+def _samples(pair: RowPair, estimator: Estimator) -> str:
     seed = min(r.seed for r in estimator.complete(pair[0]))
     cells = [r for r in estimator.complete(pair[0]) if r.seed == seed]
     counts = [int(r.counts.get("test") or 0) for r in cells]
@@ -60,7 +60,7 @@ def method(estimates: Sequence[Mapping[str, Estimate]], tests: int, estimator: E
     return text + holm
 
 
-def wins(board: Board, pair: Pair, estimator: Estimator) -> list[str]:
+def wins(board: Board, pair: RowPair, estimator: Estimator) -> list[str]:
     """Over several cells, how often the first is better: no model of chance, but everybody can count."""
     column = next((c for c in board.columns if c.id == board.primary), None)
     values = {
@@ -101,7 +101,7 @@ def _number(value: float) -> str:
     return number(value, "number")
 
 
-def caveats(board: Board, pair: Pair, estimator: Estimator, found: Sequence[Difference]) -> list[str]:
+def caveats(board: Board, pair: RowPair, estimator: Estimator, found: Sequence[Difference]) -> list[str]:
     """What the comparison does not say, the gravest first."""
     out = list(_data(board))
     out += [

@@ -10,7 +10,7 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard.board import Board, Difference
-from hmcbench.leaderboard.build import build
+from hmcbench.leaderboard.build import Analysis, analyse
 from hmcbench.leaderboard.caveats import caveats, costs, method, sizes, wins
 from hmcbench.leaderboard.differences import MEASURES, differences
 from hmcbench.leaderboard.estimates import Estimator
@@ -101,53 +101,56 @@ def compare_models(
         for row in pair:
             there[clean(row.label)].append(group)
         if len(pair) == 2:
-            _on_board(group, (pair[0], pair[1]), specs, info or {}, names, intervals, out)
+            analysis = analyse(group, info or {}, specs=specs, intervals=intervals)
+            _on_board(analysis, (pair[0], pair[1]), specs, names, intervals, out)
     if not out.boards and not out.reasons:
         out.reasons += list(_apart(a, b, there))
     return out
 
 
 def _on_board(
-    group: Sequence[Record],
+    analysis: Analysis,
     pair: tuple[RowRecords, RowRecords],
     specs: Sequence[MetricSpec],
-    info: Mapping[str, Any],
     names: Sequence[str],
     intervals: Intervals | None,
     out: Compared,
 ) -> None:
-    board = build(group, info, specs=specs, intervals=intervals)[0]
-    everything = rows(group)[0]
-    wanted = cols.wanted_metrics([r for r in group if r.ok] or group, info)
-    chosen = _chosen(names, wanted, board, group)
-    estimator = Estimator(everything, list(dict.fromkeys([*wanted[:1], *chosen])), [], specs, intervals)
-    lacking = [row for row in pair if not estimator.complete(row)]
+    board, estimator = analysis.board, analysis.estimator
+    chosen = _chosen(names, board, [record for row in analysis.rows for record in (*row.ok, *row.others)])
+    lacking = [row for row in pair if estimator is None or not estimator.complete(row)]
     for row in lacking:
         why = "no cell ended well" if not row.ok else "no seed has all folds"
         out.reasons.append(f"{board.title}: {clean(row.label)} has no whole row ({why})")
-    if lacking:
+    if lacking or estimator is None:
         return
-    quality = {clean(row.label): estimator.row(row) for row in pair}
+    wanted = list(dict.fromkeys([board.primary, *chosen]))
+    estimates = analysis.estimates
+    if not set(wanted) <= set(estimator.names):
+        estimator = Estimator(analysis.rows, wanted, [], specs, intervals)
+        estimates = {row.label: estimator.row(row) for row in pair}
+    of_pair = [{name: e for name, e in estimates[row.label].items() if name in wanted} for row in pair]
+    quality = dict(zip((out.a, out.b), of_pair, strict=True))
     columns = [c for c in cols.quality_columns(chosen, [], specs) if c.better]
     lines = differences(out.b, quality, columns, most=len(columns))
     made = [_measured(line, out, quality, {c.id: c.better for c in columns}) for line in lines]
-    estimates = [quality[name] for name in (out.a, out.b)]
     out.boards.append(
         Comparison(
             board.title,
             sizes(pair, estimator),
             made,
-            method(estimates, len(lines), estimator),
+            method(of_pair, len(lines), estimator),
             [*wins(board, pair, estimator), *costs(board, out.a, out.b)],
             caveats(board, pair, estimator, [m.difference for m in made]),
         )
     )
 
 
-def _chosen(names: Sequence[str], wanted: Sequence[str], board: Board, group: Sequence[Record]) -> list[str]:
+def _chosen(names: Sequence[str], board: Board, group: Sequence[Record]) -> list[str]:
     if not names:
-        scores = [c.id for c in board.columns if c.style == "score" and c.better and c.id in wanted]
-        return (scores or list(wanted))[:MEASURES]
+        own = [c for c in board.columns if cols.SHIFT not in c.id]
+        scores = [c.id for c in own if c.style == "score" and c.better]
+        return (scores or [c.id for c in own])[:MEASURES]
     known = sorted({name for r in group for name in r.metrics("test")})
     for name in names:
         if known and name not in known:

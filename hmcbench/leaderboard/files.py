@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hmcbench.files import write_atomic
-from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.csv_json import to_csv, to_json
@@ -15,7 +15,7 @@ from hmcbench.records.record import Record, read_all
 from hmcbench.records.suite_file import read_info
 
 
-def boards_of(folder: Path, known: Iterable[Record] = ()) -> list[Board]:
+def boards_of(folder: Path, known: Iterable[Record] = ()) -> Boards:
     """The boards of ``folder/records``, with the columns, published rows and cells of its suite, and with
     the intervals that were kept there. Records that are ``known`` are not read again.
     """
@@ -24,13 +24,16 @@ def boards_of(folder: Path, known: Iterable[Record] = ()) -> list[Board]:
     return build(read_all(folder / "records", known), info, expected, intervals=Intervals.read(folder))
 
 
-def write_boards(folder: Path, boards: Sequence[Board], markdown: str = "leaderboard.md") -> list[Path]:
-    """Write the Markdown file, ``leaderboard.csv`` and ``leaderboard.json``, each whole or not at all."""
-    texts = {
-        markdown: to_markdown(boards),
-        "leaderboard.csv": to_csv(boards),
-        "leaderboard.json": to_json(boards),
-    }
+def write_boards(folder: Path, boards: Boards, pages: Mapping[str, str] | None = None) -> list[Path]:
+    """Write ``leaderboard.csv``, ``leaderboard.json`` and pages, each whole or not at all.
+
+    Args:
+        folder: of the suite.
+        boards: what to write.
+        pages: file name -> text; ``leaderboard.md`` with the boards by default.
+    """
+    pages = {"leaderboard.md": to_markdown(boards)} if pages is None else pages
+    texts = {**pages, "leaderboard.csv": to_csv(boards), "leaderboard.json": to_json(boards)}
     for name, content in texts.items():
         write_atomic(folder / name, content)
     return [folder / name for name in texts]

@@ -15,14 +15,14 @@ from scipy.sparse import issparse, vstack
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.rankings import MICRO, MOST_PAIRS, micro_reduce, micro_stats
 from hmcbench.leaderboard.statistics import Bootstrap
-from hmcbench.metrics.computing import sample_stats
+from hmcbench.metrics.base import summed
+from hmcbench.metrics.computing import is_pooled, pooled_counts, sample_stats
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import FoldSeed, Record
 
-Pair = tuple[Any, Any]  # (stats (N, K), reduce)
+StatsReduce = tuple[Any, Any]  # (stats (N, K), reduce)
 
 
 class NoTruth(HmcbenchError):
@@ -49,6 +49,7 @@ class Samples:
         self, folds: Sequence[int], sides: Sequence[str], specs: Mapping[str, MetricSpec], primary: str
     ) -> None:
         self.folds, self.sides, self.specs, self.primary = list(folds), list(sides), specs, primary
+        self._ranked = {name for name, spec in specs.items() if name == spec.name and is_pooled(spec)}
         self._orders: dict[tuple[str, int], list[str]] = {}
         self._bootstraps: dict[str, Bootstrap] = {}
 
@@ -74,23 +75,15 @@ class Samples:
             raise NoTruth("no truth is stored with the predictions")
         if not self._bootstraps:
             self._fix(loaded)
+        test = self._evaluations("test", loaded, records)
+        points: dict[str, float] = {}
         values: dict[tuple[str, str], np.ndarray] = {}
-        parts = self._aligned("test", loaded)
-        pooled = _pool([self._table(*pair, self.specs) for pair in zip(parts, records, strict=True)])
-        pooled |= _rankings(parts, self.specs)
-        if pooled:
-            drawn = self._bootstraps["test"].values(list(pooled.values()))
-            values = {("test", name): row for name, row in zip(pooled, drawn, strict=True)}
+        for name, (draws, point) in self._pooled(test).items():
+            values["test", name], points[name] = draws, point
         for side in self.sides:
-            parts = self._aligned(side, loaded)
-            tables = [
-                self._table(part, record, [self.primary]) | _rankings([part], [self.primary])
-                for part, record in zip(parts, records, strict=True)
-            ]
-            if all(self.primary in table for table in tables):
-                pairs = [table[self.primary] for table in tables]
-                values[side, self.primary] = self._bootstraps[side].values(pairs).mean(axis=0)
-        points = {name: float(reduce(_total(stats))) for name, (stats, reduce) in pooled.items()}
+            found = self._mean_over_folds(side, self._evaluations(side, loaded, records))
+            if found is not None:
+                values[side, self.primary] = found
         return values, points
 
     def _fix(self, loaded: Sequence[Predictions]) -> None:
@@ -104,6 +97,13 @@ class Samples:
             self._orders.update({(side, fold): list(some.ids) for fold in self.folds})
             self._bootstraps[side] = _bootstrap([some])
 
+    def _evaluations(
+        self, side: str, loaded: Sequence[Predictions], records: Sequence[Record]
+    ) -> list[Evaluation]:
+        """One side of every fold."""
+        parts = zip(self._aligned(side, loaded), records, strict=True)
+        return [Evaluation.of_predictions(part, record.thresholds) for part, record in parts]
+
     def _aligned(self, side: str, loaded: Sequence[Predictions]) -> list[Predictions]:
         """One side of every fold, in the board's order of samples."""
         out = []
@@ -116,29 +116,51 @@ class Samples:
             out.append(some.take(np.array([where[name] for name in order], dtype=np.int64)))
         return out
 
-    def _table(self, part: Predictions, record: Record, names: Iterable[str]) -> dict[str, Pair]:
-        """Metric id -> statistics; metrics that are no sums over samples are left out."""
-        found: dict[str, Pair] = {}
-        if not len(part):
-            return found
-        evaluation = Evaluation.of_predictions(part, record.thresholds)
-        for name in names:
-            try:
-                pair = sample_stats(self.specs[name], evaluation, name)
-            except Exception:  # a plugin's metric may raise anything; it goes without an interval
-                continue
-            if pair is not None:
-                found[name] = pair
-        return found
+    def _pooled(self, folds: Sequence[Evaluation]) -> dict[str, tuple[np.ndarray, float]]:
+        """Metric id -> draws (B,) and value over the test samples of all folds together.
+
+        Metrics that are neither sums over samples nor rankings are left out, as are those that fail.
+        """
+        if not all(map(len, folds)):
+            return {}
+        bootstrap = self._bootstraps["test"]
+        sums = _pool([self._sums(evaluation, self.specs) for evaluation in folds])
+        draws = bootstrap.values(list(sums.values()))
+        out = {name: (row, _value(sums[name])) for name, row in zip(sums, draws, strict=True)}
+        together = _together(folds) if self._ranked else folds[0]
+        for name in self._ranked:
+            counts = pooled_counts(self.specs[name], together)
+            if counts is not None:
+                out[name] = bootstrap.of_counts(*counts), _value(counts)
+        return out
+
+    def _mean_over_folds(self, side: str, folds: Sequence[Evaluation]) -> np.ndarray | None:
+        """Draws (B,) of the primary metric on a further side, which every fold predicts."""
+        if self.primary not in self.specs or not all(map(len, folds)):
+            return None
+        bootstrap, spec = self._bootstraps[side], self.specs[self.primary]
+        if self.primary in self._ranked:
+            counts = [pooled_counts(spec, evaluation) for evaluation in folds]
+            draws = [bootstrap.of_counts(*pair) for pair in counts if pair is not None]
+        else:
+            pairs = [sample_stats(spec, evaluation, self.primary) for evaluation in folds]
+            draws = list(bootstrap.values([pair for pair in pairs if pair is not None]))
+        return np.mean(draws, axis=0) if len(draws) == len(folds) else None
+
+    def _sums(self, evaluation: Evaluation, names: Iterable[str]) -> dict[str, StatsReduce]:
+        """Metric id -> statistics of the samples of one fold."""
+        pairs = {name: sample_stats(self.specs[name], evaluation, name) for name in names}
+        return {name: pair for name, pair in pairs.items() if pair is not None}
 
 
-def _rankings(parts: Sequence[Predictions], names: Iterable[str]) -> dict[str, Pair]:
-    """The ranking metric among the names, over the samples of all parts together."""
-    pairs = sum(part.scores.size for part in parts)
-    if MICRO not in names or not 0 < pairs <= MOST_PAIRS or parts[0].task.kind != "hmc":
-        return {}
-    truth = _stacked([part.truth for part in parts])
-    return {MICRO: (micro_stats(np.concatenate([part.scores for part in parts]), truth), micro_reduce)}
+def _together(folds: Sequence[Evaluation]) -> Evaluation:
+    """Scores and truth of the samples of all folds; rankings read nothing else."""
+    first = folds[0]
+    if len(folds) == 1:
+        return first
+    truth, scores = (_stacked(parts) for parts in ([e.truth for e in folds], [e.scores for e in folds]))
+    stop = None if first.stop is None else np.concatenate([e.stop for e in folds if e.stop is not None])
+    return Evaluation.of(first.task, truth, scores, stop)
 
 
 def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
@@ -148,7 +170,7 @@ def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
     return Bootstrap(n, [group for part in parts for group in part.groups or ()])
 
 
-def _pool(tables: Sequence[dict[str, Pair]]) -> dict[str, Pair]:
+def _pool(tables: Sequence[dict[str, StatsReduce]]) -> dict[str, StatsReduce]:
     """One table over the samples of all folds; metrics that some fold lacks are left out."""
     if len(tables) == 1:
         return tables[0]
@@ -162,5 +184,7 @@ def _stacked(parts: Sequence[Any]) -> Any:
     return np.concatenate(parts)
 
 
-def _total(stats: Any) -> np.ndarray:
-    return np.asarray(stats.sum(axis=0), dtype=np.float64).ravel()
+def _value(pair: StatsReduce) -> float:
+    """The metric itself."""
+    stats, reduce = pair
+    return float(reduce(summed(stats)))

@@ -3,7 +3,8 @@
 ``stats(evaluation)`` gives one row of K numbers per sample; ``reduce`` turns sums of rows into
 values. The metric is ``reduce(stats.sum(0))``; a bootstrap with sample weights ``W`` (B, N) is
 ``reduce(W @ stats)``: no resampling, no second pass over the decisions. A row depends on its own
-sample only, never on the others, so that rows of several folds may be stacked.
+sample only, never on the others, so that rows of several folds may be stacked. Metrics that rank the
+samples are no such functions; :class:`PooledMetric` makes them so by thresholds that all samples share.
 """
 
 from __future__ import annotations
@@ -53,6 +54,37 @@ class SampleMetric:
     def __call__(self, evaluation: Evaluation) -> float:
         total = self.sums(evaluation) if self.sums else summed(self.stats(evaluation))
         return float(self.reduce(total))
+
+
+@dataclass(frozen=True)
+class PooledMetric:
+    """A metric that ranks the samples, as a function of sums over samples of counts at shared thresholds.
+
+    Attributes:
+        exact: evaluation -> the value. Only scores and truth are read, no decisions: where there are
+            several folds, their samples are ranked together, whatever thresholds each fold decides with.
+        counts: evaluation -> (stats (N, K), reduce): counts of every sample at thresholds that all samples
+            share (:func:`hmcbench.metrics.pooled.thresholds`), numbers of any type, dense or sparse; and
+            sums (..., K) -> values (...), which may rest on the thresholds.
+
+    A bootstrap with sample weights ``W`` (B, N) is ``reduce(W @ stats)``. Where scores share thresholds,
+    ``reduce(stats.sum(0))`` lies beside ``exact``; draws are moved by the difference of the two.
+
+    >>> from hmcbench.metrics.fixtures import four_scores
+    >>> from hmcbench.metrics.rankings import auprc_micro
+    >>> stats, reduce = auprc_micro.counts(four_scores())
+    >>> round(float(reduce(stats.sum(axis=0))), 4), round(auprc_micro(four_scores()), 4)
+    (0.9583, 0.9583)
+    """
+
+    exact: Callable[[Evaluation], float]
+    counts: Callable[[Evaluation], tuple[Stats, Reduce]]
+
+    def __post_init__(self) -> None:
+        document(self, self.exact)
+
+    def __call__(self, evaluation: Evaluation) -> float:
+        return float(self.exact(evaluation))
 
 
 @dataclass(frozen=True)
@@ -110,6 +142,13 @@ def level_metric(
 ) -> Callable[[Callable[[Evaluation, int], Stats]], LevelMetric]:
     """Decorates ``stats(evaluation, k)``."""
     return lambda stats: LevelMetric(stats, reduce, sums)
+
+
+def pooled_metric(
+    counts: Callable[[Evaluation], tuple[Stats, Reduce]],
+) -> Callable[[Callable[[Evaluation], float]], PooledMetric]:
+    """Decorates the exact value; its docstring becomes the metric's."""
+    return lambda exact: PooledMetric(exact, counts)
 
 
 def class_metric(

@@ -11,7 +11,7 @@ import numpy as np
 
 from hmcbench.errors import NotApplicable, Unavailable
 from hmcbench.interfaces import MetricSpec
-from hmcbench.metrics.base import ClassMetric, LevelMetric, Reduce, SampleMetric, Stats
+from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, Reduce, SampleMetric, Stats, summed
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
 from hmcbench.registry.registry import load_object, missing
@@ -130,6 +130,47 @@ def sample_stats(spec: MetricSpec, evaluation: Evaluation, name: str) -> tuple[S
     except Exception:  # as in compute, which says why
         return None
     return None
+
+
+def is_pooled(spec: MetricSpec) -> bool:
+    """Whether a metric ranks all samples together (:class:`PooledMetric`); not if it cannot be loaded."""
+    try:
+        return isinstance(load_object(spec.factory), PooledMetric) and not spec.over
+    except Exception:  # a plugin's module may raise anything
+        return False
+
+
+def pooled_counts(spec: MetricSpec, evaluation: Evaluation) -> tuple[Stats, Reduce] | None:
+    """What a bootstrap of a metric that ranks all samples together needs.
+
+    Args:
+        spec: one that :func:`is_pooled`.
+        evaluation: the samples of all folds.
+
+    Returns:
+        ``(stats, reduce)``: numbers (N, K), dense or sparse, and a function of sums (..., K), so that
+        ``reduce(W @ stats)`` is the metric under sample weights W (B, N), and of ``stats.sum(0)`` the exact
+        one; or None where the metric does not apply or fails.
+
+    >>> from hmcbench.metrics.builtin import SPECS
+    >>> from hmcbench.metrics.fixtures import four_scores
+    >>> stats, reduce = pooled_counts(find_spec(SPECS, "auprc_macro"), four_scores())
+    >>> reduce(np.array([[1, 1, 1, 1], [0, 1, 0, 1]]) @ stats).round(4).tolist()
+    [0.9444, 1.0]
+    """
+    if spec.task != evaluation.task.kind or _unfit(spec, evaluation):
+        return None
+    try:
+        metric = load_object(spec.factory)
+        stats, reduce = metric.counts(evaluation)
+        if stats.shape[0] != len(evaluation):
+            raise ValueError(f"counts of {stats.shape[0]} samples, not of {len(evaluation)}")
+        beside = metric(evaluation) - float(reduce(summed(stats)))
+    except Exception:  # as in compute, which says why
+        return None
+    if abs(beside) <= _SLACK:  # rounding: there is a threshold for every score
+        return stats, reduce
+    return stats, lambda sums: reduce(sums) + beside
 
 
 def _unfit(spec: MetricSpec, evaluation: Evaluation) -> str:

@@ -2,14 +2,16 @@
 
 Average precision is stepwise, as in scikit-learn: sum_n (R_n - R_{n-1}) P_n over the distinct
 scores. That is the mean, over the positives, of the precision at their score, which takes two
-sorted vectors and no copy of the matrix per class. Undefined where there is no positive.
+sorted vectors and no copy of the matrix per class. Undefined where there is no positive. Each is a
+:class:`hmcbench.metrics.base.PooledMetric`, so that it has bootstrap intervals whatever the size.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from hmcbench.metrics.base import ratio
+from hmcbench.metrics import pooled
+from hmcbench.metrics.base import Reduce, Stats, pooled_metric, ratio
 from hmcbench.metrics.evaluation import Evaluation
 
 _CELLS = 2**22  # scores sorted together: keeps temporaries at tens of megabytes
@@ -56,6 +58,21 @@ def finite_scores(e: Evaluation) -> np.ndarray:
     return e.scores
 
 
+def _all_pairs(e: Evaluation) -> tuple[Stats, Reduce]:
+    return pooled.pair_counts(finite_scores(e), e.truth), pooled.pooled_area
+
+
+def _by_class(e: Evaluation) -> tuple[Stats, Reduce]:
+    counts, starts = pooled.class_counts(finite_scores(e), e.truth)
+    return counts, pooled.mean_area(starts)
+
+
+def _by_frequency(e: Evaluation) -> tuple[Stats, Reduce]:
+    counts, starts = pooled.class_counts(finite_scores(e), e.truth)
+    return counts, pooled.mean_area(starts, by_frequency=True)
+
+
+@pooled_metric(_all_pairs)
 def auprc_micro(e: Evaluation) -> float:
     """Stepwise average precision over all (sample, class) pairs (scikit-learn, ``micro``).
 
@@ -68,6 +85,7 @@ def auprc_micro(e: Evaluation) -> float:
     return average_precision(np.sort(scores, axis=None), positives) if len(positives) else float("nan")
 
 
+@pooled_metric(_by_class)
 def auprc_macro(e: Evaluation) -> float:
     """Mean over C+ of the average precision of a class.
 
@@ -80,6 +98,7 @@ def auprc_macro(e: Evaluation) -> float:
     return float(present.mean()) if len(present) else float("nan")
 
 
+@pooled_metric(_by_frequency)
 def auprc_weighted(e: Evaluation) -> float:
     """Mean over C+ of the average precision of a class, weighted by its test frequency.
 

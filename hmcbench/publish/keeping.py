@@ -8,11 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard import columns as cols
-from hmcbench.leaderboard.estimates import Estimator
-from hmcbench.leaderboard.grouping import RowRecords, groups, newest, rows
+from hmcbench.leaderboard.build import Analysis, analyse
+from hmcbench.leaderboard.grouping import RowRecords, groups, newest
 from hmcbench.leaderboard.intervals import SCHEMA, SETTINGS, Intervals, digests
-from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval
 from hmcbench.records.record import Record
 
@@ -44,7 +42,9 @@ def kept_boards(
         Boards in order, ``{"board": title, "rows": [...]}``; of their rows those without published truth
         that have an interval over samples. Repeated splits need none: theirs come from the metrics.
     """
-    made = [_board(group, info, specs, before, today) for group in groups(newest(records))]
+    hidden = [group for group in groups(newest(records)) if any(withheld(record) for record in group)]
+    analyses = [analyse(group, info, specs=specs, intervals=before) for group in hidden]
+    made = [_board(analysis, before, today) for analysis in analyses]
     return [board for board in made if board["rows"]]
 
 
@@ -55,26 +55,15 @@ def to_text(boards: Sequence[Mapping[str, Any]]) -> str:
     return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
 
 
-def _board(
-    group: Sequence[Record],
-    info: Mapping[str, Any],
-    specs: Sequence[MetricSpec],
-    before: Intervals,
-    today: str,
-) -> dict[str, Any]:
-    by_row = rows(group)[0]
-    ok = [record for record in group if record.ok]
-    name = f"{group[0].data['suite'].get('name')}, {group[0].data['dataset'].get('reference')}"
-    out: dict[str, Any] = {"board": clean(name), "rows": []}
-    if not any(withheld(record) for record in ok):
-        return out
-    estimator = Estimator(by_row, cols.wanted_metrics(ok, info), cols.further_sides(ok), specs, before)
+def _board(analysis: Analysis, before: Intervals, today: str) -> dict[str, Any]:
+    board, estimator = analysis.board, analysis.estimator
+    out: dict[str, Any] = {"board": f"{board.suite}, {board.data}", "rows": []}
     found: dict[str, dict[str, Estimate]] = {}
-    for row in by_row:
-        whole = estimator.complete(row)
-        if not any(withheld(record) for record in whole):
+    for row in analysis.rows:
+        whole = estimator.complete(row) if estimator is not None else []
+        if estimator is None or not any(withheld(record) for record in whole):
             continue
-        estimates = {k: e for k, e in estimator.row(row).items() if e.over_samples}
+        estimates = {k: e for k, e in analysis.estimates[row.label].items() if e.over_samples}
         if not estimates:
             continue
         entry = _entry(row, whole, estimates, today, before)

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import default_registry
@@ -34,43 +34,43 @@ def copy_drawn(found: Sequence[Record], folder: Path) -> None:
                 shutil.copyfile(path, there / path.name)
 
 
-def draw(folder: Path, boards: Sequence[Board], records: Sequence[Record]) -> list[Path]:
+def draw(folder: Path, boards: Boards) -> list[Path]:
     """Draw the boards, and the first cell of each board's first model, from published records.
 
     What was drawn of boards or records that are gone is removed.
     """
     place = folder / FIGURES
     place.mkdir(exist_ok=True)
-    known = {record.path.name for record in records}
+    known = {record.path.name for record in boards.records}
     for old in place.iterdir():
         if old.is_dir() and old.name not in known:
             shutil.rmtree(old)
         elif old.is_file() and old.name not in board_figures(boards):
             old.unlink()
     written = draw_boards(boards, place)
-    for record in first_cells(boards, records):
+    for record in first_cells(boards):
         made, _ = draw_record(record, place / record.path.name, default_registry(), {}, pictures=False)
         written += made
     return written
 
 
-def first_cells(boards: Sequence[Board], records: Sequence[Record]) -> list[Record]:
+def first_cells(boards: Boards) -> list[Record]:
     """Of every board, the first cell (fold, then seed) of the model that ranks first."""
     out = []
     for board in boards:
         keys = {key for row in board.rows if row.rank == 1 for key in row.keys}
-        cells = sorted((r for r in records if r.key in keys), key=lambda r: r.fold_seed)
+        cells = sorted((r for r in boards.records if r.key in keys), key=lambda r: r.fold_seed)
         out += cells[:1]
     return out
 
 
-def figures_text(folder: Path, boards: Sequence[Board], records: Sequence[Record]) -> str:
+def figures_text(folder: Path, boards: Boards) -> str:
     """Markdown that shows the pictures that are there; empty without any."""
     lines = []
     for name, caption in board_figures(boards).items():
         if (folder / FIGURES / name).is_file():
             lines.append(f"![{esc(caption)}]({FIGURES}/{name})")
-    for record in first_cells(boards, records):
+    for record in first_cells(boards):
         place = folder / FIGURES / record.path.name
         names = [path.name for path in sorted(place.glob("*.png")) if DRAWN.fullmatch(path.stem)]
         label = f"{record.label}, fold {record.fold}, seed {record.seed}"

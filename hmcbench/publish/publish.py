@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hmcbench.errors import BadInput, unknown
 from hmcbench.files import write_atomic
-from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.files import boards_of, write_boards
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.publish import pictures
@@ -139,18 +139,18 @@ def _publish_suite(found: Sequence[Record], folder: Path, figures: bool, truths:
 
 def _write_pages(folder: Path, figures: bool) -> list[Path]:
     """The tables of one suite, in every format, from its published records alone."""
-    boards, found = boards_of(folder), records.read_all(folder / "records")
-    drawn = pictures.draw(folder, boards, found) if figures else []
-    written = write_boards(folder, boards, README)
-    write_atomic(folder / README, suite_text(folder, boards, found))
-    write_atomic(folder / PAGE, page_of(boards, found))
-    return [*written, folder / PAGE, *drawn]
+    boards = boards_of(folder)
+    drawn = pictures.draw(folder, boards) if figures else []
+    return [
+        *write_boards(folder, boards, {README: suite_text(folder, boards), PAGE: page_of(boards)}),
+        *drawn,
+    ]
 
 
-def suite_text(folder: Path, boards: Sequence[Board], found: Sequence[Record]) -> str:
+def suite_text(folder: Path, boards: Boards) -> str:
     """``README.md`` of a suite: its boards, and the pictures that lie beside it."""
     more = f"The same with the details of every cell: [{PAGE}]({PAGE}), a file that any browser shows."
-    shown = pictures.figures_text(folder, boards, found)
+    shown = pictures.figures_text(folder, boards)
     return "\n".join([to_markdown(boards), more + "\n", *([shown] if shown else [])])
 
 

@@ -48,15 +48,15 @@ def check_boards(folder: Path, records: Sequence[Record], kept: Intervals, repor
     if (folder / CSV_FILE).is_file():
         found = True
         _csv(folder / CSV_FILE, to_csv(boards), report)
-    pages = {README: suite_text(folder, boards, records), RUN_PAGE: to_markdown(boards)}
+    pages = {README: suite_text(folder, boards), RUN_PAGE: to_markdown(boards)}
     for name, made in pages.items():
         if (folder / name).is_file():
             found = True
             check_text(folder / name, made, report.findings)
-    check_figures(folder, boards, records, report)
+    check_figures(folder, boards, report)
     if (folder / PAGE).is_file():
         found = True
-        check_page(folder / PAGE, page_of(boards, records), report.findings, report.notes)
+        check_page(folder / PAGE, page_of(boards), report.findings, report.notes)
     if not found:
         report.notes.append(f"{folder.name} holds no leaderboard, only records")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords
@@ -92,11 +92,9 @@ def _plain(label: str) -> tuple[str, ...]:
     return (ref.name, ref.variant, *sorted(f"{k}={v}".lower() for k, v in dict(ref.params).items()))
 
 
-def check_figures(
-    folder: Path, boards: Sequence[Board], records: Sequence[Record], report: SuiteReport
-) -> None:
+def check_figures(folder: Path, boards: Boards, report: SuiteReport) -> None:
     """Every picture is of a board that is here, or stands in a folder named as a record."""
-    known = {record.path.name for record in records}
+    known = {record.path.name for record in boards.records}
     drawn = board_figures(boards)
     for path in sorted((folder / FIGURES).glob("*")):
         if path.name not in (known if path.is_dir() else drawn):

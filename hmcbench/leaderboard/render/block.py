@@ -12,14 +12,15 @@ from tabulate import tabulate
 
 from hmcbench.errors import BadInput, unknown
 from hmcbench.files import replacing
-from hmcbench.leaderboard.board import Board, Cell, Column
+from hmcbench.leaderboard.board import Board, BoardCell, Column
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import markdown as esc
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def with_columns(boards: Sequence[Board], ids: Sequence[str]) -> list[Board]:
+def with_columns(boards: Boards, ids: Sequence[str]) -> Boards:
     """Boards with these columns only, in this order; costs stay costs.
 
     A board that lacks some of them shows the others.
@@ -35,10 +36,11 @@ def with_columns(boards: Sequence[Board], ids: Sequence[str]) -> list[Board]:
     def chosen(columns: Sequence[Column]) -> list[Column]:
         return [column for name in ids for column in columns if column.id == name]
 
-    return [
+    shown = [
         replace(board, columns=chosen(board.columns), cost_columns=chosen(board.cost_columns))
         for board in boards
     ]
+    return Boards(shown, boards.records)
 
 
 def to_block(boards: Sequence[Board]) -> str:
@@ -71,7 +73,7 @@ def _board(board: Board) -> str:
     return f"{title}\n\n{table}"
 
 
-def _value(cell: Cell | None, column: Column) -> str:
+def _value(cell: BoardCell | None, column: Column) -> str:
     value = text.value_text(cell, column)
     if cell is not None and cell.best:
         value = f"**{value}**"

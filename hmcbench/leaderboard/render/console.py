@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from hmcbench.leaderboard import across, wins
-from hmcbench.leaderboard.board import Board, Cell, Column
+from hmcbench.leaderboard.board import Board, BoardCell, Column
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-def print_console(boards: Sequence[Board], console: Console) -> None:
+def print_console(boards: Boards, console: Console) -> None:
     """Draw every board: quality, costs, published rows, failures, notes.
 
     Texts are never read as markup. Intervals stand below their values, so that eight columns fit
@@ -46,7 +47,7 @@ def print_console(boards: Sequence[Board], console: Console) -> None:
         for note in board.notes:
             console.print(Text(f"  note: {note}", style="yellow"))
         console.print()
-    for one in across.across(boards):
+    for one in boards.across:
         console.print(_plain(across.heading(one), across.HEAD, across.lines(one), left=("model",)))
         console.print(Text(f"  {' '.join(across.words(one))}", style="dim"))
     if boards:
@@ -125,7 +126,7 @@ def _published(board: Board, same_data: bool) -> Table:
     return table
 
 
-def _value(cell: Cell | None, column: Column) -> Text:
+def _value(cell: BoardCell | None, column: Column) -> Text:
     from rich.text import Text
 
     value = Text(text.value_text(cell, column), style="bold green" if cell is not None and cell.best else "")

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hmcbench.leaderboard.across import across
-from hmcbench.leaderboard.board import Board, Cell, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Row
+from hmcbench.leaderboard.boards import Boards
 
 SCHEMA = 1
 _HEAD = (
@@ -25,12 +25,12 @@ _HEAD = (
 _ROW = ("block", "rank", "model", "marks", "status", "cause", "cells", "hardware")
 
 
-def to_json(boards: Sequence[Board]) -> str:
+def to_json(boards: Boards) -> str:
     """``{"schema": 1, "boards": [...], "across": [...]}``; fields of :class:`Board`, :class:`Across`."""
     data = {
         "schema": SCHEMA,
         "boards": [{"title": b.title, **asdict(b)} for b in boards],
-        "across": [asdict(one) for one in across(boards)],
+        "across": [asdict(one) for one in boards.across],
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -81,8 +81,8 @@ def _measured(board: Board, row: Row) -> dict[str, Any]:
     return line
 
 
-def _cell(name: str, cell: Cell | None) -> Mapping[str, Any]:
-    found = Cell(None) if cell is None else cell
+def _cell(name: str, cell: BoardCell | None) -> Mapping[str, Any]:
+    found = BoardCell(None) if cell is None else cell
     values = (found.mean, found.low, found.high, found.best if found.mean is not None else None)
     ends = ("", "_low", "_high", "_best")
     return {name + end: "" if value is None else value for end, value in zip(ends, values, strict=True)}

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from hmcbench.leaderboard import across, wins
-from hmcbench.leaderboard.board import Board, Cell, Column, Published
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Published
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import clean
 
@@ -39,12 +40,12 @@ def latex(value: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in clean(value))
 
 
-def to_latex(boards: Sequence[Board]) -> str:
+def to_latex(boards: Boards) -> str:
     """Quality, costs, differences and published rows of every board, each as a ``table``."""
     if not boards:
         return f"{PREAMBLE}\n% no records\n"
     parts = [part for board in boards for part in _tables(board)]
-    parts += [_across(one) for one in across.across(boards)]
+    parts += [_across(one) for one in boards.across]
     return "\n\n".join([PREAMBLE, *parts]) + "\n"
 
 
@@ -105,11 +106,11 @@ def _published(board: Board, same_data: bool) -> str:
     return _table(caption, label, ["model", *names, "data", "source"], lines, shape)
 
 
-def _values(cells: Mapping[str, Cell], columns: Sequence[Column]) -> list[str]:
+def _values(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> list[str]:
     return [_value(cells.get(column.id), column) for column in columns]
 
 
-def _value(cell: Cell | None, column: Column) -> str:
+def _value(cell: BoardCell | None, column: Column) -> str:
     value = _number(text.value_text(cell, column))
     if cell is not None and cell.best:
         value = f"\\textbf{{{value}}}"

@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from tabulate import tabulate
 
 from hmcbench.leaderboard import across, wins
-from hmcbench.leaderboard.board import Board, Cell, Column, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import markdown as esc
 
 
-def to_markdown(boards: Sequence[Board]) -> str:
+def to_markdown(boards: Boards) -> str:
     """One section per board: heading, facts, quality, costs, published rows, notes."""
     if not boards:
         return "# Leaderboard\n\nNo records.\n"
     names = list(dict.fromkeys(board.suite for board in boards))
     parts = [f"# Leaderboard: {esc(', '.join(names))}", *(_section(board) for board in boards)]
-    parts += [_across(one) for one in across.across(boards)]
+    parts += [_across(one) for one in boards.across]
     return "\n\n".join([*parts, f"---\n\n{text.LEGEND}"]) + "\n"
 
 
@@ -91,11 +92,11 @@ def _start(row: Row) -> list[str]:
     return [text.rank_text(row), esc(text.model_text(row))]
 
 
-def _values(cells: Mapping[str, Cell], columns: Sequence[Column]) -> list[str]:
+def _values(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> list[str]:
     return [_value(cells.get(column.id), column) for column in columns]
 
 
-def _value(cell: Cell | None, column: Column) -> str:
+def _value(cell: BoardCell | None, column: Column) -> str:
     value = text.value_text(cell, column)
     if cell is not None and cell.best:
         value = f"**{value}**"

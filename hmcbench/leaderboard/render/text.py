@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from hmcbench.leaderboard.board import Board, Cell, Column, Difference, Published, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Published, Row
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 NOTHING = "-"
@@ -39,11 +39,11 @@ def number(value: float, style: str) -> str:
     return f"{value:.3g}"
 
 
-def value_text(cell: Cell | None, column: Column) -> str:
+def value_text(cell: BoardCell | None, column: Column) -> str:
     return NOTHING if cell is None or cell.mean is None else number(cell.mean, column.style)
 
 
-def interval_text(cell: Cell | None, column: Column) -> str:
+def interval_text(cell: BoardCell | None, column: Column) -> str:
     """``[0.917, 0.972]``, or nothing."""
     if cell is None or cell.low is None or cell.high is None:
         return ""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from hmcbench.files import write_atomic
-from hmcbench.leaderboard.across import Across, across
+from hmcbench.leaderboard.across import Across
 from hmcbench.leaderboard.across import heading as across_heading
 from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.pareto import Trade, trades
 from hmcbench.leaderboard.render.diagram import diagram
 from hmcbench.records.record import slug
@@ -19,7 +19,7 @@ from hmcbench.report.figures.style import BLUE, GREEN, GREY, figure, plain, save
 _WIDE = 20  # costs that differ by more are drawn on a logarithmic axis
 
 
-def board_figures(boards: Sequence[Board]) -> dict[str, str]:
+def board_figures(boards: Boards) -> dict[str, str]:
     """File name -> caption of every picture that these boards have."""
     found = {
         _trade_name(board, trade): f"{board.title}: {trade.quality.title} against {trade.cost.title}"
@@ -27,11 +27,11 @@ def board_figures(boards: Sequence[Board]) -> dict[str, str]:
         for trade in trades(board)
     }
     return found | {
-        _across_name(one): across_heading(one) for one in across(boards) if one.distance is not None
+        _across_name(one): across_heading(one) for one in boards.across if one.distance is not None
     }
 
 
-def draw_boards(boards: Sequence[Board], folder: Path) -> list[Path]:
+def draw_boards(boards: Boards, folder: Path) -> list[Path]:
     """Draw them into ``folder``, which must be there: PNG, and SVG for critical differences."""
     written = []
     for board in boards:
@@ -39,7 +39,7 @@ def draw_boards(boards: Sequence[Board], folder: Path) -> list[Path]:
             with styled():
                 made = quality_against_cost(board, trade)
             written.append(save(made, folder / _trade_name(board, trade)))
-    for one in across(boards):
+    for one in boards.across:
         if one.distance is not None:
             path = folder / _across_name(one)
             write_atomic(path, diagram(one, alone=True) + "\n")

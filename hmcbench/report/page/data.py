@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hmcbench.leaderboard.board import Board, Cell, Column, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.report.page.details import rounded
 
 _HIDDEN = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -52,7 +52,7 @@ def _row(row: Row, board: Board, details: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _cells(cells: Mapping[str, Cell], columns: Sequence[Column]) -> dict[str, list[Any]]:
+def _cells(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> dict[str, list[Any]]:
     """Column id -> [mean, low, high]."""
     found = [(column.id, cells.get(column.id)) for column in columns]
     return {

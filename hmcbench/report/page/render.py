@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import quote
 
 from hmcbench.leaderboard import across, wins
-from hmcbench.leaderboard.board import Board, Cell, Column, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.diagram import diagram
 from hmcbench.leaderboard.render.text import clean
-from hmcbench.records.record import Record
 from hmcbench.report.page.data import board_data, script_json
 from hmcbench.report.page.details import cell_details
 
@@ -26,21 +26,20 @@ FIGURES = "figures"
 _BREAK = re.compile(r"(?<=[\[,_=:/])(?=[^\s;])")
 
 
-def page_of(boards: Sequence[Board], records: Sequence[Record] = (), title: str = "") -> str:
+def page_of(boards: Boards, title: str = "") -> str:
     """One self-contained page.
 
     Args:
-        boards: what to show, in order.
-        records: behind the boards: where the details of cells come from. Pictures are taken from
+        boards: what to show, in order; the details of cells come from their records, and pictures from
             the folder ``figures/`` beside ``records/``.
         title: of the page; the names of the suites by default.
     """
-    cells, places, more = _details(boards, records)
+    cells, places, more = _details(boards)
     names = ", ".join(dict.fromkeys(board.suite for board in boards))
     title = clean(title or (f"Leaderboard: {names}" if boards else "Leaderboard"))
     data = {"boards": [board_data(board, places) for board in boards], "cells": cells}
     body = "\n".join(_board(board, i) for i, board in enumerate(boards)) or "<p>No records.</p>"
-    body += "".join(_across(one) for one in across.across(boards))
+    body += "".join(_across(one) for one in boards.across)
     left_out = f"<p class='note'>Details of {more} cells are left to their records.</p>" if more > 0 else ""
     legend = f'{left_out}\n<p class="note">{escape(text.LEGEND)}</p>'
     return _filled(title, f"{body}\n{legend}", data)
@@ -81,11 +80,9 @@ def _hash(content: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _details(
-    boards: Sequence[Board], records: Sequence[Record]
-) -> tuple[list[dict[str, Any]], dict[str, int], int]:
+def _details(boards: Boards) -> tuple[list[dict[str, Any]], dict[str, int], int]:
     """Details of the cells behind the boards' rows, where each stands by key, and how many are left out."""
-    by_key = {record.key: record for record in records if record.ok}
+    by_key = {record.key: record for record in boards.records if record.ok}
     wanted = dict.fromkeys(key for board in boards for row in board.rows for key in row.keys if key in by_key)
     cells: list[dict[str, Any]] = []
     places: dict[str, int] = {}
@@ -148,7 +145,7 @@ def _quality(board: Board) -> str:
 
 
 def _measured(
-    rows: Sequence[tuple[Row, Mapping[str, Cell]]],
+    rows: Sequence[tuple[Row, Mapping[str, BoardCell]]],
     columns: Sequence[Column],
     board: Board,
     more: bool = False,
@@ -179,7 +176,7 @@ def _marks(row: Row) -> str:
     return "".join(f' <span class="mark">{escape(mark)}</span>' for mark in row.marks)
 
 
-def _value(cell: Cell | None, column: Column) -> str:
+def _value(cell: BoardCell | None, column: Column) -> str:
     value, interval = escape(text.value_text(cell, column)), escape(text.interval_text(cell, column))
     if cell is not None and cell.best:
         value = f"<b>{value}</b>"

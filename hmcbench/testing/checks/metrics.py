@@ -11,7 +11,7 @@ import numpy as np
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.metrics import fixtures
-from hmcbench.metrics.base import ClassMetric, LevelMetric, SampleMetric, summed
+from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, SampleMetric, summed
 from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.registry.registry import load_object
@@ -142,6 +142,9 @@ def perfect(subject: Subject) -> None:
 def sums(subject: Subject) -> None:
     """Statistics per sample: their short cut, and rows that know of no other row."""
     metric = load_object(subject.spec.factory)
+    if isinstance(metric, PooledMetric):
+        _counts(metric, subject)
+        return
     if not isinstance(metric, (SampleMetric, LevelMetric, ClassMetric)):
         raise Skip("it is no function of sums over samples")
     for shape in SHAPES:
@@ -163,6 +166,21 @@ def sums(subject: Subject) -> None:
             need(
                 np.isclose(value, told, equal_nan=True), f"{value} from sums of rows, {told} by the short cut"
             )
+
+
+def _counts(metric: PooledMetric, subject: Subject) -> None:
+    """Counts at shared thresholds give the value of any sample that is drawn from these."""
+    for shape in SHAPES:
+        whole = drawn(shape)
+        if whole.task.kind != subject.spec.task or not fits(subject, whole):
+            continue
+        stats, reduce = metric.counts(whole)
+        need(stats.shape[0] == len(whole), f"counts of {stats.shape[0]} samples, not of {len(whole)}")
+        times = np.random.default_rng(3).integers(1, 4, len(whole))
+        value, told = float(reduce(times @ stats)), metric(drawn(shape, rows=np.repeat(np.arange(40), times)))
+        need(
+            np.isclose(value, told, equal_nan=True), f"{value} from counts of repeated rows, but it is {told}"
+        )
 
 
 def _keys(metric: Any, evaluation: Evaluation) -> list[tuple[Any, ...]]:

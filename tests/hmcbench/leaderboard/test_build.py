@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench.interfaces import MetricSpec
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.leaderboard.board import Board, Row
 from hmcbench.leaderboard.build import build
+from hmcbench.metrics.base import PooledMetric
 from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.rankings import auprc_micro
+from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, Record
 
 Fabricate = Callable[..., Record]
@@ -281,6 +287,53 @@ def test_a_metric_that_is_gone_or_broken_costs_nothing_else(fabricate: Fabricate
     assert cells["mine"].low is None
     assert cells["hf1_samples"].low is not None
     assert "lost is no installed metric" in board.notes[0]
+
+
+RANKINGS = {"suite": {"name": "smoke", "columns": ["auprc_micro", "auprc_macro", "auprc_weighted"]}}
+
+
+def test_rankings_have_intervals_at_any_size(fabricate: Fabricate) -> None:
+    hierarchy = Hierarchy.from_edges([("", f"c{i:03}") for i in range(600)])
+    rng = np.random.default_rng(0)
+    truth = rng.random((700, hierarchy.n)) < 0.02
+    scores = (rng.random(truth.shape) + 0.5 * truth).astype(np.float32) / 2
+    task = Task("hmc", "multiple", "full", hierarchy)
+    wide = Predictions([f"s{i}" for i in range(700)], ["test"] * 700, scores, task, truth)
+    board = only([fabricate("a", predictions=wide)], RANKINGS)
+    assert scores.size > 400_000
+    for name in ("auprc_micro", "auprc_macro", "auprc_weighted"):
+        cell = board.rows[0].cells[name]
+        assert cell.mean is not None and cell.low is not None and cell.high is not None
+        assert cell.mean - 0.05 < cell.low < cell.mean < cell.high < cell.mean + 0.05
+
+
+def test_rankings_of_folds_rank_all_samples_together(fabricate: Fabricate) -> None:
+    kfold = {"kind": "kfold", "folds": 3}
+    records = [fabricate("a", 0.7 + f / 10, fold=f, split=kfold, prefix=f"f{f}-") for f in range(3)]
+    cells = only(records, RANKINGS).rows[0].cells
+    sides = [record.predictions().of_side("test") for record in records]
+    truth = np.concatenate([side.truth.toarray() for side in sides])
+    whole = Evaluation.of(sides[0].task, truth, np.concatenate([side.scores for side in sides]))
+    expected = compute(SPECS, whole, list(RANKINGS["suite"]["columns"]))
+    found = {name: cells[name].mean for name in expected}
+    assert found == pytest.approx(dict(expected), abs=1e-12)
+    of_folds = np.mean([record.data["metrics"]["test"]["auprc_micro"] for record in records])
+    assert abs(expected["auprc_micro"] - of_folds) > 1e-4  # which is another number
+
+
+def test_a_ranking_of_a_plugin_ranks_and_drops_like_the_others(fabricate: Fabricate) -> None:
+    mine = PooledMetric(auprc_micro, auprc_micro.counts)
+    spec = MetricSpec(name="mine", version="1", summary="", factory=mine, decided=False)
+    values = {side: {"mine": 0.5, "auprc_micro": 0.5} for side in SIDES}
+    records = [fabricate(m, a, sizes=SIDES, metrics=values) for m, a in (("a", 0.9), ("b", 0.6))]
+    of = [
+        only(records, {"suite": {"name": "smoke", "primary": name}}, specs=[*SPECS, spec])
+        for name in ("mine", "auprc_micro")
+    ]
+    for name in ("{}", "{}@shifted", "{}@shifted-drop"):
+        cells = [[row.cells[name.format(board.primary)] for row in board.rows] for board in of]
+        assert cells[0] == cells[1]
+        assert all(cell.low is not None for cell in cells[0])
 
 
 def test_ten_models_ten_columns_two_hundred_samples_take_less_than_a_second(fabricate: Fabricate) -> None:

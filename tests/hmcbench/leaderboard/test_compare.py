@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.compare import Compared, compare_models
+from hmcbench.leaderboard.samples import Draws, Samples
 from hmcbench.metrics.builtin import SPECS
-from hmcbench.records.record import NPZ, Record
+from hmcbench.records.record import NPZ, FoldSeed, Record
 
 Fabricate = Callable[..., Record]
 
@@ -37,6 +38,25 @@ def test_a_clear_difference(fabricate: Fabricate) -> None:
         and "ranks on this board" in said
     )
     assert "synthetic" not in said and "cannot be seen" not in said
+
+
+def test_every_row_is_drawn_once(fabricate: Fabricate, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    draws = Samples.draws
+
+    def counted(self: Samples, cells: Mapping[FoldSeed, Record], seeds: Sequence[int]) -> Draws:
+        drawn.extend(record.label for record in cells.values())
+        return draws(self, cells, seeds)
+
+    monkeypatch.setattr(Samples, "draws", counted)
+    records = [fabricate("a", 0.95), fabricate("b", 0.6), fabricate("c", 0.5)]
+    (one,) = compare(records).boards
+    assert drawn == ["a", "b", "c"]
+    drawn.clear()
+    (other,) = compare(records, names=["hf1_samples", "hf1_micro"]).boards  # the second is no column
+    assert drawn == ["a", "b", "c", "a", "b"]
+    assert other.metrics[0].difference.low == one.metrics[0].difference.low
+    assert other.metrics[1].metric == "hf1_micro" and other.metrics[1].difference.low is not None
 
 
 def test_the_order_of_the_two_does_not_matter(fabricate: Fabricate) -> None:

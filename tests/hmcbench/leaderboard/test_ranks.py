@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from math import factorial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare
 
 from hmcbench.leaderboard import across as acr
+from hmcbench.leaderboard import boards as boards_module
 from hmcbench.leaderboard.across import across, cliques, critical_difference, friedman_p, mean_ranks, words
+from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.pareto import front, trades
 from hmcbench.leaderboard.render.block import with_columns
@@ -21,6 +25,8 @@ from hmcbench.leaderboard.render.latex import to_latex
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.wins import pairwise_wins, win_rates
 from hmcbench.records.record import FoldSeed, Record
+from hmcbench.report.figures.boards import board_figures, draw_boards
+from hmcbench.report.page import page_of
 
 # Demsar, JMLR 7 (2006), table 6: AUC of four learners on 14 data sets
 DEMSAR = np.array(
@@ -124,6 +130,24 @@ def test_several_data_sets_of_one_suite(many: list[Record]) -> None:
     assert "Across 6 data sets" in to_latex(boards) and '"across": [\n  {' in to_json(boards)
 
 
+def test_the_comparison_is_computed_once_for_all_formats(
+    many: list[Record], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = []
+
+    def counted(boards: list[Board]) -> list[acr.Across]:
+        calls.append(len(boards))
+        return across(boards)
+
+    monkeypatch.setattr(boards_module, "across", counted)
+    boards = build(many)
+    assert calls == []
+    for make in (to_markdown, to_latex, to_json, page_of):
+        assert "set-5" in make(boards)
+    assert {path.name for path in draw_boards(boards, tmp_path)} == set(board_figures(boards))
+    assert calls == [6]
+
+
 def test_what_is_no_comparison_over_data_sets(many: list[Record]) -> None:
     assert across(build(many[:3])) == []  # one data set
     assert across(build([many[0], many[4]])) == []  # no common model
@@ -189,7 +213,7 @@ def test_win_rates_on_a_board(fabricate: Callable[..., Record]) -> None:
     ]
     (board,) = build(records)
     assert [(w.model, w.rate, w.cells) for w in board.wins] == [("a", 1, 3), ("b", 0, 3)]
-    assert "### Win rates" in to_markdown([board]) and "100 %" in to_markdown([board])
+    assert "### Win rates" in to_markdown(Boards([board])) and "100 %" in to_markdown(Boards([board]))
 
 
 # --------------------------------------------------------------------------- Pareto

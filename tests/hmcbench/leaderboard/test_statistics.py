@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from hmcbench.leaderboard import statistics
 from hmcbench.leaderboard.statistics import Bootstrap, Estimate
@@ -48,6 +48,40 @@ def test_values_do_not_depend_on_the_size_of_the_blocks(
     few = bootstrap.values([(stats, ratio)])
     monkeypatch.setattr(statistics, "_BLOCK", 4_000_000)
     np.testing.assert_allclose(few, bootstrap.values([(stats, ratio)]))
+
+
+@pytest.mark.parametrize("most", [3, 20_000, 2**30])
+@pytest.mark.parametrize("kind", [np.int32, np.float64, bool])
+def test_counts_of_any_size_and_type_are_summed_exactly(most: int, kind: type) -> None:
+    rng = np.random.default_rng(2)
+    table = rng.integers(0, most, (90, 6)) * (rng.random((90, 6)) < 0.3)
+    counts = csr_array(table.astype(kind))
+    bootstrap = Bootstrap(90, draws=30)
+    expected = bootstrap.weights.astype(np.int64) @ table.astype(kind).astype(np.int64)
+
+    def check(sums: np.ndarray) -> np.ndarray:
+        np.testing.assert_array_equal(sums, expected)
+        return sums[..., 0] / 2
+
+    for stats in (counts, counts.tocsc(), table.astype(kind)):
+        np.testing.assert_array_equal(bootstrap.of_counts(stats, check), expected[:, 0] / 2)
+
+
+def test_counts_of_one_sample_that_stand_apart_are_left_as_they_are() -> None:
+    twice = csc_array((np.ones(4, int), np.array([0, 0, 1, 2]), np.array([0, 3, 4])), shape=(3, 2))
+    before = [part.copy() for part in (twice.data, twice.indices, twice.indptr)]
+    sums = Bootstrap(3, draws=5).of_counts(twice, lambda sums: sums[..., 0])
+    np.testing.assert_array_equal(sums, Bootstrap(3, draws=5).weights.astype(int) @ [2, 1, 0])
+    for part, old in zip((twice.data, twice.indices, twice.indptr), before, strict=True):
+        np.testing.assert_array_equal(part, old)
+
+
+def test_counts_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = csr_array(np.random.default_rng(3).integers(0, 9, (70, 4)))
+    bootstrap = Bootstrap(70)
+    whole = bootstrap.of_counts(table, ratio)
+    monkeypatch.setattr(statistics, "_BLOCK", 700)
+    np.testing.assert_array_equal(bootstrap.of_counts(table, ratio), whole)
 
 
 def test_interval_agrees_with_scipy(stats: np.ndarray) -> None:

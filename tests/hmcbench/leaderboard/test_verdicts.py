@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.differences import differences
 from hmcbench.leaderboard.render.console import print_console
@@ -71,7 +72,7 @@ def test_a_value_outside_our_interval_is_not_reproduced(fabricate: Fabricate) ->
 def test_rows_that_name_no_model_of_ours_get_no_verdict(fabricate: Fabricate) -> None:
     shown = board([fabricate("net")], {"metrics": {"hf1_samples": 0.9}, "measured": ""})
     assert shown.published[0].verdict is None
-    assert "Verdicts" not in to_markdown([shown])
+    assert "Verdicts" not in to_markdown(Boards([shown]))
 
 
 def test_differences_are_paired_and_adjusted(fabricate: Fabricate) -> None:
@@ -123,12 +124,12 @@ def test_the_choice_is_made_on_validation_alone(fabricate: Fabricate) -> None:
 
 def test_every_format_shows_them(fabricate: Fabricate) -> None:
     shown = board([fabricate("net", 0.9), fabricate("o|ther", 0.7)], {"metrics": {}}, reference="net")
-    page = to_markdown([shown])
+    page = to_markdown(Boards([shown]))
     assert "Paired differences to net" in page and "not testable" in page and "o\\|ther" in page
     assert "chosen on validation: net" in page
     out = io.StringIO()
-    print_console([shown], Console(file=out, width=160))
+    print_console(Boards([shown]), Console(file=out, width=160))
     assert "Paired differences to net" in out.getvalue() and "not testable" in out.getvalue()
-    data = json.loads(to_json([shown]))["boards"][0]
+    data = json.loads(to_json(Boards([shown])))["boards"][0]
     assert data["published"][0]["verdict"]["outcome"] == "not testable"
     assert data["differences"][0]["model"] == "o|ther"

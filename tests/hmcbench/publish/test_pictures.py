@@ -70,12 +70,12 @@ def test_pictures_of_samples_are_copied_of_synthetic_data_alone(
     copy_drawn([record], tmp_path / "to")
     assert {p.stem for p in (tmp_path / "to").rglob("*.png")} == expected
     if "mistakes" in expected:
-        assert "mistakes" not in figures_text(tmp_path / "to", build([record]), [record])
+        assert "mistakes" not in figures_text(tmp_path / "to", build([record]))
 
 
 def test_the_first_cell_of_the_first_model(fabricate: Fabricate) -> None:
     records = [fabricate(m, acc, seed=s) for m, acc in (("a", 0.5), ("b", 0.9)) for s in (1, 0)]
-    (one,) = first_cells(build(records), records)
+    (one,) = first_cells(build(records))
     assert (one.data["model"]["label"], one.data["seed"]) == ("b", 0)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hmcbench.errors import BadInput
+from hmcbench.leaderboard import files as files_module
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.publish.publish import publish
 from hmcbench.records import record as records
@@ -31,6 +32,23 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+def test_every_file_of_a_suite_is_written_once(
+    fabricate: Fabricate, runs: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fabricate("a", 0.9)
+    written = []
+    write = files_module.write_atomic
+
+    def counted(path: Path, data: bytes | str) -> None:
+        written.append(path.name)
+        write(path, data)
+
+    monkeypatch.setattr(files_module, "write_atomic", counted)
+    publish(runs, results)
+    assert sorted(written) == ["README.md", "index.html", "leaderboard.csv", "leaderboard.json"]
+    assert "The same with the details" in (results / "smoke" / "README.md").read_text()
+
+
 def test_records_and_tables_of_every_suite(fabricate: Fabricate, runs: Path, results: Path) -> None:
     first = fabricate("a", 0.9)
     (first.path / "history.csv").write_text("step,loss\n1,0.5\n")
@@ -44,13 +62,13 @@ def test_records_and_tables_of_every_suite(fabricate: Fabricate, runs: Path, res
     written = publish(runs, results)
     assert [str(p.relative_to(results)) for p in written] == [
         "more/README.md",
+        "more/index.html",
         "more/leaderboard.csv",
         "more/leaderboard.json",
-        "more/index.html",
         "smoke/README.md",
+        "smoke/index.html",
         "smoke/leaderboard.csv",
         "smoke/leaderboard.json",
-        "smoke/index.html",
         "README.md",
         "index.html",
     ]

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.render.csv_json import to_csv, to_json
 from hmcbench.records.record import Record
@@ -60,5 +61,5 @@ def test_json_holds_the_whole_board(fabricate: Fabricate) -> None:
 
 
 def test_no_boards() -> None:
-    assert json.loads(to_json([])) == {"schema": 1, "boards": [], "across": []}
+    assert json.loads(to_json(Boards())) == {"schema": 1, "boards": [], "across": []}
     assert lines(to_csv([])) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.render.latex import latex, to_latex
 from hmcbench.records.record import Record
@@ -77,7 +78,7 @@ def test_every_row_has_the_cells_of_its_table(text: str) -> None:
 
 
 def test_no_records() -> None:
-    assert "no records" in to_latex([])
+    assert "no records" in to_latex(Boards())
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")

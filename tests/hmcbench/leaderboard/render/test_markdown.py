@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.render.text import clean, markdown
@@ -84,4 +85,4 @@ def test_escaping_leaves_ordinary_names_as_they_are() -> None:
 
 
 def test_no_records() -> None:
-    assert to_markdown([]) == "# Leaderboard\n\nNo records.\n"
+    assert to_markdown(Boards()) == "# Leaderboard\n\nNo records.\n"

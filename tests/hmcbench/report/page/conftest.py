@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.records.record import HISTORY, Record
 
@@ -26,7 +26,7 @@ EVIL = f"{SCRIPT}{IMAGE}{CLOSE}{{{{7*7}}}}${{x}} $title javascript:window.pwned=
 class Made:
     """What a page is made of, and where the folder of its suite is."""
 
-    boards: list[Board]
+    boards: Boards
     records: list[Record]
     folder: Path
 

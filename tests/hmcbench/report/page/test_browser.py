@@ -37,7 +37,7 @@ def browser() -> Iterator[Any]:
 def shown(browser: Any, evil: Any, tmp_path: Path) -> Callable[..., Any]:
     """``shown(width, dark=False)``: the evil page, opened; the browser."""
     path = tmp_path / "page.html"
-    path.write_text(page_of(evil.boards, evil.records), encoding="utf-8")
+    path.write_text(page_of(evil.boards), encoding="utf-8")
 
     def show(width: int = DESK, dark: bool = False) -> Any:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -196,7 +196,7 @@ def test_no_page_is_wider_than_its_screen(shown: Callable[..., Any], width: int)
 @pytest.mark.parametrize("columns", [["total_s"], ["exact_match"]])
 def test_a_page_of_few_columns(browser: Any, evil: Any, tmp_path: Path, columns: list[str]) -> None:
     path = tmp_path / "few.html"
-    path.write_text(page_of(with_columns(evil.boards, columns), evil.records), encoding="utf-8")
+    path.write_text(page_of(with_columns(evil.boards, columns)), encoding="utf-8")
     browser.get_log("browser")
     browser.get(path.as_uri())
     assert script(browser, "return document.documentElement.dataset.ready") == "yes"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from hmcbench.interfaces import Task
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, NPZ, Record
@@ -51,7 +52,7 @@ def data_of(page: str) -> dict[str, Any]:
 
 
 def test_no_planted_script_becomes_one(evil: Any) -> None:
-    page = page_of(evil.boards, evil.records)
+    page = page_of(evil.boards)
     read = Reader(page)
     names = [name for name, _ in read.tags]
     assert names.count("script") == 2 and names.count("style") == 1 and "img" not in names
@@ -67,14 +68,14 @@ def test_no_planted_script_becomes_one(evil: Any) -> None:
 
 
 def test_it_needs_nothing_else(evil: Any) -> None:
-    page = page_of(evil.boards, evil.records)
+    page = page_of(evil.boards)
     own = re.sub(r'<script type="application/json".*?</script>', "", page, flags=re.DOTALL)
     own = own.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
     assert not re.search(r"https?://|@import|url\(|\bfetch\(|XMLHttpRequest|WebSocket|innerHTML|eval\(", own)
 
 
 def test_its_policy_allows_its_own_script_and_style_alone(evil: Any) -> None:
-    read = Reader(page_of(evil.boards, evil.records))
+    read = Reader(page_of(evil.boards))
     policy = next(str(a["content"]) for n, a in read.tags if a.get("http-equiv") == "Content-Security-Policy")
     for name in ("script", "style"):
         digest = base64.b64encode(hashlib.sha256(read.inside[name][-1].encode()).digest()).decode()
@@ -83,7 +84,7 @@ def test_its_policy_allows_its_own_script_and_style_alone(evil: Any) -> None:
 
 
 def test_everything_that_the_markdown_says(evil: Any, fabricate: Callable[..., Record]) -> None:
-    page = page_of(evil.boards, evil.records)
+    page = page_of(evil.boards)
     for part in (
         "These samples are synthetic",
         "Paired differences to",
@@ -95,7 +96,7 @@ def test_everything_that_the_markdown_says(evil: Any, fabricate: Callable[..., R
     ):
         assert part in page, part
     assert page.count('<section class="board"') == 1
-    assert "No records." in page_of([])
+    assert "No records." in page_of(Boards())
 
 
 def test_what_several_data_sets_say_is_text_too(fabricate: Callable[..., Record]) -> None:
@@ -118,7 +119,7 @@ def test_what_several_data_sets_say_is_text_too(fabricate: Callable[..., Record]
 
 
 def test_a_template_mark_in_a_text_is_no_place_to_fill(evil: Any) -> None:
-    assert "${x} $title" in page_of(evil.boards, evil.records)
+    assert "${x} $title" in page_of(evil.boards)
 
 
 @pytest.mark.parametrize("value", [EVIL, [EVIL], {EVIL: {EVIL: [1, None, 0.5]}}])
@@ -183,7 +184,7 @@ def test_what_is_lacking_or_damaged_is_told(fabricate: Callable[..., Record], tm
     assert "the predictions cannot be read" in said and "history.csv cannot be read" in said
     assert str(tmp_path) not in said
     assert "no.png is left out: no PNG" in said and cell["pictures"] == []
-    assert page_of(build([record]), [record]).count("no PNG") == 0  # pictures lie in figures/ alone
+    assert page_of(build([record])).count("no PNG") == 0  # pictures lie in figures/ alone
 
 
 def test_a_search_reports_its_steps_again(fabricate: Callable[..., Record]) -> None:
@@ -204,7 +205,7 @@ def test_many_classes_are_told_by_their_confusions(monkeypatch: pytest.MonkeyPat
 
 def test_more_cells_than_a_page_can_hold(monkeypatch: pytest.MonkeyPatch, evil: Any) -> None:
     monkeypatch.setattr("hmcbench.report.page.render.MOST_CELLS", 1)
-    page = page_of(evil.boards, evil.records)
+    page = page_of(evil.boards)
     assert len(data_of(page)["cells"]) == 1 and "Details of 2 cells are left to their records" in page
 
 

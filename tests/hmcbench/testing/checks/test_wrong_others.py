@@ -15,8 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench import Dataset, DatasetSpec, FeaturizerSpec, MetricSpec, Param, SampleMetric, SuiteSpec
+from hmcbench import (
+    Dataset,
+    DatasetSpec,
+    FeaturizerSpec,
+    MetricSpec,
+    Param,
+    PooledMetric,
+    SampleMetric,
+    SuiteSpec,
+)
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.rankings import auprc_macro, auprc_micro
 from hmcbench.registry.loading import Plugin
 from hmcbench.testing import checks
 from hmcbench.testing.helpers import tiny_dataset
@@ -283,6 +293,21 @@ def test_wrong_suites(
     (tmp_path / package / "wrong.toml").write_text(SUITE)
     good = outcome("suites", name, SuiteSpec(name="wrong", summary="one line", source=spec.source))
     assert good.status == "ok", good
+
+
+@pytest.mark.parametrize(
+    ("metric", "status", "says"),
+    [
+        (auprc_macro, "ok", ""),
+        (PooledMetric(auprc_micro, auprc_macro.counts), "failed", "from counts of repeated rows"),
+        (PooledMetric(auprc_micro, lambda e: (np.ones((3, 1)), share)), "failed", "counts of 3 samples"),
+    ],
+)
+def test_counts_of_metrics_that_rank(
+    metric: PooledMetric, status: str, says: str, outcome: Callable[..., Any]
+) -> None:
+    found = outcome("metrics", "sums of rows", metric_spec(metric))
+    assert found.status == status and says in found.detail, found
 
 
 def test_wrong_plugins() -> None:

@@ -1,0 +1,27 @@
+"""Several boards, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from hmcbench.leaderboard.across import Across, across
+from hmcbench.leaderboard.board import Board
+from hmcbench.records.record import Record
+
+
+class Boards(list[Board]):
+    """Boards in the order in which they are shown.
+
+    Attributes:
+        records: that they were made from, as they were read.
+    """
+
+    def __init__(self, boards: Iterable[Board] = (), records: Sequence[Record] = ()) -> None:
+        super().__init__(boards)
+        self.records = records
+
+    @cached_property
+    def across(self) -> list[Across]:
+        """How models compare across data sets; computed when it is first asked for, and once."""
+        return across(self)
