@@ -42,7 +42,8 @@ def test_titles_fold_at_underscores_and_spaces() -> None:
 
 def test_rich_is_imported_only_for_drawing() -> None:
     code = (
-        "import sys; from hmcbench.leaderboard import build, files; from hmcbench.leaderboard.render import csv_json, latex, markdown;"
+        "import sys; from hmcbench.leaderboard import build, files;"
+        "from hmcbench.leaderboard.render import csv_json, latex, markdown;"
         "print('rich' in sys.modules, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
