@@ -1,7 +1,7 @@
-"""Puts the published leaderboard of ``sem-failure`` between the markers in README.md, shortened.
+"""Write the published leaderboard of ``sem-failure``, shortened, between the markers in README.md.
 
-``python docs/make_board.py`` writes, as this command does; a test checks that the README says what
-``results/`` holds:
+``python docs/make_board.py`` does what this command does, and adds a link; a test compares README.md with
+``results/``:
 
     hmcbench leaderboard results --suite sem-failure --columns ... --into README.md --marker board
 """
@@ -19,10 +19,10 @@ COLUMNS = ("hf1_samples", "level1_accuracy", "level2_accuracy", "hf1_samples@shi
 
 
 def text() -> str:
-    """README.md with the block as it should be."""
+    """README.md with the block replaced."""
     boards = with_columns(boards_of(ROOT / "results" / "sem-failure"), COLUMNS)
-    whole = "The whole table: [results/sem-failure](results/sem-failure/README.md)."
-    return replaced(README.read_text(encoding="utf-8"), "board", f"{to_block(boards)}\n\n{whole}")
+    link = "The whole table: [results/sem-failure](results/sem-failure/README.md)."
+    return replaced(README.read_text(encoding="utf-8"), "board", f"{to_block(boards)}\n\n{link}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     hmcbench run --suite sem-failure --model hffnet-2d
     python docs/make_explained.py runs/sem-failure/records/sem-failure--hffnet-2d
 
-One row per class: a picture of the test set, as `hmcbench explain` shows it.
+One row per class: an image of the test set, as `hmcbench explain` shows it.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from hmcbench.cli import main as hmcbench
 WIDTH, SHADES = 900, 64  # few colours keep the file small
 
 
-def write_pictures(folder: Path) -> list[Path]:
-    """The first test picture of every class."""
-    made = fractographs()
+def write_images(folder: Path) -> list[Path]:
+    """The first test image of every class."""
+    generated = fractographs()
     paths = []
     for leaf in LEAF_IDS:
-        chosen = next(
+        first = next(
             image
-            for image, side in zip(made.images, made.split, strict=True)
-            if side == "test" and image.classes[0] == leaf
+            for image, partition in zip(generated.images, generated.split, strict=True)
+            if partition == "test" and image.classes[0] == leaf
         )
         path = folder / f"synthetic-{leaf.rpartition('/')[2]}.png"
-        Image.fromarray(chosen.load()).save(path)
+        Image.fromarray(first.load()).save(path)
         paths.append(path)
     return paths
 
@@ -40,7 +40,7 @@ def write_pictures(folder: Path) -> list[Path]:
 def main(record: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = write_pictures(folder)
+        paths = write_images(folder)
         try:
             hmcbench(["explain", record, *map(str, paths), "--fast", "--output", str(folder / "maps")])
         except SystemExit as stop:

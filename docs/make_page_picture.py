@@ -1,4 +1,4 @@
-"""Takes the picture of a leaderboard's page that the README shows, from ``results/`` as it is.
+"""Take the screenshot of a leaderboard's HTML page in the README, from ``results/``.
 
 ``python docs/make_page_picture.py``; needs Chromium with its driver, and selenium.
 """
@@ -33,10 +33,10 @@ def main() -> None:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         browser.get(PAGE.as_uri())
         browser.execute_script("document.getElementById('theme').hidden = true")
-        taken = Image.open(BytesIO(browser.get_screenshot_as_png()))
+        screenshot = Image.open(BytesIO(browser.get_screenshot_as_png()))
     finally:
         browser.quit()
-    taken.convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(PICTURE, optimize=True)
+    screenshot.convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":

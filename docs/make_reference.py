@@ -1,6 +1,6 @@
-"""Writes docs/reference/: the command line, the metrics and the hooks, from the code itself.
+"""Write docs/reference/ from the code: the command line, the metrics, the hooks, helpers for tests.
 
-``python docs/make_reference.py`` writes; ``--check`` fails when a page is stale.
+``python docs/make_reference.py`` writes; ``--check`` fails if a page is out of date.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import click
 from hmcbench import hookspecs, interfaces
 from hmcbench.cli import COMMANDS, cli
 from hmcbench.registry.registry import default_registry, load_object
-from hmcbench.testing import checks
-from hmcbench.testing import helpers as testing
+from hmcbench.testing import checks, helpers
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- made by docs/make_reference.py; edit the code instead -->\n\n"
@@ -34,6 +33,7 @@ def command_line() -> str:
 
 
 def section(parent: click.Context, name: str, command: click.Command | None) -> list[str]:
+    """The help of a command and of its subcommands."""
     assert command is not None
     context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
     parts = [f"\n## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"]
@@ -45,11 +45,7 @@ def section(parent: click.Context, name: str, command: click.Command | None) -> 
 
 def metrics() -> str:
     """Every metric's definition, as its docstring gives it."""
-    parts = [
-        NOTE,
-        "# Metrics\n\nDecisions, ids and conventions: every id names its convention. `<id>_coherent` is\n",
-    ]
-    parts.append("the same metric on coherent decisions.\n")
+    parts = [NOTE, "# Metrics\n\n`ID_coherent` is the metric `ID` computed from coherent decisions.\n"]
     for spec in default_registry().specs("metrics"):
         text = inspect.cleandoc(load_object(spec.factory).__doc__ or spec.summary)
         parts.append(f"\n## `{spec.name}`\n\n{spec.summary}\n\n```text\n{text}\n```\n")
@@ -63,10 +59,10 @@ def contract() -> str:
     return "".join(parts)
 
 
-def helpers() -> str:
-    """What the tests of a plugin may use."""
-    parts = [NOTE, "# For the tests of a plugin\n"]
-    for module in (checks, testing):
+def testing() -> str:
+    """The functions for the tests of a plugin."""
+    parts = [NOTE, "# Testing a plugin\n"]
+    for module in (checks, helpers):
         parts.append(f"\n## `{module.__name__}`\n\n```text\n{inspect.cleandoc(module.__doc__ or '')}\n```\n")
         for name, item in sorted(vars(module).items()):
             if inspect.isfunction(item) and item.__module__ == module.__name__ and not name.startswith("_"):
@@ -76,16 +72,21 @@ def helpers() -> str:
 
 
 def main() -> int:
-    pages = {"cli.md": command_line(), "metrics.md": metrics(), "contract.md": contract()}
-    pages["testing.md"] = helpers()
-    FOLDER.mkdir(exist_ok=True)
-    stale = [n for n, text in pages.items() if not (FOLDER / n).is_file() or (FOLDER / n).read_text() != text]
+    pages = {
+        FOLDER / "cli.md": command_line(),
+        FOLDER / "metrics.md": metrics(),
+        FOLDER / "contract.md": contract(),
+        FOLDER / "testing.md": testing(),
+    }
+    outdated = [path for path, text in pages.items() if not path.is_file() or path.read_text() != text]
     if "--check" in sys.argv[1:]:
-        if stale:
-            print(f"stale: {', '.join(stale)}; run python docs/make_reference.py", file=sys.stderr)
-        return int(bool(stale))
-    for name in stale:
-        (FOLDER / name).write_text(pages[name])
+        if outdated:
+            names = ", ".join(path.name for path in outdated)
+            print(f"out of date: {names}; run python docs/make_reference.py", file=sys.stderr)
+        return int(bool(outdated))
+    FOLDER.mkdir(exist_ok=True)
+    for path in outdated:
+        path.write_text(pages[path])
     return 0
 
 
