@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from hmcbench.files import born, replacing, sweep_temporary, tag, this_host
+from hmcbench.files import host_tag, process_start, replacing, sweep_temporary, this_host
 from hmcbench.records.record import short_key
 
 BEAT_S = 10.0
@@ -52,7 +52,7 @@ class Locks:
     ) -> None:
         self._folder, self._beat_s, self._stale_s, self._clock = folder, beat_s, stale_s, clock
         self._host = host or this_host()
-        self._tag = tag(self._host)
+        self._tag = host_tag(self._host)
         self.owner = f"{os.getpid()}.{self._tag}.{secrets.token_hex(6)}"
         self._held: set[str] = set()
         self._seen: dict[str, tuple[Any, float]] = {}  # of runs elsewhere: heartbeat, and since when
@@ -92,7 +92,7 @@ class Locks:
     def beat(self) -> None:
         """Write the heartbeat in place: it needs no room on a disk that is full."""
         self._beats += 1
-        about = {"host": self._host, "pid": os.getpid(), "born": born(os.getpid())}
+        about = {"host": self._host, "pid": os.getpid(), "born": process_start(os.getpid())}
         os.pwrite(self._file, json.dumps({"beat": f"{self._beats:012d}", **about}).encode(), 0)
         os.fsync(self._file)
 
@@ -129,7 +129,7 @@ class Locks:
             if not psutil.pid_exists(pid):
                 return True
             if about:  # else it has yet to write it, or never did and its number was given out again
-                return born(pid) != about.get("born")
+                return process_start(pid) != about.get("born")
         beat, now = about.get("beat"), self._clock()
         before, since = self._seen.setdefault(owner, (beat, now))
         if before != beat:

@@ -21,7 +21,7 @@ from typing import Any
 
 from hmcbench.errors import BadInput, Unavailable
 from hmcbench.execute.executors.local import THREAD_VARIABLES, TICK_S, Event, Job, LocalExecutor
-from hmcbench.files import knock
+from hmcbench.files import check_reachable
 from hmcbench.plan.cells import Cell
 
 TRIES = 4  # of a cell whose node dies
@@ -167,7 +167,7 @@ def connect() -> Any:
         host, _, port = address.rpartition(":")
         try:
             if host and port.isdigit() and "/" not in host:  # Ray would try for minutes, and then kill us
-                knock(host.strip("[]"), int(port))
+                check_reachable(host.strip("[]"), int(port))
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         except (OSError, ValueError, RuntimeError) as error:  # connections and times out are OSErrors
             text = " ".join(str(error).split())[:200]
