@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hmcbench.errors import BadInput, NotApplicable, PluginError
 from hmcbench.files import cache_dir, replacing
 from hmcbench.interfaces import FeaturizerSpec, Value
-from hmcbench.registry.registry import Registry, create, load_object, missing, parse_reference
+from hmcbench.registry.registry import Registry, create, load_object, parse_reference, unmet_needs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,10 +119,9 @@ def plan_view(registry: Registry, available: Sequence[str], text: str, above: tu
             f"needs the view {reference.name!r}; the dataset has {have} and no featurizer makes it"
         )
     spec, params = registry.resolve("featurizers", reference)
-    absent = missing(spec)
-    if absent:
-        extra = f" (pip install 'hmcbench[{spec.extra}]')" if spec.extra else ""
-        raise NotApplicable(f"featurizer {spec.name} needs {', '.join(absent)}{extra}")
+    needs = unmet_needs(spec)
+    if needs:
+        raise NotApplicable(f"featurizer {spec.name} {needs}")
     below = plan_view(registry, available, fill(spec.source, params), (*above, reference.name))
     return ViewPlan(spec.name, below.source, (*below.steps, Step(spec, params)))
 

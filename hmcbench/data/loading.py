@@ -29,7 +29,7 @@ def plan_dataset(
     """
     check_installed(spec)
     try:
-        return _checked(spec, registry.ask("datasets", spec, spec.factory, params))
+        return _checked(spec, registry.call("datasets", spec, spec.factory, params))
     except DataProblems as error:
         raise DataProblems(error.source, error.problems, reference if spec.linter else "") from None
 
@@ -48,4 +48,4 @@ def lint_dataset(registry: Registry, reference: str, path: str, **params: Value)
         raise BadInput(f"dataset {spec.name} reads no files", allowed=f"data for {', '.join(able)}")
     params = {k: v for k, v in params.items() if k in spec.params}
     _, resolved = registry.resolve("datasets", reference, "", **(params | {spec.path_param: path}))
-    return registry.ask("datasets", spec, spec.linter, resolved)
+    return registry.call("datasets", spec, spec.linter, resolved)

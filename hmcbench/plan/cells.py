@@ -24,7 +24,7 @@ from hmcbench.metrics.ids import find_spec
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import constants_of, describe_dataset, describe_model, describe_split
 from hmcbench.plan.suite import Profile, Suite
-from hmcbench.registry.registry import Registry, missing, parse_reference
+from hmcbench.registry.registry import Registry, parse_reference, unmet_needs
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     spec, params = registry.resolve("models", reference, profile, **settings_of(choices, reference))
     _check_applicable(spec, data.dataset.task)
     if spec.check:
-        registry.ask("models", spec, spec.check, params)
+        registry.call("models", spec, spec.check, params)
     views = featurize.plan_views(registry, data.spec.views, spec.views, params)
     constants = constants_of(views)
     label = registry.label("datasets", data.spec, data.params, profile)
@@ -264,10 +264,9 @@ def _check_applicable(spec: ModelSpec, task: Task) -> None:
         raise NotApplicable(
             f"takes labels of {' or '.join(spec.depths)} depth, the dataset's are {task.depth}"
         )
-    absent = missing(spec)
-    if absent:
-        extra = f" (pip install 'hmcbench[{spec.extra}]')" if spec.extra else ""
-        raise NotApplicable(f"needs {', '.join(absent)}{extra}")
+    needs = unmet_needs(spec)
+    if needs:
+        raise NotApplicable(needs)
 
 
 def _modules(model: ModelSpec, *sources: Spec) -> tuple[str, ...]:
