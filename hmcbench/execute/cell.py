@@ -24,16 +24,16 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import resources
-from hmcbench.execute import warm_start as warm
 from hmcbench.execute.predict import predict_all
 from hmcbench.execute.reporter import Reporter
+from hmcbench.execute.warm_start import describe_start, warm_start_of
 from hmcbench.interfaces import Dataset, Fit, ModelSpec, Run
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.plan.cells import Cell
-from hmcbench.records import record as records
-from hmcbench.records import weights as trained
 from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import NPZ
+from hmcbench.records.weights import MODEL_FOLDER, save_model
 from hmcbench.registry.registry import Registry, create, default_registry, load_object
 
 SEARCH = ("search_s", "search_candidates")  # what a model tells of its search, and what are costs
@@ -135,7 +135,7 @@ class Trial:
             cell.threads,
             cell.profile,
             folder=work,
-            init_from=warm.warm_start(cell),
+            init_from=warm_start_of(cell),
             report=report,
         )
         self.seconds = time.perf_counter() - started
@@ -150,9 +150,9 @@ class Trial:
         report.phase("score")
         with clock.phase("score"):
             thresholds, scored = score(self.registry, predictions)
-        predictions.save(part / records.NPZ)
+        predictions.save(part / NPZ)
         with clock.phase("save"):
-            weights = trained.save_model(model, part / trained.FOLDER) if cell.keep_weights else None
+            weights = save_model(model, part / MODEL_FOLDER) if cell.keep_weights else None
         report.write()
         described = plain(model.describe()) if hasattr(model, "describe") else {}
         searched = {name: described.pop(name) for name in SEARCH if name in described}
@@ -160,7 +160,7 @@ class Trial:
         total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
         timing["total_s"] = round(total, 4)
         if cell.init_from:
-            described["init_from"] = warm.described(cell, predictions)
+            described["init_from"] = describe_start(cell, predictions)
         return {
             "model": {**cell.record["model"], **described},
             "decision": {

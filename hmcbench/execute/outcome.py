@@ -12,17 +12,17 @@ from typing import Any
 
 from hmcbench.execute import worker
 from hmcbench.execute.executors.local import Event
-from hmcbench.records import record as records
+from hmcbench.records.record import NPZ, SCHEMA, Record, commit_record
 
 LEAST_FREE = 100_000  # bytes; a worker that leaves less had no room for its result
 
 
-def finish(event: Event, folder: Path, git: str | None) -> records.Record:
+def finish(event: Event, folder: Path, git: str | None) -> Record:
     """Turn an ended cell into its record."""
     cell, part = event.job.cell, event.job.part
     result = read_result(event)
     data: dict[str, Any] = {
-        "schema": records.SCHEMA,
+        "schema": SCHEMA,
         "key": cell.key,
         **cell.record,
         "metrics": {},
@@ -34,9 +34,9 @@ def finish(event: Event, folder: Path, git: str | None) -> records.Record:
     if data["status"] == "ok":
         (part / worker.LOG).unlink(missing_ok=True)
     else:
-        (part / records.NPZ).unlink(missing_ok=True)
+        (part / NPZ).unlink(missing_ok=True)
     (part / worker.RESULT).unlink(missing_ok=True)
-    record = records.commit(part, folder, data)
+    record = commit_record(part, folder, data)
     shutil.rmtree(event.job.work, ignore_errors=True)
     return record
 

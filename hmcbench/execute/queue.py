@@ -16,7 +16,16 @@ from hmcbench.execute.durations import Budget
 from hmcbench.execute.executors.local import Job
 from hmcbench.execute.locks import Locks
 from hmcbench.plan.cells import Cell
-from hmcbench.records import record as records
+from hmcbench.records.record import (
+    JSON,
+    Record,
+    begin_record,
+    folder_name,
+    read_record,
+    record_folders,
+    short_key,
+    sweep_cell,
+)
 
 POLL_S = 1.0
 Stamp = tuple[int, int]
@@ -33,7 +42,7 @@ def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
 def stamp(record: Path) -> Stamp | None:
     """Tells a record from a later one of the same cell; None where there is none."""
     try:
-        status = (record / records.JSON).stat()
+        status = (record / JSON).stat()
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
@@ -49,24 +58,24 @@ class RecordScan:
         folders: short key -> folder, of all records there, also those of other plans.
     """
 
-    records: Mapping[str, records.Record]
+    records: Mapping[str, Record]
     stamps: Mapping[str, Stamp]
     folders: Mapping[str, Path]
 
 
 def scan(cells: Sequence[Cell], folder: Path, before: RecordScan | None = None) -> RecordScan:
     """Read the records of cells; those that have not changed since ``before`` are not read again."""
-    folders = records.find(folder)
+    folders = record_folders(folder)
     known = before or RecordScan({}, {}, {})
-    by_key: dict[str, records.Record] = {}
+    by_key: dict[str, Record] = {}
     stamps: dict[str, Stamp] = {}
     for key in (cell.key for cell in cells):
-        path = folders.get(records.short_key(key))
+        path = folders.get(short_key(key))
         current = stamp(path) if path is not None else None
         if path is None or current is None:
             continue
         unchanged = known.stamps.get(key) == current
-        by_key[key] = known.records[key] if unchanged else records.read(path)
+        by_key[key] = known.records[key] if unchanged else read_record(path)
         stamps[key] = current
     return RecordScan(by_key, stamps, folders)
 
@@ -75,9 +84,9 @@ def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:
     """Remove what cells that have their record had in work: their run was killed between the two."""
     work = folder.parent / "work"
     left = {path.name for path in work.iterdir()} if work.is_dir() else set()
-    for key in (cell.key for cell in cells if records.short_key(cell.key) in left):
+    for key in (cell.key for cell in cells if short_key(cell.key) in left):
         if locks.claim(key):  # else somebody makes another record of it
-            shutil.rmtree(work / records.short_key(key), ignore_errors=True)
+            shutil.rmtree(work / short_key(key), ignore_errors=True)
             locks.release(key)
 
 
@@ -99,7 +108,7 @@ class Shared:
         folder: Path,
         locks: Locks,
         before: Mapping[str, Stamp],
-        elsewhere: Callable[[Cell, records.Record], None],
+        elsewhere: Callable[[Cell, Record], None],
         budget: Budget | None = None,
     ) -> None:
         self._waiting = grouped(cells)
@@ -139,20 +148,20 @@ class Shared:
             elif self._done(cell):  # by whoever had the lock until a moment ago
                 self._locks.release(cell.key)
             else:
-                records.sweep_cell(self._folder, cell.key)
-                work = self._folder.parent / "work" / records.short_key(cell.key)
+                sweep_cell(self._folder, cell.key)
+                work = self._folder.parent / "work" / short_key(cell.key)
                 work.mkdir(parents=True, exist_ok=True)
-                jobs.append(Job(cell, records.begin(self._folder, cell.key, self._locks.owner), work))
+                jobs.append(Job(cell, begin_record(self._folder, cell.key, self._locks.owner), work))
         if held:
             self._waiting.append(held)
         return jobs
 
     def _done(self, cell: Cell) -> bool:
-        path = self._folder / records.folder_name({**cell.record, "key": cell.key})
+        path = self._folder / folder_name({**cell.record, "key": cell.key})
         now = stamp(path)
         if now is None or now == self._before.get(cell.key):
             return False
-        self._elsewhere(cell, records.read(path))
+        self._elsewhere(cell, read_record(path))
         return True
 
     def ours(self, job: Job) -> bool:

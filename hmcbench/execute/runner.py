@@ -27,12 +27,12 @@ from hmcbench.execute.outcome import finish
 from hmcbench.execute.queue import RecordScan, Shared, Stamp, scan, sweep_work
 from hmcbench.files import sweep_temporary
 from hmcbench.plan.cells import Cell, Plan
-from hmcbench.records import record as records
+from hmcbench.records.record import Record, records_dir, sweep_killed, sweep_run
 from hmcbench.records.suite_file import save_info
 
 Rerun = Literal["missing", "failed", "all"]
 PLAN_S = 10.0  # to wait for others that write down their plans; a plan is no reason to wait for longer
-Observer = Callable[[Event, "records.Record | None"], None]
+Observer = Callable[[Event, "Record | None"], None]
 UNWRITABLE = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOTDIR", "EEXIST")
@@ -53,22 +53,22 @@ class RunOutcome:
     """
 
     folder: Path
-    done: list[records.Record] = field(default_factory=list)
+    done: list[Record] = field(default_factory=list)
     ran: int = 0
     interrupted: bool = False
     left_out: list[Cell] = field(default_factory=list)
 
     @property
-    def failed(self) -> list[records.Record]:
+    def failed(self) -> list[Record]:
         return [r for r in self.done if not r.ok]
 
 
 def existing(plan: Plan, out: Path) -> RecordScan:
     """The records of this plan's cells that are on disk."""
-    return scan(plan.cells, records.records_dir(out, plan.suite.name))
+    return scan(plan.cells, records_dir(out, plan.suite.name))
 
 
-def pending(plan: Plan, done: Mapping[str, records.Record], rerun: Rerun) -> list[Cell]:
+def pending(plan: Plan, done: Mapping[str, Record], rerun: Rerun) -> list[Cell]:
     """Cells of the plan that are still to be run, where ``done`` are the records by key."""
     if rerun == "all":
         return list(plan.cells)
@@ -99,7 +99,7 @@ def execute(
         observer: told of everything that happens to a cell, with its record where there is one.
         before: what :func:`existing` returned, if the caller has called it already.
     """
-    folder = records.records_dir(out, plan.suite.name)
+    folder = records_dir(out, plan.suite.name)
     before = before or existing(plan, out)
     todo = hungriest_first(pending(plan, before.records, rerun), before.records.values())
     if executor == "local":
@@ -143,7 +143,7 @@ def _tidy(
     Returns what is on disk then, and the cells to do that have no new record.
     """
     with Locks(folder.parent / "locks") as locks:
-        records.sweep(folder, locks.dead)
+        sweep_killed(folder, locks.dead)
         sweep_temporary(folder.parent, locks.dead)
         after = scan(cells, folder, before)
         left = [c for c in todo if after.stamps.get(c.key) in (None, before.stamps.get(c.key))]
@@ -163,13 +163,13 @@ def _run(
 ) -> None:
     """Run cells until all have a record, by whomever."""
 
-    def elsewhere(cell: Cell, record: records.Record) -> None:
+    def elsewhere(cell: Cell, record: Record) -> None:
         observer(Event("elsewhere", Job(cell, record.path, record.path)), record)
 
     git = resources.git_revision()
     executor = made()  # first: a cluster that is not there should leave no trace
     with Locks(folder.parent / "locks") as locks, _terminate_as_interrupt():
-        records.sweep(folder, locks.dead)
+        sweep_killed(folder, locks.dead)
         shared = Shared(todo, folder, locks, before, elsewhere, budget)
         events = executor.run(shared.jobs(), budget.until if budget else math.inf)
         try:
@@ -188,7 +188,7 @@ def _run(
             outcome.interrupted = True
         finally:
             events.close()
-            records.sweep_own(folder, locks.owner)
+            sweep_run(folder, locks.owner)
 
 
 @contextmanager
@@ -206,7 +206,7 @@ def writing_to(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def hungriest_first(cells: Sequence[Cell], done: Iterable[records.Record]) -> list[Cell]:
+def hungriest_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cell]:
     """Cells by the memory that their like took, most first: they start while there is most room.
 
     Cells of which nothing is known keep their place at the front.

@@ -11,9 +11,9 @@ from typing import Any
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import ModelSpec, WarmStart
 from hmcbench.plan.cells import Cell
-from hmcbench.records import weights as trained
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ
+from hmcbench.records.weights import MODEL_FOLDER, find_record, weights_digest, weights_folder
 from hmcbench.registry.registry import Registry
 
 
@@ -27,8 +27,8 @@ def start_from(path: Path, cells: Sequence[Cell], registry: Registry) -> list[Ce
         BadInput: see :func:`hmcbench.records.weights.find_record`; no weights there; a cell of another model
             or version; a model that cannot start from weights.
     """
-    record = trained.find_record(path)
-    folder = trained.weights_folder(record)
+    record = find_record(path)
+    folder = weights_folder(record)
     model = record.data["model"]
     spec: ModelSpec = registry.get("models", model["name"])
     if not spec.expandable:
@@ -44,7 +44,7 @@ def start_from(path: Path, cells: Sequence[Cell], registry: Registry) -> list[Ce
             f"--init-from {path}: its weights are of {spec.name}, not of {', '.join(others)}",
             hint=f"--model {spec.name}",
         )
-    digest = trained.digest(folder)
+    digest = weights_digest(folder)
     start = {
         "record": record.path.name,
         "key": record.key,
@@ -65,15 +65,15 @@ def _started(cell: Cell, folder: Path, key: str, digest: str, start: dict[str, A
     )
 
 
-def warm_start(cell: Cell) -> WarmStart | None:
+def warm_start_of(cell: Cell) -> WarmStart | None:
     """What the model of a cell starts from, read from the record of the earlier run; None: from nothing."""
     if not cell.init_from:
         return None
     record = Path(cell.init_from)
-    return WarmStart(record / trained.FOLDER, Predictions.load(record / NPZ).task)
+    return WarmStart(record / MODEL_FOLDER, Predictions.load(record / NPZ).task)
 
 
-def described(cell: Cell, predictions: Predictions) -> dict[str, Any]:
+def describe_start(cell: Cell, predictions: Predictions) -> dict[str, Any]:
     """``init_from`` of a record: the start, and how many test samples it may have been trained on.
 
     Counted are those that the earlier run did not hold out (as its test or validation). New samples

@@ -26,7 +26,7 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.execute.reporter import Reporter
 from hmcbench.files import write_atomic
 from hmcbench.plan.cells import Cell
-from hmcbench.records import record as records
+from hmcbench.records.record import HISTORY, record_json
 
 RESULT, LOG = "result.json", "log.txt"
 DISK_FULL = "disk full"  # ends the run, so no record has this cause
@@ -53,7 +53,7 @@ def main(
     if device.startswith("cuda:"):  # the cell sees one GPU, and calls it cuda:0
         os.environ["CUDA_VISIBLE_DEVICES"] = device.partition(":")[2]
         device = "cuda:0"
-    reports = [Reporter(progress, part / records.HISTORY, i) for i, part in enumerate(parts)]
+    reports = [Reporter(progress, part / HISTORY, i) for i, part in enumerate(parts)]
     left = dict(enumerate(reports))
     try:
         # the imports come after the process is on its own: they may take seconds, or fail
@@ -78,7 +78,7 @@ def _conclude(report: Reporter, part: Path, outcome: Mapping[str, Any] | BaseExc
             traceback.print_exception(outcome)
     else:
         result = {"status": "ok", "cause": None, "message": ""} | dict(outcome)
-    write_atomic(part / RESULT, records.dump(result))
+    write_atomic(part / RESULT, record_json(result))
     sys.stdout.flush()
     sys.stderr.flush()
     report.ended()

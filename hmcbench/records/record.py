@@ -169,7 +169,7 @@ def records_dir(out: Path, suite: str) -> Path:
     return out / slug(suite) / "records"
 
 
-def begin(folder: Path, key: str, owner: str = "") -> Path:
+def begin_record(folder: Path, key: str, owner: str = "") -> Path:
     """An empty temporary folder for the cell ``key``, beside the records.
 
     Args:
@@ -181,14 +181,14 @@ def begin(folder: Path, key: str, owner: str = "") -> Path:
     return temporary
 
 
-def commit(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
+def commit_record(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
     """Write ``record.json`` into ``temporary`` and rename it to its final name.
 
     An earlier record of the same key (a failure that is run again) is moved aside first and
     removed last. A kill leaves the old record or the new one; where it comes between the two
-    renames, the old one comes back with the next :func:`sweep`.
+    renames, the old one comes back with the next :func:`sweep_killed`.
     """
-    write_atomic(temporary / JSON, dump(data))
+    write_atomic(temporary / JSON, record_json(data))
     final = folder / folder_name(data)
     aside = folder / f".old-{final.name}-{temporary.name.rpartition('-')[2]}"
     if final.exists():
@@ -198,12 +198,12 @@ def commit(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
     return Record(final, data)
 
 
-def dump(data: Mapping[str, Any]) -> str:
+def record_json(data: Mapping[str, Any]) -> str:
     """JSON as it is stored: sorted keys, no NaN."""
     return json.dumps(data, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def read(folder: Path) -> Record:
+def read_record(folder: Path) -> Record:
     """Read and migrate one record folder; raises BadInput if it is none."""
     import orjson  # three times as fast as json, which counts where there are ten thousand
 
@@ -258,7 +258,7 @@ def is_record(folder: Path) -> bool:
     return (folder / JSON).is_file()
 
 
-def find(folder: Path) -> dict[str, Path]:
+def record_folders(folder: Path) -> dict[str, Path]:
     """The record folders in a records folder, by the short key that ends their names; none is read.
 
     Temporary folders are passed over. Empty where there is no such folder.
@@ -278,11 +278,11 @@ def read_all(root: Path, known: Iterable[Record] = ()) -> list[Record]:
     if not root.is_dir():
         raise BadInput(f"no folder {root}", hint="hmcbench run --suite NAME writes records to runs/NAME")
     if is_record(root):
-        return [read(root)]
+        return [read_record(root)]
     with _no_collection():
         ordered = sorted(_folders(str(root)), key=lambda name: name.split(os.sep))  # noqa: PTH206 (as below)
         by_folder = {str(record.path): record for record in known}
-        return [by_folder.get(name) or read(Path(name)) for name in ordered]
+        return [by_folder.get(name) or read_record(Path(name)) for name in ordered]
 
 
 def _folders(root: str) -> Iterator[str]:
@@ -308,7 +308,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def sweep(folder: Path, dead: Callable[[str], bool]) -> None:
+def sweep_killed(folder: Path, dead: Callable[[str], bool]) -> None:
     """Tidy up after runs that were killed: remove what is half made, put back what was moved aside.
 
     Args:
@@ -319,7 +319,7 @@ def sweep(folder: Path, dead: Callable[[str], bool]) -> None:
             _discard(path)
 
 
-def sweep_own(folder: Path, owner: str) -> None:
+def sweep_run(folder: Path, owner: str) -> None:
     """Remove the temporary folders of one run: another may be at work beside it."""
     for path in folder.glob(f".[po]*-{owner}"):
         _discard(path)

@@ -15,7 +15,7 @@ from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.metrics.ids import find_spec
-from hmcbench.records.record import JSON, Record, dump, read_all
+from hmcbench.records.record import JSON, Record, read_all, record_json
 from hmcbench.registry.registry import default_registry
 
 
@@ -120,4 +120,4 @@ def _store(record: Record, scored: Mapping[str, Results], only_new: bool, result
         for name in () if only_new else (*values.left_out, *values.failures):
             result.changed += old.pop(name, None) is not None
     if merged != record.data["metrics"]:
-        write_atomic(record.path / JSON, dump({**record.data, "metrics": merged}))
+        write_atomic(record.path / JSON, record_json({**record.data, "metrics": merged}))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.files import write_atomic
-from hmcbench.records import record as records
+from hmcbench.records.record import SUITE, short_key
 
 KINDS = "cells", "not_applicable"
 
@@ -21,7 +21,7 @@ KINDS = "cells", "not_applicable"
 def read_info(folder: Path) -> Mapping[str, Any] | None:
     """``suite.json`` of a suite's folder, or None where it is not there or damaged."""
     try:
-        data = json.loads((folder / records.SUITE).read_text(encoding="utf-8"))
+        data = json.loads((folder / SUITE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
@@ -39,7 +39,7 @@ def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) 
     before = read_info(folder)
     if before is not None and _version(before) == _version(info):  # another version has its own boards
         _keep_open(info, before, recorded)
-    write_atomic(folder / records.SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
+    write_atomic(folder / SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
 
 
 def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], recorded: Collection[str]) -> None:
@@ -47,7 +47,7 @@ def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], recorded: Col
     named = {_pair(entry) for kind in KINDS for entry in info[kind]}
     for kind in KINDS:
         for entry in _entries(before, kind):
-            if _pair(entry) not in named and records.short_key(str(entry.get("key", ""))) not in recorded:
+            if _pair(entry) not in named and short_key(str(entry.get("key", ""))) not in recorded:
                 info[kind].append(entry)
 
 

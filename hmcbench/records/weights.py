@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import ModelSpec, Run, Task, Value
 from hmcbench.metrics.decisions import Thresholds
-from hmcbench.records.record import Record, is_record, read, read_all
+from hmcbench.records.record import Record, is_record, read_all, read_record
 from hmcbench.registry.registry import Registry, create, default_registry
 
 if TYPE_CHECKING:
     from hmcbench.interfaces import Model
 
-FOLDER = "model"
+MODEL_FOLDER = "model"
 RUNS_HINT = "hmcbench run --suite NAME makes records in runs/NAME/records"
 
 
@@ -61,13 +61,16 @@ def save_model(model: Any, folder: Path) -> dict[str, Any] | None:
     try:
         folder.mkdir()
         model.save(folder)
-        return {"bytes": sum(file.stat().st_size for file in _files(folder)), "sha256": digest(folder)}
+        return {
+            "bytes": sum(file.stat().st_size for file in _files(folder)),
+            "sha256": weights_digest(folder),
+        }
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return {"bytes": 0, "sha256": None, "problem": error.strerror or str(error)}
 
 
-def digest(folder: Path) -> str:
+def weights_digest(folder: Path) -> str:
     """Hex digest over names and contents of a model's files: what "the same weights" means."""
     whole = hashlib.sha256()
     for file in _files(folder):
@@ -96,7 +99,7 @@ def find_record(path: Path) -> Record:
                 if near
                 else BadInput(f"no record at {path}", hint=RUNS_HINT)
             )
-        found = [read(p) for p in begins]
+        found = [read_record(p) for p in begins]
     elif not path.is_dir():
         raise BadInput(f"{path} is a file", allowed="a record folder written by hmcbench run")
     else:
@@ -113,7 +116,7 @@ def find_record(path: Path) -> Record:
 
 def weights_folder(record: Record) -> Path:
     """``model/`` of a record; raises BadInput, with the reason, where there is none."""
-    folder = record.path / FOLDER
+    folder = record.path / MODEL_FOLDER
     if not folder.is_dir():
         raise BadInput(f"{record.path.name} holds no trained model: {_why_not(record)}")
     return folder
