@@ -1,6 +1,6 @@
 """What happens in a cell, phase by phase: data in, numbers out. No processes, no pipes.
 
-``Trial`` is the only place where a model meets data. It keeps the promise that test targets
+``CellRun`` is the only place where a model meets data. It keeps the promise that test targets
 never reach a model: what ``fit`` gets is made from the train and validation rows, what ``predict``
 gets has no targets.
 """
@@ -56,11 +56,11 @@ def run_cells(
     for module in spec.requires:  # before the clock starts: nobody should pay for an import
         importlib.import_module(module)
     device = resources.choose_device(device, spec.accelerated)
-    ready: dict[int, tuple[Trial, Fit]] = {}
+    ready: dict[int, tuple[CellRun, Fit]] = {}
     with threadpool_limits(limits=max(cell.threads for cell in cells)):
         for i, cell in enumerate(cells):
             try:
-                trial = Trial(registry, spec, cell, device, reports[i])
+                trial = CellRun(registry, spec, cell, device, reports[i])
                 ready[i] = trial, trial.prepare(works[i])
             except Exception as error:
                 yield i, error
@@ -75,7 +75,7 @@ def run_cells(
             yield i, result
 
 
-def fit_all(spec: ModelSpec, ready: Sequence[tuple[Trial, Fit]]) -> Sequence[Exception | None]:
+def fit_all(spec: ModelSpec, ready: Sequence[tuple[CellRun, Fit]]) -> Sequence[Exception | None]:
     """Fit one model, or several together; the exception of every fit that failed."""
     for trial, _ in ready:
         trial.report.phase("fit")
@@ -103,7 +103,7 @@ def fit_all(spec: ModelSpec, ready: Sequence[tuple[Trial, Fit]]) -> Sequence[Exc
     return outcomes
 
 
-class Trial:
+class CellRun:
     """One cell on its way: :meth:`prepare`, then its model is fitted, then :meth:`conclude`."""
 
     def __init__(

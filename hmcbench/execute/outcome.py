@@ -17,10 +17,10 @@ from hmcbench.records.record import NPZ, SCHEMA, Record, commit_record
 LEAST_FREE = 100_000  # bytes; a worker that leaves less had no room for its result
 
 
-def finish(event: Event, folder: Path, git: str | None) -> Record:
+def record_outcome(event: Event, folder: Path, git: str | None) -> Record:
     """Turn an ended cell into its record."""
     cell, part = event.job.cell, event.job.part
-    result = read_result(event)
+    result = result_of(event)
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "key": cell.key,
@@ -41,7 +41,7 @@ def finish(event: Event, folder: Path, git: str | None) -> Record:
     return record
 
 
-def read_result(event: Event) -> dict[str, Any]:
+def result_of(event: Event) -> dict[str, Any]:
     """The worker's own result, or the cause of its death."""
     if event.killed == "time-out":
         limit = event.job.cell.time_limit

@@ -34,9 +34,9 @@ def predict_all(
         given = inputs(dataset, views, split.sides[name])
         if name == "test":
             with clock.phase("predict"):
-                parts.append(checked(model.predict(given), len(given), task, spec))
+                parts.append(check_scores(model.predict(given), len(given), task, spec))
         else:
-            parts.append(checked(model.predict(given), len(given), task, spec))
+            parts.append(check_scores(model.predict(given), len(given), task, spec))
     rows = np.concatenate([split.sides[name] for name in sides])
     predictions = Predictions(
         ids=[dataset.ids[i] for i in rows],
@@ -73,7 +73,7 @@ def latency(
     return {"latency_p50_ms": round(float(p50), 3), "latency_p95_ms": round(float(p95), 3)}
 
 
-def checked(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
+def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
     """Shape, finiteness and range as the contract says; logits become probabilities."""
     if not isinstance(scores, Scores):
         raise PluginError(f"model {spec.name}: predict returned {type(scores).__name__}, not Scores")

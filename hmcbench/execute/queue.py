@@ -90,7 +90,7 @@ def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:
             locks.release(key)
 
 
-class Shared:
+class CellQueue:
     """Hands out the cells that this run is to do.
 
     Args:
@@ -164,7 +164,7 @@ class Shared:
         self._elsewhere(cell, read_record(path))
         return True
 
-    def ours(self, job: Job) -> bool:
+    def may_commit(self, job: Job) -> bool:
         """Whether what a job made may become the record; if not, it is dropped and the cell put back."""
         if self._locks.holds(job.cell.key):
             return True

@@ -23,8 +23,8 @@ from hmcbench.execute.durations import Budget, seconds_taken
 from hmcbench.execute.executors.local import Event, Job, LocalExecutor
 from hmcbench.execute.executors.ray import RayExecutor
 from hmcbench.execute.locks import Locks
-from hmcbench.execute.outcome import finish
-from hmcbench.execute.queue import RecordScan, Shared, Stamp, scan, sweep_work
+from hmcbench.execute.outcome import record_outcome
+from hmcbench.execute.queue import CellQueue, RecordScan, Stamp, scan, sweep_work
 from hmcbench.files import sweep_temporary
 from hmcbench.plan.cells import Cell, Plan
 from hmcbench.records.record import Record, records_dir, sweep_killed, sweep_run
@@ -101,7 +101,7 @@ def execute(
     """
     folder = records_dir(out, plan.suite.name)
     before = before or existing(plan, out)
-    todo = hungriest_first(pending(plan, before.records, rerun), before.records.values())
+    todo = most_memory_first(pending(plan, before.records, rerun), before.records.values())
     if executor == "local":
         places = slots(device, jobs, todo, per_gpu)
     limit = Budget(budget, seconds_taken(before.records.values())) if budget else None
@@ -170,15 +170,15 @@ def _run(
     executor = made()  # first: a cluster that is not there should leave no trace
     with Locks(folder.parent / "locks") as locks, _terminate_as_interrupt():
         sweep_killed(folder, locks.dead)
-        shared = Shared(todo, folder, locks, before, elsewhere, budget)
+        shared = CellQueue(todo, folder, locks, before, elsewhere, budget)
         events = executor.run(shared.jobs(), budget.until if budget else math.inf)
         try:
             for event in events:
                 record = None
                 if event.kind == "ended":
-                    if not shared.ours(event.job):
+                    if not shared.may_commit(event.job):
                         continue
-                    record = finish(event, folder, git)
+                    record = record_outcome(event, folder, git)
                     shared.release(event.job)
                     outcome.ran += 1
                     if budget is not None:
@@ -206,7 +206,7 @@ def writing_to(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def hungriest_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cell]:
+def most_memory_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cell]:
     """Cells by the memory that their like took, most first: they start while there is most room.
 
     Cells of which nothing is known keep their place at the front.

@@ -84,8 +84,8 @@ def test_the_forecast_counts_what_fits_beside_each_other() -> None:
 def test_cells_that_need_most_memory_come_first_after_those_of_which_nothing_is_known() -> None:
     done = [record("small", 1, peak=10), record("large", 1, peak=900), record("large", 1, ok=False)]
     cells = [cell("small"), cell("new"), cell("large"), cell("newer")]
-    assert [c.label for c in runner.hungriest_first(cells, done)] == ["new", "newer", "large", "small"]
-    assert runner.hungriest_first(cells, []) == cells
+    assert [c.label for c in runner.most_memory_first(cells, done)] == ["new", "newer", "large", "small"]
+    assert runner.most_memory_first(cells, []) == cells
 
 
 class Clock:

@@ -15,8 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from hmcbench.execute import queue as sharing
-from hmcbench.execute import runner
+from hmcbench.execute import queue, runner
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
@@ -118,7 +117,7 @@ def test_a_group_leaves_the_records_that_its_cells_leave_alone(tmp_path: Path) -
 
 def test_groups_are_of_one_dataset_and_model_and_stand_where_their_first_cell_does() -> None:
     plan = plan_of("single", "joint", "joint[pause=0.1]")
-    groups = sharing.grouped(plan.cells)
+    groups = queue.grouped(plan.cells)
     assert [len(g) for g in groups] == [1, 1, 1, 1, 8]
     assert {c.model for c in groups[-1]} == {"joint"}
     assert sorted(c.key for g in groups for c in g) == sorted(c.key for c in plan.cells)

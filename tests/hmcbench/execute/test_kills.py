@@ -150,7 +150,7 @@ class Arena:
             assert len(record.predictions()), f"{name} has no predictions"
             self.read.add(name)
 
-    def finish(self) -> None:
+    def record_outcome(self) -> None:
         """All is there, once, its numbers follow from its predictions, and nothing else lies about."""
         self.check()
         names = sorted(path.name for path in self.records.iterdir())
@@ -268,7 +268,7 @@ class Killing:
         for arena, sides in list(self.arenas.items()):
             arena.look()
             if [side.ended() for side in sides] == [True] * len(sides):
-                arena.finish()
+                arena.record_outcome()
                 self.rounds += 1
                 if not go_on:
                     del self.arenas[arena]

@@ -18,7 +18,7 @@ from hmcbench.errors import BadInput
 from hmcbench.execute import queue, runner
 from hmcbench.execute.executors.local import Job
 from hmcbench.execute.locks import Locks
-from hmcbench.execute.queue import Shared, scan
+from hmcbench.execute.queue import CellQueue, scan
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
@@ -140,8 +140,8 @@ def test_what_a_cell_that_is_still_to_be_run_again_goes_on_from_stays(tmp_path: 
     assert len(list((folder / "work").iterdir())) == 1
 
 
-def shared(plan: Plan, folder: Path, locks: Locks, told: list[str], before: Any = None) -> Shared:
-    return Shared(plan.cells, folder, locks, before or {}, lambda cell, _record: told.append(cell.key))
+def shared(plan: Plan, folder: Path, locks: Locks, told: list[str], before: Any = None) -> CellQueue:
+    return CellQueue(plan.cells, folder, locks, before or {}, lambda cell, _record: told.append(cell.key))
 
 
 def next_job(jobs: Iterator[list[Job]]) -> Job:
@@ -232,7 +232,7 @@ def test_what_a_run_that_was_taken_for_dead_has_made_is_dropped(tmp_path: Path, 
         job = next_job(work.jobs())
         for path in (tmp_path / "locks").glob("*.lock"):
             path.write_text('{"owner": "1.other"}')
-        assert not work.ours(job)
+        assert not work.may_commit(job)
         assert not job.part.exists()
 
 
