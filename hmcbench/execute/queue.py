@@ -1,14 +1,15 @@
-"""Which cells to run next, where other runs may work on the same folder.
+"""Which cells to run next, while other runs may work on the same folder.
 
-A cell is run by whoever holds its lock. One that somebody else holds is put back until a record of it
-appears or its lock comes free; so several runs of one plan end together, and no cell runs twice.
+The run that holds the lock of a cell runs it. A cell that another run holds is put back until its record
+appears or its lock is free; so several runs of one plan end together, and no cell runs twice.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,15 +33,27 @@ Stamp = tuple[int, int]
 
 
 def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Cells that are fitted together, in the place of the first of them; every other cell by itself."""
+    """Cells that are fitted together, at the position of the first; every other cell alone."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.group or cell.key, []).append(cell)
     return list(groups.values())
 
 
+def most_memory_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cell]:
+    """Cells sorted by the memory that cells of their model and data took, most first.
+
+    Cells without such a record come first, in their order.
+    """
+    took: dict[tuple[str, str], float] = {}
+    for record in done:
+        peak = record.part("memory").get("peak_anon_mb") or 0.0
+        took[record.pair] = max(took.get(record.pair, 0.0), float(peak))
+    return sorted(cells, key=lambda cell: -took.get(cell.pair, math.inf))
+
+
 def stamp(record: Path) -> Stamp | None:
-    """Tells a record from a later one of the same cell; None where there is none."""
+    """Differs between a record and a later one of the same cell; None where there is no record."""
     try:
         status = (record / JSON).stat()
     except OSError:
@@ -50,12 +63,12 @@ def stamp(record: Path) -> Stamp | None:
 
 @dataclass(frozen=True)
 class RecordScan:
-    """What one look at a folder of records found of the cells of a plan.
+    """The records of the cells of a plan at one moment.
 
     Attributes:
         records: key -> record, in plan order; cells without a record are left out.
         stamps: key -> stamp of that record, taken before it was read.
-        folders: short key -> folder, of all records there, also those of other plans.
+        folders: short key -> folder, of all records in the folder, also those of other plans.
     """
 
     records: Mapping[str, Record]
@@ -64,7 +77,7 @@ class RecordScan:
 
 
 def scan(cells: Sequence[Cell], folder: Path, before: RecordScan | None = None) -> RecordScan:
-    """Read the records of cells; those that have not changed since ``before`` are not read again."""
+    """Read the records of cells, except those that have not changed since ``before``."""
     folders = record_folders(folder)
     known = before or RecordScan({}, {}, {})
     by_key: dict[str, Record] = {}
@@ -81,25 +94,25 @@ def scan(cells: Sequence[Cell], folder: Path, before: RecordScan | None = None) 
 
 
 def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:
-    """Remove what cells that have their record had in work: their run was killed between the two."""
+    """Remove the work folders of cells with a record: their run was killed before it did so."""
     work = folder.parent / "work"
-    left = {path.name for path in work.iterdir()} if work.is_dir() else set()
-    for key in (cell.key for cell in cells if short_key(cell.key) in left):
-        if locks.claim(key):  # else somebody makes another record of it
+    names = {path.name for path in work.iterdir()} if work.is_dir() else set()
+    for key in (cell.key for cell in cells if short_key(cell.key) in names):
+        if locks.claim(key):  # else another run makes a new record of it
             shutil.rmtree(work / short_key(key), ignore_errors=True)
             locks.release(key)
 
 
 class CellQueue:
-    """Hands out the cells that this run is to do.
+    """The jobs of this run.
 
     Args:
-        cells: those that are to be run, in order.
+        cells: the cells to run, in order.
         folder: of the records.
-        locks: ours.
-        before: key -> stamp of the record that stood when it was decided to run the cell again.
-        elsewhere: told of every cell that another run has finished meanwhile.
-        budget: what does not fit into it is left out.
+        locks: of this run.
+        before: key -> stamp of the record of a cell that is to be run again.
+        elsewhere: called for every cell that another run finishes meanwhile.
+        budget: cells that do not fit into it are left out.
     """
 
     def __init__(
@@ -116,13 +129,13 @@ class CellQueue:
         self._budget = budget
 
     def jobs(self) -> Iterator[list[Job]]:
-        """Groups of jobs to start; an empty one means: nothing at the moment, ask again."""
+        """Groups of jobs to start; an empty group means that there is none at the moment."""
         while self._waiting:
             groups, self._waiting = self._waiting, []
             for cells in groups:
-                self._look_again()
+                self._check_waiting()
                 if self._budget is not None and not self._budget.fits(cells):
-                    continue  # a cheaper one may fit
+                    continue  # a faster one may fit
                 jobs = self._claim(cells)
                 if jobs:
                     yield jobs
@@ -132,20 +145,20 @@ class CellQueue:
                 if time.monotonic() >= until:
                     break
 
-    def _look_again(self) -> None:
-        """Report what other runs have finished of the cells that were put back, as soon as there is time."""
+    def _check_waiting(self) -> None:
+        """Report waiting cells that other runs have finished."""
         left = ([cell for cell in cells if not self._done(cell)] for cells in self._waiting)
         self._waiting = [cells for cells in left if cells]
 
     def _claim(self, cells: Sequence[Cell]) -> list[Job]:
-        """Jobs for those cells that are ours now; the folders of a cell are made when its turn comes."""
+        """Jobs for the cells whose lock is free; creates their folders."""
         jobs, held = [], []
         for cell in cells:
             if self._done(cell):
                 continue
             if not self._locks.claim(cell.key):
                 held.append(cell)
-            elif self._done(cell):  # by whoever had the lock until a moment ago
+            elif self._done(cell):  # by the run that has just released the lock
                 self._locks.release(cell.key)
             else:
                 sweep_cell(self._folder, cell.key)
@@ -165,7 +178,7 @@ class CellQueue:
         return True
 
     def may_commit(self, job: Job) -> bool:
-        """Whether what a job made may become the record; if not, it is dropped and the cell put back."""
+        """Whether the result of a job may become the record; if not, it is removed and the cell put back."""
         if self._locks.holds(job.cell.key):
             return True
         shutil.rmtree(job.part, ignore_errors=True)

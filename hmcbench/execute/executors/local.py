@@ -1,8 +1,8 @@
 """Runs cells on this machine: one process each, a slot per device, limits on time and memory.
 
-Cells that are fitted together share a process, which may then use what all of them may use.
-Processes come from a fork server that has imported what the plan needs and nothing else ran in,
-so a cell starts in a fraction of a second. Where there is no fork, each is spawned.
+Cells that are fitted together share a process, whose limits are the sums of their limits. Processes are
+forked from a server that has only imported the modules of the plan, so a cell starts in a fraction of a
+second. Where there is no fork, each process is spawned.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from hmcbench.execute.executors.orphans import Watcher
 from hmcbench.plan.cells import Cell
 
 TICK_S = 0.1
-MEMORY_EVERY_S = 0.5  # walking a process tree costs a little; a leak takes longer than this to fill a machine
+MEMORY_EVERY_S = 0.5  # between checks, which cost a little; a leak takes longer to fill the memory
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A cell, the folder to fill, and the folder that survives a kill (checkpoints)."""
+    """A cell, the folder of its results, and the folder that survives a kill (checkpoints)."""
 
     cell: Cell
     part: Path
@@ -37,11 +37,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened to a cell: ``started``, ``progress`` (``message``) or ``ended``.
+    """An event of a cell: ``started``, ``progress`` (``message``) or ``ended``.
 
-    ``elsewhere`` is an end too: another run on the same folder has made the record.
-    For ``ended``: ``exit`` is the process's status (negative: a signal) and ``killed`` the limit
-    that it broke (``time-out``, ``out of memory``), if any.
+    ``elsewhere``: another run on the same folder has made the record. For ``ended``: ``exit`` is the
+    process's status (negative: a signal) and ``killed`` the limit that it exceeded (``time-out``,
+    ``out of memory``), if any.
     """
 
     kind: Literal["started", "progress", "ended", "elsewhere"]
@@ -90,8 +90,8 @@ class LocalExecutor:
     def run(self, groups: Iterator[Sequence[Job]], until: float = math.inf) -> Generator[Event, None, None]:
         """Run all jobs, those of a group in one process; yields events as they happen.
 
-        An empty group means that there is nothing to start at the moment. Closing the generator ends
-        what runs, and so does the time ``until`` of the monotonic clock.
+        An empty group means that there is nothing to start at the moment. Closing the generator, or
+        reaching the time ``until`` of the monotonic clock, ends all running cells.
         """
         try:
             waiting = True
@@ -119,7 +119,7 @@ class LocalExecutor:
 
     def _start(self, jobs: Sequence[Job], device: str) -> None:
         receive, send = self._context.Pipe(duplex=False)
-        watch, hold = self._context.Pipe(duplex=False)  # the worker ends when our end closes
+        watch, hold = self._context.Pipe(duplex=False)  # the worker ends when this process closes its end
         process = self._context.Process(
             target=worker.main,
             args=(
@@ -137,13 +137,13 @@ class LocalExecutor:
         send.close()
         watch.close()
         self._running.append(_Running(jobs, [*jobs], device, process, receive, hold, time.monotonic()))
-        self._tell()
+        self._update_watcher()
 
-    def _tell(self) -> None:
-        self._watcher.tell(running.process.pid for running in self._running)
+    def _update_watcher(self) -> None:
+        self._watcher.update(running.process.pid for running in self._running)
 
     def _wait(self) -> Iterator[Event]:
-        """Wait for news of any cell, at most a tick; never for one channel alone."""
+        """Events of all cells, after waiting for at most a tick."""
         if not self._running:
             return
         channels = [r.progress for r in self._running if not r.progress.closed]
@@ -168,11 +168,11 @@ class LocalExecutor:
                     yield Event("progress", job, message=message)
         except (EOFError, OSError):
             running.progress.close()
-        except Exception:  # a message that cannot be read is not worth a cell
+        except Exception:  # a message that cannot be read must not end the cell
             running.progress.close()
 
     def _enforce(self, running: _Running) -> None:
-        """Kill the process tree of a process that broke the limits of its cells on time or memory."""
+        """Kill the process tree of a process that exceeds the limits of its cells on time or memory."""
         now = time.monotonic()
         cells = [job.cell for job in running.jobs]
         if now - running.started > sum(cell.time_limit for cell in cells):
@@ -188,7 +188,7 @@ class LocalExecutor:
             running.process.join()
 
     def _end(self, running: _Running) -> Iterator[Event]:
-        """The end of a process is the end of all its cells that have not ended yet."""
+        """End all cells of a process that has ended."""
         worker.end_group(running.process.pid)  # grandchildren that outlived the cell
         running.process.join()
         exit_status = running.process.exitcode
@@ -196,7 +196,7 @@ class LocalExecutor:
             if not end.closed:
                 end.close()
         self._running.remove(running)
-        self._tell()
+        self._update_watcher()
         running.process.close()
         self._free.append(running.device)
         seconds = time.monotonic() - running.started

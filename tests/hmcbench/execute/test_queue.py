@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -299,3 +300,15 @@ def test_the_end_of_a_budget_ends_what_runs(tmp_path: Path) -> None:
     outcome = runner.execute(hangs, tmp_path, device="cpu", budget=3)
     assert (outcome.ran, outcome.done, outcome.left_out) == (0, [], list(hangs.cells))
     assert not list((tmp_path / "shared" / "records").iterdir())
+
+
+def test_cells_that_need_most_memory_come_first_after_those_without_a_record(tmp_path: Path) -> None:
+    def record(label: str, peak: float | None) -> Record:
+        data = {"dataset": {"name": "toy"}, "model": {"label": label}, "memory": {"peak_anon_mb": peak}}
+        return Record(tmp_path, data)
+
+    done = [record("small", 10), record("large", 900), record("large", None)]
+    cells: list[Any] = [SimpleNamespace(pair=("toy", name)) for name in ("small", "new", "large", "newer")]
+    ordered = [cell.pair[1] for cell in queue.most_memory_first(cells, done)]
+    assert ordered == ["new", "newer", "large", "small"]
+    assert queue.most_memory_first(cells, []) == cells

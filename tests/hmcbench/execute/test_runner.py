@@ -185,14 +185,6 @@ def test_a_good_record_is_complete(tmp_path: Path) -> None:
     assert len(predictions) == data["split"]["counts"]["test"] + data["split"]["counts"]["validation"]
 
 
-def test_pairs_that_cannot_meet_are_listed_with_the_reason() -> None:
-    plan = plan_of("good", "needs-image", "needs-library")
-    assert [c.label for c in plan.cells] == ["good"]
-    reasons = {p.model: p.reason for p in plan.not_applicable}
-    assert "'image'" in reasons["needs-image"]
-    assert "no_such_library" in reasons["needs-library"]
-
-
 def test_the_same_command_again_runs_nothing_and_failures_run_on_request(tmp_path: Path) -> None:
     plan = plan_of("good", "raises")
     first = runner.execute(plan, tmp_path, device="cpu")
@@ -211,14 +203,6 @@ def test_same_seed_gives_identical_prediction_files_and_another_seed_does_not(tm
     first, second = predictions(tmp_path / "a"), predictions(tmp_path / "b")
     assert first == second
     assert first[0] != first[1]
-
-
-def test_keys_know_what_changes_results_and_nothing_else() -> None:
-    key = plan_of("good").cells[0].key
-    assert plan_of("raises", "good").cells[1].key == key
-    assert plan_of("good", limit=17).cells[0].key == key
-    assert plan_of("good", settings={"good.pause": "0.5"}).cells[0].key != key
-    assert plan_of("good", settings={"toy-tree.samples": "70"}).cells[0].key != key
 
 
 @pytest.mark.alone
