@@ -1,8 +1,8 @@
-"""``suite.json``, beside the records: the suite and what was planned, so that boards need no plugin.
+"""``suite.json``, beside the records: the suite and the planned cells, so that boards need no plugin.
 
-A cell that was planned and has no record is a row of the board. It stays one when the next command in
-the same folder names other models: each plan speaks for the pairs of dataset and model that it names,
-under its profile, and leaves what earlier ones said of the others.
+A planned cell without a record is a row of the board. It stays there when the next command in the same
+folder names other models: a plan replaces the entries of the pairs of dataset and model that it names,
+under its profile, and keeps those of other pairs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KINDS = "cells", "not_applicable"
 
 
 def read_info(folder: Path) -> Mapping[str, Any] | None:
-    """``suite.json`` of a suite's folder, or None where it is not there or damaged."""
+    """``suite.json`` of a suite's folder, or None where it is missing or damaged."""
     try:
         data = json.loads((folder / SUITE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -28,7 +28,7 @@ def read_info(folder: Path) -> Mapping[str, Any] | None:
 
 
 def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) -> None:
-    """Write a plan, and what earlier plans of the folder said that still has no record.
+    """Write a plan, with entries of earlier plans of the folder that still have no record.
 
     Args:
         info: :meth:`hmcbench.plan.cells.Plan.info`.
@@ -43,7 +43,7 @@ def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) 
 
 
 def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], recorded: Collection[str]) -> None:
-    """Add to ``info`` what an earlier plan said of pairs that this one does not name."""
+    """Add the entries of an earlier plan for pairs that this one does not name."""
     named = {_pair(entry) for kind in KINDS for entry in info[kind]}
     for kind in KINDS:
         for entry in _entries(before, kind):
@@ -52,7 +52,7 @@ def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], recorded: Col
 
 
 def _entries(info: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    """Those of a file that somebody may have edited."""
+    """The valid entries of a file that the user may have edited."""
     listed = info.get(kind)
     entries = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
     entries = [{"profile": info.get("profile"), **e} for e in entries]
