@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from hmcbench.execute.cell import run_cells
-from hmcbench.execute.executors.local import Event, Job
+from hmcbench.execute.executors.base import Event, Job
 from hmcbench.execute.outcome import record_outcome
 from hmcbench.execute.reporter import Reporter
 from hmcbench.execute.worker import RESULT

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.execute import worker
-from hmcbench.execute.executors.local import Event
+from hmcbench.execute.executors.base import Event
 from hmcbench.records.record import NPZ, SCHEMA, Record, commit_record
 
 LEAST_FREE = 100_000  # bytes; with less free, a missing result means a full disk

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmcbench.execute.durations import Budget
-from hmcbench.execute.executors.local import Job
+from hmcbench.execute.executors.base import Job
 from hmcbench.execute.locks import Locks
 from hmcbench.plan.cells import Cell
 from hmcbench.records.record import (

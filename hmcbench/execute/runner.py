@@ -19,7 +19,8 @@ from typing import Any, Literal
 from hmcbench.errors import BadInput
 from hmcbench.execute import resources
 from hmcbench.execute.durations import Budget, seconds_taken
-from hmcbench.execute.executors.local import Event, Job, LocalExecutor
+from hmcbench.execute.executors.base import Event, Executor, Job
+from hmcbench.execute.executors.local import LocalExecutor
 from hmcbench.execute.executors.ray import RayExecutor
 from hmcbench.execute.locks import Locks
 from hmcbench.execute.outcome import record_outcome
@@ -107,7 +108,7 @@ def execute(
     preload = tuple(dict.fromkeys(name for cell in todo for name in cell.preload))
     threads = max((cell.threads for cell in todo), default=1)
 
-    def make_executor() -> LocalExecutor | RayExecutor:
+    def make_executor() -> Executor:
         if executor == "ray":
             return RayExecutor(device, preload, threads)
         return LocalExecutor(places, preload, threads)
@@ -152,7 +153,7 @@ def _tidy(cells: Sequence[Cell], todo: Sequence[Cell], folder: Path, before: Rec
 def _run(
     todo: Sequence[Cell],
     folder: Path,
-    make_executor: Callable[[], LocalExecutor | RayExecutor],
+    make_executor: Callable[[], Executor],
     before: Mapping[str, Stamp],
     result: RunOutcome,
     observer: Observer,

@@ -146,15 +146,7 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
         raise BadInput(f"{spec.name} cannot load what it has saved")
     threads = os.cpu_count() or 1
     model.load(folder, Run(predictions.task, record.seed, device, threads, record.profile))
-    return Trained(
-        model=model,
-        record=record,
-        spec=spec,
-        params=params,
-        task=predictions.task,
-        thresholds=record.thresholds,
-        device=device,
-    )
+    return Trained(model, record, spec, params, predictions.task, record.thresholds, device)
 
 
 def _params(spec: ModelSpec, stored: Mapping[str, Value]) -> dict[str, Value]:

@@ -105,13 +105,13 @@ def _allowed(param: Param, kind: type) -> str:
 
 
 class Registry:
-    """Specs of one set of plugins, by kind and name; a name that is defined twice is an error."""
+    """Specs and plugins by kind and by name or alias; a name that is defined twice is an error."""
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
-        self._specs: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
-        self._owners: dict[tuple[str, str], Plugin] = {}
-        self._aliases: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+        self._entries: dict[str, dict[str, tuple[Any, Plugin]]] = {
+            kind: {} for kind in KINDS
+        }  # by name and alias
         for kind in KINDS:
             for plugin, specs in manager.hook_results(f"hmcbench_{kind}"):
                 self._add_all(kind, plugin, specs)
@@ -135,33 +135,30 @@ class Registry:
         _check_spec(kind, spec, plugin)
         names = (spec.name, *(spec.aliases if isinstance(spec, Spec) else ()))
         for name in names:
-            if name in self._aliases[kind]:
-                first = self._owners[kind, self._aliases[kind][name]]
+            if name in self._entries[kind]:
+                first = self.owner(kind, name)
                 raise PluginError(
                     f"{kind[:-1]} {name!r} of {plugin.name} ({plugin.distribution}) is already"
                     f" defined by {first.name} ({first.distribution})"
                 )
-        self._specs[kind][spec.name] = spec
-        self._owners[kind, spec.name] = plugin
-        self._aliases[kind] |= dict.fromkeys(names, spec.name)
+        self._entries[kind] |= dict.fromkeys(names, (spec, plugin))
 
     def specs(self, kind: str) -> list[Any]:
         """All specs of a kind, sorted by name."""
-        return [self._specs[kind][name] for name in sorted(self._specs[kind])]
+        return [spec for name, (spec, _) in sorted(self._entries[kind].items()) if name == spec.name]
 
     def owner(self, kind: str, name: str) -> Plugin:
-        return self._owners[kind, name]
+        return self._entries[kind][name][1]
 
     def get(self, kind: str, name: str) -> Any:
         """The spec with that name or alias; raises BadInput with close matches."""
-        canonical = self._aliases[kind].get(name)
-        if canonical is None:
+        if name not in self._entries[kind]:
             broken = [p.name for p in self.manager.plugins if p.error]
             hint = f"hmcbench list {kind} shows them"
             if broken:
                 hint += f"; broken plugins: {', '.join(broken)} (hmcbench list plugins says why)"
-            raise unknown(kind[:-1], name, self._specs[kind], hint)
-        return self._specs[kind][canonical]
+            raise unknown(kind[:-1], name, [spec.name for spec in self.specs(kind)], hint)
+        return self._entries[kind][name][0]
 
     def resolve(
         self, kind: str, reference: str | Reference, profile: str = "", **overrides: Value

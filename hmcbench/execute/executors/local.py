@@ -7,49 +7,19 @@ second. Where there is no fork, each process is spawned.
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import time
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing import connection
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hmcbench.execute import resources, worker
+from hmcbench.execute.executors.base import THREAD_VARIABLES, TICK_S, Event, Executor, Job
 from hmcbench.execute.executors.orphans import Watcher
-from hmcbench.plan.cells import Cell
 
-TICK_S = 0.1
 MEMORY_EVERY_S = 0.5  # between checks, which cost a little; a leak takes longer to fill the memory
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A cell, the folder of its results, and the folder that survives a kill (checkpoints)."""
-
-    cell: Cell
-    part: Path
-    work: Path
-
-
-@dataclass(frozen=True)
-class Event:
-    """An event of a cell: ``started``, ``progress`` (``message``) or ``ended``.
-
-    ``elsewhere``: another run on the same folder has made the record. For ``ended``: ``exit`` is the
-    process's status (negative: a signal) and ``killed`` the limit that it exceeded (``time-out``,
-    ``out of memory``), if any.
-    """
-
-    kind: Literal["started", "progress", "ended", "elsewhere"]
-    job: Job
-    message: dict[str, Any] = field(default_factory=dict)
-    exit: int | None = None
-    killed: str = ""
-    seconds: float = 0.0
 
 
 @dataclass
@@ -65,7 +35,7 @@ class _Running:
     memory_checked: float = 0.0
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """A pool of slots. Each slot holds one process at a time and names its device.
 
     Args:
@@ -87,37 +57,21 @@ class LocalExecutor:
                 ["hmcbench.execute.worker", "hmcbench.execute.cell", *preload]
             )
 
-    def run(self, groups: Iterator[Sequence[Job]], until: float = math.inf) -> Generator[Event, None, None]:
-        """Run all jobs, those of a group in one process; yields events as they happen.
+    def is_busy(self) -> bool:
+        return bool(self._running)
 
-        An empty group means that there is nothing to start at the moment. Closing the generator, or
-        reaching the time ``until`` of the monotonic clock, ends all running cells.
-        """
-        try:
-            waiting = True
-            while (waiting or self._running) and time.monotonic() < until:
-                while waiting and self._free:
-                    jobs = next(groups, None)
-                    waiting = jobs is not None
-                    if not jobs:
-                        break
-                    self._start(jobs, self._free.pop(0))
-                    yield from (Event("started", job) for job in jobs)
-                if waiting and not self._running:
-                    time.sleep(TICK_S)
-                yield from self._wait()
-        finally:
-            self.close()
+    def has_room(self) -> bool:
+        return bool(self._free)
 
     def close(self) -> None:
-        """End every running cell and its whole process tree."""
         for running in self._running:
             worker.end(running.process.pid)
             running.process.join()
         self._running.clear()
         self._watcher.close()
 
-    def _start(self, jobs: Sequence[Job], device: str) -> None:
+    def start(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        device = self._free.pop(0)
         receive, send = self._context.Pipe(duplex=False)
         watch, hold = self._context.Pipe(duplex=False)  # the worker ends when this process closes its end
         process = self._context.Process(
@@ -138,14 +92,12 @@ class LocalExecutor:
         watch.close()
         self._running.append(_Running(jobs, [*jobs], device, process, receive, hold, time.monotonic()))
         self._update_watcher()
+        yield from (Event("started", job) for job in jobs)
 
     def _update_watcher(self) -> None:
         self._watcher.update(running.process.pid for running in self._running)
 
-    def _wait(self) -> Iterator[Event]:
-        """Events of all cells, after waiting for at most a tick."""
-        if not self._running:
-            return
+    def wait(self) -> Iterator[Event]:
         channels = [r.progress for r in self._running if not r.progress.closed]
         sentinels = [r.process.sentinel for r in self._running]
         connection.wait([*channels, *sentinels], timeout=TICK_S)

@@ -8,18 +8,18 @@ hmcbench, not the results folder. A task whose node died is submitted again.
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import BadInput, Unavailable
-from hmcbench.execute.executors.local import THREAD_VARIABLES, TICK_S, Event, Job, LocalExecutor
+from hmcbench.execute.executors.base import THREAD_VARIABLES, TICK_S, Event, Executor, Job
+from hmcbench.execute.executors.local import LocalExecutor
 from hmcbench.files import check_reachable
 from hmcbench.plan.cells import Cell
 
@@ -37,7 +37,7 @@ class _Task:
     begun: float = field(default_factory=time.monotonic)
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Cells as tasks of the cluster that ``RAY_ADDRESS`` names, else of one on this machine.
 
     Args:
@@ -62,23 +62,16 @@ class RayExecutor:
         gpus = int(available.get("GPU", 0)) if self._device == "auto" else 0
         return max(1, gpus, int(available.get("CPU", 1)) // self._threads)
 
-    def run(self, groups: Iterator[Sequence[Job]], until: float = math.inf) -> Generator[Event, None, None]:
-        """As :meth:`hmcbench.execute.executors.local.LocalExecutor.run`."""
-        try:
-            waiting = True
-            while (waiting or self._tasks) and time.monotonic() < until:
-                while waiting and len(self._tasks) < self.slots():
-                    jobs = next(groups, None)
-                    waiting = jobs is not None
-                    if not jobs:
-                        break
-                    self._tasks.append(_Task(jobs, self._submit(jobs), set(range(len(jobs)))))
-                if self._tasks:
-                    yield from self._wait()
-                elif waiting:
-                    time.sleep(TICK_S)
-        finally:
-            self.close()
+    def is_busy(self) -> bool:
+        return bool(self._tasks)
+
+    def has_room(self) -> bool:
+        return len(self._tasks) < self.slots()
+
+    def start(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Submit a task; its node reports the start of its cells."""
+        self._tasks.append(_Task(jobs, self._submit(jobs), set(range(len(jobs)))))
+        return iter(())
 
     def close(self) -> None:
         """End every running cell, and disconnect from the cluster."""
@@ -106,8 +99,7 @@ class RayExecutor:
             {name: os.environ[name] for name in CARRIED if name in os.environ},
         )
 
-    def _wait(self) -> Iterator[Event]:
-        """Events of all tasks, after waiting for at most a tick."""
+    def wait(self) -> Iterator[Event]:
         by_stream = {task.stream: task for task in self._tasks}
         ready, _ = self._ray.wait(list(by_stream), timeout=TICK_S, fetch_local=False)
         for stream in ready:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench.execute.executors.local import Event, Job
+from hmcbench.execute.executors.base import Event, Job
 from hmcbench.execute.outcome import record_outcome, result_of
 from hmcbench.execute.worker import DISK_FULL, LOG, RESULT
 from hmcbench.plan.cells import Cell, make_plan

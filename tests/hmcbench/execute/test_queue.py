@@ -17,7 +17,7 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.execute import queue, runner
-from hmcbench.execute.executors.local import Job
+from hmcbench.execute.executors.base import Job
 from hmcbench.execute.locks import Locks
 from hmcbench.execute.queue import CellQueue, scan
 from hmcbench.plan.cells import Plan, make_plan
