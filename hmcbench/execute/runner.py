@@ -135,7 +135,9 @@ def _save_plan(plan: Plan, folder: Path, recorded: Collection[str]) -> None:
         save_info(plan.info(), folder, recorded)
 
 
-def _tidy(cells: Sequence[Cell], todo: Sequence[Cell], folder: Path, before: RecordScan) -> tuple[RecordScan, list[Cell]]:
+def _tidy(
+    cells: Sequence[Cell], todo: Sequence[Cell], folder: Path, before: RecordScan
+) -> tuple[RecordScan, list[Cell]]:
     """Remove files of runs that were killed, also where there was nothing to run.
 
     Returns the records on disk after that, and the cells of ``todo`` without a new record.
