@@ -28,7 +28,7 @@ from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.publish.keeping import to_text
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import read
+from hmcbench.records.record import read_record
 from hmcbench.testing.helpers import tiny_dataset
 
 SPICE = [
@@ -210,7 +210,7 @@ def readers() -> list[Reader]:
         Reader("s.toml", suites, lambda path: load_suite(default_registry(), str(path))),
         Reader("t.toml", tables, lambda path: parse_table(_utf8(path), path.name)),
         Reader("u.toml", suites, lambda path: parse_suite(_utf8(path), path.name)),
-        Reader("record.json", [record_file()], lambda path: read(path.parent)),
+        Reader("record.json", [record_file()], lambda path: read_record(path.parent)),
         Reader("suite.json", [record_file()], lambda path: read_info(path.parent)),
         Reader("intervals.json", [intervals_file()], lambda path: Intervals.read(path.parent)),
         Reader("predictions.npz", [predictions_file()], Predictions.load),

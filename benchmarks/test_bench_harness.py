@@ -72,7 +72,7 @@ class Paired:
 DIRECT = """
 import importlib, sys, time
 import hmcbench_timm.network
-from hmcbench import featurize
+from hmcbench.data import featurize
 from hmcbench.interfaces import Run
 from hmcbench.execute.cell import seed_everything
 from hmcbench.data.splits import side

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from hmcbench.records import record as records
+from hmcbench.records.record import JSON, folder_name, read_all, record_json
 
 MANY, ROUNDS = 10_000, 5
 
@@ -28,20 +28,20 @@ def folder_of_many(root: Path) -> Path:
     program = "from hmcbench.cli import main; main()"
     made = [sys.executable, "-c", program, "run", "--suite", "smoke", "--out", str(root / "runs")]
     subprocess.run(made, check=True, capture_output=True)
-    real = [dict(record.data) for record in records.read_all(root / "runs")]
+    real = [dict(record.data) for record in read_all(root / "runs")]
     assert len(real) == 9
     for i in range(MANY):
         data = real[i % len(real)] | {"key": hashlib.sha256(str(i).encode()).hexdigest(), "seed": i}
-        folder = root / "many" / "smoke" / "records" / records.folder_name(data)
+        folder = root / "many" / "smoke" / "records" / folder_name(data)
         folder.mkdir(parents=True)
-        (folder / records.JSON).write_text(records.dump(data), encoding="utf-8")
+        (folder / JSON).write_text(record_json(data), encoding="utf-8")
     os.sync()  # pages that are not yet on the disk cannot be dropped
     return root / "many"
 
 
 def obvious(root: Path) -> list[Any]:
     """What anybody would write."""
-    paths = sorted(root.glob(f"**/{records.JSON}"))
+    paths = sorted(root.glob(f"**/{JSON}"))
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
@@ -54,7 +54,7 @@ def timed(call: Callable[[Path], Sequence[Any]], root: Path) -> tuple[float, flo
 
 def forget(root: Path) -> None:
     """Ask the system to drop the files' content from memory."""
-    for path in root.glob(f"**/{records.JSON}"):
+    for path in root.glob(f"**/{JSON}"):
         handle = os.open(path, os.O_RDONLY)
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(handle)
@@ -65,10 +65,10 @@ def test_ten_thousand_records(tmp_path: Path) -> None:
     warm, plain, cold = [], [], []
     for _ in range(ROUNDS):
         plain.append(timed(obvious, many))
-        warm.append(timed(records.read_all, many))
+        warm.append(timed(read_all, many))
         if hasattr(os, "posix_fadvise"):
             forget(many)
-            cold.append(timed(records.read_all, many))
+            cold.append(timed(read_all, many))
     for name, pairs in {"json.loads": plain, "read_all, warm": warm, "read_all, cold": cold}.items():
         if pairs:
             wall, cpu = (median(values) for values in zip(*pairs, strict=True))

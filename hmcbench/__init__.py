@@ -1,6 +1,6 @@
 """hmcbench: a plugin-based benchmark suite for hierarchical multi-label classification.
 
-The names below are what plugins write to; each is imported when first used.
+The names below are the plugin interface; each is imported when first used.
 """
 
 from __future__ import annotations
@@ -32,36 +32,18 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.metrics.base import SampleMetric as SampleMetric
     from hmcbench.metrics.evaluation import Evaluation as Evaluation
 
-_WHERE = {
-    "hookimpl": "hmcbench.hookspecs",
-    **dict.fromkeys(
-        (
-            "DataReport",
-            "Dataset",
-            "DatasetSpec",
-            "FeaturizerSpec",
-            "Inputs",
-            "Labelled",
-            "MetricSpec",
-            "ModelSpec",
-            "Param",
-            "Run",
-            "Scores",
-            "SuiteSpec",
-            "Task",
-        ),
-        "hmcbench.interfaces",
-    ),
-    "BadInput": "hmcbench.errors",
-    "DataProblems": "hmcbench.errors",
-    "Problem": "hmcbench.errors",
-    "Hierarchy": "hmcbench.hierarchy.hierarchy",
-    "Rows": "hmcbench.data.views",
-    "PooledMetric": "hmcbench.metrics.base",
-    "SampleMetric": "hmcbench.metrics.base",
-    "Evaluation": "hmcbench.metrics.evaluation",
+_NAMES = {
+    "data.views": "Rows",
+    "errors": "BadInput DataProblems Problem",
+    "hierarchy.hierarchy": "Hierarchy",
+    "hookspecs": "hookimpl",
+    "interfaces": "DataReport Dataset DatasetSpec FeaturizerSpec Inputs Labelled MetricSpec ModelSpec Param"
+    " Run Scores SuiteSpec Task",
+    "metrics.base": "PooledMetric SampleMetric",
+    "metrics.evaluation": "Evaluation",
 }
-__all__ = ["__version__", *_WHERE]  # noqa: PLE0604 (names are lazy)
+_MODULES = {name: f"hmcbench.{module}" for module, names in _NAMES.items() for name in names.split()}
+__all__ = ["__version__", *_MODULES]  # noqa: PLE0604 (names are lazy)
 
 
 def __getattr__(name: str) -> Any:
@@ -69,6 +51,6 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("hmcbench")
-    if name in _WHERE:
-        return getattr(importlib.import_module(_WHERE[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'hmcbench' has no attribute {name!r}")

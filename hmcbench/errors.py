@@ -1,7 +1,7 @@
 """Every error a user can see: what was wrong, what is allowed, what to type next.
 
 The command line prints ``str(error)`` on one line and ends with ``exit_status``; a traceback is
-always a defect of ours. Nothing here imports anything, so any module may raise these.
+always a defect of hmcbench. This module imports nothing of hmcbench, so any module may raise these.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 
 class HmcbenchError(Exception):
-    """A problem a user can mend, told in one line.
+    """A problem that a user can mend, described in one line.
 
     Args:
-        what: what was wrong, with the value that was given.
-        allowed: what would have been right, as a noun or a list (``"a CSV file"``); may be empty.
+        what: what was wrong, with the value.
+        allowed: what is allowed, as a noun or a list (``"a CSV file"``); may be empty.
         hint: what to type next; may be empty.
     """
 
@@ -24,9 +24,9 @@ class HmcbenchError(Exception):
 
     def __init__(self, what: str, *, allowed: str = "", hint: str = "") -> None:
         self.what, self.allowed, self.hint = what, allowed, hint
-        right = allowed and f"Allowed: {allowed}"
-        parts = [" ".join(p.split()).rstrip(".") for p in (what, right, hint) if p]
-        super().__init__(" ".join(p if p.endswith("?") else f"{p}." for p in parts))
+        parts = (what, allowed and f"Allowed: {allowed}", hint)
+        sentences = [" ".join(part.split()).rstrip(".") for part in parts if part]
+        super().__init__(" ".join(s if s.endswith("?") else f"{s}." for s in sentences))
 
 
 class BadInput(HmcbenchError):
@@ -38,11 +38,11 @@ class PluginError(HmcbenchError):
 
 
 class Unavailable(HmcbenchError):
-    """Something known but not installed; names the command that installs it."""
+    """Something that is not installed; names the command that installs it."""
 
 
 class NotApplicable(HmcbenchError):
-    """A dataset and a model that cannot meet; the plan lists it with this reason."""
+    """A model that cannot run on a dataset; the plan lists the pair with this reason."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Problem:
         what: the reason, in a few words.
         kind: short machine-readable kind, for example ``unreadable`` or ``unknown-class``.
         fatal: whether a run refuses to start because of it.
-        skippable: whether ``--skip-bad`` can leave the file out and go on.
+        skippable: whether ``--skip-bad`` can leave the file out.
     """
 
     where: str
@@ -65,7 +65,7 @@ class Problem:
 
     @property
     def order(self) -> tuple[bool, str, int]:
-        """File and line, so that line 7 comes before line 10; the folder as a whole comes last."""
+        """Sorts by file and line (line 7 before line 10); the folder as a whole comes last."""
         file, _, line = self.where.rpartition(":")
         place = (file, int(line)) if file and line.isdecimal() else (self.where, 0)
         return (self.where == ".", *place)
@@ -95,27 +95,23 @@ class DataProblems(BadInput):
 
 
 def _within(source: str, where: str) -> str:
-    """``a/b.csv`` and ``b.csv:6`` -> ``a/b.csv:6``; other places are named after the source."""
+    """``a/b.csv`` and ``b.csv:6`` -> ``a/b.csv:6``; other places are put after the source."""
     name = source.replace("\\", "/").rsplit("/", 1)[-1]
     return source + where[len(name) :] if f"{where}:".startswith(f"{name}:") else f"{source}: {where}"
 
 
 def close_matches(value: str, known: Iterable[str]) -> str:
     """``"did you mean 'hffnet-2d'?"`` or the empty string."""
-    import difflib  # a millisecond that only a mistake should cost
+    import difflib  # takes a millisecond, needed for errors only
 
-    found = difflib.get_close_matches(value, list(known), n=3, cutoff=0.6)
-    return "did you mean " + " or ".join(repr(m) for m in found) + "?" if found else ""
+    matches = difflib.get_close_matches(value, list(known), n=3, cutoff=0.6)
+    return "did you mean " + " or ".join(map(repr, matches)) + "?" if matches else ""
 
 
 def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BadInput:
-    """The error for a name that is not there: the name, close matches, and what exists."""
+    """The error for an unknown name: the name, close matches, and the names that exist."""
     names = sorted(known)
     guess = close_matches(value, names)
     what = f"unknown {kind} {value!r}" + ("" if names else f": there is no {kind}")
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    return BadInput(
-        what + (f"; {guess}" if guess else ""),
-        allowed=listed,
-        hint=hint,
-    )
+    return BadInput(what + (f"; {guess}" if guess else ""), allowed=listed, hint=hint)

@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all, the cache folder, and the machine that writes them.
+"""Atomic file writes, the cache folder, and the identity of machines and processes.
 
-A file comes into being under a temporary name and is renamed. Everything in the cache can be deleted at
-any time; it is made again when needed. A process is known by its machine, its number and its start.
+A file is written under a temporary name and renamed. The cache can be deleted at any time; its content is
+computed again when needed. A process is identified by its machine, its id and its start time.
 """
 
 from __future__ import annotations
@@ -19,38 +19,36 @@ from hmcbench.errors import BadInput
 
 __all__ = ["cache_dir", "replacing", "write_atomic"]  # what plugins may use
 
-VARIABLE = "HMCBENCH_CACHE"
+CACHE_VARIABLE = "HMCBENCH_CACHE"
 
 
 def cache_dir(*parts: str) -> Path:
-    """The cache folder (``$HMCBENCH_CACHE``, else the user's), or a folder in it, made if absent."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        root = Path(given)
-    else:
-        from platformdirs import user_cache_path
+    """The cache folder (``$HMCBENCH_CACHE``, else the user's), or a folder in it; created if absent."""
+    root = os.environ.get(CACHE_VARIABLE)
+    if not root:
+        from platformdirs import user_cache_dir
 
-        root = user_cache_path("hmcbench", appauthor=False)
-    folder = root.joinpath(*parts)
+        root = user_cache_dir("hmcbench", appauthor=False)
+    folder = Path(root, *parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(
-            f"the cache folder {folder} cannot be made ({error.strerror})",
-            hint=f"set {VARIABLE} to a folder that you may write to",
+            f"the cache folder {folder} cannot be created ({error.strerror})",
+            hint=f"set {CACHE_VARIABLE} to a folder that you may write to",
         ) from None
     return folder
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well."""
-    owner = f"{os.getpid()}.{tag(this_host())}.{secrets.token_hex(4)}"
+    """A temporary path beside ``path``; it replaces ``path`` when the block ends without an error."""
+    owner = f"{os.getpid()}.{host_tag(this_host())}.{secrets.token_hex(4)}"
     temporary = path.with_name(f".{path.name}-{owner}.tmp")
     try:
         yield temporary
         temporary.replace(path)
-    except OSError as error:  # of a full disk the system says no name, and of ours nobody knows
+    except OSError as error:  # a full disk gives no name; the temporary name says nothing to a user
         if error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
@@ -59,7 +57,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a whole file or nothing; readers see the old content or the new, never a part."""
+    """Write a whole file or nothing; readers see the old content or the new content, never a part."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(data.encode() if isinstance(data, str) else data)
         file.flush()
@@ -70,7 +68,7 @@ def sweep_temporary(folder: Path, dead: Callable[[str], bool]) -> None:
     """Remove the temporary files in a folder whose writer was killed.
 
     Args:
-        dead: whether the process of that owner (``process.host.some``) is known to be dead.
+        dead: whether the process of an owner (``process.host.random``) is known to be dead.
     """
     for path in folder.glob(".*.tmp"):
         if dead(path.name.removesuffix(".tmp").rpartition("-")[2]):
@@ -79,12 +77,12 @@ def sweep_temporary(folder: Path, dead: Callable[[str], bool]) -> None:
 
 # --------------------------------------------------------------------------- machines and processes
 
-KNOCK_S = 5.0
+CONNECT_S = 5.0
 
 
 @functools.cache
 def this_host() -> str:
-    """Equal for two processes exactly when each can see whether the other lives."""
+    """A text that two processes share exactly when each can see whether the other is alive."""
     parts = [socket.gethostname()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
@@ -93,18 +91,18 @@ def this_host() -> str:
     return " ".join(parts)
 
 
-def tag(host: str) -> str:
+def host_tag(host: str) -> str:
     """Eight characters that stand for a host in the name of a file."""
     return hashlib.sha256(host.encode()).hexdigest()[:8]
 
 
-def born(pid: int) -> str:
-    """When a process started, in ticks since boot; empty where the system does not say."""
+def process_start(pid: int) -> str:
+    """When a process started, in ticks since boot; empty where the system does not report it."""
     with suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
     return ""
 
 
-def knock(host: str, port: int) -> None:
-    """Raise OSError where nobody listens: libraries that go there themselves may try for minutes."""
-    socket.create_connection((host, port), KNOCK_S).close()
+def check_reachable(host: str, port: int) -> None:
+    """Raise OSError where nothing listens; libraries that connect themselves may try for minutes."""
+    socket.create_connection((host, port), CONNECT_S).close()

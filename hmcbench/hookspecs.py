@@ -2,7 +2,7 @@
 
 A plugin is a module (or object) named by an entry point of the group ``hmcbench``. It implements
 any of these functions with ``@hmcbench.hookimpl`` and returns light specs: importing it must not
-import torch, scikit-learn or numpy. All are called once, when the registry is built.
+import torch, scikit-learn or numpy. Each hook is called once, when the registry is built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a plugin describes (specs) and what it makes (datasets, models, featurizers, metrics).
+"""What a plugin describes (specs) and what its factories make (datasets, models, featurizers, metrics).
 
 Specs are light: names, versions, parameters, and a factory given as ``"package.module:name"``.
 Listing and planning read specs only; nothing heavy is imported until a worker calls a factory.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-if TYPE_CHECKING:  # numpy costs more than all of the command line
+if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
     from pathlib import Path
 
     import numpy as np
@@ -26,9 +26,8 @@ _Type = type  # the annotation of a field that is called type itself
 _ONE_LINE = {"one_line": True}  # metadata: see hmcbench.registry.validation
 
 # --------------------------------------------------------------------------- specs
-# Not frozen, without ==, and with one repr for all: each method that dataclass writes costs a tenth of
-# a millisecond at start-up (all of them together 3 ms of 50), and every command pays for it. Treat them
-# as constants all the same.
+# Not frozen, without ==, and with one repr for all: each method that dataclass generates costs a tenth of
+# a millisecond at start-up (together 3 ms of 50). Treat them as constants all the same.
 
 
 class _Shown:
@@ -51,11 +50,10 @@ class Param(_Shown):
         type: needed only where ``default`` is ``None``.
         choices: the allowed values, if they are few.
         low, high: inclusive bounds for numbers.
-        cosmetic: changes nothing that a cell's key should know (a path, for example: the data
-            fingerprint says it better).
+        cosmetic: not part of a cell's key (a path, for example, which the data fingerprint replaces).
         aliases: other names under which a reference may set it.
-        brings: value -> values of other parameters that it stands for: choosing it sets them too,
-            above the profile's values and below whatever is set by name.
+        brings: value -> values of other parameters: choosing the value sets them too, with priority over
+            the profile's values and below parameters that are set by name.
     """
 
     default: Value
@@ -71,7 +69,7 @@ class Param(_Shown):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Spec(_Shown):
-    """What every plugin contribution says of itself.
+    """What every plugin contribution declares.
 
     Attributes:
         name: the id typed on the command line: lower-case letters, digits, ``-``, ``_``, ``.``.
@@ -79,7 +77,7 @@ class Spec(_Shown):
         summary: one line.
         factory: ``"package.module:name"`` or a callable; called with the resolved parameters.
         params: keyword -> :class:`Param`.
-        profiles: profile -> values that replace the defaults there.
+        profiles: profile -> values that replace the defaults in it.
         variant: name of the parameter that a ``name:SUFFIX`` reference sets (``timm:resnet50``).
         requires: top-level modules that must be importable; also what the fork server preloads.
         extra: the extra of hmcbench (or the package) that brings ``requires``.
@@ -111,10 +109,11 @@ class DatasetSpec(Spec):
         linter: ``"module:function"``, called with the resolved parameters, returns a
             ``DataReport`` (see :mod:`hmcbench.interfaces`); empty if there is nothing to lint.
         path_param: the parameter that ``--data NAME=PATH`` sets; empty if there is none.
+        fetch: ``"module:function"`` behind ``hmcbench data fetch``; empty if nothing can be downloaded.
         reader: ``"module:function"`` for files that belong to no dataset: called with a list of
             paths and the resolved parameters, returns for each path a row of the first of
             ``views``, or a :class:`hmcbench.errors.Problem` (of the kind ``extension`` where the
-            file is of another sort altogether); empty if there is no such thing.
+            file type is not supported); empty if the dataset reads no single files.
     """
 
     task: TaskKind = "hmc"
@@ -132,22 +131,22 @@ class ModelSpec(Spec):
     Attributes:
         views: the views it reads, with parameters where a featurizer makes them; ``{name}``
             stands for the model's own parameter: ``"pixels[size={image_size},channels=1]"``;
-            ``a+b`` for both views, ``a|b`` for the first that can be made, ``{name:X=a;Y=a+b}``
-            for a parameter whose values X and Y are short for views.
-        tasks, paths, depths: what it can do; a pairing outside is listed as not applicable.
+            ``a+b`` for both views, ``a|b`` for the first that can be computed, ``{name:X=a;Y=a+b}``
+            for a parameter whose values X and Y stand for views.
+        tasks, paths, depths: what it supports; other pairs are listed as not applicable.
         scores: what ``predict`` returns: ``probability``, or ``logit`` (turned into
             probabilities by a softmax per level for single-path tasks, a sigmoid otherwise).
         accelerated: whether it uses a GPU when there is one.
         transductive: whether a prediction depends, on purpose, on the other test samples.
-        expandable: whether ``fit`` can start from a trained one (:attr:`Run.init_from`), also where
-            its hierarchy was smaller; ``--init-from`` is refused otherwise.
+        expandable: whether ``fit`` can start from a trained model (:attr:`Run.init_from`), also where
+            that model's hierarchy was smaller; ``--init-from`` is refused otherwise.
         fit_many: ``"module:name"`` of a function that fits several models of this spec at once:
             ``fit_many(fits: Sequence[Fit]) -> Sequence[Exception | None]``, one entry per fit in the
-            same order, ``None`` where it went well. It must leave every model as its own ``fit``
-            would have (randomness from ``fit.run.seed`` alone). The planner then hands a model's
-            cells of one dataset to one process.
+            same order, ``None`` where it succeeded. It must leave every model as its own ``fit``
+            would have (randomness from ``fit.run.seed`` alone). The planner then runs a model's
+            cells of one dataset in one process.
         check: ``"module:function"``, called with the parameters while a run is planned; raises BadInput
-            for a value that only the model's libraries (``requires``, which are there) can judge.
+            for a value that only the model's libraries (``requires``, which are installed) can check.
     """
 
     views: tuple[str, ...] = ()
@@ -166,18 +165,18 @@ class ModelSpec(Spec):
 class FeaturizerSpec(Spec):
     """A stateless step from one view to another. ``factory(**params) -> Featurizer``.
 
-    The view it makes carries the spec's name. ``source`` is the view it reads, in the same
+    The view that it computes has the spec's name. ``source`` is the view it reads, in the same
     syntax as :attr:`ModelSpec.views` (``{name}`` stands for its own parameter), so featurizers
     chain.
 
     Attributes:
         source: see above.
-        digest: ``"module:function"``, called with the parameters where the result depends on more
-            than they and the version say (a table of constants); returns a digest, which keys
-            cached views and cells, and its origin in words, which stands in the record with it.
+        digest: ``"module:function"``, called with the parameters, where the result depends on more than
+            parameters and version (a table of constants); returns a digest, which is part of the keys
+            of cached views and cells, and its origin in words; the record keeps both.
         tabulate: ``"module:function"`` behind ``hmcbench data featurize``, called as
             ``function(file, column, **params)``; returns the names of the columns, the values
-            (N, F) with NaN throughout a row that cannot be used, and the problems.
+            (N, F) with NaN in all of a row that cannot be used, and the problems.
     """
 
     source: str = ""
@@ -195,7 +194,7 @@ class MetricSpec(Spec):
             ``"classes"``: called once, returns an array (C,), reported as ``name[class]``.
         task: ``hmc`` or ``regression``.
         better: ``higher``, ``lower`` or ``""`` (neither: a count).
-        low, high: the bounds that every value obeys; ``None`` for unbounded.
+        low, high: the bounds of every value; ``None`` for unbounded.
         decided: whether it reads decisions; then ``<name>_coherent`` is reported too.
         paths: the tasks it is defined for.
         slow: ``"module:name"`` (or the function) of a plain, slow version of the same metric, called
@@ -244,10 +243,10 @@ class Task(_Shown):
 
 
 class Image(Protocol):
-    """One picture of the view ``image``; decoded when asked, never kept."""
+    """One image of the view ``image``; decoded at each call, never kept."""
 
     def load(self, min_side: int | None = None) -> np.ndarray:
-        """Pixels, (H, W) or (H, W, 3) uint8; may be reduced so long as min(H, W) >= min_side."""
+        """Pixels, (H, W) or (H, W, 3) uint8; may be reduced as long as min(H, W) >= min_side."""
         ...
 
 
@@ -258,17 +257,17 @@ class Dataset:
     Attributes:
         ids: N unique strings, the same on every machine.
         views: name -> sequence of N rows (an ndarray or anything with ``__getitem__(int)``).
-        columns: view -> the names of its columns, where they have names; for figures.
+        columns: view -> names of its columns, where there are names; for figures.
         targets: hmc: ancestor-closed boolean (N, C), ndarray or scipy CSR, columns in the order
             of ``task.hierarchy.classes``; regression: float (N, T).
         task: see :class:`Task`.
         fingerprint: hex digest over ids, contents and targets; what "the same data" means.
-        groups: N strings or None; samples of one group never part in a split.
+        groups: N strings or None; a split keeps samples of one group together.
         duplicates: N strings or None; equal strings mean identical contents.
         split: N strings or None: ``train``, ``validation``, ``test``, ``""`` (undecided), or the
-            name of a further test set, such as ``shifted``, which is scored apart and never
+            name of a further test set, such as ``shifted``, which is scored separately and never
             trained on.
-        synthetic: whether the samples were made up; shown wherever results are.
+        synthetic: whether the samples are synthetic; shown wherever results are.
         share_targets: whether truth may be redistributed with predictions.
         notes: lines for the record (files left out, pixels cropped, ...).
     """
@@ -304,7 +303,7 @@ class DataReport:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Inputs:
-    """What a model sees at predict time: ids and views, never targets.
+    """What a model gets at predict time: ids and views, never targets.
 
     ``views[name]`` is a :class:`hmcbench.data.views.Rows`: index it with an int, a slice or an index
     array; ``numpy.asarray(rows)`` reads all of it. The key is the view's name without parameters.
@@ -319,7 +318,7 @@ class Inputs:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Labelled(Inputs):
-    """Training or validation samples. ``targets`` as in :class:`Dataset`, rows of this side."""
+    """Training or validation samples. ``targets`` as in :class:`Dataset`, rows of this partition."""
 
     targets: Any
     groups: Sequence[str] | None = None
@@ -340,20 +339,19 @@ class WarmStart(_Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
-    """What a model may know of the run it is in.
+    """What a model may know of the run that it is part of.
 
     Attributes:
         task: the task, with the hierarchy.
-        seed: reaches python, numpy and torch before ``fit``; use it for generators of your own.
+        seed: set in python, numpy and torch before ``fit``; use it for your own generators.
         device: ``cpu`` or ``cuda:0``.
         threads: the number of CPU threads of this cell.
         profile: ``quick``, ``standard`` or ``paper``.
         folder: a private folder of this cell for checkpoints; kept until the cell has ended, and
-            handed to the same cell again if it was killed.
-        init_from: a trained model to start from, or None; only models that are ``expandable`` are
-            given one.
-        report: ``report(done, total, **values)``: call it once per epoch (or whatever step);
-            it drives the progress bar and becomes ``history.csv``. Values are numbers.
+            given to the same cell again if it was killed.
+        init_from: a trained model to start from, or None; only for models that are ``expandable``.
+        report: ``report(done, total, **values)``: call it once per epoch (or other step);
+            it updates the progress bar and is written to ``history.csv``. Values are numbers.
     """
 
     task: Task
@@ -374,7 +372,7 @@ class Scores:
         values: hmc: float (N, C), one score per class in the order of ``hierarchy.classes``;
             regression: float (N, T).
         stop: float (N, L) or None: for ragged depth with a softmax per level, the share of the
-            extra ``stop`` output of every level (METRICS: never a class, never scored).
+            extra ``stop`` output of every level (never a class, never scored).
     """
 
     values: np.ndarray
@@ -382,15 +380,15 @@ class Scores:
 
 
 class Model(Protocol):
-    """What a model factory returns. All state lives in the object.
+    """What a model factory returns. All state is in the object.
 
     Optional: ``describe() -> Mapping[str, Value]`` after ``fit``: ``parameters`` (count), ``multiply_adds``
-    (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (what a search cost), notes of your own.
+    (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (cost of a search), further notes.
 
     Optional, both or neither: ``save(folder: Path)`` after ``fit`` writes what ``predict`` needs
     into an empty folder, as numbers (safetensors) and plain JSON, never as pickles; ``load(folder:
-    Path, run: Run)`` of a new object with the same parameters takes the place of ``fit``. Only what
-    can be kept that way should be: a model without them cannot be used by ``hmcbench predict``.
+    Path, run: Run)`` of a new object with the same parameters replaces ``fit``. Without them
+    ``hmcbench predict`` cannot use the model.
     """
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
@@ -404,7 +402,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit:
-    """One of the fits that ``ModelSpec.fit_many`` is to do: a model, and what its ``fit`` would get."""
+    """One of the fits for ``ModelSpec.fit_many``: a model, and the arguments of its ``fit``."""
 
     model: Any
     train: Labelled
@@ -413,19 +411,19 @@ class Fit:
 
 
 class Featurizer(Protocol):
-    """A pure function of blocks of rows; ``parts`` and ``pixels``, where given, are a key to its pictures."""
+    """A pure function of blocks of rows; optional ``parts`` and ``pixels`` are a legend of its images."""
 
     def transform(self, rows: Sequence[Any]) -> np.ndarray:
-        """Rows of the source view -> array (len(rows), ...) of a fixed shape and type."""
+        """Rows of the source view -> array (len(rows), ...) of fixed shape and type."""
         ...
 
 
 class Metric(Protocol):
-    """What a metric's factory names; it is given a :class:`hmcbench.metrics.evaluation.Evaluation`.
+    """What a metric's factory names; it gets a :class:`hmcbench.metrics.evaluation.Evaluation`.
 
     A metric that is a function of sums over samples should be a
     :class:`hmcbench.SampleMetric`, one that ranks the samples a
-    :class:`hmcbench.PooledMetric`: it then gets bootstrap intervals for nothing.
+    :class:`hmcbench.PooledMetric`: it then gets bootstrap intervals.
     """
 
     def __call__(self, evaluation: Any) -> float: ...

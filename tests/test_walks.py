@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from hmcbench.execute.cell import run_cells
-from hmcbench.execute.executors.local import Event, Job
-from hmcbench.execute.outcome import finish
+from hmcbench.execute.executors.base import Event, Job
+from hmcbench.execute.outcome import record_outcome
 from hmcbench.execute.reporter import Reporter
 from hmcbench.execute.worker import RESULT
 from hmcbench.files import write_atomic
@@ -25,7 +25,7 @@ from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.plan.cells import Cell, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
-from hmcbench.records.record import HISTORY, dump
+from hmcbench.records.record import HISTORY, record_json
 from hmcbench.registry.registry import default_registry
 
 ROOT = Path(__file__).parents[1]
@@ -96,8 +96,8 @@ def run(cell: Cell, folder: Path) -> None:
     with reader, writer:
         ((_, result),) = run_cells([cell], [part], [str(work)], "cpu", [Reporter(writer, part / HISTORY, 0)])
     assert not isinstance(result, Exception), result
-    write_atomic(part / RESULT, dump({"status": "ok", "cause": None, "message": "", **result}))
-    finish(Event("ended", Job(cell, part, work)), records, None)
+    write_atomic(part / RESULT, record_json({"status": "ok", "cause": None, "message": "", **result}))
+    record_outcome(Event("ended", Job(cell, part, work)), records, None)
 
 
 @pytest.mark.parametrize("name", WALKS)

@@ -19,7 +19,7 @@ import numpy as np
 from hmcbench.data import featurize
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput, Problem
-from hmcbench.execute.predict import checked
+from hmcbench.execute.predict import check_scores
 from hmcbench.interfaces import DatasetSpec, Inputs, Scores, Value
 from hmcbench.metrics import decisions
 from hmcbench.records.weights import Trained
@@ -133,7 +133,7 @@ def _decided(
         return Block([], [], {}, Scores(none), none.astype(bool), none.astype(bool), problems)
     views = reader.views(rows, pool)
     given = Inputs(names, {name: Rows(view) for name, view in views.items()})
-    scores = checked(trained.model.predict(given), len(names), task, trained.spec)
+    scores = check_scores(trained.model.predict(given), len(names), task, trained.spec)
     raw, coherent = (
         decide(scores.values, scores.stop, task, trained.thresholds)
         for decide in (decisions.raw, decisions.coherent)

@@ -14,7 +14,7 @@ from hmcbench.cli.common import duration, in_notebook
 from hmcbench.execute.durations import TimeLeft
 
 if TYPE_CHECKING:
-    from hmcbench.execute.executors.local import Event
+    from hmcbench.execute.executors.base import Event
     from hmcbench.plan.cells import Cell, Plan
     from hmcbench.records.record import Record
 

@@ -1,8 +1,8 @@
-"""How a model's views come from a dataset's: chains of featurizers, computed once, kept on disk.
+"""Computes a model's views from those of a dataset: chains of featurizers, cached on disk.
 
 ``pixels[size=64]`` means: run the featurizer ``pixels`` with that parameter on the view it names
 as its source. Each array is a ``.npy`` memory map keyed by the data's fingerprint, the chain and
-its versions; the next model, seed and run reuse it.
+its versions; other models, seeds and runs reuse it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hmcbench.errors import BadInput, NotApplicable, PluginError
 from hmcbench.files import cache_dir, replacing
 from hmcbench.interfaces import FeaturizerSpec, Value
-from hmcbench.registry.registry import Registry, create, load_object, missing, parse_reference
+from hmcbench.registry.registry import Registry, create, load_object, parse_reference, unmet_needs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from hmcbench.interfaces import Dataset
 
 _PLACE = re.compile(r"\{(\w+)(?::([^}]*))?\}")
-BLOCK = 64  # rows a featurizer sees at a time: enough to vectorise, little to hold in memory
+BLOCK = 64  # rows per call of a featurizer: enough to vectorise, little memory
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Step:
     params: Mapping[str, Value]
 
     def constants(self) -> tuple[str, str] | None:
-        """Digest and origin of what the result depends on beside version and parameters, if anything."""
+        """Digest and origin of constants that the result depends on, beside version and parameters."""
         if not self.spec.digest:
             return None
         digest, origin = load_object(self.spec.digest)(**self.params)
@@ -51,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True)
 class ViewPlan:
-    """How one view is made: the dataset's own view ``source``, then ``steps`` in order."""
+    """How one view is computed: from the dataset's view ``source`` by ``steps`` in order."""
 
     name: str
     source: str
@@ -68,21 +69,19 @@ class ViewPlan:
 def plan_views(
     registry: Registry, available: Sequence[str], wanted: Sequence[str], params: Mapping[str, Value]
 ) -> list[ViewPlan]:
-    """Plans for the views that a model wants; raises NotApplicable with the reason if one cannot be made.
+    """Plans for the views that a model reads; raises NotApplicable with the reason if one is impossible.
 
-    ``a+b`` wants both views, ``a|b`` the first of the two that can be made.
+    ``a+b`` stands for both views, ``a|b`` for the first of the two that is possible.
     """
     return [plan for text in wanted for plan in _first_choice(registry, available, fill(text, params))]
 
 
 def _first_choice(registry: Registry, available: Sequence[str], text: str) -> list[ViewPlan]:
-    """The views of the first alternative that can be made; the reason of the last if none can."""
+    """The views of the first possible alternative; raises the reason of the last one if none is."""
     *others, last = alternatives(text)
     for names in others:
-        try:
+        with suppress(NotApplicable):
             return [plan_view(registry, available, name, ()) for name in names]
-        except NotApplicable:
-            continue
     return [plan_view(registry, available, name, ()) for name in last]
 
 
@@ -93,20 +92,20 @@ def alternatives(text: str) -> list[list[str]]:
 
 
 def fill(template: str, params: Mapping[str, Value]) -> str:
-    """Put parameters into ``{name}`` places; ``{name:O=table;E=table+descriptors}`` translates values."""
+    """Replace ``{name}`` by parameters; ``{name:O=table;E=table+descriptors}`` translates values."""
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in params:
             raise PluginError(f"view {template!r} names an unknown parameter {match[1]!r}")
-        words = dict(word.split("=", 1) for word in (match[2] or "").split(";") if word)
-        given = str(params[match[1]])
-        return words.get(given, given)
+        translations = dict(part.split("=", 1) for part in (match[2] or "").split(";") if part)
+        text = str(params[match[1]])
+        return translations.get(text, text)
 
     return _PLACE.sub(value, template)
 
 
 def plan_view(registry: Registry, available: Sequence[str], text: str, above: tuple[str, ...]) -> ViewPlan:
-    """Follow the sources of a view down to one that the dataset has."""
+    """Follow the sources of a view to a view of the dataset; ``above``: the views that need this one."""
     reference = parse_reference(text)
     if reference.name in available and not reference.params:
         return ViewPlan(reference.name, reference.name, ())
@@ -119,22 +118,21 @@ def plan_view(registry: Registry, available: Sequence[str], text: str, above: tu
             f"needs the view {reference.name!r}; the dataset has {have} and no featurizer makes it"
         )
     spec, params = registry.resolve("featurizers", reference)
-    absent = missing(spec)
-    if absent:
-        extra = f" (pip install 'hmcbench[{spec.extra}]')" if spec.extra else ""
-        raise NotApplicable(f"featurizer {spec.name} needs {', '.join(absent)}{extra}")
+    needs = unmet_needs(spec)
+    if needs:
+        raise NotApplicable(f"featurizer {spec.name} {needs}")
     below = plan_view(registry, available, fill(spec.source, params), (*above, reference.name))
     return ViewPlan(spec.name, below.source, (*below.steps, Step(spec, params)))
 
 
 def transformer(plan: ViewPlan) -> Callable[[Any], np.ndarray]:
-    """The steps of a view as one function, for rows that are in no dataset; nothing is kept."""
-    made = [create(step.spec, step.params) for step in plan.steps]
+    """The steps of a view as one function, for rows that are in no dataset; nothing is cached."""
+    featurizers = [create(step.spec, step.params) for step in plan.steps]
 
     def transform(rows: Any) -> np.ndarray:
         import numpy as np
 
-        for featurizer in made:
+        for featurizer in featurizers:
             rows = np.asarray(featurizer.transform(rows))
         return np.asarray(rows)
 
@@ -142,7 +140,7 @@ def transformer(plan: ViewPlan) -> Callable[[Any], np.ndarray]:
 
 
 def compute_view(plan: ViewPlan, dataset: Dataset, threads: int = 1) -> tuple[Any, bool]:
-    """The view (N rows) and whether all of it came from the cache."""
+    """The view (N rows) and whether all of it was in the cache."""
     rows: Any = dataset.views[plan.source]
     cached = True
     for depth, step in enumerate(plan.steps, start=1):
@@ -161,7 +159,7 @@ def _open(path: Path) -> Any:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError):
-        path.unlink(missing_ok=True)  # damaged (a full disk, say): the next call makes it again
+        path.unlink(missing_ok=True)  # damaged (by a full disk, for example): the next call computes it again
         raise BadInput(f"the cached view {path} was damaged and has been removed", hint="run again") from None
 
 
@@ -175,10 +173,10 @@ def _fill_file(path: Path, step: Step, rows: Any, threads: int) -> None:
     def block(start: int) -> np.ndarray:
         stop = min(start + BLOCK, total)
         source = rows[start:stop] if isinstance(rows, np.ndarray) else [rows[i] for i in range(start, stop)]
-        made = np.asarray(featurizer.transform(source))
-        if len(made) != stop - start:
-            raise PluginError(f"featurizer {step.spec.name} made {len(made)} rows of {stop - start}")
-        return made
+        values = np.asarray(featurizer.transform(source))
+        if len(values) != stop - start:
+            raise PluginError(f"featurizer {step.spec.name} made {len(values)} rows of {stop - start}")
+        return values
 
     with replacing(path) as temporary:
         first = block(0)
@@ -187,7 +185,7 @@ def _fill_file(path: Path, step: Step, rows: Any, threads: int) -> None:
         out[: len(first)] = first
         starts = range(len(first), total, BLOCK)
         with ThreadPoolExecutor(max(1, threads)) as pool:
-            for start, made in zip(starts, pool.map(block, starts), strict=True):
-                out[start : start + len(made)] = made
+            for start, values in zip(starts, pool.map(block, starts), strict=True):
+                out[start : start + len(values)] = values
         out.flush()
         del out

@@ -1,4 +1,4 @@
-"""A dataset made by its plugin, or looked over by it before it is made."""
+"""Loads a dataset, or lets its plugin check the files first."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from hmcbench.registry.registry import Registry, check_installed, create, parse_
 
 
 def load_dataset(spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
-    """The dataset with these parameters; raises PluginError where the factory makes something else."""
-    return _checked(spec, create(spec, params))
+    """The dataset with these parameters; raises PluginError where the factory returns something else."""
+    return _as_dataset(spec, create(spec, params))
 
 
 def plan_dataset(
     registry: Registry, spec: DatasetSpec, params: Mapping[str, Value], reference: str
 ) -> Dataset:
-    """The same before any cell runs.
+    """:func:`load_dataset` before any cell runs.
 
     Args:
-        reference: how the user named it, for the line that says how to list what is wrong with its files.
+        reference: how the user named it, for the command that lists the problems of its files.
 
     Raises:
         DataProblems: files that cannot be used.
-        PluginError: whatever else the factory raises, in one line that names its plugin.
+        PluginError: any other error of the factory, in one line that names its plugin.
     """
     check_installed(spec)
     try:
-        return _checked(spec, registry.ask("datasets", spec, spec.factory, params))
+        return _as_dataset(spec, registry.call("datasets", spec, spec.factory, params))
     except DataProblems as error:
         raise DataProblems(error.source, error.problems, reference if spec.linter else "") from None
 
 
-def _checked(spec: DatasetSpec, made: Any) -> Dataset:
-    if not isinstance(made, Dataset):
-        raise PluginError(f"dataset {spec.name} made a {type(made).__name__}, not a Dataset")
-    return made
+def _as_dataset(spec: DatasetSpec, product: Any) -> Dataset:
+    if not isinstance(product, Dataset):
+        raise PluginError(f"dataset {spec.name} made a {type(product).__name__}, not a Dataset")
+    return product
 
 
 def lint_dataset(registry: Registry, reference: str, path: str, **params: Value) -> Any:
@@ -48,4 +48,4 @@ def lint_dataset(registry: Registry, reference: str, path: str, **params: Value)
         raise BadInput(f"dataset {spec.name} reads no files", allowed=f"data for {', '.join(able)}")
     params = {k: v for k, v in params.items() if k in spec.params}
     _, resolved = registry.resolve("datasets", reference, "", **(params | {spec.path_param: path}))
-    return registry.ask("datasets", spec, spec.linter, resolved)
+    return registry.call("datasets", spec, spec.linter, resolved)

@@ -1,6 +1,7 @@
-"""How a suite wants its samples divided: kind of split, shares, folds, seed.
+"""How a suite divides its samples: kind of split, shares, folds, seed.
 
-Apart from :mod:`hmcbench.data.splits`, which does it, so that reading a suite needs no numerical library.
+Separate from :mod:`hmcbench.data.splits`, which makes splits, so that reading a suite imports no numerical
+library.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ KINDS = ("predefined", "holdout", "kfold")
 
 @dataclass(frozen=True)
 class Protocol:
-    """How samples are divided.
+    """How samples are divided into partitions.
 
     Attributes:
-        kind: ``predefined`` (the dataset's own sides), ``holdout`` or ``kfold``.
-        test: share of the samples in the test side (holdout).
-        validation: share of the training samples put aside for validation.
-        folds: number of folds (kfold); every fold is the test side once.
+        kind: ``predefined`` (the dataset's own partitions), ``holdout`` or ``kfold``.
+        test: share of the samples in the test partition (holdout).
+        validation: share of the training samples used for validation.
+        folds: number of folds (kfold); every fold is the test partition once.
         repeats: number of random splits (holdout), drawn with the seeds ``seed``, ``seed + 1``, ...; the
-            record counts them as folds. No part of a cell's key, so that more may be added later.
-        seed: of the split, apart from the seeds of the models.
+            record counts them as folds. Not part of a cell's key, so that more can be added later.
+        seed: of the split, independent of the seeds of the models.
         drop_leaks: remove training copies of test samples from a predefined split.
     """
 
@@ -44,11 +45,11 @@ class Protocol:
 
     @classmethod
     def of_record(cls, stored: Mapping[str, Any]) -> Protocol:
-        """The protocol in a record's ``split``; its other entries are left out."""
+        """The protocol in a record's ``split``; other entries are ignored."""
         return cls(**{name: value for name, value in stored.items() if name in vars(cls())})
 
     def check(self, where: str) -> None:
-        """Raise BadInput where the shares or the kind make no sense."""
+        """Raise BadInput where the kind or a value is not allowed."""
         if self.kind not in KINDS:
             raise unknown(f"split kind in {where}", self.kind, KINDS)
         if not (0 < self.test < 1 and 0 <= self.validation < 1 and self.test + self.validation < 1):

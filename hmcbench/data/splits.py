@@ -1,7 +1,7 @@
-"""Divide a dataset into train, validation and test: stratified, group-aware, the same everywhere.
+"""Divides a dataset into train, validation and test: stratified, group-aware, the same on every machine.
 
-Here is the policy: which sides a protocol wants, which the dataset brings along, and what the
-record should say about the result. :mod:`hmcbench.data.stratify` does the dividing.
+This module decides which partitions a protocol needs, which the dataset defines itself, and which notes the
+record gets. :mod:`hmcbench.data.stratify` divides. The code calls a partition a ``side``.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCALE = 10**6  # shares are whole millionths
-LISTED = 40  # names in a note before the rest is only counted
+LISTED = 40  # names in a note; further ones are counted
 USUAL = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Split:
-    """The sides of one fold.
+    """The partitions of one fold.
 
     Attributes:
         sides: ``train``, ``validation``, ``test`` and further test sets -> int64 positions in
             ``dataset.ids``, in the order of the ids.
-        fingerprint: hex digest of the sides and their ids.
-        notes: for the record: what could not be had (absent classes, deviations, leaks).
+        fingerprint: hex digest of the partitions and their ids.
+        notes: for the record: absent classes, deviations, leaks.
     """
 
     sides: Mapping[str, np.ndarray]
@@ -48,22 +48,22 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
 
     - ``holdout``: ``protocol.test`` of the samples, then ``protocol.validation`` of the others; fold
       ``fold`` (0 to ``repeats - 1``) is another draw.
-    - ``kfold``: fold ``fold`` (0 to ``folds - 1``) is the test side; validation as above.
-    - ``predefined``: the dataset's own sides; undecided samples (``""``) train. Where the dataset
-      has no test side it is drawn from the undecided samples, and a validation side from train.
+    - ``kfold``: fold ``fold`` (0 to ``folds - 1``) is the test partition; validation as above.
+    - ``predefined``: the dataset's own partitions; undecided samples (``""``) train. Where there is no
+      test partition it is drawn from the undecided samples, and a validation partition from train.
 
-    Sides of the dataset with other names than the usual three (``shifted``) are kept as they are
-    under every protocol and never trained on. A class that only one unit has goes to train, where
-    it can at least be learned. What could not be balanced is in ``notes``, never an error.
+    Partitions of the dataset with other names than the usual three (``shifted``) are kept under every
+    protocol and never trained on. A class that only one unit has goes to train. What cannot be
+    balanced is in ``notes``, never an error.
 
     Raises:
-        BadInput: fewer units than sides or folds, nothing to train on, an unknown fold.
+        BadInput: fewer units than partitions or folds, nothing to train on, an unknown fold.
     """
     folds = protocol.splits
     if not 0 <= fold < folds:
         raise BadInput(f"fold {fold} of a {protocol.kind} split", allowed=f"folds 0 to {folds - 1}")
     samples = SplitUnits(dataset, protocol.seed + (fold if protocol.kind == "holdout" else 0))
-    sides, notes = _given(dataset, protocol)
+    sides, notes = _own_sides(dataset, protocol)
     free = sides.pop("", [])
     if protocol.kind == "kfold":
         parts = samples.divide(free, {f"fold {k}": 1 for k in range(folds)}, notes)
@@ -84,8 +84,8 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     return _split(dataset, sides, notes)
 
 
-def _given(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int]], list[str]]:
-    """Side -> rows as the dataset has them, undecided ones under ``""``; and notes."""
+def _own_sides(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int]], list[str]]:
+    """Partition -> rows as the dataset defines them, undecided ones under ``""``; and notes."""
     if dataset.split is None:
         own = protocol.kind == "predefined"
         notes = ["the dataset has no sides of its own: test and validation were drawn"] if own else []
@@ -108,20 +108,20 @@ def _given(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int]], 
 
 
 def _leaks(dataset: Dataset, sides: dict[str, list[int]], drop: bool, notes: list[str]) -> None:
-    """Note copies and groups that a given split tore apart; drop the training copies if asked to."""
+    """Note copies and groups that a predefined split divides; drop training copies if ``drop``."""
     side_of = {row: side for side, rows in sides.items() for row in rows}
     rank = defaultdict(lambda: 2, train=0, validation=1)
     dropped: set[int] = set()
     for kind, keys in (("identical copies", dataset.duplicates), ("samples of one group", dataset.groups)):
-        torn: Counter[str] = Counter()
+        divided: Counter[str] = Counter()
         for rows in rows_by_key(keys).values():
             between = sorted({side_of[row] for row in rows}, key=lambda side: (rank[side], side))
             if len(between) > 1:
-                torn[" and ".join(between)] += 1
+                divided[" and ".join(between)] += 1
                 if keys is dataset.duplicates:
                     highest = rank[between[-1]]
                     dropped.update(row for row in rows if rank[side_of[row]] < highest)
-        notes += [f"{n} times {kind} lie in {where}" for where, n in sorted(torn.items())]
+        notes += [f"{n} times {kind} lie in {where}" for where, n in sorted(divided.items())]
     if drop and dropped:
         for side in ("train", "validation"):
             sides[side] = [row for row in sides[side] if row not in dropped]
@@ -131,7 +131,7 @@ def _leaks(dataset: Dataset, sides: dict[str, list[int]], drop: bool, notes: lis
 def _absences(
     samples: SplitUnits, dataset: Dataset, sides: Mapping[str, list[int]], notes: list[str]
 ) -> None:
-    """Note the classes that some side has and another lacks."""
+    """Note the classes that one partition has and another lacks."""
     hierarchy = dataset.task.hierarchy
     if hierarchy is None:
         return
@@ -167,7 +167,7 @@ def _split(dataset: Dataset, sides: Mapping[str, Iterable[int]], notes: Sequence
     )
 
 
-# --------------------------------------------------------------------------- a side as a model sees it
+# --------------------------------------------------------------------------- samples for a model
 
 
 def inputs(dataset: Dataset, views: Mapping[str, Any], rows: np.ndarray) -> Inputs:
@@ -178,5 +178,5 @@ def side(dataset: Dataset, views: Mapping[str, Any], split: Split, name: str) ->
     """Train or validation samples with their targets."""
     rows = split.sides[name]
     groups = None if dataset.groups is None else [dataset.groups[i] for i in rows]
-    given = inputs(dataset, views, rows)
-    return Labelled(given.ids, given.views, targets=dataset.targets[rows], groups=groups)
+    samples = inputs(dataset, views, rows)
+    return Labelled(samples.ids, samples.views, targets=dataset.targets[rows], groups=groups)

@@ -1,12 +1,12 @@
-"""Deal samples out to sides in given shares, so that every side looks like the whole.
+"""Stratification: assigns samples to partitions in given shares with similar label distributions.
 
-What must stay together (a group, identical copies) is one *unit*; units with the same label sets
-form a *bundle*. Bundles are dealt large units first, then rare classes first. Every side gets its
-whole share of a bundle; what is left over goes, unit by unit, to the side that lacks its label
-set, its classes and samples in general most: a greedy assignment in the spirit of iterative
-stratification [Sechidis, Tsoumakas & Vlahavas 2011]. All arithmetic is on integers and the only
-chance is a hash of seed and sample id, so the same ids land on the same side in every process, on
-every machine, in whatever order the rows come.
+Samples that must stay together (a group, identical copies) are one *unit*; units with the same label
+sets form a *bundle*. Bundles are assigned large units first, then rare classes first. Every partition
+gets the integer part of its share of a bundle; each remaining unit goes to the partition that lacks its
+label set, its classes and samples in general most: a greedy assignment similar to iterative
+stratification [Sechidis, Tsoumakas & Vlahavas 2011]. All arithmetic is on integers and the only random
+number is a hash of seed and sample id, so the result is the same in every process, on every machine and
+for every order of the rows. The code calls a partition a ``side``.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Unit = list[int]
 
 @dataclass(frozen=True)
 class Bundle:
-    """Units that differ in nothing but chance.
+    """Units with the same label sets.
 
     Attributes:
-        units: in the order of chance.
+        units: in random order.
         counts: (feature, how many samples of one unit have it).
         rarity: the number of units that hold its rarest class.
     """
@@ -50,8 +50,8 @@ class Bundle:
 class SplitUnits:
     """Features and units of all samples of a dataset.
 
-    A feature is something of which every side should get its share: a class (its column), a label
-    set (a number after the columns), and last, as number -1, being a sample at all.
+    Every partition should get its share of every feature: of each class (its column), each label set (a
+    number after the columns) and of all samples (number -1).
 
     Attributes:
         classes: per sample, the columns of its classes, ancestors included; empty for regression.
@@ -71,11 +71,11 @@ class SplitUnits:
     ) -> dict[str, list[int]]:
         """Rows -> side -> rows, in proportion to ``shares`` (whole numbers); a share of 0 stays empty.
 
-        A class that only one unit has goes to a side called ``train``, if there is one. Adds a
-        note where the result is further from exact shares than rounding explains.
+        A class that only one unit has goes to ``train``, if there is such a partition. Adds a note
+        where the result differs from exact shares by more than rounding.
 
         Raises:
-            BadInput: fewer units than sides.
+            BadInput: fewer units than partitions.
         """
         wanted = {side: share for side, share in shares.items() if share}
         bundles = self.bundles(rows)
@@ -87,48 +87,48 @@ class SplitUnits:
                 allowed="at least one unit per side (groups and identical copies are one unit)",
             )
         lone, bundles, weights = _set_aside(bundles, wanted)
-        deal = _Deal(bundles, weights, self.features)
+        assignment = _Assignment(bundles, weights, self.features)
         for bundle in bundles:
-            deal.bundle(bundle)
-        dealt = deal.sides()
+            assignment.add(bundle)
+        sides = assignment.sides()
         for bundle in lone:
-            dealt["train"] += bundle.units[0]
-        notes += self._deviations(dealt, wanted)
-        return {side: dealt.get(side, []) for side in shares}
+            sides["train"] += bundle.units[0]
+        notes += self._deviations(sides, wanted)
+        return {side: sides.get(side, []) for side in shares}
 
     def bundles(self, rows: Iterable[int]) -> list[Bundle]:
-        """The bundles that ``rows`` fall into, in the order in which they are dealt."""
+        """The bundles of ``rows``, in the order of assignment."""
         ids = self.dataset.ids
         members: dict[int, Unit] = defaultdict(list)
         for row in sorted(rows, key=ids.__getitem__):
             members[self.unit_of[row]].append(row)
-        alike: dict[tuple[int, ...], list[tuple[str, Unit]]] = defaultdict(list)
+        by_sets: dict[tuple[int, ...], list[tuple[str, Unit]]] = defaultdict(list)
         for unit in members.values():
-            chance = hashlib.sha256(f"{self.seed}\n{ids[unit[0]]}".encode()).hexdigest()
-            alike[tuple(sorted([self.sets[row] for row in unit]))].append((chance, unit))
+            random = hashlib.sha256(f"{self.seed}\n{ids[unit[0]]}".encode()).hexdigest()
+            by_sets[tuple(sorted([self.sets[row] for row in unit]))].append((random, unit))
         holders: Counter[int] = Counter()
-        for drawn in alike.values():
-            for k in {k for row in drawn[0][1] for k in self.classes[row]}:
-                holders[k] += len(drawn)
+        for units in by_sets.values():
+            for k in {k for row in units[0][1] for k in self.classes[row]}:
+                holders[k] += len(units)
         ordered = []
-        for drawn in alike.values():
-            drawn.sort()
-            chance, first = drawn[0]
+        for units in by_sets.values():
+            units.sort()
+            random, first = units[0]
             counts = Counter([k for row in first for k in (*self.classes[row], self.sets[row], -1)])
             rarity = min([holders[k] for row in first for k in self.classes[row]], default=len(members))
-            bundle = Bundle([unit for _chance, unit in drawn], list(counts.items()), rarity)
-            ordered.append(((-len(first), rarity, chance), bundle))
+            bundle = Bundle([unit for _random, unit in units], list(counts.items()), rarity)
+            ordered.append(((-len(first), rarity, random), bundle))
         return [bundle for _key, bundle in sorted(ordered, key=lambda entry: entry[0])]
 
-    def _deviations(self, dealt: Mapping[str, list[int]], shares: Mapping[str, int]) -> list[str]:
-        """One line on the class (or size) that is off most, by over a sample and a tenth of its share."""
+    def _deviations(self, sides: Mapping[str, list[int]], shares: Mapping[str, int]) -> list[str]:
+        """A line on the largest deviation of a class (or size) over a sample and a tenth of its share."""
         whole = sum(shares.values())
-        given = {s: Counter([k for r in rows for k in (*self.classes[r], -1)]) for s, rows in dealt.items()}
-        total = sum(given.values(), Counter())
+        counts = {s: Counter([k for r in rows for k in (*self.classes[r], -1)]) for s, rows in sides.items()}
+        total = sum(counts.values(), Counter())
         off: dict[tuple[int, str], int] = {}
         for side, share in shares.items():
             for k, n in total.items():
-                distance = abs(share * n - whole * given[side][k])
+                distance = abs(share * n - whole * counts[side][k])
                 if distance > whole and 10 * distance > share * n:
                     off[k, side] = distance
         if not off:
@@ -138,16 +138,16 @@ class SplitUnits:
         name = "samples" if k < 0 or hierarchy is None else hierarchy.classes[k]
         exact = shares[side] * total[k] / whole
         others = f" (other counts like this: {len(off) - 1})" if len(off) > 1 else ""
-        return [f"not exactly stratified: {name} in {side}: {given[side][k]}, expected {exact:.1f}{others}"]
+        return [f"not exactly stratified: {name} in {side}: {counts[side][k]}, expected {exact:.1f}{others}"]
 
 
 def rows_by_key(keys: Sequence[str] | None) -> dict[str, list[int]]:
-    """Rows with the same key; an empty key binds nothing."""
-    found: dict[str, list[int]] = defaultdict(list)
+    """Key -> rows; rows with an empty key are left out."""
+    rows: dict[str, list[int]] = defaultdict(list)
     for row, key in enumerate(keys or ()):
         if key:
-            found[key].append(row)
-    return found
+            rows[key].append(row)
+    return rows
 
 
 def _class_rows(dataset: Dataset) -> list[tuple[int, ...]]:
@@ -160,12 +160,12 @@ def _class_rows(dataset: Dataset) -> list[tuple[int, ...]]:
     rows, columns = dataset.targets.nonzero()
     order = np.lexsort((columns, rows))
     cuts = np.searchsorted(rows[order], np.arange(n + 1)).tolist()
-    found = columns[order].tolist()
-    return [tuple(found[start:stop]) for start, stop in pairwise(cuts)]
+    classes = columns[order].tolist()
+    return [tuple(classes[start:stop]) for start, stop in pairwise(cuts)]
 
 
 def _union(n: int, *bonds: Mapping[str, Sequence[int]]) -> list[int]:
-    """Rows that are bound together, directly or through others, get the same number (union-find)."""
+    """Rows that are connected, directly or through others, get the same number (union-find)."""
     parent = list(range(n))
 
     def root(row: int) -> int:
@@ -184,10 +184,10 @@ def _union(n: int, *bonds: Mapping[str, Sequence[int]]) -> list[int]:
 def _set_aside(
     bundles: list[Bundle], shares: Mapping[str, int]
 ) -> tuple[list[Bundle], list[Bundle], dict[str, int]]:
-    """Units for train that alone hold some class, the other bundles, and the shares of those others.
+    """Bundles for train whose unit alone has some class, the other bundles, and the shares of those.
 
-    Train's share of the others is so much smaller that the sides come out at their sizes. Where
-    there are too many such units for that, none is set aside.
+    Train's share of the others is reduced so that the partitions keep their sizes. Where there are too
+    many such units for that, none is set aside.
     """
     lone = [bundle for bundle in bundles if bundle.rarity == 1]
     others = [bundle for bundle in bundles if bundle.rarity > 1]
@@ -201,48 +201,47 @@ def _set_aside(
     return [], bundles, dict(shares)
 
 
-class _Deal:
-    """The table: what every side has, lacks, and has room for.
+class _Assignment:
+    """The units of every partition, the features that it lacks, and the room that is left in it.
 
-    Single units fill the sides to their exact sizes, rounded; a unit that fits nowhere goes where
-    most room is left. Of like units no side gets more than its share, rounded up, while it can be
-    helped.
+    Single units fill the partitions to their exact sizes, rounded; a unit that fits nowhere goes where
+    most room is left. Of a bundle no partition gets more than its share, rounded up, if that is possible.
     """
 
     def __init__(self, bundles: Sequence[Bundle], shares: Mapping[str, int], features: int) -> None:
         self.names, self.weights = list(shares), list(shares.values())
         self.all = range(len(self.names))
         self.whole = sum(self.weights)
-        self.dealt: list[list[Unit]] = [[] for _ in self.names]
-        self.lack = [[0] * features for _ in self.names]  # share of what was dealt, less own; times whole
+        self.assigned: list[list[Unit]] = [[] for _ in self.names]
+        self.lack = [[0] * features for _ in self.names]  # share of all assigned, minus own; times whole
         room = _rounded(sum(len(b.units) * b.size for b in bundles), self.weights)
-        self.room = [room[j] - sum(self._sure(b, j) * b.size for b in bundles) for j in self.all]
+        self.room = [room[j] - sum(self._whole_part(b, j) * b.size for b in bundles) for j in self.all]
 
-    def _sure(self, bundle: Bundle, j: int) -> int:
+    def _whole_part(self, bundle: Bundle, j: int) -> int:
         return len(bundle.units) * self.weights[j] // self.whole
 
-    def bundle(self, bundle: Bundle) -> None:
-        """Deal the sure parts, then unit by unit what is left over."""
+    def add(self, bundle: Bundle) -> None:
+        """Assign the integer part of every share, then the remaining units one by one."""
         start = 0
         for j in self.all:
-            sure = self._sure(bundle, j)
-            self.dealt[j] += bundle.units[start : start + sure]
-            start += sure
-            excess = self.weights[j] * len(bundle.units) - self.whole * sure
+            n_units = self._whole_part(bundle, j)
+            self.assigned[j] += bundle.units[start : start + n_units]
+            start += n_units
+            excess = self.weights[j] * len(bundle.units) - self.whole * n_units
             for k, n in bundle.counts:
                 self.lack[j][k] += n * excess
         due = {j for j in self.all if len(bundle.units) * self.weights[j] % self.whole}
         for unit in bundle.units[start:]:
             j = self._choose(bundle, due)
             due.discard(j)
-            self.dealt[j].append(unit)
+            self.assigned[j].append(unit)
             self.room[j] -= bundle.size
             lack = self.lack[j]
             for k, n in bundle.counts:
                 lack[k] -= self.whole * n
 
     def _choose(self, bundle: Bundle, due: set[int]) -> int:
-        """The side for one unit; ``due`` are those that have not had their part rounded up."""
+        """The partition for one unit; ``due`` are those whose share was not rounded up yet."""
         fitting = [j for j in self.all if bundle.size <= self.room[j]]
         if not fitting:
             return max(self.all, key=lambda j: (self.room[j], -j))
@@ -253,14 +252,15 @@ class _Deal:
         return -max(best)[2]
 
     def sides(self) -> dict[str, list[int]]:
-        """Side -> rows; a side that got nothing takes the last unit of the one with the most."""
-        while not all(self.dealt):
-            self.dealt[self.dealt.index([])].append(max(self.dealt, key=len).pop())
-        return {name: [row for unit in self.dealt[j] for row in unit] for j, name in enumerate(self.names)}
+        """Side -> rows; an empty partition takes the last unit of the one with the most."""
+        while not all(self.assigned):
+            self.assigned[self.assigned.index([])].append(max(self.assigned, key=len).pop())
+        rows = ([row for unit in units for row in unit] for units in self.assigned)
+        return dict(zip(self.names, rows, strict=True))
 
 
 def _rounded(total: int, weights: Sequence[int]) -> list[int]:
-    """``total`` in proportion to ``weights``, as whole numbers of that sum (largest remainders)."""
+    """Whole numbers in proportion to ``weights`` with the sum ``total`` (largest remainders)."""
     whole = sum(weights)
     parts = [total * weight // whole for weight in weights]
     by_remainder = sorted(range(len(weights)), key=lambda j: (-(total * weights[j] % whole), j))

@@ -1,7 +1,7 @@
-"""Views: the rows of a dataset as a model may see them, without copying.
+"""Selected rows of a view, without copying.
 
 A view is a sequence of rows: an ndarray, a memory map, or a list of lazy images. ``Rows`` is a
-selection of rows of a view; it stays a selection until somebody asks for the numbers.
+selection of rows; nothing is read before the values are used.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Rows(Sequence[Any]):
 
     def __init__(self, base: Any, indices: np.ndarray | Sequence[int] | None = None) -> None:
         self.base = base
-        chosen = np.arange(len(base)) if indices is None else np.asarray(indices, dtype=np.int64)
-        self.indices: np.ndarray = chosen
+        selected = np.arange(len(base)) if indices is None else indices
+        self.indices: np.ndarray = np.asarray(selected, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -33,10 +33,10 @@ class Rows(Sequence[Any]):
         """An int gives a row; a slice or an index array gives an array, or a list of objects."""
         if isinstance(key, (int, np.integer)):
             return self.base[int(self.indices[key])]
-        picked = self.indices[key]
+        indices = self.indices[key]
         if isinstance(self.base, np.ndarray):
-            return self.base[picked]
-        return [self.base[int(i)] for i in picked]
+            return self.base[indices]
+        return [self.base[int(i)] for i in indices]
 
     def __iter__(self) -> Iterator[Any]:
         return (self.base[int(i)] for i in self.indices)
@@ -47,7 +47,7 @@ class Rows(Sequence[Any]):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the numbers: (n, ...); only for numeric views."""
+        """Shape of the values: (n, ...); for numeric views only."""
         return (len(self), *self.base.shape[1:])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

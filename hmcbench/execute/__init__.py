@@ -1,5 +1,6 @@
 """Cells in; records out.
 
-Read ``runner`` first, then follow one cell: ``queue`` (who runs it), ``executors`` (its process), ``worker``
-(what runs there), ``cell`` (load, split, featurize, fit), ``predict``, ``outcome`` (how it may end).
+Read ``runner`` first, then follow one cell: ``queue`` (which cell is next), ``executors`` (its process),
+``worker`` (the main function of the process), ``cell`` (load, split, featurize, fit), ``predict``,
+``outcome`` (result or cause of failure).
 """

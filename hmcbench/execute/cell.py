@@ -1,8 +1,7 @@
-"""What happens in a cell, phase by phase: data in, numbers out. No processes, no pipes.
+"""Runs one cell phase by phase: data in, numbers out. No processes, no pipes.
 
-``Trial`` is the only place where a model meets data. It keeps the promise that test targets
-never reach a model: what ``fit`` gets is made from the train and validation rows, what ``predict``
-gets has no targets.
+Only ``CellRun`` passes data to a model. It guarantees that test targets never reach a model: ``fit`` gets
+train and validation rows, ``predict`` gets no targets.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import resources
-from hmcbench.execute import warm_start as warm
 from hmcbench.execute.predict import predict_all
 from hmcbench.execute.reporter import Reporter
+from hmcbench.execute.warm_start import describe_start, warm_start_of
 from hmcbench.interfaces import Dataset, Fit, ModelSpec, Run
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.plan.cells import Cell
-from hmcbench.records import record as records
-from hmcbench.records import weights as trained
 from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import NPZ
+from hmcbench.records.weights import MODEL_FOLDER, save_model
 from hmcbench.registry.registry import Registry, create, default_registry, load_object
 
-SEARCH = ("search_s", "search_candidates")  # what a model tells of its search, and what are costs
+SEARCH = ("search_s", "search_candidates")  # entries of describe() that are costs
 
 
 def run_cells(
@@ -46,44 +45,44 @@ def run_cells(
     device: str,
     reports: Sequence[Reporter],
 ) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
-    """Run cells, those of one group together; yields every cell's place and what became of it.
+    """Run the cells of one group together; yields the position of every cell and its result.
 
-    What comes out is the record's content, or the exception that ended the cell; predictions and
-    history are in its ``parts`` by then. A cell of a group that fails leaves the others alone.
+    The result is the record's content, or the exception that ended the cell; predictions and history are
+    in its ``parts`` by then. A cell that fails does not affect the others.
     """
     registry = default_registry()
     spec = registry.get("models", cells[0].model)
-    for module in spec.requires:  # before the clock starts: nobody should pay for an import
+    for module in spec.requires:  # before the clock starts: imports are not part of a cell's time
         importlib.import_module(module)
     device = resources.choose_device(device, spec.accelerated)
-    ready: dict[int, tuple[Trial, Fit]] = {}
+    ready: dict[int, tuple[CellRun, Fit]] = {}
     with threadpool_limits(limits=max(cell.threads for cell in cells)):
         for i, cell in enumerate(cells):
             try:
-                trial = Trial(registry, spec, cell, device, reports[i])
-                ready[i] = trial, trial.prepare(works[i])
+                cell_run = CellRun(registry, spec, cell, device, reports[i])
+                ready[i] = cell_run, cell_run.prepare(works[i])
             except Exception as error:
                 yield i, error
-        outcomes = fit_all(spec, list(ready.values()))
-        for (i, (trial, fit)), outcome in zip(ready.items(), outcomes, strict=True):
+        errors = fit_all(spec, list(ready.values()))
+        for (i, (cell_run, fit)), error_of_fit in zip(ready.items(), errors, strict=True):
             try:
-                if outcome is not None:
-                    raise outcome
-                result: dict[str, Any] | Exception = trial.conclude(fit, parts[i])
+                if error_of_fit is not None:
+                    raise error_of_fit
+                result: dict[str, Any] | Exception = cell_run.conclude(fit, parts[i])
             except Exception as error:
                 result = error
             yield i, result
 
 
-def fit_all(spec: ModelSpec, ready: Sequence[tuple[Trial, Fit]]) -> Sequence[Exception | None]:
-    """Fit one model, or several together; the exception of every fit that failed."""
-    for trial, _ in ready:
-        trial.report.phase("fit")
+def fit_all(spec: ModelSpec, ready: Sequence[tuple[CellRun, Fit]]) -> Sequence[Exception | None]:
+    """Fit one model, or several together; returns the exception of every fit, None where it succeeded."""
+    for cell_run, _ in ready:
+        cell_run.report.phase("fit")
     if len(ready) == 1:
-        trial, fit = ready[0]
+        cell_run, fit = ready[0]
         seed_everything(fit.run.seed)
         try:
-            with trial.clock.phase("fit"):
+            with cell_run.clock.phase("fit"):
                 fit.model.fit(fit.train, fit.valid, fit.run)
         except Exception as error:
             return [error]
@@ -92,19 +91,17 @@ def fit_all(spec: ModelSpec, ready: Sequence[tuple[Trial, Fit]]) -> Sequence[Exc
         return []
     clock = resources.Clock(ready[0][0].clock.device)
     with clock.phase("fit"):
-        outcomes: Sequence[Exception | None] = load_object(spec.fit_many)([fit for _, fit in ready])
-    if len(outcomes) != len(ready):
-        raise PluginError(
-            f"model {spec.name}: fit_many returned {len(outcomes)} entries for {len(ready)} fits"
-        )
-    for trial, _ in ready:  # what a cell would cost alone nobody measured: its share of the whole
-        trial.clock.seconds["fit_s"] = round(clock.seconds["fit_s"] / len(ready), 6)
-        trial.shared = True
-    return outcomes
+        errors: Sequence[Exception | None] = load_object(spec.fit_many)([fit for _, fit in ready])
+    if len(errors) != len(ready):
+        raise PluginError(f"model {spec.name}: fit_many returned {len(errors)} entries for {len(ready)} fits")
+    for cell_run, _ in ready:  # the time of one fit alone is not known: an equal share of the total
+        cell_run.clock.seconds["fit_s"] = round(clock.seconds["fit_s"] / len(ready), 6)
+        cell_run.shared = True
+    return errors
 
 
-class Trial:
-    """One cell on its way: :meth:`prepare`, then its model is fitted, then :meth:`conclude`."""
+class CellRun:
+    """The state of a running cell: :meth:`prepare`, then :func:`fit_all`, then :meth:`conclude`."""
 
     def __init__(
         self, registry: Registry, spec: ModelSpec, cell: Cell, device: str, report: Reporter
@@ -113,7 +110,7 @@ class Trial:
         self.memory = resources.MemoryWatch()
         self.clock = resources.Clock(device)
         self.seconds = 0.0  # spent before the fit
-        self.shared = False  # whether the time of the fit is a share of a common one
+        self.shared = False  # whether the time of the fit is a share of a joint fit
 
     def prepare(self, work: str) -> Fit:
         """Load, split and featurize; make the model."""
@@ -135,14 +132,14 @@ class Trial:
             cell.threads,
             cell.profile,
             folder=work,
-            init_from=warm.warm_start(cell),
+            init_from=warm_start_of(cell),
             report=report,
         )
         self.seconds = time.perf_counter() - started
         return Fit(model, train, valid, run)
 
     def conclude(self, fit: Fit, part: Path) -> dict[str, Any]:
-        """Predict and score; write predictions and history into ``part``; return the record's content."""
+        """Predict and score; write predictions and history to ``part``; return the record's content."""
         started = time.perf_counter()
         cell, report, clock, task, model = self.cell, self.report, self.clock, self.dataset.task, fit.model
         report.phase("predict")
@@ -150,9 +147,9 @@ class Trial:
         report.phase("score")
         with clock.phase("score"):
             thresholds, scored = score(self.registry, predictions)
-        predictions.save(part / records.NPZ)
+        predictions.save(part / NPZ)
         with clock.phase("save"):
-            weights = trained.save_model(model, part / trained.FOLDER) if cell.keep_weights else None
+            weights = save_model(model, part / MODEL_FOLDER) if cell.keep_weights else None
         report.write()
         described = plain(model.describe()) if hasattr(model, "describe") else {}
         searched = {name: described.pop(name) for name in SEARCH if name in described}
@@ -160,7 +157,7 @@ class Trial:
         total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
         timing["total_s"] = round(total, 4)
         if cell.init_from:
-            described["init_from"] = warm.described(cell, predictions)
+            described["init_from"] = describe_start(cell, predictions)
         return {
             "model": {**cell.record["model"], **described},
             "decision": {
@@ -177,7 +174,7 @@ class Trial:
 
 
 def seed_everything(seed: int) -> None:
-    """One seed reaches python, numpy and, where it is loaded, torch."""
+    """Seed python, numpy and, if it is loaded, torch."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (plugins may use the global generator)
     torch = sys.modules.get("torch")
@@ -186,7 +183,7 @@ def seed_everything(seed: int) -> None:
 
 
 def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
-    """The data and the split that the plan saw; refuses if they have changed since."""
+    """The data and the split of the plan; raises BadInput if they have changed since."""
     dataset = load_dataset(registry.get("datasets", cell.dataset), cell.dataset_params)
     split = make_split(dataset, Protocol(**cell.protocol), cell.fold)
     if split.fingerprint != cell.record["split"]["fingerprint"]:
@@ -200,20 +197,20 @@ def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
 def make_views(
     registry: Registry, spec: ModelSpec, cell: Cell, dataset: Dataset
 ) -> tuple[dict[str, Any], bool]:
-    """Every view that the model wants (all rows; featurizers are stateless), and whether all were cached."""
+    """Every view that the model reads (all rows; featurizers are stateless), and whether all were cached."""
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, cell.model_params)
-    made = {plan.name: featurize.compute_view(plan, dataset, cell.threads) for plan in plans}
-    return {name: view for name, (view, _) in made.items()}, all(cached for _, cached in made.values())
+    views = {plan.name: featurize.compute_view(plan, dataset, cell.threads) for plan in plans}
+    return {name: view for name, (view, _) in views.items()}, all(cached for _, cached in views.values())
 
 
 def score(
     registry: Registry, predictions: Predictions
 ) -> tuple[decisions.Thresholds | None, dict[str, Results]]:
-    """Thresholds from validation only, then every metric on every side."""
+    """Thresholds from the validation partition, then every metric on every partition."""
     task = predictions.task
     thresholds = None
     if task.hierarchy is not None and task.paths == "multiple":
-        valid = predictions.of_side("validation")  # none: nothing may be fitted, 0.5 it is
+        valid = predictions.of_side("validation")  # if it is empty, the threshold stays 0.5
         thresholds = decisions.Thresholds()
         if len(valid):
             thresholds = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy)
@@ -221,11 +218,7 @@ def score(
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """numpy scalars as Python ones; anything else that JSON lacks as text."""
-    out: dict[str, Any] = {}
-    for key, value in values.items():
-        value = value.item() if isinstance(value, np.generic) else value
-        out[str(key)] = (
-            value if isinstance(value, (bool, int, float, str, type(None), list, dict)) else str(value)
-        )
-    return out
+    """numpy scalars as Python ones; any other type that JSON does not have as text."""
+    json_types = (bool, int, float, str, type(None), list, dict)
+    values = {str(k): v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
+    return {k: v if isinstance(v, json_types) else str(v) for k, v in values.items()}

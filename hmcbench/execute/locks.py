@@ -1,10 +1,10 @@
-"""Who works on which cell, where several runs share one results folder, on one machine or on several.
+"""Locks on cells, for several runs that share one results folder, on one machine or on several.
 
-``locks/`` beside the records holds one file per cell in work, made with ``O_EXCL`` (which network file
-systems keep), and one per run with its host, process and a heartbeat. A lock whose run is dead is
-taken over. On this machine the system says whether a process lives; of another machine only the
-heartbeat tells, and it is judged by how long it stood still on *our* monotonic clock. No wall clock is
-ever compared, so a clock that is set, or wrong on one machine, changes nothing.
+``locks/`` beside the records holds one file per running cell, created with ``O_EXCL`` (which network file
+systems support), and one per run with its host, process and a heartbeat. The lock of a dead run is taken
+over. Whether a process of this machine is alive, the system knows; a run of another machine counts as dead
+when its heartbeat has not changed for a time on the monotonic clock of this run. Wall clocks are never
+compared, so a wrong or changed clock has no effect.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from hmcbench.files import born, replacing, sweep_temporary, tag, this_host
+from hmcbench.files import host_tag, process_start, replacing, sweep_temporary, this_host
 from hmcbench.records.record import short_key
 
 BEAT_S = 10.0
@@ -31,10 +31,10 @@ GUARD = ".take"
 
 
 class Locks:
-    """The locks of one run. A context: entering writes the run's own file, leaving gives all back.
+    """The locks of one run. A context: entering writes the run's own file, leaving releases all locks.
 
     Args:
-        folder: where locks lie, the same for all runs that share records.
+        folder: of the locks, the same for all runs that share records.
         beat_s, stale_s: seconds between heartbeats, and after how many without one a run of another
             machine counts as dead.
         clock: monotonic; for tests.
@@ -52,10 +52,10 @@ class Locks:
     ) -> None:
         self._folder, self._beat_s, self._stale_s, self._clock = folder, beat_s, stale_s, clock
         self._host = host or this_host()
-        self._tag = tag(self._host)
+        self._tag = host_tag(self._host)
         self.owner = f"{os.getpid()}.{self._tag}.{secrets.token_hex(6)}"
         self._held: set[str] = set()
-        self._seen: dict[str, tuple[Any, float]] = {}  # of runs elsewhere: heartbeat, and since when
+        self._seen: dict[str, tuple[Any, float]] = {}  # runs of other machines: heartbeat, and since when
         self._beats, self._file = 0, -1
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, daemon=True, name="heartbeat")
@@ -77,7 +77,7 @@ class Locks:
         for key in list(self._held):
             self.release(key)
         self.sweep()
-        self._forget()  # after the locks: as long as there is one, it can be judged
+        self._forget()  # after the locks: a lock needs the file of its run
 
     def _forget(self) -> None:
         os.close(self._file)
@@ -90,10 +90,10 @@ class Locks:
         return self._folder / f"{short_key(key)}.lock"
 
     def beat(self) -> None:
-        """Write the heartbeat in place: it needs no room on a disk that is full."""
+        """Write the heartbeat in place, which works on a full disk."""
         self._beats += 1
-        about = {"host": self._host, "pid": os.getpid(), "born": born(os.getpid())}
-        os.pwrite(self._file, json.dumps({"beat": f"{self._beats:012d}", **about}).encode(), 0)
+        process = {"host": self._host, "pid": os.getpid(), "born": process_start(os.getpid())}
+        os.pwrite(self._file, json.dumps({"beat": f"{self._beats:012d}", **process}).encode(), 0)
         os.fsync(self._file)
 
     def _beat_on(self) -> None:
@@ -102,14 +102,14 @@ class Locks:
                 self.beat()
 
     def claim(self, key: str) -> bool:
-        """Whether the cell ``key`` is ours now. Never waits; False: somebody else has it."""
+        """Try to lock the cell ``key``; False: another run holds the lock. Never waits."""
         if self._take(self._lock_file(key)):
             self._held.add(key)
             return True
         return False
 
     def holds(self, key: str) -> bool:
-        """Whether it still is: a run that was asleep for long may have been taken for dead."""
+        """Whether this run still holds the lock: after a long pause another run may have taken it over."""
         return key in self._held and _owner_of(self._lock_file(key)) == self.owner
 
     def release(self, key: str) -> None:
@@ -118,19 +118,19 @@ class Locks:
         self._held.discard(key)
 
     def dead(self, owner: str) -> bool:
-        """Whether a run can be seen to be dead. False also while that is not known yet."""
+        """Whether a run is known to be dead; False while that is not known yet."""
         if owner == self.owner:
             return False
-        if owner.isdigit():  # a bare process id: left by something that was no run
+        if owner.isdigit():  # a bare process id: of a process that was no run
             return not psutil.pid_exists(int(owner))
-        about = _read(self._run_file(owner))
+        run_file = _read(self._run_file(owner))
         if self._is_here(owner):
             pid = int(owner.partition(".")[0])
             if not psutil.pid_exists(pid):
                 return True
-            if about:  # else it has yet to write it, or never did and its number was given out again
-                return born(pid) != about.get("born")
-        beat, now = about.get("beat"), self._clock()
+            if run_file:  # else it is not written yet, or the process id was used again
+                return process_start(pid) != run_file.get("born")
+        beat, now = run_file.get("beat"), self._clock()
         before, since = self._seen.setdefault(owner, (beat, now))
         if before != beat:
             self._seen[owner] = beat, now
@@ -138,7 +138,7 @@ class Locks:
         return now - since > self._stale_s
 
     def sweep(self) -> None:
-        """Remove what runs of this machine that are dead have left: locks of cells that are done, files."""
+        """Remove the locks and files of dead runs of this machine."""
         sweep_temporary(self._folder, self.dead)
         for path in self._folder.glob("*.lock*"):
             owner = _owner_of(path)
@@ -157,8 +157,8 @@ class Locks:
         owner = _owner_of(path)
         if owner is None or not self.dead(owner or path.name):
             return False
-        # Two may find the same lock stale. Only the holder of the guard replaces it, and only if it
-        # is still the one that was judged; the guard is a lock like any other, taken over alike.
+        # Two runs may find the same lock stale. Only the holder of the guard replaces it, and only if its
+        # owner is still the same; the guard is itself a lock that can be taken over.
         guard = path.with_name(path.name + GUARD)
         if not self._take(guard):
             return False
@@ -187,12 +187,12 @@ class Locks:
         return True
 
     def _content(self) -> str:
-        since = datetime.now(UTC).isoformat(timespec="seconds")  # for people; nothing compares it
+        since = datetime.now(UTC).isoformat(timespec="seconds")  # for humans; never compared
         return json.dumps({"owner": self.owner, "host": self._host, "pid": os.getpid(), "since": since})
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Empty for a file that is gone, or was not wholly written."""
+    """The content of a file; empty if it is missing or incomplete."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -201,6 +201,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _owner_of(lock: Path) -> str | None:
-    """None: there is no lock; empty: one that its owner did not live to sign."""
+    """The owner of a lock; None: there is no lock; empty: a run died while it wrote the lock."""
     owner = str(_read(lock).get("owner", ""))
     return owner if owner or lock.exists() else None

@@ -1,4 +1,4 @@
-"""How a cell may end, well, badly or killed; every ending becomes a record."""
+"""The outcome of a cell, its result or the cause of its failure, becomes a record."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.execute import worker
-from hmcbench.execute.executors.local import Event
-from hmcbench.records import record as records
+from hmcbench.execute.executors.base import Event
+from hmcbench.records.record import NPZ, SCHEMA, Record, commit_record
 
-LEAST_FREE = 100_000  # bytes; a worker that leaves less had no room for its result
+LEAST_FREE = 100_000  # bytes; with less free, a missing result means a full disk
 
 
-def finish(event: Event, folder: Path, git: str | None) -> records.Record:
-    """Turn an ended cell into its record."""
+def record_outcome(event: Event, folder: Path, git: str | None) -> Record:
+    """Write the record of a cell that has ended."""
     cell, part = event.job.cell, event.job.part
-    result = read_result(event)
+    result = result_of(event)
     data: dict[str, Any] = {
-        "schema": records.SCHEMA,
+        "schema": SCHEMA,
         "key": cell.key,
         **cell.record,
         "metrics": {},
@@ -34,15 +34,15 @@ def finish(event: Event, folder: Path, git: str | None) -> records.Record:
     if data["status"] == "ok":
         (part / worker.LOG).unlink(missing_ok=True)
     else:
-        (part / records.NPZ).unlink(missing_ok=True)
+        (part / NPZ).unlink(missing_ok=True)
     (part / worker.RESULT).unlink(missing_ok=True)
-    record = records.commit(part, folder, data)
+    record = commit_record(part, folder, data)
     shutil.rmtree(event.job.work, ignore_errors=True)
     return record
 
 
-def read_result(event: Event) -> dict[str, Any]:
-    """The worker's own result, or the cause of its death."""
+def result_of(event: Event) -> dict[str, Any]:
+    """The result that the worker wrote, or the cause of its failure."""
     if event.killed == "time-out":
         limit = event.job.cell.time_limit
         each = " for each of the cells fitted together" if event.job.cell.group else ""
@@ -55,7 +55,7 @@ def read_result(event: Event) -> dict[str, Any]:
         if shutil.disk_usage(event.job.part).free < LEAST_FREE:
             raise OSError(errno.ENOSPC, "No space left on device") from None
     else:
-        if result["cause"] == worker.DISK_FULL:  # no fault of the cell, and no record of it
+        if result["cause"] == worker.DISK_FULL:  # not an error of the cell: no record
             raise OSError(errno.ENOSPC, result["message"])
         return result
     if event.exit == -signal.SIGKILL:

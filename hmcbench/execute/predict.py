@@ -1,9 +1,10 @@
-"""Asking a model for scores: how long it takes, and whether what comes back is what the contract says."""
+"""Predictions of a model: their time, and checks of the returned scores against the contract."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,15 @@ def predict_all(
     split: Split,
     clock: resources.Clock,
 ) -> tuple[Predictions, dict[str, float]]:
-    """Scores of the validation side and of every test side, and what predicting costs."""
+    """Scores of the validation and every test partition, and the time of predicting."""
     task = dataset.task
     sides = [name for name, rows in split.sides.items() if name != "train" and len(rows)]
     model.predict(inputs(dataset, views, split.sides["test"][:1]))  # warm-up
     parts: list[Scores] = []
     for name in sides:
-        given = inputs(dataset, views, split.sides[name])
-        if name == "test":
-            with clock.phase("predict"):
-                parts.append(checked(model.predict(given), len(given), task, spec))
-        else:
-            parts.append(checked(model.predict(given), len(given), task, spec))
+        samples = inputs(dataset, views, split.sides[name])
+        with clock.phase("predict") if name == "test" else nullcontext():
+            parts.append(check_scores(model.predict(samples), len(samples), task, spec))
     rows = np.concatenate([split.sides[name] for name in sides])
     predictions = Predictions(
         ids=[dataset.ids[i] for i in rows],
@@ -60,10 +58,10 @@ def latency(
     times: list[float] = []
     began = time.perf_counter()
     for i in range(LATENCY_RUNS + WARM_UP):
-        one = inputs(dataset, views, rows[i % len(rows) : i % len(rows) + 1])
+        sample = inputs(dataset, views, rows[i % len(rows) : i % len(rows) + 1])
         resources.synchronise(device)
         start = time.perf_counter()
-        model.predict(one)
+        model.predict(sample)
         resources.synchronise(device)
         if i >= WARM_UP:
             times.append(1000 * (time.perf_counter() - start))
@@ -73,8 +71,8 @@ def latency(
     return {"latency_p50_ms": round(float(p50), 3), "latency_p95_ms": round(float(p95), 3)}
 
 
-def checked(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
-    """Shape, finiteness and range as the contract says; logits become probabilities."""
+def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
+    """Scores as float32, logits as probabilities; raises an error for a wrong shape, NaN or range."""
     if not isinstance(scores, Scores):
         raise PluginError(f"model {spec.name}: predict returned {type(scores).__name__}, not Scores")
     values = np.asarray(scores.values, dtype=np.float64)

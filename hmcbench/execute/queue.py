@@ -1,39 +1,61 @@
-"""Which cells to run next, where other runs may work on the same folder.
+"""Which cells to run next, while other runs may work on the same folder.
 
-A cell is run by whoever holds its lock. One that somebody else holds is put back until a record of it
-appears or its lock comes free; so several runs of one plan end together, and no cell runs twice.
+The run that holds the lock of a cell runs it. A cell that another run holds is put back until its record
+appears or its lock is free; so several runs of one plan end together, and no cell runs twice.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hmcbench.execute.durations import Budget
-from hmcbench.execute.executors.local import Job
+from hmcbench.execute.executors.base import Job
 from hmcbench.execute.locks import Locks
 from hmcbench.plan.cells import Cell
-from hmcbench.records import record as records
+from hmcbench.records.record import (
+    JSON,
+    Record,
+    begin_record,
+    folder_name,
+    read_record,
+    record_folders,
+    short_key,
+    sweep_cell,
+)
 
 POLL_S = 1.0
 Stamp = tuple[int, int]
 
 
 def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Cells that are fitted together, in the place of the first of them; every other cell by itself."""
+    """Cells that are fitted together, at the position of the first; every other cell alone."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.group or cell.key, []).append(cell)
     return list(groups.values())
 
 
+def most_memory_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cell]:
+    """Cells sorted by the memory that cells of their model and data took, most first.
+
+    Cells without such a record come first, in their order.
+    """
+    took: dict[tuple[str, str], float] = {}
+    for record in done:
+        peak = record.part("memory").get("peak_anon_mb") or 0.0
+        took[record.pair] = max(took.get(record.pair, 0.0), float(peak))
+    return sorted(cells, key=lambda cell: -took.get(cell.pair, math.inf))
+
+
 def stamp(record: Path) -> Stamp | None:
-    """Tells a record from a later one of the same cell; None where there is none."""
+    """Differs between a record and a later one of the same cell; None where there is no record."""
     try:
-        status = (record / records.JSON).stat()
+        status = (record / JSON).stat()
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
@@ -41,56 +63,56 @@ def stamp(record: Path) -> Stamp | None:
 
 @dataclass(frozen=True)
 class RecordScan:
-    """What one look at a folder of records found of the cells of a plan.
+    """The records of the cells of a plan at one moment.
 
     Attributes:
         records: key -> record, in plan order; cells without a record are left out.
         stamps: key -> stamp of that record, taken before it was read.
-        folders: short key -> folder, of all records there, also those of other plans.
+        folders: short key -> folder, of all records in the folder, also those of other plans.
     """
 
-    records: Mapping[str, records.Record]
+    records: Mapping[str, Record]
     stamps: Mapping[str, Stamp]
     folders: Mapping[str, Path]
 
 
 def scan(cells: Sequence[Cell], folder: Path, before: RecordScan | None = None) -> RecordScan:
-    """Read the records of cells; those that have not changed since ``before`` are not read again."""
-    folders = records.find(folder)
+    """Read the records of cells, except those that have not changed since ``before``."""
+    folders = record_folders(folder)
     known = before or RecordScan({}, {}, {})
-    by_key: dict[str, records.Record] = {}
+    by_key: dict[str, Record] = {}
     stamps: dict[str, Stamp] = {}
     for key in (cell.key for cell in cells):
-        path = folders.get(records.short_key(key))
+        path = folders.get(short_key(key))
         current = stamp(path) if path is not None else None
         if path is None or current is None:
             continue
         unchanged = known.stamps.get(key) == current
-        by_key[key] = known.records[key] if unchanged else records.read(path)
+        by_key[key] = known.records[key] if unchanged else read_record(path)
         stamps[key] = current
     return RecordScan(by_key, stamps, folders)
 
 
 def sweep_work(cells: Sequence[Cell], folder: Path, locks: Locks) -> None:
-    """Remove what cells that have their record had in work: their run was killed between the two."""
+    """Remove the work folders of cells with a record: their run was killed before it did so."""
     work = folder.parent / "work"
-    left = {path.name for path in work.iterdir()} if work.is_dir() else set()
-    for key in (cell.key for cell in cells if records.short_key(cell.key) in left):
-        if locks.claim(key):  # else somebody makes another record of it
-            shutil.rmtree(work / records.short_key(key), ignore_errors=True)
+    names = {path.name for path in work.iterdir()} if work.is_dir() else set()
+    for key in (cell.key for cell in cells if short_key(cell.key) in names):
+        if locks.claim(key):  # else another run makes a new record of it
+            shutil.rmtree(work / short_key(key), ignore_errors=True)
             locks.release(key)
 
 
-class Shared:
-    """Hands out the cells that this run is to do.
+class CellQueue:
+    """The jobs of this run.
 
     Args:
-        cells: those that are to be run, in order.
+        cells: the cells to run, in order.
         folder: of the records.
-        locks: ours.
-        before: key -> stamp of the record that stood when it was decided to run the cell again.
-        elsewhere: told of every cell that another run has finished meanwhile.
-        budget: what does not fit into it is left out.
+        locks: of this run.
+        before: key -> stamp of the record of a cell that is to be run again.
+        elsewhere: called for every cell that another run finishes meanwhile.
+        budget: cells that do not fit into it are left out.
     """
 
     def __init__(
@@ -99,7 +121,7 @@ class Shared:
         folder: Path,
         locks: Locks,
         before: Mapping[str, Stamp],
-        elsewhere: Callable[[Cell, records.Record], None],
+        elsewhere: Callable[[Cell, Record], None],
         budget: Budget | None = None,
     ) -> None:
         self._waiting = grouped(cells)
@@ -107,13 +129,13 @@ class Shared:
         self._budget = budget
 
     def jobs(self) -> Iterator[list[Job]]:
-        """Groups of jobs to start; an empty one means: nothing at the moment, ask again."""
+        """Groups of jobs to start; an empty group means that there is none at the moment."""
         while self._waiting:
             groups, self._waiting = self._waiting, []
             for cells in groups:
-                self._look_again()
+                self._check_waiting()
                 if self._budget is not None and not self._budget.fits(cells):
-                    continue  # a cheaper one may fit
+                    continue  # a faster one may fit
                 jobs = self._claim(cells)
                 if jobs:
                     yield jobs
@@ -123,40 +145,40 @@ class Shared:
                 if time.monotonic() >= until:
                     break
 
-    def _look_again(self) -> None:
-        """Report what other runs have finished of the cells that were put back, as soon as there is time."""
+    def _check_waiting(self) -> None:
+        """Report waiting cells that other runs have finished."""
         left = ([cell for cell in cells if not self._done(cell)] for cells in self._waiting)
         self._waiting = [cells for cells in left if cells]
 
     def _claim(self, cells: Sequence[Cell]) -> list[Job]:
-        """Jobs for those cells that are ours now; the folders of a cell are made when its turn comes."""
+        """Jobs for the cells whose lock is free; creates their folders."""
         jobs, held = [], []
         for cell in cells:
             if self._done(cell):
                 continue
             if not self._locks.claim(cell.key):
                 held.append(cell)
-            elif self._done(cell):  # by whoever had the lock until a moment ago
+            elif self._done(cell):  # by the run that has just released the lock
                 self._locks.release(cell.key)
             else:
-                records.sweep_cell(self._folder, cell.key)
-                work = self._folder.parent / "work" / records.short_key(cell.key)
+                sweep_cell(self._folder, cell.key)
+                work = self._folder.parent / "work" / short_key(cell.key)
                 work.mkdir(parents=True, exist_ok=True)
-                jobs.append(Job(cell, records.begin(self._folder, cell.key, self._locks.owner), work))
+                jobs.append(Job(cell, begin_record(self._folder, cell.key, self._locks.owner), work))
         if held:
             self._waiting.append(held)
         return jobs
 
     def _done(self, cell: Cell) -> bool:
-        path = self._folder / records.folder_name({**cell.record, "key": cell.key})
+        path = self._folder / folder_name({**cell.record, "key": cell.key})
         now = stamp(path)
         if now is None or now == self._before.get(cell.key):
             return False
-        self._elsewhere(cell, records.read(path))
+        self._elsewhere(cell, read_record(path))
         return True
 
-    def ours(self, job: Job) -> bool:
-        """Whether what a job made may become the record; if not, it is dropped and the cell put back."""
+    def may_commit(self, job: Job) -> bool:
+        """Whether the result of a job may become the record; if not, it is removed and the cell put back."""
         if self._locks.holds(job.cell.key):
             return True
         shutil.rmtree(job.part, ignore_errors=True)

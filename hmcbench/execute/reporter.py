@@ -1,4 +1,4 @@
-"""How far a cell has come: told to the runner as it happens, and kept as the history of its training."""
+"""The progress of a cell: sent to the runner, and written as the history of its training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Reporter:
     """``Run.report``: sends progress to the runner and collects the history.
 
     Args:
-        cell: the place of the cell among those of this process.
+        cell: the position of the cell among those of this process.
     """
 
     def __init__(self, progress: Connection, history: Path, cell: int = 0) -> None:
@@ -32,11 +32,11 @@ class Reporter:
         self._rows.append({"step": done} | {k: float(v) for k, v in values.items()})
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        with suppress(OSError):  # the runner is gone; the watchdog ends this process
+        with suppress(OSError):  # the runner has ended; the watching thread ends this process
             self._progress.send({"cell": self._cell, **message})
 
     def write(self) -> None:
-        """``history.csv``: one row per report, a column per value that was ever reported."""
+        """``history.csv``: one row per report, one column per reported value."""
         if not self._rows:
             return
         columns = list(dict.fromkeys(name for row in self._rows for name in row))

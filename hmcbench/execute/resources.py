@@ -1,4 +1,4 @@
-"""What a cell ran on and what it took: hardware, versions, memory, device synchronisation."""
+"""Hardware, versions, memory, timing with device synchronisation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ALWAYS = ("hmcbench", "numpy", "scipy")
 
 
 def cuda_devices() -> list[str]:
-    """Device ids that ``CUDA_VISIBLE_DEVICES`` may hold, without touching a GPU from this process."""
+    """Device ids that ``CUDA_VISIBLE_DEVICES`` may hold, found without using a GPU in this process."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [part for part in visible.split(",") if part.strip() not in ("", "-1")]
@@ -41,7 +41,7 @@ def choose_device(device: str, accelerated: bool) -> str:
     """``auto`` is the GPU where a model can use one and there is one."""
     if device == "cpu" or not accelerated:
         return "cpu"
-    # XGBoost needs no torch: do not pay for its import where there is no GPU to be measured with it
+    # XGBoost needs no torch: import it only where there is a GPU
     if cuda_devices() and importlib.util.find_spec("torch"):
         torch = importlib.import_module("torch")
         if torch.cuda.is_available():
@@ -55,7 +55,7 @@ def choose_device(device: str, accelerated: bool) -> str:
 
 
 def hardware(device: str) -> dict[str, Any]:
-    """CPU, cores, memory, device, and a fingerprint: timings compare only where it is equal."""
+    """CPU, cores, memory, device, and a fingerprint: only timings with the same one are compared."""
     gpu = ""
     if device.startswith("cuda"):
         torch = sys.modules["torch"]
@@ -73,7 +73,7 @@ def hardware(device: str) -> dict[str, Any]:
 
 
 def _cpu_name() -> str:
-    """The processor as the system names it; its family and model where the name is withheld."""
+    """The processor's name in the system; its family and model where there is no name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -91,14 +91,14 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
     """Versions of python, the core's packages and the given modules' distributions."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for module in (*_ALWAYS, *modules):
         name = _DISTRIBUTION.get(module.partition(".")[0], module.partition(".")[0])
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def git_revision() -> str | None:
@@ -115,7 +115,7 @@ def git_revision() -> str | None:
 
 
 def synchronise(device: str) -> None:
-    """Wait until the device has finished; timings are worth nothing otherwise."""
+    """Wait until the device has finished; timings are wrong otherwise."""
     if device.startswith("cuda"):
         sys.modules["torch"].cuda.synchronize()
 
@@ -139,8 +139,8 @@ class Clock:
 class MemoryWatch:
     """Peak resident and anonymous memory of this process, sampled from a thread.
 
-    Pages shared with the fork server are resident but not anonymous growth, and memory maps are
-    resident but reclaimable: the anonymous figure is the one that says what a cell needs.
+    Pages shared with the fork server and memory maps are resident, but not anonymous: the anonymous
+    memory is what a cell needs.
     """
 
     def __init__(self, interval_s: float = 0.05) -> None:
@@ -175,7 +175,7 @@ class MemoryWatch:
 
 
 def process_memory(pid: int) -> tuple[int, int]:
-    """(resident, anonymous) bytes of a process; (0, 0) when it is gone."""
+    """(resident, anonymous) bytes of a process; (0, 0) when it has ended."""
     try:
         text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:

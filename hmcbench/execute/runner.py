@@ -1,8 +1,7 @@
-"""plan -> executor -> records. Runs what has no record yet, alone or beside other runs.
+"""plan -> executor -> records. Runs the cells without a record, possibly in parallel with other runs.
 
-What is on disk is the only memory: a cell with a record is done, one without is run. Nothing here
-knows how a cell is executed (executors/), what happens inside one (cell.py) or how one may end
-(endings.py).
+The only state is on disk: a cell with a record is done, one without is run. This module does not know how
+a process runs a cell (executors/), the phases of a cell (cell.py) or its possible outcomes (outcome.py).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import errno
 import math
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,19 +19,20 @@ from typing import Any, Literal
 from hmcbench.errors import BadInput
 from hmcbench.execute import resources
 from hmcbench.execute.durations import Budget, seconds_taken
-from hmcbench.execute.executors.local import Event, Job, LocalExecutor
+from hmcbench.execute.executors.base import Event, Executor, Job
+from hmcbench.execute.executors.local import LocalExecutor
 from hmcbench.execute.executors.ray import RayExecutor
 from hmcbench.execute.locks import Locks
-from hmcbench.execute.outcome import finish
-from hmcbench.execute.queue import RecordScan, Shared, Stamp, scan, sweep_work
+from hmcbench.execute.outcome import record_outcome
+from hmcbench.execute.queue import CellQueue, RecordScan, Stamp, most_memory_first, scan, sweep_work
 from hmcbench.files import sweep_temporary
 from hmcbench.plan.cells import Cell, Plan
-from hmcbench.records import record as records
+from hmcbench.records.record import Record, records_dir, sweep_killed, sweep_run
 from hmcbench.records.suite_file import save_info
 
 Rerun = Literal["missing", "failed", "all"]
-PLAN_S = 10.0  # to wait for others that write down their plans; a plan is no reason to wait for longer
-Observer = Callable[[Event, "records.Record | None"], None]
+PLAN_S = 10.0  # longest wait for other runs that write their plans
+Observer = Callable[[Event, "Record | None"], None]
 UNWRITABLE = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOTDIR", "EEXIST")
@@ -42,34 +42,34 @@ UNWRITABLE = {
 
 @dataclass
 class RunOutcome:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         folder: ``out/<suite>``.
-        done: records that stand now, of cells of this plan, in plan order.
+        done: records of cells of this plan, in plan order.
         ran: how many of them this run made.
         interrupted: whether it was stopped before the end.
-        left_out: cells that the time budget had no room for.
+        left_out: cells that did not fit into the time budget.
     """
 
     folder: Path
-    done: list[records.Record] = field(default_factory=list)
+    done: list[Record] = field(default_factory=list)
     ran: int = 0
     interrupted: bool = False
     left_out: list[Cell] = field(default_factory=list)
 
     @property
-    def failed(self) -> list[records.Record]:
+    def failed(self) -> list[Record]:
         return [r for r in self.done if not r.ok]
 
 
 def existing(plan: Plan, out: Path) -> RecordScan:
     """The records of this plan's cells that are on disk."""
-    return scan(plan.cells, records.records_dir(out, plan.suite.name))
+    return scan(plan.cells, records_dir(out, plan.suite.name))
 
 
-def pending(plan: Plan, done: Mapping[str, records.Record], rerun: Rerun) -> list[Cell]:
-    """Cells of the plan that are still to be run, where ``done`` are the records by key."""
+def pending(plan: Plan, done: Mapping[str, Record], rerun: Rerun) -> list[Cell]:
+    """Cells of the plan to run; ``done``: the records by key."""
     if rerun == "all":
         return list(plan.cells)
     return [c for c in plan.cells if c.key not in done or (rerun == "failed" and not done[c.key].ok)]
@@ -88,46 +88,46 @@ def execute(
     observer: Observer = lambda _event, _record: None,
     before: RecordScan | None = None,
 ) -> RunOutcome:
-    """Run what is pending and return what stands. Ctrl-C or SIGTERM ends it in good order.
+    """Run pending cells; Ctrl-C or SIGTERM ends the run cleanly.
 
     Args:
-        plan, out: what to run, and the folder for the records of all suites.
+        plan, out: the cells, and the folder for the records of all suites.
         device, jobs, per_gpu: see :func:`slots`.
         rerun: which cells are pending.
         executor: ``local``, or ``ray`` for a cluster.
-        budget: seconds for all of it; 0 for no limit.
-        observer: told of everything that happens to a cell, with its record where there is one.
-        before: what :func:`existing` returned, if the caller has called it already.
+        budget: seconds for the whole run; 0 for no limit.
+        observer: called with every event of a cell, and with its record if there is one.
+        before: the result of :func:`existing`, if the caller has it already.
     """
-    folder = records.records_dir(out, plan.suite.name)
+    folder = records_dir(out, plan.suite.name)
     before = before or existing(plan, out)
-    todo = hungriest_first(pending(plan, before.records, rerun), before.records.values())
+    todo = most_memory_first(pending(plan, before.records, rerun), before.records.values())
     if executor == "local":
         places = slots(device, jobs, todo, per_gpu)
     limit = Budget(budget, seconds_taken(before.records.values())) if budget else None
     preload = tuple(dict.fromkeys(name for cell in todo for name in cell.preload))
     threads = max((cell.threads for cell in todo), default=1)
 
-    def made() -> LocalExecutor | RayExecutor:
+    def make_executor() -> Executor:
         if executor == "ray":
             return RayExecutor(device, preload, threads)
         return LocalExecutor(places, preload, threads)
 
-    outcome = RunOutcome(folder.parent)
+    result = RunOutcome(folder.parent)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _save_plan(plan, folder.parent, before.folders)
         if todo:
-            _run(todo, folder, made, before.stamps, outcome, observer, limit)
+            _run(todo, folder, make_executor, before.stamps, result, observer, limit)
         after, left = _tidy(plan.cells, todo, folder, before)
-    outcome.done = list(after.records.values())
+    result.done = list(after.records.values())
     if limit is not None:
-        outcome.left_out = left
-    return outcome
+        result.left_out = left
+    return result
 
 
 def _save_plan(plan: Plan, folder: Path, recorded: Collection[str]) -> None:
-    """Add the plan to those of the folder, one run at a time: each reads what the others have written."""
+    """Add the plan to those of the folder; one run at a time, since each reads the others' plans."""
     with Locks(folder / "locks") as locks:
         until = time.monotonic() + PLAN_S
         while not locks.claim("plan") and time.monotonic() < until:
@@ -138,62 +138,62 @@ def _save_plan(plan: Plan, folder: Path, recorded: Collection[str]) -> None:
 def _tidy(
     cells: Sequence[Cell], todo: Sequence[Cell], folder: Path, before: RecordScan
 ) -> tuple[RecordScan, list[Cell]]:
-    """Remove what runs that were killed have left, also where there was nothing to run.
+    """Remove files of runs that were killed, also where there was nothing to run.
 
-    Returns what is on disk then, and the cells to do that have no new record.
+    Returns the records on disk after that, and the cells of ``todo`` without a new record.
     """
     with Locks(folder.parent / "locks") as locks:
-        records.sweep(folder, locks.dead)
+        sweep_killed(folder, locks.dead)
         sweep_temporary(folder.parent, locks.dead)
         after = scan(cells, folder, before)
         left = [c for c in todo if after.stamps.get(c.key) in (None, before.stamps.get(c.key))]
-        open_ = {cell.key for cell in left}  # what they have in work is what they go on from
-        sweep_work([cell for cell in cells if cell.key not in open_], folder, locks)
+        unfinished = {cell.key for cell in left}  # these continue from their work folders
+        sweep_work([cell for cell in cells if cell.key not in unfinished], folder, locks)
     return after, left
 
 
 def _run(
     todo: Sequence[Cell],
     folder: Path,
-    made: Callable[[], LocalExecutor | RayExecutor],
+    make_executor: Callable[[], Executor],
     before: Mapping[str, Stamp],
-    outcome: RunOutcome,
+    result: RunOutcome,
     observer: Observer,
     budget: Budget | None,
 ) -> None:
-    """Run cells until all have a record, by whomever."""
+    """Run cells until all have a record, of this run or of another."""
 
-    def elsewhere(cell: Cell, record: records.Record) -> None:
+    def elsewhere(cell: Cell, record: Record) -> None:
         observer(Event("elsewhere", Job(cell, record.path, record.path)), record)
 
     git = resources.git_revision()
-    executor = made()  # first: a cluster that is not there should leave no trace
+    executor = make_executor()  # first: a missing cluster should leave no file
     with Locks(folder.parent / "locks") as locks, _terminate_as_interrupt():
-        records.sweep(folder, locks.dead)
-        shared = Shared(todo, folder, locks, before, elsewhere, budget)
-        events = executor.run(shared.jobs(), budget.until if budget else math.inf)
+        sweep_killed(folder, locks.dead)
+        queue = CellQueue(todo, folder, locks, before, elsewhere, budget)
+        events = executor.run(queue.jobs(), budget.until if budget else math.inf)
         try:
             for event in events:
                 record = None
                 if event.kind == "ended":
-                    if not shared.ours(event.job):
+                    if not queue.may_commit(event.job):
                         continue
-                    record = finish(event, folder, git)
-                    shared.release(event.job)
-                    outcome.ran += 1
+                    record = record_outcome(event, folder, git)
+                    queue.release(event.job)
+                    result.ran += 1
                     if budget is not None:
                         budget.ended(event.job.cell, event.seconds)
                 observer(event, record)
         except KeyboardInterrupt:
-            outcome.interrupted = True
+            result.interrupted = True
         finally:
             events.close()
-            records.sweep_own(folder, locks.owner)
+            sweep_run(folder, locks.owner)
 
 
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
-    """One clear line where a disk is full or a folder read-only; what was whole before stays whole."""
+    """Turn the errors of a full disk or a read-only folder into one line."""
     try:
         yield
     except OSError as error:
@@ -204,18 +204,6 @@ def writing_to(folder: Path) -> Iterator[None]:
             f"{folder} cannot be written to ({error.strerror})",
             hint="make room, then type the same command again" if full else "--out DIR names another folder",
         ) from None
-
-
-def hungriest_first(cells: Sequence[Cell], done: Iterable[records.Record]) -> list[Cell]:
-    """Cells by the memory that their like took, most first: they start while there is most room.
-
-    Cells of which nothing is known keep their place at the front.
-    """
-    took: dict[tuple[str, str], float] = {}
-    for record in done:
-        peak = record.part("memory").get("peak_anon_mb") or 0.0
-        took[record.pair] = max(took.get(record.pair, 0.0), float(peak))
-    return sorted(cells, key=lambda cell: -took.get(cell.pair, math.inf))
 
 
 def slots(device: str, jobs: int, cells: Sequence[Cell], per_gpu: int = 1) -> list[str]:
@@ -242,7 +230,7 @@ class _terminate_as_interrupt:
 
         try:
             self._before: Any = signal.signal(signal.SIGTERM, stop)
-        except ValueError:  # not the main thread: whoever called decides
+        except ValueError:  # not the main thread
             self._before = None
 
     def __exit__(self, *_exc: object) -> None:

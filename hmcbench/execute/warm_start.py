@@ -1,4 +1,4 @@
-"""Cells that start from a trained model (``--init-from``) instead of from nothing."""
+"""Warm start: cells that start from a trained model (``--init-from``)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import ModelSpec, WarmStart
 from hmcbench.plan.cells import Cell
-from hmcbench.records import weights as trained
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ
+from hmcbench.records.weights import MODEL_FOLDER, find_record, weights_digest, weights_folder
 from hmcbench.registry.registry import Registry
 
 
 def start_from(path: Path, cells: Sequence[Cell], registry: Registry) -> list[Cell]:
-    """The same cells, starting from the model of a record.
+    """The cells with the model of a record as their start.
 
-    The digest of its weights is part of their keys, and their labels name the record's key, so that
-    they share no row of a leaderboard with cells that start from nothing.
+    The digest of its weights is part of their keys, and their labels contain the record's key, so that
+    they have their own row in a leaderboard.
 
     Raises:
         BadInput: see :func:`hmcbench.records.weights.find_record`; no weights there; a cell of another model
             or version; a model that cannot start from weights.
     """
-    record = trained.find_record(path)
-    folder = trained.weights_folder(record)
+    record = find_record(path)
+    folder = weights_folder(record)
     model = record.data["model"]
     spec: ModelSpec = registry.get("models", model["name"])
     if not spec.expandable:
@@ -44,7 +44,7 @@ def start_from(path: Path, cells: Sequence[Cell], registry: Registry) -> list[Ce
             f"--init-from {path}: its weights are of {spec.name}, not of {', '.join(others)}",
             hint=f"--model {spec.name}",
         )
-    digest = trained.digest(folder)
+    digest = weights_digest(folder)
     start = {
         "record": record.path.name,
         "key": record.key,
@@ -65,19 +65,19 @@ def _started(cell: Cell, folder: Path, key: str, digest: str, start: dict[str, A
     )
 
 
-def warm_start(cell: Cell) -> WarmStart | None:
-    """What the model of a cell starts from, read from the record of the earlier run; None: from nothing."""
+def warm_start_of(cell: Cell) -> WarmStart | None:
+    """The trained model of the earlier record that a cell starts from, or None."""
     if not cell.init_from:
         return None
     record = Path(cell.init_from)
-    return WarmStart(record / trained.FOLDER, Predictions.load(record / NPZ).task)
+    return WarmStart(record / MODEL_FOLDER, Predictions.load(record / NPZ).task)
 
 
-def described(cell: Cell, predictions: Predictions) -> dict[str, Any]:
-    """``init_from`` of a record: the start, and how many test samples it may have been trained on.
+def describe_start(cell: Cell, predictions: Predictions) -> dict[str, Any]:
+    """``init_from`` of a record: the start, and the number of test samples that it may have been trained on.
 
-    Counted are those that the earlier run did not hold out (as its test or validation). New samples
-    are among them; with the same split there are none.
+    These are the samples that the earlier run did not use for test or validation, new samples included; with
+    the same split there are none.
     """
     before = Predictions.load(Path(cell.init_from) / NPZ)
     held_out = set(before.ids)

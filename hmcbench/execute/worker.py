@@ -1,8 +1,8 @@
-"""One cell, or several that are fitted together, in one process.
+"""The process of one cell, or of several that are fitted together.
 
-The runner hands over cells as plain data, a folder for each to fill and two pipe ends. What the worker
-leaves in the folder (``result.json``, ``predictions.npz``, ``history.csv``, ``log.txt``) becomes the
-record; a worker that dies leaves a log and its exit status, which the runner turns into a cause.
+The runner passes cells as plain data, a folder for each and two pipe ends. The files that the worker writes
+to the folder (``result.json``, ``predictions.npz``, ``history.csv``, ``log.txt``) become the record; from the
+exit status of a worker that dies, the runner derives a cause.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.execute.reporter import Reporter
 from hmcbench.files import write_atomic
 from hmcbench.plan.cells import Cell
-from hmcbench.records import record as records
+from hmcbench.records.record import HISTORY, record_json
 
 RESULT, LOG = "result.json", "log.txt"
 DISK_FULL = "disk full"  # ends the run, so no record has this cause
@@ -41,44 +41,44 @@ def main(
     progress: Connection,
     alive: Connection,
 ) -> None:
-    """Entry point of the process. Never raises; the outcome is one ``result.json`` per cell."""
+    """Entry point of the process. Never raises; writes one ``result.json`` per cell."""
     _detach(alive)
-    os.environ.clear()  # the fork server may be older than what the runner was told since
+    os.environ.clear()  # the fork server may have older variables
     os.environ.update(environment)
     parts = [Path(folder) for folder in folders]
     _redirect(parts[0] / LOG)
-    for part in parts[1:]:  # one process, one log; who has a record of failure must find it
+    for part in parts[1:]:  # one process has one log; every record of a failure needs it
         with suppress(OSError):
             os.link(parts[0] / LOG, part / LOG)
     if device.startswith("cuda:"):  # the cell sees one GPU, and calls it cuda:0
         os.environ["CUDA_VISIBLE_DEVICES"] = device.partition(":")[2]
         device = "cuda:0"
-    reports = [Reporter(progress, part / records.HISTORY, i) for i, part in enumerate(parts)]
+    reports = [Reporter(progress, part / HISTORY, i) for i, part in enumerate(parts)]
     left = dict(enumerate(reports))
     try:
-        # the imports come after the process is on its own: they may take seconds, or fail
+        # imported here, after _detach: imports may take seconds, or fail
         from hmcbench.execute.cell import run_cells
 
-        for index, outcome in run_cells(cells, parts, works, device, reports):
-            _conclude(left.pop(index), parts[index], outcome)
-    except BaseException as error:  # whatever a plugin raises becomes a record
+        for index, result in run_cells(cells, parts, works, device, reports):
+            _conclude(left.pop(index), parts[index], result)
+    except BaseException as error:  # any exception of a plugin becomes a record
         for index, report in left.items():
             _conclude(report, parts[index], error)
     sys.stdout.flush()
     sys.stderr.flush()
     progress.close()
-    os._exit(0)  # plugin threads and exit hooks have no say in when a cell ends
+    os._exit(0)  # without waiting for threads and exit hooks of plugins
 
 
-def _conclude(report: Reporter, part: Path, outcome: Mapping[str, Any] | BaseException) -> None:
-    """Write the result of a cell, or what became of it, and tell the runner that it has ended."""
-    if isinstance(outcome, BaseException):
-        result = failure(outcome)
-        if not isinstance(outcome, HmcbenchError):
-            traceback.print_exception(outcome)
+def _conclude(report: Reporter, part: Path, result: Mapping[str, Any] | BaseException) -> None:
+    """Write the result of a cell, or its failure, and report its end to the runner."""
+    if isinstance(result, BaseException):
+        content = failure(result)
+        if not isinstance(result, HmcbenchError):
+            traceback.print_exception(result)
     else:
-        result = {"status": "ok", "cause": None, "message": ""} | dict(outcome)
-    write_atomic(part / RESULT, records.dump(result))
+        content = {"status": "ok", "cause": None, "message": ""} | dict(result)
+    write_atomic(part / RESULT, record_json(content))
     sys.stdout.flush()
     sys.stderr.flush()
     report.ended()
@@ -101,14 +101,14 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 
 def _detach(alive: Connection) -> None:
-    """Own process group (so that the whole tree can be ended), and an end when the runner ends."""
+    """Make a process group (so that the whole tree can be killed), and end when the runner ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setsid"):
         os.setsid()
 
     def watch() -> None:
         with suppress(EOFError, OSError):
-            alive.recv_bytes()  # nothing is ever sent: it returns when the runner is gone
+            alive.recv_bytes()  # nothing is sent: it returns when the runner has ended
         end_group(os.getpid())
         os._exit(1)
 
@@ -116,7 +116,7 @@ def _detach(alive: Connection) -> None:
 
 
 def end(pid: int) -> None:
-    """Kill a process that is known to run, and its group: it may not have made that yet."""
+    """Kill a running process and its group; the process may not have made its group yet."""
     end_group(pid)
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
@@ -132,7 +132,7 @@ def end_group(pid: int) -> None:
 
 
 def _redirect(log: Path) -> None:
-    """Send all output, that of C libraries included, to the cell's log."""
+    """Redirect all output, also of C libraries, to the cell's log."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(file, 1)
     os.dup2(file, 2)

@@ -1,5 +1,5 @@
 """The classes: a directed acyclic graph, usually a tree.
 
-Read ``hierarchy`` first; ``graph`` holds its algorithms on edges, ``edges`` finds what is wrong with a
-list of edges before a hierarchy is made of it.
+Read ``hierarchy`` first. ``graph`` holds the matrices and array operations, ``edges`` reads and checks a list
+of edges before a hierarchy is built.
 """

@@ -1,4 +1,4 @@
-"""What can be wrong with the edges of a hierarchy, found before anything is built on them.
+"""Reads the edges of a hierarchy and checks them before a hierarchy is built.
 
 Plain Python, linear in the number of edges. :mod:`hmcbench.hierarchy.hierarchy` re-exports what is public.
 """
@@ -16,12 +16,12 @@ from hmcbench.errors import BadInput, Problem
 
 Edge = tuple[str, str]
 DEEP = 64
-"""Levels beyond which lint warns: explicit ancestors grow with the square of a chain's length."""
+"""Levels beyond which lint warns: the ancestor matrix grows with the square of a chain's length."""
 
 
 @dataclass
 class Checked:
-    """The clean part of some edges, and what is wrong with the rest.
+    """The valid part of a list of edges, and the problems of the others.
 
     Attributes:
         parents: class -> its parents, without repetition; top-level classes have none.
@@ -37,7 +37,7 @@ class Checked:
 
 @dataclass
 class EdgeTable:
-    """The rows of a hierarchy file: edges, where each stands (``file:line``), descriptions."""
+    """The rows of a hierarchy file: edges, the place of each (``file:line``), descriptions."""
 
     edges: list[Edge] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
@@ -46,11 +46,11 @@ class EdgeTable:
 
 
 def lint(edges: Iterable[Edge], where: Sequence[str] = ()) -> list[Problem]:
-    """Everything that is wrong with ``(parent, child)`` edges; an empty parent means top level.
+    """All problems of ``(parent, child)`` edges; an empty parent means top level.
 
     Args:
         edges: as for :meth:`hmcbench.hierarchy.hierarchy.Hierarchy.from_edges`.
-        where: what to call each edge (``file:line``); ``edge 1``, ``edge 2``, ... by default.
+        where: the place of each edge (``file:line``); ``edge 1``, ``edge 2``, ... by default.
 
     Returns:
         Problems of the kinds ``bad-name``, ``self-ancestor``, ``cycle``, ``unknown-parent``,
@@ -64,43 +64,43 @@ def lint(edges: Iterable[Edge], where: Sequence[str] = ()) -> list[Problem]:
 
 
 def check(edges: Iterable[Edge], where: Sequence[str] = ()) -> Checked:
-    """:func:`lint` together with the parents and levels that it works out on the way."""
+    """:func:`lint`, and the parents and levels that it computes."""
     result = Checked()
     rows: dict[str, int] = {}  # class -> the first edge that names it
     tops: dict[str, int] = {}
-    named: dict[tuple[str, str], int] = {}
+    first_rows: dict[Edge, int] = {}
 
     def problem(row: int, kind: str, what: str, *, fatal: bool = True) -> None:
         place = where[row] if row < len(where) else f"edge {row + 1}"
         result.problems.append(Problem(place, what, kind, fatal=fatal, skippable=False))
 
     for row, (parent, child) in enumerate(edges):
-        bad = next(filter(None, (bad_name(child), bad_name(parent) if parent else "")), "")
-        if bad:
-            problem(row, "bad-name", bad)
+        reason = bad_name(child) or (bad_name(parent) if parent else "")
+        if reason:
+            problem(row, "bad-name", reason)
             continue
         for name in filter(None, (parent, child)):
             rows.setdefault(name, row)
         if parent == child:
             problem(row, "self-ancestor", f"class {child!r} is its own parent")
             tops.setdefault(child, row)
-        elif (parent, child) in named:
+        elif (parent, child) in first_rows:
             problem(row, "repeated-edge", f"{parent!r} > {child!r} is given twice", fatal=False)
         elif parent:
             result.parents.setdefault(child, []).append(parent)
         else:
             tops[child] = row
-        named.setdefault((parent, child), row)
+        first_rows.setdefault((parent, child), row)
 
     if not rows:
         result.problems.append(Problem("edges", "there are no classes", "no-classes", skippable=False))
-    # A file that never says what stands at the top leaves it to be understood.
-    tops_are_told = any(parent == "" for parent, _ in named)
+    # Where no edge has an empty parent, the classes that are no child are the top level.
+    tops_are_listed = any(parent == "" for parent, _ in first_rows)
     for name, row in rows.items():
-        if name in tops and name in result.parents and (name, name) not in named:
+        if name in tops and name in result.parents and (name, name) not in first_rows:
             above = result.parents[name][0]
             problem(row, "clash", f"class {name!r} is at the top level and also below {above!r}")
-        if tops_are_told and name not in tops and name not in result.parents:
+        if tops_are_listed and name not in tops and name not in result.parents:
             problem(row, "unknown-parent", f"parent {name!r} is not a class: no row has it as a child")
         result.parents.setdefault(name, [])
     _lookalikes(rows, problem)
@@ -181,29 +181,28 @@ def _lookalikes(rows: dict[str, int], problem: Callable[..., None]) -> None:
 
 
 def _levels(parents: dict[str, list[str]]) -> dict[str, int]:
-    """Longest distance from the virtual root, by peeling off classes whose parents are done."""
+    """Longest distance from the virtual root: level by level, classes whose parents all have a level."""
     children: defaultdict[str, list[str]] = defaultdict(list)
     for child, above in parents.items():
         for parent in above:
             children[parent].append(child)
-    waiting = {name: len(above) for name, above in parents.items()}
+    open_parents = {name: len(above) for name, above in parents.items()}
     levels: dict[str, int] = {}
-    wave, level = [name for name, count in waiting.items() if count == 0], 0
-    while wave:
+    names, level = [name for name, count in open_parents.items() if count == 0], 0
+    while names:
         level += 1
+        levels |= dict.fromkeys(names, level)
         following = []
-        for name in wave:
-            levels[name] = level
-            for child in children[name]:
-                waiting[child] -= 1
-                if waiting[child] == 0:
-                    following.append(child)
-        wave = following
+        for child in (child for name in names for child in children[name]):
+            open_parents[child] -= 1
+            if open_parents[child] == 0:
+                following.append(child)
+        names = following
     return levels
 
 
 def _cycles(parents: dict[str, list[str]], levels: dict[str, int]) -> list[list[str]]:
-    """One cycle for every knot among the classes that got no level, each as parent > child."""
+    """One cycle of every group of classes without a level, each as parent > child."""
     cycles: list[list[str]] = []
     visited: set[str] = set()
     for start in parents:
@@ -212,12 +211,12 @@ def _cycles(parents: dict[str, list[str]], levels: dict[str, int]) -> list[list[
         while name not in levels and name not in visited:
             visited.add(name)
             trail.append(name)
-            # Such a class always has a parent without a level, or its turn would have come.
+            # a class without a level always has such a parent
             name = next(parent for parent in parents[name] if parent not in levels)
         if name in trail:
-            knot = trail[trail.index(name) :][::-1]
-            first = knot.index(min(knot))
-            cycles.append(knot[first:] + knot[:first])
+            cycle = trail[trail.index(name) :][::-1]
+            first = cycle.index(min(cycle))
+            cycles.append(cycle[first:] + cycle[:first])
     return cycles
 
 

@@ -1,6 +1,6 @@
 """The arithmetic of a hierarchy: column numbers, sparse matrices and array operations, no names.
 
-:class:`hmcbench.hierarchy.hierarchy.Hierarchy` is this plus class ids, and the only one who makes it.
+:class:`hmcbench.hierarchy.hierarchy.Hierarchy`, the only subclass, adds class ids.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Graph:
 
     @cached_property
     def even(self) -> bool:
-        """Whether all leaves stand at the deepest level; where not, even full paths end at several."""
+        """Whether all leaves are at the deepest level; if not, full paths end at several levels."""
         return bool((self.levels[self.leaves] == self.depth).all())
 
     @cached_property
@@ -93,7 +93,7 @@ class Graph:
         """Boolean CSR (C, C): row i holds class i and all its ancestors."""
         step = sparse.eye_array(self.n, dtype=bool, format="csr")
         pairs = []
-        while step.nnz:  # pairs at distance 0, 1, 2, ...: linear in the result, for chains too
+        while step.nnz:  # pairs at distance 0, 1, 2, ...: linear in the size of the result, also for chains
             pairs.append(step.nonzero())
             step = self._above @ step
         rows, columns = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
@@ -107,9 +107,9 @@ class Graph:
 
     @cached_property
     def _rounds(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Edges, deepest parents first, in rounds that hold every parent at most once.
+        """Edges, deepest parents first, in rounds that contain every parent at most once.
 
-        A dense matrix is then climbed with a few array operations per level, not one per edge.
+        :meth:`_climb` then takes a few array operations per level, not one per edge.
         """
         if not len(self.edge_index):
             return []
@@ -122,10 +122,10 @@ class Graph:
 
     def _climb(self, values: np.ndarray, combine: np.ufunc) -> np.ndarray:
         """``combine`` every column of (N, C) with those of all its descendants."""
-        turned = np.array(values.T, order="C")  # rows of classes: whole vectors per operation
+        by_class = np.array(values.T, order="C")  # one row per class: operations on contiguous memory
         for parents, children in self._rounds:
-            turned[parents] = combine(turned[parents], turned[children])
-        return np.ascontiguousarray(turned.T)
+            by_class[parents] = combine(by_class[parents], by_class[children])
+        return np.ascontiguousarray(by_class.T)
 
     # ------------------------------------------------------------------ sets and scores
 
@@ -156,15 +156,15 @@ class Graph:
         return self._climb(self._check_width(np.asarray(scores)), np.maximum)
 
     def most_specific(self, sets: Sets) -> Sets:
-        """Of each set only the classes that have no child in it; the same kind as given."""
+        """The classes of each set that have no child in it; the same kind as ``sets``."""
         sets = self._sets(sets)
         if sparse.issparse(sets):
             return canonical(sets > sets @ self._above)
         inner = np.zeros_like(sets.T, order="C")
-        turned = np.ascontiguousarray(sets.T)
+        by_class = np.ascontiguousarray(sets.T)
         for parents, children in self._rounds:
-            inner[parents] |= turned[children]
-        return np.ascontiguousarray((turned & ~inner).T)
+            inner[parents] |= by_class[children]
+        return np.ascontiguousarray((by_class & ~inner).T)
 
     def lca(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Lowest common ancestors of columns, pairwise: int64 (M,) -> int64 (M,), -1 the virtual root.
@@ -173,21 +173,21 @@ class Graph:
         column). Level and height follow as ``np.append(h.levels, 0)[lca]`` and
         ``np.append(h.heights, h.depth)[lca]``.
         """
-        one, two = self.ancestors[np.asarray(first)], self.ancestors[np.asarray(second)]
-        common = canonical(one.multiply(two))
-        found = np.full(common.shape[0], -1, dtype=np.int64)
-        some = np.diff(common.indptr) > 0
-        found[some] = common.indices[common.indptr[1:][some] - 1]  # columns are sorted by level
-        return found
+        common = self.ancestors[np.asarray(first)].multiply(self.ancestors[np.asarray(second)])
+        common = canonical(common)
+        lowest = np.full(common.shape[0], -1, dtype=np.int64)
+        related = np.diff(common.indptr) > 0
+        lowest[related] = common.indices[common.indptr[1:][related] - 1]  # columns are sorted by level
+        return lowest
 
     # ------------------------------------------------------------------ one class per level
 
     def level_positions(self, targets: Sets) -> tuple[np.ndarray, np.ndarray]:
-        """Where closed single-path sets stand on each level, and where they stand twice.
+        """The position of the class of closed single-path sets at each level.
 
         Returns:
-            positions int64 (N, L) within ``level_classes(k)``, the number of classes there for
-            none; crowded boolean (N, L), several classes at one level (the position is any).
+            positions int64 (N, L) within ``level_classes(k)``, or the number of classes at level k where
+            the set has none; crowded boolean (N, L): several classes at one level (the position is any).
         """
         targets = self._sets(targets)
         rows, columns = targets.nonzero()
@@ -222,7 +222,7 @@ class Graph:
 
 
 def canonical(matrix: Any) -> sparse.csr_array:
-    """Boolean CSR with sorted indices, no duplicates and no stored False; the input is left alone."""
+    """Boolean CSR with sorted indices, no duplicates and no stored False; the input is not changed."""
     result = sparse.csr_array(matrix, dtype=bool)
     if not (result.has_canonical_format and result.data.all()):
         result = result.copy()

@@ -1,8 +1,8 @@
 """The classes of a task: a directed acyclic graph, usually a tree.
 
-The virtual root is not a class. Columns are sorted by (level, id), so parents stand before their
-children and each level is one contiguous block of columns. Everything is sparse or proportional
-to the number of edges, for 5 classes and for 50,000.
+The virtual root is not a class. Columns are sorted by (level, id), so parents come before their
+children and each level is one contiguous block of columns. Memory is proportional to the number of
+edges or sparse, for 5 classes and for 50,000.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import numpy as np
 from scipy import sparse
 
 from hmcbench.errors import BadInput, unknown
-from hmcbench.hierarchy import edges as hierarchy_lint
 from hmcbench.hierarchy.edges import Checked, Edge, EdgeTable, bad_name, check, lint, read_edges
 from hmcbench.hierarchy.graph import Graph, Sets
 
@@ -28,7 +27,7 @@ __all__ = ["Edge", "EdgeTable", "Hierarchy", "Sets", "bad_name", "lint", "path_i
 
 
 def path_id(names: Sequence[str]) -> str:
-    """The class id of a path of folder names or level columns; empty cells may end it.
+    """The class id of a path of folder names or level columns; empty cells at the end are dropped.
 
     Raises:
         BadInput: no name at all, a gap, or a name that is not allowed.
@@ -36,23 +35,23 @@ def path_id(names: Sequence[str]) -> str:
     >>> path_id(["MP", "SS", "BCC", ""])
     'MP/SS/BCC'
     """
-    given = [name.strip() for name in names]
-    while given and not given[-1]:
-        given.pop()
-    why = "it has no name" if not given else "it has a gap" if not all(given) else ""
-    for name in given:
+    path = [name.strip() for name in names]
+    while path and not path[-1]:
+        path.pop()
+    reason = "it has no name" if not path else "it has a gap" if not all(path) else ""
+    for name in path:
         slash = f"name {name!r} contains '/', which joins the names of a path" if "/" in name else ""
-        why = why or slash or bad_name(name)
-    if why:
-        raise BadInput(f"the path {','.join(given)!r} cannot be used: {why}", allowed="names without gaps")
-    return "/".join(given)
+        reason = reason or slash or bad_name(name)
+    if reason:
+        raise BadInput(f"the path {','.join(path)!r} cannot be used: {reason}", allowed="names without gaps")
+    return "/".join(path)
 
 
 class Hierarchy(Graph):
     """Classes and their order. Immutable; equal and hashed by ``fingerprint``.
 
     Make one with :meth:`from_edges`, :meth:`from_paths`, :meth:`from_folders`, :meth:`from_csv`
-    or :meth:`from_json`. Closing, cohering and the rest of the arithmetic is :class:`Graph`'s.
+    or :meth:`from_json`. Array operations (``close``, ``cohere``, ...) are in :class:`Graph`.
 
     Attributes:
         classes: C ids in column order. Full paths (``MP/SS/BCC``) from folders and level columns,
@@ -70,9 +69,9 @@ class Hierarchy(Graph):
     """
 
     def __init__(self, checked: Checked, descriptions: Mapping[str, str]) -> None:
-        """Use the ``from_`` methods; this takes edges that :func:`lint` has found to be clean."""
-        known = checked.levels
-        self.classes: tuple[str, ...] = tuple(sorted(known, key=lambda name: (known[name], name)))
+        """Use the ``from_`` methods; this takes edges in which :func:`lint` finds nothing fatal."""
+        levels = checked.levels
+        self.classes: tuple[str, ...] = tuple(sorted(levels, key=lambda name: (levels[name], name)))
         self._index = {name: i for i, name in enumerate(self.classes)}
         self.descriptions: Mapping[str, str] = {c: descriptions[c] for c in self.classes if c in descriptions}
         pairs = [
@@ -81,11 +80,11 @@ class Hierarchy(Graph):
             for above in sorted(self._index[parent] for parent in checked.parents[name])
         ]
         super().__init__(
-            np.array([known[name] for name in self.classes], dtype=np.int64),
+            np.array([levels[name] for name in self.classes], dtype=np.int64),
             np.array(pairs, dtype=np.int64).reshape(-1, 2),
         )
 
-    # ------------------------------------------------------------------ making and keeping
+    # ------------------------------------------------------------------ constructors and files
 
     @classmethod
     def from_edges(
@@ -97,17 +96,17 @@ class Hierarchy(Graph):
     ) -> Hierarchy:
         """From ``(parent, child)`` pairs; an empty parent puts the child at the top level.
 
-        Where no pair has an empty parent, classes that are nobody's child stand at the top. A
-        child with several parents makes the hierarchy a DAG. ``path_ids`` promises that every id
-        is its full path (``parent/name``).
+        Where no pair has an empty parent, the classes that are no child are the top level. A child
+        with several parents makes the hierarchy a DAG. ``path_ids``: require that every id is its
+        full path (``parent/name``).
 
         Raises:
-            BadInput: anything fatal that :func:`lint` finds, or an id that breaks the promise.
+            BadInput: anything fatal that :func:`lint` finds, or an id that is no full path.
         """
-        made = cls._from_table(EdgeTable(edges=list(edges), descriptions=dict(descriptions or {})))
-        if path_ids and not made.path_ids:
+        hierarchy = cls._from_table(EdgeTable(edges=list(edges), descriptions=dict(descriptions or {})))
+        if path_ids and not hierarchy.path_ids:
             raise BadInput("the class ids are not full paths", allowed="the parent's id, '/' and a name")
-        return made
+        return hierarchy
 
     @classmethod
     def from_paths(
@@ -115,7 +114,7 @@ class Hierarchy(Graph):
     ) -> Hierarchy:
         """From paths of names, top level first, such as the level columns of a table.
 
-        Ids are full paths, so that a name may stand under two parents. See :func:`path_id`.
+        Ids are full paths, so that a name may occur under two parents. See :func:`path_id`.
         """
         edges: dict[Edge, None] = {}
         for path in {tuple(path): None for path in paths}:
@@ -126,7 +125,7 @@ class Hierarchy(Graph):
 
     @classmethod
     def from_folders(cls, root: Path) -> Hierarchy:
-        """From nested folders: every folder below ``root`` is a class, hidden ones left out."""
+        """From nested folders: every folder below ``root`` is a class; hidden ones are skipped."""
         root = Path(root)
         allowed = "a folder whose sub-folders are the classes"
         if not root.is_dir():
@@ -149,7 +148,7 @@ class Hierarchy(Graph):
         """From a file ``parent,child[,description]``; see :meth:`from_edges`.
 
         Raises:
-            BadInput: with ``file:line``, when the file cannot be read or :func:`lint` objects.
+            BadInput: with ``file:line``, when the file cannot be read or :func:`lint` finds a fatal problem.
         """
         return cls._from_table(read_edges(Path(path), str(path)))
 
@@ -172,7 +171,7 @@ class Hierarchy(Graph):
                 writer.writerow([parent, child, self.descriptions.get(child, "")][: 3 if described else 2])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists and strings; :meth:`from_json` turns them back into an equal hierarchy."""
+        """Lists and strings, from which :meth:`from_json` makes an equal hierarchy."""
         return {"edges": [list(edge) for edge in self.edges], "descriptions": dict(self.descriptions)}
 
     @classmethod
@@ -189,7 +188,7 @@ class Hierarchy(Graph):
     def __reduce__(self) -> tuple[Any, ...]:
         return Hierarchy.from_json, (self.to_json(),)
 
-    # ------------------------------------------------------------------ what it is
+    # ------------------------------------------------------------------ classes and edges
 
     def __len__(self) -> int:
         return self.n
@@ -215,9 +214,8 @@ class Hierarchy(Graph):
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
         """``(parent, child)`` by column of the child; ``("", child)`` for the top level."""
-        top: list[Edge] = [("", name) for name in self.classes[: self._starts[1]]]
-        rest: list[Edge] = [(self.classes[p], self.classes[c]) for p, c in self.edge_index.tolist()]
-        return (*top, *rest)
+        top = (("", name) for name in self.classes[: self._starts[1]])
+        return (*top, *((self.classes[p], self.classes[c]) for p, c in self.edge_index.tolist()))
 
     @cached_property
     def path_ids(self) -> bool:
@@ -257,14 +255,14 @@ class Hierarchy(Graph):
             waiting += [(parent, *path) for parent in reversed(above)]
 
     def nca(self, first: str, second: str) -> tuple[str, ...]:
-        """Nearest common ancestors: those with no common ancestor below; empty for the virtual root.
+        """Nearest common ancestors: those with no common ancestor below them; empty for the virtual root.
 
         A class is its own ancestor; in a tree there is at most one. :meth:`lca` takes arrays.
         """
-        one, two = self.ancestors[[self.index(first)]], self.ancestors[[self.index(second)]]
-        return self.decode(one.multiply(two))
+        above = [self.ancestors[[self.index(name)]] for name in (first, second)]
+        return self.decode(above[0].multiply(above[1]))
 
-    lint = staticmethod(hierarchy_lint.lint)
+    lint = staticmethod(lint)
 
     # ------------------------------------------------------------------ labels
 
@@ -285,8 +283,8 @@ class Hierarchy(Graph):
 
     def decode(self, row: Sets) -> tuple[str, ...]:
         """The most specific class ids of one set, boolean (C,) or (1, C), in column order."""
-        one = row.reshape(1, -1) if sparse.issparse(row) else np.reshape(row, (1, -1))
-        return tuple(self.classes[i] for i in self.most_specific(one).nonzero()[1])
+        sets = row.reshape(1, -1) if sparse.issparse(row) else np.reshape(row, (1, -1))
+        return tuple(self.classes[i] for i in self.most_specific(sets).nonzero()[1])
 
     def level_targets(self, targets: Sets) -> np.ndarray:
         """Single-path targets as one class number per level, for a softmax per level.
@@ -310,7 +308,7 @@ class Hierarchy(Graph):
         return positions
 
     def label_shape(self, targets: Sets) -> tuple[Literal["single", "multiple"], Literal["full", "ragged"]]:
-        """What closed targets (N, C) keep: (paths, depth) of a :class:`hmcbench.interfaces.Task`.
+        """(paths, depth) of a :class:`hmcbench.interfaces.Task` with these closed targets (N, C).
 
         A sample without any class makes the depth ragged.
         """

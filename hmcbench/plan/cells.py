@@ -1,9 +1,9 @@
-"""Suite + choices -> cells with keys. Reads the data (for fingerprints), trains nothing.
+"""Suite + choices -> cells with keys. Loads the data (for fingerprints), trains nothing.
 
 A cell's key hashes everything that may change its result: data, split and hierarchy fingerprints,
-model id, version and resolved parameters, profile, fold, seed, protocol, and the constants that its
-views are made with (an element table). It does not hash metrics, other models, where files lie, the
-device or package versions; those are recorded.
+model id, version and resolved parameters, profile, fold, seed, protocol, and the constants of its
+views (an element table). It does not hash metrics, other models, file paths, the device or package
+versions; those are recorded.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from hmcbench.metrics.ids import find_spec
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import constants_of, describe_dataset, describe_model, describe_split
 from hmcbench.plan.suite import Profile, Suite
-from hmcbench.registry.registry import Registry, missing, parse_reference
+from hmcbench.registry.registry import Registry, parse_reference, unmet_needs
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One pairing, with all that a worker needs. Plain data; travels as JSON."""
+    """Dataset, model, fold, seed and profile, with all that a worker needs. Plain data."""
 
     key: str
-    record: Mapping[str, Any]  # what the record says however the cell ends
+    record: Mapping[str, Any]  # the content of the record that is known before the cell runs
     dataset: str
     dataset_params: Mapping[str, Value]
     model: str
@@ -48,7 +48,7 @@ class Cell:
     accelerated: bool = False
     keep_weights: bool = True
     init_from: str = ""  # the record folder of a trained model to start from
-    group: str = ""  # cells of one group, if it has a name, are fitted together in one process
+    group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
     def label(self) -> str:
@@ -63,7 +63,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class NotPaired:
-    """A dataset and a model that cannot meet, and why."""
+    """A dataset and a model that does not apply to it, and why."""
 
     dataset: str
     model: str
@@ -72,7 +72,7 @@ class NotPaired:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of one command, in running order, and the pairs left out."""
+    """All cells of one command, in running order, and the pairs that are not applicable."""
 
     suite: Suite
     profile: str
@@ -81,27 +81,15 @@ class Plan:
     notes: Sequence[str] = field(default=())
 
     def info(self) -> dict[str, Any]:
-        """What the suite's file on disk says of it, as plain data."""
-        cells = [
-            {
-                "key": cell.key,
-                "dataset": cell.dataset,
-                "model": cell.label,
-                "fold": cell.fold,
-                "seed": cell.seed,
-                "profile": cell.profile,
-            }
-            for cell in self.cells
-        ]
-        pairs = [
-            {"dataset": pair.dataset, "model": pair.model, "reason": pair.reason, "profile": self.profile}
-            for pair in self.not_applicable
-        ]
+        """The content of ``suite.json``, as plain data."""
+        names = ("key", "dataset", "fold", "seed", "profile")
+        cells = [{name: getattr(c, name) for name in names} | {"model": c.label} for c in self.cells]
+        pairs = [asdict(pair) | {"profile": self.profile} for pair in self.not_applicable]
         return self.suite.info() | {"profile": self.profile, "cells": cells, "not_applicable": pairs}
 
 
 class PlannedDataset(NamedTuple):
-    """A dataset as the plan loaded it, with what loads it again, and its splits, one per fold or repeat."""
+    """A dataset that the plan loaded, its spec and parameters, and its splits, one per fold or repeat."""
 
     spec: DatasetSpec
     params: dict[str, Value]
@@ -111,14 +99,14 @@ class PlannedDataset(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A dataset and a model that can meet, and all that their cells have in common.
+    """A dataset and a model that applies to it, and all that their cells have in common.
 
     Attributes:
         profile: the name of ``budget`` in the suite.
         spec, params: of the model.
         constants: see :func:`hmcbench.plan.describe.constants_of`.
-        described: the parts of a cell's record that depend on neither fold nor seed.
-        preload: modules that the fork server should have imported before a cell starts.
+        described: the parts of a cell's record that do not depend on fold and seed.
+        preload: modules that the fork server imports before a cell starts.
     """
 
     protocol: Protocol
@@ -168,7 +156,7 @@ class Pair:
 
 
 def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
-    """Resolve every reference, load and split every dataset, pair them, and key the cells.
+    """Resolve every reference, load and split every dataset, and make the cells of every pair.
 
     Raises BadInput or DataProblems for anything that the user can mend before a run starts.
     """
@@ -203,7 +191,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
 
 
 def _changed(suite: Suite, choices: Choices) -> Suite:
-    """The suite with what the command line changes about its protocol."""
+    """The suite with the protocol that the command line asks for."""
     protocol = suite.protocol
     if choices.drop_leaks:
         protocol = replace(protocol, drop_leaks=True)
@@ -236,7 +224,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     spec, params = registry.resolve("models", reference, profile, **settings_of(choices, reference))
     _check_applicable(spec, data.dataset.task)
     if spec.check:
-        registry.ask("models", spec, spec.check, params)
+        registry.call("models", spec, spec.check, params)
     views = featurize.plan_views(registry, data.spec.views, spec.views, params)
     constants = constants_of(views)
     label = registry.label("datasets", data.spec, data.params, profile)
@@ -255,7 +243,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
 
 
 def _check_applicable(spec: ModelSpec, task: Task) -> None:
-    """Raise NotApplicable, with the reason, where a model cannot do a task or lacks a library."""
+    """Raise NotApplicable, with the reason, where a model does not support a task or lacks a library."""
     if task.kind not in spec.tasks:
         raise NotApplicable(f"does {' and '.join(spec.tasks)}, the dataset is {task.kind}")
     if task.kind == "hmc" and task.paths not in spec.paths:
@@ -264,14 +252,13 @@ def _check_applicable(spec: ModelSpec, task: Task) -> None:
         raise NotApplicable(
             f"takes labels of {' or '.join(spec.depths)} depth, the dataset's are {task.depth}"
         )
-    absent = missing(spec)
-    if absent:
-        extra = f" (pip install 'hmcbench[{spec.extra}]')" if spec.extra else ""
-        raise NotApplicable(f"needs {', '.join(absent)}{extra}")
+    needs = unmet_needs(spec)
+    if needs:
+        raise NotApplicable(needs)
 
 
 def _modules(model: ModelSpec, *sources: Spec) -> tuple[str, ...]:
-    """Modules that the specs require and that their factories are in, those of the model first."""
+    """Modules that the specs require and modules of their factories; those of the model first."""
     modules: dict[str, None] = dict.fromkeys(model.requires)
     for spec in (model, *sources):
         modules.update(dict.fromkeys(spec.requires))

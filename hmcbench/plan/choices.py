@@ -1,4 +1,4 @@
-"""What the command line may change about a suite, and what the words of those options stand for."""
+"""What the command line may change about a suite, and how its options are read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Choices:
     Attributes:
         profile: empty for the suite's first one.
         data: dataset name -> path.
-        datasets, models: shell patterns; empty for all.
+        datasets, models: shell patterns or references; empty for all.
         seeds: number of seeds; 0 for the profile's.
         splits: number of random splits of a holdout protocol; 0 for the suite's.
         settings: ``model.param`` or ``dataset.param`` -> text.
         dataset_params: set on every dataset that has them (``skip_bad``, ``crop_bottom``).
-        drop_leaks: see :class:`hmcbench.plan.suite.Protocol`.
+        drop_leaks: see :class:`hmcbench.data.protocol.Protocol`.
         time_limit: seconds per cell; 0 for the profile's.
-        keep_weights: whether models that can be saved are, beside their records.
+        keep_weights: whether models that support it are saved with their records.
     """
 
     profile: str = ""
@@ -48,18 +48,18 @@ def selected(kind: str, references: Sequence[str], patterns: Sequence[str], regi
         return list(references)
     chosen: list[str] = []
     for pattern in patterns:
-        hits = [r for r in references if r == pattern or ("[" not in pattern and fnmatchcase(r, pattern))]
-        if not hits:
+        matches = [r for r in references if r == pattern or ("[" not in pattern and fnmatchcase(r, pattern))]
+        if not matches:
             if any(c in pattern for c in "*?"):
                 raise unknown(f"{kind} of this suite", pattern, references)
             registry.resolve(f"{kind}s", pattern)
-            hits = [pattern]
-        chosen += [r for r in hits if r not in chosen]
+            matches = [pattern]
+        chosen += [r for r in matches if r not in chosen]
     return chosen
 
 
 def data_of(suite: Suite, data: Mapping[str, str]) -> dict[str, str]:
-    """``--data``; the name of a suite stands for its data set where that is the only one."""
+    """``--data``; the name of a suite stands for its dataset if it has one only."""
     names = {parse_reference(r).name for r in suite.datasets}
     (only,) = names if len(names) == 1 else ("",)
     return {only if only and n == suite.name and n not in names else n: path for n, path in data.items()}
@@ -68,7 +68,7 @@ def data_of(suite: Suite, data: Mapping[str, str]) -> dict[str, str]:
 def check_settings(
     choices: Choices, models: Sequence[str], datasets: Sequence[str], registry: Registry
 ) -> None:
-    """``--data`` and ``--set`` must name something in the plan."""
+    """Raise BadInput where ``--data`` or ``--set`` names nothing in the plan."""
     dataset_names = [parse_reference(r).name for r in datasets]
     names = [*(parse_reference(r).name for r in models), *dataset_names]
     for name in choices.data:
@@ -83,11 +83,7 @@ def check_settings(
 
 
 def settings_of(choices: Choices, reference: str) -> dict[str, Value]:
-    """The ``--set`` values that concern one reference, by its full text or by its name."""
-    name = parse_reference(reference).name
-    out: dict[str, Value] = {}
-    for key, value in choices.settings.items():
-        owner, _, param = key.rpartition(".")
-        if owner in (name, reference):
-            out[param] = value
-    return out
+    """The ``--set`` values of one reference, given by its full text or by its name."""
+    owners = (parse_reference(reference).name, reference)
+    settings = ((*key.rpartition("."), value) for key, value in choices.settings.items())
+    return {param: value for owner, _, param, value in settings if owner in owners}

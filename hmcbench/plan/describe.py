@@ -1,4 +1,4 @@
-"""What a record says of its data, split and model however the cell ends: where its number came from."""
+"""The parts of a record on data, split and model, which are known before the cell runs."""
 
 from __future__ import annotations
 
@@ -71,15 +71,13 @@ def describe_model(
 
 
 def constants_of(views: Sequence[ViewPlan]) -> dict[str, dict[str, str]]:
-    """Featurizer -> digest and origin of what its values depend on beside its version and parameters.
-
-    An element table, say: with another one the same cell has another result.
+    """Featurizer -> digest and origin of constants (such as an element table) that its values depend on.
 
     Raises:
-        NotApplicable: where they cannot be had because something is not installed.
+        NotApplicable: where they need a library that is not installed.
     """
     try:
-        found = {step.spec.name: step.constants() for view in views for step in view.steps}
+        constants = {step.spec.name: step.constants() for view in views for step in view.steps}
     except Unavailable as error:
         raise NotApplicable(str(error)) from None
-    return {name: {"digest": pair[0], "origin": pair[1]} for name, pair in found.items() if pair is not None}
+    return {name: {"digest": pair[0], "origin": pair[1]} for name, pair in constants.items() if pair}

@@ -1,4 +1,4 @@
-"""Suites: TOML -> :class:`Suite`. Unknown keys are errors; nothing is guessed.
+"""Suites: TOML -> :class:`Suite`. Unknown keys are errors.
 
 A suite names datasets, models per profile, the split protocol, the columns of its leaderboard and
 published reference rows. docs/suites.md shows a whole file.
@@ -26,7 +26,7 @@ class Profile:
 
     Attributes:
         models: references, in the order in which they run.
-        time_limit: seconds for one cell, all phases.
+        time_limit: seconds for all phases of one cell.
         threads: CPU threads of one cell.
         seeds: how many seeds, counted from 0.
         memory_mb: limit for the anonymous memory of one cell; 0: nine tenths of the machine's.
@@ -42,8 +42,8 @@ class Profile:
 class PaperRow(TypedDict, total=False):
     """A row of a paper.
 
-    Rows that name our model (``measured``) get a verdict, under the conditions ``fingerprint`` (of the
-    data; none: they are not public), ``pretrained`` and ``profile``.
+    Rows that name a model of this suite (``measured``) get a verdict, under the conditions ``fingerprint``
+    (of the data; absent if they are not public), ``pretrained`` and ``profile``.
     """
 
     model: str
@@ -64,7 +64,7 @@ class Suite:
     Attributes:
         primary: id of the metric that ranks.
         columns: ids of the leaderboard's columns.
-        reference: label of the model that all others are compared with in pairs, or empty.
+        reference: label of the model that every other model is compared with, or empty.
         published: rows of papers.
     """
 
@@ -84,29 +84,29 @@ class Suite:
         return next(iter(self.profiles))
 
     def info(self) -> dict[str, Any]:
-        """What a leaderboard needs to know, as plain data."""
+        """What a leaderboard needs, as plain data."""
         data = asdict(self)
         published, profiles, protocol = data.pop("published"), data.pop("profiles"), data.pop("protocol")
         return {"suite": data, "protocol": protocol, "profiles": profiles, "published": list(published)}
 
 
-_TABLES = ("protocol", "profiles", "published")  # beside [suite]; fields of Suite, too
+_TABLES = ("protocol", "profiles", "published")  # tables beside [suite]; also fields of Suite
 
 
 def _checked(where: str, table: Any, types: Mapping[str, Any]) -> dict[str, Any]:
-    """The table with every key known and of its type."""
+    """The table; raises BadInput for an unknown key or a wrong type."""
     if not isinstance(table, dict):
         raise BadInput(f"{where} must be a table")
-    out: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in types:
             raise unknown(f"key in {where}", key, types)
         if problem_of(value, types[key], key):
             raise BadInput(f"{where}: {key} = {value!r}", allowed=f"{key} must be {words(types[key])}")
-        out[key] = tuple(value) if isinstance(value, list) else value
+        values[key] = tuple(value) if isinstance(value, list) else value
         if types[key] is float:
-            out[key] = float(value)
-    return out
+            values[key] = float(value)
+    return values
 
 
 def _need(where: str, table: Mapping[str, Any], *keys: str) -> None:
@@ -119,7 +119,7 @@ def parse_suite(text: str, where: str) -> Suite:
     """Read TOML text; ``where`` names the file in errors."""
     try:
         data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # tomllib raises both beside its own
+    except (ValueError, RecursionError) as error:  # tomllib raises both, beside TOMLDecodeError
         raise BadInput(f"{where} is not TOML ({error})") from None
     for key in data:
         if key not in ("suite", *_TABLES):
@@ -157,8 +157,8 @@ def load_suite(registry: Registry, name: str) -> Suite:
             raise BadInput(f"suite file {name} cannot be read ({reason})") from None
     spec = registry.get("suites", name)
     package, _, file = spec.source.partition(":")
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    module = importlib.util.find_spec(package)
+    if module is None or not module.submodule_search_locations:
         raise BadInput(f"suite {name}: no package {package}")
-    path = Path(next(iter(found.submodule_search_locations))) / file
+    path = Path(next(iter(module.submodule_search_locations))) / file
     return parse_suite(path.read_text(encoding="utf-8"), file)

@@ -22,10 +22,9 @@ from hmcbench.publish import pictures
 from hmcbench.publish.anonymise import scrub
 from hmcbench.publish.index import PAGE, README, write_index
 from hmcbench.publish.withheld_truth import Truths, keep_intervals, truth_at_hand
-from hmcbench.records import record as records
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import HISTORY, NPZ, SUITE, Record
+from hmcbench.records.record import HISTORY, NPZ, SUITE, Record, begin_record, commit_record, read_all, slug
 from hmcbench.records.suite_file import read_info
 from hmcbench.report.page import page_of
 
@@ -64,7 +63,7 @@ def publish(
     inside = target.resolve()
     if inside in (runs.resolve(), *runs.resolve().parents):
         return _again(runs, target, suite, figures, given)
-    found = [r for r in records.read_all(runs) if inside not in r.path.resolve().parents]
+    found = [r for r in read_all(runs) if inside not in r.path.resolve().parents]
     names = sorted({r.suite for r in found})
     if suite and suite not in names:
         raise unknown(f"suite in {runs}", suite, names)
@@ -77,7 +76,7 @@ def publish(
     if not truth:
         kept_back = {"share_targets": False}
         chosen = [replace(r, data={**r.data, "dataset": {**r.data["dataset"], **kept_back}}) for r in chosen]
-    suites = {name: target / records.slug(name) for name in names if not suite or name == suite}
+    suites = {name: target / slug(name) for name in names if not suite or name == suite}
     truths = truth_at_hand(chosen, None)  # refuse before anything is written
     if given is not None:
         truths = _given_truth([*_there(suites.values()), *chosen], given)
@@ -91,7 +90,7 @@ def publish(
 def _there(folders: Iterable[Path]) -> list[Record]:
     """What is published in suites' folders, where there is something."""
     places = [folder / "records" for folder in folders]
-    return [record for place in places if place.is_dir() for record in records.read_all(place)]
+    return [record for place in places if place.is_dir() for record in read_all(place)]
 
 
 def _given_truth(found: Sequence[Record], given: Given) -> Truths:
@@ -166,7 +165,7 @@ def _make(folder: Path) -> None:
 def _publish_record(record: Record, there: Path) -> None:
     """Fill a temporary folder, rename it, and remove an older record of the same key."""
     data = scrub(record.data)
-    part = records.begin(there, record.key)
+    part = begin_record(there, record.key)
     if record.ok:
         if record.share_targets:
             shutil.copyfile(record.path / NPZ, part / NPZ)
@@ -174,7 +173,7 @@ def _publish_record(record: Record, there: Path) -> None:
             replace(Predictions.load(record.path / NPZ), truth=None).save(part / NPZ)
     if (record.path / HISTORY).is_file():
         shutil.copyfile(record.path / HISTORY, part / HISTORY)
-    done = records.commit(part, there, data)
+    done = commit_record(part, there, data)
     for other in there.glob(f"*--{done.short_key}"):
         if other != done.path:
             shutil.rmtree(other)

@@ -11,9 +11,8 @@ from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.leaderboard.intervals import FILE, Intervals
 from hmcbench.publish.keeping import kept_boards, to_text, withheld
-from hmcbench.records import record as records
 from hmcbench.records.given_data import Given, WithTruth
-from hmcbench.records.record import Record
+from hmcbench.records.record import Record, read_all
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
 
@@ -54,7 +53,7 @@ def keep_intervals(folder: Path, truths: Truths, sources: Sequence[Path] = ()) -
     before = Intervals.read(folder, *sources)
     published = [
         WithTruth(r.path, r.data, truths[r.key]) if r.key in truths else r
-        for r in records.read_all(folder / "records")
+        for r in read_all(folder / "records")
     ]
     specs = default_registry().specs("metrics")
     boards = kept_boards(

@@ -1,4 +1,4 @@
-"""What lies on disk: one folder per cell, and the suite's file beside them.
+"""The files on disk: one folder per cell, and the suite's file beside them.
 
 Read ``record`` first, then ``predictions``.
 """

@@ -1,4 +1,4 @@
-"""The user's data beside published records: truth rejoined, fingerprints and splits compared."""
+"""The user's data for published records: adds their truth, compares fingerprints and splits."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry, create
 
 Mismatch = Callable[[str, str, Any, Any], None]
-"""Told of what is not that of the data: where, what, the record's value and the data's (or twice None)."""
+"""Called with a difference between record and data: record, kind, and both values (or twice None)."""
 
 
 @dataclass
 class Given:
-    """Data sets that the user named with ``--data``; each is read once.
+    """Datasets that the user named with ``--data``; each is read once.
 
     Attributes:
         registry: the installed plugins.
@@ -35,7 +35,7 @@ class Given:
     _read: dict[tuple[str, str], Dataset] = field(default_factory=dict)
 
     def check_names(self, records: Sequence[Record]) -> None:
-        """Raise BadInput where a name is that of no record, or of a data set that reads no path."""
+        """Raise BadInput for a name of no record, or of a dataset that reads no path."""
         names = sorted({record.dataset for record in records})
         for name in self.paths:
             if name not in names:
@@ -44,9 +44,9 @@ class Given:
                 raise BadInput(f"--data {name}=...: {name} reads no path")
 
     def join(self, record: Record, predictions: Predictions, mismatch: Mismatch) -> tuple[Predictions, str]:
-        """Predictions with the data's truth where the data are given; and why there is none.
+        """Predictions with the truth of the user's data, or the reason why there is none.
 
-        ``mismatch`` is told of a fingerprint, split or stored truth that is not that of the data.
+        ``mismatch`` is called for a fingerprint, split or stored truth that differs from the data.
         """
         name = record.dataset
         if name not in self.paths:
@@ -71,23 +71,22 @@ class Given:
         return replace(predictions, truth=truth), ""
 
     def _dataset(self, record: Record) -> Dataset:
-        """The data set with the record's parameters, read from the user's path."""
+        """The dataset with the record's parameters, read from the user's path."""
         data = record.data["dataset"]
         key = str(data["reference"]), record.profile
         if key not in self._read:
             spec = self.registry.get("datasets", data["name"])
             path = {spec.path_param: self.paths[spec.name]}
-            found, params = self.registry.resolve("datasets", data["reference"], key[1], **path)
-            self._read[key] = create(found, params)
+            _, params = self.registry.resolve("datasets", data["reference"], record.profile, **path)
+            self._read[key] = create(spec, params)
         return self._read[key]
 
     def _check_split(
         self, record: Record, dataset: Dataset, predictions: Predictions, mismatch: Mismatch
     ) -> None:
-        """The protocol gives the record's split again, and its predictions are of those samples."""
+        """Compare the split and the samples of the predictions with those of the protocol."""
         stored = record.data["split"]
-        fold = int(stored.get("fold") or 0)
-        split = make_split(dataset, Protocol.of_record(stored), fold)
+        split = make_split(dataset, Protocol.of_record(stored), record.fold)
         where = record.path.name
         if split.fingerprint != stored.get("fingerprint"):
             stated = str(stored.get("fingerprint") or "")[:12]
@@ -106,7 +105,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 @dataclass(frozen=True)
 class WithTruth(Record):
-    """A published record whose predictions have their truth again, for as long as a program runs."""
+    """A published record with truth that was added in memory."""
 
     truth: Any = None
 

@@ -1,7 +1,7 @@
 """Predictions by sample id: scores, truth and the task, enough to compute any metric later.
 
-One ``.npz`` file, no pickles. Truth is stored sparse; the hierarchy as JSON. Written twice from
-the same numbers, the file is the same byte for byte.
+One ``.npz`` file, without pickles. Truth is stored sparse, the hierarchy as JSON. The same values give the
+same file, byte for byte.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of the validation side and of every test side of one cell.
+    """Predictions of the validation partition and of every test partition of one cell.
 
     Attributes:
         ids: N sample ids, unique.
@@ -35,7 +35,7 @@ class Predictions:
         truth: hmc: boolean CSR (N, C), ancestor-closed; regression: float (N, T); ``None`` where
             it may not be redistributed.
         stop: float32 (N, L) or None; see :class:`hmcbench.interfaces.Scores`.
-        groups: N strings or None: what a bootstrap must not tear apart.
+        groups: N strings or None: samples that a bootstrap keeps together.
     """
 
     ids: Sequence[str]
@@ -50,9 +50,8 @@ class Predictions:
         return len(self.ids)
 
     def of_side(self, side: str) -> Predictions:
-        """The rows of one side, in stored order."""
-        rows = np.flatnonzero(np.asarray(self.side, dtype=object) == side)
-        return self.take(rows)
+        """The rows of one partition, in stored order."""
+        return self.take(np.flatnonzero(np.asarray(self.side, dtype=object) == side))
 
     def take(self, rows: np.ndarray) -> Predictions:
         """A selection of rows."""

@@ -1,7 +1,7 @@
-"""Records: what a cell leaves. A folder with ``record.json``, ``predictions.npz``, ``history.csv``.
+"""Records: the results of a cell. A folder with ``record.json``, ``predictions.npz``, ``history.csv``.
 
-A record folder appears whole or not at all: it is filled under a temporary name and renamed. Its
-name ends with the cell's key, so a cell can never have two. The schema is versioned; older ones
+A record folder is filled under a temporary name and renamed, so it is always complete. Its name ends
+with the cell's key, so a cell has one record at most. The schema is versioned; records of older schemas
 are migrated when read.
 """
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 JSON, NPZ, HISTORY = "record.json", "predictions.npz", "history.csv"
-SUITE = "suite.json"  # beside the folder of records: what their leaderboard needs to know of the suite
-CAUSES = ("crash", "error", "out of memory", "nan", "time-out", "not applicable")
+SUITE = "suite.json"  # beside the folder of records, see suite_file
+RUN_HINT = "hmcbench run --suite NAME writes records to runs/NAME"
 _REQUIRED = ("schema", "key", "status", "suite", "dataset", "model", "profile", "seed", "metrics")
 
 
 class FoldSeed(NamedTuple):
-    """What tells the cells of one model on one board apart; sorted by fold, then by seed."""
+    """Identifies a cell among those of one model and dataset; sorted by fold, then by seed."""
 
     fold: int
     seed: int
@@ -52,27 +52,26 @@ class Record:
 
     @property
     def short_key(self) -> str:
-        """What the name of its folder ends with."""
+        """The end of the name of its folder."""
         return short_key(self.key)
 
     @property
     def ok(self) -> bool:
-        """Whether its cell ended well."""
+        """Whether its cell succeeded."""
         return bool(self.data["status"] == "ok")
 
     @property
     def cause(self) -> str:
-        """Why its cell did not end well; empty where it did."""
+        """Why its cell failed; empty where it succeeded."""
         return str(self.data.get("cause") or "")
 
     @property
     def message(self) -> str:
-        """What was said when it failed; empty where it did not."""
+        """The message of the failure; empty where it succeeded."""
         return str(self.data.get("message") or "")
 
     @property
     def suite(self) -> str:
-        """The name of the suite."""
         return str(self.data["suite"]["name"])
 
     @property
@@ -96,7 +95,7 @@ class Record:
 
     @property
     def fold(self) -> int:
-        return int(self.data.get("split", {}).get("fold") or 0)
+        return int(self.part("split").get("fold") or 0)
 
     @property
     def seed(self) -> int:
@@ -108,7 +107,7 @@ class Record:
 
     @property
     def created(self) -> str:
-        """When, as ISO 8601; empty where that is not known."""
+        """Time of its end, as ISO 8601; empty where unknown."""
         return str(self.data.get("created") or "")
 
     @property
@@ -118,12 +117,12 @@ class Record:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Side -> number of samples; empty where the data were never split."""
+        """Partition -> number of samples; empty where the data were not split."""
         counts: Mapping[str, int] = self.part("split").get("counts") or {}
         return counts
 
     def metrics(self, side: str) -> Mapping[str, Any]:
-        """Metric id -> value on one side; empty where there are none."""
+        """Metric id -> value on one partition; empty where there are none."""
         values: Mapping[str, Any] = self.data["metrics"].get(side, {})
         return values
 
@@ -134,7 +133,7 @@ class Record:
 
     @property
     def thresholds(self) -> Thresholds | None:
-        """Those that its decisions were made with; None where none were fitted."""
+        """The thresholds of its decisions; None where none were fitted."""
         from hmcbench.metrics.decisions import Thresholds
 
         stored = self.part("decision").get("thresholds")
@@ -153,12 +152,12 @@ def short_key(key: str) -> str:
 
 
 def slug(text: str) -> str:
-    """A file name that says the same: letters, digits, ``.``, ``_``, ``-``."""
+    """The text as a file name: letters, digits, ``.``, ``_``, ``-``."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60] or "x"
 
 
 def folder_name(data: Mapping[str, Any]) -> str:
-    """``dataset--model--f0-s0--key``: readable first, unique by its key."""
+    """``dataset--model--f0-s0--key``; unique by its key."""
     fold = data.get("split", {}).get("fold", 0)
     parts = (slug(data["dataset"]["name"]), slug(data["model"]["label"]), f"f{fold}-s{data['seed']}")
     return "--".join((*parts, short_key(str(data["key"]))))
@@ -169,11 +168,11 @@ def records_dir(out: Path, suite: str) -> Path:
     return out / slug(suite) / "records"
 
 
-def begin(folder: Path, key: str, owner: str = "") -> Path:
+def begin_record(folder: Path, key: str, owner: str = "") -> Path:
     """An empty temporary folder for the cell ``key``, beside the records.
 
     Args:
-        owner: of a run that shares the folder with others (:mod:`hmcbench.execute.locks`); else the process.
+        owner: the run (see :mod:`hmcbench.execute.locks`); the process id by default.
     """
     temporary = folder / f".part-{short_key(key)}-{owner or os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -181,14 +180,14 @@ def begin(folder: Path, key: str, owner: str = "") -> Path:
     return temporary
 
 
-def commit(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
-    """Write ``record.json`` into ``temporary`` and rename it to its final name.
+def commit_record(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
+    """Write ``record.json`` into ``temporary`` and rename the folder to its final name.
 
-    An earlier record of the same key (a failure that is run again) is moved aside first and
-    removed last. A kill leaves the old record or the new one; where it comes between the two
-    renames, the old one comes back with the next :func:`sweep`.
+    An earlier record of the same key (a failed cell that was run again) is renamed first and removed
+    last. After a kill the old or the new record exists; after a kill between the two renames, the next
+    :func:`sweep_killed` restores the old one.
     """
-    write_atomic(temporary / JSON, dump(data))
+    write_atomic(temporary / JSON, record_json(data))
     final = folder / folder_name(data)
     aside = folder / f".old-{final.name}-{temporary.name.rpartition('-')[2]}"
     if final.exists():
@@ -198,14 +197,14 @@ def commit(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
     return Record(final, data)
 
 
-def dump(data: Mapping[str, Any]) -> str:
-    """JSON as it is stored: sorted keys, no NaN."""
+def record_json(data: Mapping[str, Any]) -> str:
+    """The text of ``record.json``: sorted keys, no NaN."""
     return json.dumps(data, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def read(folder: Path) -> Record:
-    """Read and migrate one record folder; raises BadInput if it is none."""
-    import orjson  # three times as fast as json, which counts where there are ten thousand
+def read_record(folder: Path) -> Record:
+    """Read and migrate one record folder; raises BadInput if it is not one."""
+    import orjson  # three times as fast as json, for thousands of records
 
     path = folder / JSON
     try:
@@ -220,7 +219,7 @@ def read(folder: Path) -> Record:
 
 
 def migrate(data: Any, path: Path) -> dict[str, Any]:
-    """Bring older schemas up to date; refuse newer ones and what is no record."""
+    """The content in the current schema; raises BadInput for newer schemas and other content."""
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise BadInput(f"{path} is not a record", allowed="a JSON object with a schema number")
     if data["schema"] > SCHEMA:
@@ -258,10 +257,10 @@ def is_record(folder: Path) -> bool:
     return (folder / JSON).is_file()
 
 
-def find(folder: Path) -> dict[str, Path]:
-    """The record folders in a records folder, by the short key that ends their names; none is read.
+def record_folders(folder: Path) -> dict[str, Path]:
+    """Short key -> record folder, of all in a records folder, from their names alone.
 
-    Temporary folders are passed over. Empty where there is no such folder.
+    Temporary folders are skipped. Empty where there is no such folder.
     """
     if not folder.is_dir():
         return {}
@@ -272,21 +271,21 @@ def find(folder: Path) -> dict[str, Path]:
 def read_all(root: Path, known: Iterable[Record] = ()) -> list[Record]:
     """All records at or below ``root`` (a record, a records folder, a suite's or a runs folder).
 
-    Sorted by folder name; temporary folders are passed over. Those that are ``known`` are not read
-    again. Raises BadInput when there is no such folder.
+    Sorted by folder name, without temporary folders. ``known`` records are not read again. Raises
+    BadInput when there is no such folder.
     """
     if not root.is_dir():
-        raise BadInput(f"no folder {root}", hint="hmcbench run --suite NAME writes records to runs/NAME")
+        raise BadInput(f"no folder {root}", hint=RUN_HINT)
     if is_record(root):
-        return [read(root)]
+        return [read_record(root)]
     with _no_collection():
         ordered = sorted(_folders(str(root)), key=lambda name: name.split(os.sep))  # noqa: PTH206 (as below)
         by_folder = {str(record.path): record for record in known}
-        return [by_folder.get(name) or read(Path(name)) for name in ordered]
+        return [by_folder.get(name) or read_record(Path(name)) for name in ordered]
 
 
 def _folders(root: str) -> Iterator[str]:
-    """Record folders below ``root``; nothing is looked for inside one, which is what takes the time."""
+    """Record folders below ``root``; their content is not searched, which would take most of the time."""
     with os.scandir(root) as entries:
         inside = [e.path for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
     for name in inside:
@@ -298,7 +297,7 @@ def _folders(root: str) -> Iterator[str]:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """No search for garbage meanwhile: it would walk over all records again and again, and find none."""
+    """Disable garbage collection, which would traverse all records again and again."""
     running = gc.isenabled()
     gc.disable()
     try:
@@ -308,8 +307,8 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def sweep(folder: Path, dead: Callable[[str], bool]) -> None:
-    """Tidy up after runs that were killed: remove what is half made, put back what was moved aside.
+def sweep_killed(folder: Path, dead: Callable[[str], bool]) -> None:
+    """Remove incomplete folders of killed runs, and restore records that they had renamed.
 
     Args:
         dead: whether the owner of a temporary folder is known to be dead.
@@ -319,14 +318,14 @@ def sweep(folder: Path, dead: Callable[[str], bool]) -> None:
             _discard(path)
 
 
-def sweep_own(folder: Path, owner: str) -> None:
-    """Remove the temporary folders of one run: another may be at work beside it."""
+def sweep_run(folder: Path, owner: str) -> None:
+    """Remove the temporary folders of one run, not those of others that still run."""
     for path in folder.glob(f".[po]*-{owner}"):
         _discard(path)
 
 
 def sweep_cell(folder: Path, key: str) -> None:
-    """Remove the temporary folders of a cell, whoever made them: for the one who holds its lock."""
+    """Remove the temporary folders of a cell, of any run; only for the holder of its lock."""
     for path in folder.glob(f".[po]*-{short_key(key)}-*"):
         _discard(path)
 

@@ -1,7 +1,7 @@
-"""New metrics for old records: from stored predictions alone, without data set, model or plugin.
+"""Computes metrics again from stored predictions, without dataset, model or plugin.
 
-Decisions are made again with the thresholds of the record, so nothing is fitted and nothing
-depends on when it is done. Each ``record.json`` is replaced whole or not at all.
+Decisions are made with the thresholds of the record; nothing is fitted. Each ``record.json`` is replaced
+atomically.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.metrics.ids import find_spec
-from hmcbench.records.record import JSON, Record, dump, read_all
+from hmcbench.records.record import JSON, RUN_HINT, Record, read_all, record_json
 from hmcbench.registry.registry import default_registry
 
 
 @dataclass
 class Rescored:
-    """What :func:`rescore` did; ``str()`` of it is one line for the user.
+    """The result of :func:`rescore`; ``str()`` of it is one line for the user.
 
     Attributes:
         records: records whose predictions were read.
-        new, changed: values that were not there, and that differ from what was.
-        skipped: (folder name, reason) of records that were left as they are.
-        failures: metric id -> what it raised, where one failed.
+        new, changed: number of values that were added, and that differ from before.
+        skipped: (folder name, reason) of unchanged records.
+        failures: metric id -> its exception, where one failed.
     """
 
     records: int = 0
@@ -43,9 +43,8 @@ class Rescored:
             more = f"; and {len(self.skipped) - 3} more" if len(self.skipped) > 3 else ""
             text += f"; {len(self.skipped)} left as they were ({reasons}{more})"
         if self.failures:
-            text += "; metrics that failed: " + ", ".join(
-                f"{k} ({v})" for k, v in sorted(self.failures.items())
-            )
+            failures = (f"{name} ({reason})" for name, reason in sorted(self.failures.items()))
+            text += f"; metrics that failed: {', '.join(failures)}"
         return text
 
 
@@ -61,11 +60,11 @@ def rescore(
     Args:
         root: a record, a records folder, a suite's folder or a runs folder.
         names: metric ids or names as for :func:`hmcbench.metrics.computing.compute`; all by default.
-        only_new: keep values that are there.
+        only_new: keep existing values.
         specs: the metrics; those of all installed plugins by default.
 
-    Values of metrics that are not installed stay. Failed records, and those whose predictions are
-    damaged or hold no truth, are left as they are and listed.
+    Values of metrics that are not installed are kept. Failed records, and those with damaged predictions
+    or without truth, are not changed.
 
     Raises:
         BadInput: no such folder, no record in it, or an unknown name.
@@ -73,13 +72,11 @@ def rescore(
     known = default_registry().specs("metrics") if specs is None else specs
     for name in names or ():
         find_spec(known, name)
-    found = read_all(root)
-    if not found:
-        raise BadInput(
-            f"{root} holds no records", hint="hmcbench run --suite NAME writes records to runs/NAME"
-        )
+    records = read_all(root)
+    if not records:
+        raise BadInput(f"{root} holds no records", hint=RUN_HINT)
     result = Rescored()
-    for record in found:
+    for record in records:
         if not record.ok:
             continue
         try:
@@ -120,4 +117,4 @@ def _store(record: Record, scored: Mapping[str, Results], only_new: bool, result
         for name in () if only_new else (*values.left_out, *values.failures):
             result.changed += old.pop(name, None) is not None
     if merged != record.data["metrics"]:
-        write_atomic(record.path / JSON, dump({**record.data, "metrics": merged}))
+        write_atomic(record.path / JSON, record_json({**record.data, "metrics": merged}))

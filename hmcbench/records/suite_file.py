@@ -1,8 +1,8 @@
-"""``suite.json``, beside the records: the suite and what was planned, so that boards need no plugin.
+"""``suite.json``, beside the records: the suite and the planned cells, so that boards need no plugin.
 
-A cell that was planned and has no record is a row of the board. It stays one when the next command in
-the same folder names other models: each plan speaks for the pairs of dataset and model that it names,
-under its profile, and leaves what earlier ones said of the others.
+A planned cell without a record is a row of the board. It stays there when the next command in the same
+folder names other models: a plan replaces the entries of the pairs of dataset and model that it names,
+under its profile, and keeps those of other pairs.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.files import write_atomic
-from hmcbench.records import record as records
+from hmcbench.records.record import SUITE, short_key
 
 KINDS = "cells", "not_applicable"
 
 
 def read_info(folder: Path) -> Mapping[str, Any] | None:
-    """``suite.json`` of a suite's folder, or None where it is not there or damaged."""
+    """``suite.json`` of a suite's folder, or None where it is missing or damaged."""
     try:
-        data = json.loads((folder / records.SUITE).read_text(encoding="utf-8"))
+        data = json.loads((folder / SUITE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 
 
 def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) -> None:
-    """Write a plan, and what earlier plans of the folder said that still has no record.
+    """Write a plan, with entries of earlier plans of the folder that still have no record.
 
     Args:
         info: :meth:`hmcbench.plan.cells.Plan.info`.
@@ -39,20 +39,20 @@ def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) 
     before = read_info(folder)
     if before is not None and _version(before) == _version(info):  # another version has its own boards
         _keep_open(info, before, recorded)
-    write_atomic(folder / records.SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
+    write_atomic(folder / SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
 
 
 def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], recorded: Collection[str]) -> None:
-    """Add to ``info`` what an earlier plan said of pairs that this one does not name."""
+    """Add the entries of an earlier plan for pairs that this one does not name."""
     named = {_pair(entry) for kind in KINDS for entry in info[kind]}
     for kind in KINDS:
         for entry in _entries(before, kind):
-            if _pair(entry) not in named and records.short_key(str(entry.get("key", ""))) not in recorded:
+            if _pair(entry) not in named and short_key(str(entry.get("key", ""))) not in recorded:
                 info[kind].append(entry)
 
 
 def _entries(info: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    """Those of a file that somebody may have edited."""
+    """The valid entries of a file that the user may have edited."""
     listed = info.get(kind)
     entries = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
     entries = [{"profile": info.get("profile"), **e} for e in entries]

@@ -1,8 +1,8 @@
-"""Trained models on disk: what a cell keeps of its model, and how it comes back.
+"""Trained models on disk: saved with their records, and loaded again.
 
-A record folder may hold ``model/``, written by the model's own ``save``. Nothing in it is executed:
-models keep numbers (safetensors) and plain JSON, and the code that reads them is the installed
-plugin's, found by the name and version that the record gives.
+A record folder may contain ``model/``, written by the model's own ``save``. Nothing in it is executed:
+models save numbers (safetensors) and plain JSON, and the installed plugin with the name and version of
+the record reads them.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ from typing import TYPE_CHECKING, Any
 from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import ModelSpec, Run, Task, Value
 from hmcbench.metrics.decisions import Thresholds
-from hmcbench.records.record import Record, is_record, read, read_all
+from hmcbench.records.record import RUN_HINT, Record, is_record, read_all, read_record
 from hmcbench.registry.registry import Registry, create, default_registry
 
 if TYPE_CHECKING:
     from hmcbench.interfaces import Model
 
-FOLDER = "model"
-RUNS_HINT = "hmcbench run --suite NAME makes records in runs/NAME/records"
+MODEL_FOLDER = "model"
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A model as it was when its cell ended.
+    """A trained model of a record.
 
     Attributes:
         model: ready for ``predict``.
         record: the record that it comes from.
-        spec, params: of the model; ``spec.views`` filled with ``params`` says what it reads.
+        spec, params: of the model; ``spec.views`` with ``params`` are the views that it reads.
         task: with the hierarchy of the run.
         thresholds: of the record; None for single paths.
-        device: where it computes.
+        device: ``cpu`` or ``cuda:0``.
     """
 
     model: Model
@@ -51,24 +50,26 @@ class Trained:
 
 
 def save_model(model: Any, folder: Path) -> dict[str, Any] | None:
-    """Let a model save itself into ``folder``; what the record says of it, None if it cannot.
+    """Save a model in ``folder``; returns the entry of the record, None if the model cannot be saved.
 
-    A disk that is full costs the weights, not the results: the folder is then removed, and the
-    reason recorded.
+    Where writing fails, on a full disk for example, the folder is removed and the reason recorded.
     """
     if not hasattr(model, "save"):
         return None
     try:
         folder.mkdir()
         model.save(folder)
-        return {"bytes": sum(file.stat().st_size for file in _files(folder)), "sha256": digest(folder)}
+        return {
+            "bytes": sum(file.stat().st_size for file in _files(folder)),
+            "sha256": weights_digest(folder),
+        }
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return {"bytes": 0, "sha256": None, "problem": error.strerror or str(error)}
 
 
-def digest(folder: Path) -> str:
-    """Hex digest over names and contents of a model's files: what "the same weights" means."""
+def weights_digest(folder: Path) -> str:
+    """Hex digest over names and contents of a model's files; defines "the same weights"."""
     whole = hashlib.sha256()
     for file in _files(folder):
         with file.open("rb") as stream:
@@ -82,38 +83,35 @@ def _files(folder: Path) -> list[Path]:
 
 
 def find_record(path: Path) -> Record:
-    """The record that a user means: its folder, the start of its name, or a folder that holds one.
+    """The record at a path: its folder, the start of its name, or a folder that contains one record.
 
     Raises:
-        BadInput: nothing there, several records (they are named), or a cell that failed.
+        BadInput: no record, several records (they are named), or a failed cell.
     """
     if not path.exists():
-        begins = [p for p in sorted(path.parent.glob(f"{path.name}*")) if is_record(p)] if path.name else []
-        if not begins:
-            near = [p.name for p in path.parent.iterdir() if is_record(p)] if path.parent.is_dir() else []
-            raise (
-                unknown("record", path.name, near)
-                if near
-                else BadInput(f"no record at {path}", hint=RUNS_HINT)
-            )
-        found = [read(p) for p in begins]
+        folders = sorted(p for p in path.parent.iterdir() if is_record(p)) if path.parent.is_dir() else []
+        if not folders:
+            raise BadInput(f"no record at {path}", hint=RUN_HINT)
+        records = [read_record(p) for p in folders if p.name.startswith(path.name)]
+        if not records:
+            raise unknown("record", path.name, [p.name for p in folders])
     elif not path.is_dir():
         raise BadInput(f"{path} is a file", allowed="a record folder written by hmcbench run")
     else:
-        found = read_all(path)
-    if not found:
-        raise BadInput(f"{path} holds no record", hint=RUNS_HINT)
-    if len(found) > 1:
-        names = ", ".join(record.path.name for record in found[:6]) + (", ..." if len(found) > 6 else "")
-        raise BadInput(f"{path} stands for {len(found)} records", allowed=f"one of {names}")
-    if not found[0].ok:
-        raise BadInput(f"the cell of {found[0].path.name} failed ({found[0].cause})")
-    return found[0]
+        records = read_all(path)
+    if not records:
+        raise BadInput(f"{path} holds no record", hint=RUN_HINT)
+    if len(records) > 1:
+        names = ", ".join(record.path.name for record in records[:6]) + (", ..." if len(records) > 6 else "")
+        raise BadInput(f"{path} stands for {len(records)} records", allowed=f"one of {names}")
+    if not records[0].ok:
+        raise BadInput(f"the cell of {records[0].path.name} failed ({records[0].cause})")
+    return records[0]
 
 
 def weights_folder(record: Record) -> Path:
     """``model/`` of a record; raises BadInput, with the reason, where there is none."""
-    folder = record.path / FOLDER
+    folder = record.path / MODEL_FOLDER
     if not folder.is_dir():
         raise BadInput(f"{record.path.name} holds no trained model: {_why_not(record)}")
     return folder
@@ -148,30 +146,22 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
         raise BadInput(f"{spec.name} cannot load what it has saved")
     threads = os.cpu_count() or 1
     model.load(folder, Run(predictions.task, record.seed, device, threads, record.profile))
-    return Trained(
-        model=model,
-        record=record,
-        spec=spec,
-        params=params,
-        task=predictions.task,
-        thresholds=record.thresholds,
-        device=device,
-    )
+    return Trained(model, record, spec, params, predictions.task, record.thresholds, device)
 
 
 def _params(spec: ModelSpec, stored: Mapping[str, Value]) -> dict[str, Value]:
-    """The record's parameters; nothing is downloaded, as the weights are here."""
+    """The record's parameters; without pretrained weights, so that nothing is downloaded."""
     if set(stored) != set(spec.params):
-        odd = ", ".join(sorted(set(stored) ^ set(spec.params)))
-        raise BadInput(f"the record and the installed {spec.name} differ in the parameters {odd}")
+        names = ", ".join(sorted(set(stored) ^ set(spec.params)))
+        raise BadInput(f"the record and the installed {spec.name} differ in the parameters {names}")
     return dict(stored) | ({"pretrained": False} if "pretrained" in spec.params else {})
 
 
 def _why_not(record: Record) -> str:
-    kept = record.data.get("weights")
-    if kept and kept.get("problem"):
-        return f"its weights could not be written ({kept['problem']})"
-    if kept:
+    weights = record.part("weights")
+    if weights.get("problem"):
+        return f"its weights could not be written ({weights['problem']})"
+    if weights:
         return "it was published or copied without its weights; use the record in the runs folder"
     name = record.data["model"]["name"]
-    return f"{name} keeps none, or the run was told --no-weights"
+    return f"{name} saves none, or the run had the option --no-weights"

@@ -1,11 +1,11 @@
-"""Finds plugins: the entry points of one group, and the distribution that each of them came from.
+"""Finds plugins: the entry points of one group, and the distribution of each.
 
 ``importlib.metadata`` does the same, but importing it (with ``email``, ``zipfile`` and ``socket``)
 costs more than everything that hmcbench adds to ``import click``: ``hmcbench list models`` takes 1.6
 times the processor time of ``import click`` with this module, and 2.3 to 2.5 times with the library
 (Python 3.11, 164 distributions on the path; the promise is 2.5 and every plugin adds to it). So the
-folders on ``sys.path`` are read here, and ``importlib.metadata`` is asked only where something other
-than a folder may hold distributions.
+folders on ``sys.path`` are read here; ``importlib.metadata`` is used only where something other than a
+folder may hold distributions.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ def entry_points(group: str) -> list[EntryPoint]:
 
     Of two distributions with one name the first on the path counts, as it does for imports.
     """
-    found = _of_metadata(group) if _needs_importlib_metadata() else _of_folders(group)
-    return sorted(found, key=lambda point: (point.name, point.value))
+    points = _of_metadata(group) if _needs_importlib_metadata() else _of_folders(group)
+    return sorted(points, key=lambda point: (point.name, point.value))
 
 
 def _needs_importlib_metadata() -> bool:
-    """Whether a zip file or egg is on the path, or a finder brings distributions of its own."""
+    """Whether a zip file or egg is on the path, or another finder than the usual one finds distributions."""
     finders = [f for f in sys.meta_path if hasattr(f, "find_distributions")]
-    strange = [f for f in finders if getattr(f, "__name__", "") != "PathFinder"]
-    return bool(strange) or any(p.endswith(".egg") or os.path.isfile(p) for p in sys.path)  # noqa: PTH113
+    others = [f for f in finders if getattr(f, "__name__", "") != "PathFinder"]
+    return bool(others) or any(p.endswith(".egg") or os.path.isfile(p) for p in sys.path)  # noqa: PTH113
 
 
 def _of_folders(group: str) -> Iterator[EntryPoint]:
@@ -71,14 +71,14 @@ def _of_distribution(folder: str, group: str) -> Iterator[EntryPoint]:
     values = dict(_section(_lines(folder, "entry_points.txt"), group))
     if not values:
         return
-    facts: dict[str, str] = {}
+    metadata: dict[str, str] = {}
     for line in _lines(folder, "METADATA") or _lines(folder, "PKG-INFO"):
         key, colon, value = line.partition(":")
         if not colon:
             break  # the description begins
-        facts.setdefault(key.lower(), value.strip())
+        metadata.setdefault(key.lower(), value.strip())
     for name, value in values.items():
-        yield EntryPoint(name, value, facts.get("name", "?"), facts.get("version", "?"))
+        yield EntryPoint(name, value, metadata.get("name", "?"), metadata.get("version", "?"))
 
 
 def _lines(folder: str, name: str) -> list[str]:
@@ -103,5 +103,5 @@ def _of_metadata(group: str) -> Iterator[EntryPoint]:
     from importlib.metadata import entry_points as all_entry_points
 
     for point in all_entry_points(group=group):
-        facts = point.dist.metadata if point.dist else {"Name": "?", "Version": "?"}
-        yield EntryPoint(point.name, point.value, facts["Name"], facts["Version"])
+        metadata = point.dist.metadata if point.dist else {"Name": "?", "Version": "?"}
+        yield EntryPoint(point.name, point.value, metadata["Name"], metadata["Version"])

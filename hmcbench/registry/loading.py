@@ -1,14 +1,14 @@
-"""Loads plugins one by one, isolates a broken one, keeps provenance.
+"""Loads plugins one by one, isolates broken ones, keeps provenance.
 
-hmcbench's own come first, so no third-party plugin can take a name of theirs. What the import or a hook of
-a third-party plugin may do to the rest is limited by :func:`guarded`: it gets ``LIMIT_S`` seconds, prints to
-standard error (so that ``--json`` stays JSON), the working directory is put back, and ``os._exit``, which
-would end the command without a word, raises. This guards against mistakes, not against malice: a plugin is a
-program that runs as you. The time limit is an alarm signal. It cannot work on Windows, outside the main
-thread, where an alarm is running already, or while C code does not return.
+Built-in plugins come first, so no third-party plugin can take one of their names. :func:`guarded` limits the
+side effects of importing a third-party plugin and of its hooks: they get ``LIMIT_S`` seconds, print to
+standard error (so that ``--json`` stays JSON), the working directory is restored, and ``os._exit``, which
+would end the command without a message, raises. This protects against mistakes, not against malice: a plugin
+runs with the rights of the user. The time limit is an alarm signal. It does not work on Windows, outside the
+main thread, where an alarm is set already, or while C code does not return.
 
-``HMCBENCH_PLUGINS=builtin`` leaves every third-party plugin out, so that tests are hermetic;
-``HMCBENCH_PLUGINS=none`` loads none at all.
+``HMCBENCH_PLUGINS=builtin`` loads no third-party plugin, so that tests are hermetic;
+``HMCBENCH_PLUGINS=none`` loads no plugin.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ SWITCH = "HMCBENCH_PLUGINS"
 
 @dataclass
 class Plugin:
-    """One entry point: where it came from, and why all or part of it is not in use (``error``), if so.
+    """One entry point: its origin, and why all or part of it is not in use (``error``), if so.
 
-    ``seconds`` is what its import and its hooks took; measured of strangers only.
+    ``seconds`` is the time of its import and its hooks; measured for third-party plugins only.
     """
 
     name: str
@@ -53,16 +53,15 @@ class Plugin:
 
     @property
     def slow(self) -> bool:
-        """Whether every command waits for it for a second or more."""
+        """Whether it delays every command by a second or more."""
         return self.seconds >= 1
 
-    def blame(self, problem: str) -> None:
-        """Add a problem to those that are known."""
+    def add_problem(self, problem: str) -> None:
         self.error = f"{self.error}; {problem}" if self.error else problem
 
 
 class Manager:
-    """The pluggy manager and the list of plugins it was given, sorted by name."""
+    """The pluggy manager and the list of its plugins, sorted by name."""
 
     def __init__(self) -> None:
         self.pm = pluggy.PluginManager(hookspecs.PROJECT)
@@ -70,7 +69,7 @@ class Manager:
         self.plugins: list[Plugin] = []
 
     def load_entry_points(self) -> None:
-        """Load all entry points of the group; a broken one is recorded and left out."""
+        """Load all entry points of the group; broken ones are recorded and left out."""
         mode = os.environ.get(SWITCH, "all")
         if mode not in ("all", "builtin", "none"):
             raise BadInput(f"{SWITCH}={mode!r}", allowed="all, builtin, none")
@@ -86,7 +85,7 @@ class Manager:
     def _load(self, plugin: Plugin, point: EntryPoint) -> None:
         twin = next((p for p in self.plugins if p.name == plugin.name and not p.error), None)
         if twin is not None and (twin.module, twin.distribution) == (plugin.module, plugin.distribution):
-            return  # the same installation seen twice on the path
+            return  # the same installation, found twice on the path
         self.plugins.append(plugin)
         if twin is not None:
             plugin.error = f"the name is taken by {twin.distribution} ({twin.module})"
@@ -94,81 +93,76 @@ class Manager:
         _isolated(plugin, "", lambda: self.register(point.load(), plugin))
 
     def register(self, module: Any, plugin: Plugin | None = None) -> Plugin:
-        """Register a module or object as a plugin; raises PluginValidationError if it misfits."""
+        """Register a module or object as a plugin; raises PluginValidationError if its hooks are wrong."""
         if plugin is None:
             plugin = Plugin(getattr(module, "__name__", type(module).__name__), "-", "-", "-")
             self.plugins.append(plugin)
         self.pm.register(module, name=plugin.name)
         hooks = tuple(caller.name for caller in self.pm.get_hookcallers(module) or [])
         known = {name for name in vars(hookspecs) if name.startswith("hmcbench_")}
-        strangers = sorted(set(hooks) - known)
-        if strangers or not hooks:
+        unknown_hooks = sorted(set(hooks) - known)
+        if unknown_hooks or not hooks:
             self.pm.unregister(module)
             names = ", ".join(sorted(known))
-            what = f"unknown hook {strangers[0]}" if strangers else "it implements no hook"
+            what = f"unknown hook {unknown_hooks[0]}" if unknown_hooks else "it implements no hook"
             raise pluggy.PluginValidationError(module, f"{what}; the hooks are {names}")
         plugin.hooks = hooks
         return plugin
 
-    def calls(self, hook: str) -> list[tuple[Plugin, Any]]:
-        """(plugin, result) per implementation, our own first; one that raises is marked and left out."""
+    def hook_results(self, hook: str) -> list[tuple[Plugin, Any]]:
+        """(plugin, result) per implementation, built-in ones first; one that raises is marked."""
         by_name = {p.name: p for p in self.plugins if not p.error or p.hooks}
         results: list[tuple[Plugin, Any]] = []
         impls = getattr(self.pm.hook, hook).get_hookimpls()
         for impl in sorted(impls, key=lambda i: (not by_name[i.plugin_name].builtin, i.plugin_name)):
             plugin = by_name[impl.plugin_name]
-            found = _isolated(plugin, f"{hook} raised ", impl.function)
-            if found is not None:
-                results.append((plugin, found[0]))
+            returned = _isolated(plugin, f"{hook} raised ", impl.function)
+            if returned is not None:
+                results.append((plugin, returned[0]))
         return results
 
 
 def _isolated(plugin: Plugin, prefix: str, call: Callable[[], Any]) -> tuple[Any] | None:
-    """What a call returns, or None after the plugin has been marked with what it raised."""
+    """The returned value as a tuple, or None after the plugin has been marked with the exception."""
     try:
-        if plugin.builtin or plugin.distribution == "-":  # our own, or an object of a test
+        if plugin.builtin or plugin.distribution == "-":  # or an object that a test registers
             return (call(),)
-        with _timed(plugin), guarded(plugin.seconds):
-            return (call(),)
+        began = time.perf_counter()
+        try:
+            with guarded(plugin.seconds):
+                return (call(),)
+        finally:
+            plugin.seconds += time.perf_counter() - began
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # an import may raise anything, SystemExit included
-        plugin.blame(prefix + _one_line(error))
+        plugin.add_problem(prefix + _one_line(error))
         return None
 
 
-@contextmanager
-def _timed(plugin: Plugin) -> Iterator[None]:
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        plugin.seconds += time.perf_counter() - began
-
-
 def printable(text: str) -> str:
-    """Without what could write elsewhere on a terminal."""
+    """The text with ``?`` for control characters, which could move the cursor of a terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _one_line(error: BaseException) -> str:
-    told = error.args[0] if type(error).__name__ == "TooSlow" else f"{type(error).__name__}: {error}"
-    return printable(" ".join(told.split()))[:300]
+    text = error.args[0] if isinstance(error, TooSlow) else f"{type(error).__name__}: {error}"
+    return printable(" ".join(text.split()))[:300]
 
 
 # --------------------------------------------------------------------------- limits of third-party code
 
 LIMIT_S = 10.0
-AGAIN_S = 0.5  # the alarm comes again, for who swallows exceptions and goes on
+AGAIN_S = 0.5  # the alarm is repeated, for plugins that catch every exception
 
 
 class TooSlow(BaseException):
-    """Raised into a plugin whose time is over; no ``except Exception`` of it catches this."""
+    """Raised in a plugin whose time is over; ``except Exception`` does not catch it."""
 
 
 @contextmanager
 def guarded(spent: float) -> Iterator[None]:
-    """Around one import or one hook of a plugin that has taken ``spent`` seconds before.
+    """Limits one import or one hook of a plugin that has taken ``spent`` seconds before.
 
     Raises:
         TooSlow: all calls together took more than ``LIMIT_S``.
@@ -176,7 +170,7 @@ def guarded(spent: float) -> Iterator[None]:
     out, armed, leave = sys.stdout, None, os._exit
     try:
         where = os.getcwd()  # noqa: PTH109 (as it is)
-    except OSError:  # a folder that is gone
+    except OSError:  # the folder was removed
         where = ""
     sys.stdout = sys.stderr
     os._exit = _refusal(os.getpid(), leave)  # type: ignore[assignment]
@@ -195,7 +189,7 @@ def guarded(spent: float) -> Iterator[None]:
 
 
 def _refusal(here: int, leave: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
-    """Stands for ``os._exit`` in this process; a child that the plugin forks may leave."""
+    """Replaces ``os._exit`` in this process; a child that the plugin forks may still exit."""
 
     def refuse(status: int) -> NoReturn:
         if os.getpid() != here:
@@ -219,5 +213,6 @@ def _arm(seconds: float) -> Any:
 
 def _stop(_number: int, _frame: Any) -> None:
     raise TooSlow(
-        f"its import and hooks take more than {LIMIT_S:g} s; HMCBENCH_PLUGINS=builtin leaves strangers out"
+        f"its import and hooks take more than {LIMIT_S:g} s; HMCBENCH_PLUGINS=builtin leaves third-party"
+        " plugins out"
     )

@@ -1,8 +1,8 @@
-"""Whether values are of the types that classes are annotated with: third-party specs, and tables of TOML.
+"""Checks values against the annotations of classes: specs of third-party plugins, and tables of TOML.
 
-A wrong type would otherwise show up much later, in a list or in a worker, as another's error. What an
-annotation cannot say stands in the metadata of a field: ``one_line`` (text without line breaks) and
-``keys`` (the names that a mapping may have; empty for all that can be a keyword).
+A wrong type would otherwise raise an error much later, in a list or in a worker. What an annotation cannot
+express is in the metadata of a field: ``one_line`` (text without line breaks) and ``keys`` (the keys that
+a mapping may have; empty for any keyword).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def types_of(owner: Any) -> dict[str, Any]:
 
 
 def problem_of_fields(owner: Any, prefix: str = "") -> str:
-    """The first field of a dataclass that is wrong, with what it should be; empty if there is none."""
+    """The first wrong field of a dataclass, with its allowed type; empty if all are right."""
     types = types_of(owner.__class__)
     for field in fields(owner):
         name, value = prefix + field.name, getattr(owner, field.name)
@@ -42,7 +42,7 @@ def problem_of_fields(owner: Any, prefix: str = "") -> str:
 
 
 def problem_of(value: Any, wanted: Any, name: str) -> str:
-    """How a value, or an item of it, differs from a type; empty if it does not."""
+    """Why a value, or an item of it, is not of a type; empty if it is."""
     if isinstance(wanted, type) and is_dataclass(wanted) and isinstance(value, wanted):
         return problem_of_fields(value, f"{name}.")
     if _fits(value, wanted):
@@ -61,7 +61,7 @@ def _problems_of_items(value: Any, wanted: Any, name: str) -> Iterator[str]:
 
 
 def _fits(value: Any, wanted: Any) -> bool:
-    """Whether the value itself is of the type, its items aside."""
+    """Whether the value itself is of the type; its items are not checked."""
     kind = get_origin(wanted) or wanted
     if kind in (Union, UnionType):
         return any(_fits(value, part) for part in get_args(wanted))

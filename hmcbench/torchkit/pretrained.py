@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from hmcbench.errors import BadInput
-from hmcbench.files import knock
+from hmcbench.files import check_reachable
 from hmcbench.torchkit.architectures import refuse_unknown
 from hmcbench.torchkit.measure import count_multiply_adds
 
@@ -101,7 +101,7 @@ def _reachable(address: str) -> bool:
         return True
     port = parts.port or (80 if parts.scheme == "http" else 443)
     try:
-        knock(parts.hostname, port)
+        check_reachable(parts.hostname, port)
     except OSError:
         return False
     return True

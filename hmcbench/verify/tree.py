@@ -8,7 +8,7 @@ from pathlib import Path
 from hmcbench.errors import HmcbenchError
 from hmcbench.publish import index as results_index
 from hmcbench.records.given_data import Given
-from hmcbench.records.record import JSON, Record, read
+from hmcbench.records.record import JSON, Record, read_record
 from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.verify.boards import check_boards
 from hmcbench.verify.findings import Finding, Report, SuiteReport
@@ -64,7 +64,7 @@ def _read(folder: Path, suite: SuiteReport) -> list[Record]:
         if path.parent.name.startswith("."):
             continue
         try:
-            out.append(read(path.parent))
+            out.append(read_record(path.parent))
         except HmcbenchError as error:
             suite.findings.append(Finding("unreadable", path.parent.name, error.what))
     return out

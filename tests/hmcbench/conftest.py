@@ -13,9 +13,8 @@ import pytest
 from hmcbench.interfaces import Task
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute_sides
-from hmcbench.records import record as records
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import Record
+from hmcbench.records.record import NPZ, Record, begin_record, commit_record
 from hmcbench.testing.helpers import tiny_hierarchy
 
 Merge = Mapping[str, Any]
@@ -142,11 +141,11 @@ def fabricate(tmp_path: Path) -> Callable[..., Record]:
     ) -> Record:
         there = folder or tmp_path / "runs" / "smoke" / "records"
         data = make_data(model, seed, fold, **changes)
-        part = records.begin(there, data["key"])
+        part = begin_record(there, data["key"])
         if data["status"] == "ok":
             made = predictions or make_predictions(accuracy, seed, sizes, prefix, groups)
-            made.save(part / records.NPZ)
+            made.save(part / NPZ)
             data["metrics"] = data["metrics"] or score(made)
-        return records.commit(part, there, data)
+        return commit_record(part, there, data)
 
     return make

@@ -1,4 +1,4 @@
-"""Whole files or none; the cache folder; which machine and process wrote them."""
+"""Atomic writes, the cache folder, machines and processes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hmcbench import files as hosts
 from hmcbench.errors import BadInput
-from hmcbench.files import cache_dir, replacing, write_atomic
+from hmcbench.files import (
+    cache_dir,
+    check_reachable,
+    host_tag,
+    process_start,
+    replacing,
+    this_host,
+    write_atomic,
+)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -60,22 +67,22 @@ def test_the_cache_folder_is_where_the_variable_says(tmp_path: Path, monkeypatch
     assert cache_dir() == tmp_path / "x" / "hmcbench"
 
 
-def test_a_process_is_born_once() -> None:
-    assert hosts.born(os.getpid()) == hosts.born(os.getpid())
+def test_a_process_has_one_start_time() -> None:
+    assert process_start(os.getpid()) == process_start(os.getpid())
     gone = max(psutil.pids()) + 100_000
-    assert hosts.born(gone) == ""
+    assert process_start(gone) == ""
 
 
 def test_a_host_has_one_tag() -> None:
-    assert hosts.tag(hosts.this_host()) == hosts.tag(hosts.this_host())
-    assert len(hosts.tag("a")) == 8 and hosts.tag("a") != hosts.tag("b")
+    assert host_tag(this_host()) == host_tag(this_host())
+    assert len(host_tag("a")) == 8 and host_tag("a") != host_tag("b")
 
 
-def test_a_port_where_nobody_listens_is_told() -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+def test_a_port_where_nothing_listens_is_an_error() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
         with pytest.raises(OSError, match="refused"):
-            hosts.knock("127.0.0.1", port)
-        one.listen()
-        hosts.knock("127.0.0.1", port)
+            check_reachable("127.0.0.1", port)
+        listener.listen()
+        check_reachable("127.0.0.1", port)

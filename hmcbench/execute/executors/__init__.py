@@ -1,1 +1,1 @@
-"""Where cells run. ``local`` runs them on this machine, ``ray`` on a cluster."""
+"""Executors: ``local`` runs cells on this machine, ``ray`` on a cluster."""

@@ -1,55 +1,25 @@
 """Runs cells on this machine: one process each, a slot per device, limits on time and memory.
 
-Cells that are fitted together share a process, which may then use what all of them may use.
-Processes come from a fork server that has imported what the plan needs and nothing else ran in,
-so a cell starts in a fraction of a second. Where there is no fork, each is spawned.
+Cells that are fitted together share a process, whose limits are the sums of their limits. Processes are
+forked from a server that has only imported the modules of the plan, so a cell starts in a fraction of a
+second. Where there is no fork, each process is spawned.
 """
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import time
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing import connection
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hmcbench.execute import resources, worker
+from hmcbench.execute.executors.base import THREAD_VARIABLES, TICK_S, Event, Executor, Job
 from hmcbench.execute.executors.orphans import Watcher
-from hmcbench.plan.cells import Cell
 
-TICK_S = 0.1
-MEMORY_EVERY_S = 0.5  # walking a process tree costs a little; a leak takes longer than this to fill a machine
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A cell, the folder to fill, and the folder that survives a kill (checkpoints)."""
-
-    cell: Cell
-    part: Path
-    work: Path
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something happened to a cell: ``started``, ``progress`` (``message``) or ``ended``.
-
-    ``elsewhere`` is an end too: another run on the same folder has made the record.
-    For ``ended``: ``exit`` is the process's status (negative: a signal) and ``killed`` the limit
-    that it broke (``time-out``, ``out of memory``), if any.
-    """
-
-    kind: Literal["started", "progress", "ended", "elsewhere"]
-    job: Job
-    message: dict[str, Any] = field(default_factory=dict)
-    exit: int | None = None
-    killed: str = ""
-    seconds: float = 0.0
+MEMORY_EVERY_S = 0.5  # between checks, which cost a little; a leak takes longer to fill the memory
 
 
 @dataclass
@@ -65,7 +35,7 @@ class _Running:
     memory_checked: float = 0.0
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """A pool of slots. Each slot holds one process at a time and names its device.
 
     Args:
@@ -87,39 +57,23 @@ class LocalExecutor:
                 ["hmcbench.execute.worker", "hmcbench.execute.cell", *preload]
             )
 
-    def run(self, groups: Iterator[Sequence[Job]], until: float = math.inf) -> Generator[Event, None, None]:
-        """Run all jobs, those of a group in one process; yields events as they happen.
+    def is_busy(self) -> bool:
+        return bool(self._running)
 
-        An empty group means that there is nothing to start at the moment. Closing the generator ends
-        what runs, and so does the time ``until`` of the monotonic clock.
-        """
-        try:
-            waiting = True
-            while (waiting or self._running) and time.monotonic() < until:
-                while waiting and self._free:
-                    jobs = next(groups, None)
-                    waiting = jobs is not None
-                    if not jobs:
-                        break
-                    self._start(jobs, self._free.pop(0))
-                    yield from (Event("started", job) for job in jobs)
-                if waiting and not self._running:
-                    time.sleep(TICK_S)
-                yield from self._wait()
-        finally:
-            self.close()
+    def has_room(self) -> bool:
+        return bool(self._free)
 
     def close(self) -> None:
-        """End every running cell and its whole process tree."""
         for running in self._running:
             worker.end(running.process.pid)
             running.process.join()
         self._running.clear()
         self._watcher.close()
 
-    def _start(self, jobs: Sequence[Job], device: str) -> None:
+    def start(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        device = self._free.pop(0)
         receive, send = self._context.Pipe(duplex=False)
-        watch, hold = self._context.Pipe(duplex=False)  # the worker ends when our end closes
+        watch, hold = self._context.Pipe(duplex=False)  # the worker ends when this process closes its end
         process = self._context.Process(
             target=worker.main,
             args=(
@@ -137,15 +91,13 @@ class LocalExecutor:
         send.close()
         watch.close()
         self._running.append(_Running(jobs, [*jobs], device, process, receive, hold, time.monotonic()))
-        self._tell()
+        self._update_watcher()
+        yield from (Event("started", job) for job in jobs)
 
-    def _tell(self) -> None:
-        self._watcher.tell(running.process.pid for running in self._running)
+    def _update_watcher(self) -> None:
+        self._watcher.update(running.process.pid for running in self._running)
 
-    def _wait(self) -> Iterator[Event]:
-        """Wait for news of any cell, at most a tick; never for one channel alone."""
-        if not self._running:
-            return
+    def wait(self) -> Iterator[Event]:
         channels = [r.progress for r in self._running if not r.progress.closed]
         sentinels = [r.process.sentinel for r in self._running]
         connection.wait([*channels, *sentinels], timeout=TICK_S)
@@ -168,11 +120,11 @@ class LocalExecutor:
                     yield Event("progress", job, message=message)
         except (EOFError, OSError):
             running.progress.close()
-        except Exception:  # a message that cannot be read is not worth a cell
+        except Exception:  # a message that cannot be read must not end the cell
             running.progress.close()
 
     def _enforce(self, running: _Running) -> None:
-        """Kill the process tree of a process that broke the limits of its cells on time or memory."""
+        """Kill the process tree of a process that exceeds the limits of its cells on time or memory."""
         now = time.monotonic()
         cells = [job.cell for job in running.jobs]
         if now - running.started > sum(cell.time_limit for cell in cells):
@@ -188,7 +140,7 @@ class LocalExecutor:
             running.process.join()
 
     def _end(self, running: _Running) -> Iterator[Event]:
-        """The end of a process is the end of all its cells that have not ended yet."""
+        """End all cells of a process that has ended."""
         worker.end_group(running.process.pid)  # grandchildren that outlived the cell
         running.process.join()
         exit_status = running.process.exitcode
@@ -196,7 +148,7 @@ class LocalExecutor:
             if not end.closed:
                 end.close()
         self._running.remove(running)
-        self._tell()
+        self._update_watcher()
         running.process.close()
         self._free.append(running.device)
         seconds = time.monotonic() - running.started

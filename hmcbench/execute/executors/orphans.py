@@ -1,9 +1,9 @@
-"""Kills the processes of cells when the runner is gone, whatever it died of.
+"""Kills the processes of cells when the runner has died for any reason.
 
-A worker notices the end of its runner by a thread, but code that holds the interpreter (a long call into
-C) lets no thread run, and its children know nothing of runners. So each executor has a shell beside it that
-waits at a pipe: the runner writes down which process groups it has started, and when the pipe ends, the
-last line says what is to be killed. It costs nothing per cell but that line.
+A thread of each worker notices the end of the runner, but code that holds the interpreter lock (a long call
+into C) stops the thread, and children of the worker have no such thread. So each executor starts a shell
+that reads a pipe: the runner writes the process groups that run, and when the pipe is closed, the shell
+kills those of the last line.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 
-# In the background, so that it is nobody's child: who tidies up after a dead process (Ray does) would
-# take it along. There a shell reads from /dev/null unless told otherwise; hence descriptor 3. A process
-# is killed by its own number too: it may not have made its group yet.
+# In the background, so that it is no child of this process: Ray, for example, kills the children of a dead
+# process. A background job reads from /dev/null by default; hence descriptor 3. A process is killed by its
+# own id too: it may not have made its group yet.
 SCRIPT = """
 exec 3<&0
 {
@@ -27,32 +27,32 @@ exec 3<&0
 
 
 class Watcher:
-    """Kills the process groups it was last told of, should this process end without :meth:`close`.
+    """Kills the process groups of the last :meth:`update` if this process ends without :meth:`close`.
 
-    Without effect where there are no process groups.
+    No effect on systems without process groups.
     """
 
     def __init__(self) -> None:
         self._pipe = -1
 
-    def tell(self, groups: Iterable[int]) -> None:
-        """Which groups run now (all of them, each time)."""
+    def update(self, groups: Iterable[int]) -> None:
+        """Set the groups that run now, all of them."""
         if self._pipe < 0 and hasattr(os, "killpg"):
             self._begin()
         line = " ".join(map(str, groups)) + "\n"
-        with suppress(OSError):  # no shell, or somebody killed it: the thread of each worker is left
+        with suppress(OSError):  # no shell, or it was killed: the thread of each worker remains
             os.write(self._pipe, line.encode())
 
     def close(self) -> None:
-        """Let it end, having killed nothing."""
+        """End the shell without killing anything."""
         if self._pipe >= 0:
-            self.tell([])
+            self.update([])
             os.close(self._pipe)
             self._pipe = -1
 
     def _begin(self) -> None:
         read, self._pipe = os.pipe()
-        os.set_blocking(self._pipe, False)  # a watcher that is stopped must not stop the run
+        os.set_blocking(self._pipe, False)  # a stopped shell must not block the run
         try:
             with suppress(OSError):
                 subprocess.run(
@@ -60,8 +60,8 @@ class Watcher:
                     stdin=read,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
-                    cwd="/",  # it holds no folder in use
-                    start_new_session=True,  # a Ctrl-C is for the runner
+                    cwd="/",  # keeps no other folder in use
+                    start_new_session=True,  # Ctrl-C goes to the runner only
                     check=False,
                 )
         finally:

@@ -1,27 +1,26 @@
-"""Runs cells on a Ray cluster: the same events as on this machine, from other ones.
+"""Runs cells on a Ray cluster, with the same events as on this machine.
 
-Each cell is one Ray task that holds one device; on its node it is run by the local executor, so that
-limits, causes of death and clean ends are the same everywhere. The files that a cell leaves travel
-back through Ray: nodes need the data and hmcbench, not the results folder. A task whose node died is
-given out again.
+Each group of cells is one Ray task with one device; on its node the local executor runs it, so that limits
+and causes of failure are the same. The files of a cell are sent back through Ray: nodes need the data and
+hmcbench, not the results folder. A task whose node died is submitted again.
 """
 
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import BadInput, Unavailable
-from hmcbench.execute.executors.local import THREAD_VARIABLES, TICK_S, Event, Job, LocalExecutor
-from hmcbench.files import knock
+from hmcbench.execute.executors.base import THREAD_VARIABLES, TICK_S, Event, Executor, Job
+from hmcbench.execute.executors.local import LocalExecutor
+from hmcbench.files import check_reachable
 from hmcbench.plan.cells import Cell
 
 TRIES = 4  # of a cell whose node dies
@@ -38,7 +37,7 @@ class _Task:
     begun: float = field(default_factory=time.monotonic)
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Cells as tasks of the cluster that ``RAY_ADDRESS`` names, else of one on this machine.
 
     Args:
@@ -58,31 +57,24 @@ class RayExecutor:
         self._tasks: list[_Task] = []
 
     def slots(self) -> int:
-        """How many cells the nodes that live now can run side by side."""
-        has = self._ray.cluster_resources()
-        gpus = int(has.get("GPU", 0)) if self._device == "auto" else 0
-        return max(1, gpus, int(has.get("CPU", 1)) // self._threads)
+        """How many cells the nodes that are alive now can run in parallel."""
+        available = self._ray.cluster_resources()
+        gpus = int(available.get("GPU", 0)) if self._device == "auto" else 0
+        return max(1, gpus, int(available.get("CPU", 1)) // self._threads)
 
-    def run(self, groups: Iterator[Sequence[Job]], until: float = math.inf) -> Generator[Event, None, None]:
-        """As :meth:`hmcbench.execute.executors.local.LocalExecutor.run`."""
-        try:
-            waiting = True
-            while (waiting or self._tasks) and time.monotonic() < until:
-                while waiting and len(self._tasks) < self.slots():
-                    jobs = next(groups, None)
-                    waiting = jobs is not None
-                    if not jobs:
-                        break
-                    self._tasks.append(_Task(jobs, self._submit(jobs), set(range(len(jobs)))))
-                if self._tasks:
-                    yield from self._wait()
-                elif waiting:
-                    time.sleep(TICK_S)
-        finally:
-            self.close()
+    def is_busy(self) -> bool:
+        return bool(self._tasks)
+
+    def has_room(self) -> bool:
+        return len(self._tasks) < self.slots()
+
+    def start(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Submit a task; its node reports the start of its cells."""
+        self._tasks.append(_Task(jobs, self._submit(jobs), set(range(len(jobs)))))
+        return iter(())
 
     def close(self) -> None:
-        """End every running cell, and leave the cluster."""
+        """End every running cell, and disconnect from the cluster."""
         for task in self._tasks:
             with suppress(Exception):  # a task may end, or its node die, at this moment
                 self._ray.cancel(task.stream, force=True)
@@ -96,7 +88,7 @@ class RayExecutor:
         remote = self._ray.remote(run_on_node).options(
             num_cpus=0 if gpu else self._threads,
             num_gpus=1 if gpu else 0,
-            max_retries=0,  # what is done again, and what not, is decided here
+            max_retries=0,  # this executor decides what is repeated
             num_returns="streaming",
         )
         return remote.remote(
@@ -107,8 +99,7 @@ class RayExecutor:
             {name: os.environ[name] for name in CARRIED if name in os.environ},
         )
 
-    def _wait(self) -> Iterator[Event]:
-        """News of any task, for a tick at most."""
+    def wait(self) -> Iterator[Event]:
         by_stream = {task.stream: task for task in self._tasks}
         ready, _ = self._ray.wait(list(by_stream), timeout=TICK_S, fetch_local=False)
         for stream in ready:
@@ -144,7 +135,7 @@ class RayExecutor:
                 yield Event(kind, job, message=facts)
 
     def _lost(self, task: _Task, why: str, killed: str = "") -> Iterator[Event]:
-        """An end for those cells of a task that have none."""
+        """``ended`` events for the cells of a task that have not ended."""
         seconds = time.monotonic() - task.begun
         for index in sorted(task.waiting):
             if why:
@@ -166,10 +157,10 @@ def connect() -> Any:
         address = os.environ.get("RAY_ADDRESS", "")
         host, _, port = address.rpartition(":")
         try:
-            if host and port.isdigit() and "/" not in host:  # Ray would try for minutes, and then kill us
-                knock(host.strip("[]"), int(port))
+            if host and port.isdigit() and "/" not in host:  # Ray may try for minutes, then kill us
+                check_reachable(host.strip("[]"), int(port))
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-        except (OSError, ValueError, RuntimeError) as error:  # connections and times out are OSErrors
+        except (OSError, ValueError, RuntimeError) as error:  # failed connections and time-outs are OSErrors
             text = " ".join(str(error).split())[:200]
             raise BadInput(
                 f"the Ray cluster {address} cannot be reached ({text})",
@@ -186,17 +177,17 @@ def run_on_node(
     threads: int,
     environment: Mapping[str, str],
 ) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Run cells that are fitted together on this node; yields (kind of event, place, facts).
+    """Run cells that are fitted together on this node; yields (kind of event, position, values).
 
     Args:
-        cells: (place, cell, work folder); the work folder is used where this node can see it, so
-            that a cell goes on from its checkpoint after its node died.
+        cells: (position, cell, work folder); the work folder is used if this node can write to it, so
+            that a cell continues from its checkpoint after its node died.
     """
     import sys
 
     os.environ.update(environment, **dict.fromkeys(THREAD_VARIABLES, str(threads)))
     main = sys.modules["__main__"]
-    if hasattr(main, "__file__"):  # or every cell would import Ray's own main program first
+    if hasattr(main, "__file__"):  # else every cell would import Ray's main program first
         del main.__file__
     with tempfile.TemporaryDirectory(prefix="hmcbench-") as base:
         places: dict[str, int] = {}
@@ -207,14 +198,14 @@ def run_on_node(
             own.mkdir()
             places[cell.key] = place
             jobs.append(Job(cell, part, Path(work) if os.access(work, os.W_OK) else own))
-        told = dict.fromkeys(places, 0.0)
+        reported = dict.fromkeys(places, 0.0)
         for event in LocalExecutor([device], preload, threads).run(iter([jobs])):
             key, place = event.job.cell.key, places[event.job.cell.key]
             if event.kind == "ended":
                 facts = {"exit": event.exit, "killed": event.killed, "seconds": event.seconds}
                 yield "ended", place, {**facts, "files": pack(event.job.part)}
-            elif "done" not in event.message or time.monotonic() - told[key] > REPORT_EVERY_S:
-                told[key] = time.monotonic()
+            elif "done" not in event.message or time.monotonic() - reported[key] > REPORT_EVERY_S:
+                reported[key] = time.monotonic()
                 yield event.kind, place, event.message
 
 

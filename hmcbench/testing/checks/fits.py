@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hmcbench.execute.cell import seed_everything
-from hmcbench.execute.predict import checked
+from hmcbench.execute.predict import check_scores
 from hmcbench.interfaces import Dataset, Scores
 from hmcbench.testing.checks.base import Skip, Subject
 from hmcbench.testing.checks.standins import SHAPES, stand_in
@@ -97,4 +97,4 @@ def same_numbers(one: np.ndarray, two: Any) -> bool:
 
 def scored(subject: Subject, model: Any, dataset: Dataset, rows: Sequence[int] = TEST) -> Scores:
     """Predictions as the runner would accept them: shape, finite, in range."""
-    return checked(model.predict(inputs(dataset, rows)), len(rows), dataset.task, subject.spec)
+    return check_scores(model.predict(inputs(dataset, rows)), len(rows), dataset.task, subject.spec)

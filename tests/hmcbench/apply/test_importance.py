@@ -13,7 +13,7 @@ import pytest
 from hmcbench.apply import importance
 from hmcbench.apply.rebuild import refit
 from hmcbench.errors import BadInput
-from hmcbench.records.record import Record, read
+from hmcbench.records.record import Record, read_record
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import installed_plugin
 
@@ -66,7 +66,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def record(runs: Path, model: str) -> Record:
-    return read(next(runs.glob(f"planted--{model}*")))
+    return read_record(next(runs.glob(f"planted--{model}*")))
 
 
 @pytest.mark.parametrize("model", ["ridge", "forest"])

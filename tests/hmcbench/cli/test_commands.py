@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from hmcbench.cli import COMMANDS
-from hmcbench.execute import runner
-from hmcbench.records import record as records
+from hmcbench.execute import queue, runner
+from hmcbench.records import record
+from hmcbench.records.record import Record, read_record, record_folders
 from hmcbench.registry.registry import KINDS
 from hmcbench.testing.helpers import installed_plugin
 
@@ -210,10 +211,15 @@ def test_a_run_reads_every_record_once(
     args = ("run", "--suite", "smoke", "--dataset", "toy-dag", "--out", tmp_path, "--quiet")
     assert cli(*args, "--model", "prior").status == 0
     read: list[Path] = []
-    real = records.read
-    monkeypatch.setattr(records, "read", lambda path: read.append(path) or real(path))
+
+    def counted(path: Path) -> Record:
+        read.append(path)
+        return read_record(path)
+
+    for module in (record, queue):
+        monkeypatch.setattr(module, "read_record", counted)
     assert cli(*args, "--model", "prior", "--model", "random").status == 0
-    stored = records.find(tmp_path / "smoke" / "records").values()
+    stored = record_folders(tmp_path / "smoke" / "records").values()
     assert len(stored) == 2
     assert sorted(read) == sorted(stored)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench.records.weights import FOLDER, digest
+from hmcbench.records.weights import MODEL_FOLDER, weights_digest
 
 pytestmark = pytest.mark.torch
 SIZES = ("image_size=32", "epochs=1", "batch_size=8", "stem_stride=keep")
@@ -48,7 +48,7 @@ def test_a_run_starts_from_another(
     assert record["key"] == planned["key"]
     origin = record["model"]["init_from"]
     assert origin["key"] == trained_run.data["key"]
-    assert origin["weights"] == digest(trained_run.record / FOLDER)
+    assert origin["weights"] == weights_digest(trained_run.record / MODEL_FOLDER)
     assert 0 < origin["test_not_held_out"] <= record["split"]["counts"]["test"]
     assert record["model"]["label"].endswith(f" from {trained_run.data['key'][:8]}")
     assert record["dataset"]["classes"] == trained_run.data["dataset"]["classes"] + 1
@@ -58,7 +58,7 @@ def test_what_cannot_be_started_from(
     cli: Callable[..., Any], trained_run: Any, grown: Path, tmp_path: Path
 ) -> None:
     bare = Path(shutil.copytree(trained_run.record, tmp_path / "bare"))
-    shutil.rmtree(bare / FOLDER)
+    shutil.rmtree(bare / MODEL_FOLDER)
     record, runs = trained_run.record, tmp_path / "runs"
     for args, says in [
         (command(grown, runs, "--init-from", tmp_path / "none" / "such"), "no record at"),

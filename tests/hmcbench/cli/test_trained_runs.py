@@ -15,7 +15,7 @@ from hmcbench.data import featurize
 from hmcbench.data.splits import inputs
 from hmcbench.errors import BadInput
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.weights import FOLDER, digest, find_record, load_trained
+from hmcbench.records.weights import MODEL_FOLDER, find_record, load_trained, weights_digest
 from hmcbench.registry.registry import create, default_registry
 
 pytestmark = pytest.mark.torch
@@ -35,11 +35,11 @@ def spoil(folder: Path, part: str, **changes: Any) -> None:
 
 def test_the_record_says_what_was_kept(trained_run: Any) -> None:
     kept = trained_run.data["weights"]
-    files = list((trained_run.record / FOLDER).iterdir())
+    files = list((trained_run.record / MODEL_FOLDER).iterdir())
     assert {f.name for f in files} == {"weights.safetensors", "model.json"}
     assert kept == {
         "bytes": sum(f.stat().st_size for f in files),
-        "sha256": digest(trained_run.record / FOLDER),
+        "sha256": weights_digest(trained_run.record / MODEL_FOLDER),
     }
     assert trained_run.data["timing"]["save_s"] < 5
 
@@ -66,7 +66,7 @@ def test_a_loaded_model_gives_the_stored_predictions_bit_for_bit(trained_run: An
 
 
 def test_a_record_without_weights_says_why(copy: Path) -> None:
-    shutil.rmtree(copy / FOLDER)
+    shutil.rmtree(copy / MODEL_FOLDER)
     for weights, says in [
         (None, "--no-weights"),
         ({"bytes": 0, "sha256": None, "problem": "No space left"}, "No space left"),
@@ -133,9 +133,9 @@ SPOILT: list[tuple[str, bytes | None, str]] = [
 
 @pytest.mark.parametrize(("name", "content", "says"), SPOILT)
 def test_damaged_weights(copy: Path, name: str, content: bytes | None, says: str) -> None:
-    (copy / FOLDER / name).unlink()
+    (copy / MODEL_FOLDER / name).unlink()
     if content is not None:
-        (copy / FOLDER / name).write_bytes(content)
+        (copy / MODEL_FOLDER / name).write_bytes(content)
     with pytest.raises(BadInput, match=says):
         load_trained(copy)
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from hmcbench.data import featurize
-from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput, NotApplicable, PluginError
 from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, FeaturizerSpec, Param
@@ -51,11 +50,11 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regist
         FeaturizerSpec(name="lacking", factory=Scale, source="table", requires=("no_such",), **here),
     ]
     plugin = SimpleNamespace(__name__="views", hmcbench_featurizers=hookimpl(lambda: specs))
-    with temporary_plugin(plugin) as found:
-        yield found
+    with temporary_plugin(plugin) as registry:
+        yield registry
 
 
-def made(registry: Registry, dataset: Dataset, view: str) -> tuple[np.ndarray, bool]:
+def view_of(registry: Registry, dataset: Dataset, view: str) -> tuple[np.ndarray, bool]:
     (plan,) = featurize.plan_views(registry, tuple(dataset.views), [view], {})
     rows, cached = featurize.compute_view(plan, dataset, threads=2)
     return np.array(rows), cached
@@ -63,38 +62,38 @@ def made(registry: Registry, dataset: Dataset, view: str) -> tuple[np.ndarray, b
 
 def test_a_chain_is_followed_and_its_parameters_passed_on(registry: Registry) -> None:
     dataset = tiny_dataset(150)
-    values, cached = made(registry, dataset, "twice[by=5]")
+    values, cached = view_of(registry, dataset, "twice[by=5]")
     assert np.allclose(values, np.asarray(dataset.views["table"]) * 25)
     assert not cached
 
 
 def test_views_of_the_dataset_itself_need_nothing(registry: Registry) -> None:
     dataset = tiny_dataset(5)
-    values, cached = made(registry, dataset, "table")
+    values, cached = view_of(registry, dataset, "table")
     assert np.array_equal(values, np.asarray(dataset.views["table"]))
     assert cached
 
 
 def test_the_cache_is_used_again_and_knows_data_and_parameters(registry: Registry) -> None:
     dataset = tiny_dataset(150)
-    first, _ = made(registry, dataset, "scaled")
+    first, _ = view_of(registry, dataset, "scaled")
     calls = len(CALLS)
-    again, cached = made(registry, dataset, "scaled")
+    again, cached = view_of(registry, dataset, "scaled")
     assert cached
     assert len(CALLS) == calls
     assert np.array_equal(first, again)
-    assert not made(registry, dataset, "scaled[by=4]")[1]
-    assert not made(registry, tiny_dataset(150, seed=1), "scaled")[1]
+    assert not view_of(registry, dataset, "scaled[by=4]")[1]
+    assert not view_of(registry, tiny_dataset(150, seed=1), "scaled")[1]
 
 
-def test_a_damaged_cache_file_is_removed_and_made_again(registry: Registry, tmp_path: Path) -> None:
+def test_a_damaged_cache_file_is_removed_and_computed_again(registry: Registry, tmp_path: Path) -> None:
     dataset = tiny_dataset(20)
-    first, _ = made(registry, dataset, "scaled")
+    first, _ = view_of(registry, dataset, "scaled")
     (file,) = (tmp_path / "views").iterdir()
     file.write_bytes(b"torn")
     with pytest.raises(BadInput, match="run again"):
-        made(registry, dataset, "scaled")
-    assert np.array_equal(made(registry, dataset, "scaled")[0], first)
+        view_of(registry, dataset, "scaled")
+    assert np.array_equal(view_of(registry, dataset, "scaled")[0], first)
 
 
 @pytest.mark.parametrize(
@@ -108,30 +107,14 @@ def test_a_damaged_cache_file_is_removed_and_made_again(registry: Registry, tmp_
         ("scaled[bye=1]", BadInput, "did you mean 'by'"),
     ],
 )
-def test_what_cannot_be_made_says_why(
+def test_an_impossible_view_says_why(
     registry: Registry, view: str, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        made(registry, tiny_dataset(100), view)
+        view_of(registry, tiny_dataset(100), view)
 
 
-def test_rows_select_without_copying() -> None:
-    base = np.arange(20).reshape(10, 2)
-    rows = Rows(base, [4, 2, 9])
-    assert len(rows) == 3
-    assert rows.shape == (3, 2)
-    assert rows.base is base
-    assert np.array_equal(rows[1], [4, 5])
-    assert np.array_equal(np.asarray(rows), base[[4, 2, 9]])
-    assert np.array_equal(np.asarray(rows.take(np.array([2, 0]))), base[[9, 4]])
-    assert [tuple(r) for r in rows] == [(8, 9), (4, 5), (18, 19)]
-    objects = Rows(["a", "b", "c"], [2, 0])
-    assert objects[:] == ["c", "a"]
-    with pytest.raises(TypeError, match="name a featurizer"):
-        np.asarray(objects)
-
-
-def test_several_views_alternatives_and_short_words(registry: Registry) -> None:
+def test_several_views_alternatives_and_translations(registry: Registry) -> None:
     def names(text: str, **params: Any) -> list[str]:
         return [plan.name for plan in featurize.plan_views(registry, ("table",), [text], params)]
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench.errors import BadInput
 from hmcbench.execute import cell as cells
 from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import DatasetSpec, ModelSpec, Scores
@@ -110,17 +109,6 @@ def test_what_a_search_cost_stands_among_the_costs(
     assert (result["timing"]["search_s"], result["timing"]["search_candidates"]) == (1.5, 12)
     assert result["model"]["chosen"] == "C=1"
     assert not {"search_s", "search_candidates"} & set(result["model"])
-
-
-def test_more_splits_add_cells_and_leave_the_keys_of_those_there_were(registry: Registry) -> None:
-    suite = parse_suite(SUITE, "s")
-    one, three = (make_plan(suite, registry, Choices(splits=n)).cells for n in (1, 3))
-    assert [c.key for c in three][:1] == [c.key for c in one]
-    assert [c.fold for c in three] == [0, 1, 2]
-    assert len({c.record["split"]["fingerprint"] for c in three}) == 3
-    folds = parse_suite(SUITE + '[protocol]\nkind = "kfold"', "s")
-    with pytest.raises(BadInput, match="--splits 3: repeats = 3 of a kfold split"):
-        make_plan(folds, registry, Choices(splits=3))
 
 
 class Keeper(Spy):

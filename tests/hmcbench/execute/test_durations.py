@@ -1,4 +1,4 @@
-"""What fits into a time budget, and how the time left is reckoned."""
+"""Which cells fit into a time budget, and the estimate of the time left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.execute import runner
 from hmcbench.execute.durations import Budget, TimeLeft, parse_budget, seconds_taken
 from hmcbench.records.record import Record
 
@@ -27,13 +26,12 @@ def cell(label: str, *, epochs: int | None = None, seed: int = 0, accelerated: b
     )
 
 
-def record(label: str, seconds: float, ok: bool = True, peak: float | None = None) -> Record:
+def record(label: str, seconds: float, ok: bool = True) -> Record:
     data = {
         "status": "ok" if ok else "failed",
         "dataset": {"name": "toy"},
         "model": {"label": label},
         "timing": {"total_s": seconds},
-        "memory": {"peak_anon_mb": peak},
     }
     return Record(Path(), data)
 
@@ -49,12 +47,12 @@ def test_times_are_read(text: str, seconds: float) -> None:
     "text",
     ["", "0s", "30", "m30", "-5m", "1.5h", "nan", "inf", "5m1h", "9999999h", "9" * 5000 + "s", "٣m", "1 h"],
 )
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(BadInput, match="Allowed: 90s, 30m"):
         parse_budget(text)
 
 
-def test_a_cell_starts_where_its_like_would_have_ended_in_time() -> None:
+def test_a_cell_starts_where_others_of_its_model_would_have_ended_in_time() -> None:
     now = [100.0]
     took = seconds_taken([record("slow", 40), record("slow", 60), record("slow", 900, ok=False)])
     assert took == {("toy", "slow"): 50}
@@ -74,18 +72,11 @@ def test_a_cell_starts_where_its_like_would_have_ended_in_time() -> None:
     assert not budget.fits([cell("other")]), "the time is over"
 
 
-def test_the_forecast_counts_what_fits_beside_each_other() -> None:
+def test_the_forecast_counts_what_fits_in_parallel() -> None:
     budget = Budget(100, {("toy", "slow"): 60, ("toy", "endless"): 101})
     cells = [cell("slow")] * 3 + [cell("endless"), cell("new")]
     assert budget.forecast(cells, 1) == (1, 3, 1)
     assert budget.forecast(cells, 2) == (3, 1, 1)
-
-
-def test_cells_that_need_most_memory_come_first_after_those_of_which_nothing_is_known() -> None:
-    done = [record("small", 1, peak=10), record("large", 1, peak=900), record("large", 1, ok=False)]
-    cells = [cell("small"), cell("new"), cell("large"), cell("newer")]
-    assert [c.label for c in runner.hungriest_first(cells, done)] == ["new", "newer", "large", "small"]
-    assert runner.hungriest_first(cells, []) == cells
 
 
 class Clock:
@@ -111,7 +102,7 @@ def run(left: TimeLeft, clock: Clock, one: Any, before: float, fit: float) -> It
     yield 0.0
 
 
-def test_nothing_is_known_before_the_first_news_and_nothing_is_left_at_the_end() -> None:
+def test_nothing_is_known_before_the_first_event_and_nothing_is_left_at_the_end() -> None:
     clock, one = Clock(), cell("a")
     left = TimeLeft([one], clock=clock)
     assert left.seconds() is None

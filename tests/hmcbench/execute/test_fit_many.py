@@ -15,12 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
-from hmcbench.execute import queue as sharing
-from hmcbench.execute import runner
+from hmcbench.execute import queue, runner
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
-from hmcbench.records import record as records
+from hmcbench.records.record import HISTORY, NPZ, is_record
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import installed_plugin, tiny_suite
 
@@ -75,7 +74,7 @@ class Drawn:
 COMMAND = """
 import sys
 from pathlib import Path
-from hmcbench import runner
+from hmcbench.execute import runner
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.cells import make_plan
 from hmcbench.registry.registry import default_registry
@@ -107,18 +106,18 @@ def test_a_group_leaves_the_records_that_its_cells_leave_alone(tmp_path: Path) -
     assert all(r.ok for r in together), [r.data["message"] for r in together]
     assert len({r.data["model"]["process"] for r in together}) == 1
     assert all(r.data["timing"]["shared"] for r in together)
-    assert [(r.path / records.HISTORY).read_text() for r in together] == [
+    assert [(r.path / HISTORY).read_text() for r in together] == [
         f"step,loss\n1,{seed}.0\n" for seed in range(4)
     ]
     (alone,) = runner.execute(plan_of("joint", seeds=1), tmp_path / "b", device="cpu").done
     assert not alone.data["timing"]["shared"]
     assert alone.key == together[0].key
-    assert (alone.path / records.NPZ).read_bytes() == (together[0].path / records.NPZ).read_bytes()
+    assert (alone.path / NPZ).read_bytes() == (together[0].path / NPZ).read_bytes()
 
 
 def test_groups_are_of_one_dataset_and_model_and_stand_where_their_first_cell_does() -> None:
     plan = plan_of("single", "joint", "joint[pause=0.1]")
-    groups = sharing.grouped(plan.cells)
+    groups = queue.grouped(plan.cells)
     assert [len(g) for g in groups] == [1, 1, 1, 1, 8]
     assert {c.model for c in groups[-1]} == {"joint"}
     assert sorted(c.key for g in groups for c in g) == sorted(c.key for c in plan.cells)
@@ -142,7 +141,7 @@ def test_every_cell_gets_its_record_with_its_cause(
     done = runner.execute(plan, tmp_path, device="cpu").done
     assert [r.data["cause"] for r in done] == causes
     assert all((r.path / "log.txt").is_file() for r in done if not r.ok)
-    assert not any((r.path / records.NPZ).exists() for r in done if not r.ok)
+    assert not any((r.path / NPZ).exists() for r in done if not r.ok)
     if fault == "hang":
         assert "1 s for each of the cells fitted together" in done[0].data["message"]
 
@@ -168,7 +167,7 @@ def test_a_kill_loses_only_the_cells_that_had_not_ended(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, str(script), str(suite), str(out)])
     folder = out / "together" / "records"
     until = time.monotonic() + 60
-    while not (folder.is_dir() and any(map(records.is_record, folder.iterdir()))):
+    while not (folder.is_dir() and any(map(is_record, folder.iterdir()))):
         assert time.monotonic() < until, "no record appeared"
         time.sleep(0.02)
     workers = psutil.Process(process.pid).children(recursive=True)
@@ -176,7 +175,7 @@ def test_a_kill_loses_only_the_cells_that_had_not_ended(tmp_path: Path) -> None:
     process.wait()
     _, alive = psutil.wait_procs(workers, timeout=2.0)
     assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-    standing = sum(map(records.is_record, folder.iterdir()))
+    standing = sum(map(is_record, folder.iterdir()))
     assert 0 < standing < 4
     outcome = runner.execute(plan_of("joint[pause=0.4]"), out, device="cpu")
     assert outcome.ran == 4 - standing

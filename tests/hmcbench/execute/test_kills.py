@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from hmcbench.execute.queue import Stamp, stamp
-from hmcbench.records import record as records
+from hmcbench.records.record import JSON, read_all, read_record
 from hmcbench.testing.helpers import installed_plugin, tiny_suite
 from hmcbench.verify.tree import verify_results
 
@@ -62,7 +62,9 @@ class Mortal:
 
 TEMPLATE = f"""
 import os, sys
-from hmcbench import cell, leaderboard, runner, testing
+from hmcbench.execute import cell, runner
+from hmcbench.leaderboard import build
+from hmcbench.testing import helpers
 from hmcbench.cli import board, live, main, run
 for line in sys.stdin:
     word, *rest = line.rstrip("\\n").split("\\t")
@@ -134,7 +136,7 @@ class Arena:
         assert not self.seen.keys() - names, "lost"
         for name in names - self.seen.keys():
             found = stamp(self.records / name)
-            assert found is not None, f"{name} is torn: it has no {records.JSON}"
+            assert found is not None, f"{name} is torn: it has no {JSON}"
             self.seen[name] = found
 
     def check(self) -> None:
@@ -143,16 +145,16 @@ class Arena:
         for name, first in self.seen.items():
             assert stamp(self.records / name) == first, f"{name} was made twice"
         for name in self.seen.keys() - self.read:
-            record = records.read(self.records / name)
+            record = read_record(self.records / name)
             assert record.ok, record.data["message"]
             assert len(record.predictions()), f"{name} has no predictions"
             self.read.add(name)
 
-    def finish(self) -> None:
+    def record_outcome(self) -> None:
         """All is there, once, its numbers follow from its predictions, and nothing else lies about."""
         self.check()
         names = sorted(path.name for path in self.records.iterdir())
-        assert len(names) == CELLS == len({r.key for r in records.read_all(self.records)}), names
+        assert len(names) == CELLS == len({r.key for r in read_all(self.records)}), names
         report = verify_results([self.out / "mortal"])
         assert report.clean, list(report.all_findings())
         assert report.suites[0].checked == CELLS
@@ -210,7 +212,7 @@ class Side:
         """Kill it and count what it was doing; whether it had not just ended by itself."""
         os.kill(self.pid, signal.SIGSTOP)  # what lies there now is what it leaves
         running = bool(self.parts("log.txt"))
-        ending = bool(self.parts("result.json") or self.parts(records.JSON))
+        ending = bool(self.parts("result.json") or self.parts(JSON))
         if running and self._starts % 8 == 0:
             assert living({self.mark}), "its processes cannot be found"
         self.stop()
@@ -266,7 +268,7 @@ class Killing:
         for arena, sides in list(self.arenas.items()):
             arena.look()
             if [side.ended() for side in sides] == [True] * len(sides):
-                arena.finish()
+                arena.record_outcome()
                 self.rounds += 1
                 if not go_on:
                     del self.arenas[arena]

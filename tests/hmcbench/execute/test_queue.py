@@ -9,21 +9,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.execute import queue as sharing
-from hmcbench.execute import runner
-from hmcbench.execute.executors.local import Job
+from hmcbench.execute import queue, runner
+from hmcbench.execute.executors.base import Job
 from hmcbench.execute.locks import Locks
-from hmcbench.execute.queue import Shared, scan
+from hmcbench.execute.queue import CellQueue, scan
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
-from hmcbench.records import record as records
+from hmcbench.records.record import Record, begin_record, commit_record, read_all, read_record
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import installed_plugin, tiny_suite
 
@@ -56,7 +56,7 @@ class Full(Counted):
 COMMAND = """
 import sys
 from pathlib import Path
-from hmcbench import runner
+from hmcbench.execute import runner
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.cells import make_plan
 from hmcbench.registry.registry import default_registry
@@ -107,14 +107,14 @@ def test_two_runs_share_the_work_and_nothing_runs_twice(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from hmcbench import records
 from hmcbench.files import replacing
 from hmcbench.execute.locks import Locks
+from hmcbench.records.record import begin_record
 folder, key = Path(sys.argv[1]), sys.argv[2]
 locks = Locks(folder / "locks").__enter__()
 assert locks.claim(key)
 (folder / "work" / key[:16]).mkdir()
-records.begin(folder / "records", key, locks.owner)
+begin_record(folder / "records", key, locks.owner)
 for name in ("suite.json", "locks/some.lock"):
     replacing(folder / name).__enter__().write_text("half")
 os.kill(os.getpid(), 9)
@@ -141,8 +141,8 @@ def test_what_a_cell_that_is_still_to_be_run_again_goes_on_from_stays(tmp_path: 
     assert len(list((folder / "work").iterdir())) == 1
 
 
-def shared(plan: Plan, folder: Path, locks: Locks, told: list[str], before: Any = None) -> Shared:
-    return Shared(plan.cells, folder, locks, before or {}, lambda cell, _record: told.append(cell.key))
+def shared(plan: Plan, folder: Path, locks: Locks, told: list[str], before: Any = None) -> CellQueue:
+    return CellQueue(plan.cells, folder, locks, before or {}, lambda cell, _record: told.append(cell.key))
 
 
 def next_job(jobs: Iterator[list[Job]]) -> Job:
@@ -152,7 +152,7 @@ def next_job(jobs: Iterator[list[Job]]) -> Job:
 def test_a_cell_that_another_run_holds_comes_back_when_its_lock_is_free(
     tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "POLL_S", 0.0)
+    monkeypatch.setattr(queue, "POLL_S", 0.0)
     folder, told = tmp_path / "shared" / "records", list[str]()
     folder.mkdir(parents=True)
     with Locks(tmp_path / "locks") as mine, Locks(tmp_path / "locks") as other:
@@ -173,7 +173,7 @@ def test_a_record_that_another_run_made_meanwhile_is_reported_and_not_made_again
     folder = done[0].path.parent
     stood = runner.existing(plan, tmp_path).stamps
     data = dict(done[1].data)
-    records.commit(records.begin(folder, data["key"]), folder, data)  # made anew since
+    commit_record(begin_record(folder, data["key"]), folder, data)  # made anew since
     told: list[str] = []
     with Locks(tmp_path / "locks") as locks:
         again = [group[0].cell for group in shared(plan, folder, locks, told, stood).jobs()]
@@ -199,14 +199,13 @@ def test_a_second_scan_reads_what_has_changed_and_nothing_else(
     assert list(before.records.values()) == done
     assert before.folders == {record.short_key: record.path for record in done}
     data = {**done[1].data, "message": "made anew"}
-    records.commit(records.begin(folder, done[1].key), folder, data)
+    commit_record(begin_record(folder, done[1].key), folder, data)
     shutil.rmtree(done[2].path)
     read: list[Path] = []
-    real = records.read
-    monkeypatch.setattr(records, "read", lambda path: read.append(path) or real(path))
+    monkeypatch.setattr(queue, "read_record", lambda path: read.append(path) or read_record(path))
     after = scan(plan.cells, folder, before)
     assert read == [done[1].path]
-    assert after.records == {done[0].key: done[0], done[1].key: records.Record(done[1].path, data)}
+    assert after.records == {done[0].key: done[0], done[1].key: Record(done[1].path, data)}
     assert set(after.stamps) == set(after.records)
 
 
@@ -220,7 +219,7 @@ def test_what_another_run_has_finished_is_reported_before_the_next_cell_starts(
         assert other.claim(plan.cells[0].key)
         jobs = shared(plan, folder, mine, told).jobs()
         assert next_job(jobs).cell == plan.cells[1] and not told
-        records.commit(records.begin(folder, plan.cells[0].key), folder, dict(done[0].data))
+        commit_record(begin_record(folder, plan.cells[0].key), folder, dict(done[0].data))
         assert next_job(jobs).cell == plan.cells[2]
         assert told == [plan.cells[0].key]
         assert next(jobs, None) is None
@@ -234,7 +233,7 @@ def test_what_a_run_that_was_taken_for_dead_has_made_is_dropped(tmp_path: Path, 
         job = next_job(work.jobs())
         for path in (tmp_path / "locks").glob("*.lock"):
             path.write_text('{"owner": "1.other"}')
-        assert not work.ours(job)
+        assert not work.may_commit(job)
         assert not job.part.exists()
 
 
@@ -271,7 +270,7 @@ def test_a_disk_that_fills_up_at_any_step_tears_nothing(tmp_path: Path, plan: Pl
             else:
                 assert len(outcome.done) == 3
                 break
-        for record in records.read_all(tmp_path) if any(tmp_path.glob("*/records")) else []:
+        for record in read_all(tmp_path) if any(tmp_path.glob("*/records")) else []:
             assert len(record.predictions())
         assert not list(tmp_path.glob("*/records/.*"))
     else:
@@ -301,3 +300,15 @@ def test_the_end_of_a_budget_ends_what_runs(tmp_path: Path) -> None:
     outcome = runner.execute(hangs, tmp_path, device="cpu", budget=3)
     assert (outcome.ran, outcome.done, outcome.left_out) == (0, [], list(hangs.cells))
     assert not list((tmp_path / "shared" / "records").iterdir())
+
+
+def test_cells_that_need_most_memory_come_first_after_those_without_a_record(tmp_path: Path) -> None:
+    def record(label: str, peak: float | None) -> Record:
+        data = {"dataset": {"name": "toy"}, "model": {"label": label}, "memory": {"peak_anon_mb": peak}}
+        return Record(tmp_path, data)
+
+    done = [record("small", 10), record("large", 900), record("large", None)]
+    cells: list[Any] = [SimpleNamespace(pair=("toy", name)) for name in ("small", "new", "large", "newer")]
+    ordered = [cell.pair[1] for cell in queue.most_memory_first(cells, done)]
+    assert ordered == ["new", "newer", "large", "small"]
+    assert queue.most_memory_first(cells, []) == cells

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hmcbench.data import featurize
-from hmcbench.plan.cells import make_plan
+from hmcbench.errors import BadInput
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import ModelSpec
+from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
-from hmcbench.plan.suite import load_suite
+from hmcbench.plan.suite import load_suite, parse_suite
 from hmcbench.registry.registry import default_registry
+from hmcbench.testing.helpers import temporary_plugin, tiny_suite
 
 
 def test_views_are_planned_once_for_all_folds_and_seeds_of_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +43,50 @@ def test_a_fold_and_a_seed_change_the_key_and_nothing_else_that_a_pair_says() ->
         assert cell.record["seed"] == cell.seed
         assert cell.record["split"]["fold"] == cell.fold
         assert cell.record["model"] == plan.cells[0].record["model"]
+
+
+def plan_of(*models: str, limit: float = 60, protocol: str = "", **choices: Any) -> Plan:
+    text = tiny_suite("keys", models, time_limit=limit)
+    text = text.replace('kind = "holdout"\ntest = 0.3', protocol) if protocol else text
+    return make_plan(parse_suite(text, "s.toml"), default_registry(), Choices(**choices))
+
+
+def test_keys_depend_on_what_changes_results_and_on_nothing_else() -> None:
+    key = plan_of("random").cells[0].key
+    assert plan_of("prior", "random").cells[1].key == key
+    assert plan_of("random", limit=17).cells[0].key == key
+    assert plan_of("random", keep_weights=False).cells[0].key == key
+    assert plan_of("prior").cells[0].key != key
+    assert plan_of("random", settings={"toy-tree.samples": "70"}).cells[0].key != key
+    assert plan_of("random", protocol='kind = "holdout"\ntest = 0.2').cells[0].key != key
+
+
+def test_more_splits_add_cells_and_keep_the_keys_of_the_others() -> None:
+    first, three = (plan_of("prior", splits=n).cells for n in (1, 3))
+    assert [cell.key for cell in three][:1] == [cell.key for cell in first]
+    assert [cell.fold for cell in three] == [0, 1, 2]
+    assert len({cell.record["split"]["fingerprint"] for cell in three}) == 3
+    with pytest.raises(BadInput, match="--splits 3: repeats = 3 of a kfold split"):
+        plan_of("prior", protocol='kind = "kfold"', splits=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"views": ("image",)}, "needs the view 'image'"),
+        ({"requires": ("no_such",), "extra": "vision"}, "needs no_such (pip install 'hmcbench[vision]')"),
+        ({"tasks": ("regression",)}, "does regression, the dataset is hmc"),
+        ({"paths": ("multiple",)}, "takes multiple label paths, the dataset has single"),
+        ({"depths": ("ragged",)}, "takes labels of ragged depth, the dataset's are full"),
+    ],
+)
+def test_a_model_that_does_not_apply_is_listed_with_the_reason(values: dict[str, Any], reason: str) -> None:
+    spec = ModelSpec(name="other", version="1", summary="", factory="m:f", **values)
+    plugin = SimpleNamespace(__name__="others", hmcbench_models=hookimpl(lambda: [spec]))
+    with temporary_plugin(plugin) as registry:
+        suite = parse_suite(tiny_suite("pairs", ["prior", "other"]), "s.toml")
+        plan = make_plan(suite, registry, Choices())
+    assert [cell.label for cell in plan.cells] == ["prior"]
+    (pair,) = plan.info()["not_applicable"]
+    assert (pair["dataset"], pair["model"], pair["profile"]) == ("toy-tree", "other", "quick")
+    assert reason in pair["reason"]

@@ -12,8 +12,7 @@ from hmcbench.errors import BadInput
 from hmcbench.leaderboard import files as files_module
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.publish.publish import publish
-from hmcbench.records import record as records
-from hmcbench.records.record import JSON, NPZ, Record
+from hmcbench.records.record import JSON, NPZ, Record, read_all
 
 Fabricate = Callable[..., Record]
 
@@ -143,7 +142,7 @@ def test_truth_stays_behind_where_it_may_not_be_shared(
 ) -> None:
     record = fabricate("a", 0.8, dataset={"share_targets": False})
     publish(runs, results)
-    public = records.read_all(results)[0].predictions()
+    public = read_all(results)[0].predictions()
     assert public.truth is None
     assert (public.scores == record.predictions().scores).all()
     assert record.predictions().truth is not None
@@ -155,7 +154,7 @@ def test_truth_stays_behind_where_it_may_not_be_shared(
 def test_truth_may_be_left_out_of_everything(fabricate: Fabricate, runs: Path, results: Path) -> None:
     record = fabricate("a", 0.8)
     publish(runs, results, truth=False)
-    (public,) = records.read_all(results)
+    (public,) = read_all(results)
     assert public.predictions().truth is None
     assert public.data["dataset"]["share_targets"] is False
     assert record.predictions().truth is not None
@@ -164,7 +163,7 @@ def test_truth_may_be_left_out_of_everything(fabricate: Fabricate, runs: Path, r
 def test_published_records_read_as_the_originals(fabricate: Fabricate, runs: Path, results: Path) -> None:
     record = fabricate("a", 0.8)
     publish(runs, results)
-    public = records.read_all(results)[0]
+    public = read_all(results)[0]
     assert public.data == record.data
     assert (public.path / NPZ).read_bytes() == (record.path / NPZ).read_bytes()
 
@@ -183,7 +182,7 @@ def test_no_machine_is_named(fabricate: Fabricate, runs: Path, results: Path) ->
     text = "".join(path.read_text(encoding="utf-8") for path in texts)
     for secret in ("/home", "C:\\", "Users", "/opt", "/tmp", str(runs.parent)):
         assert secret not in text
-    data = next(r for r in records.read_all(results) if r.ok).data
+    data = next(r for r in read_all(results) if r.ok).data
     assert data["dataset"]["reference"] == "toy[path=steel,size=64]"
     assert data["model"]["params"] == {"path": "steel", "weights": "w.pt"}
     if len(host) > 3 and host != "localhost":
@@ -194,7 +193,7 @@ def test_results_inside_the_runs_folder_are_not_published_again(fabricate: Fabri
     fabricate("a")
     publish(tmp_path, tmp_path / "results")
     publish(tmp_path, tmp_path / "results")
-    assert len(records.read_all(tmp_path / "results")) == 1
+    assert len(read_all(tmp_path / "results")) == 1
 
 
 @pytest.mark.parametrize("case", ["absent", "empty", "failed", "torn", "blocked"])

@@ -8,7 +8,21 @@ from typing import Any
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.records import record as records
+from hmcbench.records.record import (
+    JSON,
+    SCHEMA,
+    FoldSeed,
+    Record,
+    begin_record,
+    commit_record,
+    read_all,
+    read_record,
+    record_folders,
+    record_json,
+    sweep_cell,
+    sweep_killed,
+    sweep_run,
+)
 
 DATA: dict[str, Any] = {
     "schema": 1,
@@ -25,11 +39,11 @@ DATA: dict[str, Any] = {
 
 
 def test_a_record_appears_whole_under_a_name_that_ends_with_its_key(tmp_path: Path) -> None:
-    part = records.begin(tmp_path, DATA["key"])
-    assert records.read_all(tmp_path) == []
-    record = records.commit(part, tmp_path, DATA)
+    part = begin_record(tmp_path, DATA["key"])
+    assert read_all(tmp_path) == []
+    record = commit_record(part, tmp_path, DATA)
     assert record.path.name == "toy-tree-x--timm-net-head-leaf--f2-s3--0123456789abcdef"
-    (found,) = records.read_all(tmp_path)
+    (found,) = read_all(tmp_path)
     assert found.data == DATA
     assert found.ok
     assert not part.exists()
@@ -37,10 +51,10 @@ def test_a_record_appears_whole_under_a_name_that_ends_with_its_key(tmp_path: Pa
 
 def test_a_record_says_what_it_is_of(tmp_path: Path) -> None:
     timing = {"total_s": 2.0}
-    record = records.Record(tmp_path, {**DATA, "metrics": {"test": {"f1": 0.5}}, "timing": timing})
+    record = Record(tmp_path, {**DATA, "metrics": {"test": {"f1": 0.5}}, "timing": timing})
     assert record.short_key == "0123456789abcdef"
     assert (record.suite, record.profile, record.fold, record.seed) == ("s", "quick", 2, 3)
-    assert record.fold_seed == records.FoldSeed(fold=2, seed=3) == (2, 3)
+    assert record.fold_seed == FoldSeed(fold=2, seed=3) == (2, 3)
     assert record.pair == (record.dataset, record.label) == ("toy tree/x", "timm:net[head=leaf]")
     assert (record.metrics("test"), record.metrics("shifted")) == ({"f1": 0.5}, {})
     assert (record.part("timing"), record.part("memory")) == (timing, {})
@@ -52,36 +66,36 @@ def test_a_record_of_a_cell_that_failed_early_knows_its_fold(tmp_path: Path) -> 
     """Its data were never split, or the split is that of a stand-in for a planned cell."""
     for split in ({}, {"split": {}}, {"split": {"fold": None}}):
         data = {name: DATA[name] for name in DATA if name != "split"}
-        assert records.Record(tmp_path, data | split).fold == 0
-    failed = records.Record(tmp_path, {**DATA, "status": "failed", "cause": "nan", "message": "epoch 3"})
+        assert Record(tmp_path, data | split).fold == 0
+    failed = Record(tmp_path, {**DATA, "status": "failed", "cause": "nan", "message": "epoch 3"})
     assert (failed.ok, failed.cause, failed.message) == (False, "nan", "epoch 3")
 
 
 def test_thresholds_are_those_that_the_decisions_were_made_with(tmp_path: Path) -> None:
     for decision in ({}, {"decision": {"rule": "argmax per level", "thresholds": None}}):
-        assert records.Record(tmp_path, DATA | decision).thresholds is None
+        assert Record(tmp_path, DATA | decision).thresholds is None
     for stored in (0.25, [0.25, 0.75]):
-        thresholds = records.Record(tmp_path, {**DATA, "decision": {"thresholds": stored}}).thresholds
+        thresholds = Record(tmp_path, {**DATA, "decision": {"thresholds": stored}}).thresholds
         assert thresholds is not None
         assert thresholds.to_json() == stored
 
 
 def test_records_are_found_by_their_short_keys_without_being_read(tmp_path: Path) -> None:
-    assert records.find(tmp_path / "none") == {}
-    record = records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
+    assert record_folders(tmp_path / "none") == {}
+    record = commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, DATA)
     other = tmp_path / "toy--net--f0-s0--fedcba9876543210"
     other.mkdir()
-    (other / records.JSON).write_text("damaged")
-    part = records.begin(tmp_path, "f" * 64)
-    (part / records.JSON).write_text("{}")
+    (other / JSON).write_text("damaged")
+    part = begin_record(tmp_path, "f" * 64)
+    (part / JSON).write_text("{}")
     (tmp_path / "empty--fedcba9876543211").mkdir()
-    assert records.find(tmp_path) == {record.short_key: record.path, "fedcba9876543210": other}
+    assert record_folders(tmp_path) == {record.short_key: record.path, "fedcba9876543210": other}
 
 
 def test_a_new_record_replaces_the_old_one_of_its_key(tmp_path: Path) -> None:
-    records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, {**DATA, "status": "failed"})
-    records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
-    (found,) = records.read_all(tmp_path)
+    commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, {**DATA, "status": "failed"})
+    commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, DATA)
+    (found,) = read_all(tmp_path)
     assert found.ok
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -91,28 +105,28 @@ def test_what_killed_runs_left_is_swept_and_what_runs_is_not(tmp_path: Path) -> 
     works = tmp_path / ".part-4567-alive"
     gone.mkdir()
     works.mkdir()
-    records.sweep(tmp_path, lambda owner: owner == "dead")
+    sweep_killed(tmp_path, lambda owner: owner == "dead")
     assert not gone.exists()
     assert works.exists()
 
 
 def test_a_run_that_ends_leaves_the_folders_of_a_run_beside_it(tmp_path: Path) -> None:
-    other = records.begin(tmp_path, DATA["key"], "other")
-    mine = records.begin(tmp_path, DATA["key"], "mine")
-    records.sweep_own(tmp_path, "mine")
+    other = begin_record(tmp_path, DATA["key"], "other")
+    mine = begin_record(tmp_path, DATA["key"], "mine")
+    sweep_run(tmp_path, "mine")
     assert other.exists()
     assert not mine.exists()
-    records.sweep_cell(tmp_path, DATA["key"])
+    sweep_cell(tmp_path, DATA["key"])
     assert not other.exists()
 
 
 def test_a_record_moved_aside_by_a_run_that_was_killed_comes_back(tmp_path: Path) -> None:
-    record = records.commit(records.begin(tmp_path, DATA["key"]), tmp_path, DATA)
+    record = commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, DATA)
     aside = tmp_path / f".old-{record.path.name}-77"
     record.path.rename(aside)
-    assert records.read_all(tmp_path) == []
-    records.sweep(tmp_path, lambda owner: owner == "77")
-    assert [r.path for r in records.read_all(tmp_path)] == [record.path]
+    assert read_all(tmp_path) == []
+    sweep_killed(tmp_path, lambda owner: owner == "77")
+    assert [r.path for r in read_all(tmp_path)] == [record.path]
     assert not aside.exists()
 
 
@@ -134,7 +148,7 @@ def test_a_damaged_record_is_one_line_with_its_path(tmp_path: Path, text: str, s
     folder.mkdir()
     (folder / "record.json").write_text(text)
     with pytest.raises(BadInput) as error:
-        records.read_all(tmp_path)
+        read_all(tmp_path)
     assert says in str(error.value)
     assert "record.json" in str(error.value)
     assert "\n" not in str(error.value)
@@ -142,26 +156,26 @@ def test_a_damaged_record_is_one_line_with_its_path(tmp_path: Path, text: str, s
 
 def test_a_folder_that_is_no_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"holds no record\.json"):
-        records.read(tmp_path)
+        read_record(tmp_path)
     with pytest.raises(BadInput, match="no folder"):
-        records.read_all(tmp_path / "none")
+        read_all(tmp_path / "none")
 
 
 def test_json_has_no_nan_and_a_stable_order() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        records.dump({"x": float("nan")})
-    assert list(json.loads(records.dump({"b": 1, "a": 2}))) == ["a", "b"]
+        record_json({"x": float("nan")})
+    assert list(json.loads(record_json({"b": 1, "a": 2}))) == ["a", "b"]
 
 
 GOLDEN = Path(__file__).parent / "golden"
-NOW = json.loads((GOLDEN / f"record-{records.SCHEMA}.json").read_text())
+NOW = json.loads((GOLDEN / f"record-{SCHEMA}.json").read_text())
 
 
-@pytest.mark.parametrize("schema", range(records.SCHEMA + 1))
+@pytest.mark.parametrize("schema", range(SCHEMA + 1))
 def test_a_record_of_every_schema_reads_as_one_of_today(tmp_path: Path, schema: int) -> None:
     """When the schema changes: a new golden file, a step, and the older files stay as they are."""
     (tmp_path / "record.json").write_bytes((GOLDEN / f"record-{schema}.json").read_bytes())
-    assert records.read(tmp_path).data == NOW
+    assert read_record(tmp_path).data == NOW
 
 
 @pytest.mark.parametrize(
@@ -170,7 +184,7 @@ def test_a_record_of_every_schema_reads_as_one_of_today(tmp_path: Path, schema: 
 def test_what_is_no_record_of_its_schema_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "record.json").write_text(text)
     with pytest.raises(BadInput, match="schema"):
-        records.read(tmp_path)
+        read_record(tmp_path)
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -181,7 +195,7 @@ def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path: Path, running:
     try:
         (gc.enable if running else gc.disable)()
         with pytest.raises(BadInput):
-            records.read_all(tmp_path)
+            read_all(tmp_path)
         assert gc.isenabled() == running
     finally:
         (gc.enable if before else gc.disable)()
@@ -193,5 +207,5 @@ def test_records_come_in_the_order_of_their_folders(tmp_path: Path) -> None:
         folder = tmp_path / name / "x"
         folder.mkdir(parents=True)
         (folder / "record.json").write_text(json.dumps(DATA))
-    found = [record.path for record in records.read_all(tmp_path)]
+    found = [record.path for record in read_all(tmp_path)]
     assert found == sorted(found) == [tmp_path / name / "x" for name in ("a", "a-b", "b")]

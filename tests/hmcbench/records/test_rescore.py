@@ -16,9 +16,8 @@ from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.metrics.base import SampleMetric
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.evaluation import Evaluation
-from hmcbench.records import record as records
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import JSON, NPZ, Record
+from hmcbench.records.record import JSON, NPZ, Record, read_record
 from hmcbench.records.rescore import rescore
 from hmcbench.testing.helpers import temporary_plugin, tiny_hierarchy
 
@@ -38,7 +37,7 @@ NEW = MetricSpec(name="samples", version="1", summary="", factory=samples, high=
 
 
 def stored(record: Record) -> dict[str, dict[str, float]]:
-    values: dict[str, dict[str, float]] = records.read(record.path).data["metrics"]
+    values: dict[str, dict[str, float]] = read_record(record.path).data["metrics"]
     return values
 
 

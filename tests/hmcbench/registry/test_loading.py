@@ -1,4 +1,4 @@
-"""Plugins are loaded one by one; what a third-party one does wrong stays with it."""
+"""Plugins are loaded one by one; errors of a third-party plugin affect nothing else."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_broken_plugin_is_named_and_the_rest_works(tmp_path: Path, source: str
         assert default_registry().get("metrics", "hf1_samples")
 
 
-def test_the_switch_leaves_strangers_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_switch_leaves_third_party_plugins_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = "from hmcbench import hookimpl\n@hookimpl\ndef hmcbench_models(): return []"
     with installed_plugin(tmp_path, "stranger", source):
         assert "stranger" in [p.name for p in loaded().plugins]
@@ -113,7 +113,7 @@ def source(before: str = "", within: str = "pass", spec: str = GOOD) -> str:
     return MODEL.replace("BEFORE", before).replace("WITHIN", within).replace("SPEC]", f"{spec}]")
 
 
-def stranger(folder: Path, text: str) -> tuple[Registry, Plugin]:
+def third_party(folder: Path, text: str) -> tuple[Registry, Plugin]:
     """The registry and the plugin as they are while it is installed."""
     with installed_plugin(folder, "stranger", text):
         manager = Manager()
@@ -136,13 +136,13 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize(("before", "within"), ENDLESS)
-def test_what_never_ends_is_ended_and_named(
+def test_an_endless_plugin_is_ended_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, within: str
 ) -> None:
     monkeypatch.setattr(loading, "LIMIT_S", 0.2)
     handler = signal.getsignal(signal.SIGALRM)
     began = time.monotonic()
-    registry, plugin = stranger(tmp_path, source(before, within))
+    registry, plugin = third_party(tmp_path, source(before, within))
     assert time.monotonic() - began < 5
     assert "take more than 0.2 s; HMCBENCH_PLUGINS=builtin" in plugin.error
     assert models(registry) == set()
@@ -150,7 +150,7 @@ def test_what_never_ends_is_ended_and_named(
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_a_slow_one_works_and_is_told(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_slow_plugin_works_and_is_listed(cli: Callable[..., Any], tmp_path: Path) -> None:
     with installed_plugin(tmp_path, "stranger", source("import time; time.sleep(1.05)")):
         rows = json.loads(cli("list", "plugins", "--json").out)
         assert next(r["status"] for r in rows if r["plugin"] == "stranger").startswith("slow: 1.")
@@ -179,7 +179,7 @@ def test_there_is_no_alarm_where_there_cannot_be_one(monkeypatch: pytest.MonkeyP
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def test_it_may_be_loud_and_move_about_without_harm(tmp_path: Path) -> None:
+def test_a_plugin_may_print_and_change_the_working_directory(tmp_path: Path) -> None:
     """In a process of its own, as a user would see it."""
     loud = source('import os; print("{}"); os.chdir("/")', 'print("more")')
     with installed_plugin(tmp_path, "stranger", loud):
@@ -188,28 +188,28 @@ def test_it_may_be_loud_and_move_about_without_harm(tmp_path: Path) -> None:
     assert "good" in {row["name"] for row in json.loads(done.stdout)}
     assert done.stderr.split() == ["{}", "more"]
     before = os.getcwd()  # noqa: PTH109
-    registry, plugin = stranger(tmp_path, loud)
+    registry, plugin = third_party(tmp_path, loud)
     assert os.getcwd() == before and not plugin.error and models(registry) == {"good", "better"}  # noqa: PTH109
 
 
 def test_a_hook_that_raises_anything_is_named(tmp_path: Path) -> None:
     for number, what in enumerate(("SystemExit(3)", "ValueError('x\\x1b[2J')", "GeneratorExit")):
-        _, plugin = stranger(tmp_path / str(number), source(within=f"raise {what}"))
+        _, plugin = third_party(tmp_path / str(number), source(within=f"raise {what}"))
         assert plugin.error.startswith(f"hmcbench_models raised {what.partition('(')[0]}")
         assert plugin.error.isprintable()
 
 
-def test_one_that_would_end_every_command_is_named(tmp_path: Path) -> None:
+def test_a_plugin_that_would_end_every_command_is_named(tmp_path: Path) -> None:
     leave = os._exit
-    _, plugin = stranger(tmp_path / "import", source("import os; os._exit(3)"))
+    _, plugin = third_party(tmp_path / "import", source("import os; os._exit(3)"))
     assert plugin.error == "SystemExit: os._exit(3), which would end every command"
     forks = "import os; child = os.fork()\n    if not child: os._exit(5)\n    os.waitpid(child, 0)"
-    registry, plugin = stranger(tmp_path / "child", source(within=forks))
+    registry, plugin = third_party(tmp_path / "child", source(within=forks))
     assert not plugin.error and models(registry) == {"good", "better"}
     assert os._exit is leave
 
 
-RUBBISH = [
+WRONG_SPECS = [
     ("3", "returned a int"),
     ("None", "returned a NoneType"),
     ("ModelSpec", "returned a type"),
@@ -248,15 +248,15 @@ RUBBISH = [
 ]
 
 
-@pytest.mark.parametrize(("spec", "says"), RUBBISH, ids=[says for _, says in RUBBISH])
-def test_rubbish_is_named_and_the_good_spec_beside_it_works(tmp_path: Path, spec: str, says: str) -> None:
-    registry, plugin = stranger(tmp_path, source(spec=spec))
+@pytest.mark.parametrize(("spec", "says"), WRONG_SPECS, ids=[says for _, says in WRONG_SPECS])
+def test_a_wrong_spec_is_named_and_a_good_one_beside_it_works(tmp_path: Path, spec: str, says: str) -> None:
+    registry, plugin = third_party(tmp_path, source(spec=spec))
     assert says in plugin.error and plugin.error.isprintable()
     assert models(registry) == {"good"}
 
 
-def test_a_clash_never_costs_us_our_own_name(tmp_path: Path) -> None:
-    """Strangers come last, whatever they are called."""
+def test_a_third_party_plugin_takes_no_built_in_name(tmp_path: Path) -> None:
+    """Third-party plugins come last, whatever their names are."""
     info = "aaa-0.0.dist-info"
     files = [
         (f"{info}/METADATA", "Metadata-Version: 2.1\nName: aaa\nVersion: 0.0\n"),

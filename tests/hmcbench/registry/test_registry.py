@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hmcbench.errors import BadInput, PluginError, Unavailable
 from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec, Param
-from hmcbench.registry import registry as reg
-from hmcbench.registry.registry import Registry, create, load_object, parse_reference
+from hmcbench.registry.registry import Reference, Registry, create, load_object, parse_reference, unmet_needs
 from hmcbench.testing.helpers import temporary_plugin
 
 
@@ -45,8 +44,8 @@ def plugin(*specs: Any, name: str = "stranger") -> Any:
 
 @pytest.fixture
 def registry() -> Any:
-    with temporary_plugin(plugin(model())) as found:
-        yield found
+    with temporary_plugin(plugin(model())) as registry:
+        yield registry
 
 
 def test_values_come_from_defaults_profile_reference_and_overrides_in_that_order(registry: Registry) -> None:
@@ -60,13 +59,13 @@ def test_values_come_from_defaults_profile_reference_and_overrides_in_that_order
 def test_a_value_may_bring_others_along() -> None:
     pace = Param("slow", choices=("slow", "quick"), brings={"quick": {"depth": 1, "rate": 0.5}})
     spec = model(params={"depth": Param(2), "rate": Param(0.1), "pace": pace}, variant="")
-    with temporary_plugin(plugin(spec)) as found:
-        _, params = found.resolve("models", "mine", "paper", pace="quick")
+    with temporary_plugin(plugin(spec)) as registry:
+        _, params = registry.resolve("models", "mine", "paper", pace="quick")
         assert params == {"depth": 1, "rate": 0.5, "pace": "quick"}  # above the profile's depth of 7
-        assert found.label("models", spec, params, "paper") == "mine[pace=quick]"
-        _, params = found.resolve("models", "mine[pace=quick]", "paper", rate=0.2)
+        assert registry.label("models", spec, params, "paper") == "mine[pace=quick]"
+        _, params = registry.resolve("models", "mine[pace=quick]", "paper", rate=0.2)
         assert params == {"depth": 1, "rate": 0.2, "pace": "quick"}  # below what is set by name
-        assert found.label("models", spec, params, "paper") == "mine[rate=0.2,pace=quick]"
+        assert registry.label("models", spec, params, "paper") == "mine[rate=0.2,pace=quick]"
 
 
 def test_text_becomes_the_type_of_the_default(registry: Registry) -> None:
@@ -108,12 +107,25 @@ def test_bad_references_say_what_is_allowed(registry: Registry, reference: str, 
     assert "\n" not in str(error.value)
 
 
+def test_a_number_that_no_float_can_hold_is_refused(registry: Registry) -> None:
+    with pytest.raises(BadInput, match="a number"):
+        registry.resolve("models", "mine", rate=10**400)
+
+
+def test_none_is_a_value_where_it_is_the_default() -> None:
+    spec = model(params={"limit": Param(None, type=int, choices=(1, 2))}, variant="", profiles={})
+    with temporary_plugin(plugin(spec)) as registry:
+        assert registry.resolve("models", "mine", limit=None)[1] == {"limit": None}
+        with pytest.raises(BadInput, match="one of 1, 2"):
+            registry.resolve("models", "mine", limit=3)
+
+
 def test_a_variant_is_refused_where_there_is_none() -> None:
     with (
-        temporary_plugin(plugin(model(variant=""))) as found,
+        temporary_plugin(plugin(model(variant=""))) as registry,
         pytest.raises(BadInput, match="takes no :variant"),
     ):
-        found.resolve("models", "mine:x")
+        registry.resolve("models", "mine:x")
 
 
 def test_labels_are_the_shortest_reference_with_the_same_meaning(registry: Registry) -> None:
@@ -126,8 +138,10 @@ def test_labels_are_the_shortest_reference_with_the_same_meaning(registry: Regis
 
 
 def test_two_plugins_with_one_name_is_an_error_that_names_both() -> None:
-    with temporary_plugin(plugin(model()), plugin(model("other", aliases=("mine",)), name="second")) as found:
-        error = next(p.error for p in found.manager.plugins if p.name == "stranger")
+    with temporary_plugin(
+        plugin(model()), plugin(model("other", aliases=("mine",)), name="second")
+    ) as registry:
+        error = next(p.error for p in registry.manager.plugins if p.name == "stranger")
     assert "'mine'" in error
     assert "stranger" in error
     assert "second" in error
@@ -146,30 +160,36 @@ def test_two_plugins_with_one_name_is_an_error_that_names_both() -> None:
         ([model(variant="nothing")], "is no parameter"),
     ],
 )
-def test_a_misfit_is_named_and_the_rest_works(specs: list[Any], says: str) -> None:
-    with temporary_plugin(plugin(*specs, model("fine"))) as found:
-        assert says in next(p.error for p in found.manager.plugins if p.name == "stranger")
-        assert found.get("models", "fine")
+def test_a_wrong_spec_is_named_and_the_others_work(specs: list[Any], says: str) -> None:
+    with temporary_plugin(plugin(*specs, model("fine"))) as registry:
+        assert says in next(p.error for p in registry.manager.plugins if p.name == "stranger")
+        assert registry.get("models", "fine")
 
 
-def test_a_hook_that_raises_or_returns_rubbish_is_named() -> None:
+def test_a_hook_that_raises_or_returns_something_else_is_named() -> None:
     def hmcbench_models() -> Any:
         raise RuntimeError("broken")
 
     def hmcbench_datasets() -> Any:
         return 5
 
-    one = SimpleNamespace(__name__="raises", hmcbench_models=hookimpl(hmcbench_models))
-    two = SimpleNamespace(__name__="rubbish", hmcbench_datasets=hookimpl(hmcbench_datasets))
-    with temporary_plugin(one, two) as found:
-        errors = {p.name: p.error for p in found.manager.plugins}
+    raises = SimpleNamespace(__name__="raises", hmcbench_models=hookimpl(hmcbench_models))
+    wrong = SimpleNamespace(__name__="wrong", hmcbench_datasets=hookimpl(hmcbench_datasets))
+    with temporary_plugin(raises, wrong) as registry:
+        errors = {p.name: p.error for p in registry.manager.plugins}
     assert "RuntimeError: broken" in errors["raises"]
-    assert "not a list" in errors["rubbish"]
+    assert "not a list" in errors["wrong"]
 
 
-def test_missing_libraries_are_told_with_the_command_that_installs_them() -> None:
+def test_missing_libraries_are_listed_with_the_command_that_installs_them() -> None:
     with pytest.raises(Unavailable, match=r"hmcbench\[vision\]"):
         create(model(requires=("no_such_library",), extra="vision"), {})
+
+
+def test_unmet_needs_are_a_reason_in_words() -> None:
+    assert unmet_needs(model(requires=("numpy",))) == ""
+    reason = unmet_needs(model(requires=("numpy", "no_such_library"), extra="vision"))
+    assert reason == "needs no_such_library (pip install 'hmcbench[vision]')"
 
 
 def test_factories_are_loaded_by_path() -> None:
@@ -184,5 +204,5 @@ names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 
 @given(names, st.dictionaries(names, names, max_size=3), st.one_of(st.just(""), names))
 def test_references_survive_a_round_trip(name: str, params: dict[str, str], variant: str) -> None:
-    reference = reg.Reference(name, variant, tuple(params.items()))
+    reference = Reference(name, variant, tuple(params.items()))
     assert parse_reference(str(reference)) == reference

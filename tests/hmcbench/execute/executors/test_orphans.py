@@ -58,8 +58,8 @@ import subprocess, sys
 from hmcbench.execute.executors.orphans import Watcher
 watcher = Watcher()
 sleeping = [subprocess.Popen(["sleep", "600"], start_new_session=True) for _ in range(3)]
-watcher.tell([p.pid for p in sleeping])
-watcher.tell([p.pid for p in sleeping[1:]])
+watcher.update([p.pid for p in sleeping])
+watcher.update([p.pid for p in sleeping[1:]])
 if sys.argv[1] == "close":
     watcher.close()
 print(*(p.pid for p in sleeping), flush=True)  # last: it is killed as soon as this is read

@@ -18,7 +18,7 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.execute.executors.ray import connect
-from hmcbench.records import record as records
+from hmcbench.records.record import HISTORY, read_all
 from hmcbench.testing.helpers import installed_plugin, tiny_suite
 
 pytest.importorskip("ray", reason="needs the extra ray")
@@ -83,7 +83,7 @@ def start(out: Path, models: Sequence[str] = ("good",), seeds: int = CELLS) -> s
 
 def standing(folder: Path, made: dict[str, str]) -> int:
     """Check that what stands is whole, is there once, and is what stood before; how many there are."""
-    found = records.read_all(folder) if folder.is_dir() else []
+    found = read_all(folder) if folder.is_dir() else []
     assert all(record.ok and len(record.predictions()) for record in found), "torn"
     assert not found or max(Counter(record.key for record in found).values()) == 1, "twice"
     now = {record.key: record.data["created"] + record.path.name for record in found}
@@ -125,9 +125,9 @@ def test_records_are_as_those_of_this_machine_and_failures_have_their_cause(
     driver = start(tmp_path, ["good", "crash", "raises"], 1)
     out, _ = driver.communicate(timeout=120)
     assert len(json.loads(out)["records"]) == 3
-    found = {r.data["model"]["label"]: r for r in records.read_all(tmp_path)}
+    found = {r.data["model"]["label"]: r for r in read_all(tmp_path)}
     assert found["good"].ok
-    assert (found["good"].path / records.HISTORY).read_text().splitlines()[0] == "step,loss"
+    assert (found["good"].path / HISTORY).read_text().splitlines()[0] == "step,loss"
     assert found["good"].data["timing"]["fit_s"] >= 0.8
     assert found["crash"].data["cause"] == "crash"
     assert "status 7" in found["crash"].data["message"]

@@ -1,0 +1,129 @@
+"""Stratification: every partition gets its share of every class."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hmcbench.data.protocol import Protocol
+from hmcbench.data.splits import make_split
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import Dataset, Task
+from hmcbench.testing.helpers import Kind, tiny_dataset
+
+Counted = Callable[..., Dataset]
+
+
+@given(
+    st.integers(10, 300),
+    st.sampled_from(["tree", "ragged", "multiple", "dag", "regression"]),
+    st.floats(0.05, 0.6),
+    st.floats(0.05, 0.6),
+)
+@settings(max_examples=60)
+def test_single_units_fill_the_partitions_to_within_one_sample(
+    n: int, kind: Kind, test: float, valid: float
+) -> None:
+    split = make_split(tiny_dataset(n, kind), Protocol("holdout", test=test, validation=valid))
+    sizes = {side: len(rows) for side, rows in split.sides.items()}
+    assert abs(sizes["test"] - max(1, test * n)) <= 1
+    assert abs(sizes["validation"] - max(1, valid * (n - sizes["test"]))) <= 1
+
+
+@given(st.lists(st.integers(1, 30), min_size=5, max_size=5), st.sampled_from([0.1, 0.2, 0.25, 1 / 3]))
+@settings(max_examples=60)
+def test_every_leaf_gets_its_share_to_within_one_sample(
+    counted: Counted, counts: list[int], test: float
+) -> None:
+    dataset = counted(counts)
+    split = make_split(dataset, Protocol("holdout", test=test, validation=0.2))
+    held = dataset.targets[split.sides["test"]].sum(0)
+    for k, n in zip(dataset.task.hierarchy.leaves, counts, strict=True):  # type: ignore[union-attr]
+        assert abs(held[k] - test * n) < 1 + 1e-5 or n == 1 or sum(counts) * test < 1
+
+
+def test_stratification_is_exact_where_it_can_be(counted: Counted) -> None:
+    dataset = counted([100, 60, 20, 20, 40])
+    split = make_split(dataset, Protocol("holdout", test=0.1, validation=1 / 3))
+    leaves = dataset.task.hierarchy.leaves  # type: ignore[union-attr]
+    assert dataset.targets[split.sides["test"]][:, leaves].sum(0).tolist() == [10, 6, 2, 2, 4]
+    assert dataset.targets[split.sides["validation"]][:, leaves].sum(0).tolist() == [30, 18, 6, 6, 12]
+    assert split.notes == ()
+
+
+def test_many_labels_per_sample_stay_close_to_their_shares() -> None:
+    rng = np.random.default_rng(3)
+    names = [f"c{i}" for i in range(20)]
+    hierarchy = Hierarchy.from_edges([("", name) for name in names])
+    labels = [[names[k] for k in np.flatnonzero(rng.random(20) < 0.2)] for _ in range(600)]
+    dataset = Dataset(
+        ids=[str(i) for i in range(600)],
+        views={},
+        targets=hierarchy.encode(labels),
+        task=Task(paths="multiple", hierarchy=hierarchy),
+        fingerprint="",
+    )
+    split = make_split(dataset, Protocol("holdout", test=0.2, validation=0.25))
+    total = np.asarray(dataset.targets.sum(0))
+    for side, share in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
+        held = np.asarray(dataset.targets[split.sides[side]].sum(0))
+        assert np.abs(held - share * total).max() < 4  # a random split is off by 10 and more
+
+
+def test_a_class_of_one_unit_trains_and_is_noted(counted: Counted) -> None:
+    split = make_split(counted([1, 30, 30, 1, 30]), Protocol("holdout", test=0.3, validation=0.3))
+    assert {0, 61} <= set(split.sides["train"].tolist())
+    assert "classes absent from test: a0, b1" in split.notes
+    assert "classes absent from validation: a0, b1" in split.notes
+    group = ["pair"] * 2 + [""] * 90
+    split = make_split(counted([2, 30, 30, 1, 29], groups=group), Protocol("holdout", test=0.4))
+    assert {0, 1} <= set(split.sides["train"].tolist())
+
+
+def test_large_groups_are_balanced_as_well_as_possible_and_deviations_noted(counted: Counted) -> None:
+    dataset = counted([20] * 5, groups=[f"g{i // 10}" for i in range(100)])
+    split = make_split(dataset, Protocol("holdout", test=0.2, validation=0.25))
+    assert {side: len(rows) for side, rows in split.sides.items()} == {
+        "train": 60,
+        "validation": 20,
+        "test": 20,
+    }
+    assert any(note.startswith("classes absent from test: ") for note in split.notes)
+    assert any(note.startswith("not exactly stratified: ") for note in split.notes)
+
+
+def test_no_partition_stays_empty(counted: Counted) -> None:
+    dataset = counted([20] * 5, groups=[f"g{i // 34}" for i in range(100)])
+    split = make_split(dataset, Protocol("holdout", test=0.01, validation=0.01))
+    assert sorted(len(rows) for rows in split.sides.values()) == [32, 34, 34]
+
+
+def test_groups_and_duplicates_merge_into_one_unit(counted: Counted) -> None:
+    groups = ["a", "a", "b", "b", "", "", "", "", "", ""]
+    duplicates = ["1", "2", "2", "3", "3", "4", "5", "6", "7", "8"]  # binds both groups and sample 4
+    dataset = counted([2] * 5, groups=groups, duplicates=duplicates)
+    for seed in range(10):
+        sides = make_split(dataset, Protocol("holdout", test=0.3, validation=0.3, seed=seed)).sides
+        assert any({0, 1, 2, 3, 4} <= set(rows.tolist()) for rows in sides.values())
+
+
+def test_twenty_thousand_samples_take_well_under_two_seconds() -> None:
+    rng = np.random.default_rng(0)
+    hierarchy = Hierarchy.from_edges([(f"p{i // 5}", f"c{i}") for i in range(125)])
+    leaves = hierarchy.leaves
+    labels = [[hierarchy.classes[leaves[k]]] for k in rng.integers(0, 125, 20_000)]
+    dataset = Dataset(
+        ids=[f"{i:06d}" for i in range(20_000)],
+        views={},
+        targets=hierarchy.encode(labels),
+        task=Task(hierarchy=hierarchy),
+        fingerprint="",
+    )
+    start = time.process_time()
+    split = make_split(dataset, Protocol("holdout"))
+    assert time.process_time() - start < 2
+    assert split.notes == ()

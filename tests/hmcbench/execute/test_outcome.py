@@ -1,0 +1,88 @@
+"""The outcome of a cell: its result, or the cause of its failure."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmcbench.execute.executors.base import Event, Job
+from hmcbench.execute.outcome import record_outcome, result_of
+from hmcbench.execute.worker import DISK_FULL, LOG, RESULT
+from hmcbench.plan.cells import Cell, make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import load_suite
+from hmcbench.records.record import NPZ, read_all
+from hmcbench.registry.registry import default_registry
+
+OK = {"status": "ok", "cause": None, "message": "", "metrics": {"test": {"hf1_samples": 0.5}}}
+
+
+@pytest.fixture(scope="module")
+def cell() -> Cell:
+    registry = default_registry()
+    choices = Choices(datasets=("toy-tree",), models=("prior",))
+    return make_plan(load_suite(registry, "smoke"), registry, choices).cells[0]
+
+
+@pytest.fixture
+def job(tmp_path: Path, cell: Cell) -> Job:
+    """A cell that has left a log and predictions."""
+    part, work = tmp_path / "part-1", tmp_path / "work"
+    for folder in (part, work, tmp_path / "records"):
+        folder.mkdir()
+    (part / LOG).write_text("started")
+    (part / NPZ).write_bytes(b"scores")
+    return Job(cell, part, work)
+
+
+def write_result(job: Job, **values: Any) -> None:
+    (job.part / RESULT).write_text(json.dumps({**OK, **values}))
+
+
+def test_a_good_result_becomes_the_record(tmp_path: Path, job: Job) -> None:
+    write_result(job)
+    record = record_outcome(Event("ended", job, exit=0, seconds=2.0), tmp_path / "records", "abc")
+    assert (record.ok, record.data["git"], record.metrics("test")) == (True, "abc", {"hf1_samples": 0.5})
+    assert record.data["timing"] == {"total_s": 2.0}
+    assert {path.name for path in record.path.iterdir()} == {"record.json", NPZ}
+    assert [stored.data for stored in read_all(tmp_path / "records")] == [record.data]
+    assert not job.work.exists() and not job.part.exists()
+
+
+def test_a_failure_keeps_the_log_and_no_predictions(tmp_path: Path, job: Job) -> None:
+    record = record_outcome(Event("ended", job, exit=1), tmp_path / "records", None)
+    assert (record.ok, record.cause) == (False, "crash")
+    assert {path.name for path in record.path.iterdir()} == {"record.json", LOG}
+
+
+@pytest.mark.parametrize(
+    ("ended", "cause", "message"),
+    [
+        ({"killed": "time-out"}, "time-out", "--timeout S sets another"),
+        ({"killed": "out of memory"}, "out of memory", "more memory than its limit"),
+        ({"exit": -signal.SIGKILL}, "out of memory", "killed by the system"),
+        ({"exit": -signal.SIGSEGV}, "crash", "ended by SIGSEGV"),
+        ({"exit": 3}, "crash", "ended with status 3 and without a result"),
+    ],
+)
+def test_a_process_without_a_result_has_a_cause(
+    job: Job, ended: dict[str, Any], cause: str, message: str
+) -> None:
+    result = result_of(Event("ended", job, **ended))
+    assert (result["status"], result["cause"]) == ("failed", cause)
+    assert message in result["message"]
+
+
+def test_a_limit_counts_more_than_a_result(job: Job) -> None:
+    write_result(job)
+    assert result_of(Event("ended", job, exit=0, killed="time-out"))["cause"] == "time-out"
+
+
+def test_a_full_disk_is_an_error_of_the_run(job: Job) -> None:
+    write_result(job, status="failed", cause=DISK_FULL, message="No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        result_of(Event("ended", job, exit=0))

@@ -1,0 +1,110 @@
+"""Published records and the user's data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench.data.protocol import Protocol
+from hmcbench.data.splits import make_split
+from hmcbench.errors import BadInput
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import Dataset, DatasetSpec, Param
+from hmcbench.records.given_data import Given, WithTruth
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import Record
+from hmcbench.registry.registry import Registry
+from hmcbench.testing.helpers import temporary_plugin, tiny_dataset
+
+PROTOCOL = Protocol("holdout", test=0.3, validation=0.2)
+
+
+def from_path(path: str) -> Dataset:
+    return tiny_dataset(60, seed=int(path))
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    about: dict[str, Any] = {"version": "1", "summary": "", "factory": from_path}
+    path = Param("", cosmetic=True)
+    specs = [DatasetSpec(name="files", params={"path": path}, path_param="path", **about)]
+    plugin = SimpleNamespace(__name__="given", hmcbench_datasets=hookimpl(lambda: specs))
+    with temporary_plugin(plugin) as registry:
+        yield registry
+
+
+@pytest.fixture
+def record(fabricate: Callable[..., Record]) -> Record:
+    """A record of the dataset ``files`` with the path 1, without its truth."""
+    dataset = from_path("1")
+    split = make_split(dataset, PROTOCOL, 0)
+    sides = [side for side in ("validation", "test") for _ in split.sides[side]]
+    rows = np.concatenate([split.sides[side] for side in ("validation", "test")])
+    scores = np.full((len(rows), dataset.targets.shape[1]), 0.5, dtype=np.float32)
+    predictions = Predictions([dataset.ids[i] for i in rows], sides, scores, dataset.task)
+    return fabricate(
+        "prior",
+        predictions=predictions,
+        metrics={"test": {"hf1_samples": 0.5}},
+        dataset={"name": "files", "reference": "files", "fingerprint": dataset.fingerprint},
+        split={**asdict(PROTOCOL), "fingerprint": split.fingerprint},
+    )
+
+
+def join(given: Given, record: Record, predictions: Predictions | None = None) -> tuple[Any, str, list[str]]:
+    """Truth, reason, and the differences that were reported."""
+    differences: list[str] = []
+    joined, reason = given.join(
+        record,
+        predictions or record.predictions(),
+        lambda _where, what, _record, _data: differences.append(what),
+    )
+    return joined.truth, reason, differences
+
+
+def test_truth_comes_from_the_data_of_the_record(registry: Registry, record: Record) -> None:
+    truth, reason, differences = join(Given(registry, {"files": "1"}), record)
+    assert (reason, differences) == ("", [])
+    dataset = from_path("1")
+    rows = [dataset.ids.index(sample) for sample in record.predictions().ids]
+    assert np.array_equal(truth, dataset.targets[rows])
+    assert WithTruth(record.path, record.data, truth).predictions().truth is truth
+
+
+def test_without_data_the_reason_names_the_option(registry: Registry, record: Record) -> None:
+    truth, reason, differences = join(Given(registry), record)
+    assert (truth, differences) == (None, [])
+    assert reason == "their truth was not published: --data files=PATH"
+
+
+def test_other_data_are_not_used(registry: Registry, record: Record) -> None:
+    truth, reason, differences = join(Given(registry, {"files": "2"}), record)
+    assert (truth, reason) == (None, "the data given are not theirs")
+    assert differences == ["fingerprint of the data given as --data files"]
+
+
+def test_another_split_other_samples_and_another_truth_are_reported(
+    registry: Registry, record: Record
+) -> None:
+    given = Given(registry, {"files": "1"})
+    other = Record(record.path, {**record.data, "split": {**record.data["split"], "fingerprint": "f" * 64}})
+    assert join(given, other)[2] == ["split"]
+    predictions = record.predictions()
+    fewer = predictions.take(np.arange(len(predictions) - 1))
+    assert join(given, record, fewer)[2] == ["its test samples are not those of the split"]
+    wrong = replace(predictions, truth=np.zeros(predictions.scores.shape, dtype=bool))
+    assert join(given, record, wrong)[2] == ["the stored truth is not that of the data given"]
+
+
+def test_names_of_no_record_are_errors(registry: Registry, record: Record) -> None:
+    Given(registry, {"files": "1"}).check_names([record])
+    with pytest.raises(BadInput, match=r"--data file=.*: no record is of this dataset. Allowed: files"):
+        Given(registry, {"file": "1"}).check_names([record])
+    toy = Record(record.path, {**record.data, "dataset": {"name": "toy-tree"}})
+    with pytest.raises(BadInput, match="toy-tree reads no path"):
+        Given(registry, {"toy-tree": "1"}).check_names([toy])
