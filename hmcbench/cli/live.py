@@ -30,7 +30,8 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
         (c.dataset, c.label, c.fold, c.seed, "to run" if c.key in waiting else "done") for c in plan.cells
     ]
     rows += [(p.dataset, p.model, "", "", f"not applicable: {p.reason}") for p in plan.not_applicable]
-    click.echo(tabulate(rows, headers=("dataset", "model", "fold", "seed", "state"), tablefmt="simple"))
+    head = ("dataset", "model", "fold", "seed", "state")
+    click.echo(tabulate(rows, headers=head, tablefmt="simple", disable_numparse=True))
     shown = {c.dataset: c.record["dataset"] for c in plan.cells}
     for name, facts in shown.items():
         made = "synthetic, made by a generator" if facts["synthetic"] else "your data"

@@ -150,6 +150,22 @@ def test_a_failed_cell_gives_status_one_and_stays_on_the_leaderboard(
     assert cli(*args, "--model", "prior", "--rerun", "failed").status == 0
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("01", "1", "1.0", "1e3"), ("007", "7.50", "+3"), ("inf", "nan", "1_000"), ("-5", "0x10", "1e-2")],
+)
+def test_names_of_classes_that_are_numbers_stay_as_typed(
+    cli: Callable[..., Any], tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    (tmp_path / "H.csv").write_text("parent,child\n" + "".join(f",{name}\n" for name in names))
+    (tmp_path / "T.csv").write_text("id,labels\n" + "".join(f"{i},{name}\n" for i, name in enumerate(names)))
+    files = {"hierarchy": "H.csv", "truth": "T.csv", "predictions": "T.csv"}
+    args = [part for option, file in files.items() for part in (f"--{option}", tmp_path / file)]
+    lines = [line.split() for line in cli("score", *args).out.splitlines()]
+    shown = {line[0] for line in lines if line[1:] == ["1.0000"] * 4}
+    assert shown == set(names)
+
+
 def test_score_prints_the_numbers_of_the_fixture(cli: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "H.csv").write_text("parent,child\n,a\n,x\na,b\na,e\nb,c\nb,d\nx,y\ny,z\n")
     (tmp_path / "T.csv").write_text("id,labels\n1,c\n2,d\n3,y\n")
