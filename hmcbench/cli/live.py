@@ -23,6 +23,8 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
     """The cells of this command, and the pairs that cannot meet."""
     from tabulate import tabulate
 
+    from hmcbench.records.record import records_dir
+
     waiting = {c.key for c in todo}
     suite = plan.suite
     click.echo(f"suite {suite.name} version {suite.version}, profile {plan.profile}: {len(plan.cells)} cells")
@@ -38,7 +40,7 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
         click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({made})")
     for note in plan.notes:
         click.echo(f"note: {note}")
-    click.echo(f"{len(todo)} to run, records go to {out / suite.name / 'records'}\n")
+    click.echo(f"{len(todo)} to run, records go to {records_dir(out, suite.name)}\n")
 
 
 def goal_text(facts: Mapping[str, Any]) -> str:

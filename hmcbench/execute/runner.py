@@ -28,7 +28,7 @@ from hmcbench.execute.queue import RecordScan, Shared, Stamp, scan, sweep_work
 from hmcbench.files import sweep_temporary
 from hmcbench.plan.cells import Cell, Plan
 from hmcbench.records import record as records
-from hmcbench.records.suite_file import save_info
+from hmcbench.records.suite_file import save_info, suite_name
 
 Rerun = Literal["missing", "failed", "all"]
 PLAN_S = 10.0  # to wait for others that write down their plans; a plan is no reason to wait for longer
@@ -64,8 +64,20 @@ class RunOutcome:
 
 
 def existing(plan: Plan, out: Path) -> RecordScan:
-    """The records of this plan's cells that are on disk."""
-    return scan(plan.cells, records.records_dir(out, plan.suite.name))
+    """The records of this plan's cells that are on disk.
+
+    Raises:
+        BadInput: the suite's folder holds another suite (names that differ in case share a folder on
+            some systems).
+    """
+    folder = records.records_dir(out, plan.suite.name)
+    other = suite_name(folder.parent)
+    if other not in ("", plan.suite.name):
+        raise BadInput(
+            f"{folder.parent} holds the suite {other!r}, not {plan.suite.name!r}",
+            hint="--out names another folder",
+        )
+    return scan(plan.cells, folder)
 
 
 def pending(plan: Plan, done: Mapping[str, records.Record], rerun: Rerun) -> list[Cell]:

@@ -15,7 +15,7 @@ from hmcbench.cli import COMMANDS
 from hmcbench.execute import runner
 from hmcbench.records import record as records
 from hmcbench.registry.registry import KINDS
-from hmcbench.testing.helpers import installed_plugin
+from hmcbench.testing.helpers import installed_plugin, tiny_suite
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -148,6 +148,26 @@ def test_a_failed_cell_gives_status_one_and_stays_on_the_leaderboard(
     assert "time-out" in ended.out
     assert "time-out" in (tmp_path / "smoke" / "leaderboard.md").read_text()
     assert cli(*args, "--model", "prior", "--rerun", "failed").status == 0
+
+
+def test_suites_with_names_that_are_no_file_names_have_boards_of_their_own(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    runs, results = tmp_path / "r", tmp_path / "results"
+    for name in ("钢铁", "陶瓷"):
+        (tmp_path / "one.toml").write_text(tiny_suite(name, ["prior"]), encoding="utf-8")
+        ended = cli("run", "--suite", tmp_path / "one.toml", "--out", runs, "--device", "cpu")
+        assert ended.status == 0 and f"{name} 1" in ended.out
+        assert str(records.records_dir(runs, name)) in ended.out
+    for name, other in (("钢铁", "陶瓷"), ("陶瓷", "钢铁")):
+        out = cli("leaderboard", runs, "--suite", name, "--format", "md").out
+        assert name in out and other not in out
+    for source in (runs, results):
+        assert cli("publish", source, "--to", results).status == 0
+        assert cli("publish", source, "--to", results, "--suite", "钢铁").status == 0
+    index = (results / "README.md").read_text(encoding="utf-8")
+    assert all(f"[{name} 1]({records.suite_folder(name)}/README.md)" in index for name in ("钢铁", "陶瓷"))
+    assert cli("verify", results).status == 0
 
 
 @pytest.mark.parametrize(
