@@ -82,7 +82,7 @@ def convert(owner: str, name: str, param: Param, value: Value) -> Value:
         try:
             if kind is bool:
                 result = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text]
-            else:
+            elif "_" not in value and value.isascii():  # int("1_000") is Python's habit, not the user's
                 result = kind(value)
         except (ValueError, KeyError):
             result = value
