@@ -115,6 +115,9 @@ def _notes(collection: Collection) -> list[str]:
         ("data-bar", "images show a data bar that was not cut (--crop-bottom auto cuts it)"),
         ("pages", "files have several pages; the first was read"),
         ("clash", "sets of pixel-identical images have different labels"),
+        ("alike", "names of classes or groups look like another one"),
+        ("missing-value", "names of classes or groups look like a missing value"),
+        ("split-folders", "set of folders read as classes looks like a split"),
     ):
         count = sum(1 for problem in collection.problems if problem.kind == kind and not problem.fatal)
         if count:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from hmcbench.errors import BadInput, DataProblems, Problem
-from hmcbench.hierarchy.hierarchy import Hierarchy, lint
+from hmcbench.hierarchy.hierarchy import Hierarchy, lookalikes
 from hmcbench_sem.reader.entries import Entry
 from hmcbench_sem.reader.listing import Listing, read_listing
 from hmcbench_sem.reader.scan import Scan, scan_all
@@ -94,9 +95,11 @@ def collect(path: str, crop: str = "0", known: Hierarchy | None = None) -> Colle
             problems.append(Problem(entry.file, scan.problem, scan.kind))
         else:
             samples.append(Sample(entry, labels, scan))
-    small = _drop_small(samples, listing.hierarchy)
+    if listing.hierarchy is None:  # else its file has been checked
+        problems += _alike(samples, known)
+    problems += _drop_small(samples, listing.hierarchy)
     hierarchy = _hierarchy(samples, listing, known)
-    problems += small + _class_problems(samples, hierarchy) + _copies(samples) + _remarks(samples)
+    problems += _class_problems(samples, hierarchy) + _copies(samples) + _remarks(samples)
     return Collection(path, listing, samples, hierarchy, problems)
 
 
@@ -166,16 +169,30 @@ def _units(samples: list[Sample]) -> np.ndarray:
     return np.unique(numbers, return_inverse=True)[1]
 
 
+def _alike(samples: list[Sample], known: Hierarchy | None) -> list[Problem]:
+    """A warning for every class that looks like another one or a known one, at the first image of it."""
+    first: dict[str, str] = {}
+    for sample in samples:
+        for label in sample.labels:
+            for name in accumulate(label.split("/"), "{}/{}".format):
+                first.setdefault(name, sample.entry.where)
+    names = dict.fromkeys([*(known.classes if known else ()), *first])
+    return [
+        Problem(first[name], f"classes {twin!r} and {name!r} {difference}", "alike", fatal=False)
+        for twin, name, difference in lookalikes(names, joined=True)
+        if name in first and twin.rpartition("/")[2] != name.rpartition("/")[2]  # else the parents are
+    ]
+
+
 def _class_problems(samples: list[Sample], hierarchy: Hierarchy) -> list[Problem]:
-    """No samples, a single class, and classes whose names look alike."""
+    """No samples, or a single class."""
     if not samples:
         return [Problem(".", "no image is left that could be used", "no-samples", skippable=False)]
-    problems = [problem for problem in lint(hierarchy.edges) if problem.kind == "clash" and not problem.fatal]
     if hierarchy.n < 2 or len({sample.labels for sample in samples}) < 2:
         only = ", ".join(samples[0].labels)
         what = f"all images have the same label ({only}): there is nothing to tell apart"
-        problems.append(Problem(".", what, "one-class", skippable=False))
-    return problems
+        return [Problem(".", what, "one-class", skippable=False)]
+    return []
 
 
 def _copies(samples: list[Sample]) -> list[Problem]:

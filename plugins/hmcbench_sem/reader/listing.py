@@ -11,15 +11,16 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem, close_matches
-from hmcbench.hierarchy.hierarchy import Hierarchy, lint, path_id, read_edges
+from hmcbench.hierarchy.hierarchy import Hierarchy, lint, lookalikes, path_id, read_edges
 from hmcbench_sem.reader import class_folders, index_csv
-from hmcbench_sem.reader.entries import HIERARCHY, Entry, is_text
+from hmcbench_sem.reader.entries import HIERARCHY, Entry, clean, is_text, means_missing
 
 INDEX = "index.csv"
+_ABSENT = "does not exist"
 
 
 @dataclass
@@ -67,6 +68,7 @@ def read_listing(path: Path) -> Listing:
     _resolve(listing)
     _drop_repeats(listing)
     _check_files(listing)
+    _warn_of_names(listing)
     flat = not any("/" in name for ids in listing.labels for name in ids)
     if source == "labels" and listing.hierarchy is None and listing.labels and flat:
         listing.notes.append("the labels show no hierarchy and there is no hierarchy.csv: one level")
@@ -140,6 +142,27 @@ def _class_id(names: tuple[str, ...], hierarchy: Hierarchy | None) -> str | _Unl
     return last
 
 
+def _warn_of_names(listing: Listing) -> None:
+    """Warnings for classes and groups whose names say that there is none, and for groups that look alike."""
+    missing: dict[str, Entry] = {}
+    groups: dict[str, Entry] = {}
+    for entry in listing.entries:
+        for name in {name for names in entry.paths for name in names}:
+            if means_missing(name) and (listing.hierarchy is None or name not in listing.hierarchy):
+                missing.setdefault(f"the class {name!r} looks like a missing value", entry)
+        if entry.group:
+            groups.setdefault(entry.group, entry)
+            if means_missing(entry.group):
+                what = f"the group {entry.group!r} looks like a missing value, and its images stay together"
+                missing.setdefault(what, entry)
+    for what, entry in missing.items():
+        more = "; leave the cell empty" if listing.source != "folders" else ""
+        listing.problems.append(Problem(entry.where, what + more, "missing-value", fatal=False))
+    for twin, name, difference in lookalikes(groups):
+        what = f"groups {twin!r} and {name!r} {difference}"
+        listing.problems.append(Problem(groups[name].where, what, "alike", fatal=False))
+
+
 def _read_hierarchy(listing: Listing) -> bool:
     """Read ``hierarchy.csv`` if it is there; False if it cannot be used."""
     if not (listing.root / HIERARCHY).is_file():
@@ -154,14 +177,33 @@ def _read_hierarchy(listing: Listing) -> bool:
 
 
 def _check_files(listing: Listing) -> None:
-    """Files that are missing, or are no files, become problems."""
+    """Find each file on disk; those that are missing, or are no files, become problems."""
+    folders: dict[str, dict[str, str]] = {}
     good = []
-    for entry in listing.entries:
+    for i, entry in enumerate(listing.entries):
         why = _file_problem(listing.root, entry.file)
+        if why == _ABSENT:
+            file = _other_form(listing.root, entry.file, folders)
+            listing.entries[i] = replace(entry, file=file)
+            why = _file_problem(listing.root, file)
         good.append(not why)
         if why:
             listing.problems.append(Problem(entry.where, f"{entry.file!r} {why}", "missing"))
     _keep(listing, good)
+
+
+def _other_form(root: Path, file: str, folders: dict[str, dict[str, str]]) -> str:
+    """The file whose name is the same in Unicode's other form (Macs decompose names); else ``file``."""
+    path = ""
+    for name in file.split("/"):
+        if path not in folders:
+            try:
+                names = os.listdir(f"{root}/{path}")  # noqa: PTH208 (names are wanted, not paths)
+            except OSError:
+                names = []
+            folders[path] = {clean(there): there for there in names}
+        path = f"{path}/{folders[path].get(clean(name), name)}".lstrip("/")
+    return path
 
 
 def _file_problem(root: Path, file: str) -> str:
@@ -173,7 +215,7 @@ def _file_problem(root: Path, file: str) -> str:
         mode = os.stat(f"{root}/{file}").st_mode  # noqa: PTH116 (a Path costs more than the call)
     except (OSError, ValueError) as error:
         absent = isinstance(error, FileNotFoundError | NotADirectoryError)
-        return "does not exist" if absent else f"cannot be read: {getattr(error, 'strerror', error)}"
+        return _ABSENT if absent else f"cannot be read: {getattr(error, 'strerror', error)}"
     if stat.S_ISDIR(mode):
         return "is a folder, not an image"
     return "" if stat.S_ISREG(mode) else "is not a regular file"
