@@ -1,4 +1,4 @@
-"""Puts together what a data folder says and what its pictures are: samples, classes, problems."""
+"""Joins the listing of a data folder and the scan of its pictures: samples, classes, problems."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hmcbench_sem.reader.entries import Entry
 from hmcbench_sem.reader.listing import Listing, read_listing
 from hmcbench_sem.reader.scan import Scan, scan_all
 
-LEAST_UNITS = 3  # one for each side of a split
+LEAST_UNITS = 3  # one for each partition
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One usable picture: how it is listed, its class ids, and what the scan found."""
+    """One usable picture: its entry, class ids and scan."""
 
     entry: Entry
     labels: tuple[str, ...]
@@ -33,11 +33,11 @@ class Sample:
 
 @dataclass
 class Collection:
-    """The usable samples of a data folder, and everything that was wrong.
+    """The usable samples of a data folder, and all problems.
 
     Attributes:
         path: as the user gave it.
-        listing: what the folder or the index says.
+        listing: of the folder or the index.
         samples: those without a fatal problem.
         hierarchy: from ``hierarchy.csv``, the known one that was offered, or the labels.
         problems: fatal ones and warnings.
@@ -59,10 +59,10 @@ class Collection:
         return [problem for problem in self.problems if problem.fatal]
 
     def check(self, skip_bad: bool) -> None:
-        """Refuse where problems stand in the way of a run.
+        """Refuse a run on data with fatal problems.
 
         Raises:
-            DataProblems: fatal problems; with ``skip_bad``, those that leaving files out cannot mend.
+            DataProblems: fatal problems; with ``skip_bad``, those that are not of single files.
         """
         fatal = [problem for problem in self.fatal if not (skip_bad and problem.skippable)]
         if fatal:
@@ -83,7 +83,7 @@ def collect(path: str, crop: str = "0", known: Hierarchy | None = None) -> Colle
         known: the hierarchy to use where all labels are in it and there is no ``hierarchy.csv``.
 
     Raises:
-        BadInput: there is nothing that could be listed.
+        BadInput: nothing that could be listed.
     """
     listing = read_listing(Path(path).expanduser())
     problems = list(listing.problems)
@@ -118,7 +118,7 @@ def _hierarchy(samples: list[Sample], listing: Listing, known: Hierarchy | None)
         return listing.hierarchy
     ids = {label for sample in samples for label in sample.labels}
     if not ids:
-        return Hierarchy.from_edges([("", "none")])  # never seen: check() refuses a folder without samples
+        return Hierarchy.from_edges([("", "none")])  # not used: check() refuses a folder without samples
     if known is not None and all(label in known for label in ids):
         return known
     return Hierarchy.from_paths([label.split("/") for label in ids])
@@ -128,10 +128,10 @@ def _hierarchy(samples: list[Sample], listing: Listing, known: Hierarchy | None)
 
 
 def _drop_small(samples: list[Sample], hierarchy: Hierarchy | None) -> list[Problem]:
-    """Take out samples of classes that have too few units to be split.
+    """Remove the samples of classes with too few units for a split.
 
-    A unit is what a split keeps together: a group, or identical pictures. Where the data bring
-    their own split nothing is taken out. Taking one class out may leave another too small.
+    A unit is kept together by a split: a group, or identical pictures. Data with a split of their own
+    lose nothing. Removing one class may leave another too small.
     """
     if any(sample.entry.split in ("train", "validation", "test") for sample in samples):
         return []
@@ -142,8 +142,8 @@ def _drop_small(samples: list[Sample], hierarchy: Hierarchy | None) -> list[Prob
         targets = classes.encode([sample.labels for sample in samples])
         rows = sparse.csr_array((np.ones(len(units), int), (units, np.arange(len(units)))))
         counts = ((rows @ targets.astype(int)) > 0).sum(axis=0)
-        said = {label for sample in samples for label in sample.labels}
-        small = sorted(c for c in said if counts[classes.index(c)] < LEAST_UNITS)
+        labels = {label for sample in samples for label in sample.labels}
+        small = sorted(c for c in labels if counts[classes.index(c)] < LEAST_UNITS)
         if not small:
             break
         for name in small:
@@ -160,8 +160,8 @@ def _units(samples: list[Sample]) -> np.ndarray:
     keys: dict[tuple[str, str], int] = {}
     pairs: list[tuple[int, int]] = []
     for row, sample in enumerate(samples):
-        named = (("copy", sample.scan.digest), ("group", sample.entry.group))
-        pairs += [(row, keys.setdefault(key, len(samples) + len(keys))) for key in named if key[1]]
+        ties = (("copy", sample.scan.digest), ("group", sample.entry.group))
+        pairs += [(row, keys.setdefault(key, len(samples) + len(keys))) for key in ties if key[1]]
     ends = np.array(pairs).T
     n = len(samples) + len(keys)
     graph = sparse.csr_array((np.ones(len(pairs)), (ends[0], ends[1])), shape=(n, n))
@@ -215,12 +215,12 @@ def _copies(samples: list[Sample]) -> list[Problem]:
 
 
 def _remarks(samples: list[Sample]) -> list[Problem]:
-    """Warnings of single pictures: a data bar that stays, pages that are not read."""
+    """Warnings of single pictures: a data bar that is not cut, pages that are not read."""
     problems = []
     for sample in samples:
         scan, file = sample.scan, sample.entry.file
         if scan.bar > scan.crop:
-            what = f"a data bar of {scan.bar} rows betrays the instrument; --crop-bottom auto cuts it"
+            what = f"a data bar of {scan.bar} rows shows the instrument; --crop-bottom auto cuts it"
             problems.append(Problem(file, what, "data-bar", fatal=False))
         if scan.pages > 1:
             problems.append(Problem(file, f"the first of {scan.pages} pages is read", "pages", fatal=False))

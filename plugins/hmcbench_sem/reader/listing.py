@@ -1,7 +1,7 @@
-"""What a data folder says of its pictures, before any picture is opened.
+"""Lists the pictures of a data folder with their labels; no picture is opened.
 
-Two ways to say it: nested folders whose names are the classes, or an ``index.csv``. Where there is
-a ``hierarchy.csv`` its names are the classes, whatever way the labels are written.
+Labels are the names of nested folders, or stand in an ``index.csv``. With a ``hierarchy.csv`` its
+names are the classes.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Listing:
 
     Attributes:
         root: the folder that files are relative to.
-        source: what the labels come from: ``folders``, ``levels`` or ``labels``.
+        source: of the labels: ``folders``, ``levels`` or ``labels``.
         entries: those without a problem so far, in the order of the source.
         labels: one tuple of class ids per entry, each the end of a path.
         hierarchy: from ``hierarchy.csv``, where there is one.
-        problems: what is wrong with the others, and warnings.
+        problems: of the others, and warnings.
         notes: for the record.
     """
 
@@ -50,7 +50,7 @@ def read_listing(path: Path) -> Listing:
     """Read a data folder, or an index file.
 
     Raises:
-        BadInput: there is nothing of the kind at ``path``, or a table cannot be read at all.
+        BadInput: no folder or index at ``path``, or a table that cannot be read at all.
     """
     if not path.exists():
         raise BadInput(f"{path} does not exist", allowed="a folder of images, or an index.csv")
@@ -81,7 +81,7 @@ def _keep(listing: Listing, good: Sequence[bool]) -> None:
 
 
 def _drop_repeats(listing: Listing) -> None:
-    """A file listed again with the same labels is one sample; with others it is none."""
+    """Keep one entry of a file that is listed again; none where the labels differ."""
     labels: dict[str, set[tuple[str, ...]]] = {}
     for entry, ids in zip(listing.entries, listing.labels, strict=True):
         labels.setdefault(entry.id, set()).add(ids)
@@ -100,45 +100,45 @@ def _drop_repeats(listing: Listing) -> None:
 
 def _resolve(listing: Listing) -> None:
     """Turn label paths into class ids; entries for which that fails become problems."""
-    known: dict[tuple[str, ...], str | _Unlabelled] = {}
+    known: dict[tuple[str, ...], str | _NoClass] = {}
     entries, listing.entries = listing.entries, []
     for entry in entries:
         for names in entry.paths:
             if names not in known:
                 known[names] = _class_id(names, listing.hierarchy)
-        found = [known[names] for names in entry.paths]
-        wrong = next((each for each in found if isinstance(each, _Unlabelled)), None)
-        if wrong is None:
+        classes = [known[names] for names in entry.paths]
+        failed = next((each for each in classes if isinstance(each, _NoClass)), None)
+        if failed is None:
             listing.entries.append(entry)
-            listing.labels.append(tuple(sorted({str(each) for each in found})))
+            listing.labels.append(tuple(sorted({str(each) for each in classes})))
         else:
-            listing.problems.append(Problem(entry.where, wrong.what, wrong.kind))
+            listing.problems.append(Problem(entry.where, failed.what, failed.kind))
 
 
 @dataclass(frozen=True)
-class _Unlabelled:
+class _NoClass:
     kind: str
     what: str
 
 
-def _class_id(names: tuple[str, ...], hierarchy: Hierarchy | None) -> str | _Unlabelled:
+def _class_id(names: tuple[str, ...], hierarchy: Hierarchy | None) -> str | _NoClass:
     """The class at the end of a path of names."""
     try:
         full = path_id(names)
     except BadInput as error:
-        return _Unlabelled("class-name", error.what)
+        return _NoClass("class-name", error.what)
     if hierarchy is None or full in hierarchy:
         return full
     last = names[-1]
     if last not in hierarchy:
         guess = close_matches(last, hierarchy.classes)
         more = f"; {guess}" if guess else ""
-        return _Unlabelled("unknown-class", f"class {last!r} is not in {HIERARCHY}{more}")
+        return _NoClass("unknown-class", f"class {last!r} is not in {HIERARCHY}{more}")
     row = hierarchy.ancestors[[hierarchy.index(last)]].indices
     above = {hierarchy.classes[i] for i in row}
-    stranger = next((name for name in names if name not in above), None)
-    if stranger is not None:
-        return _Unlabelled("unknown-class", f"{HIERARCHY} does not put {last!r} below {stranger!r}")
+    misplaced = next((name for name in names if name not in above), None)
+    if misplaced is not None:
+        return _NoClass("unknown-class", f"{HIERARCHY} does not put {last!r} below {misplaced!r}")
     return last
 
 
@@ -168,9 +168,9 @@ def _read_hierarchy(listing: Listing) -> bool:
     if not (listing.root / HIERARCHY).is_file():
         return True
     table = read_edges(listing.root / HIERARCHY)
-    found = [*table.problems, *lint(table.edges, table.where)]
-    listing.problems += found
-    if any(problem.fatal for problem in found):
+    problems = [*table.problems, *lint(table.edges, table.where)]
+    listing.problems += problems
+    if any(problem.fatal for problem in problems):
         return False
     listing.hierarchy = Hierarchy.from_edges(table.edges, descriptions=table.descriptions)
     return True
