@@ -21,8 +21,6 @@ _LIKE_LEVEL = re.compile(r"(levels?|lvl|lev)[\W_]*\d[\W\d_]*")
 _LIKE_OTHERS = re.compile(r"levels?|label|class|classes|files|filename|groups|splits")
 _ALLOWED = "columns file, level1..levelK or labels, and optionally group and split"
 
-Rows = Sequence[tuple[int, list[str]]]  # (line, cells)
-
 
 class _BadRow(Exception):
     def __init__(self, kind: str, what: str) -> None:
@@ -42,7 +40,7 @@ def read_index(path: Path) -> tuple[str, list[Entry], list[Problem]]:
     entries: list[Entry] = []
     problems = [
         Problem(f"{path.name}:{rows[0][0]}", what, "column", fatal=False)
-        for what in _ignored(header, levels, rows[1:])
+        for what in _ignored(header, levels, [cells for _, cells in rows[1:]])
     ]
     for line, cells in rows[1:]:
         where = f"{path.name}:{line}"
@@ -96,12 +94,12 @@ def _check_header(path: Path, header: Sequence[str]) -> list[str]:
     return [f"level{k}" for k in numbers]
 
 
-def _ignored(header: Sequence[str], levels: Sequence[str], rows: Rows) -> Iterator[str]:
+def _ignored(header: Sequence[str], levels: Sequence[str], rows: Sequence[list[str]]) -> Iterator[str]:
     """Warnings for columns that are not read and look as if they should be."""
     for place, name in enumerate(header):
         if name in ("file", "labels", "group", "split", *levels):
             continue
-        cells = {cells[place] for _, cells in rows if place < len(cells)} - {""}
+        cells = {cells[place] for cells in rows if place < len(cells)} - {""}
         if "split" not in header and len(cells) > 1 and all(map(side_of, cells)):
             yield f"the column {name!r} looks like a split and is not read; name it split"
         elif _LIKE_OTHERS.fullmatch(name):
