@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -87,6 +88,7 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Console entry point: exit status 0, 1 (a cell failed), 2 (bad input), 130 (interrupted)."""
+    _write_utf8()
     given = list(sys.argv[1:] if args is None else args)
     try:
         status = cli.main(args=given or ["--help"], prog_name="hmcbench", standalone_mode=False)
@@ -112,6 +114,13 @@ def main(args: Sequence[str] | None = None) -> None:
         where = f" ({place})" if place else ""
         hint = ". make room, then type the same command again." if full else ""
         fail(f"{error.strerror or error}{where}{hint}", 2)
+
+
+def _write_utf8() -> None:
+    """Standard output and error in UTF-8: a redirect on Windows has another encoding, without arrows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a program that calls main() may have put another there
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _line_of(error: OSError) -> str:

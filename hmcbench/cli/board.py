@@ -29,7 +29,9 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
         return [runs]
     found = sorted(p.parent for p in runs.glob("*/records") if p.is_dir())
     if suite:
-        chosen = [p for p in found if p.name == suite]
+        from hmcbench.records.record import suite_folder
+
+        chosen = [p for p in found if p.name in (suite, suite_folder(suite))]
         if not chosen:
             raise unknown(f"suite in {runs}", suite, [p.name for p in found])
         return chosen

@@ -59,7 +59,7 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
             json.dumps({"source": report.source, "facts": dict(report.facts), "problems": problems}, indent=1)
         )
         return 2 if fatal else 0
-    click.echo(tabulate(report.facts.items(), tablefmt="plain"))
+    click.echo(tabulate(report.facts.items(), tablefmt="plain", disable_numparse=True))
     for problem in sorted(report.problems, key=lambda p: (not p.fatal, p.order)):
         click.echo(f"{'error  ' if problem.fatal else 'warning'}  {problem.where}: {problem.what}")
     warnings = len(report.problems) - len(fatal)

@@ -142,10 +142,10 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**facts, "params": params}, indent=1))
         return
-    click.echo(tabulate([(k, v) for k, v in facts.items() if v], tablefmt="plain"))
+    click.echo(tabulate([(k, v) for k, v in facts.items() if v], tablefmt="plain", disable_numparse=True))
     if params:
         click.echo("\nparameters (the default, then the profiles that differ)")
-        click.echo(tabulate(params, headers="keys", tablefmt="simple"))
+        click.echo(tabulate(params, headers="keys", tablefmt="simple", disable_numparse=True))
     if kind == "metric":
         click.echo("\n" + (load_object(spec.factory).__doc__ or "").strip())
 

@@ -23,6 +23,8 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
     """The cells of this command, and the pairs that cannot meet."""
     from tabulate import tabulate
 
+    from hmcbench.records.record import records_dir
+
     waiting = {c.key for c in todo}
     suite = plan.suite
     click.echo(f"suite {suite.name} version {suite.version}, profile {plan.profile}: {len(plan.cells)} cells")
@@ -30,14 +32,15 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
         (c.dataset, c.label, c.fold, c.seed, "to run" if c.key in waiting else "done") for c in plan.cells
     ]
     rows += [(p.dataset, p.model, "", "", f"not applicable: {p.reason}") for p in plan.not_applicable]
-    click.echo(tabulate(rows, headers=("dataset", "model", "fold", "seed", "state"), tablefmt="simple"))
+    head = ("dataset", "model", "fold", "seed", "state")
+    click.echo(tabulate(rows, headers=head, tablefmt="simple", disable_numparse=True))
     shown = {c.dataset: c.record["dataset"] for c in plan.cells}
     for name, facts in shown.items():
         made = "synthetic, made by a generator" if facts["synthetic"] else "your data"
         click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({made})")
     for note in plan.notes:
         click.echo(f"note: {note}")
-    click.echo(f"{len(todo)} to run, records go to {out / suite.name / 'records'}\n")
+    click.echo(f"{len(todo)} to run, records go to {records_dir(out, suite.name)}\n")
 
 
 def goal_text(facts: Mapping[str, Any]) -> str:

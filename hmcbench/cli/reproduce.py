@@ -101,7 +101,7 @@ def _run(
     from hmcbench.cli import live
     from hmcbench.cli.run import check_device
     from hmcbench.execute import runner
-    from hmcbench.records.record import slug
+    from hmcbench.records.record import suite_folder
     from hmcbench.reproduce import compare, figures
 
     check_device(device)
@@ -112,7 +112,7 @@ def _run(
         if choices.data or not table.not_public:
             raise
         result = compare.untestable(table, rows, table.not_public)
-        return _show(result, out / slug(Path(table.suite).stem), output, [], 0)
+        return _show(result, out / suite_folder(Path(table.suite).stem), output, [], 0)
     before = runner.existing(planned.plan, out)
     todo = runner.pending(planned.plan, before.records, rerun)  # type: ignore[arg-type]  # click checks it
     click.echo(f"table {table.name}: {len(planned.plan.cells)} cells, {len(todo)} to run", err=True)

@@ -35,12 +35,13 @@ def score_command(hierarchy: Path, truth: Path, predictions: Path, threshold: fl
         click.echo(json.dumps(result, indent=1))
         return
     facts = [(k, v) for k, v in result.items() if isinstance(v, (str, int, float))]
-    click.echo(tabulate(facts, tablefmt="plain"))
+    click.echo(tabulate(facts, tablefmt="plain", disable_numparse=True))
     plain = [(k, v) for k, v in result["metrics"].items() if "[" not in k]
     click.echo("\n" + tabulate(plain, headers=("metric", "value"), floatfmt=".4f", tablefmt="simple"))
     classes = per_class(result["metrics"])
-    if classes:
-        click.echo("\n" + tabulate(classes, headers="keys", floatfmt=".4f", tablefmt="simple"))
+    if classes:  # their names stay as typed: 01, 1.0, 1e3
+        drawn = tabulate(classes, headers="keys", floatfmt=".4f", tablefmt="simple", disable_numparse=[0])
+        click.echo("\n" + drawn)
     reasons: dict[str, list[str]] = {}
     for name, reason in {**result["left_out"], **result["failures"]}.items():
         reasons.setdefault(reason, []).append(name)

@@ -28,7 +28,7 @@ from hmcbench.execute.queue import CellQueue, RecordScan, Stamp, most_memory_fir
 from hmcbench.files import sweep_temporary
 from hmcbench.plan.cells import Cell, Plan
 from hmcbench.records.record import Record, records_dir, sweep_killed, sweep_run
-from hmcbench.records.suite_file import save_info
+from hmcbench.records.suite_file import save_info, suite_name
 
 Rerun = Literal["missing", "failed", "all"]
 PLAN_S = 10.0  # longest wait for other runs that write their plans
@@ -64,8 +64,20 @@ class RunOutcome:
 
 
 def existing(plan: Plan, out: Path) -> RecordScan:
-    """The records of this plan's cells that are on disk."""
-    return scan(plan.cells, records_dir(out, plan.suite.name))
+    """The records of this plan's cells that are on disk.
+
+    Raises:
+        BadInput: the suite's folder holds another suite (names that differ in case share a folder on
+            some systems).
+    """
+    folder = records_dir(out, plan.suite.name)
+    other = suite_name(folder.parent)
+    if other not in ("", plan.suite.name):
+        raise BadInput(
+            f"{folder.parent} holds the suite {other!r}, not {plan.suite.name!r}",
+            hint="--out names another folder",
+        )
+    return scan(plan.cells, folder)
 
 
 def pending(plan: Plan, done: Mapping[str, Record], rerun: Rerun) -> list[Cell]:

@@ -5,14 +5,14 @@ Plain Python, linear in the number of edges. :mod:`hmcbench.hierarchy.hierarchy`
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem
+from hmcbench.files import csv_rows
+from hmcbench.hierarchy.lookalikes import lookalikes
 
 Edge = tuple[str, str]
 DEEP = 64
@@ -54,8 +54,8 @@ def lint(edges: Iterable[Edge], where: Sequence[str] = ()) -> list[Problem]:
 
     Returns:
         Problems of the kinds ``bad-name``, ``self-ancestor``, ``cycle``, ``unknown-parent``,
-        ``clash`` (top level and below a parent at once; or, as a warning, two names that differ
-        only in case or spaces), ``no-classes``, and the warnings ``repeated-edge`` and ``deep``.
+        ``clash`` (top level and below a parent at once; or, as a warning, two names that look
+        alike), ``no-classes``, and the warnings ``repeated-edge`` and ``deep``.
 
     >>> [p.what for p in lint([("a", "b"), ("b", "a")])]
     ['a cycle: a > b > a']
@@ -103,7 +103,8 @@ def check(edges: Iterable[Edge], where: Sequence[str] = ()) -> Checked:
         if tops_are_listed and name not in tops and name not in result.parents:
             problem(row, "unknown-parent", f"parent {name!r} is not a class: no row has it as a child")
         result.parents.setdefault(name, [])
-    _lookalikes(rows, problem)
+    for twin, name, difference in lookalikes(rows, joined=True):
+        problem(rows[name], "clash", f"classes {twin!r} and {name!r} {difference}", fatal=False)
     result.levels = _levels(result.parents)
     for cycle in _cycles(result.parents, result.levels):
         problem(rows[cycle[0]], "cycle", "a cycle: " + " > ".join(_shorten([*cycle, cycle[0]])))
@@ -146,16 +147,12 @@ def read_edges(path: Path, label: str = "") -> EdgeTable:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise BadInput(f"{path}: cannot be read: {reason}", allowed=allowed) from error
     table = EdgeTable()
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [cell.strip().lower() for cell in next(reader, [])]
-        if header not in (["parent", "child"], ["parent", "child", "description"]):
-            raise BadInput(f"{path}:1: the header is {','.join(header)!r}", allowed=allowed)
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                _read_row(table, [cell.strip() for cell in cells], f"{label}:{reader.line_num}")
-    except csv.Error as error:
-        raise BadInput(f"{path}:{reader.line_num}: {error}", allowed=allowed) from error
+    rows = csv_rows(text, str(path))
+    line, header = next(rows, (1, []))
+    if [cell.lower() for cell in header] not in (["parent", "child"], ["parent", "child", "description"]):
+        raise BadInput(f"{path}:{line}: the header is {','.join(header)!r}", allowed=allowed)
+    for line, cells in rows:
+        _read_row(table, cells, f"{label}:{line}")
     if not table.edges and not table.problems:
         table.problems.append(Problem(f"{label}:1", "there are no classes", "no-classes", skippable=False))
     return table
@@ -170,14 +167,6 @@ def _read_row(table: EdgeTable, cells: list[str], where: str) -> None:
     table.where.append(where)
     if len(cells) == 3 and cells[2]:
         table.descriptions[cells[1]] = cells[2]
-
-
-def _lookalikes(rows: dict[str, int], problem: Callable[..., None]) -> None:
-    seen: dict[str, str] = {}
-    for name, row in rows.items():
-        twin = seen.setdefault("".join(name.casefold().split()), name)
-        if twin != name:
-            problem(row, "clash", f"classes {twin!r} and {name!r} differ only in case or spaces", fatal=False)
 
 
 def _levels(parents: dict[str, list[str]]) -> dict[str, int]:

@@ -22,8 +22,19 @@ from scipy import sparse
 from hmcbench.errors import BadInput, unknown
 from hmcbench.hierarchy.edges import Checked, Edge, EdgeTable, bad_name, check, lint, read_edges
 from hmcbench.hierarchy.graph import Graph, Sets
+from hmcbench.hierarchy.lookalikes import lookalikes
 
-__all__ = ["Edge", "EdgeTable", "Hierarchy", "Sets", "bad_name", "lint", "path_id", "read_edges"]
+__all__ = [
+    "Edge",
+    "EdgeTable",
+    "Hierarchy",
+    "Sets",
+    "bad_name",
+    "lint",
+    "lookalikes",
+    "path_id",
+    "read_edges",
+]
 
 
 def path_id(names: Sequence[str]) -> str:

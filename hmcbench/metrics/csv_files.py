@@ -7,10 +7,8 @@ DAG). ``truth.csv``: ``id,labels``, labels joined by ``|``, any depth; they are 
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from hmcbench.errors import BadInput, close_matches
+from hmcbench.files import csv_rows
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.metrics.computing import compute
@@ -117,7 +116,7 @@ class _Table:
 
     @classmethod
     def read(cls, path: Path, hierarchy: Hierarchy) -> _Table:
-        rows = _rows(path)
+        rows = csv_rows(_text(path), str(path))
         _, header = next(rows, (1, []))
         sets = header == ["id", "labels"]
         columns = None if sets else _score_columns(path, header, hierarchy)
@@ -154,25 +153,10 @@ def _text(path: Path) -> str:
     return text
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line, stripped cells) of every row that is not blank; the header first."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    line = 1
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                yield line, stripped
-            line = reader.line_num + 1  # a quoted cell may hold several lines
-    except csv.Error as error:
-        raise BadInput(f"{path}:{line}: cannot be read as CSV: {error}") from None
-
-
 def _score_columns(path: Path, header: list[str], hierarchy: Hierarchy) -> list[int]:
     """The class columns of a table of scores; raises BadInput unless each stands there once."""
     if len(header) < 2 or header[0] != "id":
-        hint = "cells are separated by commas" if any(c in "".join(header[:1]) for c in ";\t") else ""
-        raise BadInput(f"{path}:1: the header is {_short(header)}", allowed=_EITHER, hint=hint)
+        raise BadInput(f"{path}:1: the header is {_short(header)}", allowed=_EITHER)
     names = header[1:]
     for name in names:
         if name not in hierarchy:
@@ -218,7 +202,7 @@ def _numbers(cells: list[str], where: str, header: list[str]) -> list[float]:
     numbers = []
     for text, name in zip(cells[1:], header[1:], strict=True):
         try:
-            number = float(text)
+            number = math.nan if "_" in text or not text.isascii() else float(text)
         except ValueError:
             number = math.nan
         if not 0 <= number <= 1:

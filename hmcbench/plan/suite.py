@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -127,6 +128,7 @@ def parse_suite(text: str, where: str) -> Suite:
     types = {name: kind for name, kind in types_of(Suite).items() if name not in _TABLES}
     head = _checked(f"{where} [suite]", data.get("suite", {}), types)
     _need(f"{where} [suite]", head, "name", "version", "datasets", "primary")
+    head["name"] = unicodedata.normalize("NFC", head["name"])  # one suite in both forms of Unicode
     protocol = Protocol(**_checked(f"{where} [protocol]", data.get("protocol", {}), types_of(Protocol)))
     protocol.check(where)
     profiles: dict[str, Profile] = {}

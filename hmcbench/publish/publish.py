@@ -24,7 +24,16 @@ from hmcbench.publish.index import PAGE, README, write_index
 from hmcbench.publish.withheld_truth import Truths, keep_intervals, truth_at_hand
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import HISTORY, NPZ, SUITE, Record, begin_record, commit_record, read_all, slug
+from hmcbench.records.record import (
+    HISTORY,
+    NPZ,
+    SUITE,
+    Record,
+    begin_record,
+    commit_record,
+    read_all,
+    suite_folder,
+)
 from hmcbench.records.suite_file import read_info
 from hmcbench.report.page import page_of
 
@@ -76,7 +85,7 @@ def publish(
     if not truth:
         kept_back = {"share_targets": False}
         chosen = [replace(r, data={**r.data, "dataset": {**r.data["dataset"], **kept_back}}) for r in chosen]
-    suites = {name: target / slug(name) for name in names if not suite or name == suite}
+    suites = {name: target / suite_folder(name) for name in names if not suite or name == suite}
     truths = truth_at_hand(chosen, None)  # refuse before anything is written
     if given is not None:
         truths = _given_truth([*_there(suites.values()), *chosen], given)
@@ -104,11 +113,12 @@ def _again(runs: Path, target: Path, suite: str, figures: bool, given: Given | N
     if runs.resolve() != target.resolve():
         place = runs.resolve()
         folders = [p for p in folders if p.resolve() in (place, *place.parents)]
-    if suite and suite not in {p.name for p in folders}:
+    named = [p for p in folders if not suite or p.name in (suite, suite_folder(suite))]
+    if suite and not named:
         raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
     if not folders:
         raise BadInput(f"nothing to publish: {runs} holds no records", hint="hmcbench publish RUNS --to DIR")
-    folders = [p for p in folders if not suite or p.name == suite]
+    folders = named
     truths = {} if given is None else _given_truth(_there(folders), given)
     written = []
     for folder in folders:

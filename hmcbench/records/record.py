@@ -8,6 +8,7 @@ are migrated when read.
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
 import re
@@ -163,9 +164,19 @@ def folder_name(data: Mapping[str, Any]) -> str:
     return "--".join((*parts, short_key(str(data["key"]))))
 
 
+def suite_folder(suite: str) -> str:
+    """The folder of a suite: its name, or where that is no plain file name, what is left of it and a digest.
+
+    >>> suite_folder("sem-failure"), suite_folder("a/b"), suite_folder("a:b")
+    ('sem-failure', 'a-b-c14cddc0', 'a-b-6783a31e')
+    """
+    name = slug(suite)
+    return name if name == suite else f"{name[:51]}-{hashlib.sha256(suite.encode()).hexdigest()[:8]}"
+
+
 def records_dir(out: Path, suite: str) -> Path:
-    """``out/<suite>/records``."""
-    return out / slug(suite) / "records"
+    """``out/<folder of the suite>/records``."""
+    return out / suite_folder(suite) / "records"
 
 
 def begin_record(folder: Path, key: str, owner: str = "") -> Path:

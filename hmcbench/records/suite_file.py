@@ -27,6 +27,12 @@ def read_info(folder: Path) -> Mapping[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
+def suite_name(folder: Path) -> str:
+    """The suite that a folder holds; empty where ``suite.json`` does not tell."""
+    suite = (read_info(folder) or {}).get("suite")
+    return str(suite.get("name", "")) if isinstance(suite, dict) else ""
+
+
 def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) -> None:
     """Write a plan, with entries of earlier plans of the folder that still have no record.
 

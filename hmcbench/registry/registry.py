@@ -76,7 +76,10 @@ def convert(owner: str, name: str, param: Param, value: Value) -> Value:
             text = value.strip().lower()
             if text == "none" and param.default is None:
                 return None
-            result = _TRUTH[text] if kind is bool else kind(value)
+            if kind is bool:
+                result = _TRUTH[text]
+            elif "_" not in value and value.isascii():  # int("1_000") is Python's habit, not the user's
+                result = kind(value)
         if kind is float and type(result) is int:
             result = float(result)
     if not _fits(param, kind, result):

@@ -1,8 +1,8 @@
-"""The datasets ``sem-failure`` and ``images``: what their factories make."""
+"""The factories of the datasets ``sem-failure`` and ``images``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -11,7 +11,7 @@ from hmcbench_sem.fractographs.taxonomy import CLASSES, DESCRIPTIONS
 from hmcbench_sem.reader.collection import Collection, collect
 from hmcbench_sem.reader.images import ImageFile
 
-NAMED = 20  # files in a note before the rest is only counted
+NAMED = 20  # files that a note names; more are counted
 
 
 def failure_hierarchy() -> Hierarchy:
@@ -31,7 +31,7 @@ def sem_failure(
 ) -> Dataset:
     """Synthetic fractographs, or with ``path`` the user's own images; parameters in the spec.
 
-    Labels that all lie in the paper's hierarchy keep it; otherwise the classes are the user's.
+    The paper's hierarchy is kept where it holds all labels; otherwise the classes are the user's.
 
     Raises:
         BadInput, DataProblems: see :func:`images`.
@@ -50,9 +50,9 @@ def images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) ->
     """Any labelled folder of images; the classes are the user's.
 
     Raises:
-        BadInput: no path, or nothing there that could be listed.
-        DataProblems: files or labels that cannot be used; with ``skip_bad``, only those that
-            leaving files out cannot mend.
+        BadInput: no path, or nothing that could be listed.
+        DataProblems: files or labels that cannot be used; with ``skip_bad``, only problems of the
+            whole folder.
     """
     if not path:
         raise BadInput("the dataset images needs a folder", hint="add --data images=PATH")
@@ -62,17 +62,17 @@ def images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) ->
 def _synthetic(size: int, seed: int, composite: float, shifted: bool) -> Dataset:
     from hmcbench_sem.fractographs.generate import fractographs
 
-    made = fractographs(size=size, seed=seed, composite=composite, shifted=shifted)
+    pictures = fractographs(size=size, seed=seed, composite=composite, shifted=shifted)
     hierarchy = failure_hierarchy()
-    targets = hierarchy.encode(made.labels)
+    targets = hierarchy.encode(pictures.labels)
     paths, depth = hierarchy.label_shape(targets)
     return Dataset(
-        ids=made.ids,
-        views={"image": made.images},
+        ids=pictures.ids,
+        views={"image": pictures.images},
         targets=targets,
         task=Task(paths=paths, depth=depth, hierarchy=hierarchy),
-        fingerprint=made.fingerprint,
-        split=made.split,
+        fingerprint=pictures.fingerprint,
+        split=pictures.split,
         synthetic=True,
         notes=[f"synthetic fractographs, {size} px, seed {seed}; class counts as in the HFFNet-2d paper"],
     )
@@ -99,11 +99,12 @@ def _dataset(collection: Collection, skip_bad: bool) -> Dataset:
 
 
 def _notes(collection: Collection) -> list[str]:
-    """What the record of a run should say of these data."""
+    """The notes of these data in the record of a run."""
     notes = list(collection.listing.notes)
     left_out = sorted({f"{problem.where} ({problem.what})" for problem in collection.fatal})
     if left_out:
-        notes.append(f"left out, {len(left_out)} problems: {_some(left_out)}")
+        more = f"; and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
+        notes.append(f"left out, {len(left_out)} problems: {'; '.join(left_out[:NAMED])}{more}")
     cut = [sample.scan.crop for sample in collection.samples if sample.scan.crop]
     if cut:
         rows = f"{min(cut)}" if min(cut) == max(cut) else f"{min(cut)} to {max(cut)}"
@@ -111,17 +112,15 @@ def _notes(collection: Collection) -> list[str]:
     deep = sum(sample.scan.mode[0] in "IF" for sample in collection.samples)
     if deep:
         notes.append(f"{deep} images deeper than 8 bits, each stretched to its own range")
-    for kind, text in (
-        ("data-bar", "images show a data bar that was not cut (--crop-bottom auto cuts it)"),
-        ("pages", "files have several pages; the first was read"),
-        ("clash", "sets of pixel-identical images have different labels"),
-    ):
-        count = sum(1 for problem in collection.problems if problem.kind == kind and not problem.fatal)
-        if count:
-            notes.append(f"{count} {text}")
-    return notes
+    counts = Counter(problem.kind for problem in collection.problems if not problem.fatal)
+    return notes + [f"{counts[kind]} {text}" for kind, text in _WARNINGS.items() if counts[kind]]
 
 
-def _some(items: Sequence[str]) -> str:
-    more = f"; and {len(items) - NAMED} more" if len(items) > NAMED else ""
-    return "; ".join(items[:NAMED]) + more
+_WARNINGS = {  # kind of a warning -> the note of the record
+    "data-bar": "images show a data bar that was not cut (--crop-bottom auto cuts it)",
+    "pages": "files have several pages; the first was read",
+    "clash": "sets of pixel-identical images have different labels",
+    "alike": "names of classes or groups look like another one",
+    "missing-value": "names of classes or groups look like a missing value",
+    "split-folders": "set of folders read as classes looks like a split",
+}

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from hmcbench.errors import Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import DataReport, Dataset, Value
 from hmcbench_sem.datasets import failure_hierarchy, images, sem_failure
 from hmcbench_sem.reader.collection import Collection, Sample, collect
 from hmcbench_sem.reader.images import EXTENSIONS
 
-LISTED = 12  # classes of a level before the rest is only counted
+LISTED = 12  # classes of a level that are listed; more are counted
 
 
 def lint_failure(*, path: str = "", crop_bottom: str = "0", **others: Value) -> DataReport:
     """The report of the dataset ``sem-failure`` with these parameters."""
     if path:
         return report(collect(path, crop_bottom, failure_hierarchy()))
-    made: Dataset = sem_failure(**others)  # type: ignore[arg-type]
-    facts = {"samples": f"{len(made.ids)}, synthetic", **_classes(failure_hierarchy(), made.targets)}
-    facts["split"] = _counts(Counter(made.split or ()))
+    dataset: Dataset = sem_failure(**others)  # type: ignore[arg-type]
+    facts = {"samples": f"{len(dataset.ids)}, synthetic", **_classes(failure_hierarchy(), dataset.targets)}
+    facts["split"] = _counts(Counter(dataset.split or ()))
     return DataReport("synthetic fractographs", facts, [])
 
 
 def lint_images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) -> DataReport:
     """The report of the dataset ``images`` with these parameters."""
     if not path:
-        images(path=path)  # raises: it says what is missing
+        images(path=path)  # raises BadInput
     return report(collect(path, crop_bottom))
 
 
 def report(collection: Collection) -> DataReport:
-    """What there is and what is wrong, as text."""
+    """Counts and problems of a collection, as text; fatal problems first."""
     samples = collection.samples
     facts = {"labels from": _SOURCES[collection.listing.source]}
     facts["samples"] = f"{len(samples)} usable"
@@ -48,9 +48,7 @@ def report(collection: Collection) -> DataReport:
         facts |= _relations(samples)
     for number, note in enumerate(collection.listing.notes, start=1):
         facts[f"note {number}"] = note
-    order = {problem: i for i, problem in enumerate(collection.problems)}
-    problems: list[Problem] = sorted(collection.problems, key=lambda p: (not p.fatal, order[p]))
-    return DataReport(collection.path, facts, problems)
+    return DataReport(collection.path, facts, sorted(collection.problems, key=lambda p: not p.fatal))
 
 
 _SOURCES = {
@@ -103,29 +101,25 @@ def _files(samples: list[Sample]) -> dict[str, str]:
     return facts
 
 
-def _span(least: float, most: float) -> str:
-    return f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}"
+def _span(low: float, high: float) -> str:
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
 def _range(sizes: list[tuple[int, int]]) -> str:
-    smallest, largest = min(sizes, key=_area), max(sizes, key=_area)
+    smallest, largest = min(sizes, key=math.prod), max(sizes, key=math.prod)
     text = f"{smallest[0]} x {smallest[1]}"
     return text if smallest == largest else f"{text} to {largest[0]} x {largest[1]}"
 
 
-def _area(size: tuple[int, int]) -> int:
-    return size[0] * size[1]
-
-
 def _relations(samples: list[Sample]) -> dict[str, str]:
-    """Groups, sides and copies."""
+    """Groups, partitions and identical pictures."""
     facts = {}
     groups = {sample.entry.group for sample in samples if sample.entry.group}
     if groups:
         facts["groups"] = str(len(groups))
-    sides = Counter(sample.entry.split for sample in samples)
-    if set(sides) != {""}:
-        facts["split"] = _counts(sides)
+    partitions = Counter(sample.entry.split for sample in samples)
+    if set(partitions) != {""}:
+        facts["split"] = _counts(partitions)
     copies = [count for count in Counter(sample.scan.digest for sample in samples).values() if count > 1]
     if copies:
         facts["pixel-identical"] = f"{len(copies)} set{'s' * (len(copies) > 1)}, {sum(copies)} images"

@@ -1,8 +1,8 @@
-"""From a surface to the grey levels of a micrograph: what an instrument adds and hides.
+"""From a surface to the grey levels of a micrograph.
 
 Topographic contrast of secondary electrons: slopes are bright (yield 1 / cos), facets that face
-the detector brighter than those that turn away, hollows dark. Then the operator's brightness and
-contrast, defocus, shot noise, and charging along the scan lines. Nothing here knows the class.
+the detector brighter than others, hollows dark. Then brightness and contrast, defocus, shot noise,
+and charging along the scan lines. Nothing here depends on the class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EQUALISED = 0.6  # share of a picture's own distribution of grey levels that the
 
 @dataclass(frozen=True)
 class Surface:
-    """What lies under the beam.
+    """Relief and emission of a specimen.
 
     Attributes:
         height: (size, size), scene units (see :mod:`hmcbench_sem.fractographs.fields`).
@@ -35,13 +35,13 @@ class Surface:
 
 @dataclass(frozen=True)
 class Instrument:
-    """The habits of a laboratory: the range that each setting is drawn from, evenly.
+    """The range that each setting of an instrument is drawn from, uniformly.
 
     Attributes:
         magnification: see :class:`hmcbench_sem.fractographs.fields.View`.
         tilt: of the specimen, radians.
         azimuth: direction of the detector, radians; -pi / 2 is the top of the picture.
-        facing: how much the side that faces the detector outshines the other.
+        facing: how much brighter slopes towards the detector are.
         edge: how bright slopes are.
         hollow: how dark hollows are.
         ramp: uneven collection: change of brightness over the picture.
@@ -67,8 +67,8 @@ class Instrument:
     streaks: Range = (0.0, 2.5)
 
 
-HOME = Instrument()
-AWAY = Instrument(
+MAIN_LAB = Instrument()
+OTHER_LAB = Instrument(
     magnification=(0.55, 0.8),
     tilt=(0.3, 0.9),
     azimuth=(0.0, 2 * np.pi),
@@ -121,8 +121,8 @@ def expose(rng: np.random.Generator, signal: Field, instrument: Instrument) -> F
     """Tone curve: grey levels of a random distribution, whatever the signal was, or nearly so.
 
     Ranks of ``signal`` take the quantiles of a sinh-arcsinh normal, drawn alike for all classes.
-    A remainder of the signal's own distribution stays, as it does in the world: grey levels alone
-    then tell a little of the class, far from all.
+    A remainder of the signal's own distribution stays, as in real images: grey levels alone carry
+    a little information on the class.
     """
     skew, tail = rng.uniform(*instrument.skew), rng.uniform(0.8, 1.3)
     ranks = (np.arange(KNOTS) + 0.5) / KNOTS
@@ -141,7 +141,7 @@ def expose(rng: np.random.Generator, signal: Field, instrument: Instrument) -> F
 
 
 def charge(rng: np.random.Generator, grey: Field, instrument: Instrument) -> Field:
-    """Streaks along scan lines that start somewhere and fade, and a flicker of every line."""
+    """Streaks along scan lines that start at random and fade, and a flicker of every line."""
     size = grey.shape[0]
     count = rng.poisson(rng.uniform(*instrument.streaks))
     row, column = rng.uniform(0, size, count), rng.uniform(-0.2 * size, size, count)

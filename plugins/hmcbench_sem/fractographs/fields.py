@@ -2,7 +2,7 @@
 
 Lengths are in scene units: one unit is the width of a picture at magnification 1. The random
 numbers that are drawn do not depend on the number of pixels, so one seed shows the same scene at
-every size. There is no matrix product here, so no result depends on the threads of a BLAS.
+every size. No matrix product is used, so no result depends on the threads of a BLAS.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HARMONICS = 64  # finest drawn noise: 64 waves per period
 
 @dataclass(frozen=True)
 class View:
-    """Where the microscope looks.
+    """The part of a surface that is seen.
 
     Attributes:
         size: pixels along a side.
@@ -67,7 +67,7 @@ def noise(
         slope: amplitude falls as frequency ** -slope within the band; 1 is cloud-like, 2 smooth.
     """
     count = min(HARMONICS, int(high * MARGIN / view.magnification) + 1)
-    # Even numbers, not normal ones: the sum of many waves is normal anyway, and they come faster.
+    # Uniform numbers are faster to draw; the sum of many waves is normal anyway.
     drawn = rng.random((2 * count + 1, count + 1, 2), dtype=np.float32) - np.float32(0.5)
     period = round(MARGIN * view.size)
     scale = view.magnification * view.size / period  # harmonic number -> waves per scene unit
@@ -75,7 +75,7 @@ def noise(
     kx = scale * np.arange(count + 1, dtype=np.float32)[None, :]
     square = kx * kx + ky * ky
     gain = np.maximum(square, 1e-6) ** (-slope / 2) * ((square >= low**2) & (square <= high**2))
-    gain[:count, 0] = 0  # those are the mirror images of the rest of the column
+    gain[:count, 0] = 0  # mirror images of the other half of the column
     power = float(np.sum(gain * gain)) or 1.0
     gain[:, 0] *= 2
     waves = gain * drawn.view(np.complex64)[..., 0]
@@ -103,13 +103,13 @@ def bump(values: Field, width: float | Field) -> Field:
     return ridge
 
 
-def some(rng: np.random.Generator, low: float, high: float) -> tuple[float, float]:
+def area_step(rng: np.random.Generator, low: float, high: float) -> tuple[float, float]:
     """Start and end of a :func:`step` that is 1 on ``low`` to ``high`` of the area of a :func:`noise`."""
     middle = -float(special.ndtri(max(rng.uniform(low, high), 1e-3)))
     return middle - 0.2, middle + 0.2
 
 
-def turned(view: View, angle: float) -> tuple[Field, Field]:
+def rotated(view: View, angle: float) -> tuple[Field, Field]:
     """Coordinates along and across a direction (radians)."""
     c, s = math.cos(angle), math.sin(angle)
     return view.x * c + view.y * s, view.y * c - view.x * s

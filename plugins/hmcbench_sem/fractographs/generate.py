@@ -1,8 +1,8 @@
-"""Synthetic fractographs: the embedded stand-in for the images of Han et al. 2025, which are not public.
+"""Synthetic fractographs, in place of the images of Han et al. 2025, which are not public.
 
 Every picture is drawn by a procedure (:mod:`hmcbench_sem.fractographs.scenes`); none shows a real
-specimen, and ids say so. Class counts are those of the paper's table 1. A picture depends on the
-generator's version, the seed and its own number alone, so any of them can be drawn by itself.
+specimen. Class counts are those of the paper's table 1. A picture depends on the
+generator's version, the seed and its own number alone, so each can be drawn alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmcbench.errors import BadInput
-from hmcbench_sem.fractographs.detector import AWAY, HOME, Instrument
+from hmcbench_sem.fractographs.detector import MAIN_LAB, OTHER_LAB, Instrument
 from hmcbench_sem.fractographs.scenes import render
 from hmcbench_sem.fractographs.taxonomy import LEAF_IDS, LEAVES
 
@@ -26,13 +26,13 @@ MAIN, SHIFTED, PICTURE, COMPOSITE = range(4)  # streams of random numbers
 
 @dataclass(frozen=True)
 class Fractograph:
-    """One picture, drawn when asked for and never kept.
+    """One picture, drawn when it is loaded and never kept.
 
     Attributes:
-        entropy: what its random numbers come from.
+        entropy: seed of its random numbers.
         classes: one or two ids of leaves.
         size: pixels along a side.
-        instrument: the laboratory's habits.
+        instrument: ranges of its settings.
     """
 
     entropy: tuple[int, ...]
@@ -41,19 +41,19 @@ class Fractograph:
     instrument: Instrument
 
     def load(self, min_side: int | None = None) -> np.ndarray:
-        """Grey levels, (size, size) uint8; ``min_side`` is no occasion to draw fewer."""
+        """Grey levels, (size, size) uint8; ``min_side`` changes nothing."""
         return render(self.entropy, self.classes, self.size, self.instrument)
 
 
 @dataclass(frozen=True)
 class Fractographs:
-    """A synthetic data set: five columns of the same order and length.
+    """A synthetic dataset: all columns have the same order and length.
 
     Attributes:
         ids: ``synthetic-train-fatigue-0001``, the same for every seed and size.
         images: :class:`Fractograph` objects.
         labels: ids of leaves: one, or two where failures are composite.
-        split: ``train``, ``test`` or ``shifted``.
+        split: side of each: ``train``, ``test`` or ``shifted``.
         fingerprint: hex digest over the generator's version and parameters.
     """
 
@@ -67,15 +67,15 @@ class Fractographs:
 def fractographs(
     size: int = 128, seed: int = 0, composite: float = 0.0, shifted: bool = True
 ) -> Fractographs:
-    """1,964 synthetic fractographs in six classes, and 193 more from another laboratory.
+    """1,964 synthetic fractographs in six classes, and 193 more of another instrument.
 
     Args:
         size: pixels along a side, 32 to 2,048. The same scenes at every size.
         seed: >= 0; another seed draws other specimens.
-        composite: share of every side, 0 to 1, that shows two failures on either side of an
-            irregular border. It makes the task multi-label.
+        composite: share of every partition, 0 to 1, that shows two failures with an irregular
+            border between them. It makes the task multi-label.
         shifted: adds the test set ``shifted``: the classes in the proportions of ``test``, at lower
-            magnification, under another detector, noisier. It is frozen: no seed changes it.
+            magnification, with another detector and more noise. No seed changes it.
 
     Raises:
         BadInput: a value outside these ranges.
@@ -89,9 +89,8 @@ def fractographs(
         names = [leaf.id.rpartition("/")[2] for leaf in LEAVES]
         pairs = zip(names, counts, strict=True)
         ids += [f"synthetic-{side}-{name}-{k + 1:04d}" for name, n in pairs for k in range(n)]
-        # The shifted set has a stream and a seed of its own: no seed that a user gives moves it.
-        frozen = side == "shifted"
-        instrument, start = (AWAY, 0) if frozen else (HOME, len(images))
+        frozen = side == "shifted"  # its stream does not depend on the seed
+        instrument, start = (OTHER_LAB, 0) if frozen else (MAIN_LAB, len(images))
         stream = (VERSION, SHIFTED, 0) if frozen else (VERSION, MAIN, seed)
         for k, classes in enumerate(_classes(counts, composite, (*stream, COMPOSITE, start))):
             images.append(Fractograph((*stream, PICTURE, start + k), classes, size, instrument))
@@ -112,7 +111,7 @@ def _check(size: int, seed: int, composite: float) -> None:
 
 
 def _classes(counts: Sequence[int], composite: float, entropy: tuple[int, ...]) -> list[tuple[str, ...]]:
-    """The class of each picture, ``counts`` of them in the order of LEAVES; a share gets another one too."""
+    """The class of each picture, ``counts`` per leaf in the order of LEAVES; a share gets a second one."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
     first = np.repeat(np.arange(len(counts)), counts)
     rank = rng.permutation(len(first))

@@ -10,13 +10,13 @@ import numpy as np
 from scipy import ndimage
 
 from hmcbench_sem.fractographs.detector import Surface
-from hmcbench_sem.fractographs.fields import Field, View, bump, noise, roughness, some, step, turned
+from hmcbench_sem.fractographs.fields import Field, View, area_step, bump, noise, rotated, roughness, step
 from hmcbench_sem.fractographs.voronoi import Voronoi
 
 
 def fatigue(rng: np.random.Generator, view: View) -> Surface:
     """Patches of fine curved striations, crossed by coarse beach marks and river-like ridges."""
-    along, across = turned(view, rng.uniform(0, 2 * np.pi))  # the crack grows along
+    along, across = rotated(view, rng.uniform(0, 2 * np.pi))  # the crack grows along
     sway, jag = noise(rng, view, 0.4, 2.5, 1), noise(rng, view, 3, 30, 1)
     front = along + rng.uniform(-0.8, 0.8) * across**2 + rng.uniform(0.01, 0.04) * sway
 
@@ -26,7 +26,7 @@ def fatigue(rng: np.random.Generator, view: View) -> Surface:
         rng, view, along / long + 0.01 * jag, across + 0.05 * sway + 0.012 * jag, wide, spread=0.2
     )
     spacing = rng.uniform(0.034, 0.075)
-    rhythm = patch.paint(patch.even(rng, 0.8, 1.25)) / spacing
+    rhythm = patch.paint(patch.uniform(rng, 0.8, 1.25)) / spacing
     phase = (front + patch.paint(patch.normal(rng, 0.2)) * across + 0.002 * jag) * rhythm
     wave = np.sin(2 * np.pi * phase) + 0.35 * np.sin(4 * np.pi * phase + 0.9)
     clear = 0.25 + 0.75 * step(noise(rng, view, 1, 6, 1), -1.2, 0.3)
@@ -36,7 +36,7 @@ def fatigue(rng: np.random.Generator, view: View) -> Surface:
     level = patch.paint(patch.normal(rng, 0.016))
     height = height + ndimage.gaussian_filter(level, 0.006 / view.pixel, truncate=3.0)
     ridge = bump(patch.edge, rng.uniform(0.004, 0.012))
-    ridge = ridge * step(noise(rng, view, 1, 6, 1), *some(rng, 0.1, 0.7))
+    ridge = ridge * step(noise(rng, view, 1, 6, 1), *area_step(rng, 0.1, 0.7))
     height, tone = height + 0.01 * ridge, 1 + rng.uniform(0, 0.3) * ridge
 
     # Beach marks: pauses of the load leave darker, smoother bands.
@@ -46,13 +46,13 @@ def fatigue(rng: np.random.Generator, view: View) -> Surface:
     tone = tone * (1 - rng.uniform(0.05, 0.35) * mark)
 
     # Secondary cracks open along some striations.
-    torn = bump(phase - np.round(phase), 0.13) * step(noise(rng, view, 1, 6, 1), *some(rng, 0.01, 0.12))
+    torn = bump(phase - np.round(phase), 0.13) * step(noise(rng, view, 1, 6, 1), *area_step(rng, 0.01, 0.12))
     return Surface(height + roughness(rng, view, 0.001, 0.0035) - 0.02 * torn, tone * (1 - 0.75 * torn))
 
 
 def plastic_deformation(rng: np.random.Generator, view: View) -> Surface:
     """Dimples of many sizes, drawn out by shear, with bright rims, voids, and tear ridges."""
-    along, across = turned(view, rng.uniform(0, 2 * np.pi))
+    along, across = rotated(view, rng.uniform(0, 2 * np.pi))
     drift = noise(rng, view, 1, 8, 1)
     along, across = along / rng.uniform(1, 1.9) + 0.004 * drift, across + 0.006 * drift
     side, larger = rng.uniform(0.05, 0.1), rng.uniform(1.8, 2.8)
@@ -60,11 +60,11 @@ def plastic_deformation(rng: np.random.Generator, view: View) -> Surface:
     large = Voronoi(rng, view, along, across, side * larger, spread=0.25)
     height, tone = _dimples(rng, small, side)
     deep, rimmed = _dimples(rng, large, side * larger)
-    coarse = step(noise(rng, view, 1, 5, 1), *some(rng, 0.1, 0.6))
+    coarse = step(noise(rng, view, 1, 5, 1), *area_step(rng, 0.1, 0.6))
     height, tone = height + coarse * (deep - height), tone + coarse * (rimmed - tone)
 
     # Where the metal slid rather than tore, the bowls are shallow and the face is smooth.
-    flat = 0.9 * step(noise(rng, view, 0.6, 4, 1.2), *some(rng, 0.0, 0.35))
+    flat = 0.9 * step(noise(rng, view, 0.6, 4, 1.2), *area_step(rng, 0.0, 0.35))
     height, tone = height - flat * height, tone - flat * (tone - 1)
 
     # Tear ridges: where groups of dimples that grew at different levels were torn apart.
@@ -78,15 +78,17 @@ def plastic_deformation(rng: np.random.Generator, view: View) -> Surface:
 def _dimples(rng: np.random.Generator, bowl: Voronoi, side: float) -> tuple[Field, Field]:
     """Height and tone of bowls with sharp bright rims; some hold a dark void, some an inclusion."""
     radius = bowl.distance / (bowl.distance + bowl.edge + 1e-6)  # 0 at the seed, 1 at the rim
-    height = bowl.paint(bowl.even(rng, 0.2 * side, 0.6 * side)) * (radius * radius - 1)
-    centre = 0.6 * bowl.chosen(rng, rng.uniform(0.0, 0.12)) - 0.6 * bowl.chosen(rng, rng.uniform(0.1, 0.5))
+    height = bowl.paint(bowl.uniform(rng, 0.2 * side, 0.6 * side)) * (radius * radius - 1)
+    centre = 0.6 * bowl.bernoulli(rng, rng.uniform(0.0, 0.12)) - 0.6 * bowl.bernoulli(
+        rng, rng.uniform(0.1, 0.5)
+    )
     spot = bowl.paint(centre) * bump(bowl.distance, rng.uniform(0.2, 0.3) * side)
     return height, 1 + spot + rng.uniform(0.1, 0.45) * bump(bowl.edge, 0.12 * side)
 
 
 def stress_corrosion(rng: np.random.Generator, view: View) -> Surface:
     """Grains, and a crack that runs between them and branches; nearly flat, or faceted grains."""
-    along, across = turned(view, rng.uniform(0, 2 * np.pi))
+    along, across = rotated(view, rng.uniform(0, 2 * np.pi))
     drift, side = noise(rng, view, 2, 12, 1), rng.uniform(0.09, 0.19)
     grain = Voronoi(rng, view, along + 0.006 * drift, across - 0.006 * drift, side, spread=0.15)
     facets = rng.uniform(0.15, 0.5) if rng.random() < 0.6 else rng.uniform(0.0, 0.1)

@@ -1,4 +1,4 @@
-"""One picture from one number: choose the conditions, draw the surface, expose it."""
+"""One picture from one seed: draw the conditions, the surface and the exposure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hmcbench_sem.fractographs.detector import Instrument, Surface, micrograph
-from hmcbench_sem.fractographs.fields import View, bump, noise, step, turned
+from hmcbench_sem.fractographs.fields import View, bump, noise, rotated, step
 from hmcbench_sem.fractographs.mechanical import fatigue, plastic_deformation, stress_corrosion
 from hmcbench_sem.fractographs.thermal import deposit_corrosion, nodules, oxide_spalling, thermal_cycling
 
@@ -25,10 +25,10 @@ def render(entropy: Sequence[int], classes: Sequence[str], size: int, instrument
     """A micrograph of a surface with one failure, or of two that meet.
 
     Args:
-        entropy: everything random comes from these numbers.
+        entropy: numbers that seed all random draws.
         classes: one or two ids of leaves.
         size: pixels along a side.
-        instrument: the laboratory.
+        instrument: ranges of its settings.
 
     Returns:
         Grey levels, (size, size) uint8.
@@ -39,23 +39,23 @@ def render(entropy: Sequence[int], classes: Sequence[str], size: int, instrument
     view = View.of(size, float(np.exp(rng.uniform(low, high))), rng.uniform(*instrument.tilt))
     surface = SCENES[classes[0]](rng, view)
     if len(classes) > 1:
-        surface = meet(second, view, surface, SCENES[classes[1]](second, view))
+        surface = join(second, view, surface, SCENES[classes[1]](second, view))
     return micrograph(exposure, clutter(rng, view, surface), view, instrument)
 
 
-def meet(rng: np.random.Generator, view: View, one: Surface, other: Surface) -> Surface:
+def join(rng: np.random.Generator, view: View, first: Surface, second: Surface) -> Surface:
     """Two surfaces on either side of an irregular border; each keeps a quarter of the picture or more."""
-    across = turned(view, rng.uniform(0, 2 * np.pi))[0] * view.magnification
+    across = rotated(view, rng.uniform(0, 2 * np.pi))[0] * view.magnification
     border = across + 0.12 * noise(rng, view, 0.5, 12, 1.2) - rng.uniform(-0.12, 0.12)
     share = step(border, -0.02, 0.02)
     return Surface(
-        one.height * (1 - share) + other.height * share,
-        one.tone * (1 - share) + other.tone * share,
+        first.height * (1 - share) + second.height * share,
+        first.tone * (1 - share) + second.tone * share,
     )
 
 
 def clutter(rng: np.random.Generator, view: View, surface: Surface) -> Surface:
-    """What may lie on any specimen: debris, a scratch or stray crack, stains, waviness."""
+    """Disturbances found on any specimen: debris, a scratch or stray crack, stains, waviness."""
     height, tone = surface.height, surface.tone
     height = height + rng.uniform(0, 0.045) * noise(rng, view, 0.4, 3, 1)
     if rng.random() < 0.4:
@@ -64,7 +64,7 @@ def clutter(rng: np.random.Generator, view: View, surface: Surface) -> Surface:
         stain = step(noise(rng, view, 0.6, 5, 1), 0.3, 0.8)
         tone = tone * (1 - rng.uniform(-0.25, 0.25) * stain)
     if rng.random() < 0.35:
-        along, across = turned(view, rng.uniform(0, 2 * np.pi))
+        along, across = rotated(view, rng.uniform(0, 2 * np.pi))
         bend = rng.uniform(-0.6, 0.6) * along**2 + rng.uniform(0, 0.012) * noise(rng, view, 1, 15, 1)
         line = bump(across - rng.uniform(-0.35, 0.35) + bend, rng.uniform(0.003, 0.008))
         start = rng.uniform(-0.4, 0.2)

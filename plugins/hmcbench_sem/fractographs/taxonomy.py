@@ -1,7 +1,7 @@
 """The two-level hierarchy of metal failure mechanisms, and how many images each class has.
 
 Classes and counts: Han et al., Scientific Reports 15, 19904 (2025), doi 10.1038/s41598-025-05076-z,
-section "Dataset" and table 1. The descriptions are ours.
+section "Dataset" and table 1. The descriptions are not the paper's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class FailureClass:
     Attributes:
         id: full path, ``mechanical/fatigue``.
         name: the name the paper gives it.
-        description: what causes it and what one sees in the microscope.
+        description: its cause and its look in the microscope.
         train, test: images of table 1 (0 for the first level: it is the sum of its children).
     """
 

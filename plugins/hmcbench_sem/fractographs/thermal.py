@@ -12,13 +12,13 @@ import numpy as np
 from scipy import ndimage
 
 from hmcbench_sem.fractographs.detector import Surface
-from hmcbench_sem.fractographs.fields import Field, View, bump, noise, roughness, some, step, turned
+from hmcbench_sem.fractographs.fields import Field, View, area_step, bump, noise, rotated, roughness, step
 from hmcbench_sem.fractographs.voronoi import Voronoi
 
 
 def thermal_cycling(rng: np.random.Generator, view: View) -> Surface:
     """A network of cracks that close into polygons, finer ones inside, on a fairly smooth surface."""
-    along, across = turned(view, rng.uniform(0, 2 * np.pi))
+    along, across = rotated(view, rng.uniform(0, 2 * np.pi))
     bend, kink = noise(rng, view, 0.7, 4, 1.2), noise(rng, view, 8, 30, 0.8)
     warp = rng.uniform(0.01, 0.04) * bend + 0.004 * kink
     side, width = rng.uniform(0.15, 0.3), rng.uniform(0.005, 0.012)
@@ -30,7 +30,9 @@ def thermal_cycling(rng: np.random.Generator, view: View) -> Surface:
 
     # A second, finer generation of cracks divides some of the blocks.
     piece = Voronoi(rng, view, along + warp + 0.01 * bend, across - warp, side * rng.uniform(0.35, 0.6))
-    hair = step(piece.edge / (0.5 * uneven), 1.6, 0.4) * step(noise(rng, view, 1, 5, 1), *some(rng, 0.0, 0.5))
+    hair = step(piece.edge / (0.5 * uneven), 1.6, 0.4) * step(
+        noise(rng, view, 1, 5, 1), *area_step(rng, 0.0, 0.5)
+    )
 
     # Blocks curl up at their edges; the oxide on them is smooth, mottled, with a few nodules.
     curl = rng.uniform(-0.004, 0.012) * bump(gap, 0.2 * side)
@@ -45,7 +47,7 @@ def thermal_cycling(rng: np.random.Generator, view: View) -> Surface:
 def oxide_spalling(rng: np.random.Generator, view: View) -> Surface:
     """Flat bright plates of oxide, cracked and partly gone, above a darker, rougher substrate."""
     angle = rng.uniform(0, 2 * np.pi)
-    along, across = turned(view, angle)
+    along, across = rotated(view, angle)
     jag, side = noise(rng, view, 4, 35, 0.9), rng.uniform(0.1, 0.22)
     plate = Voronoi(rng, view, along + 0.005 * jag, across - 0.005 * jag, side, spread=0.25)
 
@@ -73,23 +75,23 @@ def oxide_spalling(rng: np.random.Generator, view: View) -> Surface:
     edge = bump(plate.edge_between(layer), 0.007)
     tone = tone * (1 + rng.uniform(0.1, 0.5) * edge * (1 - bare)) * (1 - rng.uniform(0.1, 0.5) * edge * bare)
     crack = step(plate.edge, rng.uniform(0.006, 0.011), 0.002) * (1 - bare)
-    crack = crack * step(noise(rng, view, 1, 6, 1), *some(rng, 0.2, 0.8))
+    crack = crack * step(noise(rng, view, 1, 6, 1), *area_step(rng, 0.2, 0.8))
     return Surface(height - 0.015 * crack, tone * (1 - 0.6 * crack))
 
 
 def deposit_corrosion(rng: np.random.Generator, view: View) -> Surface:
     """Clusters of granules of mixed sizes, and pits eaten into the metal between them."""
     height = roughness(rng, view, 0.001, 0.006)
-    pit = Voronoi(rng, view, *turned(view, rng.uniform(0, 6)), rng.uniform(0.12, 0.25))
+    pit = Voronoi(rng, view, *rotated(view, rng.uniform(0, 6)), rng.uniform(0.12, 0.25))
     ragged = pit.distance * (1 + 0.25 * noise(rng, view, 4, 20, 0.7).clip(-2, 2))
-    hole = step(ragged / pit.paint(pit.even(rng, 0.024, 0.064)), 1.1, 0.6)
-    hole = hole * pit.paint(pit.chosen(rng, rng.uniform(0.2, 0.6)))
+    hole = step(ragged / pit.paint(pit.uniform(rng, 0.024, 0.064)), 1.1, 0.6)
+    hole = hole * pit.paint(pit.bernoulli(rng, rng.uniform(0.2, 0.6)))
     height, tone = height - 0.04 * hole, 1 - 0.75 * hole
 
-    herd = noise(rng, view, 0.8, 5, 0.8)  # where deposits gather
+    density = noise(rng, view, 0.8, 5, 0.8)  # of deposits
     largest = rng.uniform(0.08, 0.15)
     for ratio, low, high in ((1.0, 0.1, 0.4), (0.5, 0.3, 0.7), (0.26, 0.4, 0.8)):
-        height, tone = nodules(rng, view, height, tone, largest * ratio, rng.uniform(low, high), herd)
+        height, tone = nodules(rng, view, height, tone, largest * ratio, rng.uniform(low, high), density)
     return Surface(height, tone)
 
 
@@ -100,7 +102,7 @@ def nodules(
     tone: Field,
     side: float,
     share: float,
-    herd: Field | None = None,
+    density: Field | None = None,
 ) -> tuple[Field, Field]:
     """Round grains that sit on a surface: new height and tone.
 
@@ -109,12 +111,12 @@ def nodules(
         height, tone: of the surface beneath, (size, size).
         side: mean distance of the grains if every place were taken.
         share: of the places that are taken.
-        herd: a :func:`noise`; grains keep to where it is large.
+        density: a :func:`noise`; grains keep to where it is large.
     """
-    grain = Voronoi(rng, view, *turned(view, rng.uniform(0, 6)), side)
-    radius = grain.paint(grain.even(rng, 0.25 * side, 0.62 * side) * grain.chosen(rng, share))
-    if herd is not None:
-        radius = radius * step(herd, -0.9, 0.3)
+    grain = Voronoi(rng, view, *rotated(view, rng.uniform(0, 6)), side)
+    radius = grain.paint(grain.uniform(rng, 0.25 * side, 0.62 * side) * grain.bernoulli(rng, share))
+    if density is not None:
+        radius = radius * step(density, -0.9, 0.3)
     ball = np.sqrt(np.maximum(radius**2 - grain.distance**2, 0))
     inside = step(ball, 0.02 * side, 0.15 * side)
     body = 1 + grain.paint(grain.normal(rng, 0.12))

@@ -18,10 +18,10 @@ class Voronoi:
 
     Args:
         rng: generator of the scene.
-        view: says how far the picture reaches, and so how many cells there are.
+        view: its reach decides how many cells there are.
         x, y: coordinates of the pixels, (size, size); warp them for curved boundaries.
         side: mean distance of seeds, in scene units.
-        spread: 0 gives cells of similar area; up to 0.3 makes some of them grow over others.
+        spread: 0 gives cells of similar area; up to 0.3 enlarges some at the expense of others.
 
     Attributes:
         count: number of cells, seen or not; it does not depend on the number of pixels.
@@ -104,15 +104,15 @@ class Voronoi:
         c = nx * (self.seed_x + dx / 2) + ny * (self.seed_y + dy / 2)
         c += (self._handicap[other] - self._handicap) / (2 * apart)
         c[label[other] == label] = self.FAR
-        found = np.full(self._x.shape, self.FAR, dtype=np.float32)
+        distance = np.full(self._x.shape, self.FAR, dtype=np.float32)
         for row in range(len(offsets)):
-            away = self.paint(c[row])
-            away -= self.paint(nx[row]) * self._x
-            away -= self.paint(ny[row]) * self._y
-            np.minimum(found, away, out=found)
-        return np.maximum(found, 0, out=found)
+            to_line = self.paint(c[row])
+            to_line -= self.paint(nx[row]) * self._x
+            to_line -= self.paint(ny[row]) * self._y
+            np.minimum(distance, to_line, out=distance)
+        return np.maximum(distance, 0, out=distance)
 
-    def even(self, rng: np.random.Generator, low: float, high: float) -> CellValues:
+    def uniform(self, rng: np.random.Generator, low: float, high: float) -> CellValues:
         """A number between ``low`` and ``high`` for every cell."""
         return low + (high - low) * rng.random(self.count, dtype=np.float32)
 
@@ -120,7 +120,7 @@ class Voronoi:
         """A normal number of mean 0 for every cell."""
         return deviation * rng.standard_normal(self.count, dtype=np.float32)
 
-    def chosen(self, rng: np.random.Generator, share: float) -> CellValues:
+    def bernoulli(self, rng: np.random.Generator, share: float) -> CellValues:
         """1 for a random share of the cells, 0 for the others."""
         return (rng.random(self.count, dtype=np.float32) < share).astype(np.float32)
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench_sem.reader.entries import HIERARCHY, SIDES, Entry, clean, printable
+from hmcbench_sem.reader.entries import (
+    HIERARCHY,
+    Entry,
+    clean,
+    is_of_system,
+    is_partition,
+    printable,
+    side_of,
+)
 from hmcbench_sem.reader.images import KNOWN_EXTENSIONS
 
-_IGNORED = {HIERARCHY, "__macosx", "thumbs.db", "desktop.ini"}
+_SYSTEM_LIKE = re.compile(r"[@$~]|#\D")
 
 
 def read_folders(root: Path) -> tuple[list[Entry], list[Problem]]:
-    """Every image below ``root``, labelled with the folders it lies in, and what is odd.
+    """Every image below ``root``, labelled with the folders it lies in, and the problems.
 
-    Hidden files and folders are skipped. Links are followed, except back into a folder above.
+    Hidden files and folders are skipped, and those that a system makes. Links are followed, except
+    back into a folder above.
 
     Raises:
         BadInput: there is no image anywhere.
@@ -27,11 +37,29 @@ def read_folders(root: Path) -> tuple[list[Entry], list[Problem]]:
             f"{root} holds no image",
             allowed="sub-folders (the classes) with images, or an index.csv",
         )
-    tops = {entry.paths[0][0].lower() for entry in walk.entries}
-    if len(tops) > 1 and tops <= set(SIDES):
-        what = f"the folders {', '.join(sorted(tops))} are read as classes; write splits into an index.csv"
-        walk.problems.append(Problem(".", what, "split-folders", fatal=False))
-    return walk.entries, walk.problems
+    return walk.entries, [*walk.problems, *_partition_folders(walk.entries)]
+
+
+def _partition_folders(entries: list[Entry]) -> list[Problem]:
+    """A warning where folders that are read as classes look like partitions (train, test, ...)."""
+    children: dict[tuple[str, ...], set[str]] = {}
+    for entry in entries:
+        (path,) = entry.paths
+        for depth, name in enumerate(path):
+            children.setdefault(path[:depth], set()).add(name)
+    places = [
+        (folder, sorted(filter(is_partition, names)))
+        for folder, names in children.items()
+        if any(side_of(name) == "train" for name in names)
+        or (len(names) > 1 and all(map(is_partition, names)))
+    ]
+    if not places:
+        return []
+    folder, names = places[0]
+    more = f" (and in {len(places) - 1} more folders)" if len(places) > 1 else ""
+    what = f"the folders {', '.join(names)}{more} are read as classes; if they are a split, write an"
+    what += " index.csv with the column split"
+    return [Problem("/".join(folder) or ".", what, "split-folders", fatal=False)]
 
 
 class _Walk:
@@ -52,18 +80,21 @@ class _Walk:
         if identity in above:
             self._problem(here, "a link back into a folder above it: not followed", "cycle", fatal=False)
             return True
-        found = nested = False
+        image = nested = False
         for child in children:
-            if child.name.startswith(".") or child.name.lower() in _IGNORED:
+            if is_of_system(child.name) or child.name.lower() == HIERARCHY:
                 continue
             if child.is_dir():
                 nested = True
-                found |= self.visit(Path(child.path), (*names, child.name), (*above, identity))
+                image |= self.visit(Path(child.path), (*names, child.name), (*above, identity))
             else:
-                found |= self._file(child.name, names)
-        if not found and not nested and names:
+                image |= self._file(child.name, names)
+        if not image and not nested and names:
             self._problem(here, "the folder holds no image", "empty-folder")
-        return found
+        elif image and names and _SYSTEM_LIKE.match(names[-1]):
+            what = "looks like a folder that a system made; it is read as a class"
+            self._problem(here, what, "system-folder", fatal=False)
+        return image
 
     def _file(self, name: str, names: tuple[str, ...]) -> bool:
         file = "/".join((*names, name))

@@ -1,4 +1,4 @@
-"""Puts together what a data folder says and what its pictures are: samples, classes, problems."""
+"""Joins the listing of a data folder and the scan of its pictures: samples, classes, problems."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,17 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from hmcbench.errors import BadInput, DataProblems, Problem
-from hmcbench.hierarchy.hierarchy import Hierarchy, lint
+from hmcbench.hierarchy.hierarchy import Hierarchy, lookalikes
 from hmcbench_sem.reader.entries import Entry
 from hmcbench_sem.reader.listing import Listing, read_listing
 from hmcbench_sem.reader.scan import Scan, scan_all
 
-LEAST_UNITS = 3  # one for each side of a split
+LEAST_UNITS = 3  # one for each partition
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One usable picture: how it is listed, its class ids, and what the scan found."""
+    """One usable picture: its entry, class ids and scan."""
 
     entry: Entry
     labels: tuple[str, ...]
@@ -32,11 +33,11 @@ class Sample:
 
 @dataclass
 class Collection:
-    """The usable samples of a data folder, and everything that was wrong.
+    """The usable samples of a data folder, and all problems.
 
     Attributes:
         path: as the user gave it.
-        listing: what the folder or the index says.
+        listing: of the folder or the index.
         samples: those without a fatal problem.
         hierarchy: from ``hierarchy.csv``, the known one that was offered, or the labels.
         problems: fatal ones and warnings.
@@ -58,10 +59,10 @@ class Collection:
         return [problem for problem in self.problems if problem.fatal]
 
     def check(self, skip_bad: bool) -> None:
-        """Refuse where problems stand in the way of a run.
+        """Refuse a run on data with fatal problems.
 
         Raises:
-            DataProblems: fatal problems; with ``skip_bad``, those that leaving files out cannot mend.
+            DataProblems: fatal problems; with ``skip_bad``, those that are not of single files.
         """
         fatal = [problem for problem in self.fatal if not (skip_bad and problem.skippable)]
         if fatal:
@@ -82,7 +83,7 @@ def collect(path: str, crop: str = "0", known: Hierarchy | None = None) -> Colle
         known: the hierarchy to use where all labels are in it and there is no ``hierarchy.csv``.
 
     Raises:
-        BadInput: there is nothing that could be listed.
+        BadInput: nothing that could be listed.
     """
     listing = read_listing(Path(path).expanduser())
     problems = list(listing.problems)
@@ -94,9 +95,11 @@ def collect(path: str, crop: str = "0", known: Hierarchy | None = None) -> Colle
             problems.append(Problem(entry.file, scan.problem, scan.kind))
         else:
             samples.append(Sample(entry, labels, scan))
-    small = _drop_small(samples, listing.hierarchy)
+    if listing.hierarchy is None:  # else its file has been checked
+        problems += _alike(samples, known)
+    problems += _drop_small(samples, listing.hierarchy)
     hierarchy = _hierarchy(samples, listing, known)
-    problems += small + _class_problems(samples, hierarchy) + _copies(samples) + _remarks(samples)
+    problems += _class_problems(samples, hierarchy) + _copies(samples) + _remarks(samples)
     return Collection(path, listing, samples, hierarchy, problems)
 
 
@@ -115,7 +118,7 @@ def _hierarchy(samples: list[Sample], listing: Listing, known: Hierarchy | None)
         return listing.hierarchy
     ids = {label for sample in samples for label in sample.labels}
     if not ids:
-        return Hierarchy.from_edges([("", "none")])  # never seen: check() refuses a folder without samples
+        return Hierarchy.from_edges([("", "none")])  # not used: check() refuses a folder without samples
     if known is not None and all(label in known for label in ids):
         return known
     return Hierarchy.from_paths([label.split("/") for label in ids])
@@ -125,10 +128,10 @@ def _hierarchy(samples: list[Sample], listing: Listing, known: Hierarchy | None)
 
 
 def _drop_small(samples: list[Sample], hierarchy: Hierarchy | None) -> list[Problem]:
-    """Take out samples of classes that have too few units to be split.
+    """Remove the samples of classes with too few units for a split.
 
-    A unit is what a split keeps together: a group, or identical pictures. Where the data bring
-    their own split nothing is taken out. Taking one class out may leave another too small.
+    A unit is kept together by a split: a group, or identical pictures. Data with a split of their own
+    lose nothing. Removing one class may leave another too small.
     """
     if any(sample.entry.split in ("train", "validation", "test") for sample in samples):
         return []
@@ -139,8 +142,8 @@ def _drop_small(samples: list[Sample], hierarchy: Hierarchy | None) -> list[Prob
         targets = classes.encode([sample.labels for sample in samples])
         rows = sparse.csr_array((np.ones(len(units), int), (units, np.arange(len(units)))))
         counts = ((rows @ targets.astype(int)) > 0).sum(axis=0)
-        said = {label for sample in samples for label in sample.labels}
-        small = sorted(c for c in said if counts[classes.index(c)] < LEAST_UNITS)
+        labels = {label for sample in samples for label in sample.labels}
+        small = sorted(c for c in labels if counts[classes.index(c)] < LEAST_UNITS)
         if not small:
             break
         for name in small:
@@ -157,8 +160,8 @@ def _units(samples: list[Sample]) -> np.ndarray:
     keys: dict[tuple[str, str], int] = {}
     pairs: list[tuple[int, int]] = []
     for row, sample in enumerate(samples):
-        named = (("copy", sample.scan.digest), ("group", sample.entry.group))
-        pairs += [(row, keys.setdefault(key, len(samples) + len(keys))) for key in named if key[1]]
+        ties = (("copy", sample.scan.digest), ("group", sample.entry.group))
+        pairs += [(row, keys.setdefault(key, len(samples) + len(keys))) for key in ties if key[1]]
     ends = np.array(pairs).T
     n = len(samples) + len(keys)
     graph = sparse.csr_array((np.ones(len(pairs)), (ends[0], ends[1])), shape=(n, n))
@@ -166,16 +169,30 @@ def _units(samples: list[Sample]) -> np.ndarray:
     return np.unique(numbers, return_inverse=True)[1]
 
 
+def _alike(samples: list[Sample], known: Hierarchy | None) -> list[Problem]:
+    """A warning for every class that looks like another one or a known one, at the first image of it."""
+    first: dict[str, str] = {}
+    for sample in samples:
+        for label in sample.labels:
+            for name in accumulate(label.split("/"), "{}/{}".format):
+                first.setdefault(name, sample.entry.where)
+    names = dict.fromkeys([*(known.classes if known else ()), *first])
+    return [
+        Problem(first[name], f"classes {twin!r} and {name!r} {difference}", "alike", fatal=False)
+        for twin, name, difference in lookalikes(names, joined=True)
+        if name in first and twin.rpartition("/")[2] != name.rpartition("/")[2]  # else the parents are
+    ]
+
+
 def _class_problems(samples: list[Sample], hierarchy: Hierarchy) -> list[Problem]:
-    """No samples, a single class, and classes whose names look alike."""
+    """No samples, or a single class."""
     if not samples:
         return [Problem(".", "no image is left that could be used", "no-samples", skippable=False)]
-    problems = [problem for problem in lint(hierarchy.edges) if problem.kind == "clash" and not problem.fatal]
     if hierarchy.n < 2 or len({sample.labels for sample in samples}) < 2:
         only = ", ".join(samples[0].labels)
         what = f"all images have the same label ({only}): there is nothing to tell apart"
-        problems.append(Problem(".", what, "one-class", skippable=False))
-    return problems
+        return [Problem(".", what, "one-class", skippable=False)]
+    return []
 
 
 def _copies(samples: list[Sample]) -> list[Problem]:
@@ -198,12 +215,12 @@ def _copies(samples: list[Sample]) -> list[Problem]:
 
 
 def _remarks(samples: list[Sample]) -> list[Problem]:
-    """Warnings of single pictures: a data bar that stays, pages that are not read."""
+    """Warnings of single pictures: a data bar that is not cut, pages that are not read."""
     problems = []
     for sample in samples:
         scan, file = sample.scan, sample.entry.file
         if scan.bar > scan.crop:
-            what = f"a data bar of {scan.bar} rows betrays the instrument; --crop-bottom auto cuts it"
+            what = f"a data bar of {scan.bar} rows shows the instrument; --crop-bottom auto cuts it"
             problems.append(Problem(file, what, "data-bar", fatal=False))
         if scan.pages > 1:
             problems.append(Problem(file, f"the first of {scan.pages} pages is read", "pages", fatal=False))

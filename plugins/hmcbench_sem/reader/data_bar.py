@@ -1,9 +1,8 @@
 """Finds the instrument's data bar at the bottom of a micrograph.
 
-The bar (scale bar, kV, magnification, laboratory) betrays where a picture was taken, and a model
-can learn the source instead of the failure. What tells a bar from a picture: it spans the full
-width, it starts at a sharp, exactly horizontal edge, its background is one grey level, and the
-little that is drawn on it is text.
+A model can learn the source of a picture from its bar (scale bar, kV, magnification, laboratory)
+instead of the failure. A bar spans the full width, starts at a sharp, exactly horizontal edge, and
+has a background of one grey level with text on it.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ def bar_height(grey: np.ndarray) -> int:
         grey: (H, W) uint8, upright. Colour pictures are turned to grey before.
     """
     height, width = grey.shape
-    least = max(8, round(SMALLEST * height))
-    most = int(LARGEST * height)
-    if width < 48 or most < least:
+    lowest = max(8, round(SMALLEST * height))
+    highest = int(LARGEST * height)
+    if width < 48 or highest < lowest:
         return 0
-    start = height - most - 4  # a few rows of picture above the largest bar
+    start = height - highest - 4  # a few rows of picture above the largest bar
     strip = grey[max(start, 0) :]
-    background = _background(strip[-max(6, least // 2) :])
+    background = _background(strip[-max(6, lowest // 2) :])
     if background < 0:
         return 0
     distance = np.abs(strip.astype(np.int16) - background)
@@ -44,7 +43,7 @@ def bar_height(grey: np.ndarray) -> int:
     even = (np.abs(strip - own) <= TOLERANCE).mean(axis=1) >= _QUIET  # also lines from edge to edge
     for top in _edges(strip, share, even, own[:, 0]):
         tall = len(strip) - top
-        if least <= tall <= most and _is_bar(share[top:], even[top:], distance[top:]):
+        if lowest <= tall <= highest and _is_bar(share[top:], even[top:], distance[top:]):
             return tall
     return 0
 
@@ -58,11 +57,11 @@ def _background(rows: np.ndarray) -> int:
 
 
 def _edges(strip: np.ndarray, share: np.ndarray, even: np.ndarray, own: np.ndarray) -> list[int]:
-    """Rows where an even row follows a picture that is unlike it, uppermost first.
+    """Rows where an even row follows a different picture, uppermost first.
 
-    The picture may be even itself (a polished surface): then its grey level must be another.
+    The picture may be even as well (a polished surface): then its grey level must differ.
     """
-    # Resampling blends one or two rows at the edge: what is compared lies three rows apart.
+    # Resampling blends one or two rows at the edge: rows three apart are compared.
     above = np.minimum(share[:-3], share[1:-2])
     begins = ~even[2:-1] | (np.abs(own[3:] - own[2:-1]) > TOLERANCE)
     first = even[3:] & begins & (above <= _QUIET - _EDGE)

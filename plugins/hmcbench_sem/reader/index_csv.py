@@ -2,21 +2,23 @@
 
 Columns: ``file``; then either ``level1`` to ``levelK`` (an empty cell ends the path) or ``labels``
 (joined by ``|``, each a full path ``a/b`` or a name); optional ``group`` and ``split``. Other
-columns are ignored.
+columns are ignored, with a warning where one looks like a column that would be read.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench_sem.reader.entries import SIDES, Entry, clean, split_label
+from hmcbench.files import csv_rows
+from hmcbench_sem.reader.entries import SIDES, Entry, clean, is_of_system, side_of, split_label
 
 _LEVEL = re.compile(r"level([1-9][0-9]*)\Z")
+_LIKE_LEVEL = re.compile(r"(levels?|lvl|lev)[\W_]*\d[\W\d_]*")
+_LIKE_OTHERS = re.compile(r"levels?|label|class|classes|files|filename|groups|splits")
 _ALLOWED = "columns file, level1..levelK or labels, and optionally group and split"
 
 
@@ -27,43 +29,45 @@ class _BadRow(Exception):
 
 
 def read_index(path: Path) -> tuple[str, list[Entry], list[Problem]]:
-    """The kind of labels (``levels`` or ``labels``), the usable rows, and what is wrong with the others.
+    """The kind of labels (``levels`` or ``labels``), the usable rows, and the problems of the others.
 
     Raises:
         BadInput: no text, no such header, or no rows.
     """
-    rows = _rows(path)
-    header = [name.strip().lower() for name in rows[0][1]] if rows else []
+    rows = list(csv_rows(_text(path), str(path)))
+    header = [name.lower() for name in rows[0][1]] if rows else []
     levels = _check_header(path, header)
     entries: list[Entry] = []
-    problems: list[Problem] = []
+    problems = [
+        Problem(f"{path.name}:{rows[0][0]}", what, "column", fatal=False)
+        for what in _ignored(header, levels, [cells for _, cells in rows[1:]])
+    ]
     for line, cells in rows[1:]:
         where = f"{path.name}:{line}"
         try:
             if len(cells) != len(header):
                 raise _BadRow("row", f"{len(cells)} cells where the header has {len(header)}")
-            entries.append(_entry(dict(zip(header, map(str.strip, cells), strict=True)), levels, where))
+            entries.append(_entry(dict(zip(header, cells, strict=True)), levels, where))
         except _BadRow as error:
             problems.append(Problem(where, str(error), error.kind))
     if len(rows) < 2:
         raise BadInput(f"{path} lists no image: it has a header and no rows", allowed=_ALLOWED)
+    problems += [
+        Problem(entry.where, f"{entry.file} is hidden, or made by a system", "system-folder", fatal=False)
+        for entry in entries
+        if any(is_of_system(part) for part in entry.file.split("/") if part != "..")
+    ]
     return ("levels" if levels else "labels"), entries, problems
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """(line, cells) of every row that is not blank."""
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         what = f"{path} is not UTF-8 text (byte {error.start})"
         raise BadInput(what, hint="save it as CSV UTF-8") from None
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except csv.Error as error:
-        raise BadInput(f"{path}:{reader.line_num}: {error}", allowed=_ALLOWED) from None
 
 
 def _check_header(path: Path, header: Sequence[str]) -> list[str]:
@@ -71,14 +75,16 @@ def _check_header(path: Path, header: Sequence[str]) -> list[str]:
     listed = ",".join(header)
     if not header:
         raise BadInput(f"{path} is empty", allowed=_ALLOWED)
-    if "file" not in header and len(header) == 1 and re.search(r"[;\t]", listed):
-        raise BadInput(f"{path}: the columns are not separated by commas: {listed!r}", allowed=_ALLOWED)
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice is not None:
         raise BadInput(f"{path}: the column {twice!r} is there twice", allowed=_ALLOWED)
     if "file" not in header:
         raise BadInput(f"{path} has no column 'file': it has {listed}", allowed=_ALLOWED)
-    numbers = sorted(int(found[1][:9]) for found in map(_LEVEL.match, header) if found)
+    for name in header:
+        if _LIKE_LEVEL.fullmatch(unicodedata.normalize("NFKC", name)) and not _LEVEL.match(name):
+            what = f"{path}: the column {name!r} looks like a level and is none"
+            raise BadInput(what, allowed="level1, level2, level3 and so on: numbers begin at 1")
+    numbers = sorted(int(match[1][:9]) for match in map(_LEVEL.match, header) if match)
     if bool(numbers) == ("labels" in header):
         what = "both level columns and labels" if numbers else "neither level columns nor labels"
         raise BadInput(f"{path} has {what}: it has {listed}", allowed=_ALLOWED)
@@ -88,36 +94,46 @@ def _check_header(path: Path, header: Sequence[str]) -> list[str]:
     return [f"level{k}" for k in numbers]
 
 
+def _ignored(header: Sequence[str], levels: Sequence[str], rows: Sequence[list[str]]) -> Iterator[str]:
+    """Warnings for columns that are not read and look as if they should be."""
+    for place, name in enumerate(header):
+        if name in ("file", "labels", "group", "split", *levels):
+            continue
+        cells = {cells[place] for cells in rows if place < len(cells)} - {""}
+        if "split" not in header and len(cells) > 1 and all(map(side_of, cells)):
+            yield f"the column {name!r} looks like a split and is not read; name it split"
+        elif _LIKE_OTHERS.fullmatch(name):
+            yield f"the column {name!r} is not read; those that are: {_ALLOWED.removeprefix('columns ')}"
+
+
 def _entry(row: Mapping[str, str], levels: Sequence[str], where: str) -> Entry:
     if not row["file"]:
         raise _BadRow("missing", "the cell 'file' is empty")
     paths = (_path(row, levels),) if levels else _labels(row["labels"])
-    side = row.get("split", "")
-    if side.lower() not in SIDES:
-        allowed = ", ".join(name for name in SIDES if name)
-        raise _BadRow("split", f"split {side!r} is not one of {allowed}, or empty")
+    split = row.get("split", "")
+    if split and not side_of(split):
+        raise _BadRow("split", f"split {split!r} is not one of {', '.join(SIDES)}, or empty")
     file = row["file"].replace("\\", "/")  # a list written on Windows
     return Entry(
         file=file if file.startswith("/") else PurePosixPath(file).as_posix(),
         paths=paths,
         where=where,
         group=row.get("group", ""),
-        split=SIDES[side.lower()],
+        split=side_of(split),
     )
 
 
 def _path(row: Mapping[str, str], levels: Sequence[str]) -> tuple[str, ...]:
-    names = [clean(row[level]) for level in levels]
-    given = [name for name in names if name]
-    if not given:
+    cells = [clean(row[level]) for level in levels]
+    names = [name for name in cells if name]
+    if not names:
         raise _BadRow("no-label", "it has no label")
-    if names[: len(given)] != given:
-        gap = levels[names.index("")]
-        raise _BadRow("level-gap", f"{gap} is empty but a later level is not")
-    slash = next((name for name in given if "/" in name), None)
+    if cells[: len(names)] != names:
+        raise _BadRow("level-gap", f"{levels[cells.index('')]} is empty but a later level is not")
+    slash = next((name for name in names if "/" in name), None)
     if slash is not None:
         raise _BadRow("class-name", f"class name {slash!r} contains '/', which joins the levels of a path")
-    return tuple(given)
+    return tuple(names)
 
 
 def _labels(cell: str) -> tuple[tuple[str, ...], ...]:

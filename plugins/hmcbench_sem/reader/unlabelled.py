@@ -1,4 +1,4 @@
-"""Reads single pictures that belong to no data set, for ``hmcbench predict`` and ``explain``."""
+"""Reads single pictures without labels, for ``hmcbench predict`` and ``explain``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_images(
     """For every path the picture, or why it cannot be used.
 
     Args:
-        paths: files of any name; the content decides what they are.
+        paths: files of any name; their format is told by their content.
         crop_bottom: as in the run: ``auto`` or a number of rows.
     """
     crop = parse_crop(crop_bottom)

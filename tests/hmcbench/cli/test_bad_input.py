@@ -84,6 +84,7 @@ FLAGS = [
     (["run", "--suite", "smoke", "--data", "toy-tree=x"], "reads no path"),
     (["run", "--suite", "sem-failure", "--data", "sem-failure=no/such/folder"], "no/such/folder"),
     (["run", "--suite", "sem-failure", "--crop-bottom", "much", "--model", "prior"], "crop_bottom"),
+    (["run", "--suite", "smoke", "--set", "toy-tree.samples=1_000"], "samples='1_000' cannot be used"),
     (["list", "modls"], "modls"),
     (["show", "model", "prio"], "did you mean 'prior'"),
     (["show", "thing", "prior"], "thing"),

@@ -14,9 +14,9 @@ import pytest
 from hmcbench.cli import COMMANDS
 from hmcbench.execute import queue, runner
 from hmcbench.records import record
-from hmcbench.records.record import Record, read_record, record_folders
+from hmcbench.records.record import Record, read_record, record_folders, records_dir, suite_folder
 from hmcbench.registry.registry import KINDS
-from hmcbench.testing.helpers import installed_plugin
+from hmcbench.testing.helpers import installed_plugin, tiny_suite
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -149,6 +149,42 @@ def test_a_failed_cell_gives_status_one_and_stays_on_the_leaderboard(
     assert "time-out" in ended.out
     assert "time-out" in (tmp_path / "smoke" / "leaderboard.md").read_text()
     assert cli(*args, "--model", "prior", "--rerun", "failed").status == 0
+
+
+def test_suites_with_names_that_are_no_file_names_have_boards_of_their_own(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    runs, results = tmp_path / "r", tmp_path / "results"
+    for name in ("钢铁", "陶瓷"):
+        (tmp_path / "one.toml").write_text(tiny_suite(name, ["prior"]), encoding="utf-8")
+        ended = cli("run", "--suite", tmp_path / "one.toml", "--out", runs, "--device", "cpu")
+        assert ended.status == 0 and f"{name} 1" in ended.out
+        assert str(records_dir(runs, name)) in ended.out
+    for name, other in (("钢铁", "陶瓷"), ("陶瓷", "钢铁")):
+        out = cli("leaderboard", runs, "--suite", name, "--format", "md").out
+        assert name in out and other not in out
+    for source in (runs, results):
+        assert cli("publish", source, "--to", results).status == 0
+        assert cli("publish", source, "--to", results, "--suite", "钢铁").status == 0
+    index = (results / "README.md").read_text(encoding="utf-8")
+    assert all(f"[{name} 1]({suite_folder(name)}/README.md)" in index for name in ("钢铁", "陶瓷"))
+    assert cli("verify", results).status == 0
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("01", "1", "1.0", "1e3"), ("007", "7.50", "+3"), ("inf", "nan", "1_000"), ("-5", "0x10", "1e-2")],
+)
+def test_names_of_classes_that_are_numbers_stay_as_typed(
+    cli: Callable[..., Any], tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    (tmp_path / "H.csv").write_text("parent,child\n" + "".join(f",{name}\n" for name in names))
+    (tmp_path / "T.csv").write_text("id,labels\n" + "".join(f"{i},{name}\n" for i, name in enumerate(names)))
+    files = {"hierarchy": "H.csv", "truth": "T.csv", "predictions": "T.csv"}
+    args = [part for option, file in files.items() for part in (f"--{option}", tmp_path / file)]
+    lines = [line.split() for line in cli("score", *args).out.splitlines()]
+    shown = {line[0] for line in lines if line[1:] == ["1.0000"] * 4}
+    assert shown == set(names)
 
 
 def test_score_prints_the_numbers_of_the_fixture(cli: Callable[..., Any], tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def write(folder: Path, text: str) -> Path:
         ([("", "a"), ("q", "b")], "unknown-parent", True, "edge 2", "'q' is not a class"),
         ([("", "a"), ("", "b"), ("a", "b")], "clash", True, "edge 2", "also below 'a'"),
         ([("", "Dimple"), ("", "dimple")], "clash", False, "edge 2", "differ only in case"),
+        ([("", "a-b"), ("", "a\u2013b")], "clash", False, "edge 2", "look alike (HYPHEN-MINUS, EN DASH)"),
+        ([("", "HCP"), ("", "\u041dCP")], "clash", False, "edge 2", "CYRILLIC CAPITAL LETTER EN"),
         ([("", "a"), ("a", "b"), ("a", "b")], "repeated-edge", False, "edge 3", "given twice"),
         ([("", "a|b")], "bad-name", True, "edge 1", "joins labels"),
         ([("", "a"), ("a ", "b")], "bad-name", True, "edge 2", "begins or ends with a space"),

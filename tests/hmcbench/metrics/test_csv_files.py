@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -141,7 +142,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "truth of scores": ({"t": SCORES}, r"T\.csv:1: the header is 'id,a,b.*id,labels"),
     "truth encoding": ({"t": "id,labels\n1,c\n2,\xe9\n".encode("latin-1")}, r"T\.csv:3: not UTF-8"),
     "utf-16": ({"t": TRUTH.encode("utf-16")}, r"T\.csv:1: not UTF-8"),
-    "semicolons": ({"t": TRUTH.replace(",", ";")}, r"T\.csv:1: .*separated by commas"),
+    "colons": ({"t": TRUTH.replace(",", ":")}, r"T\.csv:1: the header is 'id:labels'"),
     "unknown class": ({"t": "id,labels\n1,c\n2,d\n3,yy\n"}, r"T\.csv:4: unknown class 'yy'"),
     "close match": (
         {"t": "id,labels\n1,Leaf\n", "h": "parent,child\n,leaf\n"},
@@ -173,6 +174,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no score": ({"p": SCORES.replace(".7", "")}, r"P\.csv:3: the score of 'd' is ''"),
     "comma": ({"p": SCORES.replace(".7", '"0,7"')}, r"P\.csv:3: the score of 'd' is '0,7'"),
     "too large": ({"p": SCORES.replace(".7", "1.7")}, r"P\.csv:3: the score of 'd' is '1.7'"),
+    "underscore": ({"p": SCORES.replace(".7", "0.7_0")}, r"P\.csv:3: the score of 'd' is '0.7_0'"),
+    "other digits": ({"p": SCORES.replace(".7", "\u0661")}, r"P\.csv:3: the score of 'd' is"),
     "negative": ({"p": SCORES.replace(".7", "-0.1")}, r"P\.csv:3: the score of 'd' is '-0.1'"),
     "nan": ({"p": SCORES.replace(".7", "nan")}, r"P\.csv:3: the score of 'd' is 'nan'"),
     "infinite": ({"p": SCORES.replace(".7", "inf")}, r"P\.csv:3: the score of 'd' is 'inf'"),
@@ -191,6 +194,25 @@ def test_bad_input_says_where_and_what(name: str, files: Files) -> None:
         files.score(**given)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400 + len(str(files.folder))
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_tables_with_other_separators(files: Files, separator: str) -> None:
+    tables = {"h": HIERARCHY, "t": TRUTH, "p": SCORES}
+    assert files.score(**{k: text.replace(",", separator) for k, text in tables.items()}) == files.score(
+        **tables
+    )
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD", "NFC"), ("NFD", "NFC", "NFC"), ("NFC", "NFC", "NFD")])
+def test_names_in_other_forms_of_unicode_are_the_same(files: Files, forms: tuple[str, ...]) -> None:
+    tables = (
+        "parent,child\n,\u00fc\n,b\n",
+        "id,labels\n\u00e9,\u00fc\n2,b\n",
+        "id,labels\n\u00e9,\u00fc\n2,b\n",
+    )
+    h, t, p = (normalize(form, text) for form, text in zip(forms, tables, strict=True))  # type: ignore[arg-type]
+    assert files.score(h=h, t=t, p=p)["metrics"]["exact_match"] == 1
 
 
 def test_a_folder_is_no_file(files: Files, tmp_path: Path) -> None:

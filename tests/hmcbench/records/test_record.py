@@ -19,6 +19,9 @@ from hmcbench.records.record import (
     read_record,
     record_folders,
     record_json,
+    records_dir,
+    slug,
+    suite_folder,
     sweep_cell,
     sweep_killed,
     sweep_run,
@@ -47,6 +50,27 @@ def test_a_record_appears_whole_under_a_name_that_ends_with_its_key(tmp_path: Pa
     assert found.data == DATA
     assert found.ok
     assert not part.exists()
+
+
+@pytest.mark.parametrize("name", ["sem-failure", "Ti64.v2_b", "0", "a" * 60])
+def test_a_suite_with_a_plain_name_has_a_folder_of_that_name(name: str) -> None:
+    assert records_dir(Path("runs"), name) == Path("runs", name, "records")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("钢铁", "陶瓷", "x"),
+        ("a/b", "a:b", "a b", "a-b"),
+        ("metal " + "x" * 60 + "1", "metal " + "x" * 60 + "2"),
+        (".hidden", "hidden", "hidden."),
+        ("..", ".", "x"),
+    ],
+)
+def test_suites_of_different_names_have_different_folders(names: tuple[str, ...]) -> None:
+    folders = {suite_folder(name) for name in names}
+    assert len(folders) == len(names)
+    assert all(folder == slug(folder) for folder in folders)  # safe on every file system
 
 
 def test_a_record_says_what_it_is_of(tmp_path: Path) -> None:

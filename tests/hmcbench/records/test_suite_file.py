@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hmcbench.errors import BadInput
 from hmcbench.execute import runner
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.plan.cells import NotPaired, Plan, make_plan
@@ -105,3 +106,13 @@ def test_runs_that_start_together_write_all_their_plans(
             pass
     assert {model for model, _ in planned(tmp_path)} == {"random", "prior", "oracle"}
     assert not list((tmp_path / "locks").iterdir())
+
+
+def test_a_folder_of_another_suite_is_refused(tmp_path: Path) -> None:
+    """On a file system that ignores case, ``Smoke`` finds the folder of ``smoke``."""
+    plan = plan_of("prior")
+    info = plan.info()
+    (tmp_path / "smoke").mkdir()
+    save_info({**info, "suite": {**info["suite"], "name": "Smoke"}}, tmp_path / "smoke", ())
+    with pytest.raises(BadInput, match=r"holds the suite 'Smoke', not 'smoke'.*--out"):
+        runner.existing(plan, tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hmcbench_sem.fractographs.detector import HOME, expose
+from hmcbench_sem.fractographs.detector import MAIN_LAB, expose
 from hmcbench_sem.fractographs.fields import View, noise
 
 
@@ -12,5 +12,5 @@ def test_the_tone_curve_hides_the_material():
     view = View.of(128, 1.0, 0.0)
     field = noise(np.random.default_rng(0), view, 1, 30, 0.5)
     signals = [field, np.exp(field), np.where(field > 1, field, 0.01 * field)]
-    levels = [np.quantile(expose(np.random.default_rng(4), s, HOME), [0.1, 0.5, 0.9]) for s in signals]
+    levels = [np.quantile(expose(np.random.default_rng(4), s, MAIN_LAB), [0.1, 0.5, 0.9]) for s in signals]
     np.testing.assert_allclose(levels[1:], [levels[0]] * 2, atol=0.06)

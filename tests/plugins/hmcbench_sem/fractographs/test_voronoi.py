@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hmcbench_sem.fractographs.fields import View, turned
+from hmcbench_sem.fractographs.fields import View, rotated
 from hmcbench_sem.fractographs.voronoi import Voronoi
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.25])
 def test_cells_against_brute_force(spread):
     view = View.of(48, 0.7, 0.5)
-    x, y = turned(view, 0.7)
+    x, y = rotated(view, 0.7)
     cells = Voronoi(np.random.default_rng(1), view, x, y, 0.13, spread=spread)
     power = (x[..., None] - cells.seed_x) ** 2 + (y[..., None] - cells.seed_y) ** 2 + cells._handicap
     nearest = power.argmin(axis=-1)

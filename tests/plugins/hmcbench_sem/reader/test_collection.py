@@ -250,5 +250,5 @@ def test_look_alike_classes_are_a_warning(gallery: Gallery) -> None:
         {f"{name}/{k}.png": 10 * i + k for i, name in enumerate(("Fatigue", "fatigue ")) for k in range(3)}
     )
     (problem,) = collect(str(root)).problems
-    assert (problem.kind, problem.fatal) == ("clash", False)
+    assert (problem.kind, problem.fatal) == ("alike", False)
     assert "differ only in case" in problem.what

@@ -151,8 +151,13 @@ REFUSED = {
     "a level is missing": ("file,level1,level3\na,b,c\n", "level3 but no level2"),
     "levels from 2": ("file,level2\na,b\n", "level2 but no level1"),
     "a column twice": ("file,labels,Labels\na,b,c\n", "'labels' is there twice"),
-    "semicolons": ("file;labels\na;b\n", "not separated by commas"),
+    "colons": ("file:labels\na:b\n", "no column 'file': it has file:labels"),
     "open quote": ('file,labels\n"a.png,b\n', "index.csv:2"),
+    **{
+        f"a column {name}": (f"file,{name},level1\na,b,c\n", f"column '{name}' looks like a level")
+        for name in ("level0", "level 2", "level_2", "level-2", "level02", "level2.0", "lvl2", "level\uff12")
+    },
+    "only level0": ("file,level0\na,b\n", "'level0' looks like a level .* begin at 1"),
 }
 
 
