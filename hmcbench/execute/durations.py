@@ -13,7 +13,7 @@ from hmcbench.errors import BadInput
 from hmcbench.plan.cells import Cell
 from hmcbench.records.record import Record
 
-Pair = tuple[str, str]
+DatasetModel = tuple[str, str]
 """Dataset and model label."""
 
 # --------------------------------------------------------------------------- time budget
@@ -33,9 +33,9 @@ def parse_budget(text: str) -> float:
     return float(seconds)
 
 
-def seconds_taken(done: Iterable[Record]) -> dict[Pair, float]:
+def seconds_taken(done: Iterable[Record]) -> dict[DatasetModel, float]:
     """Mean seconds of a cell by (dataset, model label), from records without a failure."""
-    seconds: dict[Pair, list[float]] = {}
+    seconds: dict[DatasetModel, list[float]] = {}
     for record in done:
         if record.ok:
             seconds.setdefault(record.pair, []).append(float(record.data["timing"]["total_s"]))
@@ -57,12 +57,12 @@ class Budget:
     def __init__(
         self,
         seconds: float,
-        took: Mapping[Pair, float] | None = None,
+        took: Mapping[DatasetModel, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.seconds, self._clock, self._before = seconds, clock, dict(took or {})
         self.until = clock() + seconds
-        self._ended: dict[Pair, list[float]] = {}
+        self._ended: dict[DatasetModel, list[float]] = {}
 
     def expects(self, cell: Cell) -> float | None:
         """Expected seconds; None where no cell of its model and data has run."""
@@ -123,7 +123,7 @@ class TimeLeft:
         self,
         cells: Sequence[Cell],
         jobs: int = 1,
-        took: Mapping[Pair, float] | None = None,
+        took: Mapping[DatasetModel, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._waiting = {cell.key: cell for cell in cells}
@@ -193,8 +193,8 @@ class TimeLeft:
 class _Expected:
     """Means over known costs, computed once for thousands of waiting cells."""
 
-    def __init__(self, costs: Sequence[_Cost], earlier: Mapping[Pair, float]) -> None:
-        totals: dict[Pair, list[float]] = {}
+    def __init__(self, costs: Sequence[_Cost], earlier: Mapping[DatasetModel, float]) -> None:
+        totals: dict[DatasetModel, list[float]] = {}
         for cost in costs:
             totals.setdefault(cost.cell.pair, []).append(cost.total)
         self._total = {**earlier, **{pair: fmean(seconds) for pair, seconds in totals.items()}}
