@@ -40,6 +40,7 @@ def compare_command(
       hmcbench compare runs hffnet-2d forest
     """
     from hmcbench.leaderboard.compare import compare_models
+    from hmcbench.leaderboard.draws import DrawCache
     from hmcbench.leaderboard.intervals import Intervals
     from hmcbench.records.record import Record, read_all
     from hmcbench.records.suite_file import read_info
@@ -57,10 +58,17 @@ def compare_command(
     for folder, records in found:
         there = {r.label for r in records}
         if {model_a, model_b} <= there:
-            info = read_info(folder)
-            kept = Intervals.read(folder)
             results.append(
-                compare_models(records, model_a, model_b, specs, info=info, names=metrics, intervals=kept)
+                compare_models(
+                    records,
+                    model_a,
+                    model_b,
+                    specs,
+                    info=read_info(folder),
+                    names=metrics,
+                    intervals=Intervals.read(folder),
+                    cache=DrawCache.open(),
+                )
             )
     if as_json:
         click.echo(json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False))

@@ -12,6 +12,7 @@ from hmcbench.leaderboard import pareto, statistics
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Published, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.differences import differences
+from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
 from hmcbench.leaderboard.grouping import (
     RowRecords,
@@ -56,6 +57,7 @@ def build(
     *,
     specs: Sequence[MetricSpec] | None = None,
     intervals: Intervals | None = None,
+    cache: DrawCache | None = None,
 ) -> Boards:
     """One board per suite version, dataset fingerprint, split and profile.
 
@@ -67,13 +69,16 @@ def build(
             record become rows "missing".
         specs: metrics, for directions and intervals; those of the installed plugins by default.
         intervals: what was kept for rows whose truth was not published; nothing by default.
+        cache: where draws are kept from one board to the next; without it all are made.
     """
     records = list(records)
     found = newest(records)
     if expected_cells is not None:
         found += missing_records(expected_cells, found, str((suite or {}).get("profile", "")))
     known = default_registry().specs("metrics") if specs is None else specs
-    analyses = [analyse(group, suite or {}, specs=known, intervals=intervals) for group in groups(found)]
+    analyses = [
+        analyse(group, suite or {}, specs=known, intervals=intervals, cache=cache) for group in groups(found)
+    ]
     return Boards([analysis.board for analysis in analyses], records)
 
 
@@ -83,12 +88,13 @@ def analyse(
     *,
     specs: Sequence[MetricSpec],
     intervals: Intervals | None = None,
+    cache: DrawCache | None = None,
 ) -> Analysis:
     """The board of one group of records (:func:`hmcbench.leaderboard.grouping.groups`), and its estimates.
 
     Args:
         records: at least one.
-        suite, specs, intervals: as for :func:`build`.
+        suite, specs, intervals, cache: as for :func:`build`.
     """
     data = records[0].data
     info = suite if suite.get("suite", {}).get("name") == data["suite"].get("name") else {}
@@ -111,12 +117,14 @@ def analyse(
         columns=cols.quality_columns(names, sides, specs),
         cost_columns=cols.cost_columns(ok),
     )
-    estimator = Estimator(by_row, names, sides, specs, intervals) if ok else None
+    estimator = Estimator(by_row, names, sides, specs, intervals, cache) if ok else None
     estimates: dict[str, dict[str, Estimate]] = {}
     if estimator is not None:
         board.reference = clean(info.get("suite", {}).get("reference"))
         estimates = {row.label: estimator.row(row) for row in by_row if row.ok}
         board.notes += _fill(board, by_row, estimator, estimates)
+        if cache is not None:
+            cache.tidy()
     board.rows += [row for model in by_row for row in _other_rows(model)]
     board.published = _published(info, board)
     board.notes += [clean(note) for note in (*notes, *mixtures(ok))]

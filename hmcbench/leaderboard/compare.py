@@ -13,6 +13,7 @@ from hmcbench.leaderboard.board import Board, Difference
 from hmcbench.leaderboard.build import Analysis, analyse
 from hmcbench.leaderboard.caveats import caveats, costs, method, sizes, wins
 from hmcbench.leaderboard.differences import MEASURES, differences
+from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest, place_of, rows
 from hmcbench.leaderboard.intervals import Intervals
@@ -72,6 +73,7 @@ def compare_models(
     info: Mapping[str, Any] | None = None,
     names: Sequence[str] = (),
     intervals: Intervals | None = None,
+    cache: DrawCache | None = None,
 ) -> Compared:
     """Compare two models wherever both were measured on the same.
 
@@ -82,6 +84,7 @@ def compare_models(
         info: the suite's ``suite.json``.
         names: metric ids; by default the board's first three scores.
         intervals: what was kept for rows whose truth was not published.
+        cache: where draws are kept from one board to the next.
 
     Raises:
         BadInput: a label or metric that no record has, or twice the same model.
@@ -101,7 +104,7 @@ def compare_models(
         for row in pair:
             there[clean(row.label)].append(group)
         if len(pair) == 2:
-            analysis = analyse(group, info or {}, specs=specs, intervals=intervals)
+            analysis = analyse(group, info or {}, specs=specs, intervals=intervals, cache=cache)
             _on_board(analysis, (pair[0], pair[1]), specs, names, intervals, out)
     if not out.boards and not out.reasons:
         out.reasons += list(_apart(a, b, there))

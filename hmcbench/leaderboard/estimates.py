@@ -9,41 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import DROP, SHIFT, cost, metric_spec
+from hmcbench.leaderboard.draws import DrawCache, Draws, code_facts
 from hmcbench.leaderboard.grouping import RowRecords
-from hmcbench.leaderboard.intervals import Intervals, KeptRow
-from hmcbench.leaderboard.samples import Draws, NoTruth, Samples
-from hmcbench.leaderboard.statistics import Estimate, over_seeds
+from hmcbench.leaderboard.intervals import SETTINGS, Intervals, KeptRow
+from hmcbench.leaderboard.samples import NoTruth, Samples
+from hmcbench.leaderboard.statistics import Estimate
 from hmcbench.records.record import Record
 
 
 @dataclass
 class _Measured:
-    """A metric of one row: per seed (S,), draws per seed (S, B), per repeat (J,)."""
+    """A metric of one row: per seed (S,), per repeat (J,)."""
 
     seeds: np.ndarray
-    draws: np.ndarray | None
     repeats: np.ndarray | None
 
     def minus(self, other: _Measured, sign: float) -> _Measured:
-        def difference(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
-            return None if a is None or b is None else sign * (a - b)
+        repeats = None
+        if self.repeats is not None and other.repeats is not None:
+            repeats = sign * (self.repeats - other.repeats)
+        return _Measured(sign * (self.seeds - other.seeds), repeats)
 
-        draws, repeats = difference(self.draws, other.draws), difference(self.repeats, other.repeats)
-        return _Measured(sign * (self.seeds - other.seeds), draws, repeats)
-
-    def estimate(self, label: str, ratio: float) -> Estimate | None:
-        """None where no seed has a value; no draws where some seed has none."""
+    def estimate(self, draws: np.ndarray | None, ratio: float) -> Estimate | None:
+        """None where no seed has a value; without draws where some seed has none."""
         known = np.isfinite(self.seeds)
         if not known.any():
             return None
-        draws = None if self.draws is None or not known.all() else over_seeds(self.draws, label)
-        return Estimate(self.seeds[known], draws, self.repeats, ratio)
+        return Estimate(self.seeds[known], draws if known.all() else None, self.repeats, ratio)
 
 
 class Estimator:
@@ -62,6 +63,7 @@ class Estimator:
         sides: Sequence[str],
         specs: Sequence[MetricSpec],
         intervals: Intervals | None = None,
+        cache: DrawCache | None = None,
     ) -> None:
         records = [record for row in rows for record in row.ok]
         self.names, self.sides = list(names), list(sides)
@@ -72,6 +74,8 @@ class Estimator:
         self._intervals = intervals or Intervals()
         self.specs = {name: spec for name in names if (spec := metric_spec(specs, name)) is not None}
         self._samples = Samples(self.folds, self.sides, self.specs, self.names[0])
+        self._cache = cache
+        self._digests: dict[Path, str] = {}
 
     def complete(self, row: RowRecords) -> list[Record]:
         """The row's records of those seeds that have every fold of the board."""
@@ -93,14 +97,14 @@ class Estimator:
             on_side = self._measured(records, side, primary, draws)
             measured[f"{primary}{SHIFT}{side}"] = on_side
             measured[f"{primary}{SHIFT}{side}{DROP}"] = measured[primary].minus(on_side, sign)
-        found = {key: m.estimate(row.label, _test_share(records)) for key, m in measured.items()}
+        share = _test_share(records)
+        found = {key: m.estimate(draws.columns.get(key), share) for key, m in measured.items()}
         return {key: _with(kept, key, estimate) for key, estimate in found.items() if estimate is not None}
 
     def _draws(self, label: str, records: Sequence[Record]) -> tuple[Draws, KeptRow | None]:
         """Draws where the truth is at hand; else what was kept of them, where these are its records."""
-        cells = {record.fold_seed: record for record in records}
         try:
-            return self._samples.draws(cells, sorted({cell.seed for cell in cells})), None
+            return self._known_draws(label, records), None
         except NoTruth as error:
             kept, why = self._intervals.of(records), str(error)
             if kept is not None:
@@ -113,6 +117,46 @@ class Estimator:
         self.problems.append(f"{label}: no interval over samples: {why}")
         return Draws(), None
 
+    def _known_draws(self, label: str, records: Sequence[Record]) -> Draws:
+        """Draws as they were kept, else made now and kept."""
+        facts = self._facts(label, records) if self._cache is not None else None
+        if self._cache is None or facts is None:
+            return self._samples.draws(label, records)
+        draws = self._cache.get(facts)
+        if draws is None:
+            draws = self._samples.draws(label, records)
+            self._cache.put(facts, draws)
+        else:
+            self._samples.fix(records)
+        return draws
+
+    def _facts(self, label: str, records: Sequence[Record]) -> dict[str, Any] | None:
+        """All that the draws of a row depend on; None where that cannot be told."""
+        first = self._samples.first(records)
+        for record in (*first, *records):
+            if record.path not in self._digests:
+                self._digests[record.path] = record.predictions_digest()
+        if self._code is None or not all(self._digests[record.path] for record in (*first, *records)):
+            return None
+        metrics = [[name, spec.version, spec.better] for name, spec in self.specs.items()]
+        return {
+            **self._code,
+            **SETTINGS,
+            "columns": [self.names[0], self.sides, metrics],
+            "label": label,
+            "first": [[self._digests[r.path], r.fold] for r in first],
+            "cells": [
+                [self._digests[r.path], r.part("decision").get("thresholds"), *r.fold_seed] for r in records
+            ],
+        }
+
+    @cached_property
+    def _code(self) -> dict[str, Any] | None:
+        try:
+            return code_facts(self.specs.values())
+        except Exception:  # a plugin's module may raise anything
+            return None
+
     def notes(self) -> list[str]:
         """What a reader has to know of the intervals."""
         if not self.dates:
@@ -123,10 +167,10 @@ class Estimator:
     def _measured(self, records: Sequence[Record], side: str, name: str, draws: Draws) -> _Measured:
         table = _values(records, side, name)
         seeds = _row_means(table)
-        if side == "test" and len(self.folds) > 1 and name in draws.pooled:
-            seeds = draws.pooled[name]
+        if side == "test" and name in draws.points:
+            seeds = draws.points[name]
         repeats = table.mean(axis=0) if self.repeated and np.isfinite(table).all() else None
-        return _Measured(seeds, draws.values.get((side, name)), repeats)
+        return _Measured(seeds, repeats)
 
 
 def _with(kept: KeptRow | None, name: str, estimate: Estimate) -> Estimate:

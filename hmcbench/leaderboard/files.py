@@ -8,6 +8,7 @@ from pathlib import Path
 from hmcbench.files import write_atomic
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
+from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.csv_json import to_csv, to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
@@ -17,11 +18,18 @@ from hmcbench.records.suite_file import read_info
 
 def boards_of(folder: Path, known: Iterable[Record] = ()) -> Boards:
     """The boards of ``folder/records``, with the columns, published rows and cells of its suite, and with
-    the intervals that were kept there. Records that are ``known`` are not read again.
+    the intervals that were kept there.
+
+    Args:
+        folder: of the suite.
+        known: records that need not be read again.
+
+    Draws are kept in the cache folder from one board to the next.
     """
     info = read_info(folder)
     expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
-    return build(read_all(folder / "records", known), info, expected, intervals=Intervals.read(folder))
+    found = read_all(folder / "records", known)
+    return build(found, info, expected, intervals=Intervals.read(folder), cache=DrawCache.open())
 
 
 def write_boards(folder: Path, boards: Boards, pages: Mapping[str, str] | None = None) -> list[Path]:

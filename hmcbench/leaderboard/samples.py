@@ -7,7 +7,7 @@ takes the same samples for every model: differences between models are paired.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ from scipy.sparse import issparse, vstack
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.statistics import Bootstrap
+from hmcbench.leaderboard.columns import DROP, SHIFT
+from hmcbench.leaderboard.draws import Draws
+from hmcbench.leaderboard.statistics import Bootstrap, over_seeds
 from hmcbench.metrics.base import summed
 from hmcbench.metrics.computing import is_pooled, pooled_counts, sample_stats
 from hmcbench.metrics.evaluation import Evaluation
-from hmcbench.records.predictions import Predictions
+from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import FoldSeed, Record
 
 StatsReduce = tuple[Any, Any]  # (stats (N, K), reduce)
@@ -29,17 +31,25 @@ class NoTruth(HmcbenchError):
     """Predictions whose truth was not published."""
 
 
-@dataclass
-class Draws:
-    """Of one row.
+@dataclass(frozen=True)
+class _Aligned:
+    """Where the samples of a board stand in predictions with these ids, sides and truth; kept for the next.
 
     Attributes:
-        values: (side, metric) -> (S, B).
-        pooled: metric -> (S,), the metric over the test samples of all folds together.
+        rows: in the board's order; a slice where they stand like that already.
+        truth: of these rows, dense.
     """
 
-    values: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
-    pooled: dict[str, np.ndarray] = field(default_factory=dict)
+    ids: Sequence[str]
+    sides: Sequence[str]
+    stored: Any
+    rows: slice | np.ndarray
+    truth: np.ndarray
+
+    def fits(self, predictions: Predictions) -> bool:
+        """Whether predictions share the very objects, as those of one reader do."""
+        known = predictions.ids is self.ids and predictions.side is self.sides
+        return known and predictions.truth is self.stored
 
 
 class Samples:
@@ -49,45 +59,70 @@ class Samples:
         self, folds: Sequence[int], sides: Sequence[str], specs: Mapping[str, MetricSpec], primary: str
     ) -> None:
         self.folds, self.sides, self.specs, self.primary = list(folds), list(sides), specs, primary
-        self._ranked = {name for name, spec in specs.items() if name == spec.name and is_pooled(spec)}
+        self._ranked = [name for name, spec in specs.items() if name == spec.name and is_pooled(spec)]
         self._orders: dict[tuple[str, int], list[str]] = {}
         self._bootstraps: dict[str, Bootstrap] = {}
+        self._aligned: dict[tuple[str, int], _Aligned] = {}
+        self._reader = PredictionsReader()
+        self._first: list[Record] = []
 
-    def draws(self, cells: Mapping[FoldSeed, Record], seeds: Sequence[int]) -> Draws:
-        """Draws for a row that has every fold for these seeds.
+    def first(self, records: Sequence[Record]) -> list[Record]:
+        """The cells that fix the order of samples: the folds of one seed, the first of the first row.
+
+        Of these records, unless a row was before.
+        """
+        if not self._first:
+            seed = min(record.seed for record in records)
+            of_folds = {record.fold: record for record in records if record.seed == seed}
+            return [of_folds[fold] for fold in self.folds]
+        return self._first
+
+    def fix(self, records: Sequence[Record]) -> None:
+        """Let a row fix the order of samples, whose draws are known already."""
+        self._first = self.first(records)
+
+    def draws(self, label: str, records: Sequence[Record]) -> Draws:
+        """Draws for a row that has every fold for each of its seeds.
 
         Raises NoTruth where truth is lacking; HmcbenchError where predictions are lacking, damaged, or of
         other samples.
         """
+        cells = {record.fold_seed: record for record in records}
+        seeds = sorted({cell.seed for cell in cells})
         per_seed = [self._of_seed([cells[FoldSeed(fold, seed)] for fold in self.folds]) for seed in seeds]
-        shared = set.intersection(*(set(values) for values, _ in per_seed))
+        shared = sorted(set.intersection(*(set(found.columns) for found in per_seed)))
+        values = {name: np.stack([found.columns[name] for found in per_seed]) for name in shared}
+        spec = self.specs.get(self.primary)
+        sign = -1.0 if spec is not None and spec.better == "lower" else 1.0
+        for side in self.sides:
+            shifted = f"{self.primary}{SHIFT}{side}"
+            if {shifted, self.primary} <= values.keys():
+                values[shifted + DROP] = sign * (values[self.primary] - values[shifted])
+        known = [name for name in shared if all(name in found.points for found in per_seed)]
         return Draws(
-            {key: np.stack([values[key] for values, _ in per_seed]) for key in sorted(shared)},
-            {key: np.array([pooled[key] for _, pooled in per_seed]) for key in sorted(per_seed[0][1])},
+            {name: over_seeds(draws, label) for name, draws in values.items()},
+            {name: np.array([found.points[name] for found in per_seed]) for name in known},
         )
 
-    def _of_seed(
-        self, records: Sequence[Record]
-    ) -> tuple[dict[tuple[str, str], np.ndarray], dict[str, float]]:
-        """Draws (B,) by (side, metric), and pooled values, of one seed."""
-        loaded = [record.predictions() for record in records]
+    def _of_seed(self, records: Sequence[Record]) -> Draws:
+        """Draws of one seed; its points are single numbers."""
+        loaded = [record.predictions(self._reader) for record in records]
         if any(predictions.truth is None for predictions in loaded):
             raise NoTruth("no truth is stored with the predictions")
         if not self._bootstraps:
-            self._fix(loaded)
-        test = self._evaluations("test", loaded, records)
-        points: dict[str, float] = {}
-        values: dict[tuple[str, str], np.ndarray] = {}
-        for name, (draws, point) in self._pooled(test).items():
-            values["test", name], points[name] = draws, point
+            self._fix(records, loaded)
+        found = self._pooled(self._evaluations("test", loaded, records))
         for side in self.sides:
-            found = self._mean_over_folds(side, self._evaluations(side, loaded, records))
-            if found is not None:
-                values[side, self.primary] = found
-        return values, points
+            draws = self._mean_over_folds(side, self._evaluations(side, loaded, records))
+            if draws is not None:
+                found.columns[f"{self.primary}{SHIFT}{side}"] = draws
+        return found
 
-    def _fix(self, loaded: Sequence[Predictions]) -> None:
+    def _fix(self, records: Sequence[Record], loaded: Sequence[Predictions]) -> None:
         """Fix the order of samples, and draw weights for it."""
+        self._first = self.first(records)
+        if records[0] is not self._first[0]:
+            loaded = [record.predictions(self._reader) for record in self._first]
         test = [predictions.of_side("test") for predictions in loaded]
         for fold, some in zip(self.folds, test, strict=True):
             self._orders["test", fold] = list(some.ids)
@@ -97,42 +132,42 @@ class Samples:
             self._orders.update({(side, fold): list(some.ids) for fold in self.folds})
             self._bootstraps[side] = _bootstrap([some])
 
+    # ------------------------------------------------------------------ samples in one order
+
     def _evaluations(
         self, side: str, loaded: Sequence[Predictions], records: Sequence[Record]
     ) -> list[Evaluation]:
-        """One side of every fold."""
-        parts = zip(self._aligned(side, loaded), records, strict=True)
-        return [Evaluation.of_predictions(part, record.thresholds) for part, record in parts]
-
-    def _aligned(self, side: str, loaded: Sequence[Predictions]) -> list[Predictions]:
         """One side of every fold, in the board's order of samples."""
         out = []
-        for fold, predictions in zip(self.folds, loaded, strict=True):
-            some = predictions.of_side(side)
-            where = {name: i for i, name in enumerate(some.ids)}
-            order = self._orders[side, fold]
-            if len(where) != len(order) or any(name not in where for name in order):
-                raise HmcbenchError(f"its {side} samples are not those of the other rows")
-            out.append(some.take(np.array([where[name] for name in order], dtype=np.int64)))
+        for fold, predictions, record in zip(self.folds, loaded, records, strict=True):
+            known = self._aligned.get((side, fold))
+            if known is None or not known.fits(predictions):
+                known = self._aligned[side, fold] = _align(predictions, side, self._orders[side, fold])
+            stop = None if predictions.stop is None else predictions.stop[known.rows]
+            scores = predictions.scores[known.rows]
+            out.append(Evaluation.of(predictions.task, known.truth, scores, stop, record.thresholds))
         return out
 
-    def _pooled(self, folds: Sequence[Evaluation]) -> dict[str, tuple[np.ndarray, float]]:
-        """Metric id -> draws (B,) and value over the test samples of all folds together.
+    # ------------------------------------------------------------------ draws
+
+    def _pooled(self, folds: Sequence[Evaluation]) -> Draws:
+        """Draws over the test samples of all folds together; and of several folds the values.
 
         Metrics that are neither sums over samples nor rankings are left out, as are those that fail.
         """
         if not all(map(len, folds)):
-            return {}
+            return Draws()
         bootstrap = self._bootstraps["test"]
-        sums = _pool([self._sums(evaluation, self.specs) for evaluation in folds])
-        draws = bootstrap.values(list(sums.values()))
-        out = {name: (row, _value(sums[name])) for name, row in zip(sums, draws, strict=True)}
+        pairs = _pool([self._sums(evaluation, self.specs) for evaluation in folds])
+        columns = dict(zip(pairs, bootstrap.values(list(pairs.values())), strict=True))
         together = _together(folds) if self._ranked else folds[0]
         for name in self._ranked:
             counts = pooled_counts(self.specs[name], together)
             if counts is not None:
-                out[name] = bootstrap.of_counts(*counts), _value(counts)
-        return out
+                pairs[name], columns[name] = counts, bootstrap.of_counts(*counts)
+        if len(folds) == 1:
+            return Draws(columns)
+        return Draws(columns, {n: np.asarray(reduce(summed(stats))) for n, (stats, reduce) in pairs.items()})
 
     def _mean_over_folds(self, side: str, folds: Sequence[Evaluation]) -> np.ndarray | None:
         """Draws (B,) of the primary metric on a further side, which every fold predicts."""
@@ -151,6 +186,22 @@ class Samples:
         """Metric id -> statistics of the samples of one fold."""
         pairs = {name: sample_stats(self.specs[name], evaluation, name) for name in names}
         return {name: pair for name, pair in pairs.items() if pair is not None}
+
+
+def _align(predictions: Predictions, side: str, order: Sequence[str]) -> _Aligned:
+    """Find the samples of a side in the board's order; raises HmcbenchError where they are others."""
+    sided = enumerate(zip(predictions.ids, predictions.side, strict=True))
+    where = {name: i for i, (name, its_side) in sided if its_side == side}
+    if len(where) != len(order) or any(name not in where for name in order):
+        raise HmcbenchError(f"its {side} samples are not those of the other rows")
+    places = [where[name] for name in order]
+    first = places[0] if places else 0
+    in_order = places == list(range(first, first + len(places)))
+    rows = slice(first, first + len(places)) if in_order else np.array(places)
+    truth = predictions.truth[rows]
+    dense = truth.toarray() if issparse(truth) else truth.copy()
+    dense.setflags(write=False)  # rows share it
+    return _Aligned(predictions.ids, predictions.side, predictions.truth, rows, dense)
 
 
 def _together(folds: Sequence[Evaluation]) -> Evaluation:
@@ -182,9 +233,3 @@ def _stacked(parts: Sequence[Any]) -> Any:
     if any(issparse(part) for part in parts):
         return vstack(parts, format="csr")
     return np.concatenate(parts)
-
-
-def _value(pair: StatsReduce) -> float:
-    """The metric itself."""
-    stats, reduce = pair
-    return float(reduce(summed(stats)))

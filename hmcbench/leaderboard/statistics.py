@@ -21,6 +21,7 @@ LEVEL = 0.95
 SEED = 20_260_101
 _ROUNDING = 1e-12
 _BLOCK = 4_000_000  # numbers held at once while drawing or multiplying
+_HELD = 16_000_000  # weights that are held as numbers of eight bytes too
 
 
 class Bootstrap:
@@ -58,7 +59,8 @@ class Bootstrap:
         step = max(1, _BLOCK // widest)
         for start in range(0, draws, step):
             rows = slice(start, start + step)
-            weights = self.weights[rows].astype(np.float64)
+            held = self.weights if self._floats is None else self._floats
+            weights = held[rows].astype(np.float64, copy=False)
             sums = weights @ table
             for i, low, high in zip(dense, ends, ends[1:], strict=False):
                 out[i, rows] = metrics[i][1](sums[:, low:high])
@@ -69,28 +71,39 @@ class Bootstrap:
     def of_counts(self, stats: Any, reduce: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """One metric as counts (N, K), dense or sparse, and reduce on every draw, (B,)."""
         draws, n = self.weights.shape
-        table = csr_array(stats.T)
-        kind = _kind(table, int(self.weights.max(initial=0)))
-        table = table.astype(kind)
+        by_sample = csr_array(stats.T)
+        kind = _kind(by_sample, self._largest)
+        parts = by_sample.data.astype(kind), by_sample.indices, by_sample.indptr
+        table = csr_array(parts, shape=by_sample.shape)  # ``astype`` would sum duplicates, which takes longer
         out = np.empty(draws)
         step = max(1, 2 * _BLOCK // max(n, table.shape[0], 1))
         for start in range(0, draws, step):
             rows = slice(start, start + step)
-            out[rows] = reduce((table @ self._by_sample[:, rows].astype(kind)).T)
+            out[rows] = reduce((table @ self._by_sample[:, rows].astype(kind, copy=False)).T)
         return out
+
+    @cached_property
+    def _floats(self) -> np.ndarray | None:
+        """The weights as a product wants them, where they are not too many to be held."""
+        return self.weights.astype(np.float64) if self.weights.size <= _HELD else None
 
     @cached_property
     def _by_sample(self) -> np.ndarray:
         """The weights (N, B): sparse products run along draws, which lie side by side here."""
-        return np.ascontiguousarray(self.weights.T)
+        kind = np.int16 if self.weights.size <= _HELD else np.uint8
+        return np.ascontiguousarray(self.weights.T, dtype=kind)
+
+    @cached_property
+    def _largest(self) -> int:
+        return int(self.weights.max(initial=0))
 
 
 def _kind(table: csr_array, weight: int) -> type:
     """The narrowest type of number that holds every sum of a table of counts: products are as much faster."""
     if table.dtype.kind not in "iub" or not table.nnz:
         return np.float64
-    sizes = np.abs(table.data.astype(np.int64))  # abs(table) would sum duplicates in the caller's arrays
-    most = int(csr_array((sizes, table.indices, table.indptr), shape=table.shape).sum(axis=1).max()) * weight
+    filled = table.indptr[:-1][np.diff(table.indptr) > 0]
+    most = int(np.add.reduceat(np.abs(table.data.astype(np.int64)), filled).max()) * weight
     return np.int16 if most < 2**15 else np.int32 if most < 2**31 else np.float64
 
 

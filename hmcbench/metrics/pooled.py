@@ -96,8 +96,14 @@ def _placed(samples: np.ndarray, scores: np.ndarray, at: np.ndarray) -> PlacedSa
 def _table(columns: Sequence[PlacedSamples], n: int) -> csc_array:
     """int32 (n, thresholds of all columns)."""
     samples = np.concatenate([np.zeros(0, np.int32), *(samples for samples, _ in columns)], dtype=np.int32)
-    ends = np.cumsum(np.concatenate([[0], *(counts for _, counts in columns)]), dtype=np.int32)
-    return csc_array((np.ones(len(samples), dtype=np.int32), samples, ends), shape=(n, len(ends) - 1))
+    lengths = np.concatenate([np.zeros(0, np.int64), *(counts for _, counts in columns)])
+    size = len(lengths)
+    if len(samples) <= n * size:
+        ends = np.cumsum([0, *lengths], dtype=np.int32)
+        return csc_array((np.ones(len(samples), dtype=np.int32), samples, ends), shape=(n, size))
+    cells = np.repeat(np.arange(size), lengths) * n + samples  # of wide tables many pairs share a cell
+    counts = np.bincount(cells, minlength=size * n).astype(np.int32)
+    return csc_array(counts.reshape(size, n).T)
 
 
 # --------------------------------------------------------------------------- reductions
@@ -113,8 +119,12 @@ def cumulated(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """
     running = np.moveaxis(counts, -1, 0).astype(np.float64)
     for start, end in zip(starts, [*starts[1:], len(running)], strict=True):
-        for i in range(start + 1, end):
-            running[i] += running[i - 1]
+        segment = running[start:end]
+        if segment.ndim == 1:
+            np.cumsum(segment, out=segment)
+            continue
+        for i in range(1, len(segment)):
+            segment[i] += segment[i - 1]
     return np.moveaxis(running, 0, -1)
 
 

@@ -13,7 +13,7 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset
-from hmcbench.records.predictions import Predictions
+from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry, create
 
@@ -109,5 +109,8 @@ class WithTruth(Record):
 
     truth: Any = None
 
-    def predictions(self) -> Predictions:
-        return replace(super().predictions(), truth=self.truth)
+    def predictions(self, reader: PredictionsReader | None = None) -> Predictions:
+        return replace(super().predictions(reader), truth=self.truth)
+
+    def predictions_digest(self) -> str:
+        return ""

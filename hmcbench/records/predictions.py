@@ -6,8 +6,11 @@ same file, byte for byte.
 
 from __future__ import annotations
 
+import functools
+import io
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
 
 FORMAT = 1
+MOST_SHARED = 512  # parts that a reader keeps; a board of k folds has about six for each
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,13 @@ class Predictions:
             np.savez_compressed(file, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> Predictions:
-        """Read a file written by :meth:`save`; raises BadInput when it is damaged."""
+    def load(cls, path: Path, reader: PredictionsReader | None = None) -> Predictions:
+        """Read a file written by :meth:`save`; raises BadInput when it is damaged.
+
+        ``reader``: of many files, which keeps what they share.
+        """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-                return cls._from_arrays({name: data[name] for name in data.files})
+            return (reader or PredictionsReader()).read(path.read_bytes())
         except FileNotFoundError:
             raise BadInput(f"{path} is missing", hint="run the same command again to make it") from None
         except Exception as error:
@@ -110,25 +116,71 @@ class Predictions:
                 f"{path} cannot be read ({reason})", allowed="a file written by hmcbench"
             ) from None
 
-    @classmethod
-    def _from_arrays(cls, data: dict[str, np.ndarray]) -> Predictions:
-        header = json.loads(str(data["header"]))
-        if header["format"] != FORMAT:
-            raise ValueError(f"format {header['format']}, this version reads {FORMAT}")
-        hierarchy = Hierarchy.from_json(header["hierarchy"]) if header["hierarchy"] else None
-        task = Task(header["kind"], header["paths"], header["depth"], hierarchy, tuple(header["targets"]))
-        scores = data["scores"]
-        truth: Any = data.get("truth")
-        if "truth_indptr" in data:
-            indices, indptr = data["truth_indices"], data["truth_indptr"]
-            truth = csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=scores.shape)
-        groups = data.get("groups")
-        return cls(
-            ids=data["ids"].tolist(),
-            side=data["side"].tolist(),
-            scores=scores,
-            task=task,
-            truth=truth,
-            stop=data.get("stop"),
-            groups=None if groups is None else groups.tolist(),
-        )
+
+class PredictionsReader:
+    """Reads many files of predictions, and makes once what is the same in several.
+
+    The cells of a board mostly have the same samples, sides, truth and hierarchy. Where the stored bytes
+    of such a part are those of an earlier file, its object is handed out again: it must not be changed.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], Any] = {}
+
+    def read(self, content: bytes) -> Predictions:
+        """The predictions in the content of a file; raises whatever goes wrong where it is damaged."""
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+
+            def array(name: str) -> np.ndarray:
+                part = io.BytesIO(archive.read(infos[name]))
+                return np.lib.format.read_array(part, allow_pickle=False)
+
+            def shared(make: Callable[..., Any], *names: str, width: int = 0) -> Any:
+                """``make`` of these parts, and of the width where there is one."""
+                key = (make, width, *(_stored(content, infos[name]) for name in names))
+                if key not in self._made:
+                    if len(self._made) >= MOST_SHARED:
+                        self._made.clear()
+                    self._made[key] = make(*map(array, names), *([width] if width else []))
+                return self._made[key]
+
+            task, scores = shared(_task, "header"), array("scores")
+            truth = None
+            if "truth_indptr" in infos:
+                truth = shared(_truth, "truth_indices", "truth_indptr", width=scores.shape[1])
+            elif "truth" in infos:
+                truth = shared(np.asarray, "truth")
+            groups = shared(np.ndarray.tolist, "groups") if "groups" in infos else None
+            ids, side = (shared(np.ndarray.tolist, name) for name in ("ids", "side"))
+            lengths = {len(ids), len(side), *(part.shape[0] for part in (scores, truth) if part is not None)}
+            if len(lengths) > 1:
+                raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
+            return Predictions(
+                ids, side, scores, task, truth, array("stop") if "stop" in infos else None, groups
+            )
+
+
+def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
+    """The bytes of a member as they stand in the file, compressed."""
+    names = int.from_bytes(content[info.header_offset + 26 : info.header_offset + 28], "little")
+    extra = int.from_bytes(content[info.header_offset + 28 : info.header_offset + 30], "little")
+    start = info.header_offset + 30 + names + extra
+    return content[start : start + info.compress_size]
+
+
+def _task(header: np.ndarray) -> Task:
+    return _read_task(str(header))
+
+
+@functools.lru_cache(maxsize=8)  # a hierarchy of thousands of classes takes a while, and never changes
+def _read_task(header: str) -> Task:
+    stored = json.loads(header)
+    if stored["format"] != FORMAT:
+        raise ValueError(f"format {stored['format']}, this version reads {FORMAT}")
+    hierarchy = Hierarchy.from_json(stored["hierarchy"]) if stored["hierarchy"] else None
+    return Task(stored["kind"], stored["paths"], stored["depth"], hierarchy, tuple(stored["targets"]))
+
+
+def _truth(indices: np.ndarray, indptr: np.ndarray, width: int) -> csr_array:
+    return csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=(len(indptr) - 1, width))

@@ -24,7 +24,7 @@ from hmcbench.files import write_atomic
 
 if TYPE_CHECKING:
     from hmcbench.metrics.decisions import Thresholds
-    from hmcbench.records.predictions import Predictions
+    from hmcbench.records.predictions import Predictions, PredictionsReader
 
 SCHEMA = 1
 JSON, NPZ, HISTORY = "record.json", "predictions.npz", "history.csv"
@@ -140,11 +140,18 @@ class Record:
         stored = self.part("decision").get("thresholds")
         return None if stored is None else Thresholds.from_json(stored)
 
-    def predictions(self) -> Predictions:
-        """Stored scores and truth; raises BadInput if missing or damaged."""
+    def predictions(self, reader: PredictionsReader | None = None) -> Predictions:
+        """Stored scores and truth; raises BadInput if missing or damaged. ``reader``: of many files."""
         from hmcbench.records.predictions import Predictions
 
-        return Predictions.load(self.path / NPZ)
+        return Predictions.load(self.path / NPZ, reader)
+
+    def predictions_digest(self) -> str:
+        """SHA-256 of the stored predictions; empty where :meth:`predictions` gives more or nothing."""
+        try:
+            return hashlib.sha256((self.path / NPZ).read_bytes()).hexdigest()
+        except OSError:
+            return ""
 
 
 def short_key(key: str) -> str:

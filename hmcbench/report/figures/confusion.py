@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +12,7 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.report.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, figure, label_classes
 
 NOTHING = "(none)"
+MOST_CLASSES = 40  # of a level that has a bar each; of more nobody can read the names
 _SPARSE = 12  # classes from which on zeros are left out
 _ANNOTATED = 25  # classes up to which every count is written into its cell
 
@@ -60,18 +62,50 @@ def confusion(evaluation: Evaluation, k: int, title: str) -> Figure:
     return made
 
 
-def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
-    """Several paths, where no matrix is defined: per class of level k what was found, missed, invented."""
+class Outcomes(NamedTuple):
+    """Classes of one level of a task with several paths, where no matrix is defined.
+
+    Attributes:
+        names: n classes.
+        counts: int64 (n, 3): samples in which each was found, missed, invented.
+        left_out: the number of the level's other classes.
+        rest: (3,), the counts of those.
+    """
+
+    names: Sequence[str]
+    counts: np.ndarray
+    left_out: int
+    rest: np.ndarray
+
+
+def outcomes(evaluation: Evaluation, k: int, most: int) -> Outcomes:
+    """All classes of level k in their order; of more than ``most``, those with the most errors first."""
     level = evaluation.level_columns(k)
-    hits, said, true = evaluation.class_counts[level].T
-    names: Sequence[str] = evaluation.hierarchy.names[level]
-    made, axes = figure(6.4, 1.4 + 0.3 * min(len(names), 60))
+    hits, said, true = evaluation.class_counts[level].T.astype(np.int64)
+    counts = np.stack([hits, true - hits, said - hits], axis=1)
+    names = list(evaluation.hierarchy.names[level])
+    if len(names) <= most:
+        return Outcomes(names, counts, 0, np.zeros(3, dtype=np.int64))
+    order = np.argsort(-counts[:, 1:].sum(axis=1), kind="stable")
+    shown, others = order[:most], order[most:]
+    return Outcomes([names[c] for c in shown], counts[shown], len(others), counts[others].sum(axis=0))
+
+
+def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
+    """Several paths: per class of level k what was found, missed, invented."""
+    names, counts, left_out, rest = outcomes(evaluation, k, MOST_CLASSES)
+    found, missed, invented = counts.T
+    made, axes = figure(6.4, (1.6 if left_out else 1.4) + 0.3 * len(names))
+    if left_out:
+        title += f"\nthe {len(names)} classes with the most errors; {left_out:,} others: "
+        title += f"{rest[0]:,} found, {rest[1]:,} missed, {rest[2]:,} invented"
     made.suptitle(title)
     ax = axes[0, 0]
     places = np.arange(len(names))
-    ax.barh(places, hits, color=BLUE, label="found")
-    ax.barh(places, true - hits, left=hits, color=ORANGE, label="missed")
-    ax.barh(places, said - hits, left=true, color=VERMILION, hatch="//", edgecolor="white", label="invented")
+    ax.barh(places, found, color=BLUE, label="found")
+    ax.barh(places, missed, left=found, color=ORANGE, label="missed")
+    true = found + missed
+    ax.barh(places, invented, left=true, color=VERMILION, hatch="//", edgecolor="white", label="invented")
     label_classes(ax, "y", names)
     ax.invert_yaxis()
     ax.set_xlabel("samples")

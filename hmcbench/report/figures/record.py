@@ -19,6 +19,7 @@ from hmcbench.report.figures.reliability import reliability
 from hmcbench.report.figures.style import plain, save, styled
 
 MOST_MISTAKES = 12
+MOST_LEVELS = 6  # that have a picture of their own; on a page with more of them nobody looks at any
 Drawn = tuple[str, Figure]
 
 
@@ -88,12 +89,14 @@ def _decided(record: Record, chosen: Predictions, side: str, notes: list[str]) -
         yield "parity", mistakes.parity(chosen.truth, chosen.scores, task.targets, title)
         return
     evaluation = Evaluation.of_predictions(chosen, record.thresholds)
-    for k in range(1, evaluation.levels + 1):
+    last, deeper = min(evaluation.levels, MOST_LEVELS), evaluation.levels - MOST_LEVELS
+    for k in range(1, last + 1):
+        more = f"; {deeper} deeper levels are not drawn" if k == last and deeper > 0 else ""
         if task.paths == "single":
-            title = heading(record, f"level {k}, raw decisions", side)
+            title = heading(record, f"level {k}, raw decisions{more}", side)
             yield f"confusion-level{k}", confusion.confusion(evaluation, k, title)
         else:
-            title = heading(record, f"level {k}, closed decisions", side)
+            title = heading(record, f"level {k}, closed decisions{more}", side)
             yield f"classes-level{k}", confusion.class_outcomes(evaluation, k, title)
     yield "reliability", reliability(evaluation, heading(record, "reliability", side))
 

@@ -18,13 +18,13 @@ from hmcbench.leaderboard.render.text import clean
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, Record
-from hmcbench.report.figures.confusion import NOTHING, confusion_matrix
+from hmcbench.report.figures.confusion import NOTHING, confusion_matrix, outcomes
 from hmcbench.report.figures.curves import read_history
 from hmcbench.report.figures.reliability import level_bins
 
 SIDE = "test"
 MOST_POINTS = 150  # of a curve, and of a target's parity plot
-MOST_CLASSES = 40  # of a level that is shown as a whole matrix; of more, the largest confusions
+MOST_CLASSES = 40  # of a level that is shown as a whole; of more, those with the most errors
 MOST_PAIRS = 40
 MOST_BYTES = 3_000_000  # of all pictures of a cell
 DRAWN = re.compile(r"training-curves|confusion-level\d+|classes-level\d+|reliability|parity")
@@ -126,7 +126,9 @@ def _levels(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         if evaluation.task.paths == "single":
             level |= _matrix(evaluation, k)
         else:
-            level |= _outcomes(evaluation, k)
+            shown = outcomes(evaluation, k, MOST_CLASSES)
+            rows = zip(shown.names, shown.counts.tolist(), strict=True)
+            level["outcomes"] = [[clean(name), *counts] for name, counts in rows]
         yield level
 
 
@@ -141,16 +143,6 @@ def _matrix(evaluation: Evaluation, k: int) -> dict[str, Any]:
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
     cells = [np.unravel_index(i, wrong.shape) for i in order]
     return {"pairs": [[names[i], names[j], int(wrong[i, j])] for i, j in cells if wrong[i, j]]}
-
-
-def _outcomes(evaluation: Evaluation, k: int) -> dict[str, Any]:
-    """Several paths: [class, found, missed, invented], those with the most errors first if many."""
-    level = evaluation.level_columns(k)
-    hits, said, true = (np.asarray(part, dtype=np.int64) for part in evaluation.class_counts[level].T)
-    rows = list(zip(evaluation.hierarchy.names[level], hits, true - hits, said - hits, strict=True))
-    if len(rows) > MOST_CLASSES:
-        rows = sorted(rows, key=lambda row: -int(row[2] + row[3]))[:MOST_CLASSES]
-    return {"outcomes": [[clean(name), int(a), int(b), int(c)] for name, a, b, c in rows]}
 
 
 def _pictures(folder: Path | None, notes: list[str]) -> list[dict[str, str]]:

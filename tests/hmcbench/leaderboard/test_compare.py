@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.compare import Compared, compare_models
-from hmcbench.leaderboard.samples import Draws, Samples
+from hmcbench.leaderboard.draws import Draws
+from hmcbench.leaderboard.samples import Samples
 from hmcbench.metrics.builtin import SPECS
-from hmcbench.records.record import NPZ, FoldSeed, Record
+from hmcbench.records.record import NPZ, Record
 
 Fabricate = Callable[..., Record]
 
@@ -44,9 +45,9 @@ def test_every_row_is_drawn_once(fabricate: Fabricate, monkeypatch: pytest.Monke
     drawn: list[str] = []
     draws = Samples.draws
 
-    def counted(self: Samples, cells: Mapping[FoldSeed, Record], seeds: Sequence[int]) -> Draws:
-        drawn.extend(record.label for record in cells.values())
-        return draws(self, cells, seeds)
+    def counted(self: Samples, label: str, records: Sequence[Record]) -> Draws:
+        drawn.append(label)
+        return draws(self, label, records)
 
     monkeypatch.setattr(Samples, "draws", counted)
     records = [fabricate("a", 0.95), fabricate("b", 0.6), fabricate("c", 0.5)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
-from hmcbench.records.predictions import Predictions
+from hmcbench.records import predictions as predictions_module
+from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.testing.helpers import tiny_dataset
 
 
@@ -77,6 +79,61 @@ def test_a_missing_or_damaged_file_is_one_line(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(BadInput, match="cannot be read"):
             Predictions.load(path)
+
+
+@pytest.mark.parametrize("lacks", ["header", "ids", "side", "scores"])
+def test_a_file_without_a_part_or_with_one_of_another_length_is_damaged(tmp_path: Path, lacks: str) -> None:
+    example().save(tmp_path / "p.npz")
+    with np.load(tmp_path / "p.npz") as data:
+        parts = {name: data[name] for name in data.files}
+    np.savez(tmp_path / "without.npz", **{name: part for name, part in parts.items() if name != lacks})
+    with pytest.raises(BadInput, match="cannot be read"):
+        Predictions.load(tmp_path / "without.npz")
+    if lacks != "header":
+        np.savez(tmp_path / "short.npz", **{**parts, lacks: parts[lacks][1:]})
+        with pytest.raises(BadInput, match="19 and 20 rows"):
+            Predictions.load(tmp_path / "short.npz")
+
+
+def test_a_reader_makes_once_what_files_share_and_never_what_differs(tmp_path: Path) -> None:
+    first = example()
+    others = {
+        "scores": replace(first, scores=first.scores / 2),
+        "ids": replace(first, ids=[*list(first.ids)[:-1], "another"]),
+        "side": replace(first, side=["test"] * 20),
+        "truth": replace(first, truth=np.zeros(first.scores.shape, dtype=bool)),
+        "groups": replace(first, groups=None),
+        "stop": replace(first, stop=None),
+        "task": replace(first, task=replace(first.task, depth="ragged")),
+    }
+    reader = PredictionsReader()
+    first.save(tmp_path / "p.npz")
+    base = Predictions.load(tmp_path / "p.npz", reader)
+    for name, predictions in others.items():
+        predictions.save(tmp_path / f"{name}.npz")
+        found = Predictions.load(tmp_path / f"{name}.npz", reader)
+        alone = Predictions.load(tmp_path / f"{name}.npz")
+        assert (found.ids, found.side, found.groups) == (alone.ids, alone.side, alone.groups)
+        assert found.task.depth == alone.task.depth and found.task.hierarchy == alone.task.hierarchy
+        assert np.array_equal(found.scores, alone.scores)
+        assert np.array_equal(found.truth.toarray(), alone.truth.toarray())
+        assert (found.stop is None) == (name == "stop")
+        same = {
+            part
+            for part in ("ids", "side", "truth", "groups", "task")
+            if vars(found)[part] is vars(base)[part]
+        }
+        assert same == {"ids", "side", "truth", "groups", "task"} - {name}
+
+
+def test_a_reader_forgets_when_it_has_seen_very_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions_module, "MOST_SHARED", 7)
+    reader = PredictionsReader()
+    for i in range(5):
+        many = replace(example(), ids=[f"{i}-{j}" for j in range(20)])
+        many.save(tmp_path / "p.npz")
+        assert Predictions.load(tmp_path / "p.npz", reader).ids == list(many.ids)
+        assert len(reader._made) <= 7
 
 
 def test_pickles_are_refused(tmp_path: Path) -> None:

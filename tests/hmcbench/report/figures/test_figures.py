@@ -82,6 +82,24 @@ def test_several_paths_show_what_was_found_missed_and_invented(tmp_path: Path) -
     written(made, tmp_path)
 
 
+def test_a_level_of_very_many_classes_shows_those_with_the_most_errors(tmp_path: Path) -> None:
+    hierarchy = Hierarchy.from_edges([("", f"c{i:02}") for i in range(50)])
+    truth, scores = np.zeros((60, 50), dtype=bool), np.zeros((60, 50))
+    truth[:9, :] = True
+    scores[:5, :] = 1  # every class: 5 found, 4 missed
+    scores[9:, 45:] = 1  # and the last five invented in 51 samples
+    e = Evaluation.of(Task(paths="multiple", hierarchy=hierarchy), truth, scores)
+    with style.styled():
+        made = confusion.class_outcomes(e, 1, "classes")
+    labels = [tick.get_text() for tick in made.axes[0].get_yticklabels()]
+    assert labels == [f"c{i:02}" for i in (*range(45, 50), *range(35))]
+    widths = [round(bar.get_width()) for bar in made.axes[0].patches]
+    assert widths == [5] * 40 + [4] * 40 + [51] * 5 + [0] * 35
+    title = "the 40 classes with the most errors; 10 others: 50 found, 40 missed, 0 invented"
+    assert made.get_suptitle().endswith(title)
+    written(made, tmp_path)
+
+
 def test_the_gap_of_the_diagram_is_the_metric(tmp_path: Path) -> None:
     e = confusion_matrices()
     for k in (1, 2):

@@ -1,0 +1,167 @@
+"""Bootstrap draws of a row, and the folder that keeps them from one board to the next.
+
+Drawing is nearly all the time that a board takes, and depends on nothing but the stored predictions and the
+code. So draws are kept in the cache folder, under a digest of all that they depend on; a row one of whose
+files has changed has another. They never leave this machine: their weights are known, so each draw would
+be an equation for the truth of the samples, which may be secret.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+
+from hmcbench.errors import BadInput
+from hmcbench.files import cache_dir, write_atomic
+from hmcbench.interfaces import MetricSpec
+from hmcbench.registry.registry import load_object
+
+FOLDER = "draws"
+MOST_BYTES = 256 * 2**20
+"""What the folder may hold; the draws that were not used for longest go first. A column takes 8 kB."""
+_OLD = 24 * 3600.0  # seconds after which a temporary file is one of a writer that was killed
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Of one row.
+
+    Attributes:
+        columns: column id -> (B,), bootstrap draws of the mean over seeds.
+        points: metric -> (S,), the value of every seed over the test samples of all folds together; of
+            several folds only.
+    """
+
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    points: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class DrawCache:
+    """A folder of draws. Damaged ones are as good as none; a folder that cannot be written keeps none."""
+
+    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.folder, self.most_bytes = folder, most_bytes
+        self._written = False
+
+    @classmethod
+    def open(cls) -> DrawCache | None:
+        """The one in the cache folder; None where that cannot be made."""
+        with suppress(BadInput):
+            return cls(cache_dir(FOLDER))
+        return None
+
+    def get(self, facts: Mapping[str, Any]) -> Draws | None:
+        """The draws that were kept under these facts; None if there are none."""
+        path = self._path(facts)
+        try:
+            draws = _unpacked(path.read_bytes())
+            os.utime(path)  # the last use, which decides what stays
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return draws
+
+    def put(self, facts: Mapping[str, Any], draws: Draws) -> None:
+        """Keep draws under all the facts that they depend on."""
+        with suppress(OSError):
+            write_atomic(self._path(facts), _packed(draws))
+            self._written = True
+
+    def tidy(self) -> None:
+        """Remove what is too much, and what killed writers left; nothing to do unless something was put."""
+        if not self._written:
+            return
+        self._written = False
+        with suppress(OSError):
+            entries = [(entry.stat(), Path(entry.path)) for entry in os.scandir(self.folder)]
+            size = 0
+            for facts, path in sorted(entries, key=lambda entry: -entry[0].st_mtime):
+                size += facts.st_size
+                half_written = path.suffix == ".tmp" and time.time() - facts.st_mtime > _OLD
+                if half_written or (size > self.most_bytes and path.suffix != ".tmp"):
+                    path.unlink(missing_ok=True)
+
+    def _path(self, facts: Mapping[str, Any]) -> Path:
+        text = json.dumps(facts, sort_keys=True)
+        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()}.draws"
+
+
+def _packed(draws: Draws) -> bytes:
+    """The content of a file, its own digest first."""
+    file = io.BytesIO()
+    names = json.dumps([list(draws.columns), list(draws.points)])
+    np.savez(file, names=np.array(names), columns=_table(draws.columns), points=_table(draws.points))
+    content = file.getvalue()
+    return hashlib.sha256(content).digest() + content
+
+
+def _table(rows: Mapping[str, np.ndarray]) -> np.ndarray:
+    return np.stack(list(rows.values())) if rows else np.zeros((0, 0))
+
+
+def _unpacked(packed: bytes) -> Draws:
+    """Raises ValueError where anything is damaged."""
+    digest, content = packed[:32], packed[32:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("damaged")
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        names = zip(json.loads(str(stored["names"])), ("columns", "points"), strict=True)
+        return Draws(*(dict(zip(ids, stored[part], strict=True)) for ids, part in names))
+
+
+# --------------------------------------------------------------------------- what draws depend on
+
+
+def code_facts(specs: Iterable[MetricSpec]) -> dict[str, Any]:
+    """The code behind draws: sources of the metrics' packages and of hmcbench, libraries and their threads.
+
+    Raises:
+        Exception: whatever importing a plugin's metric raises, and OSError or KeyError for code without a
+            file; its draws cannot be kept.
+    """
+    from threadpoolctl import threadpool_info
+
+    packages = {"hmcbench", *(name for spec in specs for name in _packages(spec))}
+    libraries = [
+        [info["internal_api"], info["version"], info.get("architecture", ""), info["num_threads"]]
+        for info in threadpool_info()
+        if info["user_api"] == "blas"
+    ]
+    return {
+        "sources": {name: _sources(name) for name in sorted(packages)},
+        "libraries": [np.__version__, scipy.__version__, *sorted(libraries)],
+    }
+
+
+def _packages(spec: MetricSpec) -> set[str]:
+    """Top-level packages that a metric and its functions are defined in."""
+    metric = load_object(spec.factory)
+    parts = [metric, *(part for part in getattr(metric, "__dict__", {}).values() if callable(part))]
+    modules = {part.__module__ for part in parts}
+    if isinstance(spec.factory, str):
+        modules.add(spec.factory.partition(":")[0])
+    return {name.partition(".")[0] for name in modules}
+
+
+@functools.cache
+def _sources(package: str) -> str:
+    """Digest of the sources of a package or of a module of one file."""
+    module = sys.modules[package]
+    folders = [Path(place) for place in getattr(module, "__path__", ())]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    made = hashlib.sha256()
+    for path in files or [Path(str(module.__file__))]:
+        made.update(hashlib.sha256(path.read_bytes()).digest())
+    return made.hexdigest()
