@@ -26,7 +26,7 @@ from PIL import Image
 
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.leaderboard.intervals import Intervals
-from hmcbench.publish.keeping import to_text
+from hmcbench.publish.withheld_truth import to_text
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import read_record
 from hmcbench.testing.helpers import tiny_dataset

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmcbench.leaderboard.board import Board
-from hmcbench.leaderboard.wins import pairwise_wins
+from hmcbench.leaderboard.summary import pairwise_wins
 
 ALPHA, DRAWS = 0.05, 9_999
 FEW = 5  # data sets below which little can be told apart, and Nemenyi's distance is rough

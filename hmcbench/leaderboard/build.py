@@ -1,4 +1,4 @@
-"""Records -> boards. From records alone: no plugin, no data set, no memory of a run."""
+"""Records -> boards. From records alone: no plugin, no dataset, no memory of a run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
-from hmcbench.leaderboard import pareto, statistics
-from hmcbench.leaderboard.board import Board, BoardCell, Column, Published, Row
+from hmcbench.leaderboard import statistics
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Published, Row
 from hmcbench.leaderboard.boards import Boards
-from hmcbench.leaderboard.differences import differences
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
 from hmcbench.leaderboard.grouping import (
@@ -22,13 +21,11 @@ from hmcbench.leaderboard.grouping import (
     rows,
     runs_text,
 )
-from hmcbench.leaderboard.heading import facts, hardware_text, mixtures
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.text import clean
-from hmcbench.leaderboard.selection import chosen
-from hmcbench.leaderboard.statistics import Estimate
+from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval, holm
+from hmcbench.leaderboard.summary import board_facts, chosen, hardware_text, mixtures, pareto_facts, win_rates
 from hmcbench.leaderboard.verdicts import verdict
-from hmcbench.leaderboard.wins import win_rates
 from hmcbench.records.record import FoldSeed, Record
 from hmcbench.registry.registry import default_registry
 
@@ -113,7 +110,7 @@ def analyse(
         split=[clean(split[fold]) for fold in sorted(split) if split[fold]],
         synthetic=any(bool(r.data["dataset"].get("synthetic")) for r in records),
         primary=names[0],
-        facts=facts(records, names[0]),
+        facts=board_facts(records, names[0]),
         columns=cols.quality_columns(names, sides, specs),
         cost_columns=cols.cost_columns(ok),
     )
@@ -168,7 +165,7 @@ def _fill(
     )
     rest = [i for i in range(len(made)) if i not in ranked]
     board.rows = [made[i] for i in (*ranked, *rest)]
-    board.facts += pareto.facts(board)
+    board.facts += pareto_facts(board)
     notes = estimator.notes()
     if board.columns[0].better == "":
         notes.append(f"{board.primary} is no installed metric: ranked as if more were better, not marked")
@@ -284,3 +281,45 @@ def _published(info: Mapping[str, Any], board: Board) -> list[Published]:
             )
         )
     return out
+
+
+# --------------------------------------------------------------------------- paired differences
+
+MEASURES = 3  # the first columns of the board: those a suite cares for most
+
+
+def differences(
+    reference: str,
+    quality: Mapping[str, Mapping[str, Estimate]],
+    columns: Sequence[Column],
+    most: int = 0,
+) -> list[Difference]:
+    """Differences of the first scores to the reference model; nothing if that has no row.
+
+    Rows share their bootstrap draws, so what is resampled is the difference on the same samples.
+    p-values are Holm-adjusted over all differences of the block.
+
+    Args:
+        reference: label of a model of the board.
+        quality: label -> column id -> estimate.
+        columns: of the board.
+        most: compare this many columns, whatever their style, instead of the first three scores.
+    """
+    base = quality.get(reference, {})
+    wanted = [c.id for c in columns if (most or c.style == "score") and c.better and c.id in base]
+    wanted = wanted[: most or MEASURES]
+    found = [
+        _difference(label, name, estimates[name], base[name])
+        for label, estimates in quality.items()
+        for name in wanted
+        if label != reference and name in estimates
+    ]
+    known = [i for i, row in enumerate(found) if row.p is not None]
+    for i, p in zip(known, holm([found[i].p or 0.0 for i in known]), strict=True):
+        found[i].p = float(p)
+    return found
+
+
+def _difference(label: str, metric: str, a: Estimate, b: Estimate) -> Difference:
+    low, high = difference_interval(a, b) or (None, None)
+    return Difference(label, metric, a.mean - b.mean, low, high, compare(a, b))

@@ -65,7 +65,7 @@ class Intervals:
     """The content of one or several ``intervals.json``.
 
     Attributes:
-        boards: each with ``board``, its title, and ``rows``; see :mod:`hmcbench.publish.keeping`.
+        boards: each with ``board``, its title, and ``rows``; see :mod:`hmcbench.publish.withheld_truth`.
     """
 
     boards: Sequence[Mapping[str, Any]] = field(default=())

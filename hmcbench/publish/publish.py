@@ -18,7 +18,7 @@ from hmcbench.files import write_atomic
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.files import boards_of, write_boards
 from hmcbench.leaderboard.render.markdown import to_markdown
-from hmcbench.publish import pictures
+from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.publish.anonymise import scrub
 from hmcbench.publish.index import PAGE, README, write_index
 from hmcbench.publish.withheld_truth import Truths, keep_intervals, truth_at_hand
@@ -35,7 +35,12 @@ from hmcbench.records.record import (
     suite_folder,
 )
 from hmcbench.records.suite_file import read_info
+from hmcbench.registry.registry import default_registry
+from hmcbench.report.figures.boards import board_figures, draw_boards
+from hmcbench.report.figures.record import draw_record
 from hmcbench.report.page import page_of
+from hmcbench.report.page.details import DRAWN
+from hmcbench.report.page.render import FIGURES
 
 TABLES = "tables"  # published tables run again (hmcbench reproduce): numbers, verdicts, figures
 
@@ -142,14 +147,14 @@ def _publish_suite(found: Sequence[Record], folder: Path, figures: bool, truths:
         )
     kept = keep_intervals(folder, truths, sources)
     if figures:
-        pictures.copy_drawn(found, folder)
+        copy_drawn(found, folder)
     return [*kept, *_write_pages(folder, figures)]
 
 
 def _write_pages(folder: Path, figures: bool) -> list[Path]:
     """The tables of one suite, in every format, from its published records alone."""
     boards = boards_of(folder)
-    drawn = pictures.draw(folder, boards) if figures else []
+    drawn = draw(folder, boards) if figures else []
     return [
         *write_boards(folder, boards, {README: suite_text(folder, boards), PAGE: page_of(boards)}),
         *drawn,
@@ -159,7 +164,7 @@ def _write_pages(folder: Path, figures: bool) -> list[Path]:
 def suite_text(folder: Path, boards: Boards) -> str:
     """``README.md`` of a suite: its boards, and the pictures that lie beside it."""
     more = f"The same with the details of every cell: [{PAGE}]({PAGE}), a file that any browser shows."
-    shown = pictures.figures_text(folder, boards)
+    shown = figures_text(folder, boards)
     return "\n".join([to_markdown(boards), more + "\n", *([shown] if shown else [])])
 
 
@@ -187,3 +192,65 @@ def _publish_record(record: Record, there: Path) -> None:
     for other in there.glob(f"*--{done.short_key}"):
         if other != done.path:
             shutil.rmtree(other)
+
+
+# --------------------------------------------------------------------------- figures
+
+
+def copy_drawn(found: Sequence[Record], folder: Path) -> None:
+    """Copy what was drawn beside the runs' records, but nothing that shows samples or truth of others."""
+    for record in found:
+        source = record.path.parent.parent / FIGURES / record.path.name
+        data = record.data["dataset"]
+        for path in sorted(source.glob("*.png")) if record.ok else ():
+            shared = data.get("share_targets", True) or path.stem == "training-curves"
+            if shared and (data.get("synthetic") or DRAWN.fullmatch(path.stem)):
+                there = folder / FIGURES / record.path.name
+                there.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, there / path.name)
+
+
+def draw(folder: Path, boards: Boards) -> list[Path]:
+    """Draw the boards, and the first cell of each board's first model, from published records.
+
+    What was drawn of boards or records that are gone is removed.
+    """
+    place = folder / FIGURES
+    place.mkdir(exist_ok=True)
+    known = {record.path.name for record in boards.records}
+    for old in place.iterdir():
+        if old.is_dir() and old.name not in known:
+            shutil.rmtree(old)
+        elif old.is_file() and old.name not in board_figures(boards):
+            old.unlink()
+    written = draw_boards(boards, place)
+    for record in first_cells(boards):
+        made, _ = draw_record(record, place / record.path.name, default_registry(), {}, pictures=False)
+        written += made
+    return written
+
+
+def first_cells(boards: Boards) -> list[Record]:
+    """Of every board, the first cell (fold, then seed) of the model that ranks first."""
+    out = []
+    for board in boards:
+        keys = {key for row in board.rows if row.rank == 1 for key in row.keys}
+        cells = sorted((r for r in boards.records if r.key in keys), key=lambda r: r.fold_seed)
+        out += cells[:1]
+    return out
+
+
+def figures_text(folder: Path, boards: Boards) -> str:
+    """Markdown that shows the pictures that are there; empty without any."""
+    lines = []
+    for name, caption in board_figures(boards).items():
+        if (folder / FIGURES / name).is_file():
+            lines.append(f"![{esc(caption)}]({FIGURES}/{name})")
+    for record in first_cells(boards):
+        place = folder / FIGURES / record.path.name
+        names = [path.name for path in sorted(place.glob("*.png")) if DRAWN.fullmatch(path.stem)]
+        label = f"{record.label}, fold {record.fold}, seed {record.seed}"
+        lines += [
+            f"![{esc(label)}: {name.removesuffix('.png')}]({FIGURES}/{place.name}/{name})" for name in names
+        ]
+    return "## Figures\n\n" + "\n\n".join(lines) + "\n" if lines else ""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
-from hmcbench.leaderboard.intervals import FILE, Intervals
-from hmcbench.publish.keeping import kept_boards, to_text, withheld
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.build import Analysis, analyse
+from hmcbench.leaderboard.grouping import RowRecords, groups, newest
+from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digests
+from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.record import Record, read_all
 from hmcbench.records.suite_file import read_info
@@ -69,3 +74,91 @@ def keep_intervals(folder: Path, truths: Truths, sources: Sequence[Path] = ()) -
 def _refuse(where: str, what: str, stated: Any, found: Any) -> None:
     values = "" if stated is None else f" (record {stated}, data {found})"
     raise BadInput(f"{where}: {what}{values}", hint="--data names the data that the records were made with")
+
+
+# --------------------------------------------------------------------------- what is kept instead of truth
+
+_NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")  # a list of numbers: on one line
+
+
+def withheld(record: Record) -> bool:
+    """Whether a record that ended well is published without its truth."""
+    return record.ok and not record.share_targets
+
+
+def kept_boards(
+    records: Iterable[Record],
+    info: Mapping[str, Any],
+    specs: Sequence[MetricSpec],
+    before: Intervals,
+    today: str,
+) -> list[dict[str, Any]]:
+    """What is to be kept of every board.
+
+    Args:
+        records: as published, whose ``predictions()`` have their truth where it is at hand.
+        info: the suite's ``suite.json``.
+        specs: the installed metrics.
+        before: what was kept; it stays for rows whose truth is not at hand and whose records are the same.
+        today: the date of what is computed now.
+
+    Returns:
+        Boards in order, ``{"board": title, "rows": [...]}``; of their rows those without published truth
+        that have an interval over samples. Repeated splits need none: theirs come from the metrics.
+    """
+    hidden = [group for group in groups(newest(records)) if any(withheld(record) for record in group)]
+    analyses = [analyse(group, info, specs=specs, intervals=before) for group in hidden]
+    made = [_board(analysis, before, today) for analysis in analyses]
+    return [board for board in made if board["rows"]]
+
+
+def to_text(boards: Sequence[Mapping[str, Any]]) -> str:
+    """``intervals.json``."""
+    data = {"schema": SCHEMA, **SETTINGS, "boards": list(boards)}
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
+
+
+def _board(analysis: Analysis, before: Intervals, today: str) -> dict[str, Any]:
+    board, estimator = analysis.board, analysis.estimator
+    out: dict[str, Any] = {"board": f"{board.suite}, {board.data}", "rows": []}
+    found: dict[str, dict[str, Estimate]] = {}
+    for row in analysis.rows:
+        whole = estimator.complete(row) if estimator is not None else []
+        if estimator is None or not any(withheld(record) for record in whole):
+            continue
+        estimates = {k: e for k, e in analysis.estimates[row.label].items() if e.over_samples}
+        if not estimates:
+            continue
+        entry = _entry(row, whole, estimates, today, before)
+        if len(estimator.folds) > 1:
+            for name, estimate in estimates.items():
+                entry["columns"][name]["values"] = estimate.seeds.tolist()
+        entry["differences"] = {label: _differences(estimates, other) for label, other in found.items()}
+        found[row.label] = estimates
+        out["rows"].append(entry)
+    return out
+
+
+def _entry(
+    row: RowRecords, whole: Sequence[Record], estimates: Mapping[str, Estimate], today: str, before: Intervals
+) -> dict[str, Any]:
+    """A row without its differences; where nothing has changed, of the day on which it was made."""
+    ends = {name: estimate.interval() or (None, None) for name, estimate in estimates.items()}
+    old = before.of(whole)
+    same = old is not None and ends == {name: (kept.low, kept.high) for name, kept in old.columns.items()}
+    return {
+        "model": row.label,
+        "made": old.made if old is not None and same else today,
+        "records": digests(whole),
+        "columns": {name: {"low": low, "high": high} for name, (low, high) in ends.items()},
+    }
+
+
+def _differences(a: Mapping[str, Estimate], b: Mapping[str, Estimate]) -> dict[str, list[float | None]]:
+    """Column id -> [low, high, p] of ``a`` minus ``b``; nothing where the two were never paired."""
+    out: dict[str, list[float | None]] = {}
+    for name in a:
+        if name in b and a[name].paired(b[name]):
+            out[name] = [*(difference_interval(a[name], b[name]) or (None, None)), compare(a[name], b[name])]
+    return out

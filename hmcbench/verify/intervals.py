@@ -9,7 +9,7 @@ from typing import Any
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.intervals import FILE, Intervals, digests
-from hmcbench.publish.keeping import kept_boards, withheld
+from hmcbench.publish.withheld_truth import kept_boards, withheld
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.record import Record
 from hmcbench.records.suite_file import read_info

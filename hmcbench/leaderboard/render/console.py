@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from hmcbench.leaderboard import across, wins
+from hmcbench.leaderboard import across
 from hmcbench.leaderboard.board import Board, BoardCell, Column
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
+from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +37,7 @@ def print_console(boards: Boards, console: Console) -> None:
             heading, lines = text.difference_heading(board), text.difference_lines(board)
             console.print(_plain(heading, text.DIFFERENCE_HEAD, lines, left=("model", "metric")))
         if board.wins:
-            console.print(_plain(wins.HEADING, wins.HEAD, wins.lines(board.wins), left=("model",)))
+            console.print(_plain(WINS_HEADING, WINS_HEAD, win_lines(board.wins), left=("model",)))
         for same in (True, False):
             if any(row.same_data == same for row in board.published):
                 console.print(_published(board, same))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from hmcbench.leaderboard import across, wins
+from hmcbench.leaderboard import across
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Published
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 
 PREAMBLE = "% needs \\usepackage{booktabs}; written by hmcbench leaderboard --format latex"
 CAPTION = (
@@ -82,8 +83,8 @@ def _tables(board: Board) -> list[str]:
         caption = f"{name} {latex(text.difference_heading(board))}."
         parts.append(_table(caption, _label(board, "differences"), text.DIFFERENCE_HEAD, lines, "llrrr"))
     if board.wins:
-        lines = [[latex(part) for part in line] for line in wins.lines(board.wins)]
-        parts.append(_table(f"{name} {latex(wins.HEADING)}.", _label(board, "wins"), wins.HEAD, lines, "lrr"))
+        lines = [[latex(part) for part in line] for line in win_lines(board.wins)]
+        parts.append(_table(f"{name} {latex(WINS_HEADING)}.", _label(board, "wins"), WINS_HEAD, lines, "lrr"))
     parts += [_published(board, same) for same in (True, False) if _rows(board, same)]
     return parts
 

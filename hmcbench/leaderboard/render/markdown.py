@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from hmcbench.leaderboard import across, wins
+from hmcbench.leaderboard import across
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import markdown as esc
+from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 
 
 def to_markdown(boards: Boards) -> str:
@@ -36,9 +37,9 @@ def _section(board: Board) -> str:
         parts.append(f"### {esc(text.difference_heading(board))}\n\n{table}")
     if board.wins:
         table = _table(
-            wins.HEAD, [[esc(part) for part in line] for line in wins.lines(board.wins)], right=(1, 2)
+            WINS_HEAD, [[esc(part) for part in line] for line in win_lines(board.wins)], right=(1, 2)
         )
-        parts.append(f"### {wins.HEADING}\n\n{table}")
+        parts.append(f"### {WINS_HEADING}\n\n{table}")
     parts += [block for same in (True, False) if (block := _published(board, same))]
     if verdicts := text.verdict_lines(board):
         table = _table(text.VERDICT_HEAD, [[esc(part) for part in line] for line in verdicts], right=())

@@ -11,8 +11,8 @@ from hmcbench.leaderboard.across import Across
 from hmcbench.leaderboard.across import heading as across_heading
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.boards import Boards
-from hmcbench.leaderboard.pareto import Trade, trades
 from hmcbench.leaderboard.render.diagram import diagram
+from hmcbench.leaderboard.summary import Trade, trades
 from hmcbench.records.record import slug
 from hmcbench.report.figures.style import BLUE, GREEN, GREY, figure, plain, save, styled
 

@@ -12,12 +12,13 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from hmcbench.leaderboard import across, wins
+from hmcbench.leaderboard import across
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.diagram import diagram
 from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 from hmcbench.report.page.data import board_data, script_json
 from hmcbench.report.page.details import cell_details
 
@@ -111,7 +112,7 @@ def _board(board: Board, number: int) -> str:
         lines = text.difference_lines(board)
         parts.append(_heading(text.difference_heading(board)) + _plain(text.DIFFERENCE_HEAD, lines))
     if board.wins:
-        parts.append(_heading(wins.HEADING) + _plain(wins.HEAD, wins.lines(board.wins)))
+        parts.append(_heading(WINS_HEADING) + _plain(WINS_HEAD, win_lines(board.wins)))
     parts += [_published(board, same) for same in (True, False)]
     if verdicts := text.verdict_lines(board):
         parts.append(_heading(text.VERDICT_HEADING) + _plain(text.VERDICT_HEAD, verdicts, "plain papers"))

@@ -17,13 +17,12 @@ from hmcbench.leaderboard.across import across, cliques, critical_difference, fr
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
-from hmcbench.leaderboard.pareto import front, trades
 from hmcbench.leaderboard.render.block import with_columns
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.diagram import diagram
 from hmcbench.leaderboard.render.latex import to_latex
 from hmcbench.leaderboard.render.markdown import to_markdown
-from hmcbench.leaderboard.wins import pairwise_wins, win_rates
+from hmcbench.leaderboard.summary import pairwise_wins, pareto_front, trades, win_rates
 from hmcbench.records.record import FoldSeed, Record
 from hmcbench.report.figures.boards import board_figures, draw_boards
 from hmcbench.report.page import page_of
@@ -231,14 +230,14 @@ def test_win_rates_on_a_board(fabricate: Callable[..., Record]) -> None:
     ],
 )
 def test_front(points: list[tuple[float, float]], better: str, expected: list[int]) -> None:
-    assert front(points, better, "lower") == expected
+    assert pareto_front(points, better, "lower") == expected
 
 
 def test_front_against_its_definition() -> None:
     rng = np.random.default_rng(1)
     for _ in range(20):
         points = [(float(q), float(c)) for q, c in rng.integers(0, 5, size=(12, 2))]
-        found = set(front(points, "higher", "lower"))
+        found = set(pareto_front(points, "higher", "lower"))
         for i, (q, c) in enumerate(points):
             beaten = [(x, y) for x, y in points if x >= q and y <= c and (x, y) != (q, c)]
             assert (i in found) == (not beaten)

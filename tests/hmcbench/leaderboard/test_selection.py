@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hmcbench.leaderboard import grouping
-from hmcbench.leaderboard.selection import chosen
+from hmcbench.leaderboard.summary import chosen
 
 Fabricate = Callable[..., Any]
 

@@ -13,13 +13,12 @@ from rich.console import Console
 
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.boards import Boards
-from hmcbench.leaderboard.build import build
-from hmcbench.leaderboard.differences import differences
+from hmcbench.leaderboard.build import build, differences
 from hmcbench.leaderboard.render.console import print_console
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
-from hmcbench.leaderboard.selection import chosen
 from hmcbench.leaderboard.statistics import Estimate, paired_bootstrap_p
+from hmcbench.leaderboard.summary import chosen
 from hmcbench.records.record import Record
 
 Fabricate = Callable[..., Record]

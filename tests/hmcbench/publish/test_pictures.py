@@ -9,8 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from hmcbench.leaderboard.build import build
-from hmcbench.publish.pictures import copy_drawn, figures_text, first_cells
-from hmcbench.publish.publish import publish
+from hmcbench.publish.publish import copy_drawn, figures_text, first_cells, publish
 from hmcbench.records.record import Record
 from hmcbench.report.figures.boards import board_figures, draw_boards
 from hmcbench.verify.tree import verify_results

@@ -1,0 +1,278 @@
+"""What stands around the table of a board: the facts above it, the choice, win rates and the Pareto front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from hmcbench.leaderboard.board import Board, Column, Row, Win
+from hmcbench.leaderboard.grouping import RowRecords, numbers
+from hmcbench.leaderboard.render.text import clean
+from hmcbench.records.record import FoldSeed, Record
+
+# --------------------------------------------------------------------------- facts and warnings
+
+
+def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]]:
+    """(name, value) lines: data, task, split, cells."""
+    known = next((r for r in records if r.ok), records[0])
+    dataset, split = known.data["dataset"], known.part("split")
+    kind = "synthetic" if dataset.get("synthetic") else ""
+    samples = f"{dataset['samples']:,} samples" if dataset.get("samples") else ""
+    print_ = f"fingerprint {str(dataset.get('fingerprint') or 'unknown')[:12]}"
+    lines = [("data", _joined(dataset.get("reference") or dataset.get("name"), kind, samples, print_))]
+    if dataset.get("task") == "regression":
+        lines.append(("task", f"regression of {_joined(*dataset.get('targets', ()))}"))
+    elif dataset.get("classes"):
+        classes = f"{dataset['classes']:,} classes on {dataset.get('levels')} levels"
+        paths = f"{dataset.get('paths')} label path(s) of {dataset.get('depth')} depth"
+        lines.append(("task", _joined(classes, paths)))
+    sides = sorted(known.counts.items(), key=lambda item: (_side_rank(item[0]), item[0]))
+    counts = ", ".join(f"{name} {count:,}" for name, count in sides)
+    folds = sorted({r.fold for r in records})
+    many = "random splits" if split.get("kind") == "holdout" else "folds"
+    which = f"{len(folds)} {many}" if len(folds) > 1 else ""
+    if split.get("kind") == "kfold" and len(folds) == 1:
+        which = f"fold {folds[0]} alone"
+    lines.append(("split", _joined(split.get("kind") or "unknown", which, counts)))
+    cells = [r for r in records if r.cause != "not applicable"]
+    done, seeds = sum(r.ok for r in cells), sorted({r.seed for r in cells})
+    lines.append(("cells", f"{done} of {len(cells)} ended well; seeds {numbers(seeds)}"))
+    lines.append(("ranked by", f"{primary}, mean over seeds"))
+    notes = dict.fromkeys(note for r in records for p in ("dataset", "split") for note in _notes(r, p))
+    lines += [("note", note) for note in notes]
+    return [(name, clean(value)) for name, value in lines]
+
+
+def _side_rank(side: str) -> int:
+    order = ("train", "validation", "test")
+    return order.index(side) if side in order else len(order)
+
+
+def _notes(record: Record, part: str) -> list[str]:
+    return [str(note) for note in record.part(part).get("notes") or ()]
+
+
+def _joined(*parts: object) -> str:
+    return ", ".join(str(part) for part in parts if part)
+
+
+def hardware_text(record: Record) -> str:
+    """``Xeon, 2 cores, 8 GB, no GPU (fingerprint 12ab)``."""
+    facts_ = record.part("hardware")
+    if not facts_.get("fingerprint"):
+        return "unknown hardware"
+    cores = f"{facts_['cores']} cores" if facts_.get("cores") else ""
+    memory = f"{facts_['memory_gb']} GB" if facts_.get("memory_gb") else ""
+    gpu = facts_.get("gpu") or "no GPU used"
+    what = _joined(facts_.get("cpu"), cores, memory, gpu)
+    return clean(f"{what} (fingerprint {str(facts_['fingerprint'])[:12]})")
+
+
+def mixtures(records: Sequence[Record]) -> list[str]:
+    """Warnings where one table rests on several code revisions or package versions."""
+    out = []
+    revisions = _counted([str(r.data.get("git") or "none recorded") for r in records])
+    if len(revisions) > 1:
+        out.append(f"mixed code revisions: {_listed(revisions)}")
+    versions = [r.part("versions") for r in records]
+    for name in sorted({name for some in versions for name in some}):
+        found = _counted([str(some[name]) for some in versions if name in some])
+        if len(found) > 1:
+            out.append(f"mixed versions of {name}: {_listed(found)}")
+    return out
+
+
+def _counted(values: Sequence[str]) -> dict[str, int]:
+    return {value: values.count(value) for value in sorted(set(values))}
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{value} ({count} cell{'s' * (count > 1)})" for value, count in counts.items())
+
+
+# --------------------------------------------------------------------------- the choice on validation
+
+Sided = dict[int, list[tuple[float, float]]]  # fold -> (validation, test) of every seed
+
+
+def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
+    """``timm:resnet10t (validation 0.961): test 0.955, mean of 5 folds; ...``, or nothing.
+
+    The choice is by the mean over folds and seeds on validation. Over folds, it is also made in each
+    fold anew, by that fold's validation side alone: an estimate of the whole procedure, choice
+    included [Cawley & Talbot 2010]. A model that was fitted on validation samples too has no score
+    there, and cannot be chosen.
+
+    Args:
+        rows: models with all their cells; those that lack a fold of the others are not eligible.
+        primary: id of the metric that decides, as it stands in the records of both sides.
+        better: ``higher`` or ``lower``.
+    """
+    blind = [row.label for row in rows if any(_saw_validation(record) for record in row.ok)]
+    held = [row for row in rows if row.label not in blind]
+    found = {row.label: sides for row in held if (sides := _sides(row.ok, primary))}
+    folds = {fold for sides in found.values() for fold in sides}
+    found = {label: sides for label, sides in found.items() if set(sides) == folds}
+    if len(found) < 2 or better not in ("higher", "lower"):
+        return ""
+    best = max if better == "higher" else min
+    label = best(sorted(found), key=lambda name: _mean(found[name], folds, 0))
+    over = f", mean of {len(folds)} folds" if len(folds) > 1 else ""
+    valid, test = (_mean(found[label], folds, side) for side in (0, 1))
+    text = f"{label} (validation {primary} {valid:.3f}): test {test:.3f}{over}"
+    if len(folds) > 1:
+        taken = {f: found[best(sorted(found), key=lambda name: _mean(found[name], {f}, 0))] for f in folds}
+        text += f"; chosen in each fold anew: test {fmean(_mean(taken[f], {f}, 1) for f in folds):.3f}"
+    if blind:
+        text += f"; not to be chosen, as they were fitted on validation too: {', '.join(blind)}"
+    return text
+
+
+def _saw_validation(record: Record) -> bool:
+    return "validation" in str(record.data["model"].get("fitted_on") or "")
+
+
+def _sides(records: Sequence[Record], primary: str) -> Sided:
+    found: Sided = {}
+    for record in records:
+        values = [record.metrics(side).get(primary) for side in ("validation", "test")]
+        numbers = [float(value) for value in values if isinstance(value, (int, float))]
+        if len(numbers) == 2:
+            found.setdefault(record.fold, []).append((numbers[0], numbers[1]))
+    return found
+
+
+def _mean(sides: Sided, folds: set[int], side: int) -> float:
+    """The mean over folds of the mean over seeds."""
+    return fmean(fmean(pair[side] for pair in sides[fold]) for fold in folds)
+
+
+# --------------------------------------------------------------------------- win rates
+
+
+def win_rates(values: Mapping[str, Mapping[FoldSeed, float]], better: str) -> list[Win]:
+    """One entry per model, in the order given.
+
+    The rate is the mean over opponents of the share of common cells in which the model is better;
+    a tie counts half. Nothing for fewer than two models, two common cells, or without a direction.
+
+    Args:
+        values: model -> the metric of each of its cells.
+        better: ``higher`` or ``lower``.
+    """
+    if len(values) < 2 or better not in ("higher", "lower"):
+        return []
+    common = set.intersection(*(set(cells) for cells in values.values()))
+    cells = sorted(c for c in common if all(math.isfinite(v[c]) for v in values.values()))
+    if len(cells) < 2:
+        return []
+    table = np.array([[found[c] for c in cells] for found in values.values()])
+    rates = pairwise_wins(table.T, better)
+    return [Win(model, float(np.delete(rates[i], i).mean()), len(cells)) for i, model in enumerate(values)]
+
+
+def pairwise_wins(table: np.ndarray, better: str) -> np.ndarray:
+    """(D, M) values -> (M, M): the share of the D rows in which column i beats column j; ties half.
+
+    >>> pairwise_wins(np.array([[0.9, 0.8], [0.7, 0.7]]), "higher").tolist()
+    [[0.5, 0.75], [0.25, 0.5]]
+    """
+    sign = -1.0 if better == "lower" else 1.0
+    difference = sign * (table[:, :, None] - table[:, None, :])
+    shares: np.ndarray = ((difference > 0) + 0.5 * (difference == 0)).mean(axis=0)
+    return shares
+
+
+def win_lines(wins: Sequence[Win]) -> list[list[str]]:
+    """The cells of the table under :data:`WINS_HEAD`."""
+    return [[win.model, f"{100 * win.rate:.0f} %", str(win.cells)] for win in wins]
+
+
+WINS_HEAD = ("model", "win rate", "cells")
+WINS_HEADING = "Win rates: the share of common cells (fold and seed) that a model wins, mean over opponents"
+
+
+# --------------------------------------------------------------------------- quality against cost
+
+TRADED_COSTS = ("total_s", "fit_s")  # what is set against quality: the first that a board has
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One board's models on one hardware, by the means of one quality and one cost.
+
+    Attributes:
+        quality, cost: the two columns.
+        mark: of the hardware.
+        rows: ranked rows that have both, with (quality, cost), in the order of the board.
+        front: positions in ``rows`` of the Pareto front, the cheapest first.
+    """
+
+    quality: Column
+    cost: Column
+    mark: str
+    rows: Sequence[tuple[Row, float, float]]
+    front: Sequence[int]
+
+
+def pareto_front(points: Sequence[tuple[float, float]], better: str, cheaper: str) -> list[int]:
+    """Positions of the points that no other is at least as good as in both and better than in one.
+
+    Args:
+        points: (quality, cost).
+        better: ``higher`` or ``lower``, of quality.
+        cheaper: the same of cost.
+
+    Returns:
+        The cheapest first; equal points are all on the front.
+
+    >>> pareto_front([(0.9, 10), (0.8, 1), (0.7, 5), (0.9, 12)], "higher", "lower")
+    [1, 0]
+    """
+    q, c = (1 if better == "higher" else -1), (1 if cheaper == "higher" else -1)
+    signed = [(q * quality, c * cost) for quality, cost in points]
+    kept = [
+        i
+        for i, (a, b) in enumerate(signed)
+        if not any(x >= a and y >= b and (x > a or y > b) for x, y in signed)
+    ]
+    return sorted(kept, key=lambda i: (-signed[i][1], -signed[i][0]))
+
+
+def trades(board: Board) -> list[Trade]:
+    """The primary quality against the first known cost, apart for every hardware.
+
+    Nothing where the primary metric or the cost has no direction.
+    """
+    quality = next((c for c in board.columns if c.id == board.primary), None)
+    cost = next((c for name in TRADED_COSTS for c in board.cost_columns if c.id == name), None)
+    if quality is None or cost is None or not quality.better or not cost.better:
+        return []
+    out = []
+    for mark in board.hardware:
+        rows = []
+        for row in board.rows:
+            cells = row.cells.get(quality.id), row.costs.get(mark, {}).get(cost.id)
+            if row.rank is None or any(cell is None or cell.mean is None for cell in cells):
+                continue
+            a, b = (cell.mean for cell in cells if cell is not None)
+            rows.append((row, float(a or 0.0), float(b or 0.0)))
+        if len(rows) > 1:
+            found = pareto_front([(a, b) for _, a, b in rows], quality.better, cost.better)
+            out.append(Trade(quality, cost, mark, rows, found))
+    return out
+
+
+def pareto_facts(board: Board) -> list[tuple[str, str]]:
+    """``("Pareto front", "hf1_samples against whole cell (s): prior, forest, hffnet-2d")``."""
+    lines = []
+    for trade in trades(board):
+        where = f" on hardware {trade.mark}" if len(board.hardware) > 1 else ""
+        names = ", ".join(trade.rows[i][0].model for i in trade.front)
+        lines.append(("Pareto front", f"{trade.quality.title} against {trade.cost.title}{where}: {names}"))
+    return lines
