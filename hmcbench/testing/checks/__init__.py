@@ -1,10 +1,10 @@
-"""The conformance kit: what ``hmcbench plugin check`` runs, and hmcbench's own tests too.
+"""The conformance kit: the checks of ``hmcbench plugin check``; hmcbench's own tests use it too.
 
 In the tests of a plugin::
 
     from hmcbench import checks
 
-    def test_it_keeps_the_promises():
+    def test_the_conformance_checks():
         assert checks.failures(checks.check("models", "nearest", size=8)) == []
 """
 
@@ -43,7 +43,7 @@ CHECKS: dict[str, list[Check]] = {
 
 
 def subject(kind: str, reference: str, registry: Registry | None = None, **params: Value) -> Subject:
-    """A spec by its reference (``name[param=value]``), ready to be checked.
+    """The subject of a spec, by its reference (``name[param=value]``).
 
     Raises:
         BadInput: there is no such spec, or it has no such parameter.
@@ -51,8 +51,7 @@ def subject(kind: str, reference: str, registry: Registry | None = None, **param
     registry = registry or default_registry()
     if kind in ("suites", "metrics"):
         return Subject(registry, kind, registry.get(kind, reference))
-    spec, resolved = registry.resolve(kind, reference, PROFILES[0], **params)
-    return Subject(registry, kind, spec, resolved)
+    return Subject(registry, kind, *registry.resolve(kind, reference, PROFILES[0], **params))
 
 
 def check(kind: str, reference: str, registry: Registry | None = None, **params: Value) -> list[Outcome]:
@@ -61,7 +60,7 @@ def check(kind: str, reference: str, registry: Registry | None = None, **params:
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[str]:
-    """One line per failed check; and one where none ran, which proves nothing."""
+    """One line per failed check; or one where no check ran, which proves nothing."""
     if not any(o.status != "skipped" for o in outcomes):
         return ["no check ran"]
     return [
@@ -70,7 +69,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def of_plugin(registry: Registry, plugin: Plugin) -> list[tuple[str, str]]:
-    """(kind, name) of everything that a plugin brings."""
+    """(kind, name) of all specs of a plugin."""
     return [
         (kind, spec.name)
         for kind in KINDS
@@ -81,5 +80,4 @@ def of_plugin(registry: Registry, plugin: Plugin) -> list[tuple[str, str]]:
 
 def check_plugin(plugin: Plugin) -> Iterator[Outcome]:
     """The checks of a plugin as a whole."""
-    whole = Subject(default_registry(), "plugins", plugin)
-    yield from run_checks(whole, common.PLUGIN)
+    yield from run_checks(Subject(default_registry(), "plugins", plugin), common.PLUGIN)
