@@ -84,11 +84,10 @@ class Reader:
         plans = featurize.plan_views(registry, spec.views[:1], trained.spec.views, trained.params)
         self._views = {plan.name: featurize.transformer(plan) for plan in plans}
 
-    def read(self, paths: Sequence[str], pool: ThreadPoolExecutor) -> tuple[list[Any], list[Problem]]:
-        """A row or a problem for every path; and all problems."""
+    def read(self, paths: Sequence[str], pool: ThreadPoolExecutor) -> list[Any]:
+        """A row or a :class:`Problem` for every path."""
         chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-        rows = [row for chunk in pool.map(lambda c: self._read(c, **self.params), chunks) for row in chunk]
-        return rows, [row for row in rows if isinstance(row, Problem)]
+        return [row for rows in pool.map(lambda c: self._read(c, **self.params), chunks) for row in rows]
 
     def views(self, rows: Sequence[Any], pool: ThreadPoolExecutor) -> dict[str, np.ndarray]:
         """Name -> array (n, ...)."""
@@ -112,21 +111,14 @@ def predict_files(trained: Trained, registry: Registry, paths: Sequence[str]) ->
     reader = Reader(trained, registry)
     with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1))) as pool:
         for start in range(0, len(paths), BLOCK):
-            block = paths[start : start + BLOCK]
-            rows, problems = reader.read(block, pool)
-            good = [(p, row) for p, row in zip(block, rows, strict=True) if not isinstance(row, Problem)]
-            yield _predict(trained, [p for p, _ in good], [row for _, row in good], problems, reader, pool)
+            yield _predict(trained, reader, paths[start : start + BLOCK], pool)
 
 
-def _predict(
-    trained: Trained,
-    names: list[str],
-    rows: list[Any],
-    problems: list[Problem],
-    reader: Reader,
-    pool: ThreadPoolExecutor,
-) -> Block:
-    task = trained.task
+def _predict(trained: Trained, reader: Reader, paths: Sequence[str], pool: ThreadPoolExecutor) -> Block:
+    task, results = trained.task, reader.read(paths, pool)
+    problems = [result for result in results if isinstance(result, Problem)]
+    names = [path for path, result in zip(paths, results, strict=True) if not isinstance(result, Problem)]
+    rows = [result for result in results if not isinstance(result, Problem)]
     if not names:
         empty = np.zeros((0, len(task.hierarchy) if task.hierarchy is not None else 0), dtype=np.float32)
         return Block([], [], {}, Scores(empty), empty.astype(bool), empty.astype(bool), problems)

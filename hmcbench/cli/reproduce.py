@@ -24,7 +24,6 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.execute.runner import Rerun
     from hmcbench.plan.choices import Choices
     from hmcbench.records.record import Record
     from hmcbench.reproduce.compare import Planned, Result
@@ -67,7 +66,7 @@ def reproduce_command(
     check_output(output)
     published = find_table(registry, table)
     choices = Choices(data=pairs("--data", data, "NAME=PATH"), splits=splits, time_limit=timeout)
-    return _run(published, _rows(published, patterns), choices, **options)
+    return _run(published, _rows(published, patterns), choices, options)
 
 
 def _rows(table: PublishedTable, patterns: Sequence[str]) -> list[PublishedRow]:
@@ -78,21 +77,16 @@ def _rows(table: PublishedTable, patterns: Sequence[str]) -> list[PublishedRow]:
 
 
 def _run(
-    table: PublishedTable,
-    rows: Sequence[PublishedRow],
-    choices: Choices,
-    device: str,
-    jobs: int,
-    rerun: Rerun,
-    out: Path,
-    output: Path | None,
+    table: PublishedTable, rows: Sequence[PublishedRow], choices: Choices, options: dict[str, Any]
 ) -> int:
     from hmcbench.cli import live
     from hmcbench.execute import runner
     from hmcbench.records.record import suite_folder
     from hmcbench.reproduce import compare, figures
 
-    check_device(device)
+    out: Path = options["out"]
+    output: Path | None = options["output"]
+    check_device(options["device"])
     registry = default_registry()
     try:
         planned = compare.plan_table(table, registry, choices, rows)
@@ -102,11 +96,15 @@ def _run(
         result = compare.untestable(table, rows, table.not_public)
         return _show(result, out / suite_folder(Path(table.suite).stem), output, [], 0)
     before = runner.existing(planned.plan, out)
-    todo = runner.pending(planned.plan, before.records, rerun)
+    todo = runner.pending(planned.plan, before.records, options["rerun"])
     click.echo(f"table {table.name}: {len(planned.plan.cells)} cells, {len(todo)} to run", err=True)
-    with live.view(todo, jobs) as view:
+    with live.view(todo, options["jobs"]) as view:
         outcome = runner.execute(
-            planned.plan, out, device=device, jobs=jobs, rerun=rerun, observer=view, before=before
+            planned.plan,
+            out,
+            **{name: options[name] for name in ("device", "jobs", "rerun")},
+            observer=view,
+            before=before,
         )
     if outcome.interrupted:
         click.echo("hmcbench: interrupted; the same command continues from here", err=True)

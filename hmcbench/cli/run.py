@@ -136,12 +136,8 @@ def slurm_script(todo: Sequence[Cell], options: dict[str, Any]) -> str:
     """A batch script that runs the cells on a Ray cluster started by SLURM."""
     from hmcbench.cli import slurm
 
-    declared = [
-        (p.name or "", p.opts[-1], getattr(p, "is_flag", False), p.get_default(click.get_current_context()))
-        for p in run_command.params
-    ]
     return slurm.script(
-        slurm.arguments_of(options, declared),
+        slurm.arguments_of(options, run_command.params),
         cells=len(todo),
         threads=max((c.threads for c in todo), default=1),
         limit_s=max((c.time_limit for c in todo), default=0.0),

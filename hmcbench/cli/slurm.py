@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+import click
+
 MINUTES_MORE = 15  # to start the cluster and to write the leaderboard
 
 SCRIPT = """\
@@ -55,19 +57,15 @@ def script(arguments: Sequence[str], *, cells: int, threads: int, limit_s: float
     )
 
 
-def arguments_of(options: dict[str, object], declared: Sequence[tuple[str, str, bool, object]]) -> list[str]:
-    """The command line that gave ``options``.
-
-    Args:
-        options: what click parsed.
-        declared: (name, flag, whether it takes no value, default) of every option of the command.
-    """
+def arguments_of(options: dict[str, object], params: Sequence[click.Parameter]) -> list[str]:
+    """The command line that gave ``options`` to a command with ``params``."""
     out: list[str] = []
-    for name, flag, is_switch, default in declared:
-        value = options[name]
-        if name in ("executor", "dry_run") or str(value) == str(default) or value in ((), None):
+    for param in params:
+        flag, value = param.opts[-1], options[param.name or ""]
+        default = param.get_default(click.get_current_context())
+        if param.name in ("executor", "dry_run") or str(value) == str(default) or value in ((), None):
             continue
-        if is_switch:
+        if isinstance(value, bool):
             out.append(flag)
         else:
             values = value if isinstance(value, tuple) else (value,)

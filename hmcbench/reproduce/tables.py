@@ -13,34 +13,12 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from hmcbench.data.protocol import Protocol
 from hmcbench.errors import BadInput, unknown
 from hmcbench.registry.registry import Registry
 
-HEAD: dict[str, type] = {
-    "name": str,
-    "title": str,
-    "source": str,
-    "suite": str,
-    "dataset": str,
-    "profile": str,
-    "not_public": str,
-    "digits": int,
-    "metrics": list,
-    "headers": list,
-    "notes": list,
-}
-ROW: dict[str, type] = {
-    "label": str,
-    "model": str,
-    "values": list,
-    "digits": int,
-    "against": str,
-    "note": str,
-}
-FIGURE: dict[str, type] = {"number": str, "kind": str, "rows": list, "columns": list, "title": str}
 FIGURE_KINDS = ("relative-error", "history")
 
 
@@ -113,7 +91,8 @@ def parse_table(text: str, where: str) -> PublishedTable:
     for key in ("row", "figure"):
         if not isinstance(data.get(key, []), list):
             raise BadInput(f"{where}: {key} is no list", allowed=f"tables that begin with [[{key}]]")
-    head = _checked(f"{where} [table]", data.get("table", {}), HEAD)
+    types = _types(PublishedTable, "rows", "protocol", "figures")
+    head = _checked(f"{where} [table]", data.get("table", {}), types)
     _require(f"{where} [table]", head, "name", "title", "source", "suite", "metrics")
     head.setdefault("headers", head["metrics"])
     protocol = None
@@ -126,7 +105,7 @@ def parse_table(text: str, where: str) -> PublishedTable:
         raise BadInput(f"{where} has no [[row]]")
     figures = []
     for entry in data.get("figure", ()):
-        figure = _checked(f"{where} [[figure]]", entry, FIGURE)
+        figure = _checked(f"{where} [[figure]]", entry, _types(Figure))
         _require(f"{where} [[figure]]", figure, "number", "kind", "rows")
         figures.append(Figure(**figure))
     table = PublishedTable(**head, protocol=protocol, rows=tuple(rows), figures=tuple(figures))
@@ -135,7 +114,7 @@ def parse_table(text: str, where: str) -> PublishedTable:
 
 
 def _row(where: str, row: Any, head: Mapping[str, Any]) -> PublishedRow:
-    fields = _checked(where, row, ROW)
+    fields = _checked(where, row, _types(PublishedRow))
     _require(where, fields, "label", "model")
     values = fields.pop("values", None)
     if values is None and fields.get("against"):
@@ -163,6 +142,14 @@ def _check_references(table: PublishedTable, where: str) -> None:
             raise unknown(f"kind of figure in {where}", figure.kind, FIGURE_KINDS)
     if len(table.headers) != len(table.metrics):
         raise BadInput(f"{where}: {len(table.headers)} headers for {len(table.metrics)} metrics")
+
+
+def _types(cls: type, *excluded: str) -> dict[str, type]:
+    """Key -> TOML type of the fields of a dataclass: text, whole number or list."""
+    hints = get_type_hints(cls)
+    return {
+        name: kind if kind in (str, int) else list for name, kind in hints.items() if name not in excluded
+    }
 
 
 def _require(where: str, fields: Mapping[str, Any], *keys: str) -> None:

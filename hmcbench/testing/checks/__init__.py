@@ -10,13 +10,13 @@ In the tests of a plugin::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from hmcbench.interfaces import PROFILES, Value
 from hmcbench.registry.loading import Plugin
 from hmcbench.registry.registry import KINDS, Registry, default_registry
 from hmcbench.testing.checks import common, datasets, featurizers, metrics, models, suites
-from hmcbench.testing.checks.base import Check, Outcome, Skip, Subject, conclude, run_checks
+from hmcbench.testing.checks.base import Check, Outcome, Skip, Subject, conclude
 
 __all__ = [
     "CHECKS",
@@ -56,7 +56,8 @@ def subject(kind: str, reference: str, registry: Registry | None = None, **param
 
 def check(kind: str, reference: str, registry: Registry | None = None, **params: Value) -> list[Outcome]:
     """The outcomes of all checks of one spec, run in this process."""
-    return list(run_checks(subject(kind, reference, registry, **params), CHECKS[kind]))
+    checked = subject(kind, reference, registry, **params)
+    return [conclude(checked, check) for check in CHECKS[kind]]
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[str]:
@@ -78,6 +79,6 @@ def of_plugin(registry: Registry, plugin: Plugin) -> list[tuple[str, str]]:
     ]
 
 
-def check_plugin(plugin: Plugin) -> Iterator[Outcome]:
-    """The checks of a plugin as a whole."""
-    yield from run_checks(Subject(default_registry(), "plugins", plugin), common.PLUGIN)
+def check_plugin(plugin: Plugin) -> list[Outcome]:
+    """The outcomes of the checks of a plugin as a whole."""
+    return [conclude(Subject(default_registry(), "plugins", plugin), check) for check in common.PLUGIN]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -105,12 +105,6 @@ def conclude(subject: Subject, check: Check) -> Outcome:
         status, detail = "failed", f"{type(error).__name__}: {message}" if named else message
     why = check.why if status == "failed" else ""
     return Outcome(subject.kind, subject.spec.name, check.name, status, detail, why)
-
-
-def run_checks(subject: Subject, checks: list[Check]) -> Iterator[Outcome]:
-    """The outcomes of checks, one by one."""
-    for check in checks:
-        yield conclude(subject, check)
 
 
 def need(condition: Any, problem: str) -> None:

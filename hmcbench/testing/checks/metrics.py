@@ -23,17 +23,16 @@ TOLERANCE = 1e-9
 SHAPES = ("tree", "ragged", "multiple", "dag", "regression")
 
 
-def problems(kind: str) -> Iterator[tuple[str, Evaluation]]:
-    """Fixtures and random predictions of one kind of task, each with a name."""
-    if kind == "hmc":
+def problems(subject: Subject) -> Iterator[tuple[str, Evaluation]]:
+    """Names and evaluations: fixtures and random predictions of the metric's kind of task."""
+    if subject.spec.task == "hmc":
         yield "three_samples", fixtures.three_samples()
         yield "four_scores", fixtures.four_scores()
         yield "confusion_matrices", fixtures.confusion_matrices()
     else:
         yield "two_alloys", fixtures.two_alloys()
-    for shape in SHAPES:
-        if (shape == "regression") == (kind == "regression"):
-            yield f"random scores on {shape}", random_problem(shape)
+    for shape, problem in random_problems(subject):
+        yield f"random scores on {shape}", problem
 
 
 def random_problem(
@@ -63,13 +62,19 @@ def close(first: dict[str, float], second: dict[str, float], case: str) -> None:
 
 
 def applies(subject: Subject, evaluation: Evaluation) -> bool:
-    task, spec = evaluation.task, subject.spec
-    return task.kind == spec.task and (task.kind == "regression" or task.paths in spec.paths)
+    return evaluation.task.kind == "regression" or evaluation.task.paths in subject.spec.paths
+
+
+def random_problems(subject: Subject) -> Iterator[tuple[str, Evaluation]]:
+    """Shape and problem for every shape of the metric's kind of task."""
+    for shape in SHAPES:
+        if (shape == "regression") == (subject.spec.task == "regression"):
+            yield shape, random_problem(shape)
 
 
 def bounds(subject: Subject) -> None:
     count = 0
-    for name, evaluation in problems(subject.spec.task):
+    for name, evaluation in problems(subject):
         try:
             count += len(values(subject, evaluation))
         except AssertionError as error:
@@ -91,8 +96,7 @@ def examples(subject: Subject) -> None:
 
 
 def permutation(subject: Subject) -> None:
-    for shape in SHAPES:
-        evaluation = random_problem(shape)
+    for shape, evaluation in random_problems(subject):
         if applies(subject, evaluation):
             order = np.random.default_rng(2).permutation(len(evaluation))
             permuted = values(subject, random_problem(shape, rows=order))
@@ -101,11 +105,9 @@ def permutation(subject: Subject) -> None:
 
 def empty(subject: Subject) -> None:
     """Scores of zero, empty label sets, no sample."""
-    for shape in SHAPES:
-        problem = random_problem(shape)
-        if problem.task.kind == subject.spec.task:
-            values(subject, random_problem(shape, scores=np.zeros(problem.truth.shape)))
-            values(subject, random_problem(shape, rows=slice(0, 0)))
+    for shape, problem in random_problems(subject):
+        values(subject, random_problem(shape, scores=np.zeros(problem.truth.shape)))
+        values(subject, random_problem(shape, rows=slice(0, 0)))
     if subject.spec.task == "hmc":
         hierarchy = Hierarchy.from_edges([("a", "b"), ("a", "c")])
         nothing = np.zeros((3, hierarchy.n), dtype=bool)
@@ -120,13 +122,10 @@ def perfect(subject: Subject) -> None:
     best = {"higher": spec.high, "lower": spec.low}.get(spec.better)
     if best is None:
         raise Skip("it has no best value")
-    for shape in SHAPES:
-        dataset = tiny_dataset(40, shape)  # type: ignore[arg-type]
-        if dataset.task.kind == spec.task:
-            truth = np.asarray(dataset.targets)
-            evaluation = Evaluation.of(dataset.task, truth, truth.astype(np.float64))
-            for name, value in values(subject, evaluation).items():
-                need(abs(value - best) < 1e-6, f"{name} is {value} for the truth itself, not {best}")
+    for shape, problem in random_problems(subject):
+        truth = np.asarray(problem.truth, dtype=np.float64)
+        for name, value in values(subject, random_problem(shape, scores=truth)).items():
+            need(abs(value - best) < 1e-6, f"{name} is {value} for the truth itself, not {best}")
 
 
 def sums(subject: Subject) -> None:
@@ -137,8 +136,7 @@ def sums(subject: Subject) -> None:
         return
     if not isinstance(metric, (SampleMetric, LevelMetric, ClassMetric)):
         raise Skip("it is not a function of sums over samples")
-    for shape in SHAPES:
-        problem = random_problem(shape)
+    for shape, problem in random_problems(subject):
         if not applies(subject, problem):
             continue
         rows = np.arange(0, 40, 3)
@@ -158,8 +156,7 @@ def dense(matrix: Any) -> np.ndarray:
 
 def _counts(metric: PooledMetric, subject: Subject) -> None:
     """Counts at shared thresholds must give the value for samples drawn with replacement."""
-    for shape in SHAPES:
-        problem = random_problem(shape)
+    for shape, problem in random_problems(subject):
         if not applies(subject, problem):
             continue
         stats, reduce = metric.counts(problem)
@@ -184,7 +181,7 @@ def agreement(subject: Subject) -> None:
         raise Skip("it names no slow version (MetricSpec.slow)")
     fast_metric, slow_metric = load_object(spec.factory), load_object(spec.slow)
     compared = 0
-    for name, evaluation in problems(spec.task):
+    for name, evaluation in problems(subject):
         if not applies(subject, evaluation) or not values(subject, evaluation):
             continue
         keys = [(k,) for k in range(1, evaluation.levels + 1)] if spec.over == "levels" else [()]
@@ -198,12 +195,12 @@ def agreement(subject: Subject) -> None:
 
 def state(subject: Subject) -> None:
     with unchanged():
-        for _, evaluation in problems(subject.spec.task):
+        for _, evaluation in problems(subject):
             compute([subject.spec], evaluation)
 
 
 def inputs_kept(subject: Subject) -> None:
-    for name, evaluation in problems(subject.spec.task):
+    for name, evaluation in problems(subject):
         truth = np.array(evaluation.truth)
         first = dict(compute([subject.spec], evaluation))
         need(np.array_equal(truth, evaluation.truth), f"{name}: it modified the truth")
