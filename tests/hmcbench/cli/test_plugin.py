@@ -43,9 +43,7 @@ def test_a_plugin_that_passes(cli: Callable[..., Any], tmp_path: Path) -> None:
         assert done.out.splitlines()[-1].startswith("19 checks ran, 0 failed")
 
 
-def test_what_fails_is_told_with_the_reason_and_why_it_matters(
-    cli: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_failures_are_printed_with_reason_and_consequence(cli: Callable[..., Any], tmp_path: Path) -> None:
     with installed_plugin(tmp_path, "my_plugin", PLUGIN.replace("BODY", "pass")):
         done = cli("plugin", "check", "--spec", "mine", "--set", "mine.high=7", "--verbose")
         assert done.status == 1
@@ -53,7 +51,7 @@ def test_what_fails_is_told_with_the_reason_and_why_it_matters(
         assert "probabilities outside [0, 1] (7 to 7)" in done.out
         assert "why it matters: " in done.out
         assert "ok      model mine: same seed, same scores" in done.out
-        assert "skipped model mine: scores, two targets: it does not do two targets, and says so" in done.out
+        assert "skipped model mine: scores, two targets: its spec declares no tasks" in done.out
         assert "imports nothing heavy" not in done.out
 
 
