@@ -1,4 +1,4 @@
-"""What all tests share. Helpers that plugins may use too are in :mod:`hmcbench.testing.helpers`."""
+"""Fixtures of all tests. Helpers for the tests of plugins are in :mod:`hmcbench.testing.helpers`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pytest
 from hmcbench.cli import main
 from hmcbench.testing.helpers import SHARED, shared_data
 
-# the same examples every time, and no clock: a test fails for what it tests, not for a slow machine
+# the same examples every time and no deadline: no test fails because the machine is slow
 hypothesis.settings.register_profile("hmcbench", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("hmcbench")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def hermetic(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[None]:
-    """Own plugins only, a cache of its own, and the place of the shared data, for children too."""
+    """Built-in plugins only, an own cache, and the folder of the shared data, for child processes too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HMCBENCH_PLUGINS", "builtin")
         patch.setenv("HMCBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -34,13 +34,13 @@ def hermetic(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Conf
 
 @pytest.fixture
 def shared() -> Callable[[str], Path]:
-    """``shared("xsdd")``: the folder of a real data set, or a skip that says where it was looked for."""
+    """``shared("xsdd")``: the folder of a real data set, or a skip that names the searched folder."""
     return shared_data
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -64,13 +64,13 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
 
 @dataclass(frozen=True)
 class Shell:
-    """A folder, and a search path that begins with an environment of its own: ``shell("pip list")``."""
+    """Runs lines in a folder with an environment of its own: ``shell("pip list")``."""
 
     folder: Path
     programs: Path
 
     def __call__(self, line: str) -> str:
-        """What a line that ends well prints."""
+        """The output of a line, which must succeed."""
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "HMCBENCH_PLUGINS")}
         environment["PATH"] = f"{self.programs}{os.pathsep}{environment['PATH']}"
         done = subprocess.run(
@@ -84,7 +84,7 @@ class Shell:
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Shell]:
     """``fresh(folder)``: a shell in that folder, with hmcbench, pytest and a ``pip`` that needs no network.
 
-    What this environment has is seen through a ``.pth`` file; what is installed stays in the new one.
+    The packages of this environment are visible through a ``.pth`` file; new ones are installed apart.
     """
     uv = pytest.importorskip("uv", reason="uv installs the plugins").find_uv_bin()
     pytest.importorskip("hatchling", reason="hatchling builds the plugins")
@@ -92,8 +92,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Shell]:
     venv.create(base, with_pip=False)
     programs = base / "bin"
     python = programs / "python"
-    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    purelib = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    query = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    purelib = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
     outer = "".join(f"import site; site.addsitedir({p!r})\n" for p in site.getsitepackages())
     (Path(purelib) / "outer.pth").write_text(outer, encoding="utf-8")
     offline = f"--python {python} --quiet --offline --no-deps --no-build-isolation"

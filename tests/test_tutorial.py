@@ -16,16 +16,16 @@ MOST_LINES = 40
 
 def parts() -> list[tuple[str, str, str]]:
     """(file, language, text) of every block; the file is the one that the section begins with."""
-    found = []
+    blocks = []
     for section in TEXT.split("\n## "):
         file = re.search(r"^`([^`]+\.py)`", section, re.MULTILINE)
         for language, text in re.findall(r"^```(sh|python)\n(.*?)^```", section, re.DOTALL | re.MULTILINE):
-            found.append((file[1] if file else "", language, text))
-    return found
+            blocks.append((file[1] if file else "", language, text))
+    return blocks
 
 
 def code() -> list[str]:
-    """The lines that the author writes."""
+    """The lines that the reader writes."""
     return [
         line for _, kind, text in parts() if kind == "python" for line in text.splitlines() if line.strip()
     ]

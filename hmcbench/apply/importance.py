@@ -1,4 +1,4 @@
-"""Which columns a model of tables leans on: permutation importance, SHAP values, and their figures."""
+"""Which columns of a table a model relies on: permutation importance, SHAP values, their figures."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.regression import r2
 from hmcbench.metrics.sets import hf1_samples
 
-BACKGROUND = 50  # training samples that stand for "this column is not known" in SHAP
+BACKGROUND = 50  # training samples whose values replace an unknown column in SHAP
 
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """How much every column matters.
+    """The importance of every column.
 
     Attributes:
         method: ``permutation`` or ``shap``.
-        unit: what the numbers are.
+        unit: unit of the values, in words.
         columns: names of the F columns.
-        outputs: names of what is explained: the metric, or targets or classes.
+        outputs: names of the O explained quantities: the metric, or targets or classes.
         values: float (F, O): the mean over repeats, or over samples of the absolute SHAP value.
         spread: float (F, O): standard deviation over repeats; zeros for SHAP.
         samples: float (N, F, O) SHAP values, and ``table`` (N, F) the rows they explain; else None.
@@ -46,11 +46,8 @@ class Importance:
         return np.argsort(-self.values.mean(axis=1), kind="stable")
 
 
-# --------------------------------------------------------------------------- two ways to ask
-
-
 def permutation(refitted: Refitted, repeats: int = 10, seed: int = 0) -> Importance:
-    """What the metric loses when one column of the test samples is shuffled (scikit-learn).
+    """The loss of the metric when one column of the test samples is shuffled (scikit-learn).
 
     The metric is ``r2``, or ``hf1_samples`` with the decisions of the task [Breiman 2001].
     """
@@ -64,10 +61,10 @@ def permutation(refitted: Refitted, repeats: int = 10, seed: int = 0) -> Importa
 
     class Fitted:
         def fit(self) -> None:
-            """Only so that scikit-learn takes it for an estimator."""
+            """Only there because scikit-learn asks for an estimator."""
 
     truth = refitted.truth.toarray() if hasattr(refitted.truth, "toarray") else np.asarray(refitted.truth)
-    found = permutation_importance(
+    result = permutation_importance(
         Fitted(), refitted.test, truth, scoring=score, n_repeats=repeats, random_state=seed
     )
     name = "r2" if task.kind == "regression" else "hf1_samples"
@@ -76,15 +73,15 @@ def permutation(refitted: Refitted, repeats: int = 10, seed: int = 0) -> Importa
         f"loss of {name} when the column is shuffled",
         refitted.columns,
         (name,),
-        found.importances_mean[:, None],
-        found.importances_std[:, None],
+        result.importances_mean[:, None],
+        result.importances_std[:, None],
     )
 
 
 def shap_values(refitted: Refitted, samples: int = 60, seed: int = 0) -> Importance:
     """SHAP values of the first test samples, by permutations of the columns [Lundberg & Lee 2017].
 
-    A column that is not known takes the values of training samples (at most ``BACKGROUND``).
+    An unknown column takes the values of training samples (at most ``BACKGROUND``).
 
     Raises:
         Unavailable: the library shap is not installed.
@@ -94,12 +91,12 @@ def shap_values(refitted: Refitted, samples: int = 60, seed: int = 0) -> Importa
     except ImportError:
         raise Unavailable("SHAP values need shap", hint="pip install 'hmcbench[shap]'") from None
     rng = np.random.default_rng(seed)
-    picked = np.sort(rng.permutation(len(refitted.train))[:BACKGROUND])
-    masker = shap.maskers.Independent(refitted.train[picked], max_samples=BACKGROUND)
+    background = np.sort(rng.permutation(len(refitted.train))[:BACKGROUND])
+    masker = shap.maskers.Independent(refitted.train[background], max_samples=BACKGROUND)
     explainer = shap.explainers.Permutation(refitted.predict, masker, seed=seed)
     rows = refitted.test[:samples]
-    found = explainer(rows, max_evals=2 * rows.shape[1] + 1, silent=True)
-    values = np.asarray(found.values).reshape(*rows.shape, -1)
+    result = explainer(rows, max_evals=2 * rows.shape[1] + 1, silent=True)
+    values = np.asarray(result.values).reshape(*rows.shape, -1)
     hierarchy = refitted.task.hierarchy
     outputs = refitted.task.targets if hierarchy is None else hierarchy.classes
     mean = np.abs(values).mean(axis=0)
@@ -107,32 +104,29 @@ def shap_values(refitted: Refitted, samples: int = 60, seed: int = 0) -> Importa
     return Importance("shap", unit, refitted.columns, outputs, mean, np.zeros_like(mean), values, rows)
 
 
-# --------------------------------------------------------------------------- figures
-
-
-def draw(found: Importance, path: Path, title: str, most: int = 15) -> None:
-    """Bars of the most important columns, or a dot per sample, one panel per output (at most six); a PNG."""
+def draw(importance: Importance, path: Path, title: str) -> None:
+    """A PNG of the 15 most important columns: bars, or a dot per sample; a panel per output (at most six)."""
     from hmcbench.report.figures import style
 
-    panels = min(6, len(found.outputs))
-    order = found.order()[:most][::-1]
-    at = np.arange(len(order))
+    panels = min(6, len(importance.outputs))
+    order = importance.order()[:15][::-1]
+    heights = np.arange(len(order))
     with style.styled():
         size = 2.2 + 2.6 * panels, 0.9 + 0.24 * len(order)
-        made, axes = style.figure(*size, columns=panels, sharey=True)
+        figure, axes = style.figure(*size, columns=panels, sharey=True)
         for i, ax in enumerate(axes[0]):
-            if found.samples is None or found.table is None:
-                spread = found.spread[order, i]
-                ax.barh(at, found.values[order, i], xerr=spread, color=style.BLUE, height=0.7)
+            if importance.samples is None or importance.table is None:
+                values, spread = importance.values[order, i], importance.spread[order, i]
+                ax.barh(heights, values, xerr=spread, color=style.BLUE, height=0.7)
             else:
-                _swarm(ax, found.samples[:, order, i], found.table[:, order])
+                _swarm(ax, importance.samples[:, order, i], importance.table[:, order])
             ax.axvline(0, color=style.GREY, linewidth=0.6)
-            ax.set_title(style.plain(found.outputs[i]))
-        axes[0, 0].set_yticks(at, [style.plain(found.columns[k]) for k in order])
+            ax.set_title(style.plain(importance.outputs[i]))
+        axes[0, 0].set_yticks(heights, [style.plain(importance.columns[k]) for k in order])
         swarm = "SHAP value; colour: the column's value, low (dark) to high"
-        made.supxlabel(found.unit if found.samples is None else swarm, size=8)
-        made.suptitle(style.plain(title))
-    style.save(made, path)
+        figure.supxlabel(importance.unit if importance.samples is None else swarm, size=8)
+        figure.suptitle(style.plain(title))
+    style.save(figure, path)
 
 
 def _swarm(ax: Any, values: np.ndarray, table: np.ndarray) -> None:

@@ -1,8 +1,8 @@
-"""The model of a record, fitted anew.
+"""The model of a record, fitted again.
 
 Classical models keep no weights, because their usual format executes code when it is loaded. They
-are fitted anew from the record instead, with the same data, split, parameters and seed, and the
-test predictions must then be the record's: what is explained is the model that was scored.
+are fitted again with the data, split, parameters and seed of the record, and must then give its
+test predictions: the explained model is the scored model.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOLERANCE = 1e-5  # between the record's predictions and those of the refitted m
 
 @dataclass(frozen=True, eq=False)
 class Refitted:
-    """A record's model, fitted anew, and its samples as tables with all views side by side.
+    """A record's model, fitted again, and its samples as tables with the columns of all views.
 
     Attributes:
         shapes: view -> shape of one row.
@@ -49,7 +49,7 @@ class Refitted:
     truth: Any
 
     def predict(self, table: np.ndarray) -> np.ndarray:
-        """Scores (N, C) or predicted targets (N, T) for rows (N, F) of all views side by side."""
+        """Scores (N, C) or predicted targets (N, T) for rows (N, F)."""
         views, start = {}, 0
         for name, shape in self.shapes.items():
             width = int(np.prod(shape))
@@ -64,9 +64,9 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
     """Fit the model of a record again.
 
     Args:
-        record: of a cell that ended well.
+        record: of a cell that did not fail.
         registry: the installed plugins.
-        path: of the data, where they are the user's own.
+        path: path of the data, where they are the user's own.
 
     Raises:
         BadInput: other data, another split or version, or predictions that are not the record's.
@@ -98,14 +98,14 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
         task=dataset.task,
         shapes={name: tuple(np.shape(view)[1:]) for name, view in views.items()},
         columns=_column_names(dataset, views),
-        train=_side_by_side(views, split.sides["train"]),
-        test=_side_by_side(views, test),
+        train=_table(views, split.sides["train"]),
+        test=_table(views, test),
         truth=dataset.targets[test],
     )
 
 
-def _side_by_side(views: Mapping[str, Any], rows: np.ndarray) -> np.ndarray:
-    """The views' rows as one table (N, F)."""
+def _table(views: Mapping[str, Any], rows: np.ndarray) -> np.ndarray:
+    """Rows of all views as one table (N, F)."""
     return np.concatenate([np.asarray(view)[rows].reshape(len(rows), -1) for view in views.values()], axis=1)
 
 
@@ -113,9 +113,9 @@ def _dataset(data: Mapping[str, Any], registry: Registry, path: str) -> Dataset:
     spec = registry.get("datasets", data["dataset"]["name"])
     if path and not spec.path_param:
         raise BadInput(f"--data {path}: the dataset {spec.name} reads no path")
-    given = {spec.path_param: path} if path else {}
-    found, params = registry.resolve("datasets", data["dataset"]["reference"], data["profile"], **given)
-    dataset: Dataset = create(found, params)
+    paths = {spec.path_param: path} if path else {}
+    spec, params = registry.resolve("datasets", data["dataset"]["reference"], data["profile"], **paths)
+    dataset: Dataset = create(spec, params)
     if dataset.fingerprint != data["dataset"]["fingerprint"]:
         raise BadInput(
             f"these are not the data of the record: {len(dataset.ids)} samples of {spec.name} with"
@@ -126,28 +126,27 @@ def _dataset(data: Mapping[str, Any], registry: Registry, path: str) -> Dataset:
 
 
 def _column_names(dataset: Dataset, views: Mapping[str, Any]) -> list[str]:
-    """``C``, or ``descriptors:3`` where nobody named them; with the view where there are several."""
-    known: Mapping[str, Sequence[str]] = getattr(dataset, "columns", None) or {}
+    """``C``, ``table:C`` where there are several views, or ``table:3`` for columns without names."""
     out: list[str] = []
     for name, view in views.items():
         width = int(np.prod(np.shape(view)[1:]))
-        own = known.get(name, ())
-        if len(own) == width:
-            out += [f"{name}:{column}" if len(views) > 1 else str(column) for column in own]
+        columns = dataset.columns.get(name, ())
+        if len(columns) == width:
+            out += [f"{name}:{column}" if len(views) > 1 else str(column) for column in columns]
         else:
             out += [f"{name}:{i}" for i in range(width)]
     return out
 
 
-def _check(record: Record, model: Model, given: Inputs) -> None:
+def _check(record: Record, model: Model, test: Inputs) -> None:
     """Raise BadInput unless the model predicts the record's test scores."""
     stored = record.predictions().of_side("test")
-    place = {name: i for i, name in enumerate(stored.ids)}
-    expected = np.asarray(stored.scores)[[place[name] for name in given.ids]]
+    row = {name: i for i, name in enumerate(stored.ids)}
+    expected = np.asarray(stored.scores)[[row[name] for name in test.ids]]
     scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-    worst = float(np.abs(np.asarray(model.predict(given).values) - expected).max(initial=0.0)) / scale
+    worst = float(np.abs(np.asarray(model.predict(test).values) - expected).max(initial=0.0)) / scale
     if worst > TOLERANCE:
         raise BadInput(
-            f"fitted again, the model predicts otherwise than its record (by up to {worst:.2g} of the range)",
-            hint="the libraries or the hardware are others: run the cell again first",
+            f"fitted again, the model does not predict as in its record (off by {worst:.2g} of the range)",
+            hint="the libraries or the hardware differ: run the cell again first",
         )

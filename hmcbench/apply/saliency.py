@@ -1,4 +1,4 @@
-"""Explains decisions of trained networks: which class at each level, seen where, and how faithfully."""
+"""Explains decisions of trained networks: a saliency map per level, and its faithfulness."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ExplainedLevel:
     """One level of one image.
 
     Attributes:
         level: from 1.
-        name: the class that is explained; empty where the predicted path has ended above.
+        name: the class that is explained; empty where the predicted path ends above.
         probability: of that class.
-        saliency: float32 (H, W), 0 to 1; all 0 where nothing speaks for the class.
-        map, random: faithfulness of the map, and the mean of random ones; None if not asked for.
+        saliency: float32 (H, W), 0 to 1; all 0 without evidence for the class.
+        map, random: faithfulness of the map and of random maps; None and empty if not measured.
         similarity: rank correlation with the map of the same network with random weights.
     """
 
@@ -45,36 +45,36 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """One image: what was shown to the network (uint8), the decision, and its levels."""
+    """One image: the picture that the network gets (uint8), its decisions, and its levels."""
 
     path: str
     picture: np.ndarray
     coherent: tuple[str, ...]
     raw: tuple[str, ...]
-    levels: Sequence[Seen]
+    levels: Sequence[ExplainedLevel]
 
 
 class Explainer:
     """Explains the decisions of one trained network.
 
-    Of a network that sees tiles of an image, the tiles' maps are put together: what speaks for the
-    class is compared over the whole image.
+    Where a network gets tiles of an image, the maps of the tiles are joined before they are scaled,
+    so that the evidence is compared over the whole image.
 
     Args:
         trained: a model built on :mod:`hmcbench.torchkit`.
         levels: the levels to explain; all if empty.
-        faithful: whether to measure each map too (some 200 more forward passes per level).
+        faithful: whether to measure each map (about 200 more forward passes per level).
 
     Raises:
-        BadInput: a model of another kind, or a level that there is not.
-        NotApplicable: later, for a network that keeps no positions.
+        BadInput: a model of another kind, or an unknown level.
+        NotApplicable: from :meth:`explain`, for a network that keeps no positions.
     """
 
     def __init__(self, trained: Trained, levels: Sequence[int] = (), *, faithful: bool = True) -> None:
         from hmcbench.torchkit.model import TorchModel
 
         if not isinstance(trained.model, TorchModel) or trained.task.hierarchy is None:
-            raise BadInput(f"{trained.spec.name} is no network whose layers can be looked at")
+            raise BadInput(f"{trained.spec.name} is not a network built on torchkit")
         depth = trained.task.hierarchy.depth
         wrong = [k for k in levels if not 1 <= k <= depth]
         if wrong:
@@ -85,7 +85,7 @@ class Explainer:
         self._cams: list[Any] = []
 
     def explain(self, block: Block) -> Iterator[Explanation]:
-        """Explanations of the images of a block, one after the other."""
+        """The explanations of a block's images."""
         if not block.paths:
             return
         from hmcbench.torchkit.data import join_picture, tiles_per_side
@@ -95,15 +95,15 @@ class Explainer:
         for i, path in enumerate(block.paths):
             tiles = pictures[i : i + 1] if whole else pictures[i]
             side = tiles_per_side(len(tiles))
-            scores, coherent = block.scores.values[i], block.coherent[i]
             prepared = self.model.prepare(tiles)
-            levels = [self._level(prepared, side, k, scores, coherent) for k in self.levels]
-            said = [self.hierarchy.decode(sets[i]) for sets in (block.coherent, block.raw)]
-            yield Explanation(path, join_picture(tiles, side), said[0], said[1], levels)
+            scores, decided = block.scores.values[i], block.coherent[i]
+            levels = [self._level(prepared, side, k, scores, decided) for k in self.levels]
+            coherent, raw = (self.hierarchy.decode(sets[i]) for sets in (block.coherent, block.raw))
+            yield Explanation(path, join_picture(tiles, side), coherent, raw, levels)
 
     def _level(
-        self, tiles: torch.Tensor, side: int, k: int, scores: np.ndarray, coherent: np.ndarray
-    ) -> Seen:
+        self, tiles: torch.Tensor, side: int, k: int, scores: np.ndarray, decisions: np.ndarray
+    ) -> ExplainedLevel:
         """The most probable of the decided classes of level k; ``tiles`` (side**2, C, H, W) of one image."""
         import torch
 
@@ -111,38 +111,37 @@ class Explainer:
         from hmcbench.torchkit.saliency import GradCam, curves, random_maps, shares, similarity
 
         columns = self.hierarchy.level_classes(k)
-        decided = columns[coherent[columns]]
+        decided = columns[decisions[columns]]
         if not len(decided):
-            return Seen(k, "")
-        chosen = int(decided[scores[decided].argmax()])
-        place = torch.tensor([chosen - int(columns[0])], device=tiles.device)
-        cam, other = self._grad_cams(tiles[:1])
+            return ExplainedLevel(k, "")
+        label = int(decided[scores[decided].argmax()])
+        column = torch.tensor([label - int(columns[0])], device=tiles.device)
+        cam, random_cam = self._grad_cams(tiles[:1])
 
-        def saliency(looked: GradCam) -> torch.Tensor:
-            return shares(join_tiles(looked.evidence(tiles, k, place.expand(len(tiles))), side))[0]
+        def saliency(grad_cam: GradCam) -> torch.Tensor:
+            return shares(join_tiles(grad_cam.evidence(tiles, k, column.expand(len(tiles))), side))[0]
 
-        found = saliency(cam)
-        seen = Seen(k, self.hierarchy.classes[chosen], float(scores[chosen]), found.cpu().numpy())
+        heat = saliency(cam)
+        level = ExplainedLevel(k, self.hierarchy.classes[label], float(scores[label]), heat.cpu().numpy())
         if not self.faithful:
-            return seen
+            return level
 
         def probability(images: torch.Tensor) -> torch.Tensor:
-            """As scores are made: the mean over an image's tiles."""
-            return (
-                self.model.probabilities(cut_tiles(images, side))[:, chosen].reshape(len(images), -1).mean(1)
-            )
+            """The mean over an image's tiles, as for scores."""
+            of_tiles = self.model.probabilities(cut_tiles(images, side))[:, label]
+            return of_tiles.reshape(len(images), -1).mean(1)
 
-        image, size = join_tiles(tiles, side)[0], (found.shape[0], found.shape[1])
-        noise = random_maps(RANDOM_MAPS, cam.grid.side * side, size, SEED).to(found.device)
+        image, size = join_tiles(tiles, side)[0], (heat.shape[0], heat.shape[1])
+        noise = random_maps(RANDOM_MAPS, cam.grid.side * side, size, SEED).to(heat.device)
         return replace(
-            seen,
-            map=curves(probability, image, found),
-            random=[curves(probability, image, one) for one in noise],
-            similarity=similarity(found, saliency(other)),
+            level,
+            map=curves(probability, image, heat),
+            random=[curves(probability, image, noise_map) for noise_map in noise],
+            similarity=similarity(heat, saliency(random_cam)),
         )
 
     def _grad_cams(self, image: torch.Tensor) -> Any:
-        """Of the network, and of a copy with random weights that looks at the same layer."""
+        """Grad-CAM of the network, and of a copy with random weights, at the same layer."""
         from hmcbench.torchkit.saliency import GradCam, randomised
 
         if not self._cams:

@@ -1,7 +1,7 @@
-"""The command line. Thin: it parses, calls the core, and is the only place that prints.
+"""The command line: it parses, calls the core, and is the only part that prints.
 
-Each command lives in a module of its own that is imported when the command is used, so that
-``hmcbench list`` pays for no library that it does not need.
+Each command has a module of its own, imported when the command is used, so that ``hmcbench list``
+loads no library that it does not need.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import click
 from hmcbench.errors import HmcbenchError, close_matches
 
 INTERRUPTED = 130
-COMMANDS = {  # name -> (module, one line for --help); the order is that of a first afternoon
+COMMANDS = {  # name -> (module, one line for --help), in the order in which a new user needs them
     "run": ("run", "Run a suite and write its leaderboard."),
     "list": ("listing", "List plugins, suites, datasets, models, metrics or featurizers."),
     "show": ("listing", "Show one of them: parameters, profiles, citation."),
@@ -28,14 +28,14 @@ COMMANDS = {  # name -> (module, one line for --help); the order is that of a fi
     "predict": ("predict", "Predict the classes of new images with a trained model."),
     "explain": ("explain", "Show where a trained network looks, level by level."),
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),
-    "rescore": ("board", "Compute the metrics of old records anew."),
+    "rescore": ("board", "Compute the metrics of stored records again."),
     "publish": ("board", "Copy records and leaderboards to a folder to be committed."),
     "verify": ("verify", "Recompute every published number from its stored predictions."),
     "score": ("score", "Score a table of predictions against a table of truth."),
-    "reproduce": ("reproduce", "Run a published table again, beside the paper's numbers."),
-    "importance": ("importance", "Show which columns a model of tables leans on."),
-    "data": ("data", "Check data before a run, fetch them, make features of them."),
-    "plugin": ("plugin", "Write a new plugin, check one that is installed."),
+    "reproduce": ("reproduce", "Run a published table again and compare with the paper's numbers."),
+    "importance": ("importance", "Show which columns of a table a model relies on."),
+    "data": ("data", "Check data before a run, fetch them, compute features."),
+    "plugin": ("plugin", "Write a new plugin, or check an installed one."),
     "doctor": ("doctor", "Check this installation, and run the smoke suite."),
 }
 
@@ -65,8 +65,8 @@ class Lazy(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
-    if wanted:
+def _version(ctx: click.Context, _param: click.Parameter, requested: bool) -> None:
+    if requested:
         import hmcbench
 
         click.echo(f"hmcbench {hmcbench.__version__}")
@@ -81,30 +81,30 @@ def cli() -> None:
     """Benchmarks for hierarchical multi-label classification.
 
     \b
-    hmcbench run --suite sem-failure       the first thing to try
-    hmcbench COMMAND --help                every command shows an example
+    hmcbench run --suite sem-failure       start with this
+    hmcbench COMMAND --help                shows an example
     """
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Console entry point: exit status 0, 1 (a cell failed), 2 (bad input), 130 (interrupted)."""
     _write_utf8()
-    given = list(sys.argv[1:] if args is None else args)
+    arguments = list(sys.argv[1:] if args is None else args)
     try:
-        status = cli.main(args=given or ["--help"], prog_name="hmcbench", standalone_mode=False)
+        status = cli.main(args=arguments or ["--help"], prog_name="hmcbench", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except HmcbenchError as error:
         fail(str(error), error.exit_status)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.exceptions.NoArgsIsHelpError as help_:  # a group of commands, and none of them named
+    except click.exceptions.NoArgsIsHelpError as help_:  # a group without its command
         click.echo(help_.format_message())
         sys.exit(0)
     except click.ClickException as error:
         fail(_usage(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        fail("interrupted; the same command goes on from here", INTERRUPTED)
+        fail("interrupted; the same command continues from here", INTERRUPTED)
     except BrokenPipeError:  # `hmcbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
@@ -117,18 +117,18 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _write_utf8() -> None:
-    """Standard output and error in UTF-8: a redirect on Windows has another encoding, without arrows."""
+    """Set standard output and error to UTF-8: redirects on Windows have another encoding."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a program that calls main() may have put another there
+        if isinstance(stream, io.TextIOWrapper):  # a caller of main() may have replaced it
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _line_of(error: OSError) -> str:
-    """Where it was raised, for who has to report an error that names no file."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" if trace is not None else ""
+    """Where the error was raised: for bug reports about an error that names no file."""
+    import traceback
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}, line {frame.lineno}"
 
 
 def _usage(error: click.ClickException) -> str:
@@ -141,6 +141,6 @@ def _usage(error: click.ClickException) -> str:
 
 
 def fail(message: str, status: int) -> None:
-    """One line on standard error, then the end."""
+    """Print one line on standard error and exit."""
     click.echo(f"hmcbench: {message}", err=True)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""What several commands share: parsing of NAME=VALUE and the progress of a run in words."""
+"""What several commands share: types of arguments, options, NAME=VALUE pairs, durations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import click
 from hmcbench.errors import BadInput
 
 NOTEBOOK_WIDTH = 120  # characters, about what a cell shows without wrapping
+PATH = click.Path(path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def in_notebook() -> bool:
@@ -33,20 +36,38 @@ def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:
 
 
 def check_output(path: Path | None) -> None:
-    """Raise BadInput where the folder of a file to be written is not there: before any work is done."""
+    """Raise BadInput where the folder of an output file is missing, before any work is done."""
     if path is not None and not path.parent.is_dir():
         raise BadInput(f"no folder {path.parent}", hint="make it first, or name another file")
 
 
 def number(_context: click.Context, _option: click.Parameter, value: float) -> float:
-    """Callback of an option: refuse ``nan``, which every range lets through."""
+    """Callback of an option: refuse ``nan``, which every ``FloatRange`` accepts."""
     if math.isnan(value):
         raise click.BadParameter("nan is not a number")
     return value
 
 
+device_option = click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
+timeout_option = click.option(
+    "--timeout",
+    default=0.0,
+    type=click.FloatRange(0, 1e9),
+    callback=number,
+    metavar="S",
+    help="Seconds per cell; 0: the profile's.",
+)
+rerun_option = click.option(
+    "--rerun",
+    type=click.Choice(["missing", "failed", "all"]),
+    default="missing",
+    show_default=True,
+    help="Which cells to run.",
+)
+
+
 def duration(seconds: float) -> str:
     """``75`` -> ``1:15``; hours where there are any."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minutes}:{second:02}"

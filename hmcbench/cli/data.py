@@ -1,4 +1,4 @@
-"""``hmcbench data``: every problem of a data set before a run; fetch it, make features, look at samples."""
+"""``hmcbench data``: lint a data set before a run, fetch it, compute features, draw samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hmcbench.registry.registry import default_registry
 
 @click.group("data")
 def data_command() -> None:
-    """Check data before a run, fetch them, make features and pictures of them."""
+    """Check data before a run, fetch them, compute features, draw samples."""
 
 
 data_command.add_command(fetch_command)
@@ -23,22 +23,16 @@ data_command.add_command(featurize_command)
 data_command.add_command(preview_command)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @data_command.command("lint")
 @click.argument("path")
 @click.option(
-    "--dataset",
-    "--as",
-    "dataset",
-    default="images",
-    show_default=True,
-    metavar="DATASET",
-    help="Read it as this dataset.",
+    "--dataset", "--as", default="images", show_default=True, metavar="DATASET", help="Read as this dataset."
 )
-@click.option("--crop-bottom", default="", metavar="auto|PX", help="Check as if the data bar were cut off.")
+@click.option("--crop-bottom", default="", metavar="auto|PX", help="Check images without their data bar.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> int:
     """List every problem of the files at PATH with file and reason; exit status 2 if a run would refuse.
@@ -54,10 +48,8 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
     report = lint_dataset(default_registry(), dataset, path, **extra)
     fatal = [p for p in report.problems if p.fatal]
     if as_json:
-        problems = [asdict(p) for p in report.problems]
-        click.echo(
-            json.dumps({"source": report.source, "facts": dict(report.facts), "problems": problems}, indent=1)
-        )
+        content = {"source": report.source, "facts": dict(report.facts)}
+        click.echo(json.dumps(content | {"problems": [asdict(p) for p in report.problems]}, indent=1))
         return 2 if fatal else 0
     click.echo(tabulate(report.facts.items(), tablefmt="plain", disable_numparse=True))
     for problem in sorted(report.problems, key=lambda p: (not p.fatal, p.order)):
@@ -66,5 +58,5 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
     click.echo(f"{_count(len(fatal), 'error')}, {_count(warnings, 'warning')}")
     if fatal:
         skippable = all(p.skippable for p in fatal)
-        click.echo("a run refuses to start" + ("; with --skip-bad it leaves those out" if skippable else ""))
+        click.echo("a run refuses to start" + ("; with --skip-bad it leaves them out" if skippable else ""))
     return 2 if fatal else 0

@@ -37,7 +37,7 @@ def doctor_command(fast: bool, as_json: bool) -> int:
 
 
 def check(name: str, ok: bool | None, detail: str) -> dict[str, Any]:
-    """``ok``: True, False, or None for something optional that is not there."""
+    """``ok``: True, False, or None for something optional that is absent."""
     return {"name": name, "ok": ok, "detail": detail}
 
 
@@ -46,7 +46,7 @@ def system() -> list[dict[str, Any]]:
     from hmcbench.execute import resources
     from hmcbench.files import cache_dir
 
-    found = resources.versions(("sklearn", "torch", "torchvision", "timm"))
+    libraries = resources.versions(("sklearn", "torch", "torchvision", "timm"))
     facts = resources.hardware("cpu")
     gpus = resources.cuda_devices()
     cache = cache_dir()
@@ -58,27 +58,21 @@ def system() -> list[dict[str, Any]]:
     except OSError:
         writable = False
     return [
-        check("versions", True, ", ".join(f"{k} {v}" for k, v in found.items())),
+        check("versions", True, ", ".join(f"{k} {v}" for k, v in libraries.items())),
         check("machine", True, f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gb']} GB"),
-        check(
-            "gpu",
-            True if gpus else None,
-            f"{len(gpus)} visible" if gpus else "none visible; models run on the CPU",
-        ),
+        check("gpu", bool(gpus) or None, f"{len(gpus)} visible" if gpus else "none visible: the CPU is used"),
         check("cache", writable, str(cache)),
     ]
 
 
 def plugins() -> list[dict[str, Any]]:
-    """One line per plugin; a broken one is named with its reason."""
-    registry = default_registry()
-    found = []
-    for p in registry.manager.plugins:
+    """One check per plugin; a broken one gives its reason."""
+    checks = []
+    for p in default_registry().manager.plugins:
         slow = f"; every command waits {p.seconds:.1f} s for it" if p.slow else ""
-        found.append(
-            check(f"plugin {p.name}", not p.error, (p.error or f"{p.distribution} {p.version}") + slow)
-        )
-    return found
+        detail = p.error or f"{p.distribution} {p.version}"
+        checks.append(check(f"plugin {p.name}", not p.error, detail + slow))
+    return checks
 
 
 def libraries() -> list[dict[str, Any]]:

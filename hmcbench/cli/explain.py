@@ -1,16 +1,18 @@
-"""``hmcbench explain``: where a trained network looks, as pictures, and how far to trust them."""
+"""``hmcbench explain``: saliency maps of a trained network, and how faithful they are."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.predict import announce, load, tell
+from hmcbench.cli.common import FOLDER, PATH, device_option
+from hmcbench.cli.predict import load_model, report_model, report_problems
 from hmcbench.errors import BadInput
 from hmcbench.records.record import slug
 from hmcbench.registry.registry import default_registry
@@ -20,27 +22,21 @@ if TYPE_CHECKING:
 
 
 @click.command("explain")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--output",
-    default="explanations",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The folder to write to.",
-)
+@click.argument("run", type=PATH)
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option("--output", default="explanations", show_default=True, type=FOLDER, help="The folder to write.")
 @click.option("--level", "levels", multiple=True, type=int, metavar="K", help="Only this level (1: the top).")
 @click.option("--fast", is_flag=True, help="Draw the maps without measuring their faithfulness.")
-@click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
+@device_option
 def explain_command(
     run: Path, images: tuple[Path, ...], output: Path, levels: tuple[int, ...], fast: bool, device: str
 ) -> int:
-    """Show what speaks for the predicted classes in IMAGES (files or folders): Grad-CAM, a panel per level.
+    """Show the evidence for the predicted classes in IMAGES (files or folders): Grad-CAM, a panel per level.
 
     RUN is a record of a network: see hmcbench predict. Writes a PNG per image, explanations.json, and
     faithfulness.png: how fast the probability falls while the marked pixels are removed, and rises
-    while they are restored, beside maps drawn at random. The last line printed says how similar the
-    maps stay when the network's weights are replaced by random ones: near 1 they explain nothing.
+    while they are restored, compared with random maps. The last line printed says how similar the
+    maps are to those of the same network with random weights: near 1 they explain nothing.
 
     \b
     Example:
@@ -51,25 +47,25 @@ def explain_command(
     from hmcbench.apply.saliency_figure import faithfulness_figure, overlay_figure
     from hmcbench.report.figures.style import save, styled
 
-    files, found = list_files(images)
-    trained = load(run, device)
+    files, from_folders = list_files(images)
+    trained = load_model(run, device)
     explainer = Explainer(trained, levels, faithful=not fast)
-    announce(trained)
+    report_model(trained)
     names = dict(zip(explainer.hierarchy.classes, explainer.hierarchy.names, strict=True))
     label = trained.record.label
     done: list[dict[str, Any]] = []
     measured: list[Explanation] = []
     bad = 0
     for block in predict_files(trained, default_registry(), files):
-        bad += tell(block.problems, found)
-        for one in explainer.explain(block):
-            _make(output)
+        bad += report_problems(block.problems, from_folders)
+        for explanation in explainer.explain(block):
+            _make_folder(output)
             with styled():
-                made = overlay_figure(one, names, f"{Path(one.path).name}, {label}")
-            drawn = save(made, output / _file_name(one.path, done))
-            done.append(_plain(one, drawn.name))
-            measured.append(_without_pixels(one))
-            click.echo(f"figure  {drawn}")
+                figure = overlay_figure(explanation, names, f"{Path(explanation.path).name}, {label}")
+            path = save(figure, output / _file_name(explanation.path, done))
+            done.append(_entry(explanation, path.name))
+            measured.append(_without_pixels(explanation))
+            click.echo(f"figure  {path}")
     if not done:
         raise BadInput("none of the files could be read as an image")
     with styled():
@@ -80,51 +76,44 @@ def explain_command(
     return 1 if bad else 0
 
 
-def _make(output: Path) -> None:
+def _make_folder(path: Path) -> None:
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(
-            f"{output} cannot be made ({error.strerror})", hint="--output names another folder"
-        ) from None
+        message = f"{path} cannot be made ({error.strerror})"
+        raise BadInput(message, hint="--output names another folder") from None
 
 
 def _file_name(path: str, done: Sequence[dict[str, Any]]) -> str:
-    """``stem.png``, with a number where two files have one stem."""
+    """``stem.png``, with a number where two files have the same stem."""
     stem = slug(Path(path).stem)
     taken = {entry["figure"] for entry in done} | {"faithfulness.png"}
     numbers = (f"{stem}-{i}.png" for i in range(2, len(taken) + 3))
     return next(name for name in (f"{stem}.png", *numbers) if name not in taken)
 
 
-def _plain(one: Explanation, drawn: str) -> dict[str, Any]:
-    """What ``explanations.json`` says of an image."""
+def _entry(explanation: Explanation, figure: str) -> dict[str, Any]:
+    """The entry of an image in ``explanations.json``."""
     levels = []
-    for seen in one.levels:
-        entry: dict[str, Any] = {"level": seen.level, "class": seen.name, "probability": seen.probability}
-        if seen.map is not None:
+    for level in explanation.levels:
+        entry: dict[str, Any] = {"level": level.level, "class": level.name, "probability": level.probability}
+        if level.map is not None:
             entry |= {
-                "deletion": seen.map.deletion_area,
-                "insertion": seen.map.insertion_area,
-                "deletion_random": fmean(c.deletion_area for c in seen.random),
-                "insertion_random": fmean(c.insertion_area for c in seen.random),
-                "similarity_random_weights": seen.similarity,
+                "deletion": level.map.deletion_area,
+                "insertion": level.map.insertion_area,
+                "deletion_random": fmean(c.deletion_area for c in level.random),
+                "insertion_random": fmean(c.insertion_area for c in level.random),
+                "similarity_random_weights": level.similarity,
             }
         levels.append(entry)
-    return {
-        "path": one.path,
-        "figure": drawn,
-        "raw": list(one.raw),
-        "coherent": list(one.coherent),
-        "levels": levels,
-    }
+    sets = {"raw": list(explanation.raw), "coherent": list(explanation.coherent)}
+    return {"path": explanation.path, "figure": figure, **sets, "levels": levels}
 
 
-def _without_pixels(one: Explanation) -> Explanation:
+def _without_pixels(explanation: Explanation) -> Explanation:
     """The curves alone: thousands of images would fill the memory."""
-    from dataclasses import replace
-
-    return replace(one, picture=one.picture[:0], levels=[replace(s, saliency=None) for s in one.levels])
+    levels = [replace(level, saliency=None) for level in explanation.levels]
+    return replace(explanation, picture=explanation.picture[:0], levels=levels)
 
 
 def _report(output: Path, done: Sequence[dict[str, Any]]) -> None:

@@ -26,9 +26,10 @@ def list_command(kind: str, as_json: bool) -> None:
       hmcbench list metrics --json
     """
     registry = default_registry()
-    rows = (
-        _plugins(registry) if kind == "plugins" else [_row(registry, kind, s) for s in registry.specs(kind)]
-    )
+    if kind == "plugins":
+        rows = _plugins(registry)
+    else:
+        rows = [_row(registry, kind, spec) for spec in registry.specs(kind)]
     if as_json:
         import json
 
@@ -41,8 +42,8 @@ def list_command(kind: str, as_json: bool) -> None:
 
 
 def columns(rows: list[list[str]]) -> str:
-    """Rows in aligned columns, the first of them underlined. (A table library costs a start-up.)"""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    """Rows in aligned columns, the first one underlined. (Importing a table library slows the start.)"""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     ruled = [rows[0], ["-" * width for width in widths], *rows[1:]]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in ruled)
 
@@ -76,11 +77,11 @@ def _row(registry: Registry, kind: str, spec: Any) -> dict[str, Any]:
 
 def _view(spec: Spec, view: str) -> str:
     """A view in words; where a parameter chooses it (``{inputs:auto=table|texture}``), its default."""
-    chosen = re.fullmatch(r"\{(\w+)(?::(.*))?\}", view)
-    if chosen:
-        word = str(spec.params[chosen[1]].default)
-        pairs = (pair.partition("=") for pair in (chosen[2] or "").split(";"))
-        view = {name: meaning for name, _, meaning in pairs}.get(word, word)
+    match = re.fullmatch(r"\{(\w+)(?::(.*))?\}", view)
+    if match:
+        default = str(spec.params[match[1]].default)
+        pairs = (pair.partition("=") for pair in (match[2] or "").split(";"))
+        view = {name: meaning for name, _, meaning in pairs}.get(default, default)
     return view.partition("[")[0].replace("|", " or ")
 
 
@@ -133,9 +134,9 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         "citation": spec.citation,
         "licence": spec.licence,
     }
-    for extra in ("task", "tasks", "views", "paths", "depths", "scores", "source", "better", "over"):
-        value = getattr(spec, extra, "")
-        facts[extra] = ", ".join(value) if isinstance(value, tuple) else value
+    for field in ("task", "tasks", "views", "paths", "depths", "scores", "source", "better", "over"):
+        value = getattr(spec, field, "")
+        facts[field] = ", ".join(value) if isinstance(value, tuple) else value
     if kind == "model":
         facts["views"] = ", ".join(_view(spec, view) for view in spec.views)
     params = [_param(spec, p) for p in spec.params]
@@ -144,7 +145,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         return
     click.echo(tabulate([(k, v) for k, v in facts.items() if v], tablefmt="plain", disable_numparse=True))
     if params:
-        click.echo("\nparameters (the default, then the profiles that differ)")
+        click.echo("\nparameters (the default, then the profiles)")
         click.echo(tabulate(params, headers="keys", tablefmt="simple", disable_numparse=True))
     if kind == "metric":
         click.echo("\n" + (load_object(spec.factory).__doc__ or "").strip())
@@ -153,14 +154,12 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
 def _param(spec: Spec, name: str) -> dict[str, Any]:
     param = spec.params[name]
     row: dict[str, Any] = {"name": name, "default": _text(param.default)}
+    varies = any(name in values for values in spec.profiles.values())
     for profile in PROFILES:
-        if any(name in values for values in spec.profiles.values()):
-            row[profile] = _text(spec.profiles.get(profile, {}).get(name, param.default))
-        else:
-            row[profile] = ""
-    bounds = f" [{param.low:g} ..]" if param.low is not None and param.high is None else ""
-    if param.low is not None and param.high is not None:
-        bounds = f" [{param.low:g} .. {param.high:g}]"
+        value = spec.profiles.get(profile, {}).get(name, param.default)
+        row[profile] = _text(value) if varies else ""
+    high = "" if param.high is None else f" {param.high:g}"
+    bounds = "" if param.low is None else f" [{param.low:g} ..{high}]"
     choices = f" ({', '.join(map(str, param.choices))})" if param.choices else ""
     return {**row, "help": param.help + choices + bounds}
 
@@ -176,6 +175,6 @@ def _suite_text(info: dict[str, Any]) -> str:
     lines.append(f"ranked by {suite['primary']}")
     lines.append("split     " + ", ".join(f"{k}={v}" for k, v in info["protocol"].items()))
     for name, profile in info["profiles"].items():
-        rest = ", ".join(f"{k}={v}" for k, v in profile.items() if k != "models")
-        lines += [f"{name:9} {rest}", *(f"          {m}" for m in profile["models"])]
+        settings = ", ".join(f"{k}={v}" for k, v in profile.items() if k != "models")
+        lines += [f"{name:9} {settings}", *(f"          {m}" for m in profile["models"])]
     return "\n".join(lines)

@@ -1,10 +1,11 @@
-"""What one sees while cells run: a live table in a terminal, plain lines in a log file."""
+"""The progress of a run: a live table in a terminal, plain lines in a log file."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
-    """The cells of this command, and the pairs that cannot meet."""
+    """The cells of this command, and the pairs that are not applicable."""
     from tabulate import tabulate
 
     from hmcbench.records.record import records_dir
@@ -34,10 +35,10 @@ def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
     rows += [(p.dataset, p.model, "", "", f"not applicable: {p.reason}") for p in plan.not_applicable]
     head = ("dataset", "model", "fold", "seed", "state")
     click.echo(tabulate(rows, headers=head, tablefmt="simple", disable_numparse=True))
-    shown = {c.dataset: c.record["dataset"] for c in plan.cells}
-    for name, facts in shown.items():
-        made = "synthetic, made by a generator" if facts["synthetic"] else "your data"
-        click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({made})")
+    datasets = {c.dataset: c.record["dataset"] for c in plan.cells}
+    for name, facts in datasets.items():
+        origin = "synthetic, made by a generator" if facts["synthetic"] else "your data"
+        click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({origin})")
     for note in plan.notes:
         click.echo(f"note: {note}")
     click.echo(f"{len(todo)} to run, records go to {records_dir(out, suite.name)}\n")
@@ -53,29 +54,24 @@ def goal_text(facts: Mapping[str, Any]) -> str:
 
 
 def show_budget(todo: Sequence[Cell], done: Iterable[Record], seconds: float, jobs: int) -> None:
-    """What is expected to fit into the time, by what earlier cells took."""
+    """How many cells are expected to fit into the budget, by the run times of earlier cells."""
     if not seconds:
         return
     from hmcbench.execute.durations import Budget, seconds_taken
 
     fit, not_fit, unknown = Budget(seconds, seconds_taken(done)).forecast(todo, jobs)
     click.echo(
-        f"budget {duration(seconds)}: by the records of their like, {fit} of these cells fit"
+        f"budget {duration(seconds)}: by the records of the same models and data, {fit} of these cells fit"
         f" and {not_fit} do not; {unknown} are not known yet\n"
     )
 
 
-class Silent:
+class Silent(AbstractContextManager["Silent"]):
     """Shows nothing."""
 
-    def __enter__(self) -> Silent:
-        return self
+    def __exit__(self, *exc: Any) -> None: ...
 
-    def __exit__(self, *exc: Any) -> None:
-        pass
-
-    def __call__(self, event: Event, record: Record | None) -> None:
-        pass
+    def __call__(self, event: Event, record: Record | None) -> None: ...
 
 
 def view(todo: Sequence[Cell], jobs: int, done: Iterable[Record] = ()) -> Silent:
@@ -87,7 +83,7 @@ def view(todo: Sequence[Cell], jobs: int, done: Iterable[Record] = ()) -> Silent
 
 
 def feed(left: TimeLeft, event: Event, record: Record | None) -> None:
-    """Tell what happened to the one who reckons the time."""
+    """Pass an event on to the estimate of the time left."""
     cell = event.job.cell
     if event.kind == "started":
         left.started(cell)
@@ -109,7 +105,7 @@ def left_text(left: TimeLeft) -> str:
 
 
 def result_text(record: Record) -> str:
-    """``hf1_samples 0.9132`` or the cause of failure."""
+    """``hf1_samples 0.9132``, or the cause of the failure."""
     if not record.ok:
         return f"{record.cause}: {record.message}"
     primary = record.data["suite"]["primary"]
@@ -131,13 +127,13 @@ class Lines(Silent):
             click.echo(f"start  {name}")
         elif record is not None:
             self._done += 1
-            about = f", {left_text(self._left)}" if self._done < self._total else ""
+            left = f", {left_text(self._left)}" if self._done < self._total else ""
             took = "by another run" if event.kind == "elsewhere" else duration(event.seconds)
-            click.echo(f"end    {name}: {result_text(record)} ({took}; {self._done} of {self._total}{about})")
+            click.echo(f"end    {name}: {result_text(record)} ({took}; {self._done} of {self._total}{left})")
 
 
 class Live(Silent):
-    """A table of cells with their phase, and a bar for what is done, refreshed four times a second."""
+    """A table of cells with their phase, and a progress bar, refreshed four times a second."""
 
     def __init__(self, todo: Sequence[Cell], left: TimeLeft, console: Any = None) -> None:
         from rich.console import Console
@@ -145,7 +141,7 @@ class Live(Silent):
 
         self._cells = list(todo)
         self._state: dict[str, tuple[str, str]] = {c.key: ("waiting", "") for c in todo}
-        self._begun: dict[str, float] = {}  # when the phase began that reports its steps
+        self._begun: dict[str, float] = {}  # when the current phase began
         self._done: set[str] = set()
         self._left = left
         self._live = RichLive(console=console or Console(), refresh_per_second=4, get_renderable=self._render)

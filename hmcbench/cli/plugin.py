@@ -1,4 +1,4 @@
-"""``hmcbench plugin``: write a new plugin, check one that is installed."""
+"""``hmcbench plugin``: write a new plugin, or check an installed one."""
 
 from __future__ import annotations
 
@@ -17,27 +17,21 @@ from hmcbench.registry.registry import Registry, default_registry
 if TYPE_CHECKING:
     from hmcbench.testing.checks import Outcome
 
+KINDS = ["dataset", "model", "metric", "featurizer", "suite"]
 MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
 
 @click.group("plugin")
 def plugin_command() -> None:
-    """Write a new plugin, check one that is installed."""
+    """Write a new plugin, or check an installed one."""
 
 
 @plugin_command.command("new")
 @click.argument("name")
-@click.option(
-    "--kind",
-    required=True,
-    type=click.Choice(["dataset", "model", "metric", "featurizer", "suite"]),
-    help="What it brings.",
-)
-@click.option(
-    "--into", default=".", show_default=True, metavar="FOLDER", help="The folder that gets the new one."
-)
+@click.option("--kind", required=True, type=click.Choice(KINDS), help="What the plugin provides.")
+@click.option("--into", default=".", show_default=True, metavar="FOLDER", help="Write it into this folder.")
 def new_command(name: str, kind: str, into: str) -> None:
-    """Write the package NAME: a plugin that can be installed, tested and run as it is.
+    """Write the package NAME: a plugin that can be installed, tested and run unchanged.
 
     \b
     Example:
@@ -59,7 +53,7 @@ def new_command(name: str, kind: str, into: str) -> None:
 @plugin_command.command("check")
 @click.argument("name", default="")
 @click.option("--spec", "only", multiple=True, metavar="SPEC", help="Only this model, dataset, ...")
-@click.option("--set", "values", multiple=True, metavar="SPEC.PARAM=VALUE", help="Check it with this value.")
+@click.option("--set", "values", multiple=True, metavar="SPEC.PARAM=VALUE", help="Use this value.")
 @click.option(
     "--timeout",
     type=click.FloatRange(1, 86400),
@@ -73,7 +67,7 @@ def new_command(name: str, kind: str, into: str) -> None:
 def check_command(
     name: str, only: tuple[str, ...], values: tuple[str, ...], timeout: float, verbose: bool, as_json: bool
 ) -> int:
-    """Run the conformance checks of the plugin NAME; of all that are not part of hmcbench by default.
+    """Run the conformance checks of the plugin NAME, by default of all third-party plugins.
 
     Exit status 1 if a check failed, or if none ran.
 
@@ -83,54 +77,54 @@ def check_command(
       hmcbench plugin check hff --spec hffvt --set hffvt.epochs=1
     """
     registry = default_registry()
-    chosen = _chosen(registry, name)
-    wanted = _wanted(registry, chosen, only)
-    settings = _settings(registry, wanted, values)
-    found: list[Outcome] = []
-    for outcome in _outcomes(chosen, wanted, settings, timeout, whole=not only):
-        found.append(outcome)
+    plugins = _plugins(registry, name)
+    specs = _specs(registry, plugins, only)
+    settings = _settings(registry, specs, values)
+    outcomes: list[Outcome] = []
+    for outcome in _outcomes([] if only else plugins, specs, settings, timeout):
+        outcomes.append(outcome)
         if not as_json and (verbose or outcome.status == "failed"):
             click.echo("\n".join(_lines(outcome)))
-    ran = sum(o.status != "skipped" for o in found)
-    failed = sum(o.status == "failed" for o in found)
+    ran, failed = _counts(outcomes)
     if as_json:
-        click.echo(json.dumps({"ran": ran, "failed": failed, "checks": [asdict(o) for o in found]}, indent=1))
-        return int(failed > 0 or ran == 0)
-    _summary(found, verbose)
+        checks = [asdict(outcome) for outcome in outcomes]
+        click.echo(json.dumps({"ran": ran, "failed": failed, "checks": checks}, indent=1))
+    else:
+        _print_summary(outcomes, verbose)
     return int(failed > 0 or ran == 0)
 
 
-def _chosen(registry: Registry, name: str) -> list[Plugin]:
+def _plugins(registry: Registry, name: str) -> list[Plugin]:
     """The plugins to check; their specs need not be usable."""
-    plugins = registry.manager.plugins
-    if not name:
-        strangers = [p for p in plugins if not p.builtin]
-        if not strangers:
-            raise BadInput(
-                "no plugin is installed beside hmcbench's own: no check ran",
-                hint=f"hmcbench plugin check NAME checks one of {', '.join(p.name for p in plugins)}",
-            )
-        return strangers
-    named = [p for p in plugins if name in (p.name, p.distribution)]
-    if not named:
-        raise unknown("plugin", name, [p.name for p in plugins], "hmcbench list plugins shows them")
-    return named
+    installed = registry.manager.plugins
+    names = [p.name for p in installed]
+    plugins = [p for p in installed if (name in (p.name, p.distribution) if name else not p.builtin)]
+    if not plugins and name:
+        raise unknown("plugin", name, names, "hmcbench list plugins shows them")
+    if not plugins:
+        raise BadInput(
+            "no third-party plugin is installed: no check ran",
+            hint=f"hmcbench plugin check NAME checks one of {', '.join(names)}",
+        )
+    return plugins
 
 
-def _wanted(registry: Registry, chosen: list[Plugin], only: tuple[str, ...]) -> list[tuple[str, str]]:
+def _specs(registry: Registry, plugins: list[Plugin], only: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(kind, name) of the specs to check."""
     from hmcbench.testing.checks import of_plugin
 
-    every = [pair for plugin in chosen for pair in of_plugin(registry, plugin)]
+    specs = [pair for plugin in plugins for pair in of_plugin(registry, plugin)]
+    names = [name for _, name in specs]
     for name in only:
-        if name not in {spec for _, spec in every}:
-            raise unknown("spec of the plugin", name, [spec for _, spec in every])
-    return [pair for pair in every if not only or pair[1] in only]
+        if name not in names:
+            raise unknown("spec of the plugin", name, names)
+    return [(kind, name) for kind, name in specs if not only or name in only]
 
 
 def _settings(
-    registry: Registry, wanted: list[tuple[str, str]], values: Iterable[str]
+    registry: Registry, specs: list[tuple[str, str]], values: Iterable[str]
 ) -> dict[str, dict[str, str]]:
-    """Spec -> parameter -> value, each checked before anything runs."""
+    """Spec -> parameter -> value, checked before anything runs."""
     settings: dict[str, dict[str, str]] = {}
     for key, value in pairs("--set", values, "SPEC.PARAM=VALUE").items():
         spec, dot, param = key.rpartition(".")
@@ -138,50 +132,47 @@ def _settings(
             raise BadInput(f"--set {key}={value}", allowed="--set SPEC.PARAM=VALUE")
         settings.setdefault(spec, {})[param] = value
     for spec, params in settings.items():
-        kinds = [kind for kind, name in wanted if name == spec and kind not in ("suites", "metrics")]
+        kinds = [kind for kind, name in specs if name == spec and kind not in ("suites", "metrics")]
         if not kinds:
-            raise unknown("spec of the plugin", spec, [name for _, name in wanted])
+            raise unknown("spec of the plugin", spec, [name for _, name in specs])
         for kind in kinds:
             registry.resolve(kind, spec, "quick", **params)
     return settings
 
 
 def _outcomes(
-    chosen: list[Plugin],
-    wanted: list[tuple[str, str]],
-    settings: dict[str, dict[str, str]],
-    timeout: float,
-    whole: bool,
+    plugins: list[Plugin], specs: list[tuple[str, str]], settings: dict[str, dict[str, str]], timeout: float
 ) -> Iterator[Outcome]:
     from hmcbench.testing.checks import check_plugin, isolated
 
-    if whole:
-        for plugin in chosen:
-            yield from check_plugin(plugin)
-    for kind, name in wanted:
+    for plugin in plugins:
+        yield from check_plugin(plugin)
+    for kind, name in specs:
         yield from isolated.outcomes(kind, name, settings.get(name, {}), timeout)
 
 
 def _lines(outcome: Outcome) -> list[str]:
-    what = f"{MARKS[outcome.status]} {outcome.kind[:-1]} {outcome.spec}: {outcome.check}"
-    lines = [what + (f": {outcome.detail}" if outcome.detail else "")]
+    line = f"{MARKS[outcome.status]} {outcome.kind[:-1]} {outcome.spec}: {outcome.check}"
+    lines = [line + (f": {outcome.detail}" if outcome.detail else "")]
     return lines + ([f"        why it matters: {outcome.why}"] if outcome.why else [])
 
 
-def _summary(found: list[Outcome], verbose: bool) -> None:
+def _counts(outcomes: list[Outcome]) -> tuple[int, int]:
+    """How many checks ran, and how many failed."""
+    return sum(o.status != "skipped" for o in outcomes), sum(o.status == "failed" for o in outcomes)
+
+
+def _print_summary(outcomes: list[Outcome], verbose: bool) -> None:
     specs: dict[str, list[Outcome]] = {}
-    for outcome in found:
+    for outcome in outcomes:
         specs.setdefault(f"{outcome.kind[:-1]} {outcome.spec}", []).append(outcome)
-    for name, outcomes in specs.items():
-        skipped = [o for o in outcomes if o.status == "skipped"]
-        failed = sum(o.status == "failed" for o in outcomes)
-        line = f"{name}: {len(outcomes) - len(skipped)} checks ran, {failed} failed"
-        click.echo(line + (f", {len(skipped)} skipped" if skipped else ""))
-    ran = sum(o.status != "skipped" for o in found)
-    failed = sum(o.status == "failed" for o in found)
-    idle = len(found) - ran
+    for name, of_spec in specs.items():
+        ran, failed = _counts(of_spec)
+        skipped = f", {len(of_spec) - ran} skipped" if ran < len(of_spec) else ""
+        click.echo(f"{name}: {ran} checks ran, {failed} failed{skipped}")
+    ran, failed = _counts(outcomes)
     hint = "" if verbose else " (--verbose says why)"
-    more = f", {idle} had nothing to look at{hint}" if idle else ""
-    click.echo(f"{ran} checks ran, {failed} failed{more}")
+    skipped = f", {len(outcomes) - ran} skipped{hint}" if ran < len(outcomes) else ""
+    click.echo(f"{ran} checks ran, {failed} failed{skipped}")
     if not ran:
         click.echo("no check ran: that is a failure")

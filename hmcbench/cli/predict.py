@@ -1,4 +1,4 @@
-"""``hmcbench predict``: new images in, classes and probabilities out."""
+"""``hmcbench predict``: classes and probabilities of new images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from hmcbench.cli.common import check_output
+from hmcbench.cli.common import FILE, PATH, check_output, device_option
 from hmcbench.cli.run import check_device
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 @click.command("predict")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
+@click.argument("run", type=PATH)
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option("--output", type=FILE, help="Write to this file instead.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
-@click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
+@device_option
 def predict_command(
     run: Path, images: tuple[Path, ...], output: Path | None, as_json: bool, device: str
 ) -> int:
@@ -46,24 +46,23 @@ def predict_command(
     from hmcbench.apply.predict_files import list_files, predict_files
 
     check_output(output)
-    files, found = list_files(images)
-    trained = load(run, device)
-    announce(trained)
-    counts = {"good": 0, "bad": 0}
+    files, from_folders = list_files(images)
+    trained = load_model(run, device)
+    report_model(trained)
+    predicted = unreadable = 0
     with _opened(output) as stream:
         for block in predict_files(trained, default_registry(), files):
-            bad = tell(block.problems, found)
-            _write(stream, trained, block, as_json, first=not counts["good"])
-            counts["good"] += len(block.paths)
-            counts["bad"] += bad
-        if not counts["good"]:
+            unreadable += report_problems(block.problems, from_folders)
+            _write(stream, trained, block, as_json, first=not predicted)
+            predicted += len(block.paths)
+        if not predicted:
             raise BadInput("none of the files could be read as an image")
-    click.echo(f"{counts['good']} images predicted, {counts['bad']} could not be read", err=True)
-    return 1 if counts["bad"] else 0
+    click.echo(f"{predicted} images predicted, {unreadable} could not be read", err=True)
+    return 1 if unreadable else 0
 
 
-def load(run: Path, device: str) -> Trained:
-    """The model of a run, on a device by that name."""
+def load_model(run: Path, device: str) -> Trained:
+    """The model of a run, on the named device."""
     from hmcbench.execute.resources import choose_device
     from hmcbench.records.weights import find_record, load_trained
 
@@ -74,33 +73,33 @@ def load(run: Path, device: str) -> Trained:
     return load_trained(record.path, choose_device(device, spec.accelerated), registry)
 
 
-def announce(trained: Trained) -> None:
-    """Say on standard error what is used; raises BadInput where the data of the run were no images."""
+def report_model(trained: Trained) -> None:
+    """Name the model on standard error; raises BadInput where it was not trained on images."""
     from hmcbench.apply.predict_files import Reader
 
     record = trained.record
     changes = ", ".join(f"{k}={v}" for k, v in Reader(trained, default_registry()).changes().items())
-    read = f"; images are read as in the run: {changes}" if changes else ""
-    click.echo(f"model {record.label} of {record.path.name}{read}", err=True)
+    reading = f"; images are read as in the run: {changes}" if changes else ""
+    click.echo(f"model {record.label} of {record.path.name}{reading}", err=True)
 
 
-def tell(problems: Iterable[Problem], found: set[str]) -> int:
-    """Name files that cannot be used; how many. What is no image in a folder is passed over."""
-    bad = [p for p in problems if not (p.kind == "extension" and p.where in found)]
-    for problem in bad:
+def report_problems(problems: Iterable[Problem], from_folders: set[str]) -> int:
+    """Name the unreadable files, and count them. Files of other types in a folder are ignored."""
+    unreadable = [p for p in problems if not (p.kind == "extension" and p.where in from_folders)]
+    for problem in unreadable:
         click.echo(f"unreadable  {problem.where}: {problem.what}", err=True)
-    return len(bad)
+    return len(unreadable)
 
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears when it is whole."""
+    """Standard output, or a file that appears when it is complete."""
     if output is None:
         yield sys.stdout
         return
     from hmcbench.files import replacing
 
-    with replacing(output) as fresh, fresh.open("w", newline="", encoding="utf-8") as stream:
+    with replacing(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         yield stream
 
 
@@ -116,8 +115,8 @@ def _write(stream: TextIO, trained: Trained, block: Block, as_json: bool, first:
     if first and block.paths:
         writer.writerow(["path", "raw", "coherent", *hierarchy.classes])
     for row in rows:
-        decided = ["|".join(row[kind]) for kind in ("raw", "coherent")]
-        writer.writerow([row["path"], *decided, *(f"{p:.6f}" for p in row["probabilities"].values())])
+        decisions = ["|".join(row[kind]) for kind in ("raw", "coherent")]
+        writer.writerow([row["path"], *decisions, *(f"{p:.6f}" for p in row["probabilities"].values())])
 
 
 def _rows(hierarchy: Hierarchy, block: Block) -> Iterator[dict[str, Any]]:

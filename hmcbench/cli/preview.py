@@ -1,4 +1,4 @@
-"""``hmcbench data preview``: samples of a data set as the pictures that a model is shown."""
+"""``hmcbench data preview``: samples of a data set as the pictures that a model gets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.common import check_output
+from hmcbench.cli.common import FILE, check_output
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from hmcbench.data.featurize import ViewPlan
     from hmcbench.interfaces import Dataset
 
+USUAL = 6  # samples drawn where none are named
+
 
 @click.command("preview")
 @click.argument("dataset")
 @click.option("--view", required=True, metavar="VIEW", help="A view of the data set, or a featurizer.")
 @click.option("--data", default="", metavar="PATH", help="Your files, as given to run.")
-@click.option("--sample", "samples", multiple=True, metavar="ID", help="Draw this one; six by default.")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.png.")
+@click.option("--sample", "samples", multiple=True, metavar="ID", help="Draw this sample; six by default.")
+@click.option("--out", required=True, type=FILE, help="FILE.png.")
 def preview_command(dataset: str, view: str, data: str, samples: tuple[str, ...], out: Path) -> None:
-    """Draw samples of DATASET as pictures, with a key to the pixels where a featurizer has one.
+    """Draw samples of DATASET as pictures, with a legend of the pixels where the featurizer has one.
 
     \b
     Example:
@@ -42,34 +44,34 @@ def preview_command(dataset: str, view: str, data: str, samples: tuple[str, ...]
     spec = registry.get("datasets", dataset.partition("[")[0])
     if data and not spec.path_param:
         raise BadInput(f"dataset {spec.name} reads no files", hint="leave --data out")
-    given = {spec.path_param: data} if data else {}
-    spec, params = registry.resolve("datasets", dataset, "", **given)
+    paths = {spec.path_param: data} if data else {}
+    spec, params = registry.resolve("datasets", dataset, "", **paths)
     loaded = plan_dataset(registry, spec, params, dataset)
     plan = plan_view(registry, tuple(loaded.views), view, ())
-    chosen = _chosen(loaded, samples)
+    chosen = _sample_indices(loaded, samples)
     rows = compute_view(plan, loaded)[0]
     _check_pictures(rows, view)
-    pictures, told = preview.grey_levels(rows, chosen)
+    pictures, note = preview.grey_levels(rows, chosen)
     last = create(plan.steps[-1].spec, plan.steps[-1].params) if plan.steps else None
     captions = [_caption(loaded, plan, i) for i in chosen]
-    made_up = ", synthetic samples" if loaded.synthetic else ""
+    synthetic = ", synthetic samples" if loaded.synthetic else ""
     with style.styled():
-        found = preview.Preview(pictures, captions, getattr(last, "parts", ()), getattr(last, "pixels", ()))
-        figure = preview.draw(found, f"{style.plain(f'{dataset}{made_up}: {view}')}\n{told}")
+        content = preview.Preview(pictures, captions, getattr(last, "parts", ()), getattr(last, "pixels", ()))
+        figure = preview.draw(content, f"{style.plain(f'{dataset}{synthetic}: {view}')}\n{note}")
     style.save(figure, out)
-    click.echo(f"figure  {out}: {len(chosen)} of {len(loaded.ids):,} samples{made_up}")
+    click.echo(f"figure  {out}: {len(chosen)} of {len(loaded.ids):,} samples{synthetic}")
 
 
-def _chosen(dataset: Dataset, samples: tuple[str, ...], usual: int = 6) -> list[int]:
-    """Places of the samples that are asked for, or of some that lie evenly in the data set."""
+def _sample_indices(dataset: Dataset, samples: tuple[str, ...]) -> list[int]:
+    """Indices of the named samples, or of ``USUAL`` evenly spaced ones."""
     if not samples:
         count = len(dataset.ids)
-        return [i * count // min(usual, count) for i in range(min(usual, count))]
-    places = {name: i for i, name in enumerate(dataset.ids)}
+        return [i * count // min(USUAL, count) for i in range(min(USUAL, count))]
+    indices = {name: i for i, name in enumerate(dataset.ids)}
     for name in samples:
-        if name not in places:
+        if name not in indices:
             raise BadInput(f"--sample {name}: no such sample", allowed=f"such as {dataset.ids[0]}")
-    return [places[name] for name in samples]
+    return [indices[name] for name in samples]
 
 
 def _check_pictures(rows: Any, view: str) -> None:
@@ -81,10 +83,10 @@ def _check_pictures(rows: Any, view: str) -> None:
         raise BadInput(f"--view {view}: a row of it is no picture (its shape is {shape})")
 
 
-def _caption(dataset: Dataset, plan: ViewPlan, place: int) -> str:
-    """The id of a sample, and what the picture was made of where that has names."""
+def _caption(dataset: Dataset, plan: ViewPlan, index: int) -> str:
+    """The id of a sample, and the named values that its picture is made from."""
     from hmcbench.report.figures.preview import named_values
 
     names = dataset.columns.get(plan.source)
-    made_of = f": {named_values(dataset.views[plan.source][place], names)}" if names else ""
-    return f"{dataset.ids[place]}{made_of}"
+    values = f": {named_values(dataset.views[plan.source][index], names)}" if names else ""
+    return f"{dataset.ids[index]}{values}"

@@ -1,16 +1,25 @@
-"""``hmcbench reproduce``: a published table, run again."""
+"""``hmcbench reproduce``: run a published table again."""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hmcbench.cli import INTERRUPTED
-from hmcbench.cli.common import check_output, number, pairs
+from hmcbench.cli.common import (
+    FILE,
+    FOLDER,
+    check_output,
+    device_option,
+    pairs,
+    rerun_option,
+    timeout_option,
+)
+from hmcbench.cli.run import COUNT, JOBS, check_device
 from hmcbench.errors import BadInput, unknown
 from hmcbench.registry.registry import default_registry
 
@@ -25,39 +34,19 @@ if TYPE_CHECKING:
 @click.argument("table", default="")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Use your own files for the dataset NAME.")
 @click.option("--row", "patterns", multiple=True, metavar="PATTERN", help="Only these rows of the table.")
-@click.option(
-    "--splits", default=0, type=click.IntRange(0), metavar="N", help="Random splits; 0: as the table says."
-)
-@click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
-@click.option("--jobs", default=1, type=click.IntRange(1, 256), show_default=True, help="Cells side by side.")
-@click.option(
-    "--timeout",
-    default=0.0,
-    type=click.FloatRange(0, 1e9),
-    callback=number,
-    metavar="S",
-    help="Seconds per cell; 0: the profile's.",
-)
-@click.option("--rerun", type=click.Choice(["missing", "failed", "all"]), default="missing")
-@click.option("--out", default="runs", type=click.Path(file_okay=False, path_type=Path), show_default=True)
-@click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here too: FILE.md or FILE.json."
-)
+@click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the table says.")
+@device_option
+@click.option("--jobs", default=1, type=JOBS, show_default=True, help="Cells at the same time on a CPU.")
+@timeout_option
+@rerun_option
+@click.option("--out", default="runs", type=FOLDER, show_default=True)
+@click.option("--output", type=FILE, help="Write here too: FILE.md or FILE.json.")
 def reproduce_command(
-    table: str,
-    data: Sequence[str],
-    patterns: Sequence[str],
-    splits: int,
-    device: str,
-    jobs: int,
-    timeout: float,
-    rerun: str,
-    out: Path,
-    output: Path | None,
+    table: str, data: Sequence[str], patterns: Sequence[str], splits: int, timeout: float, **options: Any
 ) -> int:
-    """Run the published TABLE as its paper describes it, and print our numbers beside the paper's.
+    """Run the published TABLE as its paper describes it, and compare with the paper's numbers.
 
-    Without TABLE the known ones are listed. Cells that have a record are not run again.
+    Without TABLE the known tables are listed. Cells that have a record are not run again.
 
     \b
     Example:
@@ -68,17 +57,16 @@ def reproduce_command(
 
     registry = default_registry()
     if not table:
-        for one in known_tables(registry):
-            click.echo(f"{one.name:12} {one.title} (suite {one.suite}; {one.source})")
+        for known in known_tables(registry):
+            click.echo(f"{known.name:12} {known.title} (suite {known.suite}; {known.source})")
         return 0
+    output: Path | None = options["output"]
     if output is not None and output.suffix not in (".md", ".json"):
         raise BadInput(f"--output {output}", allowed="a file that ends in .md or .json")
     check_output(output)
-    found = find_table(registry, table)
-    rows = _rows(found, patterns)
-    given = pairs("--data", data, "NAME=PATH")
-    choices = Choices(data=given, splits=splits, time_limit=timeout)
-    return _run(found, rows, choices, device, jobs, rerun, out, output)
+    published = find_table(registry, table)
+    choices = Choices(data=pairs("--data", data, "NAME=PATH"), splits=splits, time_limit=timeout)
+    return _run(published, _rows(published, patterns), choices, options)
 
 
 def _rows(table: PublishedTable, patterns: Sequence[str]) -> list[PublishedRow]:
@@ -89,22 +77,16 @@ def _rows(table: PublishedTable, patterns: Sequence[str]) -> list[PublishedRow]:
 
 
 def _run(
-    table: PublishedTable,
-    rows: Sequence[PublishedRow],
-    choices: Choices,
-    device: str,
-    jobs: int,
-    rerun: str,
-    out: Path,
-    output: Path | None,
+    table: PublishedTable, rows: Sequence[PublishedRow], choices: Choices, options: dict[str, Any]
 ) -> int:
     from hmcbench.cli import live
-    from hmcbench.cli.run import check_device
     from hmcbench.execute import runner
     from hmcbench.records.record import suite_folder
     from hmcbench.reproduce import compare, figures
 
-    check_device(device)
+    out: Path = options["out"]
+    output: Path | None = options["output"]
+    check_device(options["device"])
     registry = default_registry()
     try:
         planned = compare.plan_table(table, registry, choices, rows)
@@ -114,33 +96,31 @@ def _run(
         result = compare.untestable(table, rows, table.not_public)
         return _show(result, out / suite_folder(Path(table.suite).stem), output, [], 0)
     before = runner.existing(planned.plan, out)
-    todo = runner.pending(planned.plan, before.records, rerun)  # type: ignore[arg-type]  # click checks it
+    todo = runner.pending(planned.plan, before.records, options["rerun"])
     click.echo(f"table {table.name}: {len(planned.plan.cells)} cells, {len(todo)} to run", err=True)
-    with live.view(todo, jobs) as view:
+    with live.view(todo, options["jobs"]) as view:
         outcome = runner.execute(
             planned.plan,
             out,
-            device=device,
-            jobs=jobs,
-            rerun=rerun,  # type: ignore[arg-type]
+            **{name: options[name] for name in ("device", "jobs", "rerun")},
             observer=view,
             before=before,
         )
     if outcome.interrupted:
-        click.echo("hmcbench: interrupted; the same command goes on from here", err=True)
+        click.echo("hmcbench: interrupted; the same command continues from here", err=True)
         return INTERRUPTED
     specs = registry.specs("metrics")
     result = compare.compare(table, planned, outcome.done, specs, rows)
-    drawn = figures.draw(table, _by_row(planned, outcome.done), outcome.folder / "tables")
-    return _show(result, outcome.folder, output, drawn, 1 if outcome.failed else 0)
+    paths = figures.draw(table, _by_row(planned, outcome.done), outcome.folder / "tables")
+    return _show(result, outcome.folder, output, paths, 1 if outcome.failed else 0)
 
 
 def _by_row(planned: Planned, records: Sequence[Record]) -> dict[str, list[Record]]:
     return {row: [r for r in records if r.ok and r.label == label] for row, label in planned.labels.items()}
 
 
-def _show(result: Result, suite: Path, output: Path | None, drawn: Sequence[Path], status: int) -> int:
-    """Print the table; write it into the suite's folder and where the user wants it."""
+def _show(result: Result, suite: Path, output: Path | None, figures: Sequence[Path], status: int) -> int:
+    """Print the table; write it into the suite's folder and to ``output``."""
     from hmcbench.files import write_atomic
     from hmcbench.reproduce.render import to_json, to_text
 
@@ -152,6 +132,6 @@ def _show(result: Result, suite: Path, output: Path | None, drawn: Sequence[Path
         paths.append(output)
     for path in paths:
         write_atomic(path, to_json(result) if path.suffix == ".json" else to_text(result))
-    for path in (*paths, *drawn):
+    for path in (*paths, *figures):
         click.echo(f"table        {path}")
     return status

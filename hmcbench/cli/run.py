@@ -1,4 +1,4 @@
-"""``hmcbench run``: plan, run, show, write the leaderboard."""
+"""``hmcbench run``: plan the cells, run them, write the leaderboard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli import INTERRUPTED
-from hmcbench.cli.common import number, pairs
+from hmcbench.cli.common import FOLDER, PATH, device_option, pairs, rerun_option, timeout_option
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
@@ -23,46 +23,22 @@ if TYPE_CHECKING:
     from hmcbench.plan.cells import Cell, Plan
 
 EXECUTORS = ("local", "ray", "slurm")
-MOST = 1000  # seeds, or splits: a slip of the finger must not plan a million cells
+COUNT = click.IntRange(0, 1000)  # seeds or splits: a typing error must not plan a million cells
+JOBS = click.IntRange(1, 256)
+PER_GPU = click.IntRange(1, 64)
 
 
 @click.command("run")
 @click.option("--suite", required=True, metavar="NAME|FILE.toml", help="The suite to run.")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Use your own files for the dataset NAME.")
-@click.option(
-    "--dataset", "datasets", multiple=True, metavar="PATTERN", help="Only these datasets of the suite."
-)
-@click.option(
-    "--model", "models", multiple=True, metavar="PATTERN", help="Only these models, or others by name."
-)
-@click.option(
-    "--profile", default="", metavar="NAME", help="quick, standard or paper; the suite's first if absent."
-)
-@click.option(
-    "--seeds",
-    default=0,
-    type=click.IntRange(0, MOST),
-    metavar="N",
-    help="Seeds 0..N-1; 0: as the profile says.",
-)
-@click.option(
-    "--splits",
-    default=0,
-    type=click.IntRange(0, MOST),
-    metavar="N",
-    help="Random splits; 0: as the suite says.",
-)
-@click.option("--device", default="auto", metavar="auto|cpu|cuda:0", show_default=True)
-@click.option(
-    "--jobs", default=1, type=click.IntRange(1, 256), show_default=True, help="Cells side by side on a CPU."
-)
-@click.option(
-    "--per-gpu",
-    default=1,
-    type=click.IntRange(1, 64),
-    show_default=True,
-    help="Cells that share a GPU; timings suffer.",
-)
+@click.option("--dataset", "datasets", multiple=True, metavar="PATTERN", help="Only these datasets.")
+@click.option("--model", "models", multiple=True, metavar="PATTERN", help="Only these models, or others.")
+@click.option("--profile", default="", metavar="NAME", help="quick, standard, paper; default: the first.")
+@click.option("--seeds", default=0, type=COUNT, metavar="N", help="Seeds 0..N-1; 0: as the profile says.")
+@click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the suite says.")
+@device_option
+@click.option("--jobs", default=1, type=JOBS, show_default=True, help="Cells at the same time on a CPU.")
+@click.option("--per-gpu", default=1, type=PER_GPU, show_default=True, help="Cells that share a GPU.")
 @click.option(
     "--executor",
     type=click.Choice(EXECUTORS),
@@ -70,53 +46,28 @@ MOST = 1000  # seeds, or splits: a slip of the finger must not plan a million ce
     show_default=True,
     help="Where cells run; slurm: --dry-run prints a script for sbatch.",
 )
-@click.option(
-    "--budget",
-    default="",
-    metavar="TIME",
-    help="Time for all of it, such as 30m or 1h30m; says what it leaves out.",
-)
-@click.option(
-    "--timeout",
-    default=0.0,
-    type=click.FloatRange(0, 1e9),
-    callback=number,
-    metavar="S",
-    help="Seconds per cell; 0: the profile's.",
-)
-@click.option(
-    "--rerun",
-    type=click.Choice(["missing", "failed", "all"]),
-    default="missing",
-    show_default=True,
-    help="Which cells to run.",
-)
-@click.option(
-    "--skip-bad", is_flag=True, help="Leave out files that cannot be used, and say so in the record."
-)
-@click.option(
-    "--drop-leaks", is_flag=True, help="Remove training copies of test samples from a predefined split."
-)
-@click.option(
-    "--crop-bottom", default="", metavar="auto|PX", help="Cut the instrument's data bar off images."
-)
+@click.option("--budget", default="", metavar="TIME", help="Limit for the whole run, such as 30m or 1h30m.")
+@timeout_option
+@rerun_option
+@click.option("--skip-bad", is_flag=True, help="Leave out unusable files; the record says which.")
+@click.option("--drop-leaks", is_flag=True, help="Drop training copies of test samples (predefined splits).")
+@click.option("--crop-bottom", default="", metavar="auto|PX", help="Cut the data bar off images.")
 @click.option("--set", "settings", multiple=True, metavar="MODEL.PARAM=VALUE", help="Change a parameter.")
 @click.option("--no-weights", is_flag=True, help="Keep no trained models (predict and explain need them).")
 @click.option(
     "--init-from",
-    default=None,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
     help="Start from the trained model of this record; classes may have been added since.",
 )
-@click.option("--out", default="runs", type=click.Path(file_okay=False, path_type=Path), show_default=True)
+@click.option("--out", default="runs", type=FOLDER, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end and nothing else.")
 def run_command(**options: Any) -> int:
     """Run every dataset x model pairing of a suite and write its leaderboard.
 
-    Only what has no record yet is run: type the same command again after an interruption.
+    Cells that have a record are not run again: after an interruption, type the same command again.
 
     \b
     Example:
@@ -130,7 +81,7 @@ def run_command(**options: Any) -> int:
 
     budget = parse_budget(options["budget"]) if options["budget"] else 0.0
     check_device(options["device"])
-    check_together(options)
+    check_exclusive(options)
     plan = make_plan(options)
     out: Path = options["out"]
     before = runner.existing(plan, out)
@@ -148,15 +99,11 @@ def run_command(**options: Any) -> int:
             click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
         return 0
     view = live.Silent() if silent else live.view(todo, options["jobs"], done)
-    with view, prints_to_standard_error(silent):
+    with view, output_to_stderr(silent):
         outcome = runner.execute(
             plan,
             out,
-            device=options["device"],
-            jobs=options["jobs"],
-            per_gpu=options["per_gpu"],
-            rerun=options["rerun"],
-            executor=options["executor"],
+            **{name: options[name] for name in ("device", "jobs", "per_gpu", "rerun", "executor")},
             budget=budget,
             observer=view,
             before=before,
@@ -164,24 +111,24 @@ def run_command(**options: Any) -> int:
     return finish(plan, outcome, options)
 
 
-def prints_to_standard_error(wanted: bool) -> AbstractContextManager[object]:
-    """What libraries print meanwhile (Ray prints to standard output that a node died)."""
-    return contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext()
+def output_to_stderr(redirect: bool) -> AbstractContextManager[object]:
+    """Send the output of libraries to standard error (Ray reports a dead node on standard output)."""
+    return contextlib.redirect_stdout(sys.stderr) if redirect else contextlib.nullcontext()
 
 
-def check_together(options: dict[str, Any]) -> None:
-    """Options that exclude each other, before any data is read."""
+def check_exclusive(options: dict[str, Any]) -> None:
+    """Raise BadInput for options that exclude each other, before any data is read."""
     if options["quiet"] and options["as_json"]:
         raise BadInput("--quiet and --json cannot be given together")
     if options["executor"] == "slurm" and not options["dry_run"]:
         raise BadInput(
-            "--executor slurm without --dry-run: hmcbench submits nothing by itself",
+            "--executor slurm without --dry-run: hmcbench submits no job itself",
             hint="--executor slurm --dry-run > job.sh, then sbatch job.sh",
         )
     if options["executor"] != "local" and options["device"].startswith("cuda"):
         raise BadInput(
             f"--device {options['device']} with --executor {options['executor']}",
-            allowed="auto or cpu, as the cluster gives out its GPUs",
+            allowed="auto or cpu: the cluster assigns the GPUs",
         )
 
 
@@ -189,12 +136,8 @@ def slurm_script(todo: Sequence[Cell], options: dict[str, Any]) -> str:
     """A batch script that runs the cells on a Ray cluster started by SLURM."""
     from hmcbench.cli import slurm
 
-    given = [
-        (p.name or "", p.opts[-1], getattr(p, "is_flag", False), p.get_default(click.get_current_context()))
-        for p in run_command.params
-    ]
     return slurm.script(
-        slurm.arguments_of(options, given),
+        slurm.arguments_of(options, run_command.params),
         cells=len(todo),
         threads=max((c.threads for c in todo), default=1),
         limit_s=max((c.time_limit for c in todo), default=0.0),
@@ -208,21 +151,12 @@ def make_plan(options: dict[str, Any]) -> Plan:
     from hmcbench.plan.choices import Choices
     from hmcbench.plan.suite import load_suite
 
-    dataset_params: dict[str, Any] = {}
-    if options["skip_bad"]:
-        dataset_params["skip_bad"] = True
-    if options["crop_bottom"]:
-        dataset_params["crop_bottom"] = options["crop_bottom"]
     choices = Choices(
-        profile=options["profile"],
-        data=pairs("--data", options["data"], "NAME=PATH"),
-        datasets=options["datasets"],
-        models=options["models"],
-        seeds=options["seeds"],
-        splits=options["splits"],
-        settings=pairs("--set", options["settings"], "model.param=value"),
-        dataset_params=dataset_params,
+        **{name: options[name] for name in ("profile", "datasets", "models", "seeds", "splits")},
         drop_leaks=options["drop_leaks"],
+        data=pairs("--data", options["data"], "NAME=PATH"),
+        settings=pairs("--set", options["settings"], "model.param=value"),
+        dataset_params={name: options[name] for name in ("skip_bad", "crop_bottom") if options[name]},
         time_limit=options["timeout"],
         keep_weights=not options["no_weights"],
     )
@@ -243,7 +177,7 @@ def check_device(device: str) -> None:
 
 
 def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
-    """Write and show the leaderboard; the exit status. What a budget left out is no failure."""
+    """Write and show the leaderboard; the exit status. Cells that a budget left out are no failure."""
     from hmcbench.cli.board import show_boards
     from hmcbench.leaderboard.files import boards_of, write_boards
 
@@ -256,9 +190,9 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
             show_boards(boards)
     if as_json:
         rows = [dict(r.data) | {"path": str(r.path)} for r in outcome.done]
-        left = [cell.key for cell in outcome.left_out]
-        made = {"records": rows, "leaderboard": [str(p) for p in written], "left_out": left}
-        click.echo(json.dumps(made, indent=1))
+        left_out = [cell.key for cell in outcome.left_out]
+        result = {"records": rows, "leaderboard": [str(p) for p in written], "left_out": left_out}
+        click.echo(json.dumps(result, indent=1))
     elif not quiet:
         for record in outcome.done:
             cause = "" if record.ok else f"  ({record.cause}: {record.message})"
@@ -269,13 +203,11 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
             click.echo(f"left out     {cell.dataset} x {cell.label} fold {cell.fold} seed {cell.seed}")
         if outcome.left_out:
             click.echo(
-                f"the budget of {options['budget']} had no room for {len(outcome.left_out)} cells:"
-                " the same command goes on with them"
+                f"{len(outcome.left_out)} cells did not fit into the budget of {options['budget']}:"
+                " the same command continues with them"
             )
     if outcome.interrupted:
-        left_over = len(plan.cells) - len(outcome.done)
-        click.echo(
-            f"hmcbench: interrupted; {left_over} cells left: type the same command again to go on", err=True
-        )
+        missing = len(plan.cells) - len(outcome.done)
+        click.echo(f"hmcbench: interrupted; {missing} cells left: the same command continues", err=True)
         return INTERRUPTED
     return 1 if outcome.failed else 0

@@ -1,4 +1,4 @@
-"""``hmcbench score``: three tables in, numbers out."""
+"""``hmcbench score``: metrics of predictions in CSV files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+from hmcbench.cli.common import FILE
 
 
 @click.command("score")
-@click.option("--hierarchy", required=True, type=_FILE, help="CSV: parent,child (empty parent: top level).")
-@click.option("--truth", required=True, type=_FILE, help="CSV: id,labels (joined by |, any depth).")
-@click.option(
-    "--predictions", required=True, type=_FILE, help="CSV: id,labels or id,CLASS,CLASS,... with scores."
-)
+@click.option("--hierarchy", required=True, type=FILE, help="CSV: parent,child (empty parent: top level).")
+@click.option("--truth", required=True, type=FILE, help="CSV: id,labels (joined by |, any depth).")
+@click.option("--predictions", required=True, type=FILE, help="CSV: id,labels, or id,CLASS,... with scores.")
 @click.option("--threshold", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="For scores.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def score_command(hierarchy: Path, truth: Path, predictions: Path, threshold: float, as_json: bool) -> None:
@@ -36,12 +34,12 @@ def score_command(hierarchy: Path, truth: Path, predictions: Path, threshold: fl
         return
     facts = [(k, v) for k, v in result.items() if isinstance(v, (str, int, float))]
     click.echo(tabulate(facts, tablefmt="plain", disable_numparse=True))
-    plain = [(k, v) for k, v in result["metrics"].items() if "[" not in k]
-    click.echo("\n" + tabulate(plain, headers=("metric", "value"), floatfmt=".4f", tablefmt="simple"))
+    values = [(k, v) for k, v in result["metrics"].items() if "[" not in k]
+    click.echo("\n" + tabulate(values, headers=("metric", "value"), floatfmt=".4f", tablefmt="simple"))
     classes = per_class(result["metrics"])
-    if classes:  # their names stay as typed: 01, 1.0, 1e3
-        drawn = tabulate(classes, headers="keys", floatfmt=".4f", tablefmt="simple", disable_numparse=[0])
-        click.echo("\n" + drawn)
+    if classes:  # names such as 01, 1.0, 1e3 stay unchanged
+        text = tabulate(classes, headers="keys", floatfmt=".4f", tablefmt="simple", disable_numparse=[0])
+        click.echo("\n" + text)
     reasons: dict[str, list[str]] = {}
     for name, reason in {**result["left_out"], **result["failures"]}.items():
         reasons.setdefault(reason, []).append(name)
@@ -51,7 +49,7 @@ def score_command(hierarchy: Path, truth: Path, predictions: Path, threshold: fl
 
 
 def per_class(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """``class_f1[a]`` and its like as one row per class."""
+    """Metrics per class (``class_f1[a]``) as one row per class."""
     rows: dict[str, dict[str, Any]] = {}
     for name, value in metrics.items():
         column, bracket, label = name.partition("[")

@@ -1,11 +1,13 @@
-"""``hmcbench run --executor slurm --dry-run``: the script that runs the same command on a SLURM cluster."""
+"""``hmcbench run --executor slurm --dry-run``: a batch script for the same run on a SLURM cluster."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 
-MINUTES_MORE = 15  # for the start of the cluster, and the leaderboard
+import click
+
+MINUTES_MORE = 15  # to start the cluster and to write the leaderboard
 
 SCRIPT = """\
 #!/bin/bash
@@ -21,13 +23,13 @@ SCRIPT = """\
 #SBATCH --exclusive
 set -euo pipefail
 export RAY_USAGE_STATS_ENABLED=0
-# The nodes know each other by a token in ~/.ray; without one, anybody who reaches them can run code there.
+# A token in ~/.ray authenticates the nodes; without one, anybody who reaches them can run code there.
 export RAY_AUTH_MODE=${{RAY_AUTH_MODE:-token}}
 if [ "$RAY_AUTH_MODE" = token ]; then ray get-auth-token --generate > /dev/null; fi
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-# Ray starts on all nodes, the first one runs the command, and Ray stops when it has ended. It stops every
-# Ray of yours on those nodes, hence --exclusive.
-# Killed or out of time: sbatch the same file again, and it goes on from the records that are there.
+# Ray starts on all nodes, the first node runs the command, and Ray stops when the command has ended. It
+# stops every Ray of yours on those nodes, hence --exclusive.
+# Killed or out of time: sbatch the same file again, and it continues from the existing records.
 srun --nodes="$SLURM_NNODES" --ntasks="$SLURM_NNODES" --cpus-per-task="$SLURM_CPUS_PER_TASK" \\
   ray symmetric-run --address "$head:6379" --min-nodes "$SLURM_NNODES" --num-cpus "$SLURM_CPUS_PER_TASK" -- \\
   {command}
@@ -38,11 +40,11 @@ def script(arguments: Sequence[str], *, cells: int, threads: int, limit_s: float
     """The text of a batch script for ``sbatch``.
 
     Args:
-        arguments: of the command line, without ``--executor`` and ``--dry-run``.
-        cells: how many are to be run.
-        threads: CPUs of one cell.
-        limit_s: the longest that one cell may take.
-        gpu: whether a model can use one.
+        arguments: those of ``hmcbench run``, without ``--executor`` and ``--dry-run``.
+        cells: number of cells to run.
+        threads: CPUs per cell.
+        limit_s: time limit of one cell, in seconds.
+        gpu: whether a model can use a GPU.
     """
     nodes = max(1, min(4, cells))
     minutes = round(limit_s * -(-cells // nodes) / 60) + MINUTES_MORE
@@ -55,21 +57,17 @@ def script(arguments: Sequence[str], *, cells: int, threads: int, limit_s: float
     )
 
 
-def arguments_of(options: dict[str, object], given: Sequence[tuple[str, str, bool, object]]) -> list[str]:
-    """The command line again.
-
-    Args:
-        options: what click parsed.
-        given: (name, flag, whether it takes no value, default) of every option of the command.
-    """
+def arguments_of(options: dict[str, object], params: Sequence[click.Parameter]) -> list[str]:
+    """The command line that gave ``options`` to a command with ``params``."""
     out: list[str] = []
-    for name, flag, is_switch, default in given:
-        value = options[name]
-        if name in ("executor", "dry_run") or str(value) == str(default) or value in ((), None):
+    for param in params:
+        flag, value = param.opts[-1], options[param.name or ""]
+        default = param.get_default(click.get_current_context())
+        if param.name in ("executor", "dry_run") or str(value) == str(default) or value in ((), None):
             continue
-        if is_switch:
+        if isinstance(value, bool):
             out.append(flag)
         else:
             values = value if isinstance(value, tuple) else (value,)
-            out += [text for one in values for text in (flag, str(one))]
+            out += [text for item in values for text in (flag, str(item))]
     return out

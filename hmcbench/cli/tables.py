@@ -1,4 +1,4 @@
-"""``hmcbench data fetch`` and ``hmcbench data featurize``: original files in, tables of features out."""
+"""``hmcbench data fetch`` (original files) and ``hmcbench data featurize`` (tables of features)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hmcbench.cli.common import FILE, check_output
 from hmcbench.errors import BadInput, HmcbenchError, Unavailable
 from hmcbench.registry.registry import default_registry, load_object, parse_reference
 
@@ -15,9 +16,7 @@ MIRROR = "HMCBENCH_MIRROR"
 
 @click.command("fetch")
 @click.argument("name")
-@click.option(
-    "--mirror", default="", envvar=MIRROR, metavar="URL", help=f"Fetch from here instead (or {MIRROR})."
-)
+@click.option("--mirror", default="", envvar=MIRROR, metavar="URL", help=f"Fetch from here (or {MIRROR}).")
 def fetch_command(name: str, mirror: str) -> None:
     """Fetch the original files of the dataset NAME into the cache folder, and check them.
 
@@ -28,19 +27,19 @@ def fetch_command(name: str, mirror: str) -> None:
     registry = default_registry()
     spec = registry.get("datasets", name)
     if not spec.fetch:
-        able = ", ".join(s.name for s in registry.specs("datasets") if s.fetch)
-        raise BadInput(f"dataset {spec.name} cannot be fetched", allowed=f"{able}")
+        names = ", ".join(s.name for s in registry.specs("datasets") if s.fetch)
+        raise BadInput(f"dataset {spec.name} cannot be fetched", allowed=names)
     click.echo(f"{spec.name}: {_loaded(spec.fetch, spec.extra or 'materials')(mirror)}")
 
 
 @click.command("featurize")
 @click.argument("featurizer")
 @click.option("--from", "source", required=True, metavar="FILE.csv", help="The table to read.")
-@click.option("--column", default="Formula", show_default=True, help="Its column of formulas.")
-@click.option("--out", required=True, metavar="F.csv", help="The table to write: one row per row read.")
+@click.option("--column", default="Formula", show_default=True, help="The column of formulas.")
+@click.option("--out", required=True, type=FILE, metavar="F.csv", help="The table to write, row by row.")
 @click.option("--elements", default="", metavar="TABLE.csv", help="Element properties of your own.")
-def featurize_command(featurizer: str, source: str, column: str, out: str, elements: str) -> None:
-    """Compute features of a table without any model; rows that cannot be used are reported and left empty.
+def featurize_command(featurizer: str, source: str, column: str, out: Path, elements: str) -> None:
+    """Compute features of a table; unusable rows are reported and left empty.
 
     \b
     Example:
@@ -49,20 +48,17 @@ def featurize_command(featurizer: str, source: str, column: str, out: str, eleme
     from hmcbench.files import write_atomic
 
     registry = default_registry()
-    given = {"elements": elements} if elements else {}
-    spec, params = registry.resolve("featurizers", parse_reference(featurizer), "", **given)
+    own = {"elements": elements} if elements else {}
+    spec, params = registry.resolve("featurizers", parse_reference(featurizer), "", **own)
     if not spec.tabulate:
-        able = ", ".join(s.name for s in registry.specs("featurizers") if s.tabulate)
-        raise BadInput(f"featurizer {spec.name} reads no table", allowed=f"{able}")
-    if Path(out).is_dir():
-        raise BadInput(f"--out {out}: that is a folder", allowed="a file to write")
-    if not Path(out).absolute().parent.is_dir():
-        raise BadInput(f"--out {out}: there is no folder {Path(out).parent}")
+        names = ", ".join(s.name for s in registry.specs("featurizers") if s.tabulate)
+        raise BadInput(f"featurizer {spec.name} reads no table", allowed=names)
+    check_output(out)
     columns, values, problems = _loaded(spec.tabulate, spec.extra)(Path(source), column, **params)
-    write_atomic(Path(out), _csv(columns, values))
+    write_atomic(out, _csv(columns, values))
     for problem in problems:
-        what = "left empty" if problem.fatal else "note      "
-        click.echo(f"{what}  {problem.where}: {problem.what}", err=True)
+        label = "left empty" if problem.fatal else "note      "
+        click.echo(f"{label}  {problem.where}: {problem.what}", err=True)
     empty = sum(problem.fatal for problem in problems)
     click.echo(f"{out}: {len(values)} rows, {len(columns)} columns, {empty} left empty")
 
@@ -78,7 +74,7 @@ def _loaded(path: str, extra: str) -> Any:
 
 
 def _csv(columns: Any, values: Any) -> str:
-    """Numbers in full precision; a row of nothing but nan has empty cells."""
+    """Numbers in full precision; a row that is all nan has empty cells."""
     lines = [",".join(columns)]
     for row in values:
         numbers = [repr(float(v)) for v in row]

@@ -1,4 +1,4 @@
-"""``hmcbench verify``: published numbers recomputed, and what does not follow from the records."""
+"""``hmcbench verify``: recompute published numbers from their records and report differences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hmcbench.cli.board import suite_folders
-from hmcbench.cli.common import pairs
+from hmcbench.cli.common import PATH, pairs
 
 if TYPE_CHECKING:
     from hmcbench.verify import Finding, Report, SuiteReport
@@ -26,18 +26,18 @@ TITLES = {
 
 
 @click.command("verify")
-@click.argument("results", default="results", type=click.Path(path_type=Path))
+@click.argument("results", default="results", type=PATH)
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for its truth.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def verify_command(results: Path, suite: str, data: Sequence[str], as_json: bool) -> int:
-    """Recompute every number below RESULTS from the predictions that lie beside it.
+    """Recompute every number below RESULTS from the predictions stored there.
 
     Says which numbers differ, whose data fingerprint or version does not match, and which rows,
     tables and pictures have no record. Where truth may not be redistributed, records read "not
     checkable here" unless --data names the data. Nothing is written.
 
-    Exit status: 0 nothing was found, 1 something differs.
+    Exit status: 0 without findings, 1 with any.
 
     \b
     Example:
@@ -75,24 +75,24 @@ def _print_suite(suite: SuiteReport) -> None:
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
-    """One line per finding; those that differ in nothing but the place are counted."""
+    """One line per finding; findings that differ only in their place are counted."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
-        same = (finding.kind, finding.what, repr(finding.published), repr(finding.recomputed))
-        groups.setdefault(same, []).append(finding)
+        key = (finding.kind, finding.what, repr(finding.published), repr(finding.recomputed))
+        groups.setdefault(key, []).append(finding)
     lines = []
-    for some in groups.values():
-        more = f" (and {len(some) - 1} more like it)" if len(some) > 1 else ""
-        lines.append(f"{TITLES[some[0].kind]}: {some[0]}{more}")
-    rest = len(lines) - MOST
-    return lines if rest <= 0 else [*lines[:MOST], f"and {rest} more; --json prints all"]
+    for group in groups.values():
+        more = f" (and {len(group) - 1} more like it)" if len(group) > 1 else ""
+        lines.append(f"{TITLES[group[0].kind]}: {group[0]}{more}")
+    hidden = len(lines) - MOST
+    return lines if hidden <= 0 else [*lines[:MOST], f"and {hidden} more; --json prints all"]
 
 
 def _verdict(report: Report) -> str:
-    found = sum(1 for _ in report.all_findings())
+    count = sum(1 for _ in report.all_findings())
     numbers = sum(suite.numbers for suite in report.suites)
     hidden = sum(len(names) for suite in report.suites for names in suite.unchecked.values())
     unseen = f"; {hidden} records are not checkable here" if hidden else ""
     if report.clean:
         return f"clean: {numbers:,} numbers follow from the stored predictions{unseen}"
-    return f"not clean: {found} finding{'s' * (found > 1)} in {numbers:,} numbers{unseen}"
+    return f"not clean: {count} finding{'s' * (count > 1)} in {numbers:,} numbers{unseen}"

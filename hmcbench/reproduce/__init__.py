@@ -1,5 +1,5 @@
-"""Published tables, run again: TOML in, our numbers beside the paper's out.
+"""Published tables (TOML files), run again and compared with the paper's numbers.
 
-``tables`` reads them, ``compare`` runs them as cells of a suite and judges, ``render`` writes the
-result, ``figures`` draws what the paper drew. Nothing here knows any particular paper.
+``tables`` reads them, ``compare`` plans their cells and compares the records, ``render`` writes the
+result, ``figures`` draws the paper's figures. No module here knows any particular paper.
 """

@@ -1,4 +1,4 @@
-"""Our numbers beside the paper's: which cells a table needs, and what their records say."""
+"""Compares a published table with records: the cells that it needs, and a verdict per value and row."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
+from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.grouping import rows as rows_of
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
@@ -24,7 +25,7 @@ REPRODUCED, BETTER, NOT, UNTESTABLE = "reproduced", "better", "not reproduced", 
 
 @dataclass(frozen=True)
 class ComparedValue:
-    """One number of the paper and ours: mean over splits with a 95 % interval, and how they agree."""
+    """A published number, our mean over splits with its 95 % interval, and the verdict."""
 
     published: float
     mean: float | None = None
@@ -35,7 +36,7 @@ class ComparedValue:
 
 @dataclass(frozen=True)
 class RowResult:
-    """One row: its values, the verdict over all of them, and why there is none."""
+    """A row: its values, the verdict over all of them, and the reason where it is not testable."""
 
     row: PublishedRow
     values: Sequence[ComparedValue]
@@ -46,7 +47,7 @@ class RowResult:
 
 @dataclass(frozen=True)
 class Result:
-    """A table run again; ``records`` are the folder names of the cells that its numbers come from."""
+    """A table that was run again; ``records`` are the folder names of the records of its numbers."""
 
     table: PublishedTable
     rows: Sequence[RowResult]
@@ -57,7 +58,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Planned:
-    """The cells that a table needs, the label of each row's model, and rows that cannot run."""
+    """The cells of a table; row label -> label of its model, or reason why it cannot run."""
 
     plan: Plan
     labels: Mapping[str, str]
@@ -69,7 +70,7 @@ def plan_table(
 ) -> Planned:
     """Cells for ``rows``: the table's suite with the paper's protocol and the rows' models.
 
-    A row whose model is not installed, or cannot meet the data, is told of in ``reasons``.
+    ``reasons`` names the rows whose model is not installed or does not apply to the data.
     """
     suite = load_suite(registry, table.suite)
     if table.protocol is not None:
@@ -86,12 +87,12 @@ def plan_table(
     models = tuple(dict.fromkeys(row.model for row in rows if row.label in labels))
     if not models:
         raise BadInput(f"no model of table {table.name} is installed", hint="hmcbench list models")
-    if not table.dataset:  # further data sets of the suite are not the paper's
+    if not table.dataset:  # the suite's other data sets are not the paper's
         suite = replace(suite, datasets=suite.datasets[:1])
     datasets = (table.dataset,) if table.dataset else ()
-    # one seed: what varies is the division, as in the paper; another seed of a split is no other split
-    chosen = replace(choices, profile=profile, models=models, datasets=datasets, seeds=choices.seeds or 1)
-    plan = make_plan(suite, registry, chosen)
+    # one seed: the splits vary, as in the paper
+    choices = replace(choices, profile=profile, models=models, datasets=datasets, seeds=choices.seeds or 1)
+    plan = make_plan(suite, registry, choices)
     refused = {pair.model: pair.reason for pair in plan.not_applicable}
     reasons |= {row.label: refused[row.model] for row in rows if row.model in refused}
     return Planned(plan, labels, reasons)
@@ -99,8 +100,7 @@ def plan_table(
 
 def untestable(table: PublishedTable, rows: Sequence[PublishedRow], reason: str) -> Result:
     """The table with the paper's numbers alone."""
-    none = [_untested(table, row, reason) for row in rows]
-    return Result(table, none, notes=notes_of(table))
+    return Result(table, [_untested(table, row, reason) for row in rows], notes=notes_of(table))
 
 
 def _untested(table: PublishedTable, row: PublishedRow, reason: str) -> RowResult:
@@ -117,30 +117,31 @@ def compare(
 ) -> Result:
     """Judge every row by the records of its cells."""
     good = [record for record in records if record.ok]
-    found = {row.label: row for row in rows_of(list(records))[0]}
+    runs = {run.label: run for run in rows_of(list(records))[0]}
     synthetic = any(record.data["dataset"].get("synthetic") for record in records)
-    estimator = Estimator(list(found.values()), table.metrics, (), specs) if good else None
+    estimator = Estimator(list(runs.values()), table.metrics, (), specs) if good else None
     results = []
     for row in rows:
-        label = planned.labels.get(row.label, "")
         reason = planned.reasons.get(row.label, "")
-        run = found.get(label)
-        if not reason and (run is None or estimator is None or not run.ok):
-            failed = run.others[0] if run is not None and run.others else None
-            reason = "no record" if failed is None else f"{failed.cause}: {failed.message}".rstrip(": ")
-        if reason or run is None or estimator is None:
-            results.append(_untested(table, row, reason))
+        run = runs.get(planned.labels.get(row.label, ""))
+        if reason or run is None or estimator is None or not run.ok:
+            results.append(_untested(table, row, reason or _failure(run)))
             continue
         values = _values(table, row, estimator.row(run), specs)
         if synthetic:
             values, reason = [replace(v, verdict=UNTESTABLE) for v in values], "the data are synthetic"
         results.append(RowResult(row, values, row_verdict(values), reason, len(estimator.complete(run))))
-    made_of = sorted(record.path.name for record in good)
-    return Result(table, results, _facts(good), notes_of(table), made_of)
+    return Result(table, results, _facts(good), notes_of(table), sorted(record.path.name for record in good))
+
+
+def _failure(run: RowRecords | None) -> str:
+    if run is None or not run.others:
+        return "no record"
+    return f"{run.others[0].cause}: {run.others[0].message}".rstrip(": ")
 
 
 def notes_of(table: PublishedTable) -> list[str]:
-    """The table's notes, those of its rows, and what in it does not add up."""
+    """The notes of the table and of its rows, and its inconsistencies."""
     own = [f"{row.label}: {row.note}" for row in table.rows if row.note]
     return [*table.notes, *own, *inconsistencies(table)]
 
@@ -160,14 +161,14 @@ def _values(
         better = spec.better if spec is not None else "higher"
         verdict = value_verdict(published, interval, better, source.digits or table.digits)
         low, high = interval
-        if spec is not None and spec.high is not None:  # R2 ends at 1, Student's t does not know
+        if spec is not None and spec.high is not None:  # R2 is at most 1, t intervals may exceed it
             high = min(high, spec.high)
         out.append(ComparedValue(published, estimate.mean, low, high, verdict))
     return out
 
 
 def value_verdict(published: float, interval: tuple[float, float], better: str, digits: int) -> str:
-    """Reproduced: the interval holds the published value, to its rounding. Else on which side it lies."""
+    """REPRODUCED where the interval holds the published value, to its rounding; else BETTER or NOT."""
     if math.isnan(published):
         return UNTESTABLE
     half = 0.5 * 10.0**-digits
@@ -179,7 +180,7 @@ def value_verdict(published: float, interval: tuple[float, float], better: str, 
 
 
 def row_verdict(values: Sequence[ComparedValue]) -> str:
-    """The worst of the row's values: one that is not reproduced makes the row so."""
+    """The worst verdict of the row's values."""
     verdicts = [v.verdict for v in values if v.verdict != UNTESTABLE]
     for verdict in (NOT, BETTER, REPRODUCED):
         if verdict in verdicts:

@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 
 def draw(table: PublishedTable, records: Mapping[str, Sequence[Record]], folder: Path) -> list[Path]:
-    """One PNG per figure that has something to show.
+    """One PNG per figure that has data.
 
     Args:
-        table: its figures.
-        records: row label -> the records of its cells that ended well.
-        folder: where the files go.
+        table: the table with its figures.
+        records: row label -> its records that did not fail.
+        folder: the folder to write to.
 
     Returns:
         The files written.
     """
-    made = []
+    paths = []
     for figure in table.figures:
         first = {label: _first(records[label]) for label in figure.rows if records.get(label)}
         series = {"relative-error": relative_errors, "history": histories}[figure.kind](figure, first)
         if series:
             path = folder / f"{table.name}-figure-{figure.number}.png"
             _draw(figure, series, path)
-            made.append(path)
-    return made
+            paths.append(path)
+    return paths
 
 
 def _first(records: Sequence[Record]) -> Record:
-    """The first split's record: the paper, too, shows one."""
+    """The record of the first split: the paper shows one too."""
     return min(records, key=lambda record: record.fold_seed)
 
 
 TITLES = {"train_loss": "training samples", "valid_loss": "validation samples"}
-"""Columns of a history -> what stands above their panel."""
+"""Column of a history -> title of its panel."""
 
 Series = dict[str, dict[str, np.ndarray]]
 """Panel -> row label -> y (x counts)."""
@@ -54,12 +54,12 @@ def relative_errors(_figure: Figure, records: Mapping[str, Record]) -> Series:
     """(prediction - truth) / truth in per cent for every test sample, one panel per target."""
     out: Series = {}
     for label, record in records.items():
-        seen = record.predictions().of_side("test")
-        if seen.truth is None or seen.task.kind != "regression":
+        test = record.predictions().of_side("test")
+        if test.truth is None or test.task.kind != "regression":
             continue
-        truth = np.asarray(seen.truth, dtype=float)
-        errors = 100 * (np.asarray(seen.scores, dtype=float) - truth) / np.where(truth == 0, np.nan, truth)
-        for target, column in zip(seen.task.targets, errors.T, strict=True):
+        truth = np.asarray(test.truth, dtype=float)
+        errors = 100 * (np.asarray(test.scores, dtype=float) - truth) / np.where(truth == 0, np.nan, truth)
+        for target, column in zip(test.task.targets, errors.T, strict=True):
             out.setdefault(f"{target}: relative error (%)", {})[label] = column
     return out
 
@@ -83,30 +83,26 @@ def histories(figure: Figure, records: Mapping[str, Record]) -> Series:
 def _draw(figure: Figure, series: Series, path: Path) -> None:
     from hmcbench.report.figures import style
 
-    wide = figure.kind == "relative-error"  # a hundred samples beside each other need all of the width
+    wide = figure.kind == "relative-error"  # a hundred samples need the whole width
     columns = 1 if wide or len(series) == 1 else 2
-    height = -(-len(series) // columns)
-    size = (10.0, 2.0 * height + 1.0) if wide else (6.4 * columns, 3.0 * height + 0.4)
+    rows = -(-len(series) // columns)
+    size = (10.0, 2.0 * rows + 1.0) if wide else (6.4 * columns, 3.0 * rows + 0.4)
+    marks: dict[str, Any] = {"linewidth": 0.5, "markersize": 3} if wide else {"linewidth": 0.9}
     path.parent.mkdir(parents=True, exist_ok=True)
     with style.styled():
-        made, axes = style.figure(*size, height, columns)
-        for ax, (title, rows) in zip(axes.flat, series.items(), strict=False):
-            for i, (label, values) in enumerate(rows.items()):
-                look: dict[str, Any] = {"color": style.OKABE_ITO[i % len(style.OKABE_ITO)], "linewidth": 0.9}
-                if wide:
-                    look |= {
-                        "linewidth": 0.5,
-                        "marker": style.MARKERS[i % len(style.MARKERS)],
-                        "markersize": 3,
-                    }
-                ax.plot(np.arange(1, len(values) + 1), values, label=style.plain(label), **look)
+        drawing, axes = style.figure(*size, rows, columns)
+        for ax, (title, lines) in zip(axes.flat, series.items(), strict=False):
+            for i, (label, values) in enumerate(lines.items()):
+                marks["color"] = style.OKABE_ITO[i % len(style.OKABE_ITO)]
+                marks["marker"] = style.MARKERS[i % len(style.MARKERS)] if wide else None
+                ax.plot(np.arange(1, len(values) + 1), values, label=style.plain(label), **marks)
             _finish(ax, title, history=not wide)
         for ax in list(axes.flat)[len(series) :]:
             ax.set_visible(False)
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        made.legend(handles, labels, loc="outside lower center", ncols=max(1, len(labels)))
-        made.suptitle(style.plain(figure.title))
-    style.save(made, path)
+        drawing.legend(handles, labels, loc="outside lower center", ncols=max(1, len(labels)))
+        drawing.suptitle(style.plain(figure.title))
+    style.save(drawing, path)
 
 
 def _finish(ax: Axes, title: str, *, history: bool) -> None:

@@ -1,4 +1,4 @@
-"""A table run again, as text and as JSON."""
+"""The result of a table that was run again, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ LEGEND = (
 
 
 def to_text(result: Result, *, console: bool = False) -> str:
-    """Markdown, or the same with a plain table for the console."""
+    """Markdown, or plain text for the console."""
     table = result.table
     esc = str if console else markdown
     title = f"{table.name}: {table.title}"
-    head = title if console else f"# {esc(title)}"
     facts = {"source": table.source, "suite": Path(table.suite).stem, **result.facts}
     drawn = tabulate(
         [_line(result, row, esc) for row in result.rows],
@@ -35,12 +34,8 @@ def to_text(result: Result, *, console: bool = False) -> str:
         tablefmt="simple" if console else "pipe",
         disable_numparse=True,
     )
-    parts = [
-        head,
-        "\n".join(f"- {name}: {esc(value)}" for name, value in facts.items()),
-        drawn,
-        summary(result),
-    ]
+    head = title if console else f"# {esc(title)}"
+    parts = [head, "\n".join(f"- {k}: {esc(v)}" for k, v in facts.items()), drawn, summary(result)]
     if result.notes:
         parts.append("Notes:\n\n" + "\n".join(f"- {esc(note)}" for note in result.notes))
     return "\n\n".join([*parts, LEGEND]) + "\n"
@@ -74,8 +69,8 @@ def _cell(value: ComparedValue, digits: int) -> str:
 
 def summary(result: Result) -> str:
     """``Rows: 3 reproduced, 1 better, 2 not reproduced.``"""
-    found = [row.verdict for row in result.rows]
-    counts = [f"{found.count(v)} {v}" for v in (REPRODUCED, BETTER, NOT, UNTESTABLE) if v in found]
+    verdicts = [row.verdict for row in result.rows]
+    counts = [f"{verdicts.count(v)} {v}" for v in (REPRODUCED, BETTER, NOT, UNTESTABLE) if v in verdicts]
     return f"Rows: {', '.join(counts)}."
 
 

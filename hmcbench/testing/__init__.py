@@ -1,3 +1,3 @@
-"""For tests, of hmcbench and of plugins: ``helpers`` (tiny data), ``checks`` (the conformance kit) and
+"""For tests of hmcbench and of plugins: ``helpers`` (tiny data), ``checks`` (the conformance kit) and
 ``skeletons`` (new plugins).
 """

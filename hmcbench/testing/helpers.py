@@ -1,7 +1,6 @@
-"""For tests, of hmcbench and of plugins: tiny data, real data where there are any, temporary plugins.
+"""For tests of hmcbench and of plugins: tiny data, real data where available, temporary plugins.
 
-Nothing here is random between machines: only integers and uniform numbers are drawn, and only
-sums are taken of them.
+The data are the same on every machine: only integers are drawn, and only exact sums are taken.
 """
 
 from __future__ import annotations
@@ -36,10 +35,9 @@ _DAG = [("", "a"), ("", "b"), ("", "c"), ("a", "d"), ("b", "d"), ("b", "e"), ("d
 
 
 def shared_data(name: str) -> Path:
-    """The folder of a real data set; skips the test, with the reason, where it is not there.
+    """The folder of a real data set; skips the test where it is missing.
 
-    It is looked for in the folder that the environment variable ``HMCBENCH_SHARED`` names, else
-    in ``../shared/datasets`` of the working directory.
+    It is a subfolder of the environment variable ``HMCBENCH_SHARED``, else of ``../shared/datasets``.
     """
     import pytest
 
@@ -53,7 +51,7 @@ def shared_data(name: str) -> Path:
 
 
 def tiny_hierarchy(kind: Kind = "tree") -> Hierarchy:
-    """Two levels (2 + 5 classes); ``ragged`` has a third below one of them; ``dag`` two-parent classes."""
+    """Two levels (2 + 5 classes); ``ragged`` has a third level; ``dag`` has classes with two parents."""
     from hmcbench.hierarchy.hierarchy import Hierarchy
 
     edges = {"dag": _DAG, "ragged": _TREE + _DEEPER}.get(kind, _TREE)
@@ -71,15 +69,15 @@ def tiny_dataset(
 ) -> Dataset:
     """A small dataset with one view, ``table`` float32 (N, 8), from which the targets can be learned.
 
-    Every class adds its own signature to the rows of its samples, and uniform noise is laid over.
+    Every class adds its own signature to the rows of its samples; uniform noise is added.
 
     Args:
-        samples: N; the end nodes of the hierarchy take turns, in an order drawn by ``seed``.
+        samples: N; the classes where paths may end alternate, in an order drawn by ``seed``.
         kind: ``tree``: single paths to leaves; ``ragged``: single paths that end anywhere;
-            ``multiple``: one or two leaves each; ``dag``: one or two classes of a DAG, any depth;
+            ``multiple``: one or two leaves each; ``dag``: one or two classes of a DAG, at any depth;
             ``regression``: two targets, linear in the table.
-        noise: half its width; signatures are integers from -2 to 2.
-        prefix: of the ids.
+        noise: half the width of its range; signatures are integers from -2 to 2.
+        prefix: prefix of the ids.
         changes: other fields of :class:`hmcbench.interfaces.Dataset`, such as ``groups``.
     """
     import numpy as np
@@ -109,10 +107,10 @@ def tiny_dataset(
 
 
 def tiny_suite(name: str, models: Sequence[str], **profile: float) -> str:
-    """The text of a suite: these models on the toy plugin's tree (7 classes), 30 % of 200 samples held out.
+    """The text of a suite: models on the dataset ``toy-tree`` (7 classes), 30 % of 200 samples held out.
 
     Args:
-        name: of the suite.
+        name: name of the suite.
         models: references, such as ``forest`` or ``mine[depth=3]``.
         profile: further keys of its quick profile, such as ``time_limit`` (seconds).
     """
@@ -128,9 +126,9 @@ def tiny_suite(name: str, models: Sequence[str], **profile: float) -> str:
 
 
 def _uniform(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
-    """Float (rows, columns) in [-1, 1], in steps of 1/1024 so that sums of them are exact."""
-    drawn: np.ndarray = rng.integers(-1024, 1025, (rows, columns)) / 1024
-    return drawn
+    """Float (rows, columns) in [-1, 1], in steps of 1/1024 so that their sums are exact."""
+    numbers: np.ndarray = rng.integers(-1024, 1025, (rows, columns)) / 1024
+    return numbers
 
 
 def _labels(rng: np.random.Generator, samples: int, kind: Kind, hierarchy: Hierarchy) -> np.ndarray:
@@ -145,23 +143,23 @@ def _labels(rng: np.random.Generator, samples: int, kind: Kind, hierarchy: Hiera
 
 
 def labelled(dataset: Dataset, rows: Any = None) -> Labelled:
-    """Rows of a dataset (all by default) as a model's ``fit`` sees them, all views included."""
-    seen = inputs(dataset, rows)
-    where = range(len(dataset.ids)) if rows is None else rows
-    groups = None if dataset.groups is None else [dataset.groups[i] for i in where]
-    return Labelled(seen.ids, seen.views, dataset.targets[list(where)], groups)
+    """Rows of a dataset (all by default) as the input of a model's ``fit``, all views included."""
+    samples = inputs(dataset, rows)
+    rows = range(len(dataset.ids)) if rows is None else rows
+    groups = None if dataset.groups is None else [dataset.groups[i] for i in rows]
+    return Labelled(samples.ids, samples.views, dataset.targets[list(rows)], groups)
 
 
 def inputs(dataset: Dataset, rows: Any = None) -> Inputs:
-    """Rows of a dataset (all by default) as ``predict`` sees them."""
+    """Rows of a dataset (all by default) as the input of a model's ``predict``."""
     from hmcbench.data.views import Rows
 
-    where = list(range(len(dataset.ids)) if rows is None else rows)
-    return Inputs([dataset.ids[i] for i in where], {n: Rows(v, where) for n, v in dataset.views.items()})
+    rows = list(range(len(dataset.ids)) if rows is None else rows)
+    return Inputs([dataset.ids[i] for i in rows], {n: Rows(v, rows) for n, v in dataset.views.items()})
 
 
 def fitted(model: Any, dataset: Dataset, *, train: Any = None, valid: Any = None, **run: Any) -> Model:
-    """The model after ``fit``, by default on two thirds of the samples, the rest for validation."""
+    """The model after ``fit``, by default on two thirds of the samples; the others are for validation."""
     cut = (2 * len(dataset.ids) + 2) // 3
     train = range(cut) if train is None else train
     valid = range(cut, len(dataset.ids)) if valid is None else valid
@@ -173,46 +171,46 @@ def fitted(model: Any, dataset: Dataset, *, train: Any = None, valid: Any = None
 def assert_batch_independent(model: Model, dataset: Dataset, tolerance: float = 1e-6) -> Scores:
     """Predictions of all samples; they must be finite and the same alone, in blocks and reversed.
 
-    ``tolerance`` is absolute up to 1, and relative to the largest prediction above.
+    ``tolerance`` is absolute, or relative to the largest prediction where that is above 1.
     """
     import numpy as np
 
     n = len(dataset.ids)
-    whole = model.predict(inputs(dataset))
+    all_scores = model.predict(inputs(dataset))
     blocks = [[0], list(range(n))[::-1], list(range(1, n, 2))]
     for rows in blocks:
-        part = model.predict(inputs(dataset, rows))
+        block_scores = model.predict(inputs(dataset, rows))
         for name in ("values", "stop"):
-            alone, among = getattr(part, name), getattr(whole, name)
-            if (alone is None) != (among is None):
-                raise AssertionError(f"{name} is there for some batches only")
-            if among is not None:
-                assert np.isfinite(among).all()
-                most = tolerance * max(1.0, float(np.abs(among).max(initial=0)))
-                np.testing.assert_allclose(alone, among[rows], rtol=0, atol=most, err_msg=name)
-    return whole
+            block, expected = getattr(block_scores, name), getattr(all_scores, name)
+            if (block is None) != (expected is None):
+                raise AssertionError(f"only some batches have {name}")
+            if expected is not None:
+                assert np.isfinite(expected).all()
+                limit = tolerance * max(1.0, float(np.abs(expected).max(initial=0)))
+                np.testing.assert_allclose(block, expected[rows], rtol=0, atol=limit, err_msg=name)
+    return all_scores
 
 
 def assert_nothing_leaks(
     make: Callable[[], Model], dataset: Dataset, marker: float = 1e6, *, sensitive: bool = True
 ) -> None:
-    """A marker planted in the test rows moves no prediction of another row, whatever is fitted.
+    """A marker added to the test rows must not change the predictions of other rows.
 
     Fits on the first half of the samples, validates on the next quarter, and predicts the test
-    rows before the validation rows are looked at, so that a model that adapts to what it predicts
-    is found too. That the check can fail is shown by training rows in another order, unless
-    ``sensitive`` is false (for models that look at no view, such as a prior).
+    rows before the validation rows, which finds models that adapt to the rows they predict. Training
+    rows in another order must change the predictions (otherwise the check could not fail), unless
+    ``sensitive`` is false (for models that read no view, such as a prior).
 
     Raises:
-        AssertionError: a leak, or a model to which its training data make no difference.
+        AssertionError: a leak, or a model whose predictions do not depend on its training data.
     """
     import numpy as np
 
     n = len(dataset.ids)
     train, valid, test = range(n // 2), range(n // 2, 3 * n // 4), range(3 * n // 4, n)
 
-    def validated(change: Callable[[Any], None]) -> Scores:
-        views = {name: _own(view) for name, view in dataset.views.items()}
+    def predictions(change: Callable[[Any], None]) -> Scores:
+        views = {name: _copy(view) for name, view in dataset.views.items()}
         for view in views.values():
             change(view)
         changed = replace(dataset, views=views)
@@ -220,26 +218,26 @@ def assert_nothing_leaks(
         model.predict(inputs(changed, test))
         return model.predict(inputs(changed, valid))
 
-    def plant(view: Any) -> None:
-        if not isinstance(view, np.ndarray):  # objects, such as pictures: others in their place
+    def mark_test_rows(view: Any) -> None:
+        if not isinstance(view, np.ndarray):  # objects, such as pictures: replaced by others
             view[test.start :] = [view[i % test.start] for i in range(len(view) - test.start)]
         elif view.dtype.kind == "f":
             view[test.start :] += np.asarray(marker, view.dtype)
         else:
             view[test.start :] = ~view[test.start :]
 
-    def disorder(view: Any) -> None:
+    def reverse_training_rows(view: Any) -> None:
         view[: train.stop] = view[: train.stop][::-1].copy()
 
-    clean = validated(lambda view: None)
-    if not same_scores(clean, validated(plant)):
-        raise AssertionError("what stands in the test rows changes predictions of other rows")
-    if sensitive and same_scores(clean, validated(disorder)):
-        raise AssertionError("training data make no difference: this model proves nothing")
+    clean = predictions(lambda view: None)
+    if not same_scores(clean, predictions(mark_test_rows)):
+        raise AssertionError("the values of the test rows change predictions of other rows")
+    if sensitive and same_scores(clean, predictions(reverse_training_rows)):
+        raise AssertionError("predictions do not depend on the training data: this model proves nothing")
 
 
-def _own(view: Any) -> Any:
-    """A copy that may be written into: an array, or a list of objects."""
+def _copy(view: Any) -> Any:
+    """A writable copy: an array, or a list of objects."""
     import numpy as np
 
     return np.array(view) if isinstance(view, np.ndarray) else list(view)
@@ -249,10 +247,11 @@ def same_scores(first: Scores, second: Scores) -> bool:
     """Whether two predictions are equal bit for bit."""
     import numpy as np
 
-    stops = (first.stop is None) == (second.stop is None)
-    if stops and first.stop is not None and second.stop is not None:
-        stops = np.array_equal(first.stop, second.stop)
-    return stops and bool(np.array_equal(first.values, second.values))
+    if first.stop is None or second.stop is None:
+        same_stop = first.stop is second.stop
+    else:
+        same_stop = np.array_equal(first.stop, second.stop)
+    return same_stop and bool(np.array_equal(first.values, second.values))
 
 
 # --------------------------------------------------------------------------- temporary plugins
@@ -260,10 +259,10 @@ def same_scores(first: Scores, second: Scores) -> bool:
 
 @contextmanager
 def temporary_plugin(*modules: Any) -> Iterator[Registry]:
-    """A registry of hmcbench's own plugins and the given ones (modules or objects), in this process.
+    """A registry of hmcbench's own plugins and of ``modules`` (or objects), in this process.
 
-    An object may be a ``types.SimpleNamespace`` or an instance of a class whose methods carry
-    ``@hookimpl``; what is wrong with it shows in ``registry.manager.plugins`` as for any other.
+    An object may be a ``types.SimpleNamespace`` or an instance of a class whose methods are marked
+    ``@hookimpl``; its errors are in ``registry.manager.plugins``, as for any other plugin.
     """
     with patch.dict(os.environ, {SWITCH: "builtin"}):
         manager = Manager()
@@ -277,22 +276,22 @@ def temporary_plugin(*modules: Any) -> Iterator[Registry]:
 def installed_plugin(
     folder: Path, name: str, source: str, *, files: Sequence[tuple[str, str]] = ()
 ) -> Iterator[Path]:
-    """A module with a real entry point, as ``pip install`` leaves it: child processes see it too.
+    """A module with an entry point, as ``pip install`` writes it: child processes find it too.
 
     Args:
-        folder: an empty folder; put on ``sys.path`` and ``PYTHONPATH`` meanwhile.
-        name: of the module, of its distribution and of its entry point.
+        folder: an empty folder; on ``sys.path`` and ``PYTHONPATH`` inside the context.
+        name: name of the module, of its distribution and of its entry point.
         source: the text of the module.
-        files: (path, text) of other files beside it.
+        files: (path, text) of further files in the folder.
     """
     info = f"{name}-0.0.dist-info"
-    written = [
+    contents = [
         (f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0\n"),
         (f"{info}/entry_points.txt", f"[{GROUP}]\n{name} = {name}\n"),
         (f"{name}.py", source),
         *files,
     ]
-    for path, text in written:
+    for path, text in contents:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     search = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))

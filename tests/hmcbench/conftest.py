@@ -1,21 +1,29 @@
-"""Fabricated records: what a cell would have left, without running one."""
+"""Fabricated records, as a cell would write them; and a small network, trained once per session."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from hmcbench.cli import main
 from hmcbench.interfaces import Task
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute_sides
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, Record, begin_record, commit_record
 from hmcbench.testing.helpers import tiny_hierarchy
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Merge = Mapping[str, Any]
 
@@ -149,3 +157,58 @@ def fabricate(tmp_path: Path) -> Callable[..., Record]:
         return commit_record(part, there, data)
 
     return make
+
+
+CLASSES = ("metal/fatigue", "metal/dimples", "oxide/plates")
+
+
+def picture(seed: int, leaf: int) -> Image.Image:
+    """Waves whose direction depends on the class."""
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:40, 0:48]
+    wave = 60 * np.sin((x if leaf == 0 else x - y if leaf == 1 else x + y) * 0.9 + rng.uniform(0, 6))
+    return Image.fromarray((128 + wave + rng.normal(0, 12, x.shape)).clip(0, 255).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """The data of a run, its runs folder, and the record of the network."""
+
+    images: Path
+    runs: Path
+    record: Path
+    data: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TrainedRun]:
+    """``run_once(*options)``: train timm:test_resnet on a folder of pictures, without the ``cli`` fixture."""
+
+    def run(*options: str) -> TrainedRun:
+        base = tmp_path_factory.mktemp("trained")
+        root = base / "images"
+        for leaf, name in enumerate(CLASSES):
+            (root / name).mkdir(parents=True)
+            for i in range(12):
+                picture(100 * leaf + i, leaf).save(root / name / f"{i}.png")
+        settings = ("image_size=32", "epochs=6", "batch_size=8", "stem_stride=keep")
+        args = ["run", "--suite", "sem-failure", "--data", f"sem-failure={root}", "--out", str(base / "runs")]
+        args += ["--model", "timm:test_resnet", "--device", "cpu", "--json", *options]
+        args += [part for setting in settings for part in ("--set", f"timm.{setting}")]
+        out = StringIO()
+        with redirect_stdout(out), pytest.raises(SystemExit) as stop:
+            main(args)
+        assert stop.value.code == 0, out.getvalue()
+        (data,) = json.loads(out.getvalue())["records"]
+        return TrainedRun(root, base / "runs", Path(data["path"]), data)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_run(run_once: Callable[..., TrainedRun]) -> TrainedRun:
+    """The usual run, with its weights. Read only."""
+    pytest.importorskip("timm", reason="needs the extra vision")
+    return run_once("--crop-bottom", "4")

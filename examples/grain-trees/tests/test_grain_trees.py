@@ -1,5 +1,5 @@
 from hmcbench.testing import checks
 
 
-def test_it_keeps_what_a_model_promises():
+def test_the_conformance_checks():
     assert checks.failures(checks.check("models", "grain-trees", trees=10)) == []

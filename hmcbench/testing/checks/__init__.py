@@ -1,22 +1,22 @@
-"""The conformance kit: what ``hmcbench plugin check`` runs, and hmcbench's own tests too.
+"""The conformance kit: the checks of ``hmcbench plugin check``; hmcbench's own tests use it too.
 
 In the tests of a plugin::
 
     from hmcbench import checks
 
-    def test_it_keeps_the_promises():
+    def test_the_conformance_checks():
         assert checks.failures(checks.check("models", "nearest", size=8)) == []
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from hmcbench.interfaces import PROFILES, Value
 from hmcbench.registry.loading import Plugin
 from hmcbench.registry.registry import KINDS, Registry, default_registry
 from hmcbench.testing.checks import common, datasets, featurizers, metrics, models, suites
-from hmcbench.testing.checks.base import Check, Outcome, Skip, Subject, conclude, run_checks
+from hmcbench.testing.checks.base import Check, Outcome, Skip, Subject, conclude
 
 __all__ = [
     "CHECKS",
@@ -43,7 +43,7 @@ CHECKS: dict[str, list[Check]] = {
 
 
 def subject(kind: str, reference: str, registry: Registry | None = None, **params: Value) -> Subject:
-    """A spec by its reference (``name[param=value]``), ready to be checked.
+    """The subject of a spec, by its reference (``name[param=value]``).
 
     Raises:
         BadInput: there is no such spec, or it has no such parameter.
@@ -51,17 +51,17 @@ def subject(kind: str, reference: str, registry: Registry | None = None, **param
     registry = registry or default_registry()
     if kind in ("suites", "metrics"):
         return Subject(registry, kind, registry.get(kind, reference))
-    spec, resolved = registry.resolve(kind, reference, PROFILES[0], **params)
-    return Subject(registry, kind, spec, resolved)
+    return Subject(registry, kind, *registry.resolve(kind, reference, PROFILES[0], **params))
 
 
 def check(kind: str, reference: str, registry: Registry | None = None, **params: Value) -> list[Outcome]:
     """The outcomes of all checks of one spec, run in this process."""
-    return list(run_checks(subject(kind, reference, registry, **params), CHECKS[kind]))
+    checked = subject(kind, reference, registry, **params)
+    return [conclude(checked, check) for check in CHECKS[kind]]
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[str]:
-    """One line per failed check; and one where none ran, which proves nothing."""
+    """One line per failed check; or one where no check ran, which proves nothing."""
     if not any(o.status != "skipped" for o in outcomes):
         return ["no check ran"]
     return [
@@ -70,7 +70,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def of_plugin(registry: Registry, plugin: Plugin) -> list[tuple[str, str]]:
-    """(kind, name) of everything that a plugin brings."""
+    """(kind, name) of all specs of a plugin."""
     return [
         (kind, spec.name)
         for kind in KINDS
@@ -79,7 +79,6 @@ def of_plugin(registry: Registry, plugin: Plugin) -> list[tuple[str, str]]:
     ]
 
 
-def check_plugin(plugin: Plugin) -> Iterator[Outcome]:
-    """The checks of a plugin as a whole."""
-    whole = Subject(default_registry(), "plugins", plugin)
-    yield from run_checks(whole, common.PLUGIN)
+def check_plugin(plugin: Plugin) -> list[Outcome]:
+    """The outcomes of the checks of a plugin as a whole."""
+    return [conclude(Subject(default_registry(), "plugins", plugin), check) for check in common.PLUGIN]

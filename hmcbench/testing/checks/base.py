@@ -1,9 +1,9 @@
-"""What a check is, what comes out of one, and how the checks of one spec are run in this process."""
+"""Checks, their subjects and their outcomes; running the checks of one spec in this process."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -16,16 +16,16 @@ Status = Literal["ok", "failed", "skipped"]
 
 
 class Skip(Exception):
-    """Raised by a check that has nothing to say here, with the reason."""
+    """Raised by a check that does not apply, with the reason."""
 
 
 class Check(NamedTuple):
-    """One promise.
+    """One requirement.
 
     Attributes:
         name: short, the same for every spec of a kind.
-        why: what goes wrong where the promise is broken, in one sentence.
-        run: called with the :class:`Subject`; raises where the promise is broken.
+        why: the consequence of a violation, in one sentence.
+        run: called with the :class:`Subject`; raises where the requirement is violated.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one check: ``detail`` says what was found, or why it was skipped."""
+    """The outcome of one check: ``detail`` says what is wrong, or why it was skipped."""
 
     kind: str
     spec: str
@@ -47,11 +47,11 @@ class Outcome:
 
 @dataclass
 class Subject:
-    """One spec under test, with the parameters of the profile ``quick`` and what was chosen over them.
+    """One spec under test, with the parameters of the profile ``quick`` unless others are chosen.
 
     Attributes:
         kind: ``datasets``, ``models``, ``metrics``, ``featurizers`` or ``suites``.
-        kept: what checks of the same subject share (a fitted model, say).
+        kept: objects that the checks of a subject share, such as a fitted model.
     """
 
     registry: Registry
@@ -61,14 +61,14 @@ class Subject:
     kept: dict[Any, Any] = field(default_factory=dict)
 
     def make(self) -> Any:
-        """A new object of the factory; what it lacks on this machine is a reason to skip."""
+        """A new object of the factory; skips where data or libraries are missing."""
         try:
             return create(self.spec, self.params)
         except (Unavailable, BadInput) as error:
             raise Skip(str(error)) from None
 
     def keep(self, key: Any, make: Callable[[], Any]) -> Any:
-        """``make()`` once; what it raised, it raises again."""
+        """The result of ``make()``, called once; its error is raised again."""
         if key not in self.kept:
             try:
                 self.kept[key] = make(), None
@@ -86,7 +86,7 @@ class Subject:
 
 
 def conclude(subject: Subject, check: Check) -> Outcome:
-    """Run one check; whatever it raises becomes the outcome. Warnings are the plugin's own affair."""
+    """Run one check; any exception becomes the outcome. Warnings are ignored."""
     status: Status = "ok"
     detail = ""
     try:
@@ -100,17 +100,11 @@ def conclude(subject: Subject, check: Check) -> Outcome:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may raise anything, SystemExit included
-        told = " ".join(str(error).split())[:300]
-        named = told if type(error) is AssertionError and told else f"{type(error).__name__}: {told}"
-        status, detail = "failed", named
+        message = " ".join(str(error).split())[:300]
+        named = type(error) is not AssertionError or not message
+        status, detail = "failed", f"{type(error).__name__}: {message}" if named else message
     why = check.why if status == "failed" else ""
     return Outcome(subject.kind, subject.spec.name, check.name, status, detail, why)
-
-
-def run_checks(subject: Subject, checks: list[Check], start: int = 0) -> Iterator[Outcome]:
-    """The outcomes of ``checks[start:]``, one by one."""
-    for check in checks[start:]:
-        yield conclude(subject, check)
 
 
 def need(condition: Any, problem: str) -> None:

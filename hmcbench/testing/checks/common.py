@@ -1,4 +1,4 @@
-"""What every spec promises, and every plugin as a whole."""
+"""Checks of every spec, and of every plugin as a whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hmcbench.registry.registry import convert, load_object
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 
 HEAVY = ("numpy", "scipy", "sklearn", "torch", "pandas", "matplotlib")
-IMPORT_S = 5.0
+IMPORT_S = 20.0
 
 
 def described(subject: Subject) -> None:
@@ -21,7 +21,7 @@ def described(subject: Subject) -> None:
 
 
 def parameters(subject: Subject) -> None:
-    """Defaults and profiles within the bounds that the parameters state themselves."""
+    """Defaults and values of profiles must be within the bounds of their parameters."""
     spec = subject.spec
     if not isinstance(spec, Spec) or not spec.params:
         raise Skip("it has no parameters")
@@ -29,8 +29,8 @@ def parameters(subject: Subject) -> None:
         for values in ({name: param.default}, *spec.profiles.values()):
             if values.get(name) is not None:
                 convert(spec.name, name, param, values[name])
-    mute = [name for name, param in spec.params.items() if not param.help.strip()]
-    need(not mute, f"no help for {', '.join(mute)}")
+    without_help = [name for name, param in spec.params.items() if not param.help.strip()]
+    need(not without_help, f"no help for {', '.join(without_help)}")
 
 
 def factory(subject: Subject) -> None:
@@ -40,15 +40,14 @@ def factory(subject: Subject) -> None:
 
 
 def light(subject: Subject) -> None:
-    """In a process of its own, as only there nothing has been imported before."""
+    """Checked in a new process, where nothing else has been imported."""
     module = subject.spec.module.partition(":")[0]
     code = f"import sys, {module}; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    command = [sys.executable, "-c", code]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=IMPORT_S * 4, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=IMPORT_S, check=False)
     except subprocess.TimeoutExpired:
-        raise AssertionError(f"importing {module} takes more than {IMPORT_S * 4:.0f} s") from None
+        raise AssertionError(f"importing {module} takes more than {IMPORT_S:.0f} s") from None
     need(done.returncode == 0, f"importing {module} fails: {done.stderr.strip().rpartition(chr(10))[2]}")
     need(not done.stdout.strip(), f"importing {module} imports {', '.join(done.stdout.split())}")
 
@@ -58,11 +57,11 @@ def usable(subject: Subject) -> None:
 
 
 CHECKS: list[Check] = [
-    Check("says what it is", "hmcbench list and show have nothing else to print", described),
+    Check("has a summary and a version", "hmcbench list and show print them", described),
     Check("parameters within their bounds", "a default that is refused can never be run", parameters),
     Check("the factory exists", "a run would fail in its worker", factory),
 ]
 PLUGIN: list[Check] = [
-    Check("all of it is usable", "what is broken is left out of every list", usable),
-    Check("imports nothing heavy", "every command imports every plugin: it would slow them all", light),
+    Check("all of it is usable", "broken specs are missing from every list", usable),
+    Check("imports nothing heavy", "every command imports every plugin and would be slowed", light),
 ]

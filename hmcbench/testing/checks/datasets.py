@@ -1,4 +1,4 @@
-"""What a dataset promises. It is made with the parameters of the profile ``quick``, or those chosen."""
+"""Checks of datasets."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from hmcbench.data.splits import make_split
 from hmcbench.data.stratify import rows_by_key
 from hmcbench.interfaces import Dataset
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
-from hmcbench.testing.checks.state import unchanged
+from hmcbench.testing.checks.fits import same_numbers
+from hmcbench.testing.checks.state import state_check, unchanged
 
-MOST, MOST_PICTURES = 2000, 150  # samples of a side that the search for near-duplicates looks at
+MOST, MOST_PICTURES = 2000, 150  # samples of a partition that are searched for near-duplicates
 NEAR = 1e-3  # root mean square, in units of a column's standard deviation
 
 
-def made(subject: Subject) -> Dataset:
+def dataset_of(subject: Subject) -> Dataset:
     """The dataset, made once for all checks."""
     dataset: Dataset = subject.keep("dataset", subject.make)
-    need(isinstance(dataset, Dataset), f"the factory made a {type(dataset).__name__}, not a Dataset")
+    need(isinstance(dataset, Dataset), f"the factory returned a {type(dataset).__name__}, not a Dataset")
     return dataset
 
 
@@ -30,103 +31,99 @@ def truth(dataset: Dataset) -> np.ndarray:
     return np.asarray(targets.toarray() if hasattr(targets, "toarray") else targets)
 
 
-# --------------------------------------------------------------------------- the checks
-
-
 def ids(subject: Subject) -> None:
-    dataset = made(subject)
+    dataset = dataset_of(subject)
     need(len(dataset.ids) > 0, "there is no sample")
-    odd = [i for i in dataset.ids if not isinstance(i, str) or not i]
-    need(not odd, f"ids must be texts, and not empty: {odd[:1]!r}")
-    twice = [name for name, n in Counter(dataset.ids).items() if n > 1]
-    need(not twice, f"{len(twice)} ids stand for several samples, {twice[:1]!r} for one")
+    wrong = [i for i in dataset.ids if not isinstance(i, str) or not i]
+    need(not wrong, f"ids must be texts, and not empty: {wrong[:1]!r}")
+    repeated = [name for name, n in Counter(dataset.ids).items() if n > 1]
+    need(not repeated, f"{len(repeated)} ids are repeated, such as {repeated[:1]!r}")
 
 
 def stable(subject: Subject) -> None:
-    one, two = made(subject), subject.make()
-    need(list(one.ids) == list(two.ids), "loaded twice, the ids differ")
-    need(one.fingerprint and one.fingerprint == two.fingerprint, "loaded twice, the fingerprints differ")
-    need(
-        np.array_equal(truth(one), truth(two), equal_nan=truth(one).dtype.kind == "f"),
-        "... the targets differ",
-    )
-    for name, view in one.views.items():
+    first, second = dataset_of(subject), subject.make()
+    need(list(first.ids) == list(second.ids), "loaded twice, the ids differ")
+    need(first.fingerprint, "it has no fingerprint")
+    need(first.fingerprint == second.fingerprint, "loaded twice, the fingerprints differ")
+    need(same_numbers(truth(first), truth(second)), "loaded twice, the targets differ")
+    for name, view in first.views.items():
         if isinstance(view, np.ndarray):
-            same = np.array_equal(view, np.asarray(two.views[name]), equal_nan=view.dtype.kind == "f")
+            same = same_numbers(view, np.asarray(second.views[name]))
             need(same, f"loaded twice, the view {name} differs")
 
 
 def complete(subject: Subject) -> None:
-    dataset, n = made(subject), len(made(subject).ids)
+    dataset = dataset_of(subject)
+    n = len(dataset.ids)
     absent = [view for view in subject.spec.views if view not in dataset.views]
-    need(
-        not absent,
-        f"the spec promises the view {', '.join(absent)}; the dataset has {', '.join(dataset.views)}",
-    )
+    need(not absent, f"the spec names {', '.join(absent)}; the dataset has {', '.join(dataset.views)}")
     per_sample: dict[str, Any] = {f"the view {k}": v for k, v in dataset.views.items()}
     per_sample |= {k: getattr(dataset, k) for k in ("groups", "duplicates", "split")}
     for name, values in per_sample.items():
-        long = n if values is None else len(values)
-        need(long == n, f"{name} has {long} entries for {n} samples")
+        count = n if values is None else len(values)
+        need(count == n, f"{name} has {count} entries for {n} samples")
     for view in dataset.views.values():
         view[0], view[n - 1]  # a row that cannot be read raises
 
 
 def targets(subject: Subject) -> None:
-    dataset = made(subject)
-    task, found = dataset.task, truth(dataset)
+    dataset = dataset_of(subject)
+    task, matrix = dataset.task, truth(dataset)
     need(task.kind == subject.spec.task, f"the spec says {subject.spec.task}, the task {task.kind}")
     columns = task.hierarchy.n if task.hierarchy is not None else len(task.targets)
-    need(
-        found.shape == (len(dataset.ids), columns),
-        f"targets of shape {found.shape}, not (samples, {columns})",
-    )
+    shape = len(dataset.ids), columns
+    need(matrix.shape == shape, f"targets of shape {matrix.shape}, not (samples, {columns})")
     if task.hierarchy is None:
-        need(bool(np.isfinite(found).all()), "targets are NaN or infinite")
+        need(bool(np.isfinite(matrix).all()), "targets are NaN or infinite")
         return
-    need(found.dtype == bool, f"targets are {found.dtype}, not boolean")
-    need(task.hierarchy.is_closed(found), "a sample has a class without the classes above it")
-    need(bool(found.any(axis=1).all()), "a sample has no class at all")
-    paths, depth = task.hierarchy.label_shape(found)
+    need(matrix.dtype == bool, f"targets are {matrix.dtype}, not boolean")
+    need(task.hierarchy.is_closed(matrix), "a sample has a class without its ancestors")
+    need(bool(matrix.any(axis=1).all()), "a sample has no class")
+    paths, depth = task.hierarchy.label_shape(matrix)
     need(task.paths == "multiple" or paths == "single", "samples have several paths; the task says single")
     need(task.depth == "ragged" or depth == "full", "paths end above the leaves; the task says full")
 
 
 def splits(subject: Subject) -> None:
-    """Disjoint and complete under every kind of protocol; drawn sides tear no group and no copies."""
-    dataset = made(subject)
+    """Partitions must be disjoint and complete under every kind of protocol, and split no group."""
+    dataset = dataset_of(subject)
     for kind, fold in (("holdout", 0), ("kfold", 0), ("kfold", 1), ("predefined", 0)):
         split = make_split(dataset, Protocol(kind=kind, test=0.2, validation=0.2), fold)
         rows = [row for side in split.sides.values() for row in side.tolist()]
-        need(len(rows) == len(set(rows)), f"{kind}: a sample is on two sides")
-        need(len(rows) == len(dataset.ids), f"{kind}: {len(dataset.ids) - len(rows)} samples are on no side")
-        torn = [note for note in split.notes if " lie in " in note]
-        need(not torn, f"{kind}: {'; '.join(torn)}")
+        need(len(rows) == len(set(rows)), f"{kind}: a sample is in two partitions")
+        need(
+            len(rows) == len(dataset.ids),
+            f"{kind}: {len(dataset.ids) - len(rows)} samples are in no partition",
+        )
+        divided = [note for note in split.notes if " lie in " in note]
+        need(not divided, f"{kind}: {'; '.join(divided)}")
 
 
 def near_duplicates(subject: Subject) -> None:
-    """Nearly equal samples on two sides, which neither ``groups`` nor ``duplicates`` hold together."""
-    dataset = made(subject)
+    """Nearly equal samples of two partitions must share a key in ``groups`` or ``duplicates``."""
+    dataset = dataset_of(subject)
     kind = "predefined" if dataset.split is not None else "holdout"
     sides = make_split(dataset, Protocol(kind=kind, test=0.2, validation=0.2)).sides
     views = [dataset.views[name] for name in subject.spec.views]
     most = MOST if all(isinstance(view, np.ndarray) for view in views) else MOST_PICTURES
     train, test = sides["train"][:most], sides["test"][:most]
     rows = np.concatenate([train, test])
-    numbers = [found for view in views if (found := _numbers(view, rows)) is not None]
+    numbers = [block for view in views if (block := _numbers(view, rows)) is not None]
     if not numbers or sum(block.shape[1] for block in numbers) < 4:
-        raise Skip("no pictures and no four columns of numbers: what is alike is so by chance")
+        raise Skip("fewer than four columns of numbers and no pictures: samples are similar by chance")
     for i, j in _near(np.concatenate(numbers, axis=1), len(train)):
         i, j = int(train[i]), int(test[j])
         need(
-            _held_together(dataset, i, j),
-            f"{dataset.ids[j]!r} (test) is all but equal to {dataset.ids[i]!r} (train);"
-            " name what they share in groups or duplicates",
+            any(
+                keys is not None and keys[i] == keys[j] != "" for keys in (dataset.groups, dataset.duplicates)
+            ),
+            f"{dataset.ids[j]!r} (test) is nearly equal to {dataset.ids[i]!r} (train);"
+            " give them one key in groups or duplicates",
         )
 
 
 def _numbers(view: Any, rows: np.ndarray) -> np.ndarray | None:
-    """(n, F) float: an array flattened, or pictures brought to 12 x 12 grey pixels."""
+    """(n, F) float: a flattened array, or pictures reduced to 12 x 12 grey pixels; None for other views."""
     if isinstance(view, np.ndarray) and view.dtype.kind in "fiub":
         return np.nan_to_num(np.asarray(view[rows], dtype=np.float64)).reshape(len(rows), -1)
     if len(view) and hasattr(view[0], "load"):
@@ -141,7 +138,7 @@ def _numbers(view: Any, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _near(numbers: np.ndarray, trained: int) -> list[tuple[int, int]]:
-    """Pairs of a training row and the test row, counted from 0, that is nearest to it."""
+    """Pairs of a test row's nearest training row and the test row (each counted from 0), where NEAR."""
     from scipy.spatial import cKDTree
 
     spread = numbers.std(axis=0)
@@ -151,10 +148,6 @@ def _near(numbers: np.ndarray, trained: int) -> list[tuple[int, int]]:
     limit = NEAR * np.sqrt(scaled.shape[1])
     distance, nearest = cKDTree(scaled[:trained]).query(scaled[trained:], distance_upper_bound=limit)
     return [(int(nearest[j]), int(j)) for j in np.flatnonzero(np.isfinite(distance))]
-
-
-def _held_together(dataset: Dataset, i: int, j: int) -> bool:
-    return any(keys is not None and keys[i] == keys[j] != "" for keys in (dataset.groups, dataset.duplicates))
 
 
 def citation(subject: Subject) -> None:
@@ -168,25 +161,25 @@ def state(subject: Subject) -> None:
 
 
 def groups(subject: Subject) -> None:
-    dataset = made(subject)
+    dataset = dataset_of(subject)
     if dataset.groups is None:
-        raise Skip("samples belong to no groups")
+        raise Skip("samples have no groups")
     largest = max(len(rows) for rows in rows_by_key(dataset.groups).values())
-    need(largest < len(dataset.ids), "all samples are one group: no split can part them")
+    need(largest < len(dataset.ids), "all samples are one group: it cannot be split")
 
 
 CHECKS: list[Check] = [
-    Check("ids unique", "predictions are kept and compared by id", ids),
-    Check("the same when loaded again", "a run loads the data once per cell, perhaps elsewhere", stable),
-    Check("views complete", "a model would fail in the middle of a run", complete),
-    Check("targets closed", "hierarchical metrics count the classes above a class", targets),
-    Check("splits disjoint", "a sample, group or copy on two sides is learnt by heart, then tested", splits),
-    Check("groups divisible", "one group that holds everything leaves nothing to test", groups),
+    Check("ids unique", "predictions are stored and compared by id", ids),
+    Check("the same when loaded again", "every cell of a run loads the data anew", stable),
+    Check("views complete", "a model would fail during a run", complete),
+    Check("targets closed", "hierarchical metrics count the ancestors of a class", targets),
+    Check("splits disjoint", "a sample, group or copy in two partitions is memorised, then tested", splits),
+    Check("groups divisible", "a single group leaves no test samples", groups),
     Check(
         "no near-duplicates",
-        "a copy of a training sample among the tests flatters",
+        "copies of training samples in the test inflate scores",
         near_duplicates,
     ),
-    Check("licence and citation", "a leaderboard prints them; without them nobody may publish it", citation),
-    Check("no global state left behind", "what runs after it in the process would be another thing", state),
+    Check("licence and citation", "a leaderboard prints them and is not published without them", citation),
+    state_check(state),
 ]

@@ -1,4 +1,4 @@
-"""What a featurizer promises: a pure function of rows, whatever blocks they come in."""
+"""Checks of featurizers: pure functions of rows, in blocks of any size."""
 
 from __future__ import annotations
 
@@ -7,94 +7,90 @@ from typing import Any
 
 import numpy as np
 
+from hmcbench.data.featurize import fill
 from hmcbench.testing.checks.base import Check, Subject, need
+from hmcbench.testing.checks.fits import same_numbers
 from hmcbench.testing.checks.standins import stand_in
-from hmcbench.testing.checks.state import unchanged
+from hmcbench.testing.checks.state import state_check, unchanged
 
 ROWS = 24
 
 
 def rows(subject: Subject) -> Any:
-    """Rows of the view that it reads."""
+    """Rows of the view that the featurizer reads."""
 
     def make() -> Any:
         source = subject.spec.source
-        view = stand_in(subject, (source,), "tree").views[_named(subject, source)]
-        return view[:ROWS]
+        name = fill(source, subject.params).partition("[")[0]
+        return stand_in(subject, (source,), "tree").views[name][:ROWS]
 
     return subject.keep("rows to read", make)
 
 
-def _named(subject: Subject, source: str) -> str:
-    from hmcbench.data.featurize import fill
-
-    return fill(source, subject.params).partition("[")[0]
-
-
 def transformed(subject: Subject) -> np.ndarray:
-    """All rows at once, by one new featurizer, once for all checks."""
-    made: np.ndarray = subject.keep("whole", lambda: np.asarray(subject.make().transform(rows(subject))))
-    return made
+    """All rows in one block, by a new featurizer; computed once for all checks."""
+    result: np.ndarray = subject.keep("all rows", lambda: np.asarray(subject.make().transform(rows(subject))))
+    return result
 
 
-def equal(one: np.ndarray, two: Any, what: str) -> None:
-    two = np.asarray(two)
-    need(one.dtype == two.dtype, f"{what}: {two.dtype} instead of {one.dtype}")
-    need(one.shape == two.shape, f"{what}: shape {two.shape} instead of {one.shape}")
-    exact = one.dtype.kind != "f"
-    same = np.array_equal(one, two) if exact else np.allclose(one, two, rtol=1e-6, atol=1e-9, equal_nan=True)
-    need(same, f"{what}: other values")
+def equal(expected: np.ndarray, result: Any, case: str) -> None:
+    result = np.asarray(result)
+    need(expected.dtype == result.dtype, f"{case}: {result.dtype} instead of {expected.dtype}")
+    need(expected.shape == result.shape, f"{case}: shape {result.shape} instead of {expected.shape}")
+    if expected.dtype.kind == "f":
+        same = np.allclose(expected, result, rtol=1e-6, atol=1e-9, equal_nan=True)
+    else:
+        same = np.array_equal(expected, result)
+    need(same, f"{case}: other values")
 
 
 def count(subject: Subject) -> None:
-    made = transformed(subject)
-    need(made.dtype.kind in "fiub", f"it makes {made.dtype}, not numbers")
-    need(len(made) == ROWS, f"{len(made)} rows of {ROWS}")
-    one = np.asarray(subject.make().transform(rows(subject)[:1]))
-    equal(made[:1], one, "a block of one row")
+    view = transformed(subject)
+    need(view.dtype.kind in "fiub", f"it returns {view.dtype}, not numbers")
+    need(len(view) == ROWS, f"{len(view)} rows of {ROWS}")
+    equal(view[:1], subject.make().transform(rows(subject)[:1]), "a block of one row")
 
 
 def order(subject: Subject) -> None:
-    made, given = transformed(subject), rows(subject)
-    backwards = given[::-1] if isinstance(given, np.ndarray) else list(reversed(given))
-    equal(made[::-1], subject.make().transform(backwards), "the rows backwards")
+    source = rows(subject)
+    backwards = source[::-1] if isinstance(source, np.ndarray) else list(reversed(source))
+    equal(transformed(subject)[::-1], subject.make().transform(backwards), "rows in reverse order")
 
 
 def stateless(subject: Subject) -> None:
-    made, given = transformed(subject), rows(subject)
-    featurizer = subject.make()
-    featurizer.transform(given[ROWS // 2 :])  # whatever it remembers, it remembers of these
-    equal(made[: ROWS // 2], featurizer.transform(given[: ROWS // 2]), "after other rows")
-    equal(made, subject.make().transform(given), "a new object")
+    view, source, featurizer = transformed(subject), rows(subject), subject.make()
+    featurizer.transform(source[ROWS // 2 :])  # a fitted state would come from these rows
+    equal(view[: ROWS // 2], featurizer.transform(source[: ROWS // 2]), "after other rows")
+    equal(view, subject.make().transform(source), "a new object")
 
 
 def in_threads(subject: Subject) -> None:
-    made, given, featurizer = transformed(subject), rows(subject), subject.make()
-    blocks = [given[i : i + 6] for i in range(0, ROWS, 6)]
+    source, featurizer = rows(subject), subject.make()
+    blocks = [source[i : i + 6] for i in range(0, ROWS, 6)]
     with ThreadPoolExecutor(4) as pool:
-        equal(made, np.concatenate(list(pool.map(featurizer.transform, blocks))), "blocks in threads")
+        view = np.concatenate(list(pool.map(featurizer.transform, blocks)))
+    equal(transformed(subject), view, "blocks in threads")
 
 
 def inputs_kept(subject: Subject) -> None:
-    given = rows(subject)
-    if isinstance(given, np.ndarray):
-        before = given.copy()
-        subject.make().transform(given)
-        same = np.array_equal(before, given, equal_nan=before.dtype.kind == "f")
-        need(same, "it wrote into the rows that it was given")
+    source = rows(subject)
+    if isinstance(source, np.ndarray):
+        before = source.copy()
+        subject.make().transform(source)
+        need(same_numbers(before, source), "it modified its input rows")
 
 
 def state(subject: Subject) -> None:
-    given = rows(subject)
+    source = rows(subject)
     with unchanged():
-        subject.make().transform(given)
+        subject.make().transform(source)
 
 
 CHECKS: list[Check] = [
     Check("row count", "a view has one row per sample, or models learn from the wrong rows", count),
     Check("row order", "rows in another order get other samples' labels", order),
-    Check("stateless", "what it remembers of test rows leaks; fitted steps belong into models", stateless),
-    Check("the same in threads", "blocks are made by several threads at once", in_threads),
-    Check("data left as they are", "the rows may be another view's", inputs_kept),
-    Check("no global state left behind", "what runs after it in the process would be another thing", state),
+    Check("stateless", "a state fitted on test rows is a leak; fitted steps belong into models", stateless),
+    Check("the same in threads", "several threads compute blocks at the same time", in_threads),
+    Check("inputs unchanged", "other views and models read the same rows", inputs_kept),
+    state_check(state),
 ]

@@ -1,4 +1,4 @@
-"""Fits that the checks of models share: forty samples to train on, ten to validate, ten to predict."""
+"""Fits that the checks of models share: 40 training, 10 validation and 10 test samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRAIN, VALID, TEST = range(40), range(40, 50), range(50, 60)
 
 
 def applies(subject: Subject, shape: str) -> bool:
-    """Whether the spec says that it can do tasks of this shape."""
+    """Whether the spec declares tasks of this shape."""
     spec = subject.spec
     if shape == "regression":
         return "regression" in spec.tasks
@@ -32,13 +32,13 @@ def applies(subject: Subject, shape: str) -> bool:
 
 def data(subject: Subject, shape: str) -> Dataset:
     if not applies(subject, shape):
-        raise Skip(f"it does not do {SHAPES[shape]}, and says so")
-    made: Dataset = subject.keep(("data", shape), lambda: stand_in(subject, subject.spec.views, shape))
-    return made
+        raise Skip(f"its spec declares no tasks of this shape: {SHAPES[shape]}")
+    dataset: Dataset = subject.keep(("data", shape), lambda: stand_in(subject, subject.spec.views, shape))
+    return dataset
 
 
 def usual(subject: Subject) -> Dataset:
-    """The first shape that the model can do."""
+    """Data of the first shape that the model declares."""
     return data(subject, next((shape for shape in SHAPES if applies(subject, shape)), "tree"))
 
 
@@ -49,24 +49,24 @@ def fit(subject: Subject, dataset: Dataset, seed: int = 0, train: Any = TRAIN, v
 
 
 def clean(subject: Subject) -> Any:
-    """The model fitted on the usual data with seed 0, once for all checks."""
+    """The model fitted on the usual data with seed 0; fitted once for all checks."""
     return subject.keep("clean", lambda: fit(subject, usual(subject)))
 
 
 @dataclass
 class Watched:
-    """A fit and a prediction, and what was seen meanwhile."""
+    """A fit and a prediction, with their side effects."""
 
     model: Any
     scores: Scores
     seconds: float
-    traces: str  # global state that was changed
-    written: str  # data that were written into
+    traces: str  # changed global state
+    written: str  # modified data
     generators: dict[str, bytes]
 
 
 def watched(subject: Subject) -> Watched:
-    """The same fit as :func:`clean`, watched; once for all checks."""
+    """The same fit as :func:`clean`, with its side effects; fitted once for all checks."""
 
     def make() -> Watched:
         dataset = usual(subject)
@@ -87,14 +87,14 @@ def watched(subject: Subject) -> Watched:
             written.append("the targets")
         return Watched(model, scores, seconds, traces, ", ".join(written), states)
 
-    seen: Watched = subject.keep("watched", make)
-    return seen
+    result: Watched = subject.keep("watched", make)
+    return result
 
 
-def same_numbers(one: np.ndarray, two: Any) -> bool:
-    return np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
+def same_numbers(first: np.ndarray, second: Any) -> bool:
+    return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
 
 
 def scored(subject: Subject, model: Any, dataset: Dataset, rows: Sequence[int] = TEST) -> Scores:
-    """Predictions as the runner would accept them: shape, finite, in range."""
+    """Predictions that the runner accepts: their shape is right, they are finite and in range."""
     return check_scores(model.predict(inputs(dataset, rows)), len(rows), dataset.task, subject.spec)

@@ -1,6 +1,6 @@
-"""Runs the checks of one spec in a process of its own, ends it when a check takes too long, goes on.
+"""Runs the checks of one spec in a process of its own, and in a new one after a check that ended it.
 
-So a check can time out, crash the interpreter or leave processes behind, and the others still run.
+So a check may time out, crash the interpreter or leave processes running, and the others still run.
 """
 
 from __future__ import annotations
@@ -18,22 +18,19 @@ from hmcbench.testing import checks
 from hmcbench.testing.checks.base import Outcome, conclude
 
 START_S = 60.0  # for imports, before the first check
-ENOUGH = 2  # checks that ended their process: the rest would most likely do the same
-NOT_TRIED = f"not tried after {ENOUGH} checks that did not end well"
+MOST_LOST = 2  # checks that end their process, before the remaining ones are skipped
+NOT_TRIED = f"not tried after {MOST_LOST} checks that ended their process"
 
 
 def outcomes(
     kind: str, reference: str, params: Mapping[str, Value], limit_s: float = 120.0
 ) -> Iterator[Outcome]:
-    """The outcomes of all checks of a spec of an installed plugin, as they come.
-
-    After a few checks that had to be ended, the rest is not tried.
-    """
+    """The outcomes of all checks of a spec of an installed plugin, one by one."""
     todo = checks.CHECKS[kind]
-    context = multiprocessing.get_context("spawn")  # nothing of this process, as on another machine
+    context = multiprocessing.get_context("spawn")  # inherits nothing from this process
     name = reference.partition("[")[0].partition(":")[0]
     done = lost = 0
-    while done < len(todo) and lost < ENOUGH:
+    while done < len(todo) and lost < MOST_LOST:
         receive, send = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(kind, reference, dict(params), done, send))
         process.start()
@@ -44,21 +41,20 @@ def outcomes(
             if not ended:
                 outcome, ended = _next(receive, process, limit_s)
             if outcome is None:
-                one = todo[done]
                 lost += 1
-                yield Outcome(kind, name, one.name, "failed", ended, one.why)
+                yield Outcome(kind, name, todo[done].name, "failed", ended, todo[done].why)
             else:
                 yield outcome
             done += 1
             if ended:
                 break
         _end(process)
-    for one in todo[done:]:
-        yield Outcome(kind, name, one.name, "skipped", NOT_TRIED)
+    for check in todo[done:]:
+        yield Outcome(kind, name, check.name, "skipped", NOT_TRIED)
 
 
 def _next(receive: Connection, process: Any, limit_s: float) -> tuple[Outcome | None, str]:
-    """The next outcome, or why there is none."""
+    """The next outcome, or the reason why there is none."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         try:
@@ -71,7 +67,7 @@ def _next(receive: Connection, process: Any, limit_s: float) -> tuple[Outcome | 
 
 
 def _end(process: Any) -> None:
-    """Kill the process and what it has started."""
+    """Kill the process and its children."""
     import psutil
 
     try:
@@ -87,14 +83,14 @@ def _end(process: Any) -> None:
 
 
 def _child(kind: str, reference: str, params: dict[str, Value], start: int, send: Connection) -> None:
-    """Entry point of the process. What a plugin prints goes nowhere."""
+    """Entry point of the process. The output of plugins is discarded."""
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         sys.stdout = sys.stderr = nowhere
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        one = checks.subject(kind, reference, None, **params)
-        send.send(None)  # the clock of the first check starts here
+        subject = checks.subject(kind, reference, None, **params)
+        send.send(None)  # the time of the first check starts here
         for check in checks.CHECKS[kind][start:]:
-            send.send(conclude(one, check))
+            send.send(conclude(subject, check))
         send.close()
-        os._exit(0)  # threads that the plugin started have no say in when this ends
+        os._exit(0)  # do not wait for threads that the plugin started

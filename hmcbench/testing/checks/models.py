@@ -1,4 +1,4 @@
-"""What a model promises."""
+"""Checks of models."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from hmcbench.execute.cell import seed_everything
-from hmcbench.interfaces import Dataset, Run, WarmStart
+from hmcbench.interfaces import Dataset, Fit, Run, WarmStart
+from hmcbench.registry.registry import load_object
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.fits import TEST, TRAIN, VALID, applies, clean, data, fit, scored, usual, watched
 from hmcbench.testing.checks.standins import SHAPES
-from hmcbench.testing.checks.state import generators
+from hmcbench.testing.checks.state import generators, state_check
 from hmcbench.testing.helpers import (
     assert_batch_independent,
     assert_nothing_leaks,
@@ -27,9 +28,6 @@ from hmcbench.testing.helpers import (
 
 TOLERANCE = 1e-5
 LIMIT_S = 60.0
-
-
-# --------------------------------------------------------------------------- the checks
 
 
 def scores_on(shape: str) -> Check:
@@ -46,9 +44,7 @@ def scores_on(shape: str) -> Check:
             )
             assert_batch_independent(model, test, TOLERANCE)
 
-    why = (
-        "finite scores in range, one per class, the same whatever else is in the batch: all that metrics read"
-    )
+    why = "metrics need finite scores in range, one per class, independent of the batch"
     return Check(f"scores, {SHAPES[shape]}", why, run)
 
 
@@ -61,49 +57,45 @@ def one_training_sample(subject: Subject) -> None:
     scored(subject, fit(subject, dataset, train=[3], valid=[44]), dataset)
 
 
-def without_last_class(subject: Subject, *, seen_in_validation: bool) -> None:
+def without_last_class(subject: Subject, seen_in_validation: bool = False) -> None:
     shapes = ("tree", "ragged", "multiple", "dag")
     dataset = data(subject, next((shape for shape in shapes if applies(subject, shape)), "tree"))
     truth = np.asarray(dataset.targets)
-    gone = truth[:, -1]
-    train = [i for i in TRAIN if not gone[i]]
-    valid = [i for i in VALID if seen_in_validation or not gone[i]]
-    if seen_in_validation:  # at least one sample of a class that training has never seen
-        valid.append(next(i for i in range(len(truth)) if gone[i]))
+    of_class = truth[:, -1]
+    train = [i for i in TRAIN if not of_class[i]]
+    valid = [i for i in VALID if seen_in_validation or not of_class[i]]
+    if seen_in_validation:  # at least one sample of a class without training samples
+        valid.append(next(i for i in range(len(truth)) if of_class[i]))
     scored(subject, fit(subject, dataset, train=train, valid=valid), dataset)
 
 
-def missing_class(subject: Subject) -> None:
-    without_last_class(subject, seen_in_validation=False)
-
-
-def unseen_label(subject: Subject) -> None:
+def new_label(subject: Subject) -> None:
     without_last_class(subject, seen_in_validation=True)
 
 
 def determinism(subject: Subject) -> None:
     dataset, again = usual(subject), watched(subject)
-    one = clean(subject).predict(inputs(dataset, TEST))
-    need(same_scores(one, again.scores), "two fits with one seed give different scores")
-    twice = again.model.predict(inputs(dataset, TEST))
-    need(same_scores(again.scores, twice), "predicting twice gives different scores")
+    first = clean(subject).predict(inputs(dataset, TEST))
+    need(same_scores(first, again.scores), "two fits with one seed give different scores")
+    repeated = again.model.predict(inputs(dataset, TEST))
+    need(same_scores(again.scores, repeated), "predicting twice gives different scores")
 
 
 def seed_respected(subject: Subject) -> None:
-    """The global generators may be drawn from and seeded by the run's seed, never set to a constant."""
+    """Global generators may be used, and seeded by the run's seed, but not by a constant."""
     first = watched(subject).generators
     fit(subject, usual(subject), seed=1).predict(inputs(usual(subject), TEST))
     second = generators()
-    stuck = [name for name in first if first[name] == second.get(name)]
-    need(not stuck, f"it sets the generator of {', '.join(stuck)} to a constant")
+    constant = [name for name in first if first[name] == second.get(name)]
+    need(not constant, f"it seeds the generator of {', '.join(constant)} with a constant")
 
 
 def of_both_kinds(subject: Subject) -> list[Dataset]:
-    """The usual data, and a regression where the model does both: code that fits may differ between them."""
-    both = [usual(subject)]
-    if both[0].task.kind != "regression" and applies(subject, "regression"):
-        both.append(data(subject, "regression"))
-    return both
+    """The usual data, and a regression where the model does both, as their code may differ."""
+    datasets = [usual(subject)]
+    if datasets[0].task.kind != "regression" and applies(subject, "regression"):
+        datasets.append(data(subject, "regression"))
+    return datasets
 
 
 def leaks(subject: Subject) -> None:
@@ -116,20 +108,16 @@ def leaks(subject: Subject) -> None:
         assert_nothing_leaks(make, dataset, sensitive=False)
 
 
-def peeks(subject: Subject) -> None:
-    """The truth of the test rows is turned upside down: nothing may change."""
+def targets_unused(subject: Subject) -> None:
+    """Other targets of the test rows must not change any prediction."""
     for dataset in of_both_kinds(subject):
-        peeks_at(subject, dataset)
-
-
-def peeks_at(subject: Subject, dataset: Dataset) -> None:
-    targets = np.array(dataset.targets)
-    targets[list(TEST)] = targets[list(TEST)][::-1] if targets.dtype != bool else ~targets[list(TEST)]
-    turned = replace(dataset, targets=targets)
-    fitted_ = clean(subject) if dataset is usual(subject) else fit(subject, dataset)
-    first = fitted_.predict(inputs(dataset, TEST))
-    second = fit(subject, turned).predict(inputs(turned, TEST))
-    need(same_scores(first, second), "other test targets, other predictions")
+        targets = np.array(dataset.targets)
+        targets[list(TEST)] = targets[list(TEST)][::-1] if targets.dtype != bool else ~targets[list(TEST)]
+        changed = replace(dataset, targets=targets)
+        model = clean(subject) if dataset is usual(subject) else fit(subject, dataset)
+        first = model.predict(inputs(dataset, TEST))
+        second = fit(subject, changed).predict(inputs(changed, TEST))
+        need(same_scores(first, second), "other test targets, other predictions")
 
 
 def state(subject: Subject) -> None:
@@ -137,10 +125,10 @@ def state(subject: Subject) -> None:
 
 
 def inputs_kept(subject: Subject) -> None:
-    need(not watched(subject).written, f"it wrote into {watched(subject).written}")
+    need(not watched(subject).written, f"it modified {watched(subject).written}")
 
 
-def travels(subject: Subject) -> None:
+def pickles(subject: Subject) -> None:
     spec = subject.spec
     need(pickle.loads(pickle.dumps(spec)).name == spec.name, "the spec does not survive pickling")
     need(isinstance(spec.factory, str), "its factory is an object, not the path 'package.module:name'")
@@ -148,51 +136,46 @@ def travels(subject: Subject) -> None:
 
 
 def in_time(subject: Subject) -> None:
-    """Timed only; ``hmcbench plugin check`` also ends what never ends."""
-    took = watched(subject).seconds
-    need(took <= LIMIT_S, f"fitting 40 samples took {took:.0f} s, more than {LIMIT_S:.0f}")
+    """The time is only measured; ``hmcbench plugin check`` also stops a check at its time limit."""
+    seconds = watched(subject).seconds
+    need(seconds <= LIMIT_S, f"fitting 40 samples took {seconds:.0f} s, more than {LIMIT_S:.0f}")
 
 
 def kept_weights(subject: Subject) -> None:
     model, dataset = clean(subject), usual(subject)
-    able = [hasattr(model, name) for name in ("save", "load")]
-    if not any(able):
+    methods = [hasattr(model, name) for name in ("save", "load")]
+    if not any(methods):
         raise Skip("it keeps no weights")
-    need(all(able), "save and load come together, or not at all")
+    need(all(methods), "it has only one of save and load")
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder))
         need(any(Path(folder).iterdir()), "save wrote nothing")
         suffixes = (".pkl", ".pickle", ".pt", ".joblib")
-        pickles = [p.name for p in Path(folder).rglob("*") if p.suffix in suffixes]
-        need(not pickles, f"save wrote {', '.join(pickles)}: loading a pickle executes what is in it")
-        other = subject.make()
-        other.load(Path(folder), Run(task=dataset.task))
-        one, two = (m.predict(inputs(dataset, TEST)) for m in (model, other))
-    np.testing.assert_allclose(
-        one.values, two.values, atol=TOLERANCE, err_msg="loaded, it predicts otherwise"
-    )
+        files = [p.name for p in Path(folder).rglob("*") if p.suffix in suffixes]
+        need(not files, f"save wrote {', '.join(files)}: loading a pickle executes its content")
+        loaded = subject.make()
+        loaded.load(Path(folder), Run(task=dataset.task))
+        before, after = (m.predict(inputs(dataset, TEST)).values for m in (model, loaded))
+    np.testing.assert_allclose(before, after, atol=TOLERANCE, err_msg="loaded, it has other predictions")
 
 
-def started(subject: Subject) -> None:
+def warm_start(subject: Subject) -> None:
     if not subject.spec.expandable:
-        raise Skip("it always starts from nothing")
+        raise Skip("it has no warm start")
     dataset, model = usual(subject), subject.make()
-    need(hasattr(clean(subject), "save"), "it keeps no weights that could be started from")
+    need(hasattr(clean(subject), "save"), "it keeps no weights for a warm start")
     with tempfile.TemporaryDirectory() as folder:
         clean(subject).save(Path(folder))
         seed_everything(1)
         run = Run(dataset.task, seed=1, init_from=WarmStart(Path(folder), dataset.task))
         model.fit(labelled(dataset, TRAIN), labelled(dataset, VALID), run)
-    after, afresh = (scored(subject, m, dataset) for m in (model, fit(subject, dataset, seed=1)))
-    need(not same_scores(after, afresh), "started from a trained model, it predicts as if from nothing")
+    warm, cold = (scored(subject, m, dataset) for m in (model, fit(subject, dataset, seed=1)))
+    need(not same_scores(warm, cold), "after a warm start, its predictions are those without one")
 
 
 def fit_many(subject: Subject) -> None:
     if not subject.spec.fit_many:
         raise Skip("it fits one model at a time")
-    from hmcbench.interfaces import Fit
-    from hmcbench.registry.registry import load_object
-
     dataset = usual(subject)
     fits = [
         Fit(subject.make(), labelled(dataset, TRAIN), labelled(dataset, VALID), Run(dataset.task, seed=seed))
@@ -203,37 +186,29 @@ def fit_many(subject: Subject) -> None:
     for error in outcomes:
         if error is not None:
             raise error
-    one, two = clean(subject).predict(inputs(dataset, TEST)), fits[0].model.predict(inputs(dataset, TEST))
-    np.testing.assert_allclose(one.values, two.values, atol=1e-4, err_msg="fitted together, it differs")
+    alone, together = (m.predict(inputs(dataset, TEST)).values for m in (clean(subject), fits[0].model))
+    np.testing.assert_allclose(alone, together, atol=1e-4, err_msg="fitted together, it differs")
 
 
 CHECKS: list[Check] = [
-    Check("travels to a worker", "every cell runs in a process that is handed the spec", travels),
+    Check("can be sent to a worker", "every cell runs in another process, which gets the spec", pickles),
     *(scores_on(shape) for shape in SHAPES),
     Check(
-        "a class no training sample has",
-        "small folds lack classes, and the cell would be lost",
-        missing_class,
+        "a class without training samples",
+        "small folds lack classes",
+        without_last_class,
     ),
-    Check(
-        "a label only validation has",
-        "rare classes fall to one side, and the cell would be lost",
-        unseen_label,
-    ),
-    Check("one training sample", "a fold or a group may be as small as that", one_training_sample),
-    Check(
-        "one test sample",
-        "latency is measured so; hmcbench predict may get one file",
-        one_test_sample,
-    ),
-    Check("same seed, same scores", "a number that cannot be repeated cannot be trusted", determinism),
-    Check("the seed is the run's", "several seeds would be one, and their spread a fiction", seed_respected),
-    Check("no leak from test rows", "whatever is fitted on test rows flatters the model", leaks),
-    Check("no peeking at test targets", "the leaderboard would rank cheating", peeks),
-    Check("data left as they are", "other cells and metrics read the same arrays", inputs_kept),
-    Check("no global state left behind", "cells that are fitted together would depend on their order", state),
-    Check("ends in time", "a suite waits for its slowest cell, then kills it", in_time),
-    Check("weights kept and read", "hmcbench predict and explain work from them", kept_weights),
-    Check("starts from a trained model", "run --init-from would train from nothing", started),
-    Check("fitted together as alone", "a cell's record must not depend on its company", fit_many),
+    Check("a label only validation has", "rare classes may be in one partition only", new_label),
+    Check("one training sample", "a fold or a group may be as small", one_training_sample),
+    Check("one test sample", "latency is measured with one; hmcbench predict may get one", one_test_sample),
+    Check("same seed, same scores", "a number must be repeatable to be trusted", determinism),
+    Check("the seed is the run's", "runs with several seeds would be one run", seed_respected),
+    Check("no leak from test rows", "a fit on test rows inflates the scores", leaks),
+    Check("test targets unused", "the leaderboard would rank cheating", targets_unused),
+    Check("inputs unchanged", "other cells and metrics read the same arrays", inputs_kept),
+    state_check(state),
+    Check("ends in time", "a suite waits for its slowest cell until the time limit", in_time),
+    Check("weights kept and read", "hmcbench predict and explain need them", kept_weights),
+    Check("warm start", "run --init-from would train from random weights", warm_start),
+    Check("fitted together as alone", "a cell's record must not depend on other cells", fit_many),
 ]

@@ -1,8 +1,7 @@
-"""Small data for any model or featurizer: tiny targets, and stand-ins for the views that it reads.
+"""Small data for any model or featurizer: tiny targets, and the views that it reads.
 
-``table``, ``image`` and ``answers`` (the truth) are made here; any other view of a dataset is
-borrowed, row by row, from an installed dataset that has it, the plugin's own first. What featurizers
-make of those is made by the featurizers themselves.
+``table``, ``image`` and ``answers`` (the truth) are made here. The rows of any other view are taken
+from an installed dataset, the plugin's own first. Featurizers compute their own views from these.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from hmcbench.testing.checks.base import Skip, Subject
 from hmcbench.testing.helpers import Kind, tiny_dataset
 
 SAMPLES = 60
-SHAPES: Mapping[str, str] = {  # shape -> what it is, in words
+SHAPES: Mapping[str, str] = {  # shape -> description
     "tree": "a tree, one leaf per sample",
     "ragged": "a tree, one path per sample that may end anywhere",
     "multiple": "a tree, several leaves per sample",
@@ -48,55 +47,57 @@ def tiny(shape: str, samples: int = SAMPLES) -> Dataset:
     """The targets of a shape with the views ``table``, ``image`` and ``answers``."""
     if shape == "one-class":
         hierarchy = Hierarchy.from_edges([("", "only")])
-        made = tiny_dataset(samples, "tree")
-        made = replace(made, task=Task(hierarchy=hierarchy), targets=np.ones((samples, 1), dtype=bool))
+        dataset = tiny_dataset(samples, "tree")
+        dataset = replace(dataset, task=Task(hierarchy=hierarchy), targets=np.ones((samples, 1), dtype=bool))
     else:
-        kind: Kind = shape  # type: ignore[assignment]
-        made = tiny_dataset(samples, kind)
-    table = np.asarray(made.views["table"], dtype=np.float64)
+        dataset = tiny_dataset(samples, cast("Kind", shape))
+    table = np.asarray(dataset.views["table"], dtype=np.float64)
     noise = np.random.default_rng(0).integers(0, 256, (samples, 32, 32))
     noise[:, :12, :12] = (128 + 40 * table[:, :1, None]).clip(0, 255)
     pictures = [Picture(pixels.astype(np.uint8)) for pixels in noise]
-    answers = np.asarray(made.targets, dtype=np.float32)
-    return replace(made, views={**made.views, "image": pictures, "answers": answers})
+    answers = np.asarray(dataset.targets, dtype=np.float32)
+    return replace(dataset, views={**dataset.views, "image": pictures, "answers": answers})
 
 
 def stand_in(subject: Subject, wanted: Sequence[str], shape: str) -> Dataset:
-    """A tiny dataset of that shape whose views are all that ``wanted`` asks for (as in a spec's views).
+    """A tiny dataset of a shape with the ``wanted`` views (as in a spec's views) and no others.
 
     Raises:
         Skip: no installed dataset and no featurizer has such a view, or a library is missing.
     """
     base = tiny(shape)
-    views, asked = dict(base.views), {}
+    views, requested = dict(base.views), {}
     for text in wanted:
         for plan in _plans(subject, fill(text, subject.params), views):
             if plan.source not in views:
                 views[plan.source] = subject.keep(("rows", plan.source), partial(borrow, subject, plan))
             if plan.steps:
                 make = partial(transformer(plan), views[plan.source])
-                own = plan.source in base.views  # such rows belong to the shape, borrowed ones to none
+                own = plan.source in base.views  # these rows depend on the shape, borrowed ones do not
                 key = ("view", " > ".join(map(str, plan.steps)), shape if own else "")
                 views[plan.name] = subject.keep(key, make)
-            asked[plan.name] = views[plan.name]
-    return replace(base, views=asked)  # as the runner does: what was asked for, and nothing else
+            requested[plan.name] = views[plan.name]
+    return replace(base, views=requested)  # no other views, as in a run
 
 
 def _plans(subject: Subject, text: str, views: Mapping[str, Any]) -> list[ViewPlan]:
-    """How to make the views of the first alternative; views of installed datasets may be borrowed."""
-    lent = {view for spec in subject.registry.specs("datasets") for view in spec.views} - {"image", "table"}
+    """Plans for the views of the first possible alternative, if need be from views of installed datasets."""
+    borrowed = {view for spec in subject.registry.specs("datasets") for view in spec.views} - {
+        "image",
+        "table",
+    }
     problem: NotApplicable | None = None
-    for available in ([*views], [*views, *sorted(lent)]):
+    for available in ([*views], [*views, *sorted(borrowed)]):
         for names in alternatives(text):
             try:
                 return [plan_view(subject.registry, available, name, ()) for name in names]
             except NotApplicable as error:
                 problem = error
-    raise Skip(f"no view to try it on: {problem}")
+    raise Skip(f"no data to check it with: {problem}")
 
 
 def borrow(subject: Subject, plan: ViewPlan) -> Any:
-    """Rows of a view that only datasets have: those of the first installed dataset that can be made."""
+    """Rows of a view from the first installed dataset that has it and can be loaded."""
     registry = subject.registry
     own = registry.owner(subject.kind, subject.spec.name).name
     owners = [s for s in registry.specs("datasets") if plan.source in s.views and not missing(s)]
@@ -108,4 +109,4 @@ def borrow(subject: Subject, plan: ViewPlan) -> Any:
             continue
         rows = [view[i % len(view)] for i in range(SAMPLES)]
         return np.asarray(rows) if isinstance(view, np.ndarray) else rows
-    raise Skip(f"no installed dataset lends the view {plan.source!r}")
+    raise Skip(f"no installed dataset has the view {plan.source!r}")

@@ -1,4 +1,4 @@
-"""What the rest of a process sees: a plugin that changes it changes the cells after it."""
+"""Global state of the process: a plugin that changes it affects the cells that run later."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-OFTEN = ("PWD", "OLDPWD", "_")  # variables that mean nothing
+from hmcbench.testing.checks.base import Check
+
+IGNORED = ("PWD", "OLDPWD", "_")  # environment variables
 
 
 def snapshot() -> dict[str, Any]:
-    """Everything global that is looked at, by the name it is told under."""
+    """The observed global state: description -> value."""
     import psutil
 
     torch = sys.modules.get("torch")
-    seen: dict[str, Any] = {
+    values: dict[str, Any] = {
         "the working directory": os.getcwd(),  # noqa: PTH109 (text, compared as it is)
-        "the environment": {k: v for k, v in os.environ.items() if k not in OFTEN},
+        "the environment": {k: v for k, v in os.environ.items() if k not in IGNORED},
         "sys.path": list(sys.path),
         "the recursion limit": sys.getrecursionlimit(),
         "numpy's error handling": np.geterr(),
@@ -32,14 +34,14 @@ def snapshot() -> dict[str, Any]:
         "child processes": {p.pid for p in psutil.Process().children(recursive=True)},
     }
     if torch is not None:
-        seen |= {
+        values |= {
             "torch's default type": torch.get_default_dtype(),
             "torch's default device": str(torch.get_default_device()),
             "torch's threads": torch.get_num_threads(),
             "torch's gradient mode": torch.is_grad_enabled(),
             "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
         }
-    return seen
+    return values
 
 
 def generators() -> dict[str, bytes]:
@@ -60,37 +62,37 @@ class Trace(AssertionError):
 
 @contextmanager
 def unchanged(threads: int | None = None) -> Iterator[None]:
-    """Whatever was changed meanwhile is an error; and it is put back as far as it can be.
+    """Raise Trace where global state changes inside the context, and restore it as far as possible.
 
     Args:
-        threads: a number of torch threads that may be set (what the run was told to use).
+        threads: a number of torch threads that may be set (that of the run).
     """
-    torch_was_there = "torch" in sys.modules
+    torch_imported = "torch" in sys.modules
     before = snapshot()
     try:
         yield
     finally:
         after = snapshot()
-        changed = [what for what in before if before[what] != after[what] and after[what] != threads]
+        changed = [name for name in before if before[name] != after[name] and after[name] != threads]
         _restore(before)
     # the first import of torch changes the environment and the threads by itself
-    if "torch" in sys.modules and not torch_was_there:
-        changed = [what for what in changed if what != "the environment"]
+    if "torch" in sys.modules and not torch_imported:
+        changed = [name for name in changed if name != "the environment"]
     if changed:
-        raise Trace(f"it changed {', '.join(changed)}" + _which(before, after, changed))
+        variables = ""
+        if "the environment" in changed:
+            old, new = before["the environment"], after["the environment"]
+            variables = f" ({', '.join(sorted(k for k in {*old, *new} if old.get(k) != new.get(k))[:5])})"
+        raise Trace(f"it changed {', '.join(changed)}{variables}")
 
 
-def _which(before: dict[str, Any], after: dict[str, Any], changed: list[str]) -> str:
-    if "the environment" not in changed:
-        return ""
-    one, two = before["the environment"], after["the environment"]
-    names = sorted(k for k in {*one, *two} if one.get(k) != two.get(k))
-    return f" ({', '.join(names[:5])})"
+def state_check(run: Callable[[Any], None]) -> Check:
+    return Check("global state unchanged", "code that runs later in the process would be affected", run)
 
 
 def _restore(before: dict[str, Any]) -> None:
     os.chdir(before["the working directory"])
-    for name in [k for k in os.environ if k not in OFTEN and k not in before["the environment"]]:
+    for name in [k for k in os.environ if k not in IGNORED and k not in before["the environment"]]:
         del os.environ[name]
     os.environ.update(before["the environment"])
     sys.path[:] = before["sys.path"]

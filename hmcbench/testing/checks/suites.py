@@ -1,4 +1,4 @@
-"""What a suite promises: a file that can be read, and cells that can be planned."""
+"""Checks of suites: the file can be read, and cells can be planned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def reads(subject: Subject) -> None:
     suite = read(subject)
     need(suite.name == subject.spec.name, f"the spec says {subject.spec.name!r}, the file {suite.name!r}")
     need(suite.summary, "the file has no summary")
-    need(suite.primary in suite.columns, f"{suite.primary} ranks, but is no column")
+    need(suite.primary in suite.columns, f"the primary metric {suite.primary} is not among the columns")
 
 
 def names(subject: Subject) -> None:
@@ -40,12 +40,12 @@ def plans(subject: Subject) -> None:
     try:
         plan = make_plan(suite, registry, Choices())
     except (BadInput, Unavailable) as error:
-        raise Skip(f"its data are not here: {error}") from None
-    need(plan.cells, "no cell can be planned: no model fits any dataset")
+        raise Skip(f"its data are missing: {error}") from None
+    need(plan.cells, "no cell can be planned: no model applies to any dataset")
 
 
 CHECKS: list[Check] = [
     Check("the file can be read", "hmcbench run reads it", reads),
     Check("every name is known", "a run would refuse to start", names),
-    Check("cells can be planned", "a run without cells is no run", plans),
+    Check("cells can be planned", "a run needs cells", plans),
 ]

@@ -1,7 +1,7 @@
-"""Skeletons of plugins: small packages that can be installed, tested and run as they are.
+"""Skeletons of plugins: small packages that can be installed, tested and run unchanged.
 
-``common/`` and one folder per kind hold the files; ``.txt`` is taken off their names, and the words
-between ``@`` signs are filled in, in names and in texts.
+``common/`` and one folder per kind hold the templates. The suffix ``.txt`` is removed from their
+names, and words between ``@`` signs are replaced in names and texts.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _LONGEST = 60
 def write(registry: Registry, name: str, kind: str, into: Path) -> list[Path]:
     """Write the package ``into/name``; returns its files, relative to it.
 
-    The folder appears whole or not at all.
+    The folder is complete when it appears.
 
     Raises:
-        BadInput: a name that cannot be used or is taken, an unknown kind, no such folder.
+        BadInput: a name that is invalid or taken, an unknown kind, a missing folder.
     """
     if kind not in KINDS:
         raise unknown("kind of plugin", kind, KINDS)
     words = _words(registry, name, kind)
     target = into / name
     if not into.is_dir():
-        raise BadInput(f"there is no folder {into}", hint="--into names the folder that gets the new one")
+        raise BadInput(f"there is no folder {into}", hint="--into names the folder to write into")
     if target.exists() or target.is_symlink():
-        raise BadInput(f"{target} is there already", hint="choose another name, or remove it")
+        raise BadInput(f"{target} exists already", hint="choose another name, or remove it")
     partial = into / f".{name}.{os.getpid()}.partial"
     try:
         for source, path in _files(kind):
-            there = partial / _filled(path, words)
-            there.parent.mkdir(parents=True, exist_ok=True)
-            there.write_text(_filled(source.read_text(encoding="utf-8"), words), encoding="utf-8")
+            copy = partial / _filled(path, words)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(_filled(source.read_text(encoding="utf-8"), words), encoding="utf-8")
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -51,7 +51,7 @@ def write(registry: Registry, name: str, kind: str, into: Path) -> list[Path]:
 
 
 def _files(kind: str) -> list[tuple[Path, str]]:
-    """(template, path in the new package) of everything that a kind has."""
+    """(template, path in the new package) of all files of a kind."""
     return [
         (path, path.relative_to(HERE / folder).as_posix().removesuffix(".txt"))
         for folder in ("common", kind)
@@ -66,7 +66,7 @@ def _filled(text: str, words: dict[str, str]) -> str:
 
 
 def _words(registry: Registry, name: str, kind: str) -> dict[str, str]:
-    """What is filled in; raises BadInput for a name that would not work."""
+    """Word -> its replacement; raises BadInput for a name that would not work."""
     allowed = "lower-case letters, digits and single hyphens, a letter first, such as my-model"
     if not _NAME.match(name) or len(name) > _LONGEST:
         raise BadInput(f"the name {name!r} cannot be used", allowed=allowed)

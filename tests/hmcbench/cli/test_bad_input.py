@@ -57,7 +57,7 @@ FLAGS = [
     (["run", "--suite", "smoke", "--per-gpu", "0"], "--per-gpu"),
     (["run", "--suite", "smoke", "--executor", "cloud"], "--executor"),
     (["run", "--suite", "smoke", "--executor", "slurm"], "--dry-run > job.sh"),
-    (["run", "--suite", "smoke", "--executor", "ray", "--device", "cuda:0"], "the cluster gives out"),
+    (["run", "--suite", "smoke", "--executor", "ray", "--device", "cuda:0"], "the cluster assigns"),
     (["run", "--suite", "smoke", "--quiet", "--json"], "together"),
     (["run", "--suite", ""], "unknown suite"),
     (["run", "--suite", "/"], "cannot be read"),

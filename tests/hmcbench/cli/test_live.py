@@ -29,8 +29,8 @@ def cell(label: str) -> Any:
     )
 
 
-def event(kind: str, one: Any, **message: Any) -> Any:
-    return SimpleNamespace(kind=kind, job=SimpleNamespace(cell=one), message=message, seconds=61.0)
+def event(kind: str, item: Any, **message: Any) -> Any:
+    return SimpleNamespace(kind=kind, job=SimpleNamespace(cell=item), message=message, seconds=61.0)
 
 
 def record(value: float | None) -> Record:
@@ -47,10 +47,10 @@ def record(value: float | None) -> Record:
 def play(view: Any, cells: list[Any]) -> None:
     """The first cell ends well, the second fails, the third is in the middle of its training."""
     with view:
-        for one in cells[:2]:
-            view(event("started", one), None)
-            view(event("progress", one, phase="load"), None)
-            view(event("ended", one), record(0.8125 if one is cells[0] else None))
+        for item in cells[:2]:
+            view(event("started", item), None)
+            view(event("progress", item, phase="load"), None)
+            view(event("ended", item), record(0.8125 if item is cells[0] else None))
         view(event("started", cells[2]), None)
         view(event("progress", cells[2], phase="fit"), None)
         view(event("progress", cells[2], done=1, total=4), None)
@@ -81,9 +81,9 @@ def test_hundreds_of_cells_do_not_fill_the_screen() -> None:
     cells = [cell(f"m{i:03}") for i in range(300)]
     view = live.Live(cells, TimeLeft(cells), console)
     with view:
-        for one in cells[:150]:
-            view(event("started", one), None)
-            view(event("ended", one), record(0.5))
+        for item in cells[:150]:
+            view(event("started", item), None)
+            view(event("ended", item), record(0.5))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     frame = shown.rpartition("dataset")[2]
     assert "m150" in frame

@@ -34,12 +34,12 @@ from hmcbench import ModelSpec, hookimpl
 
 @hookimpl
 def hmcbench_models():
-    return [ModelSpec(name="stranger", version="1", summary="...", factory="stranger_plugin:Model")]
+    return [ModelSpec(name="new-model", version="1", summary="...", factory="third_party:Model")]
 """
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_tiny_datasets_are_what_they_promise(kind: Kind) -> None:
+def test_tiny_datasets_have_the_declared_shape(kind: Kind) -> None:
     dataset = tiny_dataset(60, kind)
     hierarchy = dataset.task.hierarchy
     assert hierarchy == tiny_hierarchy(kind)
@@ -89,11 +89,11 @@ def test_a_temporary_plugin_stands_beside_our_own() -> None:
 
 
 def test_an_installed_plugin_is_seen_here_and_by_child_processes(tmp_path: Path) -> None:
-    program = "from hmcbench.registry.registry import default_registry as d; d().get('models', 'stranger')"
-    with installed_plugin(tmp_path, "stranger_plugin", PLUGIN):
-        assert default_registry().owner("models", "stranger").distribution == "stranger_plugin"
+    program = "from hmcbench.registry.registry import default_registry as d; d().get('models', 'new-model')"
+    with installed_plugin(tmp_path, "third_party", PLUGIN):
+        assert default_registry().owner("models", "new-model").distribution == "third_party"
         subprocess.run([sys.executable, "-c", program], check=True)
-    assert "stranger" not in {s.name for s in default_registry().specs("models")}
+    assert "new-model" not in {s.name for s in default_registry().specs("models")}
     assert str(tmp_path) not in sys.path
 
 

@@ -59,10 +59,10 @@ LEAVES = ("metal/fatigue", "metal/dimples", "oxide/plates")
 
 def typed(*args: object) -> None:
     """Run a command that ends well, for what it leaves."""
-    said = StringIO()
-    with redirect_stdout(said), pytest.raises(SystemExit) as stop:
+    output = StringIO()
+    with redirect_stdout(output), pytest.raises(SystemExit) as stop:
         main([str(a) for a in args])
-    assert stop.value.code == 0, said.getvalue()
+    assert stop.value.code == 0, output.getvalue()
 
 
 @pytest.fixture(scope="session")

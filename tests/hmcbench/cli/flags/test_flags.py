@@ -34,9 +34,9 @@ def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ..
     yield path, command
     if isinstance(command, click.Group):
         for name in command.list_commands(click.Context(command)):
-            found = command.get_command(click.Context(command), name)
-            assert found is not None
-            yield from commands(found, *path, name)
+            child = command.get_command(click.Context(command), name)
+            assert child is not None
+            yield from commands(child, *path, name)
 
 
 COMMANDS = dict(commands(group))
@@ -70,11 +70,11 @@ def test_every_entry_has_both_and_an_effect() -> None:
 
 def _cases(side: str) -> list[Any]:
     marks = {"torch": [pytest.mark.torch]}
-    found = []
+    cases = []
     for name, entry in ENTRIES.items():
         needs = entry.get("needs", "")
-        found.append(pytest.param(entry, id=f"{name} {side}", marks=marks.get(needs, [])))
-    return found
+        cases.append(pytest.param(entry, id=f"{name} {side}", marks=marks.get(needs, [])))
+    return cases
 
 
 @pytest.fixture
@@ -90,10 +90,12 @@ def ready(
         if "needs" in entry:
             pytest.importorskip(entry["needs"])
         monkeypatch.chdir(tmp_path)
-        made = {name: request.getfixturevalue(name) for name in entry.get("given", [])}
+        fixtures = {name: request.getfixturevalue(name) for name in entry.get("given", [])}
 
         def typed(line: str) -> Any:
-            return cli(*(word.replace("{mirror}", made.get("mirror") or "") for word in shlex.split(line)))
+            return cli(
+                *(word.replace("{mirror}", fixtures.get("mirror") or "") for word in shlex.split(line))
+            )
 
         if "before" in entry:
             assert typed(entry["before"]).status == 0
@@ -112,9 +114,9 @@ def test_good(entry: dict[str, Any], ready: Callable[..., Any], tmp_path: Path) 
     before = files(tmp_path)
     ended = typed(entry["good"])
     assert ended.status == entry.get("status", 0), ended
-    said = ended.out + ended.err
-    assert re.search(entry.get("shows", ""), said), said
-    assert not ("hides" in entry and re.search(entry["hides"], said)), said
+    output = ended.out + ended.err
+    assert re.search(entry.get("shows", ""), output), output
+    assert not ("hides" in entry and re.search(entry["hides"], output)), output
     after = files(tmp_path)
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     for pattern, content in entry.get("writes", {}).items():

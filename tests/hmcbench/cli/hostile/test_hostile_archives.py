@@ -47,8 +47,8 @@ def tarred(kind: str, here: Path) -> bytes:
 @pytest.mark.parametrize("kind", [*ESCAPES, "link"])
 def test_they_are_refused(refused: Callable[..., str], here: Path, pack: Any, kind: str) -> None:
     (here / "a.npz").write_bytes(pack(kind, here))
-    said = refused("run", "--suite", "cifar100-h", "--model", "prior", "--data", "cifar100=a.npz")
-    assert "a.npz cannot be used" in said
+    message = refused("run", "--suite", "cifar100-h", "--model", "prior", "--data", "cifar100=a.npz")
+    assert "a.npz cannot be used" in message
     for name in ("a.zip", "a.tar.gz"):
         (here / name).write_bytes(pack(kind, here))
         assert name in refused("data", "lint", name)

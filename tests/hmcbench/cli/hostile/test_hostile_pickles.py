@@ -28,12 +28,12 @@ PICKLE = pickle.dumps({"a.weight": Payload()})
 
 def arrays(**changes: Any) -> bytes:
     """As ``--data cifar100=`` takes them, but for the changes."""
-    made: dict[str, Any] = {"fine_names": np.array(["a", "b"]), "coarse_names": np.array(["x"])}
+    content: dict[str, Any] = {"fine_names": np.array(["a", "b"]), "coarse_names": np.array(["x"])}
     for side in ("train", "test"):
-        made[f"x_{side}"] = np.random.default_rng(len(side)).integers(0, 256, (4, 32, 32, 3), np.uint8)
-        made[f"y_fine_{side}"], made[f"y_coarse_{side}"] = np.array([0, 1, 0, 1]), np.zeros(4, int)
+        content[f"x_{side}"] = np.random.default_rng(len(side)).integers(0, 256, (4, 32, 32, 3), np.uint8)
+        content[f"y_fine_{side}"], content[f"y_coarse_{side}"] = np.array([0, 1, 0, 1]), np.zeros(4, int)
     file = io.BytesIO()
-    np.savez_compressed(file, **(made | changes))
+    np.savez_compressed(file, **(content | changes))
     return file.getvalue()
 
 
@@ -60,8 +60,8 @@ def test_arrays_that_are_pickles_or_unpack_to_too_much(
 
 
 def test_predictions(cli: Cli, refused: Refused, here: Path) -> None:
-    made = ("run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--quiet")
-    assert cli(*made).status == 0
+    args = ("run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--quiet")
+    assert cli(*args).status == 0
     (file,) = here.glob("runs/smoke/records/*/predictions.npz")
     with np.load(file) as stored:
         names = {name: stored[name] for name in stored.files}

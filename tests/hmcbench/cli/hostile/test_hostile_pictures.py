@@ -75,9 +75,9 @@ def test_a_damaged_tiff_is_one_line(here: Path, capfd: pytest.CaptureFixture[str
     args = ("run", "--suite", "sem-failure", "--model", "prior", "--data", "sem-failure=images")
     with pytest.raises(SystemExit):
         main(args)
-    said = capfd.readouterr()
-    assert not said.out and said.err.count("\n") == 1
-    assert said.err.startswith("hmcbench: images: a/x.tif: damaged: ")
+    output = capfd.readouterr()
+    assert not output.out and output.err.count("\n") == 1
+    assert output.err.startswith("hmcbench: images: a/x.tif: damaged: ")
 
 
 @pytest.mark.torch

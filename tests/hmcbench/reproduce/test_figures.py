@@ -16,15 +16,15 @@ from hmcbench.reproduce.tables import Figure
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Drawing]:
     """Drawings in the order in which they are saved."""
-    found: list[Drawing] = []
+    drawings: list[Drawing] = []
 
-    def keep(made: Drawing, path: Path) -> Path:
-        made.draw_without_rendering()
-        found.append(made)
+    def keep(drawing: Drawing, path: Path) -> Path:
+        drawing.draw_without_rendering()
+        drawings.append(drawing)
         return path
 
     monkeypatch.setattr(style, "save", keep)
-    return found
+    return drawings
 
 
 def figure(kind: str, **more: object) -> Figure:

@@ -1,4 +1,4 @@
-"""``hmcbench plugin check``: what it prints, how it ends, and plugins that hang, die or are not there."""
+"""``hmcbench plugin new`` and ``hmcbench plugin check``: output, exit status, plugins that hang or crash."""
 
 from __future__ import annotations
 
@@ -35,17 +35,15 @@ class Model:
 """
 
 
-def test_a_plugin_that_keeps_its_promises(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_plugin_that_passes(cli: Callable[..., Any], tmp_path: Path) -> None:
     with installed_plugin(tmp_path, "my_plugin", PLUGIN.replace("BODY", "pass")):
         done = cli("plugin", "check", "my_plugin")
         assert done.status == 0, done.out
-        assert "model mine: 17 checks ran, 0 failed, 6 skipped" in done.out
+        assert "model mine: 17 checks ran, 0 failed, 7 skipped" in done.out
         assert done.out.splitlines()[-1].startswith("19 checks ran, 0 failed")
 
 
-def test_what_fails_is_told_with_the_reason_and_why_it_matters(
-    cli: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_failures_are_printed_with_reason_and_consequence(cli: Callable[..., Any], tmp_path: Path) -> None:
     with installed_plugin(tmp_path, "my_plugin", PLUGIN.replace("BODY", "pass")):
         done = cli("plugin", "check", "--spec", "mine", "--set", "mine.high=7", "--verbose")
         assert done.status == 1
@@ -53,7 +51,7 @@ def test_what_fails_is_told_with_the_reason_and_why_it_matters(
         assert "probabilities outside [0, 1] (7 to 7)" in done.out
         assert "why it matters: " in done.out
         assert "ok      model mine: same seed, same scores" in done.out
-        assert "skipped model mine: scores, two targets: it does not do two targets, and says so" in done.out
+        assert "skipped model mine: scores, two targets: its spec declares no tasks" in done.out
         assert "imports nothing heavy" not in done.out
 
 
@@ -80,8 +78,8 @@ def test_a_model_that_dies_or_never_ends_is_caught(
     assert done.status == 1
     data = json.loads(done.out)
     assert data["failed"] == 2 and data["ran"] == 6 < len(data["checks"])
-    told = [c["detail"] for c in data["checks"] if c["status"] == "failed"]
-    assert all(says in detail for detail in told)
+    details = [c["detail"] for c in data["checks"] if c["status"] == "failed"]
+    assert all(says in detail for detail in details)
     assert data["checks"][-1]["detail"].startswith("not tried after 2 checks")
 
 
@@ -127,3 +125,73 @@ def test_bad_input(cli: Callable[..., Any], args: list[str], status: int, says: 
     done = cli(*args)
     assert done.status == status
     assert says in done.err and len(done.err.splitlines()) == int(status == 2)
+
+
+def test_what_is_printed_can_be_typed(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = cli("plugin", "new", "my-model", "--kind", "model")
+    assert done.status == 0
+    assert "pip install -e my-model" in done.out and "--suite my-model/example.toml" in done.out
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["my-model"]
+    assert (tmp_path / "my-model" / "my_model" / "model.py").is_file()
+    left = [
+        p for p in (tmp_path / "my-model").rglob("*") if p.is_file() and "@" in p.read_text(encoding="utf-8")
+    ]
+    assert [p.name for p in left] == ["__init__.py"]  # the decorator
+    (tmp_path / "there").mkdir()
+    assert cli("plugin", "new", "deeper", "--kind", "suite", "--into", "there").status == 0
+    assert (tmp_path / "there" / "deeper" / "deeper" / "deeper.toml").is_file()
+
+
+BAD = [
+    (["plugin", "new"], "NAME"),
+    (["plugin", "new", "mine"], "--kind"),
+    (["plugin", "new", "mine", "--kind", "modl"], "modl"),
+    (["plugin", "new", "", "--kind", "model"], "cannot be used"),
+    (["plugin", "new", "My-Model", "--kind", "model"], "cannot be used"),
+    (["plugin", "new", "my_model", "--kind", "model"], "cannot be used"),
+    (["plugin", "new", "../up", "--kind", "model"], "cannot be used"),
+    (["plugin", "new", "a/b", "--kind", "model"], "cannot be used"),
+    (["plugin", "new", "-x", "--kind", "model"], "-x"),
+    (["plugin", "new", "ends-", "--kind", "model"], "cannot be used"),
+    (["plugin", "new", "x" * 61, "--kind", "model"], "cannot be used"),
+    (["plugin", "new", "modèle", "--kind", "model"], "cannot be used"),
+    (["plugin", "new", "class", "--kind", "model"], "is taken"),
+    (["plugin", "new", "json", "--kind", "model"], "is taken"),
+    (["plugin", "new", "numpy", "--kind", "dataset"], "is taken"),
+    (["plugin", "new", "prior", "--kind", "model"], "model 'prior' already"),
+    (["plugin", "new", "hf1-micro", "--kind", "metric"], "metric 'hf1_micro' already"),
+    (["plugin", "new", "toy", "--kind", "suite"], "plugin 'toy' already"),
+    (["plugin", "new", "there", "--kind", "model"], "exists already"),
+    (["plugin", "new", "mine", "--kind", "model", "--into", "nowhere"], "no folder nowhere"),
+    (["plugin", "new", "mine", "--kind", "model", "--into", "there/file"], "no folder there/file"),
+    (["plugin", "new", "mine", "extra", "--kind", "model"], "extra"),
+]
+
+
+@pytest.mark.parametrize(("args", "says"), BAD, ids=[" ".join(a) for a, _ in BAD])
+def test_bad_input_writes_nothing(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_text("kept")
+    done = cli(*args)
+    assert done.status == 2 and says in done.err and len(done.err.splitlines()) == 1, done
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == ["there", "there/file"]
+
+
+def test_a_disk_that_fills_leaves_nothing(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, *args: Any, **kwargs: Any) -> int:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        done = cli("plugin", "new", "mine", "--kind", "model")
+    assert done.status == 2 and "No space left" in done.err
+    assert list(tmp_path.iterdir()) == []

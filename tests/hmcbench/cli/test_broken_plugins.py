@@ -1,4 +1,4 @@
-"""What a stranger's plugin raises before any cell runs ends in one line that names the plugin."""
+"""An error of a third-party plugin before any cell runs gives one line that names the plugin."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def hmcbench_datasets():
 
 @hookimpl
 def hmcbench_models():
-    made = {"version": "1", "summary": "", "factory": "strange:broken", "params": {"width": Param(1)}}
-    return [ModelSpec(name="choosy", check="strange:check", **made),
-            ModelSpec(name="torn", check="strange:broken", **made),
-            ModelSpec(name="lost", check="strange:nowhere", **made)]
+    usual = {"version": "1", "summary": "", "factory": "strange:broken", "params": {"width": Param(1)}}
+    return [ModelSpec(name="choosy", check="strange:check", **usual),
+            ModelSpec(name="torn", check="strange:broken", **usual),
+            ModelSpec(name="lost", check="strange:nowhere", **usual)]
 
 def broken(**params):
     raise ValueError("of two\nlines")
