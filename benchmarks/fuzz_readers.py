@@ -1,7 +1,7 @@
-"""Every reader of files, fed with damaged ones: the answer is content or one clear line, never a traceback.
+"""Damaged files for every reader: the result must be content or one clear line, never a traceback.
 
-``python benchmarks/fuzz_readers.py --inputs 100000`` feeds that many mutations, the same ones for the same
-seed. What breaks a reader is kept in ``--keep`` and listed, and the exit status is 1.
+``python benchmarks/fuzz_readers.py --inputs 100000`` reads that many mutations, the same ones for the same
+seed. Inputs that break a reader are written to ``--keep`` and listed, and the exit status is 1.
 tests/test_fuzz.py runs a small part of it.
 """
 
@@ -31,7 +31,7 @@ from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import read_record
 from hmcbench.testing.helpers import tiny_dataset
 
-SPICE = [
+TOKENS = [
     *(b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b'"', b"'", b",", b";", b"\n", b"\r", b"="),
     *(b"[" * 5000, b"{" * 3000, b'{"a":' * 3000, b"[[" * 400 + b"]]" * 400, b"9" * 5000, b"1e999", b"-1"),
     *(b"nan", b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}", b'""', b"0x7fffffff", b"1.5", b"../../x"),
@@ -41,7 +41,7 @@ SPICE = [
 
 @dataclass(frozen=True)
 class Reader:
-    """A file name, good contents, and what reads them (given the path)."""
+    """A file name, valid contents, and a function that reads a path."""
 
     name: str
     seeds: Sequence[bytes]
@@ -50,7 +50,7 @@ class Reader:
 
 
 def mutate(seed: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
-    """One to four changes: bits, bytes, cuts, repeats, spice, pieces of other files."""
+    """One to four changes: bits, bytes, cuts, repeats, tokens, pieces of other files."""
     data = bytearray(seed)
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(data) + 1)
@@ -67,7 +67,7 @@ def mutate(seed: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
         elif kind == 4:
             data[at:at] = data[at : at + span] * rng.randint(1, 8)
         elif kind == 5:
-            data[at : at + rng.choice((0, 0, span))] = rng.choice(SPICE)
+            data[at : at + rng.choice((0, 0, span))] = rng.choice(TOKENS)
         elif kind == 6:
             other = rng.choice(others)
             start = rng.randrange(len(other) + 1)
@@ -78,11 +78,11 @@ def mutate(seed: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
 
 
 def _swap_token(data: bytearray, rng: random.Random) -> None:
-    """Replace what stands between two separators: a number, a string, a cell."""
+    """Replace the bytes between two separators: a number, a string, a cell."""
     marks = [i for i, byte in enumerate(data[:20000]) if byte in b',:="\n[]{} ']
     if len(marks) > 1:
         first = rng.randrange(len(marks) - 1)
-        data[marks[first] + 1 : marks[first + 1]] = rng.choice(SPICE)
+        data[marks[first] + 1 : marks[first + 1]] = rng.choice(TOKENS)
 
 
 # --------------------------------------------------------------------------- the readers
@@ -90,19 +90,19 @@ def _swap_token(data: bytearray, rng: random.Random) -> None:
 
 def pictures() -> dict[str, list[bytes]]:
     rng = np.random.default_rng(0)
-    made: dict[str, list[bytes]] = {"png": [], "jpg": [], "tif": [], "bmp": []}
+    images: dict[str, list[bytes]] = {"png": [], "jpg": [], "tif": [], "bmp": []}
     for mode, shape in (("L", (12, 14)), ("RGB", (12, 14, 3))):
         image = Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8), mode)
         for kind, name in (("png", "PNG"), ("jpg", "JPEG"), ("tif", "TIFF"), ("bmp", "BMP")):
             file = io.BytesIO()
             image.save(file, name)
-            made[kind].append(file.getvalue())
+            images[kind].append(file.getvalue())
     file = io.BytesIO()
     Image.fromarray(rng.integers(0, 256, (12, 14), dtype=np.uint8)).save(
         file, "TIFF", compression="tiff_deflate"
     )
-    made["tif"].append(file.getvalue())
-    return made
+    images["tif"].append(file.getvalue())
+    return images
 
 
 def read_picture(path: Path) -> Any:
@@ -112,22 +112,22 @@ def read_picture(path: Path) -> Any:
 
     from hmcbench.errors import Problem
 
-    (found,) = read_images([str(path)], crop_bottom="auto")
-    if isinstance(found, ImageFile):
-        return found.load(8)
-    assert isinstance(found, Problem)
-    if "\n" in str(found.what):
+    (image,) = read_images([str(path)], crop_bottom="auto")
+    if isinstance(image, ImageFile):
+        return image.load(8)
+    assert isinstance(image, Problem)
+    if "\n" in str(image.what):
         raise AssertionError("a reason of several lines")
-    return found
+    return image
 
 
 def predictions_file() -> bytes:
     data = tiny_dataset(12, "tree")
     n = len(data.ids)
     scores = np.random.default_rng(0).random((n, data.task.hierarchy.n)).astype(np.float32)  # type: ignore[union-attr]
-    made = Predictions(list(data.ids), ["test"] * n, scores, data.task, data.targets)
+    predictions = Predictions(list(data.ids), ["test"] * n, scores, data.task, data.targets)
     with tempfile.TemporaryDirectory() as folder:
-        made.save(Path(folder, "p.npz"))
+        predictions.save(Path(folder, "p.npz"))
         return Path(folder, "p.npz").read_bytes()
 
 
@@ -174,8 +174,8 @@ def weights_file() -> bytes:
     return save({"a.weight": np.zeros((3, 4), np.float32), "a.bias": np.ones(3, np.float32)})
 
 
-def readers() -> list[Reader]:
-    """All that can be had with what is installed."""
+def all_readers() -> list[Reader]:
+    """All readers whose libraries are installed."""
     from hmcbench_materials.composition.formula import FormulaError, parse_formula
     from hmcbench_materials.tables import read_table
     from hmcbench_sem.reader.listing import read_listing
@@ -187,9 +187,9 @@ def readers() -> list[Reader]:
     from hmcbench.reproduce.tables import parse_table
 
     root = Path(__file__).resolve().parents[1]
-    found_tables = sorted(root.glob("plugins/**/tables/*.toml"))
-    suites = [p.read_bytes() for p in sorted(root.glob("plugins/**/*.toml")) if p not in found_tables]
-    tables = [p.read_bytes() for p in found_tables]
+    table_files = sorted(root.glob("plugins/**/tables/*.toml"))
+    suites = [p.read_bytes() for p in sorted(root.glob("plugins/**/*.toml")) if p not in table_files]
+    tables = [p.read_bytes() for p in table_files]
     h, t = b"parent,child\n,a\na,b\n,x\n", b"id,labels\n1,b\n2,x\n"
     p = b"id,a,b,x\n1,0.9,0.8,0.1\n2,0.2,0.1,0.9\n"
     beside = {"H.csv": h, "T.csv": t, "P.csv": p}
@@ -201,12 +201,12 @@ def readers() -> list[Reader]:
     def formula(path: Path) -> Any:
         try:
             return parse_formula(_utf8(path))
-        except FormulaError as error:  # what the readers of tables make a problem of the row
+        except FormulaError as error:  # readers of tables report it as a problem of the row
             raise BadInput(str(error)) from None
 
     index = b'file,level1,level2,split\na.png,x,y,train\nb.png,x,"z",test\n'
     sheet = b"formula,phase,T (C)\nFe2O3,bcc,20.5\nAl0.5Ni1,fcc,1e3\n"
-    found = [
+    readers = [
         Reader("s.toml", suites, lambda path: load_suite(default_registry(), str(path))),
         Reader("t.toml", tables, lambda path: parse_table(_utf8(path), path.name)),
         Reader("u.toml", suites, lambda path: parse_suite(_utf8(path), path.name)),
@@ -221,17 +221,17 @@ def readers() -> list[Reader]:
         Reader("sheet.csv", [sheet], read_table),
         Reader("formula.txt", [b"Zr0.5(Al2O3)3", b"Fe55.2Ni44.8"], formula),
     ]
-    found += [Reader(f"x.{kind}", seeds, read_picture) for kind, seeds in pictures().items()]
+    readers += [Reader(f"x.{kind}", seeds, read_picture) for kind, seeds in pictures().items()]
     try:
         import torch  # noqa: F401
         from hmcbench_timm.cifar100 import read_archive
 
         from hmcbench.torchkit.weights import read_settings, read_state
     except ImportError:
-        return found
+        return readers
     settings = {"format": 1, "input": [1], "threads": 1, "normalise": 0, "mean": [0], "std": [1], "facts": {}}
     return [
-        *found,
+        *readers,
         Reader("cifar.npz", [cifar_file()], read_archive),
         Reader("weights.safetensors", [weights_file()], read_state),
         Reader("model.json", [json.dumps(settings).encode()], read_settings),
@@ -246,8 +246,8 @@ def _utf8(path: Path) -> str:
 
 
 @dataclass
-class Found:
-    """What came of it: inputs per reader, how many were refused, and what broke."""
+class Outcome:
+    """Inputs per reader, how many were refused, those that broke a reader, and the slowest."""
 
     inputs: Counter[str]
     refused: Counter[str]
@@ -255,62 +255,60 @@ class Found:
     slowest: tuple[float, str]
 
 
-def fuzz(total: int, seed: int = 0, folder: Path | None = None) -> Found:
-    """Feed ``total`` mutations, spread evenly over the readers."""
-    every = readers()
-    found = Found(Counter(), Counter(), [], (0.0, ""))
-    everything = [one for reader in every for one in reader.seeds]
+def fuzz(total: int, seed: int = 0) -> Outcome:
+    """Read ``total`` mutations, spread evenly over the readers."""
+    every = all_readers()
+    outcome = Outcome(Counter(), Counter(), [], (0.0, ""))
+    seeds = [content for reader in every for content in reader.seeds]
     with tempfile.TemporaryDirectory() as base:
         for i, reader in enumerate(every):
-            there = (folder or Path(base)) / f"{i}"
-            there.mkdir(parents=True)
+            folder = Path(base, f"{i}")
+            folder.mkdir()
             for name, content in dict(reader.others).items():
-                (there / name).write_bytes(content)
+                (folder / name).write_bytes(content)
             rng = random.Random(f"{seed} {reader.name}")
             for k in range(total // len(every) + (i < total % len(every))):
-                data = mutate(rng.choice(reader.seeds), rng, everything) if k else reader.seeds[0]
-                _feed(reader, there / reader.name, data, found)
-    return found
+                data = mutate(rng.choice(reader.seeds), rng, seeds) if k else reader.seeds[0]
+                _read(reader, folder / reader.name, data, outcome)
+    return outcome
 
 
-def _feed(reader: Reader, path: Path, data: bytes, found: Found) -> None:
+def _read(reader: Reader, path: Path, data: bytes, outcome: Outcome) -> None:
     path.write_bytes(data)
-    found.inputs[reader.name] += 1
-    began = time.perf_counter()
+    outcome.inputs[reader.name] += 1
+    start = time.perf_counter()
     try:
-        answer = reader.read(path)
-        found.refused[reader.name] += type(answer).__name__ == "Problem"
+        result = reader.read(path)
+        outcome.refused[reader.name] += type(result).__name__ == "Problem"
     except HmcbenchError as error:
-        found.refused[reader.name] += 1
+        outcome.refused[reader.name] += 1
         if "\n" in str(error):
-            found.broken.append((reader.name, f"a message of several lines: {str(error)!r}", data))
+            outcome.broken.append((reader.name, f"a message of several lines: {str(error)!r}", data))
     except Exception:
-        found.broken.append((reader.name, traceback.format_exc(limit=-3), data))
-    found.slowest = max(found.slowest, (time.perf_counter() - began, reader.name))
+        outcome.broken.append((reader.name, traceback.format_exc(limit=-3), data))
+    outcome.slowest = max(outcome.slowest, (time.perf_counter() - start, reader.name))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="write what breaks a reader to this folder")
-    given = parser.parse_args()
-    began = time.perf_counter()
-    found = fuzz(given.inputs, given.seed)
-    for name, count in found.inputs.items():
-        print(f"{name:24} {count:7} inputs, {found.refused[name]:7} refused")
-    for i, (name, _, data) in enumerate(found.broken):
-        if given.keep:
-            given.keep.mkdir(parents=True, exist_ok=True)
-            (given.keep / f"{i}-{name}").write_bytes(data)
-    for (name, why), count in Counter((name, why) for name, why, _ in found.broken).most_common(20):
-        print(f"--- {name}, {count} times: {why}")
-    total, slow = sum(found.inputs.values()), found.slowest
-    print(
-        f"{total} inputs, {len(found.broken)} broke a reader, {time.perf_counter() - began:.0f} s;", end=" "
-    )
-    print(f"slowest {slow[0]:.2f} s ({slow[1]})")
-    return 1 if found.broken else 0
+    parser.add_argument("--keep", type=Path, help="write inputs that break a reader to this folder")
+    options = parser.parse_args()
+    start = time.perf_counter()
+    outcome = fuzz(options.inputs, options.seed)
+    for name, count in outcome.inputs.items():
+        print(f"{name:24} {count:7} inputs, {outcome.refused[name]:7} refused")
+    for i, (name, _, data) in enumerate(outcome.broken):
+        if options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            (options.keep / f"{i}-{name}").write_bytes(data)
+    for (name, cause), count in Counter((name, cause) for name, cause, _ in outcome.broken).most_common(20):
+        print(f"--- {name}, {count} times: {cause}")
+    total, (slowest, name) = sum(outcome.inputs.values()), outcome.slowest
+    elapsed = f"{time.perf_counter() - start:.0f} s; slowest {slowest:.2f} s ({name})"
+    print(f"{total} inputs, {len(outcome.broken)} broke a reader, {elapsed}")
+    return 1 if outcome.broken else 0
 
 
 if __name__ == "__main__":

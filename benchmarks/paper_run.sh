@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The paper's recipe for all five variants of the HFF family, from scratch with the switch said, on one GPU.
+# The paper's recipe for all five variants of the HFF family, from scratch, on one GPU.
 #
 #   benchmarks/paper_run.sh                      200 epochs, 1,771 images, batch 16; resumes if stopped
 #   DATA=my_images benchmarks/paper_run.sh       on your own images instead of synthetic ones
 #   TINY=1 DEVICE=cpu benchmarks/paper_run.sh    the same command with a tiny network, one epoch
 #
-# RECIPE=published keeps SGD at 1e-4 (still without pretrained weights); OUT and SEEDS as their names say.
+# RECIPE=published keeps SGD at 1e-4 (still without pretrained weights); OUT: the folder; SEEDS: how many.
 # Afterwards: hmcbench publish "$OUT" puts records and leaderboard under results/.
 set -euo pipefail
 

@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes, beside the floor: profile_engine.py [NETWORK] [BATCH] [SIDE].
+"""A profile of an epoch, and the floor of its operations: profile_engine.py [NETWORK] [BATCH] [SIDE].
 
 NETWORK is a name of timm, or hffnet-2d at the paper's sizes. The floor is three times the forward
 pass's operations (forward, and two products per layer on the way back) at the rate that a large matrix
@@ -19,8 +19,8 @@ def main(name: str = "resnet10t", batch: int = 32, side: int = 64) -> None:
     torch.set_num_threads(THREADS)
     channels = 3 if name == "hffnet-2d" else 1
     build = hffnet2d(side) if name == "hffnet-2d" else timm_network(name, side)
-    found, trainer = rate(build, batch, device, side, channels)
-    print(f"{name}, {side} px, {device}, {found}; {side * side * channels} bytes of pixels per image")
+    result, trainer = rate(build, batch, device, side, channels)
+    print(f"{name}, {side} px, {device}, {result}; {side * side * channels} bytes of pixels per image")
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")
     with profile(activities=activities) as profiled:
         trainer._epoch(2)

@@ -1,8 +1,7 @@
-"""Images per second of the training engine for one network, beside the floor of its operations."""
+"""Images per second of the training engine for a network, beside the floor of its operations."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ import torch
 from hmcbench_hff.hffnet2d import HFFNet2d
 from hmcbench_hff.model import build_over_cnn
 from hmcbench_timm.network import build
+from ratios import fastest
 from torch import nn
 
 from hmcbench.data.views import Rows
@@ -84,13 +84,8 @@ def matrix_rate(device: torch.device) -> float:
     """Operations per second of a square matrix product in the engine's precision."""
     side = 8192 if device.type == "cuda" else 1536
     a = torch.randn(side, side, device=device)
-    best = float("inf")
     with precision(device):
-        for _ in range(5):
-            start = time.perf_counter()
-            float((a @ a)[0, 0])
-            best = min(best, time.perf_counter() - start)
-    return 2 * side**3 / best
+        return 2 * side**3 / fastest(lambda: float((a @ a)[0, 0]), 5)
 
 
 def make_trainer(
@@ -112,7 +107,7 @@ def make_trainer(
 def rate(
     build: Build, batch: int, device: torch.device, side: int, channels: int = 1, augment: str = "light"
 ) -> tuple[Rate, Trainer]:
-    """The best of three epochs after one to warm up. The floor counts three forward passes an image."""
+    """The best of three epochs after one to warm up. The floor is three forward passes per image."""
     trainer = make_trainer(build, batch, device, side, channels, augment)
     trainer._epoch(0)
     measured = max(trainer._epoch(1)["images_per_second"] for _ in range(3))

@@ -1,8 +1,8 @@
 """A results folder of 10,000 records beside a loop of ``json.loads`` over the same files.
 
 The records are those of the suite ``smoke``, copied under other keys and seeds: about 10 kB each, 100 MB
-in all. Only the ratio is asserted, of processor time; ``-s`` prints the times on the clock too, warm, and
-cold as far as a program can ask for it (the pages of the files given back, the folders' not).
+in all. The ratio is of processor time; ``-s`` prints elapsed times too, with the files in memory (warm) and
+after asking the system to drop them (cold; folders stay in memory).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MANY, ROUNDS = 10_000, 5
 def folder_of_many(root: Path) -> Path:
     """``root/many/smoke/records`` with 10,000 folders; predictions are not copied, as none is read."""
     program = "from hmcbench.cli import main; main()"
-    made = [sys.executable, "-c", program, "run", "--suite", "smoke", "--out", str(root / "runs")]
-    subprocess.run(made, check=True, capture_output=True)
+    command = [sys.executable, "-c", program, "run", "--suite", "smoke", "--out", str(root / "runs")]
+    subprocess.run(command, check=True, capture_output=True)
     real = [dict(record.data) for record in read_all(root / "runs")]
     assert len(real) == 9
     for i in range(MANY):
@@ -40,13 +40,13 @@ def folder_of_many(root: Path) -> Path:
 
 
 def obvious(root: Path) -> list[Any]:
-    """What anybody would write."""
+    """The obvious loop."""
     paths = sorted(root.glob(f"**/{JSON}"))
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def timed(call: Callable[[Path], Sequence[Any]], root: Path) -> tuple[float, float]:
-    """Seconds on the clock, and of processor time."""
+    """Elapsed seconds, and seconds of processor time."""
     wall, cpu = time.perf_counter(), time.process_time()
     assert len(call(root)) == MANY
     return time.perf_counter() - wall, time.process_time() - cpu
@@ -60,7 +60,7 @@ def forget(root: Path) -> None:
         os.close(handle)
 
 
-def test_ten_thousand_records(tmp_path: Path) -> None:
+def test_ten_thousand_records(tmp_path: Path, ratio: Callable[..., None]) -> None:
     many = folder_of_many(tmp_path)
     warm, plain, cold = [], [], []
     for _ in range(ROUNDS):
@@ -72,5 +72,6 @@ def test_ten_thousand_records(tmp_path: Path) -> None:
     for name, pairs in {"json.loads": plain, "read_all, warm": warm, "read_all, cold": cold}.items():
         if pairs:
             wall, cpu = (median(values) for values in zip(*pairs, strict=True))
-            print(f"{name:15} {wall:.2f} s on the clock, {cpu:.2f} s of processor time")
-    assert median(cpu for _, cpu in warm) <= 0.8 * median(cpu for _, cpu in plain)
+            print(f"{name:15} {wall:.2f} s elapsed, {cpu:.2f} s of processor time")
+    theirs, ours = (median(cpu for _, cpu in times) for times in (plain, warm))
+    ratio(f"reading {MANY:,} records (processor time)", "json.loads", theirs, ours, 1 / 0.8)

@@ -25,15 +25,15 @@ def script() -> Any:
 
 
 def test_no_damaged_file_makes_a_traceback(script: Any) -> None:
-    found = script.fuzz(1000, seed=1)
-    assert not found.broken, [(name, why) for name, why, _ in found.broken[:3]]
-    assert sum(found.inputs.values()) == 1000
-    assert len(found.inputs) >= 12
-    assert min(found.refused[name] for name in found.inputs if name not in ("suite.json", "x.bmp")) > 0
+    outcome = script.fuzz(1000, seed=1)
+    assert not outcome.broken, [(name, cause) for name, cause, _ in outcome.broken[:3]]
+    assert sum(outcome.inputs.values()) == 1000
+    assert len(outcome.inputs) >= 12
+    assert min(outcome.refused[name] for name in outcome.inputs if name not in ("suite.json", "x.bmp")) > 0
 
 
 def test_it_finds_a_reader_that_breaks(script: Any, tmp_path: Path) -> None:
     reader = script.Reader("x.json", [b"{}"], lambda path: int(path.read_text()))
-    found = script.Found(script.Counter(), script.Counter(), [], (0.0, ""))
-    script._feed(reader, tmp_path / "x.json", b"{}", found)
-    assert "ValueError" in found.broken[0][1]
+    outcome = script.Outcome(script.Counter(), script.Counter(), [], (0.0, ""))
+    script._read(reader, tmp_path / "x.json", b"{}", outcome)
+    assert "ValueError" in outcome.broken[0][1]

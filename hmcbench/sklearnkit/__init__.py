@@ -1,6 +1,6 @@
-"""Any scikit-learn estimator as a model: hierarchical targets in, one probability per class out.
+"""Any scikit-learn estimator as a model for hierarchical targets, with a probability per class.
 
-A plugin needs no more than::
+A plugin needs only::
 
     def knn(neighbours: int) -> EstimatorModel:
         return EstimatorModel(lambda task: KNeighborsClassifier(neighbours), view="table")

@@ -1,6 +1,6 @@
-"""What knows nothing of the hierarchy while it learns: end nodes, classes on their own, targets.
+"""Solvers that do not use the hierarchy in training: end nodes, independent classes, targets.
 
-A *solver* turns the targets of a task into what estimators take, and what they say into scores.
+A *solver* turns the targets of a task into targets of estimators, and their predictions into scores.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Solver(Protocol):
 
 
 class EndNodes:
-    """Single paths: a classifier over end nodes, summed upwards."""
+    """Single paths: a classifier over end nodes; the score of a class is the sum of those at or below it."""
 
     def __init__(self, hierarchy: Hierarchy, stops: bool) -> None:
         self._hierarchy, self._stops = hierarchy, stops
@@ -42,20 +42,20 @@ class EndNodes:
         np.maximum.at(ends, sample, column)  # columns are sorted by level
         self._exclusive.fit(rows, ends, fit)
         nodes = self._exclusive.labels
-        # row i: what follows from ending at class i; the last row: from ending nowhere
-        holds = sparse.vstack([h.ancestors, sparse.csr_array((1, h.n), dtype=bool)], format="csr")
-        self._to_values = holds[nodes].astype(np.float64).T.tocsr()  # (C, K)
+        # row i: the classes of a path that ends at class i; the last row: of an empty path
+        paths = sparse.vstack([h.ancestors, sparse.csr_array((1, h.n), dtype=bool)], format="csr")
+        self._to_values = paths[nodes].astype(np.float64).T.tocsr()  # (C, K)
         ended = np.append(h.levels, 0)[nodes] < np.arange(1, h.depth + 1)[:, None]
         self._to_stop = sparse.csr_array(ended.astype(np.float64))  # (L, K)
 
     def predict(self, rows: np.ndarray) -> Scores:
-        # sparse products add up in a fixed order, whatever the number of rows; dense ones do not
-        turned = self._exclusive.shares(rows).T
-        return Scores((self._to_values @ turned).T, (self._to_stop @ turned).T if self._stops else None)
+        # the order of a sum does not depend on the number of rows in sparse products; in dense ones it does
+        shares = self._exclusive.shares(rows).T
+        return Scores((self._to_values @ shares).T, (self._to_stop @ shares).T if self._stops else None)
 
 
 class Exclusive:
-    """One of several labels for every sample: a classifier, or certainty where there is one label."""
+    """One of several labels for every sample: a classifier, or probability 1 for a single label."""
 
     def fit(self, rows: np.ndarray, labels: np.ndarray, fit: FitFunction) -> None:
         self.labels, numbers = np.unique(labels, return_inverse=True)
@@ -69,7 +69,7 @@ class Exclusive:
 
 
 class Classes:
-    """Multiple paths: the probability of every class on its own."""
+    """Multiple paths: the probability of every class by itself."""
 
     def __init__(self, multi_output: bool) -> None:
         self._multi_output = multi_output
@@ -82,11 +82,11 @@ class Classes:
 
     def predict(self, rows: np.ndarray) -> Scores:
         values = np.tile(self._frequency, (len(rows), 1))
-        found: list[np.ndarray] = []
+        outputs: list[np.ndarray] = []
         for estimator in self._estimators:
             shares = estimator.predict_proba(rows)
-            found += shares if isinstance(shares, list) else [shares]
-        for column, shares in zip(self._varying, found, strict=True):
+            outputs += shares if isinstance(shares, list) else [shares]
+        for column, shares in zip(self._varying, outputs, strict=True):
             values[:, column] = shares[:, 1]
         return Scores(values)
 
@@ -101,10 +101,8 @@ class Targets:
         self._estimators = _fit_outputs(rows, np.asarray(targets), fit, self._multi_output)
 
     def predict(self, rows: np.ndarray) -> Scores:
-        found = [
-            np.asarray(e.predict(rows), dtype=np.float64).reshape(len(rows), -1) for e in self._estimators
-        ]
-        return Scores(np.concatenate(found, axis=1))
+        outputs = [np.asarray(e.predict(rows), dtype=np.float64) for e in self._estimators]
+        return Scores(np.concatenate([y.reshape(len(rows), -1) for y in outputs], axis=1))
 
 
 def _fit_outputs(rows: np.ndarray, targets: np.ndarray, fit: FitFunction, multi_output: bool) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The table that an estimator sees: views side by side, some of them reduced."""
+"""The input table of an estimator: concatenated views, some of them reduced."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from hmcbench.interfaces import Inputs
 from hmcbench.registry.registry import parse_reference
 
 
-def chosen_views(text: str, there: Mapping[str, Any]) -> list[str]:
-    """The names of the views that ``text`` asks for: those of its first alternative that is there."""
+def chosen_views(text: str, views: Mapping[str, Any]) -> list[str]:
+    """The names of the views of the first alternative in ``text`` that is available."""
     for names in alternatives(text):
         plain = [parse_reference(name).name for name in names]
-        if all(name in there for name in plain):
+        if all(name in views for name in plain):
             return plain
-    raise PluginError(f"none of the views {text!r} is there", allowed=", ".join(there) or "none")
+    raise PluginError(f"none of the views {text!r} is there", allowed=", ".join(views) or "none")
 
 
 def table(inputs: Inputs, names: Sequence[str]) -> tuple[np.ndarray, int]:
-    """The views side by side, (N, F), rows of any shape flattened; and how many columns are the first's."""
+    """The views concatenated, (N, F), rows of any shape flattened; and the number of columns of the first."""
     blocks = [np.asarray(inputs.views[name]).reshape(len(inputs), -1) for name in names]
     return np.concatenate(blocks, axis=1), blocks[0].shape[1]
 
@@ -34,8 +34,7 @@ def table(inputs: Inputs, names: Sequence[str]) -> tuple[np.ndarray, int]:
 class ReducedTail(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Keeps the first ``keep`` columns and replaces the others by their principal components.
 
-    The others are scaled to unit variance first. Both are fitted on the rows that ``fit`` is
-    given: training data, inside a pipeline.
+    The others are scaled to unit variance first. Inside a pipeline both are fitted on training data.
     """
 
     def __init__(self, keep: int, components: int) -> None:

@@ -1,9 +1,9 @@
 """Local classifiers: per level, per parent node, per node [Silla & Freitas 2011, section 4].
 
-Each learns a *group*: classes that are decided together, among the samples that have the group's
-parent. Per level a group holds a whole level and every sample; per parent node, the children of
-one parent; per node, the same children, each with a binary classifier of its own (the "siblings"
-policy: negatives are the siblings' samples).
+Each is trained on a *group*: classes that are decided together, among the samples that have the
+group's parent. Per level a group is a level, with every sample; per parent node, the children of a
+parent; per node, the same children, each with a binary classifier (the "siblings" policy: negatives
+are the siblings' samples).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Group:
 
     parent: int
     columns: np.ndarray
-    learned: Any = field(default=None, repr=False)
+    solver: Any = field(default=None, repr=False)
 
 
 def groups(hierarchy: Hierarchy, strategy: str) -> list[Group]:
@@ -52,7 +52,7 @@ class Local:
 
     Single paths: the classes of a group, and having ended above them, exclude each other: one
     classifier with that many labels, or the binary ones of a group normalised to a sum of 1. A
-    level's ``stop`` is what its classes leave. Multiple paths: nothing is normalised.
+    level's ``stop`` is 1 - the sum of its classes. Multiple paths: nothing is normalised.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Local:
         truth = np.asarray(targets.toarray() if sparse.issparse(targets) else targets, dtype=bool)
         self._groups = groups(self._hierarchy, self._strategy)
         for group in self._groups:
-            there = np.ones(len(rows), dtype=bool) if group.parent == ROOT else truth[:, group.parent]
-            if not there.any():
-                continue  # nobody has the parent, nor any class below it: all score 0
-            group.learned = self._learner()
-            group.learned.fit(rows[there], self._goal(truth[there][:, group.columns]), fit)
+            members = np.ones(len(rows), dtype=bool) if group.parent == ROOT else truth[:, group.parent]
+            if not members.any():
+                continue  # no sample has the parent or a class below it: all score 0
+            group.solver = self._solver()
+            group.solver.fit(rows[members], self._goal(truth[members][:, group.columns]), fit)
 
-    def _learner(self) -> Any:
+    def _solver(self) -> Any:
         if not self._single:
             return Classes(self._together)
         return _Siblings() if self._strategy == "node" else Exclusive()
@@ -92,11 +92,11 @@ class Local:
         values = np.zeros((len(rows), h.n))
         bound = np.ones((len(rows), h.n))  # the least product so far
         for group in self._groups:
-            if group.learned is None:
+            if group.solver is None:
                 bound[:, group.columns] = 0.0
                 continue
-            given = 1.0 if group.parent == ROOT else values[:, [group.parent]]
-            bound[:, group.columns] = np.minimum(bound[:, group.columns], given * self._shares(group, rows))
+            parent = 1.0 if group.parent == ROOT else values[:, [group.parent]]
+            bound[:, group.columns] = np.minimum(bound[:, group.columns], parent * self._shares(group, rows))
             values[:, group.columns] = bound[:, group.columns]
         if not self._stops:
             return Scores(values)
@@ -105,11 +105,11 @@ class Local:
 
     def _shares(self, group: Group, rows: np.ndarray) -> np.ndarray:
         """(N, K): the probability of every class of the group, given its parent."""
-        if not isinstance(group.learned, Exclusive):
-            return np.asarray(group.learned.predict(rows).values)
+        if not isinstance(group.solver, Exclusive):
+            return np.asarray(group.solver.predict(rows).values)
         shares = np.zeros((len(rows), len(group.columns)))
-        seen = group.learned.labels != NONE
-        shares[:, group.learned.labels[seen]] = group.learned.shares(rows)[:, seen]
+        classes = group.solver.labels != NONE
+        shares[:, group.solver.labels[classes]] = group.solver.shares(rows)[:, classes]
         return shares
 
 
@@ -127,5 +127,5 @@ class _Siblings(Classes):
         shares = super().predict(rows).values
         ended = np.prod(1 - shares, axis=1) if self._may_end else np.zeros(len(rows))
         total = (shares.sum(axis=1) + ended)[:, None]
-        usual = np.tile(self._frequency, (len(rows), 1))  # all say no: as often as in training
-        return Scores(np.where(total > 0, shares / np.where(total > 0, total, 1.0), usual))
+        frequency = np.tile(self._frequency, (len(rows), 1))  # where all probabilities are 0
+        return Scores(np.where(total > 0, shares / np.where(total > 0, total, 1.0), frequency))

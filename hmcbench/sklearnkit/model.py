@@ -1,4 +1,4 @@
-"""``EstimatorModel``: what the worker sees of scikit-learn."""
+"""``EstimatorModel``: scikit-learn estimators as a model of hmcbench."""
 
 from __future__ import annotations
 
@@ -21,38 +21,37 @@ STRATEGIES = ("flat", "level", "parent", "node")
 
 
 class EstimatorModel:
-    """A model made of scikit-learn estimators (or anything with their methods).
+    """A model of scikit-learn estimators, or of objects with their methods.
 
-    What is fitted depends on the task:
+    The task decides what is fitted:
 
     - single paths: one classifier over the *end nodes*, the most specific class of each training
-      sample (also inner ones, or none at all, where depth is ragged). The score of a class is the
-      sum of the probabilities of the end nodes at and below it, so scores are coherent by
-      construction. ``stop`` at a level is the probability of having ended above it.
+      sample (also inner ones, or none, where depth is ragged). The score of a class is the sum of
+      the probabilities of the end nodes at and below it, so scores are coherent. ``stop`` at a level
+      is the probability of having ended above it.
     - multiple paths: one binary classifier per class, or one with several outputs. A class that
       all or no training samples have keeps that frequency, 1 or 0.
     - regression: ``predict``, one estimator per target or one with several outputs.
 
-    That is ``strategy="flat"``; :class:`hmcbench.sklearnkit.local.Local` tells of the others.
+    That is ``strategy="flat"``; see :class:`hmcbench.sklearnkit.local.Local` for the others.
 
     Every ``random_state`` that is ``None`` is set to the seed, every ``device`` to the run's. Every
-    ``n_jobs`` that is given (say -1) is set to the threads of the run for ``fit``, and to 1 for
-    ``predict``: forests add up their trees in the order in which threads finish, so that last
-    digits would change from call to call. ``n_neighbors`` never exceeds the training samples.
+    ``n_jobs`` other than ``None`` is set to the threads of the run for ``fit``, and to 1 for
+    ``predict``: forests sum their trees in the order in which threads finish, so that last digits
+    would change from call to call. ``n_neighbors`` never exceeds the training samples.
 
     Args:
         make: ``make(task, **choice)`` returns a new, unfitted estimator: a classifier with
-            ``predict_proba``, or a regressor where the task is regression. A pipeline will do;
-            what it fits sees training data only.
+            ``predict_proba``, or a regressor where the task is regression; a pipeline is allowed.
         view: the views to read, in the syntax of :attr:`hmcbench.ModelSpec.views`: ``a+b`` are
-            put side by side, ``a|b`` is the first that is there; rows are flattened to (N, F).
+            concatenated, ``a|b`` is the first available one; rows are flattened to (N, F).
         multi_output: whether the estimator takes several targets at once (forests and trees do).
         strategy: ``flat``, ``level``, ``parent`` or ``node``, for hierarchical tasks.
         choice: the values of ``make``'s keywords.
         space: ``space(task)``, the values to try for some of them, on validation data; the best are
-            then fitted anew, on training and validation samples together unless thresholds are still
-            to be fitted to the latter (multiple paths). Targets of a regression choose each their own.
-        budget: how many choices are tried, ``choice`` itself included.
+            then fitted again, on training and validation samples together unless thresholds are still
+            to be chosen on the latter (multiple paths). In regression, one choice per target.
+        budget: number of choices that are tried, including ``choice``.
         components: principal components that replace all views but the first; 0 keeps them.
     """
 
@@ -77,7 +76,7 @@ class EstimatorModel:
         self._parts: list[tuple[Solver, np.ndarray | None]] = []
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
-        """Fit on ``train``; ``valid`` serves the search, if there is one.
+        """Fit on ``train``; ``valid`` is used by the search, if there is one.
 
         Raises:
             PluginError: a classifier without ``predict_proba``.
@@ -98,7 +97,8 @@ class EstimatorModel:
         targets = train.targets
         if run.task.kind == "regression" or run.task.paths == "single":
             rows = np.concatenate([rows, table(valid, self._names)[0]])
-            targets = _stacked(targets, valid.targets)
+            both = [targets, valid.targets]
+            targets = sparse.vstack(both, format="csr") if sparse.issparse(targets) else np.concatenate(both)
             self._facts["fitted_on"] = "train and validation"
         self._parts = self._fit_best(best, tried, rows, targets, run)
 
@@ -113,8 +113,8 @@ class EstimatorModel:
         return Scores(values)
 
     def describe(self) -> Mapping[str, Value]:
-        """The estimator's class; after a search what was chosen, from how many, in how many seconds, and
-        what the last fit saw."""
+        """The estimator's class; after a search the choice, the number of candidates, the seconds, and the
+        partitions of the last fit."""
         return self._facts
 
     # ------------------------------------------------------------------ fitting
@@ -137,13 +137,13 @@ class EstimatorModel:
         return EndNodes(hierarchy, stops) if single else Classes(self._multi_output)
 
     def _fitted(self, choice: Choice, rows: np.ndarray, targets: Any, run: Run) -> Solver:
-        def fit(some: np.ndarray, goal: np.ndarray) -> Any:
+        def fit(x: np.ndarray, y: np.ndarray) -> Any:
             estimator = self._make(run.task, **choice)
             if self._components and len(self._names) > 1:
                 estimator = make_pipeline(ReducedTail(self._width, self._components), estimator)
-            _set(estimator, seed=run.seed, device=run.device, threads=run.threads, most=len(some))
-            estimator.fit(some, goal)
-            return _set(estimator, seed=run.seed, device=run.device, threads=1, most=len(some))
+            _set(estimator, run, threads=run.threads, samples=len(x))
+            estimator.fit(x, y)
+            return _set(estimator, run, threads=1, samples=len(x))
 
         solver = self._solver(run.task)
         solver.fit(rows, targets, fit)
@@ -152,14 +152,14 @@ class EstimatorModel:
     def _search(
         self, tried: list[Choice], rows: np.ndarray, targets: Any, valid: Labelled, run: Run
     ) -> np.ndarray:
-        """The position in ``tried`` of the best choice, per part that may choose alone."""
-        seen = table(valid, self._names)[0]
-        found = []
+        """The position in ``tried`` of the best choice, per target in regression."""
+        valid_rows = table(valid, self._names)[0]
+        table_of_losses = []
         for done, choice in enumerate(tried, start=1):
-            scores = self._fitted(choice, rows, targets, run).predict(seen)
-            found.append(losses(run.task, valid.targets, scores))
-            run.report(done, len(tried), validation_loss=float(found[-1].mean()))
-        best: np.ndarray = np.argmin(found, axis=0)  # of equals the first: the defaults, if they are
+            scores = self._fitted(choice, rows, targets, run).predict(valid_rows)
+            table_of_losses.append(losses(run.task, valid.targets, scores))
+            run.report(done, len(tried), validation_loss=float(table_of_losses[-1].mean()))
+        best: np.ndarray = np.argmin(table_of_losses, axis=0)  # the first of equals; defaults come first
         names = run.task.targets if len(best) > 1 else ("",)
         chosen = [describe(tried[i], self._space) for i in best]
         self._facts["search_candidates"] = len(tried)
@@ -171,7 +171,7 @@ class EstimatorModel:
     def _fit_best(
         self, best: np.ndarray, tried: list[Choice], rows: np.ndarray, targets: Any, run: Run
     ) -> list[tuple[Solver, np.ndarray | None]]:
-        """The final solvers and the targets that each of them predicts; ``None`` for everything."""
+        """The final solvers and the targets that each of them predicts; ``None`` for all."""
         if len(best) == 1:
             return [(self._fitted(tried[best[0]], rows, targets, run), None)]
         parts: list[tuple[Solver, np.ndarray | None]] = []
@@ -181,23 +181,17 @@ class EstimatorModel:
         return parts
 
 
-def _stacked(first: Any, second: Any) -> Any:
-    if sparse.issparse(first):
-        return sparse.vstack([first, second], format="csr")
-    return np.concatenate([first, second])
-
-
-def _set(estimator: Any, *, seed: int, device: str, threads: int, most: int) -> Any:
-    """The estimator with its seeds, threads and the like set, those of its parts included."""
+def _set(estimator: Any, run: Run, *, threads: int, samples: int) -> Any:
+    """The estimator with seeds, threads, device and neighbours set, also those of its parts."""
     values: dict[str, Any] = {}
     for name, value in estimator.get_params(deep=True).items():
         last = name.rpartition("__")[2]
         if last == "random_state" and value is None:
-            values[name] = seed
+            values[name] = run.seed
         elif last == "n_jobs" and value is not None:  # some estimators warn when it is set at all
             values[name] = threads
         elif last == "device":
-            values[name] = device
-        elif last == "n_neighbors" and value > most:
-            values[name] = most
+            values[name] = run.device
+        elif last == "n_neighbors" and value > samples:
+            values[name] = samples
     return estimator.set_params(**values)

@@ -1,7 +1,6 @@
-"""A small search for hyperparameters: some candidates, the same number for every model.
+"""A small search for hyperparameters, with the same number of candidates for every model.
 
-Candidates are drawn from a finite space, the defaults first, then scored on the validation side.
-Nothing here sees test data.
+Candidates are drawn from a finite space, the defaults first, and scored on the validation partition.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Choice = Mapping[str, Value]
 
 
 def candidates(space: Space, defaults: Choice, budget: int, seed: int) -> list[Choice]:
-    """The defaults, then random points of the space, ``budget`` in all if it has as many; none twice."""
+    """The defaults, then random points of the space without repetition, at most ``budget`` in all."""
     points = [dict(defaults, **dict(zip(space, point, strict=True))) for point in product(*space.values())]
     others = [point for point in points if point != defaults]
     order = np.random.default_rng(seed).permutation(len(others))[: budget - 1]
@@ -32,17 +31,16 @@ def candidates(space: Space, defaults: Choice, budget: int, seed: int) -> list[C
 
 
 def losses(task: Task, truth: Any, scores: Scores) -> np.ndarray:
-    """What the choice minimises, per part of the task that may be chosen alone.
+    """The losses that the search minimises.
 
-    Regression: 1 - R2 of every target, (T,); 1 for a constant target without errors left out.
-    Single paths: 1 - ``hf1_samples``, multiple paths: 1 - ``auprc_micro`` (no threshold is needed
-    yet), both (1,).
+    Regression: 1 - R2 of every target, (T,); the sum of squared errors for a constant target.
+    Single paths: 1 - ``hf1_samples``, multiple paths: 1 - ``auprc_micro`` (needs no threshold), both (1,).
     """
     if task.kind == "regression":
         truth = np.asarray(truth, dtype=np.float64)
         spread = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
-        left = ((truth - scores.values) ** 2).sum(axis=0)
-        ratio: np.ndarray = left / np.where(spread > 0, spread, 1.0)
+        residual = ((truth - scores.values) ** 2).sum(axis=0)
+        ratio: np.ndarray = residual / np.where(spread > 0, spread, 1.0)
         return ratio
     evaluation = Evaluation.of(task, truth, scores.values, scores.stop)
     metric: Callable[[Evaluation], Any] = hf1_samples if task.paths == "single" else auprc_micro
@@ -50,5 +48,5 @@ def losses(task: Task, truth: Any, scores: Scores) -> np.ndarray:
 
 
 def describe(choice: Choice, space: Space) -> str:
-    """``C=10, gamma=0.1``: what was searched for."""
+    """The searched keywords of a choice, as ``C=10, gamma=0.1``."""
     return ", ".join(f"{name}={choice[name]}" for name in space)

@@ -1,7 +1,7 @@
-"""For models written in PyTorch: hand over a module, get training and prediction.
+"""Training and prediction for models written in PyTorch.
 
-A plugin writes a function that makes an ``nn.Module`` for a task, and hands it to
-:class:`TorchModel`; it writes no loop::
+A plugin writes a function that builds an ``nn.Module`` for a task and passes it to
+:class:`~hmcbench.torchkit.model.TorchModel`; it needs no training loop::
 
     # mine/__init__.py: no torch here
     from hmcbench import ModelSpec, hookimpl
@@ -36,5 +36,5 @@ memory (use ``flatten`` and ``reshape``, not ``view``), and returns either
 :mod:`~hmcbench.torchkit.pretrained` with networks of timm. Nothing is imported here: plugins read the
 recipes where torch must not be imported.
 
-Random numbers must come from torch (dropout and the like); every epoch is seeded by itself.
+Random numbers (of dropout, for example) must come from torch, which is seeded at every epoch.
 """

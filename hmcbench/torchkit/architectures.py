@@ -1,4 +1,4 @@
-"""Whether timm knows an architecture: asked while a run is planned, so that a slip costs no waiting."""
+"""Check the names of timm architectures while a run is planned, before any cell starts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
 def check(*, architecture: str = "", backbone: str = "", **_others: object) -> None:
     """The ``check`` of model specs that name a timm network in one of these two parameters.
 
-    Known names are found in timm's source: importing it, and torch with it, costs seconds. A name that
-    is not there (timm has aliases too) is timm's own to refuse.
+    Names are looked up in timm's source, as importing timm and torch costs seconds. For a name that is
+    not there (timm has aliases too) timm is imported and asked.
 
     Raises:
-        BadInput: timm does not know it; names those that are spelt alike.
+        BadInput: timm does not know the name; suggests similar ones.
     """
     name = architecture or backbone
     if name.partition(".")[0] not in _registered():  # what follows the dot are pretrained weights
@@ -41,6 +41,6 @@ def refuse_unknown(name: str) -> None:
 @cache
 def _registered() -> frozenset[str]:
     spec = importlib.util.find_spec("timm")
-    places = spec.submodule_search_locations if spec is not None else None
-    files = [file for place in places or () for file in Path(place, "models").glob("*.py")]
+    folders = spec.submodule_search_locations if spec is not None else None
+    files = [file for folder in folders or () for file in Path(folder, "models").glob("*.py")]
     return frozenset(n for file in files for n in _REGISTERED.findall(file.read_text(encoding="utf-8")))

@@ -58,7 +58,7 @@ class Augmentation:
 AUGMENTATIONS: dict[str, Augmentation | None] = {
     "none": None,
     # For short trainings on small images. No interpolation: a crop or turn of 64 px blurs the fine
-    # texture that tells the classes apart, and light networks then learn far more slowly.
+    # texture that separates the classes, and light networks then learn far more slowly.
     "light": Augmentation(flip=0.5, flip_vertical=0.5, contrast=0.2, brightness=0.2),
     # The paper's list. It gives no ranges: torchvision's defaults for crop and erasing, 15 degrees.
     "paper": Augmentation(scale=(0.08, 1.0), flip=0.5, degrees=15, erase=0.5),
@@ -90,9 +90,7 @@ class Augmenter:
             return normalise(pixels)
         n = len(pixels)
         moved = warp(pixels.float(), self._affine(n, r)) if r.resamples else self._mirror(pixels, r)
-        x = normalise(
-            moved
-        )  # normalising what was cropped gives training images the statistics of whole ones
+        x = normalise(moved)  # after the crop, so that its statistics are those of a whole image
         if r.contrast or r.brightness:
             u, v = self._uniform((2, n, 1, 1, 1), -1.0, 1.0)
             x = torch.addcmul(r.brightness * v, x, 1 + r.contrast * u)
@@ -129,18 +127,18 @@ class Augmenter:
         self, n: int, scale: tuple[float, float], ratio: tuple[float, float], *, whole: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Height and width (n,) as shares of the side, of an area in ``scale`` and height / width in
-        ``ratio`` (log-uniform). The first of :data:`TRIES` draws that fits; if none does, the
-        ``whole`` image, or nothing."""
+        ``ratio`` (log-uniform). The first of :data:`TRIES` draws that fits; if none does, all of the
+        image (``whole``) or nothing."""
         area = self._uniform((n, TRIES), *scale)
         aspect = self._uniform((n, TRIES), math.log(ratio[0]), math.log(ratio[1])).exp()
         height, width = (area * aspect).sqrt(), (area / aspect).sqrt()
         fits = (height <= 1) & (width <= 1)
         first = fits.int().argmax(1, keepdim=True)
-        some = fits.any(1)
+        any_fits = fits.any(1)
         fallback = 1.0 if whole else 0.0
         return (
-            torch.where(some, height.gather(1, first)[:, 0], fallback),
-            torch.where(some, width.gather(1, first)[:, 0], fallback),
+            torch.where(any_fits, height.gather(1, first)[:, 0], fallback),
+            torch.where(any_fits, width.gather(1, first)[:, 0], fallback),
         )
 
     def _erase(self, x: torch.Tensor, r: Augmentation) -> torch.Tensor:
@@ -151,19 +149,19 @@ class Augmenter:
         return x.masked_fill(mask[:, None], 0.0)
 
 
-def box(size: Sequence[int], height: torch.Tensor, width: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Bool (n, H, W): a rectangle per sample, ``height`` and ``width`` (n,) as shares of the sides,
-    wholly inside, at ``where`` (2, n), 0..1 of the room that it has."""
-    rows, columns = _inside(size[0], height, where[0]), _inside(size[1], width, where[1])
+def box(size: Sequence[int], height: torch.Tensor, width: torch.Tensor, corner: torch.Tensor) -> torch.Tensor:
+    """Bool (n, H, W): a rectangle per sample inside the image, ``height`` and ``width`` (n,) as shares
+    of the sides, ``corner`` (2, n) as shares (0..1) of the free space above and left of it."""
+    rows, columns = _interval(size[0], height, corner[0]), _interval(size[1], width, corner[1])
     return rows[:, :, None] & columns[:, None, :]
 
 
-def _inside(side: int, share: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Bool (n, side): the pixels of an interval of ``share`` of the side, at ``where`` (0..1)."""
+def _interval(side: int, share: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """Bool (n, side): the pixels of an interval of ``share`` of the side; ``start`` as in :func:`box`."""
     length = (share * side).round()
-    start = (where * (side - length + 1)).floor()
-    at = torch.arange(side, device=share.device)
-    return (at >= start[:, None]) & (at < (start + length)[:, None])
+    first = (start * (side - length + 1)).floor()
+    pixel = torch.arange(side, device=share.device)
+    return (pixel >= first[:, None]) & (pixel < (first + length)[:, None])
 
 
 def warp(x: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
@@ -179,15 +177,15 @@ def warp(x: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Goal:
-    """What a batch of images shows.
+    """The targets of a batch of images.
 
-    An image made of two has two goals. As losses are linear in the (smoothed) targets, its loss is
-    the sum of both, each times its share, for every kind of target.
+    An image mixed from two samples has two goals. As losses are linear in the (smoothed) targets, its
+    loss is the sum of both, each times its share, for every kind of target.
 
     Attributes:
-        targets: (B, ...) as :meth:`hmcbench.torchkit.layout.Layout.encode` gives them.
-        share: float (B,), how much of every image shows them; None: all.
-        weight: float (B,), how much the samples that they come from count in the loss; None: 1.
+        targets: (B, ...) as :meth:`hmcbench.torchkit.layout.Layout.encode` returns them.
+        share: float (B,), the share of every image that has these targets; None: 1.
+        weight: float (B,), the weight of their samples in the loss; None: 1.
     """
 
     targets: torch.Tensor
@@ -196,7 +194,7 @@ class Goal:
 
     @property
     def factor(self) -> torch.Tensor | None:
-        """Of the loss: share times weight."""
+        """What the loss is multiplied by: share times weight."""
         if self.share is None or self.weight is None:
             return self.share if self.weight is None else self.weight
         return self.share * self.weight
@@ -215,8 +213,8 @@ class Mixer:
     Args:
         mixup: a of the blends (Zhang et al. 2018); 0: none.
         cutmix: a of the rectangles (Yun et al. 2019); 0: none. Unlike there, a rectangle lies
-            wholly inside the image, as those of random erasing.
-        seed: of the random numbers (drawn on the CPU: few).
+            inside the image, as in random erasing.
+        seed: of the random numbers, which are few and drawn on the CPU.
     """
 
     def __init__(self, mixup: float, cutmix: float, seed: int) -> None:
@@ -224,7 +222,7 @@ class Mixer:
         self.random = np.random.default_rng(seed)
 
     def __call__(self, images: torch.Tensor, goal: Goal) -> tuple[torch.Tensor, list[Goal]]:
-        """images float (B, C, H, W) that show ``goal`` wholly -> the mixed ones, and what they show."""
+        """Images float (B, C, H, W) with the targets ``goal`` -> mixed images and their goals."""
         if not self.mixup and not self.cutmix:
             return images, [goal]
         n, device = len(images), images.device
@@ -236,14 +234,14 @@ class Mixer:
         return torch.lerp(images[other], images, own[:, None]), goals
 
     def _weights(self, n: int, size: torch.Size, device: torch.device) -> torch.Tensor:
-        """Of the image itself at every pixel, (n, H, W)."""
+        """Weight of the image itself at every pixel, (n, H, W)."""
         weights = self._share(self.mixup, n).to(device)[:, None, None].expand(n, *size)
         if not self.cutmix:
             return weights
         side = (1 - self._share(self.cutmix, n)).sqrt().to(device)
-        where = torch.from_numpy(self.random.random((2, n), dtype=np.float32)).to(device)
+        corner = torch.from_numpy(self.random.random((2, n), dtype=np.float32)).to(device)
         paste = torch.from_numpy(self.random.random(n) < (0.5 if self.mixup else 1.0)).to(device)
-        return torch.where(paste[:, None, None], (~box(size, side, side, where)).float(), weights)
+        return torch.where(paste[:, None, None], (~box(size, side, side, corner)).float(), weights)
 
     def _share(self, a: float, n: int) -> torch.Tensor:
         """float32 (n,); all 1 where ``a`` is 0."""

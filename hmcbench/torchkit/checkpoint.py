@@ -1,4 +1,4 @@
-"""Checkpoints by epoch: a killed training goes on where it was, and ends as if nothing had been.
+"""Checkpoints by epoch: a killed training resumes and ends with the same numbers.
 
 Every epoch seeds its own random numbers (:func:`hmcbench.torchkit.device.seed_epoch`), so a
 checkpoint between two epochs holds no generator state. Files hold tensors and plain values only
@@ -18,15 +18,15 @@ from hmcbench.files import replacing
 
 SHARE = 0.01
 """Largest share of the time spent on saving; rarer checkpoints lose epochs, not exactness."""
-BYTES_PER_S = 1e9  # what saving is reckoned with until it was measured
+BYTES_PER_S = 1e9  # speed of saving that is assumed until it was measured
 
 
 class Checkpoints:
     """The one checkpoint file of a cell.
 
     Args:
-        folder: the private folder of the cell; empty: nothing is kept.
-        identity: plain values that must agree for a checkpoint to be taken up again.
+        folder: the private folder of the cell; empty: nothing is saved.
+        identity: plain values; a checkpoint with other values is not used.
     """
 
     def __init__(self, folder: str, identity: dict[str, Any]) -> None:
@@ -35,19 +35,19 @@ class Checkpoints:
         self._began, self._spent, self._last = perf_counter(), 0.0, 0.0
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state (on the CPU), or None where there is none that fits."""
+        """The saved state (on the CPU), or None without a matching checkpoint."""
         if self.path is None or not self.path.is_file():
             return None
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-            return None  # a torn or foreign file: the training starts again
+            return None  # a damaged or foreign file: the training starts from the beginning
         if not isinstance(state, dict) or state.get("identity") != self.identity:
             return None
         return state
 
     def save(self, state: dict[str, Any]) -> bool:
-        """Save, unless too much time would have gone into saving; whether it was saved."""
+        """Save unless this would exceed the share of time for saving; whether it was saved."""
         if self.path is None:
             return False
         start = perf_counter()

@@ -1,6 +1,6 @@
-"""Pixels on their way to the network: kept on the device if they fit, else read batch by batch.
+"""Batches of pixels for the network: kept on the device if they fit, else read batch by batch.
 
-Images may be cut into square tiles, side * side of them, which the network sees one by one.
+Images may be cut into side * side square tiles, which the network sees one by one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEEP_ON_CPU = 512 * 2**20
 KEEP_ON_GPU = 0.4
 """Share of the free device memory that pixels may take."""
 BLOCK = 512
-"""Images per block where all of them are gone through once."""
+"""Images per block in a pass over all of them."""
 
 
 def room_on(device: torch.device) -> int:
@@ -32,9 +32,9 @@ def room_on(device: torch.device) -> int:
 
 
 def untile(rows: Rows) -> tuple[Rows, int]:
-    """Images cut into T tiles, (N, T, H, W) or (N, T, H, W, 3), seen as N T images; and T.
+    """Images cut into T tiles, (N, T, H, W) or (N, T, H, W, 3), as N T images; and T.
 
-    Images that are whole, (N, H, W) or (N, H, W, 3), come back as they are, with T = 1.
+    Images without tiles, (N, H, W) or (N, H, W, 3), are returned unchanged, with T = 1.
     """
     _, *image = rows.shape
     if len(image) == 2 or (len(image) == 3 and image[2] == 3):
@@ -49,8 +49,8 @@ class PixelBatches:
 
     Args:
         rows: a :class:`hmcbench.data.views.Rows` over uint8 (N, H, W) or (N, H, W, 3), often a memory map.
-        device: where batches are wanted.
-        keep: whether all of it may stay on the device (training data, used again every epoch).
+        device: where batches are needed.
+        keep: whether all pixels may stay on the device (training data, used again every epoch).
 
     Attributes:
         shape: (channels, H, W).
@@ -78,12 +78,12 @@ class PixelBatches:
             yield from (self.batch(chunk.to(self.device, non_blocking=True)) for chunk in chunks)
             return
         with ThreadPoolExecutor(1, "pixels") as pool:
-            coming = pool.submit(self.batch, chunks[0])
+            pending = pool.submit(self.batch, chunks[0])
             for chunk in (*chunks[1:], None):
-                ready = coming.result()
+                batch = pending.result()
                 if chunk is not None:
-                    coming = pool.submit(self.batch, chunk)
-                yield ready
+                    pending = pool.submit(self.batch, chunk)
+                yield batch
 
     def batch(self, index: torch.Tensor) -> torch.Tensor:
         """Rows ``index`` (int64, on the device) as uint8 (B, channels, H, W)."""
@@ -106,7 +106,7 @@ class Normaliser:
     Args:
         kind: ``image``: every image by its own mean and deviation over all its pixels and channels
             (brightness and contrast of the microscope say nothing about the class); ``dataset``:
-            every channel by mean and deviation of the training pixels, which are fitted here.
+            every channel by the mean and deviation of the training pixels.
         training: the pixels to fit on.
     """
 
@@ -119,13 +119,13 @@ class Normaliser:
 
     @classmethod
     def of(cls, kind: str, mean: list[float], std: list[float]) -> Normaliser:
-        """One that was fitted before."""
-        made = cls.__new__(cls)
-        made.kind, made.mean, made.std = kind, list(mean), list(std)
-        return made
+        """A normaliser with statistics that were fitted before."""
+        normaliser = cls.__new__(cls)
+        normaliser.kind, normaliser.mean, normaliser.std = kind, list(mean), list(std)
+        return normaliser
 
     def _fit(self, training: PixelBatches) -> None:
-        counts = torch.zeros(training.shape[0], 256, dtype=torch.int64)  # exact, whatever the order of blocks
+        counts = torch.zeros(training.shape[0], 256, dtype=torch.int64)  # exact in any order of blocks
         for block in training.blocks():
             for channel in range(training.shape[0]):
                 counts[channel] += torch.bincount(block[:, channel].flatten().int(), minlength=256).cpu()
@@ -148,7 +148,7 @@ class Normaliser:
 
 
 def tiles_per_side(tiles: int) -> int:
-    """T tiles of an image -> how many lie side by side; raises BadInput where they make no square.
+    """The side of a square of T tiles; raises BadInput where T is no square number.
 
     >>> tiles_per_side(9)
     3

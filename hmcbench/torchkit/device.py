@@ -40,23 +40,23 @@ def has_depthwise(module: nn.Module | None) -> bool:
     lcnet_050 and mobilenetv3_small_050 trained at 0.6 times their rate in float32, while resnet10t
     trained at 1.8 times.
     """
-    found = () if module is None else module.modules()
-    return any(isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1 for m in found)
+    modules = () if module is None else module.modules()
+    return any(isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1 for m in modules)
 
 
 @cache
 def has_bfloat16(device_type: str) -> bool:
-    """Whether there are bfloat16 units: a CPU without them emulates at a twelfth of the speed."""
+    """Whether the device has bfloat16 units; a CPU without them emulates at a twelfth of the speed."""
     if device_type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private, so perhaps gone one day
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: a later torch may lack them
     return any(getattr(torch.cpu, name, bool)() for name in checks)
 
 
 def seed_epoch(seed: int, epoch: int) -> int:
     """Seed torch for one epoch and return that seed for further generators.
 
-    As nothing random is carried over from the epoch before, a checkpoint needs no generator state.
+    As no generator state is carried over between epochs, a checkpoint needs none.
     """
     value = (seed * 1_000_003 + epoch) % 2**63
     torch.manual_seed(value)
@@ -65,7 +65,7 @@ def seed_epoch(seed: int, epoch: int) -> int:
 
 @contextmanager
 def settings(device: torch.device, *, deterministic: bool) -> Iterator[None]:
-    """Switches of torch for one training, put back at its end.
+    """Global settings of torch for one training, restored at its end.
 
     On a GPU, ``deterministic`` allows only algorithms that give the same bits every time (an
     operation without one warns); otherwise cuDNN looks for the fastest ones, and float32 products
@@ -93,26 +93,26 @@ def settings(device: torch.device, *, deterministic: bool) -> Iterator[None]:
 
 
 class Accumulator:
-    """Gradients of a whole batch, in as many passes as memory asks for.
+    """Gradients of a batch, in as many passes as memory requires.
 
-    The effective batch stays: the gradient is that of the mean over all its samples. Batch norms
-    alone see the smaller batches.
+    The gradient is that of the mean over all samples of the batch; only batch norms see the smaller
+    passes.
 
     Attributes:
-        limit: images per pass; halved, for good, whenever memory runs out.
+        limit: images per pass; halved, until the end, whenever memory runs out.
     """
 
     def __init__(self, module: nn.Module, limit: int) -> None:
         self.module, self.limit = module, limit
 
     def backward(
-        self, n: int, run: Callable[[slice], torch.Tensor], again: Callable[[], None]
+        self, n: int, run: Callable[[slice], torch.Tensor], reset: Callable[[], None]
     ) -> torch.Tensor:
         """Gradients of a batch of ``n``; the mean loss.
 
         Args:
             run: rows -> the mean loss of these rows, with its graph.
-            again: called before another attempt at the whole batch.
+            reset: called before another attempt at the whole batch.
 
         Raises:
             torch.OutOfMemoryError, RuntimeError: even the smallest passes do not fit.
@@ -123,17 +123,17 @@ class Accumulator:
             except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
                 if not out_of_memory(error) or min(self.limit, n) // 2 < SMALLEST:
                     raise
-            # outside of the handler, whose traceback keeps the tensors of the failed pass alive
+            # outside the handler, whose traceback keeps the tensors of the failed pass alive
             self.limit = min(self.limit, n) // 2
             self.module.zero_grad(set_to_none=True)
-            again()
+            reset()
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
     def _passes(self, n: int, run: Callable[[slice], torch.Tensor]) -> torch.Tensor:
         passes = -(-n // self.limit)
-        bounds = [n * i // passes for i in range(passes + 1)]  # nearly equal: none of a single image
+        bounds = [n * i // passes for i in range(passes + 1)]  # nearly equal, so that none has a single image
         total: torch.Tensor | None = None
         for start, stop in pairwise(bounds):
             loss = run(slice(start, stop)) * ((stop - start) / n)
@@ -155,8 +155,8 @@ def make_forward(module: nn.Module, mode: str, batch_size: int, device: torch.de
 
     Args:
         mode: ``on``, ``graphs``, ``off``, or ``auto``: graphs on a GPU for batches up to
-            :data:`SMALL_BATCH`, else off (compiling costs a minute or more, and on CPUs gained nothing
-            that was measured here).
+            :data:`SMALL_BATCH`, else off (compiling takes a minute or more, and no gain was measured on
+            CPUs).
     """
     if mode == "auto":
         mode = "graphs" if device.type == "cuda" and batch_size <= SMALL_BATCH else "off"
@@ -173,7 +173,7 @@ def make_forward(module: nn.Module, mode: str, batch_size: int, device: torch.de
 
 
 class _Call(nn.Module):
-    """A network whose forward may be replaced without touching the network itself."""
+    """A wrapper whose forward may be replaced without changing the network itself."""
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
         super().__init__()
@@ -205,7 +205,7 @@ class GraphForward:
         return output
 
     def _capture(self, images: torch.Tensor) -> Callable[[torch.Tensor], Any]:
-        """Warming up moves the buffers (batch norms) and the random numbers: both are put back."""
+        """The warm-up changes buffers (batch norms) and the random state: both are restored."""
         call = _Call(self.module, self.device).train(self.module.training)
         buffers = [(b, b.clone()) for b in self.module.buffers()]
         random = torch.cuda.get_rng_state(self.device)

@@ -1,6 +1,6 @@
-"""The training loop, and the running mean of the weights that it may keep.
+"""The training loop, and the running mean of the weights.
 
-Nothing in an epoch waits for the device: sums stay there and are read once at its end.
+An epoch does not wait for the device: sums stay there and are read once at its end.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_ra
 from hmcbench.torchkit.recipes import Recipe
 
 EVALUATION_BATCH = 128
-"""Images per forward pass outside training: fixed, so that scores depend on the image alone."""
+"""Images per forward pass outside training; fixed, so that scores depend on the image alone."""
 
 
 @dataclass(frozen=True)
 class EncodedImages:
-    """Images of one side, and their targets as :meth:`Layout.encode` gives them."""
+    """Images of one partition, and their targets as :meth:`Layout.encode` returns them."""
 
     pixels: PixelBatches
     targets: torch.Tensor
@@ -50,8 +50,8 @@ class BestEpoch:
 class Trainer:
     """Train ``module`` in place: ``Trainer(...).fit()``.
 
-    With ``recipe.patience`` the module ends with the weights of the best validation epoch, without
-    it with those of the last; with ``recipe.ema`` these are running means.
+    The module ends with the weights of the best validation epoch if ``recipe.patience`` is set, else
+    with those of the last; with ``recipe.ema`` these are running means.
 
     Raises:
         FloatingPointError: as soon as an epoch's loss is not finite.
@@ -75,7 +75,7 @@ class Trainer:
         self.forward = make_forward(module, recipe.compile, recipe.batch_size, self.device)
         self.accumulator = Accumulator(module, recipe.batch_size)
         self.ema = Ema(module, recipe.ema) if recipe.ema else None
-        self.judged = module if self.ema is None else self.ema.module  # what is validated and kept
+        self.evaluated = module if self.ema is None else self.ema.module  # validated and kept
         self.weights = None if recipe.balance == "none" else sample_weights(train.targets)
         self.steps = math.ceil(len(train) / recipe.batch_size)
         self.best = BestEpoch()
@@ -86,7 +86,7 @@ class Trainer:
     def fit(self) -> None:
         with settings(self.device, deterministic=self.recipe.deterministic):
             self._epochs()
-        self.module.load_state_dict(self.best.weights or self.judged.state_dict())
+        self.module.load_state_dict(self.best.weights or self.evaluated.state_dict())
 
     def _epochs(self) -> None:
         recipe, first, start = self.recipe, self._resume(), time.perf_counter()
@@ -103,17 +103,17 @@ class Trainer:
             self._save()
 
     def _epoch(self, epoch: int) -> dict[str, float]:
-        """One pass over the training samples; what it has to report."""
+        """One pass over the training samples; its row of the history."""
         start = time.perf_counter()
         seed, recipe = seed_epoch(self.run.seed, epoch), self.recipe
         augmenter = Augmenter(recipe.augment, torch.Generator(self.device).manual_seed(seed))
         mixer = Mixer(recipe.mixup, recipe.cutmix, seed)
-        # Batches of nearly equal size: a last one of a single sample would break batch norms.
+        # Batches of nearly equal size: batch norms fail on a last one of a single sample.
         order = self._order(seed)
         chunks = order.tensor_split(self.steps)
         self.module.train()
         total = torch.zeros((), device=self.device)
-        right = torch.zeros(self.layout.depth, device=self.device)
+        correct = torch.zeros(self.layout.depth, device=self.device)
         for i, (pixels, chunk) in enumerate(zip(self.train.pixels.batches(chunks), chunks, strict=True)):
             index = chunk.to(self.device, non_blocking=True)
             weight = self.weights[index] if self.weights is not None and recipe.balance == "weights" else None
@@ -123,8 +123,8 @@ class Trainer:
             step = epoch * self.steps + i
             loss, hits = self._step(images.contiguous(memory_format=torch.channels_last), goals, step)
             total += loss * len(chunk)
-            right += hits
-        train_loss = float(total) / len(order)  # the one wait of the epoch
+            correct += hits
+        train_loss = float(total) / len(order)  # the epoch waits for the device only here
         if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the training loss is {train_loss} in epoch {epoch + 1}"
@@ -132,7 +132,7 @@ class Trainer:
             )
         return {
             "train_loss": train_loss,
-            **{f"train_level{k}_accuracy": n / len(order) for k, n in enumerate(right.tolist(), start=1)},
+            **{f"train_level{k}_accuracy": n / len(order) for k, n in enumerate(correct.tolist(), start=1)},
             "learning_rate": self._rate(step),
             "images_per_second": len(self.train) / (time.perf_counter() - start),
         }
@@ -140,7 +140,7 @@ class Trainer:
     def _order(self, seed: int) -> torch.Tensor:
         """The samples of an epoch, int64 (N,) on the CPU: each once, or drawn by their weights.
 
-        A single sample stands twice: a batch norm over one pixel of one sample has no variance.
+        A single sample is used twice: a batch norm over one pixel of one sample has no variance.
         """
         if len(self.train) == 1:
             return torch.zeros(2, dtype=torch.int64)
@@ -152,7 +152,7 @@ class Trainer:
         return torch.randperm(len(self.train), generator=generator)
 
     def _step(self, images: torch.Tensor, goals: list[Goal], step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Change the weights once; the loss, and the decisions that were right per level."""
+        """Change the weights once; the loss, and the number of correct decisions per level."""
         hits: list[torch.Tensor] = []
 
         def run(rows: slice) -> torch.Tensor:
@@ -179,30 +179,30 @@ class Trainer:
         return recipe.learning_rate * rate_factor(recipe.schedule, step, recipe.epochs * self.steps, warmup)
 
     def _validate(self) -> dict[str, float]:
-        """Loss and level accuracies on validation; nothing where it is empty."""
+        """Loss and level accuracies on the validation partition; nothing where it is empty."""
         if not len(self.valid):
             return {}
-        self.judged.eval()
+        self.evaluated.eval()
         loss = torch.zeros((), device=self.device)
-        right = torch.zeros(self.layout.depth, device=self.device)
+        correct = torch.zeros(self.layout.depth, device=self.device)
         done = 0
-        with torch.inference_mode(), precision(self.device, self.judged):
+        with torch.inference_mode(), precision(self.device, self.evaluated):
             for block in self.valid.pixels.blocks(EVALUATION_BATCH):
                 targets = self.valid.targets[done : done + len(block)]
                 images = self.normaliser(block).contiguous(memory_format=torch.channels_last)
-                output = self.judged(images)
+                output = self.evaluated(images)
                 loss += self.loss(output, targets) * len(block)
-                right += self.layout.correct(output, targets)
+                correct += self.layout.correct(output, targets)
                 done += len(block)
-        shares = (right / done).tolist()
+        accuracies = (correct / done).tolist()
         return {
             "valid_loss": float(loss) / done,
-            **{f"level{k}_accuracy": share for k, share in enumerate(shares, start=1)},
+            **{f"level{k}_accuracy": accuracy for k, accuracy in enumerate(accuracies, start=1)},
         }
 
     def _keep_best(self, epoch: int, row: dict[str, float]) -> None:
-        """Single paths are judged by the mean of the level accuracies, then by the loss; sets of
-        labels by the loss alone, as they get their threshold later."""
+        """Single paths: the highest mean of the level accuracies, then the lowest loss. Sets of labels:
+        the lowest loss, as their thresholds are chosen later."""
         if not self.recipe.patience or "valid_loss" not in row:
             return
         merit = [-row["valid_loss"]]
@@ -210,7 +210,7 @@ class Trainer:
             accuracies = [row[f"level{k}_accuracy"] for k in range(1, self.layout.depth + 1)]
             merit.insert(0, sum(accuracies) / len(accuracies))
         if not self.best.epoch or merit > self.best.merit:
-            self.best = BestEpoch(epoch, merit, copy.deepcopy(self.judged.state_dict()))
+            self.best = BestEpoch(epoch, merit, copy.deepcopy(self.evaluated.state_dict()))
 
     def _save(self) -> None:
         self.checkpoints.save(
@@ -219,13 +219,13 @@ class Trainer:
                 "ema": None if self.ema is None else self.ema.module.state_dict(),
                 "images_per_pass": self.accumulator.limit,
                 "optimizer": self.optimizer.state_dict(),
-                "best": {"epoch": self.best.epoch, "merit": self.best.merit, "weights": self.best.weights},
+                "best": vars(self.best),
                 "history": self.history,
             }
         )
 
     def _resume(self) -> int:
-        """Take up a checkpoint, if there is one; the number of epochs that are done."""
+        """Resume from a checkpoint, if there is one; the number of finished epochs."""
         state = self.checkpoints.load()
         if state is None:
             return 0

@@ -1,22 +1,22 @@
-"""Category expansion: a trained network in a larger hierarchy, with what it has learnt.
+"""Category expansion: warm start of a network in a larger hierarchy.
 
 Han et al., Scientific Reports 15, 19904 (2025), claim that their network "supports category expansion
 within and between hierarchies" and do not say how. Here: new classes within a level, and new
-levels above, below or between. Everything that does not depend on the hierarchy is taken over, and
+levels above, below or between. All weights that do not depend on the hierarchy are copied, and
 
-* the logits of old classes stay what they were, for every image. In a softmax over a level the
-  ratios of their probabilities stay with them, and so do probabilities among the old classes;
-* a new class beside old ones starts as the mean of its old siblings (of its level, where it has
+* the logits of old classes do not change, for any image. In a softmax over a level the ratios of
+  their probabilities do not change either;
+* a new class on an old level starts as the mean of its old siblings (of its level, where it has
   none), lowered by :data:`MARGIN`. A mean is never above the highest, so it is never the argmax:
-  the raw decisions at that level stay what they were;
+  the raw decisions at that level do not change;
 * a class of a new level starts as its nearest old ancestor, or else as the mean of its nearest old
-  descendants, or else as drawn;
-* where the features of all levels are put side by side, those of a new level enter old and new
-  classifiers with weight zero, from where they are learnt;
-* an end of a path that got classes below it (heads over leaves) leaves its row to them, lowered
-  by the log of their number, so that their probabilities sum to what the end's was.
+  descendants, or else with random weights;
+* where the features of all levels are concatenated, those of a new level enter old and new
+  classifiers with weight zero;
+* where an end of a path gets classes below it (heads over leaves), each of these starts with its
+  row, lowered by the log of their number, so that their probabilities sum to that of the end.
 
-A part of a network that follows the hierarchy says so itself: see :class:`Growing`.
+Parts of a network whose shape depends on the hierarchy implement :class:`Growing`.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ MARGIN = 1.0
 
 State = Mapping[str, Tensor]
 OutputRow = tuple[int, str]
-"""What one output stands for: its level (from 0) and class id; the id is empty for ``stop``."""
+"""The meaning of one output: its level (from 0) and class id; the id is empty for ``stop``."""
 
 
 @runtime_checkable
 class Growing(Protocol):
-    """A part of a network whose shape follows the hierarchy.
+    """A part of a network whose shape depends on the hierarchy.
 
     Attributes:
-        level_features: name of its ``nn.ModuleList`` with one module per level, whose outputs side by
-            side (equally wide) are what every layer of ``output_rows`` reads; "" where there is none.
+        level_features: name of its ``nn.ModuleList`` with one module per level, whose concatenated
+            outputs (equally wide) are the input of every layer of ``output_rows``; "" without one.
     """
 
     level_features: str
 
     def output_rows(self, task: Task) -> Mapping[str, Sequence[OutputRow]]:
-        """For each of its ``nn.Linear`` layers, by name, what the rows stand for in that task.
+        """For each of its ``nn.Linear`` layers, by name, the meaning of its rows in that task.
 
-        :func:`hmcbench.torchkit.layout.level_rows` gives them for layers per level.
+        :func:`hmcbench.torchkit.layout.level_rows` returns them for layers per level.
         """
         ...
 
@@ -67,13 +67,13 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
     """Fill ``module``, built for the task ``new``, from the weights of the same network for ``old``.
 
     Args:
-        module: freshly built (what is new and has no old relative stays as drawn).
+        module: freshly built; a new class without an old relative keeps its random weights.
         state: ``state_dict()`` of the network trained on ``old``.
         old, new: hierarchies with the same kind of paths; ``new`` has every class of ``old``
-            (:meth:`Growth.between` says how ids are matched).
+            (ids are matched by :meth:`Growth.between`).
 
     Raises:
-        BadInput: a class is missing, a level is torn apart, or the weights are of another network.
+        BadInput: a class is missing, a level is split, or the weights are of another network.
     """
     growth = Growth.between(old, new)
     filled: dict[str, Tensor] = {}
@@ -81,22 +81,21 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
     for path, part in module.named_modules():
         if isinstance(part, Growing):
             prefix = f"{path}." if path else ""
-            inside = {name.removeprefix(prefix): x for name, x in state.items() if name.startswith(prefix)}
-            grown, read = _grow(part, inside, growth)
+            own = {name.removeprefix(prefix): x for name, x in state.items() if name.startswith(prefix)}
+            grown, read = _grow(part, own, growth)
             filled |= {prefix + name: value for name, value in grown.items()}
             used |= {prefix + name for name in read}
     if not used and old.hierarchy != new.hierarchy:
         raise BadInput(
-            "this network cannot grow: no part of it says what its outputs stand for",
+            "this network cannot be expanded: it does not list the classes of its outputs",
             allowed="heads levels and leaf of timm, the HFF family, a torchkit.expansion.Growing",
         )
     target = module.state_dict()
-    rest = {name: value for name, value in state.items() if name not in used}
-    expected = target.keys() - filled.keys()
-    for name in sorted(rest.keys() ^ expected):
-        side = "there only" if name in rest else "not there"
-        raise BadInput(f"these are weights of another network ({name} is {side})")
-    for name, value in (filled | rest).items():
+    unchanged = {name: value for name, value in state.items() if name not in used}
+    for name in sorted(unchanged.keys() ^ (target.keys() - filled.keys())):
+        place = "there only" if name in unchanged else "not there"
+        raise BadInput(f"these are weights of another network ({name} is {place})")
+    for name, value in (filled | unchanged).items():
         if target[name].shape != value.shape:
             raise BadInput(
                 f"these are weights of a network of other sizes: {name} has shape"
@@ -106,7 +105,7 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
 
 
 def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor], set[str]]:
-    """New tensors of a part by name, and the names of the old ones that went into them."""
+    """New tensors of a part by name, and the names of the old ones that were used."""
     assert isinstance(part, nn.Module)
     grown: dict[str, Tensor] = {}
     read: set[str] = set()
@@ -115,7 +114,7 @@ def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor
             for name in [n for n in state if n.startswith(f"{part.level_features}.{j}.")]:
                 grown[name.replace(f".{j}.", f".{k}.", 1)] = state[name]
                 read.add(name)
-        for k in set(range(growth.depth)) - set(growth.levels):  # as drawn
+        for k in set(range(growth.depth)) - set(growth.levels):  # random weights
             fresh = part.get_submodule(f"{part.level_features}.{k}").state_dict()
             grown |= {f"{part.level_features}.{k}.{name}": value for name, value in fresh.items()}
     known: dict[OutputRow, Tensor] = {}
@@ -132,22 +131,21 @@ def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor
     for layer, rows in layers.items():
         drawn = part.get_submodule(layer).state_dict()
         start = torch.cat([drawn["weight"], drawn["bias"][:, None]], dim=1)
-        made = torch.stack(
-            [
-                known[row] if row in known else _new_row(row, rows, known, lost, growth, start[i])
-                for i, row in enumerate(rows)
-            ]
-        )
-        grown |= {f"{layer}.weight": made[:, :-1], f"{layer}.bias": made[:, -1]}
+        filled = [
+            known[row] if row in known else _new_row(row, rows, known, lost, growth, start[i])
+            for i, row in enumerate(rows)
+        ]
+        table = torch.stack(filled)
+        grown |= {f"{layer}.weight": table[:, :-1], f"{layer}.bias": table[:, -1]}
     return grown, read
 
 
 def _columns(weight: Tensor, growth: Growth) -> Tensor:
-    """(n, old levels * d) -> (n, new levels * d): every level's columns at its new place, zeros else."""
+    """(n, old levels * d) -> (n, new levels * d): columns of old levels at their new places, else zeros."""
     blocks = weight.reshape(len(weight), len(growth.levels), -1)
-    out = weight.new_zeros(len(weight), growth.depth, blocks.shape[2])
-    out[:, list(growth.levels)] = blocks
-    return out.flatten(1)
+    placed = weight.new_zeros(len(weight), growth.depth, blocks.shape[2])
+    placed[:, list(growth.levels)] = blocks
+    return placed.flatten(1)
 
 
 def _new_row(
@@ -158,15 +156,15 @@ def _new_row(
     growth: Growth,
     drawn: Tensor,
 ) -> Tensor:
-    """Weights and bias, side by side, of a row that the old network did not have (see the module)."""
-    heirs = growth.nearest_ancestors(row, lost)
-    if heirs:
-        share = sum(growth.is_below(other, heirs[0]) for other in rows)
-        return _lowered(_mean(known, heirs), math.log(share))
-    beside = [other for other in rows if other in known]
-    if beside:
-        siblings = [other for other in beside if growth.are_siblings(other, row)]
-        return _lowered(_mean(known, siblings or beside), MARGIN)
+    """Weights and bias, concatenated, of a row that the old network did not have (see the module)."""
+    former_ends = growth.nearest_ancestors(row, lost)
+    if former_ends:
+        successors = sum(growth.is_below(other, former_ends[0]) for other in rows)
+        return _lowered(_mean(known, former_ends), math.log(successors))
+    old_rows = [other for other in rows if other in known]
+    if old_rows:
+        siblings = [other for other in old_rows if growth.are_siblings(other, row)]
+        return _lowered(_mean(known, siblings or old_rows), MARGIN)
     relatives = growth.nearest_ancestors(row, known) or growth.nearest_descendants(row, known)
     return _mean(known, relatives) if relatives else drawn
 
@@ -182,12 +180,12 @@ def _lowered(row: Tensor, by: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Growth:
-    """A hierarchy and a larger one. Make it with :meth:`between`.
+    """A hierarchy and a larger one; see :meth:`between`.
 
     Attributes:
         old, new: the tasks.
         names: old class id -> new class id.
-        levels: for every old level its place among the new ones, from 0.
+        levels: for every old level its position among the new ones, from 0.
     """
 
     old: Task
@@ -197,19 +195,19 @@ class Growth:
 
     @classmethod
     def between(cls, old: Task, new: Task) -> Growth:
-        """Match classes by id; where ids are paths, a level put above lengthens them at the front.
+        """Match classes by id; where ids are paths, a new level above lengthens them at the front.
 
         Raises:
-            BadInput: one of them has no hierarchy, single against several paths, an old class is
-                missing, or classes of one old level stand on several new ones.
+            BadInput: a task has no hierarchy, the kinds of paths differ, an old class is missing, or
+                classes of one old level are on several new ones.
         """
         before, after = old.hierarchy, new.hierarchy
         if before is None or after is None:
-            raise BadInput("only tasks with a hierarchy can grow")
+            raise BadInput("only tasks with a hierarchy can be expanded")
         if old.paths != new.paths:
             raise BadInput(f"it was trained for {old.paths} label paths, the data have {new.paths}")
-        names = {name: _find(name, after) for name in before.classes}
-        absent = [name for name, found in names.items() if not found]
+        names = {name: _new_id(name, after) for name in before.classes}
+        absent = [name for name, new_id in names.items() if not new_id]
         if absent:
             more = ", ..." if len(absent) > 4 else ""
             raise BadInput(
@@ -223,7 +221,7 @@ class Growth:
             }
             if len(places) > 1 or (levels and min(places) <= levels[-1] + 1):
                 raise BadInput(
-                    f"classes of level {k} stand on the levels {', '.join(map(str, sorted(places)))} of the"
+                    f"classes of level {k} are on the levels {', '.join(map(str, sorted(places)))} of the"
                     " new hierarchy",
                     allowed="levels that stay together and in order",
                 )
@@ -236,7 +234,7 @@ class Growth:
         return self._hierarchy.depth
 
     def row(self, old: OutputRow) -> OutputRow:
-        """Where an old output stands now."""
+        """The new row of an old output."""
         level, name = old
         return self.levels[level], self.names[name] if name else ""
 
@@ -247,34 +245,32 @@ class Growth:
         index = self._hierarchy.index
         return bool(self._hierarchy.ancestors[[index(row[1])], [index(above[1])]][0])
 
-    def are_siblings(self, one: OutputRow, other: OutputRow) -> bool:
+    def are_siblings(self, first: OutputRow, second: OutputRow) -> bool:
         """Whether two classes of the new hierarchy share a parent (the root counts as one)."""
-        if not one[1] or not other[1]:
+        if not first[1] or not second[1]:
             return False
-        first, second = (set(self._hierarchy.parents(row[1])) for row in (one, other))
-        return bool(first & second) or first == second == set()
+        parents, others = (set(self._hierarchy.parents(row[1])) for row in (first, second))
+        return bool(parents & others) or parents == others == set()
 
     def nearest_ancestors(self, row: OutputRow, among: Collection[OutputRow]) -> list[OutputRow]:
-        """The deepest of those that stand above a class; empty if none does."""
+        """The deepest ancestors of a class; empty if there is none."""
         above = [other for other in among if self.is_below(row, other)]
         return sorted(other for other in above if other[0] == max(level for level, _ in above))
 
     def nearest_descendants(self, row: OutputRow, among: Collection[OutputRow]) -> list[OutputRow]:
-        """The highest of those that stand below a class; empty if none does."""
+        """The highest descendants of a class; empty if there is none."""
         below = [other for other in among if self.is_below(other, row)]
         return sorted(other for other in below if other[0] == min(level for level, _ in below))
 
     @property
     def _hierarchy(self) -> Hierarchy:
-        assert self.new.hierarchy is not None  # between has seen to it
+        assert self.new.hierarchy is not None  # checked by between
         return self.new.hierarchy
 
 
-def _find(name: str, hierarchy: Hierarchy) -> str:
-    """The id that an old class has now; empty if it has none, or may have several."""
-    if name in hierarchy:
-        return name
-    longer = (
-        [other for other in hierarchy.classes if other.endswith(f"/{name}")] if hierarchy.path_ids else []
-    )
+def _new_id(name: str, hierarchy: Hierarchy) -> str:
+    """The id of an old class in the new hierarchy; empty if there is none, or several are possible."""
+    if name in hierarchy or not hierarchy.path_ids:
+        return name if name in hierarchy else ""
+    longer = [other for other in hierarchy.classes if other.endswith(f"/{name}")]
     return longer[0] if len(longer) == 1 else ""

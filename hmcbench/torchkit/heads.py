@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.interfaces import Task
-from hmcbench.torchkit.layout import Masked, ends_early, level_rows, level_sizes
+from hmcbench.torchkit.layout import Masked, ends_early, hierarchy_of, level_rows, level_sizes
 
 HEADS = ("levels", "leaf", "conditional", "max")
 _ALMOST = 1e-6  # how far from 1 a probability stays, so that its logit is finite
@@ -45,19 +45,17 @@ class LevelHeads(nn.Module):
 
 def path_ends(task: Task) -> list[int]:
     """Columns of the classes where a path may end: the leaves, or all classes where depth is ragged."""
-    hierarchy = task.hierarchy
-    assert hierarchy is not None  # level_sizes has said so to the user
+    hierarchy = hierarchy_of(task)
     return list(range(hierarchy.n)) if task.depth == "ragged" else hierarchy.leaves.tolist()
 
 
 class LeafHead(nn.Module):
-    """One linear layer over the ends of paths; what stands above follows from it.
+    """One linear layer over the ends of paths; the scores of their ancestors follow from it.
 
     The ends are the leaves, or all classes where a path may end at an inner one.
 
-    * Single path: one softmax over the ends. The probability of a class is the sum over the ends
-      below it (itself included), that of ``stop`` at a level the sum over the ends above it. So
-      scores never contradict the hierarchy.
+    * Single path: one softmax over the ends. The probability of a class is the sum over the ends at
+      or below it, that of ``stop`` at a level the sum over the ends above it. So scores are coherent.
     * Several paths: ends are independent, and a class is present if any end below it is:
       p = 1 - prod(1 - p_end).
 
@@ -69,19 +67,16 @@ class LeafHead(nn.Module):
 
     def __init__(self, features: int, task: Task) -> None:
         super().__init__()
-        hierarchy = task.hierarchy
-        assert hierarchy is not None  # level_sizes has said so to the user
+        hierarchy = hierarchy_of(task)
         self.single = task.paths == "single"
-        ends = path_ends(task)
-        rows = torch.as_tensor(hierarchy.ancestors[ends].toarray())  # (E, C)
+        rows = torch.as_tensor(hierarchy.ancestors[path_ends(task)].toarray())  # (E, C)
         parts = []
-        for k, size in enumerate(level_sizes(task)):
-            part = rows[:, hierarchy.level_classes(k + 1)].float()
+        for k in range(1, hierarchy.depth + 1):
+            part = rows[:, hierarchy.level_classes(k)].float()
             if ends_early(task):
                 part = torch.cat([part, 1 - part.sum(1, keepdim=True)], dim=1)
             parts.append(part)
-            assert part.shape[1] == size
-        self.sizes = [part.shape[1] for part in parts]
+        self.sizes = list(level_sizes(task))
         self.linear = nn.Linear(features, len(rows))
         self.register_buffer("above", torch.cat(parts, dim=1), persistent=False)  # (E, sum of sizes)
         self.above: torch.Tensor
@@ -99,8 +94,7 @@ class LeafHead(nn.Module):
 
     def output_rows(self, task: Task) -> dict[str, list[tuple[int, str]]]:
         """See :class:`hmcbench.torchkit.expansion.Growing`."""
-        hierarchy = task.hierarchy
-        assert hierarchy is not None
+        hierarchy = hierarchy_of(task)
         ends = path_ends(task)
         return {"linear": [(int(hierarchy.levels[c]) - 1, hierarchy.classes[c]) for c in ends]}
 
@@ -115,15 +109,14 @@ class ConditionalHead(nn.Module):
       of the others: p(c) = product of sigmoid(z_a) over a = c and its ancestors. For a tree that is
       p(parent) sigmoid(z_c).
 
-    Shape: as :class:`LeafHead`. Raises NotApplicable for a single path through a DAG, where a class has
-    no one parent to be given.
+    Shape: as :class:`LeafHead`. Raises NotApplicable for a single path through a DAG, where a class
+    may have several parents.
     """
 
     def __init__(self, features: int, task: Task) -> None:
         super().__init__()
         self.sizes = list(level_sizes(task))
-        hierarchy = task.hierarchy
-        assert hierarchy is not None  # level_sizes has said so to the user
+        hierarchy = hierarchy_of(task)
         self.single = task.paths == "single"
         chain = torch.as_tensor(hierarchy.ancestors.toarray()).float().T  # (C, C): [a, c] = a above or at c
         if self.single:
@@ -138,11 +131,11 @@ class ConditionalHead(nn.Module):
             parent[below], parent[hierarchy.n :] = above, inner
             last = torch.full((len(chain),), hierarchy.depth)  # the level at which a path ends here
             last[leaves], last[hierarchy.n :] = levels[leaves], levels[inner]
-            over = last[:, None] < torch.arange(1, hierarchy.depth + 1)  # (slots, L): before level k
+            ended = last[:, None] < torch.arange(1, hierarchy.depth + 1)  # (slots, L): before level k
             self.register_buffer("parent", parent, persistent=False)
-            self.register_buffer("over", over.float(), persistent=False)
+            self.register_buffer("ended", ended.float(), persistent=False)
             self.parent: torch.Tensor
-            self.over: torch.Tensor
+            self.ended: torch.Tensor
         self.classes = hierarchy.n
         self.stops = ends_early(task)
         self.linear = nn.Linear(features, len(chain))
@@ -158,8 +151,8 @@ class ConditionalHead(nn.Module):
             sizes = [n - self.stops for n in self.sizes]
             levels = list(paths[:, : self.classes].split(sizes, dim=1))
             if self.stops:
-                ended = (paths.exp() @ self.over).clamp_min(torch.finfo(paths.dtype).tiny).log()  # (B, L)
-                levels = [torch.cat([x, ended[:, k, None]], dim=1) for k, x in enumerate(levels)]
+                stop = (paths.exp() @ self.ended).clamp_min(torch.finfo(paths.dtype).tiny).log()  # (B, L)
+                levels = [torch.cat([x, stop[:, k, None]], dim=1) for k, x in enumerate(levels)]
         return levels
 
     def _given_parent(self, logits: torch.Tensor) -> torch.Tensor:
@@ -178,20 +171,17 @@ class MaxHead(nn.Module):
 
     MCM_a = max over b = a and its descendants of h_b [Giunchiglia & Lukasiewicz 2020], so no
     child exceeds a parent, in trees and DAGs, for single and several paths. It is trained with their
-    MCLoss, for which it hands :class:`hmcbench.torchkit.layout.Masked` to the loss in
-    training. In evaluation the logits of MCM, (B, C), come out.
+    MCLoss, for which it returns :class:`hmcbench.torchkit.layout.Masked` in training.
 
-    Shape: (B, features) -> Masked of (B, C) in training, (B, C) otherwise.
+    Shape: (B, features) -> Masked of (B, C) in training, else the logits of MCM, (B, C).
     """
 
     def __init__(self, features: int, task: Task) -> None:
         super().__init__()
-        level_sizes(task)  # says what is missing where there is no hierarchy
-        hierarchy = task.hierarchy
-        assert hierarchy is not None
+        hierarchy = hierarchy_of(task)
         pairs = torch.as_tensor(np.stack(hierarchy.descendants.nonzero())).long()
         self.linear = nn.Linear(features, hierarchy.n)
-        self.register_buffer("pairs", pairs, persistent=False)  # (2, pairs): a class, one at or below it
+        self.register_buffer("pairs", pairs, persistent=False)  # (2, pairs): a class, a class at or below it
         self.pairs: torch.Tensor
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | Masked:

@@ -1,4 +1,4 @@
-"""How a module's outputs, integer targets and class scores belong together."""
+"""How a module's outputs, encoded targets and class scores correspond."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hmcbench.errors import NotApplicable, PluginError
 from hmcbench.interfaces import Task
 
 Output = torch.Tensor | Sequence[torch.Tensor]
-"""What a module returns: logits per level, or one tensor of logits (B, C)."""
+"""Output of a module: logits per level, or one tensor of logits (B, C)."""
 
 
 @dataclass(frozen=True)
 class Masked:
-    """Logits (B, C) whose maximum over descendants depends on the truth: for the loss alone.
+    """Logits (B, C) whose maximum over descendants depends on the truth, for the loss.
 
     Attributes:
         logits: float (B, C), of every class by itself.
-        pairs: int64 (2, P): a class, and a class that is it or stands below it.
+        pairs: int64 (2, P): a class, and a class at or below it.
     """
 
     logits: torch.Tensor
@@ -45,9 +45,16 @@ class Masked:
         return torch.zeros_like(self.logits).scatter_reduce(1, index, values, "amax", include_self=False)
 
 
+def hierarchy_of(task: Task) -> Any:
+    """The task's hierarchy; raises NotApplicable where there is none."""
+    if task.hierarchy is None:
+        raise NotApplicable("this network predicts classes of a hierarchy, and the task has none")
+    return task.hierarchy
+
+
 def ends_early(task: Task) -> bool:
     """Whether a single path may end above the deepest level, so that levels need a ``stop`` column."""
-    hierarchy = _hierarchy(task)
+    hierarchy = hierarchy_of(task)
     if task.paths == "multiple":
         return False
     return task.depth == "ragged" or bool((hierarchy.levels[hierarchy.leaves] < hierarchy.depth).any())
@@ -55,29 +62,21 @@ def ends_early(task: Task) -> bool:
 
 def level_sizes(task: Task) -> tuple[int, ...]:
     """Logits per level: the classes there, plus one for ``stop`` where single paths may end early."""
-    hierarchy = _hierarchy(task)
+    hierarchy = hierarchy_of(task)
     extra = int(ends_early(task))
     return tuple(len(hierarchy.level_classes(k)) + extra for k in range(1, hierarchy.depth + 1))
 
 
 def level_rows(task: Task) -> list[list[tuple[int, str]]]:
-    """What the logits of every level stand for: (level from 0, class id), the id empty for ``stop``."""
-    hierarchy = _hierarchy(task)
-    rows = []
-    for k in range(hierarchy.depth):
-        names = [hierarchy.classes[c] for c in hierarchy.level_classes(k + 1)]
-        rows.append([(k, name) for name in names] + [(k, "")] * ends_early(task))
-    return rows
-
-
-def _hierarchy(task: Task) -> Any:
-    if task.hierarchy is None:
-        raise NotApplicable("this network predicts classes of a hierarchy, and the task has none")
-    return task.hierarchy
+    """The meaning of the logits of every level: (level from 0, class id), the id empty for ``stop``."""
+    hierarchy = hierarchy_of(task)
+    stop = [""] * ends_early(task)
+    levels = [[hierarchy.classes[c] for c in hierarchy.level_classes(k + 1)] for k in range(hierarchy.depth)]
+    return [[(k, name) for name in names + stop] for k, names in enumerate(levels)]
 
 
 class Layout:
-    """The classes of every level and what the loss and the scores do with them.
+    """The classes of every level, for the loss and the scores.
 
     Attributes:
         single: one path per sample (softmax per level), else several (sigmoid per class).
@@ -87,7 +86,7 @@ class Layout:
     """
 
     def __init__(self, task: Task, device: torch.device) -> None:
-        hierarchy = _hierarchy(task)
+        hierarchy = hierarchy_of(task)
         self.hierarchy = hierarchy
         self.device = device
         self.single = task.paths == "single"
@@ -103,7 +102,7 @@ class Layout:
         return len(self.sizes)
 
     def encode(self, targets: Any) -> torch.Tensor:
-        """Targets (N, C) as kept on the device: int64 (N, L) for single paths, else bool (N, C)."""
+        """Targets (N, C) -> int64 (N, L) for single paths, else bool (N, C), on the device."""
         if self.single:
             return torch.as_tensor(self.hierarchy.level_targets(targets), device=self.device).long()
         dense = targets.toarray() if hasattr(targets, "toarray") else targets
@@ -112,18 +111,18 @@ class Layout:
     def check(self, output: Output) -> None:
         """Raise PluginError unless the output has the shapes that the task asks for."""
         if isinstance(output, torch.Tensor):
-            good, got = output.ndim == 2 and output.shape[1] == self.hierarchy.n, str(tuple(output.shape))
+            valid, shape = output.ndim == 2 and output.shape[1] == self.hierarchy.n, str(tuple(output.shape))
         else:
             shapes = [tuple(level.shape) for level in output]
-            good, got = [s[1:] for s in shapes] == [(n,) for n in self.sizes], str(shapes)
-        if not good:
+            valid, shape = [s[1:] for s in shapes] == [(n,) for n in self.sizes], str(shapes)
+        if not valid:
             raise PluginError(
-                f"the module returned logits of shape {got}",
+                f"the module returned logits of shape {shape}",
                 allowed=f"a list of (B, n), n = {list(self.sizes)}, or one tensor (B, {self.hierarchy.n})",
             )
 
     def softmax(self, output: Output) -> bool:
-        """Whether this output stands for one softmax per level (else one sigmoid per class)."""
+        """Whether an output means one softmax per level (else one sigmoid per class)."""
         return self.single and not isinstance(output, torch.Tensor)
 
     def per_level(self, output: Output) -> list[torch.Tensor]:
@@ -155,14 +154,14 @@ class Layout:
     def correct(
         self, output: Output | Masked, targets: torch.Tensor, share: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Samples whose decision is right at each level, (L,): argmax, or the set at 0.5; each counts
-        as one, or as its ``share`` (B,)."""
+        """Number of samples with a correct decision at each level, (L,): argmax, or the set at 0.5; each
+        counts 1, or its ``share`` (B,)."""
         if isinstance(output, Masked):
             output = output.highest()
         levels = self.per_level(output)
         if self.softmax(output):
-            right = [logits.argmax(1) == targets[:, k] for k, logits in enumerate(levels)]
+            correct = [logits.argmax(1) == targets[:, k] for k, logits in enumerate(levels)]
         else:
             sets = self.per_level_sets(targets)
-            right = [((x > 0) == y).all(1) for x, y in zip(levels, sets, strict=True)]
-        return torch.stack([(r if share is None else r * share).sum() for r in right])
+            correct = [((x > 0) == y).all(1) for x, y in zip(levels, sets, strict=True)]
+        return torch.stack([(c if share is None else c * share).sum() for c in correct])

@@ -1,4 +1,4 @@
-"""Losses over the levels of a hierarchy, and how much each sample counts in them."""
+"""Losses over the levels of a hierarchy, and weights of samples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def focal_loss(
     Args:
         logits: float (B, n).
         target: int64 (B,), 0..n-1.
-        weight: float (B,), factors of the samples; the mean is still over all of them alike.
+        weight: float (B,), factors of the samples; the mean is still over all samples.
     """
     log_y = logits.float().log_softmax(1)
     log_p = log_y.gather(1, target[:, None]).squeeze(1)
@@ -52,7 +52,7 @@ def sigmoid_focal_loss(
     smoothing: float = 0.0,
     weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The same with a sigmoid per class: every class is a softmax over (present, absent).
+    """Focal loss with a sigmoid per class: every class is a softmax over (present, absent).
 
     The mean over samples and classes of -alpha (1 - p)^gamma [q log y + (1 - q) log(1 - y)], where
     p is the probability given to the truth and q = target (1 - smoothing) + smoothing / 2.
@@ -60,7 +60,7 @@ def sigmoid_focal_loss(
     Args:
         logits: float (B, n).
         target: bool (B, n).
-        weight: as above.
+        weight: as in :func:`focal_loss`.
     """
     present, absent = F.logsigmoid(logits.float()), F.logsigmoid(-logits.float())
     log_p = torch.where(target, present, absent)
@@ -79,8 +79,7 @@ def _focus(log_p: torch.Tensor, gamma: float) -> torch.Tensor:
 def level_weights(text: str, depth: int) -> list[float]:
     """Weights of the levels, e.g. ``"1,2"``; the empty text gives level k the weight k.
 
-    The paper weighs two levels 1 and 2 (eq. 3: the deeper level counts more); the rule goes on in
-    the same way for deeper hierarchies.
+    The paper gives two levels the weights 1 and 2 (eq. 3); this is the same rule for any depth.
     """
     if not text.strip():
         return [float(k) for k in range(1, depth + 1)]
@@ -97,7 +96,7 @@ def level_weights(text: str, depth: int) -> list[float]:
 
 
 class LevelLoss:
-    """L = sum over levels of weight_k L_k (Han et al. 2025, eq. 3), for every kind of output."""
+    """L = sum over levels of weight_k L_k (Han et al. 2025, eq. 3), for all kinds of output."""
 
     def __init__(self, layout: Layout, recipe: Recipe) -> None:
         self.layout = layout
@@ -130,24 +129,23 @@ class LevelLoss:
 
 
 def sample_weights(targets: torch.Tensor) -> torch.Tensor:
-    """Weights (N,) of mean 1 under which all classes weigh the same: how often a sample is drawn, or how
-    much it counts.
+    """Weights (N,) of mean 1 that balance the classes, for drawing samples or for the loss.
 
     Single paths (int64 (N, L)): 1 / number of samples with the same path. Sets of labels (bool
-    (N, C)): the mean of 1 / number of samples over the sample's own classes, deep ones counting
-    like shallow ones; a sample without labels gets the mean of all others.
+    (N, C)): the mean of 1 / number of samples over the sample's classes of all levels; a sample
+    without labels gets the mean of all others.
     """
     weights: torch.Tensor
     if targets.dtype != torch.bool:
-        _, which, counts = torch.unique(targets, dim=0, return_inverse=True, return_counts=True)
-        weights = 1 / counts[which].double()
+        _, path, counts = torch.unique(targets, dim=0, return_inverse=True, return_counts=True)
+        weights = 1 / counts[path].double()
     else:
         rarity = 1 / targets.sum(0).clamp_min(1).double()
         labels = targets.sum(1)
         weights = (targets * rarity).sum(1) / labels.clamp_min(1)
-        some = labels > 0
-        weights = torch.where(some, weights, weights.sum() / some.sum().clamp_min(1))
-        if not bool(some.any()):
+        labelled = labels > 0
+        weights = torch.where(labelled, weights, weights.sum() / labelled.sum().clamp_min(1))
+        if not bool(labelled.any()):
             weights = torch.ones_like(weights)
     scaled: torch.Tensor = weights / weights.mean()
     return scaled.float()

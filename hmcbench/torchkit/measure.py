@@ -8,14 +8,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Learnable numbers of the module."""
+    """Learnable parameters of the module."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def count_multiply_adds(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> int:
     """Multiply-adds of convolutions, matrix products and attention for one input (C, H, W).
 
-    Element-wise work (norms, activations) is not counted, as usual.
+    Element-wise operations (norms, activations) are not counted, as usual.
     """
     was_training = module.training
     module.eval()

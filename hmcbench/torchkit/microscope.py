@@ -1,6 +1,6 @@
-"""What a scanning electron microscope does to its images, as augmentation: on the device, per sample.
+"""Image faults of a scanning electron microscope as augmentation, on the device, per sample.
 
-Works on normalised images (deviation 1), so amplitudes are in deviations of the grey values.
+Images are normalised (deviation 1), so amplitudes are in deviations of the grey values.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import torch
 
 STREAKS = 3
-"""Charging streaks that an image may have."""
+"""Most charging streaks of an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Microscope:
-    """Largest strengths; every sample draws its own, uniformly from 0 up. 0 switches one off.
+    """Largest strengths; every sample's are drawn uniformly from 0 up. 0 switches a fault off.
 
     Attributes:
-        drift: brightness that wanders down the image, with the slow axis of the scan.
-        streak: brightness of charging streaks: thin horizontal bands that begin somewhere and fade
-            along the fast axis, bright or dark.
+        drift: brightness that varies along the slow axis of the scan (down the image).
+        streak: brightness of charging streaks: thin horizontal bands, bright or dark, that fade along
+            the fast axis.
         blur: 0..1, weight of a 3 x 3 binomial filter (1: deviation of 0.7 pixels).
         noise: deviation of independent Gaussian noise, as of fast scans.
     """
@@ -32,7 +32,7 @@ class Microscope:
     noise: float = 0.0
 
     def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Normalised float (B, C, H, W) -> the same. The optics blur first, the detector adds noise last."""
+        """Normalised float (B, C, H, W) -> same shape. Blur (optics) first, noise (detector) last."""
         draw = _Draw(x, generator)
         if self.blur:
             x = _blur(x, draw.uniform(1, 1, 1) * (self.blur / 2))
@@ -46,7 +46,7 @@ class Microscope:
 
 
 SEM = Microscope(drift=0.4, streak=1.0, blur=0.6, noise=0.2)
-"""Moderate: strong noise and blur hide fine texture, which tells fracture surfaces apart."""
+"""Moderate: strong noise and blur hide fine texture, which separates fracture surfaces."""
 
 
 class _Draw:
@@ -67,11 +67,10 @@ def _blur(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """[w/2, 1 - w, w/2] along both axes, w (B, 1, 1, 1); the border repeats."""
     for axis in (2, 3):
         side = x.shape[axis]
-        at = torch.arange(side, device=x.device)
-        around = x.index_select(axis, (at - 1).clamp_min(0)) + x.index_select(
-            axis, (at + 1).clamp_max(side - 1)
-        )
-        x = torch.lerp(x, around / 2, weight)
+        pixel = torch.arange(side, device=x.device)
+        before = x.index_select(axis, (pixel - 1).clamp_min(0))
+        after = x.index_select(axis, (pixel + 1).clamp_max(side - 1))
+        x = torch.lerp(x, (before + after) / 2, weight)
     return x
 
 

@@ -1,4 +1,4 @@
-"""Any ``nn.Module`` as a model of the benchmark."""
+"""Any ``nn.Module`` as a model of hmcbench."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
+from hmcbench.torchkit import weights
 from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
 from hmcbench.torchkit.device import precision, seed_epoch
 from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer
@@ -21,15 +22,6 @@ from hmcbench.torchkit.expansion import expand
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 from hmcbench.torchkit.recipes import Recipe
-from hmcbench.torchkit.weights import (
-    FORMAT,
-    SETTINGS,
-    WEIGHTS,
-    load_module,
-    read_settings,
-    read_state,
-    save_module,
-)
 
 
 class TorchModel:
@@ -40,7 +32,7 @@ class TorchModel:
             described in :mod:`hmcbench.torchkit`).
         recipe: how to train it.
         view: the view of images, uint8 (N, H, W) or (N, H, W, 3); or of images cut into T tiles,
-            (N, T, H, W[, 3]): each tile is learnt from, and scores are means over an image's tiles.
+            (N, T, H, W[, 3]): it is trained on tiles, and scores are means over an image's tiles.
         facts: values for ``describe()``, for example ``{"pretrained": True}``.
 
     Attributes:
@@ -60,37 +52,35 @@ class TorchModel:
         self.module: nn.Module = nn.Identity()
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
-        """Build and train. Takes up a checkpoint in ``run.folder`` if there is one."""
+        """Build and train; resumes from a checkpoint in ``run.folder`` if there is one."""
         self._threads, self._device = run.threads, torch.device(run.device)
         torch.set_num_threads(run.threads)
         seed_epoch(run.seed, -1)
         layout = self._layout = Layout(run.task, self._device)
-        sides = []
-        for side in (train, valid):
-            rows, tiles = untile(side.views[self.view])
-            targets = layout.encode(side.targets).repeat_interleave(
-                tiles, dim=0
-            )  # tiles show what their image does
-            sides.append(EncodedImages(PixelBatches(rows, self._device), targets))
-        self._normaliser = Normaliser(self.recipe.normalise, sides[0].pixels)
+        partitions = [self._partition(samples) for samples in (train, valid)]
+        self._normaliser = Normaliser(self.recipe.normalise, partitions[0].pixels)
         module = self.build(run.task)
         if run.init_from is not None:
             self._start_from(run.init_from, module, run.task)
-        module = module.to(self._device)
-        module = module.to(memory_format=torch.channels_last)
-        self.module = module
-        shape = self._shape = sides[0].pixels.shape
+        self.module = module = module.to(self._device).to(memory_format=torch.channels_last)
+        shape = self._shape = partitions[0].pixels.shape
         with torch.no_grad():
             layout.check(module.eval()(torch.zeros(1, *shape, device=self._device)))
         self.facts["parameters"] = count_parameters(module)
         self.facts["multiply_adds"] = count_multiply_adds(module, shape, self._device)
-        trainer = Trainer(module, layout, self._normaliser, self.recipe, run, *sides)
+        trainer = Trainer(module, layout, self._normaliser, self.recipe, run, *partitions)
         trainer.fit()
         module.eval()
         self.facts["epochs_trained"] = len(trainer.history)
         if trainer.accumulator.limit < self.recipe.batch_size:  # memory ran out
             self.facts["images_per_pass"] = trainer.accumulator.limit
         self.facts["epoch_used"] = trainer.best.epoch or len(trainer.history)
+
+    def _partition(self, samples: Labelled) -> EncodedImages:
+        """The pixels and targets of all tiles; a tile has the targets of its image."""
+        rows, tiles = untile(samples.views[self.view])
+        targets = self._layout.encode(samples.targets).repeat_interleave(tiles, dim=0)
+        return EncodedImages(PixelBatches(rows, self._device), targets)
 
     def predict(self, inputs: Inputs) -> Scores:
         """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early."""
@@ -105,13 +95,13 @@ class TorchModel:
                 images = self._normaliser(block).contiguous(memory_format=torch.channels_last)
                 with precision(self._device, self.module):
                     output = self.module(images)
-                classes, ends = self._layout.probabilities(output)
-                here = slice(done, done + len(block))
-                values[here] = classes.cpu().numpy()
-                if ends is None:
-                    stop = None  # one logit per class leaves no room for it
+                classes, ended = self._layout.probabilities(output)
+                rows_done = slice(done, done + len(block))
+                values[rows_done] = classes.cpu().numpy()
+                if ended is None:
+                    stop = None  # one logit per class has no column for it
                 elif stop is not None:
-                    stop[here] = ends.cpu().numpy()
+                    stop[rows_done] = ended.cpu().numpy()
                 done += len(block)
         if tiles > 1:
             values = values.reshape(len(inputs), tiles, -1).mean(1)
@@ -124,7 +114,7 @@ class TorchModel:
         return self._layout
 
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
-        """uint8 (n, H, W[, 3]) as the module takes them: float32 (n, C, H, W), normalised, on its device."""
+        """uint8 (n, H, W[, 3]) -> the module's input: float32 (n, C, H, W), normalised, on its device."""
         (block,) = PixelBatches(Rows(pixels), self._device).blocks(len(pixels))
         return self._normaliser(block).contiguous(memory_format=torch.channels_last)
 
@@ -134,10 +124,10 @@ class TorchModel:
             return self._layout.probabilities(self.module(images))[0]
 
     def save(self, folder: Path) -> None:
-        """``weights.safetensors``, and ``model.json`` with what else ``predict`` needs."""
-        save_module(self.module, folder / WEIGHTS)
-        kept = {
-            "format": FORMAT,
+        """Writes ``weights.safetensors``, and ``model.json`` with the other values for ``predict``."""
+        weights.save_module(self.module, folder / weights.WEIGHTS)
+        settings = {
+            "format": weights.FORMAT,
             "input": list(self._shape),
             "threads": self._threads,
             "normalise": self._normaliser.kind,
@@ -145,30 +135,30 @@ class TorchModel:
             "std": self._normaliser.std,
             "facts": self.facts,
         }
-        write_atomic(folder / SETTINGS, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        write_atomic(folder / weights.SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
     def load(self, folder: Path, run: Run) -> None:
-        """Take the place of ``fit``: predictions are those of the model that was saved, bit for bit
-        on the CPU that made them. Raises BadInput for files that are damaged or do not fit."""
-        kept = read_settings(folder / SETTINGS)
-        self._threads, self._device = min(kept["threads"], run.threads), torch.device(run.device)
+        """Replaces ``fit``: predictions are those of the saved model, bit for bit on the same CPU.
+        Raises BadInput for files that are damaged or of another network."""
+        settings = weights.read_settings(folder / weights.SETTINGS)
+        self._threads, self._device = min(settings["threads"], run.threads), torch.device(run.device)
         self._layout = Layout(run.task, self._device)
-        self._shape = tuple(kept["input"])
-        self._normaliser = Normaliser.of(kept["normalise"], kept["mean"], kept["std"])
-        self.facts = dict(kept["facts"])
+        self._shape = tuple(settings["input"])
+        self._normaliser = Normaliser.of(settings["normalise"], settings["mean"], settings["std"])
+        self.facts = dict(settings["facts"])
         module = self.build(run.task)
-        load_module(module, folder / WEIGHTS)
+        weights.load_module(module, folder / weights.WEIGHTS)
         self.module = module.to(self._device).to(memory_format=torch.channels_last).eval()
 
     def _start_from(self, start: WarmStart, module: nn.Module, task: Task) -> None:
-        """Take over the weights of a trained model, and the way in which it normalised images."""
+        """Copy the weights of a trained model and the statistics of its normaliser."""
         try:
-            expand(module, read_state(start.folder / WEIGHTS), start.task, task)
+            expand(module, weights.read_state(start.folder / weights.WEIGHTS), start.task, task)
         except BadInput as error:
             raise BadInput(f"the trained model cannot be started from: {error}") from None
-        kept = read_settings(start.folder / SETTINGS)
-        if kept["normalise"] == self._normaliser.kind:
-            self._normaliser = Normaliser.of(kept["normalise"], kept["mean"], kept["std"])
+        settings = weights.read_settings(start.folder / weights.SETTINGS)
+        if settings["normalise"] == self._normaliser.kind:
+            self._normaliser = Normaliser.of(settings["normalise"], settings["mean"], settings["std"])
 
     def describe(self) -> Mapping[str, Value]:
         """Parameters, multiply-adds per image, the epochs trained and the one whose weights are used."""

@@ -14,17 +14,12 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimizer of a recipe.
 
     ``sgd`` decays every parameter, as torch does by default and the paper's recipe implies;
-    ``adamw`` spares biases and the scales of norms (all parameters of one dimension).
+    ``adamw`` does not decay biases and the scales of norms (all parameters of one dimension).
     """
     params = [p for p in module.parameters() if p.requires_grad]
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            params,
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        rate, momentum, decay = recipe.learning_rate, recipe.momentum, recipe.weight_decay
+        return torch.optim.SGD(params, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
     groups = [
         {"params": [p for p in params if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in params if p.ndim <= 1], "weight_decay": 0.0},

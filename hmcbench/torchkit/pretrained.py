@@ -1,4 +1,4 @@
-"""timm networks without their classifier: by name, from scratch or with published weights."""
+"""timm networks without their classifier, by name, with random or published weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 SMALL = 128
 """Inputs below this side are small: see :func:`strided_stem`."""
 LIGHT = 50_000_000
-"""Multiply-adds per image that a network on small inputs may cost with its stem at stride 1."""
+"""Most multiply-adds per image for which ``stem_stride=auto`` sets stride 1 on small inputs."""
 
 
 def timm_network(
@@ -35,22 +35,21 @@ def timm_network(
     pooled: bool = True,
     owner: str = "timm",
 ) -> Any:
-    """A timm network that ends in features.
+    """A timm network whose outputs are features.
 
     Args:
         architecture: a name of ``timm.list_models()``.
         in_chans: channels of the input; pretrained first layers are adapted by timm.
-        image_size: side of the input; given to networks that are built for one size.
+        image_size: side of the input; passed to networks that are built for one size.
         pretrained: load the published weights.
         stem_stride: of the first convolution: ``keep``, ``1``, or ``auto``: 1 for inputs below
             :data:`SMALL` if an image then costs at most :data:`LIGHT` (see :func:`strided_stem`).
-        pooled: forward gives (B, ``head_hidden_size``), ready for a linear layer; otherwise the
-            unpooled feature map (B, ``num_features``, h, w), or tokens (B, T, ``num_features``).
+        pooled: forward returns (B, ``head_hidden_size``) for a linear layer; otherwise the feature
+            map (B, ``num_features``, h, w), or tokens (B, T, ``num_features``).
         owner: the model's name on the command line, for the error's hint.
 
     Raises:
-        BadInput: an unknown name, a size that it cannot take, or weights that cannot be loaded
-            (says which switch to set).
+        BadInput: an unknown name, a size that it cannot take, or weights that cannot be loaded.
     """
     refuse_unknown(architecture)
     timm = importlib.import_module("timm")
@@ -81,9 +80,9 @@ def timm_network(
 
 @contextmanager
 def without_retries() -> Iterator[None]:
-    """Where nobody can reach the hub of published weights, they are taken from the disk or missed at once.
+    """Where the hub of published weights cannot be reached, use its cache on the disk, or fail at once.
 
-    The hub's own package would try again for a minute, in every cell.
+    The hub's own package would retry for a minute, in every cell.
     """
     hub: Any = importlib.import_module("huggingface_hub.constants")
     before = hub.HF_HUB_OFFLINE
@@ -95,7 +94,7 @@ def without_retries() -> Iterator[None]:
 
 
 def _reachable(address: str) -> bool:
-    """Whether something listens there; with a proxy nobody can tell, so yes."""
+    """Whether the host accepts connections; assumed behind a proxy."""
     parts = urlsplit(address)
     if getproxies() or not parts.hostname:
         return True
@@ -118,7 +117,7 @@ def _widen(network: nn.Module, shape: tuple[int, int, int, int], limit: float) -
 
 
 def _trial(network: nn.Module, shape: tuple[int, ...]) -> Exception | None:
-    """What one forward pass of zeros raises, if anything."""
+    """The exception that a forward pass of zeros raises, if any."""
     network.eval()
     try:
         with torch.no_grad():
@@ -138,7 +137,7 @@ def _misfit(architecture: str, image_size: int, error: Exception) -> BadInput:
 
 
 def _short(error: Exception) -> str:
-    """The innermost cause in a few words: download errors wrap each other several times."""
+    """The innermost cause in a few words, as download errors are wrapped several times."""
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
@@ -149,13 +148,13 @@ def _short(error: Exception) -> str:
 
 
 def strided_stem(network: nn.Module) -> nn.Conv2d | None:
-    """The first convolution if it has stride 2 (those of stride 1 before it are passed over).
+    """The first strided convolution, if its stride is 2.
 
-    Networks of stride 32 leave 2 x 2 positions of a 64 px image, and the lightest of them
-    (MobileNets) then learn nothing in a few minutes. With this stride at 1 every later map has
-    twice the positions per side, weights keep their shapes (published ones still load), and an
-    image costs four times as much. Heavier networks (ResNets) learn without it. Patch embeddings,
-    with larger strides, are no such stem: the token grid is their own affair.
+    Networks of stride 32 reduce an image of 64 px to 2 x 2 positions, and the lightest of them
+    (MobileNets) then learn nothing in a few minutes. With this stride at 1 every later map has twice
+    the positions per side, weights keep their shapes (published ones still load), and an image costs
+    four times as much. Heavier networks (ResNets) learn without it. Patch embeddings have larger
+    strides and are not changed.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and max(module.stride) > 1:

@@ -1,6 +1,6 @@
-"""How a network is trained: the parameters every torch model shares, and their three profiles.
+"""Training parameters that all torch models share, and their three profiles.
 
-Imports no torch, so that plugins can name these in their specs.
+Imports no torch, so that plugins can use these in their specs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def _param(default: Value, help: str, **limits: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Keywords of the training loop. Each field carries its :class:`Param`, so that it is written once."""
+    """Keywords of the training loop; each field holds its :class:`Param`."""
 
     epochs: int = _param(20, "passes over the training samples", low=1)
     batch_size: int = _param(32, "samples per step", low=2)
@@ -77,7 +77,7 @@ PARAMS: Mapping[str, Param] = {
     "pretrained": Param(False, "start from published ImageNet weights"),
     **{option.name: option.metadata["param"] for option in fields(Recipe)},
 }
-"""What a network's spec needs: three parameters of its input, and all of a :class:`Recipe`."""
+"""The parameters of a network's spec: three of its input, and all of a :class:`Recipe`."""
 
 PROFILES: Mapping[str, Mapping[str, Value]] = {
     # About 100 s for resnet10t on 1,600 images and two cores; lighter networks want more epochs.
@@ -90,7 +90,7 @@ PROFILES: Mapping[str, Mapping[str, Value]] = {
         "patience": 30,
     },
     # Han et al. 2025, "Data preprocessing and model training". The paper names no alpha, gamma or
-    # smoothing (the defaults stand), and no validation set (so the last epoch is used).
+    # smoothing (the defaults are used), and no validation set (so the last epoch is used).
     "paper": {
         "image_size": 224,
         "in_chans": 3,

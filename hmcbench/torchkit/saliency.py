@@ -1,23 +1,22 @@
-"""Where a network looks: Grad-CAM of any network, level by level.
+"""Saliency maps: Grad-CAM of any network, level by level.
 
 Grad-CAM [Selvaraju et al. 2017] weighs the channels of one layer by their mean gradient, sums them
-and keeps what is positive. captum computes it; ours is to find the layer, and to show captum every
-kind of layer as a map: channels first, channels last (Swin), or tokens (ViT).
+and keeps positive values. captum computes it; this module finds the layer, and presents every kind
+of layer to captum as a map: channels first, channels last (Swin), or tokens (ViT).
 
-A network may name the layer itself: a property ``saliency_layer`` that returns one of its modules
-(an attribute would be registered as a second module of the network). Else it is the last one whose
-output is a grid of at least 4 x 4 positions (or the finest there is) and reaches the logits from
+A network may name the layer: a property ``saliency_layer`` that returns one of its modules (an
+attribute would be registered as a second module of the network). Else it is the last one whose
+output is a grid of at least 4 x 4 positions (or the finest grid) and reaches the logits from
 positions other than class tokens: the last maps of a CNN, the first norm of a ViT's last block.
 
-Whether maps mean anything is asked in two ways: do marked pixels matter, and do maps depend on what
-was learnt?
+Two tests of a map:
 
-* Deletion and insertion [Petsiuk et al. 2018]: the probability of the class while its marked pixels
-  are replaced by the image's mean, most marked first, and while they are put into a blurred copy.
-  A good map has a small area under the first curve and a large one under the second; maps drawn at
-  random, as coarse as the real ones, say what small and large mean here.
-* Randomised weights [Adebayo et al. 2018]: a map that stays the same when all weights are drawn anew
-  shows the image, not the model.
+* Deletion and insertion [Petsiuk et al. 2018]: the probability of the class while pixels, most
+  salient first, are replaced by the image's mean, and while they are copied into a blurred image.
+  A good map has a small area under the first curve and a large one under the second, compared with
+  random maps of the same coarseness.
+* Randomised weights [Adebayo et al. 2018]: a map that does not change when all weights are drawn
+  again shows the image, not the model.
 """
 
 from __future__ import annotations
@@ -39,17 +38,17 @@ from hmcbench.errors import NotApplicable
 from hmcbench.torchkit.layout import Layout, Output
 
 LEAST_SIDE = 4
-"""Positions per side that a map should have to say where."""
+"""Positions per side that a map should have."""
 STEPS = 20
 BLUR = 8
-"""The copy for insertion has lost everything finer than 1 / BLUR of the side."""
+"""The blurred image has no detail finer than 1 / BLUR of the side."""
 Probability = Callable[[torch.Tensor], torch.Tensor]
-_PASSED_OVER = (nn.Identity, nn.Dropout, nn.Softmax)  # may hold attention matrices, which are no maps
+_NO_MAPS = (nn.Identity, nn.Dropout, nn.Softmax)  # their outputs may be attention matrices
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How a layer's output lies on the image.
+    """How the positions of a layer's output correspond to the image.
 
     Attributes:
         kind: ``first`` (B, F, h, w), ``last`` (B, h, w, F) or ``tokens`` (B, prefix + h * w, F).
@@ -80,7 +79,7 @@ class Grid:
 
 
 def grid_of(output: Any, prefix: int) -> Grid | None:
-    """How an output lies on a square image; None if it does not."""
+    """The grid of an output on a square image, if it has one."""
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
     _, *shape = output.shape
@@ -94,7 +93,7 @@ def grid_of(output: Any, prefix: int) -> Grid | None:
 
 
 def find_layer(module: nn.Module, image: torch.Tensor) -> tuple[nn.Module, Grid]:
-    """The layer to look at (see the module) and how its output lies on the image.
+    """The layer for Grad-CAM (see the module) and the grid of its output.
 
     Args:
         module: in eval mode.
@@ -109,8 +108,8 @@ def find_layer(module: nn.Module, image: torch.Tensor) -> tuple[nn.Module, Grid]
 
     def remember(layer: nn.Module, _inputs: Any, output: Any) -> None:
         grid = grid_of(output, prefix)
-        wanted = layer is named if named is not None else grid is not None and _is_candidate(layer, grid)
-        if grid is not None and wanted and output.requires_grad:
+        candidate = layer is named if named is not None else grid is not None and _is_candidate(layer, grid)
+        if grid is not None and candidate and output.requires_grad:
             seen.append((layer, grid, output))
 
     hooks = [layer.register_forward_hook(remember) for layer in module.modules()]
@@ -135,7 +134,7 @@ def find_layer(module: nn.Module, image: torch.Tensor) -> tuple[nn.Module, Grid]
 
 def _is_candidate(layer: nn.Module, grid: Grid) -> bool:
     """Tokens only after a norm: elsewhere they may be queries, keys or hidden units."""
-    if isinstance(layer, _PASSED_OVER):
+    if isinstance(layer, _NO_MAPS):
         return False
     return grid.kind != "tokens" or "norm" in type(layer).__name__.lower()
 
@@ -153,7 +152,7 @@ class GradCam:
         image: (1, C, H, W), normalised: any image, to find the layer with.
 
     Attributes:
-        layer, grid: what is looked at.
+        layer, grid: see :func:`find_layer`.
     """
 
     def __init__(self, module: nn.Module, layout: Layout, image: torch.Tensor) -> None:
@@ -170,32 +169,32 @@ class GradCam:
             classes: int64 (B,), positions among the classes of the level.
 
         Returns:
-            float32 (B, H, W) from 0 to 1, the maximum of each image; all 0 where nothing speaks
-            for the class.
+            float32 (B, H, W) from 0 to 1, the maximum of each image; all 0 without evidence for the
+            class.
         """
         return shares(self.evidence(images, level, classes))
 
     def evidence(self, images: torch.Tensor, level: int, classes: torch.Tensor) -> torch.Tensor:
-        """The same before it is divided: float32 (B, H, W), at least 0, in parts of the logit."""
+        """The same before the division: float32 (B, H, W), at least 0, in units of the logit."""
 
         def logits(x: torch.Tensor) -> torch.Tensor:
             return self.layout.per_level(self.module(x))[level - 1]
 
-        with self._tapped():
+        with self._probed():
             cam = LayerGradCam(logits, self._probe)
-            found = cam.attribute(images.detach(), target=classes, relu_attributions=True)
+            coarse = cam.attribute(images.detach(), target=classes, relu_attributions=True)
         size = tuple(images.shape[-2:])
-        wide: torch.Tensor = LayerAttribution.interpolate(found.detach().float(), size, "bilinear")
-        return wide[:, 0].clamp_min(0)
+        maps: torch.Tensor = LayerAttribution.interpolate(coarse.detach().float(), size, "bilinear")
+        return maps[:, 0].clamp_min(0)
 
     @contextmanager
-    def _tapped(self) -> Iterator[None]:
-        """The layer's output makes a detour through the probe, as a map."""
+    def _probed(self) -> Iterator[None]:
+        """The layer's output passes through the probe as a map."""
 
-        def detour(_layer: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        def through_probe(_layer: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
             return self.grid.from_map(self._probe(self.grid.to_map(output)), output)
 
-        hook = self.layer.register_forward_hook(detour)
+        hook = self.layer.register_forward_hook(through_probe)
         try:
             yield
         finally:
@@ -254,7 +253,7 @@ def curves(probability: Probability, image: torch.Tensor, saliency: torch.Tensor
 
 
 def blur(image: torch.Tensor) -> torch.Tensor:
-    """(C, H, W) without detail: averaged over blocks of 1 / BLUR of the side, then interpolated."""
+    """(C, H, W), averaged over blocks of 1 / BLUR of the side and interpolated."""
     coarse = F.adaptive_avg_pool2d(image[None], BLUR)
     return F.interpolate(coarse, tuple(image.shape[-2:]), mode="bilinear")[0]
 
@@ -266,23 +265,23 @@ def random_maps(number: int, side: int, size: tuple[int, int], seed: int) -> tor
 
 
 def randomised(module: nn.Module, seed: int) -> nn.Module:
-    """A copy whose weights are drawn anew: every parameter from a normal of its own mean and deviation.
+    """A copy with random weights: every parameter is drawn from a normal of its own mean and deviation.
 
-    So that activations keep their scale and nothing else; single numbers stay.
+    So activations keep their scale only; parameters of one number stay.
     """
-    made = copy.deepcopy(module)
+    random = copy.deepcopy(module)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for weight in made.parameters():
+        for weight in random.parameters():
             if weight.numel() > 1:
                 noise = torch.randn(weight.shape, generator=generator).to(weight)
                 weight.copy_(noise * weight.std() + weight.mean())
-    return made.eval()
+    return random.eval()
 
 
-def similarity(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Rank correlation (Spearman) of two maps, -1 to 1; 0 where one of them is flat."""
-    first, second = one.flatten().cpu().numpy(), other.flatten().cpu().numpy()
-    if first.min() == first.max() or second.min() == second.max():
+def similarity(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Rank correlation (Spearman) of two maps, -1 to 1; 0 where a map is constant."""
+    values = [saliency.flatten().cpu().numpy() for saliency in (first, second)]
+    if any(array.min() == array.max() for array in values):
         return 0.0
-    return float(spearmanr(first, second).statistic)
+    return float(spearmanr(*values).statistic)

@@ -1,4 +1,4 @@
-"""A trained network as files: numbers in safetensors, the rest as plain JSON. Nothing is executed."""
+"""A trained network as files: tensors in safetensors, settings in JSON. Reading executes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALLOWED = "files written by hmcbench run"
 
 
 def save_module(module: nn.Module, path: Path) -> None:
-    """All parameters and buffers; tensors that share memory are written once for each name."""
+    """Write all parameters and buffers; tensors that share memory are written once per name."""
     state = module.state_dict()
     plain = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state.items()}
     with replacing(path) as fresh:
@@ -28,7 +28,7 @@ def save_module(module: nn.Module, path: Path) -> None:
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a file by name; raises BadInput where it is missing or damaged."""
+    """The tensors of a file by name; raises BadInput for a missing or damaged file."""
     try:
         state: dict[str, torch.Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -38,7 +38,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_module(module: nn.Module, path: Path) -> None:
-    """Fill ``module``; raises BadInput where the file is missing, damaged, or of another network."""
+    """Fill ``module``; raises BadInput for a file that is missing, damaged, or of another network."""
     state = read_state(path)
     try:
         module.load_state_dict(state)
@@ -48,14 +48,14 @@ def load_module(module: nn.Module, path: Path) -> None:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """``model.json``; raises BadInput where it is missing, damaged or of a later format."""
+    """Read ``model.json``; raises BadInput for a file that is missing, damaged or of a later format."""
     try:
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if kept["format"] > FORMAT:
-            raise BadInput(f"{path} has format {kept['format']}", allowed=f"up to {FORMAT}")
-        missing = {"input", "threads", "normalise", "mean", "std", "facts"} - set(kept)
+        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if settings["format"] > FORMAT:
+            raise BadInput(f"{path} has format {settings['format']}", allowed=f"up to {FORMAT}")
+        missing = {"input", "threads", "normalise", "mean", "std", "facts"} - set(settings)
         if missing:
             raise KeyError(f"no {', '.join(sorted(missing))}")
-        return kept
+        return settings
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read ({error})", allowed=ALLOWED) from None

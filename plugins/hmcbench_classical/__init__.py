@@ -9,7 +9,7 @@ from hmcbench.interfaces import TaskKind
 
 _SIDE = "side of the square that images are brought to, in pixels"
 
-# What ``inputs`` may say instead of naming views; O, E and EP are the inputs of Yu et al. 2022.
+# Short names of views for ``inputs``; O, E and EP are the inputs of Yu et al. 2022.
 WORDS = {
     "auto": "table|texture",
     "O": "table",
@@ -53,7 +53,7 @@ _TREES = {
     "max_features": Param(0.0, "share of features tried at a split; 0: the library's own", low=0, high=1),
 }
 
-# name -> summary, tasks, citation, the parameters that a reference may set
+# name -> summary, tasks, citation, parameters
 MODELS: dict[str, tuple[str, tuple[TaskKind, ...], str, dict[str, Param]]] = {
     "ridge": (
         "Linear regression with an L2 penalty",
@@ -169,9 +169,8 @@ MODELS: dict[str, tuple[str, tuple[TaskKind, ...], str, dict[str, Param]]] = {
 @hookimpl
 def hmcbench_models() -> list[ModelSpec]:
     specs = [_spec(name, *row) for name, row in MODELS.items()]
-    mean = "members", Param("xgboost+svm+gaussian-process", "models of this list, joined by +")
-    specs.append(_spec("ensemble", "Mean of several models' predictions", _BOTH, "", dict([mean])))
-    return specs
+    members = Param("xgboost+svm+gaussian-process", "models of this list, joined by +")
+    return [*specs, _spec("ensemble", "Mean of several models' predictions", _BOTH, "", {"members": members})]
 
 
 def _spec(

@@ -1,4 +1,4 @@
-"""Estimators that need more than a name: kernels, layers, and what scikit-learn lacks."""
+"""Estimators with kernels or layers to set, and those that scikit-learn lacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sklearn.svm import SVC, SVR
 
 
 class Stretch(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Multiplies all features by ``factor``: sqrt(g) makes a kernel's gamma g times as large."""
+    """Multiplies all features by ``factor``: sqrt(g) multiplies a kernel's gamma by g."""
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
@@ -35,8 +35,8 @@ class Stretch(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class SoftmaxSVC(SVC):  # type: ignore[misc]
     """SVC whose probabilities are the softmax of its one-vs-rest decision values.
 
-    Not calibrated, but the most probable class is the one that the machine itself decides for.
-    Platt scaling would part from it, and fit a cross-validation on top.
+    Not calibrated, but the most probable class is the machine's own decision. With Platt scaling it
+    may differ, at the cost of a cross-validation.
     """
 
     def predict_proba(self, rows: np.ndarray) -> np.ndarray:
@@ -54,11 +54,11 @@ def svc(C: float, gamma: float, epsilon: float) -> Any:
 
 
 class Descent(SGDRegressor):  # type: ignore[misc]
-    """Stochastic gradient descent that cannot overshoot: its first step suits the longest row.
+    """Stochastic gradient descent whose first step is limited by the longest row, so that it converges.
 
-    A step of eta on the squared error of a row x makes the error of that row larger where eta |x|^2 > 2;
-    at the library's own 0.01 that is so from some two hundred scaled features on, and coefficients grow
-    until they are nothing but noise.
+    A step of eta on the squared error of a row x increases the error of that row where eta |x|^2 > 2.
+    With the library's 0.01 this happens from some two hundred scaled features on, and coefficients
+    diverge.
     """
 
     def fit(self, rows: np.ndarray, targets: np.ndarray) -> Any:
@@ -68,7 +68,7 @@ class Descent(SGDRegressor):  # type: ignore[misc]
 
 
 class _Quiet:
-    """Fits without warnings of an optimiser that stopped at a bound or before its end."""
+    """Fits without warnings of an optimiser that stopped at a bound or before convergence."""
 
     def fit(self, rows: np.ndarray, targets: np.ndarray) -> Any:
         with warnings.catch_warnings():
@@ -101,21 +101,21 @@ class ProcessClassifier(_Quiet, GaussianProcessClassifier):  # type: ignore[misc
 
 
 def matern(rows: np.ndarray, nu: float, ard: bool) -> Any:
-    """A Matern kernel for scaled features; it starts at the distance at which samples lie."""
+    """A Matern kernel for scaled features; its first length scale is the usual distance of samples."""
     scale = np.full(rows.shape[1] if ard else 1, np.sqrt(rows.shape[1]))
     return ConstantKernel(1.0, (1e-2, 1e3)) * Matern(scale, (1e-1, 1e4), nu=nu)
 
 
 class Perceptron(_Quiet, MLPRegressor):  # type: ignore[misc]
-    """A multilayer perceptron; from equal targets it learns that target, whatever its random weights say."""
+    """A multilayer perceptron; if all training targets are equal, it predicts that target."""
 
     def fit(self, rows: np.ndarray, targets: np.ndarray) -> Any:
-        self.only_ = targets[:1] if np.all(targets == targets[:1]) else None
+        self.constant_ = targets[:1] if np.all(targets == targets[:1]) else None
         return super().fit(rows, targets)
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        if self.only_ is not None:
-            return np.repeat(self.only_, len(rows), axis=0)
+        if self.constant_ is not None:
+            return np.repeat(self.constant_, len(rows), axis=0)
         return np.asarray(super().predict(rows))
 
 

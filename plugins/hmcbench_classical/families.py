@@ -1,8 +1,8 @@
-"""The models: for each family its two estimators, how data are scaled, and what a search tries.
+"""The models: for each family its two estimators, the scaling of data, and the space of the search.
 
-``families.svm(inputs="E", tuned=True)`` makes a model; the parameters and their defaults stand in
-the specs (``hmcbench_classical.MODELS``). Everything that is fitted, scalers and principal
-components included, is fitted inside a pipeline on the samples that ``fit`` is given.
+``families.svm(inputs="E", tuned=True)`` returns a model; the parameters and their defaults are in the
+specs (``hmcbench_classical.MODELS``). Scalers and principal components are fitted inside a pipeline,
+on training samples.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Maker = Callable[..., Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One kind of estimator. Called with the parameters of its spec it makes a model.
+    """One kind of estimator. Called with the parameters of its spec, it returns a model.
 
     Attributes:
         regressor, classifier: called with the parameters of the family; None where there is none.
-        space: what a search tries, for every task.
-        regression_space: what it tries besides for regression.
-        scaled: whether features are brought to mean 0 and standard deviation 1.
-        scaled_target: whether targets of a regression are.
+        space: the values that a search tries, for every task.
+        regression_space: further values for regression.
+        scaled: whether features are scaled to mean 0 and standard deviation 1.
+        scaled_target: whether targets of a regression are scaled.
         multi_output: whether one estimator takes several targets or classes at once.
     """
 
@@ -64,9 +64,9 @@ class Family:
         )
 
     def make(self, task: Task, **choice: Value) -> Any:
-        """A new estimator, or a pipeline of it, for the task."""
+        """A new estimator, or a pipeline with it, for the task."""
         kind = self.regressor if task.kind == "regression" else self.classifier
-        if kind is None:  # the spec says so; only a member of an ensemble comes here
+        if kind is None:  # only for members of an ensemble, as specs declare their tasks
             raise BadInput(
                 f"a model that does no {task.kind} tasks", hint="hmcbench list models says which do"
             )
@@ -124,14 +124,20 @@ knn = Family(
 # --------------------------------------------------------------------------- trees
 
 
-def _forest(kind: Maker, usual: Any) -> Maker:
-    def make(max_features: float, **choice: Any) -> Any:
-        return kind(n_jobs=-1, max_features=max_features or usual, **choice)
+def _forest(regressor: Maker, classifier: Maker) -> Family:
+    """Its ``max_features`` of 0 is the library's default, which differs between the two."""
 
-    return make
+    def maker(kind: Maker, default: float | str) -> Maker:
+        return lambda max_features, **choice: kind(n_jobs=-1, max_features=max_features or default, **choice)
 
+    return Family(
+        regressor=maker(regressor, 1.0),
+        classifier=maker(classifier, "sqrt"),
+        space={"min_samples_leaf": (1, 2, 3, 5), "max_features": (0.0, 0.2, 0.35, 0.5, 0.75)},
+        scaled=False,
+        multi_output=True,
+    )
 
-_FOREST_SPACE: Space = {"min_samples_leaf": (1, 2, 3, 5), "max_features": (0.0, 0.2, 0.35, 0.5, 0.75)}
 
 decision_tree = Family(
     regressor=lambda max_depth, **choice: tree.DecisionTreeRegressor(max_depth=max_depth or None, **choice),
@@ -143,27 +149,14 @@ decision_tree = Family(
     },
     scaled=False,
     scaled_target=True,  # so that the cost of a leaf means the same for every target
-    multi_output=False,
 )
-forest = Family(
-    regressor=_forest(trees.RandomForestRegressor, 1.0),
-    classifier=_forest(trees.RandomForestClassifier, "sqrt"),
-    space=_FOREST_SPACE,
-    scaled=False,
-    multi_output=True,
-)
-extra_trees = Family(
-    regressor=_forest(trees.ExtraTreesRegressor, 1.0),
-    classifier=_forest(trees.ExtraTreesClassifier, "sqrt"),
-    space=_FOREST_SPACE,
-    scaled=False,
-    multi_output=True,
-)
+forest = _forest(trees.RandomForestRegressor, trees.RandomForestClassifier)
+extra_trees = _forest(trees.ExtraTreesRegressor, trees.ExtraTreesClassifier)
 
 
 def _xgboost(name: str) -> Maker:
     def make(**choice: Value) -> Any:
-        import xgboost  # an extra of its own: the other families do without
+        import xgboost  # in an extra; the other families do not need it
 
         return getattr(xgboost, name)(n_jobs=-1, tree_method="hist", **choice)
 
@@ -211,7 +204,7 @@ mlp = Family(
 
 
 class Mean:
-    """The mean of several models' predictions; each member is made and searched as if it were alone."""
+    """The mean of several models' predictions; each member is fitted and searched by itself."""
 
     def __init__(self, members: Mapping[str, EstimatorModel]) -> None:
         self._members = dict(members)
@@ -221,31 +214,30 @@ class Mean:
             member.fit(train, valid, run)
 
     def predict(self, inputs: Inputs) -> Scores:
-        found = [member.predict(inputs) for member in self._members.values()]
-        stops = [scores.stop for scores in found if scores.stop is not None]
-        return Scores(
-            np.mean([scores.values for scores in found], axis=0), np.mean(stops, axis=0) if stops else None
-        )
+        scores = [member.predict(inputs) for member in self._members.values()]
+        stops = [member.stop for member in scores if member.stop is not None]
+        values = np.mean([member.values for member in scores], axis=0)
+        return Scores(values, np.mean(stops, axis=0) if stops else None)
 
     def describe(self) -> Mapping[str, Value]:
         facts = [member.describe() for member in self._members.values()]
         named = zip(self._members, facts, strict=True)
         chosen = " / ".join(f"{name}: {f.get('chosen', 'defaults')}" for name, f in named)
-        out = {**facts[0], "estimator": "mean of " + ", ".join(self._members), "chosen": chosen}
-        for name in ("search_s", "search_candidates"):  # each member searches for itself
-            spent: Any = [f[name] for f in facts if name in f]
-            if spent:
-                out[name] = sum(spent)
-        return out
+        joined = {**facts[0], "estimator": "mean of " + ", ".join(self._members), "chosen": chosen}
+        for name in ("search_s", "search_candidates"):  # every member has its own search
+            values: Any = [f[name] for f in facts if name in f]
+            if values:
+                joined[name] = sum(values)
+        return joined
 
 
 def ensemble(members: str, **shared: Any) -> Mean:
     """The mean of ``members`` (names joined by ``+``), each with the defaults of its own spec."""
-    made: dict[str, EstimatorModel] = {}
+    models: dict[str, EstimatorModel] = {}
     for name in members.split("+"):
         if name not in MODELS:
             raise unknown("member of an ensemble", name, MODELS)
         family: Family = globals()[name.replace("-", "_")]
         defaults: dict[str, Any] = {key: param.default for key, param in MODELS[name][3].items()}
-        made[name] = family(**shared, **defaults)
-    return Mean(made)
+        models[name] = family(**shared, **defaults)
+    return Mean(models)

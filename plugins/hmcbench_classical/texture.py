@@ -1,8 +1,8 @@
-"""Hand-made features of grey images: what can be said of a texture without learning it.
+"""Hand-made features of grey images.
 
-All arrays are computed for a block of images at once. Local binary patterns and oriented
-gradients are our own: scikit-image's take 3 ms each and scale per image of 128 x 128, more than
-everything here together.
+All arrays are computed for a block of images at once. Local binary patterns and oriented gradients
+are implemented here: scikit-image's take 3 ms each per scale and image of 128 x 128, more than all
+other features together.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Texture:
 
     In this order: 10 grey-level statistics; 40 of co-occurrence; and for each of three
     resolutions 10 of local binary patterns and 18 of oriented gradients. All but the first ten
-    are taken after every image was brought to mean 0 and standard deviation 1.
+    are computed after every image was scaled to mean 0 and standard deviation 1.
     """
 
     def __init__(self, size: int = 128) -> None:
@@ -106,8 +106,8 @@ def grey_statistics(counts: np.ndarray) -> np.ndarray:
 def cooccurrence(images: np.ndarray) -> np.ndarray:
     """Standardised images -> (n, 40): properties of grey-level co-occurrence [Haralick et al. 1973].
 
-    Five properties at four distances, each as the mean over four directions and the range over
-    them, which tells whether the texture has a direction.
+    Five properties at four distances, each as the mean over four directions and as the range over
+    them, which is large where the texture has a direction.
     """
     from skimage import feature
 
@@ -116,20 +116,20 @@ def cooccurrence(images: np.ndarray) -> np.ndarray:
 
     reach = LEVELS / 5  # 16 levels cover two and a half standard deviations to either side
     levels = np.clip(images * reach + LEVELS / 2, 0, LEVELS - 1).astype(np.uint8)
-    found = np.empty((len(images), 2, len(PROPERTIES), len(DISTANCES)))
-    for row, image in zip(found, levels, strict=True):
+    features = np.empty((len(images), 2, len(PROPERTIES), len(DISTANCES)))
+    for row, image in zip(features, levels, strict=True):
         matrix = graycomatrix(image, DISTANCES, ANGLES, levels=LEVELS, symmetric=True, normed=True)
         for k, name in enumerate(PROPERTIES):
             values = graycoprops(matrix, name)
             row[0, k], row[1, k] = values.mean(axis=1), np.ptp(values, axis=1)
-    return found.reshape(len(images), -1)
+    return features.reshape(len(images), -1)
 
 
 def binary_patterns(images: np.ndarray) -> np.ndarray:
     """Images (n, H, W) -> (n, 10): shares of the rotation-invariant uniform patterns of 8 neighbours.
 
-    [Ojala et al. 2002], with the eight adjacent pixels in place of interpolated ones: no
-    resampling, and their patterns are nearly the same.
+    [Ojala et al. 2002], with the eight adjacent pixels in place of interpolated ones, whose patterns
+    are nearly the same.
     """
     height, width = images.shape[1:]
     centre = images[:, 1:-1, 1:-1]
@@ -144,7 +144,7 @@ def binary_patterns(images: np.ndarray) -> np.ndarray:
 
 
 def _uniform() -> np.ndarray:
-    """(256, 10): code -> number of ones where they stand in one run (0 to 8), else 9."""
+    """(256, 10): code -> number of ones where they form one run (0 to 8), else 9."""
     bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
     changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
     kind = np.where(changes <= 2, bits.sum(axis=1), 9)
@@ -157,10 +157,10 @@ _UNIFORM = _uniform()
 def oriented_gradients(images: np.ndarray) -> np.ndarray:
     """Images (n, H, W) -> (n, 18), after the histograms of [Dalal & Triggs 2005].
 
-    Gradients are summed by orientation (8 bins over 180 degrees) in 4 x 4 cells. Kept is what does
-    not turn with the image: the mean of the cells' sorted histograms (how directed the texture is
-    locally, 8), the whole image's histogram from its peak on (8), the mean strength, and how
-    unevenly it is spread over the cells.
+    Gradients are summed by orientation (8 bins over 180 degrees) in 4 x 4 cells. The features do not
+    change when the image is rotated: the mean of the cells' sorted histograms (8), the image's
+    histogram from its peak on (8), the mean strength, and its deviation over the cells relative to
+    the mean.
     """
     down = images[:, 2:, 1:-1] - images[:, :-2, 1:-1]
     right = images[:, 1:-1, 2:] - images[:, 1:-1, :-2]

@@ -1,4 +1,4 @@
-"""Any timm network as the CNN (or other backbone) of the HFF family: images in, maps out."""
+"""Any timm network as the backbone of the HFF family: images in, maps out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from hmcbench.torchkit.pretrained import timm_network
 class MapBackbone(nn.Module):
     """A timm network without pooling and classifier, whose output is always a map (B, F, h, w).
 
-    Networks that put channels last, or return tokens, are brought into that form; class tokens and
-    the like are dropped.
+    Outputs with channels last, and tokens, are converted to that form; class tokens are dropped.
 
     Args:
         architecture: a name of ``timm.list_models()``.
@@ -26,7 +25,7 @@ class MapBackbone(nn.Module):
         grid: (h, w) at ``image_size``.
 
     Raises:
-        BadInput: an unknown name, weights that cannot be loaded, or an output that is no map.
+        BadInput: an unknown name, weights that cannot be loaded, or an output that is not a map.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class MapBackbone(nn.Module):
         self.prefix_tokens = int(getattr(self.network, "num_prefix_tokens", 0))
         self.widths = {int(self.network.num_features), int(self.network.head_hidden_size)}
         self.eval()
-        with torch.no_grad():  # a trial run: the one way to know the grid that holds for every network
+        with torch.no_grad():  # a forward pass shows the grid of any network
             y = self.network(torch.zeros(1, in_chans, image_size, image_size))
         self.train()
         if not self._is_map(y) and not self._is_tokens(y):
@@ -80,6 +79,6 @@ class MapBackbone(nn.Module):
         return y.ndim == 4 and (y.shape[1] in self.widths or y.shape[3] in self.widths)
 
     def _is_tokens(self, y: Tensor) -> bool:
-        """Tokens of a square image, so that they can be laid out as a map."""
+        """Whether ``y`` holds the tokens of a square map."""
         count = y.shape[1] - self.prefix_tokens
         return y.ndim == 3 and y.shape[2] in self.widths and round(count**0.5) ** 2 == count

@@ -1,4 +1,4 @@
-"""The blocks around the Transformer that the members of the HFF family share.
+"""Blocks that the networks of the HFF family share.
 
 Paper sections are those of Han et al., Scientific Reports 15, 19904 (2025), "Experimental methods".
 """
@@ -18,22 +18,31 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"gelu": nn.GELU, "relu": nn.R
 
 
 def resized(maps: Tensor, grid: tuple[int, ...]) -> Tensor:
-    """(B, C, H, W) -> (B, C, *grid), bicubic; untouched where the size is right."""
+    """(B, C, H, W) -> (B, C, *grid), bicubic; unchanged where the size is right."""
     if tuple(maps.shape[-2:]) == grid:
         return maps
     return interpolate(maps, size=grid, mode="bicubic", antialias=True)
+
+
+@torch.no_grad()
+def initialise(module: nn.Module) -> None:
+    """For ``apply``: weights from a truncated normal of deviation 0.02, biases zero, as in ViT."""
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 class PositionEmbedding2d(nn.Module):
     """A learnable map added to a feature map of the same size (paper, "HFFNet_2D network
     architecture": pos_embedding).
 
-    Choice: for an image of another size than the one it was made for, the map is interpolated
-    (bicubic), as is usual for ViT; the paper uses one size only.
+    Choice: for an image of another size the map is interpolated (bicubic), as is usual for ViT; the
+    paper uses one size only.
 
     Args:
         channels: channels of the feature map.
-        grid: (height, width) of the feature map that it is made for.
+        grid: (height, width) of the feature map at the usual image size.
     """
 
     def __init__(self, channels: int, grid: tuple[int, int]) -> None:
@@ -47,10 +56,10 @@ class PositionEmbedding2d(nn.Module):
 
 
 class ClassEmbedding2d(nn.Module):
-    """A learnable vector laid on every position, in front of the channels of a map (paper,
-    "HFFNet_2D network architecture": cls_token expanded and concatenated along the channels).
+    """A learnable vector at every position, before the channels of a map (paper, "HFFNet_2D network
+    architecture": cls_token expanded and concatenated along the channels).
 
-    Choice: class channels first, features after them, in the order in which a ViT puts its token.
+    Choice: class channels first, then features, as a ViT puts its class token first.
     """
 
     def __init__(self, channels: int) -> None:
@@ -65,11 +74,11 @@ class ClassEmbedding2d(nn.Module):
 
 
 class HierarchicalFusion(nn.Module):
-    """One fully connected layer per level, their outputs side by side, one classifier per level
-    on all of them (paper, "Hierarchical feature fusion module" and "Classification output").
+    """One fully connected layer per level, their outputs concatenated, one classifier per level on all
+    of them (paper, "Hierarchical feature fusion module" and "Classification output").
 
     Choices: the width of a level's features is a keyword (the paper does not give it); each is
-    followed by a GELU, because two linear maps in a row would only be one of lower rank
+    followed by a GELU, because two successive linear maps are only one of lower rank
     (``activation="none"`` is the literal reading).
 
     Args:
@@ -110,7 +119,7 @@ class HierarchicalFusion(nn.Module):
 
 
 class LevelClassifiers(nn.Module):
-    """One fully connected layer per level on one vector: what is left of the fusion in HFFCNN.
+    """One fully connected layer per level on one vector, for HFFCNN, which has no fusion.
 
     (B, ``channels``) -> logits of every level [(B, n_1), (B, n_2), ...].
     """

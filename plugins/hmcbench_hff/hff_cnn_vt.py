@@ -1,4 +1,4 @@
-"""HFF_CNN_VT and HFF_CNN_Conv_VT: a CNN whose maps become the tokens of a one-dimensional Transformer.
+"""HFF_CNN_VT and HFF_CNN_Conv_VT: the maps of a CNN as tokens of a one-dimensional Transformer.
 
 Han et al., Scientific Reports 15, 19904 (2025), "HFF_CNN_VT model" and "HFF_CNN_Conv_VT model". The two
 differ in how a map becomes tokens: by a linear projection, or by a 1x1 convolution.
@@ -16,17 +16,17 @@ from hmcbench_hff.tokens import TokenEncoder, as_tokens
 
 
 class CNNTokens(nn.Module, ABC):
-    """Image -> logits of every level: what the two share.
+    """Image -> logits of every level; the common part of the two networks.
 
     1. ``backbone``: the convolutional part of ResNet50, as in HFFNet-2d.
-    2. :meth:`tokens`: one vector of width ``dim`` per position of the map, in a row. The layer for it
-       is made by :meth:`add_layer`, between the others, so that weights are drawn from the top down.
+    2. :meth:`tokens`: one vector of width ``dim`` per position of the map, in a row. Its layer is
+       added by :meth:`add_layer`, between the others, so that weights are drawn in this order.
     3. ``encoder``: position embedding with as many entries as there are positions, class token,
        Transformer (:class:`TokenEncoder`).
     4. ``fusion``: as in HFFNet-2d.
 
-    Choice: every position of the map is one patch; the paper gives no other size, and with 7 x 7
-    positions a larger one would leave next to nothing.
+    Choice: every position of the map is one patch; the paper gives no size, and there are only 7 x 7
+    positions.
 
     Args:
         backbone: images (B, in_chans, H, W) -> maps (B, ``backbone_channels``, h, w).
@@ -65,7 +65,7 @@ class CNNTokens(nn.Module, ABC):
 
     @abstractmethod
     def add_layer(self, channels: int, dim: int) -> None:
-        """Make the layer that turns the ``channels`` of a position into a token."""
+        """Add the layer that maps the ``channels`` of a position to a token."""
 
     @abstractmethod
     def tokens(self, maps: Tensor) -> Tensor:
@@ -80,11 +80,11 @@ class CNNTokens(nn.Module, ABC):
 
 
 class HFFCNNVT(CNNTokens):
-    """Image -> logits of every level; backbone, Transformer and fusion are those of :class:`CNNTokens`.
+    """:class:`CNNTokens` where ``projection`` maps each position of the flattened maps ("first four
+    convolutional blocks") linearly to a token.
 
-    Its own: the maps ("first four convolutional blocks") are flattened to a row of positions, and
-    ``projection`` maps each linearly to a token. The paper's expectation that this saves parameters
-    against convolutions does not hold for the 1x1 convolution of :class:`HFFCNNConvVT`: see there.
+    The paper expects fewer parameters than with convolutions; this is not so for the 1x1 convolution
+    of :class:`HFFCNNConvVT`.
     """
 
     def add_layer(self, channels: int, dim: int) -> None:
@@ -96,17 +96,17 @@ class HFFCNNVT(CNNTokens):
 
 
 class HFFCNNConvVT(CNNTokens):
-    """Image -> logits of every level; backbone, Transformer and fusion are those of :class:`CNNTokens`.
+    """:class:`CNNTokens` where ``adapter``, a 1x1 convolution to ``dim`` channels as in HFFNet-2d,
+    precedes the flattening to tokens.
 
-    Its own: ``adapter``, a 1x1 convolution to ``dim`` channels as in HFFNet-2d; then the map is
-    flattened to a row of tokens. Two things that the paper leaves to be noticed:
+    Two points that the paper does not mention:
 
-    * A 1x1 convolution *is* the same linear map at every position. Once every position is a token,
-      this network computes what :class:`HFFCNNVT` computes, with as many parameters and, in
-      PyTorch, initial weights of the same distribution (tested). What the two rows of its table 2
-      differ by (5 of 392 images at level 2) is then the spread of a training.
+    * A 1x1 convolution *is* the same linear map at every position. As every position is a token, this
+      network computes the same as :class:`HFFCNNVT`, with as many parameters and, in PyTorch, initial
+      weights of the same distribution (tested). The difference between the two rows of its table 2
+      (5 of 392 images at level 2) is then the spread between trainings.
     * "HFF_CNN_Conv_VT model" adds a position encoding of as many entries as there are patches;
-      "Results" explains its accuracy by a lack of position encoding. The first is taken.
+      "Results" explains its accuracy by a lack of position encoding. This class follows the first.
     """
 
     def add_layer(self, channels: int, dim: int) -> None:

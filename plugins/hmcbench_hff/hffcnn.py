@@ -19,14 +19,14 @@ class HFFCNN(nn.Module):
     2. global average over the positions, ResNet's own.
     3. ``classifiers``: one fully connected layer per level ("Classification output").
 
-    Choice: the paper says that the fusion module and HFFVT are suppressed and no more. So each
-    classifier reads the pooled features themselves, and there are no level features.
+    Choice: the paper says only that the fusion module and HFFVT are removed. So each classifier reads
+    the pooled features, and there are no level features.
 
     Args:
         backbone: images (B, in_chans, H, W) -> maps (B, ``backbone_channels``, h, w).
         level_sizes: outputs per level, top first.
         backbone_channels: channels of the backbone's maps.
-        grid: (h, w) of those maps; any will do.
+        grid: (h, w) of those maps; not used.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 Han, Liu, Sun, Yu, Zheng, Deng, "Machine learning of automatic hierarchical multi-label
 classification method for identifying metal failure mechanisms", Scientific Reports 15, 19904
-(2025), doi 10.1038/s41598-025-05076-z. Block by block, with what it leaves open: docs/hffnet-2d.md.
+(2025), doi 10.1038/s41598-025-05076-z. docs/hffnet-2d.md describes each block and its open questions.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ class HFFNet2d(nn.Module):
     unless another is named):
 
     1. ``backbone``: the convolutional part of ResNet50, maps of 1/32 of the image's side. The
-       paper says "first four convolutional blocks" and 1/32; these agree when the four residual
-       stages are counted, so all four are used.
+       paper says "first four convolutional blocks" and 1/32; both hold if these are the four
+       residual stages, so all four are used.
     2. ``adapter``: 1x1 convolution to ``dim`` channels ("HFF_CNN_Conv_VT model" and "Results":
        convolutions instead of a linear projection).
     3. ``position``: learnable map of the same height and width, added.
     4. ``class_embedding``: learnable vector, expanded over the map and concatenated along the
        channels. Inside, the map has 2 ``dim`` channels: the paper's dim2 ("FeedForward2D
        submodule"); its sentence that ``dim`` is the Transformer's width ("Adjustable parameters")
-       cannot hold beside this.
+       contradicts this.
     5. ``transformer``: Transformer2D ("Transformer2D module").
-    6. averages over the positions of the class half and of the feature half, side by side
-       (prim_rep).
+    6. averages over the positions of the class half and of the feature half, concatenated (prim_rep).
     7. ``fusion``: one layer per level, concatenation, one classifier per level ("Hierarchical
        feature fusion module", "Classification output").
 
-    Choices where the paper is silent stand with each block: norms and residual sums
+    Choices where the paper gives nothing are described with each block: norms and residual sums
     (:class:`~hmcbench_hff.transformer2d.EncoderLayer2D`), head width, order of the concatenation,
     width and activation of the level features, other image sizes.
 
@@ -85,7 +84,7 @@ class HFFNet2d(nn.Module):
         x = self.position(self.adapter(maps))  # (B, dim, h, w)
         x = self.transformer(self.class_embedding(x))  # (B, 2 dim, h, w), class channels first
         class_map, feature_map = x.split(self.dim, dim=1)
-        # (B, dim, h, w) -> (B, dim), twice, side by side
+        # twice (B, dim, h, w) -> (B, dim), concatenated
         return torch.cat([class_map.mean(dim=(2, 3)), feature_map.mean(dim=(2, 3))], dim=1)
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -27,15 +27,15 @@ class HFFVT(nn.Module):
     * Size of a patch: not given; 16 px, as in the ViT (B/16) whose other sizes the paper uses.
     * Fusion: "Baseline of this work" ascribes cross-level attention to HFFVT, while "Hierarchical
       feature fusion module" describes pooling, a layer per level and concatenation, and "HFFVT
-      model" names no other difference to HFFNet-2d than the missing CNN. Concatenation is taken:
-      it alone is described far enough to be built, and so the variants differ in the trunk only.
-    * Initial weights: always drawn. The paper speaks of pretrained weights for ResNet50 alone.
+      model" names no other difference to HFFNet-2d than the missing CNN. Concatenation is taken, as
+      only its description is complete, and as the variants then differ in the trunk only.
+    * Initial weights: always random. The paper mentions pretrained weights for ResNet50 only.
 
     Args:
         level_sizes: outputs per level, top first.
         in_chans: channels of the image.
         grid: (h, w) of the patches at the usual image size.
-        patch_size: side of a patch in pixels; what is left over at the right and below is not seen.
+        patch_size: side of a patch in pixels; remaining pixels at the right and below are not used.
         dim: width of a token.
         depth, heads, mlp_dim: of the Transformer; ``heads`` divides ``dim``.
         level_dim: width of each level's features; 0 means ``dim``.

@@ -1,4 +1,4 @@
-"""The five networks as models of the benchmark: hyperparameters, a task, the shared training engine."""
+"""The five networks as models of hmcbench, trained by the shared engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from hmcbench_hff.hffnet2d import HFFNet2d
 from hmcbench_hff.hffvt import HFFVT
 
 TRAINING = {field.name for field in fields(Recipe)}
-
 
 # The factories of the five models; the specs in :mod:`hmcbench_hff` say what each keyword does.
 
@@ -68,7 +67,7 @@ def _model(
     facts: Mapping[str, Any] | None = None,
     widening: int = 1,
 ) -> TorchModel:
-    """Training parameters go to the engine, ``recipe`` has done its work, the rest makes the network."""
+    """Training parameters are for the engine, the others for the network; ``recipe`` is already applied."""
     if "heads" in params:
         _check_heads(name, params["heads"], params["dim"], widening)
     training = {key: value for key, value in params.items() if key in TRAINING}
@@ -77,7 +76,7 @@ def _model(
 
 
 def _check_heads(name: str, heads: int, dim: int, widening: int) -> None:
-    """Heads share the Transformer's width, ``widening`` times ``dim``, evenly."""
+    """Raise BadInput unless ``heads`` divides the Transformer's width, ``widening`` times ``dim``."""
     width = widening * dim
     if width % heads:
         usable = [n for n in range(1, width + 1) if width % n == 0 and n <= 64]

@@ -1,4 +1,4 @@
-"""The parameters of the five models and their profiles. Numbers that the five share stand here once."""
+"""The parameters of the five models and their profiles."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ TRANSFORMER: Mapping[str, Param] = {
     "dropout": Param(0.0, "rate in the Transformer and on the fused features", low=0.0, high=0.9),
 }
 
-# For weights that nobody has trained: SGD at 1e-4 fine-tunes a pretrained network, and leaves a new
-# one where it was. AdamW with warm-up is how ViTs are trained from scratch (Dosovitskiy et al. 2021;
-# weight decay of Touvron et al. 2021); the learning rate is for batches of 16. Not tuned.
+# For random weights: SGD at 1e-4 fine-tunes a pretrained network, but hardly changes a new one. ViTs
+# are trained from scratch by AdamW with warm-up (Dosovitskiy et al. 2021; weight decay of Touvron et
+# al. 2021); the learning rate is for batches of 16. Not tuned.
 SCRATCH: Mapping[str, Value] = {
     "pretrained": False,
     "optimizer": "adamw",
@@ -67,7 +67,7 @@ STANDARD_SIZES: Mapping[str, Value] = {
 
 
 def parameters(*blocks: Mapping[str, Param]) -> dict[str, Param]:
-    """Those of the training, of the given blocks, and ``recipe``; nothing is pretrained without a CNN."""
+    """Those of the training, of ``blocks``, and ``recipe``; without a CNN no ``pretrained``."""
     params = {name: param for block in (PARAMS, *blocks) for name, param in block.items()}
     if BACKBONE not in blocks:
         del params["pretrained"]
@@ -81,13 +81,13 @@ def parameters(*blocks: Mapping[str, Param]) -> dict[str, Param]:
 
 
 def profiles(params: Mapping[str, Param]) -> dict[str, dict[str, Value]]:
-    """The values of each profile that concern these parameters; the defaults are the paper's sizes."""
-    whole = {
+    """The values of each profile for these parameters; the defaults are the paper's sizes."""
+    every = {
         "quick": {**PROFILES["quick"], **QUICK_RECIPE, **QUICK_SIZES},
         "standard": {**PROFILES["standard"], **STANDARD_RECIPE, **STANDARD_SIZES},
         "paper": PROFILES["paper"],
     }
     return {
         profile: {name: value for name, value in values.items() if name in params}
-        for profile, values in whole.items()
+        for profile, values in every.items()
     }

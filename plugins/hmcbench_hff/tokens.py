@@ -1,4 +1,4 @@
-"""What the three members of the family with a one-dimensional Transformer share: tokens in a row.
+"""Tokens in a row: blocks of the three networks with a one-dimensional Transformer.
 
 Paper sections are those of Han et al., Scientific Reports 15, 19904 (2025).
 """
@@ -16,10 +16,10 @@ class PositionEmbedding1d(nn.Module):
     """A learnable vector per patch, added to the patches in a row ("HFFVT model", "HFF_CNN_VT model":
     the position encoding has as many entries as there are patches and is added directly).
 
-    Choices: the class token gets none, as the paper counts patches only (it is learnable itself, so
-    a second learnable vector on it would change nothing). For an image of another size the row is
-    laid out as the grid that it was cut from, interpolated (bicubic) and laid in a row again, as is
-    usual for ViT; the paper uses one size only.
+    Choices: the class token gets none, as the paper counts patches only (a second learnable vector
+    on a learnable token would change nothing). For an image of another size the row is reshaped to
+    the grid of the patches, interpolated (bicubic) and flattened, as is usual for ViT; the paper uses
+    one size only.
 
     Args:
         channels: width of a token.
@@ -36,13 +36,13 @@ class PositionEmbedding1d(nn.Module):
         """x: (B, h*w, C), ``grid``: its (h, w) -> (B, h*w, C)."""
         weight: Tensor = self.weight
         if grid != self.grid:
-            laid_out = weight.transpose(1, 2).reshape(1, -1, *self.grid)  # (1, N, C) -> (1, C, h, w)
-            weight = as_tokens(resized(laid_out, grid))
+            maps = weight.transpose(1, 2).reshape(1, -1, *self.grid)  # (1, N, C) -> (1, C, h, w)
+            weight = as_tokens(resized(maps, grid))
         return x + weight
 
 
 class ClassToken(nn.Module):
-    """A learnable token put in front of the row, as in ViT. (B, N, C) -> (B, 1 + N, C)."""
+    """A learnable token before the others, as in ViT. (B, N, C) -> (B, 1 + N, C)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -56,9 +56,9 @@ class ClassToken(nn.Module):
 class TokenEncoder(nn.Module):
     """Patches in a row -> the image's representation (prim_rep).
 
-    Position embedding added, class token in front, Transformer encoder; then the class token and
-    the mean of the patches, side by side ("Hierarchical feature fusion module": global average
-    pooling of the patch embeddings, joined to the class embedding).
+    Position embedding added, class token first, Transformer encoder; then the class token and the
+    mean of the patches, concatenated ("Hierarchical feature fusion module": global average pooling
+    of the patch embeddings, joined to the class embedding).
 
     Args:
         channels: width of a token (the paper's dim).
@@ -66,7 +66,7 @@ class TokenEncoder(nn.Module):
         depth, heads, hidden, dropout: see :class:`Transformer1D`.
 
     Attributes:
-        num_prefix_tokens: tokens in front of the patches (timm's name for it).
+        num_prefix_tokens: tokens before the patches (timm's name).
     """
 
     num_prefix_tokens = 1
@@ -83,7 +83,7 @@ class TokenEncoder(nn.Module):
         """x: (B, h*w, C), ``grid``: its (h, w) -> (B, 2 C)."""
         x = self.class_token(self.position(x, grid))  # (B, 1 + h*w, C)
         x = self.transformer(x)
-        # (B, C) of the class token, (B, C) of the mean of the patches, side by side
+        # (B, C) of the class token and (B, C) of the mean of the patches, concatenated
         return torch.cat([x[:, 0], x[:, 1:].mean(dim=1)], dim=1)
 
 

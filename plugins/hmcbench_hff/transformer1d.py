@@ -1,13 +1,14 @@
-"""Transformer encoder on tokens in a row: the one of ViT, for the variants that are not "2d"."""
+"""The Transformer encoder of ViT on tokens in a row, for the variants that are not "2d"."""
 
 from __future__ import annotations
 
 from functools import partial
 
-import torch
 from timm.layers.norm import LayerNorm
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
+
+from hmcbench_hff.blocks import initialise
 
 
 class Transformer1D(nn.Module):
@@ -15,8 +16,8 @@ class Transformer1D(nn.Module):
 
     Choice: the paper says only that HFFVT follows the original ViT ("HFFVT model"), so the layers
     are ViT's: pre-norm, residual sums, biases everywhere. With equal weights a layer computes the
-    same as :class:`~hmcbench_hff.transformer2d.EncoderLayer2D` does on a map (tested), so that the
-    variants differ in what goes in and not in the kind of layer.
+    same as :class:`~hmcbench_hff.transformer2d.EncoderLayer2D` on a map (tested), so that the
+    variants differ in their inputs and not in the kind of layer.
 
     At the paper's sizes (channels 768, depth 12, heads 12, hidden 3072) it has 85,056,000 parameters.
 
@@ -25,7 +26,7 @@ class Transformer1D(nn.Module):
         depth: number of layers.
         heads: attention heads; must divide ``channels``.
         hidden: width inside the feed-forward (the paper's mlp_dim).
-        dropout: rate on attention weights and on what each half of a layer adds, while training.
+        dropout: rate on attention weights and on the output of each half of a layer while training.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Transformer1D(nn.Module):
             Block,
             channels,
             heads,
-            mlp_ratio=(hidden + 0.5) / channels,  # timm cuts ratio * channels off to a whole number
+            mlp_ratio=(hidden + 0.5) / channels,  # timm rounds ratio * channels down
             qkv_bias=True,
             proj_drop=dropout,
             attn_drop=dropout,
@@ -44,18 +45,9 @@ class Transformer1D(nn.Module):
         )
         self.layers = nn.Sequential(*(layer() for _ in range(depth)))
         self.norm = LayerNorm(channels)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, N, C) -> (B, N, C)."""
         y: Tensor = self.norm(self.layers(x))
         return y
-
-
-@torch.no_grad()
-def _initialise(module: nn.Module) -> None:
-    """Weights from a truncated normal of deviation 0.02, biases zero, as in ViT."""
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -6,21 +6,22 @@ convolution, so maps go in and maps of the same shape come out.
 
 from __future__ import annotations
 
-import torch
 from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
+
+from hmcbench_hff.blocks import initialise
 
 
 class MultiHeadAttention2D(nn.Module):
     """Self-attention between the positions of a map (paper, "MultiHeadAttention2D submodule").
 
-    One 1x1 convolution ``qkv``, softmax(Q K^T / sqrt(head_dim)) V in each head, heads side by
-    side, one 1x1 convolution ``proj``.
+    One 1x1 convolution ``qkv``, softmax(Q K^T / sqrt(head_dim)) V in each head, heads concatenated,
+    one 1x1 convolution ``proj``.
 
-    Choices: head_dim = channels / heads (the paper names head_dim, not its size), as it is the
-    usual one and gives 128 at the published sizes; both convolutions carry a bias; no
-    dropout unless asked for (the paper mentions none).
+    Choices: head_dim = channels / heads (the paper names head_dim, not its size), which is usual and
+    gives 128 at the published sizes; both convolutions have a bias; the default dropout is 0 (the
+    paper mentions none).
     """
 
     def __init__(self, channels: int, *, heads: int, dropout: float = 0.0) -> None:
@@ -34,7 +35,7 @@ class MultiHeadAttention2D(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, H, W) -> (B, C, H, W)."""
         batch, channels, height, width = x.shape
-        qkv = self.qkv(x).permute(0, 2, 3, 1)  # (B, 3C, H, W) -> (B, H, W, 3C): free where channels are last
+        qkv = self.qkv(x).permute(0, 2, 3, 1)  # (B, 3C, H, W) -> (B, H, W, 3C), no copy with channels last
         # -> (B, H*W, 3, heads, head_dim) -> (3, B, heads, H*W, head_dim)
         qkv = qkv.reshape(batch, height * width, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)
@@ -64,9 +65,9 @@ class FeedForward2D(nn.Sequential):
 class EncoderLayer2D(nn.Module):
     """Attention, then feed-forward, each on normalised input and added to its input.
 
-    Choice: the paper shows neither norms nor residual sums. Both are taken from the ViT it builds
-    on: pre-norm (LayerNorm over the channels of each position) and residual sums, without which
-    12 layers hardly train.
+    Choice: the paper shows neither norms nor residual sums. Both are taken from ViT: pre-norm
+    (LayerNorm over the channels of each position) and residual sums, without which 12 layers hardly
+    train.
     """
 
     def __init__(self, channels: int, *, heads: int, hidden: int, dropout: float = 0.0) -> None:
@@ -106,18 +107,9 @@ class Transformer2D(nn.Module):
             *(EncoderLayer2D(channels, heads=heads, hidden=hidden, dropout=dropout) for _ in range(depth))
         )
         self.norm = LayerNorm2d(channels)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, H, W) -> (B, C, H, W)."""
         y: Tensor = self.norm(self.layers(x))
         return y
-
-
-@torch.no_grad()
-def _initialise(module: nn.Module) -> None:
-    """Weights from a truncated normal of deviation 0.02, biases zero, as in ViT."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -60,7 +60,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             licence="none stated",
             views=("image",),
             path_param="path",
-            # a view named image is what that plugin reads and makes pixels of; named, not imported
+            # this reader returns the view image; a plugin may name another, but not import it
             reader="hmcbench_sem.reader.unlabelled:read_images",
         )
     ]

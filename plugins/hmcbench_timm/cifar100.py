@@ -1,6 +1,6 @@
 """CIFAR-100 with both of its label levels, 20 superclasses of 5 classes each (Krizhevsky 2009).
 
-Read from what the user has, or fetched by torchvision when asked to; nothing is downloaded unasked.
+Read from a file of the user, or downloaded by torchvision on request only.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from hmcbench.interfaces import Dataset, Task
 
 ARRAYS = ("x_train", "y_fine_train", "y_coarse_train", "x_test", "y_fine_test", "y_coarse_test")
 LARGEST = 1 << 30
-"""Bytes that an archive may unpack to; the whole of CIFAR-100 takes 184 million."""
+"""Most bytes that an archive may unpack to; CIFAR-100 takes 184 million."""
 ALLOWED = "a .npz file, or a folder with one, that holds " + ", ".join(ARRAYS) + ", fine_names, coarse_names"
 
 
 @dataclass(frozen=True)
 class CifarImage:
-    """One image, uint8 (32, 32, 3), part of a larger array."""
+    """One image, uint8 (32, 32, 3), of a larger array."""
 
     pixels: np.ndarray
 
     def load(self, min_side: int | None = None) -> np.ndarray:
-        """The pixels; ``min_side`` is no occasion to shrink 32 of them."""
+        """The pixels; ``min_side`` is ignored, as 32 px are not reduced."""
         return self.pixels
 
 
 def cifar100(*, path: str = "", download: str = "") -> Dataset:
-    """The official sides; 10 % of the training samples become validation as the suite says.
+    """The official training and test samples.
 
     Args:
         path: the archive (:data:`ALLOWED`).
-        download: a folder into which torchvision fetches the whole set, or finds it there.
+        download: a folder into which torchvision downloads the set, unless it is there.
 
     Raises:
-        BadInput: neither or both are given, or what is there cannot be used.
+        BadInput: neither or both are given, or the files cannot be used.
     """
     if bool(path) == bool(download):
         raise BadInput(
@@ -83,12 +83,12 @@ def read_archive(path: Path) -> dict[str, Any]:
     if len(files) != 1 or not files[0].is_file():
         raise BadInput(f"{path} holds {len(files) if path.is_dir() else 0} .npz files", allowed=ALLOWED)
     try:
-        with files[0].open("rb") as stream, np.load(stream, allow_pickle=False) as found:
-            unpacked = sum(member.file_size for member in found.zip.infolist())
+        with files[0].open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            unpacked = sum(member.file_size for member in archive.zip.infolist())
             if unpacked > LARGEST:
                 raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {LARGEST:,}")
-            arrays = {name: found[name] for name in (*ARRAYS, "fine_names", "coarse_names")}
-    except Exception as error:  # zipfile, zlib, numpy and its parser raise whatever comes to hand
+            arrays = {name: archive[name] for name in (*ARRAYS, "fine_names", "coarse_names")}
+    except Exception as error:  # zipfile, zlib, numpy and its parser raise many types
         raise BadInput(f"{files[0]} cannot be used ({str(error)[:120]})", allowed=ALLOWED) from None
     for side in ("train", "test"):
         check(files[0], arrays, side)
@@ -96,15 +96,15 @@ def read_archive(path: Path) -> dict[str, Any]:
 
 
 def check(path: Path, arrays: dict[str, Any], side: str) -> None:
-    """Raise BadInput unless pictures and labels of a side fit each other."""
-    pictures = arrays[f"x_{side}"]
-    good = pictures.dtype == np.uint8 and pictures.shape[1:] == (32, 32, 3)
+    """Raise BadInput unless images and labels of a side fit each other."""
+    images = arrays[f"x_{side}"]
+    valid = images.dtype == np.uint8 and images.shape[1:] == (32, 32, 3)
     for level in ("fine", "coarse"):
         labels, names = arrays[f"y_{level}_{side}"], arrays[f"{level}_names"]
         integer = np.issubdtype(labels.dtype, np.integer)
-        good = good and integer and labels.shape == (len(pictures),)
-        good = good and bool(((labels >= 0) & (labels < len(names))).all())
-    if not good:
+        valid = valid and integer and labels.shape == (len(images),)
+        valid = valid and bool(((labels >= 0) & (labels < len(names))).all())
+    if not valid:
         raise BadInput(
             f"{path}: the arrays of side {side} do not fit each other",
             allowed="uint8 (N, 32, 32, 3) and N whole numbers that count the names",
@@ -112,28 +112,28 @@ def check(path: Path, arrays: dict[str, Any], side: str) -> None:
 
 
 def fetch(folder: Path) -> dict[str, Any]:
-    """The whole set through torchvision, which checks every file's digest; fetched once."""
+    """The set through torchvision, which checks every file's digest and downloads once."""
     from torchvision.datasets import CIFAR100
 
     arrays: dict[str, Any] = {}
     for side in ("train", "test"):
         try:
-            found = CIFAR100(str(folder), train=side == "train", download=True)
+            dataset = CIFAR100(str(folder), train=side == "train", download=True)
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
             raise BadInput(
                 f"CIFAR-100 could not be fetched into {folder} ({reason})",
                 hint="put the archive there yourself, or give --data cifar100=PATH",
             ) from None
-        arrays[f"x_{side}"] = found.data
-        arrays[f"y_fine_{side}"] = np.asarray(found.targets)
-        # torchvision keeps no superclasses; these are the files whose digests it has just checked
-        arrays[f"y_coarse_{side}"] = np.asarray(_unpickled(folder, found, side)["coarse_labels"])
-        arrays["fine_names"] = found.classes
-        arrays["coarse_names"] = _unpickled(folder, found, "meta")["coarse_label_names"]
+        arrays[f"y_fine_{side}"] = np.asarray(dataset.targets)
+        # superclasses are not in torchvision's object, but in the files whose digests it has checked
+        arrays[f"x_{side}"], unpacked = dataset.data, folder / dataset.base_folder
+        arrays[f"y_coarse_{side}"] = np.asarray(_unpickled(unpacked / side)["coarse_labels"])
+        arrays["fine_names"] = dataset.classes
+        arrays["coarse_names"] = _unpickled(unpacked / "meta")["coarse_label_names"]
     return arrays
 
 
-def _unpickled(folder: Path, found: Any, name: str) -> Any:
-    with (folder / found.base_folder / name).open("rb") as file:
+def _unpickled(path: Path) -> Any:
+    with path.open("rb") as file:
         return pickle.load(file, encoding="latin1")

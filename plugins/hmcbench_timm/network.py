@@ -18,7 +18,7 @@ from hmcbench.torchkit.recipes import Recipe
 class Network(nn.Module):
     """Pooled features of a timm network, dropout, head.
 
-    Shape: (B, in_chans, H, W) -> what the head makes of it (:mod:`hmcbench.torchkit.heads`).
+    Shape: (B, in_chans, H, W) -> the output of the head (:mod:`hmcbench.torchkit.heads`).
     """
 
     def __init__(self, body: nn.Module, features: int, head: str, task: Task) -> None:
@@ -31,29 +31,15 @@ class Network(nn.Module):
 
 
 def build(task: Task, *, head: str, **network: Any) -> Network:
-    """The network of a task; ``network`` as :func:`hmcbench.torchkit.timm_network` takes it."""
+    """The network of a task; ``network``: keywords of :func:`hmcbench.torchkit.timm_network`."""
     body = timm_network(**network)
     return Network(body, body.head_hidden_size, head, task)
 
 
-def create(
-    *,
-    architecture: str,
-    head: str,
-    stem_stride: str,
-    image_size: int,
-    in_chans: int,
-    pretrained: bool,
-    **recipe: Any,
-) -> TorchModel:
-    """The factory of the model ``timm``."""
-    make = partial(
-        build,
-        head=head,
-        architecture=architecture,
-        stem_stride=stem_stride,
-        image_size=image_size,
-        in_chans=in_chans,
-        pretrained=pretrained,
+def create(**params: Any) -> TorchModel:
+    """The factory of the model ``timm``; its spec describes the parameters."""
+    names = ("head", "architecture", "stem_stride", "image_size", "in_chans", "pretrained")
+    network = {name: params.pop(name) for name in names}
+    return TorchModel(
+        partial(build, **network), Recipe(**params), facts={"pretrained": network["pretrained"]}
     )
-    return TorchModel(make, Recipe(**recipe), facts={"pretrained": pretrained})

@@ -1,4 +1,4 @@
-"""Synthetic datasets and models without a library: to try hmcbench out, and to test it."""
+"""Synthetic datasets and models that need numpy only, to try and to test hmcbench."""
 
 from __future__ import annotations
 

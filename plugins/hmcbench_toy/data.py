@@ -1,4 +1,4 @@
-"""The toy datasets: hmcbench's tiny synthetic tables, with the truth laid open beside them."""
+"""The toy datasets: hmcbench's tiny synthetic tables, with the truth as a second view."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from hmcbench.testing.helpers import Kind, tiny_dataset
 
 def tree(samples: int = 200, noise: float = 0.5, seed: int = 0) -> Dataset:
     """Single paths to the leaves of a tree."""
-    return _open("tree", samples, noise, seed)
+    return _with_answers("tree", samples, noise, seed)
 
 
 def ragged(samples: int = 200, noise: float = 0.5, seed: int = 0) -> Dataset:
     """Single paths that end at any class of a tree."""
-    return _open("ragged", samples, noise, seed)
+    return _with_answers("ragged", samples, noise, seed)
 
 
 def dag(samples: int = 200, noise: float = 0.5, seed: int = 0) -> Dataset:
     """One or two classes of a DAG, and all their ancestors."""
-    return _open("dag", samples, noise, seed)
+    return _with_answers("dag", samples, noise, seed)
 
 
-def _open(kind: Kind, samples: int, noise: float, seed: int) -> Dataset:
+def _with_answers(kind: Kind, samples: int, noise: float, seed: int) -> Dataset:
     """Adds the view ``answers``, float32 (N, C): 1 for every true class."""
-    made = tiny_dataset(samples, kind, noise=noise, seed=seed, prefix=f"{kind}-")
-    answers = np.asarray(made.targets, dtype=np.float32)
+    dataset = tiny_dataset(samples, kind, noise=noise, seed=seed, prefix=f"{kind}-")
+    answers = np.asarray(dataset.targets, dtype=np.float32)
     notes = ("the view 'answers' holds the truth",)
-    return replace(made, views={**made.views, "answers": answers}, notes=notes)
+    return replace(dataset, views={**dataset.views, "answers": answers}, notes=notes)

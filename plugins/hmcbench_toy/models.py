@@ -1,4 +1,4 @@
-"""Three models to compare with: the prior, chance, and the truth. Each returns probabilities."""
+"""Three models for comparison: the prior, chance, and the truth. Each returns probabilities."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hmcbench import Inputs, Labelled, Run, Scores, Task
 def _stop(task: Task, values: np.ndarray) -> np.ndarray | None:
     """The share of paths that have ended above each level, (N, L); None where none ends early.
 
-    It is what the classes of a level leave of 1; see :class:`hmcbench.interfaces.Scores`.
+    It is 1 - the sum of the level's classes; see :class:`hmcbench.interfaces.Scores`.
     """
     hierarchy = task.hierarchy
     if hierarchy is None or not _ends_early(task):
         return None
-    taken = [values[:, hierarchy.level_classes(k)].sum(axis=1) for k in range(1, hierarchy.depth + 1)]
-    left: np.ndarray = np.clip(1 - np.stack(taken, axis=1), 0, 1)
-    return left
+    sums = [values[:, hierarchy.level_classes(k)].sum(axis=1) for k in range(1, hierarchy.depth + 1)]
+    stop: np.ndarray = np.clip(1 - np.stack(sums, axis=1), 0, 1)
+    return stop
 
 
 def _ends_early(task: Task) -> bool:
@@ -30,7 +30,7 @@ def _ends_early(task: Task) -> bool:
 
 
 class Prior:
-    """The mean of the training targets: for classes their frequency, which is coherent by itself.
+    """The mean of the training targets: for classes their frequency, which is coherent.
 
     Per level the frequencies and the share of paths that have ended sum to 1. For regression it
     is the mean target.
@@ -76,7 +76,7 @@ class Random:
 
 
 class Oracle:
-    """The view ``answers`` as scores: every metric at its best."""
+    """The view ``answers`` as scores: the best value of every metric."""
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         self._task = run.task

@@ -114,9 +114,9 @@ def test_decisions_are_those_of_hiclass(strategy: str, base: Any) -> None:
     dataset = replace(dataset, views={"table": table})
     model = fitted(ours, dataset, train=range(80), valid=[80])
     values = model.predict(inputs(dataset, range(80, 120))).values
-    found = descend(hierarchy, values)
-    assert found == expected
-    assert found != [list(row) for row in names[80:]]
+    decisions = descend(hierarchy, values)
+    assert decisions == expected
+    assert decisions != [list(row) for row in names[80:]]
 
 
 def test_a_parents_score_is_shared_out_among_its_children_and_stop() -> None:

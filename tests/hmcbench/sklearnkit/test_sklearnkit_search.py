@@ -27,12 +27,12 @@ SPACE = {"alpha": (0.01, 1.0, 100.0, 1e6), "fit_intercept": (True, False)}
 
 
 def test_candidates_are_the_defaults_and_distinct_points() -> None:
-    found = candidates(SPACE, {"alpha": 1.0, "fit_intercept": True, "other": 5}, 6, seed=0)
-    assert found[0] == {"alpha": 1.0, "fit_intercept": True, "other": 5}
-    assert len({tuple(sorted(c.items())) for c in found}) == 6
-    assert all(c["other"] == 5 for c in found)
-    assert found == candidates(SPACE, found[0], 6, seed=0) != candidates(SPACE, found[0], 6, seed=1)
-    assert len(candidates(SPACE, found[0], 99, seed=0)) == 8
+    tried = candidates(SPACE, {"alpha": 1.0, "fit_intercept": True, "other": 5}, 6, seed=0)
+    assert tried[0] == {"alpha": 1.0, "fit_intercept": True, "other": 5}
+    assert len({tuple(sorted(c.items())) for c in tried}) == 6
+    assert all(c["other"] == 5 for c in tried)
+    assert tried == candidates(SPACE, tried[0], 6, seed=0) != candidates(SPACE, tried[0], 6, seed=1)
+    assert len(candidates(SPACE, tried[0], 99, seed=0)) == 8
 
 
 def test_each_target_chooses_what_validation_data_favour() -> None:

@@ -29,9 +29,9 @@ PAPER = AUGMENTATIONS["paper"] or Augmentation()
 
 
 def augmenter(seed: int = 0, **ranges: object) -> Augmenter:
-    made = Augmenter("none", torch.Generator().manual_seed(seed))
-    made.ranges = Augmentation(**ranges)  # type: ignore[arg-type]
-    return made
+    instance = Augmenter("none", torch.Generator().manual_seed(seed))
+    instance.ranges = Augmentation(**ranges)  # type: ignore[arg-type]
+    return instance
 
 
 def as_float(pixels: torch.Tensor) -> torch.Tensor:
@@ -59,8 +59,8 @@ def test_flips_are_exact() -> None:
     x = images(4)
     assert torch.equal(augmenter(flip=1.0)(x, as_float), x.flip(3).float())
     assert torch.equal(augmenter(flip_vertical=1.0)(x, as_float), x.flip(2).float())
-    some = augmenter(flip=0.3)(x[:1].expand(2000, 1, 16, 16), as_float)
-    assert 0.25 < float((some == x[0].flip(2).float()).all((1, 2, 3)).float().mean()) < 0.35
+    flipped = augmenter(flip=0.3)(x[:1].expand(2000, 1, 16, 16), as_float)
+    assert 0.25 < float((flipped == x[0].flip(2).float()).all((1, 2, 3)).float().mean()) < 0.35
 
 
 def test_a_quarter_turn_is_exact() -> None:
@@ -77,9 +77,9 @@ def test_a_crop_shows_its_part_of_the_image() -> None:
 
 
 def test_crops_follow_their_distribution() -> None:
-    made = augmenter(scale=(0.3, 0.8), ratio=(3 / 4, 4 / 3))
-    assert made.ranges is not None
-    affine = made._affine(4000, made.ranges)
+    instance = augmenter(scale=(0.3, 0.8), ratio=(3 / 4, 4 / 3))
+    assert instance.ranges is not None
+    affine = instance._affine(4000, instance.ranges)
     width, height, x, y = affine[:, 0, 0], affine[:, 1, 1], affine[:, 0, 2], affine[:, 1, 2]
     area, ratio = width * height, width / height
     assert within(area, 0.3, 0.8)
@@ -90,9 +90,9 @@ def test_crops_follow_their_distribution() -> None:
 
 
 def test_rotations_follow_their_distribution() -> None:
-    made = augmenter(degrees=20.0)
-    assert made.ranges is not None
-    affine = made._affine(4000, made.ranges)
+    instance = augmenter(degrees=20.0)
+    assert instance.ranges is not None
+    affine = instance._affine(4000, instance.ranges)
     angle = torch.atan2(affine[:, 1, 0], affine[:, 1, 1]) * 180 / math.pi
     assert float(angle.abs().max()) <= 20
     assert float(angle.std()) == pytest.approx(20 / math.sqrt(3), rel=0.05)
@@ -195,8 +195,8 @@ def _columns(layout: Layout) -> torch.Tensor:
 
 
 def ours() -> tuple[Augmenter, np.ndarray]:
-    made = Augmenter("paper", torch.Generator().manual_seed(5))
-    return made, made._affine(DRAWS, PAPER).numpy()
+    instance = Augmenter("paper", torch.Generator().manual_seed(5))
+    return instance, instance._affine(DRAWS, PAPER).numpy()
 
 
 def alike(a: object, b: object) -> bool:
@@ -241,10 +241,10 @@ def test_erased_rectangles_have_the_distribution_of_random_erasing() -> None:
         for _ in range(DRAWS)
     ]
     top, left, height, width = np.array(drawn).T / SIDE
-    made = Augmenter("paper", torch.Generator().manual_seed(5))
-    h, w = made._rectangle(DRAWS, PAPER.erase_scale, PAPER.erase_ratio, whole=False)
+    instance = Augmenter("paper", torch.Generator().manual_seed(5))
+    h, w = instance._rectangle(DRAWS, PAPER.erase_scale, PAPER.erase_ratio, whole=False)
     assert alike(height, h) and alike(width, w) and alike(height / width, h / w)
-    where = made._uniform((2, DRAWS), 0, 1)
+    where = instance._uniform((2, DRAWS), 0, 1)
     mask = box((512, 512), h[:1000], w[:1000], where[:, :1000])
     assert alike(top, mask.any(2).int().argmax(1) / 512) and alike(left, mask.any(1).int().argmax(1) / 512)
 

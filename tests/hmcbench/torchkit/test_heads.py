@@ -95,8 +95,8 @@ def hierarchies(draw: Any, tree: bool) -> Hierarchy:
 
 def scores(head: str, task: Task, seed: int, scale: float = 4.0) -> torch.Tensor:
     torch.manual_seed(seed)
-    made = make_head(head, 3, task).eval()
-    return Layout(task, CPU).probabilities(made(torch.randn(5, 3) * scale))[0]
+    module = make_head(head, 3, task).eval()
+    return Layout(task, CPU).probabilities(module(torch.randn(5, 3) * scale))[0]
 
 
 def coherent(hierarchy: Hierarchy, values: torch.Tensor) -> bool:
@@ -211,9 +211,9 @@ def test_gradients_are_finite_and_reach_every_class(head: str, paths: Any) -> No
     layout, sets = Layout(task, CPU), tree.close(np.eye(5, dtype=bool))
     for size in (1.0, 60.0):  # also far from the truth
         torch.manual_seed(0)
-        made = make_head(head, 4, task).train()
+        module = make_head(head, 4, task).train()
         x = torch.randn(5, 4) * size
-        loss = LevelLoss(layout, Recipe())(made(x), layout.encode(sets))
-        (gradient,) = torch.autograd.grad(loss, [made.linear.weight])
+        loss = LevelLoss(layout, Recipe())(module(x), layout.encode(sets))
+        (gradient,) = torch.autograd.grad(loss, [module.linear.weight])
         assert bool(gradient.isfinite().all())
         assert size > 1 or bool((gradient.abs().sum(1) > 0).all())

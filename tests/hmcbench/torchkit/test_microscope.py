@@ -35,8 +35,8 @@ def test_streaks_are_thin_bands_that_fade_along_the_fast_axis() -> None:
     assert 0 in touched.tolist() and int(touched.max()) <= 18
     assert float(out.abs().max()) > 0.5
     assert bool((out > 0.1).any()) and bool((out < -0.1).any())
-    one = out[touched.argmax()]
-    row = one[one.abs().amax(1).argmax()].abs()
+    image = out[touched.argmax()]
+    row = image[image.abs().amax(1).argmax()].abs()
     assert float(row[-1]) < float(row.max())
 
 

@@ -93,9 +93,9 @@ def test_grad_cam_is_its_formula() -> None:
     conv, linear = nn.Conv2d(1, 6, 3, padding=1), nn.Linear(6, 7)
     net = nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear).eval()
     image = torch.randn(1, 1, 8, 8)
-    found = GradCam(net, tree_layout(), image).maps(image, 2, torch.tensor([4]))
+    maps = GradCam(net, tree_layout(), image).maps(image, 2, torch.tensor([4]))
     expected = torch.einsum("f,fhw->hw", linear.weight[2 + 4], conv(image)[0]).relu()
-    torch.testing.assert_close(found[0], (expected / expected.max()).detach())
+    torch.testing.assert_close(maps[0], (expected / expected.max()).detach())
 
 
 def test_a_network_may_name_its_layer() -> None:
@@ -156,41 +156,41 @@ def spots() -> tuple[TorchModel, Any]:
 
 
 @pytest.fixture
-def some(spots: tuple[TorchModel, Any]) -> tuple[TorchModel, torch.Tensor, torch.Tensor]:
+def trained(spots: tuple[TorchModel, Any]) -> tuple[TorchModel, torch.Tensor, torch.Tensor]:
     """The network, prepared images, and the position of the true leaf of each."""
     model, dataset = spots
     leaves = torch.as_tensor(np.asarray(dataset.targets)[:16, 2:].argmax(1))
     return model, model.prepare(dataset.views["pixels"][:16]), leaves
 
 
-Some = tuple[TorchModel, torch.Tensor, torch.Tensor]
+Trained = tuple[TorchModel, torch.Tensor, torch.Tensor]
 
 
-def test_maps_find_the_square(some: Some) -> None:
-    model, images, leaves = some
+def test_maps_find_the_square(trained: Trained) -> None:
+    model, images, leaves = trained
     maps = GradCam(model.module, model.layout, images[:1]).maps(images, 2, leaves)
     assert maps[:, :, :24].mean() > 3 * maps[:, :, 24:].mean()
 
 
-def test_deleting_what_is_marked_hurts_more_than_chance(some: Some) -> None:
-    model, images, leaves = some
+def test_deletion_and_insertion_are_better_than_those_of_random_maps(trained: Trained) -> None:
+    model, images, leaves = trained
     maps = GradCam(model.module, model.layout, images[:1]).maps(images, 2, leaves)
     noise = saliency.random_maps(len(images), 12, (48, 48), seed=0)
     gain = []
-    for image, one, other, leaf in zip(images, maps, noise, leaves.tolist(), strict=True):
+    for image, saliency_map, random_map, leaf in zip(images, maps, noise, leaves.tolist(), strict=True):
 
-        def said(x: torch.Tensor, column: int = leaf + 2) -> torch.Tensor:
+        def probability(x: torch.Tensor, column: int = leaf + 2) -> torch.Tensor:
             return model.probabilities(x)[:, column]
 
-        real, chance = (saliency.curves(said, image, m) for m in (one, other))
+        real, chance = (saliency.curves(probability, image, m) for m in (saliency_map, random_map))
         assert real.deletion[0] == pytest.approx(real.insertion[-1], abs=1e-5)  # the whole image
         gain.append([chance.deletion_area - real.deletion_area, real.insertion_area - chance.insertion_area])
     assert torch.tensor(gain).mean(0).min() > 0.05
 
 
-def test_randomised_weights_change_the_maps(some: Some) -> None:
-    """Adebayo et al. 2018: what stays the same without what was learnt explains nothing."""
-    model, images, leaves = some
+def test_randomised_weights_change_the_maps(trained: Trained) -> None:
+    """Adebayo et al. 2018: a map that does not depend on the weights explains nothing."""
+    model, images, leaves = trained
     nets = [model.module, model.module, saliency.randomised(model.module, seed=0)]
     maps = [GradCam(net, model.layout, images[:1]).maps(images, 2, leaves) for net in nets]
     again = [saliency.similarity(a, b) for a, b in zip(maps[0], maps[1], strict=True)]
@@ -213,16 +213,16 @@ def test_random_weights_keep_shapes_and_the_original() -> None:
 
 
 def test_similarity() -> None:
-    one = torch.arange(9.0).view(3, 3)
-    assert saliency.similarity(one, one**3) == pytest.approx(1)
-    assert saliency.similarity(one, -one) == pytest.approx(-1)
-    assert saliency.similarity(one, torch.ones(3, 3)) == 0
+    ramp = torch.arange(9.0).view(3, 3)
+    assert saliency.similarity(ramp, ramp**3) == pytest.approx(1)
+    assert saliency.similarity(ramp, -ramp) == pytest.approx(-1)
+    assert saliency.similarity(ramp, torch.ones(3, 3)) == 0
 
 
 def test_curves_of_a_known_model() -> None:
     """A "probability" that is the share of pixels above 0: removing those first is a straight fall."""
     image = torch.ones(1, 8, 8)
     image[:, :, 4:] = -1.0
-    found = saliency.curves(lambda x: (x > 0).float().mean((1, 2, 3)), image, (image[0] > 0).float())
-    assert found.deletion[0] == 0.5 and found.deletion[10] == 0 == found.deletion[-1]
-    assert found.deletion_area == pytest.approx(0.125, abs=0.01)
+    curves = saliency.curves(lambda x: (x > 0).float().mean((1, 2, 3)), image, (image[0] > 0).float())
+    assert curves.deletion[0] == 0.5 and curves.deletion[10] == 0 == curves.deletion[-1]
+    assert curves.deletion_area == pytest.approx(0.125, abs=0.01)

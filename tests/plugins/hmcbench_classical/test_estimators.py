@@ -14,8 +14,8 @@ def test_it_learns_whatever_the_number_of_features(features: int) -> None:
     common = rng.normal(size=(90, 1))
     rows = common + 0.3 * rng.normal(size=(90, features))
     targets = common[:, 0]
-    made = Descent(learning_rate="adaptive", max_iter=3000, random_state=0).fit(rows[:60], targets[:60])
-    assert 1 - np.square(made.predict(rows[60:]) - targets[60:]).sum() / np.square(targets[60:]).sum() > 0.9
+    model = Descent(learning_rate="adaptive", max_iter=3000, random_state=0).fit(rows[:60], targets[:60])
+    assert 1 - np.square(model.predict(rows[60:]) - targets[60:]).sum() / np.square(targets[60:]).sum() > 0.9
 
 
 def test_the_library_alone_diverges_there() -> None:
@@ -26,5 +26,5 @@ def test_the_library_alone_diverges_there() -> None:
 
 
 def test_rows_of_nothing_but_zeros() -> None:
-    made = Descent(learning_rate="adaptive", random_state=0).fit(np.zeros((5, 3)), np.ones(5))
-    assert np.isfinite(made.predict(np.zeros((2, 3)))).all()
+    model = Descent(learning_rate="adaptive", random_state=0).fit(np.zeros((5, 3)), np.ones(5))
+    assert np.isfinite(model.predict(np.zeros((2, 3)))).all()

@@ -44,8 +44,8 @@ WEAK = {"naive-bayes", "gaussian-process", "decision-tree", "hist-gradient-boost
 
 @pytest.fixture(scope="module")
 def registry() -> Iterator[Registry]:
-    with temporary_plugin() as found:
-        yield found
+    with temporary_plugin() as loaded:
+        yield loaded
 
 
 def make(registry: Registry, name: str, **params: Any) -> Any:
@@ -144,11 +144,11 @@ def test_strategies_are_a_parameter(registry: Registry, strategy: str) -> None:
 def test_an_ensemble_is_the_mean_of_its_members(registry: Registry) -> None:
     dataset = tiny_dataset(60, "ragged")
     both = fitted(make(registry, "ensemble", members="svm+knn"), dataset)
-    found = both.predict(inputs(dataset))
+    scores = both.predict(inputs(dataset))
     members = [fitted(make(registry, name), dataset).predict(inputs(dataset)) for name in ("svm", "knn")]
-    np.testing.assert_allclose(found.values, np.mean([m.values for m in members], axis=0))
-    assert found.stop is not None
-    np.testing.assert_allclose(found.stop, np.mean([m.stop for m in members if m.stop is not None], axis=0))
+    np.testing.assert_allclose(scores.values, np.mean([m.values for m in members], axis=0))
+    assert scores.stop is not None
+    np.testing.assert_allclose(scores.stop, np.mean([m.stop for m in members if m.stop is not None], axis=0))
     searched = fitted(make(registry, "ensemble", members="knn+naive-bayes", tuned=True), dataset).describe()
     assert searched["search_candidates"] == 24 and searched["search_s"] > 0
     assert "search_s" not in both.describe()

@@ -20,8 +20,8 @@ FEATURIZERS = ("texture", "grey_histogram")
 
 @pytest.fixture(scope="module")
 def registry() -> Any:
-    with temporary_plugin() as found:
-        yield found
+    with temporary_plugin() as loaded:
+        yield loaded
 
 
 def featurizer(registry: Registry, name: str) -> Any:
@@ -68,29 +68,29 @@ def test_features_have_a_fixed_shape_and_no_memory_of_other_images(registry: Reg
 def test_flat_and_small_images_are_no_trouble(registry: Registry, name: str, size: int) -> None:
     images = np.zeros((3, size, size), dtype=np.uint8)
     images[1], images[2, 0, 0] = 255, 1
-    found = featurizer(registry, name).transform(images)
-    assert np.isfinite(found).all()
+    features = featurizer(registry, name).transform(images)
+    assert np.isfinite(features).all()
 
 
 def test_the_histogram_is_the_share_of_each_grey_level(registry: Registry) -> None:
     image = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(1, 32, 32)
     image[0, 0, :4] = 255
-    found = featurizer(registry, "grey_histogram").transform(image)
-    assert found.sum() == pytest.approx(1)
-    assert found[0, 0] == pytest.approx(12 / 1024)
-    assert found[0, -1] == pytest.approx(20 / 1024)
-    np.testing.assert_allclose(found[0, 1:-1], 1 / 64)
+    features = featurizer(registry, "grey_histogram").transform(image)
+    assert features.sum() == pytest.approx(1)
+    assert features[0, 0] == pytest.approx(12 / 1024)
+    assert features[0, -1] == pytest.approx(20 / 1024)
+    np.testing.assert_allclose(features[0, 1:-1], 1 / 64)
 
 
 def test_texture_tells_textures_apart_and_ignores_brightness(registry: Registry) -> None:
     step, images = featurizer(registry, "texture"), pictures()
-    found = step.transform(images)
-    noise, stripes, blobs = (found[k::3] for k in range(3))
+    features = step.transform(images)
+    noise, stripes, blobs = (features[k::3] for k in range(3))
     for one, other in ((noise, stripes), (stripes, blobs), (noise, blobs)):
         within = max(np.ptp(one, axis=0).mean(), np.ptp(other, axis=0).mean())
         assert np.abs(one.mean(0) - other.mean(0)).mean() > 2 * within
     darker = step.transform(images // 2)
-    np.testing.assert_allclose(darker[:, 10:], found[:, 10:], atol=0.1, rtol=0.05)
+    np.testing.assert_allclose(darker[:, 10:], features[:, 10:], atol=0.1, rtol=0.05)
 
 
 def test_binary_patterns_agree_with_scikit_image_on_its_own_terms() -> None:
@@ -102,8 +102,8 @@ def test_binary_patterns_agree_with_scikit_image_on_its_own_terms() -> None:
     pattern: Any = feature.local_binary_pattern
     codes = pattern(image, 8, 1, "uniform")[1:-1, 1:-1]
     expected = np.bincount(codes.astype(int).ravel(), minlength=10) / codes.size
-    found = binary_patterns(image[None].astype(np.float32))[0]
-    np.testing.assert_allclose(found, expected, atol=0.05)
+    features = binary_patterns(image[None].astype(np.float32))[0]
+    np.testing.assert_allclose(features, expected, atol=0.05)
 
 
 def test_oriented_gradients_find_a_direction_and_turn_with_it() -> None:

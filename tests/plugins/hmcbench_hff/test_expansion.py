@@ -51,8 +51,8 @@ def trained(name: str, dataset: Dataset, epochs: int, init_from: WarmStart | Non
     sizes = {key: value for key, value in SMALL.items() if key in spec.params}
     spec, params = default_registry().resolve("models", name, "quick", epochs=epochs, **sizes)
     model = create(spec, params)
-    some = range(len(dataset.ids))
-    model.fit(labelled(dataset, some), labelled(dataset, []), Run(dataset.task, seed=1, init_from=init_from))
+    rows = range(len(dataset.ids))
+    model.fit(labelled(dataset, rows), labelled(dataset, []), Run(dataset.task, seed=1, init_from=init_from))
     return model
 
 
@@ -106,11 +106,11 @@ def grown_and_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     def both(name: str) -> list[Hits]:
         small, large = pictures(80, OLD), pictures(100, [*OLD, NEW])
         start = kept(trained(name, small, 10), small, tmp_path / "r")
-        found = [
+        results = [
             [hits(trained(name, large, epochs, source), large) for epochs in (1, 2, 3)]
             for source in (start, None)
         ]
-        return [(mean(old for old, _ in each), mean(new for _, new in each)) for each in found]
+        return [(mean(old for old, _ in runs), mean(new for _, new in runs)) for runs in results]
 
     return both
 

@@ -45,8 +45,8 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    with temporary_plugin() as found:
-        return found
+    with temporary_plugin() as loaded:
+        return loaded
 
 
 MODELS = ("hffvt", "hffcnn", "hff-cnn-vt", "hff-cnn-conv-vt", "hffnet-2d")

@@ -16,19 +16,19 @@ from hmcbench.errors import BadInput
 
 def arrays(**changes: Any) -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    made: dict[str, Any] = {
+    contents: dict[str, Any] = {
         "fine_names": np.array(["apple", "pear", "cod"]),
         "coarse_names": np.array(["fruit", "fish"]),
     }
     for side, fine in (("train", [0, 1, 2, 2]), ("test", [0, 2])):
-        made[f"x_{side}"] = rng.integers(0, 256, (len(fine), 32, 32, 3), dtype=np.uint8)
-        made[f"y_fine_{side}"] = np.array(fine)
-        made[f"y_coarse_{side}"] = np.array([f // 2 for f in fine])
-    return made | changes
+        contents[f"x_{side}"] = rng.integers(0, 256, (len(fine), 32, 32, 3), dtype=np.uint8)
+        contents[f"y_fine_{side}"] = np.array(fine)
+        contents[f"y_coarse_{side}"] = np.array([f // 2 for f in fine])
+    return contents | changes
 
 
 def test_an_archive_gives_two_levels_and_the_official_sides(tmp_path: Path) -> None:
-    np.savez(tmp_path / "some.npz", **arrays())
+    np.savez(tmp_path / "archive.npz", **arrays())
     data = cifar100(path=str(tmp_path))
     assert data.task.hierarchy is not None and data.split == ["train"] * 4 + ["test"] * 2
     assert data.task.hierarchy.classes == ("fish", "fruit", "fish/cod", "fruit/apple", "fruit/pear")
@@ -36,8 +36,8 @@ def test_an_archive_gives_two_levels_and_the_official_sides(tmp_path: Path) -> N
     assert (data.views["image"][5].load() == arrays()["x_test"][1]).all()
     other = arrays()
     other["x_test"] = other["x_test"][::-1]
-    np.savez(tmp_path / "some.npz", **other)
-    assert cifar100(path=str(tmp_path / "some.npz")).fingerprint != data.fingerprint
+    np.savez(tmp_path / "archive.npz", **other)
+    assert cifar100(path=str(tmp_path / "archive.npz")).fingerprint != data.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -68,24 +68,26 @@ def test_the_download_is_torchvisions(tmp_path: Path, monkeypatch: pytest.Monkey
     """A stand-in that leaves the files which torchvision would; then one that has no network."""
     from torchvision import datasets
 
-    made = arrays()
+    contents = arrays()
 
     class Fake:
         base_folder = "cifar"
 
         def __init__(self, root: str, train: bool, download: bool) -> None:
             side = "train" if train else "test"
-            self.data, self.targets = made[f"x_{side}"], made[f"y_fine_{side}"].tolist()
-            self.classes = made["fine_names"].tolist()
+            self.data, self.targets = contents[f"x_{side}"], contents[f"y_fine_{side}"].tolist()
+            self.classes = contents["fine_names"].tolist()
             folder = Path(root) / self.base_folder
             folder.mkdir(exist_ok=True)
-            labels = {"coarse_labels": made[f"y_coarse_{side}"].tolist()}
+            labels = {"coarse_labels": contents[f"y_coarse_{side}"].tolist()}
             (folder / side).write_bytes(pickle.dumps(labels))
-            (folder / "meta").write_bytes(pickle.dumps({"coarse_label_names": made["coarse_names"].tolist()}))
+            (folder / "meta").write_bytes(
+                pickle.dumps({"coarse_label_names": contents["coarse_names"].tolist()})
+            )
 
     monkeypatch.setattr(datasets, "CIFAR100", Fake)
     fetched = cifar100(download=str(tmp_path))
-    np.savez(tmp_path / "a.npz", **made)
+    np.savez(tmp_path / "a.npz", **contents)
     assert fetched.fingerprint == cifar100(path=str(tmp_path / "a.npz")).fingerprint
 
     def offline(*args: Any, **kwargs: Any) -> None:

@@ -36,8 +36,8 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    with temporary_plugin() as found:
-        return found
+    with temporary_plugin() as loaded:
+        return loaded
 
 
 def pictures(kind: Any = "tree", samples: int = 60) -> Dataset:

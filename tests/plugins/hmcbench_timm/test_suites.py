@@ -15,15 +15,15 @@ SUITES = ("sem-failure", "x-sdd", "cifar100-h")
 
 def networks() -> list[tuple[str, int, int]]:
     """(architecture, image size, channels) of every suite and profile, each once."""
-    registry, found = default_registry(), set()
+    registry, networks = default_registry(), set()
     for suite in SUITES:
         for profile, content in load_suite(registry, suite).profiles.items():
             for reference in content.models:
                 spec, params = registry.resolve("models", reference, profile)
                 if spec.name == "timm":
                     size, channels = params["image_size"], params["in_chans"]
-                    found.add((str(params["architecture"]), int(str(size)), int(str(channels))))
-    return sorted(found)
+                    networks.add((str(params["architecture"]), int(str(size)), int(str(channels))))
+    return sorted(networks)
 
 
 @pytest.mark.slow

@@ -29,11 +29,11 @@ TOYS = ("toy-tree", "toy-ragged", "toy-dag")
 
 @pytest.fixture(scope="module")
 def registry() -> Any:
-    with temporary_plugin() as found:
-        yield found
+    with temporary_plugin() as loaded:
+        yield loaded
 
 
-def made(registry: Registry, kind: str, name: str, **params: Any) -> Any:
+def created(registry: Registry, kind: str, name: str, **params: Any) -> Any:
     return create(*registry.resolve(kind, name, **params))
 
 
@@ -44,7 +44,7 @@ def test_listing_it_needs_no_numpy() -> None:
 
 @pytest.mark.parametrize("name", TOYS)
 def test_datasets_are_what_their_task_says(registry: Registry, name: str) -> None:
-    dataset: Dataset = made(registry, "datasets", name, samples=90)
+    dataset: Dataset = created(registry, "datasets", name, samples=90)
     task, spec = dataset.task, registry.get("datasets", name)
     assert task.hierarchy is not None
     assert dataset.synthetic
@@ -54,8 +54,8 @@ def test_datasets_are_what_their_task_says(registry: Registry, name: str) -> Non
     assert task.hierarchy.label_shape(dataset.targets) == (task.paths, task.depth)
     assert task.hierarchy.is_closed(dataset.targets)
     assert dataset.targets.any(axis=0).all()
-    again: Dataset = made(registry, "datasets", name, samples=90)
-    other: Dataset = made(registry, "datasets", name, samples=90, seed=1)
+    again: Dataset = created(registry, "datasets", name, samples=90)
+    other: Dataset = created(registry, "datasets", name, samples=90, seed=1)
     assert again.fingerprint == dataset.fingerprint != other.fingerprint
 
 
@@ -84,9 +84,9 @@ def test_models_of_every_task_are_repeatable_and_see_one_sample_at_a_time(
     registry: Registry, name: str, kind: Kind
 ) -> None:
     dataset = tiny_dataset(30, kind)
-    scores = assert_batch_independent(fitted(made(registry, "models", name), dataset, seed=3), dataset, 0)
+    scores = assert_batch_independent(fitted(created(registry, "models", name), dataset, seed=3), dataset, 0)
     assert same_scores(
-        scores, fitted(made(registry, "models", name), dataset, seed=3).predict(inputs(dataset))
+        scores, fitted(created(registry, "models", name), dataset, seed=3).predict(inputs(dataset))
     )
     assert scores.values.shape == dataset.targets.shape
     assert scores.values.min() >= 0
@@ -99,13 +99,13 @@ def test_models_of_every_task_are_repeatable_and_see_one_sample_at_a_time(
 def test_the_prior_is_the_mean_of_training_targets_dense_sparse_or_numeric(registry: Registry) -> None:
     for kind in (*KINDS, "regression"):
         dataset = tiny_dataset(30, kind)
-        scores = fitted(made(registry, "models", "prior"), dataset, train=range(10)).predict(
+        scores = fitted(created(registry, "models", "prior"), dataset, train=range(10)).predict(
             inputs(dataset, [29])
         )
         np.testing.assert_allclose(scores.values, dataset.targets[:10].mean(0, keepdims=True))
         if kind != "regression":
             thin = replace(dataset, targets=sparse.csr_array(dataset.targets))
-            again = fitted(made(registry, "models", "prior"), thin, train=range(10)).predict(
+            again = fitted(created(registry, "models", "prior"), thin, train=range(10)).predict(
                 inputs(thin, [29])
             )
             assert same_scores(scores, again)
@@ -113,14 +113,14 @@ def test_the_prior_is_the_mean_of_training_targets_dense_sparse_or_numeric(regis
 
 def test_seeds_differ_for_random(registry: Registry) -> None:
     dataset = tiny_dataset(12)
-    one, two = (fitted(made(registry, "models", "random"), dataset, seed=s) for s in (0, 1))
-    assert not same_scores(one.predict(inputs(dataset)), two.predict(inputs(dataset)))
+    first, second = (fitted(created(registry, "models", "random"), dataset, seed=s) for s in (0, 1))
+    assert not same_scores(first.predict(inputs(dataset)), second.predict(inputs(dataset)))
 
 
 @pytest.mark.parametrize("name", TOYS)
 def test_the_oracle_is_right_and_applies_to_toys_only(registry: Registry, name: str) -> None:
-    dataset: Dataset = made(registry, "datasets", name, samples=60)
-    scores = assert_batch_independent(fitted(made(registry, "models", "oracle"), dataset), dataset, 0)
+    dataset: Dataset = created(registry, "datasets", name, samples=60)
+    scores = assert_batch_independent(fitted(created(registry, "models", "oracle"), dataset), dataset, 0)
     np.testing.assert_array_equal(scores.values, dataset.targets)
     assert registry.get("models", "oracle").views == ("answers",)
     if dataset.task.paths == "single":
