@@ -6,12 +6,15 @@ takes the same samples for every model: differences between models are paired.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse, vstack
+from threadpoolctl import threadpool_limits
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
@@ -24,6 +27,7 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import FoldSeed, Record
 
+MOST_THREADS, MANY_SEEDS = 4, 8
 StatsReduce = tuple[Any, Any]  # (stats (N, K), reduce)
 
 
@@ -89,7 +93,7 @@ class Samples:
         """
         cells = {record.fold_seed: record for record in records}
         seeds = sorted({cell.seed for cell in cells})
-        per_seed = [self._of_seed([cells[FoldSeed(fold, seed)] for fold in self.folds]) for seed in seeds]
+        per_seed = self._of_seeds([[cells[FoldSeed(fold, seed)] for fold in self.folds] for seed in seeds])
         shared = sorted(set.intersection(*(set(found.columns) for found in per_seed)))
         values = {name: np.stack([found.columns[name] for found in per_seed]) for name in shared}
         spec = self.specs.get(self.primary)
@@ -103,6 +107,19 @@ class Samples:
             {name: over_seeds(draws, label) for name, draws in values.items()},
             {name: np.array([found.points[name] for found in per_seed]) for name in known},
         )
+
+    def _of_seeds(self, seeds: Sequence[Sequence[Record]]) -> list[Draws]:
+        """Draws of every seed, given as its folds; in threads where there are many seeds.
+
+        Metrics of plugins stay in this thread: nobody asked their authors to write for several.
+        """
+        own = all(str(spec.factory).startswith("hmcbench.") for spec in self.specs.values())
+        first, rest = self._of_seed(seeds[0]), seeds[1:]  # the first may fix the order of samples
+        threads = min(MOST_THREADS, os.cpu_count() or 1)
+        if threads < 2 or len(seeds) < MANY_SEEDS or not own:
+            return [first, *map(self._of_seed, rest)]
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+            return [first, *pool.map(self._of_seed, rest)]
 
     def _of_seed(self, records: Sequence[Record]) -> Draws:
         """Draws of one seed; its points are single numbers."""

@@ -8,6 +8,7 @@ class is counted at the highest one that its score reaches (>=), and nowhere if 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -119,12 +120,12 @@ def cumulated(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """
     running = np.moveaxis(counts, -1, 0).astype(np.float64)
     for start, end in zip(starts, [*starts[1:], len(running)], strict=True):
-        segment = running[start:end]
-        if segment.ndim == 1:
-            np.cumsum(segment, out=segment)
+        if running.ndim == 1:
+            np.cumsum(running[start:end], out=running[start:end])
             continue
-        for i in range(1, len(segment)):
-            segment[i] += segment[i - 1]
+        rows = list(running[start:end])
+        for above, row in itertools.pairwise(rows):
+            np.add(row, above, out=row)
     return np.moveaxis(running, 0, -1)
 
 
@@ -141,9 +142,13 @@ def average_precisions(sums: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray
     """
     half = sums.shape[-1] // 2
     pairs, positives = sums[..., :half], sums[..., half:]
-    precision = cumulated(positives, starts) / np.maximum(cumulated(pairs, starts), 1)
-    above = np.add.reduceat(positives * precision, starts, axis=-1)
-    total = np.add.reduceat(positives, starts, axis=-1, dtype=np.float64)
+    reached = cumulated(pairs, starts)
+    np.maximum(reached, 1, out=reached)
+    areas = cumulated(positives, starts)
+    total = areas[..., np.append(starts[1:], half) - 1]
+    areas /= reached  # in place: the arrays are as large as the processor's memory nearby
+    areas *= positives
+    above = areas.sum(axis=-1, keepdims=True) if len(starts) == 1 else np.add.reduceat(areas, starts, axis=-1)
     return above / np.maximum(total, 1), total
 
 

@@ -118,14 +118,14 @@ class Predictions:
 
 
 class PredictionsReader:
-    """Reads many files of predictions, and makes once what is the same in several.
+    """Reads many files of predictions, in any number of threads, and decodes once what several files share.
 
-    The cells of a board mostly have the same samples, sides, truth and hierarchy. Where the stored bytes
-    of such a part are those of an earlier file, its object is handed out again: it must not be changed.
+    The cells of a board mostly have the same samples, sides, truth and hierarchy. If the stored bytes of
+    such a part equal those of an earlier file, the same object is returned again: it must not be changed.
     """
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], Any] = {}
+        self._parts: dict[tuple[Any, ...], Any] = {}
 
     def read(self, content: bytes) -> Predictions:
         """The predictions in the content of a file; raises whatever goes wrong where it is damaged."""
@@ -139,11 +139,12 @@ class PredictionsReader:
             def shared(make: Callable[..., Any], *names: str, width: int = 0) -> Any:
                 """``make`` of these parts, and of the width where there is one."""
                 key = (make, width, *(_stored(content, infos[name]) for name in names))
-                if key not in self._made:
-                    if len(self._made) >= MOST_SHARED:
-                        self._made.clear()
-                    self._made[key] = make(*map(array, names), *([width] if width else []))
-                return self._made[key]
+                part = self._parts.get(key)
+                if part is None:
+                    if len(self._parts) >= MOST_SHARED:
+                        self._parts.clear()
+                    part = self._parts[key] = make(*map(array, names), *([width] if width else []))
+                return part
 
             task, scores = shared(_task, "header"), array("scores")
             truth = None

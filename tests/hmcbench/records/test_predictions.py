@@ -133,7 +133,7 @@ def test_a_reader_forgets_when_it_has_seen_very_many(tmp_path: Path, monkeypatch
         many = replace(example(), ids=[f"{i}-{j}" for j in range(20)])
         many.save(tmp_path / "p.npz")
         assert Predictions.load(tmp_path / "p.npz", reader).ids == list(many.ids)
-        assert len(reader._made) <= 7
+        assert len(reader._parts) <= 7
 
 
 def test_pickles_are_refused(tmp_path: Path) -> None:

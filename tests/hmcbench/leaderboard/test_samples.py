@@ -1,0 +1,81 @@
+"""Draws of many seeds: the same in threads as one after the other."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard import samples
+from hmcbench.leaderboard.build import build
+from hmcbench.leaderboard.render.csv_json import to_json
+from hmcbench.metrics.base import SampleMetric
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.records.record import NPZ, Record
+
+Fabricate = Callable[..., Record]
+INFO = {"suite": {"name": "smoke", "columns": ["hf1_samples", "auprc_micro", "auprc_macro"]}}
+
+
+@pytest.fixture
+def four_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+
+
+def many_seeds(fabricate: Fabricate, models: str = "ab") -> list[Record]:
+    sizes = {"validation": 20, "test": 90, "shifted": 40}
+    return [fabricate(model, 0.8, seed=seed, sizes=sizes) for model in models for seed in range(9)]
+
+
+@pytest.mark.usefixtures("four_processors")
+def test_threads_give_the_same_board(fabricate: Fabricate, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = many_seeds(fabricate)
+    threads = set()
+    evaluations = samples.Samples._evaluations
+
+    def noted(*args: object) -> list[Evaluation]:
+        threads.add(threading.current_thread().name)
+        return evaluations(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(samples.Samples, "_evaluations", noted)
+    in_threads = to_json(build(records, INFO))
+    assert len(threads) > 2
+    threads.clear()
+    monkeypatch.setattr(samples, "MOST_THREADS", 1)
+    assert to_json(build(records, INFO)) == in_threads
+    assert threads == {threading.main_thread().name}
+
+
+@pytest.mark.usefixtures("four_processors")
+def test_a_damaged_seed_is_the_same_note(fabricate: Fabricate, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = many_seeds(fabricate)
+    (records[5].path / NPZ).write_bytes(b"damaged")
+    (records[7].path / NPZ).unlink()
+    (board,) = build(records, INFO)
+    monkeypatch.setattr(samples, "MOST_THREADS", 1)
+    (other,) = build(records, INFO)
+    assert board.notes == other.notes and f"{records[5].path / NPZ} cannot be read" in board.notes[0]
+
+
+@pytest.mark.usefixtures("four_processors")
+def test_metrics_of_plugins_stay_in_one_thread(fabricate: Fabricate) -> None:
+    threads = set()
+
+    def stats(evaluation: Evaluation) -> np.ndarray:
+        threads.add(threading.current_thread())
+        return np.ones((len(evaluation), 1))
+
+    metric = SampleMetric(stats, lambda sums: sums[..., 0] / 90)
+    spec = MetricSpec(name="mine", version="1", summary="", factory=metric, decided=False)
+    records = [
+        replace(r, data={**r.data, "metrics": {"test": {"mine": 1.0}}}) for r in many_seeds(fabricate, "a")
+    ]
+    (board,) = build(records, {"suite": {"name": "smoke", "primary": "mine"}}, specs=[*SPECS, spec])
+    assert board.rows[0].cells["mine"].low == 1
+    assert threads == {threading.main_thread()}
