@@ -152,7 +152,7 @@ def number(cell: str) -> tuple[float, str, str]:
             "nan",
         )
     try:
-        value = float(cell)
+        value = float(cell.replace("_", "?"))  # Python takes 1_000 for a number
     except ValueError:
         point = f"; write {cell.replace(',', '.')}" if re.fullmatch(r"[-+]?\d*,\d+", cell) else ""
         return math.nan, f"{cell!r} is no number{point}", "number"

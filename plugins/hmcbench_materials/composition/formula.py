@@ -1,30 +1,59 @@
-"""Reads alloy formulas: ``Zr41.2Ti13.8Cu12.5Ni10Be22.5``, ``(Ce0.72Cu0.28)90Al10``.
+"""Reads formulas of alloys and compounds: ``Zr41.2Ti13.8Cu12.5Ni10Be22.5``, ``(Ce0.72Cu0.28)90Al10``.
 
 An amount behind parentheses can mean two things. In chemistry it multiplies: ``Ca(OH)2``. In an alloy
-whose amounts are per cent it is the share of the group: ``(CaCu)70Mg30`` is 35 Ca, 35 Cu, 30 Mg, and
-``(Fe75Cr25)83P17`` holds 17 % P. The amounts themselves tell: where those that stand beside each other
-add up to 100 (or to 1), they are shares; otherwise they multiply. Where a group adds up to 1 by itself,
-both are the same; a group without an amount always stays as it is.
+whose amounts are per cent it is the share of the group: ``(CaCu)70Mg30`` is 35 Ca, 35 Cu, 30 Mg. So:
+
+- Where the amounts beside each other do not add up to 100 (or to 1), they multiply.
+- Where they do, they are shares of the atoms, unless one of the groups is a compound: then all of them are
+  moles, and multiply too. ``(Li2S)75(P2S5)25`` is 37.5 % Li.
+- A group is a compound if its own amounts add up to neither 1 nor 100, and it holds N, O, S, Se, Te or a
+  halogen, or no element stands beside the groups: in ``La62Al14(Cu5Ag1)12(Ni1Co1)12`` both are shares.
+
+A group without an amount always stays as it is.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from hmcbench_materials.composition import notation
 from hmcbench_materials.composition.periodic_table import COLUMN, SYMBOLS
 
-_TOKEN = re.compile(r"(?P<symbol>[A-Z][a-z]?)|(?P<open>[([{])|(?P<close>[)\]}])|(?P<amount>\d+\.?\d*|\.\d+)")
+_TOKEN = re.compile(
+    r"(?P<symbol>[A-Z][a-z]?)|(?P<open>[([{])|(?P<close>[)\]}])|(?P<amount>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+)
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _DEPTH = 32  # parentheses within parentheses
 _NEAR = 0.005  # how far, relatively, a sum of shares may be off: they are often rounded
+_ANIONS = frozenset(("N", "O", "F", "S", "Cl", "Se", "Br", "Te", "I"))
 
 Amounts = dict[str, float]
-Parts = list[tuple[Amounts, float | None]]
-"""What stands beside each other: an element or a group, and the amount behind it, if there is one."""
+
+
+class Part(NamedTuple):
+    """An element or a group, and the amount behind it, if there is one."""
+
+    content: str | list[Part]
+    amount: float | None
+
+
+class Formula(NamedTuple):
+    """A formula that was read.
+
+    Attributes:
+        amounts: element -> amount, not normalised.
+        total: the sum of the amounts that stand beside each other outside of parentheses.
+        notes: which reading was taken where another one is possible.
+    """
+
+    amounts: Amounts
+    total: float
+    notes: Sequence[str]
 
 
 class FormulaError(ValueError):
@@ -39,54 +68,64 @@ def parse_formula(text: str) -> Amounts:
     """Element -> amount, as the formula gives them (not normalised); an element may stand twice.
 
     Raises:
-        FormulaError: an unknown element (``kind`` is ``unknown-element``), unbalanced parentheses, an
-            amount without an element, no element with a positive amount.
+        FormulaError: an unknown element (``kind`` is ``unknown-element``), another notation
+            (``notation``), unbalanced parentheses, an amount without an element, no element with a
+            positive amount.
 
     >>> parse_formula("(CaCu)70Mg30")
     {'Ca': 35.0, 'Cu': 35.0, 'Mg': 30.0}
     >>> parse_formula("Ca(OH)2")
     {'Ca': 1.0, 'O': 2.0, 'H': 2.0}
     """
+    return read_formula(text).amounts
+
+
+def read_formula(text: str) -> Formula:
+    """As :func:`parse_formula`, with notes."""
+    plain = notation.plain(text)
     try:
-        amounts = _join(_parts(_tokens(text), "", _DEPTH))
+        parts = _parts(_tokens(plain), "", _DEPTH)
     except FormulaError as error:
         raise FormulaError(f"{text.strip()!r}: {error}", error.kind) from None
-    if not amounts or not any(amounts.values()):
+    amounts = _amounts(parts)
+    if not any(amounts.values()):
         raise FormulaError(f"{text!r} holds no element")
-    return amounts
+    if not math.isfinite(sum(amounts.values())):
+        raise FormulaError(f"{text!r}: an amount is too large to be read")
+    notes = [note for note in (_reading(parts, amounts), notation.run_together(plain)) if note]
+    return Formula(amounts, _total(parts), notes)
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    """(kind, token) in reverse order, to be popped; blanks are left out."""
-    compact = "".join(text.split())
-    found: list[tuple[str, str]] = []
+    """(kind, token) in reverse order, to be popped; blanks between them are left out."""
+    if refusal := notation.refusal(text):
+        raise FormulaError(*refusal)
+    tokens: list[tuple[str, str]] = []
     place = 0
-    while place < len(compact):
-        match = _TOKEN.match(compact, place)
+    while rest := text[place:].lstrip():
+        place = len(text) - len(rest)
+        match = _TOKEN.match(text, place)
         if match is None:
-            raise _unreadable(compact[place:])
+            raise _unreadable(rest)
         kind, token = str(match.lastgroup), match[0]
         if kind == "symbol" and token not in COLUMN:
             raise FormulaError(f"{token!r} is no element (H to Og)", "unknown-element")
-        found.append((kind, token))
+        tokens.append((kind, token))
         place = match.end()
-    return found[::-1]
+    return tokens[::-1]
 
 
-def _unreadable(rest: str) -> FormulaError:
-    """What is wrong with a formula from here on."""
-    if negative := re.match(r"[-\N{MINUS SIGN}]\d*\.?\d+", rest):
-        return FormulaError(f"the amount {negative[0]} is negative", "negative")
-    if rest[0] == ",":
-        return FormulaError(f"{rest!r} cannot be read; amounts have a decimal point, as in Al0.5Co")
-    return FormulaError(f"{rest!r} cannot be read; a formula looks like Al0.5CoCr or (Fe75Cr25)83P17")
+def _unreadable(text: str) -> FormulaError:
+    if text[0] == ",":
+        return FormulaError(f"{text!r} cannot be read; amounts have a decimal point, as in Al0.5Co")
+    return FormulaError(f"{text!r} cannot be read; a formula looks like Al0.5CoCr or (Fe75Cr25)83P17")
 
 
-def _parts(tokens: list[tuple[str, str]], closing: str, deeper: int) -> Parts:
+def _parts(tokens: list[tuple[str, str]], closing: str, deeper: int) -> list[Part]:
     """Pop elements and groups up to ``closing`` (the end where it is empty)."""
     if not deeper:
         raise FormulaError(f"more than {_DEPTH} parentheses within each other")
-    parts: Parts = []
+    parts: list[Part] = []
     while tokens:
         kind, token = tokens.pop()
         if kind == "close":
@@ -95,31 +134,81 @@ def _parts(tokens: list[tuple[str, str]], closing: str, deeper: int) -> Parts:
             return parts
         if kind == "amount":
             raise FormulaError(f"the amount {token} stands behind no element")
-        inside = _join(_parts(tokens, _CLOSING[token], deeper - 1)) if kind == "open" else {token: 1.0}
+        content = _parts(tokens, _CLOSING[token], deeper - 1) if kind == "open" else token
         amount = None
         if tokens and tokens[-1][0] == "amount":
             amount = float(tokens.pop()[1])
             if not math.isfinite(amount):
                 raise FormulaError("an amount is too large to be read")
-        parts.append((inside, amount))
+        parts.append(Part(content, amount))
     if closing:
         raise FormulaError(f"{closing!r} is missing")
     return parts
 
 
-def _join(parts: Parts) -> Amounts:
-    """Add up what stands beside each other, as shares or as multiples."""
-    total = sum(1.0 if amount is None else amount for _inside, amount in parts)
-    shares = any(math.isclose(total, whole, rel_tol=_NEAR) for whole in (1.0, 100.0))
-    joined: Amounts = {}
-    for inside, amount in parts:
-        within = sum(inside.values())
+# --------------------------------------------------------------------------- shares, moles, multiples
+
+
+def _total(parts: Iterable[Part]) -> float:
+    return sum(1.0 if part.amount is None else part.amount for part in parts)
+
+
+def _complete(parts: Iterable[Part]) -> bool:
+    """Whether the amounts beside each other add up to 100 or to 1."""
+    total = _total(parts)
+    return any(math.isclose(total, whole, rel_tol=_NEAR) for whole in (1.0, 100.0))
+
+
+def _amounts(parts: list[Part], *, other: bool = False) -> Amounts:
+    """Add up what stands beside each other; ``other`` takes moles for shares, and shares for moles."""
+    shares, moles = _complete(parts), _moles(parts) != other
+    amounts: Amounts = {}
+    for content, amount in parts:
+        inside = {content: 1.0} if isinstance(content, str) else _amounts(content, other=other)
         factor = 1.0 if amount is None else amount
-        if shares and amount is not None and within > 0:
-            factor = amount / within
+        if shares and amount is not None and not isinstance(content, str):
+            size = sum(inside.values())
+            if moles:
+                size = _total(content) if _complete(content) else 1.0
+            factor = amount / size if size > 0 else factor
         for symbol, value in inside.items():
-            joined[symbol] = joined.get(symbol, 0.0) + factor * value
-    return joined
+            amounts[symbol] = amounts.get(symbol, 0.0) + factor * value
+    return amounts
+
+
+def _moles(parts: list[Part]) -> bool:
+    """Whether one of the groups beside each other is a compound, or a mixture of compounds."""
+    groups = [content for content, _amount in parts if not isinstance(content, str)]
+    alone = len(groups) == len(parts)
+    return any(_moles(group) if _complete(group) else _compound(group, alone) for group in groups)
+
+
+def _compound(group: list[Part], alone: bool) -> bool:
+    own = any(amount is not None for _content, amount in group)
+    return own and (alone or not _ANIONS.isdisjoint(_elements(group)))
+
+
+def _elements(parts: list[Part]) -> Iterator[str]:
+    for content, _amount in parts:
+        yield from [content] if isinstance(content, str) else _elements(content)
+
+
+def _reading(parts: list[Part], amounts: Amounts) -> str:
+    """Which reading of the groups was taken, where the other one gives another composition; else ""."""
+    taken, other = _percent(amounts), _percent(_amounts(parts, other=True))
+    if all(math.isclose(value, other[symbol], rel_tol=_NEAR) for symbol, value in taken.items()):
+        return ""
+    names = ("moles", "shares") if _moles(parts) else ("shares", "moles")
+    text = [" ".join(f"{symbol} {value:.3g}" for symbol, value in shown.items()) for shown in (taken, other)]
+    return f"the amounts of groups are read as {names[0]}: {text[0]} %; as {names[1]} it would be {text[1]} %"
+
+
+def _percent(amounts: Amounts) -> Amounts:
+    total = sum(amounts.values())
+    return {symbol: 100 * value / total for symbol, value in amounts.items()}
+
+
+# --------------------------------------------------------------------------- many
 
 
 def amounts_array(rows: Iterable[Amounts]) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench_materials.composition import periodic_table
-from hmcbench_materials.composition.formula import FormulaError, parse_formula, system
+from hmcbench_materials.composition.formula import system
+from hmcbench_materials.data import phases
 from hmcbench_materials.data.assemble import Content
 from hmcbench_materials.data.sheet import Sheet
 from hmcbench_materials.tables import Table
@@ -29,20 +29,6 @@ STRUCTURE_PATHS = (
     *((a, "IM") for a in ("SP", "MP")),
 )
 _FORMULA_COLUMN = ("Alloys", "Alloy Formula", "Formula", "Composition")
-
-PHASES = {
-    **{name: ("solid-solution", name) for name in ("FCC", "BCC", "HCP")},
-    "AM": ("amorphous",),
-    "IM": ("intermetallic",),
-    **{name: ("intermetallic", "ordered", name) for name in ("B2", "L12", "L10", "L21")},
-    **dict.fromkeys(("D02", "D022", "D2b", "D85"), ("intermetallic", "ordered")),
-    "Laves": ("intermetallic", "Laves"),
-    **{name: ("intermetallic", "Laves", name) for name in ("C14", "C15")},
-    "\N{GREEK SMALL LETTER SIGMA}": ("intermetallic", "sigma"),
-    "\N{GREEK SMALL LETTER MU}": ("intermetallic", "mu"),
-}
-"""Phase as the tables write it -> its path. Ordered structures seen once or twice share one class."""
-_COMPOUND, _OTHER = ("intermetallic", "compound"), ("other",)
 
 
 def read_glass(table: Table, *, split_by: str = "sample") -> Content:
@@ -70,8 +56,8 @@ def read_phases(table: Table, *, labels: str = "structure", split_by: str = "sam
     formula = ("Alloy", _FORMULA_COLUMN)
     if labels == "phases":
         sheet = Sheet(table, (formula, ("Phase(s)", ("Phases", "Phase"))))
-        sets = sheet.each("Phase(s)", phase_set)
-        hierarchy = Hierarchy.from_paths([*PHASES.values(), _COMPOUND, _OTHER])
+        sets = sheet.each("Phase(s)", phases.phase_set)
+        hierarchy = Hierarchy.from_paths(phases.PATHS)
         return _content(sheet, split_by, labels=[s or () for s in sets], hierarchy=hierarchy)
     levels = ("ML-A", "ML-B", "ML-C")
     sheet = Sheet(table, (formula, *((level, ()) for level in levels)))
@@ -95,27 +81,6 @@ def _structure(sheet: Sheet, row: int, levels: Sequence[str], hierarchy: Hierarc
     else:
         return (path,)
     return ()
-
-
-def phase_set(cell: str) -> tuple[str, ...]:
-    """``"2BCC+FCC+B2"`` -> class ids, sorted; how often a phase occurs is not kept."""
-    names = [part.strip() for part in cell.split("+")]
-    if not all(names):
-        raise ValueError("no phase is given" if not cell else f"{cell!r} has an empty phase")
-    return tuple(sorted({"/".join(_phase_path(name)) for name in names}))
-
-
-def _phase_path(name: str) -> tuple[str, ...]:
-    plain = re.sub(r"^\d+(?=\D)", "", name)  # 2FCC: two of them
-    if plain in PHASES:
-        return PHASES[plain]
-    if plain.startswith("IM("):
-        return _COMPOUND
-    try:
-        compound = len(parse_formula(re.sub("[xyXY]", "", plain))) > 1  # MnxPdy, YX2
-    except FormulaError:
-        compound = False
-    return _COMPOUND if compound else _OTHER
 
 
 def read_hardness(table: Table, *, split_by: str = "sample") -> Content:

@@ -19,7 +19,7 @@ from hmcbench_materials.data.sheet import Sheet
 FEW = 3  # rows: one for each of train, validation and test
 LISTED = 10  # rows in a note before the rest is only counted
 
-_WARNED = ("sum", "constant-target", "duplicate", "clash", "small-class")
+_WARNED = ("sum", "reading", "constant-target", "duplicate", "clash", "small-class")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hmcbench.errors import Problem
-from hmcbench_materials.composition.formula import Amounts, FormulaError, amounts_array, parse_formula
+from hmcbench_materials.composition.formula import Amounts, FormulaError, amounts_array, read_formula
 from hmcbench_materials.tables import COLUMN_HINT, Table, find_columns, number
 
 
@@ -74,25 +74,27 @@ class Sheet:
             known_errors: formulas that stand wrong in the published file; such a row is left out
                 with a warning.
         """
-        found: list[Amounts] = []
+        rows: list[Amounts] = []
         for row, text in enumerate(self.texts(name)):
             try:
                 if text in ("", "NaN"):  # programs write NaN for nothing; nobody for an alloy of Na and N
                     raise FormulaError(
                         f"{text!r}: the formula is missing" if text else "the cell is empty", "nan"
                     )
-                found.append(parse_formula(text))
+                formula = read_formula(text)
             except FormulaError as error:
                 known = text in known_errors
                 slip = " (a slip in the published file; the row is left out)" if known else ""
                 self.reject(row, error.kind, f"{self.title(name)}: {error}{slip}", fatal=not known)
-                found.append({})
-        amounts = amounts_array(found)
-        totals = amounts.sum(axis=1)
-        for at in np.flatnonzero((totals > 101) | ((totals > 90) & (totals < 99))):  # below: atomic ratios
-            what = f"the amounts add up to {totals[at]:g}, not to 100; they are taken as parts of the whole"
-            self.note("sum", f"{self.title(name)}: {what}", row=int(at))
-        return amounts
+                rows.append({})
+                continue
+            rows.append(formula.amounts)
+            for note in formula.notes:
+                self.note("reading", f"{self.title(name)}: {note}", row=row)
+            if formula.total > 101 or 90 < formula.total < 99:  # below: atomic ratios
+                what = f"the amounts add up to {formula.total:g}, not to 100"
+                self.note("sum", f"{self.title(name)}: {what}; they are taken as parts of the whole", row=row)
+        return amounts_array(rows)
 
     def each(self, name: str, read: Callable[[str], object]) -> list[object]:
         """``read(cell)`` of every row; a ValueError becomes a problem of kind ``label``."""

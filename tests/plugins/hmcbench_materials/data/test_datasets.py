@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +75,24 @@ def test_metallic_glass(shared: Callable[[str], Path]) -> None:
     assert grouped.groups is not None
     assert Counter(grouped.groups)["Al-Cu-Zr"] == 18
     np.testing.assert_allclose(dataset.views["composition"].sum(axis=1), 100)
+
+
+PUBLISHED = [  # data set, its folder, its fingerprint in results/
+    ("nims-steel", "nims_fatigue", {}, "68a281a8777c0cde"),
+    ("metallic-glass", "amorphous_alloys", {}, "a2db8c00d0cf90c8"),
+    ("hea-phases", "cca_phases", {}, "fde1bc3900c54c11"),
+    ("hea-phases", "cca_phases", {"labels": "phases"}, "0e23a34b0fe0341b"),
+    ("hea-hardness", "cca_phases", {}, "324206935c8617a1"),
+    ("steel-plates", "steel_plates_faults", {}, "cb8f7f9995364846"),
+]
+
+
+@pytest.mark.parametrize(("name", "folder", "options", "fingerprint"), PUBLISHED)
+def test_published_data_are_read_as_they_were(
+    name: str, folder: str, options: dict[str, Any], fingerprint: str, shared: Callable[[str], Path]
+) -> None:
+    """Formulas and phases of the published results; another fingerprint means that all must be run anew."""
+    assert load(name, path=str(shared(folder)), **options).fingerprint.startswith(fingerprint)
 
 
 def test_hea(shared: Callable[[str], Path]) -> None:

@@ -75,6 +75,20 @@ def test_every_row_that_is_odd_is_told_in_order(cli: Callable[..., Any], files: 
     assert "7 rows, 14 columns, 4 left empty" in ended.out
 
 
+def test_notations_are_named_and_readings_are_noted(cli: Callable[..., Any], files: Path) -> None:
+    rows = ["(Fe2Al)75(AlCu)25", "Fe-18Al-8Cu", "Fe18Al8Cu", "Cu"]
+    (files / "alloys.csv").write_text("Formula\n" + "\n".join(rows))
+    ended = featurize(cli, files)
+    assert [line.split("alloys.csv:")[1][:75] for line in ended.err.splitlines()] == [
+        "2: Formula: the amounts of groups are read as moles: Fe 54.5 Al 36.4 Cu 9.09 %; as shares"[:75],
+        "3: Formula: 'Fe-18Al-8Cu': amounts before elements, behind hyphens, are the notation"[:75],
+        "4: Formula: Fe18Al8Cu is read as numbers of atoms; if Fe-18Al-8Cu in weight per"[:75],
+    ]
+    assert "note" in ended.err.splitlines()[0] and "left empty" in ended.err.splitlines()[1]
+    size = float(read(files / "out.csv")[1][0][0])
+    assert size == pytest.approx((150 * 2 + 100 * 4 + 25 * 8) / 275)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
