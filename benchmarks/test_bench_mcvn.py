@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from hmcbench_materials.mcvn.architecture import CONVOLUTIONS, Architecture  # noqa: E402
-from hmcbench_materials.mcvn.train import Bank, BankRecipe, SampleGroups  # noqa: E402
+from hmcbench_materials.mcvn.train import Adam, Bank, BankRecipe, SampleGroups  # noqa: E402
 from ratios import fastest  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -62,10 +62,13 @@ def as_bank(samples: SampleGroups, epochs: int) -> None:
     plan = Architecture(FEATURES)
     networks, groups = len(samples.targets), len(samples.table)
     weights = torch.stack([plan.initial(torch.Generator().manual_seed(i)) for i in range(networks)])
-    bank = Bank(plan, weights, torch.full((networks,), RATE, dtype=torch.float64))
+    bank = Bank(plan, weights)
+    adam = Adam(
+        torch.full((networks,), RATE, dtype=torch.float64), torch.zeros(networks, dtype=torch.float64)
+    )
     nothing = samples.batch(torch.empty(groups, 0, dtype=torch.long))
     recipe = BankRecipe(epochs, BATCH)
-    bank.fit(samples, nothing, range(groups), lambda y, t: (y[..., 0] - t).square(), recipe)
+    bank.fit(samples, nothing, range(groups), lambda y, t: (y[..., 0] - t).square(), recipe, adam)
 
 
 def random_samples(groups: int, networks: int) -> SampleGroups:

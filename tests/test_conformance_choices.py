@@ -38,6 +38,8 @@ MCVN = (
     "convolution=False",
     "grey=255,keep_best=True",
     "with_validation=False",
+    "init=released,schedule=step,patience=2,batch_size=2",
+    "tuned=True",
 )
 
 

@@ -91,25 +91,49 @@ class Architecture:
         """Of one network: 2,664 for N = 16 and one output."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
-    def initial(self, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-        """The row of weights (P,) of a new network.
+    def initial(
+        self, generator: torch.Generator, dtype: torch.dtype = torch.float64, kind: str = "uniform"
+    ) -> torch.Tensor:
+        """The row of weights (P,) of a new network; norms begin as the identity, biases at zero.
 
-        Norms begin as the identity, biases at zero; Xavier's uniform bound for the layers of the
-        attention and the last one, Kaiming's for the convolutions and the layers before a ReLU.
+        ``uniform``: Xavier's bound for the layers of the attention and the last one, Kaiming's for the
+        convolutions and the layers before a ReLU. ``released``: Xavier's normal distribution for all linear
+        layers, Kaiming's (fan-out) for convolutions, whose biases are torch's own.
         """
+        draw = self._released if kind == "released" else self._uniform
         rows = []
         for name, shape in self.shapes.items():
-            if name.endswith("norm.weight"):
-                rows.append(torch.ones(shape, dtype=dtype))
-            elif name.endswith("bias"):
-                rows.append(torch.zeros(shape, dtype=dtype))
-            else:
-                fan_in, fan_out = math.prod(shape[1:]), shape[0]
-                xavier = "." in name.removesuffix(".weight") or name == "fusion2.weight"
-                bound = math.sqrt(6 / (fan_in + fan_out) if xavier else 6 / fan_in)
-                drawn = torch.rand(shape, generator=generator, dtype=dtype)
-                rows.append(bound * (2 * drawn - 1))
-        return torch.cat([row.flatten() for row in rows])
+            drawn = draw(name, shape, generator, dtype)
+            if drawn is None:
+                drawn = torch.full(shape, float(name.endswith("norm.weight")), dtype=dtype)
+            rows.append(drawn.flatten())
+        return torch.cat(rows)
+
+    def _uniform(
+        self, name: str, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype
+    ) -> torch.Tensor | None:
+        if name.endswith(("norm.weight", "bias")):
+            return None
+        fan_in, fan_out = math.prod(shape[1:]), shape[0]
+        xavier = "." in name.removesuffix(".weight") or name == "fusion2.weight"
+        bound = math.sqrt(6 / (fan_in + fan_out) if xavier else 6 / fan_in)
+        return bound * (2 * torch.rand(shape, generator=generator, dtype=dtype) - 1)
+
+    def _released(
+        self, name: str, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype
+    ) -> torch.Tensor | None:
+        layer, _, kind = name.rpartition(".")
+        if layer.startswith("conv"):
+            kernel = self.shapes[f"{layer}.weight"]
+            if kind == "bias":
+                bound = 1 / math.sqrt(math.prod(kernel[1:]))
+                return bound * (2 * torch.rand(shape, generator=generator, dtype=dtype) - 1)
+            scale = math.sqrt(2 / (kernel[0] * math.prod(kernel[2:])))
+        elif kind == "bias" or layer.endswith("norm"):
+            return None
+        else:
+            scale = math.sqrt(2 / sum(shape))
+        return scale * torch.randn(shape, generator=generator, dtype=dtype)
 
     def unpack(self, weights: torch.Tensor) -> Weights:
         """Rows of weights (M, P) -> name -> (M, *shape), as views."""

@@ -1,4 +1,4 @@
-"""MCVN as a model of the benchmark; the cells of a suite are trained together (:func:`fit_many`)."""
+"""MCVN as a model of the benchmark; many fits are trained together (:func:`fit_together`)."""
 
 from __future__ import annotations
 
@@ -12,23 +12,18 @@ import numpy as np
 import torch
 
 from hmcbench.errors import BadInput
-from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Value
+from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.torchkit.weights import ALLOWED
 from hmcbench_materials.mcvn import store
 from hmcbench_materials.mcvn.architecture import HEADS, IMAGE, Architecture
 from hmcbench_materials.mcvn.heads import head_for
 from hmcbench_materials.mcvn.scaling import Components, Ranges, images_of, table_of
-from hmcbench_materials.mcvn.train import Bank, BankRecipe, SampleGroups
+from hmcbench_materials.mcvn.train import Adam, Bank, BankRecipe, SampleGroups
 
 ROWS = 1024
 """Samples per forward pass outside training, where they do not see each other."""
 TOGETHER = 480
 """Networks in one bank, at most: more gain nothing and take memory."""
-
-
-def create(*, attention: str = "batch", **params: Any) -> Mcvn:
-    """The factory of ``mcvn``, and of ``mcvn-transductive``, which leaves ``attention`` out."""
-    return Mcvn(attention=attention, **params)
 
 
 class Mcvn:
@@ -41,6 +36,7 @@ class Mcvn:
         attention: str,
         batch_norm: bool,
         convolution: bool,
+        init: str,
         grey: int,
         members: int,
         epochs: int,
@@ -49,6 +45,7 @@ class Mcvn:
         schedule: str,
         weight_decay: float,
         keep_best: bool,
+        patience: int,
         with_validation: bool,
     ) -> None:
         self.parts: dict[str, Any] = {
@@ -57,16 +54,17 @@ class Mcvn:
             "batch_norm": batch_norm,
             "convolution": convolution,
         }
-        self.grey, self.members, self.learning_rate = grey, members, learning_rate
-        self.recipe = BankRecipe(epochs, batch_size, schedule, weight_decay, keep_best)
-        self.with_validation = with_validation and not keep_best
+        self.init, self.grey, self.members = init, grey, members
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.recipe = BankRecipe(epochs, batch_size, schedule, keep_best, patience)
+        self.with_validation = with_validation and not (keep_best or patience)
         self.components: Components | None = None
         self.bank: Bank  # set by train_together, as are
         self.train: SampleGroups  # the training samples, where the attention is to them
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Train ``members`` networks per target (or for all classes)."""
-        (outcome,) = fit_many([Fit(self, train, valid, run)])
+        (outcome,) = fit_together([Fit(self, train, valid, run)])
         if outcome is not None:
             raise outcome
 
@@ -117,10 +115,14 @@ class Mcvn:
         self.image_ranges, self.table_ranges = kept.image_ranges, kept.table_ranges
         self.components, self.fitted_on, self.threads = kept.components, kept.fitted_on, kept.threads
 
+    def trains_on_validation(self, task: Task) -> bool:
+        """Whether nothing is chosen on the validation samples, so that a fit may learn from them."""
+        return self.with_validation and (task.kind, task.paths) != ("hmc", "multiple")
+
     def prepare(self, train: Labelled, valid: Labelled, run: Run) -> Prepared:
         """Learn ranges and the head from the training samples; make the networks."""
         self.threads = run.threads
-        whole = len(valid) and self.with_validation and (run.task.kind, run.task.paths) != ("hmc", "multiple")
+        whole = bool(len(valid)) and self.trains_on_validation(run.task)
         self.fitted_on = "train and validation" if whole else "train"
         sides = (train, valid) if whole else (train,)
         self._learn(sides)
@@ -142,7 +144,8 @@ class Mcvn:
         seeds = np.random.SeedSequence(run.seed).generate_state(
             1 + self.members * self.head.networks, np.uint64
         )
-        weights = [self.plan.initial(torch.Generator().manual_seed(int(seed >> 1))) for seed in seeds[1:]]
+        generators = [torch.Generator().manual_seed(int(seed >> 1)) for seed in seeds]
+        weights = [self.plan.initial(generator, kind=self.init) for generator in generators[1:]]
         return Prepared(self, run, fitted, checked, torch.stack(weights), int(seeds[0] >> 1))
 
     def _learn(self, sides: Sequence[Labelled]) -> None:
@@ -187,9 +190,9 @@ class Prepared:
         return (model.plan, model.recipe, model.head.kind, sizes)
 
 
-def fit_many(fits: Sequence[Fit]) -> list[Exception | None]:
-    """Train the networks of all fits side by side; one outcome per fit (``ModelSpec.fit_many``)."""
-    torch.set_num_threads(max(fit.run.threads for fit in fits))
+def fit_together(fits: Sequence[Fit]) -> list[Exception | None]:
+    """Train the networks of all fits in banks; one outcome per fit."""
+    torch.set_num_threads(max((fit.run.threads for fit in fits), default=1))
     outcomes: list[Exception | None] = [None] * len(fits)
     alike: dict[tuple[Any, ...], list[tuple[int, Prepared]]] = defaultdict(list)
     for i, fit in enumerate(fits):
@@ -213,8 +216,9 @@ def fit_many(fits: Sequence[Fit]) -> list[Exception | None]:
 def train_together(group: Sequence[Prepared]) -> None:
     """Train one bank, and give every model its networks."""
     first, each = group[0].model, len(group[0].weights)
-    rates = torch.tensor([p.model.learning_rate for p in group], dtype=torch.float64)
-    bank = Bank(first.plan, torch.cat([p.weights for p in group]), rates.repeat_interleave(each))
+    bank = Bank(first.plan, torch.cat([p.weights for p in group]))
+    pairs = [(p.model.learning_rate, p.model.weight_decay) for p in group]
+    adam = Adam(*torch.tensor(pairs, dtype=torch.float64).repeat_interleave(each, 0).T)
 
     def report(epoch: int, train: torch.Tensor, valid: torch.Tensor) -> None:
         for k, prepared in enumerate(group):
@@ -224,7 +228,7 @@ def train_together(group: Sequence[Prepared]) -> None:
             prepared.run.report(epoch, first.recipe.epochs, **known)
 
     train, valid = (SampleGroups.cat([getattr(p, side) for p in group]) for side in ("train", "valid"))
-    bank.fit(train, valid, [p.seed for p in group], first.head.loss, first.recipe, report)
+    bank.fit(train, valid, [p.seed for p in group], first.head.loss, first.recipe, adam, report)
     for k, prepared in enumerate(group):
         prepared.model.bank = bank.part(slice(k * each, (k + 1) * each))
         keep = (

@@ -51,7 +51,6 @@ def save(kept: FittedBank, folder: Path) -> None:
         "networks": kept.bank.weights.detach(),
         "running.mean": kept.bank.running.mean,
         "running.variance": kept.bank.running.variance,
-        "rates": kept.bank.rates[:, 0],
         "train.images": kept.train.images,
         "train.table": kept.train.table,
         **_ranges("image", kept.image_ranges),
@@ -78,7 +77,7 @@ def load(folder: Path, run: Run) -> FittedBank:
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         plan = Architecture(**settings["plan"])
-        bank = Bank(plan, state["networks"], state["rates"])
+        bank = Bank(plan, state["networks"])
         bank.running = Running(state["running.mean"], state["running.variance"])
         images, table = state["train.images"], state["train.table"]
         no_targets = torch.empty(len(bank.weights), table.shape[1], 0, dtype=table.dtype)

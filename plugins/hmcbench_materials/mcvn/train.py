@@ -29,26 +29,33 @@ class BankRecipe:
     """How networks are trained.
 
     Attributes:
-        epochs: passes over the training samples.
+        epochs: passes over the training samples, at most.
         batch_size: samples per step; 0 for all of them.
-        schedule: of the learning rate: ``constant``, or ``cosine`` down to zero.
-        weight_decay: decoupled from the gradient (AdamW); 0 is Adam.
+        schedule: of the learning rate: ``constant``, ``cosine`` down to zero, or ``step``: .9 of it after
+            every 500 batches.
         keep_best: end with the weights of the epoch whose validation loss was lowest.
+        patience: epochs without a lower validation loss after which a network stops, with its best
+            weights; 0: never.
     """
 
     epochs: int
     batch_size: int = 0
     schedule: str = "constant"
-    weight_decay: float = 0.0
     keep_best: bool = False
+    patience: int = 0
 
     def steps(self, samples: int) -> int:
-        """Steps per epoch."""
-        return math.ceil(samples / self.batch_size) if self.batch_size else 1
+        """Steps per epoch; no batch of one sample is left over, of which a batch norm makes zeros."""
+        if not self.batch_size:
+            return 1
+        most = max(1, samples // 2) if self.batch_size > 1 else samples
+        return min(math.ceil(samples / self.batch_size), most)
 
-    def rate(self, epoch: int) -> float:
-        """The factor of every learning rate during ``epoch``, counted from 0."""
-        return 0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.schedule == "cosine" else 1.0
+    def rate(self, epoch: int, step: int) -> float:
+        """The factor of every learning rate in ``epoch`` and ``step``, both counted from 0."""
+        if self.schedule == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
+        return 0.9 ** (step // 500) if self.schedule == "step" else 1.0
 
 
 @dataclass(frozen=True)
@@ -77,20 +84,12 @@ class SampleGroups:
 
 
 class Bank:
-    """M networks and the state of their training.
+    """M networks of one architecture; weights (M, P), as :meth:`Architecture.initial` makes the rows."""
 
-    Args:
-        plan: the architecture that they share.
-        weights: (M, P), as :meth:`Architecture.initial` makes the rows.
-        rates: the learning rate of every network, (M,).
-    """
-
-    def __init__(self, plan: Architecture, weights: torch.Tensor, rates: torch.Tensor) -> None:
-        self.plan, self.rates = plan, rates[:, None]
+    def __init__(self, plan: Architecture, weights: torch.Tensor) -> None:
+        self.plan = plan
         self.weights = weights.clone().requires_grad_()
         self.running = Running.start(len(weights), plan.fused, weights.dtype)
-        self._moments = (torch.zeros_like(weights), torch.zeros_like(weights))
-        self._steps = 0
 
     def fit(
         self,
@@ -99,42 +98,40 @@ class Bank:
         seeds: Sequence[int],
         loss: Loss,
         recipe: BankRecipe,
+        adam: Adam,
         report: ReportLosses = lambda _epoch, _train, _valid: None,
     ) -> None:
         """Train; ``seeds`` are those of the order of samples, one per group; ``valid`` may be empty."""
         orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-        every = max(1, recipe.epochs // EVALUATIONS)
-        best = BestStates(self) if recipe.keep_best and len(valid) else None
+        reported = max(1, recipe.epochs // EVALUATIONS)
+        checked = 1 if recipe.patience else reported
+        keeps = recipe.keep_best or recipe.patience
+        best = BestStates(self, recipe.patience) if keeps and len(valid) else None
         for epoch in range(1, recipe.epochs + 1):
-            rate = recipe.rate(epoch - 1)
-            steps = batches(train, orders, recipe)
-            losses = [self._step(batch, loss, rate, recipe.weight_decay) for batch in steps]
-            if epoch % every and epoch < recipe.epochs:
+            losses = [
+                self._step(batch, loss, adam, recipe.rate(epoch - 1, adam.steps))
+                for batch in batches(train, orders, recipe)
+            ]
+            last = epoch == recipe.epochs
+            if epoch % checked and not last:
                 continue
-            mean = torch.stack(losses).mean(0)
-            checked = self.losses(valid, train, loss)
-            report(epoch, mean, checked)
+            valid_losses = self.losses(valid, train, loss)
             if best is not None:
-                best.update(checked)
+                last = best.update(valid_losses) or last
+            if last or not epoch % reported:
+                report(epoch, torch.stack(losses).mean(0), valid_losses)
+            if last:
+                break
         if best is not None:
             best.restore()
 
-    def _step(self, batch: SampleGroups, loss: Loss, rate: float, decay: float) -> torch.Tensor:
-        """One step of Adam for every network; the losses (M,) before it."""
+    def _step(self, batch: SampleGroups, loss: Loss, adam: Adam, rate: float) -> torch.Tensor:
+        """One step of every network; the losses (M,) before it."""
         named = self.plan.unpack(self.weights)
         outputs, _ = forward(self.plan, named, batch.images, batch.table, self.running, training=True)
         losses = loss(outputs, batch.targets).mean(1)
         (gradient,) = torch.autograd.grad(losses.sum(), self.weights)
-        self._steps += 1
-        with torch.no_grad():
-            first, second = self._moments
-            first.lerp_(gradient, 1 - BETAS[0])
-            second.lerp_(gradient.square(), 1 - BETAS[1])
-            corrected = second.div(1 - BETAS[1] ** self._steps).sqrt_().add_(EPSILON)
-            move = first / corrected * (rate * self.rates / (1 - BETAS[0] ** self._steps))
-            if decay:
-                self.weights.mul_(1 - rate * decay * self.rates)
-            self.weights.sub_(move)
+        adam.step(self.weights, gradient, rate)
         return losses.detach()
 
     @torch.no_grad()
@@ -152,7 +149,7 @@ class Bank:
 
     def part(self, rows: slice) -> Bank:
         """Some of the networks, trained, as a bank of their own."""
-        part = Bank(self.plan, self.weights.detach()[rows], self.rates[rows, 0])
+        part = Bank(self.plan, self.weights.detach()[rows])
         part.running = Running(self.running.mean[rows].clone(), self.running.variance[rows].clone())
         return part
 
@@ -163,19 +160,46 @@ class Bank:
         return loss(self.predict(side.images, side.table, train), side.targets).mean(1)
 
 
-class BestStates:
-    """The state of every network at its lowest validation loss so far."""
+class Adam:
+    """Adam for M networks, each with its own learning rate and decoupled weight decay (AdamW), (M,) each."""
 
-    def __init__(self, bank: Bank) -> None:
+    def __init__(self, rates: torch.Tensor, decays: torch.Tensor) -> None:
+        self._rates, self._decays = rates[:, None], decays[:, None]
+        self._moments: tuple[torch.Tensor, ...] = ()
+        self.steps = 0
+
+    @torch.no_grad()
+    def step(self, weights: torch.Tensor, gradient: torch.Tensor, rate: float) -> None:
+        """Move the weights (M, P); ``rate`` is a factor of all learning rates."""
+        if not self.steps:
+            self._moments = (torch.zeros_like(weights), torch.zeros_like(weights))
+        self.steps += 1
+        first, second = self._moments
+        first.lerp_(gradient, 1 - BETAS[0])
+        second.lerp_(gradient.square(), 1 - BETAS[1])
+        corrected = second.div(1 - BETAS[1] ** self.steps).sqrt_().add_(EPSILON)
+        move = first / corrected * (rate * self._rates / (1 - BETAS[0] ** self.steps))
+        weights.mul_(1 - rate * self._decays * self._rates).sub_(move)
+
+
+class BestStates:
+    """The state of every network at its lowest validation loss, until it stops for want of patience."""
+
+    def __init__(self, bank: Bank, patience: int = 0) -> None:
         self._live = (bank.weights.detach(), bank.running.mean, bank.running.variance)
         self._kept = tuple(x.clone() for x in self._live)
         self._losses = torch.full((len(bank.weights),), math.inf, dtype=bank.weights.dtype)
+        self._waited = torch.zeros(len(bank.weights), dtype=torch.long)
+        self._patience = patience or math.inf
 
-    def update(self, losses: torch.Tensor) -> None:
-        better = losses < self._losses
+    def update(self, losses: torch.Tensor) -> bool:
+        """Keep what is better; whether every network has stopped."""
+        better = (losses < self._losses) & (self._waited < self._patience)
         self._losses = torch.where(better, losses, self._losses)
+        self._waited = torch.where(better, 0, self._waited + 1)
         for kept, live in zip(self._kept, self._live, strict=True):
             kept[better] = live[better]
+        return bool((self._waited >= self._patience).all())
 
     def restore(self) -> None:
         for kept, live in zip(self._kept, self._live, strict=True):

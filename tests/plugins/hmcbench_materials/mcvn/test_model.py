@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hmcbench_materials.mcvn.model import Mcvn, create, fit_many
+from hmcbench_materials.mcvn.model import Mcvn
+from hmcbench_materials.mcvn.search import TunedMcvn, create, fit_many
 from hmcbench_materials.mcvn.specs import PARAMS, mcvn_models
 
 from hmcbench.errors import BadInput
@@ -25,7 +26,7 @@ from hmcbench.testing.helpers import (
 )
 
 
-def make(**changes: Any) -> Mcvn:
+def make(**changes: Any) -> Mcvn | TunedMcvn:
     usual = {name: param.default for name, param in PARAMS.items()}
     return create(**usual | {"epochs": 6, "members": 2, "batch_size": 16} | changes)
 
@@ -132,6 +133,108 @@ def test_what_is_saved_predicts_the_same(kind: Kind, changes: dict[str, Any], tm
         (tmp_path / name).write_bytes(b"{")
         with pytest.raises(BadInput, match=reason):
             make(**changes).load(tmp_path, Run(task=dataset.task))
+
+
+def spread(**changes: Any) -> Dataset:
+    """Two targets, of which the second follows the first column alone and the first all of them."""
+    dataset = data(samples=90)
+    table = np.asarray(dataset.views["table"])
+    dataset.targets[:, 0], dataset.targets[:, 1] = np.sin(4 * table).sum(1), 50 * table[:, 0]
+    return replace(dataset, **changes)
+
+
+def test_a_search_takes_the_best_candidate_of_every_target_and_trains_it_on_both_sides() -> None:
+    dataset = spread()
+    model = fitted(make(tuned=True, members=1), dataset, train=range(50), valid=range(50, 70))
+    facts = model.describe()
+    assert facts["search_candidates"] == 12 and facts["fitted_on"] == "train and validation"
+    assert float(str(facts["search_s"])) > 0
+    first, second = str(facts["chosen"]).split("; ")
+    tried: dict[str, np.ndarray] = {}
+    for choice in {text.split(": ")[1] for text in (first, second)}:
+        params = {k: float(v) for k, v in (item.split("=") for item in choice.split(", "))}
+        params["batch_size"] = int(params["batch_size"])
+        alone = make(members=1, **params)
+        tried[choice] = (
+            fitted(alone, dataset, train=range(50), valid=range(50, 70))
+            .predict(inputs(dataset, range(70, 90)))
+            .values
+        )
+    values = model.predict(inputs(dataset, range(70, 90))).values
+    for target, text in enumerate((first, second)):
+        expected = tried[text.split(": ")[1]][:, target]
+        np.testing.assert_allclose(values[:, target], expected, atol=1e-4 * np.ptp(expected))
+
+
+def test_a_search_chooses_by_the_validation_samples_alone() -> None:
+    """The released recipe, whose 12 candidates are learning rates: each target takes its lowest loss."""
+    dataset = spread()
+    released = {
+        "recipe": "released",
+        "tuned": True,
+        "members": 1,
+        "epochs": 4,
+        "batch_size": 4,
+        "patience": 2,
+    }
+    model = fitted(make(**released), dataset, train=range(50), valid=range(50, 70))
+    assert model.describe()["fitted_on"] == "train"  # early stopping has seen the validation samples
+    losses = []
+    rates = (1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 3e-2, 5e-2)
+    for rate in rates:
+        alone = fitted(
+            make(**released | {"tuned": False, "learning_rate": rate}),
+            dataset,
+            train=range(50),
+            valid=range(50, 70),
+        )
+        left = alone.predict(inputs(dataset, range(50, 70))).values - dataset.targets[50:70]
+        losses.append(np.square(left).sum(0))
+    best = np.argmin(losses, axis=0)
+    names = dataset.task.targets
+    wanted = "; ".join(f"{n}: learning_rate={rates[i]}" for n, i in zip(names, best, strict=True))
+    assert model.describe()["chosen"] == wanted
+
+
+def test_searches_are_trained_with_others_as_alone_and_fail_alone() -> None:
+    dataset, gaps = spread(), data()
+    gaps.views["table"][3, 1] = np.nan
+
+    def fits() -> list[Fit]:
+        sides = [(dataset, range(50), range(50, 70)), (gaps, range(32), range(32, 48))]
+        return [
+            Fit(make(tuned=tuned, members=1), labelled(some, train), labelled(some, valid), Run(some.task))
+            for some, train, valid in sides
+            for tuned in (True, False)
+        ]
+
+    together = fits()
+    outcomes = fit_many(together)
+    assert outcomes[:2] == [None, None]
+    assert all(isinstance(error, BadInput) for error in outcomes[2:])
+    for k, alone in enumerate(fits()[:2]):
+        alone.model.fit(alone.train, alone.valid, alone.run)
+        rows = inputs(dataset, range(70, 90))
+        one, two = (fit.model.predict(rows).values for fit in (alone, together[k]))
+        np.testing.assert_allclose(one, two, atol=1e-4 * np.ptp(one))
+
+
+@pytest.mark.parametrize("kind", ["regression", "tree", "multiple"])
+def test_a_search_is_saved_and_does_without_validation_samples(kind: Kind, tmp_path: Path) -> None:
+    dataset = data(kind)
+    for k, valid in enumerate((range(30, 40), range(0))):
+        model, again = (make(tuned=True, members=1, epochs=3) for _ in range(2))
+        model = fitted(model, dataset, train=range(30), valid=valid)
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        model.save(folder)
+        again.load(folder, Run(task=dataset.task))
+        assert same_scores(model.predict(inputs(dataset)), again.predict(inputs(dataset)))
+        assert again.describe() == model.describe()
+        assert model.describe()["search_candidates"] == (12 if len(valid) else 1)
+    (folder / "search.json").write_text("{")
+    with pytest.raises(BadInput, match="cannot be read"):
+        make(tuned=True, members=1, epochs=3).load(folder, Run(task=dataset.task))
 
 
 def test_same_seed_same_predictions_and_another_seed_others() -> None:
