@@ -13,7 +13,7 @@ _FORMULA_VIEWS = ("table", "composition", "composition_wt", "composition_at")
 _STEEL_VIEWS = (*_FORMULA_VIEWS, "composition_Fe_wt", "composition_Fe_at")
 
 
-def _params(source: str = "auto", **own: Param) -> dict[str, Param]:
+def _params(source: str = "auto", **more: Param) -> dict[str, Param]:
     return {
         "path": Param("", "the file, or a folder with it (docs/materials.md)", cosmetic=True),
         "source": Param(
@@ -23,7 +23,7 @@ def _params(source: str = "auto", **own: Param) -> dict[str, Param]:
         ),
         "seed": Param(0, "of the synthetic samples", low=0),
         "skip_bad": Param(False, "leave out rows with problems instead of refusing to start"),
-        **own,
+        **more,
     }
 
 
@@ -42,8 +42,8 @@ def _dataset(name: str, short: str, summary: str, **more: Any) -> DatasetSpec:
     )
 
 
-def _split_by(whole: str, what: str) -> Param:
-    return Param("sample", f"{whole}: {what} stay on one side of a split", choices=("sample", whole))
+def _split_by(unit: str, members: str) -> Param:
+    return Param("sample", f"{unit}: {members} stay on one side of a split", choices=("sample", unit))
 
 
 _SYSTEM = _split_by("system", "alloys of the same elements")

@@ -1,4 +1,4 @@
-"""Reads a table as text: a header, rows of cells, and the line of each row; a cell as a number."""
+"""Reads a table as text: a header, rows of cells and their lines; and a cell as a number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hmcbench.errors import BadInput, close_matches
 
-_WORDS_FOR_NOTHING = {"", "nan", "na", "n/a", "null", "none", "-", "?"}
+_MISSING = {"", "nan", "na", "n/a", "null", "none", "-", "?"}
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Table:
 
     Attributes:
         name: the file's name, as reports show it.
-        source: its path, or what stands for it.
+        source: its path, or the name of synthetic samples.
         columns: the header, blanks around names removed.
         rows: cells, blanks around them removed; as many in every row as there are columns.
         lines: the line of each row in the file.
@@ -64,14 +64,14 @@ def read_table(path: Path) -> Table:
             raise BadInput(f"{path}:{line}: {len(row)} cells where the header has {len(header)}")
     used = [i for i, name in enumerate(header) if name or any(row[i] for row in rows)]
     names = [header[i] for i in used]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise BadInput(f"{path}: the column {twice!r} is there twice")
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise BadInput(f"{path}: the column {repeated!r} is there twice")
     return Table(path.name, str(path), names, [[row[i] for i in used] for row in rows], lines)
 
 
 def read_plain(path: Path, columns: Sequence[str]) -> Table:
-    """Read rows of words without a header, which ``columns`` stands for."""
+    """Read rows of words without a header; ``columns`` are its names."""
     rows = [(line, cells[0].split()) for line, cells in _cells(path)]
     for line, row in rows:
         if len(row) != len(columns):
@@ -87,7 +87,7 @@ def _cells(path: Path) -> list[tuple[int, list[str]]]:
         data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from None
-    # zeros stand in programs' own files and in UTF-16, which GB 18030 would take for text
+    # binary files and UTF-16 hold zeros; GB 18030 would decode them
     for encoding in () if b"\0" in data else ("utf-8-sig", "gb18030"):
         try:
             text = data.decode(encoding)
@@ -97,60 +97,56 @@ def _cells(path: Path) -> list[tuple[int, list[str]]]:
     else:
         raise BadInput(f"{path} is no text", allowed="a CSV file", hint="save it as CSV UTF-8")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found: list[tuple[int, list[str]]] = []
+    rows: list[tuple[int, list[str]]] = []
     line = 1
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells) or cells == [""]:  # "" is a row of one column, not a blank
-                found.append((line, cells))
+                rows.append((line, cells))
             line = reader.line_num + 1  # a quoted cell may span several lines
     except csv.Error as error:
         raise BadInput(f"{path}:{reader.line_num}: {error}", allowed="a CSV file") from None
-    return found
+    return rows
 
 
 COLUMN_HINT = "add what is missing, or rename it in the header"
 
 
 def find_columns(
-    table: Table, wanted: Sequence[tuple[str, Sequence[str]]], hint: str = COLUMN_HINT
+    table: Table, columns: Sequence[tuple[str, Sequence[str]]], hint: str = COLUMN_HINT
 ) -> dict[str, int]:
     """Positions of columns by name or by one of its other spellings; case does not matter.
 
     Raises:
-        BadInput: names every column that is missing, and what the file has.
+        BadInput: names every column that is missing, and the columns of the file.
     """
-    have = {re.sub(r"\s+", " ", name).casefold(): i for i, name in enumerate(table.columns)}
+    positions = {re.sub(r"\s+", " ", name).casefold(): i for i, name in enumerate(table.columns)}
     places: dict[str, int] = {}
-    lacking: list[str] = []
-    missing: list[str] = []
-    for name, spellings in wanted:
-        found = [have[s.casefold()] for s in (name, *spellings) if s.casefold() in have]
-        if found:
-            places[name] = found[0]
+    missing: dict[str, str] = {}
+    for name, spellings in columns:
+        known = [positions[s.casefold()] for s in (name, *spellings) if s.casefold() in positions]
+        if known:
+            places[name] = known[0]
         else:
             others = [s for s in spellings if s.casefold() != name.casefold()]
-            lacking.append(f"{name} (or {', '.join(others)})" if others else name)
-            missing.append(name)
-    if lacking:
-        guess = close_matches(missing[0], table.columns) if len(lacking) == 1 else ""
+            missing[name] = f"{name} (or {', '.join(others)})" if others else name
+    if missing:
+        guess = close_matches(next(iter(missing)), table.columns) if len(missing) == 1 else ""
         shown = ", ".join(table.columns[:30]) + (", ..." if len(table.columns) > 30 else "")
-        word = "column" if len(lacking) == 1 else "columns"
+        word = "column" if len(missing) == 1 else "columns"
         raise BadInput(
-            f"{table.source} lacks the {word} {', '.join(lacking)}" + (f"; {guess}" if guess else ""),
+            f"{table.source} lacks the {word} {', '.join(missing.values())}"
+            + (f"; {guess}" if guess else ""),
             hint=f"it has {shown}. {hint}",
         )
     return places
 
 
 def number(cell: str) -> tuple[float, str, str]:
-    """The number in a cell, what is wrong with it, and the kind of the problem."""
-    if cell.casefold() in _WORDS_FOR_NOTHING:
-        return (
-            math.nan,
-            f"{cell!r} is no number: the value is missing" if cell else "the cell is empty",
-            "nan",
-        )
+    """The number in a cell, the problem with it (or ""), and the kind of the problem."""
+    if cell.casefold() in _MISSING:
+        problem = f"{cell!r} is no number: the value is missing" if cell else "the cell is empty"
+        return math.nan, problem, "nan"
     try:
         value = float(cell.replace("_", "?"))  # Python takes 1_000 for a number
     except ValueError:

@@ -1,8 +1,7 @@
-"""Seven statistics of every element property over a composition (MCVN paper, table 1), as XenonPy has them.
+"""Seven statistics of every element property over a composition (MCVN paper, table 1), as in XenonPy.
 
-All rows are done at once, over the elements that each row holds, one row's after the other's. Sparse
-products and reductions take these in order, so a row never depends on its neighbours, not even in the
-last bit, as it may in a dense product.
+All rows are computed at once, over the elements that each row holds. Sparse products and reductions take
+them in order, so a row does not depend on its neighbours, not even in the last bit, as in a dense product.
 """
 
 from __future__ import annotations
@@ -62,18 +61,18 @@ class Descriptors:
         if self._backend == "xenonpy":
             from hmcbench_materials.composition.xenonpy_backend import xenonpy_statistics
 
-            made = xenonpy_statistics(amounts, self.table)
+            values = xenonpy_statistics(amounts, self.table)
         else:
-            made = statistics(amounts, self.table.values, exact=self._exact)
-        return np.nan_to_num(made, nan=0.0, posinf=0.0, neginf=0.0) if self._finite else made
+            values = statistics(amounts, self.table.values, exact=self._exact)
+        return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) if self._finite else values
 
 
 def check_covered(amounts: np.ndarray, table: ElementTable) -> None:
     """Raise BadInput for a composition that has no descriptors."""
     used = amounts > 0
-    strangers = np.flatnonzero(used.any(axis=0) & ~table.covered)
-    if len(strangers):
-        names = ", ".join(SYMBOLS[i] for i in strangers)
+    uncovered = np.flatnonzero(used.any(axis=0) & ~table.covered)
+    if len(uncovered):
+        names = ", ".join(SYMBOLS[i] for i in uncovered)
         raise BadInput(f"the element table ({table.origin}) does not cover {names}")
     if not used.any(axis=1).all():
         raise BadInput("a composition holds no element", hint="hmcbench data lint shows the row")
@@ -85,18 +84,18 @@ def statistics(amounts: np.ndarray, table: np.ndarray, *, exact: bool = False) -
     Every row needs an element. Sums over elements are products of the sparse amounts with the table, its
     inverse and its logarithm; only what differs from row to row is gathered, element after element.
     """
-    made = np.empty((len(amounts), len(STATISTICS), table.shape[1]))
+    out = np.empty((len(amounts), len(STATISTICS), table.shape[1]))
     with np.errstate(all="ignore"):  # powers, logarithms and inverses of zeros and negative values
         summands = np.stack([table, 1 / table, np.log(table)], axis=1)
         for first in range(0, len(amounts), BLOCK):
             block = slice(first, first + BLOCK)
-            _fill(made[block], amounts[block], summands, exact)
-    return made.reshape(len(amounts), -1)
+            _fill(out[block], amounts[block], summands, exact)
+    return out.reshape(len(amounts), -1)
 
 
-def _fill(made: np.ndarray, amounts: np.ndarray, summands: np.ndarray, exact: bool) -> None:
+def _fill(out: np.ndarray, amounts: np.ndarray, summands: np.ndarray, exact: bool) -> None:
     """Write the statistics (n, 7, P) of some rows; ``summands`` (118, 3, P) are x, 1 / x and log x."""
-    mean, total_of, spread, gmean, hmean, highest, lowest = (made[:, k] for k in range(len(STATISTICS)))
+    mean, total_of, spread, gmean, hmean, highest, lowest = (out[:, k] for k in range(len(STATISTICS)))
     held = np.flatnonzero(amounts > 0)
     rows, places = np.divmod(held, amounts.shape[1])
     counts = np.bincount(rows, minlength=len(amounts))
@@ -125,13 +124,13 @@ def _fold(
     out: Mapping[np.ufunc, np.ndarray], values: np.ndarray, ends: np.ndarray, counts: np.ndarray
 ) -> None:
     """Each function over the elements of every row; ``reduceat`` does the same, many times slower."""
-    order = np.argsort(-counts)  # those that have a k-th element come first, and are a slice
+    order = np.argsort(-counts)  # rows with a k-th element come first, and are a slice
     starts = ends[:-1][order]
     so_far = {function: values.take(starts, axis=0) for function in out}
     for k in range(1, counts.max(initial=1)):
         longer = np.count_nonzero(counts > k)
         further = values[starts[:longer] + k]
-        for function, made in so_far.items():
-            function(made[:longer], further, out=made[:longer])
-    for function, made in so_far.items():
-        out[function][order] = made
+        for function, folded in so_far.items():
+            function(folded[:longer], further, out=folded[:longer])
+    for function, folded in so_far.items():
+        out[function][order] = folded

@@ -7,7 +7,6 @@ of the user's own.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Sequence
@@ -56,9 +55,9 @@ class ElementTable:
     @property
     def digest(self) -> str:
         """Hex digest of names and values: what descriptors depend on."""
-        found = hashlib.sha256("\n".join(self.properties).encode())
-        found.update(np.ascontiguousarray(self.values).tobytes())
-        return found.hexdigest()
+        digest = hashlib.sha256("\n".join(self.properties).encode())
+        digest.update(np.ascontiguousarray(self.values).tobytes())
+        return digest.hexdigest()
 
 
 KNOWN = ("auto", "assembled", "xenonpy")  # anything else is a file
@@ -76,13 +75,13 @@ def element_table(elements: str = "auto") -> ElementTable:
     if elements == "assembled":
         return assembled()
     if elements == "xenonpy":
-        found = _xenonpy()
-        if found is None:
+        table = _xenonpy()
+        if table is None:
             raise Unavailable(
                 f"XenonPy's element table is not at {_preset_file()}",
                 hint="python -c \"from xenonpy.datatools import preset; preset.sync('elements_completed')\"",
             )
-        return found
+        return table
     return read_elements(Path(elements))
 
 
@@ -186,7 +185,7 @@ def collect() -> np.ndarray:
     return raw
 
 
-def _wanted(package: str) -> list[str]:
+def _attributes(package: str) -> list[str]:
     return sorted({o.attribute for o in ORIGINS.values() if o.package == package})
 
 
@@ -194,17 +193,17 @@ def _mendeleev() -> dict[str, np.ndarray]:
     from mendeleev.fetch import fetch_table
 
     frame = fetch_table("elements").set_index("symbol").reindex(SYMBOLS[:COVERED])
-    return {name: frame[name].to_numpy(dtype=float) for name in _wanted("mendeleev")}
+    return {name: frame[name].to_numpy(dtype=float) for name in _attributes("mendeleev")}
 
 
 def _pymatgen() -> dict[str, np.ndarray]:
     from pymatgen.core.periodic_table import Element
 
-    found: dict[str, np.ndarray] = {}
     data = [Element(symbol).data for symbol in SYMBOLS[:COVERED]]
-    for name in _wanted("pymatgen"):
-        found[name] = np.array([_leading_number(entry.get(name)) for entry in data])
-    return found
+    return {
+        name: np.array([_leading_number(entry.get(name)) for entry in data])
+        for name in _attributes("pymatgen")
+    }
 
 
 def _leading_number(value: object) -> float:
@@ -223,12 +222,12 @@ def _magpie() -> dict[str, np.ndarray]:
     elements = [Element(symbol) for symbol in SYMBOLS[:COVERED]]
     return {
         name: np.array([float(data.get_elemental_property(e, name)) for e in elements])
-        for name in _wanted("magpie")
+        for name in _attributes("magpie")
     }
 
 
 def impute(raw: np.ndarray) -> np.ndarray:
-    """Fill gaps with the mean of the most similar elements, weighted by similarity; no chance in it."""
+    """Fill gaps with the mean of the most similar elements, weighted by similarity; deterministic."""
     from sklearn.impute import KNNImputer
     from sklearn.preprocessing import StandardScaler
 
@@ -239,12 +238,3 @@ def impute(raw: np.ndarray) -> np.ndarray:
     completed = scaler.inverse_transform(imputer.fit_transform(scaled))
     filled[:COVERED] = np.where(np.isnan(raw[:COVERED]), completed, raw[:COVERED])
     return filled
-
-
-def write_elements(table: ElementTable, path: Path) -> None:
-    """Write a table as CSV that :func:`read_elements` reads again."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["symbol", *table.properties])
-        for column in np.flatnonzero(table.covered):
-            writer.writerow([SYMBOLS[column], *(repr(float(v)) for v in table.values[column])])

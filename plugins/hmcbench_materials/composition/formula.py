@@ -59,9 +59,9 @@ class Formula(NamedTuple):
 class FormulaError(ValueError):
     """A formula that cannot be read; the text says where. ``kind`` as in a data report."""
 
-    def __init__(self, what: str, kind: str = "formula") -> None:
+    def __init__(self, message: str, kind: str = "formula") -> None:
         self.kind = kind
-        super().__init__(what)
+        super().__init__(message)
 
 
 def parse_formula(text: str) -> Amounts:
@@ -102,11 +102,11 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         raise FormulaError(*refusal)
     tokens: list[tuple[str, str]] = []
     place = 0
-    while rest := text[place:].lstrip():
-        place = len(text) - len(rest)
+    while remainder := text[place:].lstrip():
+        place = len(text) - len(remainder)
         match = _TOKEN.match(text, place)
         if match is None:
-            raise _unreadable(rest)
+            raise _unreadable(remainder)
         kind, token = str(match.lastgroup), match[0]
         if kind == "symbol" and token not in COLUMN:
             raise FormulaError(f"{token!r} is no element (H to Og)", "unknown-element")
@@ -195,11 +195,11 @@ def _elements(parts: list[Part]) -> Iterator[str]:
 
 def _reading(parts: list[Part], amounts: Amounts) -> str:
     """Which reading of the groups was taken, where the other one gives another composition; else ""."""
-    taken, other = _percent(amounts), _percent(_amounts(parts, other=True))
-    if all(math.isclose(value, other[symbol], rel_tol=_NEAR) for symbol, value in taken.items()):
+    readings = _percent(amounts), _percent(_amounts(parts, other=True))
+    if all(math.isclose(value, readings[1][symbol], rel_tol=_NEAR) for symbol, value in readings[0].items()):
         return ""
     names = ("moles", "shares") if _moles(parts) else ("shares", "moles")
-    text = [" ".join(f"{symbol} {value:.3g}" for symbol, value in shown.items()) for shown in (taken, other)]
+    text = [" ".join(f"{symbol} {value:.3g}" for symbol, value in reading.items()) for reading in readings]
     return f"the amounts of groups are read as {names[0]}: {text[0]} %; as {names[1]} it would be {text[1]} %"
 
 

@@ -1,6 +1,6 @@
-"""Ways to write a composition that are no formula of atoms: each is refused by name, so that none is misread.
+"""Ways to write a composition that are no formula of atoms: each is refused by name.
 
-What only looks different is brought to plain text: subscripts of Unicode, and ``at.%`` at the end.
+Subscripts of Unicode, and ``at.%`` at the end, are brought to plain text.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _BASES = ("Ti", "Fe", "Al", "Mg", "Ni", "Co", "Cu", "Zr", "Nb", "Mo", "W", "Cr")
 
 # No formula of atoms matches one of these; the first that matches names the notation.
 _REFUSED = tuple(
-    (re.compile(pattern), what)
-    for what, pattern in (
+    (re.compile(pattern), reason)
+    for reason, pattern in (
         (
             "is an exponent; write the amount out, as in Al0.001",
             r"[0-9][eE][-+]?[0-9]|\^|[⁰¹²³⁴-⁹]|[x\N{MULTIPLICATION SIGN}]\s*10",
@@ -49,10 +49,10 @@ def plain(text: str) -> str:
 
 
 def refusal(text: str) -> tuple[str, str] | None:
-    """What another notation is, and the kind of the problem; None where ``text`` may be a formula."""
-    for pattern, what in _REFUSED:
+    """The name of another notation, and the kind of the problem; None where ``text`` may be a formula."""
+    for pattern, reason in _REFUSED:
         if match := pattern.search(text):
-            return f"{match[0].strip()!r} {what}", "notation"
+            return f"{match[0].strip()!r} {reason}", "notation"
     return _hyphens(_DASH.sub("-", text)) if _DASH.search(text) else None
 
 
@@ -65,9 +65,9 @@ def _hyphens(text: str) -> tuple[str, str] | None:
             return None
         if not any(amount for _, amount in amounts):
             return "elements joined by hyphens have no amounts; write them, as in Fe70Cr20Ni10", "notation"
-        what = "amounts before elements, behind hyphens, are the notation of weight per cent"
+        name = "amounts before elements, behind hyphens, are the notation of weight per cent"
         atoms = _as_atoms(amounts)
-        return f"{what}; " + (f"as atoms that is {atoms}" if atoms else "write amounts of atoms"), "notation"
+        return f"{name}; " + (f"as atoms that is {atoms}" if atoms else "write amounts of atoms"), "notation"
     if all(_BEHIND.fullmatch(term) for term in terms):
         return f"hyphens join the elements; write {''.join(terms)}", "notation"
     if negative := re.search(r"-[0-9.]+(?=[A-Z][a-z]?[0-9.]+$|$)", text):
@@ -76,7 +76,7 @@ def _hyphens(text: str) -> tuple[str, str] | None:
 
 
 def run_together(text: str) -> str:
-    """What is said of ``Ti6Al4V``, which reads as atoms and is mostly meant as Ti-6Al-4V; "" of others.
+    """The note about ``Ti6Al4V``, which reads as atoms and is mostly meant as Ti-6Al-4V; else "".
 
     The base of an alloy and further elements, all but the last with an amount: the sum of the amounts is
     large for so few atoms, and small for per cent.
@@ -95,13 +95,13 @@ def run_together(text: str) -> str:
 
 def _as_atoms(weights: list[tuple[str, str]]) -> str:
     """``Ti86.2Al10.2V3.6`` of weight per cent, the first element being the balance; "" if it is not."""
-    (base, none), *others = weights
+    (base, given), *further = weights
     try:
-        amounts = {symbol: float(amount) for symbol, amount in others}
+        amounts = {symbol: float(amount) for symbol, amount in further}
     except ValueError:
         return ""
     share = 100 - sum(amounts.values())
-    if none or share <= 0 or base in amounts or not amounts.keys() <= COLUMN.keys():
+    if given or share <= 0 or base in amounts or not amounts.keys() <= COLUMN.keys():
         return ""
     row = np.zeros((1, len(SYMBOLS)))
     for symbol, amount in {base: share, **amounts}.items():

@@ -1,4 +1,4 @@
-"""XenonPy's own featurizers over an element table of ours. Importing XenonPy takes many seconds."""
+"""XenonPy's own featurizers over any element table. Importing XenonPy takes many seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLASSES = (
 
 
 def xenonpy_statistics(amounts: np.ndarray, table: ElementTable) -> np.ndarray:
-    """What :func:`hmcbench_materials.composition.descriptors.statistics` computes, by XenonPy, row by row."""
+    """As :func:`hmcbench_materials.composition.descriptors.statistics`, computed by XenonPy row by row."""
     covered = np.flatnonzero(table.covered)
     frame = pd.DataFrame(
         table.values[covered], index=[SYMBOLS[i] for i in covered], columns=list(table.properties)

@@ -69,11 +69,11 @@ def read_phases(table: Table, *, labels: str = "structure", split_by: str = "sam
 def _structure(sheet: Sheet, row: int, levels: Sequence[str], hierarchy: Hierarchy) -> tuple[str, ...]:
     """The class id in one row's level columns; () and a problem where there is none."""
     names = [sheet.texts(level)[row] for level in levels]
-    given = [name for name in names if name]
-    path = "/".join(given)
-    if not given:
+    present = [name for name in names if name]
+    path = "/".join(present)
+    if not present:
         sheet.reject(row, "no-label", "it has no label")
-    elif names[: len(given)] != given:
+    elif names[: len(present)] != present:
         gap = levels[names.index("")]
         sheet.reject(row, "level-gap", f"{gap} is empty but a later level is not")
     elif path not in hierarchy:

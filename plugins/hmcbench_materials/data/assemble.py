@@ -24,7 +24,7 @@ _WARNED = ("sum", "reading", "constant-target", "duplicate", "clash", "small-cla
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a reader made of a sheet. Sequences hold all N rows, the unusable ones included.
+    """What was read from a sheet. Sequences hold all N rows, the unusable ones included.
 
     Attributes:
         sheet: the table and its problems.
@@ -35,7 +35,7 @@ class Content:
         labels: the class ids of every sample.
         targets: names of the T targets.
         hierarchy: of the labels.
-        groups: samples of one group never part; None where all may.
+        groups: a split keeps the samples of a group together; None without groups.
         share_targets: whether the licence lets truth be published.
     """
 
@@ -55,10 +55,10 @@ def make_dataset(content: Content, *, skip_bad: bool, synthetic: bool, notes: Se
     """The usable rows as a dataset.
 
     Raises:
-        DataProblems: rows that cannot be used; with ``skip_bad`` only what leaving rows out does not mend.
+        DataProblems: rows that cannot be used; with ``skip_bad`` only what remains without these rows.
     """
-    found = [*content.sheet.problems, *_checks(content)]
-    fatal = [p for p in found if p.fatal and not (skip_bad and p.skippable)]
+    problems = [*content.sheet.problems, *_checks(content)]
+    fatal = [p for p in problems if p.fatal and not (skip_bad and p.skippable)]
     if fatal:
         raise DataProblems(content.sheet.table.source, fatal)
     rows = usable(content)
@@ -76,7 +76,7 @@ def make_dataset(content: Content, *, skip_bad: bool, synthetic: bool, notes: Se
         duplicates=[_digest(content.features[i]) for i in rows],
         synthetic=synthetic,
         share_targets=content.share_targets or synthetic,
-        notes=[*notes, *_left_out(content.sheet), *_warnings(found)],
+        notes=[*notes, *_left_out(content.sheet), *_warnings(problems)],
     )
 
 
@@ -119,23 +119,23 @@ def _left_out(sheet: Sheet) -> list[str]:
     return [f"rows left out: {len(sheet.bad)} ({'; '.join(reasons[:LISTED])}{more})"]
 
 
-def _warnings(found: Sequence[Problem]) -> list[str]:
+def _warnings(problems: Sequence[Problem]) -> list[str]:
     """One line for every kind of warning about rows that are used, with the first of its kind."""
     kinds: dict[str, list[Problem]] = defaultdict(list)
-    for problem in found:
+    for problem in problems:
         if not problem.fatal and problem.kind in _WARNED:
             kinds[problem.kind].append(problem)
     return [
-        f"{first.where}: {first.what}" + (f" (and {len(others)} more such)" if others else "")
-        for first, *others in kinds.values()
+        f"{first.where}: {first.what}" + (f" (and {len(more)} more such)" if more else "")
+        for first, *more in kinds.values()
     ]
 
 
-# --------------------------------------------------------------------------- what is wrong with the whole
+# --------------------------------------------------------------------------- problems of the whole table
 
 
 def _checks(content: Content) -> list[Problem]:
-    """Problems of the table as a whole: constant targets, copies, contradictions, lone classes."""
+    """Problems of the table as a whole: constant targets, copies, contradictions, small classes."""
     rows, name = usable(content), content.sheet.table.name
     if len(rows) < FEW:
         have = "no row" if not rows else f"{len(rows)} row" + "s" * (len(rows) > 1)
@@ -162,25 +162,25 @@ def _constant(content: Content, rows: Sequence[int], name: str) -> list[Problem]
 
 def _copies(content: Content, rows: Sequence[int]) -> list[Problem]:
     """Rows with the same features: copies where the targets agree too, contradictions otherwise."""
-    alike: dict[str, list[int]] = defaultdict(list)
+    rows_by_digest: dict[str, list[int]] = defaultdict(list)
     for row in rows:
-        alike[_digest(content.features[row])].append(row)
+        rows_by_digest[_digest(content.features[row])].append(row)
     problems: list[Problem] = []
-    for members in alike.values():
+    for members in rows_by_digest.values():
         if len(members) == 1:
             continue
         lines = "s" * (len(members) > 2) + " "
         lines += ", ".join(str(content.sheet.table.lines[i]) for i in members[1:LISTED])
-        answers = {_answer(content, i) for i in members}
-        agree = "the same targets" if len(answers) == 1 else "different targets"
-        kind = "duplicate" if len(answers) == 1 else "clash"
+        targets = {_targets(content, i) for i in members}
+        agree = "the same targets" if len(targets) == 1 else "different targets"
+        kind = "duplicate" if len(targets) == 1 else "clash"
         more = f" and {len(members) - LISTED} more" if len(members) > LISTED else ""
         what = f"the same features as line{lines}{more}, and {agree}; a split keeps them on one side"
         problems.append(Problem(content.sheet.where(members[0]), what, kind, fatal=False))
     return problems
 
 
-def _answer(content: Content, row: int) -> Any:
+def _targets(content: Content, row: int) -> Any:
     return tuple(content.labels[row]) if content.values is None else content.values[row].tobytes()
 
 

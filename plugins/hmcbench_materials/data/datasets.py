@@ -1,9 +1,10 @@
-"""The datasets of this plugin and their lint: one entry per table, one way to load them all."""
+"""The datasets of this plugin and their lint: one entry per table, one way to load them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,52 +48,48 @@ KINDS = {
 }
 
 
-def load(
-    name: str,
-    *,
-    path: str = "",
-    source: str = "auto",
-    seed: int = 0,
-    skip_bad: bool = False,
-    **options: Value,
-) -> Dataset:
+def load(name: str, *, skip_bad: bool = False, seed: int = 0, **params: Any) -> Dataset:
     """A dataset of this plugin.
+
+    Args:
+        name: one of :data:`KINDS`.
+        skip_bad: leave out rows that cannot be used.
+        seed: of the synthetic samples.
+        params: see :func:`read`.
+
+    Raises:
+        BadInput: no such file, or ``source="real"`` and no file anywhere.
+        DataProblems: rows that cannot be used.
+    """
+    content, synthetic = read(name, seed=seed, **params)
+    notes = [f"synthetic samples made by rules, seed {seed}; not the real {name}"] if synthetic else []
+    return make_dataset(content, skip_bad=skip_bad, synthetic=synthetic, notes=notes)
+
+
+def lint(name: str, *, skip_bad: bool = False, **params: Any) -> DataReport:
+    """The report of the table that :func:`load` would read."""
+    return make_report(read(name, **params)[0])
+
+
+def read(
+    name: str, *, path: str = "", source: str = "auto", seed: int = 0, **options: Value
+) -> tuple[Content, bool]:
+    """The content of a table, and whether it is synthetic.
 
     Args:
         name: one of :data:`KINDS`.
         path: a file or a folder with it; otherwise environment and cache are searched.
         source: ``real``; ``synthetic``; or ``auto``: real where the file is found, else synthetic.
         seed: of the synthetic samples.
-        skip_bad: leave out rows that cannot be used.
         options: of the reader (``split_by``, ``labels``).
-
-    Raises:
-        BadInput: no such file, or ``source="real"`` and no file anywhere.
-        DataProblems: rows that cannot be used.
     """
     table = find_table(name, path, source)
-    made_up = table is None
-    content = KINDS[name].read(table if table is not None else make_table(name, seed), **options)
-    notes = [f"synthetic samples made by rules, seed {seed}; not the real {name}"] if made_up else []
-    return make_dataset(content, skip_bad=skip_bad, synthetic=made_up, notes=notes)
-
-
-def lint(
-    name: str,
-    *,
-    path: str = "",
-    source: str = "auto",
-    skip_bad: bool = False,
-    seed: int = 0,
-    **options: Value,
-) -> DataReport:
-    """The report of the same table that :func:`load` would read."""
-    table = find_table(name, path, source)
-    return make_report(KINDS[name].read(table if table is not None else make_table(name, seed), **options))
+    synthetic = table is None
+    return KINDS[name].read(make_table(name, seed) if table is None else table, **options), synthetic
 
 
 def find_table(name: str, path: str, source: str) -> Table | None:
-    """The table of the real data; None where synthetic samples are to take its place."""
+    """The table of the real data; None where synthetic samples replace it."""
     kind = KINDS[name]
     if source == "synthetic":
         if path:
@@ -106,55 +103,10 @@ def find_table(name: str, path: str, source: str) -> Table | None:
     return None
 
 
-def nims_steel(**params: Any) -> Dataset:
-    """Steels of the NIMS fatigue data sheets: three strengths and the hardness."""
-    return load("nims-steel", **params)
-
-
-def srim_steel(**params: Any) -> Dataset:
-    """Steels of the Shanghai Research Institute of Materials; the user brings the file."""
-    return load("srim-steel", **params)
-
-
-def metallic_glass(**params: Any) -> Dataset:
-    """Glass-forming ability of alloys."""
-    return load("metallic-glass", **params)
-
-
-def hea_phases(**params: Any) -> Dataset:
-    """Phases of complex concentrated alloys."""
-    return load("hea-phases", **params)
-
-
-def hea_hardness(**params: Any) -> Dataset:
-    """Hardness of complex concentrated alloys."""
-    return load("hea-hardness", **params)
-
-
-def steel_plates(**params: Any) -> Dataset:
-    """Faults of steel plates."""
-    return load("steel-plates", **params)
-
-
-def lint_nims(**params: Any) -> DataReport:
-    return lint("nims-steel", **params)
-
-
-def lint_srim(**params: Any) -> DataReport:
-    return lint("srim-steel", **params)
-
-
-def lint_glass(**params: Any) -> DataReport:
-    return lint("metallic-glass", **params)
-
-
-def lint_phases(**params: Any) -> DataReport:
-    return lint("hea-phases", **params)
-
-
-def lint_hardness(**params: Any) -> DataReport:
-    return lint("hea-hardness", **params)
-
-
-def lint_plates(**params: Any) -> DataReport:
-    return lint("steel-plates", **params)
+# What the specs name.
+nims_steel, lint_nims = partial(load, "nims-steel"), partial(lint, "nims-steel")
+srim_steel, lint_srim = partial(load, "srim-steel"), partial(lint, "srim-steel")
+metallic_glass, lint_glass = partial(load, "metallic-glass"), partial(lint, "metallic-glass")
+hea_phases, lint_phases = partial(load, "hea-phases"), partial(lint, "hea-phases")
+hea_hardness, lint_hardness = partial(load, "hea-hardness"), partial(lint, "hea-hardness")
+steel_plates, lint_plates = partial(load, "steel-plates"), partial(lint, "steel-plates")

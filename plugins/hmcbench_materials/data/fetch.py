@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def fetch(dataset: str, mirror: str = "") -> Path:
         registry={source.file: f"sha256:{source.sha256}"},
         urls={source.file: address},
     )
-    pooch.get_logger().setLevel("WARNING")  # the command line says it in its own words
+    pooch.get_logger().setLevel("WARNING")  # the command line reports it
     part = folder / f".{source.file}.part"
     try:
         return Path(keeper.fetch(source.file, downloader=_Resuming(part, source)))
@@ -56,24 +57,13 @@ def fetch(dataset: str, mirror: str = "") -> Path:
         ) from None
 
 
-def fetch_nims(mirror: str = "") -> Path:
-    return fetch("nims-steel", mirror)
-
-
-def fetch_glass(mirror: str = "") -> Path:
-    return fetch("metallic-glass", mirror)
-
-
-def fetch_phases(mirror: str = "") -> Path:
-    return fetch("hea-phases", mirror)
-
-
-def fetch_hardness(mirror: str = "") -> Path:
-    return fetch("hea-hardness", mirror)
+# What the specs name.
+fetch_nims, fetch_glass = partial(fetch, "nims-steel"), partial(fetch, "metallic-glass")
+fetch_phases, fetch_hardness = partial(fetch, "hea-phases"), partial(fetch, "hea-hardness")
 
 
 class _Resuming:
-    """A downloader for pooch that keeps what has come in ``part`` and asks only for the rest."""
+    """A downloader for pooch that keeps in ``part`` what was received, and asks for the remainder only."""
 
     def __init__(self, part: Path, source: Source) -> None:
         self._part, self._source = part, source
@@ -86,7 +76,7 @@ class _Resuming:
         headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             answer.raise_for_status()
-            answer.raw.enforce_content_length = False  # keep what came before the connection broke
+            answer.raw.enforce_content_length = False  # keep what was received before the connection broke
             resumed = answer.status_code == requests.codes.partial_content
             with self._part.open("ab" if have and resumed else "wb") as file:
                 for chunk in answer.iter_content(CHUNK):

@@ -1,4 +1,4 @@
-"""Where a data set's files are: given, in an environment variable, in the cache, or not here yet."""
+"""Where a data set's files are: as given, in an environment variable, in the cache, or missing."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def locate(dataset: str, files: Sequence[str], path: str = "") -> Path | None:
     Raises:
         BadInput: ``path`` or the variable is set and no such file is there.
     """
-    given = path or os.environ.get(variable(dataset), "")
-    if given:
-        found = _in(Path(given).expanduser(), files)
-        if found is None:
-            origin = f"--data {dataset}={path}" if path else f"{variable(dataset)}={given}"
-            reason = f"no {' or '.join(files)} in that folder" if Path(given).is_dir() else "no such file"
-            raise BadInput(f"{origin}: {reason}", allowed=f"a folder with {files[0]}, or the file itself")
-        return found
-    return _in(cached(dataset), files)
+    place = path or os.environ.get(variable(dataset), "")
+    if not place:
+        return _in(cached(dataset), files)
+    file = _in(Path(place).expanduser(), files)
+    if file is None:
+        origin = f"--data {dataset}={path}" if path else f"{variable(dataset)}={place}"
+        reason = f"no {' or '.join(files)} in that folder" if Path(place).is_dir() else "no such file"
+        raise BadInput(f"{origin}: {reason}", allowed=f"a folder with {files[0]}, or the file itself")
+    return file
 
 
 def _in(place: Path, files: Sequence[str]) -> Path | None:
@@ -46,7 +46,7 @@ def _in(place: Path, files: Sequence[str]) -> Path | None:
 
 
 def absent(dataset: str, *, fetchable: bool, reason: str = "", synthetic: bool = True) -> BadInput:
-    """The one error for data that are nowhere: it names the ways to give them."""
+    """The error for data that are nowhere; it names the ways to give them."""
     ways = [
         f"--data {dataset}=PATH",
         f"{variable(dataset)}=PATH",

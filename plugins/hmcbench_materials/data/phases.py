@@ -10,10 +10,10 @@ import unicodedata
 
 from hmcbench_materials.composition.formula import FormulaError, parse_formula
 
-Path = tuple[str, ...]
+ClassPath = tuple[str, ...]
 
 _SIGMA, _MU, _CHI = "\N{GREEK SMALL LETTER SIGMA}", "\N{GREEK SMALL LETTER MU}", "\N{GREEK SMALL LETTER CHI}"
-_CLASSES: dict[str, Path] = {
+_CLASSES: dict[str, ClassPath] = {
     **{name: ("solid-solution", name) for name in ("FCC", "BCC", "HCP")},
     "AM": ("amorphous",),
     "IM": ("intermetallic",),
@@ -46,7 +46,7 @@ _OTHERS = (  # as the published table has been read, and carbides under their ot
     *("A5", "W", "Orthorhombic", "Graphite", "YNi", "YX2", "Y2X17"),
     *("carbide", "carbides", "MC", "MC-Carbide", "M6C", "M7C3", "M23C6", "other"),
 )
-_KNOWN: dict[str, Path] = {
+_KNOWN: dict[str, ClassPath] = {
     **{word.casefold(): path for word, path in _CLASSES.items()},
     **{word.casefold(): _CLASSES[name] for name, words in _SYNONYMS.items() for word in words},
     **dict.fromkeys(map(str.casefold, _SOLUTIONS), ("solid-solution",)),
@@ -84,7 +84,7 @@ def _split(cell: str) -> list[str]:
     return [cell[a:b] for a, b in zip(starts, [*(start for start, _end in ends), len(cell)], strict=True)]
 
 
-def _path(name: str) -> Path:
+def _path(name: str) -> ClassPath:
     """The path of one phase."""
     plain = re.sub(r"^[0-9]+\s*(?=\D)", "", name)  # 2FCC: two of them
     plain = re.sub(r"[\s-]+phases?$|^disordered\s+", "", plain, flags=re.IGNORECASE)

@@ -20,7 +20,7 @@ _MEASURES = (
 )
 FEATURES = tuple(_MEASURES.split())
 SIGNED = ("Orientation_Index", "Luminosity_Index")  # -1 to 1; everything else is counted or measured
-PATHS = {  # in the order of the original file; the seven kinds are its own, the four families are ours
+PATHS = {  # in the order of the original file, which has the seven kinds and no families
     "Pastry": "shape/Pastry",
     "Z_Scratch": "scratch/Z_Scratch",
     "K_Scatch": "scratch/K_Scatch",
@@ -44,9 +44,11 @@ def read_plates(table: Table) -> Content:
     flags = sheet.numbers(list(PATHS))
     for row in np.flatnonzero(((flags == 1).sum(axis=1) != 1) | ((flags != 0) & (flags != 1)).any(axis=1)):
         if row not in sheet.bad:
-            given = ", ".join(f"{name} is {flags[row, i]:g}" for i, name in enumerate(PATHS) if flags[row, i])
+            marked = ", ".join(
+                f"{name} is {flags[row, i]:g}" for i, name in enumerate(PATHS) if flags[row, i]
+            )
             need = f"exactly one of {', '.join(PATHS)} must be 1 and the others 0"
-            sheet.reject(int(row), "label", f"{given or 'no fault is marked'}; {need}")
+            sheet.reject(int(row), "label", f"{marked or 'no fault is marked'}; {need}")
     ids = list(PATHS.values())
     return Content(
         sheet=sheet,

@@ -1,4 +1,4 @@
-"""A table with what is wrong with it: cells become numbers, and every problem a line of a report."""
+"""A table and its problems: cells become numbers, and every problem a line of a report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Sheet:
     """The columns of a table that a data set reads.
 
     Attributes:
-        problems: everything found so far.
+        problems: those so far.
         bad: rows that cannot be used.
     """
 
@@ -40,7 +40,7 @@ class Sheet:
         self.problems.append(Problem(self.where(row), what, kind, fatal=fatal))
 
     def note(self, kind: str, what: str, *, row: int | None = None, fatal: bool = False) -> None:
-        """A property of the table, or of one row, that leaving rows out does not mend."""
+        """A problem of the table, or of one row, that remains where rows are left out."""
         where = self.table.name if row is None else self.where(row)
         self.problems.append(Problem(where, what, kind, fatal=fatal, skippable=False))
 
@@ -98,11 +98,11 @@ class Sheet:
 
     def each(self, name: str, read: Callable[[str], object]) -> list[object]:
         """``read(cell)`` of every row; a ValueError becomes a problem of kind ``label``."""
-        found: list[object] = []
+        values: list[object] = []
         for row, cell in enumerate(self.texts(name)):
             try:
-                found.append(read(cell))
+                values.append(read(cell))
             except ValueError as error:
                 self.reject(row, "label", f"{self.title(name)}: {error}")
-                found.append(None)
-        return found
+                values.append(None)
+        return values

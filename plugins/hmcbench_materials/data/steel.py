@@ -83,17 +83,17 @@ def read_srim(table: Table, *, split_by: str = "sample") -> Content:
 
 def _processing(sheet: Sheet) -> tuple[list[str], np.ndarray]:
     """Names and float (N, P) of the columns that are neither elements nor targets."""
-    taken = set(sheet.places.values())
+    read_already = set(sheet.places.values())
     names: list[str] = []
     columns: list[np.ndarray] = []
     for place, title in enumerate(sheet.table.columns):
-        if place in taken:
+        if place in read_already:
             continue
         cells = sheet.table.column(place)
-        read = [number(cell) for cell in cells]
-        if not any(what for _value, what, _kind in read):
+        values, problems, _kinds = zip(*map(number, cells), strict=True)
+        if not any(problems):
             names.append(title)
-            columns.append(np.array([value for value, _what, _kind in read]))
+            columns.append(np.array(values))
             continue
         for value in sorted(set(cells) - {""}):
             names.append(f"{title}={value}")

@@ -1,13 +1,13 @@
-"""Made-up steels, alloys and plates: tables in the form of the real ones, so that a suite runs anywhere.
+"""Synthetic steels, alloys and plates: tables in the form of the real ones, so that a suite runs anywhere.
 
-They follow simple rules with noise, not nature; everything made from them is called synthetic. Only
+They follow simple rules with noise; everything made from them is called synthetic. Only
 whole numbers are drawn, and only sums and products taken, so they are the same on every machine.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hmcbench_materials.data.plates import FEATURES, PATHS
 from hmcbench_materials.data.steel import NIMS_COLUMNS, SRIM_COLUMNS
@@ -32,27 +32,18 @@ def make_table(dataset: str, seed: int) -> Table:
     return Table(name, name, columns, rows, range(2, len(rows) + 2))
 
 
-def _steel(rng: random.Random, bounds: Sequence[tuple[int, int]]) -> list[float]:
+def _steel(rng: random.Random, bounds: Iterable[tuple[int, int]]) -> list[float]:
     """Amounts in thousandths of a per cent, drawn between bounds, as per cent."""
     return [rng.randint(low, high) / 1000 for low, high in bounds]
 
 
 def _nims(rng: random.Random) -> TextRows:
     """Thirty heats, eight heat treatments each; ranges as in table 2 of the MCVN paper."""
-    bounds = (
-        (280, 570),
-        (160, 350),
-        (370, 1300),
-        (7, 31),
-        (3, 30),
-        (10, 2780),
-        (10, 1120),
-        (10, 220),
-        (0, 240),
-    )
+    low = (280, 160, 370, 7, 3, 10, 10, 10, 0)
+    high = (570, 350, 1300, 31, 30, 2780, 1120, 220, 240)
     rows: TextRows = []
     for _heat in range(ROWS // 8):
-        c, si, mn, p, s, ni, cr, cu, mo = amounts = _steel(rng, bounds)
+        c, si, mn, p, s, ni, cr, cu, mo = amounts = _steel(rng, zip(low, high, strict=True))
         inclusions = _steel(rng, ((0, 130), (0, 50), (0, 40)))
         reduction = rng.randint(420, 5530)
         for _treatment in range(8):
@@ -64,43 +55,28 @@ def _nims(rng: random.Random) -> TextRows:
             fatigue = 0.5 * tensile - 250 * inclusions[0] - 900 * s + rng.randint(-10, 10)
             fracture = 900 + 0.8 * tensile - 500 * c + rng.randint(-30, 30)
             cells = (*heats, *amounts, reduction, *inclusions)
-            answers = (round(v) for v in (fatigue, tensile, fracture, hardness))
-            rows.append([*(f"{v:g}" for v in cells), *map(str, answers)])
+            targets = (round(v) for v in (fatigue, tensile, fracture, hardness))
+            rows.append([*(f"{v:g}" for v in cells), *map(str, targets)])
     return rows
 
 
 def _srim(rng: random.Random) -> TextRows:
     """Eighty-one steels with five words of processing."""
-    bounds = (
-        (138, 520),
-        (130, 1150),
-        (130, 1740),
-        (0, 24),
-        (0, 9),
-        (0, 3320),
-        (0, 13920),
-        (0, 678),
-        (0, 1390),
-    )
-    words = (
-        ("arc", "vacuum"),
-        ("forged", "rolled"),
-        ("bar", "plate"),
-        ("quenched", "normalised"),
-        ("soft", "hard"),
-    )
+    low = (138, 130, 130, 0, 0, 0, 0, 0, 0, 0, 0)
+    high = (520, 1150, 1740, 24, 9, 3320, 13920, 678, 1390, 800, 1000)
+    words = ("arc", "forged", "bar", "quenched", "soft"), ("vacuum", "rolled", "plate", "normalised", "hard")
     rows: TextRows = []
     for _steel_number in range(81):
-        amounts = _steel(rng, (*bounds, (0, 800), (0, 1000)))
+        amounts = _steel(rng, zip(low, high, strict=True))
         c, cr, v = amounts[0], amounts[6], amounts[10]
-        process = [rng.choice(pair) for pair in words]
+        process = [rng.choice(pair) for pair in zip(*words, strict=True)]
         hard = 250 * (process[3] == "quenched") + 120 * (process[4] == "hard")
         yields = 300 + 900 * c + 25 * cr + 150 * v + hard + rng.randint(-25, 25)
         tensile = 1.1 * yields + 90 + rng.randint(-25, 25)
         elongation = 38 - yields / 60 + rng.randint(-2, 2)
         reduction = 75 - yields / 40 + rng.randint(-4, 4)
-        answers = (str(round(a)) for a in (yields, tensile, elongation, reduction))
-        rows.append([*(f"{a:g}" for a in amounts), *answers, *process])
+        targets = (str(round(a)) for a in (yields, tensile, elongation, reduction))
+        rows.append([*(f"{a:g}" for a in amounts), *targets, *process])
     return rows
 
 

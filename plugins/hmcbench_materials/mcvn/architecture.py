@@ -100,40 +100,23 @@ class Architecture:
         convolutions and the layers before a ReLU. ``released``: Xavier's normal distribution for all linear
         layers, Kaiming's (fan-out) for convolutions, whose biases are torch's own.
         """
-        draw = self._released if kind == "released" else self._uniform
         rows = []
         for name, shape in self.shapes.items():
-            drawn = draw(name, shape, generator, dtype)
-            if drawn is None:
-                drawn = torch.full(shape, float(name.endswith("norm.weight")), dtype=dtype)
-            rows.append(drawn.flatten())
-        return torch.cat(rows)
-
-    def _uniform(
-        self, name: str, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype
-    ) -> torch.Tensor | None:
-        if name.endswith(("norm.weight", "bias")):
-            return None
-        fan_in, fan_out = math.prod(shape[1:]), shape[0]
-        xavier = "." in name.removesuffix(".weight") or name == "fusion2.weight"
-        bound = math.sqrt(6 / (fan_in + fan_out) if xavier else 6 / fan_in)
-        return bound * (2 * torch.rand(shape, generator=generator, dtype=dtype) - 1)
-
-    def _released(
-        self, name: str, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype
-    ) -> torch.Tensor | None:
-        layer, _, kind = name.rpartition(".")
-        if layer.startswith("conv"):
-            kernel = self.shapes[f"{layer}.weight"]
-            if kind == "bias":
-                bound = 1 / math.sqrt(math.prod(kernel[1:]))
-                return bound * (2 * torch.rand(shape, generator=generator, dtype=dtype) - 1)
-            scale = math.sqrt(2 / (kernel[0] * math.prod(kernel[2:])))
-        elif kind == "bias" or layer.endswith("norm"):
-            return None
-        else:
-            scale = math.sqrt(2 / sum(shape))
-        return scale * torch.randn(shape, generator=generator, dtype=dtype)
+            layer, _, part = name.rpartition(".")
+            convolution, released = layer.startswith("conv"), kind == "released"
+            fan_in, fan_out = math.prod(shape[1:]), shape[0]
+            if layer.endswith("norm") or (part == "bias" and not (convolution and released)):
+                rows.append(torch.full(shape, float(name.endswith("norm.weight")), dtype=dtype))
+            elif released and part == "weight":
+                fans = fan_out * math.prod(shape[2:]) if convolution else fan_in + fan_out
+                rows.append(math.sqrt(2 / fans) * torch.randn(shape, generator=generator, dtype=dtype))
+            else:
+                xavier = "." in layer or layer == "fusion2"
+                bound = math.sqrt(6 / (fan_in + fan_out) if xavier else 6 / fan_in)
+                if released:  # the bias of a convolution, as torch draws it
+                    bound = 1 / math.sqrt(math.prod(self.shapes[f"{layer}.weight"][1:]))
+                rows.append(bound * (2 * torch.rand(shape, generator=generator, dtype=dtype) - 1))
+        return torch.cat([row.flatten() for row in rows])
 
     def unpack(self, weights: torch.Tensor) -> Weights:
         """Rows of weights (M, P) -> name -> (M, *shape), as views."""

@@ -14,7 +14,7 @@ from hmcbench.torchkit.layout import Layout
 
 
 class Head(Protocol):
-    """What the targets of a task ask of the networks.
+    """The part of MCVN that depends on the targets of a task.
 
     Attributes:
         outputs: of the last layer.
@@ -103,9 +103,9 @@ class ClassHead:
         return torch.stack(parts).sum(0).reshape(outputs.shape[:2])
 
     def scores(self, outputs: torch.Tensor) -> Scores:
-        found = [self.layout.probabilities(torch.split(member[0], self._sizes, dim=1)) for member in outputs]
-        values = torch.stack([classes for classes, _ in found]).mean(0).numpy()
-        stops = [stop for _, stop in found if stop is not None]
+        levels = [self.layout.probabilities(torch.split(member[0], self._sizes, dim=1)) for member in outputs]
+        values = torch.stack([classes for classes, _ in levels]).mean(0).numpy()
+        stops = [stop for _, stop in levels if stop is not None]
         return Scores(values, torch.stack(stops).mean(0).numpy() if stops else None)
 
 

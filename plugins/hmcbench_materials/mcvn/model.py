@@ -106,9 +106,9 @@ class Mcvn:
         """Take the place of ``fit``; raises BadInput for files that are damaged or do not fit."""
         kept = store.load(folder, run)
         plan = kept.bank.plan
-        same = {name: getattr(plan, name) for name in self.parts} == self.parts
+        same_parts = {name: getattr(plan, name) for name in self.parts} == self.parts
         expected = self.members * kept.head.networks, plan.parameters
-        if not same or plan.outputs != kept.head.outputs or tuple(kept.bank.weights.shape) != expected:
+        if not same_parts or plan.outputs != kept.head.outputs or tuple(kept.bank.weights.shape) != expected:
             what = f"{folder} holds an mcvn of other parameters or of another task"
             raise BadInput(what, allowed=ALLOWED)
         self.plan, self.bank, self.head, self.train = plan, kept.bank, kept.head, kept.train
@@ -122,15 +122,15 @@ class Mcvn:
     def prepare(self, train: Labelled, valid: Labelled, run: Run) -> Prepared:
         """Learn ranges and the head from the training samples; make the networks."""
         self.threads = run.threads
-        whole = bool(len(valid)) and self.trains_on_validation(run.task)
-        self.fitted_on = "train and validation" if whole else "train"
-        sides = (train, valid) if whole else (train,)
+        on_both = bool(len(valid)) and self.trains_on_validation(run.task)
+        self.fitted_on = "train and validation" if on_both else "train"
+        sides = (train, valid) if on_both else (train,)
         self._learn(sides)
         targets = _stack([side.targets for side in sides])
         self.head = head_for(run.task, targets)
 
-        def samples(some: Sequence[Labelled], targets: Any) -> SampleGroups:
-            images, table = (torch.cat(parts) for parts in zip(*map(self.read, some), strict=True))
+        def samples(partitions: Sequence[Labelled], targets: Any) -> SampleGroups:
+            images, table = (torch.cat(parts) for parts in zip(*map(self.read, partitions), strict=True))
             encoded = self.head.encode(targets)  # (networks, n, ...)
             return SampleGroups(
                 images[None], table[None], encoded.repeat(self.members, *[1] * (encoded.ndim - 1))
@@ -138,7 +138,7 @@ class Mcvn:
 
         fitted = samples(sides, targets)
         checked = fitted.batch(torch.empty(1, 0, dtype=torch.long))
-        if len(valid) and not whole:
+        if len(valid) and not on_both:
             checked = samples((valid,), _stack([valid.targets]))
         self.plan = Architecture(fitted.table.shape[2], self.head.outputs, **self.parts)
         seeds = np.random.SeedSequence(run.seed).generate_state(
@@ -173,7 +173,7 @@ class Mcvn:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A fit that only waits for its training: one group of networks."""
+    """A fit before its training: one group of networks."""
 
     model: Mcvn
     run: Run
@@ -184,7 +184,7 @@ class Prepared:
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """Equal for those that may share a bank: same layers, recipe and numbers of samples."""
+        """Equal for fits that may share a bank: same layers, recipe and numbers of samples."""
         model = self.model
         sizes = (len(self.train), len(self.valid), len(self.weights))
         return (model.plan, model.recipe, model.head.kind, sizes)
@@ -194,19 +194,19 @@ def fit_together(fits: Sequence[Fit]) -> list[Exception | None]:
     """Train the networks of all fits in banks; one outcome per fit."""
     torch.set_num_threads(max((fit.run.threads for fit in fits), default=1))
     outcomes: list[Exception | None] = [None] * len(fits)
-    alike: dict[tuple[Any, ...], list[tuple[int, Prepared]]] = defaultdict(list)
+    by_kind: dict[tuple[Any, ...], list[tuple[int, Prepared]]] = defaultdict(list)
     for i, fit in enumerate(fits):
         try:
             prepared = fit.model.prepare(fit.train, fit.valid, fit.run)
-            alike[prepared.kind].append((i, prepared))
+            by_kind[prepared.kind].append((i, prepared))
         except Exception as error:  # one bad fit leaves the others alone
             outcomes[i] = error
-    for members in alike.values():
+    for members in by_kind.values():
         most = max(1, TOGETHER // len(members[0][1].weights))
         for start in range(0, len(members), most):
-            some = members[start : start + most]
-            train_together([prepared for _, prepared in some])
-            for i, prepared in some:
+            batch = members[start : start + most]
+            train_together([prepared for _, prepared in batch])
+            for i, prepared in batch:
                 if not bool(torch.isfinite(prepared.model.bank.weights).all()):
                     rate = prepared.model.learning_rate
                     outcomes[i] = FloatingPointError(f"weights are not finite (learning rate {rate:g})")
@@ -240,5 +240,5 @@ def train_together(group: Sequence[Prepared]) -> None:
 
 
 def _stack(targets: Sequence[Any]) -> np.ndarray:
-    """Targets of several sides below each other, dense."""
+    """Targets of several partitions, concatenated, dense."""
     return np.concatenate([t.toarray() if hasattr(t, "toarray") else np.asarray(t) for t in targets])

@@ -1,9 +1,9 @@
-"""The Materials Composition Visualization Network (MCVN), many of them side by side.
+"""The Materials Composition Visualization Network (MCVN), many of them in parallel.
 
 Yu, Wu, Qian: Better utilization of materials' compositions for predicting their properties (2022),
 sections 3.2 and 4.1, read together with the code that its authors released; docs/mcvn.md says where
-the two differ. A network has about 2,700 parameters, far too few to keep a processor busy, so every
-layer here works on M networks at once: a network is a row of one matrix of weights.
+the two differ. A network has about 2,700 parameters, far too few to use a processor well, so every
+layer works on M networks at once: a network is a row of one matrix of weights.
 
 Shapes: M networks; G groups of M / G neighbouring networks that read the same samples (the targets
 and members of one cell); B samples; N features.

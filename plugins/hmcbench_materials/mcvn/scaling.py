@@ -1,4 +1,4 @@
-"""What MCVN learns of its inputs before it is trained: ranges and components, from training rows alone."""
+"""Ranges and components of the inputs of MCVN, fitted on training rows."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hmcbench_materials.mcvn.architecture import HEADS, IMAGE, MAP
 class Ranges:
     """Smallest and largest training value of every column; a column without a spread becomes 0.
 
-    Whatever lies outside is clipped to [0, 1]. The authors took the range over all rows, those of
-    the test included; docs/mcvn.md says why that variant is not offered here.
+    Values outside are clipped to [0, 1]. The authors took the range over all rows, test rows
+    included, which is a leak (docs/mcvn.md).
     """
 
     low: np.ndarray
@@ -28,8 +28,8 @@ class Ranges:
         finite = np.isfinite(rows)
         low = np.where(finite, rows, np.inf).min(axis=0, initial=np.inf)
         high = np.where(finite, rows, -np.inf).max(axis=0, initial=-np.inf)
-        none = low > high
-        return cls(np.where(none, 0.0, low), np.where(none, 0.0, high))
+        empty = low > high
+        return cls(np.where(empty, 0.0, low), np.where(empty, 0.0, high))
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """(n, D) -> (n, D) in [0, 1]; NaN becomes 0, as in the authors' images, infinities an end."""
@@ -53,8 +53,8 @@ class Components:
 
         axes = np.zeros((MAP[0] * MAP[1], rows.shape[1]))
         if len(rows) > 1 and np.ptp(rows, axis=0).any():
-            found = PCA(min(len(axes), len(rows)), svd_solver="full").fit(rows).components_
-            axes[: len(found)] = found
+            axes_of_rows = PCA(min(len(axes), len(rows)), svd_solver="full").fit(rows).components_
+            axes[: len(axes_of_rows)] = axes_of_rows
         return cls(rows.mean(axis=0), axes)
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:

@@ -62,8 +62,8 @@ class TunedMcvn:
         """As :meth:`Mcvn.predict`."""
         scores = [(model.predict(inputs), targets) for model, targets in self._parts]
         first = scores[0][0]
-        for other, targets in scores[1:]:
-            first.values[:, targets] = other.values[:, targets]
+        for further, targets in scores[1:]:
+            first.values[:, targets] = further.values[:, targets]
         return first
 
     def describe(self) -> Mapping[str, Value]:
@@ -96,9 +96,10 @@ class TunedMcvn:
 
     def trials(self, fit: Fit) -> list[Fit]:
         """The fits of all candidates; of the parameters as they are where nothing can be compared."""
-        given = {name: self._params[name] for name in self._space}
-        several = bool(len(fit.valid))
-        self._choices = candidates(self._space, given, BUDGET, fit.run.seed) if several else [given]
+        default = {name: self._params[name] for name in self._space}
+        self._choices = [default]
+        if len(fit.valid):
+            self._choices = candidates(self._space, default, BUDGET, fit.run.seed)
         return [self._fit(fit, choice, with_validation=False) for choice in self._choices]
 
     def _fit(self, fit: Fit, choice: Choice, **more: Any) -> Fit:
@@ -110,26 +111,26 @@ class TunedMcvn:
         Raises:
             Exception: that of the first trial, where all of them failed.
         """
-        fine = [i for i, error in enumerate(errors) if error is None]
-        if not fine:
+        trained = [i for i, error in enumerate(errors) if error is None]
+        if not trained:
             raise next(error for error in errors if error is not None)
         best = np.zeros(1, dtype=int)
         if len(trials) > 1:
-            scores = [trials[i].model.predict(fit.valid) for i in fine]
+            scores = [trials[i].model.predict(fit.valid) for i in trained]
             table = [losses(fit.run.task, fit.valid.targets, score) for score in scores]
-            best = np.array(fine)[np.argmin(np.nan_to_num(table, nan=np.inf), axis=0)]
+            best = np.array(trained)[np.argmin(np.nan_to_num(table, nan=np.inf), axis=0)]
         names = [f"{name}: " for name in fit.run.task.targets] if len(best) > 1 else [""]
         texts = [describe(self._choices[i], self._space) for i in best]
         self._facts["search_candidates"] = len(trials)
         self._facts["chosen"] = "; ".join(map("".join, zip(names, texts, strict=True)))
-        again = bool(len(fit.valid)) and Mcvn(**self._params).trains_on_validation(fit.run.task)
+        refitted = bool(len(fit.valid)) and Mcvn(**self._params).trains_on_validation(fit.run.task)
         numbers = np.unique(best).tolist()
-        last = [self._fit(fit, self._choices[i]) if again else trials[i] for i in numbers]
+        chosen = [self._fit(fit, self._choices[i]) if refitted else trials[i] for i in numbers]
         self._parts = [
-            (chosen.model, np.flatnonzero(best == i).tolist())
-            for i, chosen in zip(numbers, last, strict=True)
+            (final.model, np.flatnonzero(best == i).tolist())
+            for i, final in zip(numbers, chosen, strict=True)
         ]
-        return last if again else []
+        return chosen if refitted else []
 
     def spent(self, seconds: float) -> None:
         """The share of this model in the time of all searches that ran together."""
@@ -146,15 +147,15 @@ def fit_many(fits: Sequence[Fit]) -> list[Exception | None]:
     began = time.perf_counter()
     trials = [(i, trial) for i in searches for trial in fits[i].model.trials(fits[i])]
     errors = fit_together([trial for _i, trial in trials])
-    last: list[tuple[int, Fit]] = []
+    finals: list[tuple[int, Fit]] = []
     for i in searches:
-        own = [(trial, error) for (k, trial), error in zip(trials, errors, strict=True) if k == i]
+        tried = [(trial, error) for (k, trial), error in zip(trials, errors, strict=True) if k == i]
         try:
-            last += [(i, again) for again in fits[i].model.choose(fits[i], *zip(*own, strict=True))]
+            finals += [(i, final) for final in fits[i].model.choose(fits[i], *zip(*tried, strict=True))]
         except Exception as error:  # one bad fit leaves the others alone
             outcomes[i] = error
     for i in searches:
         fits[i].model.spent((time.perf_counter() - began) / len(searches))
-    for (i, _again), outcome in zip(last, fit_together([again for _i, again in last]), strict=True):
+    for (i, _fit), outcome in zip(finals, fit_together([fit for _i, fit in finals]), strict=True):
         outcomes[i] = outcomes[i] or outcome
     return outcomes

@@ -101,13 +101,13 @@ def _spec(name: str, summary: str, params: Mapping[str, Param], transductive: bo
 
 def mcvn_models() -> list[ModelSpec]:
     """``mcvn``, and ``mcvn-transductive`` with attention between the samples of the batch."""
-    others = {name: param for name, param in PARAMS.items() if name != "attention"}
+    transductive = {name: param for name, param in PARAMS.items() if name != "attention"}
     return [
         _spec("mcvn", "composition image and table, CNN and attention, fused (Yu 2022)", PARAMS, False),
         _spec(
             "mcvn-transductive",
             "MCVN with attention between the samples of the batch, as its text describes it",
-            others,
+            transductive,
             True,
         ),
     ]

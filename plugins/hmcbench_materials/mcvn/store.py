@@ -23,7 +23,7 @@ from hmcbench_materials.mcvn.train import Bank, SampleGroups
 
 @dataclass(frozen=True)
 class FittedBank:
-    """What a fit leaves behind, and all that is needed to predict.
+    """The result of a fit, with all that a prediction needs.
 
     Attributes:
         bank: the networks.
@@ -31,7 +31,7 @@ class FittedBank:
         train: the training samples, where the attention is to them; else none.
         image_ranges, table_ranges: of the training rows.
         components: where the image is not convolved.
-        fitted_on: the sides that were trained on, in words.
+        fitted_on: the partitions that were trained on, in words.
         threads: that the fit was given.
     """
 

@@ -1,8 +1,8 @@
-"""Train many MCVNs at once: every network as if it were alone.
+"""Trains many MCVNs at once, each as if it were alone.
 
 A network is a row of one matrix of weights, so one step of Adam moves all of them, each with its
-own learning rate. Nothing passes from one row to another: a network whose loss is NaN spoils itself
-alone, and a network trained beside 239 others ends where it ends without them.
+own learning rate. Rows do not depend on each other: a NaN stays in its row, and a network
+has the same result in a bank of 240 as alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hmcbench_materials.mcvn.network import Running, forward
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(outputs (M, B, outputs), targets (M, B, ...)) -> loss of every sample (M, B)."""
 ReportLosses = Callable[[int, torch.Tensor, torch.Tensor], None]
-"""Called after an epoch with its number and the losses of every network on both sides, (M,) each."""
+"""Called after an epoch with its number and all networks' training and validation losses, (M,) each."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam, as in torch
 EVALUATIONS = 100  # per training, at most
 
@@ -60,7 +60,7 @@ class BankRecipe:
 
 @dataclass(frozen=True)
 class SampleGroups:
-    """One side: images (G, n, 504), table (G, n, N), targets (M, n, ...); G groups, M networks."""
+    """One partition: images (G, n, 504), table (G, n, N), targets (M, n, ...); G groups, M networks."""
 
     images: torch.Tensor
     table: torch.Tensor
@@ -71,7 +71,7 @@ class SampleGroups:
 
     @classmethod
     def cat(cls, groups: Sequence[SampleGroups]) -> SampleGroups:
-        """Groups of equal sizes beside each other."""
+        """Groups of equal sizes, concatenated."""
         parts = zip(*((g.images, g.table, g.targets) for g in groups), strict=True)
         return cls(*(torch.cat(part) for part in parts))
 
@@ -148,16 +148,16 @@ class Bank:
         return outputs
 
     def part(self, rows: slice) -> Bank:
-        """Some of the networks, trained, as a bank of their own."""
+        """A bank of a part of the networks."""
         part = Bank(self.plan, self.weights.detach()[rows])
         part.running = Running(self.running.mean[rows].clone(), self.running.variance[rows].clone())
         return part
 
-    def losses(self, side: SampleGroups, train: SampleGroups, loss: Loss) -> torch.Tensor:
+    def losses(self, samples: SampleGroups, train: SampleGroups, loss: Loss) -> torch.Tensor:
         """Mean loss of every network, (M,); NaN where there are no samples."""
-        if not len(side):
+        if not len(samples):
             return torch.full((len(self.weights),), math.nan, dtype=self.weights.dtype)
-        return loss(self.predict(side.images, side.table, train), side.targets).mean(1)
+        return loss(self.predict(samples.images, samples.table, train), samples.targets).mean(1)
 
 
 class Adam:
