@@ -1,4 +1,4 @@
-"""No machine in what is published: absolute paths shrink to their last part, the host's name goes."""
+"""Remove what names a machine: absolute paths are cut to their last part, host names are replaced."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 _START = r"(?:~?/|[A-Za-z]:[\\/]|\\\\)"
-_BEFORE = r"(?<![\w.)\]/\\])"  # what a path may not follow, or it is a part of something relative
+_BEFORE = r"(?<![\w.)\]/\\])"  # after these characters it is a part of a relative path
 _URL = r"(?P<url>\b(?!file:)[a-z][a-z0-9+.-]*://(?!/)[^\s'\"<>]*)"
 _QUOTED = r"(?P<quote>['\"])(?P<inside>" + _START + r"[^'\"\n]*)(?P=quote)"
 _BARE = _BEFORE + r"(?P<bare>(?:file://|" + _START + r")[^\s'\",;:\]\)}|<>]+)"
@@ -23,13 +23,13 @@ def scrub(data: Mapping[str, Any]) -> dict[str, Any]:
     A path is replaced by its last part: ``/home/me/images`` by ``images``. Class ids such as
     ``MP/SS/BCC``, relative paths and web addresses stay.
     """
-    whole = sorted({v for v in _texts(data) if _is_path(v)}, key=len, reverse=True)
-    cleaned: dict[str, Any] = _scrubbed(dict(data), whole, socket.gethostname(), free=False)
+    paths = sorted({v for v in _texts(data) if _is_path(v)}, key=len, reverse=True)
+    cleaned: dict[str, Any] = _scrubbed(dict(data), paths, socket.gethostname(), free=False)
     return cleaned
 
 
 def _texts(value: Any) -> list[str]:
-    """All texts in it that are values, not prose."""
+    """All strings in a value, without free text."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, Mapping):
@@ -47,14 +47,14 @@ def _last(path: str) -> str:
     return kind(path.rstrip("/\\")).name or "."
 
 
-def _scrubbed(value: Any, whole: Sequence[str], host: str, free: bool) -> Any:
+def _scrubbed(value: Any, paths: Sequence[str], host: str, free: bool) -> Any:
     if isinstance(value, Mapping):
-        return {k: _scrubbed(v, whole, host, free or k in _FREE_TEXT) for k, v in value.items()}
+        return {k: _scrubbed(v, paths, host, free or k in _FREE_TEXT) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_scrubbed(item, whole, host, free) for item in value]
+        return [_scrubbed(item, paths, host, free) for item in value]
     if not isinstance(value, str):
         return value
-    for path in whole:
+    for path in paths:
         value = re.sub(_BEFORE + re.escape(path) + r"(?!\w)", _last(path).replace("\\", r"\\"), value)
     value = _PATHS.sub(_shorten, value)
     if free and len(host) > 3 and host != "localhost":

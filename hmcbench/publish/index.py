@@ -29,13 +29,13 @@ def index_text(target: Path) -> str:
 
 
 def index_html(target: Path) -> str:
-    """The same as a page that links to the suites' pages."""
+    """The same as an HTML page that links to the pages of the suites."""
     lines = [[(line[0], f"{folder}/{PAGE}"), *line[1:]] for folder, line in _index_lines(target)]
     return index_page("Published results", HEAD, lines)
 
 
 def write_index(target: Path) -> list[Path]:
-    """Both of them; the files written."""
+    """Write both; the files written."""
     write_atomic(target / README, index_text(target))
     write_atomic(target / PAGE, index_html(target))
     return [target / README, target / PAGE]

@@ -1,4 +1,4 @@
-"""Truth that is not published: held at hand while publishing, for the intervals that need it."""
+"""Truth that is not published: the intervals that need it are computed while publishing."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ from hmcbench.registry.registry import default_registry
 Truths = Mapping[str, Any]  # key of a record -> truth of its predictions, in their order
 
 
-def truth_at_hand(found: Sequence[Record], given: Given | None) -> Truths:
-    """The truth of those records that are published without it, where it is stored or in the data given.
+def truth_at_hand(records: Sequence[Record], given: Given | None) -> Truths:
+    """The truth of the records that are published without it, where it is stored or in the user's data.
 
     Raises:
         BadInput: predictions that cannot be read, or data that are not those of the records.
     """
-    out = {}
-    for record in found:
+    if given is not None:
+        given.check_names(records)
+    truths = {}
+    for record in records:
         if not record.ok:
             continue
         predictions = record.predictions()
@@ -40,17 +42,17 @@ def truth_at_hand(found: Sequence[Record], given: Given | None) -> Truths:
         if given is not None:
             predictions, _ = given.join(record, predictions, _refuse)
         if predictions.truth is not None:
-            out[record.key] = predictions.truth
-    return out
+            truths[record.key] = predictions.truth
+    return truths
 
 
 def keep_intervals(folder: Path, truths: Truths, sources: Sequence[Path] = ()) -> list[Path]:
-    """Write ``intervals.json`` of a suite that is published, or remove it where there is nothing to keep.
+    """Write ``intervals.json`` of a published suite, or remove it where there is nothing to keep.
 
     Args:
-        folder: of the suite, with its records as they are published.
-        truths: as :func:`truth_at_hand` gives them; of other records what was kept stays.
-        sources: folders of suites that records were copied from, which may have kept something too.
+        folder: of the suite, with its published records.
+        truths: from :func:`truth_at_hand`; the kept intervals of other records stay.
+        sources: suites' folders that records were copied from; they may hold kept intervals too.
 
     Returns:
         The file, where it was written.
@@ -71,14 +73,14 @@ def keep_intervals(folder: Path, truths: Truths, sources: Sequence[Path] = ()) -
     return [folder / FILE]
 
 
-def _refuse(where: str, what: str, stated: Any, found: Any) -> None:
-    values = "" if stated is None else f" (record {stated}, data {found})"
-    raise BadInput(f"{where}: {what}{values}", hint="--data names the data that the records were made with")
+def _refuse(where: str, text: str, stated: Any, in_data: Any) -> None:
+    values = "" if stated is None else f" (record {stated}, data {in_data})"
+    raise BadInput(f"{where}: {text}{values}", hint="--data names the data that the records were made with")
 
 
 # --------------------------------------------------------------------------- what is kept instead of truth
 
-_NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")  # a list of numbers: on one line
+_NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")  # a list of numbers, to be written on one line
 
 
 def withheld(record: Record) -> bool:
@@ -93,70 +95,76 @@ def kept_boards(
     before: Intervals,
     today: str,
 ) -> list[dict[str, Any]]:
-    """What is to be kept of every board.
+    """The content of ``intervals.json``.
 
     Args:
-        records: as published, whose ``predictions()`` have their truth where it is at hand.
+        records: as published; their ``predictions()`` have the truth where it is available.
         info: the suite's ``suite.json``.
         specs: the installed metrics.
-        before: what was kept; it stays for rows whose truth is not at hand and whose records are the same.
-        today: the date of what is computed now.
+        before: kept intervals; they stay for rows without available truth whose records are unchanged.
+        today: the date of new intervals.
 
     Returns:
-        Boards in order, ``{"board": title, "rows": [...]}``; of their rows those without published truth
-        that have an interval over samples. Repeated splits need none: theirs come from the metrics.
+        Boards in order, ``{"board": title, "rows": [...]}``, with the rows without published truth
+        that have an interval over samples. Repeated splits need none: their intervals come from the metrics.
     """
-    hidden = [group for group in groups(newest(records)) if any(withheld(record) for record in group)]
-    analyses = [analyse(group, info, specs=specs, intervals=before) for group in hidden]
-    made = [_board(analysis, before, today) for analysis in analyses]
-    return [board for board in made if board["rows"]]
+    withheld_groups = [
+        group for group in groups(newest(records)) if any(withheld(record) for record in group)
+    ]
+    analyses = [analyse(group, info, specs=specs, intervals=before) for group in withheld_groups]
+    entries = [_board(analysis, before, today) for analysis in analyses]
+    return [board for board in entries if board["rows"]]
 
 
 def to_text(boards: Sequence[Mapping[str, Any]]) -> str:
     """``intervals.json``."""
     data = {"schema": SCHEMA, **SETTINGS, "boards": list(boards)}
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
+    return _NUMBERS.sub(lambda match: " ".join(match[0].split()), text)
 
 
 def _board(analysis: Analysis, before: Intervals, today: str) -> dict[str, Any]:
     board, estimator = analysis.board, analysis.estimator
     out: dict[str, Any] = {"board": f"{board.suite}, {board.data}", "rows": []}
-    found: dict[str, dict[str, Estimate]] = {}
+    earlier: dict[str, dict[str, Estimate]] = {}
     for row in analysis.rows:
-        whole = estimator.complete(row) if estimator is not None else []
-        if estimator is None or not any(withheld(record) for record in whole):
+        complete = estimator.complete(row) if estimator is not None else []
+        if estimator is None or not any(withheld(record) for record in complete):
             continue
         estimates = {k: e for k, e in analysis.estimates[row.label].items() if e.over_samples}
         if not estimates:
             continue
-        entry = _entry(row, whole, estimates, today, before)
+        entry = _entry(row, complete, estimates, today, before)
         if len(estimator.folds) > 1:
             for name, estimate in estimates.items():
                 entry["columns"][name]["values"] = estimate.seeds.tolist()
-        entry["differences"] = {label: _differences(estimates, other) for label, other in found.items()}
-        found[row.label] = estimates
+        entry["differences"] = {label: _differences(estimates, other) for label, other in earlier.items()}
+        earlier[row.label] = estimates
         out["rows"].append(entry)
     return out
 
 
 def _entry(
-    row: RowRecords, whole: Sequence[Record], estimates: Mapping[str, Estimate], today: str, before: Intervals
+    row: RowRecords,
+    complete: Sequence[Record],
+    estimates: Mapping[str, Estimate],
+    today: str,
+    before: Intervals,
 ) -> dict[str, Any]:
-    """A row without its differences; where nothing has changed, of the day on which it was made."""
+    """A row without its differences; it keeps its date where nothing has changed."""
     ends = {name: estimate.interval() or (None, None) for name, estimate in estimates.items()}
-    old = before.of(whole)
+    old = before.of(complete)
     same = old is not None and ends == {name: (kept.low, kept.high) for name, kept in old.columns.items()}
     return {
         "model": row.label,
         "made": old.made if old is not None and same else today,
-        "records": digests(whole),
+        "records": digests(complete),
         "columns": {name: {"low": low, "high": high} for name, (low, high) in ends.items()},
     }
 
 
 def _differences(a: Mapping[str, Estimate], b: Mapping[str, Estimate]) -> dict[str, list[float | None]]:
-    """Column id -> [low, high, p] of ``a`` minus ``b``; nothing where the two were never paired."""
+    """Column id -> [low, high, p] of ``a`` minus ``b``, for the columns in which the two are paired."""
     out: dict[str, list[float | None]] = {}
     for name in a:
         if name in b and a[name].paired(b[name]):

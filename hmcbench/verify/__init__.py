@@ -1,9 +1,9 @@
-"""``hmcbench verify``: every published number recomputed from what lies beside it.
+"""``hmcbench verify``: recompute every published number from the records beside it.
 
-Four questions, one module each: do the records' metrics follow from their predictions
-(``records``), do the intervals that were kept for want of truth (``intervals``), do the boards follow
-from both (``boards``), and do the tables and pictures have records at all (``tables``)? With the user's
-data, :mod:`hmcbench.records.given_data` says whether they are those of the records.
+Four questions, one module each: do the metrics follow from the predictions (``records``), do the
+kept intervals follow from the truth (``intervals``), do the boards follow from both (``boards``), and do
+tables and pictures have records (``tables``)? :mod:`hmcbench.records.given_data` checks whether the user's
+data are those of the records.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The published boards of a suite against boards made anew from its records."""
+"""The published boards of a suite against boards recomputed from its records."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ from hmcbench.publish.publish import suite_text
 from hmcbench.records.record import Record, short_key
 from hmcbench.records.suite_file import read_info
 from hmcbench.report.page import page_of
-from hmcbench.verify.findings import Finding, SuiteReport, flat
+from hmcbench.verify.findings import Finding, SuiteReport
 from hmcbench.verify.pages import check_page, check_text
 from hmcbench.verify.tables import check_figures
 
 JSON_FILE, CSV_FILE = "leaderboard.json", "leaderboard.csv"
-RUN_PAGE = "leaderboard.md"  # what a run leaves; published it is README.md
+RUN_PAGE = "leaderboard.md"  # written by a run; publish writes README.md instead
 _IDENTITY = ("suite", "version", "dataset", "fingerprint", "profile", "split")
 _LINES = ("facts", "notes")
 _ROW_PARTS = ("rank", "cause", "message", "marks", "runs", "cells", "costs")
@@ -35,45 +35,40 @@ def check_boards(folder: Path, records: Sequence[Record], kept: Intervals, repor
     Args:
         folder: of the suite.
         records: with their metrics recomputed where that was possible.
-        kept: the intervals that lie beside them.
-        report: gets what is found.
+        kept: the intervals of ``intervals.json``.
+        report: receives the findings.
     """
     info = read_info(folder)
     expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
     boards = build(records, info, expected, intervals=kept)
-    found = False
-    if (folder / JSON_FILE).is_file():
-        found = True
-        _json(folder / JSON_FILE, json.loads(to_json(boards)), report)
-    if (folder / CSV_FILE).is_file():
-        found = True
-        _csv(folder / CSV_FILE, to_csv(boards), report)
-    pages = {README: suite_text(folder, boards), RUN_PAGE: to_markdown(boards)}
-    for name, made in pages.items():
-        if (folder / name).is_file():
-            found = True
-            check_text(folder / name, made, report.findings)
+    checks: dict[str, Callable[[Path], None]] = {
+        JSON_FILE: lambda path: _json(path, json.loads(to_json(boards)), report),
+        CSV_FILE: lambda path: _csv(path, to_csv(boards), report),
+        README: lambda path: check_text(path, suite_text(folder, boards), report.findings),
+        RUN_PAGE: lambda path: check_text(path, to_markdown(boards), report.findings),
+        PAGE: lambda path: check_page(path, page_of(boards), report.findings, report.notes),
+    }
+    present = [name for name in checks if (folder / name).is_file()]
+    for name in present:
+        checks[name](folder / name)
     check_figures(folder, boards, report)
-    if (folder / PAGE).is_file():
-        found = True
-        check_page(folder / PAGE, page_of(boards), report.findings, report.notes)
-    if not found:
+    if not present:
         report.notes.append(f"{folder.name} holds no leaderboard, only records")
 
 
 # --------------------------------------------------------------------------- JSON
 
 
-def _json(path: Path, made: Mapping[str, Any], report: SuiteReport) -> None:
+def _json(path: Path, recomputed: Mapping[str, Any], report: SuiteReport) -> None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         boards = data["boards"]
-        _leaves(path.name, "across", data.get("across") or None, made["across"] or None, report)
-        known = {_identity(board): board for board in made["boards"]}
+        report.compare_leaves(path.name, "across", data.get("across") or None, recomputed["across"] or None)
+        known = {_identity(board): board for board in recomputed["boards"]}
         for board in boards:
             twin = known.pop(_identity(board), None)
             if twin is None:
-                report.findings.append(_stranger(board, made["boards"]))
+                report.findings.append(_unmatched(board, recomputed["boards"]))
             else:
                 _board(board, twin, report)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -87,48 +82,50 @@ def _identity(board: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(board[name]) for name in _IDENTITY)
 
 
-def _stranger(board: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> Finding:
-    """A board that no record stands behind; where one part of its heading is wrong, which."""
+def _unmatched(board: Mapping[str, Any], recomputed: Sequence[Mapping[str, Any]]) -> Finding:
+    """A finding for a board without records; it names the wrong part of its heading if only one is wrong."""
     where = f"board {board['title']}"
-    for other in made:
+    for other in recomputed:
         wrong = [name for name in _IDENTITY if board[name] != other[name]]
         if len(wrong) == 1:
             kind = "version" if wrong[0] == "version" else "data"
             names = {"fingerprint": "data fingerprint", "split": "split fingerprint"}
-            what = f"{names.get(wrong[0], wrong[0])} does not match its records"
-            return Finding(kind, where, what, board[wrong[0]], other[wrong[0]])  # type: ignore[arg-type]
+            text = f"{names.get(wrong[0], wrong[0])} does not match its records"
+            return Finding(kind, where, text, board[wrong[0]], other[wrong[0]])  # type: ignore[arg-type]
     return Finding("no record", where, "no record is of this suite version, data, split and profile")
 
 
-def _board(board: Mapping[str, Any], twin: Mapping[str, Any], report: SuiteReport) -> None:
+def _board(board: Mapping[str, Any], recomputed: Mapping[str, Any], report: SuiteReport) -> None:
     where = f"board {board['suite']} on {board['dataset']}, profile {board['profile']}"
-    rows = {_row_name(row): row for row in twin["rows"]}
+    rows = {_row_name(row): row for row in recomputed["rows"]}
     for row in board["rows"]:
         name = _row_name(row)
-        made = rows.pop(name, None)
-        if made is None:
+        recomputed_row = rows.pop(name, None)
+        if recomputed_row is None:
             report.findings.append(Finding("no record", where, f"row {name}"))
             continue
-        lost = sorted(set(row["keys"]) - set(made["keys"]))
+        lost = sorted(set(row["keys"]) - set(recomputed_row["keys"]))
         if lost:
-            what = f"row {name} rests on {len(lost)} record(s) that are not here ({short_key(lost[0])})"
-            report.findings.append(Finding("no record", where, what))
+            text = f"row {name} rests on {len(lost)} record(s) that are not here ({short_key(lost[0])})"
+            report.findings.append(Finding("no record", where, text))
         for part in _ROW_PARTS:
-            _leaves(f"{where}, {name}", part, row.get(part), made.get(part), report)
+            report.compare_leaves(f"{where}, {name}", part, row.get(part), recomputed_row.get(part))
     for name in rows:
         report.findings.append(Finding("differs", where, f"lacks the row {name}"))
-    for part in [p for p in dict.fromkeys((*board, *twin)) if p not in ("rows", "title", *_IDENTITY)]:
+    for part in [p for p in dict.fromkeys((*board, *recomputed)) if p not in ("rows", "title", *_IDENTITY)]:
         if part in _LINES:
-            _lines(where, part, board.get(part) or (), twin.get(part) or (), report)
-        else:  # a part that this version added is no difference where it is empty
-            _leaves(where, part, board.get(part) or None, twin.get(part) or None, report)
+            _lines(where, part, board.get(part) or (), recomputed.get(part) or (), report)
+        else:  # an empty part that an older version did not write is no difference
+            report.compare_leaves(where, part, board.get(part) or None, recomputed.get(part) or None)
 
 
-def _lines(where: str, part: str, published: Sequence[Any], made: Sequence[Any], report: SuiteReport) -> None:
-    """Lines of text, whatever their order."""
+def _lines(
+    where: str, part: str, published: Sequence[Any], recomputed: Sequence[Any], report: SuiteReport
+) -> None:
+    """Compare lines of text in any order."""
     left, right = (
         [": ".join(line) if isinstance(line, list) else str(line) for line in lines]
-        for lines in (published, made)
+        for lines in (published, recomputed)
     )
     for line in left:
         if line not in right:
@@ -136,12 +133,6 @@ def _lines(where: str, part: str, published: Sequence[Any], made: Sequence[Any],
     for line in right:
         if line not in left:
             report.findings.append(Finding("differs", where, f"lacks what the records say ({part}) {line}"))
-
-
-def _leaves(where: str, part: str, published: Any, made: Any, report: SuiteReport) -> None:
-    left, right = flat(published, part), flat(made, part)
-    for name in dict.fromkeys((*left, *right)):
-        report.compare(where, name, left.get(name), right.get(name))
 
 
 def _row_name(row: Mapping[str, Any]) -> str:
@@ -152,25 +143,25 @@ def _row_name(row: Mapping[str, Any]) -> str:
 # --------------------------------------------------------------------------- CSV
 
 
-def _csv(path: Path, made: str, report: SuiteReport) -> None:
+def _csv(path: Path, recomputed: str, report: SuiteReport) -> None:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             published = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         report.findings.append(Finding("unreadable", path.name, f"is no CSV table ({error})"))
         return
-    recomputed = list(csv.DictReader(io.StringIO(made, newline="")))
-    if len(published) != len(recomputed):
-        report.compare(path.name, "rows", len(published), len(recomputed))
+    recomputed_lines = list(csv.DictReader(io.StringIO(recomputed, newline="")))
+    if len(published) != len(recomputed_lines):
+        report.compare(path.name, "rows", len(published), len(recomputed_lines))
         return
-    for line, (left, right) in enumerate(zip(published, recomputed, strict=True), start=2):
+    for line, (left, right) in enumerate(zip(published, recomputed_lines, strict=True), start=2):
         for name in dict.fromkeys((*left, *right)):
             values = _value(left.get(name)), _value(right.get(name))
             report.compare(f"{path.name}:{line}", str(name), *values)
 
 
 def _value(text: Any) -> Any:
-    """A number where the cell is one; a column that is not there is an empty cell."""
+    """A CSV cell as a number where it is one; a missing column is an empty cell."""
     try:
         return float(text)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What was checked and what was found, and how numbers are compared."""
+"""Findings and reports of ``hmcbench verify``, and how numbers are compared."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FindingKind = Literal["differs", "data", "version", "no record", "unreadable"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
+    """A published value or file that is wrong.
 
     Attributes:
         kind: ``differs`` (a number or text), ``data`` or ``version`` (does not match), ``no record``
-            (a row, number or picture that nothing stands behind), ``unreadable``.
+            (a row, number or picture without a record), ``unreadable``.
         where: the file, record or row, in words.
         what: the number's name, or what is wrong.
         published, recomputed: the two values where there are two, else None.
@@ -40,17 +40,17 @@ class Finding:
 
 @dataclass
 class SuiteReport:
-    """One suite's folder.
+    """What was checked in the folder of one suite.
 
     Attributes:
         name: of the folder.
-        records: that ended well.
-        failed: records of failed cells, which have no numbers.
-        checked: records whose every metric was recomputed.
+        records: number of records that ended well.
+        failed: number of records of failed cells, which have no numbers.
+        checked: number of records whose metrics were all recomputed.
         unchecked: reason -> names of the records that cannot be checked here.
-        numbers: values recomputed and compared, in records and on boards.
+        numbers: number of values recomputed and compared, in records and on boards.
         findings: what is wrong.
-        notes: what is worth knowing and not wrong.
+        notes: facts that are not wrong but useful.
     """
 
     name: str
@@ -64,9 +64,15 @@ class SuiteReport:
 
     def compare(self, where: str, what: str, published: Any, recomputed: Any) -> None:
         """Count a pair of values, and report it where the two are not the same."""
-        self.numbers += isinstance(published, (int, float)) and not isinstance(published, bool)
+        self.numbers += _is_number(published)
         if not same(published, recomputed):
             self.findings.append(Finding("differs", where, what, published, recomputed))
+
+    def compare_leaves(self, where: str, part: str, published: Any, recomputed: Any) -> None:
+        """Compare every leaf of two nested JSON values."""
+        left, right = flat(published, part), flat(recomputed, part)
+        for name in dict.fromkeys((*left, *right)):
+            self.compare(where, name, left.get(name), right.get(name))
 
     def mismatch(self, where: str, what: str, published: Any, recomputed: Any) -> None:
         """Report that a record is not of the data given; see :data:`hmcbench.records.given_data.Mismatch`."""
@@ -75,7 +81,7 @@ class SuiteReport:
 
 @dataclass
 class Report:
-    """Everything below one results folder; ``findings`` are of the index."""
+    """The reports of all suites of one results folder; ``findings`` are those of its index."""
 
     suites: list[SuiteReport] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -88,7 +94,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Nothing was found. Records that cannot be checked here do not count against it."""
+        """Whether there are no findings; records that cannot be checked here are none."""
         return not any(True for _ in self.all_findings())
 
     def to_json(self) -> dict[str, Any]:
@@ -106,12 +112,12 @@ class Report:
 
 def same(a: Any, b: Any) -> bool:
     """Numbers within the tolerance; anything else exactly."""
-    if _number(a) and _number(b):
+    if _is_number(a) and _is_number(b):
         return a == b or math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return bool(a == b)
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

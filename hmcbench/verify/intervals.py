@@ -1,4 +1,4 @@
-"""Intervals that were kept for records without truth: whose they are, and with the data, whether right."""
+"""Intervals kept for records without truth: of these records, and following from the user's data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hmcbench.publish.withheld_truth import kept_boards, withheld
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.record import Record
 from hmcbench.records.suite_file import read_info
-from hmcbench.verify.findings import Finding, SuiteReport, flat
+from hmcbench.verify.findings import Finding, SuiteReport
 
 
 def check_intervals(
@@ -22,7 +22,7 @@ def check_intervals(
     """Compare ``intervals.json`` of a suite with what its records and the user's data give.
 
     Returns:
-        What the boards may use: the file as it is, or nothing where it cannot be read.
+        The content of the file, for the boards; empty where it cannot be read.
     """
     try:
         kept = Intervals.read(folder)
@@ -34,21 +34,21 @@ def check_intervals(
     if not kept.boards:
         return kept
     now = digests(record for record in records if withheld(record))
-    made = {_name(row): row for _, row in _recomputed(folder, records, specs, given).entries()}
+    recomputed = {_name(row): row for _, row in _recomputed(folder, records, specs, given).entries()}
     hidden = 0
     for _, row in kept.entries():
         where = f"{FILE}, row {row['model']}"
         if any(now.get(key) != digest for key, digest in row["records"].items()):
-            what = "rests on records that are not here, or have changed since"
-            report.findings.append(Finding("data", where, what))
-        elif _name(row) in made:
-            _compare(where, row, made.pop(_name(row)), report)
+            text = "rests on records that are not here, or have changed since"
+            report.findings.append(Finding("data", where, text))
+        elif _name(row) in recomputed:
+            _compare(where, row, recomputed.pop(_name(row)), report)
         else:
             hidden += 1
     if hidden:
         many = "1 row is" if hidden == 1 else f"{hidden} rows are"
         report.notes.append(f"{FILE}: {many} not checkable here: the truth was not published")
-    for row in made.values():
+    for row in recomputed.values():
         report.findings.append(Finding("differs", FILE, f"lacks the row {row['model']}"))
     return kept
 
@@ -56,7 +56,7 @@ def check_intervals(
 def _recomputed(
     folder: Path, records: Sequence[Record], specs: Sequence[MetricSpec], given: Given
 ) -> Intervals:
-    """What the data that were given, and nothing else, say."""
+    """The intervals that follow from the user's data alone."""
     joined = [_joined(record, given) for record in records]
     if not any(isinstance(record, WithTruth) for record in joined):
         return Intervals()
@@ -64,7 +64,7 @@ def _recomputed(
 
 
 def _joined(record: Record, given: Given) -> Record:
-    """With the truth of the data; as it is where there is none, which was reported before."""
+    """The record with truth from the user's data; unchanged where there is none (already reported)."""
     if not withheld(record) or record.dataset not in given.paths:
         return record
     try:
@@ -78,15 +78,11 @@ def _name(row: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(row["records"])
 
 
-def _compare(where: str, published: Mapping[str, Any], made: Mapping[str, Any], report: SuiteReport) -> None:
-    """Every number; of the differences those that both have, as rows that came later were not paired."""
-    pairs = [(published["columns"], made["columns"])]
-    pairs += [
-        (numbers, made["differences"][other])
-        for other, numbers in published["differences"].items()
-        if other in made["differences"]
-    ]
-    for pair in pairs:
-        left, right = (flat(part) for part in pair)
-        for name in dict.fromkeys((*left, *right)):
-            report.compare(where, name, left.get(name), right.get(name))
+def _compare(
+    where: str, published: Mapping[str, Any], recomputed: Mapping[str, Any], report: SuiteReport
+) -> None:
+    """Compare all intervals, and the differences that both rows have (later rows were not paired)."""
+    report.compare_leaves(where, "", published["columns"], recomputed["columns"])
+    for other, numbers in published["differences"].items():
+        if other in recomputed["differences"]:
+            report.compare_leaves(where, "", numbers, recomputed["differences"][other])

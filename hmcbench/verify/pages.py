@@ -1,4 +1,4 @@
-"""Published pages, HTML and Markdown, against pages made anew."""
+"""Published pages, HTML and Markdown, against pages written anew."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hmcbench.verify.findings import Finding, flat
 
 _DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 _MAIN = re.compile(r"<main>.*</main>", re.DOTALL)
-_DIGITS = 2e-5  # the page's data have six digits, and the last one may be rounded the other way
+_DIGITS = 2e-5  # the page's data have six digits; the last may be rounded otherwise
 
 
-def check_page(path: Path, made: str, findings: list[Finding], notes: list[str]) -> None:
-    """Compare an HTML page: what it shows, and the data of its script.
+def check_page(path: Path, recomputed: str, findings: list[Finding], notes: list[str]) -> None:
+    """Compare an HTML page: its visible part and the data of its script.
 
-    That its script or style is another is a note: every version of hmcbench writes its own.
+    Another script or style is a note only: each version of hmcbench writes its own.
     """
     try:
         published = path.read_text(encoding="utf-8")
@@ -26,14 +26,14 @@ def check_page(path: Path, made: str, findings: list[Finding], notes: list[str])
     except (OSError, ValueError, IndexError) as error:
         findings.append(Finding("unreadable", path.name, f"is no page of hmcbench ({error})"))
         return
-    _lines(path.name, main, _MAIN.findall(made)[0], findings)
-    left, right = flat(data), flat(json.loads(_DATA.findall(made)[0]))
+    _lines(path.name, main, _MAIN.findall(recomputed)[0], findings)
+    left, right = flat(data), flat(json.loads(_DATA.findall(recomputed)[0]))
     for name in dict.fromkeys((*left, *right)):
         a, b = left.get(name), right.get(name)
         if not _same(a, b):
             findings.append(Finding("differs", path.name, f"data of the page, {name}", a, b))
-    rest = (_DATA.sub("", _MAIN.sub("", page)).strip() for page in (published, made))
-    if len(set(rest)) > 1:
+    frames = (_DATA.sub("", _MAIN.sub("", page)).strip() for page in (published, recomputed))
+    if len(set(frames)) > 1:
         notes.append(f"{path.name}: script and style are not those of this version of hmcbench")
 
 
@@ -43,23 +43,23 @@ def _same(a: object, b: object) -> bool:
     return a == b
 
 
-def check_text(path: Path, made: str, findings: list[Finding]) -> None:
+def check_text(path: Path, recomputed: str, findings: list[Finding]) -> None:
     """Compare a Markdown page line by line; every line that differs is a finding."""
     try:
         published = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         findings.append(Finding("unreadable", path.name, str(error)))
         return
-    _lines(path.name, published, made, findings)
+    _lines(path.name, published, recomputed, findings)
 
 
-def _lines(name: str, published: str, made: str, findings: list[Finding]) -> None:
-    left, right = published.splitlines(), made.splitlines()
+def _lines(name: str, published: str, recomputed: str, findings: list[Finding]) -> None:
+    left, right = published.splitlines(), recomputed.splitlines()
     if len(left) != len(right):
         extra = next((line for line in left if line not in set(right)), None)
         lack = next((line for line in right if line not in set(left)), None)
-        what = f"has {len(left)} lines instead of {len(right)}"
-        findings.append(Finding("differs", name, what, extra, lack))
+        text = f"has {len(left)} lines instead of {len(right)}"
+        findings.append(Finding("differs", name, text, extra, lack))
         return
     for number, (a, b) in enumerate(zip(left, right, strict=True), start=1):
         if a != b:
@@ -67,10 +67,10 @@ def _lines(name: str, published: str, made: str, findings: list[Finding]) -> Non
 
 
 def _parts(left: str, right: str) -> tuple[str, str]:
-    """Of two lines of a table the first cells that differ; else the lines."""
+    """The first cells that differ in two lines of a table; else the lines themselves."""
     for mark in ("|", "<td>"):
         cells = [[cell.strip() for cell in line.split(mark)] for line in (left, right)]
         if len(cells[0]) == len(cells[1]) > 1:
-            found = next(((a, b) for a, b in zip(*cells, strict=True) if a != b), None)
-            return found or (left, right)  # a table may be wider or narrower because of another line
+            difference = next(((a, b) for a, b in zip(*cells, strict=True) if a != b), None)
+            return difference or (left, right)  # only the widths differ, because of another line
     return left, right

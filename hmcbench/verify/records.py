@@ -1,4 +1,4 @@
-"""One record: do its numbers follow from its predictions, and does it agree with itself?"""
+"""One record: do its numbers follow from its predictions, and do its parts agree?"""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
         record: as published.
         specs: the installed metrics.
         given: the user's data, for truth that was not published.
-        report: gets what is found.
+        report: receives the findings.
 
     Returns:
-        The record with the recomputed metrics; as it was where they cannot be recomputed.
+        The record with recomputed metrics; unchanged where they cannot be recomputed.
     """
     report.records += 1
     name = record.path.name
@@ -63,7 +63,7 @@ def _side(
     specs: Sequence[MetricSpec],
     report: SuiteReport,
 ) -> dict[str, float]:
-    """The recomputed values of one side; a metric that is not installed keeps its published one."""
+    """The recomputed values of one partition; a metric that is not installed keeps its published value."""
     if computed is None:
         report.findings.append(Finding("no record", name, f"metrics of {side}, but no predictions"))
         return {}
@@ -85,7 +85,7 @@ def _side(
 
 
 def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -> None:
-    """What the record says of its samples and classes is what its predictions hold."""
+    """Compare the record's counts and hierarchy with those of its predictions."""
     data, name = record.data, record.path.name
     counts = {k: v for k, v in record.counts.items() if k != "train" and v}
     if counts:
@@ -101,19 +101,19 @@ def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -
 
 
 def _threshold(record: Record, predictions: Predictions, report: SuiteReport) -> None:
-    """Where a threshold was fitted, validation alone gives it again."""
+    """Compare a fitted threshold with one fitted again on the validation partition."""
     stored: Any = record.part("decision").get("thresholds")
     task, valid = predictions.task, predictions.of_side("validation")
     if not isinstance(stored, float) or task.hierarchy is None or task.paths != "multiple" or not len(valid):
         return
     fitted = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy).to_json()
     if not same(stored, fitted):
-        what = "the threshold is not the one that its validation side gives"
-        report.findings.append(Finding("differs", record.path.name, what, stored, fitted))
+        text = "the threshold is not the one that its validation side gives"
+        report.findings.append(Finding("differs", record.path.name, text, stored, fitted))
 
 
 def versions(records: Sequence[Record], registry: Registry) -> list[str]:
-    """Notes on plugins that are installed in another version than that which made the records."""
+    """Notes on models that are installed in another version than the one of the records."""
     seen = {(str(r.data["model"].get("name")), str(r.data["model"].get("version") or "")) for r in records}
     installed = {spec.name: spec.version for spec in registry.specs("models")}
     return [

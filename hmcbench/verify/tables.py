@@ -1,4 +1,4 @@
-"""Tables of papers that were run again, and pictures: each number and each file needs its records."""
+"""Tables of reproduced papers, and pictures: every number and every file needs a record."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def _table(
     specs: Sequence[MetricSpec],
     report: SuiteReport,
 ) -> None:
-    names = set(table.get("records", ()))  # the suite's own cells, divided otherwise, may lie beside them
+    names = set(
+        table.get("records", ())
+    )  # the folder may also hold the suite's own cells, with another split
     used = [record for record in records if not names or record.path.name in names]
     for lost in sorted(names - {record.path.name for record in used}):
         report.findings.append(Finding("no record", where, lost))
@@ -55,7 +57,7 @@ def _table(
     known = {_plain(row.label): row for row in by_row}
     for row in table["rows"]:
         if all(value["mean"] is None for value in row["values"]):
-            continue  # the paper's numbers alone
+            continue  # only numbers of the paper
         run = known.get(_plain(str(row["model"])))
         if run is None or estimator is None:
             report.findings.append(Finding("no record", where, f"row {row['label']} ({row['model']})"))
@@ -78,13 +80,13 @@ def _row(
         low, high = (estimate.interval() if estimate is not None else None) or (None, None)
         if high is not None and spec is not None and spec.high is not None:
             high = min(high, spec.high)
-        made = {"mean": None if estimate is None else estimate.mean, "low": low, "high": high}
-        for part, number in made.items():
+        recomputed = {"mean": None if estimate is None else estimate.mean, "low": low, "high": high}
+        for part, number in recomputed.items():
             report.compare(where, f"{row['label']} {name} {part}", value[part], number)
 
 
 def _plain(label: str) -> tuple[str, ...]:
-    """A reference whatever the order of its parameters and the case of its truth values."""
+    """A reference without regard to the order of its parameters and the case of its truth values."""
     try:
         ref = parse_reference(label)
     except HmcbenchError:
@@ -93,10 +95,10 @@ def _plain(label: str) -> tuple[str, ...]:
 
 
 def check_figures(folder: Path, boards: Boards, report: SuiteReport) -> None:
-    """Every picture is of a board that is here, or stands in a folder named as a record."""
+    """Every picture must be of one of these boards, or lie in a folder named after a record."""
     known = {record.path.name for record in boards.records}
     drawn = board_figures(boards)
     for path in sorted((folder / FIGURES).glob("*")):
         if path.name not in (known if path.is_dir() else drawn):
-            what = "pictures without a record" if path.is_dir() else "a picture of no board"
-            report.findings.append(Finding("no record", f"{FIGURES}/{path.name}", what))
+            text = "pictures without a record" if path.is_dir() else "a picture of no board"
+            report.findings.append(Finding("no record", f"{FIGURES}/{path.name}", text))

@@ -24,7 +24,7 @@ def verify_results(
     index: Path | None = None,
     registry: Registry | None = None,
 ) -> Report:
-    """Recompute everything that was published.
+    """Recompute everything that was published; nothing is written or trained.
 
     Args:
         folders: suites' folders, each with ``records/``.
@@ -33,25 +33,24 @@ def verify_results(
         registry: the installed plugins by default.
 
     Returns:
-        What was checked and found. Nothing is written, nothing is trained; of the plugins only
-        metrics run, and the data sets that ``data`` names.
+        What was checked, and the findings. Of the plugins only metrics run, and the data sets in ``data``.
 
     Raises:
-        BadInput: a name in ``data`` that is that of no record, or data that cannot be read.
+        BadInput: a name in ``data`` that no record has, or data that cannot be read.
     """
     registry = registry or default_registry()
     report = Report([SuiteReport(folder.name) for folder in folders])
-    found = [_read(folder, suite) for folder, suite in zip(folders, report.suites, strict=True)]
+    by_suite = [_read(folder, suite) for folder, suite in zip(folders, report.suites, strict=True)]
     given = Given(registry, dict(data or {}))
-    given.check_names([record for records in found for record in records])
+    given.check_names([record for records in by_suite for record in records])
     specs = registry.specs("metrics")
-    for folder, suite, records in zip(folders, report.suites, found, strict=True):
+    for folder, suite, records in zip(folders, report.suites, by_suite, strict=True):
         suite.failed = sum(not record.ok for record in records)
-        made = [check_record(r, specs, given, suite) if r.ok else r for r in records]
+        rescored = [check_record(r, specs, given, suite) if r.ok else r for r in records]
         suite.notes += versions(records, registry)
         kept = check_intervals(folder, records, specs, given, suite)
-        check_boards(folder, made, kept, suite)
-        check_tables(folder, made, specs, suite)
+        check_boards(folder, rescored, kept, suite)
+        check_tables(folder, rescored, specs, suite)
     if index is not None:
         _index(index, report)
     return report
@@ -71,7 +70,7 @@ def _read(folder: Path, suite: SuiteReport) -> list[Record]:
 
 
 def _index(root: Path, report: Report) -> None:
-    """The index says what the boards say; they were compared with the records before."""
+    """Compare the index with the boards, which have been compared with the records."""
     try:
         text, page = results_index.index_text(root), results_index.index_html(root)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

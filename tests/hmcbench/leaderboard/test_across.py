@@ -1,4 +1,4 @@
-"""Friedman, critical differences, win rates, Pareto: against published numbers and by hand."""
+"""Friedman's test and critical differences, against published numbers and by hand."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from hmcbench.leaderboard import across as acr
 from hmcbench.leaderboard import boards as boards_module
 from hmcbench.leaderboard.across import across, cliques, critical_difference, friedman_p, mean_ranks, words
 from hmcbench.leaderboard.board import Board
-from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.render.block import with_columns
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.diagram import diagram
 from hmcbench.leaderboard.render.latex import to_latex
 from hmcbench.leaderboard.render.markdown import to_markdown
-from hmcbench.leaderboard.summary import pairwise_wins, pareto_front, trades, win_rates
-from hmcbench.records.record import FoldSeed, Record
+from hmcbench.records.record import Record
 from hmcbench.report.figures.boards import board_figures, draw_boards
 from hmcbench.report.page import page_of
 
@@ -182,74 +180,3 @@ def test_labels_of_the_diagram_are_text(many: list[Record]) -> None:
     drawn = diagram(evil)
     assert "<script" not in drawn and "...  1.00" in drawn
     assert set(re.findall(r"<(\w+)", drawn)) == {"svg", "title", "path", "text"}
-
-
-# --------------------------------------------------------------------------- win rates
-
-
-def test_pairwise_wins() -> None:
-    table = np.array([[3, 1, 2], [3, 3, 1], [1, 2, 3]])
-    assert pairwise_wins(table, "higher")[0].tolist() == [0.5, 0.5, 2 / 3]
-    assert np.allclose(pairwise_wins(table, "higher") + pairwise_wins(table, "lower"), 1)
-
-
-def test_win_rates_over_common_cells() -> None:
-    a = {FoldSeed(0, 0): 0.9, FoldSeed(1, 0): 0.8, FoldSeed(2, 0): 0.1}
-    b = {FoldSeed(0, 0): 0.8, FoldSeed(1, 0): 0.8}
-    found = win_rates({"a": a, "b": b}, "higher")
-    assert [(w.model, w.rate, w.cells) for w in found] == [("a", 0.75, 2), ("b", 0.25, 2)]
-    assert [w.rate for w in win_rates({"a": a, "b": b}, "lower")] == [0.25, 0.75]
-    assert win_rates({"a": a}, "higher") == [] == win_rates({"a": a, "b": b}, "")
-    assert win_rates({"a": a, "b": {FoldSeed(0, 0): 1.0}}, "higher") == []
-    assert win_rates({"a": a, "b": b | {FoldSeed(1, 0): float("nan")}}, "higher") == []
-
-
-def test_win_rates_on_a_board(fabricate: Callable[..., Record]) -> None:
-    records = [
-        fabricate(m, acc, seed=s, sizes={"test": 80})
-        for m, acc in (("a", 0.9), ("b", 0.6))
-        for s in (0, 1, 2)
-    ]
-    (board,) = build(records)
-    assert [(w.model, w.rate, w.cells) for w in board.wins] == [("a", 1, 3), ("b", 0, 3)]
-    assert "### Win rates" in to_markdown(Boards([board])) and "100 %" in to_markdown(Boards([board]))
-
-
-# --------------------------------------------------------------------------- Pareto
-
-
-@pytest.mark.parametrize(
-    ("points", "better", "expected"),
-    [
-        ([(0.9, 10), (0.8, 1), (0.7, 5)], "higher", [1, 0]),
-        ([(0.9, 1), (0.8, 2)], "higher", [0]),
-        ([(0.9, 1), (0.9, 1)], "higher", [0, 1]),
-        ([(0.9, 1), (0.9, 2)], "higher", [0]),
-        ([(0.2, 5), (0.1, 9), (0.3, 5)], "lower", [0, 1]),
-        ([], "higher", []),
-    ],
-)
-def test_front(points: list[tuple[float, float]], better: str, expected: list[int]) -> None:
-    assert pareto_front(points, better, "lower") == expected
-
-
-def test_front_against_its_definition() -> None:
-    rng = np.random.default_rng(1)
-    for _ in range(20):
-        points = [(float(q), float(c)) for q, c in rng.integers(0, 5, size=(12, 2))]
-        found = set(pareto_front(points, "higher", "lower"))
-        for i, (q, c) in enumerate(points):
-            beaten = [(x, y) for x, y in points if x >= q and y <= c and (x, y) != (q, c)]
-            assert (i in found) == (not beaten)
-
-
-def test_the_front_of_a_board(fabricate: Callable[..., Record]) -> None:
-    speeds = (("good", 0.95, 100.0), ("quick", 0.7, 1.0), ("neither", 0.6, 50.0))
-    records = [fabricate(m, acc, timing={"total_s": s}) for m, acc, s in speeds]
-    records += [fabricate("half", status="failed", cause="crash")]
-    (board,) = build(records)
-    assert ("Pareto front", "hf1_samples against whole cell (s): quick, good") in board.facts
-    (trade,) = trades(board)
-    assert [row.model for row, _, _ in trade.rows] == ["good", "quick", "neither"]
-    alone = build(records[:1])[0]
-    assert trades(alone) == []
