@@ -45,7 +45,7 @@ def section(parent: click.Context, name: str, command: click.Command | None) -> 
 
 def metrics() -> str:
     """Every metric's definition, as its docstring gives it."""
-    parts = [NOTE, "# Metrics\n\n`ID_coherent` is the metric `ID` computed from coherent decisions.\n"]
+    parts = [NOTE, "# Metrics\n\n`ID` reads coherent decisions, `ID_raw` the raw ones.\n"]
     for spec in default_registry().specs("metrics"):
         text = inspect.cleandoc(load_object(spec.factory).__doc__ or spec.summary)
         parts.append(f"\n## `{spec.name}`\n\n{spec.summary}\n\n```text\n{text}\n```\n")

@@ -195,7 +195,7 @@ class MetricSpec(Spec):
         task: ``hmc`` or ``regression``.
         better: ``higher``, ``lower`` or ``""`` (neither: a count).
         low, high: the bounds of every value; ``None`` for unbounded.
-        decided: whether it reads decisions; then ``<name>_coherent`` is reported too.
+        decided: whether it reads decisions, coherent ones; ``<name>_raw`` is then reported too.
         paths: the tasks it is defined for.
         slow: ``"module:name"`` (or the function) of a plain, slow version of the same metric, called
             in the same way; ``hmcbench plugin check`` compares the two. Empty if there is none.

@@ -22,10 +22,11 @@ from typing import Any
 
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL, SEED, Kept
+from hmcbench.records.former_ids import renamed_id
 from hmcbench.records.record import JSON, NPZ, Record
 
 FILE = "intervals.json"
-SCHEMA = 1
+SCHEMA = 2  # 1 had the metric ids of records of schema 1
 SETTINGS = {"draws": DRAWS, "level": LEVEL, "seed": SEED}
 
 
@@ -122,16 +123,25 @@ def _boards(path: Path) -> list[Mapping[str, Any]]:
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
     try:
-        if data["schema"] != SCHEMA or any(data[name] != value for name, value in SETTINGS.items()):
+        if data["schema"] not in (1, SCHEMA) or any(data[name] != value for name, value in SETTINGS.items()):
             return []
         boards: list[Mapping[str, Any]] = list(data["boards"])
         for board in boards:
             for row in board["rows"]:
                 _check(row)
                 _row(board, row)
+        if data["schema"] == 1:
+            boards = [{**board, "rows": [_renamed(row) for row in board["rows"]]} for board in boards]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(path, f"{type(error).__name__} {error}") from None
     return boards
+
+
+def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of schema 1 with the metric ids of today."""
+    parts = {"": row["columns"], **row["differences"]}
+    renamed = {of: {renamed_id(name): kept for name, kept in part.items()} for of, part in parts.items()}
+    return {**row, "columns": renamed.pop(""), "differences": renamed}
 
 
 def _check(row: Mapping[str, Any]) -> None:

@@ -48,6 +48,7 @@ SPECS: list[MetricSpec] = [
     _spec("sets", "hf1_micro", "harmonic mean of hp_micro and hr_micro", citation=_KIRITCHENKO),
     _spec("sets", "hf1_macro", "mean F1 of the classes with a test positive"),
     _spec("sets", "exact_match", "share of samples whose predicted set is the true one"),
+    _spec("sets", "fpa", "exact_match_raw by another name", **_SINGLE, **_SCORES),
     _spec("sets", "empty_pairs", "samples with neither a true nor a predicted class", **_COUNT),
     _spec("sets", "empty_predictions", "samples with a true but no predicted class", **_COUNT),
     _spec("sets", "empty_truths", "samples with a predicted but no true class", **_COUNT),
@@ -84,6 +85,7 @@ SPECS: list[MetricSpec] = [
         better="lower",
         **_SCORES,
     ),
+    _spec("structure", "tice", "incoherent_rate by another name", better="lower", **_SINGLE, **_SCORES),
     _spec("structure", "tree_path_distance", "edges between predicted and true class", **_SINGLE, **_ERROR),
     _spec(
         "structure",

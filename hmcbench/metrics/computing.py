@@ -48,7 +48,7 @@ def compute(
     Args:
         specs: the metrics to choose from, such as ``registry.specs("metrics")``.
         evaluation: truth and predictions.
-        names: ids (``level2_accuracy``, ``hf1_samples_coherent``, ``class_f1[a/b]``), or
+        names: ids (``level2_accuracy``, ``hf1_samples_raw``, ``class_f1[a/b]``), or
             ``level{k}_accuracy`` for all levels and ``class_f1`` for all classes; all by default.
 
     Returns:
@@ -120,7 +120,7 @@ def sample_stats(spec: MetricSpec, evaluation: Evaluation, name: str) -> tuple[S
         return None
     try:
         metric = load_object(spec.factory)
-        seen = evaluation.with_coherent() if one.coherent else evaluation
+        seen = evaluation.with_raw() if one.raw else evaluation
         if isinstance(metric, SampleMetric) and not spec.over:
             return metric.stats(seen), metric.reduce
         if isinstance(metric, LevelMetric) and 1 <= one.k <= evaluation.levels:
@@ -194,12 +194,12 @@ def _record_spec(results: Results, spec: MetricSpec, evaluation: Evaluation, wan
     if unfit:
         results.left_out[spec.name] = unfit
         return
-    for coherent in (False, True) if spec.decided else (False,):
+    for raw in (False, True) if spec.decided else (False,):
         if spec.over == "classes":
-            _record_members(results, MetricId(spec, coherent), evaluation, wanted)
+            _record_members(results, MetricId(spec, raw), evaluation, wanted)
             continue
         for k in range(1, evaluation.levels + 1) if spec.over == "levels" else (0,):
-            one = MetricId(spec, coherent, k)
+            one = MetricId(spec, raw, k)
             if wanted is None or wanted & {one.template, one.text}:
                 with _reasons(results, one):
                     _keep(results, one, float(_value(one, evaluation)))
@@ -213,7 +213,7 @@ def _record_members(
     if wanted is None and len(members) > MANY_CLASSES:
         results.left_out[every.text] = f"more than {MANY_CLASSES} classes: ask for it by name"
         return
-    ids = [MetricId(every.spec, every.coherent, 0, member) for member in members]
+    ids = [MetricId(every.spec, every.raw, 0, member) for member in members]
     if wanted is not None and every.text not in wanted:
         ids = [one for one in ids if one.text in wanted]
     if not ids:
@@ -243,7 +243,7 @@ def _value(one: MetricId, evaluation: Evaluation) -> Any:
     if absent:
         raise Unavailable(f"it needs {', '.join(absent)}")
     metric = load_object(one.spec.factory)
-    seen = evaluation.with_coherent() if one.coherent else evaluation
+    seen = evaluation.with_raw() if one.raw else evaluation
     return metric(seen, one.k) if one.spec.over == "levels" else metric(seen)
 
 

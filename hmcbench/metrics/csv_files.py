@@ -2,7 +2,8 @@
 
 ``hierarchy.csv``: ``parent,child`` (an empty parent: top level; several rows for one child: a
 DAG). ``truth.csv``: ``id,labels``, labels joined by ``|``, any depth; they are closed here.
-``predictions.csv``: the same, or ``id,<class>,<class>,...`` with a probability per class.
+``predictions.csv``: the same, or ``id,<class>,<class>,...`` with a probability per class. Scores are cut at
+a threshold, or for single paths decided by the likeliest path.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import numpy as np
 from hmcbench.errors import BadInput, close_matches
 from hmcbench.files import csv_rows
 from hmcbench.hierarchy.hierarchy import Hierarchy
-from hmcbench.interfaces import MetricSpec, Task
+from hmcbench.interfaces import MetricSpec, Paths, Task
 from hmcbench.metrics.computing import compute
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.registry.registry import default_registry
 
+SINGLE_HINT = (
+    "every row of the truth is one path: --paths single decides by the likeliest path, not by a threshold"
+)
 _SETS = "the header id,labels"
 _EITHER = "the header id,labels or id,<class>,<class>,..."
 
@@ -33,22 +37,26 @@ def score_files(
     truth: Path | str,
     predictions: Path | str,
     threshold: float = 0.5,
+    paths: Paths | None = None,
     specs: Sequence[MetricSpec] | None = None,
 ) -> dict[str, Any]:
     """Score predictions against truth.
 
     Args:
         hierarchy, truth, predictions: CSV files, see above.
-        threshold: a class is predicted where its score reaches it; not used for sets.
+        threshold: for scores of multiple paths: a class is predicted where its score reaches it.
+        paths: ``single`` or ``multiple``; by default ``multiple`` for scores, and for sets ``single`` if
+            every row of both files is one path.
         specs: the metrics; all that are installed by default.
 
     Returns:
         ``samples``, ``classes``, ``levels``, ``predictions`` (``sets`` or ``scores``), ``paths``,
-        ``threshold`` (None for sets), ``metrics`` (id -> value), and ``left_out`` and
-        ``failures`` (id -> reason) as :class:`hmcbench.metrics.computing.Results` has them.
+        ``threshold`` (None where it is not used), ``notes`` (texts), ``metrics`` (id -> value), and
+        ``left_out`` and ``failures`` (id -> reason) as :class:`hmcbench.metrics.computing.Results` has them.
 
     Raises:
-        BadInput: anything wrong with a file, as ``file:line``, or with the threshold.
+        BadInput: anything wrong with a file, as ``file:line``, or with the threshold; rows of several
+            paths where ``paths`` is ``single``.
     """
     if not 0 <= threshold <= 1:
         raise BadInput(f"--threshold {threshold} cannot be used", allowed="a number from 0 to 1")
@@ -60,35 +68,57 @@ def score_files(
         raise BadInput(f"{truth}:1: the header is {_short(said.header)}", allowed=_SETS)
     given = _Table.read(predictions, classes)
     order = _matching_rows(said, given)
-    evaluation = _evaluation(classes, said.values, given.values[order], threshold)
+    if paths == "single":
+        for table in (said, given):
+            _single_paths(table, classes)
+    evaluation = _evaluation(classes, said.values, given.values[order], threshold, paths)
     if specs is None:
         specs = default_registry().specs("metrics")
     if not given.scores:
         # Sets are closed when they are read, so there is no raw decision left to judge.
-        specs = [spec for spec in specs if spec.name != "incoherent_rate"]
+        specs = [spec for spec in specs if spec.name not in ("incoherent_rate", "tice")]
     results = compute(specs, evaluation)
+    single_truth = classes.label_shape(said.values)[0] == "single"
     return {
         "samples": len(evaluation),
         "classes": classes.n,
         "levels": classes.depth,
         "predictions": "scores" if given.scores else "sets",
         "paths": evaluation.task.paths,
-        "threshold": threshold if given.scores else None,
+        "threshold": threshold if given.scores and evaluation.task.paths == "multiple" else None,
+        "notes": [SINGLE_HINT] if given.scores and paths is None and single_truth else [],
         "metrics": dict(results),
         "left_out": results.left_out,
         "failures": results.failures,
     }
 
 
-def _evaluation(hierarchy: Hierarchy, truth: Any, predicted: Any, threshold: float) -> Evaluation:
-    """Scores are cut at the threshold; sets are single-path if every row, on both sides, is."""
-    paths, depth = hierarchy.label_shape(truth)
+def _evaluation(
+    hierarchy: Hierarchy, truth: Any, predicted: Any, threshold: float, paths: Paths | None
+) -> Evaluation:
+    """By default scores have multiple paths, and sets a single one if every row, on both sides, has."""
     if isinstance(predicted, np.ndarray):
-        task = Task("hmc", "multiple", depth, hierarchy)
+        task = Task("hmc", paths or "multiple", hierarchy.label_shape(truth)[1], hierarchy)
         return Evaluation.of(task, truth, predicted, thresholds=Thresholds(threshold))
-    if hierarchy.label_shape(predicted)[0] == "multiple":
-        paths = "multiple"
+    if paths is None:
+        shapes = {hierarchy.label_shape(sets)[0] for sets in (truth, predicted)}
+        paths = "multiple" if "multiple" in shapes else "single"
     return Evaluation.of_sets(hierarchy, truth, predicted, paths)
+
+
+def _single_paths(table: _Table, hierarchy: Hierarchy) -> None:
+    """Raise BadInput at the first row whose labels lie on several paths."""
+    if table.scores:
+        return
+    _, crowded = hierarchy.level_positions(table.values)
+    several = np.flatnonzero(np.any(crowded, axis=1))
+    if len(several):
+        name, line = list(table.lines.items())[several[0]]
+        raise BadInput(
+            f"{table.path}:{line}: the labels of {name!r} lie on several paths",
+            allowed="one path per row with --paths single",
+            hint="--paths multiple",
+        )
 
 
 # --------------------------------------------------------------------------- tables

@@ -1,15 +1,18 @@
 """From scores to decisions: which classes a sample is said to have (METRICS, first section).
 
-*Raw* decisions are what the model says, and need not lie on paths; their closure is what set
-metrics use. *Coherent* decisions are the scores repaired to respect the hierarchy; always closed.
-All functions are vectorised over samples and may be called on one block of samples at a time.
+*Raw* decisions are what the model says, and need not lie on paths; the ``_raw`` metrics read their
+closure. *Coherent* decisions are the scores repaired to respect the hierarchy; always closed. Metrics
+with plain ids read them, and ``hmcbench predict`` prints them. All functions are vectorised over
+samples and may be called on one block of samples at a time.
 
 **Single path.** Raw: the class with the largest score at every level, or nothing where the
 level's ``stop`` output is larger. Coherent: the admissible path with the largest product of level
 probabilities. Every level gives one factor: the class of the path, or ``stop`` below its end. A
 path may end at leaves only where the task's depth is ``full``, at any class where it is
 ``ragged``; the empty path (stopped at level 1) is admissible where the depth is ragged and the
-model has ``stop`` outputs.
+model has ``stop`` outputs. Products are compared as sums of logarithms, and a zero is a zero: a path
+with one is chosen only where all have one. Sums that rounding could order are compared by exact
+products, so that equal products tie whatever the order of their factors.
 
 Some models give one probability per class and no ``stop``. Where paths end at several levels,
 ``stop`` is then what the scores of a level leave of 1, at least 0, because classes of one level
@@ -21,12 +24,15 @@ sample is left empty. Where all paths end at the deepest level, no ``stop`` is n
 mended by raising the child's to the largest of its ancestors': lowering the parent's instead
 would let one rare class with a low threshold switch on all the classes above it.
 
-Ties go to the first column (so to a class before ``stop``, and to the shorter path).
+Ties go to the first column (so to a class before ``stop``, and to the shorter path). Scores that are
+NaN or infinite are an error.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from scipy import sparse
@@ -36,7 +42,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy, Sets
 from hmcbench.interfaces import Task
 
 DEFAULT_THRESHOLD = 0.5
-_TINY = float(np.finfo(np.float32).tiny)
+_ROUNDING = 1e-9  # sums of logarithms this close are compared exactly; their error is far smaller
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +87,7 @@ def raw(
         Boolean (N, C). A row may be empty.
 
     Raises:
-        BadInput: shapes that do not fit the task.
+        BadInput: shapes that do not fit the task; scores that are NaN or infinite.
 
     >>> h = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c"), ("b", "d")])
     >>> raw(np.array([[0.6, 0.4, 0.3, 0.7]]), None, Task(hierarchy=h)).astype(int)
@@ -151,22 +157,56 @@ def rule_name(task: Task, thresholds: Thresholds | None = None) -> str:
 def _likeliest_path(
     scores: np.ndarray, stop: np.ndarray | None, task: Task, hierarchy: Hierarchy
 ) -> np.ndarray:
-    """One sum of logarithms per admissible end of a path, then an argmax over the ends."""
+    """The factors of a path are columns of the scores and, below its end, of ``stop``."""
     ends = _ends(task, hierarchy)
     paths = hierarchy.ancestors[ends]  # (E, C)
     may_be_empty = stop is not None and task.depth == "ragged"
     stop = _stop(scores, stop, task, hierarchy)
-    total = (paths @ _log(scores).T).T  # (N, E)
+    if may_be_empty:
+        paths = sparse.vstack([sparse.csr_array((1, hierarchy.n), dtype=bool), paths], format="csr")
+    factors = np.maximum(scores, 0)
+    columns = paths
     if stop is not None:
-        # below[:, l]: no class at any of the levels after l (l = 0: at no level at all)
-        logs = np.pad(_log(stop), ((0, 0), (0, 1)))
-        below = logs[:, ::-1].cumsum(axis=1)[:, ::-1]
-        total += below[:, hierarchy.levels[ends]]
-        if may_be_empty:
-            total = np.column_stack([below[:, 0], total])
-            paths = sparse.vstack([sparse.csr_array((1, hierarchy.n), dtype=bool), paths], format="csr")
-    chosen: np.ndarray = paths[total.argmax(axis=1)].toarray()
+        lengths = np.diff(paths.indptr)
+        below = np.arange(hierarchy.depth) >= lengths[:, None]  # no class at these levels
+        factors = np.concatenate([factors, np.maximum(stop, 0)], axis=1, dtype=np.float64)
+        columns = sparse.csr_array(sparse.hstack([paths, sparse.csr_array(below)], format="csr"))
+    chosen: np.ndarray = paths[_largest_product(factors, columns)].toarray()
     return chosen
+
+
+def _largest_product(factors: np.ndarray, columns: sparse.csr_array) -> np.ndarray:
+    """int (N,): of E products of columns of (N, K) factors the first of the largest, per row.
+
+    Args:
+        factors: at least 0.
+        columns: boolean (E, K), the factors of every product.
+    """
+    with np.errstate(divide="ignore"):
+        logs = np.log(factors, dtype=np.float64)
+    total = (columns @ logs.T).T  # (N, E)
+    if not total.size:
+        return np.zeros(len(factors), dtype=np.int64)
+    best: np.ndarray = total.argmax(axis=1)
+    largest = total[np.arange(len(total)), best][:, None]
+    close = (total >= largest - _ROUNDING) & np.isfinite(largest)
+    rows = np.flatnonzero(np.count_nonzero(close, axis=1) > 1)
+    if len(rows):  # equal rows, such as those of a prior, are compared once
+        _, first, same = np.unique(factors[rows], axis=0, return_index=True, return_inverse=True)
+        exact = [_first_largest(factors[row], columns, np.flatnonzero(close[row])) for row in rows[first]]
+        best[rows] = np.array(exact)[same.ravel()]
+    return best
+
+
+def _first_largest(factors: np.ndarray, columns: sparse.csr_array, candidates: np.ndarray) -> int:
+    """Of some products of one row the first of the largest, without any rounding."""
+    values: dict[int, Fraction] = {}
+    products: dict[int, Fraction] = {}
+    for candidate in candidates.tolist():
+        used = columns.indices[columns.indptr[candidate] : columns.indptr[candidate + 1]].tolist()
+        values.update({k: Fraction(float(factors[k])) for k in used if k not in values})
+        products[candidate] = math.prod((values[k] for k in used), start=Fraction(1))
+    return max(products, key=products.__getitem__)
 
 
 def _ends(task: Task, hierarchy: Hierarchy) -> np.ndarray:
@@ -190,11 +230,6 @@ def _stop(scores: np.ndarray, stop: np.ndarray | None, task: Task, hierarchy: Hi
     return left
 
 
-def _log(values: np.ndarray) -> np.ndarray:
-    logs: np.ndarray = np.log(np.maximum(values, _TINY, dtype=np.float64))
-    return logs
-
-
 def _limits(thresholds: Thresholds | None, hierarchy: Hierarchy, scores: np.ndarray) -> np.ndarray:
     """Thresholds in the type of the scores, so that a score equal to its threshold reaches it."""
     limits = np.asarray((thresholds or Thresholds()).values, dtype=scores.dtype)
@@ -216,7 +251,20 @@ def _checked(
         scores = scores.astype(np.float64)
     if stop is not None and np.shape(stop) != (len(scores), hierarchy.depth):
         raise BadInput(f"stop of shape {np.shape(stop)}", allowed=f"shape ({len(scores)}, {hierarchy.depth})")
+    check_finite(scores, stop)
     return hierarchy, scores, None if stop is None else np.asarray(stop)
+
+
+def check_finite(scores: np.ndarray, stop: np.ndarray | None = None) -> None:
+    """Raise BadInput where a score or a ``stop`` output, float (N, K), is NaN or infinite."""
+    for values in (scores, stop):
+        finite = True if values is None else np.isfinite(values)
+        if not np.all(finite):
+            bad = np.flatnonzero(~np.all(finite, axis=1))
+            raise BadInput(
+                f"scores of {len(bad)} of {len(scores)} samples are NaN or infinite (first: row {bad[0]})",
+                allowed="finite numbers",
+            )
 
 
 # --------------------------------------------------------------------------- thresholds
@@ -249,6 +297,7 @@ def fit_threshold(
     dense = np.asarray(truth.toarray() if sparse.issparse(truth) else truth, dtype=bool)
     if dense.shape != coherent_scores.shape:
         raise BadInput(f"truth of shape {dense.shape}", allowed=f"{coherent_scores.shape}, as the scores")
+    check_finite(scores)
     shared = float(_best_cuts(coherent_scores.reshape(-1, 1), dense.reshape(-1, 1), DEFAULT_THRESHOLD)[0])
     if not per_class:
         return Thresholds(shared)

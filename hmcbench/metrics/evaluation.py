@@ -39,6 +39,7 @@ class Evaluation:
         truth: hmc: boolean (N, C), ancestor-closed; regression: float64 (N, T).
         stop: float (N, L) or None, the ``stop`` outputs of a ragged softmax per level.
         decided_by_rule: whether decisions were made from scores (not handed over as sets).
+        reads_raw: whether metrics read the raw decisions; the coherent ones by default.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Evaluation:
         coherent: Matrix | None = None,
         violations: np.ndarray | None = None,
         decided_by_rule: bool = True,
+        reads_raw: bool = False,
     ) -> None:
-        self.task, self.truth, self.stop, self.decided_by_rule = task, truth, stop, decided_by_rule
+        self.task, self.truth, self.stop = task, truth, stop
+        self.decided_by_rule, self.reads_raw = decided_by_rule, reads_raw
         self._scores, self._thresholds = scores, thresholds
         given = {"raw": raw, "coherent": coherent, "violations": violations}
         self.__dict__.update({name: value for name, value in given.items() if value is not None})
@@ -71,12 +74,14 @@ class Evaluation:
         """The usual case: truth (N, C), closed, dense or sparse, and probabilities (N, C).
 
         The scores are dense, so truth is made dense too (a quarter of their size). A regression
-        task is passed on to :meth:`of_regression`. Raises BadInput where shapes differ.
+        task is passed on to :meth:`of_regression`. Raises BadInput where shapes differ, or where a score
+        or a ``stop`` output is NaN or infinite.
         """
         if task.kind == "regression":
             return cls.of_regression(task, truth, scores)
         scores = np.asarray(scores)
         _same_shape(truth.shape, scores.shape, _hierarchy(task).n)
+        decisions.check_finite(scores, stop)
         dense = truth.toarray() if issparse(truth) else np.asarray(truth)
         return cls(task, dense.astype(bool, copy=False), scores=scores, stop=stop, thresholds=thresholds)
 
@@ -105,7 +110,8 @@ class Evaluation:
     ) -> Evaluation:
         """Sets without scores, boolean (N, C), dense or sparse; both are closed here.
 
-        There are no ``_coherent`` metrics of sets, and none that reads scores.
+        Metrics read the closure of the predicted sets. There are no ``_raw`` metrics of sets, and none
+        that reads scores.
         """
         _same_shape(truth.shape, predicted.shape, hierarchy.n)
         as_kind = as_csr if issparse(truth) or issparse(predicted) else _as_bool
@@ -118,6 +124,7 @@ class Evaluation:
         """Targets and predictions, (N, T); ``scores`` are the predictions."""
         truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
         _same_shape(truth.shape, predicted.shape, len(task.targets))
+        decisions.check_finite(predicted)
         return cls(task, truth, scores=predicted)
 
     @classmethod
@@ -158,26 +165,28 @@ class Evaluation:
             violations=np.concatenate(violations),
         )
 
-    def with_coherent(self) -> Evaluation:
-        """The same samples and scores, with the coherent decisions in place of the raw ones.
+    def with_raw(self) -> Evaluation:
+        """The same samples and scores, for the ``_raw`` metrics: they read the closure of R.
 
-        Raises NotApplicable where there are no scores to repair.
+        Raises NotApplicable for sets, where there is nothing that a rule decided.
         """
-        return self._repaired
+        return self._with_raw
 
     @cached_property
-    def _repaired(self) -> Evaluation:
-        repaired = Evaluation(
+    def _with_raw(self) -> Evaluation:
+        if not self.decided_by_rule:
+            raise NotApplicable("sets without scores have no raw decision")
+        return Evaluation(
             self.task,
             self.truth,
             scores=self._scores,
             stop=self.stop,
-            raw=self.coherent,
-            coherent=self.coherent,
+            thresholds=self._thresholds,
+            raw=self.raw,
+            coherent=self.__dict__.get("coherent"),
             violations=self.__dict__.get("violations"),
+            reads_raw=True,
         )
-        repaired.__dict__["closed"] = self.coherent
-        return repaired
 
     def __len__(self) -> int:
         return int(self.truth.shape[0])
@@ -213,7 +222,10 @@ class Evaluation:
 
     @cached_property
     def closed(self) -> Matrix:
-        """P: the closure of R, what set metrics read."""
+        """P, what set metrics read: the coherent decision; the closure of R after :meth:`with_raw`, or of
+        the sets that were handed over."""
+        if self.decided_by_rule and not self.reads_raw:
+            return self.coherent
         closed = self.hierarchy.close(self.raw)
         return as_csr(closed) if self.sparse else closed
 

@@ -37,8 +37,11 @@ def level_accuracy(e: Evaluation, k: int) -> Stats:
 
     >>> from hmcbench.metrics.fixtures import confusion_matrices
     >>> e = confusion_matrices()
-    >>> round(level_accuracy(e, 1), 4), round(level_accuracy(e, 2), 4)  # 189/193, 179/193
+    >>> raw = e.with_raw()
+    >>> round(level_accuracy(raw, 1), 4), round(level_accuracy(raw, 2), 4)  # 189/193, 179/193
     (0.9793, 0.9275)
+    >>> round(level_accuracy(e, 1), 4), round(level_accuracy(e, 2), 4)  # level 2 implies level 1
+    (1.0, 0.9275)
     """
     inter, n_pred, n_true = e.level_counts[:, k - 1].T
     some = (n_pred + n_true) > 0
@@ -50,7 +53,7 @@ def level_argmax_accuracy(e: Evaluation, k: int) -> Stats:
     """Single path: share of samples whose level-k argmax is the true class [HFFNet-2d table 2].
 
     Over samples with a true class at level k; an argmax at ``stop`` is then an error. It reads the
-    raw decisions, which closure has not touched.
+    raw decisions.
 
     >>> from hmcbench.metrics.fixtures import confusion_matrices
     >>> e = confusion_matrices()

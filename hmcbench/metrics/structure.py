@@ -38,9 +38,20 @@ def incoherent_rate(e: Evaluation) -> Stats:
     return columns(~e.hierarchy.closed_rows(e.raw), np.ones(len(e)))
 
 
+@sample_metric(first_over_second)
+def tice(e: Evaluation) -> Stats:
+    """Single path: another name for ``incoherent_rate``.
+
+    >>> from hmcbench.metrics.fixtures import confusion_matrices
+    >>> round(tice(confusion_matrices()), 4)
+    0.0207
+    """
+    return incoherent_rate.stats(e)
+
+
 def _ends(e: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N,) columns of the predicted class, the true class and their LCA; -1 is the virtual root."""
-    said, true = e.deepest(e.raw), e.deepest(e.truth)
+    said, true = e.deepest(e.closed), e.deepest(e.truth)
     lca = np.full(len(e), -1, dtype=np.int64)
     both = (said >= 0) & (true >= 0)
     lca[both] = e.hierarchy.lca(said[both], true[both])
@@ -51,8 +62,8 @@ def _ends(e: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def tree_path_distance(e: Evaluation) -> Stats:
     """Single path: mean of depth(p) + depth(t) - 2 depth(lca(p, t)).
 
-    p and t are the most specific predicted and true class; the virtual root, at depth 0, stands
-    for a class that is missing.
+    p and t are the most specific predicted and true class, p of the coherent decision; the virtual root,
+    at depth 0, stands for a class that is missing.
 
     >>> from hmcbench.metrics.fixtures import three_samples
     >>> round(tree_path_distance(three_samples()), 4)  # (2 + 3 + 1) / 3

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
+from hmcbench.records.former_ids import renamed_column, renamed_values
 
 if TYPE_CHECKING:
     from hmcbench.metrics.decisions import Thresholds
     from hmcbench.records.predictions import Predictions, PredictionsReader
 
-SCHEMA = 1
+SCHEMA = 2
 JSON, NPZ, HISTORY = "record.json", "predictions.npz", "history.csv"
 SUITE = "suite.json"  # beside the folder of records, see suite_file
 RUN_HINT = "hmcbench run --suite NAME writes records to runs/NAME"
@@ -268,7 +269,17 @@ def _from_0(data: dict[str, Any]) -> dict[str, Any]:
     return {"cause": cause, "message": "", **data, "metrics": {"test": dict(data["metrics"])}}
 
 
-_STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0}  # schema -> to the next one
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Schema 1: plain ids were those of raw decisions."""
+    suite = data["suite"]
+    if "primary" in suite:
+        suite = {**suite, "primary": renamed_column(suite["primary"])}
+    metrics = {side: renamed_values(values) for side, values in data["metrics"].items()}
+    return {**data, "suite": suite, "metrics": metrics}
+
+
+_STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0, 1: _from_1}
+"""Schema -> the step to the next one."""
 
 
 def is_record(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.files import write_atomic
+from hmcbench.records.former_ids import renamed_column
 from hmcbench.records.record import SUITE, short_key
 
 KINDS = "cells", "not_applicable"
@@ -24,7 +25,18 @@ def read_info(folder: Path) -> Mapping[str, Any] | None:
         data = json.loads((folder / SUITE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return None
+    suite = data.get("suite")
+    return data | {"suite": _with_current_ids(suite)} if isinstance(suite, dict) else data
+
+
+def _with_current_ids(suite: Mapping[str, Any]) -> dict[str, Any]:
+    """The suite with the ids of its metrics as they are today."""
+    current: dict[str, Any] = {"primary": renamed_column(str(suite["primary"]))} if "primary" in suite else {}
+    if isinstance(suite.get("columns"), list):
+        current["columns"] = list(dict.fromkeys(renamed_column(str(name)) for name in suite["columns"]))
+    return {**suite, **current}
 
 
 def suite_name(folder: Path) -> str:

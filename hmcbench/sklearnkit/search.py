@@ -5,7 +5,7 @@ Candidates are drawn from a finite space, the defaults first, and scored on the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -34,7 +34,8 @@ def losses(task: Task, truth: Any, scores: Scores) -> np.ndarray:
     """The losses that the search minimises.
 
     Regression: 1 - R2 of every target, (T,); the sum of squared errors for a constant target.
-    Single paths: 1 - ``hf1_samples``, multiple paths: 1 - ``auprc_micro`` (needs no threshold), both (1,).
+    Single paths: 1 - ``hf1_samples_raw``, multiple paths: 1 - ``auprc_micro`` (without a
+    threshold), both (1,).
     """
     if task.kind == "regression":
         truth = np.asarray(truth, dtype=np.float64)
@@ -43,8 +44,8 @@ def losses(task: Task, truth: Any, scores: Scores) -> np.ndarray:
         ratio: np.ndarray = residual / np.where(spread > 0, spread, 1.0)
         return ratio
     evaluation = Evaluation.of(task, truth, scores.values, scores.stop)
-    metric: Callable[[Evaluation], Any] = hf1_samples if task.paths == "single" else auprc_micro
-    return np.array([1 - float(metric(evaluation))])
+    value = hf1_samples(evaluation.with_raw()) if task.paths == "single" else auprc_micro(evaluation)
+    return np.array([1 - value])
 
 
 def describe(choice: Choice, space: Space) -> str:

@@ -19,7 +19,7 @@ from hmcbench.interfaces import Task
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute_sides
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ, Record, begin_record, commit_record
+from hmcbench.records.record import NPZ, SCHEMA, Record, begin_record, commit_record
 from hmcbench.testing.helpers import tiny_hierarchy
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def score(predictions: Predictions) -> dict[str, dict[str, float]]:
 def make_data(model: str, seed: int, fold: int, /, **changes: Any) -> dict[str, Any]:
     """The content of a ``record.json`` as the schema has it, with changes merged in."""
     base: dict[str, Any] = {
-        "schema": 1,
+        "schema": SCHEMA,
         "status": "ok",
         "cause": None,
         "message": "",

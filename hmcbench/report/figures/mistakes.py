@@ -33,12 +33,12 @@ class Mistake:
 
 def confident_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:
     """Samples of which something was said that is not true, the most confident first."""
-    wrong = np.asarray(evaluation.raw) & ~np.asarray(evaluation.truth)
+    wrong = np.asarray(evaluation.closed) & ~np.asarray(evaluation.truth)
     confidence = np.where(wrong, evaluation.scores, -1.0).max(axis=1, initial=-1.0)
     order = np.argsort(-confidence, kind="stable")[:most]
     decode = evaluation.hierarchy.decode
     return [
-        Mistake(int(i), decode(evaluation.raw[i]), decode(evaluation.truth[i]), float(confidence[i]))
+        Mistake(int(i), decode(evaluation.closed[i]), decode(evaluation.truth[i]), float(confidence[i]))
         for i in order
         if confidence[i] >= 0
     ]

@@ -74,7 +74,18 @@ def test_without_the_file_or_with_other_draws_nothing_is_known(fabricate: Fabric
     assert written(tmp_path, [row([a], "a")]).of([a]) is not None
     assert written(tmp_path, [row([a], "a")], draws=200).of([a]) is None
     assert written(tmp_path, [row([a], "a")], seed=1).of([a]) is None
-    assert written(tmp_path, [row([a], "a")], schema=2).of([a]) is None
+    assert written(tmp_path, [row([a], "a")], schema=SCHEMA + 1).of([a]) is None
+
+
+def test_intervals_of_schema_1_are_of_raw_decisions(fabricate: Fabricate, tmp_path: Path) -> None:
+    a, b = fabricate("a"), fabricate("b")
+    rows = json.loads(
+        json.dumps([row([a], "a"), row([b], "b", a=[0.1, 0.4, 0.02])]).replace('"m"', '"hf1_micro"')
+    )
+    kept = written(tmp_path, rows, schema=1).of([b])
+    assert kept is not None
+    assert kept.columns == {"hf1_micro_raw": Kept("b", 0.1, 0.3, {"a": (0.1, 0.4, 0.02)})}
+    assert kept.values == {"hf1_micro_raw": [0.2]}
 
 
 @pytest.mark.parametrize(

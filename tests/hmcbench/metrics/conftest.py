@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -98,6 +99,13 @@ def f1(p: float, r: float) -> float:
     return div(2 * p * r, p + r)
 
 
+def closure(parents: dict[str, list[str]], labels: Classes) -> Classes:
+    out = set(labels)
+    while more := {p for c in out for p in parents[c]} - out:
+        out |= more
+    return frozenset(out)
+
+
 class Slow:
     """Metrics by id, of closed true sets Y, raw predictions R, and scores."""
 
@@ -108,10 +116,7 @@ class Slow:
         self.single = problem.task.paths == "single"
 
     def closure(self, labels: Classes) -> Classes:
-        out = set(labels)
-        while more := {p for c in out for p in self.parents[c]} - out:
-            out |= more
-        return frozenset(out)
+        return closure(self.parents, labels)
 
     def level(self, c: str) -> int:
         return 1 + max((self.level(p) for p in self.parents[c]), default=0)
@@ -232,3 +237,29 @@ class Slow:
 def slow() -> Callable[[Problem, list[Classes], np.ndarray | None], dict[str, float]]:
     """``slow(problem, raw sets, scores or None)``: what every metric should be, by id."""
     return lambda problem, raw, scores: Slow(problem, raw, scores).values()
+
+
+def _coherent(problem: Problem) -> list[Classes]:
+    """Classes with a descendant of at least 0.5; or the likeliest path of a tree, which may end anywhere.
+
+    A level below the end of a path has the factor that its scores leave of 1.
+    """
+    names = problem.hierarchy.classes
+    rows = [dict(zip(names, map(Fraction, row), strict=True)) for row in problem.scores.tolist()]
+    if problem.task.paths == "multiple":
+        return [closure(problem.parents, frozenset(c for c in names if s[c] >= 0.5)) for s in rows]
+    paths = [closure(problem.parents, frozenset({c})) for c in names]
+    level = {c: len(path) for c, path in zip(names, paths, strict=True)}
+
+    def product(path: Classes, s: dict[str, Fraction]) -> Fraction:
+        below = range(len(path) + 1, max(level.values()) + 1)
+        left = [max(Fraction(0), 1 - sum(s[c] for c in names if level[c] == k)) for k in below]
+        return math.prod([*(s[c] for c in path), *left], start=Fraction(1))
+
+    return [max(paths, key=lambda path: product(path, s)) for s in rows]
+
+
+@pytest.fixture(scope="session")
+def slow_coherent() -> Callable[[Problem], list[Classes]]:
+    """``slow_coherent(problem)``: the coherent decision of every sample; it shares no code with hmcbench."""
+    return _coherent

@@ -76,9 +76,9 @@ def test_ids_of_a_single_path_task() -> None:
         if s.task == "hmc":
             stem = s.name.replace("{k}", "2")
             members = [f"[{c}]" for c in ("mechanical", "thermal/3")] if s.over == "classes" else [""]
-            for suffix in ("", "_coherent") if s.decided else ("",):
+            for suffix in ("", "_raw") if s.decided else ("",):
                 assert all(stem + suffix + member in found for member in members), stem + suffix
-    assert not any("argmax_accuracy_coherent" in name or "level3" in name for name in found)
+    assert not any("argmax_accuracy_raw" in name or "level3" in name for name in found)
     assert all(type(value) is float and math.isfinite(value) for value in found.values())
 
 
@@ -89,10 +89,10 @@ def test_single_path_metrics_are_left_out_of_several_paths() -> None:
     assert not any("argmax" in name or "severity" in name for name in found)
 
 
-def test_sets_have_no_repaired_decisions_and_no_rankings() -> None:
+def test_sets_have_no_raw_decisions_and_no_rankings() -> None:
     found = compute(SPECS, three_samples())
-    assert not any("_coherent" in name for name in found)
-    assert "hf1_micro_coherent" in found.left_out
+    assert not any("_raw" in name for name in found)
+    assert {"hf1_micro_raw", "fpa"} <= set(found.left_out)
     assert {"auprc_micro", "violation_rate", "level1_argmax_accuracy"} <= set(found.left_out)
 
 
@@ -100,12 +100,12 @@ def test_sets_have_no_repaired_decisions_and_no_rankings() -> None:
     ("names", "expected"),
     [
         (["hf1_micro"], ["hf1_micro"]),
-        (["hf1_micro_coherent"], ["hf1_micro_coherent"]),
+        (["hf1_micro_raw"], ["hf1_micro_raw"]),
         (["level{k}_accuracy"], ["level1_accuracy", "level2_accuracy"]),
-        (["level{k}_accuracy_coherent"], ["level1_accuracy_coherent", "level2_accuracy_coherent"]),
+        (["level{k}_accuracy_raw"], ["level1_accuracy_raw", "level2_accuracy_raw"]),
         (["level2_accuracy", "level7_accuracy"], ["level2_accuracy"]),
         (["class_f1[thermal/2]"], ["class_f1[thermal/2]"]),
-        (["class_f1_coherent[thermal]"], ["class_f1_coherent[thermal]"]),
+        (["class_f1_raw[thermal]"], ["class_f1_raw[thermal]"]),
         (["class_f1[nobody]"], []),
         (["r2"], []),
         ([], []),
@@ -121,7 +121,16 @@ def test_all_classes_by_name() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["hf1", "hf1_micr", "level_accuracy", "level0_accuracy", "auprc_micro_coherent", "hf1_micro[a]", ""],
+    [
+        "hf1",
+        "hf1_micr",
+        "level_accuracy",
+        "level0_accuracy",
+        "auprc_micro_raw",
+        "auprc_micro_coherent",
+        "hf1_micro[a]",
+        "",
+    ],
 )
 def test_unknown_names_are_bad_input(name: str) -> None:
     with pytest.raises(BadInput, match="unknown metric"):
@@ -133,9 +142,26 @@ def test_an_unknown_name_has_close_matches() -> None:
         find_spec(SPECS, "hf1_mikro")
 
 
-def test_a_plugin_may_end_a_name_in_coherent() -> None:
-    specs = [*SPECS, spec(lambda e: 0.5, name="hf1_micro_coherent", decided=False)]
-    assert find_spec(specs, "hf1_micro_coherent").summary == "for a test"
+@pytest.mark.parametrize("suffix", ["_raw", "_coherent"])
+def test_a_plugin_may_end_a_name_as_it_likes(suffix: str) -> None:
+    specs = [*SPECS, spec(lambda e: 0.5, name="hf1_micro" + suffix, decided=False)]
+    assert find_spec(specs, "hf1_micro" + suffix).summary == "for a test"
+
+
+@pytest.mark.parametrize(
+    ("name", "now"),
+    [
+        ("hf1_micro_coherent", "'hf1_micro'"),
+        ("level2_accuracy_coherent", "'level2_accuracy'"),
+        ("level{k}_accuracy_coherent", "'level{k}_accuracy'"),
+        ("class_f1_coherent[a_coherent/b]", "'class_f1[a_coherent/b]'"),
+    ],
+)
+def test_an_id_of_before_is_one_line_with_that_of_today(name: str, now: str) -> None:
+    with pytest.raises(BadInput, match="unknown metric") as error:
+        find_spec(SPECS, name)
+    assert f"{now}, which reads the coherent decision" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_many_classes_are_listed_only_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +207,7 @@ def test_not_applicable_and_undefined_are_no_failures() -> None:
     found = compute(specs, four_scores())
     assert not found
     assert not found.failures
-    assert found.left_out == {"odd": "not today.", "odd_coherent": "not today.", "blank": "undefined here"}
+    assert found.left_out == {"odd": "not today.", "odd_raw": "not today.", "blank": "undefined here"}
 
 
 def test_statistics_of_a_broken_metric_are_none() -> None:
@@ -192,20 +218,18 @@ def test_statistics_of_a_broken_metric_are_none() -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("paths", ["single", "multiple"])
-def test_bad_scores_fail_what_reads_them_and_nothing_else(bad: float, paths: Any) -> None:
+def test_bad_scores_are_an_error_and_never_a_value(bad: float, paths: Any) -> None:
     hierarchy = Hierarchy.from_edges([("a", "b"), ("a", "c")])
     truth = hierarchy.encode([["b"], ["c"]])
-    scores = np.array([[0.9, bad, 0.1], [0.8, 0.3, 0.6]])
-    found = compute(SPECS, Evaluation.of(Task("hmc", paths, "full", hierarchy), truth, scores))
-    read = {"auprc_micro", "auprc_macro", "auprc_weighted"}
-    if paths == "single":
-        read |= {f"level{k}_{name}" for k in (1, 2) for name in ("ece", "brier", "log_loss", "aurc")}
-    assert set(found.failures) == read
-    assert all(math.isfinite(value) for value in found.values())
-
-
-def test_bad_regression_predictions_are_failures() -> None:
-    task = Task("regression", targets=("t",))
-    found = compute(SPECS, Evaluation.of_regression(task, np.ones((2, 1)), np.array([[1.0], [np.nan]])))
-    assert not found
-    assert all("nan or infinity" in reason for reason in found.failures.values())
+    scores, task = np.array([[0.9, bad, 0.1], [0.8, 0.3, 0.6]]), Task("hmc", paths, "full", hierarchy)
+    stored = Predictions(["s", "t"], ["test"] * 2, scores, task, truth)
+    for build in (
+        lambda: Evaluation.of(task, truth, scores),
+        lambda: Evaluation.of(task, truth, np.abs(np.nan_to_num(scores)), np.full((2, 2), bad)),
+        lambda: Evaluation.of_blocks(task, truth, [scores[1:], scores[:1]]),
+        lambda: Evaluation.of_regression(Task("regression", targets=tuple("tuv")), truth.toarray(), scores),
+        lambda: compute_sides(SPECS, stored),
+    ):
+        with pytest.raises(BadInput, match=r"scores of \d of \d samples are NaN or infinite") as error:
+            build()
+        assert "\n" not in str(error.value)

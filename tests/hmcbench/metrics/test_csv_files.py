@@ -85,10 +85,48 @@ def test_scores_are_cut_at_the_threshold(files: Files) -> None:
     assert (result["predictions"], result["paths"], result["threshold"]) == ("scores", "multiple", 0.5)
     assert found["violation_rate"] == pytest.approx(2 / 18)  # b and e above a
     assert found["incoherent_rate"] == pytest.approx(1 / 3)
-    assert {"auprc_micro", "hf1_micro_coherent", "class_f1[z]"} <= set(found)
+    assert {"auprc_micro", "hf1_micro_raw", "class_f1[z]"} <= set(found)
     other = files.score(p=SCORES, threshold=0.65)["metrics"]
     assert other["hf1_micro"] == pytest.approx(2 * 4 / (5 + 8))  # abd, nothing, xy
     assert other["empty_predictions"] == 1
+
+
+SOFT = (
+    "id,a,b,c,d,e,x,y,z\n1,.6,.45,.4,.2,.1,.4,.3,.3\n2,.7,.4,.1,.5,.2,.3,.4,.4\n3,.4,.3,.1,.1,.1,.6,.6,.8\n"
+)
+
+
+def test_single_paths_of_scores_are_decided_by_the_likeliest_path(files: Files) -> None:
+    """Rows that the argmax of every level gets right; few of their scores reach a threshold."""
+    truth = "id,labels\n1,c\n2,d\n3,z\n"
+    result = files.score(t=truth, p=SOFT, paths="single")
+    assert (result["paths"], result["threshold"], result["notes"]) == ("single", None, [])
+    found = result["metrics"]
+    assert found["exact_match"] == found["exact_match_raw"] == found["level3_argmax_accuracy"] == 1
+    assert found["incoherent_rate"] == found["tree_path_distance"] == 0
+    for more in ({}, {"paths": "multiple"}):
+        result = files.score(t=truth, p=SOFT, **more)
+        assert (result["paths"], result["threshold"]) == ("multiple", 0.5)
+        assert result["metrics"]["exact_match"] == pytest.approx(2 / 3)
+        assert bool(result["notes"]) == (not more)
+    assert not files.score(t="id,labels\n1,c|z\n2,d\n3,z\n", p=SOFT)["notes"]
+
+
+def test_plain_ids_of_scores_read_the_coherent_decision(files: Files) -> None:
+    """The argmax of level 1 of the second row is wrong, and its path is right."""
+    scores = SOFT.replace("2,.7,.4,.1,.5,.2,.3,", "2,.4,.4,.1,.5,.2,.45,")
+    found = files.score(t="id,labels\n1,c\n2,d\n3,z\n", p=scores, paths="single")["metrics"]
+    assert (found["exact_match"], found["exact_match_raw"]) == (1, pytest.approx(2 / 3))
+    assert (found["level1_accuracy"], found["level1_accuracy_raw"]) == (1, pytest.approx(2 / 3))
+
+
+def test_sets_of_single_paths_may_be_scored_as_several_and_not_the_other_way(files: Files) -> None:
+    assert files.score(paths="multiple")["paths"] == "multiple"
+    assert files.score(paths="single")["metrics"] == files.score()["metrics"]
+    with pytest.raises(BadInput, match=r"T\.csv:3: the labels of '2' lie on several paths"):
+        files.score(t="id,labels\n1,c\n2,d|z\n3,y\n", p=SOFT, paths="single")
+    with pytest.raises(BadInput, match=r"P\.csv:2: the labels of '1' lie on several paths"):
+        files.score(p="id,labels\n1,c|z\n2,d\n3,y\n", paths="single")
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.7])

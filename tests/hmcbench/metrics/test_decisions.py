@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -95,10 +96,52 @@ def test_a_class_with_two_lines_of_ancestors_is_no_single_path() -> None:
 
 
 def test_zero_probabilities_still_give_a_path() -> None:
+    """Where every path has a factor 0, all products are equal: the first path."""
     assert sets(TREE, coherent(np.zeros((1, 6)), None, single(TREE))) == ["a a1"]
     assert sets(TREE, raw(np.zeros((1, 6)), None, single(TREE))) == ["a a1"]
-    # one impossible step is better than two
-    assert sets(TREE, coherent(np.array([[0.0, 0, 0, 0, 0, 1]]), None, single(TREE))) == ["b b2"]
+    assert sets(TREE, coherent(np.array([[0.0, 0, 0, 0, 0, 1]]), None, single(TREE))) == ["a a1"]
+
+
+def test_a_path_with_a_zero_loses_against_any_without() -> None:
+    """Zeros were cut to 1e-38 once, which is more than what such a path may have."""
+    deep = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "a1"), ("b", "b1")])
+    scores = np.array([[1.0, 1e-30, 0.0, 1e-30]])
+    assert sets(deep, coherent(scores, None, single(deep))) == ["b b1"]
+
+
+def test_paths_of_equal_products_tie_whatever_the_order_of_their_factors() -> None:
+    """Sums of their logarithms differ in the last bit: log .1 + log .3 + log .7 depends on the order."""
+    chains = [("", "a"), ("", "b"), ("a", "a1"), ("b", "b1"), ("a1", "a2"), ("b1", "b2")]
+    h = Hierarchy.from_edges(chains)
+    values = [0.1, 0.3, 0.7, 0.6, 0.9, 1 / 3, 0.05, 0.11, 1e-12]
+    rows = [
+        np.ravel(np.column_stack([first, second]))  # level by level: a b, a1 b1, a2 b2
+        for first in itertools.combinations(values, 3)
+        for second in itertools.permutations(first)
+    ]
+    scores = np.array(rows)
+    assert len(scores) == 504
+    assert set(sets(h, coherent(scores, None, single(h)))) == {"a a1 a2"}
+    assert set(sets(h, coherent(scores.astype(np.float32), None, single(h)))) == {"a a1 a2"}
+    # 1/4 x 0.8 x 1/2 = 1/2 x 0.4 x 1/2, of other factors; and a product that is larger in its last bit
+    equal = np.array([[0.25, 0.5, 0.8, 0.4, 0.5, 0.5]])
+    assert sets(h, coherent(equal, None, single(h))) == ["a a1 a2"]
+    equal[0, 5] = np.nextafter(0.5, 1)
+    assert sets(h, coherent(equal, None, single(h))) == ["b b1 b2"]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", ["scores", "stop"])
+def test_scores_that_are_no_numbers_are_never_decided(bad: float, where: str) -> None:
+    scores, stop = np.full((3, 4), 0.5), np.full((3, 2), 0.5)
+    {"scores": scores, "stop": stop}[where][1, 1] = bad
+    for task in (single(UNEVEN, "ragged"), multiple(UNEVEN)):
+        for rule in (raw, coherent):
+            with pytest.raises(BadInput, match=r"scores of 1 of 3 samples are NaN or infinite .*row 1"):
+                rule(scores, stop, task)
+    if where == "scores":
+        with pytest.raises(BadInput, match="NaN or infinite"):
+            fit_threshold(scores, np.ones((3, 4), dtype=bool), UNEVEN)
 
 
 def test_ties_go_to_a_class_before_stop() -> None:
@@ -247,36 +290,54 @@ def coarse(rows: int, columns: int) -> Any:
     return hnp.arrays(np.float32, (rows, columns), elements=st.sampled_from([0, 0.125, 0.25, 0.5, 0.75, 1]))
 
 
-def log_product(h: Hierarchy, path: tuple[int, ...], scores: np.ndarray, stop: np.ndarray | None) -> float:
-    factors = [scores[c] for c in path]
-    if stop is not None:
-        factors += list(stop[len(path) :])
-    return sum(math.log(max(f, np.finfo(np.float32).tiny)) for f in factors)
+def fine(rows: int, columns: int) -> Any:
+    """Scores as models give them, from few values, so that factors are shared in another order."""
+    values = [0.1, 0.3, 0.7, 1 / 3, 0.9, 1e-30, 0.0]
+    return hnp.arrays(np.float64, (rows, columns), elements=st.sampled_from(values))
 
 
-@given(st.data(), st.sampled_from(["full", "ragged"]), st.booleans())
-def test_coherent_single_paths(data: st.DataObject, depth: Depth, told: bool) -> None:
-    h = data.draw(hierarchies(dag=False))
-    scores = data.draw(coarse(2, h.n))
+def product(path: tuple[int, ...], scores: np.ndarray, stop: np.ndarray | None) -> Fraction:
+    """Exact: of its classes, and of ``stop`` at the levels below its end."""
+    factors = [scores[c] for c in path] + ([] if stop is None else list(stop[len(path) :]))
+    return math.prod((Fraction(float(factor)) for factor in factors), start=Fraction(1))
+
+
+def admissible(h: Hierarchy, depth: Depth, may_be_empty: bool) -> list[tuple[int, ...]]:
+    """All paths from the virtual root, step by step: the empty one first, then by their last column."""
+    steps = [(h.index(c),) for c in h.classes if not h.parents(c)]
+    for path in steps:
+        steps.extend((*path, h.index(child)) for child in h.children(h.classes[path[-1]]))
+    # in a DAG every parent of a class must lie on the path too, or the decision would not be closed
+    closed = [
+        path for path in steps if all(h.index(p) in path for c in path for p in h.parents(h.classes[c]))
+    ]
+    ended = [path for path in closed if depth == "ragged" or not h.children(h.classes[path[-1]])]
+    return [()] * may_be_empty + sorted(ended, key=lambda path: path[-1])
+
+
+@given(st.data(), st.sampled_from(["full", "ragged"]), st.booleans(), st.booleans())
+def test_coherent_single_paths(data: st.DataObject, depth: Depth, told: bool, dag: bool) -> None:
+    """The first of the largest exact products over all admissible paths, found by brute force."""
+    h = data.draw(hierarchies(dag=dag))
+    paths = admissible(h, depth, told and depth == "ragged")
+    scores = data.draw(st.one_of(coarse(2, h.n), fine(2, h.n)))
     stop = data.draw(coarse(2, h.depth)) if told else None
     task = single(h, depth)
+    if not any(paths):
+        with pytest.raises(BadInput, match="no single path"):
+            coherent(scores, stop, task)
+        return
     decided = coherent(scores, stop, task)
     assert h.is_closed(decided)
-    ends = [h.classes[i] for i in h.leaves] if depth == "full" else list(h.classes)
-    paths = [tuple(h.index(c) for c in next(h.paths(end))) for end in ends]
-    if told and depth == "ragged":
-        paths.append(())
     for i, row in enumerate(decided):
-        chosen = tuple(np.flatnonzero(row).tolist())
-        assert chosen in paths
         level_stop: np.ndarray | None = None
         if stop is not None:
             level_stop = stop[i]
         elif depth == "ragged" or not h.even:
             sums = [scores[i, h.level_classes(k + 1)].astype(float).sum() for k in range(h.depth)]
-            level_stop = np.array([max(0.0, 1 - total) for total in sums])
-        best = max(log_product(h, path, scores[i], level_stop) for path in paths)
-        assert log_product(h, chosen, scores[i], level_stop) == pytest.approx(best, abs=1e-9)
+            level_stop = np.array([0.0, *(max(0.0, 1 - total) for total in sums[1:])])
+        best = max(paths, key=lambda path: product(path, scores[i], level_stop))
+        assert tuple(np.flatnonzero(row).tolist()) == best
 
 
 @given(st.data())

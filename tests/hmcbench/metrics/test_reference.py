@@ -13,13 +13,15 @@ from scipy.sparse import csr_matrix
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.ids import find_spec
 
 RANKINGS = {"auprc_micro", "auprc_macro", "auprc_weighted"}
 PROBABILITIES = ("_ece", "_brier", "_log_loss", "_aurc")
+OTHER_NAMES = {"fpa": "exact_match_raw", "tice": "incoherent_rate"}
 
 
-def without_coherent(values: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if "_coherent" not in name}
+def is_decided(name: str) -> bool:
+    return find_spec(SPECS, name).decided
 
 
 @given(data=st.data())
@@ -29,28 +31,24 @@ def test_scores(data: st.DataObject, problems: Any, slow: Callable[..., dict[str
     found = compute(SPECS, evaluation)
     assert not found.failures
     expected = slow(problem, problem.sets(evaluation.raw), problem.scores)
-    usual = {name: v for name, v in without_coherent(found).items() if name not in RANKINGS}
-    assert usual == pytest.approx(expected, abs=1e-12)
+    raw = {n.replace("_raw", ""): v for n, v in found.items() if "_raw" in n or not is_decided(n)}
+    for name, of in OTHER_NAMES.items():
+        assert raw.pop(name, None) == (found[of] if evaluation.task.paths == "single" else None)
+    assert {n: v for n, v in raw.items() if n not in RANKINGS} == pytest.approx(expected, abs=1e-12)
 
 
 @given(data=st.data())
-def test_coherent_ids_are_the_same_metrics_of_repaired_decisions(
-    data: st.DataObject, problems: Any, slow: Callable[..., dict[str, float]]
+def test_plain_ids_score_the_coherent_decision(
+    data: st.DataObject,
+    problems: Any,
+    slow: Callable[..., dict[str, float]],
+    slow_coherent: Callable[..., Any],
 ) -> None:
     problem = data.draw(problems())
-    evaluation = problem.evaluation()
-    expected = slow(problem, problem.sets(evaluation.coherent), problem.scores)
-    assert expected["incoherent_rate"] == 0
-    found = compute(SPECS, evaluation)
-    decided = {name.replace("_coherent", ""): v for name, v in found.items() if "_coherent" in name}
-    reads_no_decision = {"violation_rate", "incoherent_rate"}
-    expected = {
-        name: value
-        for name, value in expected.items()
-        if not ("argmax" in name or "support" in name or name in reads_no_decision)
-        and not name.endswith(PROBABILITIES)
-    }
-    assert decided == pytest.approx(expected, abs=1e-12)
+    expected = slow(problem, slow_coherent(problem), problem.scores)
+    found = compute(SPECS, problem.evaluation())
+    plain = {name: value for name, value in found.items() if is_decided(name) and "_raw" not in name}
+    assert plain == pytest.approx({n: v for n, v in expected.items() if is_decided(n)}, abs=1e-12)
 
 
 @given(data=st.data(), sparse=st.booleans())

@@ -96,7 +96,7 @@ def test_stats_of_what_does_not_apply_are_none() -> None:
 
     for name, evaluation in [
         ("mistake_severity", four_scores()),  # several paths
-        ("hf1_micro_coherent", three_samples()),  # no scores
+        ("hf1_micro_raw", three_samples()),  # no scores
         ("level9_accuracy", three_samples()),
         ("class_f1[nobody]", three_samples()),
         ("hf1_micro", two_alloys()),

@@ -28,7 +28,7 @@ from hmcbench.records.record import (
 )
 
 DATA: dict[str, Any] = {
-    "schema": 1,
+    "schema": SCHEMA,
     "key": "0123456789abcdef0123",
     "status": "ok",
     "suite": {"name": "s"},
@@ -163,7 +163,8 @@ def test_a_record_moved_aside_by_a_run_that_was_killed_comes_back(tmp_path: Path
         ("{}", "is not a record"),
         ('{"schema": "1"}', "is not a record"),
         ('{"schema": 99}', "schema 99"),
-        ('{"schema": 1, "key": "x"}', "lacks status"),
+        ('{"schema": 1, "key": "x"}', "no record of schema 1"),
+        ('{"schema": 2, "key": "x"}', "lacks status"),
         ('{"schema": 1, "key": "x", "status": "ok"', "cannot be read"),
     ],
 )
@@ -200,6 +201,53 @@ def test_a_record_of_every_schema_reads_as_one_of_today(tmp_path: Path, schema: 
     """When the schema changes: a new golden file, a step, and the older files stay as they are."""
     (tmp_path / "record.json").write_bytes((GOLDEN / f"record-{schema}.json").read_bytes())
     assert read_record(tmp_path).data == NOW
+
+
+def test_ids_of_schema_1_say_which_decision_they_read(tmp_path: Path) -> None:
+    """Plain ids were those of raw decisions, and nothing is lost when they are renamed."""
+    old = {
+        "hf1_samples": 0.1,
+        "hf1_samples_coherent": 0.2,
+        "level2_accuracy": 0.3,
+        "level2_accuracy_coherent": 0.4,
+        "class_f1[a_coherent/b[c]]": 0.5,
+        "class_f1_coherent[a_coherent/b[c]]": 0.6,
+        "theirs": 0.7,
+        "theirs_coherent": 0.8,
+        "alone": 0.9,
+        "alone_coherent_too": 0.91,
+        "auprc_micro": 0.92,
+        "level1_argmax_accuracy": 0.93,
+        "mistake_severity": 0.94,  # no mistake among the coherent decisions
+        "r2": 0.95,
+    }
+    new = {
+        "hf1_samples_raw": 0.1,
+        "hf1_samples": 0.2,
+        "level2_accuracy_raw": 0.3,
+        "level2_accuracy": 0.4,
+        "class_f1_raw[a_coherent/b[c]]": 0.5,
+        "class_f1[a_coherent/b[c]]": 0.6,
+        "theirs_raw": 0.7,
+        "theirs": 0.8,
+        "alone": 0.9,
+        "alone_coherent_too": 0.91,
+        "auprc_micro": 0.92,
+        "level1_argmax_accuracy": 0.93,
+        "mistake_severity_raw": 0.94,
+        "r2": 0.95,
+    }
+    suite = {"name": "s", "primary": "hf1_samples_coherent"}
+    metrics = {"test": old, "validation": {"mistake_severity_coherent": 2.0}}
+    text = json.dumps({**DATA, "schema": 1, "suite": suite, "metrics": metrics})
+    (tmp_path / JSON).write_text(text)
+    record = read_record(tmp_path)
+    assert (record.metrics("test"), record.metrics("validation")) == (new, {"mistake_severity": 2.0})
+    assert record.data["suite"]["primary"] == "hf1_samples"
+    assert (tmp_path / JSON).read_text() == text  # the file stays as it is
+    write_again = record_json(record.data)
+    (tmp_path / JSON).write_text(write_again)
+    assert read_record(tmp_path).data == record.data
 
 
 @pytest.mark.parametrize(

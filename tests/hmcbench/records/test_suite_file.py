@@ -71,6 +71,16 @@ def test_pairs_that_cannot_meet_stay_until_they_can(tmp_path: Path) -> None:
     assert info is not None and info["not_applicable"] == []
 
 
+def test_columns_of_coherent_decisions_are_read_as_they_are_called_today(tmp_path: Path) -> None:
+    columns = ["hf1_micro", "hf1_micro_coherent", "level{k}_accuracy_coherent", "theirs_coherent"]
+    suite = {"name": "s", "primary": "hf1_micro_coherent", "columns": columns}
+    (tmp_path / "suite.json").write_text(json.dumps({"suite": suite}))
+    info = read_info(tmp_path)
+    assert info is not None
+    assert info["suite"]["primary"] == "hf1_micro"
+    assert info["suite"]["columns"] == ["hf1_micro", "level{k}_accuracy", "theirs_coherent"]
+
+
 def test_another_version_of_the_suite_starts_anew(tmp_path: Path) -> None:
     save_info(plan_of("random").info(), tmp_path, ())
     plan = plan_of("prior")
