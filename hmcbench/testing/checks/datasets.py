@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from hmcbench.data import contract
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.data.stratify import rows_by_key
-from hmcbench.interfaces import Dataset
+from hmcbench.interfaces import Dataset, DatasetSpec
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.state import unchanged
 
@@ -30,16 +31,17 @@ def truth(dataset: Dataset) -> np.ndarray:
     return np.asarray(targets.toarray() if hasattr(targets, "toarray") else targets)
 
 
+def _keeps(subject: Subject, problem_of: Callable[[Dataset, DatasetSpec], str]) -> None:
+    """A promise that is also enforced where the dataset is loaded (:mod:`hmcbench.data.contract`)."""
+    problem = problem_of(made(subject), subject.spec)
+    need(not problem, problem)
+
+
 # --------------------------------------------------------------------------- the checks
 
 
 def ids(subject: Subject) -> None:
-    dataset = made(subject)
-    need(len(dataset.ids) > 0, "there is no sample")
-    odd = [i for i in dataset.ids if not isinstance(i, str) or not i]
-    need(not odd, f"ids must be texts, and not empty: {odd[:1]!r}")
-    twice = [name for name, n in Counter(dataset.ids).items() if n > 1]
-    need(not twice, f"{len(twice)} ids stand for several samples, {twice[:1]!r} for one")
+    _keeps(subject, contract.id_problem)
 
 
 def stable(subject: Subject) -> None:
@@ -57,37 +59,20 @@ def stable(subject: Subject) -> None:
 
 
 def complete(subject: Subject) -> None:
-    dataset, n = made(subject), len(made(subject).ids)
-    absent = [view for view in subject.spec.views if view not in dataset.views]
-    need(
-        not absent,
-        f"the spec promises the view {', '.join(absent)}; the dataset has {', '.join(dataset.views)}",
-    )
-    per_sample: dict[str, Any] = {f"the view {k}": v for k, v in dataset.views.items()}
-    per_sample |= {k: getattr(dataset, k) for k in ("groups", "duplicates", "split")}
-    for name, values in per_sample.items():
-        long = n if values is None else len(values)
-        need(long == n, f"{name} has {long} entries for {n} samples")
+    dataset = made(subject)
+    _keeps(subject, contract.size_problem)
     for view in dataset.views.values():
-        view[0], view[n - 1]  # a row that cannot be read raises
+        view[0], view[len(dataset.ids) - 1]  # a row that cannot be read raises
 
 
 def targets(subject: Subject) -> None:
     dataset = made(subject)
-    task, found = dataset.task, truth(dataset)
-    need(task.kind == subject.spec.task, f"the spec says {subject.spec.task}, the task {task.kind}")
-    columns = task.hierarchy.n if task.hierarchy is not None else len(task.targets)
-    need(
-        found.shape == (len(dataset.ids), columns),
-        f"targets of shape {found.shape}, not (samples, {columns})",
-    )
+    _keeps(subject, contract.target_problem)
+    task, labels = dataset.task, truth(dataset)
     if task.hierarchy is None:
-        need(bool(np.isfinite(found).all()), "targets are NaN or infinite")
         return
-    need(found.dtype == bool, f"targets are {found.dtype}, not boolean")
-    need(task.hierarchy.is_closed(found), "a sample has a class without the classes above it")
-    need(bool(found.any(axis=1).all()), "a sample has no class at all")
-    paths, depth = task.hierarchy.label_shape(found)
+    need(bool(labels.any(axis=1).all()), "a sample has no class at all")
+    paths, depth = task.hierarchy.label_shape(labels)
     need(task.paths == "multiple" or paths == "single", "samples have several paths; the task says single")
     need(task.depth == "ragged" or depth == "full", "paths end above the leaves; the task says full")
 
@@ -95,6 +80,7 @@ def targets(subject: Subject) -> None:
 def splits(subject: Subject) -> None:
     """Disjoint and complete under every kind of protocol; drawn sides tear no group and no copies."""
     dataset = made(subject)
+    _keeps(subject, contract.split_problem)
     for kind, fold in (("holdout", 0), ("kfold", 0), ("kfold", 1), ("predefined", 0)):
         split = make_split(dataset, Protocol(kind=kind, test=0.2, validation=0.2), fold)
         rows = [row for side in split.sides.values() for row in side.tolist()]
