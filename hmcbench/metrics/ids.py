@@ -54,6 +54,12 @@ def find_spec(specs: Sequence[MetricSpec], name: str) -> MetricSpec:
     for spec in sorted(specs, key=lambda spec: -len(spec.name)):
         if name == spec.name + RAW * spec.decided or _reads(spec, name):
             return spec
+    refuse_former(specs, name)
+    raise unknown("metric", name, [spec.name for spec in specs], "hmcbench list metrics shows them")
+
+
+def refuse_former(specs: Sequence[MetricSpec], name: str) -> None:
+    """Raise BadInput for an id that ends in ``_coherent`` where a metric of these has another one today."""
     stem, former, member = name.partition(FORMER)
     if former and any(spec.decided and _reads(spec, stem + member) for spec in specs):
         raise BadInput(
@@ -61,7 +67,6 @@ def find_spec(specs: Sequence[MetricSpec], name: str) -> MetricSpec:
             allowed=f"{stem + member!r}, which reads the coherent decision, "
             f"or {stem + RAW + member!r}, which reads the model's own",
         )
-    raise unknown("metric", name, [spec.name for spec in specs], "hmcbench list metrics shows them")
 
 
 def _reads(spec: MetricSpec, name: str) -> bool:

@@ -16,6 +16,8 @@ from hmcbench.leaderboard.board import Board, BoardCell, Column
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import markdown as esc
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.ids import refuse_former
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -31,6 +33,7 @@ def with_columns(boards: Boards, ids: Sequence[str]) -> Boards:
     known = [column.id for board in boards for column in (*board.columns, *board.cost_columns)]
     for name in ids:
         if name not in known:
+            refuse_former(SPECS, name)
             raise unknown("column", name, list(dict.fromkeys(known)))
 
     def chosen(columns: Sequence[Column]) -> list[Column]:

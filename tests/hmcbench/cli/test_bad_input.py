@@ -123,6 +123,10 @@ SUITES = [
     (SUITE.replace("primary", "primry"), "did you mean 'primary'"),
     (SUITE.replace("toy-tree", "toy-treee"), "did you mean 'toy-tree'"),
     (SUITE.replace("hf1_samples", "hf1_sample"), "did you mean 'hf1_samples'"),
+    (
+        SUITE.replace("hf1_samples", "hf1_samples_coherent"),
+        "'hf1_samples', which reads the coherent decision",
+    ),
     (SUITE.replace('"prior"', '"prior[x=1]"'), "parameter of prior"),
     (SUITE + "\n[extra]\n", "unknown table"),
     ("not toml at all", "is not TOML"),

@@ -58,6 +58,7 @@ def test_columns_of_every_format(cli: Callable[..., Any], runs: Path) -> None:
         (["--into", "none.md", "--marker", "smoke"], "none.md cannot be read"),
         (["--into", ".", "--marker", "smoke"], "--into"),
         (["--columns", "hf1"], "unknown column 'hf1'"),
+        (["--columns", "hf1_micro_coherent"], "'hf1_micro', which reads the coherent decision"),
         (["--format", "tex"], "latex"),
         (["--suite", "smok"], "did you mean 'smoke'"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from hmcbench.registry.registry import KINDS
 
 
-@pytest.mark.parametrize("name", ["level2_accuracy", "level{k}_accuracy", "level1_accuracy_coherent"])
+@pytest.mark.parametrize("name", ["level2_accuracy", "level{k}_accuracy", "level1_accuracy_raw"])
 def test_a_metric_is_shown_by_the_id_that_a_table_has(cli: Callable[..., Any], name: str) -> None:
     assert "level{k}_accuracy" in cli("show", "metric", name).out
 

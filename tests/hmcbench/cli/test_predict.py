@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import read_record
 
 pytestmark = pytest.mark.torch
 
@@ -35,6 +36,18 @@ def test_a_folder_gives_the_stored_probabilities(cli: Callable[..., Any], traine
         np.testing.assert_allclose(output, scores, atol=2e-5)
         assert row["coherent"] in stored.task.hierarchy.classes
         assert row["raw"]
+
+
+def test_decisions_are_those_that_plain_ids_score(cli: Callable[..., Any], trained_run: Any) -> None:
+    """The share of printed paths that are true is the board's exact_match; of raw decisions, its _raw one."""
+    record = read_record(trained_run.record)
+    test = record.predictions().of_side("test")
+    assert test.task.hierarchy is not None and len(test)
+    printed = rows(cli("predict", trained_run.record, *(trained_run.images / name for name in test.ids)).out)
+    for column, metric in (("coherent", "exact_match"), ("raw", "exact_match_raw")):
+        sets = test.task.hierarchy.encode([row[column].split("|") for row in printed])
+        right = (sets.toarray() == test.truth.toarray()).all(axis=1)
+        assert record.metrics("test")[metric] == pytest.approx(right.mean())
 
 
 def test_json_lines_and_a_file(cli: Callable[..., Any], trained_run: Any, tmp_path: Path) -> None:
