@@ -75,9 +75,9 @@ def plugins() -> list[dict[str, Any]]:
     found = []
     for p in registry.manager.plugins:
         slow = f"; every command waits {p.seconds:.1f} s for it" if p.slow else ""
-        found.append(
-            check(f"plugin {p.name}", not p.error, (p.error or f"{p.distribution} {p.version}") + slow)
-        )
+        works = False if p.error else None if p.warning else True
+        text = p.error or p.warning or f"{p.distribution} {p.version}"
+        found.append(check(f"plugin {p.name}", works, text + slow))
     return found
 
 
