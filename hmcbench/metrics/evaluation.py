@@ -56,9 +56,12 @@ class Evaluation:
         decided_by_rule: bool = True,
         reads_raw: bool = False,
     ) -> None:
-        self.task, self.truth, self.stop = task, read_only(truth), read_only(stop)
+        self.task = task
+        self.truth: Matrix = read_only(truth)
+        self.stop: np.ndarray | None = read_only(stop)
         self.decided_by_rule, self.reads_raw = decided_by_rule, reads_raw
-        self._scores, self._thresholds = read_only(scores), thresholds
+        self._scores: np.ndarray | None = read_only(scores)
+        self._thresholds = thresholds
         given = {"raw": raw, "coherent": coherent, "violations": violations}
         self.__dict__.update({k: read_only(value) for k, value in given.items() if value is not None})
         self.__dict__["_built"] = True
@@ -218,8 +221,7 @@ class Evaluation:
         """Probabilities (N, C) or predicted targets (N, T); raises NotApplicable without them."""
         if self._scores is None:
             raise NotApplicable("this needs all scores at once; there are only decisions")
-        scores: np.ndarray = self._scores
-        return scores
+        return self._scores
 
     # ------------------------------------------------------------------ decisions
 
