@@ -128,7 +128,7 @@ class _Cost(NamedTuple):
 NEW_MODEL = 0.75  # cost of a model without a cell yet, relative to the others: suites list costly ones first
 
 
-class Estimate(NamedTuple):
+class TimeEstimate(NamedTuple):
     """Seconds left; ``first``: more than half of them rests on cells whose model has not run yet."""
 
     seconds: float
@@ -226,7 +226,7 @@ class TimeLeft:
         sure = self._is_sure(cell) or self.spent(cell) > limit / 2
         return total if sure and total > limit else None
 
-    def estimate(self) -> Estimate | None:
+    def estimate(self) -> TimeEstimate | None:
         """The time left; None while nothing is known."""
         expected = _Expected(self._costs(), self._earlier)
         share = self._own / (self._own + self._others) if self._own else 1.0
@@ -236,7 +236,7 @@ class TimeLeft:
         if math.isnan(total):
             return None
         seconds = total / max(1, min(self._jobs, len(parts)))
-        return Estimate(min(seconds, max(0.0, self._until - self._clock())), known < total / 2)
+        return TimeEstimate(min(seconds, max(0.0, self._until - self._clock())), known < total / 2)
 
     def _left_of(self, cell: Cell, expected: _Expected) -> tuple[float, bool]:
         """Seconds that a running cell still takes, and whether they are more than a guess."""
