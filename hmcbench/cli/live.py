@@ -123,7 +123,7 @@ def feed(left: TimeLeft, event: Event, record: Record | None) -> None:
 def left_text(left: TimeLeft) -> str:
     """``about 3:20 left``."""
     estimate = left.estimate()
-    if estimate is None:
+    if estimate is None or (estimate.first and estimate.seconds < FEW_S):  # by a trivial model
         return "time left not known yet"
     if estimate.seconds < FEW_S:
         return "a few seconds left"
@@ -260,10 +260,10 @@ class Live(Silent):
     def _summary(self, total: int, done: int) -> str:
         failed = sum(not record.ok for record in self._records.values())
         spent = duration(time.monotonic() - self._start)
-        parts = [f"{done} of {total} cells", *([f"{failed} failed"] if failed else [])]
-        return ", ".join(
-            [*parts, f"{spent} so far", left_text(self._left)] if done < total else [*parts, spent]
-        )
+        bad = f", {failed} failed" if failed else ""
+        if done == total:
+            return f"{done} of {total} cells in {spent}{bad}"
+        return f"{done} of {total} cells{bad}, {spent} so far, {left_text(self._left)}"
 
     def _table(self, width: int) -> list[Any]:
         """Lines of cells; columns that are equal in all cells are left out."""

@@ -143,6 +143,10 @@ def test_the_time_left_is_marked_while_it_is_a_first_estimate() -> None:
     left.started(cell("a"))
     left.ended(cell("a"), 61.0)
     assert live.left_text(left) == "about 0:46 left (first estimate)"
+    trivial = TimeLeft([cell("prior"), cell("network")])
+    trivial.started(cell("prior"))
+    trivial.ended(cell("prior"), 0.1)
+    assert live.left_text(trivial) == "time left not known yet", "a prior says nothing about a network"
     known = TimeLeft([cell("a")], took={("toy", "a"): 100.0})
     assert live.left_text(known) == "about 1:40 left"
     assert live.left_text(TimeLeft([cell("a")], took={("toy", "a"): 2.0})) == "a few seconds left"

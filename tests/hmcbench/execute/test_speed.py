@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,6 +69,29 @@ def test_a_view_of_the_dataset_needs_no_features(registry: Registry) -> None:
     timing = measured(registry, dataset, "table", model)
     assert timing["throughput_per_s"] == 20_000
     assert np.array_equal(model.seen[1]["table"], np.asarray(dataset.views["table"])[1:2])
+
+
+class Drawing:
+    """A synthetic image that takes its time."""
+
+    def load(self, min_side: int | None = None) -> np.ndarray:
+        time.sleep(0.02)
+        return np.ones((4, 4), np.uint8)
+
+
+class Loading:
+    def transform(self, rows: Any) -> np.ndarray:
+        return np.stack([row.load() for row in rows])
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_a_file_is_read_in_the_time_of_a_sample_but_a_synthetic_image_is_not_drawn(synthetic: bool) -> None:
+    dataset = replace(tiny_dataset(8), views={"image": [Drawing() for _ in range(8)]}, synthetic=synthetic)
+    step = featurize.Step(FeaturizerSpec(name="f", version="1", summary="", factory=Loading), {})
+    samples = speed.NewSamples.of(dataset, [featurize.ViewPlan("f", "image", (step,))])
+    timing = speed.measure(Model(), samples, np.arange(8), 0.001, "cpu", 1)
+    assert (timing["latency_p50_ms"] < 15) == synthetic
+    assert (timing["throughput_per_s"] > 60) == synthetic
 
 
 def test_a_quantile_of_too_few_calls_is_not_reported(
