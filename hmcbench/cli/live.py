@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,36 +14,61 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli.common import duration, in_notebook
-from hmcbench.execute.durations import TimeLeft
+from hmcbench.execute.durations import LEAST_LEFT, Budget, TimeLeft, elapsed, seconds_taken
 
 if TYPE_CHECKING:
     from hmcbench.execute.executors.base import Event
     from hmcbench.plan.cells import Cell, Plan
     from hmcbench.records.record import Record
 
+BAR, GAP = 40, 2  # columns of the bar, and between two columns of the table
+FEW_S = 10  # a time left below it is not given in seconds
+RERUN = "--rerun failed runs them again"
 
-def show_plan(plan: Plan, todo: Sequence[Cell], out: Path) -> None:
-    """The cells of this command, and the pairs that are not applicable."""
+
+def show_plan(plan: Plan, todo: Sequence[Cell], records: Mapping[str, Record], out: Path) -> None:
+    """The cells of this command by dataset and model, and the pairs that are not applicable.
+
+    Args:
+        records: key -> record, of cells that have one.
+    """
     from tabulate import tabulate
 
     from hmcbench.records.record import records_dir
 
-    waiting = {c.key for c in todo}
-    suite = plan.suite
+    suite, waiting = plan.suite, {c.key for c in todo}
     click.echo(f"suite {suite.name} version {suite.version}, profile {plan.profile}: {len(plan.cells)} cells")
-    rows: list[tuple[Any, ...]] = [
-        (c.dataset, c.label, c.fold, c.seed, "to run" if c.key in waiting else "done") for c in plan.cells
+    states: dict[tuple[str, str], Counter[str]] = {}
+    for cell in plan.cells:
+        record = records.get(cell.key)
+        ended = "failed" if record is not None and not record.ok else "done"
+        states.setdefault(cell.pair, Counter())["to run" if cell.key in waiting else ended] += 1
+    rows = [
+        (*pair, ", ".join(f"{n} {state}" for state, n in counts.items())) for pair, counts in states.items()
     ]
-    rows += [(p.dataset, p.model, "", "", f"not applicable: {p.reason}") for p in plan.not_applicable]
-    head = ("dataset", "model", "fold", "seed", "state")
+    head = ("dataset", "model", "cells")
     click.echo(tabulate(rows, headers=head, tablefmt="simple", disable_numparse=True))
-    datasets = {c.dataset: c.record["dataset"] for c in plan.cells}
-    for name, facts in datasets.items():
+    for skipped in plan.not_applicable:
+        click.echo(f"not applicable: {skipped.dataset} x {skipped.model}: {skipped.reason}")
+    shown = {c.dataset: c.record["dataset"] for c in plan.cells}
+    for name, facts in shown.items():
         origin = "synthetic, made by a generator" if facts["synthetic"] else "your data"
         click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({origin})")
-    for note in plan.notes:
+    for note in (*plan.notes, *limit_notes(todo, records.values())):
         click.echo(f"note: {note}")
-    click.echo(f"{len(todo)} to run, records go to {records_dir(out, suite.name)}\n")
+    failed = sum(counts["failed"] for counts in states.values())
+    again = f" ({failed} failed earlier: {RERUN})" if failed else ""
+    click.echo(f"{len(todo)} to run{again}, records go to {records_dir(out, suite.name)}\n")
+
+
+def limit_notes(todo: Sequence[Cell], done: Iterable[Record]) -> list[str]:
+    """One line for every model whose earlier cells took longer than the time limit of those to run."""
+    took = seconds_taken(done)
+    late = {c.pair: c for c in todo if took.get(c.pair, 0.0) > c.time_limit and not c.group}
+    return [
+        f"{label} took {duration(took[dataset, label])} earlier; its limit is {duration(cell.time_limit)}"
+        for (dataset, label), cell in late.items()
+    ]
 
 
 def goal_text(facts: Mapping[str, Any]) -> str:
@@ -54,15 +81,13 @@ def goal_text(facts: Mapping[str, Any]) -> str:
 
 
 def show_budget(todo: Sequence[Cell], done: Iterable[Record], seconds: float, jobs: int) -> None:
-    """How many cells are expected to fit into the budget, by the run times of earlier cells."""
+    """How many cells are expected to fit into the time, by what earlier cells took."""
     if not seconds:
         return
-    from hmcbench.execute.durations import Budget, seconds_taken
-
     fit, not_fit, unknown = Budget(seconds, seconds_taken(done)).forecast(todo, jobs)
     click.echo(
-        f"budget {duration(seconds)}: by the records of the same models and data, {fit} of these cells fit"
-        f" and {not_fit} do not; {unknown} are not known yet\n"
+        f"budget {duration(seconds)}, cheapest cells first: by earlier records, {fit} of these cells fit"
+        f" and {not_fit} do not; {unknown} have no earlier record\n"
     )
 
 
@@ -74,11 +99,9 @@ class Silent(AbstractContextManager["Silent"]):
     def __call__(self, event: Event, record: Record | None) -> None: ...
 
 
-def view(todo: Sequence[Cell], jobs: int, done: Iterable[Record] = ()) -> Silent:
+def view(todo: Sequence[Cell], jobs: int, done: Iterable[Record] = (), budget: float = 0.0) -> Silent:
     """The live table where there is a terminal, plain lines otherwise."""
-    from hmcbench.execute.durations import seconds_taken
-
-    left = TimeLeft(todo, jobs, seconds_taken(done))
+    left = TimeLeft(todo, jobs, seconds_taken(done), budget or math.inf)
     return Live(todo, left) if sys.stdout.isatty() and not in_notebook() else Lines(todo, left)
 
 
@@ -88,8 +111,7 @@ def feed(left: TimeLeft, event: Event, record: Record | None) -> None:
     if event.kind == "started":
         left.started(cell)
     elif event.kind == "elsewhere":
-        timing = record.part("timing") if record is not None else {}
-        left.elsewhere(cell, float(timing.get("total_s") or 0.0))
+        left.elsewhere(cell, elapsed(record) if record is not None else 0.0)
     elif record is not None:
         left.ended(cell, event.seconds, record.ok)
     elif "phase" in event.message:
@@ -100,51 +122,86 @@ def feed(left: TimeLeft, event: Event, record: Record | None) -> None:
 
 def left_text(left: TimeLeft) -> str:
     """``about 3:20 left``."""
-    seconds = left.seconds()
-    return "time left: not known yet" if seconds is None else f"about {duration(seconds)} left"
+    estimate = left.estimate()
+    if estimate is None or (estimate.first and estimate.seconds < FEW_S):  # by a trivial model
+        return "time left not known yet"
+    if estimate.seconds < FEW_S:
+        return "a few seconds left"
+    return f"about {duration(estimate.seconds)} left{' (first estimate)' if estimate.first else ''}"
 
 
-def result_text(record: Record) -> str:
-    """``hf1_samples 0.9132``, or the cause of the failure."""
+def result_texts(record: Record) -> list[str]:
+    """``hf1_samples 0.9132`` or the cause of failure; then a shorter text."""
     if not record.ok:
-        return f"{record.cause}: {record.message}"
+        return [str(record.cause)]
     primary = record.data["suite"]["primary"]
     value = record.metrics("test").get(primary)
-    return f"{primary} {value:.4f}" if value is not None else "done"
+    return [f"{primary} {value:.4f}", f"{value:.4f}"] if value is not None else []
+
+
+def cell_text(cell: Cell) -> str:
+    return f"{cell.dataset} x {cell.label} fold {cell.fold} seed {cell.seed}"
 
 
 class Lines(Silent):
-    """One line when a cell starts and one when it ends; no control characters."""
+    """One line when a cell starts, one when it ends, one if it will exceed its limit; plain text."""
 
     def __init__(self, todo: Sequence[Cell], left: TimeLeft) -> None:
         self._total, self._done, self._left = len(todo), 0, left
+        self._warned: set[str] = set()
 
     def __call__(self, event: Event, record: Record | None) -> None:
         feed(self._left, event, record)
         cell = event.job.cell
-        name = f"{cell.dataset} x {cell.label} fold {cell.fold} seed {cell.seed}"
         if event.kind == "started":
-            click.echo(f"start  {name}")
+            click.echo(f"start  {cell_text(cell)}")
         elif record is not None:
             self._done += 1
             left = f", {left_text(self._left)}" if self._done < self._total else ""
             took = "by another run" if event.kind == "elsewhere" else duration(event.seconds)
-            click.echo(f"end    {name}: {result_text(record)} ({took}; {self._done} of {self._total}{left})")
+            result = " ".join(result_texts(record)[:1]) if record.ok else failure_text(record)
+            click.echo(f"end    {cell_text(cell)}: {result} ({took}; {self._done} of {self._total}{left})")
+        else:
+            self._warn(cell)
+
+    def _warn(self, cell: Cell) -> None:
+        total = self._left.too_slow(cell)
+        if total is not None and cell.key not in self._warned:
+            self._warned.add(cell.key)
+            click.echo(f"slow   {cell_text(cell)}: {slow_text(cell, total)}")
+
+
+def failure_text(record: Record) -> str:
+    return f"failed: {record.cause}: {record.message}"
+
+
+def slow_text(cell: Cell, total: float) -> str:
+    """That a cell will exceed its time limit, and what to do."""
+    return (
+        f"needs about {duration(total)}, its limit is {duration(cell.time_limit)}"
+        f" (--timeout {math.ceil(1.5 * total)} sets another)"
+    )
 
 
 class Live(Silent):
-    """A table of cells with their phase, and a progress bar, refreshed four times a second."""
+    """A table of cells with their phase, and a bar for what is done, refreshed four times a second.
+
+    Causes of failure are printed above the table, once, so that a long one takes no room in it.
+    """
 
     def __init__(self, todo: Sequence[Cell], left: TimeLeft, console: Any = None) -> None:
         from rich.console import Console
         from rich.live import Live as RichLive
 
         self._cells = list(todo)
-        self._state: dict[str, tuple[str, str]] = {c.key: ("waiting", "") for c in todo}
-        self._begun: dict[str, float] = {}  # when the current phase began
-        self._done: set[str] = set()
-        self._left = left
-        self._live = RichLive(console=console or Console(), refresh_per_second=4, get_renderable=self._render)
+        self._steps: dict[str, tuple[int, int, float]] = {}  # of the phase: done, total, seconds for all
+        self._phase: dict[str, str] = {}
+        self._begun: dict[str, float] = {}  # when that phase began
+        self._records: dict[str, Record] = {}
+        self._warned: set[str] = set()
+        self._left, self._start = left, time.monotonic()
+        self._console = console or Console()
+        self._live = RichLive(console=self._console, refresh_per_second=4, get_renderable=self._render)
 
     def __enter__(self) -> Live:
         self._live.__enter__()
@@ -155,46 +212,119 @@ class Live(Silent):
 
     def __call__(self, event: Event, record: Record | None) -> None:
         feed(self._left, event, record)
-        key = event.job.cell.key
-        if event.kind == "started":
-            self._state[key] = ("starting", "")
-        elif event.kind == "progress":
-            self._progress(key, event.message)
-        elif record is not None:
-            self._done.add(key)
-            self._state[key] = ("done" if record.ok else "failed", result_text(record))
+        cell = event.job.cell
+        if record is not None:
+            self._records[cell.key] = record
+            if not record.ok:
+                self._say(f"{cell_text(cell)}: {failure_text(record)}", "bold red")
+        elif event.kind == "started" or "phase" in event.message:
+            self._phase[cell.key] = event.message.get("phase", "starting")
+            self._begun[cell.key] = time.monotonic()
+            self._steps.pop(cell.key, None)
+        elif "done" in event.message:
+            done, total_steps = event.message["done"], max(1, event.message["total"])
+            spent = time.monotonic() - self._begun.setdefault(cell.key, self._start)
+            self._steps[cell.key] = done, total_steps, spent / max(1, done) * total_steps
+            total = self._left.too_slow(cell)
+            if total is not None and cell.key not in self._warned:
+                self._warned.add(cell.key)
+                self._say(f"{cell_text(cell)}: {slow_text(cell, total)}", "yellow")
 
-    def _progress(self, key: str, message: dict[str, Any]) -> None:
-        if "phase" in message:
-            self._begun[key] = time.monotonic()
-            self._state[key] = (message["phase"], "")
-            return
-        done, total = message["done"], max(1, message["total"])
-        spent = time.monotonic() - self._begun.setdefault(key, time.monotonic())
-        left = spent / max(done, 1) * max(0, total - done)
-        bar = "━" * round(12 * min(1.0, done / total))
-        self._state[key] = (self._state[key][0], f"{bar:<12} {done}/{total}, {duration(left)} left")
+    def _say(self, line: str, style: str) -> None:
+        from rich.text import Text
+
+        self._console.print(Text(line, style=style))
+
+    def _state(self, cell: Cell) -> tuple[str, list[str]]:
+        """The state of a cell in a word, and details, the longest first."""
+        record = self._records.get(cell.key)
+        if record is not None:
+            return "done" if record.ok else "failed", result_texts(record)
+        if cell.key not in self._phase:
+            return "waiting", []
+        spent = time.monotonic() - self._begun[cell.key]
+        if cell.key in self._steps:
+            return self._phase[cell.key], step_texts(*self._steps[cell.key], spent)
+        return self._phase[cell.key], [duration(spent)]
 
     def _render(self) -> Any:
         from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False)
-        for title in ("dataset", "model", "fold", "seed", "state", ""):
-            table.add_column(title, overflow="ellipsis", no_wrap=True)
+        width = self._console.width
+        total, done = len(self._cells), len(self._records)
+        filled = round(min(BAR, width) * done / max(1, total))
+        bar = Text("━" * filled, style="green") + Text("─" * (min(BAR, width) - filled), style="dim")
+        return Group(*self._table(width), bar, Text(self._summary(total, done)))
+
+    def _summary(self, total: int, done: int) -> str:
+        failed = sum(not record.ok for record in self._records.values())
+        spent = duration(time.monotonic() - self._start)
+        bad = f", {failed} failed" if failed else ""
+        if done == total:
+            return f"{done} of {total} cells in {spent}{bad}"
+        return f"{done} of {total} cells{bad}, {spent} so far, {left_text(self._left)}"
+
+    def _table(self, width: int) -> list[Any]:
+        """Lines of cells; columns that are equal in all cells are left out."""
+        from rich.text import Text
+
+        names = {"dataset": "dataset", "model": "label", "fold": "fold", "seed": "seed"}
+        differ = [t for t, name in names.items() if len({getattr(c, name) for c in self._cells}) > 1]
+        titles = [title for title in names if title in differ or title == "model"]
+        cells = self._visible()
+        states = [self._state(cell) for cell in cells]
+        rows = [
+            (*(str(getattr(c, names[t])) for t in titles), s) for c, (s, _) in zip(cells, states, strict=True)
+        ]
+        details = [detail for _, detail in states]
+        lines = layout((*titles, "state"), rows, details, width)
         styles = {"done": "green", "failed": "bold red", "waiting": "dim"}
-        for cell in self._visible():
-            state, detail = self._state[cell.key]
-            row = (cell.dataset, cell.label, str(cell.fold), str(cell.seed), state, detail)
-            table.add_row(*(Text(part) for part in row), style=styles.get(state, ""))
-        done = len(self._done)
-        bar = ProgressBar(total=max(1, len(self._cells)), completed=done, width=40)
-        return Group(table, bar, Text(f"{done} of {len(self._cells)} cells, {left_text(self._left)}"))
+        shown = ["bold", *(styles.get(state, "") for state, _ in states)]
+        return [Text(line, style=style) for line, style in zip(lines, shown, strict=True)]
 
     def _visible(self, most: int = 20) -> list[Cell]:
         """The cells around the running ones: a plan of hundreds must not fill the screen."""
-        first = next((i for i, c in enumerate(self._cells) if c.key not in self._done), 0)
+        first = next((i for i, c in enumerate(self._cells) if c.key not in self._records), 0)
         start = max(0, min(first - most // 2, len(self._cells) - most))
         return self._cells[start : start + most]
+
+
+def step_texts(done: int, total: int, seconds: float, spent: float) -> list[str]:
+    """Details of a training, the longest first; all steps take ``seconds``, of which ``spent`` are over."""
+    counts = f"{done}/{total}"
+    if not 0 < done < total:
+        return [counts]
+    left = max(seconds - spent, LEAST_LEFT * spent)
+    text = f"{counts}, {duration(left)} left" if left >= FEW_S else f"{counts}, a few seconds left"
+    return [f"{'━' * round(12 * done / total):<12} {text}", text, counts]
+
+
+def layout(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    details: Sequence[Sequence[str]],
+    width: int,
+) -> list[str]:
+    """Texts of a table's head and rows; no line that fits is broken, and names are never cut for details.
+
+    Each row ends with the longest of its details that the width has room for. Where the names alone are too
+    wide, a row has two lines: the names, and below them the rest.
+    """
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    if sum(widths) + GAP * (len(widths) - 1) > width:
+        names = titles.index("model") + 1
+        return ["  ".join(titles)] + [
+            f"{'  '.join(row[:names])}\n    {_fitted('  '.join(row[names:]), detail, width - 4)}"
+            for row, detail in zip(rows, details, strict=True)
+        ]
+    lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) for row in (titles, *rows)]
+    return [lines[0]] + [
+        _fitted(line, detail, width) for line, detail in zip(lines[1:], details, strict=True)
+    ]
+
+
+def _fitted(line: str, details: Sequence[str], width: int) -> str:
+    """The line with the first detail that it has room for."""
+    room = width - len(line) - GAP
+    return next((f"{line}  {detail}" for detail in details if len(detail) <= room), line)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hmcbench.plan.cells import Cell, Plan
 
 EXECUTORS = ("local", "ray", "slurm")
+MOST_LISTED = 20  # records whose paths are printed at the end
 COUNT = click.IntRange(0, 1000)  # seeds or splits: a typing error must not plan a million cells
 JOBS = click.IntRange(1, 256)
 PER_GPU = click.IntRange(1, 64)
@@ -46,7 +47,9 @@ PER_GPU = click.IntRange(1, 64)
     show_default=True,
     help="Where cells run; slurm: --dry-run prints a script for sbatch.",
 )
-@click.option("--budget", default="", metavar="TIME", help="Limit for the whole run, such as 30m or 1h30m.")
+@click.option(
+    "--budget", default="", metavar="TIME", help="Limit of the run, such as 30m; cheap cells first."
+)
 @timeout_option
 @rerun_option
 @click.option("--skip-bad", is_flag=True, help="Leave out unusable files; the record says which.")
@@ -92,13 +95,13 @@ def run_command(**options: Any) -> int:
         return 0
     silent = options["as_json"] or options["quiet"]
     if not silent:
-        live.show_plan(plan, todo, out)
+        live.show_plan(plan, todo, before.records, out)
         live.show_budget(todo, done, budget, options["jobs"])
     if options["dry_run"]:
         if options["as_json"]:
             click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
         return 0
-    view = live.Silent() if silent else live.view(todo, options["jobs"], done)
+    view = live.Silent() if silent else live.view(todo, options["jobs"], done, budget)
     with view, output_to_stderr(silent):
         outcome = runner.execute(
             plan,
@@ -194,9 +197,9 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
         result = {"records": rows, "leaderboard": [str(p) for p in written], "left_out": left_out}
         click.echo(json.dumps(result, indent=1))
     elif not quiet:
-        for record in outcome.done:
-            cause = "" if record.ok else f"  ({record.cause}: {record.message})"
-            click.echo(f"record       {record.path}{cause}")
+        click.echo(f"records      {len(outcome.done)} in {outcome.folder / 'records'}")
+        for record in outcome.done if len(outcome.done) <= MOST_LISTED else ():
+            click.echo(f"record       {record.path}")
         for path in written:
             click.echo(f"leaderboard  {path}")
         for cell in outcome.left_out:
@@ -206,8 +209,19 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
                 f"{len(outcome.left_out)} cells did not fit into the budget of {options['budget']}:"
                 " the same command continues with them"
             )
+        show_failed(outcome)
     if outcome.interrupted:
         missing = len(plan.cells) - len(outcome.done)
         click.echo(f"hmcbench: interrupted; {missing} cells left: the same command continues", err=True)
         return INTERRUPTED
     return 1 if outcome.failed else 0
+
+
+def show_failed(outcome: RunOutcome) -> None:
+    """The records of failed cells, and how to run these again."""
+    from hmcbench.cli.live import RERUN
+
+    for record in outcome.failed:
+        click.echo(f"failed       {record.cause}: {record.path.name}")
+    if outcome.failed:
+        click.echo(f"{len(outcome.failed)} of {len(outcome.done)} cells failed (see their log.txt); {RERUN}")

@@ -2,7 +2,8 @@
 
 ``pixels[size=64]`` means: run the featurizer ``pixels`` with that parameter on the view it names
 as its source. Each array is a ``.npy`` memory map keyed by the data's fingerprint, the chain and
-its versions; other models, seeds and runs reuse it.
+its versions; other models, seeds and runs reuse it. Beside it stands what it cost on which machine, so that a
+cell that finds a view in the cache reports the same cost as the cell that computed it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hmcbench.errors import BadInput, NotApplicable, PluginError
-from hmcbench.files import cache_dir, replacing
+from hmcbench.files import cache_dir, replacing, write_atomic
 from hmcbench.interfaces import FeaturizerSpec, Value
 from hmcbench.registry.registry import Registry, create, load_object, parse_reference, unmet_needs
 
@@ -142,18 +144,61 @@ def transformer(plan: ViewPlan) -> Callable[[Any], np.ndarray]:
     return transform
 
 
-def compute_view(plan: ViewPlan, dataset: Dataset, threads: int = 1) -> tuple[Any, bool]:
-    """The view (N rows) and whether all of it was in the cache."""
+class Cost(NamedTuple):
+    """What one step cost: seconds on the clock and of the processor."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+class ComputedView(NamedTuple):
+    """A view and its cost.
+
+    Attributes:
+        rows: N rows.
+        costs: cached file of a step -> what computing it cost, by whichever cell.
+        computed: the steps among them that were not in the cache.
+    """
+
+    rows: Any
+    costs: Mapping[Path, Cost]
+    computed: Collection[Path]
+
+
+def compute_view(plan: ViewPlan, dataset: Dataset, threads: int = 1, machine: str = "") -> ComputedView:
+    """Compute a view, or read it from the cache.
+
+    Args:
+        threads: blocks of rows that are computed in parallel.
+        machine: id of the hardware whose costs are wanted; a cached view without a cost on it is computed
+            again. Empty: any cached view will do, and ``costs`` is empty.
+    """
     rows: Any = dataset.views[plan.source]
-    cached = True
+    costs: dict[Path, Cost] = {}
+    computed: set[Path] = set()
     for depth, step in enumerate(plan.steps, start=1):
         part = ViewPlan(step.spec.name, plan.source, plan.steps[:depth])
         path = cache_dir("views") / f"{step.spec.name}-{part.key(dataset.fingerprint)[:32]}.npy"
-        if not path.exists():
-            cached = False
-            _fill_file(path, step, rows, threads)
+        cost = _read_cost(path, machine)
+        if not path.exists() or (machine and cost is None):
+            cost = _fill_file(path, step, rows, threads, machine)
+            computed.add(path)
+        if machine and cost is not None:
+            costs[path] = cost
         rows = _open(path)
-    return rows, cached
+    return ComputedView(rows, costs, computed)
+
+
+def _cost_file(view: Path, machine: str) -> Path:
+    return view.with_name(f"{view.stem}.{machine}.json")
+
+
+def _read_cost(view: Path, machine: str) -> Cost | None:
+    """The stored cost of a cached view on a machine; None if it is not known."""
+    try:
+        return Cost(**json.loads(_cost_file(view, machine).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _open(path: Path) -> Any:
@@ -166,10 +211,14 @@ def _open(path: Path) -> Any:
         raise BadInput(f"the cached view {path} was damaged and has been removed", hint="run again") from None
 
 
-def _fill_file(path: Path, step: Step, rows: Any, threads: int) -> None:
-    """Run one featurizer block by block into a new file."""
+def _fill_file(path: Path, step: Step, rows: Any, threads: int, machine: str) -> Cost:
+    """Run one featurizer block by block into a new file; store and return what that cost.
+
+    The file is written, not mapped: pages of a map that is being written would count as memory of the cell.
+    """
     import numpy as np
 
+    clock, cpu = time.perf_counter(), time.process_time()
     featurizer = create(step.spec, step.params)
     total = len(rows)
 
@@ -183,12 +232,25 @@ def _fill_file(path: Path, step: Step, rows: Any, threads: int) -> None:
 
     with replacing(path) as temporary:
         first = block(0)
-        shape = (total, *first.shape[1:])
-        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=first.dtype, shape=shape)
-        out[: len(first)] = first
-        starts = range(len(first), total, BLOCK)
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            for start, values in zip(starts, pool.map(block, starts), strict=True):
-                out[start : start + len(values)] = values
-        out.flush()
-        del out
+        with temporary.open("wb") as file, ThreadPoolExecutor(max(1, threads)) as pool:
+            np.lib.format.write_array_header_1_0(file, _header(first, total, step))
+            file.write(first.tobytes())
+            for values in pool.map(block, range(len(first), total, BLOCK)):
+                if values.shape[1:] != first.shape[1:]:
+                    shapes = f"{first.shape[1:]}, then of {values.shape[1:]}"
+                    raise PluginError(f"featurizer {step.spec.name} made rows of shape {shapes}")
+                file.write(values.astype(first.dtype, copy=False).tobytes())
+        cost = Cost(round(time.perf_counter() - clock, 6), round(time.process_time() - cpu, 6))
+        if machine:  # first: a view with a cost is complete
+            write_atomic(_cost_file(path, machine), json.dumps(cost._asdict()))
+    return cost
+
+
+def _header(first: np.ndarray, total: int, step: Step) -> dict[str, Any]:
+    """The header of a ``.npy`` file of ``total`` rows like those of the first block."""
+    import numpy as np
+
+    if first.dtype.hasobject:
+        raise PluginError(f"featurizer {step.spec.name} made rows of objects, not of numbers")
+    descr = np.lib.format.dtype_to_descr(first.dtype)
+    return {"descr": descr, "fortran_order": False, "shape": (total, *first.shape[1:])}

@@ -11,8 +11,9 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
-from hmcbench.execute import resources
+from hmcbench.execute import resources, speed
 from hmcbench.execute.predict import predict_all
 from hmcbench.execute.reporter import Reporter
 from hmcbench.execute.warm_start import describe_start, warm_start_of
@@ -126,9 +127,9 @@ class CellRun:
             self.dataset, self.split = load(self.registry, cell)
         report.phase("featurize")
         with clock.phase("featurize"):
-            self.views, self.cached = make_views(self.registry, self.spec, cell, self.dataset)
+            self.views = make_views(self.registry, self.spec, cell, self.dataset)
         model = create(self.spec, cell.model_params)
-        train, valid = (side(self.dataset, self.views, self.split, n) for n in ("train", "validation"))
+        train, valid = (side(self.dataset, self.views.rows, self.split, n) for n in ("train", "validation"))
         run = Run(
             self.dataset.task,
             cell.seed,
@@ -147,7 +148,10 @@ class CellRun:
         started = time.perf_counter()
         cell, report, clock, task, model = self.cell, self.report, self.clock, self.dataset.task, fit.model
         report.phase("predict")
-        predictions, predicting = predict_all(model, self.spec, self.dataset, self.views, self.split, clock)
+        predictions = predict_all(model, self.spec, self.dataset, self.views.rows, self.split, clock)
+        report.phase("measure")
+        with clock.phase("measure"):
+            measured = self.measure(model)
         report.phase("score")
         with clock.phase("score"):
             thresholds, scored = score(self.registry, predictions, cell.metrics)
@@ -158,12 +162,13 @@ class CellRun:
         report.write()
         described = plain(model.describe()) if hasattr(model, "describe") else {}
         searched = {name: described.pop(name) for name in SEARCH if name in described}
-        timing: dict[str, Any] = {**clock.seconds, **searched, **predicting}
-        timing |= {"views_cached": self.cached, "shared": self.shared}
         spent = seconds_of(scored)
-        total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started - sum(spent.values())
-        timing["total_s"] = round(total, 4)
         slow = {name: round(seconds, 3) for name, seconds in spent.items() if seconds >= SLOW_METRIC_S}
+        elapsed = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
+        not_the_model = clock.seconds["measure_s"] + sum(spent.values())
+        timing = clock.seconds | self.views.timing() | searched | measured | {"shared": self.shared}
+        timing["elapsed_s"] = round(elapsed, 4)
+        timing["total_s"] = round(elapsed - not_the_model + self.views.unpaid_s, 4)
         if cell.init_from:
             described["init_from"] = describe_start(cell, predictions)
         return {
@@ -179,6 +184,12 @@ class CellRun:
             "hardware": resources.hardware(clock.device),
             "versions": resources.versions(cell.preload),
         }
+
+    def measure(self, model: Any) -> dict[str, float]:
+        """See :func:`hmcbench.execute.speed.measure`."""
+        samples = speed.NewSamples.of(self.dataset, self.views.plans)
+        predict_s, device = self.clock.seconds["predict_s"], self.clock.device
+        return speed.measure(model, samples, self.split.sides["test"], predict_s, device, self.cell.threads)
 
 
 @contextmanager
@@ -217,13 +228,42 @@ def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     return dataset, split
 
 
-def make_views(
-    registry: Registry, spec: ModelSpec, cell: Cell, dataset: Dataset
-) -> tuple[dict[str, Any], bool]:
-    """Every view that the model reads (all rows; featurizers are stateless), and whether all were cached."""
+@dataclass(frozen=True, eq=False)
+class Views:
+    """The views that a model reads, of all rows (featurizers are stateless), and their cost.
+
+    Attributes:
+        costs: cached file -> cost of computing it; a step that two views share is there once.
+        computed: the files that this cell computed.
+    """
+
+    plans: Sequence[featurize.ViewPlan]
+    rows: Mapping[str, Any]
+    costs: Mapping[Path, featurize.Cost]
+    computed: Collection[Path]
+
+    @property
+    def unpaid_s(self) -> float:
+        """Seconds that other cells spent on these views."""
+        return sum(cost.seconds for path, cost in self.costs.items() if path not in self.computed)
+
+    def timing(self) -> dict[str, Any]:
+        """For the record: what the views cost, by whichever cell, and whether all came from the cache."""
+        return {
+            "featurize_s": round(sum(cost.seconds for cost in self.costs.values()), 6),
+            "featurize_cpu_s": round(sum(cost.cpu_seconds for cost in self.costs.values()), 6),
+            "views_cached": not self.computed,
+        }
+
+
+def make_views(registry: Registry, spec: ModelSpec, cell: Cell, dataset: Dataset) -> Views:
+    """Every view that the model reads."""
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, cell.model_params)
-    views = {plan.name: featurize.compute_view(plan, dataset, cell.threads) for plan in plans}
-    return {name: view for name, (view, _) in views.items()}, all(cached for _, cached in views.values())
+    machine = resources.machine()
+    views = {plan.name: featurize.compute_view(plan, dataset, cell.threads, machine) for plan in plans}
+    costs = {path: cost for view in views.values() for path, cost in view.costs.items()}
+    computed = {path for view in views.values() for path in view.computed}
+    return Views(plans, {name: view.rows for name, view in views.items()}, costs, computed)
 
 
 def score(

@@ -38,12 +38,37 @@ def seconds_taken(done: Iterable[Record]) -> dict[DatasetModel, float]:
     seconds: dict[DatasetModel, list[float]] = {}
     for record in done:
         if record.ok:
-            seconds.setdefault(record.pair, []).append(float(record.data["timing"]["total_s"]))
+            seconds.setdefault(record.pair, []).append(elapsed(record))
     return {pair: fmean(values) for pair, values in seconds.items()}
 
 
+def elapsed(record: Record) -> float:
+    """Seconds that a cell took on the clock; its whole cost also counts features from the cache."""
+    timing = record.part("timing")
+    return float(timing.get("elapsed_s") or timing.get("total_s") or 0.0)
+
+
+EPOCH_S = {False: 1.0, True: 20.0}
+"""Seconds of an epoch where no record says it, by whether the model uses a GPU if there is one. A guess."""
+
+
+def cheapest_first(cells: Sequence[Cell], took: Mapping[DatasetModel, float]) -> list[Cell]:
+    """Cells sorted by their expected time; of equal ones, the last model of the suite first.
+
+    The expected time is that of earlier records, else it is guessed from the model's epochs and kind. Suites
+    list costly models first.
+    """
+    position = {pair: i for i, pair in enumerate(dict.fromkeys(cell.pair for cell in cells))}
+
+    def cost(cell: Cell) -> tuple[float, int]:
+        seconds = took.get(cell.pair, epochs(cell) * EPOCH_S[cell.accelerated])
+        return seconds, -position[cell.pair]
+
+    return sorted(cells, key=cost)
+
+
 class Budget:
-    """Whether there is time left for a cell.
+    """Whether there is time left for a cell; the runner starts the cheapest first.
 
     The expected time of a cell is the mean of the cells of the same model and data in this run, else in
     earlier records. Where there are none, the cell is started as long as any time is left.
@@ -81,7 +106,7 @@ class Budget:
         """The number of cells that are expected to fit, that are not, and of unknown duration."""
         fit = unknown = 0
         room = self.seconds * slots
-        for cell in cells:
+        for cell in cheapest_first(cells, self._before):
             cost = self.expects(cell)
             if cost is None:
                 unknown += 1
@@ -103,6 +128,17 @@ class _Cost(NamedTuple):
 NEW_MODEL = 0.75  # cost of a model without a cell yet, relative to the others: suites list costly ones first
 
 
+class TimeEstimate(NamedTuple):
+    """Seconds left; ``first``: more than half of them rests on cells whose model has not run yet."""
+
+    seconds: float
+    first: bool
+
+
+LEAST_LEFT = 0.1  # of the time that a running cell has taken: it may take longer than expected
+SURE_STEPS = 2  # the first step of a training also warms up
+
+
 class TimeLeft:
     """The time left in a run, within a factor of about two, from the events of its cells.
 
@@ -116,6 +152,7 @@ class TimeLeft:
         cells: the cells to run.
         jobs: how many run in parallel.
         took: seconds by (dataset, model label) from earlier records.
+        budget: seconds after which the run ends in any case, from now.
         clock: for tests.
     """
 
@@ -124,14 +161,17 @@ class TimeLeft:
         cells: Sequence[Cell],
         jobs: int = 1,
         took: Mapping[DatasetModel, float] | None = None,
+        budget: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._waiting = {cell.key: cell for cell in cells}
+        self._until = clock() + budget
         self._jobs, self._clock = jobs, clock
         self._running: dict[str, Cell] = {}
         self._started: dict[str, float] = {}
         self._fitting: dict[str, float] = {}
         self._total: dict[str, float] = {}  # seconds of the whole cell, estimated from its progress
+        self._steps: dict[str, int] = {}
         self._ended: list[_Cost] = []
         self._own = self._others = 0.0  # seconds of cells that ended, here and in other runs
         self._earlier = dict(took or {})
@@ -148,6 +188,7 @@ class TimeLeft:
         """``done`` of ``total`` steps of its training are done."""
         begun = self._fitting.setdefault(cell.key, self._started.get(cell.key, self._clock()))
         if done > 0:
+            self._steps[cell.key] = done if done < total else max(done, SURE_STEPS)
             rate = (self._clock() - begun) / done
             self._total[cell.key] = self._before(cell) + rate * max(done, total)
 
@@ -170,19 +211,41 @@ class TimeLeft:
             return 0.0
         return self._fitting[cell.key] - self._started[cell.key]
 
-    def seconds(self) -> float | None:
-        """Seconds left; None while nothing is known, 0 when nothing is left."""
-        if not self._waiting and not self._running:
-            return 0.0
+    def spent(self, cell: Cell) -> float:
+        """Seconds since the start of a running cell."""
+        return self._clock() - self._started.get(cell.key, self._clock())
+
+    def too_slow(self, cell: Cell) -> float | None:
+        """Seconds that a running cell is expected to take, if its time limit is shorter; else None.
+
+        Cells that are fitted together have the sum of their limits.
+        """
+        together = sum(other.group == cell.group for other in self._running.values()) if cell.group else 1
+        total = self._total.get(cell.key, 0.0)
+        limit = cell.time_limit * max(1, together)
+        sure = self._is_sure(cell) or self.spent(cell) > limit / 2
+        return total if sure and total > limit else None
+
+    def estimate(self) -> TimeEstimate | None:
+        """The time left; None while nothing is known."""
         expected = _Expected(self._costs(), self._earlier)
-        now, left = self._clock(), 0.0
-        for key, cell in self._running.items():
-            total = self._total.get(key) or expected.of(cell)
-            left += max(total - (now - self._started[key]), 0.0)
         share = self._own / (self._own + self._others) if self._own else 1.0
-        left += share * sum(map(expected.of, self._waiting.values()))
-        parallel = max(1, min(self._jobs, len(self._waiting) + len(self._running)))
-        return None if math.isnan(left) else left / parallel
+        parts = [self._left_of(cell, expected) for cell in self._running.values()]
+        parts += [(share * expected.of(cell), expected.knows(cell)) for cell in self._waiting.values()]
+        total, known = sum(part for part, _ in parts), sum(part for part, sure in parts if sure)
+        if math.isnan(total):
+            return None
+        seconds = total / max(1, min(self._jobs, len(parts)))
+        return TimeEstimate(min(seconds, max(0.0, self._until - self._clock())), known < total / 2)
+
+    def _left_of(self, cell: Cell, expected: _Expected) -> tuple[float, bool]:
+        """Seconds that a running cell still takes, and whether they are more than a guess."""
+        spent, own = self.spent(cell), self._total.get(cell.key)
+        seconds = max((own or expected.of(cell)) - spent, LEAST_LEFT * spent)
+        return seconds, self._is_sure(cell) if own else expected.knows(cell)
+
+    def _is_sure(self, cell: Cell) -> bool:
+        return self._steps.get(cell.key, 0) >= SURE_STEPS
 
     def _costs(self) -> list[_Cost]:
         """Of cells that have ended, and of running ones, estimated from their progress."""
@@ -201,6 +264,10 @@ class _Expected:
         mean = _rate(costs)
         by_kind = {kind: [c for c in costs if c.cell.accelerated == kind] for kind in (False, True)}
         self._rate = {kind: _rate(of_kind) if of_kind else mean for kind, of_kind in by_kind.items()}
+
+    def knows(self, cell: Cell) -> bool:
+        """Whether a cell of the same model and data has run, or runs."""
+        return cell.pair in self._total
 
     def of(self, cell: Cell) -> float:
         """Seconds of a whole cell; NaN where no cost is known."""

@@ -1,8 +1,7 @@
-"""Predictions of a model: their time, and checks of the returned scores against the contract."""
+"""Predictions of a model, and checks of the returned scores against the contract."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -15,8 +14,6 @@ from hmcbench.execute import resources
 from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task
 from hmcbench.records.predictions import Predictions
 
-LATENCY_RUNS, LATENCY_SECONDS, WARM_UP = 30, 2.0, 3
-
 
 def predict_all(
     model: Any,
@@ -25,8 +22,8 @@ def predict_all(
     views: Mapping[str, Any],
     split: Split,
     clock: resources.Clock,
-) -> tuple[Predictions, dict[str, float]]:
-    """Scores of the validation and every test partition, and the time of predicting."""
+) -> Predictions:
+    """Scores of the validation and every test partition; the clock has the time of ``test``."""
     task = dataset.task
     sides = [name for name, rows in split.sides.items() if name != "train" and len(rows)]
     model.predict(inputs(dataset, views, split.sides["test"][:1]))  # warm-up
@@ -36,7 +33,7 @@ def predict_all(
         with clock.phase("predict") if name == "test" else nullcontext():
             parts.append(check_scores(model.predict(samples), len(samples), task, spec))
     rows = np.concatenate([split.sides[name] for name in sides])
-    predictions = Predictions(
+    return Predictions(
         ids=[dataset.ids[i] for i in rows],
         side=[name for name in sides for _ in split.sides[name]],
         scores=np.concatenate([p.values for p in parts]),
@@ -45,30 +42,6 @@ def predict_all(
         stop=None if parts[0].stop is None else np.concatenate([p.stop for p in parts if p.stop is not None]),
         groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
     )
-    tested = len(split.sides["test"])
-    timing = {"throughput_per_s": round(tested / max(clock.seconds["predict_s"], 1e-6), 2)}
-    return predictions, timing | latency(model, dataset, views, split, clock.device)
-
-
-def latency(
-    model: Any, dataset: Dataset, views: Mapping[str, Any], split: Split, device: str
-) -> dict[str, float]:
-    """Milliseconds for one sample at a time, median and 95th percentile."""
-    rows = split.sides["test"]
-    times: list[float] = []
-    began = time.perf_counter()
-    for i in range(LATENCY_RUNS + WARM_UP):
-        sample = inputs(dataset, views, rows[i % len(rows) : i % len(rows) + 1])
-        resources.synchronise(device)
-        start = time.perf_counter()
-        model.predict(sample)
-        resources.synchronise(device)
-        if i >= WARM_UP:
-            times.append(1000 * (time.perf_counter() - start))
-        if time.perf_counter() - began > LATENCY_SECONDS and times:
-            break
-    p50, p95 = np.percentile(times, [50, 95])
-    return {"latency_p50_ms": round(float(p50), 3), "latency_p95_ms": round(float(p95), 3)}
 
 
 def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:

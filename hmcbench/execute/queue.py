@@ -47,7 +47,10 @@ def most_memory_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cel
     """
     took: dict[tuple[str, str], float] = {}
     for record in done:
-        peak = record.part("memory").get("peak_anon_mb") or 0.0
+        memory = record.part("memory")
+        peak = (
+            memory.get("peak_private_mb") or memory.get("peak_anon_mb") or 0.0
+        )  # the latter: of older records
         took[record.pair] = max(took.get(record.pair, 0.0), float(peak))
     return sorted(cells, key=lambda cell: -took.get(cell.pair, math.inf))
 

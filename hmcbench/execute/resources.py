@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -136,15 +136,20 @@ class Clock:
         self.seconds[f"{name}_s"] = round(time.perf_counter() - start, 6)
 
 
-class MemoryWatch:
-    """Peak resident and anonymous memory of this process, sampled from a thread.
+def machine() -> str:
+    """Fingerprint of the hardware without a GPU: features are computed on the CPU."""
+    return str(hardware("cpu")["fingerprint"])
 
-    Pages shared with the fork server and memory maps are resident, but not anonymous: the anonymous
-    memory is what a cell needs.
+
+class MemoryWatch:
+    """Peak resident and private memory of this process, sampled from a thread.
+
+    Pages that a cell shares with the fork server (copy-on-write) and files that it has only read are
+    resident, but not private: the private memory is what a cell needs for itself.
     """
 
     def __init__(self, interval_s: float = 0.05) -> None:
-        self.peak_rss = self.peak_anon = 0
+        self.peak_rss = self.peak_private = 0
         self._interval = interval_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -152,12 +157,14 @@ class MemoryWatch:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            self.sample()
-            self._stop.wait(self._interval)
+            start = time.perf_counter()
+            self.sample()  # takes longer the more memory there is: at most a tenth of the time
+            self._stop.wait(max(self._interval, 10 * (time.perf_counter() - start)))
 
     def sample(self) -> None:
-        rss, anon = process_memory(os.getpid())
-        self.peak_rss, self.peak_anon = max(self.peak_rss, rss), max(self.peak_anon, anon)
+        memory = process_memory(os.getpid())
+        self.peak_rss = max(self.peak_rss, memory.rss)
+        self.peak_private = max(self.peak_private, memory.private)
 
     def stop(self, device: str) -> dict[str, float | None]:
         """Megabytes (10^6 bytes); device memory only on a GPU."""
@@ -169,34 +176,61 @@ class MemoryWatch:
             on_device = round(sys.modules["torch"].cuda.max_memory_reserved() / 1e6, 1)
         return {
             "peak_rss_mb": round(self.peak_rss / 1e6, 1),
-            "peak_anon_mb": round(self.peak_anon / 1e6, 1),
+            "peak_private_mb": round(self.peak_private / 1e6, 1),
             "peak_device_mb": on_device,
         }
 
 
-def process_memory(pid: int) -> tuple[int, int]:
-    """(resident, anonymous) bytes of a process; (0, 0) when it has ended."""
+class Memory(NamedTuple):
+    """Memory of a process, in bytes.
+
+    Attributes:
+        rss: resident.
+        private: changed by this process alone; no other process shares it.
+        share: anonymous, where of a page that n processes share each has an n-th part.
+    """
+
+    rss: int
+    private: int
+    share: int
+
+
+def process_memory(pid: int) -> Memory:
+    """The memory of a process; zeros when it has ended."""
     try:
-        text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii", errors="replace")
+    except OSError:  # no Linux, or not allowed
+        return _portable_memory(pid)
+    lines = (line.split() for line in text.splitlines()[1:])
+    kilobytes = {fields[0]: int(fields[1]) for fields in lines}
+    names = ("Rss:", "Private_Dirty:", "Pss_Anon:" if "Pss_Anon:" in kilobytes else "Anonymous:")
+    return Memory(*(1024 * kilobytes.get(name, 0) for name in names))
+
+
+def _portable_memory(pid: int) -> Memory:
+    try:
+        process = psutil.Process(pid)
+        rss = int(process.memory_info().rss)
         try:
-            rss = int(psutil.Process(pid).memory_info().rss)
-        except psutil.Error:
-            return 0, 0
-        return rss, rss
-    values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    rss, anon = (int(values.get(name, "0 kB").split()[0]) * 1024 for name in ("VmRSS", "RssAnon"))
-    return rss, anon
+            private = int(process.memory_full_info().uss)
+        except (psutil.AccessDenied, AttributeError):
+            private = rss
+    except psutil.Error:
+        return Memory(0, 0, 0)
+    return Memory(rss, private, private)
 
 
 def tree_memory(pid: int) -> int:
-    """Anonymous bytes of a process and all its descendants."""
-    total = process_memory(pid)[1]
+    """Anonymous bytes of a process and all its descendants, each page once.
+
+    Of the pages that a cell shares with the fork server, its part counts (half, if one cell runs).
+    """
+    total = process_memory(pid).share
     try:
         children = psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return total
-    return total + sum(process_memory(child.pid)[1] for child in children)
+    return total + sum(process_memory(child.pid).share for child in children)
 
 
 def total_memory() -> int:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from hmcbench.errors import BadInput
 from hmcbench.execute import resources
-from hmcbench.execute.durations import Budget, seconds_taken
+from hmcbench.execute.durations import Budget, cheapest_first, seconds_taken
 from hmcbench.execute.executors.base import Event, Executor, Job
 from hmcbench.execute.executors.local import LocalExecutor
 from hmcbench.execute.executors.ray import RayExecutor
@@ -113,10 +113,12 @@ def execute(
     """
     folder = records_dir(out, plan.suite.name)
     before = before or existing(plan, out)
-    todo = most_memory_first(pending(plan, before.records, rerun), before.records.values())
+    todo = pending(plan, before.records, rerun)
+    took = seconds_taken(before.records.values())
+    todo = cheapest_first(todo, took) if budget else most_memory_first(todo, before.records.values())
     if executor == "local":
         places = slots(device, jobs, todo, per_gpu)
-    limit = Budget(budget, seconds_taken(before.records.values())) if budget else None
+    limit = Budget(budget, took) if budget else None
     preload = tuple(dict.fromkeys(name for cell in todo for name in cell.preload))
     threads = max((cell.threads for cell in todo), default=1)
 

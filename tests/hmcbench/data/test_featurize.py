@@ -29,6 +29,18 @@ class Scale:
         return np.asarray(rows) * self.by
 
 
+class Changing:
+    """A block of another shape after the first."""
+
+    def transform(self, rows: Any) -> np.ndarray:
+        return np.zeros((len(rows), 2 if len(rows) == featurize.BLOCK else 3))
+
+
+class Objects:
+    def transform(self, rows: Any) -> np.ndarray:
+        return np.full((len(rows), 2), None)
+
+
 class Short:
     def transform(self, rows: Any) -> np.ndarray:
         return np.zeros((len(rows) - 1, 2))
@@ -45,6 +57,8 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regist
             name="twice", factory=Scale, source="scaled[by={by}]", params={"by": Param(3.0)}, **here
         ),
         FeaturizerSpec(name="short", factory=Short, source="table", **here),
+        FeaturizerSpec(name="changing", factory=Changing, source="table", **here),
+        FeaturizerSpec(name="objects", factory=Objects, source="table", **here),
         FeaturizerSpec(name="round1", factory=Scale, source="round2", **here),
         FeaturizerSpec(name="round2", factory=Scale, source="round1", **here),
         FeaturizerSpec(name="lacking", factory=Scale, source="table", requires=("no_such",), **here),
@@ -56,8 +70,8 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regist
 
 def view_of(registry: Registry, dataset: Dataset, view: str) -> tuple[np.ndarray, bool]:
     (plan,) = featurize.plan_views(registry, tuple(dataset.views), [view], {})
-    rows, cached = featurize.compute_view(plan, dataset, threads=2)
-    return np.array(rows), cached
+    computed = featurize.compute_view(plan, dataset, threads=2)
+    return np.array(computed.rows), not computed.computed
 
 
 def test_a_chain_is_followed_and_its_parameters_passed_on(registry: Registry) -> None:
@@ -96,9 +110,40 @@ def test_a_damaged_cache_file_is_removed_and_computed_again(registry: Registry, 
     assert np.array_equal(view_of(registry, dataset, "scaled")[0], first)
 
 
+def test_a_view_costs_the_same_whoever_computed_it(registry: Registry) -> None:
+    dataset = tiny_dataset(150)
+    (plan,) = featurize.plan_views(registry, ("table",), ["twice"], {})
+    first = featurize.compute_view(plan, dataset, machine="m")
+    calls = len(CALLS)
+    again = featurize.compute_view(plan, dataset, machine="m")
+    assert len(first.computed) == 2
+    assert not again.computed
+    assert again.costs == first.costs
+    assert len(CALLS) == calls
+    for cost in first.costs.values():
+        assert cost.seconds > 0
+        assert cost.cpu_seconds >= 0
+
+
+def test_a_cached_view_without_a_cost_on_this_machine_is_computed_again(registry: Registry) -> None:
+    dataset = tiny_dataset(150)
+    (plan,) = featurize.plan_views(registry, ("table",), ["scaled"], {})
+    assert not featurize.compute_view(plan, dataset).costs, "no machine: no cost is wanted"
+    here = featurize.compute_view(plan, dataset, machine="here")
+    assert here.computed == set(here.costs)
+    assert featurize.compute_view(plan, dataset, machine="there").computed
+    assert not featurize.compute_view(plan, dataset, machine="here").computed
+    (path,) = here.costs
+    (path.parent / f"{path.stem}.here.json").write_text("torn")
+    assert featurize.compute_view(plan, dataset, machine="here").computed
+    assert not featurize.compute_view(plan, dataset).computed
+
+
 @pytest.mark.parametrize(
     ("view", "error", "says"),
     [
+        ("changing", PluginError, r"rows of shape \(2,\), then of \(3,\)"),
+        ("objects", PluginError, "rows of objects"),
         ("image", NotApplicable, "the dataset has"),
         ("lacking", NotApplicable, "no_such"),
         ("round1", PluginError, "circle"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from hmcbench.execute import cell as cells
+from hmcbench.execute import speed
 from hmcbench.hookspecs import hookimpl
-from hmcbench.interfaces import DatasetSpec, ModelSpec, Scores
+from hmcbench.interfaces import DatasetSpec, FeaturizerSpec, ModelSpec, Scores
 from hmcbench.plan.cells import Cell, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
@@ -94,10 +96,45 @@ def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) ->
     assert shown.isdisjoint(train.ids)
     assert not {i for x in (train, valid) for i in x.ids} & (shown - set(valid.ids))
     assert [x for x in SEEN if isinstance(x, str)] == [
-        *("load", "featurize", "fit", "predict", "score", "save")
+        *("load", "featurize", "fit", "predict", "measure", "score", "save")
     ]
     assert result["model"]["parameters"] == 7
     assert result["model"]["note"] == "x"
+
+
+class Paused:
+    """A featurizer that takes its time."""
+
+    def transform(self, rows: Any) -> np.ndarray:
+        time.sleep(0.2)
+        return np.asarray(rows)
+
+
+def test_the_features_of_a_cell_cost_the_same_whichever_cell_paid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second cell finds the view in the cache; its own time is shorter, its cost is not."""
+    monkeypatch.setenv("HMCBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(speed, "CALLS_S", 0.1)
+    paused = FeaturizerSpec(name="paused", version="1", summary="", factory=Paused, source="table")
+    spy = ModelSpec(name="spy", version="1", summary="", factory=Spy, views=("paused",))
+    data = DatasetSpec(name="tiny", version="1", summary="", factory=tiny_dataset, views=("table",))
+    plugin = SimpleNamespace(
+        __name__="paused",
+        hmcbench_datasets=hookimpl(lambda: [data]),
+        hmcbench_featurizers=hookimpl(lambda: [paused]),
+        hmcbench_models=hookimpl(lambda: [spy]),
+    )
+    with temporary_plugin(plugin) as registry:
+        monkeypatch.setattr(cells, "default_registry", lambda: registry)
+        plan = make_plan(parse_suite(SUITE, "s"), registry, Choices(seeds=2))
+        first, second = (run_alone(cell, tmp_path)["timing"] for cell in plan.cells)
+    assert (first["views_cached"], second["views_cached"]) == (False, True)
+    assert first["featurize_s"] == second["featurize_s"] > 0.2
+    assert first["featurize_cpu_s"] == second["featurize_cpu_s"]
+    assert second["total_s"] > second["featurize_s"]
+    assert second["elapsed_s"] - second["measure_s"] < first["featurize_s"]
+    assert second["throughput_per_s"] < 1000, "a new sample needs the features"
 
 
 def test_what_a_search_cost_stands_among_the_costs(

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -295,6 +296,24 @@ def test_what_a_budget_has_no_room_for_is_left_out_and_said(tmp_path: Path, plan
     assert len(again.done) == 3, "the earlier records stand"
 
 
+def test_a_budget_runs_cheap_cells_first(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    plan = plan_of(f"counted[log={log},pause=0.5]", 2)
+    cheap = plan_of(f"counted[log={log}]", 2)
+    for before in (cheap, plan):
+        runner.execute(before, tmp_path, device="cpu")
+    log.unlink()
+    both = replace(plan, cells=[*plan.cells, *cheap.cells])
+    order: list[str] = []
+
+    def observe(event: Any, _record: Any) -> None:
+        if event.kind == "started":
+            order.append(event.job.cell.label)
+
+    runner.execute(both, tmp_path, device="cpu", rerun="all", budget=3600, observer=observe)
+    assert ["pause" in label for label in order] == [False, False, True, True]
+
+
 def test_the_end_of_a_budget_ends_what_runs(tmp_path: Path) -> None:
     hangs = plan_of(f"counted[log={tmp_path / 'log'},pause=60]")
     outcome = runner.execute(hangs, tmp_path, device="cpu", budget=3)
@@ -303,11 +322,11 @@ def test_the_end_of_a_budget_ends_what_runs(tmp_path: Path) -> None:
 
 
 def test_cells_that_need_most_memory_come_first_after_those_without_a_record(tmp_path: Path) -> None:
-    def record(label: str, peak: float | None) -> Record:
-        data = {"dataset": {"name": "toy"}, "model": {"label": label}, "memory": {"peak_anon_mb": peak}}
+    def record(label: str, peak: float | None, name: str = "peak_private_mb") -> Record:
+        data = {"dataset": {"name": "toy"}, "model": {"label": label}, "memory": {name: peak}}
         return Record(tmp_path, data)
 
-    done = [record("small", 10), record("large", 900), record("large", None)]
+    done = [record("small", 10), record("large", 900, "peak_anon_mb"), record("large", None)]
     cells: list[Any] = [SimpleNamespace(pair=("toy", name)) for name in ("small", "new", "large", "newer")]
     ordered = [cell.pair[1] for cell in queue.most_memory_first(cells, done)]
     assert ordered == ["new", "newer", "large", "small"]

@@ -214,8 +214,37 @@ def test_marks_parameters_and_memory(fabricate: Fabricate) -> None:
     assert row.marks == ["transductive", "pretrained"]
     assert row.costs["A"]["parameters"].mean == 1234
     shown = [column.id for column in board.cost_columns]
-    assert "peak_anon_mb" in shown
+    assert "peak_private_mb" in shown
     assert not {"peak_device_mb", "multiply_adds"} & set(shown)
+
+
+def test_old_records_show_what_they_have_under_its_name_and_a_dash_for_the_rest(fabricate: Fabricate) -> None:
+    """They left out cached features, and "own memory" held the pages of the fork server."""
+    times = {"total_s": 3.0, "latency_p50_ms": 1.5, "latency_p95_ms": 2.0, "throughput_per_s": 900.0}
+    cached = fabricate("a", timing={**times, "featurize_s": 0.001, "fit_s": 2.0, "views_cached": True})
+    paid = fabricate("b", timing={**times, "featurize_s": 7.0, "fit_s": 2.0, "views_cached": False})
+    for record in (cached, paid):
+        record.data["memory"] = {"peak_anon_mb": 416.0, "peak_rss_mb": 500.0}
+    board = only([cached, paid])
+    costs = {row.model: {i: c.mean for i, c in row.costs["A"].items()} for row in board.rows}
+    assert [c.id for c in board.cost_columns] == [
+        "fit_s", "featurize_s", "as_run_s", "predict_p50_ms", "peak_rss_mb"
+    ]  # fmt: skip
+    assert "featurize_s" not in costs["a"]
+    assert costs["b"]["featurize_s"] == 7.0
+    assert costs["a"]["as_run_s"] == 3.0
+    assert costs["a"]["predict_p50_ms"] == 1.5
+
+
+def test_new_records_show_the_whole_cost_of_a_cell(fabricate: Fabricate) -> None:
+    times = {"total_s": 30.0, "elapsed_s": 3.0, "featurize_s": 27.0, "featurize_cpu_s": 50.0}
+    speed = {"latency_calls": 20, "latency_p50_ms": 4.0, "predict_p50_ms": 1.0, "throughput_per_s": 300.0}
+    board = only([fabricate("a", timing={"views_cached": True, **times, **speed})])
+    shown = {name: cell.mean for name, cell in board.rows[0].costs["A"].items() if cell.mean is not None}
+    assert shown["total_s"] == 30.0
+    assert shown["featurize_s"] == 27.0
+    assert shown["latency_p50_ms"] == 4.0
+    assert not {"latency_p95_ms", "as_run_s"} & set(shown), "20 calls are too few for a 95th percentile"
 
 
 def test_mixtures_are_flagged(fabricate: Fabricate) -> None:
