@@ -47,7 +47,9 @@ PER_GPU = click.IntRange(1, 64)
     show_default=True,
     help="Where cells run; slurm: --dry-run prints a script for sbatch.",
 )
-@click.option("--budget", default="", metavar="TIME", help="Limit for the whole run, such as 30m; cheap cells first.")
+@click.option(
+    "--budget", default="", metavar="TIME", help="Limit for the whole run, such as 30m; cheap cells first."
+)
 @timeout_option
 @rerun_option
 @click.option("--skip-bad", is_flag=True, help="Leave out unusable files; the record says which.")
