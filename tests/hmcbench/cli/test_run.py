@@ -78,8 +78,18 @@ def test_a_failed_cell_gives_status_one_and_stays_on_the_leaderboard(
         ended = cli(*args, "--model", "prior", "--model", "sleepy", "--timeout", "2")
     assert ended.status == 1
     assert "time-out" in ended.out
+    assert "1 of 2 cells failed (see their log.txt); --rerun failed runs them again" in ended.out
     assert "time-out" in (tmp_path / "smoke" / "leaderboard.md").read_text()
     assert cli(*args, "--model", "prior", "--rerun", "failed").status == 0
+
+
+def test_a_plan_of_failed_cells_does_not_call_them_done(cli: Callable[..., Any], tmp_path: Path) -> None:
+    args = ["run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "random", "--out", tmp_path]
+    assert cli(*args, "--timeout", "0.001").status == 1
+    again = cli(*args)
+    assert "1 failed" in again.out
+    assert "0 to run (1 failed earlier: --rerun failed runs them again)" in again.out
+    assert "done" not in again.out
 
 
 def test_suites_with_names_that_are_no_file_names_have_boards_of_their_own(
