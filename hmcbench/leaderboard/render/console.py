@@ -1,10 +1,15 @@
-"""Boards on a terminal. The only renderer that draws with rich, imported when it is needed."""
+"""Boards on a terminal, drawn with rich; imported only when a board is shown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from hmcbench.leaderboard import across
 from hmcbench.leaderboard.board import Board, BoardCell, Column
@@ -12,20 +17,12 @@ from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
 
 def print_console(boards: Boards, console: Console) -> None:
     """Draw every board: quality, costs, published rows, failures, notes.
 
-    Texts are never read as markup. Intervals stand below their values, so that eight columns fit
-    a terminal of 120 characters.
+    Texts are never markup. Intervals are below their values, so that eight columns fit into 120 characters.
     """
-    from rich.text import Text
-
     for board in boards:
         console.print(Text(board.title, style="bold"))
         for name, value in board.facts:
@@ -38,19 +35,22 @@ def print_console(boards: Boards, console: Console) -> None:
             console.print(_plain(heading, text.DIFFERENCE_HEAD, lines, left=("model", "metric")))
         if board.wins:
             console.print(_plain(WINS_HEADING, WINS_HEAD, win_lines(board.wins), left=("model",)))
-        for same in (True, False):
-            if any(row.same_data == same for row in board.published):
-                console.print(_published(board, same))
+        for same_data in (True, False):
+            head, lines = text.published_table(board, same_data)
+            if lines:
+                left = ("model", "data", "source", "note")
+                console.print(_plain(text.published_heading(same_data), head, lines, left))
         if verdicts := text.verdict_lines(board):
             console.print(_plain(text.VERDICT_HEADING, text.VERDICT_HEAD, verdicts, left=text.VERDICT_HEAD))
-        for who, why in text.failure_lines(board):
-            console.print(Text(f"  {who}: {why}", style="red"))
+        for cells, cause in text.failure_lines(board):
+            console.print(Text(f"  {cells}: {cause}", style="red"))
         for note in board.notes:
             console.print(Text(f"  note: {note}", style="yellow"))
         console.print()
-    for one in boards.across:
-        console.print(_plain(across.heading(one), across.HEAD, across.lines(one), left=("model",)))
-        console.print(Text(f"  {' '.join(across.words(one))}", style="dim"))
+    for comparison in boards.across:
+        heading, lines = across.heading(comparison), across.lines(comparison)
+        console.print(_plain(heading, across.HEAD, lines, left=("model",)))
+        console.print(Text(f"  {' '.join(across.words(comparison))}", style="dim"))
     if boards:
         console.print(Text(text.LEGEND, style="dim"))
 
@@ -66,10 +66,6 @@ def _folded(title: str, width: int = 12) -> str:
 
 
 def _new_table(title: str, head: Sequence[str], left: Sequence[str]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     shown = Text(title) if title else None
     table = Table(
         title=shown, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
@@ -81,8 +77,6 @@ def _new_table(title: str, head: Sequence[str], left: Sequence[str]) -> Table:
 
 
 def _quality(board: Board) -> Table:
-    from rich.text import Text
-
     head = ["#", "model", *(text.title_text(c) for c in board.columns), "cells", "status"]
     table = _new_table("", head, left=("model", "cells", "status"))
     for row in board.rows:
@@ -94,8 +88,6 @@ def _quality(board: Board) -> Table:
 
 
 def _costs(board: Board, mark: str) -> Table:
-    from rich.text import Text
-
     head = ["#", "model", *(text.title_text(c) for c in board.cost_columns)]
     table = _new_table(text.cost_heading(board, mark), head, left=("model",))
     for row in text.cost_rows(board, mark):
@@ -106,30 +98,13 @@ def _costs(board: Board, mark: str) -> Table:
 
 
 def _plain(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
-    from rich.text import Text
-
     table = _new_table(title, head, left=left)
     for line in lines:
         table.add_row(*map(Text, line))
     return table
 
 
-def _published(board: Board, same_data: bool) -> Table:
-    from rich.text import Text
-
-    rows = [row for row in board.published if row.same_data == same_data]
-    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    head = ["model", *names, "data", "source", "note"]
-    table = _new_table(text.published_heading(same_data), head, left=("model", "data", "source", "note"))
-    for row in rows:
-        values = [*text.published_values(row, names), row.data, row.source, row.note]
-        table.add_row(Text(row.model), *map(Text, values))
-    return table
-
-
 def _value(cell: BoardCell | None, column: Column) -> Text:
-    from rich.text import Text
-
     value = Text(text.value_text(cell, column), style="bold green" if cell is not None and cell.best else "")
     interval = text.interval_text(cell, column)
     short = re.sub(r"(?<!\d)0\.", ".", interval).replace(" ", "")
