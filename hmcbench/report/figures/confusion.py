@@ -27,7 +27,7 @@ def confusion_matrix(evaluation: Evaluation, k: int) -> tuple[np.ndarray, list[i
     level = evaluation.level_columns(k)
     size = level.stop - level.start
     sides = []
-    for sets in (evaluation.truth, evaluation.closed):
+    for sets in (evaluation.truth, evaluation.raw):
         part = np.asarray(sets[:, level])
         sides.append(np.where(part.any(axis=1), part.argmax(axis=1), size))
     cells = np.bincount(sides[0] * (size + 1) + sides[1], minlength=(size + 1) ** 2)

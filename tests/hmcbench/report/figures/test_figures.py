@@ -118,7 +118,7 @@ def test_reliability_of_several_paths_pools_class_probabilities() -> None:
 def test_mistakes_are_sorted_by_confidence(tmp_path: Path) -> None:
     e = many_classes(24)
     found = mistakes.confident_mistakes(e, 7)
-    wrong = np.flatnonzero((e.raw != e.truth).any(axis=1))
+    wrong = np.flatnonzero((e.closed != e.truth).any(axis=1))
     assert {m.row for m in found} <= set(wrong.tolist()) and len(found) == 7
     assert [m.confidence for m in found] == sorted((m.confidence for m in found), reverse=True)
     assert found[0].confidence == e.scores[wrong].max()
