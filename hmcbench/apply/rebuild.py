@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hmcbench.data import featurize
+from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import inputs, make_split, side
 from hmcbench.data.views import Rows
@@ -115,7 +116,7 @@ def _dataset(data: Mapping[str, Any], registry: Registry, path: str) -> Dataset:
         raise BadInput(f"--data {path}: the dataset {spec.name} reads no path")
     paths = {spec.path_param: path} if path else {}
     spec, params = registry.resolve("datasets", data["dataset"]["reference"], data["profile"], **paths)
-    dataset: Dataset = create(spec, params)
+    dataset = load_dataset(registry, spec, params)
     if dataset.fingerprint != data["dataset"]["fingerprint"]:
         raise BadInput(
             f"these are not the data of the record: {len(dataset.ids)} samples of {spec.name} with"

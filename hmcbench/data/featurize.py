@@ -37,6 +37,7 @@ class Step:
 
     spec: FeaturizerSpec
     params: Mapping[str, Value]
+    origin: tuple[str, ...] = ()  # of its plugin: see Registry.origin
 
     def constants(self) -> tuple[str, str] | None:
         """Digest and origin of constants that the result depends on, beside version and parameters."""
@@ -60,7 +61,8 @@ class ViewPlan:
 
     def key(self, fingerprint: str) -> str:
         chain = [
-            [s.spec.name, s.spec.version, dict(s.params), *(s.constants() or ())[:1]] for s in self.steps
+            [s.spec.name, s.spec.version, dict(s.params), *(s.constants() or ())[:1], *s.origin]
+            for s in self.steps
         ]
         text = json.dumps([fingerprint, self.source, chain], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -122,7 +124,8 @@ def plan_view(registry: Registry, available: Sequence[str], text: str, above: tu
     if needs:
         raise NotApplicable(f"featurizer {spec.name} {needs}")
     below = plan_view(registry, available, fill(spec.source, params), (*above, reference.name))
-    return ViewPlan(spec.name, below.source, (*below.steps, Step(spec, params)))
+    step = Step(spec, params, registry.origin("featurizers", spec.name))
+    return ViewPlan(spec.name, below.source, (*below.steps, step))
 
 
 def transformer(plan: ViewPlan) -> Callable[[Any], np.ndarray]:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from hmcbench.data import contract
 from hmcbench.errors import BadInput, DataProblems, PluginError
 from hmcbench.interfaces import Dataset, DatasetSpec, Value
 from hmcbench.registry.registry import Registry, check_installed, create, parse_reference
 
 
-def load_dataset(spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
-    """The dataset with these parameters; raises PluginError where the factory returns something else."""
-    return _as_dataset(spec, create(spec, params))
+def load_dataset(registry: Registry, spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
+    """The dataset with these parameters.
+
+    The fingerprint of a third-party dataset is replaced by one of the core's own and the author's part
+    (:func:`hmcbench.data.contract.full_fingerprint`).
+
+    Raises:
+        PluginError: the factory returned something else, or a dataset that breaks the contract.
+    """
+    return _checked(registry, spec, create(spec, params))
 
 
 def plan_dataset(
@@ -29,15 +38,18 @@ def plan_dataset(
     """
     check_installed(spec)
     try:
-        return _as_dataset(spec, registry.call("datasets", spec, spec.factory, params))
+        return _checked(registry, spec, registry.call("datasets", spec, spec.factory, params))
     except DataProblems as error:
         raise DataProblems(error.source, error.problems, reference if spec.linter else "") from None
 
 
-def _as_dataset(spec: DatasetSpec, product: Any) -> Dataset:
+def _checked(registry: Registry, spec: DatasetSpec, product: Any) -> Dataset:
     if not isinstance(product, Dataset):
         raise PluginError(f"dataset {spec.name} made a {type(product).__name__}, not a Dataset")
-    return product
+    contract.check(product, spec)
+    if registry.owner("datasets", spec.name).builtin:
+        return product  # its fingerprint is held by tests, and is in the keys of published records
+    return replace(product, fingerprint=contract.full_fingerprint(product))
 
 
 def lint_dataset(registry: Registry, reference: str, path: str, **params: Value) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hmcbench.data.contract import USUAL
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.stratify import SplitUnits, rows_by_key
 from hmcbench.data.views import Rows
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 SCALE = 10**6  # shares are whole millionths
 LISTED = 40  # names in a note; further ones are counted
-USUAL = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

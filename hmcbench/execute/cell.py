@@ -184,7 +184,7 @@ def seed_everything(seed: int) -> None:
 
 def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     """The data and the split of the plan; raises BadInput if they have changed since."""
-    dataset = load_dataset(registry.get("datasets", cell.dataset), cell.dataset_params)
+    dataset = load_dataset(registry, registry.get("datasets", cell.dataset), cell.dataset_params)
     split = make_split(dataset, Protocol(**cell.protocol), cell.fold)
     if split.fingerprint != cell.record["split"]["fingerprint"]:
         raise BadInput(

@@ -1,9 +1,9 @@
 """Suite + choices -> cells with keys. Loads the data (for fingerprints), trains nothing.
 
 A cell's key hashes everything that may change its result: data, split and hierarchy fingerprints,
-model id, version and resolved parameters, profile, fold, seed, protocol, and the constants of its
-views (an element table). It does not hash metrics, other models, file paths, the device or package
-versions; those are recorded.
+model id, version and resolved parameters, profile, fold, seed, protocol, the constants of its views
+(an element table), and the origins of third-party plugins. It does not hash metrics, other models,
+file paths, the device or package versions; those are recorded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Spec, Task, Value
 from hmcbench.metrics.ids import find_spec
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
-from hmcbench.plan.describe import constants_of, describe_dataset, describe_model, describe_split
+from hmcbench.plan.describe import (
+    constants_of,
+    describe_dataset,
+    describe_model,
+    describe_split,
+    origins_of,
+)
 from hmcbench.plan.suite import Profile, Suite
 from hmcbench.registry.registry import Registry, parse_reference, unmet_needs
 
@@ -105,6 +111,7 @@ class Pair:
         profile: the name of ``budget`` in the suite.
         spec, params: of the model.
         constants: see :func:`hmcbench.plan.describe.constants_of`.
+        origins: of the plugins of dataset, model and featurizers that are not built in.
         described: the parts of a cell's record that do not depend on fold and seed.
         preload: modules that the fork server imports before a cell starts.
     """
@@ -116,6 +123,7 @@ class Pair:
     spec: ModelSpec
     params: dict[str, Value]
     constants: Mapping[str, Mapping[str, str]]
+    origins: Mapping[str, Sequence[str]]
     described: Mapping[str, Any]
     preload: tuple[str, ...]
 
@@ -151,6 +159,7 @@ class Pair:
             [spec.name, spec.version, {k: v for k, v in self.params.items() if not spec.params[k].cosmetic}],
             [self.profile, fold, seed, protocol],
             *([{k: v["digest"] for k, v in self.constants.items()}] if self.constants else []),
+            *([self.origins] if self.origins else []),
         ]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -227,6 +236,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         registry.call("models", spec, spec.check, params)
     views = featurize.plan_views(registry, data.spec.views, spec.views, params)
     constants = constants_of(views)
+    origins = origins_of(registry, data.spec, spec, views)
     label = registry.label("datasets", data.spec, data.params, profile)
     described = {
         "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
@@ -239,7 +249,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         budget = replace(budget, time_limit=choices.time_limit)
     steps = (step.spec for view in views for step in view.steps)
     preload = _modules(spec, data.spec, *steps)
-    return Pair(suite.protocol, profile, budget, data, spec, params, constants, described, preload)
+    return Pair(suite.protocol, profile, budget, data, spec, params, constants, origins, described, preload)
 
 
 def _check_applicable(spec: ModelSpec, task: Task) -> None:

@@ -56,12 +56,18 @@ def describe_model(
 ) -> dict[str, Any]:
     """The model's part of a record, before it is fitted; ``constants`` of :func:`constants_of`."""
     owner = registry.owner("models", spec.name)
+    source = registry.origin("models", spec.name)[2:]
     return {
         "label": registry.label("models", spec, params, profile),
         "name": spec.name,
         "version": spec.version,
         "params": dict(params),
-        "plugin": {"name": owner.name, "distribution": owner.distribution, "version": owner.version},
+        "plugin": {
+            "name": owner.name,
+            "distribution": owner.distribution,
+            "version": owner.version,
+            **({"source": source[0]} if source else {}),
+        },
         "transductive": spec.transductive,
         "parameters": None,
         "multiply_adds": None,
@@ -81,3 +87,15 @@ def constants_of(views: Sequence[ViewPlan]) -> dict[str, dict[str, str]]:
     except Unavailable as error:
         raise NotApplicable(str(error)) from None
     return {name: {"digest": pair[0], "origin": pair[1]} for name, pair in constants.items() if pair}
+
+
+def origins_of(
+    registry: Registry, dataset: DatasetSpec, model: ModelSpec, views: Sequence[ViewPlan]
+) -> dict[str, tuple[str, ...]]:
+    """Spec -> origin (:meth:`Registry.origin`) of dataset, model and featurizers of third-party plugins."""
+    origins = {
+        f"dataset {dataset.name}": registry.origin("datasets", dataset.name),
+        f"model {model.name}": registry.origin("models", model.name),
+        **{f"featurizer {step.spec.name}": step.origin for view in views for step in view.steps},
+    }
+    return {name: origin for name, origin in origins.items() if origin}

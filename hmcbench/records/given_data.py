@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import Record
-from hmcbench.registry.registry import Registry, create
+from hmcbench.registry.registry import Registry
 
 Mismatch = Callable[[str, str, Any, Any], None]
 """Called with a difference between record and data: record, kind, and both values (or twice None)."""
@@ -78,7 +79,7 @@ class Given:
             spec = self.registry.get("datasets", data["name"])
             path = {spec.path_param: self.paths[spec.name]}
             _, params = self.registry.resolve("datasets", data["reference"], record.profile, **path)
-            self._read[key] = create(spec, params)
+            self._read[key] = load_dataset(self.registry, spec, params)
         return self._read[key]
 
     def _check_split(

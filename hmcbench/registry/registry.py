@@ -153,6 +153,15 @@ class Registry:
     def owner(self, kind: str, name: str) -> Plugin:
         return self._entries[kind][name][1]
 
+    def origin(self, kind: str, name: str) -> tuple[str, ...]:
+        """What a key holds of the plugin of a spec (:func:`hmcbench.registry.origin.origin_of`)."""
+        plugin = self.owner(kind, name)
+        if plugin.builtin:
+            return ()
+        from hmcbench.registry.origin import origin_of  # imported for third-party plugins only
+
+        return origin_of(plugin, self.get(kind, name))
+
     def get(self, kind: str, name: str) -> Any:
         """The spec with that name or alias; raises BadInput with close matches."""
         if name not in self._entries[kind]:

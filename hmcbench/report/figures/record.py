@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from hmcbench.data.loading import load_dataset
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.interfaces import Dataset
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, Record
-from hmcbench.registry.registry import Registry, create
+from hmcbench.registry.registry import Registry
 from hmcbench.report.figures import confusion, curves, mistakes
 from hmcbench.report.figures.reliability import reliability
 from hmcbench.report.figures.style import plain, save, styled
@@ -138,7 +139,7 @@ def load_again(record: Record, registry: Registry, data: Mapping[str, str]) -> D
     extra = {spec.path_param: data[spec.name]} if spec.path_param and spec.name in data else {}
     hint = f"--data {spec.name}=PATH names the folder of the run" if spec.path_param else ""
     _, params = registry.resolve("datasets", stored["reference"], record.profile, **extra)
-    dataset: Dataset = create(spec, params)
+    dataset = load_dataset(registry, spec, params)
     if dataset.fingerprint != stored["fingerprint"]:
         raise BadInput(f"these are not the data of the run ({stored['fingerprint'][:10]})", hint=hint)
     return dataset

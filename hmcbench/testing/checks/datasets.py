@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from hmcbench.data import contract
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.data.stratify import rows_by_key
-from hmcbench.interfaces import Dataset
+from hmcbench.interfaces import Dataset, DatasetSpec
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.fits import same_numbers
 from hmcbench.testing.checks.state import state_check, unchanged
@@ -31,13 +32,14 @@ def truth(dataset: Dataset) -> np.ndarray:
     return np.asarray(targets.toarray() if hasattr(targets, "toarray") else targets)
 
 
+def _keeps(subject: Subject, problem_of: Callable[[Dataset, DatasetSpec], str]) -> None:
+    """A promise that is also enforced where the dataset is loaded (:mod:`hmcbench.data.contract`)."""
+    problem = problem_of(dataset_of(subject), subject.spec)
+    need(not problem, problem)
+
+
 def ids(subject: Subject) -> None:
-    dataset = dataset_of(subject)
-    need(len(dataset.ids) > 0, "there is no sample")
-    wrong = [i for i in dataset.ids if not isinstance(i, str) or not i]
-    need(not wrong, f"ids must be texts, and not empty: {wrong[:1]!r}")
-    repeated = [name for name, n in Counter(dataset.ids).items() if n > 1]
-    need(not repeated, f"{len(repeated)} ids are repeated, such as {repeated[:1]!r}")
+    _keeps(subject, contract.id_problem)
 
 
 def stable(subject: Subject) -> None:
@@ -54,32 +56,19 @@ def stable(subject: Subject) -> None:
 
 def complete(subject: Subject) -> None:
     dataset = dataset_of(subject)
-    n = len(dataset.ids)
-    absent = [view for view in subject.spec.views if view not in dataset.views]
-    need(not absent, f"the spec names {', '.join(absent)}; the dataset has {', '.join(dataset.views)}")
-    per_sample: dict[str, Any] = {f"the view {k}": v for k, v in dataset.views.items()}
-    per_sample |= {k: getattr(dataset, k) for k in ("groups", "duplicates", "split")}
-    for name, values in per_sample.items():
-        count = n if values is None else len(values)
-        need(count == n, f"{name} has {count} entries for {n} samples")
+    _keeps(subject, contract.size_problem)
     for view in dataset.views.values():
-        view[0], view[n - 1]  # a row that cannot be read raises
+        view[0], view[len(dataset.ids) - 1]  # a row that cannot be read raises
 
 
 def targets(subject: Subject) -> None:
     dataset = dataset_of(subject)
-    task, matrix = dataset.task, truth(dataset)
-    need(task.kind == subject.spec.task, f"the spec says {subject.spec.task}, the task {task.kind}")
-    columns = task.hierarchy.n if task.hierarchy is not None else len(task.targets)
-    shape = len(dataset.ids), columns
-    need(matrix.shape == shape, f"targets of shape {matrix.shape}, not (samples, {columns})")
+    _keeps(subject, contract.target_problem)
+    task, labels = dataset.task, truth(dataset)
     if task.hierarchy is None:
-        need(bool(np.isfinite(matrix).all()), "targets are NaN or infinite")
         return
-    need(matrix.dtype == bool, f"targets are {matrix.dtype}, not boolean")
-    need(task.hierarchy.is_closed(matrix), "a sample has a class without its ancestors")
-    need(bool(matrix.any(axis=1).all()), "a sample has no class")
-    paths, depth = task.hierarchy.label_shape(matrix)
+    need(bool(labels.any(axis=1).all()), "a sample has no class")
+    paths, depth = task.hierarchy.label_shape(labels)
     need(task.paths == "multiple" or paths == "single", "samples have several paths; the task says single")
     need(task.depth == "ragged" or depth == "full", "paths end above the leaves; the task says full")
 
@@ -87,6 +76,7 @@ def targets(subject: Subject) -> None:
 def splits(subject: Subject) -> None:
     """Partitions must be disjoint and complete under every kind of protocol, and split no group."""
     dataset = dataset_of(subject)
+    _keeps(subject, contract.split_problem)
     for kind, fold in (("holdout", 0), ("kfold", 0), ("kfold", 1), ("predefined", 0)):
         split = make_split(dataset, Protocol(kind=kind, test=0.2, validation=0.2), fold)
         rows = [row for side in split.sides.values() for row in side.tolist()]

@@ -56,7 +56,7 @@ def plan(registry: Registry, name: str) -> Dataset:
 
 
 def test_the_parameters_reach_the_factory(registry: Registry) -> None:
-    assert len(load_dataset(registry.get("datasets", "tiny"), {"samples": 30}).ids) == 30
+    assert len(load_dataset(registry, registry.get("datasets", "tiny"), {"samples": 30}).ids) == 30
     assert len(plan(registry, "tiny[samples=25]").ids) == 25
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
@@ -39,9 +40,9 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture
-def record(fabricate: Callable[..., Record]) -> Record:
+def record(registry: Registry, fabricate: Callable[..., Record]) -> Record:
     """A record of the dataset ``files`` with the path 1, without its truth."""
-    dataset = from_path("1")
+    dataset = load_dataset(registry, registry.get("datasets", "files"), {"path": "1"})
     split = make_split(dataset, PROTOCOL, 0)
     sides = [side for side in ("validation", "test") for _ in split.sides[side]]
     rows = np.concatenate([split.sides[side] for side in ("validation", "test")])

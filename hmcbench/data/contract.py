@@ -1,0 +1,198 @@
+"""What every dataset promises, and the core's own part of its fingerprint.
+
+:func:`check` runs wherever a dataset is loaded; ``hmcbench plugin check`` shows each promise by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any
+
+from hmcbench.errors import PluginError
+from hmcbench.interfaces import Dataset, DatasetSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+USUAL = ("train", "validation", "test")
+ALLOWED_SPLITS = 'train, validation, test, "" (undecided), or another name for a further test set'
+_ALIASES = {
+    "train": ("train", "training", "trained", "trn"),
+    "validation": ("validation", "valid", "validate", "validating", "val", "vali", "dev", "development"),
+    "test": ("tests", "testing", "tst"),
+}
+_PLAIN = (str, int, float, bool, bytes, type(None))  # rows of a view that are hashed by their text
+
+
+def check(dataset: Dataset, spec: DatasetSpec) -> None:
+    """Raise PluginError with the first promise that a dataset breaks, and its name."""
+    for problem_of in PROBLEMS:
+        try:
+            problem = problem_of(dataset, spec)
+        except Exception as error:  # an attribute of a plugin's dataset may be anything
+            part = problem_of.__name__.partition("_")[0]
+            problem = f"its {part}s cannot be read ({type(error).__name__}: {error})"
+        if problem:
+            raise PluginError(f"dataset {spec.name}: {problem}", hint=f"hmcbench show dataset {spec.name}")
+
+
+def id_problem(dataset: Dataset, _spec: DatasetSpec) -> str:
+    """There are samples, and their ids are unique texts."""
+    if not len(dataset.ids):
+        return "there is no sample"
+    odd = next((i for i in dataset.ids if not isinstance(i, str) or not i), None)
+    if odd is not None:
+        return f"ids must be texts, and not empty: {odd!r}"
+    if len(set(dataset.ids)) == len(dataset.ids):
+        return ""
+    repeated = [name for name, n in Counter(dataset.ids).items() if n > 1]
+    return f"{len(repeated)} ids stand for several samples, {repeated[0]!r} for example"
+
+
+def size_problem(dataset: Dataset, spec: DatasetSpec) -> str:
+    """The views of the spec are there; views, groups, duplicates and split have an entry per sample."""
+    n = len(dataset.ids)
+    absent = [view for view in spec.views if view not in dataset.views]
+    if absent:
+        have = ", ".join(dataset.views) or "none"
+        return f"the spec promises the view {', '.join(absent)}; the dataset has {have}"
+    per_sample: dict[str, Any] = {f"the view {k}": v for k, v in dataset.views.items()}
+    per_sample |= {k: getattr(dataset, k) for k in ("groups", "duplicates", "split")}
+    for name, values in per_sample.items():
+        if values is not None and len(values) != n:
+            return f"{name} has {len(values)} entries for {n} samples"
+    for name, columns in dataset.columns.items():
+        if name not in dataset.views:
+            return f"columns name the view {name!r}; the dataset has {', '.join(dataset.views)}"
+        shape: tuple[int, ...] = getattr(dataset.views[name], "shape", ())
+        if len(shape) == 2 and shape[1] != len(columns):
+            return f"the view {name} has {shape[1]} columns and {len(columns)} names for them"
+    return ""
+
+
+def target_problem(dataset: Dataset, spec: DatasetSpec) -> str:
+    """Targets have the task's kind and shape; sets of classes are boolean and closed, numbers finite."""
+    import numpy as np
+
+    task, targets = dataset.task, dataset.targets
+    if task.kind != spec.task:
+        return f"the spec says {spec.task}, the task {task.kind}"
+    columns = task.hierarchy.n if task.hierarchy is not None else len(task.targets)
+    shape = getattr(targets, "shape", None)
+    if shape != (len(dataset.ids), columns):
+        return f"targets of shape {shape}, not {(len(dataset.ids), columns)}"
+    if task.hierarchy is None:
+        return "" if np.isfinite(np.asarray(targets, dtype=float)).all() else "targets are NaN or infinite"
+    if targets.dtype != bool:
+        return f"targets are {targets.dtype}, not boolean"
+    closed = task.hierarchy.closed_rows(targets)
+    if not closed.all():
+        sample = dataset.ids[int(np.flatnonzero(~closed)[0])]
+        return f"sample {sample!r} has a class without the classes above it; Hierarchy.close adds them"
+    return ""
+
+
+def split_problem(dataset: Dataset, _spec: DatasetSpec) -> str:
+    """No name of a partition looks like a usual one: its samples would be a further test set."""
+    names: set[Any] = set(() if dataset.split is None else dataset.split)
+    for name in sorted(names, key=str):
+        if not isinstance(name, str):
+            return f"the split has {name!r}, which is no text. Allowed: {ALLOWED_SPLITS}"
+        usual = meant_by(name)
+        if usual:
+            return f"the split has a partition {name!r}; is it {usual!r}? Allowed: {ALLOWED_SPLITS}"
+    return ""
+
+
+def meant_by(name: str) -> str:
+    """The usual partition that a name is another spelling of; empty for any other name.
+
+    >>> meant_by("valid"), meant_by("Train"), meant_by("train_2"), meant_by("vaildation")
+    ('validation', 'train', 'train', 'validation')
+    >>> meant_by("shifted"), meant_by("test"), meant_by("test2"), meant_by("strain"), meant_by("")
+    ('', '', '', '', '')
+    """
+    if name in (*USUAL, ""):
+        return ""
+    text = name.strip().casefold()
+    word = text[: next((i for i, c in enumerate(text) if not c.isalpha()), len(text))]
+    for usual, aliases in _ALIASES.items():
+        similar = SequenceMatcher(None, text, usual).ratio() > 0.9 and usual == "validation"
+        if text == usual or text in aliases or sorted(text) == sorted(usual) or similar:
+            return usual
+        if usual != "test" and word in aliases:  # train_2 would be a test set; test_2 is one
+            return usual
+    return ""
+
+
+PROBLEMS: tuple[Callable[[Dataset, DatasetSpec], str], ...] = (
+    id_problem,
+    size_problem,
+    target_problem,
+    split_problem,
+)
+
+
+# --------------------------------------------------------------------------- fingerprint
+
+
+def full_fingerprint(dataset: Dataset) -> str:
+    """Hex digest of the author's fingerprint and of all that the core can read by itself.
+
+    These are ids, targets, hierarchy, groups, duplicates, split, and views in memory: numbers, and lists of
+    texts and numbers. Views that are read from files when they are needed (images, memory maps) are left to
+    the author's part.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(dataset):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _parts(dataset: Dataset) -> Iterator[bytes]:
+    task = dataset.task
+    hierarchy = task.hierarchy.fingerprint if task.hierarchy is not None else ""
+    lists = [None if v is None else list(v) for v in (dataset.groups, dataset.duplicates, dataset.split)]
+    facts = [dataset.fingerprint, task.kind, task.paths, task.depth, hierarchy, list(task.targets)]
+    yield json.dumps([facts, list(dataset.ids), lists], default=str).encode()
+    yield from _targets(dataset.targets)
+    for name in sorted(dataset.views):
+        content = _view(dataset.views[name])
+        if content is not None:
+            yield name.encode()
+            yield from content
+
+
+def _targets(targets: Any) -> Iterator[bytes]:
+    """The same for dense and sparse sets of classes."""
+    import numpy as np
+
+    if targets.dtype == bool:
+        rows, columns = targets.nonzero()
+        order = np.lexsort((columns, rows))
+        yield np.stack([rows[order], columns[order]]).astype("<i8").tobytes()
+    else:
+        yield np.ascontiguousarray(targets, dtype="<f8").tobytes()
+
+
+def _view(view: Any) -> Iterator[bytes] | None:
+    """The content of a view in memory; None where it is read from files."""
+    import numpy as np
+
+    if isinstance(view, np.ndarray) and not isinstance(view, np.memmap) and not view.dtype.hasobject:
+        return _array(view)
+    listed = isinstance(view, (list, tuple, np.ndarray)) and not isinstance(view, np.memmap)
+    if listed and all(isinstance(row, _PLAIN) for row in view):
+        return iter([repr(list(view)).encode()])
+    return None
+
+
+def _array(array: np.ndarray) -> Iterator[bytes]:
+    import numpy as np
+
+    yield f"{array.dtype.str} {array.shape}".encode()
+    yield np.ascontiguousarray(array).tobytes()
