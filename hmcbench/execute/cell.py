@@ -7,10 +7,12 @@ train and validation rows, ``predict`` gets no targets.
 from __future__ import annotations
 
 import importlib
+import os
 import random
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from hmcbench.records.record import NPZ
 from hmcbench.records.weights import MODEL_FOLDER, save_model
 from hmcbench.registry.registry import Registry, create, default_registry, load_object
 
+SLOW_METRIC_S = 1.0  # a record names the time of metrics that take longer
 SEARCH = ("search_s", "search_candidates")  # entries of describe() that are costs
 
 
@@ -63,7 +66,8 @@ def run_cells(
                 ready[i] = cell_run, cell_run.prepare(works[i])
             except Exception as error:
                 yield i, error
-        errors = fit_all(spec, list(ready.values()))
+        with unmoved():
+            errors = fit_all(spec, list(ready.values()))
         for (i, (cell_run, fit)), error_of_fit in zip(ready.items(), errors, strict=True):
             try:
                 if error_of_fit is not None:
@@ -146,7 +150,8 @@ class CellRun:
         predictions, timing = predict_all(model, self.spec, self.dataset, self.views, self.split, clock)
         report.phase("score")
         with clock.phase("score"):
-            thresholds, scored = score(self.registry, predictions)
+            thresholds, scored = score(self.registry, predictions, cell.metrics)
+        report.phase("save")
         predictions.save(part / NPZ)
         with clock.phase("save"):
             weights = save_model(model, part / MODEL_FOLDER) if cell.keep_weights else None
@@ -154,7 +159,10 @@ class CellRun:
         described = plain(model.describe()) if hasattr(model, "describe") else {}
         searched = {name: described.pop(name) for name in SEARCH if name in described}
         timing = {**clock.seconds, **searched, **timing, "views_cached": self.cached, "shared": self.shared}
-        total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
+        spent = seconds_of(scored)
+        if slow := {name: round(s, 3) for name, s in spent.items() if s >= SLOW_METRIC_S}:
+            timing["metrics_s"] = slow
+        total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started - sum(spent.values())
         timing["total_s"] = round(total, 4)
         if cell.init_from:
             described["init_from"] = describe_start(cell, predictions)
@@ -173,6 +181,16 @@ class CellRun:
         }
 
 
+@contextmanager
+def unmoved() -> Iterator[None]:
+    """Restore the working directory, which a model may change: later phases read and write files."""
+    folder = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+
+
 def seed_everything(seed: int) -> None:
     """Seed python, numpy and, if it is loaded, torch."""
     random.seed(seed)
@@ -184,7 +202,12 @@ def seed_everything(seed: int) -> None:
 
 def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     """The data and the split of the plan; raises BadInput if they have changed since."""
-    dataset = load_dataset(registry, registry.get("datasets", cell.dataset), cell.dataset_params)
+    spec = registry.get("datasets", cell.dataset)
+    params = dict(cell.dataset_params)
+    path = params.get(spec.path_param)
+    if isinstance(path, str) and Path(path).exists():  # files are read later, where a model may have moved
+        params[spec.path_param] = str(Path(path).absolute())
+    dataset = load_dataset(registry, spec, params)
     split = make_split(dataset, Protocol(**cell.protocol), cell.fold)
     if split.fingerprint != cell.record["split"]["fingerprint"]:
         raise BadInput(
@@ -204,9 +227,9 @@ def make_views(
 
 
 def score(
-    registry: Registry, predictions: Predictions
+    registry: Registry, predictions: Predictions, names: Sequence[str] = ()
 ) -> tuple[decisions.Thresholds | None, dict[str, Results]]:
-    """Thresholds from the validation partition, then every metric on every partition."""
+    """Thresholds from the validation partition, then metrics (all where none is named) on every partition."""
     task = predictions.task
     thresholds = None
     if task.hierarchy is not None and task.paths == "multiple":
@@ -214,7 +237,13 @@ def score(
         thresholds = decisions.Thresholds()
         if len(valid):
             thresholds = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy)
-    return thresholds, compute_sides(registry.specs("metrics"), predictions, thresholds)
+    return thresholds, compute_sides(registry.specs("metrics"), predictions, thresholds, names or None)
+
+
+def seconds_of(scored: Mapping[str, Results]) -> dict[str, float]:
+    """Metric -> seconds on all partitions. They are no cost of the model: ``total_s`` leaves them out."""
+    names = sorted({name for results in scored.values() for name in results.seconds})
+    return {name: sum(results.seconds.get(name, 0.0) for results in scored.values()) for name in names}
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def main(
     _detach(alive)
     os.environ.clear()  # the fork server may have older variables
     os.environ.update(environment)
-    parts = [Path(folder) for folder in folders]
+    parts = [Path(folder).absolute() for folder in folders]  # a model may change the working directory
+    works = [str(Path(folder).absolute()) for folder in works]
     _redirect(parts[0] / LOG)
     for part in parts[1:]:  # one process has one log; every record of a failure needs it
         with suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, Reduce, SampleMetric, Stats, summed
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
+from hmcbench.registry.limits import TooSlow, time_limit
 from hmcbench.registry.registry import load_object, missing
 
 if TYPE_CHECKING:
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 MANY_CLASSES = 1000
 """With more classes than this, per-class ids are computed only where they are asked for by name."""
+
+METRIC_S = 300.0
+"""Limit for all ids of one metric on one partition; it does not count towards the limit of a cell."""
+
+RAISED = (Exception, SystemExit, TooSlow)  # what a metric may raise without ending the command or the cell
 
 _SLACK = 1e-9  # sums of floats may pass a bound by rounding
 
@@ -32,12 +39,14 @@ class Results(dict[str, float]):
     Attributes:
         left_out: id -> why it does not apply here or is undefined.
         failures: id -> what went wrong with the metric.
+        seconds: metric -> time of all its ids.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.left_out: dict[str, str] = {}
         self.failures: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
 
 
 def compute(
@@ -127,7 +136,7 @@ def sample_stats(spec: MetricSpec, evaluation: Evaluation, name: str) -> tuple[S
             return metric.stats(seen, one.k), metric.reduce
         if isinstance(metric, ClassMetric) and one.member in _members(evaluation):
             return metric.stats(seen, _members(evaluation).index(one.member)), metric.reduce
-    except Exception:  # as in compute, which says why
+    except RAISED:  # as in compute, which says why
         return None
     return None
 
@@ -136,7 +145,7 @@ def is_pooled(spec: MetricSpec) -> bool:
     """Whether a metric ranks all samples together (:class:`PooledMetric`); not if it cannot be loaded."""
     try:
         return isinstance(load_object(spec.factory), PooledMetric) and not spec.over
-    except Exception:  # a plugin's module may raise anything
+    except RAISED:  # a plugin's module may raise anything
         return False
 
 
@@ -166,7 +175,7 @@ def pooled_counts(spec: MetricSpec, evaluation: Evaluation) -> tuple[Stats, Redu
         if stats.shape[0] != len(evaluation):
             raise ValueError(f"counts of {stats.shape[0]} samples, not of {len(evaluation)}")
         beside = metric(evaluation) - float(reduce(summed(stats)))
-    except Exception:  # as in compute, which says why
+    except RAISED:  # as in compute, which says why
         return None
     if abs(beside) <= _SLACK:  # rounding: there is a threshold for every score
         return stats, reduce
@@ -229,13 +238,19 @@ def _record_members(
 
 @contextmanager
 def _reasons(results: Results, one: MetricId) -> Iterator[None]:
-    """Turn what a metric raises into the reason why its value is not there."""
+    """Turn what a metric raises into the reason why its value is not there; limit and measure its time."""
+    began, spent = time.perf_counter(), results.seconds.get(one.spec.name, 0.0)
     try:
-        yield
+        with time_limit(METRIC_S - spent, f"took more than {METRIC_S:g} s"):
+            yield
     except NotApplicable as error:
         results.left_out[one.text] = str(error)
-    except Exception as error:  # a plugin may raise anything; the other metrics go on
+    except TooSlow as error:
+        results.failures[one.text] = str(error)
+    except RAISED as error:  # a plugin may raise anything; the other metrics go on
         results.failures[one.text] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    finally:
+        results.seconds[one.spec.name] = spent + time.perf_counter() - began
 
 
 def _value(one: MetricId, evaluation: Evaluation) -> Any:

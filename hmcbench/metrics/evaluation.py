@@ -1,13 +1,12 @@
 """What a metric sees: truth, decisions, scores where there are any, and counts made once.
 
 Decisions are dense booleans or CSR arrays; a metric that reads the counts below need not know
-which. Everything is computed when first asked for and kept.
+which. Everything is computed when first asked for and kept, and cannot be written to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Scores, Task
 from hmcbench.metrics import decisions
 from hmcbench.metrics.decisions import Thresholds
+from hmcbench.metrics.read_only import cached_property, read_only
 
 if TYPE_CHECKING:
     from hmcbench.records.predictions import Predictions
@@ -54,10 +54,18 @@ class Evaluation:
         violations: np.ndarray | None = None,
         decided_by_rule: bool = True,
     ) -> None:
-        self.task, self.truth, self.stop, self.decided_by_rule = task, truth, stop, decided_by_rule
-        self._scores, self._thresholds = scores, thresholds
+        self.task, self.truth, self.stop = task, read_only(truth), read_only(stop)
+        self.decided_by_rule = decided_by_rule
+        self._scores, self._thresholds = read_only(scores), thresholds
         given = {"raw": raw, "coherent": coherent, "violations": violations}
-        self.__dict__.update({name: value for name, value in given.items() if value is not None})
+        self.__dict__.update({k: read_only(value) for k, value in given.items() if value is not None})
+        self.__dict__["_built"] = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Only ``__init__`` sets attributes: the metrics of one evaluation share it."""
+        if "_built" in self.__dict__:
+            raise AttributeError(f"an evaluation cannot be changed: {name}")
+        super().__setattr__(name, value)
 
     @classmethod
     def of(

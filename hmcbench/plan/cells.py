@@ -54,6 +54,7 @@ class Cell:
     accelerated: bool = False
     keep_weights: bool = True
     init_from: str = ""  # the record folder of a trained model to start from
+    metrics: tuple[str, ...] = ()  # ids to compute; empty for all
     group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
@@ -169,8 +170,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
 
     Raises BadInput or DataProblems for anything that the user can mend before a run starts.
     """
-    for column in (suite.primary, *suite.columns):
-        find_spec(registry.specs("metrics"), column)
+    for name in (suite.primary, *suite.columns, *suite.metrics):
+        find_spec(registry.specs("metrics"), name)
     suite = _changed(suite, choices)
     profile_name = choices.profile or suite.default_profile
     choices = replace(choices, profile=profile_name, data=data_of(suite, choices.data))
@@ -194,8 +195,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
                 continue
             seeds = range(choices.seeds or profile.seeds)
             cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
-    if not choices.keep_weights:
-        cells = [replace(cell, keep_weights=False) for cell in cells]
+    cells = [replace(cell, keep_weights=choices.keep_weights, metrics=suite.wanted) for cell in cells]
     return Plan(suite, profile_name, cells, skipped, notes)
 
 

@@ -65,6 +65,7 @@ class Suite:
     Attributes:
         primary: id of the metric that ranks.
         columns: ids of the leaderboard's columns.
+        metrics: ids of the metrics to compute, beside ``primary`` and ``columns``; empty for all.
         reference: label of the model that every other model is compared with, or empty.
         published: rows of papers.
     """
@@ -77,8 +78,14 @@ class Suite:
     profiles: Mapping[str, Profile]
     protocol: Protocol = field(default_factory=Protocol)
     summary: str = ""
+    metrics: tuple[str, ...] = ()
     reference: str = ""
     published: Sequence[PaperRow] = ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The ids to compute; empty for all metrics that are installed."""
+        return tuple(dict.fromkeys((*self.metrics, self.primary, *self.columns))) if self.metrics else ()
 
     @property
     def default_profile(self) -> str:

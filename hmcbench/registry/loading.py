@@ -1,11 +1,11 @@
 """Loads plugins one by one, isolates broken ones, keeps provenance.
 
 Built-in plugins come first, so no third-party plugin can take one of their names. :func:`guarded` limits the
-side effects of importing a third-party plugin and of its hooks: they get ``LIMIT_S`` seconds, print to
+side effects of importing a third-party plugin and of its hooks: they get ``LIMIT_S`` seconds, write to
 standard error (so that ``--json`` stays JSON), the working directory is restored, and ``os._exit``, which
-would end the command without a message, raises. This protects against mistakes, not against malice: a plugin
-runs with the rights of the user. The time limit is an alarm signal. It does not work on Windows, outside the
-main thread, where an alarm is set already, or while C code does not return.
+would end the command without a message, raises. A plugin that took too long is not loaded again by the same
+command and its child processes. This protects against mistakes, not against malice: a plugin runs with the
+rights of the user.
 
 ``HMCBENCH_PLUGINS=builtin`` loads no third-party plugin, so that tests are hermetic;
 ``HMCBENCH_PLUGINS=none`` loads no plugin.
@@ -14,11 +14,10 @@ main thread, where an alarm is set already, or while C code does not return.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -27,6 +26,7 @@ import pluggy
 from hmcbench import hookspecs
 from hmcbench.errors import BadInput
 from hmcbench.registry.discovery import EntryPoint, entry_points
+from hmcbench.registry.limits import TooSlow, time_limit
 
 GROUP = "hmcbench"
 SWITCH = "HMCBENCH_PLUGINS"
@@ -90,6 +90,9 @@ class Manager:
         if twin is not None:
             plugin.error = f"the name is taken by {twin.distribution} ({twin.module})"
             return
+        if _identity(plugin) in os.environ.get(SKIPPED, "").splitlines():
+            plugin.error = "skipped: " + _TOO_SLOW.format(LIMIT_S)
+            return
         _isolated(plugin, "", lambda: self.register(point.load(), plugin))
 
     def register(self, module: Any, plugin: Plugin | None = None) -> Plugin:
@@ -136,8 +139,14 @@ def _isolated(plugin: Plugin, prefix: str, call: Callable[[], Any]) -> tuple[Any
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # an import may raise anything, SystemExit included
+        if isinstance(error, TooSlow):
+            os.environ[SKIPPED] = "\n".join((os.environ.get(SKIPPED, ""), _identity(plugin))).strip()
         plugin.add_problem(prefix + _one_line(error))
         return None
+
+
+def _identity(plugin: Plugin) -> str:
+    return f"{plugin.name} {plugin.distribution} {plugin.module}"
 
 
 def printable(text: str) -> str:
@@ -153,11 +162,8 @@ def _one_line(error: BaseException) -> str:
 # --------------------------------------------------------------------------- limits of third-party code
 
 LIMIT_S = 10.0
-AGAIN_S = 0.5  # the alarm is repeated, for plugins that catch every exception
-
-
-class TooSlow(BaseException):
-    """Raised in a plugin whose time is over; ``except Exception`` does not catch it."""
+SKIPPED = "HMCBENCH_SKIPPED_PLUGINS"
+"""Plugins that took too long, one a line: left out for the rest of the command and its child processes."""
 
 
 @contextmanager
@@ -167,25 +173,53 @@ def guarded(spent: float) -> Iterator[None]:
     Raises:
         TooSlow: all calls together took more than ``LIMIT_S``.
     """
-    out, armed, leave = sys.stdout, None, os._exit
+    leave = os._exit
     try:
         where = os.getcwd()  # noqa: PTH109 (as it is)
     except OSError:  # the folder was removed
         where = ""
-    sys.stdout = sys.stderr
     os._exit = _refusal(os.getpid(), leave)  # type: ignore[assignment]
     try:
-        armed = _arm(LIMIT_S - spent)
+        with _output_to_stderr(), time_limit(LIMIT_S - spent, _TOO_SLOW.format(LIMIT_S)):
+            yield
+    finally:
+        os._exit = leave
+        if where:
+            os.chdir(where)
+
+
+_TOO_SLOW = (
+    "its import and hooks take more than {:g} s; HMCBENCH_PLUGINS=builtin leaves third-party plugins out"
+)
+
+
+@contextmanager
+def _output_to_stderr() -> Iterator[None]:
+    """What is written to standard output, also to its file descriptor, goes to standard error."""
+    out, streams = sys.stdout, (sys.stdout, sys.__stdout__)
+    _flush(*streams)
+    try:
+        kept = os.dup(1)
+    except OSError:  # it is closed
+        kept = -1
+    sys.stdout = sys.stderr
+    try:
+        if kept >= 0:
+            with suppress(OSError):
+                os.dup2(2, 1)
         yield
     finally:
-        try:
-            if armed is not None:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, armed)
-        finally:
-            sys.stdout, os._exit = out, leave
-            if where:
-                os.chdir(where)
+        _flush(*streams)
+        sys.stdout = out
+        if kept >= 0:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def _flush(*streams: Any) -> None:
+    for stream in streams:
+        with suppress(OSError, ValueError, AttributeError):  # None, closed, or a broken pipe
+            stream.flush()
 
 
 def _refusal(here: int, leave: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
@@ -197,22 +231,3 @@ def _refusal(here: int, leave: Callable[[int], NoReturn]) -> Callable[[int], NoR
         raise SystemExit(f"os._exit({status}), which would end every command")
 
     return refuse
-
-
-def _arm(seconds: float) -> Any:
-    """Set the alarm; the handler to put back, or None where there can be no alarm."""
-    if not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
-        return None
-    try:
-        previous = signal.signal(signal.SIGALRM, _stop)
-    except ValueError:  # not the main thread
-        return None
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), AGAIN_S)
-    return previous if previous is not None else signal.SIG_DFL
-
-
-def _stop(_number: int, _frame: Any) -> None:
-    raise TooSlow(
-        f"its import and hooks take more than {LIMIT_S:g} s; HMCBENCH_PLUGINS=builtin leaves third-party"
-        " plugins out"
-    )

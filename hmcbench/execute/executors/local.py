@@ -19,6 +19,7 @@ from hmcbench.execute import resources, worker
 from hmcbench.execute.executors.base import THREAD_VARIABLES, TICK_S, Event, Executor, Job
 from hmcbench.execute.executors.orphans import Watcher
 
+SCORING_S = 1800.0  # the time of metrics that does not count towards the limit of a process
 MEMORY_EVERY_S = 0.5  # between checks, which cost a little; a leak takes longer to fill the memory
 
 
@@ -33,6 +34,20 @@ class _Running:
     started: float
     killed: str = ""
     memory_checked: float = 0.0
+    scored: float = 0.0  # seconds of past phases of scoring
+    scoring: float = 0.0  # when the present one began; 0 if there is none
+
+    def seconds(self) -> float:
+        """The time that counts towards the limit: metrics have limits of their own."""
+        now = time.monotonic()
+        scoring = self.scored + (now - self.scoring if self.scoring else 0.0)
+        return now - self.started - min(scoring, SCORING_S)
+
+    def enter(self, phase: str) -> None:
+        """Note that a cell of this process is in another phase."""
+        if self.scoring:
+            self.scored += time.monotonic() - self.scoring
+        self.scoring = time.monotonic() if phase == "score" else 0.0
 
 
 class LocalExecutor(Executor):
@@ -113,6 +128,8 @@ class LocalExecutor(Executor):
             while not running.progress.closed and running.progress.poll():
                 message = running.progress.recv()
                 job = running.jobs[message.pop("cell")]
+                if "phase" in message or message.get("ended"):
+                    running.enter(message.get("phase", ""))
                 if message.get("ended"):
                     running.waiting.remove(job)
                     yield Event("ended", job, exit=0, seconds=time.monotonic() - running.started)
@@ -127,7 +144,7 @@ class LocalExecutor(Executor):
         """Kill the process tree of a process that exceeds the limits of its cells on time or memory."""
         now = time.monotonic()
         cells = [job.cell for job in running.jobs]
-        if now - running.started > sum(cell.time_limit for cell in cells):
+        if running.seconds() > sum(cell.time_limit for cell in cells):
             running.killed = "time-out"
         elif now - running.memory_checked > MEMORY_EVERY_S:
             running.memory_checked = now

@@ -25,7 +25,7 @@ from hmcbench.plan.cells import Cell
 
 TRIES = 4  # of a cell whose node dies
 REPORT_EVERY_S = 0.5
-CARRIED = ("HMCBENCH_PLUGINS",)
+CARRIED = ("HMCBENCH_PLUGINS", "HMCBENCH_SKIPPED_PLUGINS")
 
 
 @dataclass

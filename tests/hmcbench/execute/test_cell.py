@@ -93,7 +93,9 @@ def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) ->
     shown = {i for x in inputs for i in x.ids}
     assert shown.isdisjoint(train.ids)
     assert not {i for x in (train, valid) for i in x.ids} & (shown - set(valid.ids))
-    assert [x for x in SEEN if isinstance(x, str)] == ["load", "featurize", "fit", "predict", "score"]
+    assert [x for x in SEEN if isinstance(x, str)] == [
+        *("load", "featurize", "fit", "predict", "score", "save")
+    ]
     assert result["model"]["parameters"] == 7
     assert result["model"]["note"] == "x"
 

@@ -192,6 +192,34 @@ def test_a_plugin_may_print_and_change_the_working_directory(tmp_path: Path) -> 
     assert os.getcwd() == before and not plugin.error and models(registry) == {"good", "better"}  # noqa: PTH109
 
 
+def test_what_is_written_to_file_descriptors_at_import_does_not_break_json(tmp_path: Path) -> None:
+    """In a process of its own: pytest has redirected the descriptors of this one."""
+    loud = source('import os, sys; os.write(1, b"raw "); os.write(2, b"two "); sys.__stdout__.write("own ")')
+    with installed_plugin(tmp_path, "stranger", loud):
+        code = "from hmcbench.cli import main; main(['list', 'models', '--json'])"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "good" in {row["name"] for row in json.loads(done.stdout)}
+    assert done.stderr.split() == ["raw", "two", "own"]
+
+
+def test_a_plugin_that_hangs_is_skipped_for_the_rest_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "LIMIT_S", 0.5)
+    with installed_plugin(tmp_path, "stranger", source("while True: pass")):
+        loaded()
+        began = time.monotonic()
+        again = next(p for p in loaded().plugins if p.name == "stranger")
+        assert time.monotonic() - began < 0.4
+        assert again.error.startswith("skipped: its import and hooks take more than 0.5 s")
+        code = "from hmcbench.registry.registry import default_registry as r; r()"
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", code], check=True)  # a worker, which would wait for 10 s
+        assert time.monotonic() - began < 9
+    with installed_plugin(tmp_path, "stranger", source()):
+        assert not next(p for p in loaded().plugins if p.name == "stranger").error  # of the next command
+
+
 def test_a_hook_that_raises_anything_is_named(tmp_path: Path) -> None:
     for number, what in enumerate(("SystemExit(3)", "ValueError('x\\x1b[2J')", "GeneratorExit")):
         _, plugin = third_party(tmp_path / str(number), source(within=f"raise {what}"))
