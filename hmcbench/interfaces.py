@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
@@ -31,7 +32,13 @@ _ONE_LINE = {"one_line": True}  # metadata: see hmcbench.registry.validation
 
 
 class _Shown:
-    """Prints a dataclass with the fields that differ from their defaults."""
+    """Prints a dataclass with the fields that differ from their defaults.
+
+    Attributes:
+        unknown_fields: keywords of a newer version of hmcbench, which this one ignores (:func:`_lenient`).
+    """
+
+    unknown_fields: tuple[str, ...] = ()
 
     def __repr__(self: Any) -> str:
         defaults = {f.name: {} if f.default is MISSING else f.default for f in fields(self)}
@@ -218,6 +225,32 @@ class SuiteSpec(_Shown):
     name: str
     summary: str = field(metadata=_ONE_LINE)
     source: str
+
+
+def _lenient(owner: Any) -> None:
+    """Let specs have fields of a newer version: one such field must not cost a plugin its whole hook.
+
+    The registry adds a warning for them.
+    """
+    strict = owner.__init__
+
+    @wraps(strict)
+    def init(self: Any, *args: Any, **values: Any) -> None:
+        try:
+            strict(self, *args, **values)
+        except TypeError:
+            known = {field.name for field in fields(owner)}
+            newer = tuple(name for name in values if name not in known)
+            if not newer:
+                raise
+            strict(self, *args, **{name: value for name, value in values.items() if name in known})
+            self.unknown_fields = newer
+
+    owner.__init__ = init
+
+
+for _owner in (Param, DatasetSpec, ModelSpec, FeaturizerSpec, MetricSpec, SuiteSpec):
+    _lenient(_owner)
 
 
 # --------------------------------------------------------------------------- what factories make

@@ -70,8 +70,9 @@ def plugins() -> list[dict[str, Any]]:
     checks = []
     for p in default_registry().manager.plugins:
         slow = f"; every command waits {p.seconds:.1f} s for it" if p.slow else ""
-        detail = p.error or f"{p.distribution} {p.version}"
-        checks.append(check(f"plugin {p.name}", not p.error, detail + slow))
+        works = False if p.error else None if p.warning else True
+        detail = p.error or p.warning or f"{p.distribution} {p.version}"
+        checks.append(check(f"plugin {p.name}", works, detail + slow))
     return checks
 
 

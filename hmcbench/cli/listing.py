@@ -9,6 +9,7 @@ import click
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import PROFILES, Spec
+from hmcbench.registry.loading import Plugin
 from hmcbench.registry.registry import KINDS, Registry, default_registry, load_object, missing
 
 _CHOICES = ["plugins", *KINDS]
@@ -54,10 +55,18 @@ def _plugins(registry: Registry) -> list[dict[str, Any]]:
             "plugin": p.name,
             "package": f"{p.distribution} {p.version}",
             "hooks": ", ".join(h.removeprefix("hmcbench_") for h in p.hooks),
-            "status": f"broken: {p.error}" if p.error else f"slow: {p.seconds:.1f} s" if p.slow else "ok",
+            "status": _plugin_status(p),
         }
         for p in registry.manager.plugins
     ]
+
+
+def _plugin_status(plugin: Plugin) -> str:
+    if plugin.error:
+        return f"broken: {plugin.error}"
+    if plugin.warning:
+        return f"warning: {plugin.warning}"
+    return f"slow: {plugin.seconds:.1f} s" if plugin.slow else "ok"
 
 
 def _row(registry: Registry, kind: str, spec: Any) -> dict[str, Any]:

@@ -160,10 +160,9 @@ class CellRun:
         searched = {name: described.pop(name) for name in SEARCH if name in described}
         timing = {**clock.seconds, **searched, **timing, "views_cached": self.cached, "shared": self.shared}
         spent = seconds_of(scored)
-        if slow := {name: round(s, 3) for name, s in spent.items() if s >= SLOW_METRIC_S}:
-            timing["metrics_s"] = slow
         total = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started - sum(spent.values())
         timing["total_s"] = round(total, 4)
+        slow = {name: round(seconds, 3) for name, seconds in spent.items() if seconds >= SLOW_METRIC_S}
         if cell.init_from:
             described["init_from"] = describe_start(cell, predictions)
         return {
@@ -174,7 +173,7 @@ class CellRun:
             },
             "metrics": scored,
             "weights": weights,
-            "timing": timing,
+            "timing": {**timing, **({"metrics_s": slow} if slow else {})},
             "memory": self.memory.stop(clock.device),
             "hardware": resources.hardware(clock.device),
             "versions": resources.versions(cell.preload),

@@ -54,9 +54,12 @@ class Evaluation:
         violations: np.ndarray | None = None,
         decided_by_rule: bool = True,
     ) -> None:
-        self.task, self.truth, self.stop = task, read_only(truth), read_only(stop)
+        self.task = task
+        self.truth: Matrix = read_only(truth)
+        self.stop: np.ndarray | None = read_only(stop)
         self.decided_by_rule = decided_by_rule
-        self._scores, self._thresholds = read_only(scores), thresholds
+        self._scores: np.ndarray | None = read_only(scores)
+        self._thresholds = thresholds
         given = {"raw": raw, "coherent": coherent, "violations": violations}
         self.__dict__.update({k: read_only(value) for k, value in given.items() if value is not None})
         self.__dict__["_built"] = True

@@ -29,7 +29,7 @@ def read_only(value: Any) -> Any:
 
 
 if TYPE_CHECKING:
-    from functools import cached_property
+    from functools import cached_property as cached_property
 else:
 
     class cached_property(functools.cached_property):

@@ -36,7 +36,8 @@ SWITCH = "HMCBENCH_PLUGINS"
 class Plugin:
     """One entry point: its origin, and why all or part of it is not in use (``error``), if so.
 
-    ``seconds`` is the time of its import and its hooks; measured for third-party plugins only.
+    ``warning`` names fields of specs that this version of hmcbench ignores. ``seconds`` is the time of its
+    import and its hooks; measured for third-party plugins only.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Plugin:
     version: str
     module: str
     error: str = ""
+    warning: str = ""
     hooks: tuple[str, ...] = field(default=())
     seconds: float = 0.0
 
@@ -55,6 +57,9 @@ class Plugin:
     def slow(self) -> bool:
         """Whether it delays every command by a second or more."""
         return self.seconds >= 1
+
+    def add_warning(self, warning: str) -> None:
+        self.warning = f"{self.warning}; {warning}" if self.warning else warning
 
     def add_problem(self, problem: str) -> None:
         self.error = f"{self.error}; {problem}" if self.error else problem

@@ -145,6 +145,11 @@ class Registry:
                     f" defined by {first.name} ({first.distribution})"
                 )
         self._entries[kind] |= dict.fromkeys(names, (spec, plugin))
+        for part, owner in (("", spec), *getattr(spec, "params", {}).items()):
+            if owner.unknown_fields:
+                where = f"{kind[:-1]} {spec.name!r}" + (f", parameter {part!r}" if part else "")
+                ignored = ", ".join(owner.unknown_fields)
+                plugin.add_warning(printable(f"{where}: this version of hmcbench ignores {ignored}"))
 
     def specs(self, kind: str) -> list[Any]:
         """All specs of a kind, sorted by name."""

@@ -53,7 +53,8 @@ def light(subject: Subject) -> None:
 
 
 def usable(subject: Subject) -> None:
-    need(not subject.spec.error, subject.spec.error)
+    problem = subject.spec.error or subject.spec.warning
+    need(not problem, problem)
 
 
 CHECKS: list[Check] = [

@@ -19,6 +19,7 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import ModelSpec
 from hmcbench.registry import loading
 from hmcbench.registry.loading import Manager, Plugin
 from hmcbench.registry.registry import Registry, default_registry
@@ -235,6 +236,27 @@ def test_a_plugin_that_would_end_every_command_is_named(tmp_path: Path) -> None:
     registry, plugin = third_party(tmp_path / "child", source(within=forks))
     assert not plugin.error and models(registry) == {"good", "better"}
     assert os._exit is leave
+
+
+def test_a_field_of_a_newer_version_is_a_warning(cli: Callable[..., Any], tmp_path: Path) -> None:
+    newer = GOOD.replace(")", ', params={"k": Param(1, unit="mm")}, gpus=2, licences=())')
+    registry, plugin = third_party(tmp_path, source(spec=newer))
+    assert models(registry) == {"good", "better"} and not plugin.error
+    ignores = "this version of hmcbench ignores"
+    warnings = f"model 'better': {ignores} gpus, licences; model 'better', parameter 'k': {ignores} unit"
+    assert plugin.warning == warnings
+    with installed_plugin(tmp_path, "stranger", source(spec=newer)):
+        rows = json.loads(cli("list", "plugins", "--json").out)
+        assert next(r["status"] for r in rows if r["plugin"] == "stranger") == f"warning: {warnings}"
+        assert cli("doctor", "--fast").status == 0
+        assert cli("plugin", "check", "stranger").status == 1
+
+
+def test_other_wrong_keywords_of_a_spec_are_errors_as_before() -> None:
+    with pytest.raises(TypeError, match="missing"):
+        ModelSpec(name="x", gpus=2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="positional"):
+        ModelSpec("x")  # type: ignore[call-arg,misc]
 
 
 WRONG_SPECS = [
