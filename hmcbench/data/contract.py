@@ -59,7 +59,7 @@ def size_problem(dataset: Dataset, spec: DatasetSpec) -> str:
     absent = [view for view in spec.views if view not in dataset.views]
     if absent:
         have = ", ".join(dataset.views) or "none"
-        return f"the spec promises the view {', '.join(absent)}; the dataset has {have}"
+        return f"the spec names {', '.join(absent)}; the dataset has {have}"
     per_sample: dict[str, Any] = {f"the view {k}": v for k, v in dataset.views.items()}
     per_sample |= {k: getattr(dataset, k) for k in ("groups", "duplicates", "split")}
     for name, values in per_sample.items():
@@ -92,7 +92,7 @@ def target_problem(dataset: Dataset, spec: DatasetSpec) -> str:
     closed = task.hierarchy.closed_rows(targets)
     if not closed.all():
         sample = dataset.ids[int(np.flatnonzero(~closed)[0])]
-        return f"sample {sample!r} has a class without the classes above it; Hierarchy.close adds them"
+        return f"sample {sample!r} has a class without its ancestors; Hierarchy.close adds them"
     return ""
 
 

@@ -38,9 +38,6 @@ def _keeps(subject: Subject, problem_of: Callable[[Dataset, DatasetSpec], str]) 
     need(not problem, problem)
 
 
-# --------------------------------------------------------------------------- the checks
-
-
 def ids(subject: Subject) -> None:
     _keeps(subject, contract.id_problem)
 
@@ -70,7 +67,7 @@ def targets(subject: Subject) -> None:
     task, labels = dataset.task, truth(dataset)
     if task.hierarchy is None:
         return
-    need(bool(labels.any(axis=1).all()), "a sample has no class at all")
+    need(bool(labels.any(axis=1).all()), "a sample has no class")
     paths, depth = task.hierarchy.label_shape(labels)
     need(task.paths == "multiple" or paths == "single", "samples have several paths; the task says single")
     need(task.depth == "ragged" or depth == "full", "paths end above the leaves; the task says full")

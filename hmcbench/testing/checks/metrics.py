@@ -202,9 +202,11 @@ def state(subject: Subject) -> None:
 def inputs_kept(subject: Subject) -> None:
     for name, evaluation in problems(subject):
         truth = np.array(evaluation.truth)
-        first = dict(compute([subject.spec], evaluation))
+        first = compute([subject.spec], evaluation)
+        writes = [reason for reason in first.failures.values() if "read-only" in reason]
+        need(not writes, f"{name}: it writes into its inputs ({writes[:1]})")
         need(np.array_equal(truth, evaluation.truth), f"{name}: it modified the truth")
-        close(first, dict(compute([subject.spec], evaluation)), f"{name}, computed twice")
+        close(dict(first), dict(compute([subject.spec], evaluation)), f"{name}, computed twice")
 
 
 CHECKS: list[Check] = [

@@ -38,15 +38,15 @@ def open_targets() -> np.ndarray:
 
 
 BROKEN: list[tuple[dict[str, Any], str]] = [
-    ({"targets": open_targets()}, "'s00003' has a class without the classes above it"),
-    ({"targets": csr_array(open_targets())}, "'s00003' has a class without the classes above it"),
+    ({"targets": open_targets()}, "'s00003' has a class without its ancestors"),
+    ({"targets": csr_array(open_targets())}, "'s00003' has a class without its ancestors"),
     ({"targets": np.zeros((N, 2), bool)}, r"targets of shape \(12, 2\), not \(12, 7\)"),
     ({"targets": np.zeros((N, 7))}, "targets are float64, not boolean"),
     ({"ids": ["a"] * N}, "1 ids stand for several samples, 'a' for example"),
     ({"ids": list(range(N))}, "ids must be texts, and not empty: 0"),
     ({"ids": None}, "its ids cannot be read"),
     ({"views": {"table": np.zeros((N - 1, 8))}}, "the view table has 11 entries for 12 samples"),
-    ({"views": {}}, "promises the view table; the dataset has none"),
+    ({"views": {}}, "the spec names table; the dataset has none"),
     ({"groups": ["g"]}, "groups has 1 entries for 12 samples"),
     ({"duplicates": [""] * 13}, "duplicates has 13 entries"),
     ({"split": ["train"] * 11}, "split has 11 entries"),

@@ -84,7 +84,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "nothing predicted, no sample": (predicted_share, "ZeroDivisionError"),
     "sums of rows": (SampleMetric(same_rows, share, lambda e: np.array([1.0, 2.0])), "when called"),
     "agrees with a slow version": (metric_spec(slow=first_sample), "slow version"),
-    "inputs unchanged": (modifies_truth, "modified the truth"),
+    "inputs unchanged": (modifies_truth, "writes into its inputs"),
     "global state unchanged": (ignores_warnings, "error handling"),
 }
 
