@@ -1,4 +1,4 @@
-"""The leaderboard: records in, tables out. See docs/leaderboard.md for how to read one.
+"""The leaderboard: from records to tables; docs/leaderboard.md says how to read one.
 
-Nothing here runs a model or reads a data set; whatever a table says is in the records.
+Nothing here runs a model or reads a data set; all values come from the records.
 """

@@ -1,4 +1,4 @@
-"""Several data sets of one suite together: ranks, Friedman's test, critical differences.
+"""Comparison of models over several data sets: ranks, Friedman's test, critical differences.
 
 Sources: Demsar, JMLR 7 (2006); Friedman (1937); Nemenyi (1963). The tests are scipy's.
 """
@@ -14,12 +14,12 @@ from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.summary import pairwise_wins
 
 ALPHA, DRAWS = 0.05, 9_999
-FEW = 5  # data sets below which little can be told apart, and Nemenyi's distance is rough
+FEW = 5  # with fewer data sets the tests have little power, and Nemenyi's distance is rough
 
 
 @dataclass(frozen=True)
 class Across:
-    """Models that every one of D >= 2 data sets has a ranked row of, best mean rank first.
+    """Models with a ranked row on every one of D >= 2 data sets, best mean rank first.
 
     Attributes:
         suite, profile, metric: what was compared.
@@ -29,8 +29,8 @@ class Across:
         wins: (M,) share of data sets won, mean over opponents, ties half.
         p: of Friedman's test, by permutation; None for two models.
         distance: Nemenyi's critical difference of mean ranks at 0.05; None for two models.
-        groups: [first, last] positions of models that are not told apart, longest runs only.
-        left_out: models that lack a row somewhere.
+        groups: [first, last] positions of models that do not differ significantly, longest runs only.
+        left_out: models that lack a ranked row on some data set.
     """
 
     suite: str
@@ -47,9 +47,9 @@ class Across:
 
 
 def friedman_p(table: np.ndarray) -> float:
-    """Friedman's test of (D, M) values, M >= 3, by permutation within data sets, so for few of them too.
+    """p of Friedman's test of (D, M) values, M >= 3, by permutation within data sets (valid for few, too).
 
-    All permutations where there are at most 9,999 (then p is exact), else 9,999 drawn with a fixed
+    All permutations if there are at most 9,999 (then p is exact), else 9,999 drawn with a fixed
     seed. 1 where all ranks are tied.
     """
     from scipy.stats import permutation_test, rankdata
@@ -57,12 +57,12 @@ def friedman_p(table: np.ndarray) -> float:
     ranks = rankdata(table, axis=1)
 
     def spread(*columns: np.ndarray, axis: int) -> np.ndarray:
-        """Orders tables as Friedman's statistic does: their ties do not change under permutation."""
+        """Increases with Friedman's statistic, as ties do not change under permutation."""
         means = np.stack([column.mean(axis=axis) for column in columns])
         total: np.ndarray = ((means - means.mean(axis=0)) ** 2).sum(axis=0)
         return total
 
-    found = permutation_test(
+    result = permutation_test(
         tuple(ranks.T),
         spread,
         permutation_type="samples",
@@ -71,7 +71,7 @@ def friedman_p(table: np.ndarray) -> float:
         n_resamples=DRAWS,
         random_state=np.random.default_rng(0),
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def critical_difference(models: int, datasets: int, alpha: float = ALPHA) -> float:
@@ -95,16 +95,16 @@ def mean_ranks(table: np.ndarray, better: str) -> np.ndarray:
 
 
 def across(boards: Sequence[Board]) -> list[Across]:
-    """One comparison per suite version, profile and ranking metric that has several data sets.
+    """One comparison per suite version, profile and ranking metric with several data sets.
 
-    Data of two fingerprints under one name count once, as the first board has them.
+    Of boards with the same data set name, only the first counts.
     """
     groups: dict[tuple[str, ...], dict[str, Board]] = {}
     for board in boards:
         key = (board.suite, board.version, board.profile, board.primary)
         groups.setdefault(key, {}).setdefault(board.dataset, board)
-    found = (_across(list(group.values())) for group in groups.values())
-    return [one for one in found if one is not None]
+    comparisons = (_across(list(group.values())) for group in groups.values())
+    return [comparison for comparison in comparisons if comparison is not None]
 
 
 def _across(boards: Sequence[Board]) -> Across | None:
@@ -114,17 +114,17 @@ def _across(boards: Sequence[Board]) -> Across | None:
     values = [
         {row.model: row.cells[b.primary].mean for row in b.rows if row.rank is not None} for b in boards
     ]
-    known = list(dict.fromkeys(model for some in values for model in some))
-    models = [model for model in known if all(some.get(model) is not None for some in values)]
+    known = list(dict.fromkeys(model for means in values for model in means))
+    models = [model for model in known if all(means.get(model) is not None for means in values)]
     if len(models) < 2:
         return None
-    table = np.array([[some[model] for model in models] for some in values], dtype=float)
+    table = np.array([[means[model] for model in models] for means in values], dtype=float)
     ranks = mean_ranks(table, better)
     order = np.argsort(ranks, kind="stable")
     wins = pairwise_wins(table, better)
     rates = [float(np.delete(wins[i], i).mean()) for i in order]
-    many = len(models) > 2
-    distance = critical_difference(len(models), len(boards)) if many else None
+    tested = len(models) > 2
+    distance = critical_difference(len(models), len(boards)) if tested else None
     sorted_ranks = [float(ranks[i]) for i in order]
     return Across(
         boards[0].suite,
@@ -134,7 +134,7 @@ def _across(boards: Sequence[Board]) -> Across | None:
         [models[i] for i in order],
         sorted_ranks,
         rates,
-        friedman_p(table) if many else None,
+        friedman_p(table) if tested else None,
         distance,
         cliques(sorted_ranks, distance) if distance is not None else [],
         [model for model in known if model not in models],
@@ -147,12 +147,12 @@ def cliques(ranks: Sequence[float], distance: float) -> list[tuple[int, int]]:
     >>> cliques([1.0, 2.0, 3.0, 5.0], 2.5)
     [(0, 2), (2, 3)]
     """
-    found: list[tuple[int, int]] = []
+    runs: list[tuple[int, int]] = []
     for i in range(len(ranks)):
         last = max(j for j in range(i, len(ranks)) if ranks[j] - ranks[i] < distance)
-        if last > i and (not found or last > found[-1][1]):
-            found.append((i, last))
-    return found
+        if last > i and (not runs or last > runs[-1][1]):
+            runs.append((i, last))
+    return runs
 
 
 # --------------------------------------------------------------------------- words
@@ -161,35 +161,35 @@ def cliques(ranks: Sequence[float], distance: float) -> list[tuple[int, int]]:
 HEAD = ("#", "model", "mean rank", "data sets won")
 
 
-def heading(one: Across) -> str:
-    return f"Across {len(one.datasets)} data sets: {one.suite}, profile {one.profile}, {one.metric}"
+def heading(result: Across) -> str:
+    suite = f"{result.suite}, profile {result.profile}"
+    return f"Across {len(result.datasets)} data sets: {suite}, {result.metric}"
 
 
-def lines(one: Across) -> list[list[str]]:
+def lines(result: Across) -> list[list[str]]:
     return [
         [str(i + 1), model, f"{rank:.2f}", f"{100 * win:.0f} %"]
-        for i, (model, rank, win) in enumerate(zip(one.models, one.ranks, one.wins, strict=True))
+        for i, (model, rank, win) in enumerate(zip(result.models, result.ranks, result.wins, strict=True))
     ]
 
 
-def words(one: Across) -> list[str]:
-    """What can and cannot be concluded."""
-    out = [f"Data sets: {', '.join(one.datasets)}."]
-    if one.left_out:
-        out.append(f"Left out, because they lack a ranked row somewhere: {', '.join(one.left_out)}.")
-    if one.p is None or one.distance is None:
+def words(result: Across) -> list[str]:
+    """The conclusions, in sentences."""
+    out = [f"Data sets: {', '.join(result.datasets)}."]
+    if result.left_out:
+        out.append(f"Left out, because they lack a ranked row somewhere: {', '.join(result.left_out)}.")
+    if result.p is None or result.distance is None:
         return [*out, "Two models: nothing to test over ranks; compare them on each data set."]
-    out.append(f"Friedman's test (by permutation): p {_p(one.p)}.")
-    few = f" With {len(one.datasets)} data sets that is a rough guide." if len(one.datasets) < FEW else ""
-    if one.p >= ALPHA:
-        return [*out, f"So the ranks could be chance: no model is told apart from any other.{few}"]
-    text = (
-        f"Mean ranks that differ by {one.distance:.2f} or more differ at 0.05 (Nemenyi, all pairs together)."
-    )
-    out.append(text + few)
-    if not one.groups:
+    out.append(f"Friedman's test (by permutation): p {_p(result.p)}.")
+    count = len(result.datasets)
+    caution = f" With {count} data sets that is a rough guide." if count < FEW else ""
+    if result.p >= ALPHA:
+        return [*out, f"So the ranks could be chance: no model is told apart from any other.{caution}"]
+    text = f"Mean ranks that differ by {result.distance:.2f} or more differ at 0.05"
+    out.append(f"{text} (Nemenyi, all pairs together).{caution}")
+    if not result.groups:
         return [*out, "All models are told apart."]
-    named = "; ".join(", ".join(one.models[a : b + 1]) for a, b in one.groups)
+    named = "; ".join(", ".join(result.models[a : b + 1]) for a, b in result.groups)
     return [*out, f"Not told apart: {named}."]
 
 

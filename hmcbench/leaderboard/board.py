@@ -1,7 +1,7 @@
-"""What a leaderboard is before it is drawn: plain data, the same for every format.
+"""A leaderboard as plain data, the same for every format.
 
-A board never mixes suite versions, data fingerprints, splits or profiles; its costs stand apart
-for every hardware fingerprint. Renderers add nothing and leave nothing out but digits.
+A board never mixes suite versions, data fingerprints, splits or profiles; costs are separate for
+every hardware fingerprint. Renderers add nothing, and leave out nothing but digits.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
+    """A column of a board.
 
     Attributes:
         id: metric id (``hf1_samples``), ``<id>@<side>`` and ``<id>@<side>-drop`` for further test
             sets, or the name of a cost in the record (``fit_s``).
-        title: what is printed above it, without the arrow.
+        title: the printed heading, without the arrow.
         better: ``higher``, ``lower`` or ``""``.
         style: ``score`` (three decimals), ``drop`` (with its sign), ``number`` or ``count``.
     """
@@ -30,9 +30,9 @@ class Column:
 
 @dataclass
 class BoardCell:
-    """One value: mean over seeds with a 95 % interval (``None`` where there is none).
+    """Mean over seeds with a 95 % interval (``None`` where there is none).
 
-    ``best`` is set only where the value is distinguishable from that of every other row.
+    ``best`` is set only where the value differs significantly from that of every other row.
     """
 
     mean: float | None
@@ -44,14 +44,14 @@ class BoardCell:
 
 @dataclass
 class Row:
-    """One model, or those of its cells that share a cause of failure.
+    """A model, or those of its cells that share a cause of failure.
 
     Attributes:
         rank: 1, 2, ... by the primary metric; ``None`` where it is not ranked.
-        model: label as in the record (with its version where two versions meet).
-        status: ``ok``, ``partial`` (folds are lacking, so it is not ranked), ``failed`` or
+        model: label as in the record (with its version if the board has two versions).
+        status: ``ok``, ``partial`` (folds are missing, so it is not ranked), ``failed`` or
             ``missing``.
-        cause, message: why, for rows that are not ok; for those that are, how many cells are not.
+        cause, message: of the failure; for ok rows, the number of cells that are not ok.
         marks: ``transductive``, ``pretrained``, ``shared timings``.
         runs: the cells, for example ``seeds 0, 1``.
         keys: cell keys.
@@ -76,7 +76,7 @@ class Difference:
     """A model's metric minus that of the board's reference, on the same samples.
 
     ``low`` and ``high`` bound the 95 % interval; ``p`` is Holm-adjusted over the board's differences.
-    ``None`` where there is nothing to say it from.
+    ``None`` where they cannot be computed.
     """
 
     model: str
@@ -103,14 +103,14 @@ class Win:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What our own row says of a published one.
+    """The result of comparing a published row with a measured row.
 
     Attributes:
-        model: the label of our row.
+        model: the label of the measured row.
         outcome: ``reproduced``, ``not reproduced`` or ``not testable``.
-        data: what we measured on.
-        reasons: why, for all but ``reproduced``.
-        measured: metric id -> our mean, of the metrics that were published.
+        data: the data of the measured row.
+        reasons: for all outcomes but ``reproduced``.
+        measured: metric id -> measured mean, of the published metrics.
     """
 
     model: str
@@ -122,7 +122,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Published:
-    """A row of a paper. Never ranked; ``same_data`` only where the fingerprints agree."""
+    """A row of a paper, never ranked; ``same_data``: whether the fingerprints agree."""
 
     model: str
     source: str
@@ -135,19 +135,19 @@ class Published:
 
 @dataclass
 class Board:
-    """One table: what may be compared, and nothing else.
+    """A table of results that may be compared.
 
     Attributes:
-        suite, version, dataset, data, fingerprint, profile: the heading; none is ever mixed. ``data`` is
-            the data set with its options, as ``hea-hardness[split_by=system]``.
+        suite, version, dataset, data, fingerprint, profile: the heading, the same for all rows. ``data``
+            is the data set with its options, as ``hea-hardness[split_by=system]``.
         split: fingerprints, one per fold.
-        synthetic: whether the samples were made up.
+        synthetic: whether the samples were generated.
         facts: (name, value) lines under the heading.
         primary: id of the column that ranks.
-        columns, cost_columns: what ``Row.cells`` and ``Row.costs`` may hold, in order.
+        columns, cost_columns: the columns of ``Row.cells`` and ``Row.costs``, in order.
         hardware: mark -> description.
-        reference: label of the model that ``differences`` are taken from, or empty.
-        wins: of the ranked rows, where there are several cells to win; in their order.
+        reference: label of the model that ``differences`` refer to, or empty.
+        wins: of the ranked rows, in their order; empty for fewer than two common cells.
     """
 
     suite: str

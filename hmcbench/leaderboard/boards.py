@@ -1,4 +1,4 @@
-"""Several boards, and what they say together."""
+"""Several boards, and the comparison over their data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Boards(list[Board]):
     """Boards in the order in which they are shown.
 
     Attributes:
-        records: that they were made from, as they were read.
+        records: of the boards, as they were read.
     """
 
     def __init__(self, boards: Iterable[Board] = (), records: Sequence[Record] = ()) -> None:
@@ -23,5 +23,5 @@ class Boards(list[Board]):
 
     @cached_property
     def across(self) -> list[Across]:
-        """How models compare across data sets; computed when it is first asked for, and once."""
+        """Comparisons over data sets; computed at the first use, once."""
         return across(self)

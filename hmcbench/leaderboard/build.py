@@ -1,4 +1,4 @@
-"""Records -> boards. From records alone: no plugin, no dataset, no memory of a run."""
+"""Records -> boards; no data set and no state of a run is needed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,7 @@ from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Pub
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
-from hmcbench.leaderboard.grouping import (
-    RowRecords,
-    groups,
-    missing_records,
-    newest,
-    rows,
-    runs_text,
-)
+from hmcbench.leaderboard.grouping import RowRecords, groups, missing_records, newest, rows, runs_text
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval, holm
@@ -32,7 +25,7 @@ from hmcbench.registry.registry import default_registry
 
 @dataclass(frozen=True)
 class Analysis:
-    """One board, and what it was made from.
+    """A board, and the records and estimates behind it.
 
     Attributes:
         board: the table.
@@ -56,25 +49,25 @@ def build(
     intervals: Intervals | None = None,
     cache: DrawCache | None = None,
 ) -> Boards:
-    """One board per suite version, dataset fingerprint, split and profile.
+    """A board per suite version, dataset fingerprint, split and profile.
 
     Args:
         records: of any number of suites; the newest of every key counts.
-        suite: ``Suite.info()`` (what ``runs/<suite>/suite.json`` holds): columns and published
-            rows for the records of that suite. Without it the usual columns are shown.
-        expected_cells: ``cells`` and ``not_applicable`` of ``suite.json``; those that left no
+        suite: ``Suite.info()`` (the content of ``runs/<suite>/suite.json``): columns and published
+            rows for the records of that suite. Without it the default columns are shown.
+        expected_cells: ``cells`` and ``not_applicable`` of ``suite.json``; those without a
             record become rows "missing".
         specs: metrics, for directions and intervals; those of the installed plugins by default.
-        intervals: what was kept for rows whose truth was not published; nothing by default.
-        cache: where draws are kept from one board to the next; without it all are made.
+        intervals: kept intervals for rows whose truth was not published; none by default.
+        cache: of draws; without it all are drawn anew.
     """
     records = list(records)
-    found = newest(records)
+    latest = newest(records)
     if expected_cells is not None:
-        found += missing_records(expected_cells, found, str((suite or {}).get("profile", "")))
+        latest += missing_records(expected_cells, latest, str((suite or {}).get("profile", "")))
     known = default_registry().specs("metrics") if specs is None else specs
     analyses = [
-        analyse(group, suite or {}, specs=known, intervals=intervals, cache=cache) for group in groups(found)
+        analyse(group, suite or {}, specs=known, intervals=intervals, cache=cache) for group in groups(latest)
     ]
     return Boards([analysis.board for analysis in analyses], records)
 
@@ -140,31 +133,31 @@ def _fill(
     """Add the rows that ended well, ranked, marked and costed; return notes."""
     models = [model for model in by_row if model.ok]
     quality = [estimates[model.label] for model in models]
-    made = [_ok_row(model, estimator) for model in models]
-    ranked = [i for i, row in enumerate(made) if row.status == "ok" and board.primary in quality[i]]
+    board_rows = [_ok_row(model, estimator) for model in models]
+    ranked = [i for i, row in enumerate(board_rows) if row.status == "ok" and board.primary in quality[i]]
     sign = -1.0 if board.columns[0].better == "lower" else 1.0
-    ranked.sort(key=lambda i: (-sign * quality[i][board.primary].mean, made[i].model))
+    ranked.sort(key=lambda i: (-sign * quality[i][board.primary].mean, board_rows[i].model))
     for rank, i in enumerate(ranked, start=1):
-        made[i].rank = rank
-    for row, values in zip(made, quality, strict=True):
-        shown = [column for column in board.columns if column.id in values]
-        row.cells = {column.id: _cell(column, values[column.id], estimator) for column in shown}
+        board_rows[i].rank = rank
+    for row, row_estimates in zip(board_rows, quality, strict=True):
+        shown = [column for column in board.columns if column.id in row_estimates]
+        row.cells = {column.id: _cell(column, row_estimates[column.id], estimator) for column in shown}
     for column in board.columns:
-        able = [i for i in ranked if column.id in quality[i]]
-        first = statistics.best([quality[i][column.id] for i in able], column.better)
+        positions = [i for i in ranked if column.id in quality[i]]
+        first = statistics.best([quality[i][column.id] for i in positions], column.better)
         if first is not None:
-            made[able[first]].cells[column.id].best = True
+            board_rows[positions[first]].cells[column.id].best = True
     if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
         board.facts.append(("chosen on validation", clean(choice)))
-    labelled = {made[i].model: quality[i] for i in ranked}
+    labelled = {board_rows[i].model: quality[i] for i in ranked}
     board.differences = differences(board.reference, labelled, board.columns)
-    _add_costs(board, models, made)
+    _add_costs(board, models, board_rows)
     board.wins = win_rates(
-        {made[i].model: _cells(estimator.complete(models[i]), board.primary) for i in ranked},
+        {board_rows[i].model: _cells(estimator.complete(models[i]), board.primary) for i in ranked},
         board.columns[0].better,
     )
-    rest = [i for i in range(len(made)) if i not in ranked]
-    board.rows = [made[i] for i in (*ranked, *rest)]
+    unranked = [i for i in range(len(board_rows)) if i not in ranked]
+    board.rows = [board_rows[i] for i in (*ranked, *unranked)]
     board.facts += pareto_facts(board)
     notes = estimator.notes()
     if board.columns[0].better == "":
@@ -173,7 +166,7 @@ def _fill(
 
 
 def _cells(records: Sequence[Record], metric: str) -> dict[FoldSeed, float]:
-    """The metric of every cell on the test side."""
+    """The metric of every cell on the test partition."""
     values = {record.fold_seed: record.metrics("test").get(metric) for record in records}
     return {cell: float(value) for cell, value in values.items() if isinstance(value, (int, float))}
 
@@ -185,8 +178,8 @@ def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
     if model.others:
         row.cause = f"{len(model.others)} of {len(model.others) + len(model.ok)} cells failed or missing"
     if not used:
-        there = len({r.fold for r in model.ok})
-        row.cause = f"{there} of {len(estimator.folds)} folds, no seed with all of them"
+        done = len({r.fold for r in model.ok})
+        row.cause = f"{done} of {len(estimator.folds)} folds, no seed with all of them"
     facts_of = [r.data["model"] for r in model.ok]
     row.marks += [m for m in ("transductive", "pretrained") if any(f.get(m) for f in facts_of)]
     if any(_shared(r) for r in model.ok):
@@ -196,23 +189,23 @@ def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
 
 def _other_rows(model: RowRecords) -> list[Row]:
     """One row per status and cause of the cells that did not end well."""
-    found: dict[tuple[str, str], list[Record]] = {}
+    by_cause: dict[tuple[str, str], list[Record]] = {}
     for record in model.others:
         status = "missing" if record.data["status"] == "missing" else "failed"
-        found.setdefault((status, record.cause or "unknown cause"), []).append(record)
+        by_cause.setdefault((status, record.cause or "unknown cause"), []).append(record)
     out = []
-    for (status, cause), some in sorted(found.items()):
-        messages = dict.fromkeys(clean(r.message) for r in some)
+    for (status, cause), same_cause in sorted(by_cause.items()):
+        messages = dict.fromkeys(clean(r.message) for r in same_cause)
         row = Row(clean(model.label), "missing" if status == "missing" else "failed", cause=clean(cause))
         row.message = "; ".join(m for m in messages if m)[:300]
-        row.runs = "all" if cause == "not applicable" else runs_text(some)
-        row.keys = [r.key for r in some if r.key]
+        row.runs = "all" if cause == "not applicable" else runs_text(same_cause)
+        row.keys = [r.key for r in same_cause if r.key]
         out.append(row)
     return out
 
 
 def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> BoardCell:
-    """Mean and interval; the interval stays within what the metric can be."""
+    """Mean and interval; the interval is cut to the metric's range."""
     cell = BoardCell(estimate.mean, n_seeds=len(estimate.seeds))
     interval = estimate.interval() if column.style != "count" else None
     if interval is not None:
@@ -231,30 +224,30 @@ def _shared(record: Record) -> bool:
     return bool(record.part("timing").get("shared"))
 
 
-def _add_costs(board: Board, models: Sequence[RowRecords], made: Sequence[Row]) -> None:
-    """Costs of every row, apart for every hardware fingerprint, and the best within each."""
-    there: dict[str, list[Record]] = {}
+def _add_costs(board: Board, models: Sequence[RowRecords], rows: Sequence[Row]) -> None:
+    """Add the costs of every row per hardware fingerprint, and mark the best of each."""
+    by_hardware: dict[str, list[Record]] = {}
     for model in models:
         for record in model.ok:
             fingerprint = str(record.part("hardware").get("fingerprint") or "")
-            there.setdefault(fingerprint, []).append(record)
+            by_hardware.setdefault(fingerprint, []).append(record)
     names = [column.id for column in board.cost_columns]
-    for number, fingerprint in enumerate(sorted(there, key=lambda f: (-len(there[f]), f))):
+    for number, fingerprint in enumerate(sorted(by_hardware, key=lambda f: (-len(by_hardware[f]), f))):
         mark = _mark(number)
-        board.hardware[mark] = hardware_text(there[fingerprint][0])
-        inside = {id(record) for record in there[fingerprint]}
-        found = {}
+        board.hardware[mark] = hardware_text(by_hardware[fingerprint][0])
+        inside = {id(record) for record in by_hardware[fingerprint]}
+        costs = {}
         for i, model in enumerate(models):
             records = [r for r in model.ok if id(r) in inside]
             if records:
-                found[i] = cost_estimates(records, names)
-                shown = [column for column in board.cost_columns if column.id in found[i]]
-                made[i].costs[mark] = {column.id: _cell(column, found[i][column.id]) for column in shown}
+                costs[i] = cost_estimates(records, names)
+                shown = [column for column in board.cost_columns if column.id in costs[i]]
+                rows[i].costs[mark] = {column.id: _cell(column, costs[i][column.id]) for column in shown}
         for column in board.cost_columns:
-            able = [i for i in found if column.id in found[i] and not any(_shared(r) for r in models[i].ok)]
-            first = statistics.best([found[i][column.id] for i in able], column.better)
+            timed = [i for i in costs if column.id in costs[i] and not any(_shared(r) for r in models[i].ok)]
+            first = statistics.best([costs[i][column.id] for i in timed], column.better)
             if first is not None:
-                made[able[first]].costs[mark][column.id].best = True
+                rows[timed[first]].costs[mark][column.id].best = True
 
 
 def _mark(number: int) -> str:
@@ -268,14 +261,14 @@ def _mark(number: int) -> str:
 def _published(info: Mapping[str, Any], board: Board) -> list[Published]:
     out = []
     for item in info.get("published", ()):
-        given = str(item.get("fingerprint") or "")
+        fingerprint = str(item.get("fingerprint") or "")
         out.append(
             Published(
                 model=clean(item.get("model")),
                 source=clean(item.get("source")),
                 data=clean(item.get("data")),
                 note=clean(item.get("note")),
-                same_data=bool(given) and given == board.fingerprint,
+                same_data=bool(fingerprint) and fingerprint == board.fingerprint,
                 metrics={clean(k): float(v) for k, v in item.get("metrics", {}).items()},
                 verdict=verdict(item, board),
             )
@@ -285,18 +278,15 @@ def _published(info: Mapping[str, Any], board: Board) -> list[Published]:
 
 # --------------------------------------------------------------------------- paired differences
 
-MEASURES = 3  # the first columns of the board: those a suite cares for most
+MEASURES = 3  # the first columns of the board: the main metrics of a suite
 
 
 def differences(
-    reference: str,
-    quality: Mapping[str, Mapping[str, Estimate]],
-    columns: Sequence[Column],
-    most: int = 0,
+    reference: str, quality: Mapping[str, Mapping[str, Estimate]], columns: Sequence[Column], most: int = 0
 ) -> list[Difference]:
     """Differences of the first scores to the reference model; nothing if that has no row.
 
-    Rows share their bootstrap draws, so what is resampled is the difference on the same samples.
+    Rows share their bootstrap draws, so the difference is resampled on the same samples.
     p-values are Holm-adjusted over all differences of the block.
 
     Args:
@@ -308,16 +298,16 @@ def differences(
     base = quality.get(reference, {})
     wanted = [c.id for c in columns if (most or c.style == "score") and c.better and c.id in base]
     wanted = wanted[: most or MEASURES]
-    found = [
+    lines = [
         _difference(label, name, estimates[name], base[name])
         for label, estimates in quality.items()
         for name in wanted
         if label != reference and name in estimates
     ]
-    known = [i for i, row in enumerate(found) if row.p is not None]
-    for i, p in zip(known, holm([found[i].p or 0.0 for i in known]), strict=True):
-        found[i].p = float(p)
-    return found
+    known = [i for i, row in enumerate(lines) if row.p is not None]
+    for i, p in zip(known, holm([lines[i].p or 0.0 for i in known]), strict=True):
+        lines[i].p = float(p)
+    return lines
 
 
 def _difference(label: str, metric: str, a: Estimate, b: Estimate) -> Difference:

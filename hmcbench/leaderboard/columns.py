@@ -1,4 +1,4 @@
-"""Which columns a board has: what the suite names, violations, further test sets, costs."""
+"""The columns of a board: metrics of the suite, violations, further test sets, costs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OLD_TIMING = {
 
 
 def metric_spec(specs: Sequence[MetricSpec], metric: str) -> MetricSpec | None:
-    """The spec behind a reported id, or None where its plugin is not installed."""
+    """The spec of a reported id, or None where its plugin is not installed."""
     try:
         return find_spec(specs, metric)
     except BadInput:
@@ -61,7 +61,7 @@ def metric_spec(specs: Sequence[MetricSpec], metric: str) -> MetricSpec | None:
 def wanted_metrics(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
     """Metric ids, the primary one first, then the suite's (``{k}`` expanded), then violations.
 
-    Ids that the suite names stay even if no record has them; others only where some has.
+    Ids of the suite stay even if no record has them; others only if a record has them.
     """
     head = info.get("suite", {})
     data = records[0].data
@@ -84,12 +84,12 @@ def _expanded(names: Iterable[str], records: Sequence[Record]) -> list[str]:
 
 def further_sides(records: Sequence[Record]) -> list[str]:
     """Test sets beside ``test``, such as ``shifted``."""
-    found = {side for r in records for side in r.data["metrics"]}
-    return sorted(found - {"train", "validation", "test"})
+    sides = {side for r in records for side in r.data["metrics"]}
+    return sorted(sides - {"train", "validation", "test"})
 
 
 def quality_columns(names: Sequence[str], sides: Sequence[str], specs: Sequence[MetricSpec]) -> list[Column]:
-    """One column per metric; for every further side the primary's value there and its drop."""
+    """A column per metric; per further test set, the primary metric there and its drop."""
     out = [metric_column(name, name, metric_spec(specs, name)) for name in names]
     for side in sides:
         first = out[0]
@@ -100,7 +100,7 @@ def quality_columns(names: Sequence[str], sides: Sequence[str], specs: Sequence[
 
 
 def metric_column(name: str, title: str, spec: MetricSpec | None) -> Column:
-    """The column of a metric; without its spec no direction is better."""
+    """The column of a metric; without a spec it has no direction."""
     if spec is None:
         return Column(name, title, "", "number")
     bounded = spec.low is not None and spec.high is not None and spec.high - spec.low <= 2
@@ -113,7 +113,7 @@ def cost_columns(records: Sequence[Record]) -> list[Column]:
 
 
 def cost(record: Record, name: str) -> float | None:
-    """One cost of one record; zero device memory means that no device was used.
+    """A cost of a record; zero device memory means that no device was used.
 
     None for what an old record cannot give: it knows the cost of features only if its cell computed them.
     """

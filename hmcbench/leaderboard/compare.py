@@ -1,4 +1,4 @@
-"""Two models, in words: what can be concluded from their records, and what cannot."""
+"""Compare two models in words: what can be concluded from their records, and what cannot."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hmcbench.records.record import Record
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric of both, and the verdict in a sentence."""
+    """A metric of both models, and the verdict in a sentence."""
 
     metric: str
     a: float
@@ -39,10 +39,10 @@ class Comparison:
     Attributes:
         title: of the board.
         size: samples, seeds, splits, in words.
-        metrics: what was measured.
-        method: what the intervals and p-values rest on.
+        metrics: the compared metrics.
+        method: of the intervals and p-values.
         more: sentences on win rates and costs.
-        caveats: what this does not say.
+        caveats: what cannot be concluded.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Comparison:
 
 @dataclass
 class Compared:
-    """All boards that hold both, and why others do not count."""
+    """All boards with both models, and the reasons why others do not count."""
 
     a: str
     b: str
@@ -74,7 +74,7 @@ def compare_models(
     intervals: Intervals | None = None,
     cache: DrawCache | None = None,
 ) -> Compared:
-    """Compare two models wherever both were measured on the same.
+    """Compare two models on every board that has both.
 
     Args:
         records: of one suite.
@@ -82,31 +82,31 @@ def compare_models(
         specs: the installed metrics.
         info: the suite's ``suite.json``.
         names: metric ids; by default the board's first three scores.
-        intervals: what was kept for rows whose truth was not published.
-        cache: where draws are kept from one board to the next.
+        intervals: kept intervals for rows whose truth was not published.
+        cache: of draws.
 
     Raises:
-        BadInput: a label or metric that no record has, or twice the same model.
+        BadInput: a label or metric that no record has, or the same model twice.
     """
-    found = newest(records)
-    labels = list(dict.fromkeys(clean(r.label) for r in found))
+    latest = newest(records)
+    labels = list(dict.fromkeys(clean(r.label) for r in latest))
     for name in (a, b):
         if name not in labels:
             raise unknown("model", name, labels)
     if a == b:
         raise BadInput(f"{a} cannot be compared with itself", allowed="two models of the records")
     out = Compared(a, b)
-    there: dict[str, list[list[Record]]] = {a: [], b: []}
-    for group in groups(found):
+    groups_of: dict[str, list[list[Record]]] = {a: [], b: []}
+    for group in groups(latest):
         by_label = {clean(row.label): row for row in rows(group)[0]}
         pair = [by_label[name] for name in (a, b) if name in by_label]
         for row in pair:
-            there[clean(row.label)].append(group)
+            groups_of[clean(row.label)].append(group)
         if len(pair) == 2:
             analysis = analyse(group, info or {}, specs=specs, intervals=intervals, cache=cache)
             _on_board(analysis, (pair[0], pair[1]), specs, names, intervals, out)
     if not out.boards and not out.reasons:
-        out.reasons += list(_apart(a, b, there))
+        out.reasons += list(_apart(a, b, groups_of))
     return out
 
 
@@ -122,8 +122,8 @@ def _on_board(
     chosen = _chosen(names, board, [record for row in analysis.rows for record in (*row.ok, *row.others)])
     lacking = [row for row in pair if estimator is None or not estimator.complete(row)]
     for row in lacking:
-        why = "no cell ended well" if not row.ok else "no seed has all folds"
-        out.reasons.append(f"{board.title}: {clean(row.label)} has no whole row ({why})")
+        reason = "no cell ended well" if not row.ok else "no seed has all folds"
+        out.reasons.append(f"{board.title}: {clean(row.label)} has no whole row ({reason})")
     if lacking or estimator is None:
         return
     wanted = list(dict.fromkeys([board.primary, *chosen]))
@@ -135,15 +135,15 @@ def _on_board(
     quality = dict(zip((out.a, out.b), of_pair, strict=True))
     columns = [c for c in cols.quality_columns(chosen, [], specs) if c.better]
     lines = differences(out.b, quality, columns, most=len(columns))
-    made = [_measured(line, out, quality, {c.id: c.better for c in columns}) for line in lines]
+    measured = [_measured(line, out, quality, {c.id: c.better for c in columns}) for line in lines]
     out.boards.append(
         Comparison(
             board.title,
             sizes(pair, estimator),
-            made,
+            measured,
             method(of_pair, len(lines), estimator),
             [*wins(board, pair, estimator), *costs(board, out.a, out.b)],
-            caveats(board, pair, estimator, [m.difference for m in made]),
+            caveats(board, pair, estimator, [m.difference for m in measured]),
         )
     )
 
@@ -189,13 +189,13 @@ _FACTS = {
 }
 
 
-def _apart(a: str, b: str, there: Mapping[str, Sequence[Sequence[Record]]]) -> Iterator[str]:
-    """Why two models never meet: what differs between their nearest boards."""
-    for mine in there[a]:
-        for theirs in there[b]:
-            left, right = place_of(mine[0]), place_of(theirs[0])
-            wrong = [name for name in left if left[name] != right[name]]
-            shown = [name for name in _FACTS if name in wrong] or wrong
+def _apart(a: str, b: str, groups_of: Mapping[str, Sequence[Sequence[Record]]]) -> Iterator[str]:
+    """Reasons why no board has both models: the facts in which their boards differ."""
+    for group_a in groups_of[a]:
+        for group_b in groups_of[b]:
+            left, right = place_of(group_a[0]), place_of(group_b[0])
+            differing = [name for name in left if left[name] != right[name]]
+            shown = [name for name in _FACTS if name in differing] or differing
             if len(shown) > 1 and "split" in shown:
                 shown.remove("split")  # it follows from the others
             known = [(_FACTS.get(n, n), left[n][:16] or "unknown", right[n][:16] or "unknown") for n in shown]
@@ -203,7 +203,7 @@ def _apart(a: str, b: str, there: Mapping[str, Sequence[Sequence[Record]]]) -> I
             yield f"{a} and {b} were not measured on the same: {parts}"
 
 
-# --------------------------------------------------------------------------- the small print
+# --------------------------------------------------------------------------- method, costs, caveats
 
 RowPair = tuple[RowRecords, RowRecords]
 _COSTS = {"total_s": "time of a whole cell", "fit_s": "time to fit", "latency_p50_ms": "time for one sample"}
@@ -237,15 +237,15 @@ def _samples(pair: RowPair, estimator: Estimator) -> str:
 
 
 def method(estimates: Sequence[Mapping[str, Estimate]], tests: int, estimator: Estimator) -> str:
-    """What stands behind intervals and p-values."""
+    """The method of intervals and p-values."""
     first = next(iter(estimates[0].values()))
-    if all(e.over_samples for some in estimates for e in some.values()):
+    if all(e.over_samples for by_metric in estimates for e in by_metric.values()):
         text = f"paired bootstrap, {DRAWS:,} draws of the same test samples for both"
         text += ", seeds drawn too" if len(first.seeds) > 1 else ""
         text += ", kept from when the truth was at hand" if first.kept is not None else ""
     elif estimator.repeated:
         text = "paired t over the splits, widened for their common training samples (Nadeau and Bengio)"
-    elif min(len(e.seeds) for some in estimates for e in some.values()) > 1:
+    elif min(len(e.seeds) for by_metric in estimates for e in by_metric.values()) > 1:
         text = "Welch's test over seeds, not paired: no predictions with truth are stored for both"
     else:
         text = "nothing: no predictions with truth are stored for both, and there is one seed"
@@ -254,7 +254,7 @@ def method(estimates: Sequence[Mapping[str, Estimate]], tests: int, estimator: E
 
 
 def wins(board: Board, pair: RowPair, estimator: Estimator) -> list[str]:
-    """Over several cells, how often the first is better: no model of chance, but everybody can count."""
+    """Over several cells, how often the first model is better."""
     column = next((c for c in board.columns if c.id == board.primary), None)
     values = {
         clean(row.label): {
@@ -262,10 +262,10 @@ def wins(board: Board, pair: RowPair, estimator: Estimator) -> list[str]:
         }
         for row in pair
     }
-    found = win_rates(values, column.better if column else "")
-    if not found:
+    rates = win_rates(values, column.better if column else "")
+    if not rates:
         return []
-    first = found[0]
+    first = rates[0]
     share = f"{100 * first.rate:.0f} % of {first.cells} cells"
     return [f"{board.primary}: {first.model} is better in {share} of the same fold and seed"]
 
@@ -294,8 +294,8 @@ def _number(value: float) -> str:
     return number(value, "number")
 
 
-def caveats(board: Board, pair: RowPair, estimator: Estimator, found: Sequence[Difference]) -> list[str]:
-    """What the comparison does not say, the gravest first."""
+def caveats(board: Board, pair: RowPair, estimator: Estimator, lines: Sequence[Difference]) -> list[str]:
+    """What the comparison does not show, the most important first."""
     out = list(_data(board))
     out += [
         f"{clean(row.label)}: {len(row.others)} of its {len(row.others) + len(row.ok)} cells failed or are "
@@ -304,18 +304,18 @@ def caveats(board: Board, pair: RowPair, estimator: Estimator, found: Sequence[D
         if row.others
     ]
     if min(len({r.seed for r in estimator.complete(row)}) for row in pair) == 1:
-        many = len(estimator.folds) > 1
-        what = (
+        several = len(estimator.folds) > 1
+        scope = (
             "training was repeated over the folds alone"
-            if many
+            if several
             else "it tells two trained models apart, not two methods"
         )
-        out.append(f"one seed: {what}; --seeds 5 says more")
+        out.append(f"one seed: {scope}; --seeds 5 says more")
     if len(estimator.folds) == 1:
         out.append("one split: another division of the same data may come out otherwise (folds or --splits)")
-    if not any(line.p is not None and line.p < 1 - LEVEL for line in found):
+    if not any(line.p is not None and line.p < 1 - LEVEL for line in lines):
         reach = [
-            (line.high - line.low) / 2 for line in found if line.low is not None and line.high is not None
+            (line.high - line.low) / 2 for line in lines if line.low is not None and line.high is not None
         ]
         if reach:
             out.append(f"with so many samples a difference below about {min(reach):.3f} cannot be seen")

@@ -1,9 +1,8 @@
-"""Bootstrap draws of a row, and the folder that keeps them from one board to the next.
+"""Bootstrap draws of a row, and the folder that caches them.
 
-Drawing is nearly all the time that a board takes, and depends on nothing but the stored predictions and the
-code. So draws are kept in the cache folder, under a digest of all that they depend on; a row one of whose
-files has changed has another. They never leave this machine: their weights are known, so each draw would
-be an equation for the truth of the samples, which may be secret.
+Drawing takes nearly all of a board's time, and depends only on the stored predictions and the code. So draws
+are kept in the cache folder, under a digest of all that they depend on. They are never published: their
+weights are known, so each draw would be an equation for the truth of the samples, which may be secret.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ from hmcbench.registry.registry import load_object
 
 FOLDER = "draws"
 MOST_BYTES = 256 * 2**20
-"""What the folder may hold; the draws that were not used for longest go first. A column takes 8 kB."""
-_OLD = 24 * 3600.0  # seconds after which a temporary file is one of a writer that was killed
+"""Largest size of the folder; the least recently used draws are removed first. A column takes 8 kB."""
+_OLD = 24 * 3600.0  # seconds after which the writer of a temporary file must have been killed
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Of one row.
+    """The draws of a row.
 
     Attributes:
         columns: column id -> (B,), bootstrap draws of the mean over seeds.
-        points: metric -> (S,), the value of every seed over the test samples of all folds together; of
-            several folds only.
+        points: metric -> (S,), the value of every seed over the test samples of all folds together; only
+            for several folds.
     """
 
     columns: dict[str, np.ndarray] = field(default_factory=dict)
@@ -50,7 +49,7 @@ class Draws:
 
 
 class DrawCache:
-    """A folder of draws. Damaged ones are as good as none; a folder that cannot be written keeps none."""
+    """A folder of draws; damaged files are ignored, and so is a folder that cannot be written."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self.folder, self.most_bytes = folder, most_bytes
@@ -58,38 +57,38 @@ class DrawCache:
 
     @classmethod
     def open(cls) -> DrawCache | None:
-        """The one in the cache folder; None where that cannot be made."""
+        """The cache of this user; None where its folder cannot be created."""
         with suppress(BadInput):
             return cls(cache_dir(FOLDER))
         return None
 
     def get(self, facts: Mapping[str, Any]) -> Draws | None:
-        """The draws that were kept under these facts; None if there are none."""
+        """The draws stored under these facts, or None."""
         path = self._path(facts)
         try:
             draws = _unpacked(path.read_bytes())
-            os.utime(path)  # the last use, which decides what stays
+            os.utime(path)  # the time of the last use, for ``tidy``
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return draws
 
     def put(self, facts: Mapping[str, Any], draws: Draws) -> None:
-        """Keep draws under all the facts that they depend on."""
+        """Store draws under all the facts that they depend on."""
         with suppress(OSError):
             write_atomic(self._path(facts), _packed(draws))
             self._written = True
 
     def tidy(self) -> None:
-        """Remove what is too much, and what killed writers left; nothing to do unless something was put."""
+        """After a ``put``, remove draws beyond the largest size, and files of killed writers."""
         if not self._written:
             return
         self._written = False
         with suppress(OSError):
             entries = [(entry.stat(), Path(entry.path)) for entry in os.scandir(self.folder)]
             size = 0
-            for facts, path in sorted(entries, key=lambda entry: -entry[0].st_mtime):
-                size += facts.st_size
-                half_written = path.suffix == ".tmp" and time.time() - facts.st_mtime > _OLD
+            for status, path in sorted(entries, key=lambda entry: -entry[0].st_mtime):
+                size += status.st_size
+                half_written = path.suffix == ".tmp" and time.time() - status.st_mtime > _OLD
                 if half_written or (size > self.most_bytes and path.suffix != ".tmp"):
                     path.unlink(missing_ok=True)
 
@@ -125,11 +124,11 @@ def _unpacked(packed: bytes) -> Draws:
 
 
 def code_facts(specs: Iterable[MetricSpec]) -> dict[str, Any]:
-    """The code behind draws: sources of the metrics' packages and of hmcbench, libraries and their threads.
+    """The code of draws: sources of hmcbench and of the metrics' packages, libraries and their threads.
 
     Raises:
-        Exception: whatever importing a plugin's metric raises, and OSError or KeyError for code without a
-            file; its draws cannot be kept.
+        Exception: any error of importing a plugin's metric, and OSError or KeyError for code without a
+            file; such draws cannot be stored.
     """
     from threadpoolctl import threadpool_info
 
@@ -146,7 +145,7 @@ def code_facts(specs: Iterable[MetricSpec]) -> dict[str, Any]:
 
 
 def _packages(spec: MetricSpec) -> set[str]:
-    """Top-level packages that a metric and its functions are defined in."""
+    """Top-level packages of a metric and its functions."""
     metric = load_object(spec.factory)
     parts = [metric, *(part for part in getattr(metric, "__dict__", {}).values() if callable(part))]
     modules = {part.__module__ for part in parts}
@@ -157,11 +156,11 @@ def _packages(spec: MetricSpec) -> set[str]:
 
 @functools.cache
 def _sources(package: str) -> str:
-    """Digest of the sources of a package or of a module of one file."""
+    """Digest of the sources of a package or of a single module."""
     module = sys.modules[package]
     folders = [Path(place) for place in getattr(module, "__path__", ())]
     files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    made = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in files or [Path(str(module.__file__))]:
-        made.update(hashlib.sha256(path.read_bytes()).digest())
-    return made.hexdigest()
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

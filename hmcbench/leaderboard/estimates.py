@@ -1,6 +1,6 @@
-"""Values of one row with their uncertainty, from its records and stored predictions.
+"""Values of a row with their uncertainty, from its records and stored predictions.
 
-One split: the metric of every seed, and a bootstrap over its test samples. k-fold: every sample
+One split: the metric of every seed, and a bootstrap over the test samples. k-fold: every sample
 is tested once, so the samples of all folds are pooled. Repeated holdout: one value per repeat,
 with the Nadeau-Bengio correction.
 """
@@ -40,7 +40,7 @@ class _Measured:
         return _Measured(sign * (self.seeds - other.seeds), repeats)
 
     def estimate(self, draws: np.ndarray | None, ratio: float) -> Estimate | None:
-        """None where no seed has a value; without draws where some seed has none."""
+        """None where no seed has a value; without draws where a seed has none."""
         known = np.isfinite(self.seeds)
         if not known.any():
             return None
@@ -52,8 +52,8 @@ class Estimator:
 
     Attributes:
         folds: all folds of the board; a row that has no seed with all of them is partial.
-        problems: what kept intervals from being computed, one line each.
-        dates: on which intervals were made that are shown because no truth is at hand.
+        problems: why intervals could not be computed, a line each.
+        dates: of the kept intervals that are shown because the truth is missing.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class Estimator:
         self._digests: dict[Path, str] = {}
 
     def complete(self, row: RowRecords) -> list[Record]:
-        """The row's records of those seeds that have every fold of the board."""
-        there: dict[int, set[int]] = {}
+        """The row's records of the seeds that have every fold of the board."""
+        folds_of: dict[int, set[int]] = {}
         for record in row.ok:
-            there.setdefault(record.seed, set()).add(record.fold)
-        return [r for r in row.ok if there[r.seed] == set(self.folds)]
+            folds_of.setdefault(record.seed, set()).add(record.fold)
+        return [r for r in row.ok if folds_of[r.seed] == set(self.folds)]
 
     def row(self, row: RowRecords) -> dict[str, Estimate]:
         """Column id -> estimate; columns without any value are left out."""
-        whole = self.complete(row)
-        draws, kept = self._draws(row.label, whole) if whole and not self.repeated else (Draws(), None)
-        records = whole or row.ok
+        complete = self.complete(row)
+        draws, kept = self._draws(row.label, complete) if complete and not self.repeated else (Draws(), None)
+        records = complete or row.ok
         measured = {name: self._measured(records, "test", name, draws) for name in self.names}
         primary = self.names[0]
         spec = self.specs.get(primary)
@@ -98,27 +98,27 @@ class Estimator:
             measured[f"{primary}{SHIFT}{side}"] = on_side
             measured[f"{primary}{SHIFT}{side}{DROP}"] = measured[primary].minus(on_side, sign)
         share = _test_share(records)
-        found = {key: m.estimate(draws.columns.get(key), share) for key, m in measured.items()}
-        return {key: _with(kept, key, estimate) for key, estimate in found.items() if estimate is not None}
+        by_column = {key: m.estimate(draws.columns.get(key), share) for key, m in measured.items()}
+        return {key: _with(kept, key, e) for key, e in by_column.items() if e is not None}
 
     def _draws(self, label: str, records: Sequence[Record]) -> tuple[Draws, KeptRow | None]:
-        """Draws where the truth is at hand; else what was kept of them, where these are its records."""
+        """Draws where the truth is stored; else the intervals kept for these records, if any."""
         try:
             return self._known_draws(label, records), None
         except NoTruth as error:
-            kept, why = self._intervals.of(records), str(error)
+            kept, reason = self._intervals.of(records), str(error)
             if kept is not None:
                 self.dates.add(kept.made)
                 return Draws(), kept
             if self._intervals.knows(records):
-                why = why.rstrip(".") + ", and the intervals kept are of other records."
+                reason = reason.rstrip(".") + ", and the intervals kept are of other records."
         except HmcbenchError as error:
-            why = str(error)
-        self.problems.append(f"{label}: no interval over samples: {why}")
+            reason = str(error)
+        self.problems.append(f"{label}: no interval over samples: {reason}")
         return Draws(), None
 
     def _known_draws(self, label: str, records: Sequence[Record]) -> Draws:
-        """Draws as they were kept, else made now and kept."""
+        """Draws from the cache, else drawn now and stored there."""
         facts = self._facts(label, records) if self._cache is not None else None
         if self._cache is None or facts is None:
             return self._samples.draws(label, records)
@@ -131,7 +131,7 @@ class Estimator:
         return draws
 
     def _facts(self, label: str, records: Sequence[Record]) -> dict[str, Any] | None:
-        """All that the draws of a row depend on; None where that cannot be told."""
+        """All that the draws of a row depend on; None where that is unknown."""
         first = self._samples.first(records)
         for record in (*first, *records):
             if record.path not in self._digests:
@@ -158,11 +158,11 @@ class Estimator:
             return None
 
     def notes(self) -> list[str]:
-        """What a reader has to know of the intervals."""
+        """Notes for readers of the intervals."""
         if not self.dates:
             return list(self.problems)
-        made = " and ".join(sorted(self.dates))
-        return [*self.problems, f"intervals over samples were kept when the truth was at hand ({made})"]
+        dates = " and ".join(sorted(self.dates))
+        return [*self.problems, f"intervals over samples were kept when the truth was at hand ({dates})"]
 
     def _measured(self, records: Sequence[Record], side: str, name: str, draws: Draws) -> _Measured:
         table = _values(records, side, name)
@@ -174,7 +174,7 @@ class Estimator:
 
 
 def _with(kept: KeptRow | None, name: str, estimate: Estimate) -> Estimate:
-    """An estimate with what is kept of its column."""
+    """An estimate with the kept interval of its column."""
     if kept is None or name not in kept.columns:
         return estimate
     seeds = np.array(kept.values.get(name, estimate.seeds), dtype=float)
@@ -210,6 +210,6 @@ def _test_share(records: Sequence[Record]) -> float:
 
 
 def cost_estimates(records: Sequence[Record], names: Sequence[str]) -> Mapping[str, Estimate]:
-    """Column id -> estimate over the given cells; they must share one hardware fingerprint."""
-    found = {name: [v for r in records if (v := cost(r, name)) is not None] for name in names}
-    return {name: Estimate(np.array(values)) for name, values in found.items() if values}
+    """Column id -> estimate over records that share one hardware fingerprint."""
+    values_of = {name: [v for r in records if (v := cost(r, name)) is not None] for name in names}
+    return {name: Estimate(np.array(values)) for name, values in values_of.items() if values}

@@ -17,23 +17,20 @@ from hmcbench.records.suite_file import read_info
 
 
 def boards_of(folder: Path, known: Iterable[Record] = ()) -> Boards:
-    """The boards of ``folder/records``, with the columns, published rows and cells of its suite, and with
-    the intervals that were kept there.
+    """The boards of ``folder/records``, with columns, published rows, cells and kept intervals of the suite.
 
     Args:
-        folder: of the suite.
+        folder: of the suite; draws are cached in the cache folder.
         known: records that need not be read again.
-
-    Draws are kept in the cache folder from one board to the next.
     """
     info = read_info(folder)
     expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
-    found = read_all(folder / "records", known)
-    return build(found, info, expected, intervals=Intervals.read(folder), cache=DrawCache.open())
+    records = read_all(folder / "records", known)
+    return build(records, info, expected, intervals=Intervals.read(folder), cache=DrawCache.open())
 
 
 def write_boards(folder: Path, boards: Boards, pages: Mapping[str, str] | None = None) -> list[Path]:
-    """Write ``leaderboard.csv``, ``leaderboard.json`` and pages, each whole or not at all.
+    """Write ``leaderboard.csv``, ``leaderboard.json`` and pages, each in one step.
 
     Args:
         folder: of the suite.

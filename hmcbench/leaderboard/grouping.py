@@ -1,9 +1,8 @@
-"""Which records may stand in one table, and which of them make one row.
+"""Group records into boards and rows.
 
-Quality is never mixed across suite version, data fingerprint, split or profile: each combination
-is a group of its own, and so is each way to ask for the same samples (``alloys[split_by=system]``).
-A cell that was never run, or failed before its data were read, joins the latest group that it does
-not contradict.
+A board never mixes suite versions, data fingerprints, splits or profiles: each combination is a
+group, and so is each reference to the same data (``alloys[split_by=system]``). A cell that was never
+run, or failed before its data were read, joins the latest group that agrees with what is known of it.
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ class RowRecords:
 def missing_records(
     expected: Iterable[Mapping[str, Any]], records: Sequence[Record], profile: str
 ) -> list[Record]:
-    """Stand-ins for planned cells that left no record, and for pairs that cannot meet.
+    """Stand-ins for planned cells without a record, and for models that are not applicable to a data set.
 
     Args:
         expected: the ``cells`` and ``not_applicable`` of ``suite.json``: ``{"key", "dataset",
             "model", "fold", "seed", "profile"}`` and ``{"dataset", "model", "reason"}``.
-        records: what is there.
-        profile: of the pairs.
+        records: of the suite.
+        profile: of cells without one.
     """
-    there = {record.key for record in records}
+    keys = {record.key for record in records}
     suite: Mapping[str, Any] = records[0].data["suite"] if records else {}
     out: list[Record] = []
     for cell in expected:
         key = str(cell.get("key", ""))
-        if key and key in there:
+        if key and key in keys:
             continue
         reason = str(cell.get("reason", ""))
         data = {
@@ -74,7 +73,7 @@ def newest(records: Iterable[Record]) -> list[Record]:
 
 
 def place_of(record: Record) -> dict[str, str]:
-    """The facts that must agree, as text; empty where a failed record does not know them."""
+    """The facts in which all records of a board agree, as text; empty where unknown (failed records)."""
     data = record.data
     split = data.get("split") or {}
     values = (
@@ -93,19 +92,19 @@ def place_of(record: Record) -> dict[str, str]:
 def groups(records: Sequence[Record]) -> list[list[Record]]:
     """Records that may be compared, one list per board, in the order of their headings."""
     placed = [(place_of(record), record) for record in records]
-    whole = [(p, r) for p, r in placed if p["fingerprint"] and p["split"]]
-    found: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
-    for place, record in whole:
-        found.setdefault(tuple(place[k] for k in _KNOWN[:-1]), []).append((place, record))
+    complete = [(p, r) for p, r in placed if p["fingerprint"] and p["split"]]
+    by_place: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
+    for place, record in complete:
+        by_place.setdefault(tuple(place[k] for k in _KNOWN[:-1]), []).append((place, record))
     boards: list[list[tuple[dict[str, str], Record]]] = []
-    for key in sorted(found):
-        boards += _by_split(found[key])
+    for key in sorted(by_place):
+        boards += _by_split(by_place[key])
     strays: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
     for place, record in placed:
         if place["fingerprint"] and place["split"]:
             continue
         homes = [board for board in boards if _fits(place, record.fold, board)]
-        anywhere = place | {"reference": ""}  # as it was written need not be as it was resolved
+        anywhere = place | {"reference": ""}  # the written reference may differ from the resolved one
         homes = homes or [board for board in boards if _fits(anywhere, record.fold, board)]
         if homes:
             max(homes, key=_latest).append((place, record))
@@ -119,36 +118,34 @@ def _latest(board: list[tuple[dict[str, str], Record]]) -> str:
 
 
 def _fits(place: Mapping[str, str], fold: int, board: list[tuple[dict[str, str], Record]]) -> bool:
-    """Whether what is known agrees with a board; a split is compared with the same fold's only."""
+    """Whether the known facts agree with a board; a split is compared with the same fold's only."""
     first = board[0][0]
     same_fold = {other["split"] for other, record in board if record.fold == fold}
     split_fits = not place["split"] or not same_fold or place["split"] in same_fold
     return split_fits and all(not place[k] or place[k] == first[k] for k in _KNOWN[:-1])
 
 
-def _by_split(
-    placed: list[tuple[dict[str, str], Record]],
-) -> list[list[tuple[dict[str, str], Record]]]:
-    """Folds belong together; but where one fold has two fingerprints, every split is alone."""
+def _by_split(placed: list[tuple[dict[str, str], Record]]) -> list[list[tuple[dict[str, str], Record]]]:
+    """All folds as one board; a board per split if a fold has two fingerprints."""
     prints: dict[int, set[str]] = {}
     for place, record in placed:
         prints.setdefault(record.fold, set()).add(place["split"])
-    if all(len(found) == 1 for found in prints.values()):
+    if all(len(names_of_fold) == 1 for names_of_fold in prints.values()):
         return [placed]
     names = sorted({place["split"] for place, _ in placed})
     return [[(p, r) for p, r in placed if p["split"] == name] for name in names]
 
 
 def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
-    """Records of one board by model, sorted by label; and notes on what was put aside."""
-    found: dict[tuple[str, str], RowRecords] = {}
+    """Records of one board by model, sorted by label; and notes on records left out."""
+    by_model: dict[tuple[str, str], RowRecords] = {}
     notes: list[str] = []
     for record in records:
         identity = (record.label, str(record.data["model"].get("version") or ""))
-        row = found.setdefault(identity, RowRecords(*identity))
+        row = by_model.setdefault(identity, RowRecords(*identity))
         (row.ok if record.ok else row.others).append(record)
-    _adopt_versionless(found)
-    for row in found.values():
+    _adopt_versionless(by_model)
+    for row in by_model.values():
         kept: dict[FoldSeed, Record] = {}
         for record in sorted(row.ok, key=lambda r: (r.created, r.key)):
             kept[record.fold_seed] = record
@@ -157,7 +154,7 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
             notes.append(f"{row.label}: {spare} older record(s) of the same fold and seed left out")
         row.ok = [kept[key] for key in sorted(kept)]
         row.others.sort(key=lambda record: record.fold_seed)
-    ordered = [found[key] for key in sorted(found)]
+    ordered = [by_model[key] for key in sorted(by_model)]
     labels = [row.label for row in ordered]
     for row in ordered:
         if labels.count(row.label) > 1:
@@ -165,14 +162,14 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
     return ordered, notes
 
 
-def _adopt_versionless(found: dict[tuple[str, str], RowRecords]) -> None:
-    """A cell that never ran knows no model version; it belongs to the model's only row."""
-    for identity in [i for i in found if not i[1]]:
-        twins = [i for i in found if i[0] == identity[0] and i[1]]
+def _adopt_versionless(by_model: dict[tuple[str, str], RowRecords]) -> None:
+    """Move cells without a model version, which never ran, into the last row of the same model."""
+    for identity in [i for i in by_model if not i[1]]:
+        twins = [i for i in by_model if i[0] == identity[0] and i[1]]
         if twins:
-            stray = found.pop(identity)
-            found[twins[-1]].others += stray.others
-            found[twins[-1]].ok += stray.ok
+            stray = by_model.pop(identity)
+            by_model[twins[-1]].others += stray.others
+            by_model[twins[-1]].ok += stray.ok
 
 
 def numbers(values: Sequence[int]) -> str:

@@ -1,13 +1,12 @@
 """Intervals kept beside published records, for boards whose truth may not be published.
 
-Nobody can draw from records without truth. So publishing, which has it at hand, leaves in
-``intervals.json`` what the boards of a suite need: of every row and column the 95 % interval over
-samples, over several folds the value of all samples together, and of every pair of rows the interval
-and p of their difference. Every row names its records with the digests of their files: once one of
-them is another, the row is not used.
+Bootstrap draws need the truth. So publishing, which has it, writes into ``intervals.json`` what the
+boards of a suite need: for every row and column the 95 % interval over samples, with several folds the
+value over all samples, and for every pair of rows the interval and p of their difference. Every row
+names its records with the digests of their files; if one has changed, the row is not used.
 
-The draws themselves are never kept. Their weights are known, so each draw would be an equation for the
-truth of the samples, and there are a thousand of them.
+The draws themselves are never kept. Their weights are known, so each of the thousand draws would be an
+equation for the truth of the samples.
 """
 
 from __future__ import annotations
@@ -31,28 +30,28 @@ SETTINGS = {"draws": DRAWS, "level": LEVEL, "seed": SEED}
 
 
 def digest(record: Record) -> str:
-    """SHA-256 of the files that a board reads of a record; empty where one is not there."""
-    made = hashlib.sha256()
+    """SHA-256 of the files that a board reads of a record; empty where a file is missing."""
+    combined = hashlib.sha256()
     try:
         for name in (JSON, NPZ):
-            made.update(hashlib.sha256((record.path / name).read_bytes()).digest())
+            combined.update(hashlib.sha256((record.path / name).read_bytes()).digest())
     except OSError:
         return ""
-    return made.hexdigest()
+    return combined.hexdigest()
 
 
 def digests(records: Iterable[Record]) -> dict[str, str]:
-    """Key -> digest: what a kept row rests on."""
+    """Key -> digest of every record."""
     return {record.key: digest(record) for record in records}
 
 
 @dataclass(frozen=True)
 class KeptRow:
-    """What is kept of one row.
+    """The kept values of a row.
 
     Attributes:
         columns: column id -> the interval, and the differences to other rows.
-        values: column id -> the value of every seed over the samples of all folds, where there are several.
+        values: column id -> the value of every seed over the samples of all folds; only for several folds.
         made: the date on which it was computed.
     """
 
@@ -73,7 +72,7 @@ class Intervals:
 
     @classmethod
     def read(cls, *folders: Path) -> Intervals:
-        """Of suites' folders; one without the file, or with one of other draws, adds nothing.
+        """Read suites' folders; a missing file, or one with other settings of draws, adds nothing.
 
         Raises:
             BadInput: a file that is damaged.
@@ -81,37 +80,37 @@ class Intervals:
         return cls([board for folder in folders for board in _boards(folder / FILE)])
 
     def entries(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        """(board, row) as they stand in the file."""
+        """(board, row) in the order of the file."""
         return [(board, row) for board in self.boards for row in board["rows"]]
 
     def of(self, records: Sequence[Record]) -> KeptRow | None:
-        """What is kept of the row that these records make, all of them and as they are now."""
+        """The kept row of exactly these records with their present content; else None."""
         keys = {record.key for record in records}
         near = [(board, row) for board, row in self.entries() if set(row["records"]) == keys]
         now = digests(records) if near else {}
         return next((_row(board, row) for board, row in near if row["records"] == now), None)
 
     def knows(self, records: Sequence[Record]) -> bool:
-        """Whether something is kept of one of the records, whatever became of it."""
+        """Whether a kept row has one of these records, even if that has changed."""
         keys = {record.key for record in records}
         return any(keys & set(row["records"]) for _, row in self.entries())
 
 
 def _row(board: Mapping[str, Any], row: Mapping[str, Any]) -> KeptRow:
-    """A row with its differences to all others; each stands in the file once, in the later row."""
+    """A row with its differences to all others; the file has each once, in the later row."""
     against: dict[str, dict[str, Any]] = {name: {} for name in row["columns"]}
-    for other, found in row["differences"].items():
-        for name, difference in found.items():
+    for other, differences in row["differences"].items():
+        for name, difference in differences.items():
             against[name][other] = tuple(difference)
     for other in board["rows"]:
         for name, (low, high, p) in other["differences"].get(row["model"], {}).items():
             turned = (None, None) if low is None else (-high, -low)
             against[name][other["model"]] = (*turned, p)
     columns = {
-        name: Kept(row["model"], found["low"], found["high"], against[name])
-        for name, found in row["columns"].items()
+        name: Kept(row["model"], column["low"], column["high"], against[name])
+        for name, column in row["columns"].items()
     }
-    values = {name: found["values"] for name, found in row["columns"].items() if "values" in found}
+    values = {name: column["values"] for name, column in row["columns"].items() if "values" in column}
     return KeptRow(columns, values, row["made"])
 
 
@@ -145,24 +144,24 @@ def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(row: Mapping[str, Any]) -> None:
-    """Raise one of the errors above where a part is lacking or is not of its kind."""
+    """Raise one of the errors above where a part is missing or has a wrong type."""
     texts = [row["model"], row["made"], *row["records"].values()]
     numbers: list[Any] = []
     for column in row["columns"].values():
         numbers += [column["low"], column["high"], *[float(value) for value in column.get("values", [0])]]
         if not column.get("values", [0]):
             raise ValueError("a column without values")
-    for found in row["differences"].values():
-        numbers += [number for low, high, p in found.values() for number in (low, high, p)]
+    for differences in row["differences"].values():
+        numbers += [number for low, high, p in differences.values() for number in (low, high, p)]
     known = [number for number in numbers if number is not None]
     if any(not isinstance(text, str) for text in texts):
-        raise ValueError("a name, date or digest that is no text")
+        raise ValueError("a name, date or digest that is not text")
     if any(isinstance(number, (bool, str)) or not math.isfinite(number) for number in known):
-        raise ValueError("a number that is none")
+        raise ValueError("a value that is not a finite number")
 
 
-def _damaged(path: Path, why: str) -> BadInput:
+def _damaged(path: Path, reason: str) -> BadInput:
     return BadInput(
-        f"{path} cannot be read ({why})",
+        f"{path} cannot be read ({reason})",
         hint="take it from where the records came from, or remove it and publish again with --data",
     )

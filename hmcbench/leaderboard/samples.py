@@ -1,6 +1,6 @@
 """Stored predictions of one board's cells as statistics per sample, and bootstrap draws of them.
 
-Rows are brought into one order of samples, fixed by the first cell that is read, so that draw b
+All rows have the same order of samples, fixed by the first cell that is read, so that draw b
 takes the same samples for every model: differences between models are paired.
 """
 
@@ -37,10 +37,10 @@ class NoTruth(HmcbenchError):
 
 @dataclass(frozen=True)
 class _Aligned:
-    """Where the samples of a board stand in predictions with these ids, sides and truth; kept for the next.
+    """The places of a board's samples in predictions with these ids, sides and truth, kept for reuse.
 
     Attributes:
-        rows: in the board's order; a slice where they stand like that already.
+        rows: in the board's order; a slice where that is the order of the predictions.
         truth: of these rows, dense.
     """
 
@@ -51,7 +51,7 @@ class _Aligned:
     truth: np.ndarray
 
     def fits(self, predictions: Predictions) -> bool:
-        """Whether predictions share the very objects, as those of one reader do."""
+        """Whether predictions share the same objects, as those of one reader do."""
         known = predictions.ids is self.ids and predictions.side is self.sides
         return known and predictions.truth is self.stored
 
@@ -71,9 +71,9 @@ class Samples:
         self._first: list[Record] = []
 
     def first(self, records: Sequence[Record]) -> list[Record]:
-        """The cells that fix the order of samples: the folds of one seed, the first of the first row.
+        """The cells that fix the order of samples: all folds of the first seed of the first row.
 
-        Of these records, unless a row was before.
+        They are of ``records`` unless an earlier row has fixed the order.
         """
         if not self._first:
             seed = min(record.seed for record in records)
@@ -82,44 +82,44 @@ class Samples:
         return self._first
 
     def fix(self, records: Sequence[Record]) -> None:
-        """Let a row fix the order of samples, whose draws are known already."""
+        """Let a row whose draws are already known fix the order of samples."""
         self._first = self.first(records)
 
     def draws(self, label: str, records: Sequence[Record]) -> Draws:
         """Draws for a row that has every fold for each of its seeds.
 
-        Raises NoTruth where truth is lacking; HmcbenchError where predictions are lacking, damaged, or of
+        Raises NoTruth where truth is missing; HmcbenchError where predictions are missing, damaged, or of
         other samples.
         """
         cells = {record.fold_seed: record for record in records}
         seeds = sorted({cell.seed for cell in cells})
         per_seed = self._of_seeds([[cells[FoldSeed(fold, seed)] for fold in self.folds] for seed in seeds])
-        shared = sorted(set.intersection(*(set(found.columns) for found in per_seed)))
-        values = {name: np.stack([found.columns[name] for found in per_seed]) for name in shared}
+        shared = sorted(set.intersection(*(set(seed_draws.columns) for seed_draws in per_seed)))
+        values = {name: np.stack([seed_draws.columns[name] for seed_draws in per_seed]) for name in shared}
         spec = self.specs.get(self.primary)
         sign = -1.0 if spec is not None and spec.better == "lower" else 1.0
         for side in self.sides:
             shifted = f"{self.primary}{SHIFT}{side}"
             if {shifted, self.primary} <= values.keys():
                 values[shifted + DROP] = sign * (values[self.primary] - values[shifted])
-        known = [name for name in shared if all(name in found.points for found in per_seed)]
+        known = [name for name in shared if all(name in seed_draws.points for seed_draws in per_seed)]
         return Draws(
             {name: over_seeds(draws, label) for name, draws in values.items()},
-            {name: np.array([found.points[name] for found in per_seed]) for name in known},
+            {name: np.array([seed_draws.points[name] for seed_draws in per_seed]) for name in known},
         )
 
     def _of_seeds(self, seeds: Sequence[Sequence[Record]]) -> list[Draws]:
         """Draws of every seed, given as its folds; in threads where there are many seeds.
 
-        Metrics of plugins stay in this thread: nobody asked their authors to write for several.
+        Metrics of third-party plugins stay in this thread, as they may not be thread-safe.
         """
         own = all(str(spec.factory).startswith("hmcbench.") for spec in self.specs.values())
-        first, rest = self._of_seed(seeds[0]), seeds[1:]  # the first may fix the order of samples
+        first, others = self._of_seed(seeds[0]), seeds[1:]  # the first may fix the order of samples
         threads = min(MOST_THREADS, os.cpu_count() or 1)
         if threads < 2 or len(seeds) < MANY_SEEDS or not own:
-            return [first, *map(self._of_seed, rest)]
+            return [first, *map(self._of_seed, others)]
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-            return [first, *pool.map(self._of_seed, rest)]
+            return [first, *pool.map(self._of_seed, others)]
 
     def _of_seed(self, records: Sequence[Record]) -> Draws:
         """Draws of one seed; its points are single numbers."""
@@ -128,12 +128,12 @@ class Samples:
             raise NoTruth("no truth is stored with the predictions")
         if not self._bootstraps:
             self._fix(records, loaded)
-        found = self._pooled(self._evaluations("test", loaded, records))
+        draws_of_seed = self._pooled(self._evaluations("test", loaded, records))
         for side in self.sides:
-            draws = self._mean_over_folds(side, self._evaluations(side, loaded, records))
-            if draws is not None:
-                found.columns[f"{self.primary}{SHIFT}{side}"] = draws
-        return found
+            side_draws = self._mean_over_folds(side, self._evaluations(side, loaded, records))
+            if side_draws is not None:
+                draws_of_seed.columns[f"{self.primary}{SHIFT}{side}"] = side_draws
+        return draws_of_seed
 
     def _fix(self, records: Sequence[Record], loaded: Sequence[Predictions]) -> None:
         """Fix the order of samples, and draw weights for it."""
@@ -141,20 +141,20 @@ class Samples:
         if records[0] is not self._first[0]:
             loaded = [record.predictions(self._reader) for record in self._first]
         test = [predictions.of_side("test") for predictions in loaded]
-        for fold, some in zip(self.folds, test, strict=True):
-            self._orders["test", fold] = list(some.ids)
+        for fold, part in zip(self.folds, test, strict=True):
+            self._orders["test", fold] = list(part.ids)
         self._bootstraps["test"] = _bootstrap(test)
         for side in self.sides:
-            some = loaded[0].of_side(side)
-            self._orders.update({(side, fold): list(some.ids) for fold in self.folds})
-            self._bootstraps[side] = _bootstrap([some])
+            part = loaded[0].of_side(side)
+            self._orders.update({(side, fold): list(part.ids) for fold in self.folds})
+            self._bootstraps[side] = _bootstrap([part])
 
     # ------------------------------------------------------------------ samples in one order
 
     def _evaluations(
         self, side: str, loaded: Sequence[Predictions], records: Sequence[Record]
     ) -> list[Evaluation]:
-        """One side of every fold, in the board's order of samples."""
+        """A test set of every fold, in the board's order of samples."""
         out = []
         for fold, predictions, record in zip(self.folds, loaded, records, strict=True):
             known = self._aligned.get((side, fold))
@@ -168,7 +168,7 @@ class Samples:
     # ------------------------------------------------------------------ draws
 
     def _pooled(self, folds: Sequence[Evaluation]) -> Draws:
-        """Draws over the test samples of all folds together; and of several folds the values.
+        """Draws over the test samples of all folds together, and for several folds the values.
 
         Metrics that are neither sums over samples nor rankings are left out, as are those that fail.
         """
@@ -187,7 +187,7 @@ class Samples:
         return Draws(columns, {n: np.asarray(reduce(summed(stats))) for n, (stats, reduce) in pairs.items()})
 
     def _mean_over_folds(self, side: str, folds: Sequence[Evaluation]) -> np.ndarray | None:
-        """Draws (B,) of the primary metric on a further side, which every fold predicts."""
+        """Draws (B,) of the primary metric on a further test set, which every fold predicts."""
         if self.primary not in self.specs or not all(map(len, folds)):
             return None
         bootstrap, spec = self._bootstraps[side], self.specs[self.primary]
@@ -206,7 +206,7 @@ class Samples:
 
 
 def _align(predictions: Predictions, side: str, order: Sequence[str]) -> _Aligned:
-    """Find the samples of a side in the board's order; raises HmcbenchError where they are others."""
+    """Find the samples of a test set in the board's order; raises HmcbenchError for other samples."""
     sided = enumerate(zip(predictions.ids, predictions.side, strict=True))
     where = {name: i for i, (name, its_side) in sided if its_side == side}
     if len(where) != len(order) or any(name not in where for name in order):
@@ -222,7 +222,7 @@ def _align(predictions: Predictions, side: str, order: Sequence[str]) -> _Aligne
 
 
 def _together(folds: Sequence[Evaluation]) -> Evaluation:
-    """Scores and truth of the samples of all folds; rankings read nothing else."""
+    """Scores and truth of the samples of all folds, which is all that rankings need."""
     first = folds[0]
     if len(folds) == 1:
         return first
@@ -239,7 +239,7 @@ def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
 
 
 def _pool(tables: Sequence[dict[str, StatsReduce]]) -> dict[str, StatsReduce]:
-    """One table over the samples of all folds; metrics that some fold lacks are left out."""
+    """One table over the samples of all folds, with the metrics that all folds have."""
     if len(tables) == 1:
         return tables[0]
     names = [name for name in tables[0] if all(name in table for table in tables)]

@@ -1,7 +1,7 @@
-"""Intervals and comparisons: the bootstrap as a matrix product, and where it does not apply, t.
+"""Intervals and comparisons: the bootstrap as a matrix product; Student's t where it does not apply.
 
 Every draw is deterministic: it depends on the number of samples, the groups, and for seeds on the
-row's name, never on which other rows stand on the board.
+row's name, never on the other rows of the board.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Bootstrap:
     """Resampled samples, or groups where groups exist, as weights.
 
     Attributes:
-        weights: uint8 (B, N): how often sample n stands in draw b. All samples of a group share
+        weights: uint8 (B, N): how often sample n is in draw b. All samples of a group share
             the group's count, so a draw may hold more or fewer than N samples.
     """
 
@@ -48,7 +48,7 @@ class Bootstrap:
     def values(self, metrics: Sequence[tuple[Any, Callable[[np.ndarray], np.ndarray]]]) -> np.ndarray:
         """Metrics as (stats (N, K), reduce) on every draw, (M, B).
 
-        Dense statistics share one product; no table of draws x statistics is ever held whole.
+        Dense statistics share one product, computed in blocks of draws to save memory.
         """
         draws, n = self.weights.shape
         out = np.empty((len(metrics), draws))
@@ -84,12 +84,12 @@ class Bootstrap:
 
     @cached_property
     def _floats(self) -> np.ndarray | None:
-        """The weights as a product wants them, where they are not too many to be held."""
+        """The weights as float64 for products; None where they would take too much memory."""
         return self.weights.astype(np.float64) if self.weights.size <= _HELD else None
 
     @cached_property
     def _by_sample(self) -> np.ndarray:
-        """The weights (N, B): sparse products run along draws, which lie side by side here."""
+        """The weights (N, B), with the draws of a sample contiguous, as sparse products need them."""
         kind = np.int16 if self.weights.size <= _HELD else np.uint8
         return np.ascontiguousarray(self.weights.T, dtype=kind)
 
@@ -99,7 +99,7 @@ class Bootstrap:
 
 
 def _kind(table: csr_array, weight: int) -> type:
-    """The narrowest type of number that holds every sum of a table of counts: products are as much faster."""
+    """The narrowest type that holds every sum of a table of counts, for faster products."""
     if table.dtype.kind not in "iub" or not table.nnz:
         return np.float64
     filled = table.indptr[:-1][np.diff(table.indptr) > 0]
@@ -110,8 +110,8 @@ def _kind(table: csr_array, weight: int) -> type:
 def over_seeds(draws: np.ndarray, name: str) -> np.ndarray:
     """Draws of the mean over seeds, (S, B) -> (B,), seeds resampled too where there are several.
 
-    Resampled seeds spread too little by (S - 1) / S, which matters for two or three; their
-    deviations are widened by the root of its inverse.
+    The variance of resampled seeds is too small by (S - 1) / S, which matters for two or three;
+    deviations are multiplied by the root of its inverse.
     """
     seeds, count = draws.shape
     if seeds == 1:
@@ -153,13 +153,13 @@ def _two_sided(difference: float, error: float, freedom: float) -> float:
 def paired_bootstrap_p(a: np.ndarray, b: np.ndarray) -> float:
     """Twice the share of draws (B,) of a - b on the rarer side of 0, at most 1.
 
-    Below 0.05 exactly where the 95 % percentile interval of the difference leaves 0 out.
+    Below 0.05 exactly where the 95 % percentile interval of the difference excludes 0.
     """
     difference = a - b
     difference = difference[np.isfinite(difference)]
     if not len(difference):
         return 1.0
-    # a tie is one on every machine, in whatever order it adds
+    # a tie on every machine, whatever the order of its sums
     difference = np.where(np.abs(difference) < _ROUNDING, 0.0, difference)
     return float(min(1.0, 2 * min((difference <= 0).mean(), (difference >= 0).mean())))
 
@@ -191,10 +191,10 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Kept:
-    """What draws said when they could be made; kept where the truth behind them is not.
+    """Interval and differences, computed when the truth was available and kept without it.
 
     Attributes:
-        row: whose it is.
+        row: label of the row.
         low, high: the interval.
         against: another row -> low, high and p of the difference to it, on the same samples.
     """
@@ -207,7 +207,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with what is known of its uncertainty.
+    """A value with its uncertainty.
 
     Attributes:
         seeds: (S,) the value of every seed.
@@ -215,7 +215,7 @@ class Estimate:
             row of a board; or ``None``.
         repeats: (J,) the value of every repeated split, mean over seeds; or ``None``.
         ratio: test / training size, for ``repeats``.
-        kept: in place of draws that cannot be made here; or ``None``.
+        kept: instead of draws where the truth is missing; or ``None``.
     """
 
     seeds: np.ndarray
@@ -230,7 +230,7 @@ class Estimate:
         return self.draws is not None or self.kept is not None
 
     def paired(self, other: Estimate) -> bool:
-        """Whether something is known of the difference on the same samples."""
+        """Whether the difference on the same samples is known."""
         if self.kept is not None and other.kept is not None:
             return other.kept.row in self.kept.against
         return self.draws is not None and other.draws is not None
@@ -251,7 +251,7 @@ class Estimate:
 
 
 def compare(a: Estimate, b: Estimate) -> float | None:
-    """p of the difference of two rows; ``None`` where nothing can be said."""
+    """p of the difference of two rows; ``None`` where it cannot be computed."""
     if a.draws is not None and b.draws is not None:
         return paired_bootstrap_p(a.draws, b.draws)
     if a.kept is not None and b.kept is not None and a.paired(b):
@@ -264,7 +264,7 @@ def compare(a: Estimate, b: Estimate) -> float | None:
 
 
 def difference_interval(a: Estimate, b: Estimate) -> tuple[float, float] | None:
-    """95 % interval of the difference of two rows; ``None`` where nothing pairs them."""
+    """95 % interval of the difference of two rows; ``None`` where they are not paired."""
     if a.draws is not None and b.draws is not None:
         draws = a.draws - b.draws
         return percentiles(draws) if np.isfinite(draws).any() else None
@@ -277,17 +277,17 @@ def difference_interval(a: Estimate, b: Estimate) -> tuple[float, float] | None:
 
 
 def best(estimates: Sequence[Estimate], better: str) -> int | None:
-    """Position of the best value if it is distinguishable from every other, else ``None``.
+    """Position of the best value if it differs significantly from every other, else ``None``.
 
-    One paired comparison with each other row, Holm-adjusted; all must be below 0.05. A row that
-    is alone is never marked, nor is a column where neither direction is better.
+    A paired comparison with each other row, Holm-adjusted; all must be below 0.05. ``None`` also for
+    a single row, and for a column without a direction.
     """
     if len(estimates) < 2 or better not in ("higher", "lower"):
         return None
     sign = 1.0 if better == "higher" else -1.0
     first = int(np.argmax([sign * e.mean for e in estimates]))
-    found = [compare(estimates[first], e) for i, e in enumerate(estimates) if i != first]
-    known = [p for p in found if p is not None]
-    if len(known) < len(found) or holm(known).max() >= 1 - LEVEL:
+    p_values = [compare(estimates[first], e) for i, e in enumerate(estimates) if i != first]
+    known = [p for p in p_values if p is not None]
+    if len(known) < len(p_values) or holm(known).max() >= 1 - LEVEL:
         return None
     return first

@@ -1,4 +1,4 @@
-"""What stands around the table of a board: the facts above it, the choice, win rates and the Pareto front."""
+"""The texts around the table of a board: facts, the choice on validation, win rates, Pareto front."""
 
 from __future__ import annotations
 
@@ -63,27 +63,27 @@ def _joined(*parts: object) -> str:
 
 def hardware_text(record: Record) -> str:
     """``Xeon, 2 cores, 8 GB, no GPU (fingerprint 12ab)``."""
-    facts_ = record.part("hardware")
-    if not facts_.get("fingerprint"):
+    hardware = record.part("hardware")
+    if not hardware.get("fingerprint"):
         return "unknown hardware"
-    cores = f"{facts_['cores']} cores" if facts_.get("cores") else ""
-    memory = f"{facts_['memory_gb']} GB" if facts_.get("memory_gb") else ""
-    gpu = facts_.get("gpu") or "no GPU used"
-    what = _joined(facts_.get("cpu"), cores, memory, gpu)
-    return clean(f"{what} (fingerprint {str(facts_['fingerprint'])[:12]})")
+    cores = f"{hardware['cores']} cores" if hardware.get("cores") else ""
+    memory = f"{hardware['memory_gb']} GB" if hardware.get("memory_gb") else ""
+    gpu = hardware.get("gpu") or "no GPU used"
+    text = _joined(hardware.get("cpu"), cores, memory, gpu)
+    return clean(f"{text} (fingerprint {str(hardware['fingerprint'])[:12]})")
 
 
 def mixtures(records: Sequence[Record]) -> list[str]:
-    """Warnings where one table rests on several code revisions or package versions."""
+    """Warnings where a board has records of several code revisions or package versions."""
     out = []
     revisions = _counted([str(r.data.get("git") or "none recorded") for r in records])
     if len(revisions) > 1:
         out.append(f"mixed code revisions: {_listed(revisions)}")
     versions = [r.part("versions") for r in records]
-    for name in sorted({name for some in versions for name in some}):
-        found = _counted([str(some[name]) for some in versions if name in some])
-        if len(found) > 1:
-            out.append(f"mixed versions of {name}: {_listed(found)}")
+    for name in sorted({name for packages in versions for name in packages}):
+        counts = _counted([str(packages[name]) for packages in versions if name in packages])
+        if len(counts) > 1:
+            out.append(f"mixed versions of {name}: {_listed(counts)}")
     return out
 
 
@@ -103,30 +103,32 @@ Sided = dict[int, list[tuple[float, float]]]  # fold -> (validation, test) of ev
 def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
     """``timm:resnet10t (validation 0.961): test 0.955, mean of 5 folds; ...``, or nothing.
 
-    The choice is by the mean over folds and seeds on validation. Over folds, it is also made in each
-    fold anew, by that fold's validation side alone: an estimate of the whole procedure, choice
-    included [Cawley & Talbot 2010]. A model that was fitted on validation samples too has no score
-    there, and cannot be chosen.
+    The choice is by the mean over folds and seeds on validation. With several folds, it is also made
+    in each fold anew, by that fold's validation partition alone: an estimate of the whole procedure,
+    choice included [Cawley & Talbot 2010]. A model that was also fitted on validation samples has no
+    valid score there, and cannot be chosen.
 
     Args:
         rows: models with all their cells; those that lack a fold of the others are not eligible.
-        primary: id of the metric that decides, as it stands in the records of both sides.
+        primary: id of the metric that decides, as in the records of both partitions.
         better: ``higher`` or ``lower``.
     """
     blind = [row.label for row in rows if any(_saw_validation(record) for record in row.ok)]
     held = [row for row in rows if row.label not in blind]
-    found = {row.label: sides for row in held if (sides := _sides(row.ok, primary))}
-    folds = {fold for sides in found.values() for fold in sides}
-    found = {label: sides for label, sides in found.items() if set(sides) == folds}
-    if len(found) < 2 or better not in ("higher", "lower"):
+    sides_of = {row.label: sides for row in held if (sides := _sides(row.ok, primary))}
+    folds = {fold for sides in sides_of.values() for fold in sides}
+    sides_of = {label: sides for label, sides in sides_of.items() if set(sides) == folds}
+    if len(sides_of) < 2 or better not in ("higher", "lower"):
         return ""
     best = max if better == "higher" else min
-    label = best(sorted(found), key=lambda name: _mean(found[name], folds, 0))
+    label = best(sorted(sides_of), key=lambda name: _mean(sides_of[name], folds, 0))
     over = f", mean of {len(folds)} folds" if len(folds) > 1 else ""
-    valid, test = (_mean(found[label], folds, side) for side in (0, 1))
+    valid, test = (_mean(sides_of[label], folds, side) for side in (0, 1))
     text = f"{label} (validation {primary} {valid:.3f}): test {test:.3f}{over}"
     if len(folds) > 1:
-        taken = {f: found[best(sorted(found), key=lambda name: _mean(found[name], {f}, 0))] for f in folds}
+        taken = {
+            f: sides_of[best(sorted(sides_of), key=lambda name: _mean(sides_of[name], {f}, 0))] for f in folds
+        }
         text += f"; chosen in each fold anew: test {fmean(_mean(taken[f], {f}, 1) for f in folds):.3f}"
     if blind:
         text += f"; not to be chosen, as they were fitted on validation too: {', '.join(blind)}"
@@ -138,13 +140,13 @@ def _saw_validation(record: Record) -> bool:
 
 
 def _sides(records: Sequence[Record], primary: str) -> Sided:
-    found: Sided = {}
+    by_fold: Sided = {}
     for record in records:
         values = [record.metrics(side).get(primary) for side in ("validation", "test")]
         numbers = [float(value) for value in values if isinstance(value, (int, float))]
         if len(numbers) == 2:
-            found.setdefault(record.fold, []).append((numbers[0], numbers[1]))
-    return found
+            by_fold.setdefault(record.fold, []).append((numbers[0], numbers[1]))
+    return by_fold
 
 
 def _mean(sides: Sided, folds: set[int], side: int) -> float:
@@ -156,7 +158,7 @@ def _mean(sides: Sided, folds: set[int], side: int) -> float:
 
 
 def win_rates(values: Mapping[str, Mapping[FoldSeed, float]], better: str) -> list[Win]:
-    """One entry per model, in the order given.
+    """The win rate of every model, in the order of ``values``.
 
     The rate is the mean over opponents of the share of common cells in which the model is better;
     a tie counts half. Nothing for fewer than two models, two common cells, or without a direction.
@@ -171,7 +173,7 @@ def win_rates(values: Mapping[str, Mapping[FoldSeed, float]], better: str) -> li
     cells = sorted(c for c in common if all(math.isfinite(v[c]) for v in values.values()))
     if len(cells) < 2:
         return []
-    table = np.array([[found[c] for c in cells] for found in values.values()])
+    table = np.array([[cells_of[c] for c in cells] for cells_of in values.values()])
     rates = pairwise_wins(table.T, better)
     return [Win(model, float(np.delete(rates[i], i).mean()), len(cells)) for i, model in enumerate(values)]
 
@@ -199,12 +201,12 @@ WINS_HEADING = "Win rates: the share of common cells (fold and seed) that a mode
 
 # --------------------------------------------------------------------------- quality against cost
 
-TRADED_COSTS = ("total_s", "fit_s")  # what is set against quality: the first that a board has
+TRADED_COSTS = ("total_s", "fit_s")  # compared with quality: the first that a board has
 
 
 @dataclass(frozen=True)
 class Trade:
-    """One board's models on one hardware, by the means of one quality and one cost.
+    """A board's models on one hardware, by the means of a quality and a cost.
 
     Attributes:
         quality, cost: the two columns.
@@ -221,7 +223,7 @@ class Trade:
 
 
 def pareto_front(points: Sequence[tuple[float, float]], better: str, cheaper: str) -> list[int]:
-    """Positions of the points that no other is at least as good as in both and better than in one.
+    """Positions of the points that no other point dominates (as good in both, better in one).
 
     Args:
         points: (quality, cost).
@@ -245,10 +247,7 @@ def pareto_front(points: Sequence[tuple[float, float]], better: str, cheaper: st
 
 
 def trades(board: Board) -> list[Trade]:
-    """The primary quality against the first known cost, apart for every hardware.
-
-    Nothing where the primary metric or the cost has no direction.
-    """
+    """The primary metric against the first known cost, per hardware; nothing without directions."""
     quality = next((c for c in board.columns if c.id == board.primary), None)
     cost = next((c for name in TRADED_COSTS for c in board.cost_columns if c.id == name), None)
     if quality is None or cost is None or not quality.better or not cost.better:
@@ -263,8 +262,8 @@ def trades(board: Board) -> list[Trade]:
             a, b = (cell.mean for cell in cells if cell is not None)
             rows.append((row, float(a or 0.0), float(b or 0.0)))
         if len(rows) > 1:
-            found = pareto_front([(a, b) for _, a, b in rows], quality.better, cost.better)
-            out.append(Trade(quality, cost, mark, rows, found))
+            front = pareto_front([(a, b) for _, a, b in rows], quality.better, cost.better)
+            out.append(Trade(quality, cost, mark, rows, front))
     return out
 
 

@@ -1,7 +1,7 @@
-"""What may be said of a published row after our own run: reproduced, not reproduced, or not testable.
+"""Verdicts on published rows after a run: reproduced, not reproduced, or not testable.
 
-A row can only be tested on its own data and under its own conditions. Where these are lacking the
-verdict is "not testable" with the reasons, whatever the numbers look like.
+A row can only be tested on its own data and under its own conditions; otherwise the verdict is
+"not testable" with the reasons, whatever the numbers.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ REPRODUCED, NOT, UNTESTABLE = "reproduced", "not reproduced", "not testable"
 
 
 def verdict(item: Mapping[str, Any], board: Board) -> Verdict | None:
-    """The verdict on one ``[[published]]`` row that names our model (``measured``); else ``None``.
+    """The verdict on a ``[[published]]`` row that names a measured model (``measured``); else ``None``.
 
-    Reproduced: every published value that the board has lies within our 95 % interval. Conditions
+    Reproduced: every published value that the board has is within the measured 95 % interval. Conditions
     are the row's ``fingerprint`` (of the data), ``pretrained`` and ``profile``.
     """
     name = clean(item.get("measured"))
@@ -43,7 +43,7 @@ def verdict(item: Mapping[str, Any], board: Board) -> Verdict | None:
 
 
 def _lacking(item: Mapping[str, Any], board: Board, row: Row | None) -> list[str]:
-    """The conditions of the published row that our run does not meet."""
+    """The conditions of the published row that the run does not meet."""
     out = []
     if row is None:
         out.append("our model has no whole row here")

@@ -1,4 +1,4 @@
-"""A board within somebody's own page: one table, between two markers, and nothing else touched."""
+"""A board inside a user's page: a table between two markers; the rest of the page stays unchanged."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tabulate import tabulate
 
 from hmcbench.errors import BadInput, unknown
 from hmcbench.files import replacing
-from hmcbench.leaderboard.board import Board, BoardCell, Column
+from hmcbench.leaderboard.board import Board, Column
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
+from hmcbench.leaderboard.render.markdown import value as markdown_value
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.ids import refuse_former
@@ -23,9 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def with_columns(boards: Boards, ids: Sequence[str]) -> Boards:
-    """Boards with these columns only, in this order; costs stay costs.
-
-    A board that lacks some of them shows the others.
+    """Boards with only these columns and costs, in this order; a board may lack some of them.
 
     Raises:
         BadInput: an id that no board has.
@@ -49,7 +48,7 @@ def with_columns(boards: Boards, ids: Sequence[str]) -> Boards:
 def to_block(boards: Sequence[Board]) -> str:
     """Markdown without headings: per board its title, and quality and costs in one table.
 
-    Costs measured on several kinds of hardware do not compare and are left to the whole board.
+    Costs of several kinds of hardware are not comparable and left out.
     """
     return "\n\n".join(_board(board) for board in boards) or "No records."
 
@@ -65,9 +64,9 @@ def _board(board: Board) -> str:
     head = ["#", "model", *(esc(text.title_text(c)) for c in (*board.columns, *costs))]
     lines = []
     for row in board.rows:
-        there = row.costs.get(marks[0], {}) if costs else {}
-        cells = [(row.cells.get(c.id), c) for c in board.columns] + [(there.get(c.id), c) for c in costs]
-        line = [text.rank_text(row), esc(text.model_text(row)), *(_value(*pair) for pair in cells)]
+        row_costs = row.costs.get(marks[0], {}) if costs else {}
+        cells = [(row.cells.get(c.id), c) for c in board.columns] + [(row_costs.get(c.id), c) for c in costs]
+        line = [text.rank_text(row), esc(text.model_text(row)), *(markdown_value(*pair) for pair in cells)]
         lines.append(line + ([esc(text.status_text(row))] if status else []))
     align = ("right", "left", *("right" for _ in range(len(head) - 2)))
     if status:
@@ -76,18 +75,11 @@ def _board(board: Board) -> str:
     return f"{title}\n\n{table}"
 
 
-def _value(cell: BoardCell | None, column: Column) -> str:
-    value = text.value_text(cell, column)
-    if cell is not None and cell.best:
-        value = f"**{value}**"
-    return f"{value} {text.interval_text(cell, column)}".strip()
-
-
 def replaced(page: str, name: str, block: str, where: str = "the page") -> str:
     """``page`` with ``block`` between the lines ``<!-- name -->`` and ``<!-- /name -->``.
 
     Raises:
-        BadInput: a name that is none, or markers that are missing, repeated or the wrong way round.
+        BadInput: an invalid name, or markers that are missing, repeated or in the wrong order.
     """
     if not _NAME.fullmatch(name):
         raise BadInput(f"--marker {name!r}", allowed="letters, digits, '.', '_' and '-'")
@@ -95,16 +87,16 @@ def replaced(page: str, name: str, block: str, where: str = "the page") -> str:
     lines = page.splitlines(keepends=True)
     places = []
     for marker in (begin, end):
-        found = [i for i, line in enumerate(lines) if line.strip() == marker]
-        if not found:
+        positions = [i for i, line in enumerate(lines) if line.strip() == marker]
+        if not positions:
             allowed = f"the lines {begin} and {end}, each alone on its line"
             raise BadInput(f"{where} has no line {marker}", allowed=allowed)
-        if len(found) > 1:
-            where_ = " and ".join(str(i + 1) for i in found[:2])
+        if len(positions) > 1:
+            where_ = " and ".join(str(i + 1) for i in positions[:2])
             raise BadInput(
-                f"{where} has the line {marker} {len(found)} times (lines {where_})", allowed="one"
+                f"{where} has the line {marker} {len(positions)} times (lines {where_})", allowed="one"
             )
-        places.append(found[0])
+        places.append(positions[0])
     first, last = places
     if last < first:
         raise BadInput(f"{where}: {end} (line {last + 1}) stands before {begin} (line {first + 1})")
@@ -114,7 +106,7 @@ def replaced(page: str, name: str, block: str, where: str = "the page") -> str:
 
 
 def write_block(path: Path, name: str, block: str) -> bool:
-    """Replace the block in a file, whole or not at all; False where it says so already.
+    """Replace the block in a file in one step; False where nothing changes.
 
     Raises:
         BadInput: a file that cannot be read as UTF-8 text, or see :func:`replaced`.
@@ -127,11 +119,11 @@ def write_block(path: Path, name: str, block: str) -> bool:
         ) from None
     except UnicodeDecodeError:
         raise BadInput(f"--into {path} is not UTF-8 text", allowed="a Markdown file") from None
-    made = replaced(page, name, block, str(path))
-    if made == page:
+    updated = replaced(page, name, block, str(path))
+    if updated == page:
         return False
     target = path.resolve()
     with replacing(target) as temporary:
-        temporary.write_bytes(made.encode("utf-8"))
+        temporary.write_bytes(updated.encode("utf-8"))
         shutil.copymode(target, temporary)
     return True

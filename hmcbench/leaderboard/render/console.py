@@ -1,4 +1,4 @@
-"""Boards on a terminal. The only renderer that draws with rich, imported when it is needed."""
+"""Boards on a terminal, with rich, which is imported only when needed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def print_console(boards: Boards, console: Console) -> None:
     """Draw every board: quality, costs, published rows, failures, notes.
 
-    Texts are never read as markup. Intervals stand below their values, so that eight columns fit
-    a terminal of 120 characters.
+    Texts are never markup. Intervals are below their values, so that eight columns fit into 120 characters.
     """
     from rich.text import Text
 
@@ -38,19 +37,22 @@ def print_console(boards: Boards, console: Console) -> None:
             console.print(_plain(heading, text.DIFFERENCE_HEAD, lines, left=("model", "metric")))
         if board.wins:
             console.print(_plain(WINS_HEADING, WINS_HEAD, win_lines(board.wins), left=("model",)))
-        for same in (True, False):
-            if any(row.same_data == same for row in board.published):
-                console.print(_published(board, same))
+        for same_data in (True, False):
+            head, lines = text.published_table(board, same_data)
+            if lines:
+                left = ("model", "data", "source", "note")
+                console.print(_plain(text.published_heading(same_data), head, lines, left))
         if verdicts := text.verdict_lines(board):
             console.print(_plain(text.VERDICT_HEADING, text.VERDICT_HEAD, verdicts, left=text.VERDICT_HEAD))
-        for who, why in text.failure_lines(board):
-            console.print(Text(f"  {who}: {why}", style="red"))
+        for cells, cause in text.failure_lines(board):
+            console.print(Text(f"  {cells}: {cause}", style="red"))
         for note in board.notes:
             console.print(Text(f"  note: {note}", style="yellow"))
         console.print()
-    for one in boards.across:
-        console.print(_plain(across.heading(one), across.HEAD, across.lines(one), left=("model",)))
-        console.print(Text(f"  {' '.join(across.words(one))}", style="dim"))
+    for comparison in boards.across:
+        heading, lines = across.heading(comparison), across.lines(comparison)
+        console.print(_plain(heading, across.HEAD, lines, left=("model",)))
+        console.print(Text(f"  {' '.join(across.words(comparison))}", style="dim"))
     if boards:
         console.print(Text(text.LEGEND, style="dim"))
 
@@ -111,19 +113,6 @@ def _plain(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], left
     table = _new_table(title, head, left=left)
     for line in lines:
         table.add_row(*map(Text, line))
-    return table
-
-
-def _published(board: Board, same_data: bool) -> Table:
-    from rich.text import Text
-
-    rows = [row for row in board.published if row.same_data == same_data]
-    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    head = ["model", *names, "data", "source", "note"]
-    table = _new_table(text.published_heading(same_data), head, left=("model", "data", "source", "note"))
-    for row in rows:
-        values = [*text.published_values(row, names), row.data, row.source, row.note]
-        table.add_row(Text(row.model), *map(Text, values))
     return table
 
 

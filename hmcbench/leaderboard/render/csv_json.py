@@ -1,4 +1,4 @@
-"""Boards for programs: one CSV line per row of a board, or the whole tree as JSON."""
+"""Boards for programs: CSV with a line per row, or JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def to_json(boards: Boards) -> str:
     data = {
         "schema": SCHEMA,
         "boards": [{"title": b.title, **asdict(b)} for b in boards],
-        "across": [asdict(one) for one in boards.across],
+        "across": [asdict(comparison) for comparison in boards.across],
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -38,7 +38,7 @@ def to_json(boards: Boards) -> str:
 def to_csv(boards: Sequence[Board]) -> str:
     """Wide: every metric as ``id``, ``id_low``, ``id_high``, ``id_best``; full precision.
 
-    Costs are ``id`` where a board saw one hardware, ``id (A)`` where it saw several. Published
+    Costs are ``id`` for a board with one hardware, ``id (A)`` with several. Published
     rows have ``published`` or ``published on the same data`` in the column ``block``.
     """
     lines = [line for board in boards for line in _lines(board)]
@@ -82,12 +82,12 @@ def _measured(board: Board, row: Row) -> dict[str, Any]:
 
 
 def _cell(name: str, cell: BoardCell | None) -> Mapping[str, Any]:
-    found = BoardCell(None) if cell is None else cell
-    values = (found.mean, found.low, found.high, found.best if found.mean is not None else None)
+    cell = cell or BoardCell(None)
+    values = (cell.mean, cell.low, cell.high, cell.best if cell.mean is not None else None)
     ends = ("", "_low", "_high", "_best")
     return {name + end: "" if value is None else value for end, value in zip(ends, values, strict=True)}
 
 
 def _safe(value: Any) -> Any:
-    """Texts that a spreadsheet would run as a formula get an apostrophe in front."""
+    """Put an apostrophe before texts that a spreadsheet would run as a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

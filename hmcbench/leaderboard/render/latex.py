@@ -1,4 +1,4 @@
-"""Boards as LaTeX with booktabs: one table per block, everything that came from elsewhere escaped."""
+"""Boards as LaTeX with booktabs: a table per block; texts from files and plugins are escaped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from hmcbench.leaderboard import across
-from hmcbench.leaderboard.board import Board, BoardCell, Column, Published
+from hmcbench.leaderboard.board import Board, BoardCell, Column
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.text import clean
@@ -37,7 +37,7 @@ _SPECIAL = {
 
 
 def latex(value: str) -> str:
-    """Text that shows as it is; nothing in it is a command, a comment, or mathematics."""
+    """Text without any effect in LaTeX: no commands, comments or mathematics."""
     return "".join(_SPECIAL.get(c, c) for c in clean(value))
 
 
@@ -46,14 +46,14 @@ def to_latex(boards: Boards) -> str:
     if not boards:
         return f"{PREAMBLE}\n% no records\n"
     parts = [part for board in boards for part in _tables(board)]
-    parts += [_across(one) for one in boards.across]
+    parts += map(_across, boards.across)
     return "\n\n".join([PREAMBLE, *parts]) + "\n"
 
 
-def _across(one: across.Across) -> str:
-    lines = [[latex(part) for part in line] for line in across.lines(one)]
-    caption = f"{latex(across.heading(one))}. {latex(' '.join(across.words(one)))}"
-    name = "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part) for part in (one.suite, one.profile))
+def _across(comparison: across.Across) -> str:
+    lines = [[latex(part) for part in line] for line in across.lines(comparison)]
+    caption = f"{latex(across.heading(comparison))}. {latex(' '.join(across.words(comparison)))}"
+    name = "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part) for part in (comparison.suite, comparison.profile))
     return _table(caption, f"tab:{name}-across", across.HEAD, lines, "rlrr")
 
 
@@ -85,26 +85,20 @@ def _tables(board: Board) -> list[str]:
     if board.wins:
         lines = [[latex(part) for part in line] for line in win_lines(board.wins)]
         parts.append(_table(f"{name} {latex(WINS_HEADING)}.", _label(board, "wins"), WINS_HEAD, lines, "lrr"))
-    parts += [_published(board, same) for same in (True, False) if _rows(board, same)]
-    return parts
+    return parts + _published(board, True) + _published(board, False)
 
 
-def _rows(board: Board, same_data: bool) -> list[Published]:
-    return [row for row in board.published if row.same_data == same_data]
-
-
-def _published(board: Board, same_data: bool) -> str:
-    rows = _rows(board, same_data)
-    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    lines = [
-        [latex(part) for part in (row.model, *text.published_values(row, names), row.data, row.source)]
-        for row in rows
-    ]
-    notes = [f"{latex(row.model)}: {latex(row.note)}" for row in rows if row.note]
+def _published(board: Board, same_data: bool) -> list[str]:
+    """The table of published rows, with their notes in its caption; nothing without rows."""
+    head, rows = text.published_table(board, same_data)
+    if not rows:
+        return []
+    lines = [[latex(part) for part in row] for row in rows]
+    notes = [f"{line[0]}: {line[-1]}" for line in lines if line[-1]]
     caption = " ".join([f"{latex(board.title)}. {latex(text.published_heading(same_data))}.", *notes])
     label = _label(board, "published", "same" if same_data else "other")
-    shape = "l" + "r" * len(names) + "p{0.15\\linewidth}" * 2
-    return _table(caption, label, ["model", *names, "data", "source"], lines, shape)
+    shape = "l" + "r" * (len(head) - 4) + "p{0.15\\linewidth}" * 2
+    return [_table(caption, label, head[:-1], [line[:-1] for line in lines], shape)]
 
 
 def _values(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> list[str]:
@@ -120,7 +114,7 @@ def _value(cell: BoardCell | None, column: Column) -> str:
 
 
 def _number(value: str) -> str:
-    """A minus is one, not a hyphen; a lone dash stands for nothing."""
+    """A number with a minus sign instead of a hyphen; ``--`` for no value."""
     return "--" if value == text.NOTHING else re.sub(r"-\{\}(?=\d)", "$-$", latex(value))
 
 
@@ -130,7 +124,7 @@ def _label(board: Board, *more: str) -> str:
 
 
 def _table(caption: str, label: str, head: Sequence[str], lines: Sequence[Sequence[str]], shape: str) -> str:
-    """A float; cells are LaTeX already, the head is not."""
+    """A ``table``; the cells are LaTeX already, the head is not."""
     rows = [" & ".join(map(latex, head)), *(" & ".join(line) for line in lines)]
     drawn = [f"{row} \\\\" for row in rows]
     return "\n".join(

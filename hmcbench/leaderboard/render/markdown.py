@@ -1,4 +1,4 @@
-"""Boards as Markdown, for README files: everything that came from elsewhere is escaped."""
+"""Boards as Markdown, for README files; texts from files and plugins are escaped."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 
 
 def to_markdown(boards: Boards) -> str:
-    """One section per board: heading, facts, quality, costs, published rows, notes."""
+    """A section per board: heading, facts, quality, costs, published rows, notes."""
     if not boards:
         return "# Leaderboard\n\nNo records.\n"
     names = list(dict.fromkeys(board.suite for board in boards))
     parts = [f"# Leaderboard: {esc(', '.join(names))}", *(_section(board) for board in boards)]
-    parts += [_across(one) for one in boards.across]
+    parts += map(_across, boards.across)
     return "\n\n".join([*parts, f"---\n\n{text.LEGEND}"]) + "\n"
 
 
@@ -32,19 +32,18 @@ def _section(board: Board) -> str:
     parts.append(_quality(board))
     parts += [_costs(board, mark) for mark in board.hardware if board.cost_columns]
     if board.differences:
-        lines = [[esc(part) for part in line] for line in text.difference_lines(board)]
-        table = _table(text.DIFFERENCE_HEAD, lines, right=(2, 3, 4))
+        table = _plain(text.DIFFERENCE_HEAD, text.difference_lines(board), right=(2, 3, 4))
         parts.append(f"### {esc(text.difference_heading(board))}\n\n{table}")
     if board.wins:
-        table = _table(
-            WINS_HEAD, [[esc(part) for part in line] for line in win_lines(board.wins)], right=(1, 2)
-        )
-        parts.append(f"### {WINS_HEADING}\n\n{table}")
-    parts += [block for same in (True, False) if (block := _published(board, same))]
+        parts.append(f"### {WINS_HEADING}\n\n{_plain(WINS_HEAD, win_lines(board.wins), right=(1, 2))}")
+    for same_data in (True, False):
+        head, lines = text.published_table(board, same_data)
+        if lines:
+            table = _plain([*map(esc, head)], lines, right=range(1, len(head) - 3))
+            parts.append(f"### {text.published_heading(same_data)}\n\n{table}")
     if verdicts := text.verdict_lines(board):
-        table = _table(text.VERDICT_HEAD, [[esc(part) for part in line] for line in verdicts], right=())
-        parts.append(f"### {text.VERDICT_HEADING}\n\n{table}")
-    failures = [f"- {esc(who)}: {esc(why)}" for who, why in text.failure_lines(board)]
+        parts.append(f"### {text.VERDICT_HEADING}\n\n{_plain(text.VERDICT_HEAD, verdicts, right=())}")
+    failures = [f"- {esc(cells)}: {esc(cause)}" for cells, cause in text.failure_lines(board)]
     if failures:
         parts.append("### Failed, missing, not applicable\n\n" + "\n".join(failures))
     if board.notes:
@@ -52,9 +51,9 @@ def _section(board: Board) -> str:
     return "\n\n".join(parts)
 
 
-def _across(one: across.Across) -> str:
-    table = _table(across.HEAD, [[esc(part) for part in line] for line in across.lines(one)], right=(0, 2, 3))
-    return f"## {esc(across.heading(one))}\n\n{table}\n\n{esc(' '.join(across.words(one)))}"
+def _across(comparison: across.Across) -> str:
+    table = _plain(across.HEAD, across.lines(comparison), right=(0, 2, 3))
+    return f"## {esc(across.heading(comparison))}\n\n{table}\n\n{esc(' '.join(across.words(comparison)))}"
 
 
 def _quality(board: Board) -> str:
@@ -75,34 +74,24 @@ def _costs(board: Board, mark: str) -> str:
     return f"### {esc(text.cost_heading(board, mark))}\n\n{table}"
 
 
-def _published(board: Board, same_data: bool) -> str:
-    rows = [row for row in board.published if row.same_data == same_data]
-    if not rows:
-        return ""
-    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    head = ["model", *map(esc, names), "data", "source", "note"]
-    lines = [
-        [esc(row.model), *text.published_values(row, names), esc(row.data), esc(row.source), esc(row.note)]
-        for row in rows
-    ]
-    heading = text.published_heading(same_data)
-    return f"### {heading}\n\n" + _table(head, lines, right=range(1, len(names) + 1))
-
-
 def _start(row: Row) -> list[str]:
     return [text.rank_text(row), esc(text.model_text(row))]
 
 
 def _values(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> list[str]:
-    return [_value(cells.get(column.id), column) for column in columns]
+    return [value(cells.get(column.id), column) for column in columns]
 
 
-def _value(cell: BoardCell | None, column: Column) -> str:
-    value = text.value_text(cell, column)
+def value(cell: BoardCell | None, column: Column) -> str:
+    """Value and interval; the best value is bold."""
+    shown = text.value_text(cell, column)
     if cell is not None and cell.best:
-        value = f"**{value}**"
-    interval = text.interval_text(cell, column)
-    return f"{value} {interval}".strip()
+        shown = f"**{shown}**"
+    return f"{shown} {text.interval_text(cell, column)}".strip()
+
+
+def _plain(head: Sequence[str], lines: Sequence[Sequence[str]], right: Sequence[int]) -> str:
+    return _table(head, [[esc(part) for part in line] for line in lines], right)
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]], right: Sequence[int]) -> str:

@@ -1,13 +1,12 @@
-"""Numbers as they are printed, and texts from files and plugins made harmless."""
+"""How boards print numbers, and how texts from files and plugins are made safe."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
-from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Published, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 NOTHING = "-"
@@ -54,11 +53,6 @@ def rank_text(row: Row) -> str:
     return NOTHING if row.rank is None else str(row.rank)
 
 
-def published_values(row: Published, names: Sequence[str]) -> list[str]:
-    """Four decimals, as papers print."""
-    return [f"{row.metrics[n]:.4f}" if n in row.metrics else NOTHING for n in names]
-
-
 def difference_parts(row: Difference) -> list[str]:
     """Difference with its sign, interval, p."""
     return [
@@ -69,7 +63,7 @@ def difference_parts(row: Difference) -> list[str]:
 
 
 def difference_lines(board: Board) -> list[list[str]]:
-    """Model, metric, difference with its sign, interval, p; as the head of that table names them."""
+    """Lines of the table under :data:`DIFFERENCE_HEAD`."""
     return [[row.model, row.metric, *difference_parts(row)] for row in board.differences]
 
 
@@ -81,7 +75,7 @@ def difference_heading(board: Board) -> str:
 
 
 def verdict_lines(board: Board) -> list[list[str]]:
-    """Published row, our row, verdict, what we measured, on what, why; see :data:`VERDICT_HEAD`."""
+    """Lines of the table under :data:`VERDICT_HEAD`."""
     return [
         [
             row.model,
@@ -121,7 +115,7 @@ def cost_rows(board: Board, mark: str) -> list[Row]:
 
 
 def cost_heading(board: Board, mark: str) -> str:
-    """``Costs``, or ``Costs on hardware A (of 2, not comparable)``, and what it is."""
+    """``Costs``, or ``Costs on hardware A of 2, not comparable with the others``, and the hardware."""
     count = len(board.hardware)
     which = f" on hardware {mark} of {count}, not comparable with the others" if count > 1 else ""
     return f"Costs{which}: {board.hardware[mark]}"
@@ -130,6 +124,17 @@ def cost_heading(board: Board, mark: str) -> str:
 def published_heading(same_data: bool) -> str:
     where = "on the same data" if same_data else "on other data"
     return f"Published, {where} (not ranked)"
+
+
+def published_table(board: Board, same_data: bool) -> tuple[list[str], list[list[str]]]:
+    """Head and lines of the published rows, with four decimals as in papers; no lines without rows."""
+    rows = [row for row in board.published if row.same_data == same_data]
+    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    lines = []
+    for row in rows:
+        values = [f"{row.metrics[name]:.4f}" if name in row.metrics else NOTHING for name in names]
+        lines.append([row.model, *values, row.data, row.source, row.note])
+    return ["model", *names, "data", "source", "note"], lines
 
 
 def failure_lines(board: Board) -> list[tuple[str, str]]:
@@ -146,6 +151,6 @@ _EDGE_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def markdown(text: str) -> str:
-    """Text that shows as it is: no HTML, links, images, emphasis or table cells of its own."""
+    """Text without any effect in Markdown: no HTML, links, images, emphasis or table cells."""
     text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _EDGE_UNDERSCORE.sub(r"\\_", _MARKDOWN.sub(r"\\\1", text))

@@ -1,5 +1,5 @@
-"""Figures of a run, from its records alone (the pictures of mistakes need the data too).
+"""Figures of a run, from its records (pictures of mistakes also need the data).
 
-Everything is drawn with matplotlib's objects, never through pyplot: no global state, no display,
-and nothing of matplotlib is imported before something is drawn.
+Drawn with matplotlib's objects, never with pyplot: no global state, no display. matplotlib is imported
+only when something is drawn.
 """

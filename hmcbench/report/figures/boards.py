@@ -1,4 +1,4 @@
-"""Pictures of whole boards: quality against cost, and critical differences over data sets."""
+"""Figures of boards: quality against cost, and critical differences over data sets."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ _WIDE = 20  # costs that differ by more are drawn on a logarithmic axis
 
 
 def board_figures(boards: Boards) -> dict[str, str]:
-    """File name -> caption of every picture that these boards have."""
-    found = {
+    """File name -> caption of every figure of these boards."""
+    captions = {
         _trade_name(board, trade): f"{board.title}: {trade.quality.title} against {trade.cost.title}"
         for board in boards
         for trade in trades(board)
     }
-    return found | {
-        _across_name(one): across_heading(one) for one in boards.across if one.distance is not None
+    return captions | {
+        _across_name(comparison): across_heading(comparison)
+        for comparison in boards.across
+        if comparison.distance is not None
     }
 
 
 def draw_boards(boards: Boards, folder: Path) -> list[Path]:
-    """Draw them into ``folder``, which must be there: PNG, and SVG for critical differences."""
+    """Draw them into an existing ``folder``: PNG, and SVG for critical differences."""
     written = []
     for board in boards:
         for trade in trades(board):
             with styled():
-                made = quality_against_cost(board, trade)
-            written.append(save(made, folder / _trade_name(board, trade)))
-    for one in boards.across:
-        if one.distance is not None:
-            path = folder / _across_name(one)
-            write_atomic(path, diagram(one, alone=True) + "\n")
+                fig = quality_against_cost(board, trade)
+            written.append(save(fig, folder / _trade_name(board, trade)))
+    for comparison in boards.across:
+        if comparison.distance is not None:
+            path = folder / _across_name(comparison)
+            write_atomic(path, diagram(comparison, alone=True) + "\n")
             written.append(path)
     return written
 
 
 def quality_against_cost(board: Board, trade: Trade) -> Figure:
     """One numbered point per ranked model, with its interval; the Pareto front joined."""
-    made, axes = figure(8.4, 3.8)
+    fig, axes = figure(8.4, 3.8)
     ax = axes[0, 0]
     numbers = [cost for _, _, cost in trade.rows]
     if min(numbers) > 0 and max(numbers) / min(numbers) > _WIDE:
@@ -73,8 +75,8 @@ def quality_against_cost(board: Board, trade: Trade) -> Figure:
     ax.grid(alpha=0.3)
     made_up = ", synthetic data" if board.synthetic else ""
     ax.set_title(plain(f"{board.suite} {board.version}: {board.dataset}{made_up}, profile {board.profile}"))
-    made.legend(loc="outside right center", handlelength=0.8, fontsize=7, markerscale=0.7)
-    return made
+    fig.legend(loc="outside right center", handlelength=0.8, fontsize=7, markerscale=0.7)
+    return fig
 
 
 def _trade_name(board: Board, trade: Trade) -> str:
@@ -83,5 +85,5 @@ def _trade_name(board: Board, trade: Trade) -> str:
     return f"quality-cost-{'-'.join(slug(part) for part in parts)}.png"
 
 
-def _across_name(one: Across) -> str:
-    return f"critical-difference-{slug(one.profile)}-{slug(one.metric)}.svg"
+def _across_name(comparison: Across) -> str:
+    return f"critical-difference-{slug(comparison.profile)}-{slug(comparison.metric)}.svg"

@@ -1,4 +1,4 @@
-"""Who is taken for whom, level by level (paper, figures 4 and 5)."""
+"""Confusion matrices, level by level (paper, figures 4 and 5)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.report.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, figure, label_classes
 
 NOTHING = "(none)"
-MOST_CLASSES = 40  # of a level that has a bar each; of more nobody can read the names
-_SPARSE = 12  # classes from which on zeros are left out
-_ANNOTATED = 25  # classes up to which every count is written into its cell
+MOST_CLASSES = 40  # bars per level; more names cannot be read
+_SPARSE = 12  # with more classes, zeros are left out
+_ANNOTATED = 25  # up to so many classes, every count is written into its cell
 
 
 def confusion_matrix(evaluation: Evaluation, k: int) -> tuple[np.ndarray, list[int]]:
@@ -43,11 +43,11 @@ def confusion(evaluation: Evaluation, k: int, title: str) -> Figure:
     counts = counts[np.ix_(rows_used, columns_used)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = np.clip(0.62 * len(names), 2.4, 11.0)
-    made, axes = figure(side + 2.6, side + 1.6)
-    made.suptitle(title)
+    fig, axes = figure(side + 2.6, side + 1.6)
+    fig.suptitle(title)
     ax = axes[0, 0]
     image = ax.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1)
-    made.colorbar(image, ax=ax, label="share of the true class", shrink=0.8)
+    fig.colorbar(image, ax=ax, label="share of the true class", shrink=0.8)
     label_classes(ax, "y", [[*names, NOTHING][i] for i in rows_used])
     label_classes(ax, "x", [[*names, NOTHING][i] for i in columns_used])
     ax.set_ylabel("true class")
@@ -56,10 +56,10 @@ def confusion(evaluation: Evaluation, k: int, title: str) -> Figure:
         size = max(6.0, 9 * 12 / max(12, len(names)))
         for (i, j), count in np.ndenumerate(counts):
             if not count and len(names) > _SPARSE:
-                continue  # a sea of zeros hides the rest
+                continue  # many zeros hide the other counts
             ink = "black" if shares[i, j] > 0.5 else "white"  # cividis: dark for little, light for much
             ax.text(j, i, f"{count}", ha="center", va="center", color=ink, fontsize=size)
-    return made
+    return fig
 
 
 class Outcomes(NamedTuple):
@@ -67,7 +67,8 @@ class Outcomes(NamedTuple):
 
     Attributes:
         names: n classes.
-        counts: int64 (n, 3): samples in which each was found, missed, invented.
+        counts: int64 (n, 3): samples in which the class was found (true positive), missed (false
+            negative), invented (false positive).
         left_out: the number of the level's other classes.
         rest: (3,), the counts of those.
     """
@@ -81,8 +82,8 @@ class Outcomes(NamedTuple):
 def outcomes(evaluation: Evaluation, k: int, most: int) -> Outcomes:
     """All classes of level k in their order; of more than ``most``, those with the most errors first."""
     level = evaluation.level_columns(k)
-    hits, said, true = evaluation.class_counts[level].T.astype(np.int64)
-    counts = np.stack([hits, true - hits, said - hits], axis=1)
+    hits, decided, true = evaluation.class_counts[level].T.astype(np.int64)
+    counts = np.stack([hits, true - hits, decided - hits], axis=1)
     names = list(evaluation.hierarchy.names[level])
     if len(names) <= most:
         return Outcomes(names, counts, 0, np.zeros(3, dtype=np.int64))
@@ -92,14 +93,14 @@ def outcomes(evaluation: Evaluation, k: int, most: int) -> Outcomes:
 
 
 def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
-    """Several paths: per class of level k what was found, missed, invented."""
-    names, counts, left_out, rest = outcomes(evaluation, k, MOST_CLASSES)
+    """Several paths: samples per class of level k that were found, missed, invented."""
+    names, counts, left_out, others = outcomes(evaluation, k, MOST_CLASSES)
     found, missed, invented = counts.T
-    made, axes = figure(6.4, (1.6 if left_out else 1.4) + 0.3 * len(names))
+    fig, axes = figure(6.4, (1.6 if left_out else 1.4) + 0.3 * len(names))
     if left_out:
         title += f"\nthe {len(names)} classes with the most errors; {left_out:,} others: "
-        title += f"{rest[0]:,} found, {rest[1]:,} missed, {rest[2]:,} invented"
-    made.suptitle(title)
+        title += f"{others[0]:,} found, {others[1]:,} missed, {others[2]:,} invented"
+    fig.suptitle(title)
     ax = axes[0, 0]
     places = np.arange(len(names))
     ax.barh(places, found, color=BLUE, label="found")
@@ -110,4 +111,4 @@ def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
     ax.invert_yaxis()
     ax.set_xlabel("samples")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
-    return made
+    return fig

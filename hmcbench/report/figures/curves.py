@@ -16,7 +16,7 @@ from hmcbench.report.figures.style import MARKERS, OKABE_ITO, figure
 
 History = Mapping[str, Sequence[float]]
 _ACCURACY = re.compile(r"(?P<side>train_|valid_)?level(?P<k>\d+)_accuracy")  # without a side: validation
-_FEW = 25  # epochs up to which every one gets a marker
+_FEW = 25  # up to so many epochs, each has a marker
 
 
 def read_history(path: Path) -> History:
@@ -39,8 +39,8 @@ def curves(history: History, title: str) -> Figure | None:
     panels = [part for part in (losses, accuracies) if part]
     if not panels:
         return None
-    made, axes = figure(4.6 * len(panels), 3.4, columns=len(panels))
-    made.suptitle(title)
+    fig, axes = figure(4.6 * len(panels), 3.4, columns=len(panels))
+    fig.suptitle(title)
     for ax, names in zip(axes[0], panels, strict=True):
         for name in names:
             _line(ax, history, name)
@@ -54,13 +54,13 @@ def curves(history: History, title: str) -> Figure | None:
         else:
             ax.set_ylabel("loss")
             ax.set_ylim(bottom=0)
-    return made
+    return fig
 
 
 def _line(ax: Axes, history: History, name: str) -> None:
     """One column: colour and marker by level, dashed for training."""
-    found = _ACCURACY.fullmatch(name)
-    level = int(found["k"]) if found else 0
+    match = _ACCURACY.fullmatch(name)
+    level = int(match["k"]) if match else 0
     training = name.startswith("train_")
     side = "training" if training else "validation"
     epochs = history.get("step") or range(1, len(history[name]) + 1)

@@ -1,4 +1,4 @@
-"""Samples of a data set as pictures, as a model is shown them; and what their pixels stand for."""
+"""Samples of a data set as pictures, as a model receives them, and the meaning of their pixels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ class Preview:
 
     Attributes:
         pictures: of every sample, float in [0, 1] (H, W) or (H, W, 3).
-        captions: one for each.
-        parts, pixels: of a picture made of equal parts, the names of the parts in their places, and those
-            of the pixels within one (``""`` where one is not used): attributes of the featurizer that made
-            it; empty where there are none.
+        captions: of every picture.
+        parts, pixels: for pictures of equal parts, the names of the parts and of the pixels within a part,
+            in their places (``""`` where unused): attributes of the featurizer; else empty.
     """
 
     pictures: Sequence[np.ndarray]
@@ -35,10 +34,10 @@ class Preview:
 
 
 def grey_levels(rows: Sequence[Any], chosen: Sequence[int]) -> tuple[list[np.ndarray], str]:
-    """The chosen rows as pictures in [0, 1], and in words what black and white stand for.
+    """The chosen rows as pictures in [0, 1], and the meaning of black and white in words.
 
-    Bytes are shown as they are. Of other numbers every pixel has a scale of its own, from its least to
-    its greatest value over all rows; one that never changes is black.
+    Bytes are shown unchanged. Other numbers are scaled per pixel, from the least to the greatest value
+    over all rows; a pixel that never changes is black.
     """
     loaded = [np.asarray(rows[i].load() if hasattr(rows[i], "load") else rows[i]) for i in chosen]
     if all(picture.dtype == np.uint8 for picture in loaded):
@@ -46,31 +45,31 @@ def grey_levels(rows: Sequence[Any], chosen: Sequence[int]) -> tuple[list[np.nda
     values = np.nan_to_num(np.asarray(rows, dtype=float), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = values.min(axis=0), values.max(axis=0)
     spread = np.where(high > low, high - low, 1.0)
-    told = f"every pixel from its least (black) to its greatest value (white) over {len(values):,} samples"
-    return [(values[i] - low) / spread for i in chosen], told
+    legend = f"every pixel from its least (black) to its greatest value (white) over {len(values):,} samples"
+    return [(values[i] - low) / spread for i in chosen], legend
 
 
 def draw(preview: Preview, title: str) -> Figure:
-    """The pictures with their captions, three beside each other; the key, if there is one, right of them."""
+    """The pictures with their captions, three in a row; the key, if any, to the right."""
     columns = min(COLUMNS, len(preview.pictures))
     rows = -(-len(preview.pictures) // columns)
     key = 7.2 if preview.parts else 0.0
-    made = Figure(figsize=(2.5 * columns + key, max(3.1 * rows + 0.6, 0.75 * key)), layout="constrained")
-    sheets: Any = made.subfigures(1, 2, width_ratios=(2.5 * columns, key)) if key else [made]
-    made.suptitle(title)
-    axes = sheets[0].subplots(rows, columns, squeeze=False)
+    fig = Figure(figsize=(2.5 * columns + key, max(3.1 * rows + 0.6, 0.75 * key)), layout="constrained")
+    parts: Any = fig.subfigures(1, 2, width_ratios=(2.5 * columns, key)) if key else [fig]
+    fig.suptitle(title)
+    axes = parts[0].subplots(rows, columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, picture, caption in zip(axes.flat, preview.pictures, preview.captions, strict=False):
         ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set_title(wrapped(caption, 36, 4), fontsize=7.5, fontweight="normal")
     if key:
-        _key(sheets[1], preview)
-    return made
+        _key(parts[1], preview)
+    return fig
 
 
 def _key(sheet: Any, preview: Preview) -> None:
-    """The names of all parts in their places, and those of the pixels of one part."""
+    """The names of all parts in their places, and of the pixels of a part."""
     above, below = sheet.subplots(2, 1, height_ratios=(len(preview.parts), len(preview.pixels)))
     _grid(above, preview.parts, 6.0, width=17)
     above.set_title("where each property stands", fontsize=8)
@@ -90,7 +89,7 @@ def _grid(ax: Axes, names: Sequence[Sequence[str]], size: float, width: int) -> 
 
 
 def named_values(row: np.ndarray, names: Sequence[str], most: int = 9) -> str:
-    """``Fe 71.2, Cr 18, Ni 9``: what is not 0, the most first."""
+    """``Fe 71.2, Cr 18, Ni 9``: the positive values, the greatest first."""
     order = [i for i in np.argsort(-row, kind="stable") if row[i] > 0]
-    told = ", ".join(f"{names[i]}\u00a0{row[i]:.4g}" for i in order[:most])  # the two stay on one line
-    return plain(told) + (", …" if len(order) > most else "")
+    text = ", ".join(f"{names[i]}\u00a0{row[i]:.4g}" for i in order[:most])  # no line break between the two
+    return plain(text) + (", …" if len(order) > most else "")

@@ -20,7 +20,7 @@ from hmcbench.report.figures.reliability import reliability
 from hmcbench.report.figures.style import plain, save, styled
 
 MOST_MISTAKES = 12
-MOST_LEVELS = 6  # that have a picture of their own; on a page with more of them nobody looks at any
+MOST_LEVELS = 6  # that are drawn
 Drawn = tuple[str, Figure]
 
 
@@ -36,12 +36,12 @@ def draw_record(
     """Draw everything that is defined for a record.
 
     Args:
-        record: one that ended well.
-        folder: where the PNGs go; made where it is missing.
-        registry: knows the dataset, for the pictures of mistakes.
+        record: of a cell that ended well.
+        folder: for the PNG files; created if it is missing.
+        registry: for the dataset, which pictures of mistakes need.
         data: dataset name -> path, as for ``hmcbench run --data``.
-        side: the samples to show, a side of the stored predictions.
-        pictures: show the samples that went wrong, too; it needs the data.
+        side: the partition to show, a side of the stored predictions.
+        pictures: also show the most confident mistakes; this needs the data.
 
     Returns:
         The files written, and a line for every figure that could not be drawn.
@@ -60,7 +60,7 @@ def draw_record(
         if pictures and chosen.truth is not None and chosen.task.kind == "hmc":
             drawn += _mistakes(record, chosen, side, registry, data, notes)
     folder.mkdir(parents=True, exist_ok=True)
-    return [save(made, folder / f"{name}.png") for name, made in drawn], notes
+    return [save(fig, folder / f"{name}.png") for name, fig in drawn], notes
 
 
 def heading(record: Record, what: str, side: str = "") -> str:
@@ -74,13 +74,13 @@ def heading(record: Record, what: str, side: str = "") -> str:
 def _history(record: Record) -> Iterator[Drawn]:
     path = record.path / HISTORY
     if path.is_file():
-        made = curves.curves(curves.read_history(path), heading(record, "training curves"))
-        if made is not None:
-            yield "training-curves", made
+        fig = curves.curves(curves.read_history(path), heading(record, "training curves"))
+        if fig is not None:
+            yield "training-curves", fig
 
 
 def _decided(record: Record, chosen: Predictions, side: str, notes: list[str]) -> Iterator[Drawn]:
-    """What compares decisions or predicted targets with the truth."""
+    """Figures that compare decisions or predicted targets with the truth."""
     task = chosen.task
     if chosen.truth is None:
         notes.append("the truth of these data may not be redistributed: only training curves are drawn")
@@ -110,8 +110,8 @@ def _mistakes(
     data: Mapping[str, str],
     notes: list[str],
 ) -> Iterator[Drawn]:
-    found = mistakes.confident_mistakes(Evaluation.of_predictions(chosen, record.thresholds), MOST_MISTAKES)
-    if not found:
+    wrong = mistakes.confident_mistakes(Evaluation.of_predictions(chosen, record.thresholds), MOST_MISTAKES)
+    if not wrong:
         notes.append("no mistake to show")
         return
     try:
@@ -129,11 +129,11 @@ def _mistakes(
         return pixels
 
     title = heading(record, "most confident mistakes", side)
-    yield "mistakes", mistakes.mistake_sheet(found, chosen.ids, picture, title)
+    yield "mistakes", mistakes.mistake_sheet(wrong, chosen.ids, picture, title)
 
 
 def load_again(record: Record, registry: Registry, data: Mapping[str, str]) -> Dataset:
-    """The dataset of a record; raises BadInput where it is not here or has changed since."""
+    """The dataset of a record; raises BadInput where it is missing or has changed."""
     stored = record.data["dataset"]
     spec = registry.get("datasets", stored["name"])
     extra = {spec.path_param: data[spec.name]} if spec.path_param and spec.name in data else {}

@@ -1,4 +1,4 @@
-"""Reliability: how often a model is right where it says 0.8, and how often it says so."""
+"""Reliability diagrams: accuracy against confidence, and the number of samples per bin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hmcbench.report.figures.style import BLUE, GREY, figure
 
 
 class Bins(NamedTuple):
-    """Per bin: samples, mean confidence and share that is right (nan where the bin is empty)."""
+    """Per bin: samples, mean confidence and share that is right (nan for an empty bin)."""
 
     samples: np.ndarray
     confidence: np.ndarray
@@ -23,25 +23,24 @@ class Bins(NamedTuple):
     def error(self) -> float:
         """Expected calibration error: the mean gap, weighted by samples; nan without any."""
         total = self.samples.sum()
-        return (
-            float(np.nansum(self.samples * np.abs(self.confidence - self.right)) / total) if total else np.nan
-        )
+        gaps = np.abs(self.confidence - self.right)
+        return float(np.nansum(self.samples * gaps) / total) if total else np.nan
 
 
 def binned(confidence: np.ndarray, right: np.ndarray) -> Bins:
     """Probabilities (n,) and whether each came true (n,), in the bins of ``level{k}_ece``."""
     where = bin_of(confidence)
     count = np.bincount(where, minlength=BINS)
-    some = np.where(count > 0, count, np.nan)
+    filled = np.where(count > 0, count, np.nan)
     sums = [np.bincount(where, values.astype(float), BINS) for values in (confidence, right)]
-    return Bins(count, sums[0] / some, sums[1] / some)
+    return Bins(count, sums[0] / filled, sums[1] / filled)
 
 
 def level_bins(evaluation: Evaluation, k: int) -> Bins:
     """Single path: the top label of level k. Several paths: every class probability of the level."""
     if evaluation.task.paths == "single":
-        confidence, right, some = top_labels(evaluation, k)
-        return binned(confidence[some], right[some])
+        confidence, right, known = top_labels(evaluation, k)
+        return binned(confidence[known], right[known])
     level = evaluation.level_columns(k)
     return binned(evaluation.scores[:, level].ravel(), np.asarray(evaluation.truth[:, level]).ravel())
 
@@ -52,10 +51,8 @@ def reliability(evaluation: Evaluation, title: str) -> Figure:
     levels = range(1, evaluation.levels + 1)
     columns = min(4, len(levels))
     rows = -(-len(levels) // columns)
-    made, axes = figure(
-        3.2 * columns, 4.0 * rows, 2 * rows, columns, sharex=True, height_ratios=[3, 1] * rows
-    )
-    made.suptitle(title)
+    fig, axes = figure(3.2 * columns, 4.0 * rows, 2 * rows, columns, sharex=True, height_ratios=[3, 1] * rows)
+    fig.suptitle(title)
     edges = np.arange(BINS) / BINS
     for i in range(rows * columns):
         above, below = axes[2 * (i // columns), i % columns], axes[2 * (i // columns) + 1, i % columns]
@@ -63,16 +60,16 @@ def reliability(evaluation: Evaluation, title: str) -> Figure:
             above.set_axis_off()
             below.set_axis_off()
             continue
-        found = level_bins(evaluation, i + 1)
+        bins = level_bins(evaluation, i + 1)
         above.plot([0, 1], [0, 1], "--", color="black", linewidth=1, label="perfect", zorder=3)
-        above.bar(edges, found.right, 1 / BINS, align="edge", color=BLUE, edgecolor="white")
-        above.plot(found.confidence, found.right, "o", color="black", markersize=3, label="bin means")
+        above.bar(edges, bins.right, 1 / BINS, align="edge", color=BLUE, edgecolor="white")
+        above.plot(bins.confidence, bins.right, "o", color="black", markersize=3, label="bin means")
         gap = "ECE" if single else "mean gap"
-        above.set(xlim=(0, 1), ylim=(0, 1.02), title=f"level {i + 1}: {gap} {found.error:.3f}")
-        below.bar(edges, found.samples, 1 / BINS, align="edge", color=GREY, edgecolor="white")
+        above.set(xlim=(0, 1), ylim=(0, 1.02), title=f"level {i + 1}: {gap} {bins.error:.3f}")
+        below.bar(edges, bins.samples, 1 / BINS, align="edge", color=GREY, edgecolor="white")
         below.set_xlabel("confidence" if single else "probability of a class")
         if i % columns == 0:
             above.set_ylabel("accuracy" if single else "share of true classes")
             above.legend(loc="upper left")
             below.set_ylabel("samples" if single else "pairs")
-    return made
+    return fig

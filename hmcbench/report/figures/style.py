@@ -1,4 +1,4 @@
-"""How all figures look: colours that print and that colour-blind readers can tell apart, and labels."""
+"""The style of all figures: colours that print and that colour-blind readers can distinguish, and labels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 
 from hmcbench.files import replacing
 
-# Okabe and Ito, Color Universal Design (2008), without its yellow, which is lost on white paper.
+# Okabe and Ito, Color Universal Design (2008), without its yellow, which is hard to see on white.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = OKABE_ITO = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
 )
 GREY = "#999999"
-SEQUENTIAL = "cividis"  # even steps of lightness, the same to all kinds of colour vision
+SEQUENTIAL = "cividis"  # even steps of lightness, for all kinds of colour vision
 MARKERS = "os^Dv<>"
 DPI = 150
 _RC: Any = {
@@ -35,37 +35,37 @@ _RC: Any = {
 
 
 def styled() -> AbstractContextManager[None]:
-    """Draw inside this: what matplotlib sets by default is read when a text or line is made."""
+    """A context to draw in: matplotlib reads its defaults when a text or line is created."""
     return rc_context(_RC)
 
 
 def figure(width: float, height: float, rows: int = 1, columns: int = 1, **more: Any) -> tuple[Figure, Any]:
-    """A figure of inches and its axes, always a 2-D array (rows, columns)."""
-    made = Figure(figsize=(width, height), layout="constrained")
-    return made, made.subplots(rows, columns, squeeze=False, **more)
+    """A figure (width and height in inches) and its axes, always a 2-D array (rows, columns)."""
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots(rows, columns, squeeze=False, **more)
 
 
-def save(made: Figure, path: Path) -> Path:
-    """Write a PNG in one step; nothing is clipped, nothing but pixels is stored in it."""
+def save(fig: Figure, path: Path) -> Path:
+    """Write a PNG in one step; nothing is clipped, and no metadata are stored."""
     with styled(), replacing(path) as fresh:
-        made.savefig(fresh, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
+        fig.savefig(fresh, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
     return path
 
 
 def plain(text: Any) -> str:
-    """A text from files or plugins as matplotlib should show it: ``$`` starts no formula."""
+    """A text from files or plugins for matplotlib: ``$`` starts no formula."""
     return str(text).replace("$", r"\$")
 
 
 def wrapped(text: str, width: int = 20, lines: int = 3) -> str:
-    """A label on a few short lines; ``_`` and ``/`` may break, too much is cut with an ellipsis."""
+    """A label on a few short lines, broken after ``_`` and ``/`` too, and cut with an ellipsis."""
     spaced = text.replace("_", "_\u200b").replace("/", "/\u200b").replace("\u200b", " \u200b")
     parts = textwrap.wrap(spaced, width, max_lines=lines, placeholder="…") or [""]
     return plain("\n".join(parts).replace(" \u200b", "").replace("\u200b", ""))
 
 
 def label_classes(axes: Axes, which: str, names: Sequence[str]) -> None:
-    """Class names along an axis (``x`` or ``y``), wrapped; smaller and on one line where there are many."""
+    """Class names along an axis (``x`` or ``y``), wrapped; many names are smaller and on one line."""
     many = len(names) > 12
     texts = [wrapped(name, 48, 1) if many else wrapped(name) for name in names]
     size = 9 if not many else max(4.0, 9 - 0.12 * (len(names) - 12))

@@ -1,9 +1,8 @@
-"""Leaderboards as one HTML page that needs nothing else: no network, no second file, no server.
+"""Leaderboards as one self-contained HTML page: no network, no second file, no server.
 
-The tables are in the page's HTML and can be read without JavaScript; its script sorts, filters,
-draws quality against cost, and opens the details of a cell. What came from plugins, files and class
-names is escaped, the page's policy lets only its own script and style run, and that script writes
-text, never HTML.
+The tables are HTML and can be read without JavaScript; the script sorts, filters, draws quality
+against cost, and shows the details of a cell. Texts from plugins and files are escaped, the page's
+policy allows only its own script and style, and the script writes text, never HTML.
 """
 
 from __future__ import annotations

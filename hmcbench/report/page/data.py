@@ -1,4 +1,4 @@
-"""Boards as the page's script reads them, as JSON that no HTML parser takes for anything else."""
+"""Boards as JSON for the page's script, safe inside HTML."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ def script_json(data: Any) -> str:
 
 
 def board_data(board: Board, details: Mapping[str, int]) -> dict[str, Any]:
-    """One board.
-
-    Args:
-        board: the whole of it.
-        details: cell key -> place in the page's list of cells.
-    """
+    """A board; ``details`` maps cell keys to places in the page's list of cells."""
     return {
         "title": board.title,
         "primary": board.primary,
@@ -54,9 +49,9 @@ def _row(row: Row, board: Board, details: Mapping[str, int]) -> dict[str, Any]:
 
 def _cells(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> dict[str, list[Any]]:
     """Column id -> [mean, low, high]."""
-    found = [(column.id, cells.get(column.id)) for column in columns]
+    shown = [(column.id, cells.get(column.id)) for column in columns]
     return {
         name: [rounded(cell.mean), rounded(cell.low), rounded(cell.high)]
-        for name, cell in found
+        for name, cell in shown
         if cell is not None and cell.mean is not None
     }

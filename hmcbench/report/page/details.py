@@ -1,11 +1,11 @@
-"""What the page shows of one cell: curves, confusion, reliability, pictures, as plain numbers."""
+"""The details of a cell on the page: curves, confusion, reliability, pictures, as plain numbers."""
 
 from __future__ import annotations
 
 import base64
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from hmcbench.errors import HmcbenchError
-from hmcbench.leaderboard.columns import cost
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
@@ -24,21 +23,19 @@ from hmcbench.report.figures.reliability import level_bins
 
 SIDE = "test"
 MOST_POINTS = 150  # of a curve, and of a target's parity plot
-MOST_CLASSES = 40  # of a level that is shown as a whole; of more, those with the most errors
+MOST_CLASSES = 40  # per level; of more classes, those with the most errors are shown
 MOST_PAIRS = 40
 MOST_BYTES = 3_000_000  # of all pictures of a cell
 DRAWN = re.compile(r"training-curves|confusion-level\d+|classes-level\d+|reliability|parity")
-"""Figures of numbers alone: no sample is seen on them. The page draws their content itself."""
+"""Figures of numbers, which show no sample. The page draws their content itself."""
 
 
 def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]:
-    """Everything the page's script needs to draw one cell.
+    """All data for drawing a cell; what is missing (history, truth) or damaged is left out, with a note.
 
     Args:
         record: of a cell that ended well.
-        pictures: a folder of PNG files of this record, where there is one.
-
-    What cannot be had (no history, no truth, damaged files) is left out, with a note.
+        pictures: a folder with PNG files of this record; it may be missing.
     """
     data = record.data
     notes: list[str] = []
@@ -58,7 +55,7 @@ def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]
             out["parity"] = list(_parity(predictions))
         elif len(predictions):
             out["levels"] = list(_levels(Evaluation.of_predictions(predictions, record.thresholds)))
-    except HmcbenchError:  # its message names the folder, which is nobody's business on a page
+    except HmcbenchError:  # its message names a folder, which must not appear on a page
         notes.append("the predictions cannot be read")
     return {**out, "notes": notes}
 
@@ -79,7 +76,7 @@ def _facts(data: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _metrics(data: Mapping[str, Any]) -> list[list[Any]]:
-    """[metric, value on every side ...]; those of single classes are left to the files."""
+    """[metric, value of every partition ...], without metrics of single classes."""
     sides = list(data["metrics"])
     names = dict.fromkeys(name for side in sides for name in data["metrics"][side] if "[" not in name)
     rows = [[clean(name), *(rounded(data["metrics"][s].get(name)) for s in sides)] for name in sorted(names)]
@@ -99,7 +96,7 @@ def _curves(record: Record, notes: list[str]) -> dict[str, Any]:
     kept = np.unique(np.linspace(0, length - 1, min(length, MOST_POINTS)).round().astype(int))
     steps = history.get("step") or ()
     ordered = len(steps) == length and all(a < b for a, b in pairwise(steps))
-    if not ordered:  # a search reports the steps of every candidate: they start again and again
+    if not ordered:  # a search reports the steps of every candidate, each from its first
         steps = list(range(1, length + 1))
     series = {n: v for n, v in history.items() if n != "step" and any(math.isfinite(x) for x in v)}
     return {
@@ -111,9 +108,9 @@ def _curves(record: Record, notes: list[str]) -> dict[str, Any]:
 
 def _parity(predictions: Predictions) -> Iterator[dict[str, Any]]:
     """[true, predicted] per target, thinned."""
-    truth, said = np.asarray(predictions.truth), np.asarray(predictions.scores)
+    truth, predicted = np.asarray(predictions.truth), np.asarray(predictions.scores)
     kept = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), MOST_POINTS)).round().astype(int))
-    for target, y, p in zip(predictions.task.targets, truth.T, said.T, strict=True):
+    for target, y, p in zip(predictions.task.targets, truth.T, predicted.T, strict=True):
         yield {"target": clean(target), "points": [[rounded(y[i]), rounded(p[i])] for i in kept]}
 
 
@@ -146,7 +143,7 @@ def _matrix(evaluation: Evaluation, k: int) -> dict[str, Any]:
 
 
 def _pictures(folder: Path | None, notes: list[str]) -> list[dict[str, str]]:
-    """PNG files as data addresses."""
+    """PNG files as ``data:`` URLs."""
     out, size = [], 0
     for path in sorted(folder.glob("*.png")) if folder is not None and folder.is_dir() else ():
         if DRAWN.fullmatch(path.stem):
@@ -165,12 +162,8 @@ def _pictures(folder: Path | None, notes: list[str]) -> list[dict[str, str]]:
     return out
 
 
-def cell_costs(record: Record, names: Sequence[str]) -> list[float | None]:
-    return [rounded(cost(record, name)) for name in names]
-
-
 def rounded(value: Any) -> float | int | None:
-    """Six significant digits: no machine's rounding shows, and the page stays small."""
+    """Six significant digits: the same on every machine, and the page stays small."""
     if value is None or isinstance(value, (bool, str)) or not math.isfinite(value):
         return None
     short = float(f"{float(value):.6g}")

@@ -1,4 +1,4 @@
-"""The page as text: tables as HTML, everything else as data for the page's own script."""
+"""The page as text: tables as HTML, all else as data for the page's script."""
 
 from __future__ import annotations
 
@@ -22,32 +22,29 @@ from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 from hmcbench.report.page.data import board_data, script_json
 from hmcbench.report.page.details import cell_details
 
-MOST_CELLS = 200  # with details; more would make a page that no browser likes
+MOST_CELLS = 200  # with details; a page with more is too large for browsers
 FIGURES = "figures"
 _BREAK = re.compile(r"(?<=[\[,_=:/])(?=[^\s;])")
 
 
-def page_of(boards: Boards, title: str = "") -> str:
-    """One self-contained page.
+def page_of(boards: Boards) -> str:
+    """A self-contained page of boards, with details of cells from their records.
 
-    Args:
-        boards: what to show, in order; the details of cells come from their records, and pictures from
-            the folder ``figures/`` beside ``records/``.
-        title: of the page; the names of the suites by default.
+    Pictures come from the folder ``figures/`` beside ``records/``.
     """
     cells, places, more = _details(boards)
     names = ", ".join(dict.fromkeys(board.suite for board in boards))
-    title = clean(title or (f"Leaderboard: {names}" if boards else "Leaderboard"))
+    title = clean(f"Leaderboard: {names}" if boards else "Leaderboard")
     data = {"boards": [board_data(board, places) for board in boards], "cells": cells}
     body = "\n".join(_board(board, i) for i, board in enumerate(boards)) or "<p>No records.</p>"
-    body += "".join(_across(one) for one in boards.across)
+    body += "".join(map(_across, boards.across))
     left_out = f"<p class='note'>Details of {more} cells are left to their records.</p>" if more > 0 else ""
     legend = f'{left_out}\n<p class="note">{escape(text.LEGEND)}</p>'
     return _filled(title, f"{body}\n{legend}", data)
 
 
 def index_page(title: str, head: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    """A page with one table; a cell ``(text, address)`` is a link to a file beside the page."""
+    """A page with a table; a cell ``(text, address)`` is a link to a file beside the page."""
 
     def cell(part: Any) -> str:
         if isinstance(part, tuple):
@@ -77,12 +74,12 @@ def _asset(name: str) -> str:
 
 
 def _hash(content: str) -> str:
-    """For the page's policy: only this very text may run."""
+    """The hash of a script or style for the page's policy, which allows nothing else."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _details(boards: Boards) -> tuple[list[dict[str, Any]], dict[str, int], int]:
-    """Details of the cells behind the boards' rows, where each stands by key, and how many are left out."""
+    """Details of the boards' cells, the place of each by key, and the number of cells left out."""
     by_key = {record.key: record for record in boards.records if record.ok}
     wanted = dict.fromkeys(key for board in boards for row in board.rows for key in row.keys if key in by_key)
     cells: list[dict[str, Any]] = []
@@ -94,7 +91,7 @@ def _details(boards: Boards) -> tuple[list[dict[str, Any]], dict[str, int], int]
     return cells, places, len(wanted) - len(cells)
 
 
-# --------------------------------------------------------------------------- one board
+# --------------------------------------------------------------------------- board
 
 
 def _board(board: Board, number: int) -> str:
@@ -103,7 +100,7 @@ def _board(board: Board, number: int) -> str:
         parts.append('<p class="warn">These samples are synthetic: they were generated, not measured.</p>')
     parts.append(_pairs(board.facts))
     parts.append('<div class="tools"></div>')
-    parts.append(_quality(board))
+    parts.append(_measured([(row, row.cells) for row in board.rows], board.columns, board, more=True))
     parts.append('<div class="plot"></div>')
     for mark in board.hardware if board.cost_columns else ():
         rows = [(row, row.costs[mark]) for row in text.cost_rows(board, mark)]
@@ -124,11 +121,11 @@ def _board(board: Board, number: int) -> str:
     return "\n".join(part for part in [*parts, "</section>"] if part)
 
 
-def _across(one: across.Across) -> str:
-    said = escape(" ".join(across.words(one)))
-    table = _plain(across.HEAD, across.lines(one))
-    drawn = f'<figure class="scroll">{diagram(one)}</figure>' if one.distance is not None else ""
-    return f"<section><h2>{escape(across.heading(one))}</h2>{table}{drawn}<p>{said}</p></section>"
+def _across(result: across.Across) -> str:
+    conclusions = escape(" ".join(across.words(result)))
+    table = _plain(across.HEAD, across.lines(result))
+    drawn = f'<figure class="scroll">{svg}</figure>' if (svg := diagram(result)) else ""
+    return f"<section><h2>{escape(across.heading(result))}</h2>{table}{drawn}<p>{conclusions}</p></section>"
 
 
 def _heading(title: str) -> str:
@@ -140,18 +137,13 @@ def _pairs(lines: Sequence[tuple[str, str]]) -> str:
     return f"<dl>{inner}</dl>"
 
 
-def _quality(board: Board) -> str:
-    rows = [(row, row.cells) for row in board.rows]
-    return _measured(rows, board.columns, board, more=True)
-
-
 def _measured(
     rows: Sequence[tuple[Row, Mapping[str, BoardCell]]],
     columns: Sequence[Column],
     board: Board,
     more: bool = False,
 ) -> str:
-    """A table of values; ``more``: the one of the board, with cells, status, and details to open."""
+    """A table of values; with ``more`` the main table, with cells, status, and details to open."""
     head = ["<th>#</th>", '<th class="name">model</th>']
     head += [f'<th data-column="{escape(c.id)}">{escape(text.title_text(c))}</th>' for c in columns]
     head += ["<th>cells</th>", "<th>status</th>"] if more else []
@@ -190,13 +182,8 @@ def _plain(head: Sequence[str], lines: Sequence[Sequence[str]], kind: str = "pla
 
 
 def _published(board: Board, same_data: bool) -> str:
-    rows = [row for row in board.published if row.same_data == same_data]
-    if not rows:
-        return ""
-    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    head = ["model", *names, "data", "source", "note"]
-    lines = [[row.model, *text.published_values(row, names), row.data, row.source, row.note] for row in rows]
-    return _heading(text.published_heading(same_data)) + _plain(head, lines, "plain papers")
+    head, lines = text.published_table(board, same_data)
+    return _heading(text.published_heading(same_data)) + _plain(head, lines, "plain papers") if lines else ""
 
 
 def _table(head: Sequence[str], body: Sequence[str], kind: str) -> str:
