@@ -1,4 +1,4 @@
-"""``leaderboard``, ``rescore`` and ``publish``: what is done with records, without any training."""
+"""``leaderboard``, ``rescore`` and ``publish``: commands that read records and train nothing."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
         raise BadInput(f"no folder {runs}", hint="hmcbench run --suite NAME writes records to runs/NAME")
     if (runs / "records").is_dir():
         return [runs]
-    found = sorted(p.parent for p in runs.glob("*/records") if p.is_dir())
+    folders = sorted(p.parent for p in runs.glob("*/records") if p.is_dir())
     if suite:
         from hmcbench.records.record import suite_folder
 
-        chosen = [p for p in found if p.name in (suite, suite_folder(suite))]
+        chosen = [p for p in folders if p.name in (suite, suite_folder(suite))]
         if not chosen:
-            raise unknown(f"suite in {runs}", suite, [p.name for p in found])
+            raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
         return chosen
-    if not found:
+    if not folders:
         raise BadInput(
             f"{runs} holds no records", hint="hmcbench run --suite NAME writes records to runs/NAME"
         )
-    return found
+    return folders
 
 
 def render(boards: Boards, kind: str) -> str:
-    """Markdown, CSV, JSON, LaTeX or HTML text; HTML shows the cells, too."""
+    """Markdown, CSV, JSON, LaTeX or HTML text; HTML also shows the cells."""
     from hmcbench.leaderboard.render.csv_json import to_csv, to_json
     from hmcbench.leaderboard.render.latex import to_latex
     from hmcbench.leaderboard.render.markdown import to_markdown
@@ -52,13 +52,8 @@ def render(boards: Boards, kind: str) -> str:
         from hmcbench.report.page import page_of
 
         return page_of(boards)
-    made: dict[str, Any] = {
-        "md": to_markdown,
-        "csv": to_csv,
-        "json": to_json,
-        "latex": to_latex,
-    }
-    return str(made[kind](boards))
+    renderers: dict[str, Any] = {"md": to_markdown, "csv": to_csv, "json": to_json, "latex": to_latex}
+    return str(renderers[kind](boards))
 
 
 def show_boards(boards: Boards) -> None:
@@ -86,7 +81,7 @@ def leaderboard_command(
 ) -> None:
     """Show or write the leaderboards of RUNS (a runs folder, a suite's folder, or published results).
 
-    --into replaces what stands between two marker lines of a page of yours, and nothing else.
+    --into replaces the text between two marker lines of your page, and nothing else.
 
     \b
     Example:
@@ -96,17 +91,15 @@ def leaderboard_command(
     """
     from hmcbench.leaderboard.boards import Boards
     from hmcbench.leaderboard.files import boards_of
-    from hmcbench.leaderboard.render.block import with_columns
+    from hmcbench.leaderboard.render.block import to_block, with_columns, write_block
 
     _check_targets(kind, output, into, marker)
     folders = suite_folders(runs, suite)
-    made = [boards_of(folder) for folder in folders]
-    boards = Boards(chain(*made), list(chain(*(of_suite.records for of_suite in made))))
+    by_folder = [boards_of(folder) for folder in folders]
+    boards = Boards(chain(*by_folder), list(chain(*(of_suite.records for of_suite in by_folder))))
     if columns:
         boards = with_columns(boards, [name.strip() for name in columns.split(",") if name.strip()])
     if into is not None:
-        from hmcbench.leaderboard.render.block import to_block, write_block
-
         changed = write_block(into, marker, to_block(boards))
         click.echo(f"{'leaderboard' if changed else 'unchanged  '}  {into}")
     elif output is not None:
@@ -121,7 +114,7 @@ def leaderboard_command(
 
 
 def _check_targets(kind: str, output: Path | None, into: Path | None, marker: str) -> None:
-    """Refuse what does not go together, before anything is read."""
+    """Refuse options that exclude each other, before anything is read."""
     check_output(output)
     if into is None and marker:
         raise BadInput(f"--marker {marker} without --into", hint=f"--into FILE.md --marker {marker}")
@@ -174,11 +167,11 @@ def publish_command(
     """Copy records and leaderboards of RUNS to a folder that can be committed or served.
 
     Writes an index, a Markdown and an HTML page per suite, CSV, JSON, figures and records. RUNS may be
-    the folder itself: its tables are then written anew.
+    the target folder itself: its tables are then written anew.
 
     Truth that may not be redistributed is left out; the intervals over samples that need it are kept.
-    Where records lie here without truth, --data names their data, and the intervals are computed from
-    those; truth is not published by that. Nothing that others published is removed.
+    For records without truth, --data names their data, from which the intervals are computed; this
+    publishes no truth. Published records of others stay.
 
     \b
     Example:

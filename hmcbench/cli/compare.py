@@ -1,4 +1,4 @@
-"""``hmcbench compare``: two models, in words."""
+"""``hmcbench compare``: what the records say about two models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hmcbench.cli.board import suite_folders
-from hmcbench.errors import BadInput, unknown
+from hmcbench.errors import unknown
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def compare_command(
     Models are named as the leaderboard names them. Quality is compared only on the same data, split
     and profile, sample by sample; costs only on the same hardware.
 
-    Exit status: 0 compared, 1 nothing of them is comparable (the reasons are printed).
+    Exit status: 0 compared, 1 not comparable (the reasons are printed).
 
     \b
     Example:
@@ -47,17 +47,15 @@ def compare_command(
 
     specs = default_registry().specs("metrics")
     folders = suite_folders(runs, suite)
-    found: list[tuple[Path, list[Record]]] = [(p, read_all(p / "records")) for p in folders]
-    labels = sorted({r.label for _, records in found for r in records})
+    suites: list[tuple[Path, list[Record]]] = [(p, read_all(p / "records")) for p in folders]
+    labels_of = {folder: {r.label for r in records} for folder, records in suites}
+    labels = sorted(set().union(*labels_of.values()))
     for name in (model_a, model_b):
         if name not in labels:
             raise unknown(f"model in {runs}", name, labels, f"hmcbench leaderboard {runs}")
-    if model_a == model_b:
-        raise BadInput(f"{model_a} cannot be compared with itself", allowed="two models of the records")
     results: list[Compared] = []
-    for folder, records in found:
-        there = {r.label for r in records}
-        if {model_a, model_b} <= there:
+    for folder, records in suites:
+        if {model_a, model_b} <= labels_of[folder]:
             results.append(
                 compare_models(
                     records,
@@ -71,25 +69,22 @@ def compare_command(
                 )
             )
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False))
+        click.echo(json.dumps([asdict(compared) for compared in results], indent=1, ensure_ascii=False))
     else:
-        places = {
-            name: [p.name for p, some in found if any(r.label == name for r in some)]
-            for name in (model_a, model_b)
-        }
-        _print(results, places)
-    return 0 if any(one.boards for one in results) else 1
+        both = (model_a, model_b)
+        _print(results, {name: [p.name for p in folders if name in labels_of[p]] for name in both})
+    return 0 if any(compared.boards for compared in results) else 1
 
 
 def _print(results: Sequence[Compared], places: Mapping[str, Sequence[str]]) -> None:
     click.echo(" against ".join(places))
     if not results:
-        where = "; ".join(f"{name} is in {', '.join(suites)}" for name, suites in places.items())
-        click.echo(f"\nNot comparable: no suite has records of both ({where}).")
-    for one in results:
-        for board in one.boards:
+        places_text = "; ".join(f"{name} is in {', '.join(suites)}" for name, suites in places.items())
+        click.echo(f"\nNot comparable: no suite has records of both ({places_text}).")
+    for compared in results:
+        for board in compared.boards:
             _print_board(board)
-        for reason in one.reasons:
+        for reason in compared.reasons:
             click.echo(f"\nNot comparable: {reason}.")
 
 
@@ -106,8 +101,8 @@ def _print_board(board: Comparison) -> None:
     table = tabulate(lines, tablefmt="plain", disable_numparse=True)
     click.echo("\n".join(f"  {line}" for line in table.splitlines()))
     click.echo("\nWhat can be concluded:")
-    for one in board.metrics:
-        click.echo(f"  - {one.metric}: {one.verdict}")
+    for measured in board.metrics:
+        click.echo(f"  - {measured.metric}: {measured.verdict}")
     for line in board.more:
         click.echo(f"  - {line}")
     click.echo(f"  It rests on: {board.method}.\n\nWhat cannot:")

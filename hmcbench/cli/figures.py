@@ -19,9 +19,9 @@ from hmcbench.registry.registry import default_registry
 def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side: str) -> None:
     """Draw the figures of every record in RUNS (a record, a suite's folder, or a runs folder).
 
-    Training curves, and per level a confusion matrix (where samples have several paths: what was
-    found, missed and invented per class) and a reliability diagram; the most confident mistakes as
-    pictures. PNG files, in figures/ beside the records unless --output names a folder.
+    Training curves, and per level a confusion matrix (with several paths: true positives, misses and
+    false positives per class) and a reliability diagram; pictures of the most confident mistakes.
+    PNG files, in figures/ beside the records unless --output names a folder.
 
     \b
     Example:
@@ -32,16 +32,14 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
     from hmcbench.report.figures.record import draw_record
 
     paths = pairs("--data", data, "NAME=PATH")
-    found = [record for record in read_all(runs) if record.ok]
-    if not found:
-        raise BadInput(
-            f"{runs} holds no record of a cell that ended well", hint="hmcbench run --suite NAME makes some"
-        )
-    names = sorted({record.dataset for record in found})
+    records = [record for record in read_all(runs) if record.ok]
+    if not records:
+        raise BadInput(f"{runs} holds no record of a cell that ended well", hint="hmcbench run --suite NAME")
+    names = sorted({record.dataset for record in records})
     for name in paths:
         if name not in names:
             raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
-    for record in found:
+    for record in records:
         base = output if output is not None else record.path.parent.parent / "figures"
         written, notes = draw_record(record, base / record.path.name, default_registry(), paths, side)
         for path in written:
