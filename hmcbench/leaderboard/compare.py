@@ -299,7 +299,7 @@ def caveats(board: Board, pair: RowPair, estimator: Estimator, lines: Sequence[D
     out = list(_data(board))
     out += [
         f"{clean(row.label)}: {len(row.others)} of its {len(row.others) + len(row.ok)} cells failed or are "
-        "missing; one that survives on some only looks better than it is"
+        "missing; a model that fails on some cells may look better than it is"
         for row in pair
         if row.others
     ]

@@ -99,18 +99,18 @@ def groups(records: Sequence[Record]) -> list[list[Record]]:
     boards: list[list[tuple[dict[str, str], Record]]] = []
     for key in sorted(by_place):
         boards += _by_split(by_place[key])
-    strays: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
+    unplaced: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
     for place, record in placed:
         if place["fingerprint"] and place["split"]:
             continue
-        homes = [board for board in boards if _fits(place, record.fold, board)]
+        fitting = [board for board in boards if _fits(place, record.fold, board)]
         anywhere = place | {"reference": ""}  # the written reference may differ from the resolved one
-        homes = homes or [board for board in boards if _fits(anywhere, record.fold, board)]
-        if homes:
-            max(homes, key=_latest).append((place, record))
+        fitting = fitting or [board for board in boards if _fits(anywhere, record.fold, board)]
+        if fitting:
+            max(fitting, key=_latest).append((place, record))
         else:
-            strays.setdefault(tuple(place[k] for k in _KNOWN[:5]), []).append((place, record))
-    return [[r for _, r in board] for board in (*boards, *(strays[key] for key in sorted(strays)))]
+            unplaced.setdefault(tuple(place[k] for k in _KNOWN[:5]), []).append((place, record))
+    return [[r for _, r in board] for board in (*boards, *(unplaced[key] for key in sorted(unplaced)))]
 
 
 def _latest(board: list[tuple[dict[str, str], Record]]) -> str:
@@ -150,8 +150,8 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
         for record in sorted(row.ok, key=lambda r: (r.created, r.key)):
             kept[record.fold_seed] = record
         if len(kept) < len(row.ok):
-            spare = len(row.ok) - len(kept)
-            notes.append(f"{row.label}: {spare} older record(s) of the same fold and seed left out")
+            older = len(row.ok) - len(kept)
+            notes.append(f"{row.label}: {older} older record(s) of the same fold and seed left out")
         row.ok = [kept[key] for key in sorted(kept)]
         row.others.sort(key=lambda record: record.fold_seed)
     ordered = [by_model[key] for key in sorted(by_model)]
@@ -165,11 +165,11 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
 def _adopt_versionless(by_model: dict[tuple[str, str], RowRecords]) -> None:
     """Move cells without a model version, which never ran, into the last row of the same model."""
     for identity in [i for i in by_model if not i[1]]:
-        twins = [i for i in by_model if i[0] == identity[0] and i[1]]
-        if twins:
-            stray = by_model.pop(identity)
-            by_model[twins[-1]].others += stray.others
-            by_model[twins[-1]].ok += stray.ok
+        versions = [i for i in by_model if i[0] == identity[0] and i[1]]
+        if versions:
+            unversioned = by_model.pop(identity)
+            by_model[versions[-1]].others += unversioned.others
+            by_model[versions[-1]].ok += unversioned.ok
 
 
 def numbers(values: Sequence[int]) -> str:

@@ -34,8 +34,8 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
     sides = sorted(known.counts.items(), key=lambda item: (_side_rank(item[0]), item[0]))
     counts = ", ".join(f"{name} {count:,}" for name, count in sides)
     folds = sorted({r.fold for r in records})
-    many = "random splits" if split.get("kind") == "holdout" else "folds"
-    which = f"{len(folds)} {many}" if len(folds) > 1 else ""
+    unit = "random splits" if split.get("kind") == "holdout" else "folds"
+    which = f"{len(folds)} {unit}" if len(folds) > 1 else ""
     if split.get("kind") == "kfold" and len(folds) == 1:
         which = f"fold {folds[0]} alone"
     lines.append(("split", _joined(split.get("kind") or "unknown", which, counts)))

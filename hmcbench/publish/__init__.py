@@ -1,4 +1,4 @@
-"""Records and boards in; a folder that others can check out.
+"""Publish records and boards in a folder that can be committed.
 
-Read ``publish`` first; ``anonymise`` and ``withheld_truth`` say what stays behind.
+Read ``publish`` first; ``anonymise`` and ``withheld_truth`` say what is left out.
 """

@@ -66,16 +66,16 @@ def _json(path: Path, recomputed: Mapping[str, Any], report: SuiteReport) -> Non
         report.compare_leaves(path.name, "across", data.get("across") or None, recomputed["across"] or None)
         known = {_identity(board): board for board in recomputed["boards"]}
         for board in boards:
-            twin = known.pop(_identity(board), None)
-            if twin is None:
+            counterpart = known.pop(_identity(board), None)
+            if counterpart is None:
                 report.findings.append(_unmatched(board, recomputed["boards"]))
             else:
-                _board(board, twin, report)
+                _board(board, counterpart, report)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        report.findings.append(Finding("unreadable", path.name, f"is no leaderboard ({error})"))
+        report.add("unreadable", path.name, f"is no leaderboard ({error})")
         return
     for board in known.values():
-        report.findings.append(Finding("differs", path.name, f"lacks the board {board['title']}"))
+        report.add("differs", path.name, f"lacks the board {board['title']}")
 
 
 def _identity(board: Mapping[str, Any]) -> tuple[str, ...]:
@@ -86,12 +86,12 @@ def _unmatched(board: Mapping[str, Any], recomputed: Sequence[Mapping[str, Any]]
     """A finding for a board without records; it names the wrong part of its heading if only one is wrong."""
     where = f"board {board['title']}"
     for other in recomputed:
-        wrong = [name for name in _IDENTITY if board[name] != other[name]]
-        if len(wrong) == 1:
-            kind = "version" if wrong[0] == "version" else "data"
+        differing = [name for name in _IDENTITY if board[name] != other[name]]
+        if len(differing) == 1:
+            kind = "version" if differing[0] == "version" else "data"
             names = {"fingerprint": "data fingerprint", "split": "split fingerprint"}
-            text = f"{names.get(wrong[0], wrong[0])} does not match its records"
-            return Finding(kind, where, text, board[wrong[0]], other[wrong[0]])  # type: ignore[arg-type]
+            text = f"{names.get(differing[0], differing[0])} does not match its records"
+            return Finding(kind, where, text, board[differing[0]], other[differing[0]])  # type: ignore[arg-type]
     return Finding("no record", where, "no record is of this suite version, data, split and profile")
 
 
@@ -102,16 +102,16 @@ def _board(board: Mapping[str, Any], recomputed: Mapping[str, Any], report: Suit
         name = _row_name(row)
         recomputed_row = rows.pop(name, None)
         if recomputed_row is None:
-            report.findings.append(Finding("no record", where, f"row {name}"))
+            report.add("no record", where, f"row {name}")
             continue
         lost = sorted(set(row["keys"]) - set(recomputed_row["keys"]))
         if lost:
             text = f"row {name} rests on {len(lost)} record(s) that are not here ({short_key(lost[0])})"
-            report.findings.append(Finding("no record", where, text))
+            report.add("no record", where, text)
         for part in _ROW_PARTS:
             report.compare_leaves(f"{where}, {name}", part, row.get(part), recomputed_row.get(part))
     for name in rows:
-        report.findings.append(Finding("differs", where, f"lacks the row {name}"))
+        report.add("differs", where, f"lacks the row {name}")
     for part in [p for p in dict.fromkeys((*board, *recomputed)) if p not in ("rows", "title", *_IDENTITY)]:
         if part in _LINES:
             _lines(where, part, board.get(part) or (), recomputed.get(part) or (), report)
@@ -129,10 +129,10 @@ def _lines(
     )
     for line in left:
         if line not in right:
-            report.findings.append(Finding("differs", where, f"nothing in the records says ({part}) {line}"))
+            report.add("differs", where, f"nothing in the records says ({part}) {line}")
     for line in right:
         if line not in left:
-            report.findings.append(Finding("differs", where, f"lacks what the records say ({part}) {line}"))
+            report.add("differs", where, f"lacks what the records say ({part}) {line}")
 
 
 def _row_name(row: Mapping[str, Any]) -> str:
@@ -148,7 +148,7 @@ def _csv(path: Path, recomputed: str, report: SuiteReport) -> None:
         with path.open(newline="", encoding="utf-8") as file:
             published = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
-        report.findings.append(Finding("unreadable", path.name, f"is no CSV table ({error})"))
+        report.add("unreadable", path.name, f"is no CSV table ({error})")
         return
     recomputed_lines = list(csv.DictReader(io.StringIO(recomputed, newline="")))
     if len(published) != len(recomputed_lines):

@@ -62,11 +62,16 @@ class SuiteReport:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def add(
+        self, kind: FindingKind, where: str, what: str, published: Any = None, recomputed: Any = None
+    ) -> None:
+        self.findings.append(Finding(kind, where, what, published, recomputed))
+
     def compare(self, where: str, what: str, published: Any, recomputed: Any) -> None:
         """Count a pair of values, and report it where the two are not the same."""
         self.numbers += _is_number(published)
         if not same(published, recomputed):
-            self.findings.append(Finding("differs", where, what, published, recomputed))
+            self.add("differs", where, what, published, recomputed)
 
     def compare_leaves(self, where: str, part: str, published: Any, recomputed: Any) -> None:
         """Compare every leaf of two nested JSON values."""
@@ -76,7 +81,7 @@ class SuiteReport:
 
     def mismatch(self, where: str, what: str, published: Any, recomputed: Any) -> None:
         """Report that a record is not of the data given; see :data:`hmcbench.records.given_data.Mismatch`."""
-        self.findings.append(Finding("data", where, what, published, recomputed))
+        self.add("data", where, what, published, recomputed)
 
 
 @dataclass

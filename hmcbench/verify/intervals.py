@@ -13,7 +13,7 @@ from hmcbench.publish.withheld_truth import kept_boards, withheld
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.record import Record
 from hmcbench.records.suite_file import read_info
-from hmcbench.verify.findings import Finding, SuiteReport
+from hmcbench.verify.findings import SuiteReport
 
 
 def check_intervals(
@@ -27,7 +27,7 @@ def check_intervals(
     try:
         kept = Intervals.read(folder)
     except HmcbenchError as error:
-        report.findings.append(Finding("unreadable", FILE, error.what))
+        report.add("unreadable", FILE, error.what)
         return Intervals()
     if (folder / FILE).is_file() and not kept.boards:
         report.notes.append(f"{FILE} is of another version of hmcbench and not used")
@@ -39,17 +39,16 @@ def check_intervals(
     for _, row in kept.entries():
         where = f"{FILE}, row {row['model']}"
         if any(now.get(key) != digest for key, digest in row["records"].items()):
-            text = "rests on records that are not here, or have changed since"
-            report.findings.append(Finding("data", where, text))
+            report.add("data", where, "rests on records that are not here, or have changed since")
         elif _name(row) in recomputed:
             _compare(where, row, recomputed.pop(_name(row)), report)
         else:
             hidden += 1
     if hidden:
-        many = "1 row is" if hidden == 1 else f"{hidden} rows are"
-        report.notes.append(f"{FILE}: {many} not checkable here: the truth was not published")
+        subject = "1 row is" if hidden == 1 else f"{hidden} rows are"
+        report.notes.append(f"{FILE}: {subject} not checkable here: the truth was not published")
     for row in recomputed.values():
-        report.findings.append(Finding("differs", FILE, f"lacks the row {row['model']}"))
+        report.add("differs", FILE, f"lacks the row {row['model']}")
     return kept
 
 

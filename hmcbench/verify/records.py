@@ -35,7 +35,7 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
     try:
         predictions = record.predictions()
     except HmcbenchError as error:
-        report.findings.append(Finding("unreadable", name, error.what))
+        report.add("unreadable", name, error.what)
         return record
     _consistent(record, predictions, report)
     predictions, reason = given.join(record, predictions, report.mismatch)
@@ -45,7 +45,7 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
     try:
         computed = compute_sides(specs, predictions, record.thresholds)
     except HmcbenchError as error:
-        report.findings.append(Finding("unreadable", name, error.what))
+        report.add("unreadable", name, error.what)
         return record
     report.checked += 1
     _threshold(record, predictions, report)
@@ -65,7 +65,7 @@ def _side(
 ) -> dict[str, float]:
     """The recomputed values of one partition; a metric that is not installed keeps its published value."""
     if computed is None:
-        report.findings.append(Finding("no record", name, f"metrics of {side}, but no predictions"))
+        report.add("no record", name, f"metrics of {side}, but no predictions")
         return {}
     out: dict[str, float] = {}
     absent = set()
@@ -97,7 +97,7 @@ def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -
             Finding("data", name, "hierarchy fingerprint", stated[:12], hierarchy.fingerprint[:12])
         )
     if len(set(predictions.ids)) < len(predictions.ids):
-        report.findings.append(Finding("data", name, "a sample id stands twice in the predictions"))
+        report.add("data", name, "a sample id occurs twice in the predictions")
 
 
 def _threshold(record: Record, predictions: Predictions, report: SuiteReport) -> None:
@@ -109,7 +109,7 @@ def _threshold(record: Record, predictions: Predictions, report: SuiteReport) ->
     fitted = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy).to_json()
     if not same(stored, fitted):
         text = "the threshold is not the one that its validation side gives"
-        report.findings.append(Finding("differs", record.path.name, text, stored, fitted))
+        report.add("differs", record.path.name, text, stored, fitted)
 
 
 def versions(records: Sequence[Record], registry: Registry) -> list[str]:
@@ -118,7 +118,7 @@ def versions(records: Sequence[Record], registry: Registry) -> list[str]:
     installed = {spec.name: spec.version for spec in registry.specs("models")}
     return [
         f"model {name}: published by version {version}, installed is {installed[name]}: "
-        "the numbers stand, a new run would make others"
+        "the numbers are valid, but a new run may give others"
         for name, version in sorted(seen)
         if version and name in installed and installed[name] != version
     ]

@@ -19,23 +19,23 @@ from hmcbench.records.record import Record
 from hmcbench.registry.registry import parse_reference
 from hmcbench.report.figures.boards import board_figures
 from hmcbench.report.page.render import FIGURES
-from hmcbench.verify.findings import Finding, SuiteReport
+from hmcbench.verify.findings import SuiteReport
 
 
 def check_tables(
     folder: Path, records: Sequence[Record], specs: Sequence[MetricSpec], report: SuiteReport
 ) -> None:
-    """Recompute our numbers in ``tables/*.json``; a row without records is a finding."""
+    """Recompute the measured numbers in ``tables/*.json``; a row without records is a finding."""
     for path in sorted((folder / TABLES).glob("*.json")):
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
             _table(f"{TABLES}/{path.name}", table, records, specs, report)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            report.findings.append(Finding("unreadable", f"{TABLES}/{path.name}", f"is no table ({error})"))
+            report.add("unreadable", f"{TABLES}/{path.name}", f"is no table ({error})")
     for path in sorted((folder / TABLES).glob("*.png")):
         name = path.stem.partition("-figure-")[0]
         if not (folder / TABLES / f"{name}.json").is_file():
-            report.findings.append(Finding("no record", f"{TABLES}/{path.name}", f"there is no {name}.json"))
+            report.add("no record", f"{TABLES}/{path.name}", f"there is no {name}.json")
 
 
 def _table(
@@ -50,7 +50,7 @@ def _table(
     )  # the folder may also hold the suite's own cells, with another split
     used = [record for record in records if not names or record.path.name in names]
     for lost in sorted(names - {record.path.name for record in used}):
-        report.findings.append(Finding("no record", where, lost))
+        report.add("no record", where, lost)
     by_row = [row for row in rows_of(used)[0] if row.ok]
     metrics = [str(name) for name in table["metrics"]]
     estimator = Estimator(by_row, metrics, (), specs) if by_row else None
@@ -60,7 +60,7 @@ def _table(
             continue  # only numbers of the paper
         run = known.get(_plain(str(row["model"])))
         if run is None or estimator is None:
-            report.findings.append(Finding("no record", where, f"row {row['label']} ({row['model']})"))
+            report.add("no record", where, f"row {row['label']} ({row['model']})")
             continue
         _row(where, row, metrics, run, estimator, specs, report)
 
@@ -101,4 +101,4 @@ def check_figures(folder: Path, boards: Boards, report: SuiteReport) -> None:
     for path in sorted((folder / FIGURES).glob("*")):
         if path.name not in (known if path.is_dir() else drawn):
             text = "pictures without a record" if path.is_dir() else "a picture of no board"
-            report.findings.append(Finding("no record", f"{FIGURES}/{path.name}", text))
+            report.add("no record", f"{FIGURES}/{path.name}", text)

@@ -11,7 +11,7 @@ from hmcbench.records.given_data import Given
 from hmcbench.records.record import JSON, Record, read_record
 from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.verify.boards import check_boards
-from hmcbench.verify.findings import Finding, Report, SuiteReport
+from hmcbench.verify.findings import Report, SuiteReport
 from hmcbench.verify.intervals import check_intervals
 from hmcbench.verify.pages import check_page, check_text
 from hmcbench.verify.records import check_record, versions
@@ -65,7 +65,7 @@ def _read(folder: Path, suite: SuiteReport) -> list[Record]:
         try:
             out.append(read_record(path.parent))
         except HmcbenchError as error:
-            suite.findings.append(Finding("unreadable", path.parent.name, error.what))
+            suite.add("unreadable", path.parent.name, error.what)
     return out
 
 

@@ -99,7 +99,7 @@ def replaced(page: str, name: str, block: str, where: str = "the page") -> str:
         places.append(positions[0])
     first, last = places
     if last < first:
-        raise BadInput(f"{where}: {end} (line {last + 1}) stands before {begin} (line {first + 1})")
+        raise BadInput(f"{where}: {end} (line {last + 1}) is before {begin} (line {first + 1})")
     ending = "\r\n" if lines[first].endswith("\r\n") else "\n"
     inner = ending.join(["", *block.strip("\n").split("\n"), "", ""])
     return "".join([*lines[: first + 1], inner, *lines[last:]])

@@ -1,10 +1,15 @@
-"""Boards on a terminal, with rich, which is imported only when needed."""
+"""Boards on a terminal, drawn with rich; imported only when a board is shown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from hmcbench.leaderboard import across
 from hmcbench.leaderboard.board import Board, BoardCell, Column
@@ -12,19 +17,12 @@ from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
 
 def print_console(boards: Boards, console: Console) -> None:
     """Draw every board: quality, costs, published rows, failures, notes.
 
     Texts are never markup. Intervals are below their values, so that eight columns fit into 120 characters.
     """
-    from rich.text import Text
-
     for board in boards:
         console.print(Text(board.title, style="bold"))
         for name, value in board.facts:
@@ -68,10 +66,6 @@ def _folded(title: str, width: int = 12) -> str:
 
 
 def _new_table(title: str, head: Sequence[str], left: Sequence[str]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     shown = Text(title) if title else None
     table = Table(
         title=shown, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
@@ -83,8 +77,6 @@ def _new_table(title: str, head: Sequence[str], left: Sequence[str]) -> Table:
 
 
 def _quality(board: Board) -> Table:
-    from rich.text import Text
-
     head = ["#", "model", *(text.title_text(c) for c in board.columns), "cells", "status"]
     table = _new_table("", head, left=("model", "cells", "status"))
     for row in board.rows:
@@ -96,8 +88,6 @@ def _quality(board: Board) -> Table:
 
 
 def _costs(board: Board, mark: str) -> Table:
-    from rich.text import Text
-
     head = ["#", "model", *(text.title_text(c) for c in board.cost_columns)]
     table = _new_table(text.cost_heading(board, mark), head, left=("model",))
     for row in text.cost_rows(board, mark):
@@ -108,8 +98,6 @@ def _costs(board: Board, mark: str) -> Table:
 
 
 def _plain(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
-    from rich.text import Text
-
     table = _new_table(title, head, left=left)
     for line in lines:
         table.add_row(*map(Text, line))
@@ -117,8 +105,6 @@ def _plain(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], left
 
 
 def _value(cell: BoardCell | None, column: Column) -> Text:
-    from rich.text import Text
-
     value = Text(text.value_text(cell, column), style="bold green" if cell is not None and cell.best else "")
     interval = text.interval_text(cell, column)
     short = re.sub(r"(?<!\d)0\.", ".", interval).replace(" ", "")

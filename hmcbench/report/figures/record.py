@@ -63,12 +63,12 @@ def draw_record(
     return [save(fig, folder / f"{name}.png") for name, fig in drawn], notes
 
 
-def heading(record: Record, what: str, side: str = "") -> str:
+def heading(record: Record, content: str, side: str = "") -> str:
     """``timm:resnet10t on sem-failure (synthetic), fold 0, seed 0: what (test)``."""
     made_up = " (synthetic)" if record.data["dataset"].get("synthetic") else ""
     where = f", fold {record.fold}, seed {record.seed}"
     of_side = f" ({side})" if side else ""
-    return plain(f"{record.label} on {record.dataset}{made_up}{where}\n{what}{of_side}")
+    return plain(f"{record.label} on {record.dataset}{made_up}{where}\n{content}{of_side}")
 
 
 def _history(record: Record) -> Iterator[Drawn]:
@@ -110,8 +110,9 @@ def _mistakes(
     data: Mapping[str, str],
     notes: list[str],
 ) -> Iterator[Drawn]:
-    wrong = mistakes.confident_mistakes(Evaluation.of_predictions(chosen, record.thresholds), MOST_MISTAKES)
-    if not wrong:
+    evaluation = Evaluation.of_predictions(chosen, record.thresholds)
+    mistaken = mistakes.confident_mistakes(evaluation, MOST_MISTAKES)
+    if not mistaken:
         notes.append("no mistake to show")
         return
     try:
@@ -129,7 +130,7 @@ def _mistakes(
         return pixels
 
     title = heading(record, "most confident mistakes", side)
-    yield "mistakes", mistakes.mistake_sheet(wrong, chosen.ids, picture, title)
+    yield "mistakes", mistakes.mistake_sheet(mistaken, chosen.ids, picture, title)
 
 
 def load_again(record: Record, registry: Registry, data: Mapping[str, str]) -> Dataset:

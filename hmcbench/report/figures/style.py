@@ -66,14 +66,14 @@ def wrapped(text: str, width: int = 20, lines: int = 3) -> str:
 
 def label_classes(axes: Axes, which: str, names: Sequence[str]) -> None:
     """Class names along an axis (``x`` or ``y``), wrapped; many names are smaller and on one line."""
-    many = len(names) > 12
-    texts = [wrapped(name, 48, 1) if many else wrapped(name) for name in names]
-    size = 9 if not many else max(4.0, 9 - 0.12 * (len(names) - 12))
+    crowded = len(names) > 12
+    texts = [wrapped(name, 48, 1) if crowded else wrapped(name) for name in names]
+    size = 9 if not crowded else max(4.0, 9 - 0.12 * (len(names) - 12))
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_ticks(range(len(names)), texts, fontsize=size)
     if which == "x":
-        long = many or max(map(len, names), default=0) > 8
-        axes.tick_params(axis="x", rotation=90 if many else 45 if long else 0)
+        long = crowded or max(map(len, names), default=0) > 8
+        axes.tick_params(axis="x", rotation=90 if crowded else 45 if long else 0)
         for tick in axes.get_xticklabels():
-            tick.set_horizontalalignment("right" if long and not many else "center")
-            tick.set_rotation_mode("anchor" if long and not many else "default")
+            tick.set_horizontalalignment("right" if long and not crowded else "center")
+            tick.set_rotation_mode("anchor" if long and not crowded else "default")

@@ -136,10 +136,10 @@ def _matrix(evaluation: Evaluation, k: int) -> dict[str, Any]:
         counts, names = counts[:-1, :-1], names[:-1]
     if len(names) <= MOST_CLASSES:
         return {"names": names, "matrix": counts.tolist()}
-    wrong = counts * (1 - np.eye(len(counts), dtype=np.int64))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
-    cells = [np.unravel_index(i, wrong.shape) for i in order]
-    return {"pairs": [[names[i], names[j], int(wrong[i, j])] for i, j in cells if wrong[i, j]]}
+    errors = counts * (1 - np.eye(len(counts), dtype=np.int64))
+    order = np.argsort(-errors, axis=None, kind="stable")[:MOST_PAIRS]
+    cells = [np.unravel_index(i, errors.shape) for i in order]
+    return {"pairs": [[names[i], names[j], int(errors[i, j])] for i, j in cells if errors[i, j]]}
 
 
 def _pictures(folder: Path | None, notes: list[str]) -> list[dict[str, str]]:

@@ -36,7 +36,7 @@ def test_line_ends_stay_as_they_are() -> None:
         ("say <!-- x --> here\n<!-- /x -->", "x", "each alone on its line"),
         (PAGE + PAGE, "x", r"has the line <!-- x --> 2 times \(lines 3 and 10\)"),
         (PAGE + "<!-- /x -->", "x", "has the line <!-- /x --> 2 times"),
-        ("<!-- /x -->\n\n<!-- x -->\n", "x", r"<!-- /x --> \(line 1\) stands before <!-- x --> \(line 3\)"),
+        ("<!-- /x -->\n\n<!-- x -->\n", "x", r"<!-- /x --> \(line 1\) is before <!-- x --> \(line 3\)"),
         (PAGE, "/x", "--marker '/x'"),
         (PAGE, "x --> <b>", "letters, digits"),
         (PAGE, "X", "has no line <!-- X -->"),
