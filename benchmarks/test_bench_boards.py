@@ -1,8 +1,8 @@
 """Boards of 1,000 and 10,000 records with 2,000 test samples each, beside a loop that reads the same files.
 
 Eleven models, three metrics and ``auprc_micro``. A first board reads all predictions and draws; a second one
-finds the draws in the cache folder. Only ratios of processor time are asserted, with matrix products on one
-thread, as others are at work on most machines; ``-s`` prints the times on the clock too.
+finds the draws in the cache folder. Ratios are of processor time, with matrix products on one thread, as most
+machines are shared; ``-s`` prints elapsed times too.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def folder_of(root: Path, seeds: int) -> Path:
 
 
 def read_alone(root: Path) -> int:
-    """What anybody would write to have the content of all files."""
+    """The obvious loop over all files; the bytes of their arrays."""
     size = 0
     for path in sorted((root / "records").glob(f"*/{JSON}")):
         json.loads(path.read_text(encoding="utf-8"))
@@ -95,16 +95,22 @@ def read_alone(root: Path) -> int:
 
 
 def timed(name: str, call: Callable[[], Any]) -> tuple[Any, float]:
-    """What it gives, and seconds of processor time; printed with those on the clock."""
+    """The result of a call, and seconds of processor time; both times are printed."""
     wall, cpu = time.perf_counter(), time.process_time()
-    made = call()
+    result = call()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    print(f"{name:28} {wall:7.2f} s on the clock, {cpu:7.2f} s of processor time")
-    return made, cpu
+    print(f"{name:28} {wall:7.2f} s elapsed, {cpu:7.2f} s of processor time")
+    return result, cpu
 
 
 @pytest.mark.parametrize("seeds", [91, 910])
-def test_boards(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: int) -> None:
+def test_boards(
+    benchmark: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seeds: int,
+    ratio: Callable[..., None],
+) -> None:
     monkeypatch.setenv("HMCBENCH_CACHE", str(tmp_path / "cache"))
     few = folder_of(tmp_path / "few", 1)
     boards_of(few)  # imports
@@ -115,8 +121,8 @@ def test_boards(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         first, drawing = timed("first board", lambda: boards_of(many))
         second, again = timed("second board", lambda: boards_of(many))
         benchmark.pedantic(boards_of, (many,), rounds=1)
-    benchmark.extra_info |= {"first / reading": drawing / reading, "second / reading": again / reading}
     assert to_json(first) == to_json(second)
     assert len(first[0].rows) == MODELS and first[0].rows[0].cells["auprc_micro"].low is not None
-    assert drawing <= 15 * reading
-    assert again <= 0.5 * reading
+    work = f"board of {MODELS * seeds:,} records (processor time)"
+    ratio(f"first {work}", "reading the files", reading, drawing, 1 / 15)
+    ratio(f"second {work}", "reading the files", reading, again, 2)
