@@ -6,6 +6,7 @@ takes the same samples for every model: differences between models are paired.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,9 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import FoldSeed, Record
 
-MOST_THREADS, MANY_SEEDS = 4, 8
+MOST_THREADS = 4
+GROUP = 4  # seeds whose statistics share a product: it reads the weights from memory once for all of them
+_PAIRS = 2**20  # (sample, class) pairs of a group: more make a table that is slower than several
 StatsReduce = tuple[Any, Any]  # (stats (N, K), reduce)
 
 
@@ -69,6 +72,7 @@ class Samples:
         self._aligned: dict[tuple[str, int], _Aligned] = {}
         self._reader = PredictionsReader()
         self._first: list[Record] = []
+        self._pairs = 1  # of a seed
 
     def first(self, records: Sequence[Record]) -> list[Record]:
         """The cells that fix the order of samples: all folds of the first seed of the first row.
@@ -92,48 +96,77 @@ class Samples:
         other samples.
         """
         cells = {record.fold_seed: record for record in records}
-        seeds = sorted({cell.seed for cell in cells})
-        per_seed = self._of_seeds([[cells[FoldSeed(fold, seed)] for fold in self.folds] for seed in seeds])
-        shared = sorted(set.intersection(*(set(seed_draws.columns) for seed_draws in per_seed)))
-        values = {name: np.stack([seed_draws.columns[name] for seed_draws in per_seed]) for name in shared}
+        numbers = sorted({cell.seed for cell in cells})
+        seeds = self._of_seeds([[cells[FoldSeed(fold, seed)] for fold in self.folds] for seed in numbers])
+        shared = sorted(set.intersection(*(set(seed.columns) for seed in seeds)))
+        values = {name: np.stack([seed.columns[name] for seed in seeds]) for name in shared}
         spec = self.specs.get(self.primary)
         sign = -1.0 if spec is not None and spec.better == "lower" else 1.0
         for side in self.sides:
             shifted = f"{self.primary}{SHIFT}{side}"
             if {shifted, self.primary} <= values.keys():
                 values[shifted + DROP] = sign * (values[self.primary] - values[shifted])
-        known = [name for name in shared if all(name in seed_draws.points for seed_draws in per_seed)]
+        with_points = [name for name in shared if all(name in seed.points for seed in seeds)]
         return Draws(
             {name: over_seeds(draws, label) for name, draws in values.items()},
-            {name: np.array([seed_draws.points[name] for seed_draws in per_seed]) for name in known},
+            {name: np.array([seed.points[name] for seed in seeds]) for name in with_points},
         )
 
     def _of_seeds(self, seeds: Sequence[Sequence[Record]]) -> list[Draws]:
-        """Draws of every seed, given as its folds; in threads where there are many seeds.
+        """Draws of every seed, given as its folds; points are single numbers.
 
-        Metrics of third-party plugins stay in this thread, as they may not be thread-safe.
+        Seeds are drawn in groups, as their statistics then share a matrix product, and the groups in threads.
+        Metrics of plugins stay in this thread: nothing says that they may run in several.
         """
-        own = all(str(spec.factory).startswith("hmcbench.") for spec in self.specs.values())
-        first, others = self._of_seed(seeds[0]), seeds[1:]  # the first may fix the order of samples
+        first = self._of_group(seeds[:1])  # which may fix the order of samples
+        size = max(1, min(GROUP, _PAIRS // self._pairs))
+        groups = [seeds[i : i + size] for i in range(1, len(seeds), size)]
         threads = min(MOST_THREADS, os.cpu_count() or 1)
-        if threads < 2 or len(seeds) < MANY_SEEDS or not own:
-            return [first, *map(self._of_seed, others)]
+        own = all(str(spec.factory).startswith("hmcbench.") for spec in self.specs.values())
+        if threads < 2 or len(groups) < 2 or not own:
+            return [*first, *itertools.chain(*map(self._of_group, groups))]
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-            return [first, *pool.map(self._of_seed, others)]
+            return [*first, *itertools.chain(*pool.map(self._of_group, groups))]
 
-    def _of_seed(self, records: Sequence[Record]) -> Draws:
-        """Draws of one seed; its points are single numbers."""
-        loaded = [record.predictions(self._reader) for record in records]
-        if any(predictions.truth is None for predictions in loaded):
+    def _of_group(self, seeds: Sequence[Sequence[Record]]) -> list[Draws]:
+        loaded = [self._load(records) for records in seeds]
+        tests = [self._evaluations("test", *seed) for seed in loaded]
+        stats = [_pool([self._sums(evaluation, self.specs) for evaluation in folds]) for folds in tests]
+        draws = iter(self._bootstraps["test"].values([pair for pairs in stats for pair in pairs.values()]))
+        columns = [{name: next(draws) for name in pairs} for pairs in stats]
+        return [self._of_seed(*parts) for parts in zip(loaded, tests, stats, columns, strict=True)]
+
+    def _load(self, records: Sequence[Record]) -> tuple[list[Predictions], Sequence[Record]]:
+        """The predictions of the folds of one seed."""
+        folds = [record.predictions(self._reader) for record in records]
+        if any(predictions.truth is None for predictions in folds):
             raise NoTruth("no truth is stored with the predictions")
         if not self._bootstraps:
-            self._fix(records, loaded)
-        draws_of_seed = self._pooled(self._evaluations("test", loaded, records))
+            self._fix(records, folds)
+        return folds, records
+
+    def _of_seed(
+        self,
+        loaded: tuple[Sequence[Predictions], Sequence[Record]],
+        tests: Sequence[Evaluation],
+        stats: dict[str, StatsReduce],
+        columns: dict[str, np.ndarray],
+    ) -> Draws:
+        """The draws of sums over samples, ``columns``, with those of rankings and of further sides.
+
+        Over several folds with the values, ``points``. Metrics that fail are left out.
+        """
+        together = _together(tests) if self._ranked else tests[0]
+        for name in self._ranked:
+            counts = pooled_counts(self.specs[name], together) if len(together) else None
+            if counts is not None:
+                stats[name], columns[name] = counts, self._bootstraps["test"].of_counts(*counts)
         for side in self.sides:
-            side_draws = self._mean_over_folds(side, self._evaluations(side, loaded, records))
-            if side_draws is not None:
-                draws_of_seed.columns[f"{self.primary}{SHIFT}{side}"] = side_draws
-        return draws_of_seed
+            draws = self._mean_over_folds(side, self._evaluations(side, *loaded))
+            if draws is not None:
+                columns[f"{self.primary}{SHIFT}{side}"] = draws
+        several = stats.items() if len(tests) > 1 else ()
+        return Draws(columns, {name: np.asarray(reduce(summed(part))) for name, (part, reduce) in several})
 
     def _fix(self, records: Sequence[Record], loaded: Sequence[Predictions]) -> None:
         """Fix the order of samples, and draw weights for it."""
@@ -144,6 +177,7 @@ class Samples:
         for fold, part in zip(self.folds, test, strict=True):
             self._orders["test", fold] = list(part.ids)
         self._bootstraps["test"] = _bootstrap(test)
+        self._pairs = max(1, sum(part.scores.size for part in test))
         for side in self.sides:
             part = loaded[0].of_side(side)
             self._orders.update({(side, fold): list(part.ids) for fold in self.folds})
@@ -167,25 +201,6 @@ class Samples:
 
     # ------------------------------------------------------------------ draws
 
-    def _pooled(self, folds: Sequence[Evaluation]) -> Draws:
-        """Draws over the test samples of all folds together, and for several folds the values.
-
-        Metrics that are neither sums over samples nor rankings are left out, as are those that fail.
-        """
-        if not all(map(len, folds)):
-            return Draws()
-        bootstrap = self._bootstraps["test"]
-        pairs = _pool([self._sums(evaluation, self.specs) for evaluation in folds])
-        columns = dict(zip(pairs, bootstrap.values(list(pairs.values())), strict=True))
-        together = _together(folds) if self._ranked else folds[0]
-        for name in self._ranked:
-            counts = pooled_counts(self.specs[name], together)
-            if counts is not None:
-                pairs[name], columns[name] = counts, bootstrap.of_counts(*counts)
-        if len(folds) == 1:
-            return Draws(columns)
-        return Draws(columns, {n: np.asarray(reduce(summed(stats))) for n, (stats, reduce) in pairs.items()})
-
     def _mean_over_folds(self, side: str, folds: Sequence[Evaluation]) -> np.ndarray | None:
         """Draws (B,) of the primary metric on a further test set, which every fold predicts."""
         if self.primary not in self.specs or not all(map(len, folds)):
@@ -201,7 +216,7 @@ class Samples:
 
     def _sums(self, evaluation: Evaluation, names: Iterable[str]) -> dict[str, StatsReduce]:
         """Metric id -> statistics of the samples of one fold."""
-        pairs = {name: sample_stats(self.specs[name], evaluation, name) for name in names}
+        pairs = {name: sample_stats(self.specs[name], evaluation, name) for name in names if len(evaluation)}
         return {name: pair for name, pair in pairs.items() if pair is not None}
 
 

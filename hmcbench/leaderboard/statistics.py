@@ -21,7 +21,7 @@ LEVEL = 0.95
 SEED = 20_260_101
 _ROUNDING = 1e-12
 _BLOCK = 4_000_000  # numbers held at once while drawing or multiplying
-_HELD = 16_000_000  # weights that are held as numbers of eight bytes too
+_HELD = 16_000_000  # weights that are held as numbers of two, four and eight bytes too
 
 
 class Bootstrap:
@@ -44,6 +44,7 @@ class Bootstrap:
             drawn = np.bincount(picked.ravel(), minlength=rows * units)
             counts[start : start + rows] = drawn.reshape(rows, units)
         self.weights = counts if groups is None else counts[:, member]
+        self._held: dict[type, np.ndarray] = {}
 
     def values(self, metrics: Sequence[tuple[Any, Callable[[np.ndarray], np.ndarray]]]) -> np.ndarray:
         """Metrics as (stats (N, K), reduce) on every draw, (M, B).
@@ -54,19 +55,27 @@ class Bootstrap:
         out = np.empty((len(metrics), draws))
         dense = [i for i, (stats, _) in enumerate(metrics) if isinstance(stats, np.ndarray)]
         table = np.concatenate([np.zeros((n, 0)), *(metrics[i][0] for i in dense)], axis=1)
+        whole = self._whole(table)
+        halves = table[:, ~whole], table[:, whole].astype(np.float32)
         ends = np.cumsum([0, *(metrics[i][0].shape[1] for i in dense)])
         widest = max([n, 1, table.shape[1], *(stats.shape[1] for stats, _ in metrics)])
         step = max(1, _BLOCK // widest)
         for start in range(0, draws, step):
             rows = slice(start, start + step)
-            held = self.weights if self._floats is None else self._floats
-            weights = held[rows].astype(np.float64, copy=False)
-            sums = weights @ table
+            sums = np.empty((len(self.weights[rows]), table.shape[1]))
+            sums[:, ~whole] = self._as(np.float64, rows) @ halves[0]
+            sums[:, whole] = self._as(np.float32, rows) @ halves[1]
             for i, low, high in zip(dense, ends, ends[1:], strict=False):
                 out[i, rows] = metrics[i][1](sums[:, low:high])
             for i in set(range(len(metrics))).difference(dense):
-                out[i, rows] = metrics[i][1](weights @ metrics[i][0])
+                out[i, rows] = metrics[i][1](self._as(np.float64, rows) @ metrics[i][0])
         return out
+
+    def _whole(self, table: np.ndarray) -> np.ndarray:
+        """Which columns (K,) are whole numbers with sums that numbers of four bytes hold exactly."""
+        sizes = np.abs(table).sum(axis=0) * self._largest
+        whole: np.ndarray = (table == np.rint(table)).all(axis=0) & (sizes < 2**24)
+        return whole
 
     def of_counts(self, stats: Any, reduce: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """One metric as counts (N, K), dense or sparse, and reduce on every draw, (B,)."""
@@ -76,21 +85,26 @@ class Bootstrap:
         parts = by_sample.data.astype(kind), by_sample.indices, by_sample.indptr
         table = csr_array(parts, shape=by_sample.shape)  # ``astype`` would sum duplicates, which takes longer
         out = np.empty(draws)
-        step = max(1, 2 * _BLOCK // max(n, table.shape[0], 1))
-        for start in range(0, draws, step):
-            rows = slice(start, start + step)
-            out[rows] = reduce((table @ self._by_sample[:, rows].astype(kind, copy=False)).T)
+        most = max(1, _BLOCK // max(n, table.shape[0], 1))  # that a processor's memory nearby holds
+        step = -(-draws // -(-draws // most))  # blocks of about one size
+        for draw in range(0, draws, step):
+            weights: np.ndarray = np.ascontiguousarray(self._by_sample[:, draw : draw + step])
+            out[draw : draw + step] = reduce((table @ weights.astype(kind, copy=False)).T)
         return out
 
-    @cached_property
-    def _floats(self) -> np.ndarray | None:
-        """The weights as float64 for products; None where they would take too much memory."""
-        return self.weights.astype(np.float64) if self.weights.size <= _HELD else None
+    def _as(self, kind: type, rows: slice) -> np.ndarray:
+        """Some of the weights as a product wants them; kept for the next where all are not too many."""
+        if self.weights.size > _HELD:
+            return self.weights[rows].astype(kind)
+        held = self._held.get(kind)
+        if held is None:
+            held = self._held[kind] = self.weights.astype(kind)
+        return held[rows]
 
     @cached_property
     def _by_sample(self) -> np.ndarray:
-        """The weights (N, B), with the draws of a sample contiguous, as sparse products need them."""
-        kind = np.int16 if self.weights.size <= _HELD else np.uint8
+        """The weights (N, B): sparse products run along draws, which lie side by side here."""
+        kind = np.uint16 if self.weights.size <= _HELD else np.uint8
         return np.ascontiguousarray(self.weights.T, dtype=kind)
 
     @cached_property
@@ -99,12 +113,12 @@ class Bootstrap:
 
 
 def _kind(table: csr_array, weight: int) -> type:
-    """The narrowest type that holds every sum of a table of counts, for faster products."""
-    if table.dtype.kind not in "iub" or not table.nnz:
+    """The narrowest type of number that holds every sum of a table of counts: products are as much faster."""
+    if table.dtype.kind not in "iub" or not table.nnz or table.data.min() < 0:
         return np.float64
     filled = table.indptr[:-1][np.diff(table.indptr) > 0]
-    most = int(np.add.reduceat(np.abs(table.data.astype(np.int64)), filled).max()) * weight
-    return np.int16 if most < 2**15 else np.int32 if most < 2**31 else np.float64
+    most = int(np.add.reduceat(table.data, filled, dtype=np.int64).max()) * weight
+    return np.uint16 if most < 2**16 else np.float32 if most < 2**24 else np.float64
 
 
 def over_seeds(draws: np.ndarray, name: str) -> np.ndarray:
