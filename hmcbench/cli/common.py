@@ -57,6 +57,12 @@ timeout_option = click.option(
     metavar="S",
     help="Seconds per cell; 0: the profile's.",
 )
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Allow images of up to N pixels (89 million).",
+)
 rerun_option = click.option(
     "--rerun",
     type=click.Choice(["missing", "failed", "all"]),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 from tabulate import tabulate
 
+from hmcbench.cli.common import max_pixels_option
 from hmcbench.cli.preview import preview_command
 from hmcbench.cli.tables import featurize_command, fetch_command
 from hmcbench.registry.registry import default_registry
@@ -33,8 +34,9 @@ def _count(number: int, noun: str) -> str:
     "--dataset", "--as", default="images", show_default=True, metavar="DATASET", help="Read as this dataset."
 )
 @click.option("--crop-bottom", default="", metavar="auto|PX", help="Check images without their data bar.")
+@max_pixels_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> int:
+def lint_command(path: str, dataset: str, crop_bottom: str, max_pixels: int | None, as_json: bool) -> int:
     """List every problem of the files at PATH with file and reason; exit status 2 if a run would refuse.
 
     \b
@@ -44,7 +46,7 @@ def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> in
     """
     from hmcbench.data.loading import lint_dataset
 
-    extra = {"crop_bottom": crop_bottom} if crop_bottom else {}
+    extra = {k: v for k, v in (("crop_bottom", crop_bottom), ("max_pixels", max_pixels)) if v}
     report = lint_dataset(default_registry(), dataset, path, **extra)
     fatal = [p for p in report.problems if p.fatal]
     if as_json:
