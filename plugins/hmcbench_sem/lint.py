@@ -11,6 +11,7 @@ import numpy as np
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import DataReport, Dataset, Value
+from hmcbench_sem import leaks
 from hmcbench_sem.datasets import failure_hierarchy, images, sem_failure
 from hmcbench_sem.reader.collection import Collection, Sample, collect
 from hmcbench_sem.reader.images import EXTENSIONS, MAX_PIXELS
@@ -24,7 +25,7 @@ def lint_failure(
 ) -> DataReport:
     """The report of the dataset ``sem-failure`` with these parameters."""
     if path:
-        return report(collect(path, crop_bottom, failure_hierarchy(), max_pixels))
+        return report(collect(path, crop_bottom, failure_hierarchy(), max_pixels), max_pixels)
     dataset: Dataset = sem_failure(**others)  # type: ignore[arg-type]
     facts = {"samples": f"{len(dataset.ids)}, synthetic", **_classes(failure_hierarchy(), dataset.targets)}
     facts["split"] = _counts(Counter(dataset.split or ()))
@@ -37,10 +38,10 @@ def lint_images(
     """The report of the dataset ``images`` with these parameters."""
     if not path:
         images(path=path)  # raises BadInput
-    return report(collect(path, crop_bottom, max_pixels=max_pixels))
+    return report(collect(path, crop_bottom, max_pixels=max_pixels), max_pixels)
 
 
-def report(collection: Collection) -> DataReport:
+def report(collection: Collection, max_pixels: int = MAX_PIXELS) -> DataReport:
     """Counts and problems of a collection, as text; fatal problems first."""
     samples = collection.samples
     facts = {"labels from": _SOURCES[collection.listing.source]}
@@ -51,9 +52,17 @@ def report(collection: Collection) -> DataReport:
         facts["label paths"] = f"{paths}, {depth} depth"
         facts |= _files(samples)
         facts |= _relations(samples)
+    alike = leaks.near_copies_of(collection, max_pixels) if len(samples) > 1 else []
+    facts |= leaks.facts(samples, alike)
+    problems = [
+        *collection.problems,
+        *leaks.problems(samples, alike),
+        *leaks.group_problems(collection, alike),
+    ]
     for number, note in enumerate(collection.listing.notes, start=1):
         facts[f"note {number}"] = note
-    return DataReport(collection.path, facts, sorted(collection.problems, key=lambda p: not p.fatal))
+    ordered = sorted(problems, key=lambda problem: not problem.fatal)
+    return DataReport(collection.path, facts, ordered, leaks.pictures(collection, alike, max_pixels))
 
 
 _SOURCES = {

@@ -30,7 +30,8 @@ _REACH, _CELLS = 10, 7  # pixels from a spot to the edge of its window, which be
 _SQUARE, _WAVES = 48, 8  # side of whole pictures, and frequencies per axis that describe them
 _TABLES, _MORE_BITS = 12, 3  # hash tables; bits of a key beyond those that number the descriptions
 _BUCKET = 20  # more descriptions under one key are an ordinary texture
-_ALIKE = 0.75  # correlation of two windows
+_FEW = 200  # of so few descriptions, all pairs are compared
+_ALIKE, _ALIKE_WAVES = 0.75, 0.95  # cosine between two windows, and between two whole pictures' waves
 _VOTES, _STEP = 3, 4  # spots that must agree on a shift, within so many pixels
 _OVERLAP = 0.2  # of the smaller picture's area, at least
 _CORRELATION, _WHOLE = 0.8, 0.9  # least correlation of an overlap, and of whole pictures
@@ -68,7 +69,7 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Spots:
-    """Of all pictures: which one each lies in, where (y, x), its window as numbers, the turn applied to it."""
+    """Of every spot: its picture, its place (y, x), its window as numbers, the turn applied to that."""
 
     picture: np.ndarray
     place: np.ndarray
@@ -109,7 +110,8 @@ def _band(picture: np.ndarray) -> np.ndarray:
     band = ndimage.gaussian_filter(values, _FINE) - ndimage.gaussian_filter(values, _COARSE)
     power = ndimage.gaussian_filter(band**2, 2 * _COARSE)
     floor = max(float(power.mean()), _NOISE**2) / 4
-    return band / np.sqrt(power + floor)
+    even: np.ndarray = (band / np.sqrt(power + floor)).astype(np.float32)
+    return even
 
 
 # --------------------------------------------------------------------------- turns
@@ -146,7 +148,7 @@ def _whole_copies(thumbnails: Sequence[np.ndarray]) -> list[NearCopy]:
     """Pairs of whole pictures that are alike in one of the eight turns."""
     squares = np.stack([_resized(picture, _SQUARE, _SQUARE) for picture in thumbnails])
     waves = _waves(squares)
-    first, second = _likely_pairs(waves - waves.mean(axis=0), np.arange(len(squares)), least=0.9)
+    first, second = _likely_pairs(waves, np.arange(len(squares)), _ALIKE_WAVES)
     band = lru_cache(4096)(lambda i: _band(squares[i]))
     copies = []
     for i, j in zip(first.tolist(), second.tolist(), strict=True):
@@ -162,8 +164,8 @@ def _waves(squares: np.ndarray) -> np.ndarray:
     low[:, 0, 0] = 0  # the mean
     both = np.stack([low, low.swapaxes(1, 2)])
     kept = np.where(np.tri(_WAVES, dtype=bool), both.max(axis=0), both.min(axis=0)).reshape(len(squares), -1)
-    kept = np.sqrt(kept)
-    return kept / (np.linalg.norm(kept, axis=1, keepdims=True) + 1e-9)
+    waves: np.ndarray = np.sqrt(kept)
+    return waves
 
 
 # --------------------------------------------------------------------------- overlapping views
@@ -185,7 +187,7 @@ def _all_spots(thumbnails: Sequence[np.ndarray]) -> _Spots:
     turn = _standard_turn(window)
     for value in range(8):
         window[turn == value] = _turned(window[turn == value], value)
-    numbers = window.reshape(len(window), -1)
+    numbers = window.reshape(len(window), _CELLS * _CELLS)
     numbers = numbers - numbers.mean(axis=1, keepdims=True)
     return _Spots(picture, place, numbers / (np.linalg.norm(numbers, axis=1, keepdims=True) + 1e-9), turn)
 
@@ -210,7 +212,8 @@ def _roundness(band: np.ndarray) -> np.ndarray:
     """Of the structure around each pixel: 0 on a straight line, 0.25 where all directions are alike."""
     down, right = np.gradient(band)
     yy, xx, yx = (ndimage.gaussian_filter(a, _COARSE) for a in (down * down, right * right, down * right))
-    return (yy * xx - yx * yx) / ((yy + xx) ** 2 + 1e-12)
+    roundness: np.ndarray = (yy * xx - yx * yx) / ((yy + xx) ** 2 + 1e-12)
+    return roundness
 
 
 def _standard_turn(windows: np.ndarray) -> np.ndarray:
@@ -219,7 +222,8 @@ def _standard_turn(windows: np.ndarray) -> np.ndarray:
     contrast = np.abs(windows)  # the same for dark and bright
     down = (contrast * axis[:, None]).sum(axis=(1, 2))
     right = (contrast * axis).sum(axis=(1, 2))
-    return (np.abs(down) > np.abs(right)) * 4 + (down < 0) * 2 + (right < 0)
+    turn: np.ndarray = (np.abs(down) > np.abs(right)) * 4 + (down < 0) * 2 + (right < 0)
+    return turn
 
 
 def _candidates(spots: _Spots, shapes: Sequence[tuple[int, ...]]) -> list[_Candidate]:
@@ -260,18 +264,24 @@ def _likely_pairs(vectors: np.ndarray, picture: np.ndarray, least: float) -> tup
         least: cosine of the angle between them.
     """
     count, size = vectors.shape
+    length = np.linalg.norm(vectors, axis=1) + 1e-9
+    if count <= _FEW:
+        i, j = np.triu_indices(count, 1)
+        keep = (vectors @ vectors.T)[i, j] > least * length[i] * length[j]
+        keep &= picture[i] != picture[j]
+        return i[keep], j[keep]
+    centred = vectors - vectors.mean(axis=0)
     bits = max(10, count.bit_length() + _MORE_BITS)
     planes = np.random.default_rng(0).normal(size=(_TABLES, size, bits)).astype(np.float32)
-    length = np.linalg.norm(vectors, axis=1) + 1e-9
     codes = []
     for table in planes:
-        i, j = _same_key(((vectors @ table) > 0) @ (1 << np.arange(bits, dtype=np.int64)))
+        i, j = _same_key(((centred @ table) > 0) @ (1 << np.arange(bits, dtype=np.int64)))
         keep = picture[i] != picture[j]
         i, j = i[keep], j[keep]
         alike = np.einsum("ij,ij->i", vectors[i], vectors[j]) > least * length[i] * length[j]
         codes.append(i[alike].astype(np.int64) * count + j[alike])
     both = np.unique(np.concatenate(codes))
-    return both // max(count, 1), both % max(count, 1)
+    return both // count, both % count
 
 
 def _same_key(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -292,7 +302,7 @@ def _same_key(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _checked(first: np.ndarray, second: np.ndarray, candidate: _Candidate) -> NearCopy | None:
-    """The pair at the best shift near this one, None where its correlation is low or not the only high one."""
+    """The pair at the best shift near this one; None where it correlates little, or elsewhere as well."""
     first, turned = _turned(first, candidate.turn), candidate.turn != 0
     value, share, down, right = 0.0, 0.0, candidate.down, candidate.right
     for step in (2, 1, 1):
