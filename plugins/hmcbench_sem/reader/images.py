@@ -83,7 +83,7 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Decoded:
     """A decoded file.
 
     Attributes:
@@ -114,7 +114,7 @@ class TooLarge(ValueError):
 
 def decode(
     path: str | Path, crop: int = 0, min_side: int | None = None, max_pixels: int = MAX_PIXELS
-) -> Picture:
+) -> Decoded:
     """Decode a file.
 
     Args:
@@ -146,7 +146,7 @@ def decode(
 
 def _by_pillow(
     stream: IO[bytes], tags: Mapping[int, Any], kind: PixelType | None, how: tuple[int, int | None, int]
-) -> Picture:
+) -> Decoded:
     crop, min_side, max_pixels = how
     with PillowImage.open(stream, formats=FORMATS) as image:
         _check_size(image.width, image.height, max_pixels)
@@ -161,12 +161,12 @@ def _by_pillow(
     name = "" if array.dtype == np.uint8 else f"{array.dtype.name} {'grey' if array.ndim == 2 else 'RGB'}"
     if kind is not None and kind.deep:
         name = kind.name
-    return Picture(array[: len(array) - crop], form, mode, pages, name, transparent, tags)
+    return Decoded(array[: len(array) - crop], form, mode, pages, name, transparent, tags)
 
 
 def _by_tifffile(
     stream: IO[bytes], tags: Mapping[int, Any], kind: PixelType, crop: int, max_pixels: int
-) -> Picture:
+) -> Decoded:
     """A TIFF that Pillow does not read, or reads wrongly."""
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise UnidentifiedImageError
@@ -175,7 +175,7 @@ def _by_tifffile(
     array, transparent = _flat(colour, alpha)
     array = turn(array, checked(tags.get(_ORIENTATION, 1)))
     name = kind.name if kind.deep else ""
-    return Picture(
+    return Decoded(
         array[: len(array) - crop], "TIFF", f"{kind.kind}{kind.bits}", pages, name, transparent, tags
     )
 

@@ -116,7 +116,7 @@ def scan_one(path: Path, crop: str, max_pixels: int = images.MAX_PIXELS) -> Scan
         return Scan(kind="unreadable", problem=images.reason(error))
 
 
-def _look(picture: images.Picture, crop: str) -> Scan:
+def _look(picture: images.Decoded, crop: str) -> Scan:
     raw = picture.array
     bar = bar_height(images.grey(to_uint8(raw)))
     height, width = raw.shape[:2]
