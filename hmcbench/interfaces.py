@@ -320,6 +320,21 @@ class Dataset:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class PicturePair:
+    """Two samples that a person should see beside each other.
+
+    Attributes:
+        names: of the two.
+        rows: of the view ``image``: arrays, or objects with ``load()``.
+        caption: why they belong together.
+    """
+
+    names: tuple[str, str]
+    rows: tuple[Any, Any]
+    caption: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class DataReport:
     """What ``hmcbench data lint`` prints: counts and every problem.
 
@@ -327,11 +342,13 @@ class DataReport:
         source: the path that was read.
         facts: name -> value, shown as a table (samples, classes per level, formats, ...).
         problems: :class:`hmcbench.errors.Problem`, fatal ones and warnings.
+        pairs: samples that look alike, for ``--pairs``.
     """
 
     source: str
     facts: Mapping[str, str]
     problems: Sequence[Any]
+    pairs: Sequence[PicturePair] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

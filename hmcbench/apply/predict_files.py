@@ -58,6 +58,7 @@ class Reader:
     Args:
         trained: the model.
         registry: the installed plugins.
+        max_pixels: a larger image is refused; None for the limit of its dataset.
 
     Attributes:
         spec, params: the dataset of the run and its parameters, without the path of its files.
@@ -67,7 +68,7 @@ class Reader:
         NotApplicable: a view that cannot be made from files.
     """
 
-    def __init__(self, trained: Trained, registry: Registry) -> None:
+    def __init__(self, trained: Trained, registry: Registry, max_pixels: int | None = None) -> None:
         stored = trained.record.data["dataset"]
         spec: DatasetSpec = registry.get("datasets", stored["name"])
         if not spec.reader:
@@ -79,7 +80,8 @@ class Reader:
         if trained.task.hierarchy is None:
             raise BadInput(f"{trained.record.path.name} predicts numbers", allowed="a model of classes")
         _, params = registry.resolve("datasets", stored["reference"], trained.record.profile)
-        self.spec, self.params = spec, params
+        limit = {"max_pixels": max_pixels} if max_pixels and "max_pixels" in spec.params else {}
+        self.spec, self.params = spec, {**params, **limit}
         self._read: Callable[..., list[Any]] = load_object(spec.reader)
         plans = featurize.plan_views(registry, spec.views[:1], trained.spec.views, trained.params)
         self._views = {plan.name: featurize.transformer(plan) for plan in plans}
@@ -103,12 +105,14 @@ class Reader:
         }
 
 
-def predict_files(trained: Trained, registry: Registry, paths: Sequence[str]) -> Iterator[Block]:
+def predict_files(
+    trained: Trained, registry: Registry, paths: Sequence[str], max_pixels: int | None = None
+) -> Iterator[Block]:
     """Predictions of files in their order, a block at a time; memory does not grow with their number.
 
     A file of a type that the reader does not know is a problem of the kind ``extension``.
     """
-    reader = Reader(trained, registry)
+    reader = Reader(trained, registry, max_pixels)
     with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1))) as pool:
         for start in range(0, len(paths), BLOCK):
             yield _predict(trained, reader, paths[start : start + BLOCK], pool)

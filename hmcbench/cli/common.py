@@ -41,6 +41,13 @@ def check_output(path: Path | None) -> None:
         raise BadInput(f"no folder {path.parent}", hint="make it first, or name another file")
 
 
+def check_picture(option: str, path: Path) -> None:
+    """The same for a figure, which is always a PNG."""
+    if path.suffix != ".png":
+        raise BadInput(f"{option} {path}", allowed="a file that ends in .png")
+    check_output(path)
+
+
 def number(_context: click.Context, _option: click.Parameter, value: float) -> float:
     """Callback of an option: refuse ``nan``, which every ``FloatRange`` accepts."""
     if math.isnan(value):
@@ -56,6 +63,12 @@ timeout_option = click.option(
     callback=number,
     metavar="S",
     help="Seconds per cell; 0: the profile's.",
+)
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Allow images of up to N pixels (89 million).",
 )
 rerun_option = click.option(
     "--rerun",

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from tabulate import tabulate
 
+from hmcbench.cli.common import FILE, check_picture, max_pixels_option
 from hmcbench.cli.preview import preview_command
 from hmcbench.cli.tables import featurize_command, fetch_command
 from hmcbench.registry.registry import default_registry
+
+if TYPE_CHECKING:
+    from hmcbench.interfaces import PicturePair
 
 
 @click.group("data")
@@ -33,30 +40,53 @@ def _count(number: int, noun: str) -> str:
     "--dataset", "--as", default="images", show_default=True, metavar="DATASET", help="Read as this dataset."
 )
 @click.option("--crop-bottom", default="", metavar="auto|PX", help="Check images without their data bar.")
+@max_pixels_option
+@click.option("--pairs", type=FILE, metavar="FILE.png", help="Draw the images that show the same place.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def lint_command(path: str, dataset: str, crop_bottom: str, as_json: bool) -> int:
+def lint_command(
+    path: str, dataset: str, crop_bottom: str, max_pixels: int | None, pairs: Path | None, as_json: bool
+) -> int:
     """List every problem of the files at PATH with file and reason; exit status 2 if a run would refuse.
 
     \b
     Example:
-      hmcbench data lint my_images
+      hmcbench data lint my_images --pairs alike.png
       hmcbench data lint my_alloys.csv --dataset metallic-glass
     """
     from hmcbench.data.loading import lint_dataset
 
-    extra = {"crop_bottom": crop_bottom} if crop_bottom else {}
+    if pairs is not None:
+        check_picture("--pairs", pairs)
+    extra = {k: v for k, v in (("crop_bottom", crop_bottom), ("max_pixels", max_pixels)) if v}
     report = lint_dataset(default_registry(), dataset, path, **extra)
+    figure = _draw(report.pairs, pairs) if pairs is not None else ""
     fatal = [p for p in report.problems if p.fatal]
     if as_json:
-        content = {"source": report.source, "facts": dict(report.facts)}
-        click.echo(json.dumps(content | {"problems": [asdict(p) for p in report.problems]}, indent=1))
+        content: dict[str, Any] = {"source": report.source, "facts": dict(report.facts)}
+        content["problems"] = [asdict(p) for p in report.problems]
+        content["pairs"] = [[*pair.names, pair.caption] for pair in report.pairs]
+        click.echo(json.dumps(content, indent=1))
         return 2 if fatal else 0
     click.echo(tabulate(report.facts.items(), tablefmt="plain", disable_numparse=True))
     for problem in sorted(report.problems, key=lambda p: (not p.fatal, p.order)):
         click.echo(f"{'error  ' if problem.fatal else 'warning'}  {problem.where}: {problem.what}")
+    if figure:
+        click.echo(figure)
     warnings = len(report.problems) - len(fatal)
     click.echo(f"{_count(len(fatal), 'error')}, {_count(warnings, 'warning')}")
     if fatal:
         skippable = all(p.skippable for p in fatal)
         click.echo("a run refuses to start" + ("; with --skip-bad it leaves them out" if skippable else ""))
     return 2 if fatal else 0
+
+
+def _draw(pairs: Sequence[PicturePair], path: Path) -> str:
+    """Draw the first pairs into ``path``; the line that reports it."""
+    if not pairs:
+        return "no two images show the same place: no figure"
+    from hmcbench.report.figures import pairs as figure
+    from hmcbench.report.figures import style
+
+    with style.styled():
+        style.save(figure.draw(pairs), path)
+    return f"figure  {path}: {min(len(pairs), figure.MOST)} of {_count(len(pairs), 'pair')}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.common import FOLDER, PATH, device_option
+from hmcbench.cli.common import FOLDER, PATH, device_option, max_pixels_option
 from hmcbench.cli.predict import load_model, report_model, report_problems
 from hmcbench.errors import BadInput
 from hmcbench.records.record import slug
@@ -28,8 +28,15 @@ if TYPE_CHECKING:
 @click.option("--level", "levels", multiple=True, type=int, metavar="K", help="Only this level (1: the top).")
 @click.option("--fast", is_flag=True, help="Draw the maps without measuring their faithfulness.")
 @device_option
+@max_pixels_option
 def explain_command(
-    run: Path, images: tuple[Path, ...], output: Path, levels: tuple[int, ...], fast: bool, device: str
+    run: Path,
+    images: tuple[Path, ...],
+    output: Path,
+    levels: tuple[int, ...],
+    fast: bool,
+    device: str,
+    max_pixels: int | None,
 ) -> int:
     """Show the evidence for the predicted classes in IMAGES (files or folders): Grad-CAM, a panel per level.
 
@@ -56,7 +63,7 @@ def explain_command(
     done: list[dict[str, Any]] = []
     measured: list[Explanation] = []
     bad = 0
-    for block in predict_files(trained, default_registry(), files):
+    for block in predict_files(trained, default_registry(), files, max_pixels):
         bad += report_problems(block.problems, from_folders)
         for explanation in explainer.explain(block):
             _make_folder(output)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from hmcbench.cli.common import FILE, PATH, check_output, device_option
+from hmcbench.cli.common import FILE, PATH, check_output, device_option, max_pixels_option
 from hmcbench.cli.run import check_device
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
@@ -30,8 +30,14 @@ if TYPE_CHECKING:
 @click.option("--output", type=FILE, help="Write to this file instead.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
 @device_option
+@max_pixels_option
 def predict_command(
-    run: Path, images: tuple[Path, ...], output: Path | None, as_json: bool, device: str
+    run: Path,
+    images: tuple[Path, ...],
+    output: Path | None,
+    as_json: bool,
+    device: str,
+    max_pixels: int | None,
 ) -> int:
     """Predict IMAGES (files, or folders with everything below them) with the model of RUN.
 
@@ -51,7 +57,7 @@ def predict_command(
     report_model(trained)
     predicted = unreadable = 0
     with _opened(output) as stream:
-        for block in predict_files(trained, default_registry(), files):
+        for block in predict_files(trained, default_registry(), files, max_pixels):
             unreadable += report_problems(block.problems, from_folders)
             _write(stream, trained, block, as_json, first=not predicted)
             predicted += len(block.paths)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.common import FILE, check_output
+from hmcbench.cli.common import FILE, check_picture
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
@@ -20,21 +20,19 @@ USUAL = 6  # samples drawn where none are named
 
 @click.command("preview")
 @click.argument("dataset")
-@click.option("--view", required=True, metavar="VIEW", help="A view of the data set, or a featurizer.")
+@click.option("--view", default="", help="A view of the data set, or a featurizer; by default image.")
 @click.option("--data", default="", metavar="PATH", help="Your files, as given to run.")
 @click.option("--sample", "samples", multiple=True, metavar="ID", help="Draw this sample; six by default.")
 @click.option("--out", required=True, type=FILE, help="FILE.png.")
 def preview_command(dataset: str, view: str, data: str, samples: tuple[str, ...], out: Path) -> None:
-    """Draw samples of DATASET as pictures, with a legend of the pixels where the featurizer has one.
+    """Draw samples of DATASET with their labels; and what the pixels stand for, if the featurizer says so.
 
     \b
     Example:
       hmcbench data preview metallic-glass --view composition_image --out alloys.png
-      hmcbench data preview images --view image --data my_images --sample dimple/001.png --out one.png
+      hmcbench data preview images --data my_images --sample dimple/001.png --out one.png
     """
-    if out.suffix != ".png":
-        raise BadInput(f"--out {out}", allowed="a file that ends in .png")
-    check_output(out)
+    check_picture("--out", out)
     from hmcbench.data.featurize import compute_view, plan_view
     from hmcbench.data.loading import plan_dataset
     from hmcbench.registry.registry import create
@@ -47,6 +45,7 @@ def preview_command(dataset: str, view: str, data: str, samples: tuple[str, ...]
     paths = {spec.path_param: data} if data else {}
     spec, params = registry.resolve("datasets", dataset, "", **paths)
     loaded = plan_dataset(registry, spec, params, dataset)
+    view = view or _usual_view(dataset, tuple(loaded.views))
     plan = plan_view(registry, tuple(loaded.views), view, ())
     chosen = _sample_indices(loaded, samples)
     rows = compute_view(plan, loaded)[0]
@@ -60,6 +59,12 @@ def preview_command(dataset: str, view: str, data: str, samples: tuple[str, ...]
         figure = preview.draw(content, f"{style.plain(f'{dataset}{synthetic}: {view}')}\n{note}")
     style.save(figure, out)
     click.echo(f"figure  {out}: {len(chosen)} of {len(loaded.ids):,} samples{synthetic}")
+
+
+def _usual_view(dataset: str, views: tuple[str, ...]) -> str:
+    if "image" not in views:
+        raise BadInput(f"{dataset} has no view image", allowed=f"--view {', '.join(views)}, or a featurizer")
+    return "image"
 
 
 def _sample_indices(dataset: Dataset, samples: tuple[str, ...]) -> list[int]:
@@ -84,9 +89,17 @@ def _check_pictures(rows: Any, view: str) -> None:
 
 
 def _caption(dataset: Dataset, plan: ViewPlan, index: int) -> str:
-    """The id of a sample, and the named values that its picture is made from."""
+    """The id of a sample, the named values that its picture is made from, and its labels."""
     from hmcbench.report.figures.preview import named_values
 
     names = dataset.columns.get(plan.source)
     values = f": {named_values(dataset.views[plan.source][index], names)}" if names else ""
-    return f"{dataset.ids[index]}{values}"
+    return f"{dataset.ids[index]}{values}\n{_labels(dataset, index)}"
+
+
+def _labels(dataset: Dataset, index: int) -> str:
+    """The most specific classes of a sample, or the values of its targets."""
+    if dataset.task.hierarchy is not None:
+        return " | ".join(dataset.task.hierarchy.decode(dataset.targets[[index]]))
+    values = dataset.targets[index]
+    return ", ".join(f"{name} {value:.4g}" for name, value in zip(dataset.task.targets, values, strict=True))

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli import INTERRUPTED
-from hmcbench.cli.common import FOLDER, PATH, device_option, pairs, rerun_option, timeout_option
+from hmcbench.cli.common import (
+    FOLDER,
+    PATH,
+    device_option,
+    max_pixels_option,
+    pairs,
+    rerun_option,
+    timeout_option,
+)
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
@@ -55,6 +63,7 @@ PER_GPU = click.IntRange(1, 64)
 @click.option("--skip-bad", is_flag=True, help="Leave out unusable files; the record says which.")
 @click.option("--drop-leaks", is_flag=True, help="Drop training copies of test samples (predefined splits).")
 @click.option("--crop-bottom", default="", metavar="auto|PX", help="Cut the data bar off images.")
+@max_pixels_option
 @click.option("--set", "settings", multiple=True, metavar="MODEL.PARAM=VALUE", help="Change a parameter.")
 @click.option("--no-weights", is_flag=True, help="Keep no trained models (predict and explain need them).")
 @click.option(
@@ -159,7 +168,9 @@ def make_plan(options: dict[str, Any]) -> Plan:
         drop_leaks=options["drop_leaks"],
         data=pairs("--data", options["data"], "NAME=PATH"),
         settings=pairs("--set", options["settings"], "model.param=value"),
-        dataset_params={name: options[name] for name in ("skip_bad", "crop_bottom") if options[name]},
+        dataset_params={
+            name: options[name] for name in ("skip_bad", "crop_bottom", "max_pixels") if options[name]
+        },
         time_limit=options["timeout"],
         keep_weights=not options["no_weights"],
     )

@@ -11,6 +11,7 @@ _PAPER = (
 )
 _PATH = Param("", "a folder of class folders, or one with index.csv (docs/data.md)", cosmetic=True)
 _CROP = Param("0", "rows to cut off at the bottom of every image; auto cuts the instrument's data bar")
+_MAX_PIXELS = Param(89_478_485, "a larger picture is refused as a decompression bomb", low=1, cosmetic=True)
 _SKIP = Param(False, "leave out files with problems instead of refusing to start")
 
 
@@ -30,6 +31,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
                 "shifted": Param(True, "make the shifted test set too"),
                 "crop_bottom": _CROP,
                 "skip_bad": _SKIP,
+                "max_pixels": _MAX_PIXELS,
             },
             requires=("PIL",),
             citation=_PAPER,
@@ -44,7 +46,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             version="1",
             summary="any folder of labelled images; the classes are read from it",
             factory="hmcbench_sem.datasets:images",
-            params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP},
+            params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP, "max_pixels": _MAX_PIXELS},
             requires=("PIL",),
             citation="your own",
             licence="your own",

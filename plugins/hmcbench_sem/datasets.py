@@ -9,7 +9,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
 from hmcbench_sem.fractographs.taxonomy import CLASSES, DESCRIPTIONS
 from hmcbench_sem.reader.collection import Collection, collect
-from hmcbench_sem.reader.images import ImageFile
+from hmcbench_sem.reader.images import MAX_PIXELS, ImageFile
 
 NAMED = 20  # files that a note names; more are counted
 
@@ -28,6 +28,7 @@ def sem_failure(
     shifted: bool = True,
     crop_bottom: str = "0",
     skip_bad: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> Dataset:
     """Synthetic fractographs, or with ``path`` the user's own images; parameters in the spec.
 
@@ -37,7 +38,7 @@ def sem_failure(
         BadInput, DataProblems: see :func:`images`.
     """
     if path:
-        return _dataset(collect(path, crop_bottom, failure_hierarchy()), skip_bad)
+        return _dataset(collect(path, crop_bottom, failure_hierarchy(), max_pixels), skip_bad, max_pixels)
     if crop_bottom != "0":
         raise BadInput(
             f"crop_bottom={crop_bottom} is for images of your own; the synthetic ones have no data bar",
@@ -46,7 +47,9 @@ def sem_failure(
     return _synthetic(size, seed, composite, shifted)
 
 
-def images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) -> Dataset:
+def images(
+    *, path: str = "", crop_bottom: str = "0", skip_bad: bool = False, max_pixels: int = MAX_PIXELS
+) -> Dataset:
     """Any labelled folder of images; the classes are the user's.
 
     Raises:
@@ -56,7 +59,7 @@ def images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) ->
     """
     if not path:
         raise BadInput("the dataset images needs a folder", hint="add --data images=PATH")
-    return _dataset(collect(path, crop_bottom), skip_bad)
+    return _dataset(collect(path, crop_bottom, max_pixels=max_pixels), skip_bad, max_pixels)
 
 
 def _synthetic(size: int, seed: int, composite: float, shifted: bool) -> Dataset:
@@ -78,7 +81,7 @@ def _synthetic(size: int, seed: int, composite: float, shifted: bool) -> Dataset
     )
 
 
-def _dataset(collection: Collection, skip_bad: bool) -> Dataset:
+def _dataset(collection: Collection, skip_bad: bool, max_pixels: int) -> Dataset:
     collection.check(skip_bad)
     samples, root = collection.samples, collection.listing.root.absolute()
     targets = collection.targets
@@ -87,7 +90,7 @@ def _dataset(collection: Collection, skip_bad: bool) -> Dataset:
     split = [sample.entry.split for sample in samples]
     return Dataset(
         ids=[sample.entry.id for sample in samples],
-        views={"image": [ImageFile(f"{root}/{s.entry.file}", s.scan.crop) for s in samples]},
+        views={"image": [ImageFile(f"{root}/{s.entry.file}", s.scan.crop, max_pixels) for s in samples]},
         targets=targets,
         task=Task(paths=paths, depth=depth, hierarchy=collection.hierarchy),
         fingerprint=collection.fingerprint(),
@@ -109,7 +112,7 @@ def _notes(collection: Collection) -> list[str]:
     if cut:
         rows = f"{min(cut)}" if min(cut) == max(cut) else f"{min(cut)} to {max(cut)}"
         notes.append(f"{rows} rows cut off at the bottom of {len(cut)} of {len(collection.samples)} images")
-    deep = sum(sample.scan.mode[0] in "IF" for sample in collection.samples)
+    deep = sum(bool(sample.scan.pixel_type) for sample in collection.samples)
     if deep:
         notes.append(f"{deep} images deeper than 8 bits, each stretched to its own range")
     counts = Counter(problem.kind for problem in collection.problems if not problem.fatal)
@@ -119,6 +122,9 @@ def _notes(collection: Collection) -> list[str]:
 _WARNINGS = {  # kind of a warning -> the note of the record
     "data-bar": "images show a data bar that was not cut (--crop-bottom auto cuts it)",
     "pages": "files have several pages; the first was read",
+    "blank": "images are blank: every pixel is the same",
+    "alpha": "images are transparent everywhere; their colours were read",
+    "fill-value": "images hold fill values, left out of the grey range",
     "clash": "sets of pixel-identical images have different labels",
     "alike": "names of classes or groups look like another one",
     "missing-value": "names of classes or groups look like a missing value",

@@ -11,31 +11,37 @@ import numpy as np
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import DataReport, Dataset, Value
+from hmcbench_sem import leaks
 from hmcbench_sem.datasets import failure_hierarchy, images, sem_failure
 from hmcbench_sem.reader.collection import Collection, Sample, collect
-from hmcbench_sem.reader.images import EXTENSIONS
+from hmcbench_sem.reader.images import EXTENSIONS, MAX_PIXELS
+from hmcbench_sem.reader.scan import Scan
 
 LISTED = 12  # classes of a level that are listed; more are counted
 
 
-def lint_failure(*, path: str = "", crop_bottom: str = "0", **others: Value) -> DataReport:
+def lint_failure(
+    *, path: str = "", crop_bottom: str = "0", max_pixels: int = MAX_PIXELS, **others: Value
+) -> DataReport:
     """The report of the dataset ``sem-failure`` with these parameters."""
     if path:
-        return report(collect(path, crop_bottom, failure_hierarchy()))
+        return report(collect(path, crop_bottom, failure_hierarchy(), max_pixels), max_pixels)
     dataset: Dataset = sem_failure(**others)  # type: ignore[arg-type]
     facts = {"samples": f"{len(dataset.ids)}, synthetic", **_classes(failure_hierarchy(), dataset.targets)}
     facts["split"] = _counts(Counter(dataset.split or ()))
     return DataReport("synthetic fractographs", facts, [])
 
 
-def lint_images(*, path: str = "", crop_bottom: str = "0", skip_bad: bool = False) -> DataReport:
+def lint_images(
+    *, path: str = "", crop_bottom: str = "0", skip_bad: bool = False, max_pixels: int = MAX_PIXELS
+) -> DataReport:
     """The report of the dataset ``images`` with these parameters."""
     if not path:
         images(path=path)  # raises BadInput
-    return report(collect(path, crop_bottom))
+    return report(collect(path, crop_bottom, max_pixels=max_pixels), max_pixels)
 
 
-def report(collection: Collection) -> DataReport:
+def report(collection: Collection, max_pixels: int = MAX_PIXELS) -> DataReport:
     """Counts and problems of a collection, as text; fatal problems first."""
     samples = collection.samples
     facts = {"labels from": _SOURCES[collection.listing.source]}
@@ -46,9 +52,17 @@ def report(collection: Collection) -> DataReport:
         facts["label paths"] = f"{paths}, {depth} depth"
         facts |= _files(samples)
         facts |= _relations(samples)
+    alike = leaks.near_copies_of(collection, max_pixels) if len(samples) > 1 else []
+    facts |= leaks.facts(samples, alike)
+    problems = [
+        *collection.problems,
+        *leaks.problems(samples, alike),
+        *leaks.group_problems(collection, alike),
+    ]
     for number, note in enumerate(collection.listing.notes, start=1):
         facts[f"note {number}"] = note
-    return DataReport(collection.path, facts, sorted(collection.problems, key=lambda p: not p.fatal))
+    ordered = sorted(problems, key=lambda problem: not problem.fatal)
+    return DataReport(collection.path, facts, ordered, leaks.pictures(collection, alike, max_pixels))
 
 
 _SOURCES = {
@@ -84,6 +98,9 @@ def _files(samples: list[Sample]) -> dict[str, str]:
         "modes": _counts(Counter(scan.mode for scan in scans)),
         "sizes": _range([(scan.width, scan.height) for scan in scans]),
     }
+    deep = {scan.pixel_type for scan in scans} - {""}
+    if deep:
+        facts["deeper than 8 bits"] = "; ".join(_depth(scans, name) for name in sorted(deep))
     misnamed = sum(
         PurePosixPath(s.entry.file).suffix.lower() not in EXTENSIONS[s.scan.format] for s in samples
     )
@@ -99,6 +116,13 @@ def _files(samples: list[Sample]) -> dict[str, str]:
     if known:
         facts["pixel size"] = f"{_span(min(known), max(known))} micrometres ({len(known)} of {total} images)"
     return facts
+
+
+def _depth(scans: list[Scan], name: str) -> str:
+    """``uint16 RGB 6, 12 bits used``."""
+    alike = [scan for scan in scans if scan.pixel_type == name]
+    bits = max(scan.bits_used for scan in alike)
+    return f"{name} {len(alike)}" + (f", {bits} bits used" if bits else "")
 
 
 def _span(low: float, high: float) -> str:

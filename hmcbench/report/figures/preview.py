@@ -22,7 +22,7 @@ class Preview:
 
     Attributes:
         pictures: of every sample, float in [0, 1] (H, W) or (H, W, 3).
-        captions: of every picture.
+        captions: of every picture, on one or more lines.
         parts, pixels: for pictures of equal parts, the names of the parts and of the pixels within a part,
             in their places (``""`` where unused): attributes of the featurizer; else empty.
     """
@@ -62,7 +62,8 @@ def draw(preview: Preview, title: str) -> Figure:
         ax.set_axis_off()
     for ax, picture, caption in zip(axes.flat, preview.pictures, preview.captions, strict=False):
         ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(wrapped(caption, 36, 4), fontsize=7.5, fontweight="normal")
+        text = "\n".join(wrapped(line, 36, 3) for line in caption.split("\n"))
+        ax.set_title(text, fontsize=7.5, fontweight="normal")
     if key:
         _key(parts[1], preview)
     return fig

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -16,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from hmcbench.errors import BadInput, DataProblems, Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy, lookalikes
 from hmcbench_sem.reader.entries import Entry
+from hmcbench_sem.reader.images import MAX_PIXELS
 from hmcbench_sem.reader.listing import Listing, read_listing
 from hmcbench_sem.reader.scan import Scan, scan_all
 
@@ -74,20 +76,24 @@ class Collection:
         return hashlib.sha256(json.dumps([self.hierarchy.fingerprint, rows]).encode()).hexdigest()
 
 
-def collect(path: str, crop: str = "0", known: Hierarchy | None = None) -> Collection:
+def collect(
+    path: str, crop: str = "0", known: Hierarchy | None = None, max_pixels: int = MAX_PIXELS
+) -> Collection:
     """Read a data folder or index file and look at every picture.
 
     Args:
         path: a folder of class folders, a folder with ``index.csv``, or such a file.
         crop: ``auto`` or a number of rows; see :func:`parse_crop`.
         known: the hierarchy to use where all labels are in it and there is no ``hierarchy.csv``.
+        max_pixels: a picture of more cannot be used.
 
     Raises:
         BadInput: nothing that could be listed.
     """
     listing = read_listing(Path(path).expanduser())
     problems = list(listing.problems)
-    scans = scan_all(listing.root, [entry.file for entry in listing.entries], parse_crop(crop))
+    files = [entry.file for entry in listing.entries]
+    scans = scan_all(listing.root, files, parse_crop(crop), max_pixels)
     samples: list[Sample] = []
     for entry, labels in zip(listing.entries, listing.labels, strict=True):
         scan = scans[entry.file]
@@ -215,13 +221,24 @@ def _copies(samples: list[Sample]) -> list[Problem]:
 
 
 def _remarks(samples: list[Sample]) -> list[Problem]:
-    """Warnings of single pictures: a data bar that is not cut, pages that are not read."""
-    problems = []
-    for sample in samples:
-        scan, file = sample.scan, sample.entry.file
-        if scan.bar > scan.crop:
-            what = f"a data bar of {scan.bar} rows shows the instrument; --crop-bottom auto cuts it"
-            problems.append(Problem(file, what, "data-bar", fatal=False))
-        if scan.pages > 1:
-            problems.append(Problem(file, f"the first of {scan.pages} pages is read", "pages", fatal=False))
-    return problems
+    """Warnings of single pictures: what a person should look at before a model does."""
+    return [
+        Problem(sample.entry.file, what, kind, fatal=False)
+        for sample in samples
+        for kind, what in _picture_remarks(sample.scan)
+    ]
+
+
+def _picture_remarks(scan: Scan) -> Iterator[tuple[str, str]]:
+    """Kind and text of each warning of one picture."""
+    if scan.bar > scan.crop:
+        yield "data-bar", f"a data bar of {scan.bar} rows shows the instrument; --crop-bottom auto cuts it"
+    if scan.pages > 1:
+        yield "pages", f"the first of {scan.pages} pages is read"
+    if scan.blank:
+        yield "blank", "blank: every pixel decodes to the same value"
+    if scan.transparent:
+        yield "alpha", "blank by its alpha channel, which is zero everywhere: the colours are read without it"
+    if scan.fills:
+        held = ", ".join(f"{value} ({count} pixels)" for value, count in scan.fills.items())
+        yield "fill-value", f"fill values are left out of the grey range: {held}"

@@ -1,8 +1,9 @@
 """Decodes one picture: PNG, JPEG, TIFF or BMP to uint8, whatever its extension claims.
 
 What comes out is upright (EXIF orientation applied), grey (H, W) or colour (H, W, 3). Transparent
-pixels show black. Anything deeper than 8 bits is stretched from its own darkest to its own
-brightest pixel, after the data bar has been cut. Of several pages or frames the first is read.
+pixels show black, except where all are transparent: then alpha is ignored. Anything deeper than 8 bits
+is stretched from its own darkest to its own brightest pixel, after the data bar has been cut. Of several
+pages or frames the first is read.
 """
 
 from __future__ import annotations
@@ -10,17 +11,22 @@ from __future__ import annotations
 import ctypes
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError, _imaging
+from PIL import UnidentifiedImageError, _imaging
 
 from hmcbench.errors import BadInput
+from hmcbench_sem.reader import tiff_pixels
+from hmcbench_sem.reader.deep_colour import read_deep_colour
+from hmcbench_sem.reader.orientation import checked, load_upright, turn, upright_height
+from hmcbench_sem.reader.stretch import to_uint8
+from hmcbench_sem.reader.tiff_pixels import PixelType, PixelTypeError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")  # no other decoder is ever tried on a file
 EXTENSIONS = {
@@ -30,13 +36,13 @@ EXTENSIONS = {
     "BMP": (".bmp", ".dib"),
 }
 KNOWN_EXTENSIONS = frozenset(ending for endings in EXTENSIONS.values() for ending in endings)
-MAX_PIXELS = PillowImage.MAX_IMAGE_PIXELS or 89_478_485
-_ORIENTATION = 0x0112
-_DEEP_MODES = ("I", "F")  # and all that begin with "I;"
+MAX_PIXELS = 89_478_485  # Pillow's own limit
+_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
 
 # What Pillow warns of is either found by the scan, or (odd metadata) does not touch the pixels.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
+for _name in ("PIL", "tifffile"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 def _hush_libtiff() -> None:
@@ -57,10 +63,12 @@ class ImageFile:
     Attributes:
         path: the file.
         crop: rows to cut off at the bottom of the upright picture in full size.
+        max_pixels: a picture of more is refused.
     """
 
     path: str
     crop: int = 0
+    max_pixels: int = MAX_PIXELS
 
     def load(self, min_side: int | None = None) -> np.ndarray:
         """Pixels (H, W) or (H, W, 3) uint8; JPEG may come reduced, to no less than ``min_side``.
@@ -69,60 +77,161 @@ class ImageFile:
             BadInput: the file cannot be read (it was readable when the data set was scanned).
         """
         try:
-            with open_image(self.path) as image:
-                return to_uint8(pixels(image, self.crop, min_side))
+            return to_uint8(decode(self.path, self.crop, min_side, self.max_pixels).array)
         except Exception as error:  # decoders raise whatever comes to hand
             raise BadInput(f"{self.path}: {reason(error)}", hint="has the file changed?") from None
 
 
-@contextmanager
-def open_image(path: str | Path) -> Iterator[PillowImage.Image]:
-    """Open without decoding; refuses more than ``MAX_PIXELS`` pixels.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded file.
 
-    Raises:
-        UnidentifiedImageError, DecompressionBombError, OSError and what else Pillow raises.
+    Attributes:
+        array: (H, W) or (H, W, 3), upright and cut; uint8, or the deeper type of the file.
+        format, mode: as decoded (``JPEG``, ``I;16``).
+        pages: pages or frames in the file.
+        pixel_type: name of pixels deeper than 8 bits (``uint16 RGB``), else empty.
+        transparent: every pixel is fully transparent, so alpha was ignored.
+        tags: of a TIFF, number -> value.
     """
-    # Given a path, Pillow 13.0 maps plain TIFFs into memory and scrambles those that lie on their side.
-    with Path(path).open("rb") as stream, PillowImage.open(stream, formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise PillowImage.DecompressionBombError(f"{image.width} x {image.height} pixels")
-        yield image
+
+    array: np.ndarray
+    format: str
+    mode: str
+    pages: int = 1
+    pixel_type: str = ""
+    transparent: bool = False
+    tags: Mapping[int, Any] = field(default_factory=dict)
 
 
-def pixels(image: PillowImage.Image, crop: int = 0, min_side: int | None = None) -> np.ndarray:
-    """Decode: upright, ``crop`` rows cut off; uint8, or the deeper type of the file.
+class TooLarge(ValueError):
+    """A picture of more pixels than are allowed."""
+
+    def __init__(self, max_pixels: int) -> None:
+        limit = f"{max_pixels / 1e6:.4g} million pixels"
+        super().__init__(f"more than {limit}: a decompression bomb, or --max-pixels N allows it")
+
+
+def decode(
+    path: str | Path, crop: int = 0, min_side: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Decoded:
+    """Decode a file.
 
     Args:
-        image: freshly opened.
-        crop: rows of the full-size picture.
+        path: of any name; the content decides what it is.
+        crop: rows of the full-size upright picture to cut off at the bottom.
         min_side: JPEG only: the shorter side may shrink to this, by 2, 4 or 8.
+        max_pixels: a picture of more is refused before it is decoded.
+
+    Raises:
+        TooLarge, PixelTypeError, UnidentifiedImageError, OSError and what else Pillow raises.
     """
-    cut = crop
-    if min_side and image.format in ("JPEG", "MPO"):
-        full = _upright_height(image)
-        scale = _reduction(min(full - crop, image.width + image.height - full), min_side)
-        if scale > 1:
-            image.draft(None, (image.width // scale, image.height // scale))
-            cut = -(-crop * _upright_height(image) // full)  # rounded up
-    image.load()
-    if _orientation(image) != 1:
-        image = ImageOps.exif_transpose(image)
-    array = _array(image)
-    return array[: len(array) - cut]
+    if max_pixels > (PillowImage.MAX_IMAGE_PIXELS or max_pixels):
+        PillowImage.MAX_IMAGE_PIXELS = max_pixels  # Pillow takes its limit from nowhere else
+    # Given a path, Pillow 13.0 maps plain TIFFs into memory and scrambles those that lie on their side.
+    with Path(path).open("rb") as stream:
+        tags = tiff_pixels.read_tags(stream)
+        kind = None if tags is None else tiff_pixels.pixel_type(tags)
+        try:
+            if kind is None or kind.read_by_pillow:
+                return _by_pillow(stream, tags or {}, kind, (crop, min_side, max_pixels))
+        except PillowImage.DecompressionBombError:
+            raise TooLarge(max_pixels) from None
+        except UnidentifiedImageError:
+            if kind is None:
+                raise
+        assert tags is not None and kind is not None
+        return _by_tifffile(stream, tags, kind, crop, max_pixels)
 
 
-def to_uint8(array: np.ndarray) -> np.ndarray:
-    """uint8 as it is; anything deeper stretched from its own minimum to its own maximum."""
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    values = np.asarray(array, dtype=np.float32)
-    finite = np.isfinite(values)
-    if not finite.all():
-        values = np.where(finite, values, values[finite].min() if finite.any() else 0)
-    low, high = float(values.min()), float(values.max())
-    if high <= low:
-        return np.zeros(values.shape, np.uint8)
-    return ((values - low) * (255 / (high - low)) + 0.5).astype(np.uint8)
+def _by_pillow(
+    stream: IO[bytes], tags: Mapping[int, Any], kind: PixelType | None, how: tuple[int, int | None, int]
+) -> Decoded:
+    crop, min_side, max_pixels = how
+    with PillowImage.open(stream, formats=FORMATS) as image:
+        _check_size(image.width, image.height, max_pixels)
+        form, mode = image.format or "", image.mode
+        pages = getattr(image, "n_frames", 1) if form in ("TIFF", "PNG") else 1
+        deep = read_deep_colour(stream, image)
+        if deep is not None:
+            array, transparent = _flat(*deep)
+        else:
+            crop = _reduce(image, crop, min_side)
+            array, transparent = _pixels(load_upright(image), kind, tiff_pixels.eight_bit_colours(tags))
+    name = "" if array.dtype == np.uint8 else f"{array.dtype.name} {'grey' if array.ndim == 2 else 'RGB'}"
+    if kind is not None and kind.deep:
+        name = kind.name
+    return Decoded(array[: len(array) - crop], form, mode, pages, name, transparent, tags)
+
+
+def _by_tifffile(
+    stream: IO[bytes], tags: Mapping[int, Any], kind: PixelType, crop: int, max_pixels: int
+) -> Decoded:
+    """A TIFF that Pillow does not read, or reads wrongly."""
+    if _WIDTH not in tags or _HEIGHT not in tags:
+        raise UnidentifiedImageError
+    _check_size(int(tags[_WIDTH]), int(tags[_HEIGHT]), max_pixels)
+    colour, alpha, pages = tiff_pixels.read_page(stream, kind)
+    array, transparent = _flat(colour, alpha)
+    array = turn(array, checked(tags.get(_ORIENTATION, 1)))
+    name = kind.name if kind.deep else ""
+    return Decoded(
+        array[: len(array) - crop], "TIFF", f"{kind.kind}{kind.bits}", pages, name, transparent, tags
+    )
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise TooLarge(max_pixels)
+
+
+def _reduce(image: PillowImage.Image, crop: int, min_side: int | None) -> int:
+    """Have a JPEG decoded smaller, if ``min_side`` allows it; the rows to cut off then."""
+    if not min_side or image.format not in ("JPEG", "MPO"):
+        return crop
+    full = upright_height(image)
+    scale = _reduction(min(full - crop, image.width + image.height - full), min_side)
+    if scale == 1:
+        return crop
+    image.draft(None, (image.width // scale, image.height // scale))
+    return -(-crop * upright_height(image) // full)  # rounded up
+
+
+def _pixels(
+    image: PillowImage.Image, kind: PixelType | None, colours: bytes | None
+) -> tuple[np.ndarray, bool]:
+    """A loaded picture as (H, W), of any depth, or (H, W, 3) uint8; and whether alpha is zero everywhere."""
+    mode = image.mode
+    if mode in ("I", "F") or mode.startswith("I;"):
+        array = np.asarray(image)
+        return (tiff_pixels.invert(array) if kind is not None and kind.white_is_zero else array), False
+    if colours is not None and mode == "P":
+        image.putpalette(colours)
+    if image.has_transparency_data:
+        whole = image.convert("RGBA")
+        transparent = whole.getchannel("A").getextrema() == (0, 0)
+        if not transparent:
+            black = PillowImage.new("RGBA", whole.size, (0, 0, 0, 255))
+            whole = PillowImage.alpha_composite(black, whole)
+        flat = whole.convert("RGB")
+        return np.asarray(flat.convert("L") if mode in ("L", "LA", "La", "1") else flat), transparent
+    if mode not in ("L", "RGB"):
+        image = image.convert("L" if mode == "1" else "RGB")
+    return np.asarray(image), False
+
+
+def _flat(colour: np.ndarray, alpha: np.ndarray | None) -> tuple[np.ndarray, bool]:
+    """Lay it over black; and whether alpha is zero everywhere (then it is ignored)."""
+    if alpha is None:
+        return colour, False
+    if not alpha.any():
+        return colour, True
+    full = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1.0
+    share = alpha / full
+    if (share == 1).all():
+        return colour, False
+    flat = colour * (share if colour.ndim == 2 else share[..., None])
+    return (np.rint(flat) if colour.dtype.kind in "ui" else flat).astype(colour.dtype), False
 
 
 def grey(array: np.ndarray) -> np.ndarray:
@@ -134,41 +243,14 @@ def grey(array: np.ndarray) -> np.ndarray:
 
 def reason(error: Exception) -> str:
     """What a decoder's exception means, in a few words."""
-    if isinstance(error, (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning)):
-        return f"more than {MAX_PIXELS // 10**6} million pixels: too large, or a decompression bomb"
+    if isinstance(error, (TooLarge, PixelTypeError)):
+        return str(error)
     if isinstance(error, UnidentifiedImageError):
         return f"not an image that can be read ({', '.join(FORMATS)})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = " ".join(str(error).split())[:120]
     return f"damaged: {text}" if text else f"damaged ({type(error).__name__})"
-
-
-def _array(image: PillowImage.Image) -> np.ndarray:
-    """A decoded picture as (H, W), of any depth, or (H, W, 3) uint8."""
-    mode = image.mode
-    if mode in _DEEP_MODES or mode.startswith("I;"):
-        return np.asarray(image)
-    if image.has_transparency_data:
-        whole = image.convert("RGBA")
-        black = PillowImage.new("RGBA", whole.size, (0, 0, 0, 255))
-        flat = PillowImage.alpha_composite(black, whole).convert("RGB")
-        return np.asarray(flat.convert("L") if mode in ("L", "LA", "La", "1") else flat)
-    if mode not in ("L", "RGB"):
-        image = image.convert("L" if mode == "1" else "RGB")
-    return np.asarray(image)
-
-
-def _orientation(image: PillowImage.Image) -> int:
-    try:
-        found: Any = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # broken metadata do not make the pixels unreadable
-        return 1
-    return found if found in range(1, 9) else 1
-
-
-def _upright_height(image: PillowImage.Image) -> int:
-    return image.width if _orientation(image) >= 5 else image.height
 
 
 def _reduction(side: int, min_side: int) -> int:

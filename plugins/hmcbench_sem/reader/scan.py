@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ import PIL
 from hmcbench.files import cache_dir, write_atomic
 from hmcbench_sem.reader import images
 from hmcbench_sem.reader.data_bar import bar_height
+from hmcbench_sem.reader.stretch import bits_used, fill_values, to_uint8
 from hmcbench_sem.reader.tiff_tags import pixel_size
 
-VERSION = "2"  # part of the cache's key: changes whenever results may
+VERSION = "3"  # part of the cache's key: changes whenever results may
 THREADS = 2
 LEAST_ROWS = 16  # what cutting the bottom must leave
 
@@ -42,6 +43,11 @@ class Scan:
         crop: rows that are cut off at the bottom.
         pages: pages or frames in the file.
         pixel_um: width of a pixel in micrometres, where TIFF tags tell.
+        pixel_type: name of pixels deeper than 8 bits, else empty.
+        bits_used: what the largest of unsigned deep pixels needs; 0 for other types.
+        fills: fill value or ``NaN or infinity`` -> how many pixels (of one channel) hold it.
+        transparent: alpha is zero everywhere, so it was ignored.
+        blank: every pixel that is left after cutting is the same.
         kind, problem: why the picture cannot be used; empty if it can.
     """
 
@@ -54,22 +60,30 @@ class Scan:
     crop: int = 0
     pages: int = 1
     pixel_um: float | None = None
+    pixel_type: str = ""
+    bits_used: int = 0
+    fills: Mapping[str, int] = field(default_factory=dict)
+    transparent: bool = False
+    blank: bool = False
     kind: str = ""
     problem: str = ""
 
 
-def scan_all(root: Path, files: Iterable[str], crop: str) -> dict[str, Scan]:
+def scan_all(
+    root: Path, files: Iterable[str], crop: str, max_pixels: int = images.MAX_PIXELS
+) -> dict[str, Scan]:
     """Scan files below ``root``.
 
     Args:
         root: the data folder.
         files: paths relative to it.
         crop: ``auto`` cuts the data bar of each picture that has one; otherwise a number of rows.
+        max_pixels: a picture of more cannot be used.
 
     Returns:
         file -> Scan, for every file that is given, in that order.
     """
-    store = _store(root, crop)
+    store = _store(root, crop, max_pixels)
     known = _read(store)
     result: dict[str, Scan] = {}
     fresh: dict[str, list[Any]] = {}
@@ -82,7 +96,7 @@ def scan_all(root: Path, files: Iterable[str], crop: str) -> dict[str, Scan]:
             todo.append((file, stamp))
     try:
         with ThreadPoolExecutor(THREADS) as pool:
-            found = pool.map(lambda item: scan_one(root / item[0], crop), todo)
+            found = pool.map(lambda item: scan_one(root / item[0], crop, max_pixels), todo)
             for (file, stamp), scan in zip(todo, found, strict=True):
                 result[file] = scan
                 fresh[file] = [stamp, asdict(scan)]
@@ -92,38 +106,41 @@ def scan_all(root: Path, files: Iterable[str], crop: str) -> dict[str, Scan]:
     return result
 
 
-def scan_one(path: Path, crop: str) -> Scan:
+def scan_one(path: Path, crop: str, max_pixels: int = images.MAX_PIXELS) -> Scan:
     """Look at one picture; whatever is wrong with it is in the result, never raised."""
     try:
         if path.stat().st_size == 0:
             return Scan(kind="empty-file", problem="the file is empty (0 bytes)")
-        with images.open_image(path) as image:
-            return _look(image, crop)
+        return _look(images.decode(path, max_pixels=max_pixels), crop)
     except Exception as error:  # decoders raise whatever comes to hand
         return Scan(kind="unreadable", problem=images.reason(error))
 
 
-def _look(image: Any, crop: str) -> Scan:
-    kind, mode = image.format, image.mode
-    pages = getattr(image, "n_frames", 1) if kind in ("TIFF", "PNG") else 1
-    size = pixel_size(image.tag_v2) if kind == "TIFF" else None
-    raw = images.pixels(image)
-    bar = bar_height(images.grey(images.to_uint8(raw)))
+def _look(picture: images.Decoded, crop: str) -> Scan:
+    raw = picture.array
+    bar = bar_height(images.grey(to_uint8(raw)))
     height, width = raw.shape[:2]
     cut = bar if crop == "auto" else int(crop)
     problem = ""
     if cut and height - cut < LEAST_ROWS:
         problem = f"cutting {cut} of {height} rows leaves less than {LEAST_ROWS}"
+    kept = raw[: height - cut]
+    shown = raw[:0].astype(np.uint8) if problem else to_uint8(kept)
     return Scan(
-        digest="" if problem else _digest(images.to_uint8(raw[: height - cut])),
-        format="JPEG" if kind == "MPO" else kind,
-        mode=mode,
+        digest="" if problem else _digest(shown),
+        format="JPEG" if picture.format == "MPO" else picture.format,
+        mode=picture.mode,
         width=width,
         height=height,
         bar=bar,
         crop=cut,
-        pages=pages,
-        pixel_um=size,
+        pages=picture.pages,
+        pixel_um=pixel_size(picture.tags) if picture.format == "TIFF" else None,
+        pixel_type=picture.pixel_type,
+        bits_used=bits_used(raw) if picture.pixel_type else 0,
+        fills={} if problem else fill_values(kept),
+        transparent=picture.transparent,
+        blank=not problem and bool((shown == shown[:1, :1]).all()),
         kind="crop" if problem else "",
         problem=problem,
     )
@@ -143,8 +160,8 @@ def _digest(array: np.ndarray) -> str:
 # --------------------------------------------------------------------------- on disk
 
 
-def _store(root: Path, crop: str) -> Path:
-    key = json.dumps([VERSION, PIL.__version__, os.fspath(root.resolve()), crop])
+def _store(root: Path, crop: str, max_pixels: int) -> Path:
+    key = json.dumps([VERSION, PIL.__version__, os.fspath(root.resolve()), crop, max_pixels])
     return cache_dir("scan") / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 

@@ -21,7 +21,10 @@ def test_xsdd(shared: Shared) -> None:
     assert report.facts["classes"] == "3 + 7, a tree"
     assert report.facts["pixel-identical"] == "9 sets, 18 images"
     assert report.facts["data bars"] == "0 of 1360 images"
-    assert {(problem.kind, problem.fatal) for problem in report.problems} == {("duplicate", False)}
+    assert {(problem.kind, problem.fatal) for problem in report.problems} == {
+        ("duplicate", False),
+        ("near-duplicate", False),
+    }
     data = images(path=str(shared("xsdd")))
     assert (data.task.paths, data.task.depth, len(data.ids)) == ("single", "full", 1360)
     assert data.duplicates is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hmcbench_sem.reader.images import MAX_PIXELS, ImageFile, grey, open_image, to_uint8
+from hmcbench_sem.reader.images import MAX_PIXELS, ImageFile, decode, grey
 from PIL import Image
 
 from hmcbench.errors import BadInput
@@ -56,13 +56,6 @@ def test_deep_picture_is_stretched_after_the_bar_is_cut(tmp_path: Path) -> None:
     assert set(np.unique(loaded)) == {0, 255}
 
 
-def test_float_picture_with_holes_and_constant_picture() -> None:
-    values = np.array([[0.0, np.nan], [1.0, np.inf]], np.float32)
-    assert to_uint8(values).tolist() == [[0, 0], [255, 0]]
-    assert to_uint8(np.full((2, 2), 7, np.uint16)).tolist() == [[0, 0], [0, 0]]
-    assert to_uint8(np.full((1, 2), np.nan, np.float32)).tolist() == [[0, 0]]
-
-
 def test_transparent_pixels_show_black(tmp_path: Path) -> None:
     for mode, value, expected in (
         ("RGBA", (200, 100, 40, 255), (200, 100, 40)),
@@ -70,10 +63,25 @@ def test_transparent_pixels_show_black(tmp_path: Path) -> None:
         ("LA", (200, 0), 0),
         ("LA", (200, 255), 200),
     ):
-        Image.new(mode, (4, 3), value).save(tmp_path / "p.png")
+        image = Image.new(mode, (4, 3), value)
+        image.putpixel((3, 2), (*value[:-1], 255))  # where all is transparent, alpha is ignored
+        image.save(tmp_path / "p.png")
         loaded = ImageFile(str(tmp_path / "p.png")).load()
         assert loaded.shape == ((3, 4, 3) if mode == "RGBA" else (3, 4))
         assert np.array_equal(loaded[0, 0], expected)
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.tif"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_that_is_zero_everywhere_is_no_transparency(
+    tmp_path: Path, picture: Picture, name: str, mode: str
+) -> None:
+    plain = Image.fromarray(picture(1)).convert(mode)
+    plain.putalpha(0)
+    plain.save(tmp_path / name)
+    decoded = decode(tmp_path / name)
+    assert decoded.transparent
+    np.testing.assert_array_equal(grey(decoded.array), picture(1))
 
 
 def test_palette_bilevel_and_cmyk(tmp_path: Path, picture: Picture) -> None:
@@ -164,6 +172,22 @@ def test_decompression_bomb_is_refused_before_decoding(tmp_path: Path, side: int
         ImageFile(str(tmp_path / "p.png")).load()
 
 
+def test_a_larger_limit_may_be_named(tmp_path: Path, picture: Picture) -> None:
+    Image.fromarray(picture(1)).save(tmp_path / "p.png")  # 1,280 pixels
+    assert ImageFile(str(tmp_path / "p.png"), max_pixels=1280).load().shape == (32, 40)
+    with pytest.raises(BadInput, match="--max-pixels N allows it"):
+        ImageFile(str(tmp_path / "p.png"), max_pixels=1279).load()
+
+
+def test_a_stitched_image_is_read_beyond_the_limit_of_pillow(
+    tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)  # Pillow refuses twice that
+    Image.fromarray(picture(1)).save(tmp_path / "p.png")
+    assert decode(tmp_path / "p.png", max_pixels=1280).array.shape == (32, 40)
+    assert Image.MAX_IMAGE_PIXELS == 1280
+
+
 def test_a_file_that_changed_is_one_clear_error(tmp_path: Path, picture: Picture) -> None:
     stream = io.BytesIO()
     Image.fromarray(picture(1)).save(stream, "PNG")
@@ -176,5 +200,5 @@ def test_a_file_that_changed_is_one_clear_error(tmp_path: Path, picture: Picture
 
 def test_other_formats_are_never_tried(tmp_path: Path, picture: Picture) -> None:
     Image.fromarray(picture(1)).save(tmp_path / "p.png", format="GIF")
-    with pytest.raises(OSError, match="cannot identify"), open_image(tmp_path / "p.png"):
-        pass
+    with pytest.raises(OSError, match="cannot identify"):
+        decode(tmp_path / "p.png")

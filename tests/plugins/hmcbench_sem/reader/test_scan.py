@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def test_scans_are_kept_until_a_file_changes(
 ) -> None:
     looked: list[str] = []
     honest = scan.scan_one
-    monkeypatch.setattr(scan, "scan_one", lambda path, crop: looked.append(path.name) or honest(path, crop))
+    monkeypatch.setattr(scan, "scan_one", lambda path, *how: looked.append(path.name) or honest(path, *how))
     first = collect(str(tree)).fingerprint()
     assert len(looked) == 8
     assert collect(str(tree)).fingerprint() == first
@@ -43,11 +44,11 @@ def test_a_damaged_cache_is_no_obstacle(tree: Path) -> None:
 def test_an_interrupted_scan_goes_on_where_it_was(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest, looked = scan.scan_one, []
 
-    def interrupted(path: Path, crop: str) -> scan.Scan:
+    def interrupted(path: Path, *how: Any) -> scan.Scan:
         looked.append(path.name)
         if len(looked) == 6:
             raise KeyboardInterrupt
-        return honest(path, crop)
+        return honest(path, *how)
 
     monkeypatch.setattr(scan, "THREADS", 1)
     monkeypatch.setattr(scan, "scan_one", interrupted)
