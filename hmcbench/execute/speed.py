@@ -56,7 +56,8 @@ class NewSamples:
         sources = {p.source: Rows(self.dataset.views[p.source], rows)[:] for p in self.plans if p.steps}
         if self.dataset.synthetic:
             for name, values in sources.items():
-                sources[name] = [DrawnImage(x) if hasattr(x, "load") else x for x in values]
+                if isinstance(values, list):  # an array stays one: featurizers compute with it
+                    sources[name] = [DrawnImage(x) if hasattr(x, "load") else x for x in values]
         return sources
 
     def inputs(self, rows: np.ndarray, sources: Mapping[str, Any]) -> Inputs:
