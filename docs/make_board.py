@@ -15,7 +15,7 @@ from hmcbench.leaderboard.render.block import replaced, to_block, with_columns
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-COLUMNS = ("hf1_samples", "level1_accuracy", "level2_accuracy", "hf1_samples@shifted", "total_s")
+COLUMNS = ("hf1_samples", "level1_accuracy", "level2_accuracy", "hf1_samples@shifted", "fit_s")
 
 
 def text() -> str:
