@@ -170,7 +170,10 @@ def _by_tifffile(
     """A TIFF that Pillow does not read, or reads wrongly."""
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise UnidentifiedImageError
-    _check_size(int(tags[_WIDTH]), int(tags[_HEIGHT]), max_pixels)
+    width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])
+    _check_size(width, height, max_pixels)
+    if width * height > kind.pixels_in(Path(stream.name).stat().st_size):
+        raise PixelTypeError("damaged: the file is too short for its pixels")
     colour, alpha, pages = tiff_pixels.read_page(stream, kind)
     array, transparent = _flat(colour, alpha)
     array = turn(array, checked(tags.get(_ORIENTATION, 1)))

@@ -22,6 +22,7 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
 _PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIE Lab"}
 _COMPRESSIONS = {1: "", 5: "LZW", 7: "JPEG", 8: "deflate", 32773: "PackBits", 32946: "deflate"}
 _COMPRESSIONS |= {34887: "LERC", 34925: "LZMA", 50000: "zstd", 50001: "WebP", 34712: "JPEG 2000"}
+_DENSEST = 1100  # deflate packs at most about so many bytes into one
 _GREY_BY_PILLOW = {("uint", 12), ("uint", 16), ("int", 16), ("int", 32), ("float", 32)}
 
 
@@ -65,6 +66,11 @@ class PixelType:
             parts.append("planes apart")
         packed = _COMPRESSIONS.get(self.compression, f"compression {self.compression}")
         return ", ".join(parts + [packed] * bool(packed))
+
+    def pixels_in(self, size: int) -> int:
+        """How many pixels a file of so many bytes can hold."""
+        most = size * 8 * (1 if self.compression == 1 else _DENSEST)
+        return most // max(1, self.bits * self.samples)
 
     @property
     def deep(self) -> bool:

@@ -152,6 +152,17 @@ def test_truncated_deep_tiffs_are_unreadable(tmp_path: Path, damage: int) -> Non
         ImageFile(str(tmp_path / "p.tif")).load()
 
 
+@pytest.mark.parametrize("packed", [None, "zlib"])
+def test_a_size_that_the_file_cannot_hold_is_refused_before_it_is_decoded(
+    tmp_path: Path, packed: str | None
+) -> None:
+    tifffile.imwrite(tmp_path / "p.tif", _numbers("f8", False), photometric="minisblack", compression=packed)
+    with tifffile.TiffFile(tmp_path / "p.tif", mode="r+") as file:
+        file.pages.first.tags[256].overwrite(9_000)
+        file.pages.first.tags[257].overwrite(9_000)
+    assert scan_one(tmp_path / "p.tif", "0").problem == "damaged: the file is too short for its pixels"
+
+
 def test_pages_and_size_of_a_deep_tiff(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "p.tif", np.stack([_numbers("f8", False)] * 3), photometric="minisblack")
     assert scan_one(tmp_path / "p.tif", "0").pages == 3
