@@ -31,7 +31,7 @@ def png(side: int, *more: bytes) -> bytes:
 
 BOMB = zlib.compress(bytes(80_000_000), 9)
 PICTURES = {
-    "60,000 x 60,000": (png(60_000), "more than 89 million pixels"),
+    "60,000 x 60,000": (png(60_000), "more than 89.48 million pixels"),
     "text that unpacks to 80 MB": (
         png(32, chunk(b"zTXt", b"note\0\0" + BOMB)),
         "damaged: Decompressed data too large",
