@@ -24,7 +24,7 @@ import numpy as np
 import scipy
 
 from hmcbench.errors import BadInput
-from hmcbench.files import cache_dir, write_atomic
+from hmcbench.files import cache_dir, replacing
 from hmcbench.interfaces import MetricSpec
 from hmcbench.registry.registry import load_object
 
@@ -74,8 +74,8 @@ class DrawCache:
 
     def put(self, facts: Mapping[str, Any], draws: Draws) -> None:
         """Store draws under all the facts that they depend on."""
-        with suppress(OSError):
-            write_atomic(self._path(facts), _packed(draws))
+        with suppress(OSError), replacing(self._path(facts)) as path:
+            path.write_bytes(_packed(draws))  # not synchronised to disk: lost draws are made again
             self._written = True
 
     def tidy(self) -> None:

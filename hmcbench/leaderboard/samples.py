@@ -29,7 +29,7 @@ from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import FoldSeed, Record
 
 MOST_THREADS = 4
-GROUP = 4  # seeds whose statistics share a product: it reads the weights from memory once for all of them
+GROUP = 8  # seeds whose statistics share a product: it reads the weights from memory once for all of them
 _PAIRS = 2**20  # (sample, class) pairs of a group: more make a table that is slower than several
 StatsReduce = tuple[Any, Any]  # (stats (N, K), reduce)
 
@@ -119,9 +119,9 @@ class Samples:
         Metrics of plugins stay in this thread: nothing says that they may run in several.
         """
         first = self._of_group(seeds[:1])  # which may fix the order of samples
-        size = max(1, min(GROUP, _PAIRS // self._pairs))
-        groups = [seeds[i : i + size] for i in range(1, len(seeds), size)]
         threads = min(MOST_THREADS, os.cpu_count() or 1)
+        size = max(1, min(GROUP, _PAIRS // self._pairs, -(-len(seeds[1:]) // threads)))
+        groups = [seeds[i : i + size] for i in range(1, len(seeds), size)]
         own = all(str(spec.factory).startswith("hmcbench.") for spec in self.specs.values())
         if threads < 2 or len(groups) < 2 or not own:
             return [*first, *itertools.chain(*map(self._of_group, groups))]
