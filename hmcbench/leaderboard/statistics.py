@@ -56,15 +56,17 @@ class Bootstrap:
         dense = [i for i, (stats, _) in enumerate(metrics) if isinstance(stats, np.ndarray)]
         table = np.concatenate([np.zeros((n, 0)), *(metrics[i][0] for i in dense)], axis=1)
         whole = self._whole(table)
-        halves = table[:, ~whole], table[:, whole].astype(np.float32)
+        whole_numbers = table[:, whole].astype(np.float32)
+        # an even number of columns: BLAS rounds an odd last one otherwise, and it would depend on the others
+        others = np.concatenate([table[:, ~whole], np.zeros((n, (~whole).sum() % 2))], axis=1)
         ends = np.cumsum([0, *(metrics[i][0].shape[1] for i in dense)])
         widest = max([n, 1, table.shape[1], *(stats.shape[1] for stats, _ in metrics)])
         step = max(1, _BLOCK // widest)
         for start in range(0, draws, step):
             rows = slice(start, start + step)
             sums = np.empty((len(self.weights[rows]), table.shape[1]))
-            sums[:, ~whole] = self._as(np.float64, rows) @ halves[0]
-            sums[:, whole] = self._as(np.float32, rows) @ halves[1]
+            sums[:, ~whole] = (self._as(np.float64, rows) @ others)[:, : (~whole).sum()]
+            sums[:, whole] = self._as(np.float32, rows) @ whole_numbers
             for i, low, high in zip(dense, ends, ends[1:], strict=False):
                 out[i, rows] = metrics[i][1](sums[:, low:high])
             for i in set(range(len(metrics))).difference(dense):

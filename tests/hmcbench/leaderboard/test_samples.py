@@ -20,7 +20,8 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.record import NPZ, Record
 
 Fabricate = Callable[..., Record]
-INFO = {"suite": {"name": "smoke", "columns": ["hf1_samples", "auprc_micro", "auprc_macro"]}}
+COLUMNS = ["hf1_samples", "level1_brier", "hf1_samples_mean", "auprc_micro", "auprc_macro"]
+INFO = {"suite": {"name": "smoke", "columns": COLUMNS}}
 
 
 @pytest.fixture
@@ -47,9 +48,21 @@ def test_threads_give_the_same_board(fabricate: Fabricate, monkeypatch: pytest.M
     in_threads = to_json(build(records, INFO))
     assert len(threads) > 2
     threads.clear()
-    monkeypatch.setattr(samples, "MOST_THREADS", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert to_json(build(records, INFO)) == in_threads
     assert threads == {threading.main_thread().name}
+
+
+def test_seeds_in_groups_are_those_of_one_at_a_time(
+    fabricate: Fabricate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = many_seeds(fabricate)
+    in_groups = build(records, INFO)[0]
+    monkeypatch.setattr(samples, "GROUP", 1)
+    alone = build(records, INFO)[0]
+    for row, other in zip(in_groups.rows, alone.rows, strict=True):
+        for name, cell in row.cells.items():
+            assert (cell.low, cell.high) == pytest.approx((other.cells[name].low, other.cells[name].high))
 
 
 @pytest.mark.usefixtures("four_processors")
@@ -58,7 +71,7 @@ def test_a_damaged_seed_is_the_same_note(fabricate: Fabricate, monkeypatch: pyte
     (records[5].path / NPZ).write_bytes(b"damaged")
     (records[7].path / NPZ).unlink()
     (board,) = build(records, INFO)
-    monkeypatch.setattr(samples, "MOST_THREADS", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     (other,) = build(records, INFO)
     assert board.notes == other.notes and f"{records[5].path / NPZ} cannot be read" in board.notes[0]
 
