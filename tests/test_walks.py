@@ -50,15 +50,31 @@ threads = 1
 """
 
 
+PACKAGES = {"hmcbench", *(path.name for path in (ROOT / "plugins").iterdir())}
+
+
+def place(file: str) -> str:
+    """The path of a file as ARCHITECTURE.md writes it, also where the package is installed; or nothing."""
+    parts = Path(file).parts
+    starts = [i for i, part in enumerate(parts) if part in PACKAGES]
+    if not starts:
+        return ""
+    inside = "/".join(parts[starts[-1] :])
+    return inside if inside.startswith("hmcbench/") else f"plugins/{inside}"
+
+
 @contextmanager
 def traced(calls: list[tuple[str, str]]) -> Iterator[None]:
     """Add (file, function) of every call of ours meanwhile, in order."""
-    inside = str(ROOT)
+    places: dict[str, str] = {}
 
     def profile(frame: FrameType, event: str, _argument: object) -> None:
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(inside):
-            calls.append((Path(code.co_filename).relative_to(inside).as_posix(), code.co_qualname))
+        if event == "call":
+            if code.co_filename not in places:
+                places[code.co_filename] = place(code.co_filename)
+            if file := places[code.co_filename]:
+                calls.append((file, code.co_qualname))
 
     sys.setprofile(profile)
     try:

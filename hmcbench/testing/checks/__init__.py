@@ -2,7 +2,7 @@
 
 In the tests of a plugin::
 
-    from hmcbench import checks
+    from hmcbench.testing import checks
 
     def test_the_conformance_checks():
         assert checks.failures(checks.check("models", "nearest", size=8)) == []
