@@ -216,8 +216,8 @@ def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     spec = registry.get("datasets", cell.dataset)
     params = dict(cell.dataset_params)
     path = params.get(spec.path_param)
-    if isinstance(path, str) and Path(path).exists():  # files are read later, where a model may have moved
-        params[spec.path_param] = str(Path(path).absolute())
+    if path and Path(str(path)).exists():  # absolute: files are read later, when a model may have moved
+        params[spec.path_param] = str(Path(str(path)).absolute())
     dataset = load_dataset(registry, spec, params)
     split = make_split(dataset, Protocol(**cell.protocol), cell.fold)
     if split.fingerprint != cell.record["split"]["fingerprint"]:

@@ -14,7 +14,7 @@ import pytest
 from hmcbench.execute import cell as cells
 from hmcbench.execute import speed
 from hmcbench.hookspecs import hookimpl
-from hmcbench.interfaces import DatasetSpec, FeaturizerSpec, ModelSpec, Scores
+from hmcbench.interfaces import Dataset, DatasetSpec, FeaturizerSpec, ModelSpec, Param, Scores
 from hmcbench.plan.cells import Cell, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
@@ -81,6 +81,36 @@ def run_alone(cell: Cell, part: Path) -> dict[str, Any]:
     ((_, result),) = cells.run_cells([cell], [part], [str(part)], "cpu", [recorder])
     assert isinstance(result, dict), result
     return result
+
+
+@pytest.mark.parametrize("path", ["", "data"])
+def test_a_path_is_absolute_in_a_cell_and_no_path_stays_none(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model may change the working directory; an empty path means that no data were given."""
+    paths: list[str] = []
+
+    def read(path: str) -> Dataset:
+        paths.append(path)
+        return tiny_dataset()
+
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    params = {"path": Param("", cosmetic=True)}
+    data = DatasetSpec(
+        name="tiny", version="1", summary="", factory=read, views=("table",), params=params, path_param="path"
+    )
+    spy = ModelSpec(name="spy", version="1", summary="", factory=Spy, views=("table",))
+    plugin = SimpleNamespace(
+        __name__="reads-paths",
+        hmcbench_datasets=hookimpl(lambda: [data]),
+        hmcbench_models=hookimpl(lambda: [spy]),
+    )
+    with temporary_plugin(plugin) as registry:
+        monkeypatch.setattr(cells, "default_registry", lambda: registry)
+        plan = make_plan(parse_suite(SUITE, "s"), registry, Choices(data={"tiny": path} if path else {}))
+        run_alone(plan.cells[0], tmp_path)
+    assert paths[-1] == (str(tmp_path / "data") if path else "")
 
 
 def test_test_targets_never_reach_a_model(registry: Registry, tmp_path: Path) -> None:
