@@ -119,8 +119,6 @@ class Samples:
         Metrics of plugins stay in this thread: nothing says that they may run in several.
         """
         first = self._of_group(seeds[:1])  # which may fix the order of samples
-        size = max(1, min(GROUP, _PAIRS // self._pairs, -(-len(seeds[1:]) // MOST_THREADS)))
-        groups = [seeds[i : i + size] for i in range(1, len(seeds), size)]
         threads = min(MOST_THREADS, os.cpu_count() or 1)
         size = max(1, min(GROUP, _PAIRS // self._pairs, -(-len(seeds[1:]) // threads)))
         groups = [seeds[i : i + size] for i in range(1, len(seeds), size)]
