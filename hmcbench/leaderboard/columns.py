@@ -40,6 +40,7 @@ COSTS = {
 Resident memory has no better direction: it counts what the fork server imported for other models of the plan.
 """
 OLD_TIMING = {
+    "featurize_s": "",
     "total_s": "",
     "as_run_s": "total_s",
     "latency_p50_ms": "",
@@ -115,12 +116,12 @@ def cost_columns(records: Sequence[Record]) -> list[Column]:
 def cost(record: Record, name: str) -> float | None:
     """A cost of a record; zero device memory means that no device was used.
 
-    None for what an old record cannot give: it knows the cost of features only if its cell computed them.
+    None for what an old record cannot give: the cost of features, some or all of which came from the cache.
     """
     part = record.part(COSTS[name][0])
     key = name
     if "views_cached" in part and "featurize_cpu_s" not in part:
-        key = "" if name == "featurize_s" and part["views_cached"] else OLD_TIMING.get(name, name)
+        key = OLD_TIMING.get(name, name)
     value = part.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None

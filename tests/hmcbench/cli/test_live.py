@@ -92,7 +92,7 @@ def test_the_live_table_shows_states_bars_results_and_the_time_left(width: int) 
     assert all(len(line) <= width for line in lines)
 
 
-def test_a_failure_is_told_once_above_the_table() -> None:
+def test_a_failure_is_printed_once_above_the_table() -> None:
     console = screen(80)
     cells = [cell(name) for name in NAMES]
     play(live.Live(cells, TimeLeft(cells), console), cells)
