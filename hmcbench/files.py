@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 import os
-import re
 import secrets
 import socket
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hmcbench.errors import BadInput
 
-__all__ = ["cache_dir", "csv_rows", "replacing", "write_atomic"]  # what plugins may use
+__all__ = ["cache_dir", "replacing", "write_atomic"]  # what plugins may use
 
 CACHE_VARIABLE = "HMCBENCH_CACHE"
 
@@ -83,39 +80,6 @@ def sweep_temporary(folder: Path, dead: Callable[[str], bool]) -> None:
     for path in folder.glob(".*.tmp"):
         if dead(path.name.removesuffix(".tmp").rpartition("-")[2]):
             path.unlink(missing_ok=True)
-
-
-# --------------------------------------------------------------------------- tables
-
-
-def csv_rows(text: str, where: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of every row that is not blank; cells are trimmed, in composed Unicode.
-
-    Cells are separated by commas, semicolons or tabs: what comes first in the header. A first line
-    ``sep=;``, as Excel writes it, is no row.
-
-    Raises:
-        BadInput: no CSV; names ``where`` and the line.
-
-    >>> list(csv_rows("file;labels\\n1.png;a, b\\n", "index.csv"))
-    [(1, ['file', 'labels']), (2, ['1.png', 'a, b'])]
-    """
-    import csv  # most commands read no table
-
-    chosen = re.match(r"sep=([,;\t])\r?\n", text)
-    header = text.lstrip().partition("\n")[0]
-    separator = chosen or re.search(r"([,;\t])", header)
-    lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=separator[1] if separator else ",", strict=True)
-    line = 1
-    try:
-        for cells in reader:
-            trimmed = [unicodedata.normalize("NFC", cell.strip()) for cell in cells]
-            if any(trimmed) and not (chosen and line == 1):
-                yield line, trimmed
-            line = reader.line_num + 1  # a quoted cell may hold several lines
-    except csv.Error as error:
-        raise BadInput(f"{where}:{line}: cannot be read as CSV: {error}") from None
 
 
 # --------------------------------------------------------------------------- machines and processes

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench.files import csv_rows
+from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench.hierarchy.lookalikes import lookalikes
 
 Edge = tuple[str, str]

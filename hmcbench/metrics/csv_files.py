@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hmcbench.errors import BadInput, close_matches
-from hmcbench.files import csv_rows
+from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import MetricSpec, Paths, Task
 from hmcbench.metrics.computing import compute

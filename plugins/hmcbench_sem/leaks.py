@@ -16,7 +16,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from hmcbench.errors import Problem
-from hmcbench.files import cache_dir, csv_rows, write_atomic
+from hmcbench.files import cache_dir, write_atomic
+from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench.interfaces import PicturePair
 from hmcbench_sem.reader import near_copies
 from hmcbench_sem.reader.collection import Collection, Sample

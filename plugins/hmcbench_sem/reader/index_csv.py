@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench.files import csv_rows
+from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench_sem.reader.entries import SIDES, Entry, clean, is_of_system, side_of, split_label
 
 _LEVEL = re.compile(r"level([1-9][0-9]*)\Z")
