@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.argument("table", default="")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Use your own files for the dataset NAME.")
 @click.option("--row", "patterns", multiple=True, metavar="PATTERN", help="Only these rows of the table.")
+@click.option("--profile", default="", metavar="NAME", help="A profile of the suite; default: the table's.")
 @click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the table says.")
 @device_option
 @click.option("--jobs", default=1, type=JOBS, show_default=True, help="Cells at the same time on a CPU.")
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--out", default="runs", type=FOLDER, show_default=True)
 @click.option("--output", type=FILE, help="Write here too: FILE.md or FILE.json.")
 def reproduce_command(
-    table: str, data: Sequence[str], patterns: Sequence[str], splits: int, timeout: float, **options: Any
+    table: str, data: Sequence[str], patterns: Sequence[str], timeout: float, **options: Any
 ) -> int:
     """Run the published TABLE as its paper describes it, and compare with the paper's numbers.
 
@@ -65,7 +66,9 @@ def reproduce_command(
         raise BadInput(f"--output {output}", allowed="a file that ends in .md or .json")
     check_output(output)
     published = find_table(registry, table)
-    choices = Choices(data=pairs("--data", data, "NAME=PATH"), splits=splits, time_limit=timeout)
+    own_data = pairs("--data", data, "NAME=PATH")
+    chosen = {name: options.pop(name) for name in ("profile", "splits")}
+    choices = Choices(data=own_data, time_limit=timeout, **chosen)
     return _run(published, _rows(published, patterns), choices, options)
 
 

@@ -124,18 +124,18 @@ def sample_stats(spec: MetricSpec, evaluation: Evaluation, name: str) -> tuple[S
     >>> reduce(np.array([[1, 1, 1], [3, 0, 0]]) @ stats).round(4).tolist()
     [0.625, 0.6667]
     """
-    one = parse_id(spec, name)
-    if one is None or spec.task != evaluation.task.kind or _unfit(spec, evaluation):
+    metric_id = parse_id(spec, name)
+    if metric_id is None or spec.task != evaluation.task.kind or _unfit(spec, evaluation):
         return None
     try:
         metric = load_object(spec.factory)
-        seen = evaluation.with_raw() if one.raw else evaluation
+        seen = evaluation.with_raw() if metric_id.raw else evaluation
         if isinstance(metric, SampleMetric) and not spec.over:
             return metric.stats(seen), metric.reduce
-        if isinstance(metric, LevelMetric) and 1 <= one.k <= evaluation.levels:
-            return metric.stats(seen, one.k), metric.reduce
-        if isinstance(metric, ClassMetric) and one.member in _members(evaluation):
-            return metric.stats(seen, _members(evaluation).index(one.member)), metric.reduce
+        if isinstance(metric, LevelMetric) and 1 <= metric_id.k <= evaluation.levels:
+            return metric.stats(seen, metric_id.k), metric.reduce
+        if isinstance(metric, ClassMetric) and metric_id.member in _members(evaluation):
+            return metric.stats(seen, _members(evaluation).index(metric_id.member)), metric.reduce
     except RAISED:  # as in compute, which says why
         return None
     return None
@@ -208,23 +208,23 @@ def _record_spec(results: Results, spec: MetricSpec, evaluation: Evaluation, wan
             _record_members(results, MetricId(spec, raw), evaluation, wanted)
             continue
         for k in range(1, evaluation.levels + 1) if spec.over == "levels" else (0,):
-            one = MetricId(spec, raw, k)
-            if wanted is None or wanted & {one.template, one.text}:
-                with _reasons(results, one):
-                    _keep(results, one, float(_value(one, evaluation)))
+            metric_id = MetricId(spec, raw, k)
+            if wanted is None or wanted & {metric_id.template, metric_id.text}:
+                with _reasons(results, metric_id):
+                    _keep(results, metric_id, float(_value(metric_id, evaluation)))
 
 
 def _record_members(
     results: Results, every: MetricId, evaluation: Evaluation, wanted: set[str] | None
 ) -> None:
-    """The value of each class or target; one call makes them all."""
+    """The values of all classes or targets, by one call."""
     members = _members(evaluation)
     if wanted is None and len(members) > MANY_CLASSES:
         results.left_out[every.text] = f"more than {MANY_CLASSES} classes: ask for it by name"
         return
     ids = [MetricId(every.spec, every.raw, 0, member) for member in members]
     if wanted is not None and every.text not in wanted:
-        ids = [one for one in ids if one.text in wanted]
+        ids = [metric_id for metric_id in ids if metric_id.text in wanted]
     if not ids:
         return
     with _reasons(results, every):
@@ -232,42 +232,42 @@ def _record_members(
         if values.shape != (len(members),):
             raise ValueError(f"returned shape {values.shape}, not ({len(members)},)")
         by_member = dict(zip(members, values.tolist(), strict=True))
-        for one in ids:
-            _keep(results, one, by_member[one.member])
+        for metric_id in ids:
+            _keep(results, metric_id, by_member[metric_id.member])
 
 
 @contextmanager
-def _reasons(results: Results, one: MetricId) -> Iterator[None]:
-    """Turn what a metric raises into the reason why its value is not there; limit and measure its time."""
-    began, spent = time.perf_counter(), results.seconds.get(one.spec.name, 0.0)
+def _reasons(results: Results, metric_id: MetricId) -> Iterator[None]:
+    """Record an error of a metric as the reason for its missing value; limit and measure its time."""
+    began, spent = time.perf_counter(), results.seconds.get(metric_id.spec.name, 0.0)
     try:
         with time_limit(METRIC_S - spent, f"took more than {METRIC_S:g} s"):
             yield
     except NotApplicable as error:
-        results.left_out[one.text] = str(error)
+        results.left_out[metric_id.text] = str(error)
     except TooSlow as error:
-        results.failures[one.text] = str(error)
+        results.failures[metric_id.text] = str(error)
     except RAISED as error:  # a plugin may raise anything; the other metrics go on
-        results.failures[one.text] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        results.failures[metric_id.text] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     finally:
-        results.seconds[one.spec.name] = spent + time.perf_counter() - began
+        results.seconds[metric_id.spec.name] = spent + time.perf_counter() - began
 
 
-def _value(one: MetricId, evaluation: Evaluation) -> Any:
-    absent = missing(one.spec)
+def _value(metric_id: MetricId, evaluation: Evaluation) -> Any:
+    absent = missing(metric_id.spec)
     if absent:
         raise Unavailable(f"it needs {', '.join(absent)}")
-    metric = load_object(one.spec.factory)
-    seen = evaluation.with_raw() if one.raw else evaluation
-    return metric(seen, one.k) if one.spec.over == "levels" else metric(seen)
+    metric = load_object(metric_id.spec.factory)
+    seen = evaluation.with_raw() if metric_id.raw else evaluation
+    return metric(seen, metric_id.k) if metric_id.spec.over == "levels" else metric(seen)
 
 
-def _keep(results: Results, one: MetricId, value: float) -> None:
-    low = -math.inf if one.spec.low is None else one.spec.low
-    high = math.inf if one.spec.high is None else one.spec.high
+def _keep(results: Results, metric_id: MetricId, value: float) -> None:
+    low = -math.inf if metric_id.spec.low is None else metric_id.spec.low
+    high = math.inf if metric_id.spec.high is None else metric_id.spec.high
     if math.isnan(value):
-        results.left_out[one.text] = "undefined here"
+        results.left_out[metric_id.text] = "undefined here"
     elif math.isinf(value) or not low - _SLACK <= value <= high + _SLACK:
-        results.failures[one.text] = f"returned {value}, outside [{low:g}, {high:g}]"
+        results.failures[metric_id.text] = f"returned {value}, outside [{low:g}, {high:g}]"
     else:
-        results[one.text] = value
+        results[metric_id.text] = value

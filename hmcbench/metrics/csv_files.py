@@ -63,30 +63,30 @@ def score_files(
     hierarchy, truth, predictions = Path(hierarchy), Path(truth), Path(predictions)
     _text(hierarchy)  # says which line is not UTF-8
     classes = Hierarchy.from_csv(hierarchy)
-    said = _Table.read(truth, classes)
-    if said.header[1:] != ["labels"]:
-        raise BadInput(f"{truth}:1: the header is {_short(said.header)}", allowed=_SETS)
-    given = _Table.read(predictions, classes)
-    order = _matching_rows(said, given)
+    truth_table = _Table.read(truth, classes)
+    if truth_table.header[1:] != ["labels"]:
+        raise BadInput(f"{truth}:1: the header is {_short(truth_table.header)}", allowed=_SETS)
+    predicted = _Table.read(predictions, classes)
+    order = _matching_rows(truth_table, predicted)
     if paths == "single":
-        for table in (said, given):
+        for table in (truth_table, predicted):
             _single_paths(table, classes)
-    evaluation = _evaluation(classes, said.values, given.values[order], threshold, paths)
+    evaluation = _evaluation(classes, truth_table.values, predicted.values[order], threshold, paths)
     if specs is None:
         specs = default_registry().specs("metrics")
-    if not given.scores:
+    if not predicted.scores:
         # Sets are closed when they are read, so there is no raw decision left to judge.
         specs = [spec for spec in specs if spec.name not in ("incoherent_rate", "tice")]
     results = compute(specs, evaluation)
-    single_truth = classes.label_shape(said.values)[0] == "single"
+    single_truth = classes.label_shape(truth_table.values)[0] == "single"
     return {
         "samples": len(evaluation),
         "classes": classes.n,
         "levels": classes.depth,
-        "predictions": "scores" if given.scores else "sets",
+        "predictions": "scores" if predicted.scores else "sets",
         "paths": evaluation.task.paths,
-        "threshold": threshold if given.scores and evaluation.task.paths == "multiple" else None,
-        "notes": [SINGLE_HINT] if given.scores and paths is None and single_truth else [],
+        "threshold": threshold if predicted.scores and evaluation.task.paths == "multiple" else None,
+        "notes": [SINGLE_HINT] if predicted.scores and paths is None and single_truth else [],
         "metrics": dict(results),
         "left_out": results.left_out,
         "failures": results.failures,
@@ -241,19 +241,19 @@ def _numbers(cells: list[str], where: str, header: list[str]) -> list[float]:
     return numbers
 
 
-def _matching_rows(truth: _Table, given: _Table) -> np.ndarray:
+def _matching_rows(truth: _Table, predicted: _Table) -> np.ndarray:
     """Rows of the predictions in the order of truth; raises BadInput where an id has no partner."""
-    absent = [name for name in truth.lines if name not in given.lines]
+    absent = [name for name in truth.lines if name not in predicted.lines]
     if absent:
         first = absent[0]
         where = f"{truth.path}:{truth.lines[first]}"
-        raise BadInput(f"{where}: id {first!r} has no prediction in {given.path}{_more(absent)}")
-    extra = [name for name in given.lines if name not in truth.lines]
+        raise BadInput(f"{where}: id {first!r} has no prediction in {predicted.path}{_more(absent)}")
+    extra = [name for name in predicted.lines if name not in truth.lines]
     if extra:
         first = extra[0]
-        where = f"{given.path}:{given.lines[first]}"
+        where = f"{predicted.path}:{predicted.lines[first]}"
         raise BadInput(f"{where}: id {first!r} is not in {truth.path}{_more(extra)}")
-    row = {name: i for i, name in enumerate(given.lines)}
+    row = {name: i for i, name in enumerate(predicted.lines)}
     return np.array([row[name] for name in truth.lines], dtype=np.int64)
 
 
@@ -262,5 +262,5 @@ def _short(header: list[str]) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def _more(found: list[str]) -> str:
-    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+def _more(ids: list[str]) -> str:
+    return f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""

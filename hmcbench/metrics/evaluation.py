@@ -1,4 +1,4 @@
-"""What a metric sees: truth, decisions, scores where there are any, and counts made once.
+"""The input of a metric: truth, decisions, scores (if any), and counts that are computed once.
 
 Decisions are dense booleans or CSR arrays; a metric that reads the counts below need not know
 which. Everything is computed when first asked for and kept, and cannot be written to.

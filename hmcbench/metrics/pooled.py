@@ -1,4 +1,4 @@
-"""Counts at shared thresholds: what makes a ranking a function of sums over samples.
+"""Counts at shared thresholds, which make a ranking a function of sums over samples.
 
 Average precision needs, at the score of every positive, how many pairs and how many positives reach it.
 Both are sums over samples, so that a bootstrap of them is a matrix product (see

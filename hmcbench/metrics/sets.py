@@ -1,4 +1,4 @@
-"""Sets: how much of what was predicted is true, and how much of the truth was found.
+"""Metrics of predicted sets: precision, recall and F1 of classes.
 
 Y_i is the true set of sample i, P_i the predicted one, both closed; the virtual root is not a
 class. P_i is the coherent decision; the closure of the raw one for ``_raw`` ids. Precision of an

@@ -1,4 +1,4 @@
-"""Structure: what scores and decisions make of the hierarchy itself.
+"""Structure: whether scores and decisions respect the hierarchy.
 
 Distances and heights count edges; the virtual root has depth 0, and its height is the number of
 levels. In a DAG the depth of a class is its level, and the LCA the deepest common ancestor.
