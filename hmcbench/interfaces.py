@@ -18,10 +18,12 @@ if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
 
     from hmcbench.hierarchy.hierarchy import Hierarchy
 
-Value = bool | int | float | str | None
+Scalar = bool | int | float | str | None
+Value = Scalar | tuple[Scalar, ...]
 TaskKind = Literal["hmc", "regression"]
 Paths = Literal["single", "multiple"]
 Depth = Literal["full", "ragged"]
+Shape = Literal["tree", "dag"]
 PROFILES = ("quick", "standard", "paper")
 _Type = type  # the annotation of a field that is called type itself
 _ONE_LINE = {"one_line": True}  # metadata: see hmcbench.registry.validation
@@ -52,9 +54,10 @@ class Param(_Shown):
     """One keyword of a factory.
 
     Attributes:
-        default: its value; its type is the type that the command line converts to.
+        default: its value; its type is the type that the command line converts to. Of a tuple, which must
+            not be empty, the first item is; it is typed as ``500;500``.
         help: one line for ``hmcbench show``.
-        type: needed only where ``default`` is ``None``.
+        type: needed only where ``default`` is ``None``; of the items where it is a tuple.
         choices: the allowed values, if they are few.
         low, high: inclusive bounds for numbers.
         cosmetic: not part of a cell's key (a path, for example, which the data fingerprint replaces).
@@ -140,9 +143,18 @@ class ModelSpec(Spec):
             stands for the model's own parameter: ``"pixels[size={image_size},channels=1]"``;
             ``a+b`` for both views, ``a|b`` for the first that can be computed, ``{name:X=a;Y=a+b}``
             for a parameter whose values X and Y stand for views.
-        tasks, paths, depths: what it supports; other pairs are listed as not applicable.
-        scores: what ``predict`` returns: ``probability``, or ``logit`` (turned into
-            probabilities by a softmax per level for single-path tasks, a sigmoid otherwise).
+        tasks, paths, depths, hierarchies: what it supports; other pairs are listed as not applicable.
+        applicable: ``"module:function"``, called with the :class:`Task`; returns why the model does not
+            apply to it, in a few words, or an empty text.
+        missing: whether it takes missing values (NaN) in views whose columns are described
+            (:attr:`Dataset.kinds`). Otherwise they are filled in before it: numbers with the mean of the
+            training samples, nominal values with the most frequent one, or with no value at all where they
+            are one column each.
+        nominal: whether it takes nominal columns as numbers of their values (:attr:`Run.columns` says which
+            they are). Otherwise each value becomes a column of 0 and 1.
+        scores: what ``predict`` returns: ``probability``; ``logit`` (turned into probabilities by a softmax
+            per level for single-path tasks, a sigmoid otherwise); or ``ranking``, numbers of any range
+            whose order counts and nothing else, for multiple paths only.
         accelerated: whether it uses a GPU when there is one.
         transductive: whether a prediction depends, on purpose, on the other test samples.
         expandable: whether ``fit`` can start from a trained model (:attr:`Run.init_from`), also where
@@ -160,7 +172,11 @@ class ModelSpec(Spec):
     tasks: tuple[TaskKind, ...] = ("hmc",)
     paths: tuple[Paths, ...] = ("single", "multiple")
     depths: tuple[Depth, ...] = ("full", "ragged")
-    scores: Literal["probability", "logit"] = "probability"
+    hierarchies: tuple[Shape, ...] = ("tree", "dag")
+    applicable: str | Callable[..., Any] = ""
+    missing: bool = False
+    nominal: bool = False
+    scores: Literal["probability", "logit", "ranking"] = "probability"
     accelerated: bool = False
     transductive: bool = False
     expandable: bool = False
@@ -266,6 +282,8 @@ class Task(_Shown):
         depth: ``full`` if every path ends at a leaf, else ``ragged`` (hmc).
         hierarchy: the classes (hmc); ``None`` for regression.
         targets: the names of the targets (regression).
+        unscored: classes that no metric counts (hmc), such as the roots of the Gene Ontology, which
+            published scores leave out. They stay in the hierarchy, in targets and in scores.
     """
 
     kind: TaskKind = "hmc"
@@ -273,6 +291,20 @@ class Task(_Shown):
     depth: Depth = "full"
     hierarchy: Hierarchy | None = None
     targets: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ColumnKind(_Shown):
+    """What a column of a numeric view holds.
+
+    Attributes:
+        values: the values of a nominal column, which holds their positions; empty for numbers.
+        missing: whether it has missing values, which are NaN.
+    """
+
+    values: tuple[str, ...] = ()
+    missing: bool = False
 
 
 class Image(Protocol):
@@ -291,6 +323,8 @@ class Dataset:
         ids: N unique strings, the same on every machine.
         views: name -> sequence of N rows (an ndarray or anything with ``__getitem__(int)``).
         columns: view -> names of its columns, where there are names; for figures.
+        kinds: view -> the kind of every column, where some are nominal or have missing values; such a view
+            is a float array (N, F). Models that take neither get it prepared (:class:`ModelSpec`).
         targets: hmc: ancestor-closed boolean (N, C), ndarray or scipy CSR, columns in the order
             of ``task.hierarchy.classes``; regression: float (N, T).
         task: see :class:`Task`.
@@ -317,6 +351,7 @@ class Dataset:
     share_targets: bool = True
     notes: Sequence[str] = ()
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kinds: Mapping[str, Sequence[ColumnKind]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -368,10 +403,20 @@ class Inputs:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Labelled(Inputs):
-    """Training or validation samples. ``targets`` as in :class:`Dataset`, rows of this partition."""
+    """Training or validation samples. ``targets`` as in :class:`Dataset`, rows of this partition.
+
+    They may be sparse; :attr:`dense_targets` never are.
+    """
 
     targets: Any
     groups: Sequence[str] | None = None
+
+    @property
+    def dense_targets(self) -> np.ndarray:
+        """``targets`` as an ndarray: boolean (n, C), or float (n, T). Made at each call where sparse."""
+        import numpy as np
+
+        return np.asarray(self.targets.toarray() if hasattr(self.targets, "toarray") else self.targets)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -400,6 +445,8 @@ class Run:
         folder: a private folder of this cell for checkpoints; kept until the cell has ended, and
             given to the same cell again if it was killed.
         init_from: a trained model to start from, or None; only for models that are ``expandable``.
+        dataset: the reference of the dataset, as boards show it: for logs, and for nothing that learns.
+        columns: view -> the kinds of its columns as the model gets them, where the dataset describes them.
         report: ``report(done, total, **values)``: call it once per epoch (or other step);
             it updates the progress bar and is written to ``history.csv``. Values are numbers.
     """
@@ -411,6 +458,8 @@ class Run:
     profile: str = "quick"
     folder: str = ""
     init_from: WarmStart | None = None
+    dataset: str = ""
+    columns: Mapping[str, Sequence[ColumnKind]] = field(default_factory=dict)
     report: Callable[..., None] = lambda *_args, **_values: None
 
 
@@ -423,10 +472,13 @@ class Scores:
             regression: float (N, T).
         stop: float (N, L) or None: for ragged depth with a softmax per level, the share of the
             extra ``stop`` output of every level (never a class, never scored).
+        decisions: boolean (N, C) or None: the classes that the model decides for by itself, closed or not.
+            They replace the rule of the task; scores still make the rankings.
     """
 
     values: np.ndarray
     stop: np.ndarray | None = None
+    decisions: np.ndarray | None = None
 
 
 class Model(Protocol):

@@ -15,6 +15,7 @@ import numpy as np
 
 from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
+from hmcbench.data.prepare import direct_views, prepare
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import inputs, make_split, side
 from hmcbench.data.views import Rows
@@ -87,10 +88,18 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
     if split.fingerprint != data["split"]["fingerprint"]:
         raise BadInput("the split is not that of the record", hint="was the record made by another version?")
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)
-    views = {plan.name: featurize.compute_view(plan, dataset)[0] for plan in plans}
+    prepared = prepare(dataset, split.sides["train"], spec)
+    computed = {plan.name: featurize.compute_view(plan, dataset)[0] for plan in plans}
+    views = direct_views(plans, computed, prepared)
     seed_everything(record.seed)
     model = create(spec, params)
-    run = Run(dataset.task, record.seed, profile=record.profile)
+    run = Run(
+        dataset.task,
+        record.seed,
+        profile=record.profile,
+        dataset=data["dataset"]["reference"],
+        columns={name: view.kinds for name, view in prepared.items()},
+    )
     model.fit(side(dataset, views, split, "train"), side(dataset, views, split, "validation"), run)
     test = split.sides["test"]
     _check(record, model, inputs(dataset, views, test))
@@ -98,7 +107,7 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
         model=model,
         task=dataset.task,
         shapes={name: tuple(np.shape(view)[1:]) for name, view in views.items()},
-        columns=_column_names(dataset, views),
+        columns=_column_names({**dataset.columns, **{k: v.names for k, v in prepared.items()}}, views),
         train=_table(views, split.sides["train"]),
         test=_table(views, test),
         truth=dataset.targets[test],
@@ -126,12 +135,12 @@ def _dataset(data: Mapping[str, Any], registry: Registry, path: str) -> Dataset:
     return dataset
 
 
-def _column_names(dataset: Dataset, views: Mapping[str, Any]) -> list[str]:
+def _column_names(names: Mapping[str, Sequence[str]], views: Mapping[str, Any]) -> list[str]:
     """``C``, ``table:C`` where there are several views, or ``table:3`` for columns without names."""
     out: list[str] = []
     for name, view in views.items():
         width = int(np.prod(np.shape(view)[1:]))
-        columns = dataset.columns.get(name, ())
+        columns = names.get(name, ())
         if len(columns) == width:
             out += [f"{name}:{column}" if len(views) > 1 else str(column) for column in columns]
         else:

@@ -129,11 +129,46 @@ def meant_by(name: str) -> str:
     return ""
 
 
+def kind_problem(dataset: Dataset, _spec: DatasetSpec) -> str:
+    """Described columns are those of a table of floats: positions of values, and NaN only where allowed."""
+    import numpy as np
+
+    for name, kinds in dataset.kinds.items():
+        view = dataset.views.get(name)
+        if not isinstance(view, np.ndarray) or view.dtype.kind != "f" or view.shape[1:] != (len(kinds),):
+            return f"kinds describe {len(kinds)} columns of the view {name}, which is no such table of floats"
+        missing = np.isnan(view)
+        for i, kind in enumerate(kinds):
+            column = view[:, i]
+            known = column[~missing[:, i]]
+            if len(known) < len(column) and not kind.missing:
+                return f"column {i} of the view {name} has missing values, which its kind does not allow"
+            if kind.values and not np.isin(known, np.arange(len(kind.values))).all():
+                return f"column {i} of the view {name} has other numbers than 0 to {len(kind.values) - 1}"
+    return ""
+
+
+def unscored_problem(dataset: Dataset, _spec: DatasetSpec) -> str:
+    """Classes that are not scored exist, others remain, and samples may have several paths."""
+    task = dataset.task
+    if not task.unscored:
+        return ""
+    known = set(task.hierarchy.classes) if task.hierarchy is not None else set()
+    unknown = sorted(set(task.unscored) - known)
+    if unknown:
+        return f"the unscored class {unknown[0]!r} is not in the hierarchy"
+    if task.paths == "single":
+        return "classes can be left unscored for several label paths only"
+    return "no class is scored" if len(known) == len(set(task.unscored)) else ""
+
+
 PROBLEMS: tuple[Callable[[Dataset, DatasetSpec], str], ...] = (
     id_problem,
     size_problem,
     target_problem,
     split_problem,
+    kind_problem,
+    unscored_problem,
 )
 
 
@@ -157,7 +192,11 @@ def _parts(dataset: Dataset) -> Iterator[bytes]:
     task = dataset.task
     hierarchy = task.hierarchy.fingerprint if task.hierarchy is not None else ""
     lists = [None if v is None else list(v) for v in (dataset.groups, dataset.duplicates, dataset.split)]
-    facts = [dataset.fingerprint, task.kind, task.paths, task.depth, hierarchy, list(task.targets)]
+    facts: list[Any] = [dataset.fingerprint, task.kind, task.paths, task.depth, hierarchy, list(task.targets)]
+    if task.unscored:
+        facts.append(list(task.unscored))
+    if dataset.kinds:
+        facts.append({k: [[list(c.values), c.missing] for c in kinds] for k, kinds in dataset.kinds.items()})
     yield json.dumps([facts, list(dataset.ids), lists], default=str).encode()
     yield from _targets(dataset.targets)
     for name in sorted(dataset.views):

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
+from hmcbench.data.prepare import direct_views, prepare
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
@@ -29,7 +30,7 @@ from hmcbench.execute import resources, speed
 from hmcbench.execute.predict import predict_all
 from hmcbench.execute.reporter import Reporter
 from hmcbench.execute.warm_start import describe_start, warm_start_of
-from hmcbench.interfaces import Dataset, Fit, ModelSpec, Run
+from hmcbench.interfaces import ColumnKind, Dataset, Fit, ModelSpec, Run
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.plan.cells import Cell
@@ -127,7 +128,7 @@ class CellRun:
             self.dataset, self.split = load(self.registry, cell)
         report.phase("featurize")
         with clock.phase("featurize"):
-            self.views = make_views(self.registry, self.spec, cell, self.dataset)
+            self.views = make_views(self.registry, self.spec, cell, self.dataset, self.split)
         model = create(self.spec, cell.model_params)
         train, valid = (side(self.dataset, self.views.rows, self.split, n) for n in ("train", "validation"))
         run = Run(
@@ -138,6 +139,8 @@ class CellRun:
             cell.profile,
             folder=work,
             init_from=warm_start_of(cell),
+            dataset=cell.record["dataset"]["reference"],
+            columns=self.views.columns,
             report=report,
         )
         self.seconds = time.perf_counter() - started
@@ -187,7 +190,7 @@ class CellRun:
 
     def measure(self, model: Any) -> dict[str, float]:
         """See :func:`hmcbench.execute.speed.measure`."""
-        samples = speed.NewSamples.of(self.dataset, self.views.plans)
+        samples = speed.NewSamples.of(self.dataset, self.views.plans, self.views.rows)
         predict_s, device = self.clock.seconds["predict_s"], self.clock.device
         return speed.measure(model, samples, self.split.sides["test"], predict_s, device, self.cell.threads)
 
@@ -233,12 +236,14 @@ class Views:
     """The views that a model reads, of all rows (featurizers are stateless), and their cost.
 
     Attributes:
+        columns: view -> kinds of the columns, where the dataset describes them.
         costs: cached file -> cost of computing it; a step that two views share is there once.
         computed: the files that this cell computed.
     """
 
     plans: Sequence[featurize.ViewPlan]
     rows: Mapping[str, Any]
+    columns: Mapping[str, Sequence[ColumnKind]]
     costs: Mapping[Path, featurize.Cost]
     computed: Collection[Path]
 
@@ -256,14 +261,17 @@ class Views:
         }
 
 
-def make_views(registry: Registry, spec: ModelSpec, cell: Cell, dataset: Dataset) -> Views:
+def make_views(registry: Registry, spec: ModelSpec, cell: Cell, dataset: Dataset, split: Split) -> Views:
     """Every view that the model reads."""
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, cell.model_params)
     machine = resources.machine()
     views = {plan.name: featurize.compute_view(plan, dataset, cell.threads, machine) for plan in plans}
     costs = {path: cost for view in views.values() for path, cost in view.costs.items()}
     computed = {path for view in views.values() for path in view.computed}
-    return Views(plans, {name: view.rows for name, view in views.items()}, costs, computed)
+    prepared = prepare(dataset, split.sides["train"], spec)
+    rows = direct_views(plans, {name: view.rows for name, view in views.items()}, prepared)
+    columns = {name: view.kinds for name, view in prepared.items() if name in rows}
+    return Views(plans, rows, columns, costs, computed)
 
 
 def score(
@@ -276,7 +284,9 @@ def score(
         valid = predictions.of_side("validation")  # if it is empty, the threshold stays 0.5
         thresholds = decisions.Thresholds()
         if len(valid):
-            thresholds = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy)
+            thresholds = decisions.fit_threshold(
+                valid.scores, valid.truth, task.hierarchy, unscored=task.unscored
+            )
     return thresholds, compute_sides(registry.specs("metrics"), predictions, thresholds, names or None)
 
 

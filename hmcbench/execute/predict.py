@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from hmcbench.data.splits import Split, inputs
 from hmcbench.errors import PluginError
@@ -41,11 +42,32 @@ def predict_all(
         truth=dataset.targets[rows],
         stop=None if parts[0].stop is None else np.concatenate([p.stop for p in parts if p.stop is not None]),
         groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
+        decisions=None if parts[0].decisions is None else np.concatenate([p.decisions for p in parts]),
+        training=training_counts(dataset, split.sides["train"]),
     )
 
 
+def training_counts(dataset: Dataset, train: np.ndarray) -> np.ndarray | None:
+    """int64 (C, 2): training samples of every class, and those with all of its parents.
+
+    Only for several paths: information content, which needs them, is defined for these.
+    """
+    hierarchy = dataset.task.hierarchy
+    if hierarchy is None or dataset.task.paths == "single":
+        return None
+    truth = csr_array(dataset.targets[train], dtype=np.int64)
+    parents, children = hierarchy.edge_index.T
+    shape = (hierarchy.n, hierarchy.n)
+    above = csr_array((np.ones(len(parents), dtype=np.int64), (parents, children)), shape=shape)
+    wanted = np.asarray(above.sum(axis=0)).ravel()
+    held = csr_array(truth @ above)  # (n, C): how many parents of a class a sample has
+    complete = np.bincount(held.indices[held.data == wanted[held.indices]], minlength=hierarchy.n)
+    complete[wanted == 0] = len(train)
+    return np.stack([np.asarray(truth.sum(axis=0)).ravel(), complete], axis=1)
+
+
 def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
-    """Scores as float32, logits as probabilities; raises an error for a wrong shape, NaN or range."""
+    """Scores as float32, logits as probabilities; raises an error for a wrong shape, type, NaN or range."""
     if not isinstance(scores, Scores):
         raise PluginError(f"model {spec.name}: predict returned {type(scores).__name__}, not Scores")
     values = np.asarray(scores.values, dtype=np.float64)
@@ -57,6 +79,12 @@ def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
         raise PluginError(
             f"model {spec.name}: stop of shape {stop.shape}, expected {(n, task.hierarchy.depth)}"
         )
+    decided = None if scores.decisions is None else np.asarray(scores.decisions)
+    if decided is not None and (decided.shape != values.shape or decided.dtype != bool):
+        raise PluginError(
+            f"model {spec.name}: decisions of shape {decided.shape} and type {decided.dtype}",
+            allowed=f"booleans of shape {values.shape}",
+        )
     for array in (values, stop):
         if array is not None and not np.isfinite(array).all():
             bad = int((~np.isfinite(array)).any(axis=1).sum())
@@ -65,12 +93,14 @@ def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
         return Scores(values)
     if spec.scores == "logit":
         values, stop = to_probabilities(values, stop, task)
+    if spec.scores == "ranking":
+        return Scores(values.astype(np.float32), decisions=decided)
     if values.size and not (values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
         raise PluginError(
             f"model {spec.name}: probabilities outside [0, 1] ({values.min():g} to {values.max():g})"
         )
     narrow = np.clip(values, 0, 1).astype(np.float32)
-    return Scores(narrow, None if stop is None else np.clip(stop, 0, 1).astype(np.float32))
+    return Scores(narrow, None if stop is None else np.clip(stop, 0, 1).astype(np.float32), decided)
 
 
 def to_probabilities(

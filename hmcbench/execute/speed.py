@@ -41,15 +41,20 @@ class DrawnImage:
 
 @dataclass(frozen=True, eq=False)
 class NewSamples:
-    """The samples of a dataset as if they were new: nothing comes from the cache."""
+    """The samples of a dataset as if they were new: nothing comes from the cache.
+
+    Attributes:
+        rows: view -> N rows; those of views that need no featurizer are read.
+    """
 
     dataset: Dataset
     plans: Sequence[featurize.ViewPlan]
+    rows: Mapping[str, Any]
     transforms: Sequence[Callable[[Any], np.ndarray]]
 
     @staticmethod
-    def of(dataset: Dataset, plans: Sequence[featurize.ViewPlan]) -> NewSamples:
-        return NewSamples(dataset, plans, [featurize.transformer(plan) for plan in plans])
+    def of(dataset: Dataset, plans: Sequence[featurize.ViewPlan], rows: Mapping[str, Any]) -> NewSamples:
+        return NewSamples(dataset, plans, rows, [featurize.transformer(plan) for plan in plans])
 
     def sources(self, rows: np.ndarray) -> dict[str, Any]:
         """What featurizers read of the rows: view of the dataset -> n rows."""
@@ -65,7 +70,7 @@ class NewSamples:
         views = {
             plan.name: Rows(transform(sources[plan.source]))
             if plan.steps
-            else Rows(self.dataset.views[plan.source], rows)
+            else Rows(self.rows[plan.name], rows)
             for plan, transform in zip(self.plans, self.transforms, strict=True)
         }
         return Inputs([self.dataset.ids[i] for i in rows], views)

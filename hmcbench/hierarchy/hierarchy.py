@@ -252,6 +252,24 @@ class Hierarchy(Graph):
         """The ids right below a class, in column order."""
         return self._names_of_row(self._below, self.index(name))
 
+    def without(self, names: Iterable[str]) -> Hierarchy:
+        """The hierarchy without some classes; their children stand below their parents.
+
+        >>> Hierarchy.from_edges([("", "a"), ("a", "b"), ("b", "c")]).without(["a"]).edges
+        (('', 'b'), ('b', 'c'))
+        """
+        removed = {self.classes[self.index(name)] for name in names}
+        above: dict[str, dict[str, None]] = {}  # class -> its nearest remaining ancestors, in order
+        edges: list[Edge] = []
+        for name in self.classes:
+            nearest: dict[str, None] = {}
+            for parent in self.parents(name):
+                nearest |= above[parent] if parent in removed else {parent: None}
+            above[name] = nearest
+            if name not in removed:
+                edges += [(parent, name) for parent in nearest or ("",)]
+        return Hierarchy.from_edges(edges, descriptions=self.descriptions)
+
     def _names_of_row(self, matrix: sparse.csr_array, i: int) -> tuple[str, ...]:
         return tuple(self.classes[j] for j in matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]])
 

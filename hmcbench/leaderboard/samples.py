@@ -196,7 +196,18 @@ class Samples:
                 known = self._aligned[side, fold] = _align(predictions, side, self._orders[side, fold])
             stop = None if predictions.stop is None else predictions.stop[known.rows]
             scores = predictions.scores[known.rows]
-            out.append(Evaluation.of(predictions.task, known.truth, scores, stop, record.thresholds))
+            decided = None if predictions.decisions is None else predictions.decisions[known.rows]
+            out.append(
+                Evaluation.of(
+                    predictions.task,
+                    known.truth,
+                    scores,
+                    stop,
+                    record.thresholds,
+                    decided=decided,
+                    training=predictions.training,
+                )
+            )
         return out
 
     # ------------------------------------------------------------------ draws

@@ -31,6 +31,7 @@ NaN or infinite are an error.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -271,7 +272,12 @@ def check_finite(scores: np.ndarray, stop: np.ndarray | None = None) -> None:
 
 
 def fit_threshold(
-    scores: np.ndarray, truth: Sets, hierarchy: Hierarchy, *, per_class: bool = False
+    scores: np.ndarray,
+    truth: Sets,
+    hierarchy: Hierarchy,
+    *,
+    per_class: bool = False,
+    unscored: Sequence[str] = (),
 ) -> Thresholds:
     """Thresholds for multiple paths; give validation data only, never test data.
 
@@ -285,6 +291,7 @@ def fit_threshold(
         truth: ancestor-closed boolean (N, C), dense or CSR.
         hierarchy: the classes.
         per_class: one threshold per class instead of a shared one.
+        unscored: classes that the shared threshold does not count (:class:`hmcbench.interfaces.Task`).
 
     Returns:
         :class:`Thresholds`; 0.5 where the data have no sample or no positive.
@@ -298,7 +305,9 @@ def fit_threshold(
     if dense.shape != coherent_scores.shape:
         raise BadInput(f"truth of shape {dense.shape}", allowed=f"{coherent_scores.shape}, as the scores")
     check_finite(scores)
-    shared = float(_best_cuts(coherent_scores.reshape(-1, 1), dense.reshape(-1, 1), DEFAULT_THRESHOLD)[0])
+    counted = slice(None) if not unscored else ~np.isin(hierarchy.classes, list(unscored))
+    pairs = coherent_scores[:, counted].reshape(-1, 1), dense[:, counted].reshape(-1, 1)
+    shared = float(_best_cuts(*pairs, DEFAULT_THRESHOLD)[0])
     if not per_class:
         return Thresholds(shared)
     return Thresholds(_best_cuts(coherent_scores, dense, shared))

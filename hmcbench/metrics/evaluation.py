@@ -7,7 +7,9 @@ which. Everything is computed when first asked for and kept, and cannot be writt
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
@@ -40,6 +42,10 @@ class Evaluation:
         stop: float (N, L) or None, the ``stop`` outputs of a ragged softmax per level.
         decided_by_rule: whether decisions were made from scores (not handed over as sets).
         reads_raw: whether metrics read the raw decisions; the coherent ones by default.
+        information: float (C,) or None: information content of the classes, from training samples.
+
+    Classes that the task leaves unscored are not there: neither in the hierarchy nor in truth, scores and
+    decisions. Decisions are made before they are taken out.
     """
 
     def __init__(
@@ -55,6 +61,8 @@ class Evaluation:
         violations: np.ndarray | None = None,
         decided_by_rule: bool = True,
         reads_raw: bool = False,
+        information: np.ndarray | None = None,
+        whole: WithUnscored | None = None,
     ) -> None:
         self.task = task
         self.truth: Matrix = read_only(truth)
@@ -62,6 +70,8 @@ class Evaluation:
         self.decided_by_rule, self.reads_raw = decided_by_rule, reads_raw
         self._scores: np.ndarray | None = read_only(scores)
         self._thresholds = thresholds
+        self.information: np.ndarray | None = read_only(information)
+        self._whole = whole
         given = {"raw": raw, "coherent": coherent, "violations": violations}
         self.__dict__.update({k: read_only(value) for k, value in given.items() if value is not None})
         self.__dict__["_built"] = True
@@ -80,8 +90,13 @@ class Evaluation:
         scores: np.ndarray,
         stop: np.ndarray | None = None,
         thresholds: Thresholds | None = None,
+        *,
+        decided: Any = None,
+        training: np.ndarray | None = None,
     ) -> Evaluation:
         """The usual case: truth (N, C), closed, dense or sparse, and probabilities (N, C).
+
+        ``decided`` and ``training`` are those of :class:`hmcbench.records.predictions.Predictions`.
 
         The scores are dense, so truth is made dense too (a quarter of their size). A regression
         task is passed on to :meth:`of_regression`. Raises BadInput where shapes differ, or where a score
@@ -93,7 +108,16 @@ class Evaluation:
         _same_shape(truth.shape, scores.shape, _hierarchy(task).n)
         decisions.check_finite(scores, stop)
         dense = truth.toarray() if issparse(truth) else np.asarray(truth)
-        return cls(task, dense.astype(bool, copy=False), scores=scores, stop=stop, thresholds=thresholds)
+        whole = cls(
+            task,
+            dense.astype(bool, copy=False),
+            scores=scores,
+            stop=stop,
+            thresholds=thresholds,
+            information=None if training is None else information_content(training),
+            **({} if decided is None else _decided_by_model(_hierarchy(task), decided)),
+        )
+        return whole._without_unscored() if task.unscored else whole
 
     @classmethod
     def of_predictions(cls, predictions: Predictions, thresholds: Thresholds | None = None) -> Evaluation:
@@ -108,7 +132,15 @@ class Evaluation:
         """
         if predictions.truth is None:
             raise BadInput("the predictions are stored without truth", allowed="records with truth")
-        return cls.of(predictions.task, predictions.truth, predictions.scores, predictions.stop, thresholds)
+        return cls.of(
+            predictions.task,
+            predictions.truth,
+            predictions.scores,
+            predictions.stop,
+            thresholds,
+            decided=predictions.decisions,
+            training=predictions.training,
+        )
 
     @classmethod
     def of_sets(
@@ -167,12 +199,25 @@ class Evaluation:
         _same_shape(truth.shape, (rows, hierarchy.n), hierarchy.n)
         if not raw:
             return cls(task, as_csr(truth), raw=as_csr(truth), coherent=as_csr(truth), violations=np.zeros(0))
+        task, columns = scored_part(task)
+        raw_sets, coherent_sets = (as_csr(vstack(sets, format="csr"))[:, columns] for sets in (raw, coherent))
         return cls(
             task,
-            as_csr(truth),
-            raw=as_csr(vstack(raw, format="csr")),
-            coherent=as_csr(vstack(coherent, format="csr")),
+            as_csr(as_csr(truth)[:, columns]),
+            raw=as_csr(raw_sets),
+            coherent=as_csr(coherent_sets),
             violations=np.concatenate(violations),
+        )
+
+    def _without_unscored(self) -> Evaluation:
+        """The same samples without the classes that the task leaves unscored."""
+        task, columns = scored_part(self.task)
+        return Evaluation(
+            task,
+            self.truth[:, columns],
+            scores=self.scores[:, columns],
+            information=None if self.information is None else self.information[columns],
+            whole=WithUnscored(self, columns),
         )
 
     def with_raw(self) -> Evaluation:
@@ -196,6 +241,8 @@ class Evaluation:
             coherent=self.__dict__.get("coherent"),
             violations=self.__dict__.get("violations"),
             reads_raw=True,
+            information=self.information,
+            whole=self._whole,
         )
 
     def __len__(self) -> int:
@@ -228,6 +275,8 @@ class Evaluation:
     @cached_property
     def raw(self) -> Matrix:
         """R: what the model says, not closed."""
+        if self._whole is not None:
+            return _as_bool(self._whole.evaluation.raw[:, self._whole.columns])
         return _as_bool(decisions.raw(self.scores, self.stop, self.task, self._thresholds))
 
     @cached_property
@@ -244,6 +293,8 @@ class Evaluation:
         """Decisions repaired to respect the hierarchy, closed; NotApplicable for mere sets."""
         if not self.decided_by_rule:
             raise NotApplicable("sets without scores cannot be repaired")
+        if self._whole is not None:
+            return _as_bool(self._whole.evaluation.coherent[:, self._whole.columns])
         return _as_bool(decisions.coherent(self.scores, self.stop, self.task, self._thresholds))
 
     @cached_property
@@ -321,6 +372,48 @@ class Evaluation:
         if issparse(sets):
             return np.bincount(sets.indices, minlength=sets.shape[1])
         return np.asarray(np.count_nonzero(sets, axis=0))
+
+
+class WithUnscored(NamedTuple):
+    """An evaluation with the classes that are not scored, and the columns of those that are."""
+
+    evaluation: Evaluation
+    columns: np.ndarray
+
+
+@lru_cache(maxsize=8)  # a hierarchy of thousands of classes takes a while
+def scored_part(task: Task) -> tuple[Task, np.ndarray]:
+    """The task without its unscored classes, and the columns of the others in the new order.
+
+    Children of a class that is taken out stand below its parents, so that closed sets stay closed.
+    """
+    hierarchy = _hierarchy(task)
+    if not task.unscored:
+        return task, np.arange(hierarchy.n)
+    reduced = hierarchy.without(task.unscored)
+    columns = np.array([hierarchy.index(name) for name in reduced.classes], dtype=np.int64)
+    return replace(task, hierarchy=reduced, unscored=()), columns
+
+
+def information_content(training: np.ndarray) -> np.ndarray:
+    """float (C,): -log2 P(class given all of its parents) [Clark & Radivojac 2013, eq. 2].
+
+    Args:
+        training: int (C, 2), training samples n of every class and p of all of its parents.
+
+    P is (n + 1) / (p + 1), so that a class without training samples has a finite content.
+
+    >>> information_content(np.array([[3, 3], [0, 3], [1, 3]])).tolist()
+    [-0.0, 2.0, 1.0]
+    """
+    content: np.ndarray = -np.log2((training[:, 0] + 1) / (training[:, 1] + 1))
+    return content
+
+
+def _decided_by_model(hierarchy: Hierarchy, decided: Any) -> dict[str, Matrix]:
+    """The decisions that a model made by itself: raw as they are, coherent as their closure."""
+    dense = _as_bool(decided.toarray() if issparse(decided) else decided)
+    return {"raw": dense, "coherent": _as_bool(hierarchy.close(dense))}
 
 
 def as_csr(sets: Any) -> csr_array:

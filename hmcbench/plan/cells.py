@@ -30,7 +30,7 @@ from hmcbench.plan.describe import (
     origins_of,
 )
 from hmcbench.plan.suite import Profile, Suite
-from hmcbench.registry.registry import Registry, parse_reference, unmet_needs
+from hmcbench.registry.registry import Registry, load_object, parse_reference, unmet_needs
 
 
 @dataclass(frozen=True)
@@ -262,9 +262,17 @@ def _check_applicable(spec: ModelSpec, task: Task) -> None:
         raise NotApplicable(
             f"takes labels of {' or '.join(spec.depths)} depth, the dataset's are {task.depth}"
         )
+    shape = "dag" if task.hierarchy is not None and not task.hierarchy.is_tree else "tree"
+    if task.kind == "hmc" and shape not in spec.hierarchies:
+        raise NotApplicable("takes trees, the hierarchy is a DAG" if shape == "dag" else "takes DAGs only")
+    if task.paths == "single" and task.kind == "hmc" and spec.scores == "ranking":
+        raise NotApplicable("its scores only rank; single label paths need probabilities")
     needs = unmet_needs(spec)
     if needs:
         raise NotApplicable(needs)
+    reason = load_object(spec.applicable)(task) if spec.applicable else ""
+    if reason:
+        raise NotApplicable(str(reason))
 
 
 def _modules(model: ModelSpec, *sources: Spec) -> tuple[str, ...]:

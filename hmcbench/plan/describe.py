@@ -32,6 +32,7 @@ def describe_dataset(spec: DatasetSpec, dataset: Dataset, reference: str) -> dic
         "levels": hierarchy.depth if hierarchy is not None else 0,
         "hierarchy": hierarchy.fingerprint if hierarchy is not None else "",
         "targets": list(task.targets),
+        **({"unscored": list(task.unscored)} if task.unscored else {}),
         "notes": list(dataset.notes),
     }
 

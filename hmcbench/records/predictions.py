@@ -40,6 +40,9 @@ class Predictions:
             it may not be redistributed.
         stop: float32 (N, L) or None; see :class:`hmcbench.interfaces.Scores`.
         groups: N strings or None: samples that a bootstrap keeps together.
+        decisions: boolean (N, C) or None: decisions of the model itself; see
+            :class:`hmcbench.interfaces.Scores`.
+        training: int64 (C, 2) or None: training samples of every class, and those with all of its parents.
     """
 
     ids: Sequence[str]
@@ -49,6 +52,8 @@ class Predictions:
     truth: Any = None
     stop: np.ndarray | None = None
     groups: Sequence[str] | None = None
+    decisions: Any = None
+    training: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -67,6 +72,7 @@ class Predictions:
             truth=None if self.truth is None else self.truth[rows],
             stop=None if self.stop is None else self.stop[rows],
             groups=None if self.groups is None else [self.groups[i] for i in rows],
+            decisions=None if self.decisions is None else self.decisions[rows],
         )
 
     def save(self, path: Path) -> None:
@@ -79,6 +85,7 @@ class Predictions:
             "depth": task.depth,
             "targets": list(task.targets),
             "hierarchy": task.hierarchy.to_json() if task.hierarchy is not None else None,
+            **({"unscored": list(task.unscored)} if task.unscored else {}),
         }
         arrays: dict[str, Any] = {
             "header": np.array(json.dumps(header, sort_keys=True)),
@@ -90,11 +97,12 @@ class Predictions:
             arrays["stop"] = np.asarray(self.stop, dtype=np.float32)
         if self.groups is not None:
             arrays["groups"] = np.array(list(self.groups), dtype=np.str_)
+        if self.training is not None:
+            arrays["training"] = np.asarray(self.training, dtype=np.int64)
+        if self.decisions is not None:
+            arrays |= _sparse_parts("decisions", self.decisions)
         if self.truth is not None and task.kind == "hmc":
-            truth = csr_array(self.truth, dtype=bool)
-            truth.sum_duplicates()
-            arrays["truth_indices"] = truth.indices.astype(np.int32)
-            arrays["truth_indptr"] = truth.indptr.astype(np.int64)
+            arrays |= _sparse_parts("truth", self.truth)
         elif self.truth is not None:
             arrays["truth"] = np.asarray(self.truth, dtype=np.float64)
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -149,17 +157,21 @@ class PredictionsReader:
             task, scores = shared(_task, "header"), array("scores")
             truth = None
             if "truth_indptr" in infos:
-                truth = shared(_truth, "truth_indices", "truth_indptr", width=scores.shape[1])
+                truth = shared(_sets, "truth_indices", "truth_indptr", width=scores.shape[1])
             elif "truth" in infos:
                 truth = shared(np.asarray, "truth")
             groups = shared(np.ndarray.tolist, "groups") if "groups" in infos else None
             ids, side = (shared(np.ndarray.tolist, name) for name in ("ids", "side"))
-            lengths = {len(ids), len(side), *(part.shape[0] for part in (scores, truth) if part is not None)}
+            decided = None
+            if "decisions_indptr" in infos:
+                decided = _sets(array("decisions_indices"), array("decisions_indptr"), scores.shape[1])
+            parts = (part for part in (scores, truth, decided) if part is not None)
+            lengths = {len(ids), len(side), *(part.shape[0] for part in parts)}
             if len(lengths) > 1:
                 raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
-            return Predictions(
-                ids, side, scores, task, truth, array("stop") if "stop" in infos else None, groups
-            )
+            stop = array("stop") if "stop" in infos else None
+            training = shared(np.asarray, "training") if "training" in infos else None
+            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training)
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
@@ -180,8 +192,19 @@ def _read_task(header: str) -> Task:
     if stored["format"] != FORMAT:
         raise ValueError(f"format {stored['format']}, this version reads {FORMAT}")
     hierarchy = Hierarchy.from_json(stored["hierarchy"]) if stored["hierarchy"] else None
-    return Task(stored["kind"], stored["paths"], stored["depth"], hierarchy, tuple(stored["targets"]))
+    targets, unscored = tuple(stored["targets"]), tuple(stored.get("unscored", ()))
+    return Task(stored["kind"], stored["paths"], stored["depth"], hierarchy, targets, unscored)
 
 
-def _truth(indices: np.ndarray, indptr: np.ndarray, width: int) -> csr_array:
+def _sparse_parts(name: str, sets: Any) -> dict[str, np.ndarray]:
+    """Boolean (N, C) as two arrays."""
+    sparse = csr_array(sets, dtype=bool)
+    sparse.sum_duplicates()
+    return {
+        f"{name}_indices": sparse.indices.astype(np.int32),
+        f"{name}_indptr": sparse.indptr.astype(np.int64),
+    }
+
+
+def _sets(indices: np.ndarray, indptr: np.ndarray, width: int) -> csr_array:
     return csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=(len(indptr) - 1, width))

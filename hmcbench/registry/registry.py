@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from hmcbench.interfaces import (
     MetricSpec,
     ModelSpec,
     Param,
+    Scalar,
     Spec,
     SuiteSpec,
     Value,
@@ -69,6 +70,8 @@ def parse_reference(text: str) -> Reference:
 
 def convert(owner: str, name: str, param: Param, value: Value) -> Value:
     """``value`` (a string from the command line, or a TOML value) as the parameter's type."""
+    if isinstance(param.default, tuple):
+        return _convert_items(owner, name, param, value)
     kind = param.type or (type(param.default) if param.default is not None else str)
     result: Value = value
     with suppress(ValueError, KeyError, OverflowError):
@@ -85,6 +88,18 @@ def convert(owner: str, name: str, param: Param, value: Value) -> Value:
     if not _fits(param, kind, result):
         raise BadInput(f"{owner}: {name}={value!r} cannot be used", allowed=_allowed(param, kind))
     return result
+
+
+def _convert_items(owner: str, name: str, param: Param, value: Value) -> tuple[Scalar, ...]:
+    """Items of a tuple: of a text as ``500;500``, of a list, or of a single value."""
+    first = param.default[0] if isinstance(param.default, tuple) else param.default
+    single = replace(param, default=first)
+    items = value.split(";") if isinstance(value, str) else value
+    items = items if isinstance(items, (list, tuple)) else (items,)
+    if not items:
+        raise BadInput(f"{owner}: {name} is empty", allowed="values joined by ;")
+    converted = [convert(owner, name, single, item) for item in items]
+    return tuple(item for item in converted if not isinstance(item, tuple))
 
 
 def _fits(param: Param, kind: type, value: Value) -> bool:
@@ -231,11 +246,20 @@ class Registry:
         expected |= {name: defaults[name] for name, param in spec.params.items() if param.brings}
         variant = f":{params[spec.variant]}" if spec.variant and params[spec.variant] else ""
         changed = [
-            f"{k}={v}"
+            f"{k}={text_of(v)}"
             for k, v in params.items()
             if k != spec.variant and v != expected[k] and not spec.params[k].cosmetic
         ]
         return spec.name + variant + (f"[{','.join(changed)}]" if changed else "")
+
+
+def text_of(value: Value) -> str:
+    """A parameter as references write it.
+
+    >>> text_of((500, 500)), text_of(0.5)
+    ('500;500', '0.5')
+    """
+    return ";".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
 
 def _check_spec(kind: str, spec: Any, plugin: Plugin) -> None:

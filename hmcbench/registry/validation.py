@@ -43,6 +43,11 @@ def problem_of_fields(owner: Any, prefix: str = "") -> str:
 
 def problem_of(value: Any, wanted: Any, name: str) -> str:
     """Why a value, or an item of it, is not of a type; empty if it is."""
+    if get_origin(wanted) in (Union, UnionType) and isinstance(value, tuple):  # of parameters
+        parts = [part for part in get_args(wanted) if get_origin(part) is tuple]
+        if parts and value:
+            return next(filter(None, _problems_of_items(value, parts[0], name)), "")
+        return f"{name} is {value!r}, not {words(wanted)}"
     if isinstance(wanted, type) and is_dataclass(wanted) and isinstance(value, wanted):
         return problem_of_fields(value, f"{name}.")
     if _fits(value, wanted):
@@ -64,7 +69,7 @@ def _fits(value: Any, wanted: Any) -> bool:
     """Whether the value itself is of the type; its items are not checked."""
     kind = get_origin(wanted) or wanted
     if kind in (Union, UnionType):
-        return any(_fits(value, part) for part in get_args(wanted))
+        return any(_fits(value, part) for part in get_args(wanted) if not isinstance(value, list))
     if kind is Literal:
         return value in get_args(wanted)
     if kind is Callable:

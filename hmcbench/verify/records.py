@@ -106,7 +106,9 @@ def _threshold(record: Record, predictions: Predictions, report: SuiteReport) ->
     task, valid = predictions.task, predictions.of_side("validation")
     if not isinstance(stored, float) or task.hierarchy is None or task.paths != "multiple" or not len(valid):
         return
-    fitted = decisions.fit_threshold(valid.scores, valid.truth, task.hierarchy).to_json()
+    fitted = decisions.fit_threshold(
+        valid.scores, valid.truth, task.hierarchy, unscored=task.unscored
+    ).to_json()
     if not same(stored, fitted):
         text = "the threshold is not the one that its validation side gives"
         report.add("differs", record.path.name, text, stored, fitted)
