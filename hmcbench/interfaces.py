@@ -400,6 +400,8 @@ class Run:
         folder: a private folder of this cell for checkpoints; kept until the cell has ended, and
             given to the same cell again if it was killed.
         init_from: a trained model to start from, or None; only for models that are ``expandable``.
+        refit: whether a second fit follows, on training and validation samples together (see
+            :class:`Model`): ``fit`` must then not train on ``valid``.
         report: ``report(done, total, **values)``: call it once per epoch (or other step);
             it updates the progress bar and is written to ``history.csv``. Values are numbers.
     """
@@ -411,6 +413,7 @@ class Run:
     profile: str = "quick"
     folder: str = ""
     init_from: WarmStart | None = None
+    refit: bool = False
     report: Callable[..., None] = lambda *_args, **_values: None
 
 
@@ -434,6 +437,14 @@ class Model(Protocol):
 
     Optional: ``describe() -> Mapping[str, Value]`` after ``fit``: ``parameters`` (count), ``multiply_adds``
     (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (cost of a search), further notes.
+    A model whose ``fit`` also trained on ``valid`` says ``"fitted_on": "train and validation"``: it is then
+    not fitted again, and never chosen by its validation scores.
+
+    Optional: ``refit(train: Labelled, run: Run) -> None`` after ``fit``, for suites with
+    ``[protocol] refit = true``: fit again on ``train``, which holds training and validation samples, with
+    the number of epochs and the hyperparameters that ``fit`` chose. Without it, a new model is made and
+    gets ``fit(train, valid, run)`` with an empty ``valid``. Thresholds stay those of the first fit, and so do
+    the validation predictions.
 
     Optional, both or neither: ``save(folder: Path)`` after ``fit`` writes what ``predict`` needs
     into an empty folder, as numbers (safetensors) and plain JSON, never as pickles; ``load(folder:
