@@ -447,6 +447,8 @@ class Run:
         init_from: a trained model to start from, or None; only for models that are ``expandable``.
         dataset: the reference of the dataset, as boards show it: for logs, and for nothing that learns.
         columns: view -> the kinds of its columns as the model gets them, where the dataset describes them.
+        refit: whether a second fit follows, on training and validation samples together (see
+            :class:`Model`): ``fit`` must then not train on ``valid``.
         report: ``report(done, total, **values)``: call it once per epoch (or other step);
             it updates the progress bar and is written to ``history.csv``. Values are numbers.
     """
@@ -460,6 +462,7 @@ class Run:
     init_from: WarmStart | None = None
     dataset: str = ""
     columns: Mapping[str, Sequence[ColumnKind]] = field(default_factory=dict)
+    refit: bool = False
     report: Callable[..., None] = lambda *_args, **_values: None
 
 
@@ -486,6 +489,14 @@ class Model(Protocol):
 
     Optional: ``describe() -> Mapping[str, Value]`` after ``fit``: ``parameters`` (count), ``multiply_adds``
     (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (cost of a search), further notes.
+    A model whose ``fit`` also trained on ``valid`` says ``"fitted_on": "train and validation"``: it is then
+    not fitted again, and never chosen by its validation scores.
+
+    Optional: ``refit(train: Labelled, run: Run) -> None`` after ``fit``, for suites with
+    ``[protocol] refit = true``: fit again on ``train``, which holds training and validation samples, with
+    the number of epochs and the hyperparameters that ``fit`` chose. Without it, a new model is made and
+    gets ``fit(train, valid, run)`` with an empty ``valid``. Thresholds stay those of the first fit, and so do
+    the validation predictions.
 
     Optional, both or neither: ``save(folder: Path)`` after ``fit`` writes what ``predict`` needs
     into an empty folder, as numbers (safetensors) and plain JSON, never as pickles; ``load(folder:

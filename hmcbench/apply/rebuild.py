@@ -21,7 +21,8 @@ from hmcbench.data.splits import inputs, make_split, side
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.execute.cell import seed_everything
-from hmcbench.interfaces import Inputs, Run, Task
+from hmcbench.execute.second_fit import fit_second, is_due, second_fit
+from hmcbench.interfaces import Fit, Inputs, Run, Task
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry, create
 
@@ -84,7 +85,8 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
             allowed=f"version {spec.version}, which is installed",
         )
     dataset = _dataset(data, registry, path)
-    split = make_split(dataset, Protocol.of_record(data["split"]), record.fold)
+    protocol = Protocol.of_record(data["split"])
+    split = make_split(dataset, protocol, record.fold)
     if split.fingerprint != data["split"]["fingerprint"]:
         raise BadInput("the split is not that of the record", hint="was the record made by another version?")
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)
@@ -99,8 +101,16 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
         profile=record.profile,
         dataset=data["dataset"]["reference"],
         columns={name: view.kinds for name, view in prepared.items()},
+        refit=protocol.refit,
     )
-    model.fit(side(dataset, views, split, "train"), side(dataset, views, split, "validation"), run)
+    train, valid = (side(dataset, views, split, name) for name in ("train", "validation"))
+    model.fit(train, valid, run)
+    first = Fit(model, train, valid, run)
+    if is_due(first):
+        second = second_fit(spec, params, first, dataset, views, split)
+        seed_everything(record.seed)
+        fit_second(second)
+        model = second.model
     test = split.sides["test"]
     _check(record, model, inputs(dataset, views, test))
     return Refitted(

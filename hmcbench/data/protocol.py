@@ -7,7 +7,7 @@ library.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hmcbench.errors import BadInput, unknown
@@ -28,6 +28,8 @@ class Protocol:
             record counts them as folds. Not part of a cell's key, so that more can be added later.
         seed: of the split, independent of the seeds of the models.
         drop_leaks: remove training copies of test samples from a predefined split.
+        refit: choose on the validation partition, then fit on training and validation samples together
+            (:mod:`hmcbench.execute.second_fit`). Part of a cell's key, and of a record, only where true.
     """
 
     kind: str = "holdout"
@@ -37,11 +39,16 @@ class Protocol:
     repeats: int = 1
     seed: int = 0
     drop_leaks: bool = False
+    refit: bool = False
 
     @property
     def splits(self) -> int:
         """How many splits there are: folds, repeats, or one."""
         return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """For records and keys; ``refit`` only where it is true, which older ones do not have."""
+        return {name: value for name, value in asdict(self).items() if name != "refit" or value}
 
     @classmethod
     def of_record(cls, stored: Mapping[str, Any]) -> Protocol:
@@ -56,6 +63,11 @@ class Protocol:
             raise BadInput(
                 f"{where}: test = {self.test}, validation = {self.validation}",
                 allowed="shares between 0 and 1 that leave something to train on",
+            )
+        if self.refit and self.kind != "predefined" and not self.validation:
+            raise BadInput(
+                f"{where}: refit = true, validation = 0",
+                allowed="a share above 0: without validation samples there is nothing to choose on",
             )
         if self.kind == "kfold" and self.folds < 2:
             raise BadInput(f"{where}: folds = {self.folds}", allowed="at least 2")

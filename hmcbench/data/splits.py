@@ -176,7 +176,10 @@ def inputs(dataset: Dataset, views: Mapping[str, Any], rows: np.ndarray) -> Inpu
 
 def side(dataset: Dataset, views: Mapping[str, Any], split: Split, name: str) -> Labelled:
     """Train or validation samples with their targets."""
-    rows = split.sides[name]
+    return labelled(dataset, views, split.sides[name])
+
+
+def labelled(dataset: Dataset, views: Mapping[str, Any], rows: np.ndarray) -> Labelled:
     groups = None if dataset.groups is None else [dataset.groups[i] for i in rows]
     samples = inputs(dataset, views, rows)
     return Labelled(samples.ids, samples.views, targets=dataset.targets[rows], groups=groups)

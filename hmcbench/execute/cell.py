@@ -11,9 +11,10 @@ import os
 import random
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import resources, speed
-from hmcbench.execute.predict import predict_all
+from hmcbench.execute.predict import join_scores, predict_sides, predicted_sides
 from hmcbench.execute.reporter import Reporter
+from hmcbench.execute.second_fit import FITTED_ON, fit_second, is_due, second_fit
 from hmcbench.execute.warm_start import describe_start, warm_start_of
-from hmcbench.interfaces import ColumnKind, Dataset, Fit, ModelSpec, Run
+from hmcbench.interfaces import ColumnKind, Dataset, Fit, ModelSpec, Run, Scores
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.plan.cells import Cell
@@ -69,10 +71,12 @@ def run_cells(
             except Exception as error:
                 yield i, error
         with unmoved():
-            errors = fit_all(spec, list(ready.values()))
-        for (i, (cell_run, fit)), error_of_fit in zip(ready.items(), errors, strict=True):
+            errors = dict(zip(ready, fit_all(spec, list(ready.values())), strict=True))
+            fitted = {i: pair for i, pair in ready.items() if errors[i] is None}
+            errors |= refit_all(spec, fitted)
+        for i, (cell_run, fit) in (ready | fitted).items():
             try:
-                if error_of_fit is not None:
+                if (error_of_fit := errors[i]) is not None:
                     raise error_of_fit
                 result: dict[str, Any] | Exception = cell_run.conclude(fit, parts[i])
             except Exception as error:
@@ -86,13 +90,7 @@ def fit_all(spec: ModelSpec, ready: Sequence[tuple[CellRun, Fit]]) -> Sequence[E
         cell_run.report.phase("fit")
     if len(ready) == 1:
         cell_run, fit = ready[0]
-        seed_everything(fit.run.seed)
-        try:
-            with cell_run.clock.phase("fit"):
-                fit.model.fit(fit.train, fit.valid, fit.run)
-        except Exception as error:
-            return [error]
-        return [None]
+        return [fit_alone(cell_run, fit, lambda: fit.model.fit(fit.train, fit.valid, fit.run))]
     if not ready:
         return []
     clock = resources.Clock(ready[0][0].clock.device)
@@ -103,6 +101,43 @@ def fit_all(spec: ModelSpec, ready: Sequence[tuple[CellRun, Fit]]) -> Sequence[E
     for cell_run, _ in ready:  # the time of one fit alone is not known: an equal share of the total
         cell_run.clock.seconds["fit_s"] = round(clock.seconds["fit_s"] / len(ready), 6)
         cell_run.shared = True
+    return errors
+
+
+def fit_alone(cell_run: CellRun, fit: Fit, call: Callable[[], None]) -> Exception | None:
+    """Seed, ``call`` and take the time; the exception that was raised, or None."""
+    seed_everything(fit.run.seed)
+    try:
+        with cell_run.clock.phase("fit"):
+            call()
+    except Exception as error:
+        return error
+    return None
+
+
+def refit_all(spec: ModelSpec, fitted: dict[int, tuple[CellRun, Fit]]) -> dict[int, Exception | None]:
+    """Second fits of the cells where they are due; ``fitted`` then holds their models.
+
+    Returns:
+        Position -> exception, None where a second fit succeeded; only of cells with a second fit.
+    """
+    errors: dict[int, Exception | None] = {}
+    own: list[int] = []
+    new: list[int] = []
+    for i, (cell_run, first) in fitted.items():
+        try:
+            if is_due(first):
+                fitted[i] = cell_run, cell_run.begin_refit(first)
+                (own if hasattr(first.model, "refit") else new).append(i)
+        except Exception as error:
+            errors[i] = error
+    for i in own:
+        cell_run, fit = fitted[i]
+        cell_run.report.phase("fit")
+        errors[i] = fit_alone(cell_run, fit, partial(fit_second, fit))
+    errors |= dict(zip(new, fit_all(spec, [fitted[i] for i in new]), strict=True))
+    for i in (*own, *new):
+        fitted[i][0].end_refit()
     return errors
 
 
@@ -117,6 +152,8 @@ class CellRun:
         self.clock = resources.Clock(device)
         self.seconds = 0.0  # spent before the fit
         self.shared = False  # whether the time of the fit is a share of a joint fit
+        self.first_fit_s: float | None = None  # set where a second fit follows
+        self.first_scores: dict[str, Scores] = {}  # of the validation partition, by the first fit
 
     def prepare(self, work: str) -> Fit:
         """Load, split and featurize; make the model."""
@@ -141,17 +178,43 @@ class CellRun:
             init_from=warm_start_of(cell),
             dataset=cell.record["dataset"]["reference"],
             columns=self.views.columns,
+            refit=bool(cell.protocol["refit"]),
             report=report,
         )
         self.seconds = time.perf_counter() - started
         return Fit(model, train, valid, run)
+
+    def begin_refit(self, first: Fit) -> Fit:
+        """Predict the validation partition by the first fit; the arguments of the second."""
+        started = time.perf_counter()
+        self.report.phase("predict")
+        self.first_scores = self.predict(first.model, ["validation"])
+        self.first_fit_s = self.clock.seconds["fit_s"]
+        second = second_fit(
+            self.spec, self.cell.model_params, first, self.dataset, self.views.rows, self.split
+        )
+        self.seconds += time.perf_counter() - started
+        return second
+
+    def end_refit(self) -> None:
+        """``fit_s`` counts both fits, ``refit_s`` the second."""
+        seconds = self.clock.seconds
+        if self.first_fit_s is not None and "fit_s" in seconds:
+            seconds["refit_s"] = seconds["fit_s"]
+            seconds["fit_s"] = round(self.first_fit_s + seconds["refit_s"], 6)
+
+    def predict(self, model: Any, sides: Sequence[str]) -> dict[str, Scores]:
+        """Partition -> checked scores."""
+        return predict_sides(model, self.spec, self.dataset, self.views.rows, self.split, sides, self.clock)
 
     def conclude(self, fit: Fit, part: Path) -> dict[str, Any]:
         """Predict and score; write predictions and history to ``part``; return the record's content."""
         started = time.perf_counter()
         cell, report, clock, task, model = self.cell, self.report, self.clock, self.dataset.task, fit.model
         report.phase("predict")
-        predictions = predict_all(model, self.spec, self.dataset, self.views.rows, self.split, clock)
+        sides = [name for name in predicted_sides(self.split) if name not in self.first_scores]
+        scores = self.first_scores | self.predict(model, sides)
+        predictions = join_scores(self.dataset, self.split, scores)
         report.phase("measure")
         with clock.phase("measure"):
             measured = self.measure(model)
@@ -164,6 +227,8 @@ class CellRun:
             weights = save_model(model, part / MODEL_FOLDER) if cell.keep_weights else None
         report.write()
         described = plain(model.describe()) if hasattr(model, "describe") else {}
+        if self.first_fit_s is not None:  # the validation scores are of the first fit
+            described["fitted_on"], described["refit_on"] = "train", FITTED_ON
         searched = {name: described.pop(name) for name in SEARCH if name in described}
         spent = seconds_of(scored)
         slow = {name: round(seconds, 3) for name, seconds in spent.items() if seconds >= SLOW_METRIC_S}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -16,29 +16,39 @@ from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task
 from hmcbench.records.predictions import Predictions
 
 
-def predict_all(
+def predicted_sides(split: Split) -> list[str]:
+    """The validation partition and every test partition, without empty ones."""
+    return [name for name, rows in split.sides.items() if name != "train" and len(rows)]
+
+
+def predict_sides(
     model: Any,
     spec: ModelSpec,
     dataset: Dataset,
     views: Mapping[str, Any],
     split: Split,
+    sides: Sequence[str],
     clock: resources.Clock,
-) -> Predictions:
-    """Scores of the validation and every test partition; the clock has the time of ``test``."""
-    task = dataset.task
-    sides = [name for name, rows in split.sides.items() if name != "train" and len(rows)]
-    model.predict(inputs(dataset, views, split.sides["test"][:1]))  # warm-up
-    parts: list[Scores] = []
+) -> dict[str, Scores]:
+    """Partition -> scores; the clock has the time of ``test``."""
+    model.predict(inputs(dataset, views, split.sides[sides[-1]][:1]))  # warm-up
+    scores: dict[str, Scores] = {}
     for name in sides:
         samples = inputs(dataset, views, split.sides[name])
         with clock.phase("predict") if name == "test" else nullcontext():
-            parts.append(check_scores(model.predict(samples), len(samples), task, spec))
+            scores[name] = check_scores(model.predict(samples), len(samples), dataset.task, spec)
+    return scores
+
+
+def join_scores(dataset: Dataset, split: Split, scores: Mapping[str, Scores]) -> Predictions:
+    """The scores of all partitions with the truth of their samples."""
+    sides, parts = list(scores), list(scores.values())
     rows = np.concatenate([split.sides[name] for name in sides])
     return Predictions(
         ids=[dataset.ids[i] for i in rows],
         side=[name for name in sides for _ in split.sides[name]],
         scores=np.concatenate([p.values for p in parts]),
-        task=task,
+        task=dataset.task,
         truth=dataset.targets[rows],
         stop=None if parts[0].stop is None else np.concatenate([p.stop for p in parts if p.stop is not None]),
         groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],

@@ -28,8 +28,12 @@ class Reporter:
         self._send({"ended": True})
 
     def __call__(self, done: int, total: int, **values: float) -> None:
-        self._send({"done": int(done), "total": int(total)})
+        self.progress(done, total)
         self._rows.append({"step": done} | {k: float(v) for k, v in values.items()})
+
+    def progress(self, done: int, total: int, **_values: float) -> None:
+        """Send progress alone: a second fit is no part of the history."""
+        self._send({"done": int(done), "total": int(total)})
 
     def _send(self, message: Mapping[str, Any]) -> None:
         with suppress(OSError):  # the runner has ended; the watching thread ends this process

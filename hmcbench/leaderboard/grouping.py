@@ -14,7 +14,7 @@ from typing import Any
 
 from hmcbench.records.record import FoldSeed, Record
 
-_PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks")
+_PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit")
 _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")
 
 

@@ -38,7 +38,8 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
     which = f"{len(folds)} {unit}" if len(folds) > 1 else ""
     if split.get("kind") == "kfold" and len(folds) == 1:
         which = f"fold {folds[0]} alone"
-    lines.append(("split", _joined(split.get("kind") or "unknown", which, counts)))
+    refit = "last fit on train and validation" if split.get("refit") else ""
+    lines.append(("split", _joined(split.get("kind") or "unknown", which, counts, refit)))
     cells = [r for r in records if r.cause != "not applicable"]
     done, seeds = sum(r.ok for r in cells), sorted({r.seed for r in cells})
     lines.append(("cells", f"{done} of {len(cells)} ended well; seeds {numbers(seeds)}"))
@@ -105,8 +106,8 @@ def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
 
     The choice is by the mean over folds and seeds on validation. With several folds, it is also made
     in each fold anew, by that fold's validation partition alone: an estimate of the whole procedure,
-    choice included [Cawley & Talbot 2010]. A model that was also fitted on validation samples has no
-    valid score there, and cannot be chosen.
+    choice included [Cawley & Talbot 2010]. A model whose validation scores are of a fit on these samples
+    cannot be chosen; of models that were fitted again after the choice, they are of the first fit.
 
     Args:
         rows: models with all their cells; those that lack a fold of the others are not eligible.
@@ -124,7 +125,10 @@ def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
     label = best(sorted(sides_of), key=lambda name: _mean(sides_of[name], folds, 0))
     over = f", mean of {len(folds)} folds" if len(folds) > 1 else ""
     valid, test = (_mean(sides_of[label], folds, side) for side in (0, 1))
+    again = next(row.ok for row in held if row.label == label)[0].data["model"].get("refit_on")
     text = f"{label} (validation {primary} {valid:.3f}): test {test:.3f}{over}"
+    if again:
+        text += f", fitted again on {again}"
     if len(folds) > 1:
         taken = {
             f: sides_of[best(sorted(sides_of), key=lambda name: _mean(sides_of[name], {f}, 0))] for f in folds

@@ -152,7 +152,7 @@ class Pair:
 
     def _key(self, fold: int, seed: int) -> str:
         spec, hierarchy = self.spec, self.data.dataset.task.hierarchy
-        protocol = {k: v for k, v in asdict(self.protocol).items() if k != "repeats"}
+        protocol = {k: v for k, v in self.protocol.to_json().items() if k != "repeats"}
         identity = [
             self.data.dataset.fingerprint,
             self.data.splits[fold].fingerprint,

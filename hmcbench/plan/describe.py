@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from hmcbench.data.featurize import ViewPlan
@@ -40,7 +39,7 @@ def describe_dataset(spec: DatasetSpec, dataset: Dataset, reference: str) -> dic
 def describe_split(protocol: Protocol, fold: int, split: Split) -> dict[str, Any]:
     """The split's part of a record."""
     return {
-        **asdict(protocol),
+        **protocol.to_json(),
         "fold": fold,
         "fingerprint": split.fingerprint,
         "counts": {name: len(rows) for name, rows in split.sides.items()},

@@ -50,7 +50,8 @@ class EstimatorModel:
         choice: the values of ``make``'s keywords.
         space: ``space(task)``, the values to try for some of them, on validation data; the best are
             then fitted again, on training and validation samples together unless thresholds are still
-            to be chosen on the latter (multiple paths). In regression, one choice per target.
+            to be chosen on the latter (multiple paths), or a second fit follows (:meth:`refit`). In
+            regression, one choice per target.
         budget: number of choices that are tried, including ``choice``.
         components: principal components that replace all views but the first; 0 keeps them.
     """
@@ -74,6 +75,7 @@ class EstimatorModel:
         self._components = components
         self._facts: dict[str, Value] = {}
         self._parts: list[tuple[Solver, np.ndarray | None]] = []
+        self._chosen: list[Choice] = []  # one for all targets, or one per target
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Fit on ``train``; ``valid`` is used by the search, if there is one.
@@ -88,19 +90,24 @@ class EstimatorModel:
         self._space = self._space_of(run.task) if self._space_of is not None else {}
         if self._space and len(valid):
             tried = candidates(self._space, self._choice, self._budget, run.seed)
-        if len(tried) == 1:
-            self._parts = [(self._fitted(tried[0], rows, train.targets, run), None)]
-            return
-        began = time.perf_counter()
-        best = self._search(tried, rows, train.targets, valid, run)
-        self._facts["search_s"] = round(time.perf_counter() - began, 6)
+        self._chosen = tried
+        if len(tried) > 1:
+            began = time.perf_counter()
+            best = self._search(tried, rows, train.targets, valid, run)
+            self._facts["search_s"] = round(time.perf_counter() - began, 6)
+            self._chosen = [tried[i] for i in best]
         targets = train.targets
-        if run.task.kind == "regression" or run.task.paths == "single":
+        open_thresholds = run.task.kind == "hmc" and run.task.paths == "multiple"
+        if len(tried) > 1 and not (run.refit or open_thresholds):
             rows = np.concatenate([rows, table(valid, self._names)[0]])
             both = [targets, valid.targets]
             targets = sparse.vstack(both, format="csr") if sparse.issparse(targets) else np.concatenate(both)
             self._facts["fitted_on"] = "train and validation"
-        self._parts = self._fit_best(best, tried, rows, targets, run)
+        self._parts = self._fit_chosen(rows, targets, run)
+
+    def refit(self, train: Labelled, run: Run) -> None:
+        """Fit what the first fit chose on ``train``, which holds its validation samples too."""
+        self._parts = self._fit_chosen(table(train, self._names)[0], train.targets, run)
 
     def predict(self, inputs: Inputs) -> Scores:
         """Probabilities (N, C), or predicted targets (N, T)."""
@@ -168,16 +175,14 @@ class EstimatorModel:
         )
         return best
 
-    def _fit_best(
-        self, best: np.ndarray, tried: list[Choice], rows: np.ndarray, targets: Any, run: Run
-    ) -> list[tuple[Solver, np.ndarray | None]]:
+    def _fit_chosen(self, rows: np.ndarray, targets: Any, run: Run) -> list[tuple[Solver, np.ndarray | None]]:
         """The final solvers and the targets that each of them predicts; ``None`` for all."""
-        if len(best) == 1:
-            return [(self._fitted(tried[best[0]], rows, targets, run), None)]
+        if len(self._chosen) == 1:
+            return [(self._fitted(self._chosen[0], rows, targets, run), None)]
         parts: list[tuple[Solver, np.ndarray | None]] = []
-        for number in np.unique(best):
-            columns = np.flatnonzero(best == number)
-            parts.append((self._fitted(tried[number], rows, targets[:, columns], run), columns))
+        for choice in [c for i, c in enumerate(self._chosen) if c not in self._chosen[:i]]:
+            columns = np.flatnonzero([c == choice for c in self._chosen])
+            parts.append((self._fitted(choice, rows, targets[:, columns], run), columns))
         return parts
 
 

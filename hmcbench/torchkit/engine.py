@@ -53,6 +53,11 @@ class Trainer:
     The module ends with the weights of the best validation epoch if ``recipe.patience`` is set, else
     with those of the last; with ``recipe.ema`` these are running means.
 
+    Args:
+        valid: validation samples; may be empty.
+        epochs: end after so many epochs of the recipe's schedule, whatever its patience; 0: as the recipe
+            says.
+
     Raises:
         FloatingPointError: as soon as an epoch's loss is not finite.
     """
@@ -66,7 +71,9 @@ class Trainer:
         run: Run,
         train: EncodedImages,
         valid: EncodedImages,
+        epochs: int = 0,
     ) -> None:
+        self.last = epochs or recipe.epochs
         self.module, self.layout, self.normaliser = module, layout, normaliser
         self.recipe, self.run, self.train, self.valid = recipe, run, train, valid
         self.device = layout.device
@@ -90,16 +97,16 @@ class Trainer:
 
     def _epochs(self) -> None:
         recipe, first, start = self.recipe, self._resume(), time.perf_counter()
-        for epoch in range(first, recipe.epochs):
+        for epoch in range(first, self.last):
             if recipe.patience and self.best.epoch and epoch - self.best.epoch >= recipe.patience:
                 break
             row = self._epoch(epoch)
             row.update(self._validate())
             done = epoch + 1 - first
-            row["seconds_left"] = (time.perf_counter() - start) / done * (recipe.epochs - epoch - 1)
+            row["seconds_left"] = (time.perf_counter() - start) / done * (self.last - epoch - 1)
             self._keep_best(epoch + 1, row)
             self.history.append(row)
-            self.run.report(epoch + 1, recipe.epochs, **row)
+            self.run.report(epoch + 1, self.last, **row)
             self._save()
 
     def _epoch(self, epoch: int) -> dict[str, float]:
@@ -237,7 +244,7 @@ class Trainer:
         self.best = BestEpoch(**state["best"])
         self.history = state["history"]
         for epoch, row in enumerate(self.history, start=1):
-            self.run.report(epoch, self.recipe.epochs, **row)
+            self.run.report(epoch, self.last, **row)
         return len(self.history)
 
 

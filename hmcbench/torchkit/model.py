@@ -53,28 +53,39 @@ class TorchModel:
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Build and train; resumes from a checkpoint in ``run.folder`` if there is one."""
+        trainer = self._train(train, valid, run)
+        self.facts["epochs_trained"] = len(trainer.history)
+        self.facts["epoch_used"] = trainer.best.epoch or len(trainer.history)
+
+    def refit(self, train: Labelled, run: Run) -> None:
+        """Train a new network for as many epochs as ``fit`` kept, at the learning rates that they had."""
+        none = slice(0)
+        valid = Labelled([], {self.view: train.views[self.view].take(none)}, train.targets[none])
+        self._train(train, valid, run, int(str(self.facts["epoch_used"])))
+
+    def _train(self, train: Labelled, valid: Labelled, run: Run, epochs: int = 0) -> Trainer:
+        """``epochs``: see :class:`Trainer`."""
         self._threads, self._device = run.threads, torch.device(run.device)
         torch.set_num_threads(run.threads)
         seed_epoch(run.seed, -1)
         layout = self._layout = Layout(run.task, self._device)
-        partitions = [self._partition(samples) for samples in (train, valid)]
-        self._normaliser = Normaliser(self.recipe.normalise, partitions[0].pixels)
+        fitted, checked = (self._partition(samples) for samples in (train, valid))
+        self._normaliser = Normaliser(self.recipe.normalise, fitted.pixels)
         module = self.build(run.task)
         if run.init_from is not None:
             self._start_from(run.init_from, module, run.task)
         self.module = module = module.to(self._device).to(memory_format=torch.channels_last)
-        shape = self._shape = partitions[0].pixels.shape
+        shape = self._shape = fitted.pixels.shape
         with torch.no_grad():
             layout.check(module.eval()(torch.zeros(1, *shape, device=self._device)))
         self.facts["parameters"] = count_parameters(module)
         self.facts["multiply_adds"] = count_multiply_adds(module, shape, self._device)
-        trainer = Trainer(module, layout, self._normaliser, self.recipe, run, *partitions)
+        trainer = Trainer(module, layout, self._normaliser, self.recipe, run, fitted, checked, epochs)
         trainer.fit()
         module.eval()
-        self.facts["epochs_trained"] = len(trainer.history)
         if trainer.accumulator.limit < self.recipe.batch_size:  # memory ran out
             self.facts["images_per_pass"] = trainer.accumulator.limit
-        self.facts["epoch_used"] = trainer.best.epoch or len(trainer.history)
+        return trainer
 
     def _partition(self, samples: Labelled) -> EncodedImages:
         """The pixels and targets of all tiles; a tile has the targets of its image."""

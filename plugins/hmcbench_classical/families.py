@@ -213,6 +213,10 @@ class Mean:
         for member in self._members.values():
             member.fit(train, valid, run)
 
+    def refit(self, train: Labelled, run: Run) -> None:
+        for member in self._members.values():
+            member.refit(train, run)
+
     def predict(self, inputs: Inputs) -> Scores:
         scores = [member.predict(inputs) for member in self._members.values()]
         stops = [member.stop for member in scores if member.stop is not None]

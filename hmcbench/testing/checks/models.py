@@ -190,6 +190,25 @@ def fit_many(subject: Subject) -> None:
     np.testing.assert_allclose(alone, together, atol=1e-4, err_msg="fitted together, it differs")
 
 
+def second_fit(subject: Subject) -> None:
+    """``refit`` after ``fit``; without it, a new model fits both partitions, without validation samples."""
+    dataset, run = usual(subject), Run(usual(subject).task, refit=True)
+    train, valid, both, none = (
+        labelled(dataset, rows) for rows in (TRAIN, VALID, [*TRAIN, *VALID], TRAIN[:0])
+    )
+    scores = []
+    for _ in range(2):
+        model = subject.make()
+        seed_everything(0)
+        if hasattr(model, "refit"):
+            model.fit(train, valid, run)
+            model.refit(both, run)
+        else:
+            model.fit(both, none, run)
+        scores.append(scored(subject, model, dataset))
+    need(same_scores(*scores), "two second fits with one seed give different scores")
+
+
 CHECKS: list[Check] = [
     Check("can be sent to a worker", "every cell runs in another process, which gets the spec", pickles),
     *(scores_on(shape) for shape in SHAPES),
@@ -210,5 +229,6 @@ CHECKS: list[Check] = [
     Check("ends in time", "a suite waits for its slowest cell until the time limit", in_time),
     Check("weights kept and read", "hmcbench predict and explain need them", kept_weights),
     Check("warm start", "run --init-from would train from random weights", warm_start),
+    Check("second fit", "suites with refit = true fit again on train and validation", second_fit),
     Check("fitted together as alone", "a cell's record must not depend on other cells", fit_many),
 ]

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from hmcbench.interfaces import Task
+from hmcbench.interfaces import Run, Task
 from hmcbench.sklearnkit import EstimatorModel
 from hmcbench.sklearnkit.inputs import ReducedTail, chosen_views, table
 from hmcbench.sklearnkit.search import candidates, losses
@@ -149,3 +149,31 @@ def test_components_are_those_of_the_training_rows() -> None:
     np.testing.assert_allclose(np.abs(out[:20, 2:]), np.abs(tail @ axes[:3].T), atol=1e-9)
     assert ReducedTail(keep=2, components=3).fit(rows[:1]).transform(rows).shape == (30, 2)
     assert ReducedTail(keep=2, components=3).fit(rows[:3]).transform(rows).shape == (30, 4)
+
+
+@pytest.mark.parametrize("kind", ["regression", "tree", "multiple"])
+def test_a_second_fit_takes_the_choice_of_the_first(kind: str) -> None:
+    """The first fit must not train on the validation samples, which it does where no second follows."""
+    dataset = tiny_dataset(90, kind, noise=0.2)
+    regression = kind == "regression"
+
+    def make(task: Task, **choice: Any) -> Any:
+        return Ridge(alpha=choice["weight"]) if regression else LogisticRegression(C=choice["weight"])
+
+    def model(weight: float, *others: float) -> Any:
+        space = {"weight": (weight, *others)}
+        return EstimatorModel(make, choice={"weight": weight}, space=lambda _task: space if others else {})
+
+    def same(a: Any, b: Any) -> bool:
+        return same_scores(a.predict(inputs(dataset)), b.predict(inputs(dataset)))
+
+    train, valid, run = labelled(dataset, range(60)), labelled(dataset, range(60, 90)), Run(dataset.task)
+    searched = model(*((1e6, 1e-2) if regression else (1e-6, 1e2)))
+    searched.fit(train, valid, replace(run, refit=True))
+    best = model(1e-2 if regression else 1e2)
+    best.fit(train, valid, run)
+    assert same(searched, best) and "fitted_on" not in searched.describe()
+    searched.refit(labelled(dataset), run)
+    assert not same(searched, best)
+    best.fit(labelled(dataset), valid, run)
+    assert same(searched, best)

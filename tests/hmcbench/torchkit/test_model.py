@@ -150,3 +150,41 @@ def test_tiles_of_colour_images(images: Callable[..., Dataset], tiny_net: Any) -
     dataset = dataclasses.replace(whole, views={"pixels": tiles})
     model = fitted(TorchModel(partial(tiny_net, channels=3), Recipe(epochs=1, batch_size=32)), dataset)
     assert model.predict(inputs(dataset)).values.shape == (60, 7)
+
+
+def test_a_second_fit_trains_the_epochs_that_the_first_kept(
+    images: Callable[..., Dataset], tiny_net: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On all samples, at the learning rates of the first fit, and without validation."""
+    dataset, rates, rows = images("tree", 60), [], []
+    recipe = dataclasses.replace(QUICK, epochs=8, patience=8)
+
+    def report(done: int, total: int, **row: float) -> None:
+        rates.append(row["learning_rate"])
+        rows.append((done, total, sorted(row)))
+
+    model = TorchModel(tiny_net, recipe)
+    run = Run(dataset.task, refit=True, report=report)
+    train, valid = labelled(dataset, range(40)), labelled(dataset, range(40, 60))
+    merits = iter([0.1, 0.2, 0.9, *[0.3] * 5])  # epoch 3 is the best
+    monkeypatch.setattr(
+        "hmcbench.torchkit.engine.Trainer._validate",
+        lambda trainer: (
+            {"valid_loss": 1.0, **{f"level{k}_accuracy": next(merits) if k == 1 else 0.0 for k in (1, 2)}}
+            if len(trainer.valid)
+            else {}
+        ),
+    )
+    model.fit(train, valid, run)
+    facts, first = dict(model.describe()), model.predict(inputs(dataset))
+    first_rates = rates[:3]
+    rates.clear()
+    rows.clear()
+    model.refit(labelled(dataset), run)
+    assert facts["epoch_used"] == 3 and len(rates) == 3 and model.describe() == facts
+    assert all(total == 3 and "valid_loss" not in names for _, total, names in rows)
+    np.testing.assert_allclose(rates, first_rates, rtol=0.25)  # there are more steps in an epoch
+    again = model.predict(inputs(dataset))
+    assert not same_scores(first, again)
+    model.refit(labelled(dataset), run)
+    assert same_scores(again, model.predict(inputs(dataset)))

@@ -150,6 +150,18 @@ class StartsFromNothing(Right):
     def load(self, folder: Path, run: Run) -> None: ...
 
 
+class NeedsValidation(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        if len(valid) == 0:
+            raise ValueError("nothing to validate on")
+        super().fit(train, valid, run)
+
+
+class RefitsAtRandom(Right):
+    def refit(self, train: Labelled, run: Run) -> None:
+        self.weights = self.weights * np.random.default_rng().random()
+
+
 def fit_nothing(fits: list[Fit]) -> list[Exception | None]:
     for fit in fits:
         fit.model.fit(fit.train, fit.train, fit.run)
@@ -191,6 +203,7 @@ WRONG: dict[str, tuple[ModelSpec, str]] = {
     "ends in time": (spec(Sleeps), "more than"),
     "weights kept and read": (spec(Pickles), "model.pkl"),
     "warm start": (spec(StartsFromNothing, expandable=True), "those without one"),
+    "second fit": (spec(NeedsValidation), "nothing to validate on"),
     "fitted together as alone": (spec(fit_many=f"{__name__}:fit_nothing"), "fitted together"),
 }
 
@@ -206,6 +219,10 @@ def test_a_wrong_model_fails(
     monkeypatch.setattr(models, "LIMIT_S", 0.1 if "time" in name else 60)
     monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(**globals()))  # importlib mode leaves it out
     assert_fails("models", name, *WRONG[name])
+
+
+def test_a_wrong_refit_fails(assert_fails: Callable[..., None]) -> None:
+    assert_fails("models", "second fit", spec(RefitsAtRandom), "different scores")
 
 
 @pytest.mark.parametrize("name", [name for name in WRONG if name != "can be sent to a worker"])
