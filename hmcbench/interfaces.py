@@ -89,6 +89,9 @@ class Spec(_Shown):
         params: keyword -> :class:`Param`.
         profiles: profile -> values that replace the defaults in it.
         variant: name of the parameter that a ``name:SUFFIX`` reference sets (``timm:resnet50``).
+        of_variant: ``"module:function"``, called with the spec, a variant and the parameters that are set but
+            are not in ``params`` (name -> text); returns the spec of that variant, with these parameters,
+            or raises BadInput.
         requires: top-level modules that must be importable; also what the fork server preloads.
         extra: the extra of hmcbench (or the package) that brings ``requires``.
         citation, licence: shown, and printed with the leaderboard.
@@ -102,6 +105,7 @@ class Spec(_Shown):
     params: Mapping[str, Param] = field(default_factory=dict, metadata={"keys": ()})
     profiles: Mapping[str, Mapping[str, Value]] = field(default_factory=dict, metadata={"keys": PROFILES})
     variant: str = ""
+    of_variant: str = ""
     requires: tuple[str, ...] = ()
     extra: str = ""
     citation: str = field(default="", metadata=_ONE_LINE)

@@ -28,6 +28,7 @@ SMALL = {
     "mcvn": "mcvn[epochs=5,members=2]",
     "mcvn-transductive": "mcvn-transductive[epochs=5,members=2]",
     "ensemble": "ensemble[members=svm+knn]",
+    "sklearn": "sklearn:sklearn.ensemble.ExtraTreesClassifier[n_estimators=20]",
 }
 REASONS = re.compile(
     "declares no tasks of this shape|keeps no weights|fits one model at a time|has no warm start"

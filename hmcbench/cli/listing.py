@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import PROFILES, Spec
 from hmcbench.registry.loading import Plugin
@@ -17,6 +18,7 @@ _CHOICES = ["plugins", *KINDS]
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(_CHOICES), default="plugins")
+@plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def list_command(kind: str, as_json: bool) -> None:
     """List what is installed: plugins, suites, datasets, models, metrics, featurizers.
@@ -104,6 +106,7 @@ def _status(spec: Spec) -> str:
 @click.command("show")
 @click.argument("kind", type=click.Choice([k.removesuffix("s") for k in KINDS]))
 @click.argument("name")
+@plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def show_command(kind: str, name: str, as_json: bool) -> None:
     """Show one dataset, model, metric, featurizer or suite.

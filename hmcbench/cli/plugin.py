@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hmcbench.cli.common import number, pairs
+from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.errors import BadInput, unknown
 from hmcbench.registry.loading import Plugin
 from hmcbench.registry.registry import Registry, default_registry
@@ -17,7 +18,7 @@ from hmcbench.registry.registry import Registry, default_registry
 if TYPE_CHECKING:
     from hmcbench.testing.checks import Outcome
 
-KINDS = ["dataset", "model", "metric", "featurizer", "suite"]
+KINDS = ["dataset", "model", "metric", "featurizer", "suite", "file"]
 MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
 
@@ -28,20 +29,32 @@ def plugin_command() -> None:
 
 @plugin_command.command("new")
 @click.argument("name")
-@click.option("--kind", required=True, type=click.Choice(KINDS), help="What the plugin provides.")
+@click.option(
+    "--kind",
+    required=True,
+    type=click.Choice(KINDS),
+    help="What it provides; file: a model in one file.",
+)
 @click.option("--into", default=".", show_default=True, metavar="FOLDER", help="Write it into this folder.")
 def new_command(name: str, kind: str, into: str) -> None:
-    """Write the package NAME: a plugin that can be installed, tested and run unchanged.
+    """Write the package NAME, a plugin that can be installed, tested and run unchanged; or the file NAME.py.
 
     \b
     Example:
+      hmcbench plugin new my-model --kind file
       hmcbench plugin new my-model --kind model
       pip install -e my-model
     """
     from pathlib import Path
 
-    from hmcbench.testing.skeletons import write
+    from hmcbench.testing.skeletons import write, write_file
 
+    if kind == "file":
+        path = write_file(default_registry(), name, Path(into))
+        model = "".join(part.capitalize() for part in name.split("-"))
+        click.echo(f"wrote {path}\nnext:\n  hmcbench plugin check {path.stem} --plugin {path}")
+        click.echo(f"  hmcbench run --suite smoke --model prior --model {path}:{model}")
+        return
     files = write(default_registry(), name, kind, Path(into))
     folder = name if into == "." else f"{into.rstrip('/')}/{name}"
     click.echo(f"wrote {folder}: {', '.join(map(str, files))}")
@@ -52,6 +65,7 @@ def new_command(name: str, kind: str, into: str) -> None:
 
 @plugin_command.command("check")
 @click.argument("name", default="")
+@plugin_option
 @click.option("--spec", "only", multiple=True, metavar="SPEC", help="Only this model, dataset, ...")
 @click.option("--set", "values", multiple=True, metavar="SPEC.PARAM=VALUE", help="Use this value.")
 @click.option(

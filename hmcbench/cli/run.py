@@ -23,8 +23,9 @@ from hmcbench.cli.common import (
     rerun_option,
     timeout_option,
 )
+from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.errors import BadInput
-from hmcbench.registry.registry import default_registry
+from hmcbench.registry.registry import default_registry, load_named
 
 if TYPE_CHECKING:
     from hmcbench.execute.runner import RunOutcome
@@ -42,6 +43,7 @@ PER_GPU = click.IntRange(1, 64)
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Use your own files for the dataset NAME.")
 @click.option("--dataset", "datasets", multiple=True, metavar="PATTERN", help="Only these datasets.")
 @click.option("--model", "models", multiple=True, metavar="PATTERN", help="Only these models, or others.")
+@plugin_option
 @click.option("--profile", default="", metavar="NAME", help="quick, standard, paper; default: the first.")
 @click.option("--seeds", default=0, type=COUNT, metavar="N", help="Seeds 0..N-1; 0: as the profile says.")
 @click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the suite says.")
@@ -86,6 +88,8 @@ def run_command(**options: Any) -> int:
       hmcbench run --suite sem-failure
       hmcbench run --suite sem-failure --data sem-failure=my_images --model 'timm:*' --seeds 3
       hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
+      hmcbench run --suite sem-failure --model forest --model mine.py:MyModel[width=32]
+      hmcbench run --suite sem-failure --model sklearn:sklearn.ensemble.ExtraTreesClassifier
     """
     from hmcbench.cli import live
     from hmcbench.execute import runner
@@ -164,7 +168,8 @@ def make_plan(options: dict[str, Any]) -> Plan:
     from hmcbench.plan.suite import load_suite
 
     choices = Choices(
-        **{name: options[name] for name in ("profile", "datasets", "models", "seeds", "splits")},
+        **{name: options[name] for name in ("profile", "datasets", "seeds", "splits")},
+        models=tuple(load_named(models=options["models"])),
         drop_leaks=options["drop_leaks"],
         data=pairs("--data", options["data"], "NAME=PATH"),
         settings=pairs("--set", options["settings"], "model.param=value"),

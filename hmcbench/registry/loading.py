@@ -8,7 +8,8 @@ command and its child processes. This protects against mistakes, not against mal
 rights of the user.
 
 ``HMCBENCH_PLUGINS=builtin`` loads no third-party plugin, so that tests are hermetic;
-``HMCBENCH_PLUGINS=none`` loads no plugin.
+``HMCBENCH_PLUGINS=none`` loads no plugin. Files and modules in it, joined by commas, are loaded besides
+(:mod:`hmcbench.registry.named`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ from typing import Any, NoReturn
 import pluggy
 
 from hmcbench import hookspecs
-from hmcbench.errors import BadInput
-from hmcbench.registry.discovery import EntryPoint, entry_points
+from hmcbench.registry.discovery import entry_points
 from hmcbench.registry.limits import TooSlow, time_limit
+from hmcbench.registry.named import load, module_name, switches
 
 GROUP = "hmcbench"
-SWITCH = "HMCBENCH_PLUGINS"
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Plugin:
     """One entry point: its origin, and why all or part of it is not in use (``error``), if so.
 
     ``warning`` names fields of specs that this version of hmcbench ignores. ``seconds`` is the time of its
-    import and its hooks; measured for third-party plugins only.
+    import and its hooks; measured for third-party plugins only. ``named``: the user named the file or module.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Plugin:
     warning: str = ""
     hooks: tuple[str, ...] = field(default=())
     seconds: float = 0.0
+    named: bool = False
 
     @property
     def builtin(self) -> bool:
@@ -74,20 +75,23 @@ class Manager:
         self.plugins: list[Plugin] = []
 
     def load_entry_points(self) -> None:
-        """Load all entry points of the group; broken ones are recorded and left out."""
-        mode = os.environ.get(SWITCH, "all")
-        if mode not in ("all", "builtin", "none"):
-            raise BadInput(f"{SWITCH}={mode!r}", allowed="all, builtin, none")
-        if mode == "none":
-            return
-        points = entry_points(GROUP)
+        """Load all entry points of the group, and what the user named; broken ones are left out."""
+        mode, names = switches()
+        points = entry_points(GROUP) if mode != "none" else []
         own = [p for p in points if p.distribution == "hmcbench"]
         for point in own + [p for p in points if mode == "all" and p.distribution != "hmcbench"]:
             name, module, distribution, version = map(printable, point)
-            self._load(Plugin(name, distribution, version, module), point)
+            self._load(Plugin(name, distribution, version, module), point.load)
+        for name in names:
+            self._load_named(name)
         self.plugins.sort(key=lambda plugin: plugin.name)
 
-    def _load(self, plugin: Plugin, point: EntryPoint) -> None:
+    def _load_named(self, name: str) -> None:
+        module = module_name(name)
+        plugin = Plugin(module, os.path.basename(name), "", module, named=True)  # noqa: PTH119 (pathlib is slow)
+        self._load(plugin, lambda: load(name))
+
+    def _load(self, plugin: Plugin, imported: Callable[[], Any]) -> None:
         twin = next((p for p in self.plugins if p.name == plugin.name and not p.error), None)
         if twin is not None and (twin.module, twin.distribution) == (plugin.module, plugin.distribution):
             return  # the same installation, found twice on the path
@@ -98,7 +102,7 @@ class Manager:
         if _identity(plugin) in os.environ.get(SKIPPED, "").splitlines():
             plugin.error = "skipped: " + _TOO_SLOW.format(LIMIT_S)
             return
-        _isolated(plugin, "", lambda: self.register(point.load(), plugin))
+        _isolated(plugin, "", lambda: self.register(imported(), plugin))
 
     def register(self, module: Any, plugin: Plugin | None = None) -> Plugin:
         """Register a module or object as a plugin; raises PluginValidationError if its hooks are wrong."""
@@ -137,7 +141,7 @@ def _isolated(plugin: Plugin, prefix: str, call: Callable[[], Any]) -> tuple[Any
             return (call(),)
         began = time.perf_counter()
         try:
-            with guarded(plugin.seconds):
+            with guarded(plugin.seconds, NAMED_LIMIT_S if plugin.named else LIMIT_S):
                 return (call(),)
         finally:
             plugin.seconds += time.perf_counter() - began
@@ -167,16 +171,17 @@ def _one_line(error: BaseException) -> str:
 # --------------------------------------------------------------------------- limits of third-party code
 
 LIMIT_S = 10.0
+NAMED_LIMIT_S = 120.0  # of a file that the user named, which may import torch
 SKIPPED = "HMCBENCH_SKIPPED_PLUGINS"
 """Plugins that took too long, one a line: left out for the rest of the command and its child processes."""
 
 
 @contextmanager
-def guarded(spent: float) -> Iterator[None]:
+def guarded(spent: float, limit: float) -> Iterator[None]:
     """Limits one import or one hook of a plugin that has taken ``spent`` seconds before.
 
     Raises:
-        TooSlow: all calls together took more than ``LIMIT_S``.
+        TooSlow: all calls together took more than ``limit`` seconds.
     """
     leave = os._exit
     try:
@@ -185,7 +190,7 @@ def guarded(spent: float) -> Iterator[None]:
         where = ""
     os._exit = _refusal(os.getpid(), leave)  # type: ignore[assignment]
     try:
-        with _output_to_stderr(), time_limit(LIMIT_S - spent, _TOO_SLOW.format(LIMIT_S)):
+        with _output_to_stderr(), time_limit(limit - spent, _TOO_SLOW.format(limit)):
             yield
     finally:
         os._exit = leave

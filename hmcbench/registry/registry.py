@@ -10,7 +10,7 @@ import importlib.util
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -29,6 +29,7 @@ from hmcbench.interfaces import (
     Value,
 )
 from hmcbench.registry.loading import Manager, Plugin, printable
+from hmcbench.registry.named import add_plugins, split_file
 
 KINDS: dict[str, type[Any]] = {
     "datasets": DatasetSpec,
@@ -38,6 +39,7 @@ KINDS: dict[str, type[Any]] = {
     "suites": SuiteSpec,
 }
 _NAME = re.compile(r"[a-z][a-z0-9._-]*\Z")
+_CLASS_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*\Z")  # of a class in a file that the user named
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_{}]*\Z")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _REFERENCE = re.compile(r"(?P<name>[^:\[\]]+)(?::(?P<variant>[^\[\]]+))?(?:\[(?P<params>.*)\])?\Z")
@@ -123,7 +125,11 @@ def _allowed(param: Param, kind: type) -> str:
 
 
 class Registry:
-    """Specs and plugins by kind and by name or alias; a name that is defined twice is an error."""
+    """Specs and plugins by kind and by name or alias; a name that is defined twice is an error.
+
+    Raises:
+        BadInput: a file or module that the user named cannot be used.
+    """
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
@@ -133,6 +139,9 @@ class Registry:
         for kind in KINDS:
             for plugin, specs in manager.hook_results(f"hmcbench_{kind}"):
                 self._add_all(kind, plugin, specs)
+        for plugin in manager.plugins:
+            if plugin.named and plugin.error:  # the command asks for it
+                raise BadInput(f"plugin {plugin.distribution}: {plugin.error}")
 
     def _add_all(self, kind: str, plugin: Plugin, specs: Any) -> None:
         if not isinstance(specs, (list, tuple)):
@@ -210,6 +219,7 @@ class Registry:
                 )
             values[spec.variant] = ref.variant
         values.update(overrides)
+        spec = _of_variant(spec, values)
         chosen: dict[str, Value] = {}
         names = {alias: name for name, param in spec.params.items() for alias in param.aliases}
         for name, value in values.items():
@@ -272,7 +282,7 @@ def _check_spec(kind: str, spec: Any, plugin: Plugin) -> None:
         problem = problem_of_fields(spec)
         if problem:
             raise PluginError(printable(f"{kind[:-1]} {spec.name!r}: {problem}"))
-    pattern = _METRIC_NAME if kind == "metrics" else _NAME
+    pattern = _METRIC_NAME if kind == "metrics" else _CLASS_NAME if plugin.named else _NAME
     if not pattern.match(spec.name):
         raise PluginError(f"{kind[:-1]} name {spec.name!r} is not allowed", allowed=pattern.pattern)
     if not isinstance(spec, Spec):
@@ -286,6 +296,16 @@ def _check_spec(kind: str, spec: Any, plugin: Plugin) -> None:
                 raise PluginError(f"{spec.name}: {preset} sets an unknown parameter {name!r}")
     if spec.variant and spec.variant not in spec.params:
         raise PluginError(f"{spec.name}: variant {spec.variant!r} is no parameter")
+
+
+def _of_variant(spec: Any, values: Mapping[str, Value]) -> Any:
+    """The spec of the variant in ``values``, where variants differ in their parameters."""
+    variant = values.get(spec.variant)
+    if not spec.of_variant or not variant:
+        return spec
+    check_installed(spec)
+    others = {name: str(value) for name, value in values.items() if name not in spec.params}
+    return load_object(spec.of_variant)(spec, str(variant), others)
 
 
 def default_params(spec: Spec, profile: str, chosen: Mapping[str, Value]) -> dict[str, Value]:
@@ -343,9 +363,27 @@ def check_installed(spec: Spec) -> None:
         raise Unavailable(f"{spec.name} needs {', '.join(absent)}", hint=extra)
 
 
+def load_named(plugins: Sequence[str] = (), models: Sequence[str] = ()) -> list[str]:
+    """Have the default registry load files and modules that are not installed as plugins.
+
+    Args:
+        plugins: files (``mine.py``) and names of modules.
+        models: references; ``mine.py:MyModel`` names a file too.
+
+    Returns:
+        ``models`` without the files.
+    """
+    pairs = [split_file(model) for model in models]
+    files = [*plugins, *(file for file, _ in pairs if file)]
+    if files:
+        add_plugins(files)
+        default_registry.cache_clear()
+    return [model for _, model in pairs]
+
+
 @lru_cache(maxsize=1)
 def default_registry() -> Registry:
-    """The registry of all installed plugins, built once per process."""
+    """The registry of all plugins that are installed or named, built once per process."""
     manager = Manager()
     manager.load_entry_points()
     return Registry(manager)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from unittest.mock import patch
 
 from hmcbench.interfaces import Dataset, Inputs, Labelled, Run, Scores, Task
-from hmcbench.registry.loading import GROUP, SWITCH, Manager
+from hmcbench.registry.loading import GROUP, Manager
+from hmcbench.registry.named import SWITCH
 from hmcbench.registry.registry import Registry, default_registry
 
 if TYPE_CHECKING:

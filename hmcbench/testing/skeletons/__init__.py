@@ -1,7 +1,7 @@
 """Skeletons of plugins: small packages that can be installed, tested and run unchanged.
 
-``common/`` and one folder per kind hold the templates. The suffix ``.txt`` is removed from their
-names, and words between ``@`` signs are replaced in names and texts.
+``common/`` and one folder per kind hold the templates, ``file/`` that of a model in one file. The suffix
+``.txt`` is removed from their names, and words between ``@`` signs are replaced in names and texts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 
 from hmcbench.errors import BadInput, unknown
+from hmcbench.files import write_atomic
 from hmcbench.registry.registry import Registry
 
 KINDS = ("dataset", "model", "metric", "featurizer", "suite")
@@ -34,10 +35,7 @@ def write(registry: Registry, name: str, kind: str, into: Path) -> list[Path]:
         raise unknown("kind of plugin", kind, KINDS)
     words = _words(registry, name, kind)
     target = into / name
-    if not into.is_dir():
-        raise BadInput(f"there is no folder {into}", hint="--into names the folder to write into")
-    if target.exists() or target.is_symlink():
-        raise BadInput(f"{target} exists already", hint="choose another name, or remove it")
+    _check_place(into, target)
     partial = into / f".{name}.{os.getpid()}.partial"
     try:
         for source, path in _files(kind):
@@ -50,13 +48,35 @@ def write(registry: Registry, name: str, kind: str, into: Path) -> list[Path]:
     return sorted(path.relative_to(target) for path in target.rglob("*") if path.is_file())
 
 
+def write_file(registry: Registry, name: str, into: Path) -> Path:
+    """Write ``into/NAME.py``, a model in one file; returns its path.
+
+    Raises:
+        BadInput: as :func:`write` does.
+    """
+    words = _words(registry, name, "model")
+    ((source, path),) = _of_folder("file")
+    target = into / _filled(path, words)
+    _check_place(into, target)
+    write_atomic(target, _filled(source.read_text(encoding="utf-8"), words))
+    return target
+
+
+def _check_place(into: Path, target: Path) -> None:
+    if not into.is_dir():
+        raise BadInput(f"there is no folder {into}", hint="--into names the folder to write into")
+    if target.exists() or target.is_symlink():
+        raise BadInput(f"{target} exists already", hint="choose another name, or remove it")
+
+
 def _files(kind: str) -> list[tuple[Path, str]]:
     """(template, path in the new package) of all files of a kind."""
-    return [
-        (path, path.relative_to(HERE / folder).as_posix().removesuffix(".txt"))
-        for folder in ("common", kind)
-        for path in sorted((HERE / folder).rglob("*.txt"))
-    ]
+    return [*_of_folder("common"), *_of_folder(kind)]
+
+
+def _of_folder(folder: str) -> list[tuple[Path, str]]:
+    paths = sorted((HERE / folder).rglob("*.txt"))
+    return [(path, path.relative_to(HERE / folder).as_posix().removesuffix(".txt")) for path in paths]
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

@@ -71,7 +71,7 @@ def test_the_switch_leaves_third_party_plugins_out(tmp_path: Path, monkeypatch: 
         assert "stranger" not in [p.name for p in loaded().plugins]
         monkeypatch.setenv("HMCBENCH_PLUGINS", "none")
         assert loaded().plugins == []
-        monkeypatch.setenv("HMCBENCH_PLUGINS", "some")
+        monkeypatch.setenv("HMCBENCH_PLUGINS", "all,none")
         with pytest.raises(BadInput, match="builtin, none"):
             loaded()
 
@@ -164,7 +164,7 @@ def test_there_is_no_alarm_where_there_cannot_be_one(monkeypatch: pytest.MonkeyP
     ended = []
 
     def elsewhere() -> None:
-        with loading.guarded(0):
+        with loading.guarded(0, loading.LIMIT_S):
             time.sleep(0.1)
         ended.append(True)
 
@@ -174,7 +174,7 @@ def test_there_is_no_alarm_where_there_cannot_be_one(monkeypatch: pytest.MonkeyP
     assert ended
     signal.setitimer(signal.ITIMER_REAL, 60)
     try:
-        with loading.guarded(0):
+        with loading.guarded(0, loading.LIMIT_S):
             assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
@@ -19,6 +20,8 @@ import pytest
 from PIL import Image
 
 from hmcbench.cli import main
+from hmcbench.registry.named import SWITCH
+from hmcbench.registry.registry import default_registry
 
 SUITE = """
 [suite]
@@ -106,6 +109,16 @@ pictured = _copies("images", "runs/sem-failure")
 mine = _copies("mine.toml")
 steels = _copies("NIMS-Fatigue.csv")
 ridge = _copies("NIMS-Fatigue.csv", "runs/nims-steel")
+
+
+@pytest.fixture
+def one_file(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A model in one file: ``near.py``."""
+    monkeypatch.setenv(SWITCH, "builtin")
+    typed("plugin", "new", "near", "--kind", "file")
+    yield
+    sys.modules.pop("near", None)
+    default_registry.cache_clear()
 
 
 @pytest.fixture

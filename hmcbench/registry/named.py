@@ -1,0 +1,209 @@
+"""Plugins that the user names: a Python file, or a module that no entry point declares.
+
+``HMCBENCH_PLUGINS`` lists them, joined by commas, so that the processes of a run load them too. A file or
+module contributes through hooks, as every plugin does. One without hooks contributes a model for each of its
+classes with ``fit`` and ``predict``: an estimator of scikit-learn (it has ``get_params``), else a model of
+hmcbench.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hmcbench.errors import BadInput, PluginError
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import ModelSpec, Param
+
+if TYPE_CHECKING:  # every command imports this module
+    from pathlib import Path
+    from types import ModuleType
+
+SWITCH = "HMCBENCH_PLUGINS"
+MODES = ("all", "builtin", "none")  # which installed plugins are loaded
+ESTIMATOR = "hmcbench.sklearnkit.by_path:EstimatorByPath"
+VIEWS = "table|texture"
+_REFERENCE = re.compile(r"(?P<file>[^\[\]]+\.py):(?P<model>[^:\[\]]+(\[.*\])?)\Z")
+
+
+def switches() -> tuple[str, list[str]]:
+    """Which installed plugins are loaded, and the files and modules to load besides.
+
+    Raises:
+        BadInput: two of the words ``all``, ``builtin`` and ``none``.
+    """
+    words = [word.strip() for word in os.environ.get(SWITCH, "").split(",") if word.strip()]
+    modes = [word for word in words if word in MODES]
+    if len(modes) > 1:
+        raise BadInput(f"{SWITCH}={os.environ[SWITCH]!r}", allowed=f"one of {', '.join(MODES)}, and files")
+    return (*modes, MODES[0])[0], [word for word in words if word not in MODES]
+
+
+def add_plugins(names: Sequence[str]) -> None:
+    """Have files and modules loaded from now on, in this process and in those that it starts.
+
+    Raises:
+        BadInput: there is no such file, or its name cannot be written into ``HMCBENCH_PLUGINS``.
+    """
+    mode, present = switches()
+    for name in names:
+        if "," in name:
+            raise BadInput(f"plugin {name!r}: a name with a comma cannot be used")
+        if name.endswith(".py"):
+            name = str(_file(name))
+        if name not in present:
+            present.append(name)
+    os.environ[SWITCH] = ",".join([mode, *present])
+
+
+def split_file(reference: str) -> tuple[str, str]:
+    """``("mine.py", "MyModel[width=32]")`` of ``mine.py:MyModel[width=32]``; no file in other references."""
+    match = _REFERENCE.match(reference.strip())
+    return (match["file"], match["model"]) if match else ("", reference)
+
+
+def _file(name: str) -> Path:
+    from pathlib import Path
+
+    path = Path(name).expanduser().absolute()
+    if not path.is_file():
+        raise BadInput(f"there is no file {name}", allowed="a Python file, or the name of a module")
+    return path
+
+
+def load(name: str) -> Any:
+    """The plugin of a file or module: what has the hooks.
+
+    Raises:
+        BadInput: a name that hides an installed module, or no model and no hook in it.
+    """
+    module = _load_file(_file(name)) if name.endswith(".py") else importlib.import_module(name)
+    if any(getattr(value, "hmcbench_impl", None) for value in vars(module).values()):
+        return module
+    return ClassesOf(module)
+
+
+def module_name(name: str) -> str:
+    """The name under which a file or module is imported."""
+    return re.sub(r"\W", "_", os.path.basename(name)[:-3]) if name.endswith(".py") else name  # noqa: PTH119
+
+
+def _load_file(path: Path) -> ModuleType:
+    name = module_name(path.name)
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+        return loaded
+    if loaded is not None or importlib.util.find_spec(name) is not None:
+        raise BadInput(f"{path}: a module {name!r} is installed already", hint="give the file another name")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # its name ends with .py
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # before it runs, as an import does
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+class ClassesOf:
+    """The hooks of a module without hooks: a model for each class that has ``fit`` and ``predict``."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._specs = [_spec(kind) for kind in _classes(module)]
+        if not self._specs:
+            raise BadInput(
+                f"{module.__file__} has no hook and no class with fit and predict",
+                hint="hmcbench plugin new my-model --kind file writes an example",
+            )
+
+    @hookimpl
+    def hmcbench_models(self) -> list[ModelSpec]:
+        return self._specs
+
+
+def _classes(module: ModuleType) -> Iterator[type]:
+    for name, value in vars(module).items():
+        own = isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
+        if own and all(callable(getattr(value, method, None)) for method in ("fit", "predict")):
+            yield value
+
+
+def _spec(kind: type) -> ModelSpec:
+    """The spec of a class: its keywords, and the attributes that have the names of the spec's fields."""
+    from inspect import getdoc
+
+    names = ("version", "views", "tasks", "paths", "depths", "scores", "requires", "accelerated", "citation")
+    fields: dict[str, Any] = {"version": "1"} | {n: getattr(kind, n) for n in names if hasattr(kind, n)}
+    views = fields.pop("views", VIEWS)
+    params = params_of(kind)
+    factory = f"{kind.__module__}:{kind.__name__}"
+    if hasattr(kind, "get_params"):  # as estimators have
+        regressor = any(base.__name__ == "RegressorMixin" for base in kind.__mro__)
+        fields = {"tasks": ("regression",) if regressor else ("hmc",), **fields}
+        params = estimator_params(factory.replace(":", "."), views) | params
+        factory, views = ESTIMATOR, "{inputs}"
+    return ModelSpec(
+        name=kind.__name__,
+        summary=(getdoc(kind) or f"the class {kind.__name__} of {kind.__module__}").splitlines()[0],
+        factory=factory,
+        params=params,
+        views=(views,),
+        **fields,
+    )
+
+
+@hookimpl
+def hmcbench_models() -> list[ModelSpec]:
+    """``sklearn:PATH``."""
+    return [
+        ModelSpec(
+            name="sklearn",
+            version="1",
+            summary="An estimator of scikit-learn by its import path: sklearn:sklearn.naive_bayes.GaussianNB",
+            factory=ESTIMATOR,
+            params=estimator_params(),
+            variant="estimator",
+            of_variant="hmcbench.sklearnkit.by_path:spec_of",
+            views=("{inputs}",),
+            tasks=("hmc", "regression"),
+            requires=("sklearn",),
+        )
+    ]
+
+
+def estimator_params(path: str = "", views: str = VIEWS) -> dict[str, Param]:
+    """The parameters of :class:`hmcbench.sklearnkit.by_path.EstimatorByPath`, but for the estimator's own."""
+    return {
+        "estimator": Param(path, "its import path, such as sklearn.ensemble.ExtraTreesClassifier"),
+        "inputs": Param(views, "the views that it reads"),
+        "strategy": Param(
+            "flat",
+            "which classifiers make up a hierarchical one; docs/classical.md explains them",
+            choices=("flat", "level", "parent", "node"),
+        ),
+    }
+
+
+def params_of(kind: type) -> dict[str, Param]:
+    """The keywords of a class that a reference can set.
+
+    Raises:
+        PluginError: a parameter without default.
+    """
+    from inspect import Parameter, signature
+
+    params = {}
+    for name, parameter in signature(kind).parameters.items():
+        if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+            continue
+        if parameter.default is Parameter.empty:
+            raise PluginError(f"{kind.__name__}: parameter {name!r} has no default", hint=f"{name}=...")
+        if isinstance(parameter.default, (bool, int, float, str)):
+            params[name] = Param(parameter.default, f"of {kind.__name__}")
+    return params
