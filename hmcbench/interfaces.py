@@ -22,6 +22,7 @@ Value = bool | int | float | str | None
 TaskKind = Literal["hmc", "regression"]
 Paths = Literal["single", "multiple"]
 Depth = Literal["full", "ragged"]
+FittedPer = Literal["shared", "per_level", "per_class"]
 PROFILES = ("quick", "standard", "paper")
 _Type = type  # the annotation of a field that is called type itself
 _ONE_LINE = {"one_line": True}  # metadata: see hmcbench.registry.validation
