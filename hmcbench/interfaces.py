@@ -24,6 +24,7 @@ TaskKind = Literal["hmc", "regression"]
 Paths = Literal["single", "multiple"]
 Depth = Literal["full", "ragged"]
 Shape = Literal["tree", "dag"]
+FittedPer = Literal["shared", "per_level", "per_class"]
 PROFILES = ("quick", "standard", "paper")
 _Type = type  # the annotation of a field that is called type itself
 _ONE_LINE = {"one_line": True}  # metadata: see hmcbench.registry.validation

@@ -59,7 +59,7 @@ class Graph:
     def heights(self) -> np.ndarray:
         """int64 (C,): longest distance to a leaf below; leaves 0. The virtual root's is ``depth``."""
         heights = np.zeros(self.n, dtype=np.int64)
-        for parents, children in self._rounds:
+        for parents, children in self.rounds_up:
             heights[parents] = np.maximum(heights[parents], heights[children] + 1)
         return heights
 
@@ -106,24 +106,34 @@ class Graph:
         return canonical(self.ancestors.T)
 
     @cached_property
-    def _rounds(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Edges, deepest parents first, in rounds that contain every parent at most once.
+    def rounds_up(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Edges, deepest parents first, as (parents, children) with every parent at most once in a round.
 
-        :meth:`_climb` then takes a few array operations per level, not one per edge.
+        A pass over the hierarchy then takes a few array operations per level, not one per edge.
         """
-        if not len(self.edge_index):
+        parents, children = self.edge_index.T
+        return [(parents[edges], children[edges]) for edges in self._rounds(parents, -self.levels[parents])]
+
+    @cached_property
+    def rounds_down(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Edges, top children first, as (parents, children) with every child at most once in a round."""
+        parents, children = self.edge_index.T
+        return [(parents[edges], children[edges]) for edges in self._rounds(children, self.levels[children])]
+
+    def _rounds(self, ends: np.ndarray, order: np.ndarray) -> list[np.ndarray]:
+        """Row numbers of ``edge_index`` by ``order``, split so that no group has one of ``ends`` twice."""
+        if not len(ends):
             return []
-        parent, child = self.edge_index[np.lexsort(self.edge_index.T[::-1])].T
-        nth = np.arange(len(parent)) - np.searchsorted(parent, parent)
-        order = np.lexsort((nth, -self.levels[parent]))
-        parent, child, nth = parent[order], child[order], nth[order]
-        cuts = np.flatnonzero((np.diff(nth) != 0) | (np.diff(self.levels[parent]) != 0)) + 1
-        return list(zip(np.split(parent, cuts), np.split(child, cuts), strict=True))
+        edges = np.lexsort((*self.edge_index.T[::-1], ends))
+        nth = np.arange(len(ends)) - np.searchsorted(ends[edges], ends[edges])
+        edges, nth = (values[np.lexsort((nth, order[edges]))] for values in (edges, nth))
+        cuts = np.flatnonzero((np.diff(nth) != 0) | (np.diff(order[edges]) != 0)) + 1
+        return np.split(edges, cuts)
 
     def _climb(self, values: np.ndarray, combine: np.ufunc) -> np.ndarray:
         """``combine`` every column of (N, C) with those of all its descendants."""
         by_class = np.array(values.T, order="C")  # one row per class: operations on contiguous memory
-        for parents, children in self._rounds:
+        for parents, children in self.rounds_up:
             by_class[parents] = combine(by_class[parents], by_class[children])
         return np.ascontiguousarray(by_class.T)
 
@@ -155,6 +165,13 @@ class Graph:
         """Scores (N, C) -> for each class the maximum over it and its descendants [Giunchiglia 2020]."""
         return self._climb(self._check_width(np.asarray(scores)), np.maximum)
 
+    def minima(self, scores: np.ndarray) -> np.ndarray:
+        """Scores (N, C) -> for each class the minimum over it and its ancestors."""
+        by_class = np.array(self._check_width(np.asarray(scores)).T, order="C")
+        for parents, children in self.rounds_down:
+            by_class[children] = np.minimum(by_class[children], by_class[parents])
+        return np.ascontiguousarray(by_class.T)
+
     def most_specific(self, sets: Sets) -> Sets:
         """The classes of each set that have no child in it; the same kind as ``sets``."""
         sets = self._sets(sets)
@@ -162,7 +179,7 @@ class Graph:
             return canonical(sets > sets @ self._above)
         inner = np.zeros_like(sets.T, order="C")
         by_class = np.ascontiguousarray(sets.T)
-        for parents, children in self._rounds:
+        for parents, children in self.rounds_up:
             inner[parents] |= by_class[children]
         return np.ascontiguousarray((by_class & ~inner).T)
 

@@ -40,7 +40,7 @@ from scipy import sparse
 
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy, Sets
-from hmcbench.interfaces import Task
+from hmcbench.interfaces import FittedPer, Task
 
 DEFAULT_THRESHOLD = 0.5
 _ROUNDING = 1e-9  # sums of logarithms this close are compared exactly; their error is far smaller
@@ -140,7 +140,7 @@ def repair(limits: np.ndarray, hierarchy: Hierarchy) -> np.ndarray:
     return np.maximum.reduceat(limits[ancestors.indices], ancestors.indptr[:-1])
 
 
-def rule_name(task: Task, thresholds: Thresholds | None = None) -> str:
+def rule_name(task: Task, thresholds: Thresholds | None = None, per: FittedPer = "shared") -> str:
     """The rule in words, for the record.
 
     >>> rule_name(Task(hierarchy=Hierarchy.from_edges([("", "a")])))
@@ -149,9 +149,13 @@ def rule_name(task: Task, thresholds: Thresholds | None = None) -> str:
     if task.paths == "single":
         end = "to a leaf" if task.depth == "full" else "ending anywhere"
         return f"single path: argmax per level; coherent: likeliest path {end}"
-    per_class = thresholds is not None and thresholds.per_class
-    which = "per-class thresholds" if per_class else "one threshold"
-    repaired = ", raised to those of ancestors" if per_class else ""
+    several = thresholds is not None and thresholds.per_class
+    which = (
+        ("per-level thresholds" if per == "per_level" else "per-class thresholds")
+        if several
+        else "one threshold"
+    )
+    repaired = ", raised to those of ancestors" if several else ""
     return f"multiple paths: {which}; coherent: maximum over descendants, {which}{repaired}"
 
 
@@ -159,7 +163,7 @@ def _likeliest_path(
     scores: np.ndarray, stop: np.ndarray | None, task: Task, hierarchy: Hierarchy
 ) -> np.ndarray:
     """The factors of a path are columns of the scores and, below its end, of ``stop``."""
-    ends = _ends(task, hierarchy)
+    ends = path_ends(task, hierarchy)
     paths = hierarchy.ancestors[ends]  # (E, C)
     may_be_empty = stop is not None and task.depth == "ragged"
     stop = _stop(scores, stop, task, hierarchy)
@@ -210,7 +214,7 @@ def _first_largest(factors: np.ndarray, columns: sparse.csr_array, candidates: n
     return max(products, key=products.__getitem__)
 
 
-def _ends(task: Task, hierarchy: Hierarchy) -> np.ndarray:
+def path_ends(task: Task, hierarchy: Hierarchy) -> np.ndarray:
     """Columns where a single path may end."""
     ends = hierarchy.leaves if task.depth == "full" else np.arange(hierarchy.n)
     # In a DAG a class with two lines of ancestors lies on no single path.
@@ -242,9 +246,7 @@ def _limits(thresholds: Thresholds | None, hierarchy: Hierarchy, scores: np.ndar
 def _checked(
     scores: np.ndarray, stop: np.ndarray | None, task: Task
 ) -> tuple[Hierarchy, np.ndarray, np.ndarray | None]:
-    hierarchy = task.hierarchy
-    if hierarchy is None:
-        raise BadInput(f"a {task.kind} task has no decisions", allowed="a task with a hierarchy")
+    hierarchy = hierarchy_of(task)
     scores = np.asarray(scores)
     if scores.ndim != 2 or scores.shape[1] != hierarchy.n:
         raise BadInput(f"scores of shape {scores.shape}", allowed=f"shape (N, {hierarchy.n})")
@@ -254,6 +256,13 @@ def _checked(
         raise BadInput(f"stop of shape {np.shape(stop)}", allowed=f"shape ({len(scores)}, {hierarchy.depth})")
     check_finite(scores, stop)
     return hierarchy, scores, None if stop is None else np.asarray(stop)
+
+
+def hierarchy_of(task: Task) -> Hierarchy:
+    """The classes; raises BadInput for regression."""
+    if task.hierarchy is None:
+        raise BadInput(f"a {task.kind} task has no decisions", allowed="a task with a hierarchy")
+    return task.hierarchy
 
 
 def check_finite(scores: np.ndarray, stop: np.ndarray | None = None) -> None:
@@ -275,57 +284,78 @@ def fit_threshold(
     scores: np.ndarray,
     truth: Sets,
     hierarchy: Hierarchy,
+    per: FittedPer = "shared",
     *,
-    per_class: bool = False,
     unscored: Sequence[str] = (),
 ) -> Thresholds:
     """Thresholds for multiple paths; give validation data only, never test data.
 
-    One threshold maximises ``hf1_micro`` of the closed decisions. Per class, each maximises the
-    class's own F1 on coherent scores (a closed decision depends on descendants too); a class
-    without a positive takes the shared threshold. Of equally good cuts the highest is taken, and
-    the threshold lies halfway between the scores on its two sides.
+    One threshold maximises ``hf1_micro`` of the closed decisions. Per level, each maximises the F1 of the
+    (sample, class) pairs of its level on coherent scores; per class, the class's own F1 (a closed decision
+    depends on descendants too). A level or class without a positive takes the shared threshold. Of equally
+    good cuts the highest is taken, and the threshold lies halfway between the scores on its two sides.
 
     Args:
         scores: float (N, C), probabilities.
         truth: ancestor-closed boolean (N, C), dense or CSR.
         hierarchy: the classes.
-        per_class: one threshold per class instead of a shared one.
-        unscored: classes that the shared threshold does not count (:class:`hmcbench.interfaces.Task`).
+        per: ``shared``: one threshold; ``per_level`` or ``per_class``: C thresholds.
+        unscored: classes that do not count for a threshold of several classes
+            (:class:`hmcbench.interfaces.Task`).
 
     Returns:
         :class:`Thresholds`; 0.5 where the data have no sample or no positive.
 
     >>> h = Hierarchy.from_edges([("", "a"), ("a", "b")])
-    >>> fit_threshold(np.array([[0.75, 0.5], [0.5, 0.25]]), np.array([[1, 1], [1, 0]]), h).values
-    0.375
+    >>> scores, truth = np.array([[0.75, 0.5], [0.5, 0.25]]), np.array([[1, 1], [1, 0]])
+    >>> fit_threshold(scores, truth, h).values, fit_threshold(scores, truth, h, "per_class").values
+    (0.375, array([0.5  , 0.375]))
     """
     coherent_scores = hierarchy.cohere(scores)
     dense = np.asarray(truth.toarray() if sparse.issparse(truth) else truth, dtype=bool)
     if dense.shape != coherent_scores.shape:
         raise BadInput(f"truth of shape {dense.shape}", allowed=f"{coherent_scores.shape}, as the scores")
     check_finite(scores)
-    counted = slice(None) if not unscored else ~np.isin(hierarchy.classes, list(unscored))
-    pairs = coherent_scores[:, counted].reshape(-1, 1), dense[:, counted].reshape(-1, 1)
-    shared = float(_best_cuts(*pairs, DEFAULT_THRESHOLD)[0])
-    if not per_class:
+    counted = ~np.isin(hierarchy.classes, list(unscored))
+    shared = _best_cut(coherent_scores[:, counted], dense[:, counted], DEFAULT_THRESHOLD)
+    if per == "shared":
         return Thresholds(shared)
-    return Thresholds(_best_cuts(coherent_scores, dense, shared))
+    sizes = hierarchy.level_sizes if per == "per_level" else np.ones(hierarchy.n, dtype=np.int64)
+    by_class, positives = np.ascontiguousarray(coherent_scores.T), np.ascontiguousarray(dense.T)
+    ends = np.cumsum(sizes)
+    cuts = []
+    for first, end in zip((ends - sizes).tolist(), ends.tolist(), strict=True):
+        rows = np.arange(first, end)
+        if per == "per_level":
+            rows = rows[counted[rows]]
+        cuts.append(_best_cut(by_class[rows], positives[rows], shared))
+    return Thresholds(np.repeat(cuts, sizes))
 
 
-def _best_cuts(scores: np.ndarray, truth: np.ndarray, fallback: float) -> np.ndarray:
-    """For every column of (M, K) the threshold with the largest F1: float (K,)."""
-    if not truth.any():
-        return np.full(truth.shape[1], fallback)
-    order = np.argsort(-scores, axis=0, kind="stable")
-    ranked = np.take_along_axis(scores, order, axis=0)
-    hits = np.take_along_axis(truth, order, axis=0).cumsum(axis=0)
-    f1 = 2 * hits / (np.arange(1, len(scores) + 1)[:, None] + hits[-1])
-    f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal scores are taken together
-    best = f1.argmax(axis=0)
-    columns = np.arange(scores.shape[1])
-    above = ranked[best, columns]
-    under = ranked[np.minimum(best + 1, len(scores) - 1), columns]
+def thresholds_of(
+    scores: np.ndarray, truth: Sets, task: Task, per: FittedPer = "shared"
+) -> Thresholds | None:
+    """:func:`fit_threshold` on the validation partition, 0.5 where it is empty; None for tasks without."""
+    if task.hierarchy is None or task.paths != "multiple":
+        return None
+    if not len(scores):
+        return Thresholds()
+    return fit_threshold(scores, truth, task.hierarchy, per, unscored=task.unscored)
+
+
+def _best_cut(scores: np.ndarray, truth: np.ndarray, fallback: float) -> float:
+    """The threshold of the largest F1 over all pairs of two arrays; ``fallback`` without a positive.
+
+    Only cuts right at a positive can be best: between two positives every lower cut adds negatives.
+    """
+    cuts = np.sort(scores[truth])
+    if not len(cuts):
+        return fallback
+    ranked = np.sort(scores, axis=None)
+    first = np.searchsorted(ranked, cuts)  # equal scores are taken together
+    hits = len(cuts) - np.searchsorted(cuts, cuts)
+    f1 = 2 * hits / (len(ranked) - first + len(cuts))
+    best = len(cuts) - 1 - int(f1[::-1].argmax())
+    above, under = cuts[best], ranked[max(first[best] - 1, 0)]
     middle = under + (above - under) / 2  # in the type of the scores: may round to one of them
-    cuts = np.where(middle > under, middle, above).astype(np.float64)
-    return np.where(hits[-1] > 0, cuts, fallback)
+    return float(middle if middle > under else above)

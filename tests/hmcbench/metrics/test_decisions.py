@@ -17,7 +17,15 @@ from scipy import sparse
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.metrics.decisions import Thresholds, coherent, fit_threshold, raw, repair, rule_name
+from hmcbench.metrics.decisions import (
+    Thresholds,
+    coherent,
+    fit_threshold,
+    raw,
+    repair,
+    rule_name,
+    thresholds_of,
+)
 
 TREE = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")])
 UNEVEN = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "a1"), ("a", "a2")])
@@ -198,17 +206,37 @@ def test_shared_threshold_by_hand() -> None:
     # coherent scores .8 .1 .8 .3 / .4 .7 0 .4: a cut between .7 and .4 is free of errors
     assert fit_threshold(scores, truth, UNEVEN).values == pytest.approx(0.55)
     assert fit_threshold(scores, truth.toarray(), UNEVEN).values == pytest.approx(0.55)
-    per_class = fit_threshold(scores, truth, UNEVEN, per_class=True)
+    per_class = fit_threshold(scores, truth, UNEVEN, "per_class")
     # a2 has no positive: the shared one
     assert per_class.values == pytest.approx([0.6, 0.4, 0.4, 0.55])
     assert per_class.per_class
+
+
+def test_thresholds_per_level() -> None:
+    truth = UNEVEN.encode([["a1"], ["b"]])
+    scores = np.array([[0.2, 0.1, 0.8, 0.3], [0.4, 0.7, 0.0, 0.4]])
+    # coherent: level 1 .8 .1 / .4 .7, cut between .7 and .4; level 2 .8 .3 / 0 .4, between .8 and .4
+    fitted = fit_threshold(scores, truth, UNEVEN, "per_level")
+    assert fitted.values == pytest.approx([0.55, 0.55, 0.6, 0.6])
+    assert "per-level" in rule_name(multiple(UNEVEN), fitted, "per_level")
+    # no positive at level 2: the shared one
+    assert fit_threshold(scores, UNEVEN.encode([["a"], ["b"]]), UNEVEN, "per_level").values[
+        2
+    ] == pytest.approx(0.75)  # type: ignore[index]
+
+
+def test_thresholds_of_a_task() -> None:
+    truth, scores = UNEVEN.encode([["a1"]]), np.array([[0.75, 0.25, 0.75, 0.25]])
+    assert thresholds_of(scores, truth, single(UNEVEN)) is None
+    assert thresholds_of(scores[:0], truth[:0], multiple(UNEVEN)).values == 0.5  # type: ignore[union-attr]
+    assert thresholds_of(scores, truth, multiple(UNEVEN), "per_class").per_class  # type: ignore[union-attr]
 
 
 def test_thresholds_without_anything_to_learn_from() -> None:
     nothing = sparse.csr_array((3, 4), dtype=bool)
     assert fit_threshold(np.full((3, 4), 0.2), nothing, UNEVEN).values == 0.5
     assert fit_threshold(np.zeros((0, 4)), nothing[:0], UNEVEN).values == 0.5
-    assert fit_threshold(np.full((3, 4), 0.2), nothing, UNEVEN, per_class=True).values.tolist() == [0.5] * 4  # type: ignore[union-attr]
+    assert fit_threshold(np.full((3, 4), 0.2), nothing, UNEVEN, "per_class").values.tolist() == [0.5] * 4  # type: ignore[union-attr]
 
 
 def test_neighbouring_floats_are_still_told_apart() -> None:
@@ -391,7 +419,7 @@ def test_fitted_thresholds_are_the_best_there_are(data: st.DataObject) -> None:
     assert isinstance(shared, float)
     if truth.any():
         assert closed_f1(shared) == max(map(closed_f1, tried))
-    per_class = np.asarray(fit_threshold(scores, truth, h, per_class=True).values)
+    per_class = np.asarray(fit_threshold(scores, truth, h, "per_class").values)
     cohered = h.cohere(scores)
     for c in np.flatnonzero(truth.any(axis=0)):
         best = max(f1(cohered[:, c] >= value, truth[:, c]) for value in tried)
