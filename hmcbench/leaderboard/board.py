@@ -148,6 +148,8 @@ class Board:
         hardware: mark -> description.
         reference: label of the model that ``differences`` refer to, or empty.
         wins: of the ranked rows, in their order; empty for fewer than two common cells.
+        not_told_apart: models of the ranked rows whose primary metric cannot be told apart from that of
+            the first row (:mod:`hmcbench.leaderboard.max_t`), in their order; without the first.
     """
 
     suite: str
@@ -167,6 +169,7 @@ class Board:
     reference: str = ""
     differences: list[Difference] = field(default_factory=list)
     wins: list[Win] = field(default_factory=list)
+    not_told_apart: list[str] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -147,6 +147,8 @@ def _fill(
         first = statistics.best([quality[i][column.id] for i in positions], column.better)
         if first is not None:
             board_rows[positions[first]].cells[column.id].best = True
+    near = statistics.indistinct([quality[i][board.primary] for i in ranked])
+    board.not_told_apart = [board_rows[ranked[position]].model for position in near]
     if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
         board.facts.append(("chosen on validation", clean(choice)))
     labelled = {board_rows[i].model: quality[i] for i in ranked}
