@@ -192,6 +192,7 @@ def check_device(device: str) -> None:
 
 def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
     """Write and show the leaderboard; the exit status. Cells that a budget left out are no failure."""
+    from hmcbench.cli import live
     from hmcbench.cli.board import show_boards
     from hmcbench.leaderboard.files import boards_of, write_boards
 
@@ -214,7 +215,7 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
         for path in written:
             click.echo(f"leaderboard  {path}")
         for cell in outcome.left_out:
-            click.echo(f"left out     {cell.dataset} x {cell.label} fold {cell.fold} seed {cell.seed}")
+            click.echo(f"left out     {live.cell_text(cell)}")
         if outcome.left_out:
             click.echo(
                 f"{len(outcome.left_out)} cells did not fit into the budget of {options['budget']}:"

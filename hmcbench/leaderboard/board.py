@@ -39,7 +39,6 @@ class BoardCell:
     low: float | None = None
     high: float | None = None
     best: bool = False
-    n_seeds: int = 0
 
 
 @dataclass
@@ -48,7 +47,8 @@ class Row:
 
     Attributes:
         rank: 1, 2, ... by the primary metric; ``None`` where it is not ranked.
-        model: label as in the record (with its version if the board has two versions).
+        model: label of the suite, else as in the record (with its version if the board has two versions).
+        reference: the model with its options.
         status: ``ok``, ``partial`` (folds are missing, so it is not ranked), ``failed`` or
             ``missing``.
         cause, message: of the failure; for ok rows, the number of cells that are not ok.
@@ -62,6 +62,7 @@ class Row:
     model: str
     status: Literal["ok", "partial", "failed", "missing"]
     rank: int | None = None
+    reference: str = ""
     cause: str = ""
     message: str = ""
     marks: list[str] = field(default_factory=list)

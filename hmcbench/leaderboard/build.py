@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard import statistics
@@ -20,6 +21,7 @@ from hmcbench.leaderboard.statistics import Estimate, compare, difference_interv
 from hmcbench.leaderboard.summary import board_facts, chosen, hardware_text, mixtures, pareto_facts, win_rates
 from hmcbench.leaderboard.verdicts import verdict
 from hmcbench.records.record import FoldSeed, Record
+from hmcbench.records.row_names import chosen_row, with_labels
 from hmcbench.registry.registry import default_registry
 
 
@@ -61,10 +63,11 @@ def build(
         intervals: kept intervals for rows whose truth was not published; none by default.
         cache: of draws; without it all are drawn anew.
     """
-    records = list(records)
+    records = with_labels(records, suite)
     latest = newest(records)
     if expected_cells is not None:
-        latest += missing_records(expected_cells, latest, str((suite or {}).get("profile", "")))
+        missing = missing_records(expected_cells, latest, str((suite or {}).get("profile", "")))
+        latest += with_labels(missing, suite)
     known = default_registry().specs("metrics") if specs is None else specs
     analyses = [
         analyse(group, suite or {}, specs=known, intervals=intervals, cache=cache) for group in groups(latest)
@@ -110,7 +113,7 @@ def analyse(
     estimator = Estimator(by_row, names, sides, specs, intervals, cache) if ok else None
     estimates: dict[str, dict[str, Estimate]] = {}
     if estimator is not None:
-        board.reference = clean(info.get("suite", {}).get("reference"))
+        board.reference = _row_of(str(info.get("suite", {}).get("reference") or ""), by_row)
         estimates = {row.label: estimator.row(row) for row in by_row if row.ok}
         board.notes += _fill(board, by_row, estimator, estimates)
         if cache is not None:
@@ -119,6 +122,14 @@ def analyse(
     board.published = _published(info, board)
     board.notes += [clean(note) for note in (*notes, *mixtures(ok))]
     return Analysis(board, by_row, estimator, estimates)
+
+
+def _row_of(name: str, rows: Sequence[RowRecords]) -> str:
+    """The label of the row that a suite names; the name itself where it stands for none or for several."""
+    try:
+        return clean(chosen_row(name, ((row.label, row.reference) for row in rows))) if name else ""
+    except BadInput:
+        return clean(name)
 
 
 # --------------------------------------------------------------------------- rows
@@ -176,6 +187,7 @@ def _cells(records: Sequence[Record], metric: str) -> dict[FoldSeed, float]:
 def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
     used = estimator.complete(model)
     row = Row(clean(model.label), "ok" if used else "partial", keys=[r.key for r in model.ok])
+    row.reference = clean(model.reference)
     row.runs = runs_text(used or model.ok)
     if model.others:
         row.cause = f"{len(model.others)} of {len(model.others) + len(model.ok)} cells failed or missing"
@@ -199,6 +211,7 @@ def _other_rows(model: RowRecords) -> list[Row]:
     for (status, cause), same_cause in sorted(by_cause.items()):
         messages = dict.fromkeys(clean(r.message) for r in same_cause)
         row = Row(clean(model.label), "missing" if status == "missing" else "failed", cause=clean(cause))
+        row.reference = clean(model.reference)
         row.message = "; ".join(m for m in messages if m)[:300]
         row.runs = "all" if cause == "not applicable" else runs_text(same_cause)
         row.keys = [r.key for r in same_cause if r.key]
@@ -208,7 +221,7 @@ def _other_rows(model: RowRecords) -> list[Row]:
 
 def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> BoardCell:
     """Mean and interval; the interval is cut to the metric's range."""
-    cell = BoardCell(estimate.mean, n_seeds=len(estimate.seeds))
+    cell = BoardCell(estimate.mean)
     interval = estimate.interval() if column.style != "count" else None
     if interval is not None:
         spec = estimator.specs.get(column.id.partition(cols.SHIFT)[0]) if estimator else None
