@@ -45,6 +45,8 @@ PER_GPU = click.IntRange(1, 64)
 @click.option("--profile", default="", metavar="NAME", help="quick, standard, paper; default: the first.")
 @click.option("--seeds", default=0, type=COUNT, metavar="N", help="Seeds 0..N-1; 0: as the profile says.")
 @click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the suite says.")
+@click.option("--primary", default="", metavar="ID", help="The metric that ranks; default: the suite's.")
+@click.option("--columns", default="", metavar="ID,ID", help="The metrics of the leaderboard.")
 @device_option
 @click.option("--jobs", default=1, type=JOBS, show_default=True, help="Cells at the same time on a CPU.")
 @click.option("--per-gpu", default=1, type=PER_GPU, show_default=True, help="Cells that share a GPU.")
@@ -159,12 +161,14 @@ def slurm_script(todo: Sequence[Cell], options: dict[str, Any]) -> str:
 
 def make_plan(options: dict[str, Any]) -> Plan:
     """Read the suite and the data, and pair them."""
+    from hmcbench.leaderboard.columns import split_ids
     from hmcbench.plan.cells import make_plan as plan_suite
     from hmcbench.plan.choices import Choices
     from hmcbench.plan.suite import load_suite
 
     choices = Choices(
-        **{name: options[name] for name in ("profile", "datasets", "models", "seeds", "splits")},
+        **{name: options[name] for name in ("profile", "datasets", "models", "seeds", "splits", "primary")},
+        columns=split_ids(options["columns"]),
         drop_leaks=options["drop_leaks"],
         data=pairs("--data", options["data"], "NAME=PATH"),
         settings=pairs("--set", options["settings"], "model.param=value"),

@@ -123,7 +123,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Published:
-    """A row of a paper, never ranked; ``same_data``: whether the fingerprints agree."""
+    """A row of a paper, never ranked.
+
+    Attributes:
+        data: of the paper, in words.
+        dataset: the suite's dataset that it belongs to.
+        same_data: whether the fingerprints agree.
+    """
 
     model: str
     source: str
@@ -131,6 +137,7 @@ class Published:
     note: str
     same_data: bool
     metrics: dict[str, float]
+    dataset: str = ""
     verdict: Verdict | None = None
 
 

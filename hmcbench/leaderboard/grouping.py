@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hmcbench.errors import BadInput
+from hmcbench.leaderboard.render.text import clean
 from hmcbench.records.record import FoldSeed, Record
-from hmcbench.records.row_names import model_reference
+from hmcbench.records.row_names import chosen_row, model_reference
 
 _PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks")
 _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")
@@ -173,6 +175,14 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
         if labels.count(row.label) > 1:
             row.label = f"{row.label} v{row.version}"
     return ordered, notes
+
+
+def row_named(name: str, rows: Iterable[RowRecords]) -> str:
+    """The label of the row that a suite names; the name itself where it stands for none or for several."""
+    try:
+        return clean(chosen_row(name, ((row.label, row.reference) for row in rows))) if name else ""
+    except BadInput:
+        return clean(name)
 
 
 def _adopt_versionless(by_model: dict[tuple[str, str], RowRecords]) -> None:

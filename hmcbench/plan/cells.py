@@ -30,7 +30,7 @@ from hmcbench.plan.describe import (
     describe_split,
     origins_of,
 )
-from hmcbench.plan.suite import Profile, Suite
+from hmcbench.plan.suite import PaperRow, Profile, Suite
 from hmcbench.registry.registry import Registry, parse_reference, unmet_needs
 
 
@@ -214,6 +214,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
                 continue
             seeds = range(choices.seeds or profile.seeds)
             cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
+    suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
     labels = labels_of(suite, registry)
     short = labels.get(profile_name, {})
     cells = [
@@ -239,6 +240,15 @@ def labels_of(suite: Suite, registry: Registry) -> dict[str, dict[str, str]]:
                 spec, params = registry.resolve("models", reference, name)
                 of_profile[registry.label("models", spec, params, name)] = label
     return labels
+
+
+def _resolved_rows(suite: Suite, registry: Registry, profile: str) -> tuple[PaperRow, ...]:
+    """The published rows, with their datasets as records name them."""
+    rows: list[PaperRow] = []
+    for row in suite.published:
+        spec, params = registry.resolve("datasets", row["dataset"], profile)
+        rows.append({**row, "dataset": registry.label("datasets", spec, params, profile)})
+    return tuple(rows)
 
 
 def _of_no_entry(suite: Suite, profile: str, models: Sequence[str]) -> list[str]:
@@ -295,7 +305,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     origins = origins_of(registry, data.spec, spec, views)
     described = {
         "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
-        "dataset": describe_dataset(data.spec, data.dataset, data.reference),
+        "dataset": describe_dataset(data.spec, data.dataset, data.reference, data.spec.name in choices.data),
         "model": describe_model(registry, spec, params, profile, constants),
         "profile": profile,
     }
