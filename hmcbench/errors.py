@@ -108,9 +108,20 @@ def close_matches(value: str, known: Iterable[str]) -> str:
     return "did you mean " + " or ".join(map(repr, matches)) + "?" if matches else ""
 
 
-def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BadInput:
-    """The error for an unknown name: the name, close matches, and the names that exist."""
+def unknown(
+    kind: str, value: str, known: Iterable[str], hint: str = "", nearest_first: bool = False
+) -> BadInput:
+    """The error for an unknown name: the name, close matches, and the names that exist.
+
+    Args:
+        nearest_first: sort the names by their likeness to the value; for lists too long to be shown whole.
+    """
     names = sorted(known)
+    if nearest_first:
+        from difflib import SequenceMatcher  # as in close_matches
+
+        likeness = {name: SequenceMatcher(None, value, name).ratio() for name in names}
+        names.sort(key=lambda name: -likeness[name])
     guess = close_matches(value, names)
     what = f"unknown {kind} {value!r}" + ("" if names else f": there is no {kind}")
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

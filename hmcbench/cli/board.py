@@ -69,7 +69,8 @@ def show_boards(boards: Boards) -> None:
 @click.command("leaderboard")
 @_RUNS
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
-@click.option("--columns", default="", metavar="ID,ID", help="Only these columns and costs, in this order.")
+@click.option("--columns", default="", metavar="ID,ID", help="These metrics and costs, in this order.")
+@click.option("--primary", default="", metavar="ID", help="The metric that ranks.")
 @click.option("--format", "kind", type=click.Choice(["console", *FORMATS]), default="console")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
 @click.option(
@@ -77,28 +78,40 @@ def show_boards(boards: Boards) -> None:
 )
 @click.option("--marker", default="", metavar="NAME", help="between <!-- NAME --> and <!-- /NAME --> there.")
 def leaderboard_command(
-    runs: Path, suite: str, columns: str, kind: str, output: Path | None, into: Path | None, marker: str
+    runs: Path,
+    suite: str,
+    columns: str,
+    primary: str,
+    kind: str,
+    output: Path | None,
+    into: Path | None,
+    marker: str,
 ) -> None:
     """Show or write the leaderboards of RUNS (a runs folder, a suite's folder, or published results).
 
+    --columns and --primary take any metric that the records store (level{k}_accuracy: every level).
     --into replaces the text between two marker lines of your page, and nothing else.
 
     \b
     Example:
       hmcbench leaderboard
+      hmcbench leaderboard runs --columns hf1_macro,level{k}_accuracy,fit_s --primary hf1_macro
       hmcbench leaderboard runs --suite sem-failure --format md --output board.md
       hmcbench leaderboard runs --suite sem-failure --into README.md --marker sem-failure
     """
     from hmcbench.leaderboard.boards import Boards
+    from hmcbench.leaderboard.columns import split_ids
     from hmcbench.leaderboard.files import boards_of
-    from hmcbench.leaderboard.render.block import to_block, with_columns, write_block
+    from hmcbench.leaderboard.render.block import check_primary, to_block, with_columns, write_block
 
     _check_targets(kind, output, into, marker)
     folders = suite_folders(runs, suite)
-    by_folder = [boards_of(folder) for folder in folders]
+    ids = split_ids(columns)
+    by_folder = [boards_of(folder, primary=primary, columns=ids) for folder in folders]
     boards = Boards(chain(*by_folder), list(chain(*(of_suite.records for of_suite in by_folder))))
-    if columns:
-        boards = with_columns(boards, [name.strip() for name in columns.split(",") if name.strip()])
+    check_primary(boards, primary)
+    if ids:
+        boards = with_columns(boards, ids)
     if into is not None:
         changed = write_block(into, marker, to_block(boards))
         click.echo(f"{'leaderboard' if changed else 'unchanged  '}  {into}")

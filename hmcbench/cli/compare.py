@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from hmcbench.cli.board import suite_folders
-from hmcbench.errors import unknown
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def compare_command(
 ) -> int:
     """Say what can and cannot be concluded about MODEL_A and MODEL_B from the records in RUNS.
 
-    Models are named as the leaderboard names them. Quality is compared only on the same data, split
+    Models are named as the leaderboard names them; the bare name of a model does where only one row has it.
+    Quality is compared only on the same data, split
     and profile, sample by sample; costs only on the same hardware.
 
     Exit status: 0 compared, 1 not comparable (the reasons are printed).
@@ -43,19 +44,23 @@ def compare_command(
     from hmcbench.leaderboard.draws import DrawCache
     from hmcbench.leaderboard.intervals import Intervals
     from hmcbench.records.record import Record, read_all
+    from hmcbench.records.row_names import chosen_row, labels_named, model_reference, with_labels
     from hmcbench.records.suite_file import read_info
 
     specs = default_registry().specs("metrics")
     folders = suite_folders(runs, suite)
     suites: list[tuple[Path, list[Record]]] = [(p, read_all(p / "records")) for p in folders]
-    labels_of = {folder: {r.label for r in records} for folder, records in suites}
-    labels = sorted(set().union(*labels_of.values()))
+    rows_of = {
+        folder: [(r.label, model_reference(r)) for r in with_labels(records, read_info(folder))]
+        for folder, records in suites
+    }
+    places = {name: [p for p in folders if labels_named(name, rows_of[p])] for name in (model_a, model_b)}
     for name in (model_a, model_b):
-        if name not in labels:
-            raise unknown(f"model in {runs}", name, labels, f"hmcbench leaderboard {runs}")
+        if not places[name]:
+            chosen_row(name, chain(*rows_of.values()), f" in {runs}")
     results: list[Compared] = []
     for folder, records in suites:
-        if {model_a, model_b} <= labels_of[folder]:
+        if all(folder in places[name] for name in (model_a, model_b)):
             results.append(
                 compare_models(
                     records,
@@ -71,8 +76,7 @@ def compare_command(
     if as_json:
         click.echo(json.dumps([asdict(compared) for compared in results], indent=1, ensure_ascii=False))
     else:
-        both = (model_a, model_b)
-        _print(results, {name: [p.name for p in folders if name in labels_of[p]] for name in both})
+        _print(results, {name: [p.name for p in found] for name, found in places.items()})
     return 0 if any(compared.boards for compared in results) else 1
 
 

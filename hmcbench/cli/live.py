@@ -43,14 +43,16 @@ def show_plan(plan: Plan, todo: Sequence[Cell], records: Mapping[str, Record], o
         record = records.get(cell.key)
         ended = "failed" if record is not None and not record.ok else "done"
         states.setdefault(cell.pair, Counter())["to run" if cell.key in waiting else ended] += 1
+    names = {cell.pair: (cell.dataset_reference, cell.row) for cell in plan.cells}
     rows = [
-        (*pair, ", ".join(f"{n} {state}" for state, n in counts.items())) for pair, counts in states.items()
+        (*names[pair], ", ".join(f"{n} {state}" for state, n in counts.items()))
+        for pair, counts in states.items()
     ]
     head = ("dataset", "model", "cells")
     click.echo(tabulate(rows, headers=head, tablefmt="simple", disable_numparse=True))
     for skipped in plan.not_applicable:
         click.echo(f"not applicable: {skipped.dataset} x {skipped.model}: {skipped.reason}")
-    shown = {c.dataset: c.record["dataset"] for c in plan.cells}
+    shown = {c.dataset_reference: c.record["dataset"] for c in plan.cells}
     for name, facts in shown.items():
         origin = "synthetic, made by a generator" if facts["synthetic"] else "your data"
         click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({origin})")
@@ -66,8 +68,8 @@ def limit_notes(todo: Sequence[Cell], done: Iterable[Record]) -> list[str]:
     took = seconds_taken(done)
     late = {c.pair: c for c in todo if took.get(c.pair, 0.0) > c.time_limit and not c.group}
     return [
-        f"{label} took {duration(took[dataset, label])} earlier; its limit is {duration(cell.time_limit)}"
-        for (dataset, label), cell in late.items()
+        f"{cell.row} took {duration(took[pair])} earlier; its limit is {duration(cell.time_limit)}"
+        for pair, cell in late.items()
     ]
 
 
@@ -140,7 +142,7 @@ def result_texts(record: Record) -> list[str]:
 
 
 def cell_text(cell: Cell) -> str:
-    return f"{cell.dataset} x {cell.label} fold {cell.fold} seed {cell.seed}"
+    return f"{cell.dataset_reference} x {cell.row} fold {cell.fold} seed {cell.seed}"
 
 
 class Lines(Silent):
@@ -269,7 +271,7 @@ class Live(Silent):
         """Lines of cells; columns that are equal in all cells are left out."""
         from rich.text import Text
 
-        names = {"dataset": "dataset", "model": "label", "fold": "fold", "seed": "seed"}
+        names = {"dataset": "dataset_reference", "model": "row", "fold": "fold", "seed": "seed"}
         differ = [t for t, name in names.items() if len({getattr(c, name) for c in self._cells}) > 1]
         titles = [title for title in names if title in differ or title == "model"]
         cells = self._visible()

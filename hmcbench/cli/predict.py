@@ -41,12 +41,14 @@ def predict_command(
 ) -> int:
     """Predict IMAGES (files, or folders with everything below them) with the model of RUN.
 
-    RUN is a record folder, the start of its name, or a folder that holds one record. A row per
-    image: the decisions, raw and coherent (classes joined by |), and the probability of every
-    class. Images that cannot be read are named on standard error; exit status 1, or 2 if none can.
+    RUN is a record folder, the start of its name, a folder that holds one record, or a row of a
+    suite's folder as the leaderboard names it. A row per image: the decisions, raw and coherent
+    (classes joined by |), and the probability of every class. Images that cannot be read are named
+    on standard error; exit status 1, or 2 if none can.
 
     \b
     Example:
+      hmcbench predict runs/sem-failure/HFFNet-2d new_images > classes.csv
       hmcbench predict runs/sem-failure/records/sem-failure--timm-resnet10t new_images > classes.csv
     """
     from hmcbench.apply.predict_files import list_files, predict_files

@@ -47,6 +47,8 @@ PER_GPU = click.IntRange(1, 64)
 @click.option("--profile", default="", metavar="NAME", help="quick, standard, paper; default: the first.")
 @click.option("--seeds", default=0, type=COUNT, metavar="N", help="Seeds 0..N-1; 0: as the profile says.")
 @click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the suite says.")
+@click.option("--primary", default="", metavar="ID", help="The metric that ranks; default: the suite's.")
+@click.option("--columns", default="", metavar="ID,ID", help="The metrics of the leaderboard.")
 @device_option
 @click.option("--jobs", default=1, type=JOBS, show_default=True, help="Cells at the same time on a CPU.")
 @click.option("--per-gpu", default=1, type=PER_GPU, show_default=True, help="Cells that share a GPU.")
@@ -163,13 +165,15 @@ def slurm_script(todo: Sequence[Cell], options: dict[str, Any]) -> str:
 
 def make_plan(options: dict[str, Any]) -> Plan:
     """Read the suite and the data, and pair them."""
+    from hmcbench.leaderboard.columns import split_ids
     from hmcbench.plan.cells import make_plan as plan_suite
     from hmcbench.plan.choices import Choices
     from hmcbench.plan.suite import load_suite
 
     choices = Choices(
-        **{name: options[name] for name in ("profile", "datasets", "seeds", "splits")},
+        **{name: options[name] for name in ("profile", "datasets", "seeds", "splits", "primary")},
         models=tuple(load_named(models=options["models"])),
+        columns=split_ids(options["columns"]),
         drop_leaks=options["drop_leaks"],
         data=pairs("--data", options["data"], "NAME=PATH"),
         settings=pairs("--set", options["settings"], "model.param=value"),
@@ -197,6 +201,7 @@ def check_device(device: str) -> None:
 
 def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
     """Write and show the leaderboard; the exit status. Cells that a budget left out are no failure."""
+    from hmcbench.cli import live
     from hmcbench.cli.board import show_boards
     from hmcbench.leaderboard.files import boards_of, write_boards
 
@@ -219,7 +224,7 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
         for path in written:
             click.echo(f"leaderboard  {path}")
         for cell in outcome.left_out:
-            click.echo(f"left out     {cell.dataset} x {cell.label} fold {cell.fold} seed {cell.seed}")
+            click.echo(f"left out     {live.cell_text(cell)}")
         if outcome.left_out:
             click.echo(
                 f"{len(outcome.left_out)} cells did not fit into the budget of {options['budget']}:"

@@ -39,7 +39,6 @@ class BoardCell:
     low: float | None = None
     high: float | None = None
     best: bool = False
-    n_seeds: int = 0
 
 
 @dataclass
@@ -48,7 +47,8 @@ class Row:
 
     Attributes:
         rank: 1, 2, ... by the primary metric; ``None`` where it is not ranked.
-        model: label as in the record (with its version if the board has two versions).
+        model: label of the suite, else as in the record (with its version if the board has two versions).
+        reference: the model with its options.
         status: ``ok``, ``partial`` (folds are missing, so it is not ranked), ``failed`` or
             ``missing``.
         cause, message: of the failure; for ok rows, the number of cells that are not ok.
@@ -62,6 +62,7 @@ class Row:
     model: str
     status: Literal["ok", "partial", "failed", "missing"]
     rank: int | None = None
+    reference: str = ""
     cause: str = ""
     message: str = ""
     marks: list[str] = field(default_factory=list)
@@ -122,7 +123,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Published:
-    """A row of a paper, never ranked; ``same_data``: whether the fingerprints agree."""
+    """A row of a paper, never ranked.
+
+    Attributes:
+        data: of the paper, in words.
+        dataset: the suite's dataset that it belongs to.
+        same_data: whether the fingerprints agree.
+    """
 
     model: str
     source: str
@@ -130,6 +137,7 @@ class Published:
     note: str
     same_data: bool
     metrics: dict[str, float]
+    dataset: str = ""
     verdict: Verdict | None = None
 
 
@@ -148,6 +156,8 @@ class Board:
         hardware: mark -> description.
         reference: label of the model that ``differences`` refer to, or empty.
         wins: of the ranked rows, in their order; empty for fewer than two common cells.
+        not_told_apart: models of the ranked rows whose primary metric cannot be told apart from that of
+            the first row (:mod:`hmcbench.leaderboard.max_t`), in their order; without the first.
     """
 
     suite: str
@@ -167,6 +177,7 @@ class Board:
     reference: str = ""
     differences: list[Difference] = field(default_factory=list)
     wins: list[Win] = field(default_factory=list)
+    not_told_apart: list[str] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

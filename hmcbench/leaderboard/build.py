@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard import statistics
-from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Published, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.estimates import Estimator, cost_estimates
-from hmcbench.leaderboard.grouping import RowRecords, groups, missing_records, newest, rows, runs_text
+from hmcbench.leaderboard.grouping import (
+    RowRecords,
+    groups,
+    missing_records,
+    newest,
+    row_named,
+    rows,
+    runs_text,
+)
 from hmcbench.leaderboard.intervals import Intervals
+from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval, holm
 from hmcbench.leaderboard.summary import board_facts, chosen, hardware_text, mixtures, pareto_facts, win_rates
-from hmcbench.leaderboard.verdicts import verdict
 from hmcbench.records.record import FoldSeed, Record
+from hmcbench.records.row_names import with_labels
 from hmcbench.registry.registry import default_registry
 
 
@@ -48,6 +58,8 @@ def build(
     specs: Sequence[MetricSpec] | None = None,
     intervals: Intervals | None = None,
     cache: DrawCache | None = None,
+    primary: str = "",
+    columns: Sequence[str] = (),
 ) -> Boards:
     """A board per suite version, dataset fingerprint, split and profile.
 
@@ -60,15 +72,17 @@ def build(
         specs: metrics, for directions and intervals; those of the installed plugins by default.
         intervals: kept intervals for rows whose truth was not published; none by default.
         cache: of draws; without it all are drawn anew.
+        primary: id of the metric that ranks, where the records of a board have it; the suite's by default.
+        columns: ids of metrics to have instead of the suite's, where the records have them.
     """
-    records = list(records)
+    records = with_labels(records, suite)
     latest = newest(records)
     if expected_cells is not None:
-        latest += missing_records(expected_cells, latest, str((suite or {}).get("profile", "")))
+        missing = missing_records(expected_cells, latest, str((suite or {}).get("profile", "")))
+        latest += with_labels(missing, suite)
     known = default_registry().specs("metrics") if specs is None else specs
-    analyses = [
-        analyse(group, suite or {}, specs=known, intervals=intervals, cache=cache) for group in groups(latest)
-    ]
+    choices: dict[str, Any] = {"intervals": intervals, "cache": cache, "primary": primary, "columns": columns}
+    analyses = [analyse(group, suite or {}, specs=known, **choices) for group in groups(latest)]
     return Boards([analysis.board for analysis in analyses], records)
 
 
@@ -79,18 +93,20 @@ def analyse(
     specs: Sequence[MetricSpec],
     intervals: Intervals | None = None,
     cache: DrawCache | None = None,
+    primary: str = "",
+    columns: Sequence[str] = (),
 ) -> Analysis:
     """The board of one group of records (:func:`hmcbench.leaderboard.grouping.groups`), and its estimates.
 
     Args:
         records: at least one.
-        suite, specs, intervals, cache: as for :func:`build`.
+        suite, specs, intervals, cache, primary, columns: as for :func:`build`.
     """
     data = records[0].data
     info = suite if suite.get("suite", {}).get("name") == data["suite"].get("name") else {}
     ok = [record for record in records if record.ok]
     by_row, notes = rows(records)
-    names = cols.wanted_metrics(ok or records, info)
+    names = cols.wanted_metrics(ok or records, info, primary, columns)
     sides = cols.further_sides(ok)
     split = {r.fold: str(r.part("split").get("fingerprint") or "") for r in (*records, *ok)}
     board = Board(
@@ -110,13 +126,17 @@ def analyse(
     estimator = Estimator(by_row, names, sides, specs, intervals, cache) if ok else None
     estimates: dict[str, dict[str, Estimate]] = {}
     if estimator is not None:
-        board.reference = clean(info.get("suite", {}).get("reference"))
+        board.reference = row_named(str(info.get("suite", {}).get("reference") or ""), by_row)
         estimates = {row.label: estimator.row(row) for row in by_row if row.ok}
         board.notes += _fill(board, by_row, estimator, estimates)
         if cache is not None:
             cache.tidy()
     board.rows += [row for model in by_row for row in _other_rows(model)]
-    board.published = _published(info, board)
+    papers = papers_of(info, board, records)
+    if estimator is not None:
+        more = partial(Estimator, by_row, sides=[], specs=specs, intervals=intervals, cache=cache)
+        _add_stored(board, papers, by_row, more)
+    board.published = published_rows(papers, board, by_row)
     board.notes += [clean(note) for note in (*notes, *mixtures(ok))]
     return Analysis(board, by_row, estimator, estimates)
 
@@ -147,6 +167,8 @@ def _fill(
         first = statistics.best([quality[i][column.id] for i in positions], column.better)
         if first is not None:
             board_rows[positions[first]].cells[column.id].best = True
+    near = statistics.indistinct([quality[i][board.primary] for i in ranked])
+    board.not_told_apart = [board_rows[ranked[position]].model for position in near]
     if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
         board.facts.append(("chosen on validation", clean(choice)))
     labelled = {board_rows[i].model: quality[i] for i in ranked}
@@ -174,6 +196,7 @@ def _cells(records: Sequence[Record], metric: str) -> dict[FoldSeed, float]:
 def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
     used = estimator.complete(model)
     row = Row(clean(model.label), "ok" if used else "partial", keys=[r.key for r in model.ok])
+    row.reference = clean(model.reference)
     row.runs = runs_text(used or model.ok)
     if model.others:
         row.cause = f"{len(model.others)} of {len(model.others) + len(model.ok)} cells failed or missing"
@@ -197,6 +220,7 @@ def _other_rows(model: RowRecords) -> list[Row]:
     for (status, cause), same_cause in sorted(by_cause.items()):
         messages = dict.fromkeys(clean(r.message) for r in same_cause)
         row = Row(clean(model.label), "missing" if status == "missing" else "failed", cause=clean(cause))
+        row.reference = clean(model.reference)
         row.message = "; ".join(m for m in messages if m)[:300]
         row.runs = "all" if cause == "not applicable" else runs_text(same_cause)
         row.keys = [r.key for r in same_cause if r.key]
@@ -206,7 +230,7 @@ def _other_rows(model: RowRecords) -> list[Row]:
 
 def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> BoardCell:
     """Mean and interval; the interval is cut to the metric's range."""
-    cell = BoardCell(estimate.mean, n_seeds=len(estimate.seeds))
+    cell = BoardCell(estimate.mean)
     interval = estimate.interval() if column.style != "count" else None
     if interval is not None:
         spec = estimator.specs.get(column.id.partition(cols.SHIFT)[0]) if estimator else None
@@ -215,6 +239,28 @@ def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None
         cell.low = interval[0] if low is None else max(interval[0], low)
         cell.high = interval[1] if high is None else min(interval[1], high)
     return cell
+
+
+def _add_stored(
+    board: Board,
+    papers: Sequence[Paper],
+    by_row: Sequence[RowRecords],
+    estimator_of: Callable[..., Estimator],
+) -> None:
+    """Add values of stored metrics that are no columns to the rows that stand for published ones.
+
+    Args:
+        estimator_of: called with ``names=``, ids of metrics.
+    """
+    for paper in papers:
+        beside = stored_beside(paper, board, by_row)
+        if beside is None:
+            continue
+        row, model, names = beside
+        estimator = estimator_of(names=names)
+        for name, estimate in estimator.row(model).items():
+            column = cols.metric_column(name, name, estimator.specs.get(name))
+            row.cells[name] = _cell(column, estimate, estimator)
 
 
 # --------------------------------------------------------------------------- costs
@@ -253,27 +299,6 @@ def _add_costs(board: Board, models: Sequence[RowRecords], rows: Sequence[Row]) 
 def _mark(number: int) -> str:
     """A, B, ..., Z, A1, B1, ..."""
     return chr(ord("A") + number % 26) + (str(number // 26) if number >= 26 else "")
-
-
-# --------------------------------------------------------------------------- published rows
-
-
-def _published(info: Mapping[str, Any], board: Board) -> list[Published]:
-    out = []
-    for item in info.get("published", ()):
-        fingerprint = str(item.get("fingerprint") or "")
-        out.append(
-            Published(
-                model=clean(item.get("model")),
-                source=clean(item.get("source")),
-                data=clean(item.get("data")),
-                note=clean(item.get("note")),
-                same_data=bool(fingerprint) and fingerprint == board.fingerprint,
-                metrics={clean(k): float(v) for k, v in item.get("metrics", {}).items()},
-                verdict=verdict(item, board),
-            )
-        )
-    return out
 
 
 # --------------------------------------------------------------------------- paired differences

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -59,16 +60,66 @@ def metric_spec(specs: Sequence[MetricSpec], metric: str) -> MetricSpec | None:
         return None
 
 
-def wanted_metrics(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
+def split_ids(text: str) -> tuple[str, ...]:
+    """Ids with commas between them; a class in brackets may hold commas itself.
+
+    >>> split_ids("hf1_macro, class_f1[a,b],level{k}_accuracy")
+    ('hf1_macro', 'class_f1[a,b]', 'level{k}_accuracy')
+    """
+    return tuple(part.strip() for part in re.findall(r"(?:\[[^\]]*\]|[^,])+", text) if part.strip())
+
+
+def stored_ids(records: Iterable[Record], side: str = "") -> dict[str, None]:
+    """The ids of all values that records store, on one partition or on any."""
+    return {
+        name: None
+        for record in records
+        for partition, values in record.data["metrics"].items()
+        if side in ("", partition)
+        for name in values
+    }
+
+
+def ids_of(name: str, known: Iterable[str]) -> list[str]:
+    """The known ids that a typed one stands for: itself, its levels, or the one class with that last part.
+
+    >>> known = ["level2_f1_macro", "level1_f1_macro", "class_f1[a/x]", "class_f1[b/x]", "class_f1[b/y]"]
+    >>> ids_of("level{k}_f1_macro", known), ids_of("class_f1[y]", known), ids_of("class_f1[x]", known)
+    (['level1_f1_macro', 'level2_f1_macro'], ['class_f1[b/y]'], [])
+    """
+    known = list(known)
+    if name in known:
+        return [name]
+    if "{k}" in name:
+        level = re.compile(re.escape(name).replace(r"\{k\}", r"(\d+)"))
+        levels = {int(match[1]): match[0] for item in known if (match := level.fullmatch(item))}
+        return [levels[k] for k in sorted(levels)]
+    metric, bracket, member = name.partition("[")
+    tails = [
+        item for item in known if bracket and item.startswith(f"{metric}[") and item.endswith(f"/{member}")
+    ]
+    return tails if len(tails) == 1 else []
+
+
+def wanted_metrics(
+    records: Sequence[Record], info: Mapping[str, Any], primary: str = "", columns: Sequence[str] = ()
+) -> list[str]:
     """Metric ids, the primary one first, then the suite's (``{k}`` expanded), then violations.
 
     Ids of the suite stay even if no record has them; others only if a record has them.
+
+    Args:
+        primary: instead of the suite's, where these records have it.
+        columns: instead of the suite's, those that these records have.
     """
     head = info.get("suite", {})
     data = records[0].data
     task = str(data["dataset"].get("task") or "hmc")
-    primary = head.get("primary") or data["suite"].get("primary") or USUAL[task][0]
-    reported = {name for r in records for side in r.data["metrics"].values() for name in side}
+    reported = stored_ids(records)
+    if primary not in reported:
+        primary = head.get("primary") or data["suite"].get("primary") or USUAL[task][0]
+    if columns:
+        return list(dict.fromkeys([primary, *(n for name in columns for n in ids_of(name, reported))]))
     named = _expanded([primary, *head.get("columns", ())], records)
     usual = [] if head.get("columns") else _expanded(USUAL[task], records)
     usual += [name for name in VIOLATIONS if task == "hmc"]

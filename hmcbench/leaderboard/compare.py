@@ -19,6 +19,7 @@ from hmcbench.leaderboard.render.text import clean, number
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL, Estimate
 from hmcbench.leaderboard.summary import win_rates
 from hmcbench.records.record import Record
+from hmcbench.records.row_names import chosen_row, model_reference, with_labels
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def compare_models(
 
     Args:
         records: of one suite.
-        a, b: labels, as the boards show them.
+        a, b: names of rows, as :func:`hmcbench.records.row_names.chosen_row` reads them.
         specs: the installed metrics.
         info: the suite's ``suite.json``.
         names: metric ids; by default the board's first three scores.
@@ -86,13 +87,11 @@ def compare_models(
         cache: of draws.
 
     Raises:
-        BadInput: a label or metric that no record has, or the same model twice.
+        BadInput: a name of no row or of several, a metric that no record has, or the same model twice.
     """
-    latest = newest(records)
-    labels = list(dict.fromkeys(clean(r.label) for r in latest))
-    for name in (a, b):
-        if name not in labels:
-            raise unknown("model", name, labels)
+    latest = newest(with_labels(records, info))
+    named = [(clean(r.label), clean(model_reference(r))) for r in latest]
+    a, b = (chosen_row(name, named) for name in (a, b))
     if a == b:
         raise BadInput(f"{a} cannot be compared with itself", allowed="two models of the records")
     out = Compared(a, b)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hmcbench.files import write_atomic
@@ -16,17 +16,28 @@ from hmcbench.records.record import Record, read_all
 from hmcbench.records.suite_file import read_info
 
 
-def boards_of(folder: Path, known: Iterable[Record] = ()) -> Boards:
+def boards_of(
+    folder: Path, known: Iterable[Record] = (), primary: str = "", columns: Sequence[str] = ()
+) -> Boards:
     """The boards of ``folder/records``, with columns, published rows, cells and kept intervals of the suite.
 
     Args:
         folder: of the suite; draws are cached in the cache folder.
         known: records that need not be read again.
+        primary, columns: see :func:`hmcbench.leaderboard.build.build`.
     """
     info = read_info(folder)
     expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
     records = read_all(folder / "records", known)
-    return build(records, info, expected, intervals=Intervals.read(folder), cache=DrawCache.open())
+    return build(
+        records,
+        info,
+        expected,
+        intervals=Intervals.read(folder),
+        cache=DrawCache.open(),
+        primary=primary,
+        columns=columns,
+    )
 
 
 def write_boards(folder: Path, boards: Boards, pages: Mapping[str, str] | None = None) -> list[Path]:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hmcbench.errors import BadInput
+from hmcbench.leaderboard.render.text import clean
 from hmcbench.records.record import FoldSeed, Record
+from hmcbench.records.row_names import chosen_row, model_reference
 
 _PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit")
 _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")
@@ -27,6 +30,11 @@ class RowRecords:
     ok: list[Record] = field(default_factory=list)
     others: list[Record] = field(default_factory=list)
 
+    @property
+    def reference(self) -> str:
+        """The model with its options."""
+        return model_reference((self.ok or self.others)[0])
+
 
 def missing_records(
     expected: Iterable[Mapping[str, Any]], records: Sequence[Record], profile: str
@@ -35,7 +43,8 @@ def missing_records(
 
     Args:
         expected: the ``cells`` and ``not_applicable`` of ``suite.json``: ``{"key", "dataset",
-            "model", "fold", "seed", "profile"}`` and ``{"dataset", "model", "reason"}``.
+            "model", "fold", "seed", "profile"}`` and ``{"dataset", "model", "reason"}``, with
+            ``reference``, the dataset with its options, where the file is not an old one.
         records: of the suite.
         profile: of cells without one.
     """
@@ -47,6 +56,7 @@ def missing_records(
         if key and key in keys:
             continue
         reason = str(cell.get("reason", ""))
+        reference = str(cell.get("reference") or cell["dataset"])
         data = {
             "key": key,
             "status": "missing",
@@ -55,7 +65,11 @@ def missing_records(
             "suite": suite,
             "profile": cell.get("profile", profile),
             "split": {"fold": cell.get("fold", 0)},
-            "dataset": {"name": str(cell["dataset"]).partition("[")[0], "reference": str(cell["dataset"])},
+            "dataset": {
+                "name": str(cell["dataset"]).partition("[")[0],
+                "reference": reference,
+                "as_written": "reference" not in cell,
+            },
             "model": {"label": cell["model"]},
             "seed": cell.get("seed", 0),
             "metrics": {},
@@ -104,12 +118,13 @@ def groups(records: Sequence[Record]) -> list[list[Record]]:
         if place["fingerprint"] and place["split"]:
             continue
         fitting = [board for board in boards if _fits(place, record.fold, board)]
-        anywhere = place | {"reference": ""}  # the written reference may differ from the resolved one
-        fitting = fitting or [board for board in boards if _fits(anywhere, record.fold, board)]
+        if not fitting and record.data["dataset"].get("as_written"):  # may differ from the resolved one
+            anywhere = place | {"reference": ""}
+            fitting = [board for board in boards if _fits(anywhere, record.fold, board)]
         if fitting:
             max(fitting, key=_latest).append((place, record))
         else:
-            unplaced.setdefault(tuple(place[k] for k in _KNOWN[:5]), []).append((place, record))
+            unplaced.setdefault(tuple(place[k] for k in _KNOWN[:6]), []).append((place, record))
     return [[r for _, r in board] for board in (*boards, *(unplaced[key] for key in sorted(unplaced)))]
 
 
@@ -160,6 +175,14 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
         if labels.count(row.label) > 1:
             row.label = f"{row.label} v{row.version}"
     return ordered, notes
+
+
+def row_named(name: str, rows: Iterable[RowRecords]) -> str:
+    """The label of the row that a suite names; the name itself where it stands for none or for several."""
+    try:
+        return clean(chosen_row(name, ((row.label, row.reference) for row in rows))) if name else ""
+    except BadInput:
+        return clean(name)
 
 
 def _adopt_versionless(by_model: dict[tuple[str, str], RowRecords]) -> None:

@@ -16,6 +16,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import stdtr, stdtrit
 
+from hmcbench.leaderboard.max_t import not_told_apart
+
 DRAWS = 1000
 LEVEL = 0.95
 SEED = 20_260_101
@@ -307,3 +309,18 @@ def best(estimates: Sequence[Estimate], better: str) -> int | None:
     if len(known) < len(p_values) or holm(known).max() >= 1 - LEVEL:
         return None
     return first
+
+
+def indistinct(estimates: Sequence[Estimate]) -> list[int]:
+    """Positions of the rows that cannot be told apart from the first, which ranks first.
+
+    Rows that cannot be compared with it (no common samples, one training) are among them.
+    """
+    draws = [e.draws for e in estimates]
+    known = [i for i, d in enumerate(draws) if d is not None and np.isfinite(d).all()]
+    others = list(range(1, len(estimates)))
+    if not known or known[0] != 0:
+        return others
+    table = np.stack([draws[i] for i in known])  # type: ignore[misc]
+    near = not_told_apart(0, np.array([estimates[i].mean for i in known]), table)
+    return [i for i in others if i not in known or known.index(i) in near]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from hmcbench.plan.describe import (
     describe_split,
     origins_of,
 )
-from hmcbench.plan.suite import Profile, Suite
+from hmcbench.plan.suite import PaperRow, Profile, Suite
 from hmcbench.registry.registry import Registry, load_object, parse_reference, unmet_needs
 
 
@@ -55,22 +56,28 @@ class Cell:
     keep_weights: bool = True
     init_from: str = ""  # the record folder of a trained model to start from
     metrics: tuple[str, ...] = ()  # ids to compute; empty for all
+    row: str = ""  # the label of the model in the suite, else as ``label``
     group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
     def label(self) -> str:
-        """The model as leaderboards show it."""
+        """The model with its options: the shortest reference that resolves to its parameters."""
         return str(self.record["model"]["label"])
 
     @property
+    def dataset_reference(self) -> str:
+        """The dataset with its options, as ``toy-tree[noise=1]``."""
+        return str(self.record["dataset"]["reference"])
+
+    @property
     def pair(self) -> tuple[str, str]:
-        """Dataset and model label: cells of one pair cost about the same."""
-        return self.dataset, self.label
+        """Dataset with its options and model label: cells of one pair cost about the same."""
+        return self.dataset_reference, self.label
 
 
 @dataclass(frozen=True)
 class NotPaired:
-    """A dataset and a model that does not apply to it, and why."""
+    """A dataset and a model that does not apply to it, both with their options, and why."""
 
     dataset: str
     model: str
@@ -86,20 +93,32 @@ class Plan:
     cells: Sequence[Cell]
     not_applicable: Sequence[NotPaired]
     notes: Sequence[str] = field(default=())
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # see labels_of
 
     def info(self) -> dict[str, Any]:
         """The content of ``suite.json``, as plain data."""
         names = ("key", "dataset", "fold", "seed", "profile")
-        cells = [{name: getattr(c, name) for name in names} | {"model": c.label} for c in self.cells]
-        pairs = [asdict(pair) | {"profile": self.profile} for pair in self.not_applicable]
-        return self.suite.info() | {"profile": self.profile, "cells": cells, "not_applicable": pairs}
+        cells = [
+            {name: getattr(c, name) for name in names} | {"model": c.label, "reference": c.dataset_reference}
+            for c in self.cells
+        ]
+        pairs = [
+            asdict(pair) | {"profile": self.profile, "reference": pair.dataset}
+            for pair in self.not_applicable
+        ]
+        plan = {"profile": self.profile, "cells": cells, "not_applicable": pairs, "labels": self.labels}
+        return self.suite.info() | plan
 
 
 class PlannedDataset(NamedTuple):
-    """A dataset that the plan loaded, its spec and parameters, and its splits, one per fold or repeat."""
+    """A dataset that the plan loaded, its spec and parameters, and its splits, one per fold or repeat.
+
+    ``reference`` is the shortest that resolves to these parameters.
+    """
 
     spec: DatasetSpec
     params: dict[str, Value]
+    reference: str
     dataset: Dataset
     splits: Sequence[Split]
 
@@ -170,37 +189,83 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
 
     Raises BadInput or DataProblems for anything that the user can mend before a run starts.
     """
+    suite = _changed(suite, choices)
     for name in (suite.primary, *suite.columns, *suite.metrics):
         find_spec(registry.specs("metrics"), name)
-    suite = _changed(suite, choices)
     profile_name = choices.profile or suite.default_profile
     choices = replace(choices, profile=profile_name, data=data_of(suite, choices.data))
     if profile_name not in suite.profiles:
         raise unknown(f"profile of suite {suite.name}", profile_name, suite.profiles)
     profile = suite.profiles[profile_name]
-    models = selected("model", profile.models, choices.models, registry)
+    models = selected("model", profile.models, choices.models, registry, profile.labels)
     datasets = selected("dataset", suite.datasets, choices.datasets, registry)
     check_settings(choices, models, suite.datasets, registry)
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
-    notes: list[str] = []
+    notes = _of_no_entry(suite, profile_name, models)
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
-        notes += [f"{dataset_ref}: {note}" for note in (*data.dataset.notes, *data.splits[0].notes)]
+        notes += [f"{data.reference}: {note}" for note in (*data.dataset.notes, *data.splits[0].notes)]
         for model_ref in models:
             try:
                 pair = _pair(registry, suite, data, model_ref, choices)
             except NotApplicable as error:
-                skipped.append(NotPaired(dataset_ref, model_ref, str(error).rstrip(".")))
+                skipped.append(NotPaired(data.reference, model_ref, str(error).rstrip(".")))
                 continue
             seeds = range(choices.seeds or profile.seeds)
             cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
-    cells = [replace(cell, keep_weights=choices.keep_weights, metrics=suite.wanted) for cell in cells]
-    return Plan(suite, profile_name, cells, skipped, notes)
+    suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
+    labels = labels_of(suite, registry)
+    short = labels.get(profile_name, {})
+    cells = [
+        replace(
+            cell,
+            keep_weights=choices.keep_weights,
+            metrics=suite.wanted,
+            row=short.get(cell.label, cell.label),
+        )
+        for cell in cells
+    ]
+    return Plan(suite, profile_name, cells, skipped, notes, labels)
+
+
+def labels_of(suite: Suite, registry: Registry) -> dict[str, dict[str, str]]:
+    """Profile -> reference -> label, for references as written and as records have them."""
+    labels: dict[str, dict[str, str]] = {}
+    for name, profile in suite.profiles.items():
+        for reference, label in profile.labels.items():
+            of_profile = labels.setdefault(name, {})
+            of_profile[reference] = label
+            with suppress(BadInput):  # a model that is not installed
+                spec, params = registry.resolve("models", reference, name)
+                of_profile[registry.label("models", spec, params, name)] = label
+    return labels
+
+
+def _resolved_rows(suite: Suite, registry: Registry, profile: str) -> tuple[PaperRow, ...]:
+    """The published rows, with their datasets as records name them."""
+    rows: list[PaperRow] = []
+    for row in suite.published:
+        spec, params = registry.resolve("datasets", row["dataset"], profile)
+        rows.append({**row, "dataset": registry.label("datasets", spec, params, profile)})
+    return tuple(rows)
+
+
+def _of_no_entry(suite: Suite, profile: str, models: Sequence[str]) -> list[str]:
+    """A note for every model that was named without parameters and has no entry in the suite."""
+    entries = suite.profiles[profile].models
+    return [
+        f"{model} has no entry in suite {suite.name}, profile {profile}: it runs with its own defaults"
+        for model in models
+        if model not in entries and "[" not in model
+    ]
 
 
 def _changed(suite: Suite, choices: Choices) -> Suite:
-    """The suite with the protocol that the command line asks for."""
+    """The suite with the protocol and the columns that the command line asks for."""
+    if choices.primary or choices.columns:
+        primary = choices.primary or suite.primary
+        suite = replace(suite, primary=primary, columns=choices.columns or (primary, *suite.columns))
     protocol = suite.protocol
     if choices.drop_leaks:
         protocol = replace(protocol, drop_leaks=True)
@@ -224,7 +289,8 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
     spec, params = registry.resolve("datasets", reference, choices.profile, **settings)
     dataset = plan_dataset(registry, spec, params, reference)
     splits = [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
-    return PlannedDataset(spec, params, dataset, splits)
+    label = registry.label("datasets", spec, params, choices.profile)
+    return PlannedDataset(spec, params, label, dataset, splits)
 
 
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
@@ -237,10 +303,9 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     views = featurize.plan_views(registry, data.spec.views, spec.views, params)
     constants = constants_of(views)
     origins = origins_of(registry, data.spec, spec, views)
-    label = registry.label("datasets", data.spec, data.params, profile)
     described = {
         "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
-        "dataset": describe_dataset(data.spec, data.dataset, label),
+        "dataset": describe_dataset(data.spec, data.dataset, data.reference, data.spec.name in choices.data),
         "model": describe_model(registry, spec, params, profile, constants),
         "profile": profile,
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import Value
 from hmcbench.plan.suite import Suite
-from hmcbench.registry.registry import Registry, parse_reference
+from hmcbench.registry.registry import Reference, Registry, parse_reference
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class Choices:
     Attributes:
         profile: empty for the suite's first one.
         data: dataset name -> path.
-        datasets, models: shell patterns or references; empty for all.
+        datasets, models: names, labels, shell patterns or references; empty for all.
+        primary: id of the metric that ranks; empty for the suite's.
+        columns: ids of the leaderboard's columns; empty for the suite's.
         seeds: number of seeds; 0 for the profile's.
         splits: number of random splits of a holdout protocol; 0 for the suite's.
         settings: ``model.param`` or ``dataset.param`` -> text.
@@ -33,6 +35,8 @@ class Choices:
     data: Mapping[str, str] = field(default_factory=dict)
     datasets: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    primary: str = ""
+    columns: tuple[str, ...] = ()
     seeds: int = 0
     splits: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -42,13 +46,26 @@ class Choices:
     keep_weights: bool = True
 
 
-def selected(kind: str, references: Sequence[str], patterns: Sequence[str], registry: Registry) -> list[str]:
-    """References chosen by ``--model``/``--dataset``: patterns over the suite's, or new ones."""
+def selected(
+    kind: str,
+    references: Sequence[str],
+    patterns: Sequence[str],
+    registry: Registry,
+    labels: Mapping[str, str] | None = None,
+) -> list[str]:
+    """References chosen by ``--model``/``--dataset``: the suite's by label, name or pattern, or new ones.
+
+    The name of a model stands for all its entries in the suite, with their parameters, and only where
+    there is none for the model with its defaults. ``forest[]`` is the one without parameters.
+
+    Args:
+        labels: reference -> label, of the entries that have one.
+    """
     if not patterns:
         return list(references)
     chosen: list[str] = []
     for pattern in patterns:
-        matches = [r for r in references if r == pattern or ("[" not in pattern and fnmatchcase(r, pattern))]
+        matches = _matches(kind, pattern, references, labels or {}, registry)
         if not matches:
             if any(c in pattern for c in "*?"):
                 raise unknown(f"{kind} of this suite", pattern, references)
@@ -56,6 +73,41 @@ def selected(kind: str, references: Sequence[str], patterns: Sequence[str], regi
             matches = [pattern]
         chosen += [r for r in matches if r not in chosen]
     return chosen
+
+
+def _matches(
+    kind: str, pattern: str, references: Sequence[str], labels: Mapping[str, str], registry: Registry
+) -> list[str]:
+    """The entries that a name, label or shell pattern stands for; empty for none."""
+    by_label = [r for r in references if labels.get(r) == pattern]
+    if by_label:
+        return by_label
+    if "[" in pattern:
+        plain = str(parse_reference(pattern))
+        return [r for r in references if r in (pattern, plain)]
+    if kind == "dataset" and pattern in references:
+        return [pattern]
+    if any(c in pattern for c in "*?"):
+        return [r for r in references if fnmatchcase(r, pattern) or fnmatchcase(labels.get(r, ""), pattern)]
+    name = _current_name(kind, parse_reference(pattern), registry)
+    return [r for r in references if name in _names(kind, r, registry)]
+
+
+def _names(kind: str, reference: str, registry: Registry) -> tuple[str, ...]:
+    """``timm:resnet10t`` and ``timm`` of ``timm:resnet10t[epochs=6]``."""
+    parts = parse_reference(reference)
+    return tuple(
+        _current_name(kind, replace(parts, variant=variant), registry) for variant in (parts.variant, "")
+    )
+
+
+def _current_name(kind: str, parts: Reference, registry: Registry) -> str:
+    """Name and variant; for an alias, the name that it stands for."""
+    try:
+        name = registry.get(f"{kind}s", parts.name).name
+    except BadInput:
+        name = parts.name
+    return str(Reference(name, parts.variant))
 
 
 def data_of(suite: Suite, data: Mapping[str, str]) -> dict[str, str]:

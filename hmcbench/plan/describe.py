@@ -13,8 +13,15 @@ from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
 from hmcbench.registry.registry import Registry
 
 
-def describe_dataset(spec: DatasetSpec, dataset: Dataset, reference: str) -> dict[str, Any]:
-    """The dataset's part of a record; ``reference`` is its name with the parameters that differ."""
+def describe_dataset(
+    spec: DatasetSpec, dataset: Dataset, reference: str, given: bool = False
+) -> dict[str, Any]:
+    """The dataset's part of a record.
+
+    Args:
+        reference: its name with the parameters that differ.
+        given: whether ``--data`` brought it.
+    """
     task = dataset.task
     hierarchy = task.hierarchy
     return {
@@ -22,6 +29,7 @@ def describe_dataset(spec: DatasetSpec, dataset: Dataset, reference: str) -> dic
         "reference": reference,
         "fingerprint": dataset.fingerprint,
         "synthetic": dataset.synthetic,
+        "given": given,
         "share_targets": dataset.share_targets,
         "samples": len(dataset.ids),
         "task": task.kind,

@@ -27,6 +27,7 @@ class Profile:
 
     Attributes:
         models: references, in the order in which they run.
+        labels: reference -> the short name of its row on boards.
         time_limit: seconds for all phases of one cell.
         threads: CPU threads of one cell.
         seeds: how many seeds, counted from 0.
@@ -34,6 +35,7 @@ class Profile:
     """
 
     models: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
     time_limit: float = 3600.0
     threads: int = 2
     seeds: int = 1
@@ -41,7 +43,7 @@ class Profile:
 
 
 class PaperRow(TypedDict, total=False):
-    """A row of a paper.
+    """A row of a paper, on ``dataset``: a reference of this suite, its only one by default.
 
     Rows that name a model of this suite (``measured``) get a verdict, under the conditions ``fingerprint``
     (of the data; absent if they are not public), ``pretrained`` and ``profile``.
@@ -50,6 +52,7 @@ class PaperRow(TypedDict, total=False):
     model: str
     source: str
     data: str
+    dataset: str
     metrics: Mapping[str, float]
     note: str
     fingerprint: str
@@ -64,7 +67,8 @@ class Suite:
 
     Attributes:
         primary: id of the metric that ranks.
-        columns: ids of the leaderboard's columns.
+        question: what the suite asks, in one line.
+        columns: ids of the leaderboard's columns; ``{k}`` in an id stands for every level.
         metrics: ids of the metrics to compute, beside ``primary`` and ``columns``; empty for all.
         reference: label of the model that every other model is compared with, or empty.
         published: rows of papers.
@@ -78,6 +82,7 @@ class Suite:
     profiles: Mapping[str, Profile]
     protocol: Protocol = field(default_factory=Protocol)
     summary: str = ""
+    question: str = ""
     metrics: tuple[str, ...] = ()
     reference: str = ""
     published: Sequence[PaperRow] = ()
@@ -98,6 +103,7 @@ class Suite:
         return {"suite": data, "protocol": protocol, "profiles": profiles, "published": list(published)}
 
 
+LONGEST_LABEL = 40
 _TABLES = ("protocol", "profiles", "published")  # tables beside [suite]; also fields of Suite
 
 
@@ -142,17 +148,74 @@ def parse_suite(text: str, where: str) -> Suite:
     for name, table in data.get("profiles", {}).items():
         if name not in PROFILES:
             raise unknown(f"profile in {where}", name, PROFILES)
-        values = _checked(f"{where} [profiles.{name}]", table, types_of(Profile))
-        _need(f"{where} [profiles.{name}]", values, "models")
-        profiles[name] = Profile(**values)
-        if min(values.get("threads", 1), values.get("seeds", 1), values.get("time_limit", 1)) <= 0:
-            raise BadInput(f"{where} [profiles.{name}]: threads, seeds and time_limit must be positive")
+        profiles[name] = _profile(f"{where} [profiles.{name}]", table)
     if not profiles:
         raise BadInput(f"{where} has no [profiles.NAME]", allowed=f"NAME is one of {', '.join(PROFILES)}")
-    rows = [_checked(f"{where} [[published]]", row, types_of(PaperRow)) for row in data.get("published", [])]
+    _check_labels(where, profiles)
+    rows = [_paper_row(where, row, head["datasets"]) for row in data.get("published", [])]
     published = cast(Sequence[PaperRow], tuple(rows))
     head.setdefault("columns", (head["primary"],))
     return Suite(**head, protocol=protocol, profiles=profiles, published=published)
+
+
+def _profile(where: str, table: Any) -> Profile:
+    types = {name: kind for name, kind in types_of(Profile).items() if name != "labels"}
+    labels: dict[str, str] = {}
+    if isinstance(table, dict) and isinstance(table.get("models"), list):
+        entries = [_entry(where, entry) for entry in table["models"]]
+        labels = {reference: label for reference, label in entries if label}
+        table = {**table, "models": [reference for reference, _ in entries]}
+    values = _checked(where, table, types)
+    _need(where, values, "models")
+    if min(values.get("threads", 1), values.get("seeds", 1), values.get("time_limit", 1)) <= 0:
+        raise BadInput(f"{where}: threads, seeds and time_limit must be positive")
+    return Profile(**values, labels=labels)
+
+
+def _entry(where: str, entry: Any) -> tuple[Any, str]:
+    """Reference and label of ``"forest"`` or ``{ model = "forest", label = "Random forest" }``."""
+    if not isinstance(entry, dict):
+        return entry, ""
+    values = _checked(f"{where} models", entry, {"model": str, "label": str})
+    _need(f"{where} models", values, "model", "label")
+    label = unicodedata.normalize("NFC", values["label"])
+    if not label.isprintable() or label != label.strip() or len(label) > LONGEST_LABEL:
+        allowed = f"up to {LONGEST_LABEL} printable characters, no blanks around them"
+        raise BadInput(f"{where}: label {label!r}", allowed=allowed)
+    return values["model"], label
+
+
+def _check_labels(where: str, profiles: Mapping[str, Profile]) -> None:
+    """Raise BadInput where a label names two models: two of a profile, or other ones in another profile."""
+    model_of: dict[str, str] = {}
+    for name, profile in profiles.items():
+        taken = dict.fromkeys((r for r in profile.models if r not in profile.labels), "")
+        for reference, label in profile.labels.items():
+            if label in taken:
+                raise BadInput(
+                    f"{where} [profiles.{name}]: two models are called {label!r}",
+                    allowed="labels that differ from each other and from the names of the other models",
+                )
+            taken[label] = reference
+            model = reference.partition("[")[0]
+            if model_of.setdefault(label, model) != model:
+                raise BadInput(
+                    f"{where}: the label {label!r} stands for {model_of[label]} and for {model}",
+                    allowed="one model for a label, whatever its parameters",
+                )
+
+
+def _paper_row(where: str, row: Any, datasets: Sequence[str]) -> dict[str, Any]:
+    values = _checked(f"{where} [[published]]", row, types_of(PaperRow))
+    if "dataset" in values and values["dataset"] not in datasets:
+        raise unknown(f"dataset of a row in {where} [[published]]", values["dataset"], datasets)
+    if "dataset" not in values and len(datasets) > 1:
+        model = values.get("model", "a row")
+        raise BadInput(
+            f"{where} [[published]]: {model} names no dataset",
+            allowed=f"dataset = one of {', '.join(datasets)}",
+        )
+    return {"dataset": datasets[0], **values}
 
 
 def load_suite(registry: Registry, name: str) -> Suite:

@@ -82,14 +82,19 @@ class Record:
         return str(self.data["dataset"]["name"])
 
     @property
+    def dataset_reference(self) -> str:
+        """The dataset with its options, as ``toy-tree[noise=1]``."""
+        return str(self.data["dataset"].get("reference") or self.dataset)
+
+    @property
     def label(self) -> str:
         """The model as leaderboards show it."""
         return str(self.data["model"]["label"])
 
     @property
     def pair(self) -> tuple[str, str]:
-        """Dataset and model label, as :attr:`hmcbench.plan.cells.Cell.pair`."""
-        return self.dataset, self.label
+        """Dataset with its options and model label, as :attr:`hmcbench.plan.cells.Cell.pair`."""
+        return self.dataset_reference, self.label
 
     @property
     def profile(self) -> str:
@@ -166,9 +171,10 @@ def slug(text: str) -> str:
 
 
 def folder_name(data: Mapping[str, Any]) -> str:
-    """``dataset--model--f0-s0--key``; unique by its key."""
+    """``dataset--model--f0-s0--key``, the dataset with its options; unique by its key."""
     fold = data.get("split", {}).get("fold", 0)
-    parts = (slug(data["dataset"]["name"]), slug(data["model"]["label"]), f"f{fold}-s{data['seed']}")
+    dataset = data["dataset"].get("reference") or data["dataset"]["name"]
+    parts = (slug(dataset), slug(data["model"]["label"]), f"f{fold}-s{data['seed']}")
     return "--".join((*parts, short_key(str(data["key"]))))
 
 

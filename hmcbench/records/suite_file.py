@@ -78,8 +78,8 @@ def _entries(info: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def _pair(entry: Mapping[str, Any]) -> tuple[str, str, str]:
-    """The row that an entry belongs to: dataset (cells know its name only), model, profile."""
-    return entry["dataset"].partition("[")[0], entry["model"], entry["profile"]
+    """The row that an entry belongs to: dataset with its options (older files: its name), model, profile."""
+    return str(entry.get("reference") or entry["dataset"]), entry["model"], entry["profile"]
 
 
 def _version(info: Mapping[str, Any]) -> Any:

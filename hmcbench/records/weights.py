@@ -19,6 +19,8 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import ModelSpec, Run, Task, Value
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.records.record import RUN_HINT, Record, is_record, read_all, read_record
+from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import Registry, create, default_registry
 
 if TYPE_CHECKING:
@@ -83,18 +85,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 def find_record(path: Path) -> Record:
-    """The record at a path: its folder, the start of its name, or a folder that contains one record.
+    """The record at a path: its folder, the start of its name, a folder that contains one record, or a row.
+
+    A row is named in the folder of its suite, as the board names it: ``runs/sem-failure/HFFNet-2d``.
 
     Raises:
-        BadInput: no record, several records (they are named), or a failed cell.
+        BadInput: no record, several records or rows (they are named), or a failed cell.
     """
     if not path.exists():
-        folders = sorted(p for p in path.parent.iterdir() if is_record(p)) if path.parent.is_dir() else []
-        if not folders:
-            raise BadInput(f"no record at {path}", hint=RUN_HINT)
-        records = [read_record(p) for p in folders if p.name.startswith(path.name)]
-        if not records:
-            raise unknown("record", path.name, [p.name for p in folders])
+        records = _records_named(path)
     elif not path.is_dir():
         raise BadInput(f"{path} is a file", allowed="a record folder written by hmcbench run")
     else:
@@ -107,6 +106,21 @@ def find_record(path: Path) -> Record:
     if not records[0].ok:
         raise BadInput(f"the cell of {records[0].path.name} failed ({records[0].cause})")
     return records[0]
+
+
+def _records_named(path: Path) -> list[Record]:
+    """The records of a row, or whose folders start with the last part of a path that does not exist."""
+    if (path.parent / "records").is_dir():
+        records = with_labels(read_all(path.parent / "records"), read_info(path.parent))
+        label = chosen_row(path.name, ((r.label, model_reference(r)) for r in records), f" in {path.parent}")
+        return [record for record in records if record.label == label]
+    folders = sorted(p for p in path.parent.iterdir() if is_record(p)) if path.parent.is_dir() else []
+    if not folders:
+        raise BadInput(f"no record at {path}", hint=RUN_HINT)
+    records = [read_record(p) for p in folders if p.name.startswith(path.name)]
+    if not records:
+        raise unknown("record", path.name, [p.name for p in folders])
+    return records
 
 
 def weights_folder(record: Record) -> Path:

@@ -90,8 +90,10 @@ def plan_table(
     if not table.dataset:  # the suite's other data sets are not the paper's
         suite = replace(suite, datasets=suite.datasets[:1])
     datasets = (table.dataset,) if table.dataset else ()
+    profiles = {name: replace(values, models=models, labels={}) for name, values in suite.profiles.items()}
+    suite = replace(suite, profiles=profiles)  # the rows' models alone, with the parameters of the rows
     # one seed: the splits vary, as in the paper
-    choices = replace(choices, profile=profile, models=models, datasets=datasets, seeds=choices.seeds or 1)
+    choices = replace(choices, profile=profile, datasets=datasets, seeds=choices.seeds or 1)
     plan = make_plan(suite, registry, choices)
     refused = {pair.model: pair.reason for pair in plan.not_applicable}
     reasons |= {row.label: refused[row.model] for row in rows if row.model in refused}

@@ -14,35 +14,50 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.files import replacing
 from hmcbench.leaderboard.board import Board, Column
 from hmcbench.leaderboard.boards import Boards
+from hmcbench.leaderboard.columns import ids_of, stored_ids
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.markdown import value as markdown_value
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.ids import refuse_former
 
+RESCORE = "hmcbench rescore RUNS stores the values of metrics that were installed later"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def with_columns(boards: Boards, ids: Sequence[str]) -> Boards:
     """Boards with only these columns and costs, in this order; a board may lack some of them.
 
+    Args:
+        ids: read by :func:`hmcbench.leaderboard.columns.ids_of`.
+
     Raises:
-        BadInput: an id that no board has.
+        BadInput: an id that no board has and no record stores; the nearest stored ones are listed.
     """
-    known = [column.id for board in boards for column in (*board.columns, *board.cost_columns)]
+    shown = {column.id: None for board in boards for column in (*board.columns, *board.cost_columns)}
     for name in ids:
-        if name not in known:
+        if not ids_of(name, shown):
             refuse_former(SPECS, name)
-            raise unknown("column", name, list(dict.fromkeys(known)))
+            known = shown | stored_ids(boards.records)
+            raise unknown("column", name, known, RESCORE, nearest_first=True)
 
     def chosen(columns: Sequence[Column]) -> list[Column]:
-        return [column for name in ids for column in columns if column.id == name]
+        by_id = {column.id: column for column in columns}
+        return list({i: by_id[i] for name in ids for i in ids_of(name, by_id)}.values())
 
-    shown = [
+    chosen_boards = [
         replace(board, columns=chosen(board.columns), cost_columns=chosen(board.cost_columns))
         for board in boards
     ]
-    return Boards(shown, boards.records)
+    return Boards(chosen_boards, boards.records)
+
+
+def check_primary(boards: Boards, primary: str) -> None:
+    """Raise BadInput for a metric that ranks no board; the nearest stored ones are listed."""
+    if primary and not any(board.primary == primary for board in boards):
+        refuse_former(SPECS, primary)
+        stored = stored_ids(boards.records, "test")
+        raise unknown("metric", primary, stored, RESCORE, nearest_first=True)
 
 
 def to_block(boards: Sequence[Board]) -> str:

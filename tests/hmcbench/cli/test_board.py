@@ -46,9 +46,23 @@ def test_columns_of_every_format(cli: Callable[..., Any], runs: Path) -> None:
     assert [c["id"] for c in board["columns"]] == ["exact_match"] and board["cost_columns"] == []
 
 
+def test_a_board_shows_any_stored_metric_and_ranks_by_it(cli: Callable[..., Any], runs: Path) -> None:
+    """Neither the levels nor the class is among the columns of these records' suite."""
+    ids = "level{k}_argmax_accuracy,class_f1[b],hr_micro"
+    text = cli("leaderboard", runs, "--columns", ids, "--primary", "class_f1[a]", "--format", "json").out
+    board = json.loads(text)["boards"][0]
+    levels = ["level1_argmax_accuracy", "level2_argmax_accuracy"]
+    assert [c["id"] for c in board["columns"]] == [*levels, "class_f1[b]", "hr_micro"]
+    assert board["primary"] == "class_f1[a]" and board["rows"][0]["cells"]["hr_micro"]["low"] is not None
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
+        (["--columns", "level9_accuracy"], "'level1_accuracy'"),
+        (["--columns", "class_f1[zz]"], "Allowed: class_f1["),
+        (["--primary", "hf1_samplse"], "Allowed: hf1_samples, hf1_samples_"),
+        (["--primary", "fit_s"], "unknown metric 'fit_s'"),
         (["--marker", "smoke"], "--marker smoke without --into"),
         (["--into", "PAGE"], "without --marker"),
         (["--into", "PAGE", "--marker", "smoke", "--output", "x.md"], "cannot be given together"),

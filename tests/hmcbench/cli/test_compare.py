@@ -30,6 +30,21 @@ def test_in_words(cli: Callable[..., Any], runs: Path) -> None:
     assert cli("compare", runs, "a", "b", "--suite", "smoke", "--metric", "exact_match").status == 0
 
 
+def test_rows_are_named_as_the_board_names_them_or_by_their_model(
+    cli: Callable[..., Any], runs: Path, fabricate: Callable[..., Any]
+) -> None:
+    fabricate("net[x=1]", 0.9)
+    labels = {"quick": {"a": "Model A", "net[x=1]": "Network"}}
+    info = {"suite": {"name": "smoke"}, "labels": labels}
+    (runs / "smoke" / "suite.json").write_text(json.dumps(info))
+    for names in (("Model A", "Network"), ("a", "net"), ("model a", "net[x=1]")):
+        assert "Model A is better than b" in cli("compare", runs, names[0], "b").out
+        assert "Network is better than b" in cli("compare", runs, names[1], "b").out
+    fabricate("net[x=2]", 0.9)
+    ended = cli("compare", runs, "net", "b")
+    assert ended.status == 2 and "net stands for 2 rows. Allowed: one of" in ended.err
+
+
 def test_json(cli: Callable[..., Any], runs: Path) -> None:
     (one,) = json.loads(cli("compare", runs, "b", "a", "--json").out)
     assert one["boards"][0]["metrics"][0]["verdict"] == "a is better than b"

@@ -22,8 +22,9 @@ def cell(label: str, dataset: str = "toy", **facts: Any) -> Any:
     record = {"model": {"params": {"epochs": 4}}}
     return SimpleNamespace(
         key=label,
-        dataset=dataset,
+        dataset_reference=dataset,
         label=label,
+        row=label,
         pair=(dataset, label),
         fold=0,
         seed=0,

@@ -60,7 +60,7 @@ def test_near_equals_are_not_marked(fabricate: Fabricate) -> None:
 def test_mean_and_interval_over_seeds(fabricate: Fabricate) -> None:
     board = only([fabricate("a", 0.8, seed=s) for s in range(3)] + [fabricate("b", 0.8)])
     a, b = by_name(board)["a"], by_name(board)["b"]
-    assert (a.cells["hf1_samples"].n_seeds, a.runs, b.runs) == (3, "seeds 0-2", "seed 0")
+    assert (a.runs, b.runs) == ("seeds 0-2", "seed 0")
     for row in (a, b):
         cell = row.cells["hf1_samples"]
         assert cell.mean is not None and cell.low is not None and cell.high is not None
@@ -296,7 +296,7 @@ def test_without_truth_seeds_alone_speak(fabricate: Fabricate) -> None:
         records.append(record)
     board = only(records)
     cell = board.rows[0].cells["hf1_samples"]
-    assert cell.low is not None and cell.n_seeds == 3
+    assert cell.low is not None
     assert "no truth is stored" in board.notes[0]
 
 

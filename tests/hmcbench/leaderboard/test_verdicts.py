@@ -132,3 +132,40 @@ def test_every_format_shows_them(fabricate: Fabricate) -> None:
     data = json.loads(to_json(Boards([shown])))["boards"][0]
     assert data["published"][0]["verdict"]["outcome"] == "not testable"
     assert data["differences"][0]["model"] == "o|ther"
+
+
+def test_published_rows_of_other_data_than_those_given_are_hidden(fabricate: Fabricate) -> None:
+    record = fabricate("net", 0.9, dataset={"given": True})
+    same = record.data["dataset"]["fingerprint"]
+    metrics = {"hf1_samples": 0.5}
+    assert board([record], {"metrics": metrics}).published == []
+    assert board([record], {"metrics": metrics, "fingerprint": "0" * 64}).published == []
+    (row,) = board([record], {"metrics": metrics, "fingerprint": same}).published
+    assert row.same_data and row.verdict is not None
+    stand_in = fabricate("net", 0.9, key="f" * 64, dataset={"given": False})
+    assert [row.same_data for row in board([stand_in], {"metrics": metrics}).published] == [False]
+
+
+def test_a_published_row_is_on_the_board_of_its_dataset_alone(fabricate: Fabricate) -> None:
+    record = fabricate("net", 0.9, dataset={"reference": "toy[split_by=system]"})
+    metrics = {"hf1_samples": 0.5}
+    assert board([record], {"metrics": metrics, "dataset": "toy"}).published == []
+    (row,) = board([record], {"metrics": metrics, "dataset": "toy[split_by=system]"}).published
+    assert row.dataset == "toy[split_by=system]"
+
+
+def test_a_verdict_reads_stored_metrics_of_the_row_that_its_model_has(fabricate: Fabricate) -> None:
+    """Neither is the metric a column of the board, nor is the row called by the bare name of its model."""
+    record = fabricate("net[x=1]", 0.9)
+    value = record.data["metrics"]["test"]["level1_argmax_accuracy"]
+    published = {
+        "metrics": {"level1_argmax_accuracy": value},
+        "fingerprint": record.data["dataset"]["fingerprint"],
+    }
+    shown = board([record], published, columns=["hf1_samples"])
+    assert "level1_argmax_accuracy" not in [column.id for column in shown.columns]
+    found = shown.published[0].verdict
+    assert found is not None and found.model == "net[x=1]"
+    assert found.measured == {"level1_argmax_accuracy": value}
+    cell = shown.rows[0].cells["level1_argmax_accuracy"]
+    assert cell.low is not None and cell.high is not None and cell.low < value < cell.high

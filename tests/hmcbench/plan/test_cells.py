@@ -51,6 +51,27 @@ def plan_of(*models: str, limit: float = 60, protocol: str = "", **choices: Any)
     return make_plan(parse_suite(text, "s.toml"), default_registry(), Choices(**choices))
 
 
+def test_a_plan_knows_the_labels_of_its_suite() -> None:
+    text = tiny_suite("keys", ["prior", "knn"])
+    text = text.replace('"knn"', '{ model = "knn[n_neighbors=5]", label = "Neighbours" }')
+    plan = make_plan(parse_suite(text, "s.toml"), default_registry(), Choices())
+    assert [(cell.label, cell.row) for cell in plan.cells] == [("prior", "prior"), ("knn", "Neighbours")]
+    assert plan.info()["labels"] == {"quick": {"knn[n_neighbors=5]": "Neighbours", "knn": "Neighbours"}}
+
+
+def test_the_plan_says_which_model_has_no_entry_in_the_suite() -> None:
+    text = tiny_suite("keys", ["knn[n_neighbors=3]"])
+
+    def notes(model: str) -> list[str]:
+        plan = make_plan(parse_suite(text, "s.toml"), default_registry(), Choices(models=(model,)))
+        return [note for note in plan.notes if "no entry" in note]
+
+    assert notes("prior") == [
+        "prior has no entry in suite keys, profile quick: it runs with its own defaults"
+    ]
+    assert notes("knn") == notes("knn[n_neighbors=2]") == []
+
+
 def test_keys_depend_on_what_changes_results_and_on_nothing_else() -> None:
     key = plan_of("random").cells[0].key
     assert plan_of("prior", "random").cells[1].key == key

@@ -21,6 +21,36 @@ def test_patterns_select_in_the_order_in_which_they_are_typed() -> None:
     assert selected("model", MODELS, ("random[spread=2]",), REGISTRY) == ["random[spread=2]"]
 
 
+def test_the_name_of_a_model_stands_for_its_entries_with_their_parameters() -> None:
+    entries = (
+        "random[spread=2]",
+        "timm:a[x=1]",
+        "timm:a",
+        "forest",
+        "forest[features=grey_histogram]",
+        "prior",
+    )
+    labels = {"random[spread=2]": "Noise", "forest": "prior"}
+
+    def chosen(*patterns: str) -> list[str]:
+        return selected("model", entries, patterns, REGISTRY, labels)
+
+    assert chosen("random") == ["random[spread=2]"]
+    assert chosen("Noise") == chosen("N*") == ["random[spread=2]"]
+    assert chosen("timm:a") == chosen("timm") == ["timm:a[x=1]", "timm:a"]
+    assert chosen("forest") == ["forest", "forest[features=grey_histogram]"]
+    assert chosen("forest[]") == ["forest"]
+    assert chosen("prior") == ["forest"]  # a label comes first
+    assert chosen("random[]") == ["random[]"]  # the suite has none without parameters
+    assert chosen("oracle") == ["oracle"]
+
+
+def test_the_name_of_a_dataset_stands_for_the_reference_without_options_first() -> None:
+    entries = ("toy-tree", "toy-tree[noise=1]", "toy-dag[noise=1]")
+    assert selected("dataset", entries, ("toy-tree",), REGISTRY) == ["toy-tree"]
+    assert selected("dataset", entries, ("toy-dag",), REGISTRY) == ["toy-dag[noise=1]"]
+
+
 def test_a_model_outside_the_suite_may_be_added() -> None:
     assert selected("model", MODELS, ("oracle",), REGISTRY) == ["oracle"]
     with pytest.raises(BadInput, match="unknown model of this suite 'x"):

@@ -62,6 +62,26 @@ def test_a_good_file_is_read_with_its_defaults() -> None:
         ('models = ["prior"]', 'models = "prior"', "models must be a list"),
         ("time_limit = 10", "time_limit = -1", "must be positive"),
         ("seeds = 5", "seeds = 0", "must be positive"),
+        ('models = ["prior"]', 'models = [{ model = "prior" }]', "models lacks label"),
+        ('models = ["prior"]', 'models = [{ model = "prior", name = "P" }]', "unknown key in s.toml"),
+        (
+            'models = ["prior"]',
+            f'models = [{{ model = "prior", label = "{"P" * 41}" }}]',
+            "up to 40 printable",
+        ),
+        ('models = ["prior"]', 'models = [{ model = "prior", label = "P\\n" }]', "no blanks around them"),
+        (
+            '["prior", "random"]',
+            '["prior", { model = "random", label = "prior" }]',
+            "two models are called 'prior'",
+        ),
+        (
+            '["prior", "random"]',
+            '[{ model = "prior", label = "P" }, { model = "random", label = "P" }]',
+            "[profiles.paper]: two models are called 'P'",
+        ),
+        ('source = "a paper"', 'dataset = "toy-tre"', "did you mean 'toy-tree'"),
+        ('datasets = ["toy-tree"]', 'datasets = ["toy-tree", "toy-dag"]', "M names no dataset"),
         ('source = "a paper"', 'sourc = "a paper"', "did you mean 'source'"),
         ("hf1_samples = 0.9}", 'hf1_samples = "0.9"}', "metrics must be a table"),
         ("hf1_samples = 0.9}", "hf1_samples = true}", "metrics must be a table"),
@@ -76,6 +96,22 @@ def test_a_bad_file_is_one_line_that_says_where(old: str, new: str, says: str) -
     assert says in str(error.value)
     assert "s.toml" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_an_entry_may_have_a_label() -> None:
+    entries = '["prior", { model = "random[seed=1]", label = "Random" }]'
+    suite = parse_suite(GOOD.replace('["prior"]', entries, 1), "s.toml")
+    assert suite.profiles["quick"].models == ("prior", "random[seed=1]")
+    assert suite.profiles["quick"].labels == {"random[seed=1]": "Random"}
+    assert suite.published[0]["dataset"] == "toy-tree"
+
+
+def test_a_label_stands_for_one_model_in_all_profiles() -> None:
+    text = GOOD.replace('["prior"]', '[{ model = "prior", label = "P" }]', 1)
+    same = text.replace('["prior", "random"]', '[{ model = "prior[x=1]", label = "P" }]')
+    assert parse_suite(same, "s.toml").profiles["paper"].labels == {"prior[x=1]": "P"}
+    with pytest.raises(BadInput, match="label 'P' stands for prior and for random"):
+        parse_suite(text.replace('["prior", "random"]', '[{ model = "random", label = "P" }]'), "s.toml")
 
 
 def test_a_suite_without_profiles_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -54,10 +55,29 @@ def test_a_plan_speaks_for_the_pairs_that_it_names(tmp_path: Path) -> None:
     save_info(plan_of("random", "prior", seeds=3).info(), tmp_path, ())
     save_info(plan_of("random", seeds=1).info(), tmp_path, ())
     assert sorted(planned(tmp_path)) == [("prior", 0), ("prior", 1), ("prior", 2), ("random", 0)]
-    save_info(
-        plan_of("prior", settings={"toy-tree.samples": "70"}).info(), tmp_path, ()
-    )  # other data, other keys
-    assert sorted(planned(tmp_path)) == [("prior", 0), ("random", 0)]
+    other_data = plan_of("prior", settings={"toy-tree.samples": "70"})  # a board of its own
+    save_info(other_data.info(), tmp_path, ())
+    assert sorted(planned(tmp_path)) == [*[("prior", 0)] * 2, ("prior", 1), ("prior", 2), ("random", 0)]
+
+
+def test_two_references_of_one_dataset_kind_keep_their_own_cells(tmp_path: Path) -> None:
+    """Without the records of one, the other's board is complete and the first's lists what is missing."""
+    registry = default_registry()
+    names = ("toy-tree[noise=1.0]", "toy-tree[noise=3.0]")
+    suite = replace(load_suite(registry, "smoke"), datasets=names)
+    outcome = runner.execute(
+        make_plan(suite, registry, Choices(models=("prior", "random"))), tmp_path, device="cpu"
+    )
+    folders = [r.path for r in outcome.done if r.dataset_reference == "toy-tree[noise=1.0]"]
+    assert [path.name.partition("--")[0] for path in folders] == ["toy-tree-noise-1.0"] * 2
+    for path in folders:
+        shutil.rmtree(path)
+    boards = {board.data: board for board in boards_of(tmp_path / "smoke")}
+    shown = {name: [(row.model, row.status, row.cause) for row in boards[name].rows] for name in names}
+    assert shown == {
+        "toy-tree[noise=1.0]": [("prior", "missing", "not run"), ("random", "missing", "not run")],
+        "toy-tree[noise=3.0]": [("prior", "ok", ""), ("random", "ok", "")],
+    }
 
 
 def test_pairs_that_cannot_meet_stay_until_they_can(tmp_path: Path) -> None:

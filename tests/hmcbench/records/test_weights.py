@@ -102,6 +102,18 @@ def test_a_record_is_found_by_folder_prefix_and_parent(fabricate: Callable[..., 
         assert find_record(path).key == record.key
 
 
+def test_a_record_is_found_by_its_row(fabricate: Callable[..., Record]) -> None:
+    record = fabricate("net[x=1]", model={"name": "net"})
+    fabricate("other")
+    folder = record.path.parent.parent
+    labels = {"quick": {"net[x=1]": "Net"}}
+    (folder / "suite.json").write_text(json.dumps({"suite": {"name": "smoke"}, "labels": labels}))
+    for name in ("Net", "net", "net[x=1]"):
+        assert find_record(folder / name).key == record.key
+    with pytest.raises(BadInput, match=r"unknown model in .*smoke 'othre'; did you mean 'other'"):
+        find_record(folder / "othre")
+
+
 def test_records_that_cannot_be_meant_are_errors(fabricate: Callable[..., Record], tmp_path: Path) -> None:
     folder = fabricate("kept").path.parent
     fabricate("kept", seed=1)
