@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+
+class Channel(Protocol):
+    """One end of a pipe."""
+
+    def send(self, message: Mapping[str, Any]) -> None: ...
 
 
 class Reporter:
@@ -17,7 +22,7 @@ class Reporter:
         cell: the position of the cell among those of this process.
     """
 
-    def __init__(self, progress: Connection, history: Path, cell: int = 0) -> None:
+    def __init__(self, progress: Channel, history: Path, cell: int = 0) -> None:
         self._progress, self._history, self._cell = progress, history, cell
         self._rows: list[dict[str, float]] = []
 

@@ -20,6 +20,7 @@ from hmcbench.errors import BadInput
 from hmcbench.execute import resources
 from hmcbench.execute.durations import Budget, cheapest_first, seconds_taken
 from hmcbench.execute.executors.base import Event, Executor, Job
+from hmcbench.execute.executors.here import HereExecutor
 from hmcbench.execute.executors.local import LocalExecutor
 from hmcbench.execute.executors.ray import RayExecutor
 from hmcbench.execute.locks import Locks
@@ -106,7 +107,7 @@ def execute(
         plan, out: the cells, and the folder for the records of all suites.
         device, jobs, per_gpu: see :func:`slots`.
         rerun: which cells are pending.
-        executor: ``local``, or ``ray`` for a cluster.
+        executor: ``local``, ``here`` for this process, or ``ray`` for a cluster.
         budget: seconds for the whole run; 0 for no limit.
         observer: called with every event of a cell, and with its record if there is one.
         before: the result of :func:`existing`, if the caller has it already.
@@ -125,6 +126,8 @@ def execute(
     def make_executor() -> Executor:
         if executor == "ray":
             return RayExecutor(device, preload, threads)
+        if executor == "here":
+            return HereExecutor("auto" if device == "auto" else slots(device, 1, todo)[0])
         return LocalExecutor(places, preload, threads)
 
     result = RunOutcome(folder.parent)

@@ -61,17 +61,17 @@ def main(
         from hmcbench.execute.cell import run_cells
 
         for index, result in run_cells(cells, parts, works, device, reports):
-            _conclude(left.pop(index), parts[index], result)
+            conclude(left.pop(index), parts[index], result)
     except BaseException as error:  # any exception of a plugin becomes a record
         for index, report in left.items():
-            _conclude(report, parts[index], error)
+            conclude(report, parts[index], error)
     sys.stdout.flush()
     sys.stderr.flush()
     progress.close()
     os._exit(0)  # without waiting for threads and exit hooks of plugins
 
 
-def _conclude(report: Reporter, part: Path, result: Mapping[str, Any] | BaseException) -> None:
+def conclude(report: Reporter, part: Path, result: Mapping[str, Any] | BaseException) -> None:
     """Write the result of a cell, or its failure, and report its end to the runner."""
     if isinstance(result, BaseException):
         content = failure(result)

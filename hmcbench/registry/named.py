@@ -15,9 +15,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hmcbench.errors import BadInput, PluginError
+from hmcbench.errors import BadInput
 from hmcbench.hookspecs import hookimpl
-from hmcbench.interfaces import ModelSpec, Param
+from hmcbench.interfaces import ModelSpec
+from hmcbench.registry.class_specs import ESTIMATOR, estimator_params, spec_of_class
+from hmcbench.registry.objects import Objects
 
 if TYPE_CHECKING:  # every command imports this module
     from pathlib import Path
@@ -25,8 +27,7 @@ if TYPE_CHECKING:  # every command imports this module
 
 SWITCH = "HMCBENCH_PLUGINS"
 MODES = ("all", "builtin", "none")  # which installed plugins are loaded
-ESTIMATOR = "hmcbench.sklearnkit.by_path:EstimatorByPath"
-VIEWS = "table|texture"
+OBJECTS = ".pickle"
 _REFERENCE = re.compile(r"(?P<file>[^\[\]]+\.py):(?P<model>[^:\[\]]+(\[.*\])?)\Z")
 
 
@@ -81,6 +82,8 @@ def load(name: str) -> Any:
     Raises:
         BadInput: a name that hides an installed module, or no model and no hook in it.
     """
+    if name.endswith(OBJECTS):
+        return Objects(name)
     module = _load_file(_file(name)) if name.endswith(".py") else importlib.import_module(name)
     if any(getattr(value, "hmcbench_impl", None) for value in vars(module).values()):
         return module
@@ -115,7 +118,7 @@ class ClassesOf:
     """The hooks of a module without hooks: a model for each class that has ``fit`` and ``predict``."""
 
     def __init__(self, module: ModuleType) -> None:
-        self._specs = [_spec(kind) for kind in _classes(module)]
+        self._specs = [spec_of_class(kind) for kind in _classes(module)]
         if not self._specs:
             raise BadInput(
                 f"{module.__file__} has no hook and no class with fit and predict",
@@ -132,30 +135,6 @@ def _classes(module: ModuleType) -> Iterator[type]:
         own = isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
         if own and all(callable(getattr(value, method, None)) for method in ("fit", "predict")):
             yield value
-
-
-def _spec(kind: type) -> ModelSpec:
-    """The spec of a class: its keywords, and the attributes that have the names of the spec's fields."""
-    from inspect import getdoc
-
-    names = ("version", "views", "tasks", "paths", "depths", "scores", "requires", "accelerated", "citation")
-    fields: dict[str, Any] = {"version": "1"} | {n: getattr(kind, n) for n in names if hasattr(kind, n)}
-    views = fields.pop("views", VIEWS)
-    params = params_of(kind)
-    factory = f"{kind.__module__}:{kind.__name__}"
-    if hasattr(kind, "get_params"):  # as estimators have
-        regressor = any(base.__name__ == "RegressorMixin" for base in kind.__mro__)
-        fields = {"tasks": ("regression",) if regressor else ("hmc",), **fields}
-        params = estimator_params(factory.replace(":", "."), views) | params
-        factory, views = ESTIMATOR, "{inputs}"
-    return ModelSpec(
-        name=kind.__name__,
-        summary=(getdoc(kind) or f"the class {kind.__name__} of {kind.__module__}").splitlines()[0],
-        factory=factory,
-        params=params,
-        views=(views,),
-        **fields,
-    )
 
 
 @hookimpl
@@ -175,35 +154,3 @@ def hmcbench_models() -> list[ModelSpec]:
             requires=("sklearn",),
         )
     ]
-
-
-def estimator_params(path: str = "", views: str = VIEWS) -> dict[str, Param]:
-    """The parameters of :class:`hmcbench.sklearnkit.by_path.EstimatorByPath`, but for the estimator's own."""
-    return {
-        "estimator": Param(path, "its import path, such as sklearn.ensemble.ExtraTreesClassifier"),
-        "inputs": Param(views, "the views that it reads"),
-        "strategy": Param(
-            "flat",
-            "which classifiers make up a hierarchical one; docs/classical.md explains them",
-            choices=("flat", "level", "parent", "node"),
-        ),
-    }
-
-
-def params_of(kind: type) -> dict[str, Param]:
-    """The keywords of a class that a reference can set.
-
-    Raises:
-        PluginError: a parameter without default.
-    """
-    from inspect import Parameter, signature
-
-    params = {}
-    for name, parameter in signature(kind).parameters.items():
-        if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
-            continue
-        if parameter.default is Parameter.empty:
-            raise PluginError(f"{kind.__name__}: parameter {name!r} has no default", hint=f"{name}=...")
-        if isinstance(parameter.default, (bool, int, float, str)):
-            params[name] = Param(parameter.default, f"of {kind.__name__}")
-    return params

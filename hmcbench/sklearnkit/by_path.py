@@ -22,7 +22,7 @@ class EstimatorByPath(EstimatorModel):
     """The estimator at an import path as a model; see :class:`EstimatorModel` for what is fitted.
 
     Args:
-        estimator: see ``FORM``.
+        estimator: see ``FORM``; or an estimator itself.
         inputs: the views that it reads.
         strategy: as in :class:`EstimatorModel`.
         params: of the estimator, as ``set_params`` names them.
@@ -31,7 +31,7 @@ class EstimatorByPath(EstimatorModel):
         BadInput: no such estimator.
     """
 
-    def __init__(self, *, estimator: str, inputs: str, strategy: str, **params: Value) -> None:
+    def __init__(self, *, estimator: Any, inputs: str, strategy: str, **params: Value) -> None:
         def make(_task: Task, **choice: Value) -> Any:
             return load_estimator(estimator).set_params(**choice)
 
@@ -39,18 +39,24 @@ class EstimatorByPath(EstimatorModel):
         super().__init__(make, inputs, takes_several, strategy=strategy, choice=params)
 
 
-def load_estimator(path: str) -> Any:
-    """A new estimator.
+def load_estimator(path: Any) -> Any:
+    """A new estimator; a copy of ``path`` where that is one.
 
     Raises:
         BadInput: no such module or name, or it is no estimator.
     """
+    if not isinstance(path, str):
+        return _checked(clone(path), type(path).__name__)
     module, _, name = path.rpartition(".")
     try:
         named = getattr(importlib.import_module(module), name)
         estimator = clone(named) if hasattr(named, "get_params") and not isinstance(named, type) else named()
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise BadInput(f"estimator {path!r}: {error}", allowed=FORM) from None
+    return _checked(estimator, path)
+
+
+def _checked(estimator: Any, path: str) -> Any:
     if not all(hasattr(estimator, method) for method in ("fit", "get_params", "set_params")):
         raise BadInput(f"estimator {path!r} is a {type(estimator).__name__}", allowed=FORM)
     if not hasattr(estimator, "predict_proba") and not is_regressor(estimator):
