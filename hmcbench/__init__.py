@@ -1,6 +1,7 @@
 """hmcbench: a plugin-based benchmark suite for hierarchical multi-label classification.
 
-The names below are the plugin interface; each is imported when first used.
+The names below are the Python interface (:mod:`hmcbench.api`) and the plugin interface; each is imported when
+first used.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names, for type checkers
+    from hmcbench.api import load as load
+    from hmcbench.api import predict as predict
+    from hmcbench.api import run as run
+    from hmcbench.api import score as score
     from hmcbench.data.views import Rows as Rows
     from hmcbench.errors import BadInput as BadInput
     from hmcbench.errors import DataProblems as DataProblems
@@ -33,6 +38,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.metrics.evaluation import Evaluation as Evaluation
 
 _NAMES = {
+    "api": "load predict run score",
     "data.views": "Rows",
     "errors": "BadInput DataProblems Problem",
     "hierarchy.hierarchy": "Hierarchy",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook, pairs
-from hmcbench.errors import BadInput, unknown
+from hmcbench.errors import BadInput
+from hmcbench.records.suite_file import suite_folders
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
@@ -19,27 +20,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("md", "csv", "json", "latex", "html")
 _RUNS = click.argument("runs", default="runs", type=click.Path(path_type=Path))
-
-
-def suite_folders(runs: Path, suite: str = "") -> list[Path]:
-    """Folders that hold ``records/``: ``runs`` itself, or the suites below it."""
-    if not runs.is_dir():
-        raise BadInput(f"no folder {runs}", hint="hmcbench run --suite NAME writes records to runs/NAME")
-    if (runs / "records").is_dir():
-        return [runs]
-    folders = sorted(p.parent for p in runs.glob("*/records") if p.is_dir())
-    if suite:
-        from hmcbench.records.record import suite_folder
-
-        chosen = [p for p in folders if p.name in (suite, suite_folder(suite))]
-        if not chosen:
-            raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
-        return chosen
-    if not folders:
-        raise BadInput(
-            f"{runs} holds no records", hint="hmcbench run --suite NAME writes records to runs/NAME"
-        )
-    return folders
 
 
 def render(boards: Boards, kind: str) -> str:

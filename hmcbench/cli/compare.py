@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hmcbench.cli.board import suite_folders
+from hmcbench.records.suite_file import suite_folders
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.leaderboard.compare import Compared, Comparison
+    from hmcbench.leaderboard.compare import Compared
 
 
 @click.command("compare")
@@ -43,6 +43,7 @@ def compare_command(
     from hmcbench.leaderboard.compare import compare_models
     from hmcbench.leaderboard.draws import DrawCache
     from hmcbench.leaderboard.intervals import Intervals
+    from hmcbench.leaderboard.render.compared import compared_text
     from hmcbench.records.record import Record, read_all
     from hmcbench.records.row_names import chosen_row, labels_named, model_reference, with_labels
     from hmcbench.records.suite_file import read_info
@@ -76,39 +77,6 @@ def compare_command(
     if as_json:
         click.echo(json.dumps([asdict(compared) for compared in results], indent=1, ensure_ascii=False))
     else:
-        _print(results, {name: [p.name for p in found] for name, found in places.items()})
+        suites_of = {name: [p.name for p in folders_of] for name, folders_of in places.items()}
+        click.echo(compared_text(results, suites_of))
     return 0 if any(compared.boards for compared in results) else 1
-
-
-def _print(results: Sequence[Compared], places: Mapping[str, Sequence[str]]) -> None:
-    click.echo(" against ".join(places))
-    if not results:
-        places_text = "; ".join(f"{name} is in {', '.join(suites)}" for name, suites in places.items())
-        click.echo(f"\nNot comparable: no suite has records of both ({places_text}).")
-    for compared in results:
-        for board in compared.boards:
-            _print_board(board)
-        for reason in compared.reasons:
-            click.echo(f"\nNot comparable: {reason}.")
-
-
-def _print_board(board: Comparison) -> None:
-    from tabulate import tabulate
-
-    from hmcbench.leaderboard.render.text import difference_parts
-
-    click.echo(f"\n{board.title}\n  {board.size}\n")
-    lines = [
-        [m.metric, f"{m.a:.3f}", "against", f"{m.b:.3f}", *difference_parts(m.difference)]
-        for m in board.metrics
-    ]
-    table = tabulate(lines, tablefmt="plain", disable_numparse=True)
-    click.echo("\n".join(f"  {line}" for line in table.splitlines()))
-    click.echo("\nWhat can be concluded:")
-    for measured in board.metrics:
-        click.echo(f"  - {measured.metric}: {measured.verdict}")
-    for line in board.more:
-        click.echo(f"  - {line}")
-    click.echo(f"  It rests on: {board.method}.\n\nWhat cannot:")
-    for line in board.caveats:
-        click.echo(f"  - {line}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hmcbench.cli.board import suite_folders
 from hmcbench.cli.common import PATH, pairs
+from hmcbench.records.suite_file import suite_folders
 
 if TYPE_CHECKING:
     from hmcbench.verify import Finding, Report, SuiteReport

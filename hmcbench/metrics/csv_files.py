@@ -71,7 +71,7 @@ def score_files(
     if paths == "single":
         for table in (truth_table, predicted):
             _single_paths(table, classes)
-    evaluation = _evaluation(classes, truth_table.values, predicted.values[order], threshold, paths)
+    evaluation = evaluation_of(classes, truth_table.values, predicted.values[order], threshold, paths)
     if specs is None:
         specs = default_registry().specs("metrics")
     if not predicted.scores:
@@ -93,10 +93,18 @@ def score_files(
     }
 
 
-def _evaluation(
+def evaluation_of(
     hierarchy: Hierarchy, truth: Any, predicted: Any, threshold: float, paths: Paths | None
 ) -> Evaluation:
-    """By default scores have multiple paths, and sets a single one if every row, on both sides, has."""
+    """What metrics read, of truth and of predicted sets or scores.
+
+    By default scores have multiple paths, and sets a single one if every row, on both sides, has.
+
+    Args:
+        truth: closed boolean (N, C), dense or CSR.
+        predicted: the same as CSR; or float (N, C) scores from 0 to 1 as an array.
+        threshold: for scores of multiple paths.
+    """
     if isinstance(predicted, np.ndarray):
         task = Task("hmc", paths or "multiple", hierarchy.label_shape(truth)[1], hierarchy)
         return Evaluation.of(task, truth, predicted, thresholds=Thresholds(threshold))

@@ -12,11 +12,31 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from hmcbench.errors import BadInput, unknown
 from hmcbench.files import write_atomic
 from hmcbench.records.former_ids import renamed_column
-from hmcbench.records.record import SUITE, short_key
+from hmcbench.records.record import SUITE, short_key, suite_folder
 
 KINDS = "cells", "not_applicable"
+
+
+def suite_folders(runs: Path, suite: str = "") -> list[Path]:
+    """Folders that hold ``records/``: ``runs`` itself, or the suites below it."""
+    if not runs.is_dir():
+        raise BadInput(f"no folder {runs}", hint="hmcbench run --suite NAME writes records to runs/NAME")
+    if (runs / "records").is_dir():
+        return [runs]
+    folders = sorted(p.parent for p in runs.glob("*/records") if p.is_dir())
+    if suite:
+        chosen = [p for p in folders if p.name in (suite, suite_folder(suite))]
+        if not chosen:
+            raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
+        return chosen
+    if not folders:
+        raise BadInput(
+            f"{runs} holds no records", hint="hmcbench run --suite NAME writes records to runs/NAME"
+        )
+    return folders
 
 
 def read_info(folder: Path) -> Mapping[str, Any] | None:

@@ -43,9 +43,9 @@ class HereExecutor(Executor):
 
     def start(self, jobs: Sequence[Job]) -> Iterator[Event]:
         yield from (Event("started", job) for job in jobs)
-        with (jobs[0].part / worker.LOG).open("w", encoding="utf-8") as log:
-            with redirect_stdout(log), redirect_stderr(log):  # noqa: SIM117 (log is opened first)
-                self._run(jobs)
+        path = jobs[0].part / worker.LOG
+        with path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+            self._run(jobs)
         yield from (Event("ended", job, exit=0) for job in jobs)
 
     def _run(self, jobs: Sequence[Job]) -> None:

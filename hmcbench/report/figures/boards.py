@@ -35,18 +35,23 @@ def board_figures(boards: Boards) -> dict[str, str]:
 
 def draw_boards(boards: Boards, folder: Path) -> list[Path]:
     """Draw them into an existing ``folder``: PNG, and SVG for critical differences."""
-    written = []
-    for board in boards:
-        for trade in trades(board):
-            with styled():
-                fig = quality_against_cost(board, trade)
-            written.append(save(fig, folder / _trade_name(board, trade)))
+    written = [
+        save(trade_figure(board, trade), folder / _trade_name(board, trade))
+        for board in boards
+        for trade in trades(board)
+    ]
     for comparison in boards.across:
         if comparison.distance is not None:
             path = folder / _across_name(comparison)
             write_atomic(path, diagram(comparison, alone=True) + "\n")
             written.append(path)
     return written
+
+
+def trade_figure(board: Board, trade: Trade) -> Figure:
+    """Quality against one cost, in the style of all figures."""
+    with styled():
+        return quality_against_cost(board, trade)
 
 
 def quality_against_cost(board: Board, trade: Trade) -> Figure:

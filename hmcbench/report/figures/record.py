@@ -50,17 +50,28 @@ def draw_record(
         BadInput: predictions that are missing or damaged, or have no such side.
     """
     notes: list[str] = []
-    predictions = record.predictions()
-    sides = list(dict.fromkeys(predictions.side))
-    if side not in sides:
-        raise BadInput(f"{record.path.name} has no side {side!r}", allowed=", ".join(sides))
-    chosen = predictions.of_side(side)
+    chosen = predictions_of_side(record, side)
     with styled():
         drawn = [*_history(record), *_decided(record, chosen, side, notes)]
         if pictures and chosen.truth is not None and chosen.task.kind == "hmc":
             drawn += _mistakes(record, chosen, side, registry, data, notes)
     folder.mkdir(parents=True, exist_ok=True)
     return [save(fig, folder / f"{name}.png") for name, fig in drawn], notes
+
+
+def record_figures(record: Record, side: str = "test") -> dict[str, Figure]:
+    """Name -> figure of everything that needs no data; raises BadInput as :func:`draw_record` does."""
+    with styled():
+        return dict([*_history(record), *_decided(record, predictions_of_side(record, side), side, [])])
+
+
+def predictions_of_side(record: Record, side: str) -> Predictions:
+    """The stored predictions of one partition; raises BadInput where there is none."""
+    predictions = record.predictions()
+    sides = list(dict.fromkeys(predictions.side))
+    if side not in sides:
+        raise BadInput(f"{record.path.name} has no side {side!r}", allowed=", ".join(sides))
+    return predictions.of_side(side)
 
 
 def heading(record: Record, content: str, side: str = "") -> str:

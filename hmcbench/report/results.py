@@ -1,0 +1,226 @@
+"""Boards as Python objects: tables in a notebook, data frames, comparisons, figures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hmcbench.errors import BadInput, Unavailable, unknown
+from hmcbench.leaderboard.board import Board, BoardCell
+from hmcbench.leaderboard.boards import Boards
+from hmcbench.leaderboard.build import build
+from hmcbench.leaderboard.compare import compare_models
+from hmcbench.leaderboard.draws import DrawCache
+from hmcbench.leaderboard.files import boards_of
+from hmcbench.leaderboard.intervals import Intervals
+from hmcbench.leaderboard.render.compared import compared_text
+from hmcbench.leaderboard.render.console import print_console
+from hmcbench.leaderboard.summary import trades
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.records.record import Record
+from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.records.suite_file import read_info
+from hmcbench.registry.registry import default_registry
+from hmcbench.report.figures.boards import trade_figure
+from hmcbench.report.figures.record import predictions_of_side, record_figures
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+WIDTH = 120  # characters of the text
+
+
+def pandas() -> Any:
+    """The library; raises Unavailable with the command that installs it."""
+    try:
+        import pandas as library
+    except ImportError:
+        raise Unavailable("data frames need pandas", hint="pip install pandas") from None
+    return library
+
+
+class Results:
+    """The boards of one or several suites; ``print`` shows them, a notebook shows tables.
+
+    Attributes:
+        folders: of the suites.
+        boards: in the order in which they are shown.
+        records: of the boards.
+    """
+
+    def __init__(self, folders: Sequence[Path], records: Sequence[Record] | None = None) -> None:
+        """Read the boards of folders; or those of ``records`` alone, of the one folder."""
+        self.folders = list(folders)
+        if records is None:
+            by_folder = [boards_of(folder) for folder in folders]
+        else:
+            info = read_info(self.folders[0])
+            by_folder = [build(records, info, None, cache=DrawCache.open())]
+        self.records: list[Record] = list(chain(*(boards.records for boards in by_folder)))
+        self.boards = Boards(chain(*by_folder), self.records)
+
+    def __len__(self) -> int:
+        return len(self.boards)
+
+    def __iter__(self) -> Iterator[Board]:
+        return iter(self.boards)
+
+    def __repr__(self) -> str:
+        from rich.console import Console
+
+        stream = io.StringIO()
+        print_console(self.boards, Console(file=stream, width=WIDTH, color_system=None))
+        return stream.getvalue().rstrip() or "no boards"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        frames = [(board.title, self._frame(board)) for board in self.boards]
+        return "\n".join(f"<h4>{escape(title)}</h4>\n{_html(rows)}" for title, rows in frames)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per model and board: rank, model, then the mean and interval of every metric, and costs.
+
+        Columns: ``suite``, ``dataset``, ``profile``, ``rank`` (None where not ranked), ``model``, ``status``;
+        ``<id>``, ``<id>_low``, ``<id>_high`` for a column of the board; costs under the mark of their
+        hardware (``fit_s`` for the first).
+        """
+        rows = chain(*(self._frame(board) for board in self.boards))
+        return pandas().DataFrame(list(rows))
+
+    def _frame(self, board: Board) -> list[dict[str, Any]]:
+        hardware = next(iter(board.hardware), "")
+        return [
+            {
+                "suite": board.suite,
+                "dataset": board.data,
+                "profile": board.profile,
+                "rank": row.rank,
+                "model": row.model,
+                "status": row.status,
+                **_numbers({c.id: row.cells.get(c.id) for c in board.columns}),
+                **_numbers({c.id: row.costs.get(hardware, {}).get(c.id) for c in board.cost_columns}),
+            }
+            for row in board.rows
+        ]
+
+    def compare(self, a: str, b: str, metrics: Sequence[str] = ()) -> str:
+        """What can and cannot be concluded about two rows, as ``hmcbench compare`` prints it.
+
+        Raises:
+            BadInput: a name of no row or of several, or of no metric.
+        """
+        specs = default_registry().specs("metrics")
+        results = []
+        for folder in self.folders:
+            info, intervals = read_info(folder), Intervals.read(folder)
+            compared = compare_models(
+                self._of(folder),
+                a,
+                b,
+                specs,
+                info=info,
+                names=metrics,
+                intervals=intervals,
+                cache=DrawCache.open(),
+            )
+            results.append(compared)
+        return compared_text(results, {a: [], b: []})
+
+    def predictions(self, model: str, *, side: str = "test", fold: int = 0, seed: int = 0) -> pd.DataFrame:
+        """What a model predicted: a row per sample, in stored order.
+
+        Columns: ``id``; ``truth`` (where it is stored) and ``coherent``, classes joined by ``|``; the scores,
+        a column per class. For a regression ``true NAME`` and ``NAME`` for every target.
+
+        Args:
+            model: a row of the board.
+            side: ``test``, ``validation`` or a further test set.
+            fold, seed: of the cell.
+
+        Raises:
+            BadInput: no such row, cell or side.
+        """
+        record = self.record(model, fold=fold, seed=seed)
+        rows = predictions_of_side(record, side)
+        columns: dict[str, Any] = {"id": list(rows.ids)}
+        hierarchy = rows.task.hierarchy
+        if hierarchy is None:
+            for i, name in enumerate(rows.task.targets):
+                if rows.truth is not None:
+                    columns[f"true {name}"] = rows.truth[:, i]
+                columns[name] = rows.scores[:, i]
+            return pandas().DataFrame(columns)
+        if rows.truth is not None:
+            columns["truth"] = ["|".join(hierarchy.decode(row)) for row in rows.truth.toarray()]
+        decided = Evaluation.of_predictions(rows, record.thresholds)
+        columns["coherent"] = ["|".join(hierarchy.decode(row)) for row in decided.coherent]
+        frame, library = pandas().DataFrame(columns), pandas()
+        return library.concat([frame, library.DataFrame(rows.scores, columns=hierarchy.classes)], axis=1)
+
+    def record(self, model: str, *, fold: int = 0, seed: int = 0) -> Record:
+        """The record of one cell; raises BadInput where there is none or there are several."""
+        known = [r for folder in self.folders for r in with_labels(self._of(folder), read_info(folder))]
+        label = chosen_row(model, ((r.label, model_reference(r)) for r in known))
+        cells = [r for r in known if r.label == label and (r.fold, r.seed) == (fold, seed)]
+        if len(cells) != 1:
+            have = ", ".join(sorted({f"fold {r.fold} seed {r.seed}" for r in known if r.label == label}))
+            raise BadInput(f"{len(cells)} records of {label}, fold {fold}, seed {seed}", allowed=have)
+        return cells[0]
+
+    def _of(self, folder: Path) -> list[Record]:
+        return [record for record in self.records if record.path.parent.parent == folder]
+
+    def figure(self, kind: str = "quality-cost", model: str = "", **cell: int) -> Figure:
+        """A figure as an object of matplotlib.
+
+        Args:
+            kind: ``quality-cost`` of the first board; or for the cell of a ``model``: ``training-curves``,
+                ``reliability``, ``confusion-level1``, ``parity`` and others, as ``hmcbench figures`` writes.
+            cell: ``fold`` and ``seed``.
+
+        Raises:
+            BadInput: no such figure of these results.
+        """
+        if model:
+            figures = record_figures(self.record(model, **cell))
+        else:
+            pairs = [(board, trade) for board in self.boards for trade in trades(board)]
+            figures = {"quality-cost": trade_figure(*pairs[0])} if pairs else {}
+        if kind not in figures:
+            raise unknown("figure", kind, figures, "" if model else "figures of a model need model=NAME")
+        return figures[kind]
+
+
+def _numbers(cells: Mapping[str, BoardCell | None]) -> dict[str, float | None]:
+    values: dict[str, float | None] = {}
+    for name, cell in cells.items():
+        values[name] = None if cell is None else cell.mean
+        if cell is not None and cell.low is not None:
+            values |= {f"{name}_low": cell.low, f"{name}_high": cell.high}
+    return values
+
+
+def _html(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of rank, model and values with their intervals."""
+    from tabulate import tabulate
+
+    shown = [
+        {name: _text(row, name) for name in row if not name.endswith(("_low", "_high"))}
+        for row in ({k: v for k, v in r.items() if k not in ("suite", "dataset", "profile")} for r in rows)
+    ]
+    return str(tabulate(shown, headers="keys", tablefmt="html", disable_numparse=True))
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row[name]
+    if value is None:
+        return "-"
+    if not isinstance(value, float):
+        return str(value)
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    return f"{value:.4g}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")

@@ -1,0 +1,206 @@
+"""The Python interface: runs of tables, objects and suites, boards as frames, scores of arrays."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.naive_bayes import GaussianNB
+
+import hmcbench
+from hmcbench.errors import BadInput
+from hmcbench.registry.named import SWITCH
+from hmcbench.registry.registry import default_registry
+from hmcbench.testing.helpers import tiny_hierarchy
+
+pandas = pytest.importorskip("pandas", reason="data frames need pandas")
+
+
+class Share:
+    """The frequency of each class; its argument has no default."""
+
+    views = "table"
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def fit(self, train: Any, _valid: Any, _run: Any) -> None:
+        self.shares = train.dense_targets.mean(axis=0) * self.factor
+
+    def predict(self, inputs: Any) -> hmcbench.Scores:
+        return hmcbench.Scores(np.tile(self.shares, (len(inputs), 1)))
+
+
+class Raising(Share):
+    """Ends the process, if it is let to."""
+
+    def fit(self, _train: Any, _valid: Any, _run: Any) -> None:
+        print("about to end")
+        raise SystemExit(3)
+
+
+def alloys(samples: int = 60) -> Any:
+    rng = np.random.default_rng(0)
+    family = rng.integers(0, 2, samples)
+    phase = family * 2 + rng.integers(0, 2, samples)
+    return pandas.DataFrame(
+        {
+            "a": family + rng.normal(size=samples) * 0.3,
+            "b": phase + rng.normal(size=samples) * 0.3,
+            "family": np.array(["steel", "alloy"])[family],
+            "phase": np.array(list("pqrs"))[phase],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SWITCH, "builtin")
+        return hmcbench.run(
+            table=alloys(), labels=["family", "phase"], models=["prior", Share(1.0), GaussianNB()], out=out
+        )
+
+
+def test_a_table_and_objects_are_on_one_board(board: Any) -> None:
+    frame = board.to_frame()
+    assert set(frame["model"]) == {"prior", "Share", "GaussianNB"}
+    assert frame.loc[0, ["model", "rank"]].tolist() == ["GaussianNB", 1]
+    assert frame.loc[0, "hf1_samples_low"] < frame.loc[0, "hf1_samples"]
+    assert len(board.records) == 15 and len(board) == 1
+    assert "GaussianNB" in repr(board) and "<table>" in board._repr_html_()
+
+
+def test_two_rows_compared(board: Any) -> None:
+    assert "hf1_samples: GaussianNB is better than prior" in board.compare("GaussianNB", "prior")
+    with pytest.raises(BadInput, match="did you mean 'prior'"):
+        board.compare("GaussianNB", "prio")
+
+
+def test_predictions_of_a_cell(board: Any) -> None:
+    frame = board.predictions("GaussianNB", fold=1)
+    assert {"id", "truth", "coherent", "steel"} <= set(frame.columns)
+    assert len(frame) == 12
+    for what, says in (({"side": "tst"}, "test"), ({"fold": 9}, "fold 0 seed 0")):
+        with pytest.raises(BadInput, match=says):
+            board.predictions("GaussianNB", **what)
+
+
+def test_figures_are_objects(board: Any) -> None:
+    assert board.figure().axes
+    assert board.figure("confusion-level1", model="GaussianNB").axes
+    with pytest.raises(BadInput, match="quality-cost"):
+        board.figure("quality-cst")
+
+
+def test_boards_are_read_again_from_their_folder(board: Any) -> None:
+    again = hmcbench.load(board.folders[0])
+    assert again.to_frame().equals(board.to_frame())
+
+
+def test_the_registry_forgets_objects(board: Any) -> None:
+    assert board.records
+    assert "Share" not in [spec.name for spec in default_registry().specs("models")]
+    assert "pickle" not in os.environ.get(SWITCH, "")
+
+
+def test_another_state_of_an_object_is_another_cell(tmp_path: Path) -> None:
+    def keys(factor: float) -> set[str]:
+        results = hmcbench.run(
+            "smoke", datasets=["toy-tree"], models=[Share(factor)], out=tmp_path, in_process=True
+        )
+        return {record.key for record in results.records}
+
+    assert keys(1.0) == keys(1.0) != keys(0.5)
+
+
+def test_cells_in_this_process(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    share = Share(1.0)
+    share.unpicklable = (i for i in range(3))  # type: ignore[attr-defined]
+    models = [share, Raising(1.0), "prior"]
+    with pytest.raises(BadInput, match="in_process=True"):
+        hmcbench.run("smoke", datasets=["toy-tree"], models=models, out=tmp_path)
+    share.__deepcopy__ = lambda _memo: Share(1.0)  # type: ignore[attr-defined]
+    results = hmcbench.run(
+        "smoke", datasets=["toy-tree"], models=models, out=tmp_path, in_process=True, progress=False
+    )
+    status = {record.label: record.data["status"] for record in results.records}
+    assert status == {"Share": "ok", "Raising": "failed", "prior": "ok"}
+    (failed,) = [record for record in results.records if not record.ok]
+    assert failed.data["message"] == "SystemExit: 3"
+    assert "about to end" in (failed.path / "log.txt").read_text()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({}, "no data are named. Allowed: one of suite, table, images"),
+        ({"suite": "smoke", "images": "x"}, "suite and images together"),
+        ({"suite": "smok"}, "did you mean 'smoke'"),
+        ({"suite": "smoke", "labels": ["a"]}, "labels without table"),
+        ({"table": 3}, "table is a int"),
+        ({"suite": "smoke", "models": [3]}, "3 is no model"),
+        ({"suite": "smoke", "models": ["prio"]}, "did you mean 'prior'"),
+        ({"suite": "smoke", "plugins": ["absent.py"]}, "there is no file absent.py"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as error:
+        hmcbench.run(**arguments, out=tmp_path)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+# --------------------------------------------------------------------------- scores
+
+EDGES = [("", "a"), ("a", "b"), ("a", "c")]
+
+
+@pytest.mark.parametrize("form", ["texts", "lists", "array", "frame"])
+def test_forms_of_labels(form: str) -> None:
+    h = tiny_hierarchy()
+    leaves = [h.classes[i] for i in np.flatnonzero(h.leaves)]
+    truth, predicted = [leaves[0], leaves[1], leaves[2]], [leaves[0], leaves[1], leaves[1]]
+
+    def formed(names: list[str]) -> Any:
+        sets = h.encode([[name] for name in names]).toarray()
+        return {
+            "texts": names,
+            "lists": [[name] for name in names],
+            "array": sets,
+            "frame": pandas.DataFrame(sets, columns=h.classes)[list(reversed(h.classes))],
+        }[form]
+
+    assert hmcbench.score(formed(truth), formed(predicted), h)["exact_match"] == pytest.approx(2 / 3)
+
+
+def test_scores_are_decided() -> None:
+    scores = np.array([[0.9, 0.8, 0.1], [0.9, 0.2, 0.7]])
+    values = hmcbench.score(["b", "c"], scores, EDGES)
+    assert values["exact_match"] == 1.0 and values["auprc_micro"] == 1.0
+    assert hmcbench.score(["b", "b"], scores, EDGES, paths="single")["exact_match"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "says"),
+    [
+        (["b"], ["b", "c"], "2 predictions for 1 samples"),
+        (["b"], np.array([[0.9, 1.2, 0.1]]), "outside 0 to 1"),
+        (["b"], np.array([[0.9, np.nan, 0.1]]), "outside 0 to 1"),
+        (["b"], np.array([[0.9, 0.1]]), "2 columns. Allowed: 3"),
+        (np.array([[2, 0, 0]]), ["b"], "values other than 0 and 1"),
+        (["d"], ["b"], "d"),
+        (["b"], pandas.DataFrame({"a": [1], "b": [1]}), "there is no column 'c'"),
+        (["b"], pandas.DataFrame({"a": [1], "b": [1], "c": [0], "d": [0]}), "'d' is no class"),
+    ],
+)
+def test_bad_scores_are_one_line(truth: Any, predicted: Any, says: str) -> None:
+    with pytest.raises(BadInput) as error:
+        hmcbench.score(truth, predicted, EDGES)
+    assert says in str(error.value)
