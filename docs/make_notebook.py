@@ -16,7 +16,12 @@ def main() -> None:
         lines = part.strip().splitlines(keepends=True)
         if not lines:
             continue
-        cell = {"cell_type": "code" if i % 2 else "markdown", "id": f"cell-{i}", "metadata": {}, "source": lines}
+        cell = {
+            "cell_type": "code" if i % 2 else "markdown",
+            "id": f"cell-{i}",
+            "metadata": {},
+            "source": lines,
+        }
         cells.append(cell | ({"execution_count": None, "outputs": []} if i % 2 else {}))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -28,19 +28,30 @@ def notebook_cells() -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-@pytest.mark.parametrize("blocks", [page_blocks, notebook_cells])
-def test_every_line_runs(blocks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(SWITCH, "builtin")
-    page = ModuleType("page_of_python")  # classes of a notebook belong to a module, too
-    monkeypatch.setitem(sys.modules, page.__name__, page)
-    for block in blocks():
-        exec(compile(block, "python.md", "exec"), page.__dict__)  # noqa: S102 (our own page)
-    frame = page.__dict__["frame"]
-    assert frame.loc[0, "model"] in ("ExtraTreesClassifier", "logistic-regression")
-    assert set(frame["status"]) == {"ok"}
-    assert page.__dict__["values"]["level1_accuracy"] == 1.0
-    assert len(page.__dict__["predictions"]) == 40
+EXPECTED = """
+assert frame.loc[0, "model"] in ("ExtraTreesClassifier", "logistic-regression"), frame
+assert set(frame["status"]) == {"ok"}, frame
+assert values["level1_accuracy"] == 1.0
+assert len(predictions) == 40
+"""
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_every_line_runs(from_file: bool, tmp_path: Path) -> None:
+    """As a script, without a guard of its main module; and as a notebook, whose classes are in no file."""
+    code = "\n".join([*(page_blocks() if from_file else notebook_cells()), EXPECTED])
+    (tmp_path / "page.py").write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "page.py" if from_file else "-"],
+        input=None if from_file else code,
+        cwd=tmp_path,
+        env={**os.environ, SWITCH: "builtin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
 
 
 def test_the_notebook_is_the_page() -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Any
@@ -48,6 +50,20 @@ class _Running:
         if self.scoring:
             self.scored += time.monotonic() - self.scoring
         self.scoring = time.monotonic() if phase == "score" else 0.0
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Processes that start meanwhile do not import the user's script, which may call ``run`` without a guard."""
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    try:
+        for name in kept:
+            setattr(main, name, None)
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
 
 
 class LocalExecutor(Executor):
@@ -102,7 +118,8 @@ class LocalExecutor(Executor):
             ),
             daemon=False,
         )
-        process.start()
+        with _no_main_module():
+            process.start()
         send.close()
         watch.close()
         self._running.append(_Running(jobs, [*jobs], device, process, receive, hold, time.monotonic()))
