@@ -54,7 +54,7 @@ class _Running:
 
 @contextmanager
 def _no_main_module() -> Iterator[None]:
-    """Processes that start meanwhile do not import the user's script, which may call ``run`` without a guard."""
+    """Processes that start meanwhile do not import the user's script, which may have no guard."""
     main = sys.modules["__main__"]
     kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
     try:
