@@ -144,10 +144,14 @@ def _check_targets(kind: str, output: Path | None, into: Path | None, marker: st
 @click.command("rescore")
 @_RUNS
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
-def rescore_command(runs: Path, suite: str) -> None:
-    """Compute every installed metric for old records, from their stored predictions alone.
+def rescore_command(runs: Path, suite: str) -> int:
+    """Compute the metrics of old records again, from their stored predictions alone.
 
-    Needs neither the data nor the plugins that made the records; run it after installing a metric.
+    Computes every installed metric, or those that the suite names in "metrics". Needs neither the data
+    nor the plugins that made the records; run it after installing a metric. Where predictions are
+    damaged, or a metric fails, the values and the leaderboards that stood are kept.
+
+    Exit status: 0, or 1 where predictions are damaged or a metric failed.
 
     \b
     Example:
@@ -156,11 +160,19 @@ def rescore_command(runs: Path, suite: str) -> None:
     from hmcbench.leaderboard.files import boards_of, write_boards
     from hmcbench.records.rescore import rescore
 
+    complete = True
     for folder in suite_folders(runs, suite):
         result = rescore(folder / "records")
+        complete &= result.complete
         click.echo(f"{folder}: {result}")
+        if result.damaged:
+            click.echo(
+                f"kept         the leaderboards of {folder}: run its damaged cells again, then rescore"
+            )
+            continue
         for path in write_boards(folder, boards_of(folder)):
             click.echo(f"leaderboard  {path}")
+    return 0 if complete else 1
 
 
 @click.command("publish")
