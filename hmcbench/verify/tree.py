@@ -46,13 +46,13 @@ def verify_results(
     given.check_names([record for records in by_suite for record in records])
     specs = registry.specs("metrics")
     for folder, suite, records in zip(folders, report.suites, by_suite, strict=True):
+        check_files(folder, suite)
         suite.failed = sum(not record.ok for record in records)
         rescored = [check_record(r, specs, given, suite) if r.ok else r for r in records]
         suite.notes += versions(records, registry)
         kept = check_intervals(folder, records, specs, given, suite)
         check_boards(folder, rescored, specs, kept, suite)
         check_tables(folder, rescored, specs, suite)
-        check_files(folder, suite)
     if index is not None:
         _index(index, report)
     return report
