@@ -11,7 +11,7 @@ from hmcbench.verify.findings import SuiteReport
 
 
 def check_files(folder: Path, report: SuiteReport) -> None:
-    """Compare all files, figures among them, with ``SHA256SUMS``; a published folder without it gets a note."""
+    """Compare all files, figures too, with ``SHA256SUMS``; a published folder without it gets a note."""
     try:
         sums = read_sums(folder)
     except HmcbenchError as error:
