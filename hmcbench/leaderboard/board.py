@@ -52,7 +52,8 @@ class Row:
         status: ``ok``, ``partial`` (folds are missing, so it is not ranked), ``failed`` or
             ``missing``.
         cause, message: of the failure; for ok rows, the number of cells that are not ok.
-        marks: ``transductive``, ``pretrained``, ``shared timings``.
+        marks: ``transductive``, ``pretrained``, ``stopped while improving``, ``shared timings``,
+            ``no better than prior``.
         runs: the cells, for example ``seeds 0, 1``.
         keys: cell keys.
         cells: column id -> value.

@@ -167,6 +167,7 @@ def _fill(
         first = statistics.best([quality[i][column.id] for i in positions], column.better)
         if first is not None:
             board_rows[positions[first]].cells[column.id].best = True
+    _mark_as_prior(board, models, board_rows, quality, ranked)
     near = statistics.indistinct([quality[i][board.primary] for i in ranked])
     board.not_told_apart = [board_rows[ranked[position]].model for position in near]
     if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
@@ -205,9 +206,33 @@ def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
         row.cause = f"{done} of {len(estimator.folds)} folds, no seed with all of them"
     facts_of = [r.data["model"] for r in model.ok]
     row.marks += [m for m in ("transductive", "pretrained") if any(f.get(m) for f in facts_of)]
+    if any(facts.get("improving_at_end") for facts in facts_of):
+        row.marks.append("stopped while improving")
     if any(_shared(r) for r in model.ok):
         row.marks.append("shared timings")
     return row
+
+
+def _mark_as_prior(
+    board: Board,
+    models: Sequence[RowRecords],
+    board_rows: Sequence[Row],
+    quality: Sequence[Mapping[str, Estimate]],
+    ranked: Sequence[int],
+) -> None:
+    """Mark the ranked rows that are not better than the model ``prior`` by the primary metric.
+
+    The 95 % interval of the difference reaches 0; where there is none, the mean decides.
+    """
+    prior = next((i for i in ranked if models[i].ok[0].data["model"].get("name") == "prior"), None)
+    if prior is None or not board.columns[0].better:
+        return
+    sign, base = -1.0 if board.columns[0].better == "lower" else 1.0, quality[prior][board.primary]
+    for i in ranked:
+        estimate = quality[i][board.primary]
+        ends = difference_interval(estimate, base) or ()
+        if i != prior and min(sign * gain for gain in (estimate.mean - base.mean, *ends)) <= 0:
+            board_rows[i].marks.append("no better than prior")
 
 
 def _other_rows(model: RowRecords) -> list[Row]:

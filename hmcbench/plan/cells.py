@@ -30,6 +30,7 @@ from hmcbench.plan.describe import (
     describe_split,
     origins_of,
 )
+from hmcbench.plan.epochs import factor, scaled
 from hmcbench.plan.suite import PaperRow, Profile, Suite
 from hmcbench.registry.registry import Registry, load_object, parse_reference, unmet_needs
 
@@ -147,6 +148,11 @@ class Pair:
     described: Mapping[str, Any]
     preload: tuple[str, ...]
 
+    @property
+    def label(self) -> str:
+        """The model as records name it."""
+        return str(self.described["model"]["label"])
+
     def cell(self, fold: int, seed: int) -> Cell:
         """The cell of one fold and one seed."""
         split = self.data.splits[fold]
@@ -203,20 +209,27 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
     notes = _of_no_entry(suite, profile_name, models)
+    short: dict[str, str] = {}  # the model of a record -> the label of its entry
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
         notes += [f"{data.reference}: {note}" for note in (*data.dataset.notes, *data.splits[0].notes)]
+        trained = False
         for model_ref in models:
             try:
                 pair = _pair(registry, suite, data, model_ref, choices)
             except NotApplicable as error:
                 skipped.append(NotPaired(data.reference, model_ref, str(error).rstrip(".")))
                 continue
+            if model_ref in profile.labels:
+                short[pair.label] = profile.labels[model_ref]
+            trained |= any(param.passes for param in pair.spec.params.values())
             seeds = range(choices.seeds or profile.seeds)
             cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
+        notes += _of_epochs(profile, data) if trained else []
     suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
     labels = labels_of(suite, registry)
-    short = labels.get(profile_name, {})
+    if short:
+        short = labels[profile_name] = labels.get(profile_name, {}) | short
     cells = [
         replace(
             cell,
@@ -261,6 +274,16 @@ def _of_no_entry(suite: Suite, profile: str, models: Sequence[str]) -> list[str]
     ]
 
 
+def _of_epochs(profile: Profile, data: PlannedDataset) -> list[str]:
+    """A note where the epochs of the suite's models are scaled."""
+    samples = len(data.splits[0].sides["train"])
+    times = factor(profile.epochs_for, samples)
+    if 0.95 < times < 1.05:
+        return []
+    meant = f"those of the suite are meant for {profile.epochs_for:,} training samples, here are {samples:,}"
+    return [f"{data.reference}: epochs of networks x {times:.2g}: {meant}"]
+
+
 def _changed(suite: Suite, choices: Choices) -> Suite:
     """The suite with the protocol and the columns that the command line asks for."""
     if choices.primary or choices.columns:
@@ -296,7 +319,7 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
     """The dataset with a model and its parameters, or NotApplicable with the reason."""
     profile = choices.profile
-    spec, params = registry.resolve("models", reference, profile, **settings_of(choices, reference))
+    spec, params = _model(registry, suite, data, reference, choices)
     _check_applicable(spec, data.dataset.task)
     if spec.check:
         registry.call("models", spec, spec.check, params)
@@ -315,6 +338,19 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     steps = (step.spec for view in views for step in view.steps)
     preload = _modules(spec, data.spec, *steps)
     return Pair(suite.protocol, profile, budget, data, spec, params, constants, origins, described, preload)
+
+
+def _model(
+    registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices
+) -> tuple[ModelSpec, dict[str, Value]]:
+    """The spec and the parameters, with the epochs of an entry of the suite scaled to the data."""
+    settings = settings_of(choices, reference)
+    spec, params = registry.resolve("models", reference, choices.profile, **settings)
+    profile = suite.profiles[choices.profile]
+    typed = {} if reference in profile.models else parse_reference(reference).params
+    names = {alias: name for name, param in spec.params.items() for alias in param.aliases}
+    fixed = [names.get(name, name) for name in (*settings, *dict(typed))]
+    return spec, scaled(spec, params, fixed, factor(profile.epochs_for, len(data.splits[0].sides["train"])))
 
 
 def _check_applicable(spec: ModelSpec, task: Task) -> None:
