@@ -47,6 +47,7 @@ PER_GPU = click.IntRange(1, 64)
 @click.option("--profile", default="", metavar="NAME", help="quick, standard, paper; default: the first.")
 @click.option("--seeds", default=0, type=COUNT, metavar="N", help="Seeds 0..N-1; 0: as the profile says.")
 @click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the suite says.")
+@click.option("--folds", default=0, type=COUNT, metavar="K", help="Cross-validation; 0: as the suite says.")
 @click.option("--primary", default="", metavar="ID", help="The metric that ranks; default: the suite's.")
 @click.option("--columns", default="", metavar="ID,ID", help="The metrics of the leaderboard.")
 @device_option
@@ -84,11 +85,13 @@ def run_command(**options: Any) -> int:
     """Run every dataset x model pairing of a suite and write its leaderboard.
 
     Cells that have a record are not run again: after an interruption, type the same command again.
+    Small data of your own (--data) are tested in 5 folds where the suite has one random split.
 
     \b
     Example:
       hmcbench run --suite sem-failure
       hmcbench run --suite sem-failure --data sem-failure=my_images --model 'timm:*' --seeds 3
+      hmcbench run --suite sem-failure --data sem-failure=my_images --folds 10
       hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
       hmcbench run --suite sem-failure --model forest --model mine.py:MyModel[width=32]
       hmcbench run --suite sem-failure --model sklearn:sklearn.ensemble.ExtraTreesClassifier
@@ -171,9 +174,10 @@ def make_plan(options: dict[str, Any]) -> Plan:
     from hmcbench.plan.suite import load_suite
 
     choices = Choices(
-        **{name: options[name] for name in ("profile", "datasets", "seeds", "splits", "primary")},
+        **{name: options[name] for name in ("profile", "datasets", "seeds", "splits", "folds", "primary")},
         models=tuple(load_named(models=options["models"])),
         columns=split_ids(options["columns"]),
+        free_protocol=options["init_from"] is None,  # a fold would be tested on what another was trained on
         drop_leaks=options["drop_leaks"],
         data=pairs("--data", options["data"], "NAME=PATH"),
         settings=pairs("--set", options["settings"], "model.param=value"),

@@ -31,6 +31,7 @@ from hmcbench.plan.describe import (
     origins_of,
 )
 from hmcbench.plan.epochs import factor, scaled
+from hmcbench.plan.small_data import notes_of, protocol_of
 from hmcbench.plan.suite import PaperRow, Profile, Suite
 from hmcbench.registry.registry import Registry, load_object, parse_reference, unmet_needs
 
@@ -114,14 +115,19 @@ class Plan:
 class PlannedDataset(NamedTuple):
     """A dataset that the plan loaded, its spec and parameters, and its splits, one per fold or repeat.
 
-    ``reference`` is the shortest that resolves to these parameters.
+    Attributes:
+        reference: the shortest that resolves to these parameters.
+        protocol: of the splits: the suite's, or another for small data of the user.
+        notes: for the plan.
     """
 
     spec: DatasetSpec
     params: dict[str, Value]
     reference: str
     dataset: Dataset
+    protocol: Protocol
     splits: Sequence[Split]
+    notes: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +143,6 @@ class Pair:
         preload: modules that the fork server imports before a cell starts.
     """
 
-    protocol: Protocol
     profile: str
     budget: Profile
     data: PlannedDataset
@@ -158,7 +163,7 @@ class Pair:
         split = self.data.splits[fold]
         return Cell(
             key=self._key(fold, seed),
-            record={**self.described, "split": describe_split(self.protocol, fold, split), "seed": seed},
+            record={**self.described, "split": describe_split(self.data.protocol, fold, split), "seed": seed},
             dataset=self.data.spec.name,
             dataset_params=self.data.params,
             model=self.spec.name,
@@ -166,7 +171,7 @@ class Pair:
             profile=self.profile,
             fold=fold,
             seed=seed,
-            protocol=asdict(self.protocol),
+            protocol=asdict(self.data.protocol),
             threads=self.budget.threads,
             time_limit=self.budget.time_limit,
             memory_mb=self.budget.memory_mb,
@@ -177,7 +182,7 @@ class Pair:
 
     def _key(self, fold: int, seed: int) -> str:
         spec, hierarchy = self.spec, self.data.dataset.task.hierarchy
-        protocol = {k: v for k, v in self.protocol.to_json().items() if k != "repeats"}
+        protocol = {k: v for k, v in self.data.protocol.to_json().items() if k != "repeats"}
         identity = [
             self.data.dataset.fingerprint,
             self.data.splits[fold].fingerprint,
@@ -212,7 +217,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     short: dict[str, str] = {}  # the model of a record -> the label of its entry
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
-        notes += [f"{data.reference}: {note}" for note in (*data.dataset.notes, *data.splits[0].notes)]
+        notes += [f"{data.reference}: {note}" for note in data.notes]
         trained = False
         for model_ref in models:
             try:
@@ -292,8 +297,14 @@ def _changed(suite: Suite, choices: Choices) -> Suite:
     protocol = suite.protocol
     if choices.drop_leaks:
         protocol = replace(protocol, drop_leaks=True)
+    if choices.splits and choices.folds:
+        raise BadInput(f"--splits {choices.splits} and --folds {choices.folds}", allowed="one of them")
+    if choices.folds:
+        protocol = replace(protocol, kind="kfold", folds=choices.folds, repeats=1)
+        protocol.check(f"--folds {choices.folds}")
     if choices.splits:
-        protocol = replace(protocol, repeats=choices.splits)
+        other = choices.free_protocol and (choices.splits > 1 or protocol.kind == "kfold")
+        protocol = replace(protocol, kind="holdout" if other else protocol.kind, repeats=choices.splits)
         protocol.check(f"--splits {choices.splits}")
     return replace(suite, protocol=protocol)
 
@@ -311,9 +322,14 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
     settings = extra | settings_of(choices, reference)
     spec, params = registry.resolve("datasets", reference, choices.profile, **settings)
     dataset = plan_dataset(registry, spec, params, reference)
+    notes = list(dataset.notes)
+    if choices.free_protocol and spec.name in choices.data and not (choices.splits or choices.folds):
+        protocol, changed = protocol_of(dataset, protocol)
+        notes += changed
     splits = [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
+    notes += [*splits[0].notes, *notes_of(dataset, protocol, splits)]
     label = registry.label("datasets", spec, params, choices.profile)
-    return PlannedDataset(spec, params, label, dataset, splits)
+    return PlannedDataset(spec, params, label, dataset, protocol, splits, notes)
 
 
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
@@ -337,7 +353,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         budget = replace(budget, time_limit=choices.time_limit)
     steps = (step.spec for view in views for step in view.steps)
     preload = _modules(spec, data.spec, *steps)
-    return Pair(suite.protocol, profile, budget, data, spec, params, constants, origins, described, preload)
+    return Pair(profile, budget, data, spec, params, constants, origins, described, preload)
 
 
 def _model(

@@ -84,7 +84,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = ("--out", base / "runs", "--quiet")
     typed("run", "--suite", "smoke", *out)
     typed("run", "--suite", base / "mine.toml", "--profile", "standard", *out)
-    pictures = ("--data", f"sem-failure={base / 'images'}", "--model", "prior")
+    pictures = ("--data", f"sem-failure={base / 'images'}", "--model", "prior", "--splits", 1)
     typed("run", "--suite", "sem-failure", *pictures, *out)
     steels = ("--data", f"nims-steel={base / 'NIMS-Fatigue.csv'}", "--model", "ridge", "--splits", 1)
     typed("run", "--suite", "nims-steel", *steels, *out)
