@@ -114,11 +114,13 @@ def _values(column: Column, cells: Sequence[BoardCell | None]) -> GridColumn:
 
 
 def _value(cell: BoardCell | None, column: Column) -> list[Text]:
-    """The value, and below it the interval without blanks and leading zeros."""
+    """The value, and below it the interval without leading zeros, and without a blank where that is clear."""
     best = cell is not None and cell.best
     value = Text(text.value_text(cell, column), style="bold green" if best else "")
     interval = text.interval_text(cell, column)
-    short = re.sub(r"(?<!\d)0\.", ".", interval).replace(" ", "")
+    short = re.sub(r"(?<!\d)0\.", ".", interval)
+    if not re.search(r"\d,\d", short):  # thousands
+        short = short.replace(" ", "")
     return [value, Text(short, style="dim")] if interval else [value]
 
 

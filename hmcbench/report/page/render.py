@@ -77,9 +77,9 @@ def index_page(title: str, cards: Sequence[Card]) -> str:
 def _card(card: Card) -> str:
     fragment = f"#board-{card.number}" if card.number else ""
     link = f'<a href="{escape(quote(card.address))}{fragment}">{escape(card.heading)}</a>'
-    question = f'<p class="question">{escape(card.question)}</p>' if card.question else ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in card.lines)
-    return f'<article class="card"><h2>{link}</h2>{question}<ul>{lines}</ul></article>'
+    question = f'<p class="question">{escape(card.question)}</p>\n' if card.question else ""
+    lines = "\n".join(f"<li>{escape(line)}</li>" for line in card.lines)
+    return f'<article class="card"><h2>{link}</h2>\n{question}<ul>\n{lines}\n</ul></article>'
 
 
 def _filled(title: str, body: str, data: Any) -> str:

@@ -53,7 +53,7 @@ def test_a_folder_tree_is_enough(cli: Callable[..., Any], tree: Path) -> None:
 
 def test_the_forest_learns_them(cli: Callable[..., Any], tree: Path) -> None:
     pytest.importorskip("skimage", reason="the texture featurizer needs the extra vision")
-    args = ("run", "--suite", "sem-failure", "--data", f"sem-failure={tree}", "--model", "forest", "--json")
+    args = ("run", "--suite", "sem-failure", "--data", f"sem-failure={tree}", "--model", "forest[]", "--json")
     record = the_record(cli(*args, "--out", tree.parent / "runs", "--set", "forest.trees=40"))
     assert record["metrics"]["test"]["level2_accuracy"] > 0.6
 

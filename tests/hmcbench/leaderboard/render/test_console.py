@@ -69,6 +69,13 @@ def test_names_and_numbers_are_whole_and_what_is_left_out_is_said(
         )
 
 
+def test_thousands_in_an_interval_stay_apart(fabricate: Callable[..., Record]) -> None:
+    records = [fabricate("a", seed=s, timing={"throughput_per_s": 5000.0}) for s in (0, 1)]
+    out = io.StringIO()
+    print_console(build(records), Console(file=out, width=120))
+    assert "[5,000, 5,000]" in out.getvalue()
+
+
 def in_head(text: str, name: str) -> bool:
     """Whether a column is drawn: the parts of its heading are above the rule of the first table."""
     head = text.partition("───")[0].rpartition("\n\n")[2]
