@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from hmcbench.leaderboard.board import Board, Row
+from hmcbench.leaderboard.board import Board, Difference, Row
 from hmcbench.leaderboard.grouping import RowRecords
-from hmcbench.leaderboard.render.text import clean, interval_text, number, value_text
-from hmcbench.leaderboard.statistics import Estimate, difference_interval
+from hmcbench.leaderboard.render.text import interval_text, number, value_text
 
 PRIOR = "prior"
 MOST_NAMED = 4
 _COSTS = {"total_s": "for a whole cell", "fit_s": "to fit"}  # the first that a board has is compared
 
 
-def answer(
-    board: Board, by_row: Sequence[RowRecords], estimates: Mapping[str, Mapping[str, Estimate]]
-) -> list[str]:
+def answer(board: Board, by_row: Sequence[RowRecords], above_prior: Difference | None) -> list[str]:
     """Which rows may be the best, how far they are from the prior, which is cheapest, what may change it.
 
     Args:
         board: with rows, costs and ``not_told_apart``.
         by_row: its records by model.
-        estimates: label -> column id -> estimate.
+        above_prior: the first row minus the prior, by the primary metric; None where there is no such row.
     """
     ranked = [row for row in board.rows if row.rank is not None]
     if not ranked:
         return ["No row is complete, so nothing can be said yet."]
-    of_primary = {clean(label): values.get(board.primary) for label, values in estimates.items()}
     group = [ranked[0], *(row for row in ranked[1:] if row.model in board.not_told_apart)]
-    facts = filter(None, [_above_prior(board, ranked, of_primary), _cheapest(board, group)])
+    facts = filter(None, [_above_prior(board, ranked, above_prior), _cheapest(board, group)])
     middle = "; ".join(facts)
     return [
         sentence
@@ -70,35 +66,34 @@ def _first(board: Board, ranked: Sequence[Row], group: Sequence[Row]) -> str:
     return f"{text}, but cannot be told apart from {names_text([row.model for row in group[1:]])}."
 
 
-def _is_prior(row: Row) -> bool:
+def is_prior(row: Row) -> bool:
     return PRIOR in (row.reference, row.model)
 
 
-def _above_prior(board: Board, ranked: Sequence[Row], of_primary: Mapping[str, Estimate | None]) -> str:
+def _above_prior(board: Board, ranked: Sequence[Row], above: Difference | None) -> str:
     """By how much the first row beats the prior, on the same samples."""
-    prior, first = next((row for row in ranked if _is_prior(row)), None), ranked[0]
+    prior = next((row for row in ranked if is_prior(row)), None)
     if prior is None or len(ranked) == 1:
         return ""
-    if prior is first:
+    if prior is ranked[0]:
         return "no model is ahead of the prior, which gives every sample the same answer"
-    a, b = of_primary.get(first.model), of_primary.get(prior.model)
-    if a is None or b is None:
+    if above is None:
         return ""
     column = board.primary_column
     side = "below" if column.better == "lower" else "above"
-    text = f"{number(abs(a.mean - b.mean), column.style)}"
-    interval = difference_interval(a, b)
-    if interval is not None and interval[0] <= 0 <= interval[1]:
-        return f"it is {text} {side} the prior ({number(b.mean, column.style)}), which may be chance"
-    if interval is not None:
-        low, high = sorted(map(abs, interval))
-        text += f" [{number(low, column.style)}, {number(high, column.style)}]"
-    return f"it is {text} {side} the prior ({number(b.mean, column.style)})"
+    text = number(abs(above.mean), column.style)
+    the_prior = f"{side} the prior ({value_text(prior.cells[board.primary], column)})"
+    if above.low is None or above.high is None:
+        return f"it is {text} {the_prior}"
+    if above.low <= 0 <= above.high:
+        return f"it is {text} {the_prior}, which may be chance"
+    low, high = sorted(map(abs, (above.low, above.high)))
+    return f"it is {text} [{number(low, column.style)}, {number(high, column.style)}] {the_prior}"
 
 
 def _cheapest(board: Board, group: Sequence[Row]) -> str:
     """The cheapest of the models that may be the best, where one hardware timed all of them."""
-    models = [row for row in group if not _is_prior(row)]
+    models = [row for row in group if not is_prior(row)]
     name = next((name for name in _COSTS if any(c.id == name for c in board.cost_columns)), None)
     if len(models) < 2 or name is None:
         return ""

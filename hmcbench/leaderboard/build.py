@@ -10,7 +10,7 @@ from typing import Any
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard import statistics
-from hmcbench.leaderboard.answer import answer
+from hmcbench.leaderboard.answer import answer, is_prior
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.draws import DrawCache
@@ -146,7 +146,7 @@ def analyse(
         if cache is not None:
             cache.tidy()
     board.rows += [row for model in by_row for row in _other_rows(model)]
-    board.answer = [clean(sentence) for sentence in answer(board, by_row, estimates)]
+    board.answer = [clean(text) for text in answer(board, by_row, _above_prior(board, estimates))]
     papers = papers_of(info, board, records)
     if estimator is not None:
         more = partial(Estimator, by_row, sides=[], specs=specs, intervals=intervals, cache=cache)
@@ -348,6 +348,15 @@ def differences(
     for i, p in zip(known, holm([lines[i].p or 0.0 for i in known]), strict=True):
         lines[i].p = float(p)
     return lines
+
+
+def _above_prior(board: Board, estimates: Mapping[str, Mapping[str, Estimate]]) -> Difference | None:
+    """The first row minus the prior, by the primary metric."""
+    ranked = [row for row in board.rows if row.rank is not None]
+    prior = next((row.model for row in ranked if is_prior(row)), "")
+    pair = {prior, ranked[0].model} if ranked else set()
+    quality = {clean(label): values for label, values in estimates.items() if clean(label) in pair}
+    return next(iter(differences(prior, quality, [board.primary_column], most=1)), None)
 
 
 def _difference(label: str, metric: str, a: Estimate, b: Estimate) -> Difference:
