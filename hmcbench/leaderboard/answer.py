@@ -25,7 +25,9 @@ def answer(board: Board, by_row: Sequence[RowRecords], above_prior: Difference |
     if not ranked:
         return ["No row is complete, so nothing can be said yet."]
     group = [ranked[0], *(row for row in ranked[1:] if row.model in board.not_told_apart)]
-    facts = filter(None, [_above_prior(board, ranked, above_prior), _cheapest(board, group)])
+    whole_board = len(group) == len(ranked) > MOST_NAMED
+    cheapest = "" if whole_board else _cheapest(board, group)
+    facts = filter(None, [_above_prior(board, ranked, above_prior), cheapest])
     middle = "; ".join(facts)
     return [
         sentence
