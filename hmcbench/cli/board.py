@@ -42,7 +42,7 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
     return folders
 
 
-def render(boards: Boards, kind: str) -> str:
+def render(boards: Boards, kind: str, pictures: bool = False) -> str:
     """Markdown, CSV, JSON, LaTeX or HTML text; HTML also shows the cells."""
     from hmcbench.leaderboard.render.csv_json import to_csv, to_json
     from hmcbench.leaderboard.render.latex import to_latex
@@ -51,7 +51,7 @@ def render(boards: Boards, kind: str) -> str:
     if kind == "html":
         from hmcbench.report.page import page_of
 
-        return page_of(boards)
+        return page_of(boards, pictures)
     renderers: dict[str, Any] = {"md": to_markdown, "csv": to_csv, "json": to_json, "latex": to_latex}
     return str(renderers[kind](boards))
 
@@ -73,6 +73,7 @@ def show_boards(boards: Boards) -> None:
 @click.option("--primary", default="", metavar="ID", help="The metric that ranks.")
 @click.option("--format", "kind", type=click.Choice(["console", *FORMATS]), default="console")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
+@click.option("--pictures", is_flag=True, help="Show your own samples in the HTML page, from the figures.")
 @click.option(
     "--into", type=click.Path(dir_okay=False, path_type=Path), help="Write one table into this Markdown file,"
 )
@@ -84,6 +85,7 @@ def leaderboard_command(
     primary: str,
     kind: str,
     output: Path | None,
+    pictures: bool,
     into: Path | None,
     marker: str,
 ) -> None:
@@ -105,6 +107,8 @@ def leaderboard_command(
     from hmcbench.leaderboard.render.block import check_primary, to_block, with_columns, write_block
 
     _check_targets(kind, output, into, marker)
+    if pictures and kind != "html":
+        raise BadInput(f"--pictures with --format {kind}", allowed="--format html")
     folders = suite_folders(runs, suite)
     ids = split_ids(columns)
     by_folder = [boards_of(folder, primary=primary, columns=ids) for folder in folders]
@@ -118,12 +122,12 @@ def leaderboard_command(
     elif output is not None:
         from hmcbench.files import write_atomic
 
-        write_atomic(output, render(boards, "md" if kind == "console" else kind))
+        write_atomic(output, render(boards, "md" if kind == "console" else kind, pictures))
         click.echo(f"leaderboard  {output}")
     elif kind == "console":
         show_boards(boards)
     else:
-        click.echo(render(boards, kind), nl=False)
+        click.echo(render(boards, kind, pictures), nl=False)
 
 
 def _check_targets(kind: str, output: Path | None, into: Path | None, marker: str) -> None:
