@@ -17,18 +17,14 @@ if TYPE_CHECKING:
 
 LISTS = ("labels", "target", "group", "drop")
 COLUMNS: Sequence[Callable[[Any], Any]] = (
-    click.option(
-        "--labels", default="", metavar="COL,COL", help="Level columns, joined labels, or 0/1 columns."
-    ),
-    click.option(
-        "--parent", default="", metavar="COL", help="A 0/1 column: the class above the other labels."
-    ),
+    click.option("--labels", default="", metavar="COL,COL", help="Levels, joined labels, or 0/1 columns."),
+    click.option("--parent", default="", metavar="COL", help="A 0/1 column: the class above the labels."),
     click.option("--hierarchy", default="", metavar="FILE", help="CSV: parent,child of the labels."),
     click.option("--target", default="", metavar="COL,COL", help="Numbers to predict, instead of labels."),
     click.option("--group", default="", metavar="COL", help="Rows of one group stay on one side of a split."),
     click.option("--drop", default="", metavar="COL,COL", help="Columns that must not be used."),
     click.option(
-        "--kind", "kinds", multiple=True, metavar="COL=number|nominal", help="Where the guess is wrong."
+        "--kind", "kinds", multiple=True, metavar="COL=number|nominal", help="If the guess is wrong."
     ),
 )
 SOURCES: Sequence[Callable[[Any], Any]] = (
@@ -65,9 +61,7 @@ def _names(option: str, text: str) -> list[str]:
     try:
         (names,) = csv.reader([text], skipinitialspace=True, strict=True) if text else [[]]
     except csv.Error:
-        raise BadInput(
-            f"{option} {text!r}", allowed='COLUMN,COLUMN; "A, B" for a name with a comma'
-        ) from None
+        raise BadInput(f"{option} {text!r}", allowed='A,B; "A, B" for a name with a comma') from None
     if not all(name.strip() for name in names):
         raise BadInput(f"{option} {text!r} has an empty name", allowed="COLUMN,COLUMN")
     return [name.strip() for name in names]
@@ -81,9 +75,8 @@ def own_reference(options: Mapping[str, Any]) -> str:
     if options["table"]:
         return reference_of("table", path=options["table"], **columns)
     if columns:
-        raise BadInput(
-            f"--{next(iter(columns)).replace('kinds', 'kind')} without --table", hint="--table FILE"
-        )
+        option = next(iter(columns)).replace("kinds", "kind")
+        raise BadInput(f"--{option} without --table", hint="--table FILE")
     return reference_of("images", path=options["images"]) if options["images"] else ""
 
 

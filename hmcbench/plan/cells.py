@@ -205,7 +205,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     notes = _of_no_entry(suite, profile_name, models)
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
-        notes += [f"{data.reference}: {note}" for note in (*data.dataset.notes, *data.splits[0].notes)]
+        owner = f"{data.reference}: " if len(datasets) > 1 else ""
+        notes += [owner + note for note in (*data.dataset.notes, *data.splits[0].notes)]
         for model_ref in models:
             try:
                 pair = _pair(registry, suite, data, model_ref, choices)

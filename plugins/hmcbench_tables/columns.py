@@ -22,7 +22,8 @@ _MISSING = {"", "nan", "n/a", "#n/a", "null", "?"}
 _NO_NUMBER = {*_MISSING, "na", "none", "-", "--"}  # Na, none and - may be values of a nominal column
 _COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?\Z", re.IGNORECASE)
 _DATE = re.compile(
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
     r"\s?(Z|[-+]\d{2}:?\d{2}|[AP]M)?\Z",
     re.IGNORECASE,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from hmcbench_tables.reading import Table, read_table
 from hmcbench_tables.report import Report, listed
 
 FEW = 3  # rows, or rows of a class: one for each of train, validation and test
+_ID = re.compile(r"(^|[^a-z])(id|uid|udi|uuid|index|row|nr|no|number|serial|key)([^a-z]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Content:
 
 def read_content(
     *,
-    path: str,
+    path: str = "",
     labels: str = "",
     form: str = "auto",
     parent: str = "",
@@ -67,9 +69,8 @@ def read_content(
     if labels and target:
         raise BadInput("both labels and targets are named", allowed="labels for classes, target for numbers")
     if (parent or hierarchy) and not labels:
-        raise BadInput(
-            f"{'parent' if parent else 'hierarchy'} is named and no labels", hint="name the labels"
-        )
+        option = "parent" if parent else "hierarchy"
+        raise BadInput(f"{option} is named and no labels", hint="name the labels")
     roles = {
         option: find(table, text, option)
         for option, text in (
@@ -77,9 +78,9 @@ def read_content(
         )
     }  # fmt: skip
     _check_roles(roles)
-    read = (
-        read_labels(table, labels, report, form=form, parent=parent, hierarchy=hierarchy) if labels else None
-    )
+    read = None
+    if labels:
+        read = read_labels(table, labels, report, form=form, parent=parent, hierarchy=hierarchy)
     values = _targets(table, roles["target"], report)
     kept = [name for name in table.columns if all(name not in names for names in roles.values())]
     features = read_features(table, kept, set_kinds(table, kinds), report)

@@ -108,15 +108,11 @@ def _indicators(
         given = Hierarchy.from_edges(top + [(parent, name) for parent in above for name in names])
     unknown = [name for name in (*above, *names) if name not in given]
     if unknown:
-        raise BadInput(
-            f"columns of labels that the hierarchy lacks: {listed(unknown)}", allowed="its classes"
-        )
+        what = f"columns of labels that the hierarchy lacks: {listed(unknown)}"
+        raise BadInput(what, allowed=listed(given.classes))
     values = {name: _truth(table, name, report) for name in (*above, *names)}
-    rows: list[tuple[str, ...]] = []
-    for row in range(len(table)):
-        rows.append(
-            tuple(name for name, truth in values.items() if truth[row]) if row not in report.bad else ()
-        )
+    positive = [[name for name, truth in values.items() if truth[row]] for row in range(len(table))]
+    rows = [() if row in report.bad else tuple(names) for row, names in enumerate(positive)]
     labels = Labels("columns", given, rows)
     labels.violations = _violations(labels, values, report)
     return labels
@@ -142,8 +138,8 @@ def _violations(
     pairs: dict[tuple[str, str], list[int]] = {}
     for parent, child in labels.hierarchy.edges:
         if parent in values and child in values:
-            rows = np.flatnonzero(values[child] & ~values[parent])
-            rows = [int(row) for row in rows if row not in report.bad]
+            alone = np.flatnonzero(values[child] & ~values[parent]).tolist()
+            rows = [row for row in alone if row not in report.bad]
             if rows:
                 pairs[child, parent] = rows
                 what = (

@@ -136,9 +136,8 @@ def _frame(path: Path, ending: str) -> Any:
     reader = "pyarrow" if ending in PARQUET else _READERS[ending]
     for module in ("pandas", reader):
         if importlib.util.find_spec(module) is None:
-            raise Unavailable(
-                f"{path}: {ending[1:]} files need {module}", hint="pip install 'hmcbench[tables]'"
-            )
+            what = f"{path}: {ending[1:]} files need {module}"
+            raise Unavailable(what, hint="pip install 'hmcbench[tables]'")
     import pandas
 
     try:

@@ -81,11 +81,8 @@ def groups(content: Content) -> Iterator[Finding]:
     names = [*content.features.unused, *(column.name for column in content.features.columns)]
     hits = [name for name in names if _repeats(content, name)]
     if hits:
-        what = f"column{'s' * (len(hits) > 1)} {listed(map(repr, hits))} may be groups"
-        yield (
-            "group",
-            f"{what}: rows of one value are likely alike; --group keeps them on one side of a split",
-        )
+        what = f"column{'s' * (len(hits) > 1)} {listed(map(repr, hits))} may be groups of rows that are alike"
+        yield "group", f"{what}; --group keeps them on one side of a split"
 
 
 def _repeats(content: Content, name: str) -> bool:
