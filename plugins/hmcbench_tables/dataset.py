@@ -10,9 +10,9 @@ import numpy as np
 
 from hmcbench.errors import BadInput, DataProblems
 from hmcbench.interfaces import ColumnKind, Dataset, Task
-from hmcbench_tables.columns import Column
-from hmcbench_tables.content import Content, read_content
-from hmcbench_tables.report import listed
+from hmcbench_tables.columns import Feature
+from hmcbench_tables.content import OwnTable, read_content
+from hmcbench_tables.problems import listed
 
 NOTED = ("violation", "duplicate", "clash", "small-class", "no-positive", "constant-target", "id")
 
@@ -38,7 +38,7 @@ def table(*, skip_bad: bool = False, **params: str) -> Dataset:
     return _dataset(content)
 
 
-def _dataset(content: Content) -> Dataset:
+def _dataset(content: OwnTable) -> Dataset:
     rows = content.report.usable
     task, targets = _task(content, rows)
     columns = content.features.columns
@@ -59,7 +59,7 @@ def _dataset(content: Content) -> Dataset:
     )
 
 
-def _task(content: Content, rows: Sequence[int]) -> tuple[Task, Any]:
+def _task(content: OwnTable, rows: Sequence[int]) -> tuple[Task, Any]:
     if content.labels is None:
         return Task(kind="regression", targets=tuple(content.targets)), content.values[rows]
     hierarchy = content.labels.hierarchy
@@ -74,7 +74,7 @@ def _task(content: Content, rows: Sequence[int]) -> tuple[Task, Any]:
 
 def _fingerprint(
     ids: Sequence[str],
-    columns: Sequence[Column],
+    columns: Sequence[Feature],
     values: np.ndarray,
     targets: Any,
     task: Task,
@@ -90,7 +90,7 @@ def _fingerprint(
     return digest.hexdigest()
 
 
-def _notes(content: Content) -> list[str]:
+def _notes(content: OwnTable) -> list[str]:
     """What a reader of the board should know: rows left out, columns not used, violations, copies."""
     report, notes = content.report, []
     if report.bad:

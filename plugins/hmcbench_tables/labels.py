@@ -12,8 +12,8 @@ import numpy as np
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy, bad_name
 from hmcbench_tables.columns import MOSTLY, find, is_missing
-from hmcbench_tables.reading import Table
-from hmcbench_tables.report import Report, listed
+from hmcbench_tables.problems import RowProblems, listed
+from hmcbench_tables.reading import TextTable
 
 TRUE = {"1", "1.0", "true", "yes"}
 FALSE = {"0", "0.0", "false", "no"}
@@ -39,7 +39,13 @@ class Labels:
 
 
 def read_labels(
-    table: Table, text: str, report: Report, *, form: str = "auto", parent: str = "", hierarchy: str = ""
+    table: TextTable,
+    text: str,
+    report: RowProblems,
+    *,
+    form: str = "auto",
+    parent: str = "",
+    hierarchy: str = "",
 ) -> Labels:
     """The labels in the columns that ``text`` names; rows without a usable label go into the report.
 
@@ -66,7 +72,7 @@ def read_labels(
     return _resolved(form, rows, given, report)
 
 
-def _form(table: Table, names: Sequence[str], above: Sequence[str]) -> str:
+def _form(table: TextTable, names: Sequence[str], above: Sequence[str]) -> str:
     """How the labels are written: columns of 0 and 1 are told apart by their cells."""
     if not names:
         raise BadInput("no column of labels besides the parent", allowed="labels=COLUMN;COLUMN")
@@ -85,7 +91,7 @@ def _share_of_truth(cells: Sequence[str]) -> float:
     return sum(cell.casefold() in TRUE | FALSE for cell in present) / max(1, len(present))
 
 
-def _hierarchy_file(table: Table, name: str) -> Hierarchy:
+def _hierarchy_file(table: TextTable, name: str) -> Hierarchy:
     """The hierarchy of a file that lies beside the table, or at this path."""
     beside = Path(table.source).parent / name
     return Hierarchy.from_csv(beside if beside.exists() else Path(name))
@@ -95,7 +101,7 @@ def _hierarchy_file(table: Table, name: str) -> Hierarchy:
 
 
 def _indicators(
-    table: Table, names: Sequence[str], above: Sequence[str], given: Hierarchy | None, report: Report
+    table: TextTable, names: Sequence[str], above: Sequence[str], given: Hierarchy | None, report: RowProblems
 ) -> Labels:
     """A class for every column, below ``above`` where that is given."""
     if given is not None and above:
@@ -118,7 +124,7 @@ def _indicators(
     return labels
 
 
-def _truth(table: Table, name: str, report: Report) -> np.ndarray:
+def _truth(table: TextTable, name: str, report: RowProblems) -> np.ndarray:
     """Boolean (N,); a cell that is neither 0 nor 1 makes its row a problem."""
     cells = table.column(name)
     for row, cell in enumerate(cells):
@@ -129,7 +135,7 @@ def _truth(table: Table, name: str, report: Report) -> np.ndarray:
 
 
 def _violations(
-    labels: Labels, values: dict[str, np.ndarray], report: Report
+    labels: Labels, values: dict[str, np.ndarray], report: RowProblems
 ) -> dict[tuple[str, str], list[int]]:
     """Rows with a child and without its parent, where both have a column; and a warning for each pair.
 
@@ -153,7 +159,7 @@ def _violations(
 # --------------------------------------------------------------------------- names in cells
 
 
-def _levels(table: Table, names: Sequence[str], report: Report) -> list[tuple[tuple[str, ...], ...]]:
+def _levels(table: TextTable, names: Sequence[str], report: RowProblems) -> list[tuple[tuple[str, ...], ...]]:
     """One path per row, top level first; empty cells end it."""
     columns = [table.column(name) for name in names]
     paths: list[tuple[tuple[str, ...], ...]] = []
@@ -173,7 +179,7 @@ def _levels(table: Table, names: Sequence[str], report: Report) -> list[tuple[tu
     return paths
 
 
-def _joined(table: Table, name: str, report: Report) -> list[tuple[tuple[str, ...], ...]]:
+def _joined(table: TextTable, name: str, report: RowProblems) -> list[tuple[tuple[str, ...], ...]]:
     """Several labels per row, each a name or a path ``a/b``."""
     paths: list[tuple[tuple[str, ...], ...]] = []
     for row, cell in enumerate(table.column(name)):
@@ -194,7 +200,7 @@ def _bad_part(name: str) -> str:
 
 
 def _resolved(
-    form: str, rows: list[tuple[tuple[str, ...], ...]], given: Hierarchy | None, report: Report
+    form: str, rows: list[tuple[tuple[str, ...], ...]], given: Hierarchy | None, report: RowProblems
 ) -> Labels:
     """Paths of names as classes: of the hierarchy that is given, or of one that has all paths."""
     if given is None:

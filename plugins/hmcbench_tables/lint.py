@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hmcbench.interfaces import DataReport
-from hmcbench_tables.content import Content, read_content
+from hmcbench_tables.content import OwnTable, read_content
 from hmcbench_tables.labels import FORMS, counts
 from hmcbench_tables.suspects import give_away, groups
 
@@ -26,7 +26,7 @@ def lint(*, skip_bad: bool = False, **params: str) -> DataReport:
     return DataReport(content.table.source, _facts(content), content.report.problems)
 
 
-def _facts(content: Content) -> Mapping[str, str]:
+def _facts(content: OwnTable) -> Mapping[str, str]:
     usable = content.report.usable
     facts = {
         "file": content.table.source,
@@ -63,7 +63,7 @@ def _range(cells: object) -> str:
     return f"number, {present.min():g} to {present.max():g}" if len(present) else "number"
 
 
-def _goal(content: Content, usable: list[int]) -> dict[str, str]:
+def _goal(content: OwnTable, usable: list[int]) -> dict[str, str]:
     """The classes with their rows, or the range of every target."""
     facts: dict[str, str] = {}
     for name, column in zip(content.targets, content.values[usable].T, strict=True):

@@ -11,8 +11,8 @@ from sklearn.metrics import f1_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from hmcbench_tables.columns import is_missing
-from hmcbench_tables.content import Content
-from hmcbench_tables.report import listed
+from hmcbench_tables.content import OwnTable
+from hmcbench_tables.problems import listed
 
 GIVEN_AWAY = 0.98  # F1 or R2 of a small tree on one column
 SAMPLE = 4_000  # rows that are looked at
@@ -26,10 +26,10 @@ _GROUP = re.compile(
     re.IGNORECASE,
 )
 
-Finding = tuple[str, str]  # kind and text of a warning
+Suspect = tuple[str, str]  # kind and text of a warning
 
 
-def give_away(content: Content) -> Iterator[Finding]:
+def give_away(content: OwnTable) -> Iterator[Suspect]:
     """Features of which one alone predicts a class, or a target, nearly without an error."""
     rows = np.array(content.report.usable)
     if len(rows) < 2 * FEW:
@@ -48,7 +48,7 @@ def give_away(content: Content) -> Iterator[Finding]:
             yield "gives-away", f"{what}: is it known beforehand? if not, drop it"
 
 
-def _questions(content: Content, rows: np.ndarray, half: int) -> Iterator[tuple[str, np.ndarray]]:
+def _questions(content: OwnTable, rows: np.ndarray, half: int) -> Iterator[tuple[str, np.ndarray]]:
     """Name and answers (n,) of every class, of having any class, or of every target."""
     if content.labels is None:
         yield from zip(content.targets, content.values[rows].T, strict=True)
@@ -74,7 +74,7 @@ def _score(values: np.ndarray, answers: np.ndarray, half: int) -> float:
     return float(tree.score(values[half:], answers[half:])) if np.ptp(answers[half:]) > 0 else 0.0
 
 
-def groups(content: Content) -> Iterator[Finding]:
+def groups(content: OwnTable) -> Iterator[Suspect]:
     """Columns that look like groups, where none is named: by their name, or because their values repeat."""
     if content.groups is not None:
         return
@@ -85,7 +85,7 @@ def groups(content: Content) -> Iterator[Finding]:
         yield "group", f"{what}; --group keeps them on one side of a split"
 
 
-def _repeats(content: Content, name: str) -> bool:
+def _repeats(content: OwnTable, name: str) -> bool:
     """Whether a column is named like a group and its values repeat; or is text that repeats a few times."""
     cells = [content.table.column(name)[row] for row in content.report.usable]
     sizes = Counter(cell for cell in cells if not is_missing(cell)).values()

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from hmcbench_tables.columns import find, guess, nominal, read_features, set_kinds
-from hmcbench_tables.reading import Table
-from hmcbench_tables.report import Report
+from hmcbench_tables.problems import RowProblems
+from hmcbench_tables.reading import TextTable
 
 from hmcbench.errors import BadInput
 
 
-def table(**columns: Sequence[str]) -> Table:
+def table(**columns: Sequence[str]) -> TextTable:
     rows = len(next(iter(columns.values())))
-    return Table("a.csv", "a.csv", list(columns), list(columns.values()), range(2, rows + 2))
+    return TextTable("a.csv", "a.csv", list(columns), list(columns.values()), range(2, rows + 2))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_kind_is_guessed(cells: list[str], kind: str) -> None:
 
 
 def test_cells_become_values() -> None:
-    report = Report(table(x=["1,5", "", "2"]))
+    report = RowProblems(table(x=["1,5", "", "2"]))
     features = read_features(
         table(x=["1,5", "", "2"], kind=["M", "", "L"], n=["10", "9", "9"], same=["1", "1", "1"]),
         ["x", "kind", "n", "same"],
@@ -61,7 +61,7 @@ def test_cells_become_values() -> None:
 
 def test_a_cell_that_is_no_number_makes_its_row_a_problem() -> None:
     cells = ["1"] * 17 + ["<0.1", "1_000", "inf"]
-    report = Report(table(C=cells))
+    report = RowProblems(table(C=cells))
     read_features(table(C=cells), ["C"], {"C": "number"}, report)
     assert [(p.where, p.what) for p in report.problems] == [
         ("a.csv:19", "column 'C': '<0.1' is no number"),

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 from hmcbench_tables.labels import Labels, counts, read_labels
-from hmcbench_tables.reading import Table
-from hmcbench_tables.report import Report
+from hmcbench_tables.problems import RowProblems
+from hmcbench_tables.reading import TextTable
 
 from hmcbench.errors import BadInput
 
 
-def table(folder: Path | str = "", **columns: Sequence[str]) -> Table:
+def table(folder: Path | str = "", **columns: Sequence[str]) -> TextTable:
     rows = len(next(iter(columns.values())))
     source = str(Path(folder, "a.csv"))
-    return Table("a.csv", source, list(columns), list(columns.values()), range(2, rows + 2))
+    return TextTable("a.csv", source, list(columns), list(columns.values()), range(2, rows + 2))
 
 
-def read(content: Table, text: str, **more: str) -> tuple[Labels, Report]:
-    report = Report(content)
+def read(content: TextTable, text: str, **more: str) -> tuple[Labels, RowProblems]:
+    report = RowProblems(content)
     return read_labels(content, text, report, **more), report
 
 

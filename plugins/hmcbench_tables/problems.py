@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hmcbench.errors import Problem
-from hmcbench_tables.reading import Table
+from hmcbench_tables.reading import TextTable
 
 LISTED = 10  # lines in one message; further ones are counted
 
 
-class Report:
+class RowProblems:
     """The problems of a table so far.
 
     Attributes:
@@ -18,7 +18,7 @@ class Report:
         bad: positions of rows that cannot be used.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: TextTable) -> None:
         self.table = table
         self.problems: list[Problem] = []
         self.bad: set[int] = set()
