@@ -191,12 +191,12 @@ def _copies(content: OwnTable, usable: Sequence[int]) -> None:
     same = [rows for rows in several if rows not in clashes]
     for kind, sets, agree in (("duplicate", same, "the same"), ("clash", clashes, "different")):
         if sets:
-            rows = sum(map(len, sets))
-            answers = "labels" if content.labels is not None else "targets"
-            what = (
-                f"{rows} rows in {len(sets)} set{'s' * (len(sets) > 1)} have the same features and {agree}"
-                f" {answers}; a split keeps a set together: {content.report.lines(sets[0])}"
-            )
+            rows = f"{sum(map(len, sets))} rows in {len(sets)} set{'s' * (len(sets) > 1)}"
+            goal = ""
+            if content.labels is not None or content.targets:
+                goal = f" and {agree} {'labels' if content.labels is not None else 'targets'}"
+            lines = content.report.lines(sets[0])
+            what = f"{rows} have the same features{goal}; a split keeps a set together: {lines}"
             content.report.note(kind, what + (" and others" if len(sets) > 1 else ""))
 
 

@@ -14,7 +14,16 @@ from hmcbench_tables.columns import Feature
 from hmcbench_tables.content import OwnTable, read_content
 from hmcbench_tables.problems import listed
 
-NOTED = ("violation", "duplicate", "clash", "small-class", "no-positive", "constant-target", "id")
+NOTED = (
+    "violation",
+    "rare-parent",
+    "duplicate",
+    "clash",
+    "small-class",
+    "no-positive",
+    "constant-target",
+    "id",
+)
 
 
 def table(*, skip_bad: bool = False, **params: str) -> Dataset:

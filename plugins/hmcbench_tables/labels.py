@@ -17,6 +17,7 @@ from hmcbench_tables.reading import TextTable
 
 TRUE = {"1", "1.0", "true", "yes"}
 FALSE = {"0", "0.0", "false", "no"}
+FEW_ROWS, MANY_ROWS = 2, 20  # rows with a name below another parent than usual: a slip of the pen?
 FORMS = {"levels": "level columns", "joined": "labels joined by |", "columns": "0/1 columns"}
 
 
@@ -176,7 +177,22 @@ def _levels(table: TextTable, names: Sequence[str], report: RowProblems) -> list
         if reason:
             report.reject(row, "level-gap" if gap is not None else "label", reason)
         paths.append(() if reason else (tuple(path),))
+    _rare_parents(paths, report)
     return paths
+
+
+def _rare_parents(paths: Sequence[tuple[tuple[str, ...], ...]], report: RowProblems) -> None:
+    """A warning for each name that stands under one parent in many rows and under another in very few."""
+    places: dict[tuple[int, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row, (path,) in ((row, path) for row, path in enumerate(paths) if path):
+        for level in range(1, len(path)):
+            places[level, path[level]][path[level - 1]].append(row)
+    for (_level, name), parents in places.items():
+        usual = max(parents, key=lambda parent: len(parents[parent]))
+        for parent, rows in parents.items():
+            if len(rows) <= FEW_ROWS and len(parents[usual]) >= MANY_ROWS:
+                what = f"{name!r} is below {usual!r} in {len(parents[usual])} rows, and below {parent!r} in"
+                report.note("rare-parent", f"{what} {len(rows)}: {report.lines(rows)}")
 
 
 def _joined(table: TextTable, name: str, report: RowProblems) -> list[tuple[tuple[str, ...], ...]]:

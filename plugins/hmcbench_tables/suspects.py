@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -20,11 +21,12 @@ CLASSES = 20  # most frequent classes that are looked at
 LEAVES = 4
 ANY = ""  # stands for having any class, among the names of classes
 FEW = 10  # rows of a class below which nothing is concluded
-_GROUP = re.compile(
-    r"(^|[^a-z])(heat|batch|lot|specimen|coupon|melt|plate|ingot|wafer|group|subject|patient|machine|site|lab"
-    r"|source|study|paper|reference|doi|author|system)(s|[^a-z]|$)",
-    re.IGNORECASE,
-)
+_GROUPS = {
+    "heat", "batch", "lot", "specimen", "coupon", "melt", "plate", "ingot", "wafer", "group", "subject",
+    "patient", "machine", "site", "lab", "source", "study", "paper", "reference", "ref", "doi", "author", "system",
+}  # fmt: skip
+_NUMBERED = {"id", "no", "nr", "number", "name", "code"}  # behind the name of a group
+_FORMULA = re.compile(r"(?=.*[A-Z][a-z])([A-Z][a-z]?|[()]|\d+(\.\d+)?)+\Z")
 
 Suspect = tuple[str, str]  # kind and text of a warning
 
@@ -92,9 +94,29 @@ def _repeats(content: OwnTable, name: str) -> bool:
     if len(sizes) < FEW or len(sizes) > len(cells) / 2:
         return False
     text = content.features.unused.get(name, "").startswith("it holds text")
-    return bool(_GROUP.search(name)) or (text and _even(list(sizes)))
+    return _is_group_name(name) or (text and _even(list(sizes)))
+
+
+def _is_group_name(name: str) -> bool:
+    """``Heat No.`` and ``scene_groups`` are; ``plate thickness`` is not."""
+    words = re.findall("[a-z]+", name.casefold())
+    while words and words[-1] in _NUMBERED:
+        words.pop()
+    return bool(words) and (words[-1] in _GROUPS or words[-1].removesuffix("s") in _GROUPS)
 
 
 def _even(sizes: Sequence[int]) -> bool:
     """Whether no value is much more frequent than the others."""
     return max(sizes) <= 10 * (sum(sizes) / len(sizes))
+
+
+def formulas(content: OwnTable) -> Iterator[Suspect]:
+    """Columns of text that hold chemical formulas, which are no features before they are computed."""
+    for name, reason in content.features.unused.items():
+        cells = [cell for cell in content.table.column(name) if not is_missing(cell)]
+        if reason.startswith("it holds text") and all(_FORMULA.match(cell) for cell in cells):
+            source = content.table.source
+            command = (
+                f"hmcbench data featurize descriptors --from {source} --column {name} --out features.csv"
+            )
+            yield "formula", f"column {name!r} holds formulas; features of them: {command}"

@@ -54,6 +54,8 @@ IMAGES = replace(BASE, views=("image",))
         (replace(BASE, samples=90_000, units=90_000), "holdout", None),
         (replace(BASE, samples=90_000, units=4), "kfold", 3),
         (replace(BASE, units=3), "kfold", 3),
+        (IMAGES, "kfold", 3),
+        (replace(IMAGES, samples=1_500, units=1_500), "holdout", None),
         (replace(BASE, own_split=True), "predefined", None),
     ],
 )
@@ -138,7 +140,7 @@ def test_the_text_is_a_suite(tmp_path: Path) -> None:
 def test_epochs_are_left_to_the_standard_profile(tmp_path: Path) -> None:
     from hmcbench.plan import own_data
 
-    lines = own_data._profiles(["timm:resnet10t[stem_stride=keep,epochs=7]", "hffnet-2d[epochs=7]"])
+    lines = own_data._profiles(["timm:resnet10t[stem_stride=keep,epochs=7]", "hffnet-2d[epochs=7]"], 2)
     assert lines[1] == 'models = ["timm:resnet10t[stem_stride=keep,epochs=7]", "hffnet-2d[epochs=7]"]'
     assert lines[7] == 'models = ["timm:resnet10t[stem_stride=keep]", "hffnet-2d"]'
 

@@ -74,6 +74,30 @@ def test_a_target_that_is_given_away(tmp_path: Path) -> None:
     assert "column 'x' alone predicts strength" in warnings(str(path), target="strength")["gives-away"]
 
 
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [("Heat No.", True), ("scene_groups", True), ("paper", True), ("plate thickness", False), ("x", False)],
+)
+def test_names_of_groups(tmp_path: Path, name: str, suggested: bool) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{name},y,l\n" + "".join(f"{i % 12},{i},{'ab'[i % 2]}\n" for i in range(60)))
+    assert ("group" in warnings(str(path), labels="l")) == suggested
+
+
+def test_formulas_are_no_features_yet(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("alloy,y,l\n" + "".join(f"Fe{i}(CoNi)0.5,{i % 7},{'ab'[i % 2]}\n" for i in range(60)))
+    assert "data featurize descriptors --from" in warnings(str(path), labels="l")["formula"]
+
+
+def test_a_name_below_an_unusual_parent(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{'MP' if i != 5 else 'SP'},BCC,{i}" for i in range(40)] + ["SP,FCC,41"] * 3
+    path.write_text("a,b,x\n" + "\n".join(rows))
+    named = warnings(str(path), labels="a;b")["rare-parent"]
+    assert named == "'BCC' is below 'MP' in 39 rows, and below 'SP' in 1: line 7"
+
+
 def test_copies_and_clashes(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("x,l\n1,a\n1,a\n2,a\n2,b\n3,c\n4,b\n")
