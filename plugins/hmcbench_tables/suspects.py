@@ -23,7 +23,8 @@ ANY = ""  # stands for having any class, among the names of classes
 FEW = 10  # rows of a class below which nothing is concluded
 _GROUPS = {
     "heat", "batch", "lot", "specimen", "coupon", "melt", "plate", "ingot", "wafer", "group", "subject",
-    "patient", "machine", "site", "lab", "source", "study", "paper", "reference", "ref", "doi", "author", "system",
+    "patient", "machine", "site", "lab", "source", "study", "paper", "reference", "ref", "doi", "author",
+    "system",
 }  # fmt: skip
 _NUMBERED = {"id", "no", "nr", "number", "name", "code"}  # behind the name of a group
 _FORMULA = re.compile(r"(?=.*[A-Z][a-z])([A-Z][a-z]?|[()]|\d+(\.\d+)?)+\Z")
@@ -115,8 +116,6 @@ def formulas(content: OwnTable) -> Iterator[Suspect]:
     for name, reason in content.features.unused.items():
         cells = [cell for cell in content.table.column(name) if not is_missing(cell)]
         if reason.startswith("it holds text") and all(_FORMULA.match(cell) for cell in cells):
-            source = content.table.source
-            command = (
-                f"hmcbench data featurize descriptors --from {source} --column {name} --out features.csv"
-            )
+            options = shlex.join(["--from", content.table.source, "--column", name, "--out", "features.csv"])
+            command = f"hmcbench data featurize descriptors {options}"
             yield "formula", f"column {name!r} holds formulas; features of them: {command}"
