@@ -122,7 +122,7 @@ class DatasetSpec(Spec):
     """A dataset. ``factory(**params) -> Dataset``.
 
     Attributes:
-        task: ``hmc`` or ``regression``.
+        task: ``hmc`` or ``regression``; empty where the parameters decide.
         views: the views that every sample has, for example ``("image",)``.
         linter: ``"module:function"``, called with the resolved parameters, returns a
             ``DataReport`` (see :mod:`hmcbench.interfaces`); empty if there is nothing to lint.
@@ -134,7 +134,7 @@ class DatasetSpec(Spec):
             file type is not supported); empty if the dataset reads no single files.
     """
 
-    task: TaskKind = "hmc"
+    task: TaskKind | Literal[""] = "hmc"
     views: tuple[str, ...] = ()
     linter: str = ""
     path_param: str = ""

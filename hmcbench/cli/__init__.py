@@ -34,6 +34,7 @@ COMMANDS = {  # name -> (module, one line for --help), in the order in which a n
     "score": ("score", "Score a table of predictions against a table of truth."),
     "reproduce": ("reproduce", "Run a published table again and compare with the paper's numbers."),
     "importance": ("importance", "Show which columns of a table a model relies on."),
+    "suite": ("suite", "Write a suite for your own table or images."),
     "data": ("data", "Check data before a run, fetch them, compute features."),
     "plugin": ("plugin", "Write a new plugin, or check an installed one."),
     "doctor": ("doctor", "Check this installation, and run the smoke suite."),
@@ -82,6 +83,7 @@ def cli() -> None:
 
     \b
     hmcbench run --suite sem-failure       start with this
+    hmcbench run --table F.csv --labels L  your own table
     hmcbench COMMAND --help                shows an example
     """
 

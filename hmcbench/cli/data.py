@@ -12,6 +12,7 @@ import click
 from tabulate import tabulate
 
 from hmcbench.cli.common import FILE, check_picture, max_pixels_option
+from hmcbench.cli.own_data import COLUMNS, column_params, options_of
 from hmcbench.cli.preview import preview_command
 from hmcbench.cli.tables import featurize_command, fetch_command
 from hmcbench.registry.registry import default_registry
@@ -37,27 +38,41 @@ def _count(number: int, noun: str) -> str:
 @data_command.command("lint")
 @click.argument("path")
 @click.option(
-    "--dataset", "--as", default="images", show_default=True, metavar="DATASET", help="Read as this dataset."
+    "--dataset",
+    "--as",
+    default="",
+    metavar="DATASET",
+    help="Read as this; default: images, or table.",
 )
+@options_of(COLUMNS)
 @click.option("--crop-bottom", default="", metavar="auto|PX", help="Check images without their data bar.")
 @max_pixels_option
 @click.option("--pairs", type=FILE, metavar="FILE.png", help="Draw the images that show the same place.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def lint_command(
-    path: str, dataset: str, crop_bottom: str, max_pixels: int | None, pairs: Path | None, as_json: bool
+    path: str,
+    dataset: str,
+    crop_bottom: str,
+    max_pixels: int | None,
+    pairs: Path | None,
+    as_json: bool,
+    **columns: Any,
 ) -> int:
     """List every problem of the files at PATH with file and reason; exit status 2 if a run would refuse.
 
     \b
     Example:
       hmcbench data lint my_images --pairs alike.png
+      hmcbench data lint alloys.csv --labels level1,level2
       hmcbench data lint my_alloys.csv --dataset metallic-glass
     """
     from hmcbench.data.loading import lint_dataset
 
     if pairs is not None:
         check_picture("--pairs", pairs)
-    extra = {k: v for k, v in (("crop_bottom", crop_bottom), ("max_pixels", max_pixels)) if v}
+    extra: dict[str, Any] = {k: v for k, v in (("crop_bottom", crop_bottom), ("max_pixels", max_pixels)) if v}
+    extra |= column_params(columns)
+    dataset = dataset or ("table" if column_params(columns) else "images")
     report = lint_dataset(default_registry(), dataset, path, **extra)
     figure = _draw(report.pairs, pairs) if pairs is not None else ""
     fatal = [p for p in report.problems if p.fatal]

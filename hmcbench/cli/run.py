@@ -23,6 +23,7 @@ from hmcbench.cli.common import (
     rerun_option,
     timeout_option,
 )
+from hmcbench.cli.own_data import COLUMNS, SOURCES, chosen_suite, options_of
 from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry, load_named
@@ -39,7 +40,8 @@ PER_GPU = click.IntRange(1, 64)
 
 
 @click.command("run")
-@click.option("--suite", required=True, metavar="NAME|FILE.toml", help="The suite to run.")
+@click.option("--suite", metavar="NAME|FILE.toml", help="The suite to run.")
+@options_of(SOURCES, COLUMNS)
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Use your own files for the dataset NAME.")
 @click.option("--dataset", "datasets", multiple=True, metavar="PATTERN", help="Only these datasets.")
 @click.option("--model", "models", multiple=True, metavar="PATTERN", help="Only these models, or others.")
@@ -84,12 +86,15 @@ PER_GPU = click.IntRange(1, 64)
 def run_command(**options: Any) -> int:
     """Run every dataset x model pairing of a suite and write its leaderboard.
 
+    For data of your own a suite is made on the spot; hmcbench suite new writes it to a file.
     Cells that have a record are not run again: after an interruption, type the same command again.
     Small data of your own (--data) are tested in 5 folds where the suite has one random split.
 
     \b
     Example:
       hmcbench run --suite sem-failure
+      hmcbench run --table alloys.csv --labels level1,level2 --drop id --group heat
+      hmcbench run --images my_images
       hmcbench run --suite sem-failure --data sem-failure=my_images --model 'timm:*' --seeds 3
       hmcbench run --suite sem-failure --data sem-failure=my_images --folds 10
       hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
@@ -171,7 +176,6 @@ def make_plan(options: dict[str, Any]) -> Plan:
     from hmcbench.leaderboard.columns import split_ids
     from hmcbench.plan.cells import make_plan as plan_suite
     from hmcbench.plan.choices import Choices
-    from hmcbench.plan.suite import load_suite
 
     choices = Choices(
         **{name: options[name] for name in ("profile", "datasets", "seeds", "splits", "folds", "primary")},
@@ -188,7 +192,7 @@ def make_plan(options: dict[str, Any]) -> Plan:
         keep_weights=not options["no_weights"],
     )
     registry = default_registry()
-    plan = plan_suite(load_suite(registry, options["suite"]), registry, choices)
+    plan = plan_suite(chosen_suite(options, registry, choices.dataset_params), registry, choices)
     if options["init_from"] is None:
         return plan
     from hmcbench.execute.warm_start import start_from

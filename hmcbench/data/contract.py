@@ -79,7 +79,7 @@ def target_problem(dataset: Dataset, spec: DatasetSpec) -> str:
     import numpy as np
 
     task, targets = dataset.task, dataset.targets
-    if task.kind != spec.task:
+    if spec.task and task.kind != spec.task:
         return f"the spec says {spec.task}, the task {task.kind}"
     columns = task.hierarchy.n if task.hierarchy is not None else len(task.targets)
     shape = getattr(targets, "shape", None)

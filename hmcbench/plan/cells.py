@@ -217,7 +217,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     short: dict[str, str] = {}  # the model of a record -> the label of its entry
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
-        notes += [f"{data.reference}: {note}" for note in data.notes]
+        owner = f"{data.reference}: " if len(datasets) > 1 else ""
+        notes += [owner + note for note in data.notes]
         trained = False
         for model_ref in models:
             try:

@@ -159,6 +159,21 @@ def tables(mine: None) -> None:
 
 
 @pytest.fixture
+def machines(tmp_path: Path) -> None:
+    """60 rows with columns of 0 and 1 below one parent, and a hierarchy of them."""
+    lines = ["uid,batch,day,kind,load,speed,failure,wear,heat"]
+    for i in range(60):
+        wear, heat = i % 5 == 2, i % 7 == 3
+        failure = (wear or heat) and i != 7
+        flags = ",".join(str(int(flag)) for flag in (failure, wear, heat))
+        lines.append(
+            f"{i + 1},B{i % 12},2024-01-{1 + i % 28:02},{'LMH'[i % 3]},{i * i % 11}.5,{i % 3},{flags}"
+        )
+    (tmp_path / "machines.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "tree.csv").write_text("parent,child\n,fault\nfault,wear\n,other\nother,heat\n")
+
+
+@pytest.fixture
 def page() -> None:
     Path("page.md").write_text("before\n<!-- mine -->\n<!-- /mine -->\nafter\n")
 
