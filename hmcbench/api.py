@@ -234,6 +234,7 @@ def make_plan(
     settings: Mapping[str, Value] | None = None,
     dataset_params: Mapping[str, Value] | None = None,
     init_from: Path | None = None,
+    shown: Sequence[str] = (),
     **choices: Any,
 ) -> Plan:
     """Read the suite and the data, and pair them with the models; trains nothing.
@@ -244,6 +245,7 @@ def make_plan(
         models: as in :func:`run`, without objects; ``mine.py:MyModel`` names a file.
         dataset_params: how every dataset is read, where it has such parameters (``skip_bad``).
         init_from: a record whose trained model cells start from.
+        shown: ids of the leaderboard's columns; empty for the suite's.
         choices: further fields of :class:`hmcbench.plan.choices.Choices`.
 
     Raises:
@@ -254,7 +256,7 @@ def make_plan(
     from hmcbench.plan.own_data import reference_of, suite_text
     from hmcbench.plan.suite import load_suite, parse_suite
 
-    named = {"suite": str(suite), "table": table, "images": str(images)}
+    named = {"suite": str(suite or ""), "table": str(table or ""), "images": str(images or "")}
     given = [name for name, value in named.items() if value]
     if len(given) != 1:
         what = f"{' and '.join(given)} together" if given else "no data are named"
@@ -267,7 +269,9 @@ def make_plan(
         data={name: str(path) for name, path in (data or {}).items()},
         settings={name: str(value) for name, value in (settings or {}).items()},
         dataset_params=dict(dataset_params or {}),
-        **{name: value for name, value in choices.items() if value},
+        columns=tuple(shown),
+        free_protocol=init_from is None,  # a fold would be tested on what another was trained on
+        **choices,
     )
     registry = default_registry()
     if suite:

@@ -63,6 +63,8 @@ class Param(_Shown):
         low, high: inclusive bounds for numbers.
         cosmetic: not part of a cell's key (a path, for example, which the data fingerprint replaces).
         aliases: other names under which a reference may set it.
+        passes: whether it counts passes over the training samples: a suite's profile may scale it to the
+            number of samples (``epochs_for``).
         brings: value -> values of other parameters: choosing the value sets them too, with priority over
             the profile's values and below parameters that are set by name.
     """
@@ -75,6 +77,7 @@ class Param(_Shown):
     high: float | None = None
     cosmetic: bool = False
     aliases: tuple[str, ...] = ()
+    passes: bool = False
     brings: Mapping[Value, Mapping[str, Value]] = field(default_factory=dict)
 
 
@@ -495,7 +498,8 @@ class Model(Protocol):
     Optional: ``describe() -> Mapping[str, Value]`` after ``fit``: ``parameters`` (count), ``multiply_adds``
     (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (cost of a search), further notes.
     A model whose ``fit`` also trained on ``valid`` says ``"fitted_on": "train and validation"``: it is then
-    not fitted again, and never chosen by its validation scores.
+    not fitted again, and never chosen by its validation scores. ``"improving_at_end": True`` says that it
+    trained for all its epochs while validation still gained; boards mark the row.
 
     Optional: ``refit(train: Labelled, run: Run) -> None`` after ``fit``, for suites with
     ``[protocol] refit = true``: fit again on ``train``, which holds training and validation samples, with

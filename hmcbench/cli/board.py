@@ -22,7 +22,7 @@ FORMATS = ("md", "csv", "json", "latex", "html")
 _RUNS = click.argument("runs", default="runs", type=click.Path(path_type=Path))
 
 
-def render(boards: Boards, kind: str) -> str:
+def render(boards: Boards, kind: str, pictures: bool = False) -> str:
     """Markdown, CSV, JSON, LaTeX or HTML text; HTML also shows the cells."""
     from hmcbench.leaderboard.render.csv_json import to_csv, to_json
     from hmcbench.leaderboard.render.latex import to_latex
@@ -31,7 +31,7 @@ def render(boards: Boards, kind: str) -> str:
     if kind == "html":
         from hmcbench.report.page import page_of
 
-        return page_of(boards)
+        return page_of(boards, pictures)
     renderers: dict[str, Any] = {"md": to_markdown, "csv": to_csv, "json": to_json, "latex": to_latex}
     return str(renderers[kind](boards))
 
@@ -53,6 +53,7 @@ def show_boards(boards: Boards) -> None:
 @click.option("--primary", default="", metavar="ID", help="The metric that ranks.")
 @click.option("--format", "kind", type=click.Choice(["console", *FORMATS]), default="console")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
+@click.option("--pictures", is_flag=True, help="Show your own samples in the HTML page, from the figures.")
 @click.option(
     "--into", type=click.Path(dir_okay=False, path_type=Path), help="Write one table into this Markdown file,"
 )
@@ -64,6 +65,7 @@ def leaderboard_command(
     primary: str,
     kind: str,
     output: Path | None,
+    pictures: bool,
     into: Path | None,
     marker: str,
 ) -> None:
@@ -85,6 +87,8 @@ def leaderboard_command(
     from hmcbench.leaderboard.render.block import check_primary, to_block, with_columns, write_block
 
     _check_targets(kind, output, into, marker)
+    if pictures and kind != "html":
+        raise BadInput(f"--pictures with --format {kind}", allowed="--format html")
     folders = suite_folders(runs, suite)
     ids = split_ids(columns)
     by_folder = [boards_of(folder, primary=primary, columns=ids) for folder in folders]
@@ -98,12 +102,12 @@ def leaderboard_command(
     elif output is not None:
         from hmcbench.files import write_atomic
 
-        write_atomic(output, render(boards, "md" if kind == "console" else kind))
+        write_atomic(output, render(boards, "md" if kind == "console" else kind, pictures))
         click.echo(f"leaderboard  {output}")
     elif kind == "console":
         show_boards(boards)
     else:
-        click.echo(render(boards, kind), nl=False)
+        click.echo(render(boards, kind, pictures), nl=False)
 
 
 def _check_targets(kind: str, output: Path | None, into: Path | None, marker: str) -> None:
@@ -124,10 +128,14 @@ def _check_targets(kind: str, output: Path | None, into: Path | None, marker: st
 @click.command("rescore")
 @_RUNS
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
-def rescore_command(runs: Path, suite: str) -> None:
-    """Compute every installed metric for old records, from their stored predictions alone.
+def rescore_command(runs: Path, suite: str) -> int:
+    """Compute the metrics of old records again, from their stored predictions alone.
 
-    Needs neither the data nor the plugins that made the records; run it after installing a metric.
+    Computes every installed metric, or those that the suite names in "metrics". Needs neither the data
+    nor the plugins that made the records; run it after installing a metric. Where predictions are
+    damaged, or a metric fails, the values and the leaderboards that stood are kept.
+
+    Exit status: 0, or 1 where predictions are damaged or a metric failed.
 
     \b
     Example:
@@ -136,11 +144,19 @@ def rescore_command(runs: Path, suite: str) -> None:
     from hmcbench.leaderboard.files import boards_of, write_boards
     from hmcbench.records.rescore import rescore
 
+    complete = True
     for folder in suite_folders(runs, suite):
         result = rescore(folder / "records")
+        complete &= result.complete
         click.echo(f"{folder}: {result}")
+        if result.damaged:
+            click.echo(
+                f"kept         the leaderboards of {folder}: run its damaged cells again, then rescore"
+            )
+            continue
         for path in write_boards(folder, boards_of(folder)):
             click.echo(f"leaderboard  {path}")
+    return 0 if complete else 1
 
 
 @click.command("publish")

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from hmcbench.cli.common import pairs
 from hmcbench.errors import BadInput
 
-if TYPE_CHECKING:
-    from hmcbench.plan.suite import Suite
-    from hmcbench.registry.registry import Registry
-
 LISTS = ("labels", "target", "group", "drop")
 COLUMNS: Sequence[Callable[[Any], Any]] = (
-    click.option(
-        "--labels", default="", metavar="COL,COL", help="Level columns, joined labels, or 0/1 columns."
-    ),
-    click.option(
-        "--parent", default="", metavar="COL", help="A 0/1 column: the class above the other labels."
-    ),
+    click.option("--labels", default="", metavar="COL,COL", help="Levels, joined labels, or 0/1 columns."),
+    click.option("--parent", default="", metavar="COL", help="A 0/1 column: the class above the labels."),
     click.option("--hierarchy", default="", metavar="FILE", help="CSV: parent,child of the labels."),
     click.option("--target", default="", metavar="COL,COL", help="Numbers to predict, instead of labels."),
     click.option("--group", default="", metavar="COL", help="Rows of one group stay on one side of a split."),
     click.option("--drop", default="", metavar="COL,COL", help="Columns that must not be used."),
     click.option(
-        "--kind", "kinds", multiple=True, metavar="COL=number|nominal", help="Where the guess is wrong."
+        "--kind", "kinds", multiple=True, metavar="COL=number|nominal", help="If the guess is wrong."
     ),
 )
 SOURCES: Sequence[Callable[[Any], Any]] = (
@@ -65,9 +57,7 @@ def _names(option: str, text: str) -> list[str]:
     try:
         (names,) = csv.reader([text], skipinitialspace=True, strict=True) if text else [[]]
     except csv.Error:
-        raise BadInput(
-            f"{option} {text!r}", allowed='COLUMN,COLUMN; "A, B" for a name with a comma'
-        ) from None
+        raise BadInput(f"{option} {text!r}", allowed='A,B; "A, B" for a name with a comma') from None
     if not all(name.strip() for name in names):
         raise BadInput(f"{option} {text!r} has an empty name", allowed="COLUMN,COLUMN")
     return [name.strip() for name in names]
@@ -81,9 +71,8 @@ def own_reference(options: Mapping[str, Any]) -> str:
     if options["table"]:
         return reference_of("table", path=options["table"], **columns)
     if columns:
-        raise BadInput(
-            f"--{next(iter(columns)).replace('kinds', 'kind')} without --table", hint="--table FILE"
-        )
+        option = next(iter(columns)).replace("kinds", "kind")
+        raise BadInput(f"--{option} without --table", hint="--table FILE")
     return reference_of("images", path=options["images"]) if options["images"] else ""
 
 
@@ -97,17 +86,8 @@ def check_one_source(options: Mapping[str, Any], sources: Sequence[str]) -> str:
     return named[0]
 
 
-def chosen_suite(options: Mapping[str, Any], registry: Registry, params: Mapping[str, Any]) -> Suite:
-    """The suite of ``--suite``, or one made for ``--table`` or ``--images``.
-
-    Args:
-        params: with which the data are read (``skip_bad``).
-    """
-    from hmcbench.plan.own_data import suite_text
-    from hmcbench.plan.suite import load_suite, parse_suite
-
-    source = check_one_source(options, ("suite", "table", "images")) if options["suite"] != "" else "suite"
-    reference = own_reference(options)
-    if source == "suite":
-        return load_suite(registry, options["suite"])
-    return parse_suite(suite_text(registry, reference, **params), "the suite of these data")
+def check_source(options: Mapping[str, Any]) -> dict[str, str]:
+    """Raise BadInput unless one source of data is named; the parameters of the columns of a table."""
+    check_one_source(options, ("suite", "table", "images"))
+    own_reference(options)
+    return column_params(options)

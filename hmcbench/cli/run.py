@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +22,18 @@ from hmcbench.cli.common import (
     rerun_option,
     timeout_option,
 )
-from hmcbench.cli.own_data import COLUMNS, SOURCES, chosen_suite, options_of
+from hmcbench.cli.own_data import COLUMNS, SOURCES, check_source, options_of
 from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.errors import BadInput
-from hmcbench.registry.registry import default_registry, load_named
 
 if TYPE_CHECKING:
     from hmcbench.execute.runner import RunOutcome
     from hmcbench.plan.cells import Cell, Plan
 
+PASSED = (
+    *("suite", "table", "images", "datasets", "models", "init_from", "drop_leaks"),
+    *("profile", "seeds", "splits", "folds", "primary"),
+)
 EXECUTORS = ("local", "ray", "slurm")
 MOST_LISTED = 20  # records whose paths are printed at the end
 COUNT = click.IntRange(0, 1000)  # seeds or splits: a typing error must not plan a million cells
@@ -49,6 +51,7 @@ PER_GPU = click.IntRange(1, 64)
 @click.option("--profile", default="", metavar="NAME", help="quick, standard, paper; default: the first.")
 @click.option("--seeds", default=0, type=COUNT, metavar="N", help="Seeds 0..N-1; 0: as the profile says.")
 @click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the suite says.")
+@click.option("--folds", default=0, type=COUNT, metavar="K", help="Cross-validation; 0: as the suite says.")
 @click.option("--primary", default="", metavar="ID", help="The metric that ranks; default: the suite's.")
 @click.option("--columns", default="", metavar="ID,ID", help="The metrics of the leaderboard.")
 @device_option
@@ -87,6 +90,7 @@ def run_command(**options: Any) -> int:
 
     For data of your own a suite is made on the spot; hmcbench suite new writes it to a file.
     Cells that have a record are not run again: after an interruption, type the same command again.
+    Small data of your own (--data) are tested in 5 folds where the suite has one random split.
 
     \b
     Example:
@@ -94,6 +98,7 @@ def run_command(**options: Any) -> int:
       hmcbench run --table alloys.csv --labels level1,level2 --drop id --group heat
       hmcbench run --images my_images
       hmcbench run --suite sem-failure --data sem-failure=my_images --model 'timm:*' --seeds 3
+      hmcbench run --suite sem-failure --data sem-failure=my_images --folds 10
       hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
       hmcbench run --suite sem-failure --model forest --model mine.py:MyModel[width=32]
       hmcbench run --suite sem-failure --model sklearn:sklearn.ensemble.ExtraTreesClassifier
@@ -170,30 +175,21 @@ def slurm_script(todo: Sequence[Cell], options: dict[str, Any]) -> str:
 
 def make_plan(options: dict[str, Any]) -> Plan:
     """Read the suite and the data, and pair them."""
+    from hmcbench.api import make_plan as plan_of
     from hmcbench.leaderboard.columns import split_ids
-    from hmcbench.plan.cells import make_plan as plan_suite
-    from hmcbench.plan.choices import Choices
 
-    choices = Choices(
-        **{name: options[name] for name in ("profile", "datasets", "seeds", "splits", "primary")},
-        models=tuple(load_named(models=options["models"])),
-        columns=split_ids(options["columns"]),
-        drop_leaks=options["drop_leaks"],
+    return plan_of(
+        columns=check_source(options),
         data=pairs("--data", options["data"], "NAME=PATH"),
         settings=pairs("--set", options["settings"], "model.param=value"),
         dataset_params={
             name: options[name] for name in ("skip_bad", "crop_bottom", "max_pixels") if options[name]
         },
+        shown=split_ids(options["columns"]),
         time_limit=options["timeout"],
         keep_weights=not options["no_weights"],
+        **{name: options[name] for name in PASSED},
     )
-    registry = default_registry()
-    plan = plan_suite(chosen_suite(options, registry, choices.dataset_params), registry, choices)
-    if options["init_from"] is None:
-        return plan
-    from hmcbench.execute.warm_start import start_from
-
-    return replace(plan, cells=start_from(options["init_from"], plan.cells, registry))
 
 
 def check_device(device: str) -> None:

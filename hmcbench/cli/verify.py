@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST = 20  # findings of one suite that are printed; --json has all
 TITLES = {
     "differs": "differs",
+    "changed": "changed",
     "data": "does not match",
     "version": "does not match",
     "no record": "no record",
@@ -33,11 +34,12 @@ TITLES = {
 def verify_command(results: Path, suite: str, data: Sequence[str], as_json: bool) -> int:
     """Recompute every number below RESULTS from the predictions stored there.
 
-    Says which numbers differ, whose data fingerprint or version does not match, and which rows,
-    tables and pictures have no record. Where truth may not be redistributed, records read "not
-    checkable here" unless --data names the data. Nothing is written.
+    Says which numbers differ, which files changed since they were published, whose data fingerprint
+    or version does not match, and which rows, tables and pictures have no record. Where truth may not
+    be redistributed, records read "not checkable here" unless --data names the data. Nothing is
+    written.
 
-    Exit status: 0 without findings, 1 with any.
+    Exit status: 0 without findings, 1 with any, 3 without findings where nothing could be recomputed.
 
     \b
     Example:
@@ -57,7 +59,7 @@ def verify_command(results: Path, suite: str, data: Sequence[str], as_json: bool
         for line in _lines(report.findings):
             click.echo(line)
         click.echo(_verdict(report))
-    return 0 if report.clean else 1
+    return report.status
 
 
 def _print_suite(suite: SuiteReport) -> None:
@@ -65,13 +67,25 @@ def _print_suite(suite: SuiteReport) -> None:
     text = f"{suite.name}: {suite.checked} of {suite.records} records recomputed"
     if suite.failed:
         text += f" ({suite.failed} more failed and have no numbers)"
-    click.echo(f"{text}, {hidden} not checkable here, {suite.numbers:,} numbers compared")
+    click.echo(f"{text}, {hidden} not checkable here")
+    click.echo(f"  {_numbers([suite])}")
     for reason, names in suite.unchecked.items():
         click.echo(f"  not checkable here: {len(names)} records; {reason}")
+    if suite.files is not None:
+        click.echo(f"  {suite.files} files compared with SHA256SUMS, whose own digest is {suite.digest[:16]}")
     for note in suite.notes:
         click.echo(f"  note: {note}")
     for line in _lines(suite.findings):
         click.echo(f"  {line}")
+
+
+def _numbers(suites: Sequence[SuiteReport]) -> str:
+    """How many numbers were recomputed, only compared, and neither."""
+    recomputed, compared, hidden = (
+        sum(getattr(suite, name) for suite in suites) for name in ("recomputed", "compared", "uncheckable")
+    )
+    text = f"{recomputed:,} numbers recomputed from predictions, {compared:,} only compared with records"
+    return text + (f", {hidden:,} not checkable here" if hidden else "")
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
@@ -90,9 +104,10 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
 
 def _verdict(report: Report) -> str:
     count = sum(1 for _ in report.all_findings())
-    numbers = sum(suite.numbers for suite in report.suites)
-    hidden = sum(len(names) for suite in report.suites for names in suite.unchecked.values())
-    unseen = f"; {hidden} records are not checkable here" if hidden else ""
-    if report.clean:
-        return f"clean: {numbers:,} numbers follow from the stored predictions{unseen}"
-    return f"not clean: {count} finding{'s' * (count > 1)} in {numbers:,} numbers{unseen}"
+    verified, records = (sum(getattr(s, name) for s in report.suites) for name in ("checked", "records"))
+    numbers = f"{_numbers(report.suites)} ({verified:,} of {records:,} records)"
+    if not report.clean:
+        return f"not clean: {count} finding{'s' * (count > 1)}; {numbers}"
+    if not verified:
+        return f"nothing could be recomputed here, and nothing differs; {numbers}"
+    return f"clean: {numbers}"

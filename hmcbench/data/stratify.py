@@ -82,8 +82,9 @@ class SplitUnits:
         units = sum(len(bundle.units) for bundle in bundles)
         if units < len(wanted):
             samples = sum(len(bundle.units) * bundle.size for bundle in bundles)
+            parts = ", ".join(wanted) if len(wanted) < 5 else f"{len(wanted)} parts"
             raise BadInput(
-                f"{samples} samples in {units} units cannot be divided into {', '.join(wanted)}",
+                f"{samples} samples in {units} units cannot be divided into {parts}",
                 allowed="at least one unit per side (groups and identical copies are one unit)",
             )
         lone, bundles, weights = _set_aside(bundles, wanted)

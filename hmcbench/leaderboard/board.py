@@ -17,7 +17,8 @@ class Column:
     Attributes:
         id: metric id (``hf1_samples``), ``<id>@<side>`` and ``<id>@<side>-drop`` for further test
             sets, or the name of a cost in the record (``fit_s``).
-        title: the printed heading, without the arrow.
+        title: the printed heading, without the arrow: the id, or for a class or target what it stands for
+            (``BMG precision``).
         better: ``higher``, ``lower`` or ``""``.
         style: ``score`` (three decimals), ``drop`` (with its sign), ``number`` or ``count``.
     """
@@ -52,7 +53,8 @@ class Row:
         status: ``ok``, ``partial`` (folds are missing, so it is not ranked), ``failed`` or
             ``missing``.
         cause, message: of the failure; for ok rows, the number of cells that are not ok.
-        marks: ``transductive``, ``pretrained``, ``shared timings``.
+        marks: ``transductive``, ``pretrained``, ``stopped while improving``, ``shared timings``,
+            ``no better than prior``.
         runs: the cells, for example ``seeds 0, 1``.
         keys: cell keys.
         cells: column id -> value.
@@ -148,7 +150,12 @@ class Board:
     Attributes:
         suite, version, dataset, data, fingerprint, profile: the heading, the same for all rows. ``data``
             is the data set with its options, as ``hea-hardness[split_by=system]``.
+        question: what the suite asks; may be empty.
+        answer: what the board says to that, in sentences.
         split: fingerprints, one per fold.
+        division: how the samples were divided, as ``5 folds``.
+        samples: their number; 0 if unknown.
+        traits: what may distinguish it from other boards of its suite, name -> words, the most telling first.
         synthetic: whether the samples were generated.
         facts: (name, value) lines under the heading.
         primary: id of the column that ranks.
@@ -169,6 +176,11 @@ class Board:
     split: list[str]
     synthetic: bool
     primary: str
+    question: str = ""
+    answer: list[str] = field(default_factory=list)
+    division: str = ""
+    samples: int = 0
+    traits: dict[str, str] = field(default_factory=dict)
     facts: list[tuple[str, str]] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     cost_columns: list[Column] = field(default_factory=list)
@@ -182,12 +194,20 @@ class Board:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def heading(self) -> str:
+        """``smoke 1: toy (synthetic data), profile quick``; boards that differ in more may share it."""
+        data = self.data + (" (synthetic data)" if self.synthetic else "")
+        return f"{self.suite} {self.version}: {data}, profile {self.profile}"
+
+    @property
     def title(self) -> str:
         """``smoke 1: toy (synthetic data), profile quick, data 1b2c3d4e, split 3fa9c1d2``."""
-        data = self.data + (" (synthetic data)" if self.synthetic else "")
         first = (self.split[0] if self.split else "unknown")[:8]
         more = f" and {len(self.split) - 1} more" if len(self.split) > 1 else ""
-        return (
-            f"{self.suite} {self.version}: {data}, profile {self.profile}, "
-            f"data {self.fingerprint[:8] or 'unknown'}, split {first}{more}"
-        )
+        return f"{self.heading}, data {self.fingerprint[:8] or 'unknown'}, split {first}{more}"
+
+    @property
+    def primary_column(self) -> Column:
+        """The column that ranks; one of its own where the board does not show it."""
+        shown = (column for column in self.columns if column.id == self.primary)
+        return next(shown, Column(self.primary, self.primary, "", "number"))

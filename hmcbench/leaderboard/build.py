@@ -10,6 +10,7 @@ from typing import Any
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard import statistics
+from hmcbench.leaderboard.answer import answer, is_prior
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.draws import DrawCache
@@ -27,7 +28,16 @@ from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval, holm
-from hmcbench.leaderboard.summary import board_facts, chosen, hardware_text, mixtures, pareto_facts, win_rates
+from hmcbench.leaderboard.summary import (
+    board_facts,
+    chosen,
+    division,
+    hardware_text,
+    mixtures,
+    pareto_facts,
+    traits,
+    win_rates,
+)
 from hmcbench.records.record import FoldSeed, Record
 from hmcbench.records.row_names import with_labels
 from hmcbench.registry.registry import default_registry
@@ -119,10 +129,14 @@ def analyse(
         split=[clean(split[fold]) for fold in sorted(split) if split[fold]],
         synthetic=any(bool(r.data["dataset"].get("synthetic")) for r in records),
         primary=names[0],
+        question=clean(info.get("suite", {}).get("question")),
+        division=division(records),
+        samples=max(int(r.data["dataset"].get("samples") or 0) for r in records),
         facts=board_facts(records, names[0]),
         columns=cols.quality_columns(names, sides, specs),
         cost_columns=cols.cost_columns(ok),
     )
+    board.traits = traits(board, records)
     estimator = Estimator(by_row, names, sides, specs, intervals, cache) if ok else None
     estimates: dict[str, dict[str, Estimate]] = {}
     if estimator is not None:
@@ -132,6 +146,7 @@ def analyse(
         if cache is not None:
             cache.tidy()
     board.rows += [row for model in by_row for row in _other_rows(model)]
+    board.answer = [clean(text) for text in answer(board, by_row, _above_prior(board, estimates))]
     papers = papers_of(info, board, records)
     if estimator is not None:
         more = partial(Estimator, by_row, sides=[], specs=specs, intervals=intervals, cache=cache)
@@ -167,6 +182,7 @@ def _fill(
         first = statistics.best([quality[i][column.id] for i in positions], column.better)
         if first is not None:
             board_rows[positions[first]].cells[column.id].best = True
+    _mark_as_prior(board, models, board_rows, quality, ranked)
     near = statistics.indistinct([quality[i][board.primary] for i in ranked])
     board.not_told_apart = [board_rows[ranked[position]].model for position in near]
     if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
@@ -205,9 +221,33 @@ def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
         row.cause = f"{done} of {len(estimator.folds)} folds, no seed with all of them"
     facts_of = [r.data["model"] for r in model.ok]
     row.marks += [m for m in ("transductive", "pretrained") if any(f.get(m) for f in facts_of)]
+    if any(facts.get("improving_at_end") for facts in facts_of):
+        row.marks.append("stopped while improving")
     if any(_shared(r) for r in model.ok):
         row.marks.append("shared timings")
     return row
+
+
+def _mark_as_prior(
+    board: Board,
+    models: Sequence[RowRecords],
+    board_rows: Sequence[Row],
+    quality: Sequence[Mapping[str, Estimate]],
+    ranked: Sequence[int],
+) -> None:
+    """Mark the ranked rows that are not better than the model ``prior`` by the primary metric.
+
+    The 95 % interval of the difference reaches 0; where there is none, the mean decides.
+    """
+    prior = next((i for i in ranked if models[i].ok[0].data["model"].get("name") == "prior"), None)
+    if prior is None or not board.columns[0].better:
+        return
+    sign, base = -1.0 if board.columns[0].better == "lower" else 1.0, quality[prior][board.primary]
+    for i in ranked:
+        estimate = quality[i][board.primary]
+        ends = difference_interval(estimate, base) or ()
+        if i != prior and min(sign * gain for gain in (estimate.mean - base.mean, *ends)) <= 0:
+            board_rows[i].marks.append("no better than prior")
 
 
 def _other_rows(model: RowRecords) -> list[Row]:
@@ -333,6 +373,15 @@ def differences(
     for i, p in zip(known, holm([lines[i].p or 0.0 for i in known]), strict=True):
         lines[i].p = float(p)
     return lines
+
+
+def _above_prior(board: Board, estimates: Mapping[str, Mapping[str, Estimate]]) -> Difference | None:
+    """The first row minus the prior, by the primary metric."""
+    ranked = [row for row in board.rows if row.rank is not None]
+    prior = next((row.model for row in ranked if is_prior(row)), "")
+    pair = {prior, ranked[0].model} if ranked else set()
+    quality = {clean(label): values for label, values in estimates.items() if clean(label) in pair}
+    return next(iter(differences(prior, quality, [board.primary_column], most=1)), None)
 
 
 def _difference(label: str, metric: str, a: Estimate, b: Estimate) -> Difference:

@@ -9,7 +9,7 @@ from typing import Any
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Column
-from hmcbench.metrics.ids import find_spec
+from hmcbench.metrics.ids import MetricId, find_spec, parse_id
 from hmcbench.records.record import Record
 
 VIOLATIONS = ("incoherent_rate", "violation_rate")
@@ -101,6 +101,12 @@ def ids_of(name: str, known: Iterable[str]) -> list[str]:
     return tails if len(tails) == 1 else []
 
 
+def metric_id(specs: Sequence[MetricSpec], name: str) -> MetricId | None:
+    """The parts of a reported id, or None where its plugin is not installed."""
+    spec = metric_spec(specs, name)
+    return parse_id(spec, name) if spec is not None else None
+
+
 def wanted_metrics(
     records: Sequence[Record], info: Mapping[str, Any], primary: str = "", columns: Sequence[str] = ()
 ) -> list[str]:
@@ -142,13 +148,39 @@ def further_sides(records: Sequence[Record]) -> list[str]:
 
 def quality_columns(names: Sequence[str], sides: Sequence[str], specs: Sequence[MetricSpec]) -> list[Column]:
     """A column per metric; per further test set, the primary metric there and its drop."""
-    out = [metric_column(name, name, metric_spec(specs, name)) for name in names]
+    out = [metric_column(n, title, metric_spec(specs, n)) for n, title in titles(names, specs).items()]
     for side in sides:
         first = out[0]
         out.append(Column(f"{first.id}{SHIFT}{side}", f"{first.title} on {side}", first.better, first.style))
         # no direction: a model that is equally bad everywhere has the smallest drop
         out.append(Column(f"{first.id}{SHIFT}{side}{DROP}", f"drop on {side}", "", "drop"))
     return out
+
+
+def titles(names: Iterable[str], specs: Sequence[MetricSpec]) -> dict[str, str]:
+    """Id -> heading: the id, or for a class or target its name and the metric.
+
+    A class is called by the last part of its path, and by as many more as tell it from the others.
+
+    >>> from hmcbench.metrics.builtin import SPECS
+    >>> list(titles(["hf1_macro", "class_precision[glass/BMG]", "class_f1_raw[crystal/CRA]"], SPECS).values())
+    ['hf1_macro', 'BMG precision', 'CRA F1, raw']
+    >>> list(titles(["class_f1[a/x]", "class_f1[b/x]"], SPECS).values())
+    ['a/x F1', 'b/x F1']
+    """
+    ids = {name: metric_id(specs, name) for name in names}
+    members = {parts.member for parts in ids.values() if parts is not None and parts.member}
+    return {name: _title(name, parts, members) for name, parts in ids.items()}
+
+
+def _title(name: str, parts: MetricId | None, members: set[str]) -> str:
+    if parts is None or not parts.member:
+        return name
+    path = parts.member.split("/")
+    tails = ("/".join(path[-n:]) for n in range(1, len(path) + 1))
+    short = next(t for t in tails if sum(m == t or m.endswith(f"/{t}") for m in members) == 1)
+    metric = parts.spec.name.partition("_")[2] or parts.spec.name
+    return f"{short} {'F1' if metric == 'f1' else metric}{', raw' if parts.raw else ''}"
 
 
 def metric_column(name: str, title: str, spec: MetricSpec | None) -> Column:

@@ -20,7 +20,7 @@ from hmcbench.records.record import FoldSeed, Record
 def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]]:
     """(name, value) lines: data, task, split, cells."""
     known = next((r for r in records if r.ok), records[0])
-    dataset, split = known.data["dataset"], known.part("split")
+    dataset = known.data["dataset"]
     kind = "synthetic" if dataset.get("synthetic") else ""
     samples = f"{dataset['samples']:,} samples" if dataset.get("samples") else ""
     print_ = f"fingerprint {str(dataset.get('fingerprint') or 'unknown')[:12]}"
@@ -33,13 +33,8 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
         lines.append(("task", _joined(classes, paths)))
     sides = sorted(known.counts.items(), key=lambda item: (_side_rank(item[0]), item[0]))
     counts = ", ".join(f"{name} {count:,}" for name, count in sides)
-    folds = sorted({r.fold for r in records})
-    unit = "random splits" if split.get("kind") == "holdout" else "folds"
-    which = f"{len(folds)} {unit}" if len(folds) > 1 else ""
-    if split.get("kind") == "kfold" and len(folds) == 1:
-        which = f"fold {folds[0]} alone"
-    refit = "last fit on train and validation" if split.get("refit") else ""
-    lines.append(("split", _joined(split.get("kind") or "unknown", which, counts, refit)))
+    refit = "last fit on train and validation" if known.part("split").get("refit") else ""
+    lines.append(("split", _joined(division(records), counts, refit)))
     cells = [r for r in records if r.cause != "not applicable"]
     done, seeds = sum(r.ok for r in cells), sorted({r.seed for r in cells})
     lines.append(("cells", f"{done} of {len(cells)} ended well; seeds {numbers(seeds)}"))
@@ -47,6 +42,34 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
     notes = dict.fromkeys(note for r in records for p in ("dataset", "split") for note in _notes(r, p))
     lines += [("note", note) for note in notes]
     return [(name, clean(value)) for name, value in lines]
+
+
+def division(records: Sequence[Record]) -> str:
+    """``predefined split``, ``one random split``, ``10 random splits``, ``5 folds`` or ``fold 0 alone``."""
+    known = next((r for r in records if r.ok), records[0])
+    kind, folds = known.part("split").get("kind"), sorted({r.fold for r in records})
+    if kind == "kfold":
+        return f"{len(folds)} folds" if len(folds) > 1 else f"fold {folds[0]} alone"
+    if kind == "holdout":
+        return f"{len(folds)} random splits" if len(folds) > 1 else "one random split"
+    return f"{kind} split" if kind else "unknown split"
+
+
+def traits(board: Board, records: Sequence[Record]) -> dict[str, str]:
+    """What may distinguish a board from others of its suite, in words; see :attr:`Board.traits`."""
+    split = next((r for r in records if r.ok), records[0]).part("split")
+    shares = {name: split.get(name) for name in ("test", "validation")}
+    return {
+        "data": board.data,
+        "profile": f"profile {board.profile}",
+        "version": f"version {board.version}",
+        "division": board.division,
+        **{name: f"{name} {value:.3g}" for name, value in shares.items() if isinstance(value, float)},
+        "drop_leaks": "without leaks" if split.get("drop_leaks") else "",
+        "refit": "last fit on train and validation" if split.get("refit") else "",
+        "fingerprint": f"data {board.fingerprint[:8] or 'unknown'}",
+        "split": f"split {(board.split[0] if board.split else 'unknown')[:8]}",
+    }
 
 
 def _side_rank(side: str) -> int:

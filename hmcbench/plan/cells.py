@@ -30,6 +30,8 @@ from hmcbench.plan.describe import (
     describe_split,
     origins_of,
 )
+from hmcbench.plan.epochs import factor, scaled
+from hmcbench.plan.small_data import notes_of, protocol_of
 from hmcbench.plan.suite import PaperRow, Profile, Suite
 from hmcbench.registry.registry import Registry, load_object, parse_reference, unmet_needs
 
@@ -113,14 +115,19 @@ class Plan:
 class PlannedDataset(NamedTuple):
     """A dataset that the plan loaded, its spec and parameters, and its splits, one per fold or repeat.
 
-    ``reference`` is the shortest that resolves to these parameters.
+    Attributes:
+        reference: the shortest that resolves to these parameters.
+        protocol: of the splits: the suite's, or another for small data of the user.
+        notes: for the plan.
     """
 
     spec: DatasetSpec
     params: dict[str, Value]
     reference: str
     dataset: Dataset
+    protocol: Protocol
     splits: Sequence[Split]
+    notes: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +143,6 @@ class Pair:
         preload: modules that the fork server imports before a cell starts.
     """
 
-    protocol: Protocol
     profile: str
     budget: Profile
     data: PlannedDataset
@@ -147,12 +153,17 @@ class Pair:
     described: Mapping[str, Any]
     preload: tuple[str, ...]
 
+    @property
+    def label(self) -> str:
+        """The model as records name it."""
+        return str(self.described["model"]["label"])
+
     def cell(self, fold: int, seed: int) -> Cell:
         """The cell of one fold and one seed."""
         split = self.data.splits[fold]
         return Cell(
             key=self._key(fold, seed),
-            record={**self.described, "split": describe_split(self.protocol, fold, split), "seed": seed},
+            record={**self.described, "split": describe_split(self.data.protocol, fold, split), "seed": seed},
             dataset=self.data.spec.name,
             dataset_params=self.data.params,
             model=self.spec.name,
@@ -160,7 +171,7 @@ class Pair:
             profile=self.profile,
             fold=fold,
             seed=seed,
-            protocol=asdict(self.protocol),
+            protocol=asdict(self.data.protocol),
             threads=self.budget.threads,
             time_limit=self.budget.time_limit,
             memory_mb=self.budget.memory_mb,
@@ -171,7 +182,7 @@ class Pair:
 
     def _key(self, fold: int, seed: int) -> str:
         spec, hierarchy = self.spec, self.data.dataset.task.hierarchy
-        protocol = {k: v for k, v in self.protocol.to_json().items() if k != "repeats"}
+        protocol = {k: v for k, v in self.data.protocol.to_json().items() if k != "repeats"}
         identity = [
             self.data.dataset.fingerprint,
             self.data.splits[fold].fingerprint,
@@ -203,20 +214,28 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
     notes = _of_no_entry(suite, profile_name, models)
+    short: dict[str, str] = {}  # the model of a record -> the label of its entry
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
-        notes += [f"{data.reference}: {note}" for note in (*data.dataset.notes, *data.splits[0].notes)]
+        owner = f"{data.reference}: " if len(datasets) > 1 else ""
+        notes += [owner + note for note in data.notes]
+        trained = False
         for model_ref in models:
             try:
                 pair = _pair(registry, suite, data, model_ref, choices)
             except NotApplicable as error:
                 skipped.append(NotPaired(data.reference, model_ref, str(error).rstrip(".")))
                 continue
+            if model_ref in profile.labels:
+                short[pair.label] = profile.labels[model_ref]
+            trained |= any(param.passes for param in pair.spec.params.values())
             seeds = range(choices.seeds or profile.seeds)
             cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
+        notes += _of_epochs(profile, data) if trained else []
     suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
     labels = labels_of(suite, registry)
-    short = labels.get(profile_name, {})
+    if short:
+        short = labels[profile_name] = labels.get(profile_name, {}) | short
     cells = [
         replace(
             cell,
@@ -261,6 +280,16 @@ def _of_no_entry(suite: Suite, profile: str, models: Sequence[str]) -> list[str]
     ]
 
 
+def _of_epochs(profile: Profile, data: PlannedDataset) -> list[str]:
+    """A note where the epochs of the suite's models are scaled."""
+    samples = len(data.splits[0].sides["train"])
+    times = factor(profile.epochs_for, samples)
+    if 0.95 < times < 1.05:
+        return []
+    meant = f"those of the suite are meant for {profile.epochs_for:,} training samples, here are {samples:,}"
+    return [f"{data.reference}: epochs of networks x {times:.2g}: {meant}"]
+
+
 def _changed(suite: Suite, choices: Choices) -> Suite:
     """The suite with the protocol and the columns that the command line asks for."""
     if choices.primary or choices.columns:
@@ -269,8 +298,14 @@ def _changed(suite: Suite, choices: Choices) -> Suite:
     protocol = suite.protocol
     if choices.drop_leaks:
         protocol = replace(protocol, drop_leaks=True)
+    if choices.splits and choices.folds:
+        raise BadInput(f"--splits {choices.splits} and --folds {choices.folds}", allowed="one of them")
+    if choices.folds:
+        protocol = replace(protocol, kind="kfold", folds=choices.folds, repeats=1)
+        protocol.check(f"--folds {choices.folds}")
     if choices.splits:
-        protocol = replace(protocol, repeats=choices.splits)
+        other = choices.free_protocol and (choices.splits > 1 or protocol.kind == "kfold")
+        protocol = replace(protocol, kind="holdout" if other else protocol.kind, repeats=choices.splits)
         protocol.check(f"--splits {choices.splits}")
     return replace(suite, protocol=protocol)
 
@@ -288,15 +323,20 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
     settings = extra | settings_of(choices, reference)
     spec, params = registry.resolve("datasets", reference, choices.profile, **settings)
     dataset = plan_dataset(registry, spec, params, reference)
+    notes = list(dataset.notes)
+    if choices.free_protocol and spec.name in choices.data and not (choices.splits or choices.folds):
+        protocol, changed = protocol_of(dataset, protocol)
+        notes += changed
     splits = [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
+    notes += [*splits[0].notes, *notes_of(dataset, protocol, splits)]
     label = registry.label("datasets", spec, params, choices.profile)
-    return PlannedDataset(spec, params, label, dataset, splits)
+    return PlannedDataset(spec, params, label, dataset, protocol, splits, notes)
 
 
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
     """The dataset with a model and its parameters, or NotApplicable with the reason."""
     profile = choices.profile
-    spec, params = registry.resolve("models", reference, profile, **settings_of(choices, reference))
+    spec, params = _model(registry, suite, data, reference, choices)
     _check_applicable(spec, data.dataset.task)
     if spec.check:
         registry.call("models", spec, spec.check, params)
@@ -314,7 +354,20 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         budget = replace(budget, time_limit=choices.time_limit)
     steps = (step.spec for view in views for step in view.steps)
     preload = _modules(spec, data.spec, *steps)
-    return Pair(suite.protocol, profile, budget, data, spec, params, constants, origins, described, preload)
+    return Pair(profile, budget, data, spec, params, constants, origins, described, preload)
+
+
+def _model(
+    registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices
+) -> tuple[ModelSpec, dict[str, Value]]:
+    """The spec and the parameters, with the epochs of an entry of the suite scaled to the data."""
+    settings = settings_of(choices, reference)
+    spec, params = registry.resolve("models", reference, choices.profile, **settings)
+    profile = suite.profiles[choices.profile]
+    typed = {} if reference in profile.models else parse_reference(reference).params
+    names = {alias: name for name, param in spec.params.items() for alias in param.aliases}
+    fixed = [names.get(name, name) for name in (*settings, *dict(typed))]
+    return spec, scaled(spec, params, fixed, factor(profile.epochs_for, len(data.splits[0].sides["train"])))
 
 
 def _check_applicable(spec: ModelSpec, task: Task) -> None:

@@ -23,7 +23,10 @@ class Choices:
         primary: id of the metric that ranks; empty for the suite's.
         columns: ids of the leaderboard's columns; empty for the suite's.
         seeds: number of seeds; 0 for the profile's.
-        splits: number of random splits of a holdout protocol; 0 for the suite's.
+        splits: number of random splits; 0 for the suite's protocol.
+        folds: number of folds of a cross-validation; 0 for the suite's protocol.
+        free_protocol: whether ``splits`` may replace another kind of split, and small data of the user are
+            cross-validated (:mod:`hmcbench.plan.small_data`); not where a paper's protocol is followed.
         settings: ``model.param`` or ``dataset.param`` -> text.
         dataset_params: set on every dataset that has them (``skip_bad``, ``crop_bottom``).
         drop_leaks: see :class:`hmcbench.data.protocol.Protocol`.
@@ -39,6 +42,8 @@ class Choices:
     columns: tuple[str, ...] = ()
     seeds: int = 0
     splits: int = 0
+    folds: int = 0
+    free_protocol: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     dataset_params: Mapping[str, Value] = field(default_factory=dict)
     drop_leaks: bool = False

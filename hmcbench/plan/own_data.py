@@ -53,6 +53,10 @@ class Facts:
         return bool(self.shares) and (min(self.shares) < RARE or max(self.shares) > LARGE_SHARE)
 
     @property
+    def images(self) -> bool:
+        return "image" in self.views
+
+    @property
     def levels(self) -> int:
         return self.task.hierarchy.depth if self.task.hierarchy is not None else 0
 
@@ -112,7 +116,7 @@ def suite_text(registry: Registry, reference: str, **params: Value) -> str:
         "[protocol]",
         *(f"{name} = {_toml(value)}" for name, value in protocol(facts).items()),
         "",
-        *_profiles(models(registry, facts)),
+        *_profiles(models(registry, facts), threads=2 if facts.images else 1),
     ]
     return "\n".join(lines) + "\n"
 
@@ -166,9 +170,10 @@ def protocol(facts: Facts) -> Mapping[str, Value]:
     validation = 0.2 if facts.task.paths == "multiple" or facts.rare else 0.15  # thresholds are chosen on it
     if facts.own_split:
         return {"kind": "predefined", "validation": validation, "seed": 0}
-    if facts.samples >= 20_000 and facts.units >= 20:
+    large, few = (1_000, 0) if facts.images else (20_000, 2_000)  # a fold of images takes minutes
+    if facts.samples >= large and facts.units >= 20:
         return {"kind": "holdout", "test": 0.2, "validation": validation, "seed": 0}
-    folds = min(5 if facts.samples < 2_000 else 3, facts.units)
+    folds = min(5 if facts.samples < few else 3, facts.units)
     return {"kind": "kfold", "folds": folds, "validation": validation, "seed": 0}
 
 
@@ -193,7 +198,7 @@ def metrics(facts: Facts) -> tuple[str, ...]:
 
 def models(registry: Registry, facts: Facts) -> tuple[str, ...]:
     """References of models that suit the data, cheap ones first; only registered ones."""
-    wanted = _image_models(facts) if "image" in facts.views else _table_models(facts)
+    wanted = _image_models(facts) if facts.images else _table_models(facts)
     known = {name for spec in registry.specs("models") for name in (spec.name, *spec.aliases)}
     return tuple(model for model in wanted if parse_reference(model).name in known)
 
@@ -229,17 +234,17 @@ def _image_models(facts: Facts) -> list[str]:
     ]
 
 
-def _profiles(models: Sequence[str]) -> list[str]:
+def _profiles(models: Sequence[str], threads: int) -> list[str]:
     """``quick`` with one seed; ``standard`` with the recipes and searches of an hour, and three seeds."""
     lines: list[str] = []
     trained = tuple(re.sub(r"epochs=\d+,?|,epochs=\d+", "", model).replace("[]", "") for model in models)
-    rows = (("quick", models, 600, 1, 1), ("standard", trained, 3600, 2, 3))
-    for name, references, limit, threads, seeds in rows:
+    rows = (("quick", models, 600, threads, 1), ("standard", trained, 3600, 2, 3))
+    for name, references, limit, cores, seeds in rows:
         lines += [
             f"[profiles.{name}]",
             f"models = {_toml(tuple(references))}",
             f"time_limit = {limit}",
-            f"threads = {threads}",
+            f"threads = {cores}",
             f"seeds = {seeds}",
             "",
         ]

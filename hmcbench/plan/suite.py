@@ -32,6 +32,8 @@ class Profile:
         threads: CPU threads of one cell.
         seeds: how many seeds, counted from 0.
         memory_mb: limit for the anonymous memory of one cell; 0: nine tenths of the machine's.
+        epochs_for: number of training samples that the epochs of its models are meant for: with fewer or
+            more they are scaled (:func:`hmcbench.plan.epochs.scaled`); 0: never.
     """
 
     models: tuple[str, ...]
@@ -40,6 +42,7 @@ class Profile:
     threads: int = 2
     seeds: int = 1
     memory_mb: int = 0
+    epochs_for: int = 0
 
 
 class PaperRow(TypedDict, total=False):

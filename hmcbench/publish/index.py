@@ -1,4 +1,4 @@
-"""The index of published results: a line per board, as Markdown and as a page."""
+"""The index of published results: a card per board, as Markdown and as a page."""
 
 from __future__ import annotations
 
@@ -7,31 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from hmcbench.files import write_atomic
+from hmcbench.leaderboard.render.text import distinctions, number
 from hmcbench.leaderboard.render.text import markdown as esc
-from hmcbench.leaderboard.render.text import number
-from hmcbench.report.page import index_page
+from hmcbench.report.page import Card, index_page
 
 README, PAGE = "README.md", "index.html"
-HEAD = ("suite", "data", "profile", "first by mean", "value", "models")
 
 
 def index_text(target: Path) -> str:
-    """``README.md`` of the target: one line per board of every suite published there."""
-    lines = [
-        [f"[{esc(line[0])}]({folder}/{README})", *map(esc, line[1:])] for folder, line in _index_lines(target)
-    ]
-    table = tabulate(lines, headers=HEAD, tablefmt="pipe", disable_numparse=True)
+    """``README.md`` of the target: a section per board of every suite published there."""
     intro = "Written by `hmcbench publish`. The records lie beside each table."
-    return f"# Published results\n\n{intro}\n\n{table}\n"
+    return "\n\n".join(["# Published results", intro, *map(_section, _cards(target, README))]) + "\n"
 
 
 def index_html(target: Path) -> str:
     """The same as an HTML page that links to the pages of the suites."""
-    lines = [[(line[0], f"{folder}/{PAGE}"), *line[1:]] for folder, line in _index_lines(target)]
-    return index_page("Published results", HEAD, lines)
+    return index_page("Published results", _cards(target, PAGE))
 
 
 def write_index(target: Path) -> list[Path]:
@@ -41,24 +33,48 @@ def write_index(target: Path) -> list[Path]:
     return [target / README, target / PAGE]
 
 
-def _index_lines(target: Path) -> list[tuple[str, list[str]]]:
-    """(folder, cells as plain text) of every board."""
+def _section(card: Card) -> str:
+    question = f"*{esc(card.question)}*\n\n" if card.question else ""
+    lines = "\n".join(f"- {esc(line)}" for line in card.lines)
+    return f"## [{esc(card.heading)}]({card.address})\n\n{question}{lines}"
+
+
+def _cards(target: Path, file: str) -> list[Card]:
+    """A card per board; ``file`` is the one in a suite's folder that it links to.
+
+    The heading has what distinguishes a board from the others of its suite.
+    """
     out = []
     for path in sorted(target.glob("*/leaderboard.json")):
         boards = json.loads(path.read_text(encoding="utf-8"))["boards"]
-        out += [(path.parent.name, _index_line(board)) for board in boards]
+        traits = [board.get("traits") or {"data": board.get("data", "")} for board in boards]
+        address = f"{path.parent.name}/{file}"
+        for place, (board, words) in enumerate(zip(boards, distinctions(traits), strict=True)):
+            heading = f"{board['suite']} {board['version']}" + (f": {', '.join(words)}" if words else "")
+            out.append(Card(heading, address, place, board.get("question", ""), _lines(board)))
     return out
 
 
-def _index_line(board: Mapping[str, Any]) -> list[str]:
-    first = next((row for row in board["rows"] if row["rank"] == 1), None)
+def _lines(board: Mapping[str, Any]) -> list[str]:
+    """Data, samples and split; the models and the first row."""
+    kind = "synthetic samples" if board["synthetic"] else "real samples"
+    size = f"{board['samples']:,} {kind}" if board.get("samples") else kind
+    models = len({row["model"] for row in board["rows"]})
+    setting = (
+        f"{board['dataset']}: {size}, {board.get('division') or 'one split'}, profile {board['profile']}"
+    )
+    return [setting, f"{models} model{'s' * (models != 1)}; {_first(board)}"]
+
+
+def _first(board: Mapping[str, Any]) -> str:
+    """The first row with its interval, and how many cannot be told apart from it."""
+    row = next((row for row in board["rows"] if row["rank"] == 1), None)
+    if row is None:
+        return "no row is complete"
     style = next((c["style"] for c in board["columns"] if c["id"] == board["primary"]), "number")
-    value = number(first["cells"][board["primary"]]["mean"], style) if first else "-"
-    return [
-        f"{board['suite']} {board['version']}",
-        board.get("data", board["dataset"]) + (" (synthetic)" if board["synthetic"] else ""),
-        board["profile"],
-        first["model"] if first else "-",
-        f"{board['primary']} {value}",
-        str(len({row["model"] for row in board["rows"]})),
-    ]
+    cell = row["cells"][board["primary"]]
+    ends = [number(cell[end], style) for end in ("low", "high") if cell[end] is not None]
+    interval = f" [{', '.join(ends)}]" if ends else ""
+    near = len(board.get("not_told_apart", ()))
+    unsure = f", not told apart from {near} other{'s' * (near > 1)}" if near else ""
+    return f"first is {row['model']} with {board['primary']} {number(cell['mean'], style)}{interval}{unsure}"

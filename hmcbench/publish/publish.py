@@ -21,6 +21,7 @@ from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.publish.anonymise import scrub
 from hmcbench.publish.index import PAGE, README, write_index
+from hmcbench.publish.sums import write_sums
 from hmcbench.publish.withheld_truth import Truths, keep_intervals, truth_at_hand
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
@@ -67,8 +68,8 @@ def publish(
 
     Returns:
         The files written: per suite ``README.md``, ``leaderboard.csv``, ``leaderboard.json`` and the
-        page ``index.html``, ``intervals.json`` where truth is left out, figures, and the index
-        ``README.md`` and ``index.html`` of ``target``.
+        page ``index.html``, ``intervals.json`` where truth is left out, figures, ``SHA256SUMS`` of all
+        files, and the index ``README.md`` and ``index.html`` of ``target``.
 
     Raises:
         BadInput: no records, none that ended well, an unknown suite, predictions that cannot be
@@ -126,7 +127,7 @@ def _rewrite(runs: Path, target: Path, suite: str, figures: bool, given: Given |
     truths = {} if given is None else truth_at_hand(_published_records(named), given)
     written = []
     for folder in named:
-        written += [*keep_intervals(folder, truths), *_write_pages(folder, figures)]
+        written += [*keep_intervals(folder, truths), *_write_pages(folder, figures), write_sums(folder)]
     return [*written, *write_index(target)]
 
 
@@ -147,7 +148,7 @@ def _publish_suite(records: Sequence[Record], folder: Path, figures: bool, truth
     kept = keep_intervals(folder, truths, sources)
     if figures:
         copy_drawn(records, folder)
-    return [*kept, *_write_pages(folder, figures)]
+    return [*kept, *_write_pages(folder, figures), write_sums(folder)]
 
 
 def _write_pages(folder: Path, figures: bool) -> list[Path]:

@@ -16,6 +16,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.metrics.ids import find_spec
 from hmcbench.records.record import JSON, RUN_HINT, Record, read_all, record_json
+from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
 
 
@@ -26,25 +27,37 @@ class Rescored:
     Attributes:
         records: records whose predictions were read.
         new, changed: number of values that were added, and that differ from before.
-        skipped: (folder name, reason) of unchanged records.
-        failures: metric id -> its exception, where one failed.
+        skipped: (folder name, reason) of unchanged records: their truth is not stored.
+        damaged: the same of records whose predictions cannot be read.
+        failures: metric id -> its exception, where one failed; its earlier values stay.
+        unknown: ids that a suite names and that no installed metric has.
     """
 
     records: int = 0
     new: int = 0
     changed: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no predictions were damaged and no metric failed."""
+        return not (self.damaged or self.failures)
 
     def __str__(self) -> str:
         text = f"{self.records} records rescored, {self.new} new values, {self.changed} changed"
-        if self.skipped:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped[:3])
-            more = f"; and {len(self.skipped) - 3} more" if len(self.skipped) > 3 else ""
-            text += f"; {len(self.skipped)} left as they were ({reasons}{more})"
+        for what, records in (("left as they were", self.skipped), ("damaged and kept", self.damaged)):
+            if records:
+                reasons = "; ".join(f"{name}: {why}" for name, why in records[:3])
+                more = f"; and {len(records) - 3} more" if len(records) > 3 else ""
+                text += f"; {len(records)} {what} ({reasons}{more})"
         if self.failures:
             failures = (f"{name} ({reason})" for name, reason in sorted(self.failures.items()))
             text += f"; metrics that failed: {', '.join(failures)}"
+        if self.unknown:
+            text += f"; not installed: {', '.join(sorted(self.unknown))}"
         return text
 
 
@@ -59,12 +72,13 @@ def rescore(
 
     Args:
         root: a record, a records folder, a suite's folder or a runs folder.
-        names: metric ids or names as for :func:`hmcbench.metrics.computing.compute`; all by default.
+        names: metric ids or names as for :func:`hmcbench.metrics.computing.compute`; by default those that
+            the suite of the record names in ``metrics``, or all where it names none.
         only_new: keep existing values.
         specs: the metrics; those of all installed plugins by default.
 
-    Values of metrics that are not installed are kept. Failed records, and those with damaged predictions
-    or without truth, are not changed.
+    Values of metrics that are not installed, fail or are not named are kept. Failed records, and those with
+    damaged predictions or without truth, are not changed.
 
     Raises:
         BadInput: no such folder, no record in it, or an unknown name.
@@ -80,7 +94,13 @@ def rescore(
         if not record.ok:
             continue
         try:
-            scored = _scored(record, known, names, result)
+            predictions = record.predictions()
+        except HmcbenchError as error:
+            result.damaged.append((record.path.name, str(error).rstrip(".")))
+            continue
+        try:
+            wanted = names if names is not None else _named_by_suite(record, known, result)
+            scored = compute_sides(known, predictions, record.thresholds, wanted)
         except HmcbenchError as error:
             result.skipped.append((record.path.name, str(error).rstrip(".")))
             continue
@@ -89,18 +109,25 @@ def rescore(
     return result
 
 
-def _scored(
-    record: Record, specs: Sequence[MetricSpec], names: Sequence[str] | None, result: Rescored
-) -> dict[str, Results]:
-    """Side -> values."""
-    scored = compute_sides(specs, record.predictions(), record.thresholds, names)
-    for values in scored.values():
-        result.failures.update(values.failures)
-    return scored
+def _named_by_suite(record: Record, specs: Sequence[MetricSpec], result: Rescored) -> list[str] | None:
+    """The ids that ``suite.json`` beside the record wants computed; None for all."""
+    suite = (read_info(record.path.parent.parent) or {}).get("suite") or {}
+    if suite.get("name") != record.suite or not suite.get("metrics"):
+        return None
+    names = dict.fromkeys([*suite["metrics"], suite["primary"], *suite["columns"]])
+    for name in list(names):
+        try:
+            find_spec(specs, name)
+        except BadInput:
+            names.pop(name)
+            result.unknown.add(name)
+    return list(names)
 
 
 def _store(record: Record, scored: Mapping[str, Results], only_new: bool, result: Rescored) -> None:
     """Merge values into the record and write it if anything differs."""
+    for values in scored.values():
+        result.failures.update(values.failures)
     merged: dict[str, dict[str, float]] = {
         side: dict(values) for side, values in record.data["metrics"].items()
     }
@@ -114,7 +141,7 @@ def _store(record: Record, scored: Mapping[str, Results], only_new: bool, result
             else:
                 result.changed += 1
             old[name] = value
-        for name in () if only_new else (*values.left_out, *values.failures):
+        for name in () if only_new else values.left_out:
             result.changed += old.pop(name, None) is not None
     if merged != record.data["metrics"]:
         write_atomic(record.path / JSON, record_json({**record.data, "metrics": merged}))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -25,6 +27,10 @@ from hmcbench.torchkit.recipes import Recipe
 
 EVALUATION_BATCH = 128
 """Images per forward pass outside training; fixed, so that scores depend on the image alone."""
+
+
+GAIN = 0.02
+"""What validation gains in the last quarter of a training that is said to have ended too early."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +252,23 @@ class Trainer:
         for epoch, row in enumerate(self.history, start=1):
             self.run.report(epoch, self.last, **row)
         return len(self.history)
+
+
+def improving_at_end(history: Sequence[Mapping[str, float]], epochs: int, single: bool) -> bool:
+    """Whether a training of ``epochs`` epochs ended at that limit while validation still gained.
+
+    The best epoch of the last quarter is better than all before it by more than :data:`GAIN`: single paths:
+    in the mean of the level accuracies; sets of labels: by that share of the loss.
+    """
+    last = max(1, epochs // 4)
+    if len(history) < epochs or epochs <= last or "valid_loss" not in history[-1]:
+        return False
+    if single:
+        names = [name for name in history[-1] if re.fullmatch(r"level\d+_accuracy", name)]
+        merits = [sum(row[name] for name in names) / len(names) for row in history]
+        return max(merits[-last:]) - max(merits[:-last]) > GAIN
+    losses = [row["valid_loss"] for row in history]
+    return 1 - min(losses[-last:]) / min(losses[:-last]) > GAIN
 
 
 class Ema:

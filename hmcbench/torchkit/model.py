@@ -17,7 +17,7 @@ from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, Warm
 from hmcbench.torchkit import weights
 from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
 from hmcbench.torchkit.device import precision, seed_epoch
-from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer
+from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer, improving_at_end
 from hmcbench.torchkit.expansion import expand
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
@@ -56,6 +56,8 @@ class TorchModel:
         trainer = self._train(train, valid, run)
         self.facts["epochs_trained"] = len(trainer.history)
         self.facts["epoch_used"] = trainer.best.epoch or len(trainer.history)
+        if improving_at_end(trainer.history, self.recipe.epochs, self._layout.single):
+            self.facts["improving_at_end"] = True
 
     def refit(self, train: Labelled, run: Run) -> None:
         """Train a new network for as many epochs as ``fit`` kept, at the learning rates that they had."""

@@ -20,7 +20,7 @@ def _param(default: Value, help: str, **limits: Any) -> Any:
 class Recipe:
     """Keywords of the training loop; each field holds its :class:`Param`."""
 
-    epochs: int = _param(20, "passes over the training samples", low=1)
+    epochs: int = _param(20, "passes over the training samples", low=1, passes=True)
     batch_size: int = _param(32, "samples per step", low=2)
     optimizer: str = _param("adamw", "the optimizer", choices=("adamw", "sgd"))
     learning_rate: float = _param(2e-3, "the highest learning rate", low=0.0)

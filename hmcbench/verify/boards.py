@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.build import build
+from hmcbench.leaderboard.columns import SHIFT
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.csv_json import to_csv, to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
@@ -20,57 +23,83 @@ from hmcbench.records.suite_file import read_info
 from hmcbench.report.page import page_of
 from hmcbench.verify.findings import Finding, SuiteReport
 from hmcbench.verify.pages import check_page, check_text
+from hmcbench.verify.records import installed, not_installed
 from hmcbench.verify.tables import check_figures
 
 JSON_FILE, CSV_FILE = "leaderboard.json", "leaderboard.csv"
 RUN_PAGE = "leaderboard.md"  # written by a run; publish writes README.md instead
 _IDENTITY = ("suite", "version", "dataset", "fingerprint", "profile", "split")
 _LINES = ("facts", "notes")
+_FOLLOW = ("differences", "wins", "published")  # parts of a board that follow from the metrics of its records
 _ROW_PARTS = ("rank", "cause", "message", "marks", "runs", "cells", "costs")
 
 
-def check_boards(folder: Path, records: Sequence[Record], kept: Intervals, report: SuiteReport) -> None:
+def check_boards(
+    folder: Path,
+    records: Sequence[Record],
+    specs: Sequence[MetricSpec],
+    kept: Intervals,
+    report: SuiteReport,
+) -> None:
     """Compare ``leaderboard.json``, ``.csv`` and the page with boards made from ``records``.
 
     Args:
         folder: of the suite.
         records: with their metrics recomputed where that was possible.
+        specs: the installed metrics. Of boards with other metrics, what needs these is not compared.
         kept: the intervals of ``intervals.json``.
         report: receives the findings.
     """
     info = read_info(folder)
     expected = [*info.get("cells", ()), *info.get("not_applicable", ())] if info else None
-    boards = build(records, info, expected, intervals=kept)
+    boards = build(records, info, expected, specs=specs, intervals=kept)
+    absent = _not_installed(boards, specs, report)
     checks: dict[str, Callable[[Path], None]] = {
-        JSON_FILE: lambda path: _json(path, json.loads(to_json(boards)), report),
-        CSV_FILE: lambda path: _csv(path, to_csv(boards), report),
+        JSON_FILE: lambda path: _json(path, json.loads(to_json(boards)), absent, report),
+        CSV_FILE: lambda path: _csv(path, boards, report),
         README: lambda path: check_text(path, suite_text(folder, boards), report.findings),
         RUN_PAGE: lambda path: check_text(path, to_markdown(boards), report.findings),
         PAGE: lambda path: check_page(path, page_of(boards), report.findings, report.notes),
     }
     present = [name for name in checks if (folder / name).is_file()]
+    skipped = [name for name in present if absent and name != JSON_FILE]
     for name in present:
-        checks[name](folder / name)
+        if name not in skipped:
+            checks[name](folder / name)
+    if skipped:
+        report.note(f"not compared, as they show metrics that are not installed: {', '.join(skipped)}")
     check_figures(folder, boards, report)
     if not present:
         report.notes.append(f"{folder.name} holds no leaderboard, only records")
 
 
+def _not_installed(boards: Sequence[Board], specs: Sequence[MetricSpec], report: SuiteReport) -> set[str]:
+    """The ids of columns whose metric is not installed; each is noted."""
+    columns = {column.id for board in boards for column in board.columns}
+    absent = {name for name in columns if not installed(specs, name.partition(SHIFT)[0])}
+    for name in sorted(absent):
+        report.note(not_installed(name.partition(SHIFT)[0]))
+    return absent
+
+
 # --------------------------------------------------------------------------- JSON
 
 
-def _json(path: Path, recomputed: Mapping[str, Any], report: SuiteReport) -> None:
+def _json(path: Path, recomputed: Mapping[str, Any], absent: Collection[str], report: SuiteReport) -> None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         boards = data["boards"]
-        report.compare_leaves(path.name, "across", data.get("across") or None, recomputed["across"] or None)
+        if not absent:
+            pair = data.get("across") or None, recomputed["across"] or None
+            whole = all(_verified(board, report) for board in recomputed["boards"])
+            report.compare_leaves(path.name, "across", *pair, from_predictions=whole)
         known = {_identity(board): board for board in recomputed["boards"]}
         for board in boards:
             counterpart = known.pop(_identity(board), None)
             if counterpart is None:
                 report.findings.append(_unmatched(board, recomputed["boards"]))
             else:
-                _board(board, counterpart, report)
+                _board(_without(board, absent), _without(counterpart, absent), report)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         report.add("unreadable", path.name, f"is no leaderboard ({error})")
         return
@@ -95,9 +124,39 @@ def _unmatched(board: Mapping[str, Any], recomputed: Sequence[Mapping[str, Any]]
     return Finding("no record", where, "no record is of this suite version, data, split and profile")
 
 
+def _verified(board: Mapping[str, Any], report: SuiteReport) -> bool:
+    """Whether all records of a recomputed board were recomputed."""
+    return all(set(row["keys"]) <= report.verified for row in board["rows"] if row["status"] != "failed")
+
+
+def _without(board: Mapping[str, Any], absent: Collection[str]) -> Mapping[str, Any]:
+    """The board without columns of metrics that are not installed, and without what depends on them.
+
+    Facts and notes may name them, and p-values are adjusted over all columns of the block of differences.
+    Without the primary metric there are no ranks, win rates and verdicts.
+    """
+    if not any(column["id"] in absent for column in board["columns"]):
+        return board
+    dropped = {"facts", "notes", "differences"}
+    if board["primary"] in absent:
+        dropped |= {"wins", "published"}
+    kept = {name: part for name, part in board.items() if name not in dropped}
+    kept["columns"] = [column for column in board["columns"] if column["id"] not in absent]
+    kept["rows"] = [
+        {
+            **row,
+            "rank": None if board["primary"] in absent else row["rank"],
+            "cells": {name: cell for name, cell in row["cells"].items() if name not in absent},
+        }
+        for row in board["rows"]
+    ]
+    return kept
+
+
 def _board(board: Mapping[str, Any], recomputed: Mapping[str, Any], report: SuiteReport) -> None:
     where = f"board {board['suite']} on {board['dataset']}, profile {board['profile']}"
     rows = {_row_name(row): row for row in recomputed["rows"]}
+    whole = _verified(recomputed, report)
     for row in board["rows"]:
         name = _row_name(row)
         recomputed_row = rows.pop(name, None)
@@ -108,15 +167,18 @@ def _board(board: Mapping[str, Any], recomputed: Mapping[str, Any], report: Suit
         if lost:
             text = f"row {name} rests on {len(lost)} record(s) that are not here ({short_key(lost[0])})"
             report.add("no record", where, text)
+        follows = {"rank": whole, "cells": set(recomputed_row["keys"]) <= report.verified}
         for part in _ROW_PARTS:
-            report.compare_leaves(f"{where}, {name}", part, row.get(part), recomputed_row.get(part))
+            pair = row.get(part), recomputed_row.get(part)
+            report.compare_leaves(f"{where}, {name}", part, *pair, from_predictions=follows.get(part, False))
     for name in rows:
         report.add("differs", where, f"lacks the row {name}")
     for part in [p for p in dict.fromkeys((*board, *recomputed)) if p not in ("rows", "title", *_IDENTITY)]:
         if part in _LINES:
             _lines(where, part, board.get(part) or (), recomputed.get(part) or (), report)
         else:  # an empty part that an older version did not write is no difference
-            report.compare_leaves(where, part, board.get(part) or None, recomputed.get(part) or None)
+            pair = board.get(part) or None, recomputed.get(part) or None
+            report.compare_leaves(where, part, *pair, from_predictions=whole and part in _FOLLOW)
 
 
 def _lines(
@@ -143,21 +205,34 @@ def _row_name(row: Mapping[str, Any]) -> str:
 # --------------------------------------------------------------------------- CSV
 
 
-def _csv(path: Path, recomputed: str, report: SuiteReport) -> None:
+def _csv(path: Path, boards: Sequence[Board], report: SuiteReport) -> None:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             published = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         report.add("unreadable", path.name, f"is no CSV table ({error})")
         return
-    recomputed_lines = list(csv.DictReader(io.StringIO(recomputed, newline="")))
-    if len(published) != len(recomputed_lines):
-        report.compare(path.name, "rows", len(published), len(recomputed_lines))
+    recomputed = list(csv.DictReader(io.StringIO(to_csv(boards), newline="")))
+    if len(published) != len(recomputed):
+        report.compare(path.name, "rows", len(published), len(recomputed))
         return
-    for line, (left, right) in enumerate(zip(published, recomputed_lines, strict=True), start=2):
+    scores = {f"{c.id}{end}" for board in boards for c in board.columns for end in ("", "_low", "_high")}
+    for number, (left, right, verified) in enumerate(
+        zip(published, recomputed, _verified_lines(boards, report), strict=True), start=2
+    ):
         for name in dict.fromkeys((*left, *right)):
-            values = _value(left.get(name)), _value(right.get(name))
-            report.compare(f"{path.name}:{line}", str(name), *values)
+            pair = _value(left.get(name)), _value(right.get(name))
+            follows = verified and name in scores
+            report.compare(f"{path.name}:{number}", str(name), *pair, from_predictions=follows)
+
+
+def _verified_lines(boards: Sequence[Board], report: SuiteReport) -> list[bool]:
+    """For every line of the CSV file, whether all records of its row were recomputed."""
+    lines: list[bool] = []
+    for board in boards:
+        lines += [set(row.keys) <= report.verified for row in board.rows]
+        lines += [False for _ in board.published]
+    return lines
 
 
 def _value(text: Any) -> Any:

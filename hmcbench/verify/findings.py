@@ -10,7 +10,8 @@ from typing import Any, Literal
 TOLERANCE = 1e-9
 """Relative, and absolute below 1: another machine may add floating-point numbers in another order."""
 
-FindingKind = Literal["differs", "data", "version", "no record", "unreadable"]
+FindingKind = Literal["differs", "changed", "data", "version", "no record", "unreadable"]
+FOUND, NOTHING_RECOMPUTED = 1, 3  # exit status of the command
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,9 @@ class Finding:
     """A published value or file that is wrong.
 
     Attributes:
-        kind: ``differs`` (a number or text), ``data`` or ``version`` (does not match), ``no record``
-            (a row, number or picture without a record), ``unreadable``.
+        kind: ``differs`` (a number or text), ``changed`` (a file, since it was published), ``data`` or
+            ``version`` (does not match), ``no record`` (a row, number or picture without a record),
+            ``unreadable``.
         where: the file, record or row, in words.
         what: the number's name, or what is wrong.
         published, recomputed: the two values where there are two, else None.
@@ -46,9 +48,14 @@ class SuiteReport:
         name: of the folder.
         records: number of records that ended well.
         failed: number of records of failed cells, which have no numbers.
-        checked: number of records whose metrics were all recomputed.
+        verified: keys of the records whose metrics were recomputed from their predictions.
         unchecked: reason -> names of the records that cannot be checked here.
-        numbers: number of values recomputed and compared, in records and on boards.
+        recomputed: number of published values that were recomputed from predictions.
+        compared: number of published values that were only compared with the records: costs, and boards
+            of records that were not recomputed.
+        uncheckable: number of values in records that were not recomputed.
+        files: number of files compared with their digests; None where none were published.
+        digest: SHA-256 of the list of digests; empty without one.
         findings: what is wrong.
         notes: facts that are not wrong but useful.
     """
@@ -56,28 +63,53 @@ class SuiteReport:
     name: str
     records: int = 0
     failed: int = 0
-    checked: int = 0
+    verified: set[str] = field(default_factory=set)
     unchecked: dict[str, list[str]] = field(default_factory=dict)
-    numbers: int = 0
+    recomputed: int = 0
+    compared: int = 0
+    uncheckable: int = 0
+    files: int | None = None
+    digest: str = ""
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def checked(self) -> int:
+        """Number of records whose metrics were recomputed."""
+        return len(self.verified)
 
     def add(
         self, kind: FindingKind, where: str, what: str, published: Any = None, recomputed: Any = None
     ) -> None:
         self.findings.append(Finding(kind, where, what, published, recomputed))
 
-    def compare(self, where: str, what: str, published: Any, recomputed: Any) -> None:
-        """Count a pair of values, and report it where the two are not the same."""
-        self.numbers += _is_number(published)
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def compare(
+        self, where: str, what: str, published: Any, recomputed: Any, *, from_predictions: bool = False
+    ) -> None:
+        """Count a pair of values, and report it where the two are not the same.
+
+        ``from_predictions``: the second follows from predictions, not from stored metrics or timings.
+        """
+        if _is_number(published) and from_predictions:
+            self.recomputed += 1
+        elif _is_number(published):
+            self.compared += 1
         if not same(published, recomputed):
             self.add("differs", where, what, published, recomputed)
 
-    def compare_leaves(self, where: str, part: str, published: Any, recomputed: Any) -> None:
+    def compare_leaves(
+        self, where: str, part: str, published: Any, recomputed: Any, *, from_predictions: bool = False
+    ) -> None:
         """Compare every leaf of two nested JSON values."""
         left, right = flat(published, part), flat(recomputed, part)
         for name in dict.fromkeys((*left, *right)):
-            self.compare(where, name, left.get(name), right.get(name))
+            pair = left.get(name), right.get(name)
+            self.compare(where, name, *pair, from_predictions=from_predictions)
 
     def mismatch(self, where: str, what: str, published: Any, recomputed: Any) -> None:
         """Report that a record is not of the data given; see :data:`hmcbench.records.given_data.Mismatch`."""
@@ -102,23 +134,40 @@ class Report:
         """Whether there are no findings; records that cannot be checked here are none."""
         return not any(True for _ in self.all_findings())
 
+    @property
+    def status(self) -> int:
+        """The exit status: 0, ``FOUND``, or ``NOTHING_RECOMPUTED`` where no record could be recomputed."""
+        if not self.clean:
+            return FOUND
+        return 0 if any(suite.checked for suite in self.suites) else NOTHING_RECOMPUTED
+
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         return {
-            "schema": 1,
+            "schema": 2,
             "clean": self.clean,
+            "status": self.status,
             "tolerance": TOLERANCE,
             "suites": [
-                {**vars(suite), "findings": [vars(f) for f in suite.findings]} for suite in self.suites
+                {
+                    **vars(suite),
+                    "verified": sorted(suite.verified),
+                    "findings": [vars(f) for f in suite.findings],
+                }
+                for suite in self.suites
             ],
             "findings": [vars(f) for f in self.findings],
         }
 
 
 def same(a: Any, b: Any) -> bool:
-    """Numbers within the tolerance; anything else exactly."""
+    """Numbers within the tolerance, NaN and NaN; anything else exactly."""
     if _is_number(a) and _is_number(b):
-        return a == b or math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        return (
+            a == b
+            or (math.isnan(a) and math.isnan(b))
+            or math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        )
     return bool(a == b)
 
 

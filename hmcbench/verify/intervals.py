@@ -81,7 +81,11 @@ def _compare(
     where: str, published: Mapping[str, Any], recomputed: Mapping[str, Any], report: SuiteReport
 ) -> None:
     """Compare all intervals, and the differences that both rows have (later rows were not paired)."""
-    report.compare_leaves(where, "", published["columns"], recomputed["columns"])
-    for other, numbers in published["differences"].items():
-        if other in recomputed["differences"]:
-            report.compare_leaves(where, "", numbers, recomputed["differences"][other])
+    pairs = [(published["columns"], recomputed["columns"])]
+    pairs += [
+        (numbers, recomputed["differences"][other])
+        for other, numbers in published["differences"].items()
+        if other in recomputed["differences"]
+    ]
+    for pair in pairs:
+        report.compare_leaves(where, "", *pair, from_predictions=True)

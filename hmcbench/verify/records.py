@@ -14,7 +14,7 @@ from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
-from hmcbench.registry.registry import Registry
+from hmcbench.registry.registry import Registry, missing
 from hmcbench.verify.findings import Finding, SuiteReport, same
 
 
@@ -41,13 +41,14 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
     predictions, reason = given.join(record, predictions, report.mismatch)
     if predictions.truth is None:
         report.unchecked.setdefault(reason, []).append(name)
+        report.uncheckable += sum(len(values) for values in record.data["metrics"].values())
         return record
     try:
         computed = compute_sides(specs, predictions, record.thresholds)
     except HmcbenchError as error:
         report.add("unreadable", name, error.what)
         return record
-    report.checked += 1
+    report.verified.add(record.key)
     _threshold(record, predictions, report)
     merged = {side: dict(values) for side, values in record.data["metrics"].items()}
     for side in merged:
@@ -68,20 +69,27 @@ def _side(
         report.add("no record", name, f"metrics of {side}, but no predictions")
         return {}
     out: dict[str, float] = {}
-    absent = set()
     for metric, value in published.items():
-        if metric not in computed and metric_spec(specs, metric) is None:
-            absent.add(metric.partition("[")[0])
+        if metric not in computed and not installed(specs, metric):
+            report.note(not_installed(metric))
+            report.uncheckable += 1
             out[metric] = value
             continue
         if metric in computed:
             out[metric] = computed[metric]
-        report.compare(name, f"{side} {metric}", value, computed.get(metric))
-    for metric in sorted(absent):
-        note = f"metric {metric} is not installed: its values are not checkable here"
-        if note not in report.notes:
-            report.notes.append(note)
+        report.compare(name, f"{side} {metric}", value, computed.get(metric), from_predictions=True)
     return out
+
+
+def installed(specs: Sequence[MetricSpec], metric: str) -> bool:
+    """Whether the metric of a reported id and the libraries that it needs are installed."""
+    spec = metric_spec(specs, metric)
+    return spec is not None and not missing(spec)
+
+
+def not_installed(metric: str) -> str:
+    """The note on a metric that is not :func:`installed`."""
+    return f"metric {metric.partition('[')[0]} is not installed: its values are not checkable here"
 
 
 def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -> None:

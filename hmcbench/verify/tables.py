@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,24 @@ from hmcbench.registry.registry import parse_reference
 from hmcbench.report.figures.boards import board_figures
 from hmcbench.report.page.render import FIGURES
 from hmcbench.verify.findings import SuiteReport
+from hmcbench.verify.records import installed, not_installed
+
+_DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
 def check_tables(
     folder: Path, records: Sequence[Record], specs: Sequence[MetricSpec], report: SuiteReport
 ) -> None:
-    """Recompute the measured numbers in ``tables/*.json``; a row without records is a finding."""
+    """Recompute the measured numbers in ``tables/*.json`` and look for them in the text of the same name.
+
+    A row without records is a finding.
+    """
     for path in sorted((folder / TABLES).glob("*.json")):
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
             _table(f"{TABLES}/{path.name}", table, records, specs, report)
+            if path.with_suffix(".md").is_file():
+                _text(path.with_suffix(".md"), table, report)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             report.add("unreadable", f"{TABLES}/{path.name}", f"is no table ({error})")
     for path in sorted((folder / TABLES).glob("*.png")):
@@ -75,14 +85,39 @@ def _row(
     report: SuiteReport,
 ) -> None:
     estimates = estimator.row(run)
+    verified = {record.key for record in run.ok} <= report.verified
     for name, value in zip(metrics, row["values"], strict=True):
         estimate, spec = estimates.get(name), metric_spec(specs, name)
+        if not installed(specs, name):
+            report.note(not_installed(name))
+            continue
         low, high = (estimate.interval() if estimate is not None else None) or (None, None)
         if high is not None and spec is not None and spec.high is not None:
             high = min(high, spec.high)
         recomputed = {"mean": None if estimate is None else estimate.mean, "low": low, "high": high}
         for part, number in recomputed.items():
-            report.compare(where, f"{row['label']} {name} {part}", value[part], number)
+            what = f"{row['label']} {name} {part}"
+            report.compare(where, what, value[part], number, from_predictions=verified)
+
+
+def _text(path: Path, table: Mapping[str, Any], report: SuiteReport) -> None:
+    """Every decimal number of a row of the text must be one of the row's numbers, rounded."""
+    lines = [
+        [unescape(cell.replace("\\", "")).strip() for cell in line.split("|")[1:-1]]
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    for row in table["rows"]:
+        known = [n for v in row["values"] for n in v.values() if isinstance(n, (int, float))]
+        cells = [line[2:] for line in lines if len(line) > 2 and line[1].strip("`") == row["model"]]
+        for text in [number for line in cells for cell in line for number in _DECIMAL.findall(cell)]:
+            digits = len(text.partition(".")[2])
+            if not any(abs(n - float(text)) <= 0.5001 * 10.0**-digits for n in known):
+                report.add(
+                    "differs",
+                    f"{TABLES}/{path.name}",
+                    f"{row['label']}: {text} is no number of {path.stem}.json",
+                )
 
 
 def _plain(label: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from hmcbench.records.given_data import Given
 from hmcbench.records.record import JSON, Record, read_record
 from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.verify.boards import check_boards
+from hmcbench.verify.files import check_files
 from hmcbench.verify.findings import Report, SuiteReport
 from hmcbench.verify.intervals import check_intervals
 from hmcbench.verify.pages import check_page, check_text
@@ -45,11 +46,12 @@ def verify_results(
     given.check_names([record for records in by_suite for record in records])
     specs = registry.specs("metrics")
     for folder, suite, records in zip(folders, report.suites, by_suite, strict=True):
+        check_files(folder, suite)
         suite.failed = sum(not record.ok for record in records)
         rescored = [check_record(r, specs, given, suite) if r.ok else r for r in records]
         suite.notes += versions(records, registry)
         kept = check_intervals(folder, records, specs, given, suite)
-        check_boards(folder, rescored, kept, suite)
+        check_boards(folder, rescored, specs, kept, suite)
         check_tables(folder, rescored, specs, suite)
     if index is not None:
         _index(index, report)

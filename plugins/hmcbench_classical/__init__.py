@@ -47,6 +47,7 @@ _BOTH: tuple[TaskKind, ...] = ("hmc", "regression")
 _REGRESSION: tuple[TaskKind, ...] = ("regression",)
 _CLASSES: tuple[TaskKind, ...] = ("hmc",)
 _LEAF = Param(1, "least number of training samples in a leaf", low=1, aliases=("min_leaf",))
+_MISSING = ("decision-tree", "forest", "xgboost", "hist-gradient-boosting")  # their trees split on NaN
 _TREES = {
     "n_estimators": Param(300, "number of trees", low=1, aliases=("trees",)),
     "min_samples_leaf": _LEAF,
@@ -198,6 +199,7 @@ def _spec(
         profiles={"standard": {"tuned": True}, "paper": {"tuned": True}},
         views=("{inputs:" + ";".join(f"{word}={view}" for word, view in WORDS.items()) + "}",),
         tasks=tasks,
+        missing=name in _MISSING,
         requires=("sklearn", "xgboost") if boosts else ("sklearn",),
         extra="boost" if boosts else "",
         accelerated=boosts,

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 import numpy as np
 
 from hmcbench.errors import BadInput, close_matches
-from hmcbench_tables.reading import Table
-from hmcbench_tables.report import Report
+from hmcbench_tables.problems import RowProblems
+from hmcbench_tables.reading import TextTable
 
 MOST_VALUES = 50  # different values of a nominal column; a column with more is text, unless it is set
 MOSTLY = 0.9  # share of numbers from which the other cells of a column are mistakes
@@ -22,14 +22,15 @@ _MISSING = {"", "nan", "n/a", "#n/a", "null", "?"}
 _NO_NUMBER = {*_MISSING, "na", "none", "-", "--"}  # Na, none and - may be values of a nominal column
 _COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?\Z", re.IGNORECASE)
 _DATE = re.compile(
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
     r"\s?(Z|[-+]\d{2}:?\d{2}|[AP]M)?\Z",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True)
-class Column:
+class Feature:
     """One feature.
 
     Attributes:
@@ -51,7 +52,7 @@ class Column:
 class Features:
     """The columns that models get, and why others are not used (name -> reason)."""
 
-    columns: Sequence[Column]
+    columns: Sequence[Feature]
     unused: Mapping[str, str]
 
 
@@ -60,7 +61,7 @@ def split_names(text: str) -> list[str]:
     return [unquote(part.strip()) for part in text.split(";") if part.strip()]
 
 
-def find(table: Table, text: str, option: str) -> list[str]:
+def find(table: TextTable, text: str, option: str) -> list[str]:
     """The columns that an option names; BadInput for one that is not there, or is named twice."""
     names = split_names(text)
     for name in names:
@@ -74,7 +75,7 @@ def find(table: Table, text: str, option: str) -> list[str]:
     return names
 
 
-def set_kinds(table: Table, text: str) -> dict[str, str]:
+def set_kinds(table: TextTable, text: str) -> dict[str, str]:
     """``grade:nominal;C:number`` -> column -> kind."""
     kinds: dict[str, str] = {}
     for part in filter(str.strip, text.split(";")):
@@ -86,16 +87,18 @@ def set_kinds(table: Table, text: str) -> dict[str, str]:
     return kinds
 
 
-def read_features(table: Table, names: Sequence[str], kinds: Mapping[str, str], report: Report) -> Features:
+def read_features(
+    table: TextTable, names: Sequence[str], kinds: Mapping[str, str], report: RowProblems
+) -> Features:
     """Cells as values. What cannot be a feature is named in ``unused``; cells that break the kind of their
     column make their row a problem."""
-    columns: list[Column] = []
+    columns: list[Feature] = []
     unused: dict[str, str] = {}
     for name in names:
         cells = table.column(name)
         kind = kinds.get(name) or guess(cells)
         if kind == "number":
-            columns.append(Column(name, numbers(name, cells, report)))
+            columns.append(Feature(name, numbers(name, cells, report)))
         elif kind == "nominal":
             columns.append(nominal(name, cells))
         else:
@@ -152,7 +155,7 @@ def number(cell: str, comma: bool = False) -> tuple[float, str]:
     return value, ""
 
 
-def numbers(name: str, cells: Sequence[str], report: Report) -> np.ndarray:
+def numbers(name: str, cells: Sequence[str], report: RowProblems) -> np.ndarray:
     """Float (N,); a cell that is no number makes its row a problem."""
     comma = decimal_comma(cells)
     known: dict[str, tuple[float, str]] = {cell: number(cell, comma) for cell in set(cells)}
@@ -163,10 +166,10 @@ def numbers(name: str, cells: Sequence[str], report: Report) -> np.ndarray:
     return np.array([known[cell][0] for cell in cells], dtype=np.float64)
 
 
-def nominal(name: str, cells: Sequence[str]) -> Column:
+def nominal(name: str, cells: Sequence[str]) -> Feature:
     """Positions of the cells in their sorted values; numbers are sorted by size."""
     present = {cell for cell in cells if not is_missing(cell)}
     size = {cell: number(cell)[0] for cell in present}
     ordered = sorted(present, key=lambda cell: (math.isnan(size[cell]), np.nan_to_num(size[cell]), cell))
     place = {cell: float(i) for i, cell in enumerate(ordered)}
-    return Column(name, np.array([place.get(cell, math.nan) for cell in cells]), tuple(ordered))
+    return Feature(name, np.array([place.get(cell, math.nan) for cell in cells]), tuple(ordered))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +15,15 @@ import numpy as np
 from hmcbench.errors import BadInput
 from hmcbench_tables.columns import Features, find, numbers, read_features, set_kinds
 from hmcbench_tables.labels import Labels, counts, read_labels
-from hmcbench_tables.reading import Table, read_table
-from hmcbench_tables.report import Report, listed
+from hmcbench_tables.problems import RowProblems, listed
+from hmcbench_tables.reading import TextTable, read_table
 
 FEW = 3  # rows, or rows of a class: one for each of train, validation and test
+_ID = re.compile(r"(^|[^a-z])(id|uid|udi|uuid|index|row|nr|no|number|serial|key)([^a-z]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
+class OwnTable:
     """All N rows of a table, those that cannot be used included.
 
     Attributes:
@@ -33,8 +35,8 @@ class Content:
         duplicates: N digests of the features.
     """
 
-    table: Table
-    report: Report
+    table: TextTable
+    report: RowProblems
     features: Features
     labels: Labels | None
     targets: Sequence[str]
@@ -45,7 +47,7 @@ class Content:
 
 def read_content(
     *,
-    path: str,
+    path: str = "",
     labels: str = "",
     form: str = "auto",
     parent: str = "",
@@ -54,7 +56,7 @@ def read_content(
     group: str = "",
     drop: str = "",
     kinds: str = "",
-) -> Content:
+) -> OwnTable:
     """Read the file at ``path``; the parameters are those of the dataset ``table``.
 
     Raises:
@@ -63,13 +65,12 @@ def read_content(
     if not path:
         raise BadInput("the dataset table needs a file", hint="--table FILE.csv --labels COLUMN,COLUMN")
     table = read_table(Path(path) if Path(path).exists() else Path(unquote(path)))
-    report = Report(table)
+    report = RowProblems(table)
     if labels and target:
         raise BadInput("both labels and targets are named", allowed="labels for classes, target for numbers")
     if (parent or hierarchy) and not labels:
-        raise BadInput(
-            f"{'parent' if parent else 'hierarchy'} is named and no labels", hint="name the labels"
-        )
+        option = "parent" if parent else "hierarchy"
+        raise BadInput(f"{option} is named and no labels", hint="name the labels")
     roles = {
         option: find(table, text, option)
         for option, text in (
@@ -77,13 +78,13 @@ def read_content(
         )
     }  # fmt: skip
     _check_roles(roles)
-    read = (
-        read_labels(table, labels, report, form=form, parent=parent, hierarchy=hierarchy) if labels else None
-    )
+    read = None
+    if labels:
+        read = read_labels(table, labels, report, form=form, parent=parent, hierarchy=hierarchy)
     values = _targets(table, roles["target"], report)
     kept = [name for name in table.columns if all(name not in names for names in roles.values())]
     features = read_features(table, kept, set_kinds(table, kinds), report)
-    content = Content(
+    content = OwnTable(
         table=table,
         report=report,
         features=features,
@@ -107,7 +108,7 @@ def _check_roles(roles: Mapping[str, Sequence[str]]) -> None:
                 raise BadInput(f"the column {name!r} is named in {first} and in {option}", allowed="one use")
 
 
-def _targets(table: Table, names: Sequence[str], report: Report) -> np.ndarray:
+def _targets(table: TextTable, names: Sequence[str], report: RowProblems) -> np.ndarray:
     """Float (N, T); a missing target makes its row a problem."""
     columns = [numbers(name, table.column(name), report) for name in names]
     for name, column in zip(names, columns, strict=True):
@@ -117,7 +118,7 @@ def _targets(table: Table, names: Sequence[str], report: Report) -> np.ndarray:
     return np.array(columns, dtype=np.float64).reshape(len(names), len(table)).T
 
 
-def _groups(table: Table, names: Sequence[str]) -> list[str] | None:
+def _groups(table: TextTable, names: Sequence[str]) -> list[str] | None:
     """One key per row; rows without a value are a group of their own."""
     if not names:
         return None
@@ -133,7 +134,7 @@ def _digests(features: Features, rows: int) -> list[str]:
 # --------------------------------------------------------------------------- the table as a whole
 
 
-def _check(content: Content) -> None:
+def _check(content: OwnTable) -> None:
     """Problems of the table as a whole: too few rows, nothing to learn, copies, small classes."""
     report, usable = content.report, content.report.usable
     if len(usable) < FEW:
@@ -155,7 +156,7 @@ def _check(content: Content) -> None:
     _ids(content, usable)
 
 
-def _check_classes(labels: Labels, usable: Sequence[int], report: Report) -> None:
+def _check_classes(labels: Labels, usable: Sequence[int], report: RowProblems) -> None:
     rows_of = counts(labels, usable)
     if all(count in (0, len(usable)) for count in rows_of.values()):
         report.note("one-class", "every row has the same labels: there is nothing to learn", fatal=True)
@@ -169,7 +170,7 @@ def _check_classes(labels: Labels, usable: Sequence[int], report: Report) -> Non
         report.note("small-class", what)
 
 
-def _check_targets(content: Content, usable: Sequence[int]) -> None:
+def _check_targets(content: OwnTable, usable: Sequence[int]) -> None:
     constant = [
         name
         for name, column in zip(content.targets, content.values[usable].T, strict=True)
@@ -180,7 +181,7 @@ def _check_targets(content: Content, usable: Sequence[int]) -> None:
         content.report.note("constant-target", f"constant targets: {listed(constant)}", fatal=fatal)
 
 
-def _copies(content: Content, usable: Sequence[int]) -> None:
+def _copies(content: OwnTable, usable: Sequence[int]) -> None:
     """Rows with the same features: copies where what is to be predicted agrees, contradictions otherwise."""
     copies: dict[str, list[int]] = defaultdict(list)
     for row in usable:
@@ -190,16 +191,16 @@ def _copies(content: Content, usable: Sequence[int]) -> None:
     same = [rows for rows in several if rows not in clashes]
     for kind, sets, agree in (("duplicate", same, "the same"), ("clash", clashes, "different")):
         if sets:
-            rows = sum(map(len, sets))
-            answers = "labels" if content.labels is not None else "targets"
-            what = (
-                f"{rows} rows in {len(sets)} set{'s' * (len(sets) > 1)} have the same features and {agree}"
-                f" {answers}; a split keeps a set together: {content.report.lines(sets[0])}"
-            )
+            rows = f"{sum(map(len, sets))} rows in {len(sets)} set{'s' * (len(sets) > 1)}"
+            goal = ""
+            if content.labels is not None or content.targets:
+                goal = f" and {agree} {'labels' if content.labels is not None else 'targets'}"
+            lines = content.report.lines(sets[0])
+            what = f"{rows} have the same features{goal}; a split keeps a set together: {lines}"
             content.report.note(kind, what + (" and others" if len(sets) > 1 else ""))
 
 
-def _ids(content: Content, usable: Sequence[int]) -> None:
+def _ids(content: OwnTable, usable: Sequence[int]) -> None:
     """Features that count the rows, or that are called an id and differ in every row."""
     for column in content.features.columns:
         cells = column.values[usable]
@@ -211,7 +212,7 @@ def _ids(content: Content, usable: Sequence[int]) -> None:
             content.report.note("id", what)
 
 
-def answer(content: Content, row: int) -> tuple[object, ...]:
+def answer(content: OwnTable, row: int) -> tuple[object, ...]:
     """What is to be predicted for a row."""
     if content.labels is not None:
         return tuple(sorted(content.labels.rows[row]))

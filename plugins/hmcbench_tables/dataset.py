@@ -9,11 +9,21 @@ from typing import Any
 import numpy as np
 
 from hmcbench.errors import BadInput, DataProblems
-from hmcbench.interfaces import Dataset, Task
-from hmcbench_tables.content import Content, read_content
-from hmcbench_tables.report import listed
+from hmcbench.interfaces import ColumnKind, Dataset, Task
+from hmcbench_tables.columns import Feature
+from hmcbench_tables.content import OwnTable, read_content
+from hmcbench_tables.problems import listed
 
-NOTED = ("violation", "duplicate", "clash", "small-class", "no-positive", "constant-target", "id")
+NOTED = (
+    "violation",
+    "rare-parent",
+    "duplicate",
+    "clash",
+    "small-class",
+    "no-positive",
+    "constant-target",
+    "id",
+)
 
 
 def table(*, skip_bad: bool = False, **params: str) -> Dataset:
@@ -28,35 +38,37 @@ def table(*, skip_bad: bool = False, **params: str) -> Dataset:
         columns = listed(content.table.columns)
         raise BadInput(
             f"{content.table.source}: what is to be predicted?",
-            allowed="labels=COLUMN;COLUMN for classes, target=COLUMN for numbers",
-            hint=f"its columns are {columns}",
+            allowed="labels for classes, target for numbers",
+            hint=f"--labels COLUMN,COLUMN or --target COLUMN; its columns are {columns}",
         )
     fatal = [p for p in content.report.problems if p.fatal and not (skip_bad and p.skippable)]
-    if fatal:
-        raise DataProblems(content.table.source, fatal)
+    if fatal:  # what is wrong with the whole table may follow from the rows
+        raise DataProblems(content.table.source, [p for p in fatal if p.skippable] or fatal)
     return _dataset(content)
 
 
-def _dataset(content: Content) -> Dataset:
+def _dataset(content: OwnTable) -> Dataset:
     rows = content.report.usable
     task, targets = _task(content, rows)
-    names, values = views(content, rows)
+    columns = content.features.columns
+    values = np.stack([column.values[rows] for column in columns], axis=1)
     ids = [f"line-{content.table.lines[row]:05d}" for row in rows]
     groups = None if content.groups is None else [content.groups[row] for row in rows]
     return Dataset(
         ids=ids,
         views={"table": values},
-        columns={"table": names},
+        columns={"table": [column.name for column in columns]},
+        kinds={"table": [ColumnKind(values=column.names, missing=column.missing > 0) for column in columns]},
         targets=targets,
         task=task,
-        fingerprint=_fingerprint(ids, names, values, targets, task, groups),
+        fingerprint=_fingerprint(ids, columns, values, targets, task, groups),
         groups=groups,
         duplicates=[content.duplicates[row] for row in rows],
         notes=_notes(content),
     )
 
 
-def _task(content: Content, rows: Sequence[int]) -> tuple[Task, Any]:
+def _task(content: OwnTable, rows: Sequence[int]) -> tuple[Task, Any]:
     if content.labels is None:
         return Task(kind="regression", targets=tuple(content.targets)), content.values[rows]
     hierarchy = content.labels.hierarchy
@@ -69,34 +81,16 @@ def _task(content: Content, rows: Sequence[int]) -> tuple[Task, Any]:
     return Task(paths=paths, depth=depth, hierarchy=hierarchy), targets
 
 
-def views(content: Content, rows: Sequence[int]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and values (n, F) of the features: a nominal column becomes a column of 0 and 1 for each of its
-    values; a missing number becomes 0 with a further column that says so."""
-    names: list[str] = []
-    values: list[np.ndarray] = []
-    for column in content.features.columns:
-        cells = column.values[rows]
-        if column.names:
-            names += [f"{column.name}={name}" for name in column.names]
-            values += [cells == position for position in range(len(column.names))]
-            continue
-        names.append(column.name)
-        values.append(np.nan_to_num(cells))
-        if np.isnan(cells).any():
-            names.append(f"{column.name} missing")
-            values.append(np.isnan(cells))
-    return tuple(names), np.stack(values, axis=1).astype(np.float64)
-
-
 def _fingerprint(
     ids: Sequence[str],
-    names: Sequence[str],
+    columns: Sequence[Feature],
     values: np.ndarray,
     targets: Any,
     task: Task,
     groups: Sequence[str] | None,
 ) -> str:
-    digest = hashlib.sha256("\n".join((*ids, "", *names, "", *task.targets, "", *(groups or ()))).encode())
+    named = [text for column in columns for text in (column.name, *column.names, "")]
+    digest = hashlib.sha256("\n".join((*ids, "", *named, "", *task.targets, "", *(groups or ()))).encode())
     if task.hierarchy is not None:
         digest.update(task.hierarchy.fingerprint.encode())
         targets = targets.toarray()
@@ -105,14 +99,13 @@ def _fingerprint(
     return digest.hexdigest()
 
 
-def _notes(content: Content) -> list[str]:
+def _notes(content: OwnTable) -> list[str]:
     """What a reader of the board should know: rows left out, columns not used, violations, copies."""
     report, notes = content.report, []
     if report.bad:
         reasons = sorted({f"{p.where}: {p.what}" for p in report.problems if p.skippable})
-        notes.append(
-            f"rows left out: {len(report.bad)} ({'; '.join(reasons[:3])}{' ...' * (len(reasons) > 3)})"
-        )
+        shown = "; ".join(reasons[:3]) + " ..." * (len(reasons) > 3)
+        notes.append(f"rows left out: {len(report.bad)} ({shown})")
     unused = [f"{name} ({reason})" for name, reason in content.features.unused.items()]
     if unused:
         notes.append(f"columns not used: {listed(unused)}")

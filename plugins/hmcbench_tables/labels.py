@@ -12,11 +12,12 @@ import numpy as np
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy, bad_name
 from hmcbench_tables.columns import MOSTLY, find, is_missing
-from hmcbench_tables.reading import Table
-from hmcbench_tables.report import Report, listed
+from hmcbench_tables.problems import RowProblems, listed
+from hmcbench_tables.reading import TextTable
 
 TRUE = {"1", "1.0", "true", "yes"}
 FALSE = {"0", "0.0", "false", "no"}
+FEW_ROWS, MANY_ROWS = 2, 20  # rows with a name below another parent than usual: a slip of the pen?
 FORMS = {"levels": "level columns", "joined": "labels joined by |", "columns": "0/1 columns"}
 
 
@@ -39,7 +40,13 @@ class Labels:
 
 
 def read_labels(
-    table: Table, text: str, report: Report, *, form: str = "auto", parent: str = "", hierarchy: str = ""
+    table: TextTable,
+    text: str,
+    report: RowProblems,
+    *,
+    form: str = "auto",
+    parent: str = "",
+    hierarchy: str = "",
 ) -> Labels:
     """The labels in the columns that ``text`` names; rows without a usable label go into the report.
 
@@ -66,7 +73,7 @@ def read_labels(
     return _resolved(form, rows, given, report)
 
 
-def _form(table: Table, names: Sequence[str], above: Sequence[str]) -> str:
+def _form(table: TextTable, names: Sequence[str], above: Sequence[str]) -> str:
     """How the labels are written: columns of 0 and 1 are told apart by their cells."""
     if not names:
         raise BadInput("no column of labels besides the parent", allowed="labels=COLUMN;COLUMN")
@@ -85,7 +92,7 @@ def _share_of_truth(cells: Sequence[str]) -> float:
     return sum(cell.casefold() in TRUE | FALSE for cell in present) / max(1, len(present))
 
 
-def _hierarchy_file(table: Table, name: str) -> Hierarchy:
+def _hierarchy_file(table: TextTable, name: str) -> Hierarchy:
     """The hierarchy of a file that lies beside the table, or at this path."""
     beside = Path(table.source).parent / name
     return Hierarchy.from_csv(beside if beside.exists() else Path(name))
@@ -95,7 +102,7 @@ def _hierarchy_file(table: Table, name: str) -> Hierarchy:
 
 
 def _indicators(
-    table: Table, names: Sequence[str], above: Sequence[str], given: Hierarchy | None, report: Report
+    table: TextTable, names: Sequence[str], above: Sequence[str], given: Hierarchy | None, report: RowProblems
 ) -> Labels:
     """A class for every column, below ``above`` where that is given."""
     if given is not None and above:
@@ -108,21 +115,17 @@ def _indicators(
         given = Hierarchy.from_edges(top + [(parent, name) for parent in above for name in names])
     unknown = [name for name in (*above, *names) if name not in given]
     if unknown:
-        raise BadInput(
-            f"columns of labels that the hierarchy lacks: {listed(unknown)}", allowed="its classes"
-        )
+        what = f"columns of labels that the hierarchy lacks: {listed(unknown)}"
+        raise BadInput(what, allowed=listed(given.classes))
     values = {name: _truth(table, name, report) for name in (*above, *names)}
-    rows: list[tuple[str, ...]] = []
-    for row in range(len(table)):
-        rows.append(
-            tuple(name for name, truth in values.items() if truth[row]) if row not in report.bad else ()
-        )
+    positive = [[name for name, truth in values.items() if truth[row]] for row in range(len(table))]
+    rows = [() if row in report.bad else tuple(names) for row, names in enumerate(positive)]
     labels = Labels("columns", given, rows)
     labels.violations = _violations(labels, values, report)
     return labels
 
 
-def _truth(table: Table, name: str, report: Report) -> np.ndarray:
+def _truth(table: TextTable, name: str, report: RowProblems) -> np.ndarray:
     """Boolean (N,); a cell that is neither 0 nor 1 makes its row a problem."""
     cells = table.column(name)
     for row, cell in enumerate(cells):
@@ -133,7 +136,7 @@ def _truth(table: Table, name: str, report: Report) -> np.ndarray:
 
 
 def _violations(
-    labels: Labels, values: dict[str, np.ndarray], report: Report
+    labels: Labels, values: dict[str, np.ndarray], report: RowProblems
 ) -> dict[tuple[str, str], list[int]]:
     """Rows with a child and without its parent, where both have a column; and a warning for each pair.
 
@@ -142,8 +145,8 @@ def _violations(
     pairs: dict[tuple[str, str], list[int]] = {}
     for parent, child in labels.hierarchy.edges:
         if parent in values and child in values:
-            rows = np.flatnonzero(values[child] & ~values[parent])
-            rows = [int(row) for row in rows if row not in report.bad]
+            alone = np.flatnonzero(values[child] & ~values[parent]).tolist()
+            rows = [row for row in alone if row not in report.bad]
             if rows:
                 pairs[child, parent] = rows
                 what = (
@@ -157,7 +160,7 @@ def _violations(
 # --------------------------------------------------------------------------- names in cells
 
 
-def _levels(table: Table, names: Sequence[str], report: Report) -> list[tuple[tuple[str, ...], ...]]:
+def _levels(table: TextTable, names: Sequence[str], report: RowProblems) -> list[tuple[tuple[str, ...], ...]]:
     """One path per row, top level first; empty cells end it."""
     columns = [table.column(name) for name in names]
     paths: list[tuple[tuple[str, ...], ...]] = []
@@ -174,10 +177,25 @@ def _levels(table: Table, names: Sequence[str], report: Report) -> list[tuple[tu
         if reason:
             report.reject(row, "level-gap" if gap is not None else "label", reason)
         paths.append(() if reason else (tuple(path),))
+    _rare_parents(paths, report)
     return paths
 
 
-def _joined(table: Table, name: str, report: Report) -> list[tuple[tuple[str, ...], ...]]:
+def _rare_parents(paths: Sequence[tuple[tuple[str, ...], ...]], report: RowProblems) -> None:
+    """A warning for each name that stands under one parent in many rows and under another in very few."""
+    places: dict[tuple[int, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row, (path,) in ((row, path) for row, path in enumerate(paths) if path):
+        for level in range(1, len(path)):
+            places[level, path[level]][path[level - 1]].append(row)
+    for (_level, name), parents in places.items():
+        usual = max(parents, key=lambda parent: len(parents[parent]))
+        for parent, rows in parents.items():
+            if len(rows) <= FEW_ROWS and len(parents[usual]) >= MANY_ROWS:
+                what = f"{name!r} is below {usual!r} in {len(parents[usual])} rows, and below {parent!r} in"
+                report.note("rare-parent", f"{what} {len(rows)}: {report.lines(rows)}")
+
+
+def _joined(table: TextTable, name: str, report: RowProblems) -> list[tuple[tuple[str, ...], ...]]:
     """Several labels per row, each a name or a path ``a/b``."""
     paths: list[tuple[tuple[str, ...], ...]] = []
     for row, cell in enumerate(table.column(name)):
@@ -198,7 +216,7 @@ def _bad_part(name: str) -> str:
 
 
 def _resolved(
-    form: str, rows: list[tuple[tuple[str, ...], ...]], given: Hierarchy | None, report: Report
+    form: str, rows: list[tuple[tuple[str, ...], ...]], given: Hierarchy | None, report: RowProblems
 ) -> Labels:
     """Paths of names as classes: of the hierarchy that is given, or of one that has all paths."""
     if given is None:

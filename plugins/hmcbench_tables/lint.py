@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hmcbench.interfaces import DataReport
-from hmcbench_tables.content import Content, read_content
+from hmcbench_tables.content import OwnTable, read_content
 from hmcbench_tables.labels import FORMS, counts
-from hmcbench_tables.suspects import give_away, groups
+from hmcbench_tables.suspects import formulas, give_away, groups
 
 SHOWN = 30  # columns and classes with a line of their own
 
@@ -21,12 +21,12 @@ def lint(*, skip_bad: bool = False, **params: str) -> DataReport:
         BadInput: a file, column or parameter that cannot be used.
     """
     content = read_content(**params)
-    for kind, what in (*give_away(content), *groups(content)):
+    for kind, what in (*give_away(content), *groups(content), *formulas(content)):
         content.report.note(kind, what)
     return DataReport(content.table.source, _facts(content), content.report.problems)
 
 
-def _facts(content: Content) -> Mapping[str, str]:
+def _facts(content: OwnTable) -> Mapping[str, str]:
     usable = content.report.usable
     facts = {
         "file": content.table.source,
@@ -63,7 +63,7 @@ def _range(cells: object) -> str:
     return f"number, {present.min():g} to {present.max():g}" if len(present) else "number"
 
 
-def _goal(content: Content, usable: list[int]) -> dict[str, str]:
+def _goal(content: OwnTable, usable: list[int]) -> dict[str, str]:
     """The classes with their rows, or the range of every target."""
     facts: dict[str, str] = {}
     for name, column in zip(content.targets, content.values[usable].T, strict=True):
@@ -71,7 +71,8 @@ def _goal(content: Content, usable: list[int]) -> dict[str, str]:
     if content.labels is None:
         return facts
     hierarchy = content.labels.hierarchy
-    facts["labels"] = f"{FORMS[content.labels.form]}: {hierarchy.n} classes on {hierarchy.depth} levels"
+    levels = f"{hierarchy.depth} level{'s' * (hierarchy.depth > 1)}"
+    facts["labels"] = f"{FORMS[content.labels.form]}: {hierarchy.n} classes on {levels}"
     numbers = counts(content.labels, usable)
     for name, count in list(numbers.items())[:SHOWN]:
         facts[f"class {name}"] = f"{count:,} rows, {count / max(1, len(usable)):.1%}"

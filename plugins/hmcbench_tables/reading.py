@@ -20,7 +20,7 @@ _READERS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "o
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Text cells of one file, by column.
 
     Attributes:
@@ -44,7 +44,7 @@ class Table:
         return self.cells[self.columns.index(name)]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> TextTable:
     """Read a file with a header; the ending of its name says how.
 
     Raises:
@@ -75,7 +75,7 @@ def read_table(path: Path) -> Table:
     return _checked(path, header, columns, [number for number, _cells in body], line)
 
 
-def table_of_frame(frame: Any, path: Path) -> Table:
+def table_of_frame(frame: Any, path: Path) -> TextTable:
     """The columns of a pandas frame as text: whole numbers without a point, dates as ISO, no value as ''."""
     frame = frame.convert_dtypes()
     columns = []
@@ -96,7 +96,7 @@ def table_of_frame(frame: Any, path: Path) -> Table:
 
 def _checked(
     path: Path, header: Sequence[str], columns: Iterable[Sequence[str]], lines: Sequence[int], line: int
-) -> Table:
+) -> TextTable:
     """The table without columns that have neither a name nor a cell."""
     named = [(name, cells) for name, cells in zip(header, columns, strict=True) if name or any(cells)]
     if not lines:
@@ -110,7 +110,7 @@ def _checked(
     twice = next((name for name, count in Counter(name for name, _ in named).items() if count > 1), None)
     if twice is not None:
         raise BadInput(f"{path}:{line}: the column {twice!r} is there twice", hint="rename one of them")
-    return Table(path.name, str(path), [n for n, _ in named], [c for _, c in named], lines)
+    return TextTable(path.name, str(path), [n for n, _ in named], [c for _, c in named], lines)
 
 
 def _text(path: Path) -> str:
@@ -136,9 +136,8 @@ def _frame(path: Path, ending: str) -> Any:
     reader = "pyarrow" if ending in PARQUET else _READERS[ending]
     for module in ("pandas", reader):
         if importlib.util.find_spec(module) is None:
-            raise Unavailable(
-                f"{path}: {ending[1:]} files need {module}", hint="pip install 'hmcbench[tables]'"
-            )
+            what = f"{path}: {ending[1:]} files need {module}"
+            raise Unavailable(what, hint="pip install 'hmcbench[tables]'")
     import pandas
 
     try:

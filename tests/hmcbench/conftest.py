@@ -195,7 +195,7 @@ def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TrainedR
                 picture(100 * leaf + i, leaf).save(root / name / f"{i}.png")
         settings = ("image_size=32", "epochs=6", "batch_size=8", "stem_stride=keep")
         args = ["run", "--suite", "sem-failure", "--data", f"sem-failure={root}", "--out", str(base / "runs")]
-        args += ["--model", "timm:test_resnet", "--device", "cpu", "--json", *options]
+        args += ["--model", "timm:test_resnet", "--device", "cpu", "--splits", "1", "--json", *options]
         args += [part for setting in settings for part in ("--set", f"timm.{setting}")]
         out = StringIO()
         with redirect_stdout(out), pytest.raises(SystemExit) as stop:

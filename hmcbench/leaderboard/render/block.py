@@ -16,6 +16,7 @@ from hmcbench.leaderboard.board import Board, Column
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.columns import ids_of, stored_ids
 from hmcbench.leaderboard.render import text
+from hmcbench.leaderboard.render.markdown import answer_parts
 from hmcbench.leaderboard.render.markdown import value as markdown_value
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.metrics.builtin import SPECS
@@ -61,7 +62,7 @@ def check_primary(boards: Boards, primary: str) -> None:
 
 
 def to_block(boards: Sequence[Board]) -> str:
-    """Markdown without headings: per board its title, and quality and costs in one table.
+    """Markdown without headings: per board its title and answer, and quality and costs in one table.
 
     Costs of several kinds of hardware are not comparable and left out.
     """
@@ -69,25 +70,23 @@ def to_block(boards: Sequence[Board]) -> str:
 
 
 def _board(board: Board) -> str:
-    title = f"**{esc(board.title)}**"
-    if board.synthetic:
-        title += ". These samples are synthetic: they were generated, not measured"
+    parts = [f"**{esc(board.title)}**", *answer_parts(board)]
     marks = list(board.hardware) if board.cost_columns else []
     costs = board.cost_columns if len(marks) == 1 else []
-    title += f". Means with 95 % intervals; costs on {esc(board.hardware[marks[0]])}." if costs else "."
-    status = any(row.status != "ok" or row.cause for row in board.rows)
+    remarks = [esc(text.remarks_text(board, row)) for row in board.rows]
     head = ["#", "model", *(esc(text.title_text(c)) for c in (*board.columns, *costs))]
     lines = []
-    for row in board.rows:
+    for row, remark in zip(board.rows, remarks, strict=True):
         row_costs = row.costs.get(marks[0], {}) if costs else {}
         cells = [(row.cells.get(c.id), c) for c in board.columns] + [(row_costs.get(c.id), c) for c in costs]
-        line = [text.rank_text(row), esc(text.model_text(row)), *(markdown_value(*pair) for pair in cells)]
-        lines.append(line + ([esc(text.status_text(row))] if status else []))
+        line = [text.rank_text(row), esc(row.model), *(markdown_value(*pair) for pair in cells)]
+        lines.append(line + ([remark] if any(remarks) else []))
     align = ("right", "left", *("right" for _ in range(len(head) - 2)))
-    if status:
-        head, align = [*head, "status"], (*align, "left")
-    table = tabulate(lines, headers=head, tablefmt="pipe", disable_numparse=True, colalign=align)
-    return f"{title}\n\n{table}"
+    if any(remarks):
+        head, align = [*head, "remarks"], (*align, "left")
+    parts.append(tabulate(lines, headers=head, tablefmt="pipe", disable_numparse=True, colalign=align))
+    where = f"; costs on {esc(board.hardware[marks[0]])}" if costs else ""
+    return "\n\n".join([*parts, f"Means with 95 % intervals{where}."])
 
 
 def replaced(page: str, name: str, block: str, where: str = "the page") -> str:

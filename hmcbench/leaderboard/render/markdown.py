@@ -19,17 +19,15 @@ def to_markdown(boards: Boards) -> str:
     if not boards:
         return "# Leaderboard\n\nNo records.\n"
     names = list(dict.fromkeys(board.suite for board in boards))
-    parts = [f"# Leaderboard: {esc(', '.join(names))}", *(_section(board) for board in boards)]
+    titles = text.headings(boards)
+    sections = (_section(heading, board) for heading, board in zip(titles, boards, strict=True))
+    parts = [f"# Leaderboard: {esc(', '.join(names))}", *sections]
     parts += map(_across, boards.across)
     return "\n\n".join([*parts, f"---\n\n{text.LEGEND}"]) + "\n"
 
 
-def _section(board: Board) -> str:
-    parts = [f"## {esc(board.title)}"]
-    if board.synthetic:
-        parts.append("**These samples are synthetic: they were generated, not measured.**")
-    parts.append("\n".join(f"- {esc(name)}: {esc(value)}" for name, value in board.facts))
-    parts.append(_quality(board))
+def _section(heading: str, board: Board) -> str:
+    parts = [f"## {esc(heading)}", *answer_parts(board), _quality(board), _pairs(text.conclusions(board))]
     parts += [_costs(board, mark) for mark in board.hardware if board.cost_columns]
     if board.differences:
         table = _plain(text.DIFFERENCE_HEAD, text.difference_lines(board), right=(2, 3, 4))
@@ -43,12 +41,23 @@ def _section(board: Board) -> str:
             parts.append(f"### {text.published_heading(same_data)}\n\n{table}")
     if verdicts := text.verdict_lines(board):
         parts.append(f"### {text.VERDICT_HEADING}\n\n{_plain(text.VERDICT_HEAD, verdicts, right=())}")
-    failures = [f"- {esc(cells)}: {esc(cause)}" for cells, cause in text.failure_lines(board)]
-    if failures:
-        parts.append("### Failed, missing, not applicable\n\n" + "\n".join(failures))
-    if board.notes:
-        parts.append("### Notes\n\n" + "\n".join(f"- {esc(note)}" for note in board.notes))
-    return "\n\n".join(parts)
+    if failures := text.failure_lines(board):
+        parts.append(f"### Failed, missing, not applicable\n\n{_pairs(failures)}")
+    parts.append(
+        f"<details>\n<summary>{text.DETAILS}</summary>\n\n{_pairs(text.details(board))}\n\n</details>"
+    )
+    return "\n\n".join(filter(None, parts))
+
+
+def answer_parts(board: Board) -> list[str]:
+    """Paragraphs before the table: whether samples are synthetic, the question, the answer."""
+    parts = [f"**{text.SYNTHETIC}**"] if board.synthetic else []
+    parts += [f"*{esc(board.question)}*"] if board.question else []
+    return [*parts, " ".join(map(esc, board.answer))] if board.answer else parts
+
+
+def _pairs(lines: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"- {esc(name)}: {esc(value)}" for name, value in lines)
 
 
 def _across(comparison: across.Across) -> str:
@@ -57,12 +66,14 @@ def _across(comparison: across.Across) -> str:
 
 
 def _quality(board: Board) -> str:
-    head = ["#", "model", *(esc(text.title_text(c)) for c in board.columns), "cells", "status"]
-    lines = [
-        [*_start(row), *_values(row.cells, board.columns), esc(row.runs), esc(text.status_text(row))]
-        for row in board.rows
-    ]
-    return _table(head, lines, right=(0, *range(2, len(head) - 2)))
+    head = ["#", "model", *(esc(text.title_text(c)) for c in board.columns)]
+    right = (0, *range(2, len(head)))
+    remarks = [esc(text.remarks_text(board, row)) for row in board.rows]
+    lines = [[*_start(row), *_values(row.cells, board.columns)] for row in board.rows]
+    if any(remarks):
+        head.append("remarks")
+        lines = [[*line, remark] for line, remark in zip(lines, remarks, strict=True)]
+    return _table(head, lines, right)
 
 
 def _costs(board: Board, mark: str) -> str:
@@ -75,7 +86,7 @@ def _costs(board: Board, mark: str) -> str:
 
 
 def _start(row: Row) -> list[str]:
-    return [text.rank_text(row), esc(text.model_text(row))]
+    return [text.rank_text(row), esc(row.model)]
 
 
 def _values(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> list[str]:

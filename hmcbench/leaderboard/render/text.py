@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
 
+DETAILS = "Data, split, models and notes"
+SYNTHETIC = "These samples are synthetic: they were generated, not measured."
+CONCLUSIONS = (
+    "chosen on validation",
+    "Pareto front",
+)  # facts that stand below the table, the others in details
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 NOTHING = "-"
 LEGEND = (
@@ -105,6 +112,62 @@ def status_text(row: Row) -> str:
     return row.status + (f": {row.cause}" if row.cause else "")
 
 
+def remarks_text(board: Board, row: Row) -> str:
+    """Status, marks and cells of a row, as far as they are not those of all rows."""
+    status = status_text(row) if row.status != "ok" or row.cause else ""
+    runs = row.runs if len({r.runs for r in board.rows if r.status == "ok"} | {row.runs}) > 1 else ""
+    return ", ".join(filter(None, (status, *row.marks, "" if row.cause == "not applicable" else runs)))
+
+
+def headings(boards: Sequence[Board]) -> list[str]:
+    """The heading of every board; where some share one, with the words that distinguish them."""
+    out = []
+    for board in boards:
+        alike = [other for other in boards if other.heading == board.heading]
+        place = next(i for i, other in enumerate(alike) if other is board)
+        words = distinctions([other.traits for other in alike])[place]
+        out.append(", ".join([board.heading, *words]))
+    return out
+
+
+def distinctions(all_traits: Sequence[Mapping[str, str]]) -> list[list[str]]:
+    """Of every board, the first traits that together no other has; nothing for one that stands alone.
+
+    >>> distinctions([{"data": "a", "profile": "quick"}, {"data": "b", "profile": "quick"}])
+    [['a'], ['b']]
+    """
+    out = []
+    for i, own in enumerate(all_traits):
+        others = [other for j, other in enumerate(all_traits) if j != i]
+        words = []
+        for name, value in own.items():
+            alike = [other for other in others if other.get(name) == value]
+            words += [value] if len(alike) < len(others) and value else []
+            others = alike
+        out.append(words)
+    return out
+
+
+def conclusions(board: Board) -> list[tuple[str, str]]:
+    """The facts that stand below the table."""
+    return [fact for fact in board.facts if fact[0] in CONCLUSIONS]
+
+
+def details(board: Board) -> list[tuple[str, str]]:
+    """(name, value) lines on data, split, cells, models and columns, and the notes."""
+    facts = [fact for fact in board.facts if fact[0] not in CONCLUSIONS]
+    prints = [print_[:12] for print_ in board.split]
+    models = {row.model: row.reference for row in board.rows if row.reference not in ("", row.model)}
+    columns = {column.title: column.id for column in board.columns if "[" in column.id}
+    lines = [
+        ("split fingerprints", ", ".join(prints)),
+        ("models", "; ".join(f"{label} is {reference}" for label, reference in models.items())),
+        ("columns", "; ".join(f"{title} is {name}" for title, name in columns.items())),
+        *(("note", note) for note in board.notes),
+    ]
+    return [*facts, *(line for line in lines if line[1])]
+
+
 def title_text(column: Column) -> str:
     return column.title + ARROWS[column.better]
 
@@ -135,6 +198,14 @@ def published_table(board: Board, same_data: bool) -> tuple[list[str], list[list
         values = [f"{row.metrics[name]:.4f}" if name in row.metrics else NOTHING for name in names]
         lines.append([row.model, *values, row.data, row.source, row.note])
     return ["model", *names, "data", "source", "note"], lines
+
+
+def origins(lines: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """Data, source and note of lines of :func:`published_table` -> the models that share them."""
+    models: dict[str, list[str]] = {}
+    for line in lines:
+        models.setdefault("; ".join(part for part in line[-3:] if part), []).append(line[0])
+    return models
 
 
 def failure_lines(board: Board) -> list[tuple[str, str]]:

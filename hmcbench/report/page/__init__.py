@@ -7,6 +7,6 @@ policy allows only its own script and style, and the script writes text, never H
 
 from __future__ import annotations
 
-from hmcbench.report.page.render import index_page, page_of
+from hmcbench.report.page.render import Card, index_page, page_of
 
-__all__ = ["index_page", "page_of"]
+__all__ = ["Card", "index_page", "page_of"]

@@ -23,7 +23,7 @@ def script_json(data: Any) -> str:
 def board_data(board: Board, details: Mapping[str, int]) -> dict[str, Any]:
     """A board; ``details`` maps cell keys to places in the page's list of cells."""
     return {
-        "title": board.title,
+        "title": board.heading,
         "primary": board.primary,
         "columns": [_column(column) for column in board.columns],
         "costs": [_column(column) for column in board.cost_columns],
@@ -40,6 +40,7 @@ def _row(row: Row, board: Board, details: Mapping[str, int]) -> dict[str, Any]:
     return {
         "rank": row.rank,
         "model": row.model,
+        "reference": row.reference,
         "status": row.status,
         "cells": _cells(row.cells, board.columns),
         "costs": {mark: _cells(cells, board.cost_columns) for mark, cells in row.costs.items()},

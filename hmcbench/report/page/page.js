@@ -254,7 +254,8 @@
       for (const line of tables.flatMap((table) => [...table.tBodies[0].rows])) {
         if (line.classList.contains("details")) continue;
         const row = board.rows[Number(line.dataset.row)];
-        const fits = words.every((w) => row.model.toLowerCase().includes(w)) && (!good.checked || row.rank !== null);
+        const name = `${row.model} ${row.reference}`.toLowerCase();
+        const fits = words.every((w) => name.includes(w)) && (!good.checked || row.rank !== null);
         line.hidden = !fits;
         const below = line.nextElementSibling;
         if (below && below.classList.contains("details")) below.hidden = !fits;
@@ -269,11 +270,36 @@
       const box = element("input", { type: "checkbox", checked: true });
       box.addEventListener("change", () => {
         for (const line of tables[0].rows) if (!line.classList.contains("details")) line.cells[place].hidden = !box.checked;
+        section.dispatchEvent(new CustomEvent("filtered"));
       });
       choices.append(element("label", {}, box, head.textContent));
     });
     const columns = element("details", {}, element("summary", {}, "columns"), choices);
     section.querySelector(".tools").append(search, element("label", {}, good, "ranked only"), columns);
+  }
+
+  // Which columns of a table are outside the window, and how to see them.
+  function announce(frame, section, more) {
+    const table = frame.querySelector("table");
+    const notice = element("p", { class: "offscreen" });
+    frame.after(notice);
+    const update = () => {
+      const outer = frame.getBoundingClientRect();
+      const heads = [...table.tHead.rows[0].cells];
+      const sticky = heads.find((head) => head.classList.contains("name"));
+      const left = sticky ? sticky.getBoundingClientRect().right : outer.left;
+      const outside = heads.filter((head) => {
+        const box = head.getBoundingClientRect();
+        return head !== sticky && !head.hidden && box.width > 0 && (box.right > outer.right + 1 || (box.left < left - 1 && head.cellIndex > 1));
+      });
+      notice.hidden = !outside.length;
+      const names = outside.map((head) => head.textContent.replace(/\s*[↑↓]\s*$/, "").trim()).join(", ");
+      notice.textContent = `Outside the window: ${names}. Scroll the table sideways, widen the window${more}.`;
+    };
+    frame.addEventListener("scroll", update, { passive: true });
+    section.addEventListener("filtered", update);
+    window.addEventListener("resize", update);
+    update();
   }
 
   // ------------------------------------------------------------------ quality against cost
@@ -394,6 +420,8 @@
     section.querySelectorAll("table.main, table.costs").forEach(sortable);
     tools(section, board);
     plot(section, board);
+    for (const frame of section.querySelectorAll(".scroll:has(> table)"))
+      announce(frame, section, frame.querySelector("table.main") ? ", or leave out columns above" : "");
   }
   document.documentElement.dataset.ready = "yes";
 })();

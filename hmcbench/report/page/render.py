@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -27,33 +28,58 @@ FIGURES = "figures"
 _BREAK = re.compile(r"(?<=[\[,_=:/])(?=[^\s;])")
 
 
-def page_of(boards: Boards) -> str:
+def page_of(boards: Boards, pictures: bool = False) -> str:
     """A self-contained page of boards, with details of cells from their records.
 
-    Pictures come from the folder ``figures/`` beside ``records/``.
+    Args:
+        boards: what to show.
+        pictures: whether samples of the user's own data are shown too, from the folder ``figures/`` beside
+            ``records/``; those of synthetic data always are.
     """
-    cells, places, more = _details(boards)
+    cells, places, more = _details(boards, pictures)
     names = ", ".join(dict.fromkeys(board.suite for board in boards))
     title = clean(f"Leaderboard: {names}" if boards else "Leaderboard")
     data = {"boards": [board_data(board, places) for board in boards], "cells": cells}
-    body = "\n".join(_board(board, i) for i, board in enumerate(boards)) or "<p>No records.</p>"
+    sections = enumerate(zip(text.headings(boards), boards, strict=True))
+    body = "\n".join(_board(heading, board, i) for i, (heading, board) in sections)
+    body = body or "<p>No records.</p>"
     body += "".join(map(_across, boards.across))
     left_out = f"<p class='note'>Details of {more} cells are left to their records.</p>" if more > 0 else ""
     legend = f'{left_out}\n<p class="note">{escape(text.LEGEND)}</p>'
     return _filled(title, f"{body}\n{legend}", data)
 
 
-def index_page(title: str, head: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    """A page with a table; a cell ``(text, address)`` is a link to a file beside the page."""
+@dataclass(frozen=True)
+class Card:
+    """A board in an index.
 
-    def cell(part: Any) -> str:
-        if isinstance(part, tuple):
-            return f'<td><a href="{escape(quote(part[1]))}">{escape(part[0])}</a></td>'
-        return f"<td>{escape(part)}</td>"
+    Attributes:
+        heading: of the card, a link.
+        address: the linked file, relative to the index.
+        number: of the board in that file, from 0.
+        question: what its suite asks; may be empty.
+        lines: about the board.
+    """
 
-    body = ["<tr>" + "".join(map(cell, line)) + "</tr>" for line in lines]
-    table = _table([f"<th>{escape(name)}</th>" for name in head], body, "plain")
-    return _filled(clean(title), table, {"boards": [], "cells": []})
+    heading: str
+    address: str
+    number: int
+    question: str
+    lines: Sequence[str]
+
+
+def index_page(title: str, cards: Sequence[Card]) -> str:
+    """A page with a card per board."""
+    body = "\n".join(map(_card, cards))
+    return _filled(clean(title), f'<div class="cards">\n{body}\n</div>', {"boards": [], "cells": []})
+
+
+def _card(card: Card) -> str:
+    fragment = f"#board-{card.number}" if card.number else ""
+    link = f'<a href="{escape(quote(card.address))}{fragment}">{escape(card.heading)}</a>'
+    question = f'<p class="question">{escape(card.question)}</p>\n' if card.question else ""
+    lines = "\n".join(f"<li>{escape(line)}</li>" for line in card.lines)
+    return f'<article class="card"><h2>{link}</h2>\n{question}<ul>\n{lines}\n</ul></article>'
 
 
 def _filled(title: str, body: str, data: Any) -> str:
@@ -78,29 +104,37 @@ def _hash(content: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _details(boards: Boards) -> tuple[list[dict[str, Any]], dict[str, int], int]:
+def _details(boards: Boards, pictures: bool) -> tuple[list[dict[str, Any]], dict[str, int], int]:
     """Details of the boards' cells, the place of each by key, and the number of cells left out."""
     by_key = {record.key: record for record in boards.records if record.ok}
     wanted = dict.fromkeys(key for board in boards for row in board.rows for key in row.keys if key in by_key)
     cells: list[dict[str, Any]] = []
     places: dict[str, int] = {}
     for key in list(wanted)[:MOST_CELLS]:
-        path = by_key[key].path
+        record = by_key[key]
+        figures = record.path.parent.parent / FIGURES / record.path.name
         places[key] = len(cells)
-        cells.append(cell_details(by_key[key], path.parent.parent / FIGURES / path.name))
+        shown = pictures or record.data["dataset"].get("synthetic")
+        cells.append(cell_details(record, figures if shown else None))
     return cells, places, len(wanted) - len(cells)
 
 
 # --------------------------------------------------------------------------- board
 
 
-def _board(board: Board, number: int) -> str:
-    parts = [f'<section class="board" data-board="{number}">', f"<h2>{escape(board.title)}</h2>"]
+def _board(heading: str, board: Board, number: int) -> str:
+    parts = [
+        f'<section class="board" id="board-{number}" data-board="{number}">',
+        f"<h2>{escape(heading)}</h2>",
+    ]
     if board.synthetic:
-        parts.append('<p class="warn">These samples are synthetic: they were generated, not measured.</p>')
-    parts.append(_pairs(board.facts))
+        parts.append(f'<p class="warn">{text.SYNTHETIC}</p>')
+    if board.question:
+        parts.append(f'<p class="question">{escape(board.question)}</p>')
+    parts.append("".join(f'<p class="answer">{escape(sentence)}</p>' for sentence in board.answer))
     parts.append('<div class="tools"></div>')
     parts.append(_measured([(row, row.cells) for row in board.rows], board.columns, board, more=True))
+    parts.append(_pairs(text.conclusions(board)))
     parts.append('<div class="plot"></div>')
     for mark in board.hardware if board.cost_columns else ():
         rows = [(row, row.costs[mark]) for row in text.cost_rows(board, mark)]
@@ -115,9 +149,7 @@ def _board(board: Board, number: int) -> str:
         parts.append(_heading(text.VERDICT_HEADING) + _plain(text.VERDICT_HEAD, verdicts, "plain papers"))
     if failures := text.failure_lines(board):
         parts.append(_heading("Failed, missing, not applicable") + _pairs(failures))
-    if board.notes:
-        notes = "".join(f"<li>{escape(note)}</li>" for note in board.notes)
-        parts.append(_heading("Notes") + f"<ul>{notes}</ul>")
+    parts.append(f"<details><summary>{text.DETAILS}</summary>{_pairs(text.details(board))}</details>")
     return "\n".join(part for part in [*parts, "</section>"] if part)
 
 
@@ -134,7 +166,7 @@ def _heading(title: str) -> str:
 
 def _pairs(lines: Sequence[tuple[str, str]]) -> str:
     inner = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in lines)
-    return f"<dl>{inner}</dl>"
+    return f"<dl>{inner}</dl>" if inner else ""
 
 
 def _measured(
@@ -143,30 +175,30 @@ def _measured(
     board: Board,
     more: bool = False,
 ) -> str:
-    """A table of values; with ``more`` the main table, with cells, status, and details to open."""
+    """A table of values; with ``more`` the main table, with remarks, and details to open."""
     head = ["<th>#</th>", '<th class="name">model</th>']
-    head += [f'<th data-column="{escape(c.id)}">{escape(text.title_text(c))}</th>' for c in columns]
-    head += ["<th>cells</th>", "<th>status</th>"] if more else []
+    head += [
+        f'<th data-column="{escape(c.id)}" title="{escape(c.id)}">{_broken(text.title_text(c))}</th>'
+        for c in columns
+    ]
+    remarks = [text.remarks_text(board, row) for row, _ in rows] if more else []
+    head += ["<th>remarks</th>"] if any(remarks) else []
     body = []
-    for row, cells in rows:
+    for i, (row, cells) in enumerate(rows):
         line = [f"<td>{escape(text.rank_text(row))}</td>"]
-        line.append(f'<th scope="row" class="name">{_model(row.model)}{_marks(row)}</th>')
+        line.append(f'<th scope="row" class="name"><span class="label">{escape(row.model)}</span></th>')
         line += [_value(cells.get(column.id), column) for column in columns]
-        if more:
-            line += [f"<td>{escape(row.runs)}</td>", f"<td>{escape(text.status_text(row))}</td>"]
+        if any(remarks):
+            line.append(f'<td class="remarks">{escape(remarks[i])}</td>')
         place = next(i for i, other in enumerate(board.rows) if other is row)
         body.append(f'<tr class="{row.status}" data-row="{place}">{"".join(line)}</tr>')
     kind = "main" if more else "costs"
     return _table(head, body, kind)
 
 
-def _model(label: str) -> str:
-    """A label that may break behind its punctuation."""
-    return f'<span class="label">{_BREAK.sub("<wbr>", escape(label))}</span>'
-
-
-def _marks(row: Row) -> str:
-    return "".join(f' <span class="mark">{escape(mark)}</span>' for mark in row.marks)
+def _broken(title: str) -> str:
+    """A heading that may break behind its punctuation."""
+    return _BREAK.sub("<wbr>", escape(title))
 
 
 def _value(cell: BoardCell | None, column: Column) -> str:

@@ -18,6 +18,17 @@ def runs(fabricate: Callable[..., Any], tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
+def test_rescore_keeps_what_stood_of_damaged_predictions(cli: Callable[..., Any], runs: Path) -> None:
+    assert cli("rescore", runs).status == 0
+    torn = next((runs / "smoke" / "records").glob("toy--a--*"))
+    (torn / "predictions.npz").write_bytes(b"PK torn")
+    before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+    ended = cli("rescore", runs)
+    assert ended.status == 1 and f"1 damaged and kept ({torn.name}: " in ended.out
+    assert "kept         the leaderboards of" in ended.out
+    assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
+
+
 def test_latex(cli: Callable[..., Any], runs: Path, tmp_path: Path) -> None:
     out = cli("leaderboard", runs, "--format", "latex").out
     assert out.startswith("% needs \\usepackage{booktabs}") and "\\toprule" in out

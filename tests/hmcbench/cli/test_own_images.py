@@ -34,7 +34,7 @@ def tree(tmp_path: Path) -> Path:
 
 def run(cli: Callable[..., Any], root: Path, *more: str) -> Any:
     args = ("run", "--suite", "sem-failure", "--data", f"sem-failure={root}", "--model", "prior", "--json")
-    return cli(*args, "--out", root.parent / "runs", *more)
+    return cli(*args, "--splits", 1, "--out", root.parent / "runs", *more)
 
 
 def the_record(ended: Any) -> Any:
@@ -53,9 +53,31 @@ def test_a_folder_tree_is_enough(cli: Callable[..., Any], tree: Path) -> None:
 
 def test_the_forest_learns_them(cli: Callable[..., Any], tree: Path) -> None:
     pytest.importorskip("skimage", reason="the texture featurizer needs the extra vision")
-    args = ("run", "--suite", "sem-failure", "--data", f"sem-failure={tree}", "--model", "forest", "--json")
-    record = the_record(cli(*args, "--out", tree.parent / "runs", "--set", "forest.trees=40"))
+    args = ("run", "--suite", "sem-failure", "--data", f"sem-failure={tree}", "--model", "forest[]", "--json")
+    more = ("--splits", 1, "--set", "forest.trees=40")
+    record = the_record(cli(*args, "--out", tree.parent / "runs", *more))
     assert record["metrics"]["test"]["level2_accuracy"] > 0.6
+
+
+def test_few_images_are_cross_validated_and_said_to_be_few(cli: Callable[..., Any], tree: Path) -> None:
+    """With one split, 4 of 36 images would be the test partition."""
+    args = ("run", "--suite", "sem-failure", "--data", f"sem-failure={tree}", "--model", "prior", "--dry-run")
+    out = cli(*args).out
+    assert "5 to run" in out
+    assert "small data: tested in 5 folds; one split would test 4 (--splits 1 keeps one)" in out
+    assert "too few test samples for a claim: 36; the 95 % interval of a share near one half is" in out
+
+    def counts(*more: Any) -> list[int]:
+        return [c["split"]["counts"]["test"] for c in json.loads(cli(*args, "--json", *more).out)]
+
+    assert sum(counts()) == 36 and sum(counts("--folds", 3)) == 36
+    assert counts("--folds", 3) == [12] * 3 and counts("--splits", 2) == [4, 4]
+    assert counts("--splits", 1) == [4]
+    few = cli(*args, "--splits", 1).out
+    assert "small data" not in few and "too few test samples for a claim: 4; " in few
+    assert "--folds 5 tests every sample once" in few
+    ended = cli(*args, "--folds", 40)
+    assert ended.status == 2 and "36 samples in 36 units cannot be divided into 40 parts" in ended.err
 
 
 def test_bad_files_stop_a_run_unless_they_are_skipped(cli: Callable[..., Any], tree: Path) -> None:

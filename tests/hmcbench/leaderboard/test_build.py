@@ -207,6 +207,26 @@ def test_shared_timings_are_marked_and_never_best(fabricate: Fabricate) -> None:
     assert not any(c.best for row in board.rows for c in row.costs["A"].values())
 
 
+def test_a_row_at_the_prior_says_so(fabricate: Fabricate) -> None:
+    """By the interval of the difference on the same samples, in the direction of the primary metric."""
+    records = [
+        fabricate("prior", 0.5, model={"name": "prior"}),
+        *(fabricate(name, accuracy) for name, accuracy in (("worse", 0.3), ("same", 0.5), ("good", 0.9))),
+    ]
+    for primary in ("hf1_samples", "tree_path_distance"):
+        board = only(records, {"suite": {"name": "smoke", "primary": primary}})
+        marks = {row.model: row.marks for row in board.rows}
+        at_prior = ["no better than prior"]
+        assert marks == {"good": [], "same": at_prior, "worse": at_prior, "prior": []}
+    board = only(records[1:])
+    assert not any(row.marks for row in board.rows)
+
+
+def test_a_network_that_was_still_improving_says_so(fabricate: Fabricate) -> None:
+    board = only([fabricate("a", model={"improving_at_end": True}), fabricate("b")])
+    assert {row.model: row.marks for row in board.rows} == {"a": ["stopped while improving"], "b": []}
+
+
 def test_marks_parameters_and_memory(fabricate: Fabricate) -> None:
     facts = {"transductive": True, "pretrained": True, "parameters": 1234, "multiply_adds": None}
     board = only([fabricate("a", model=facts, memory={"peak_device_mb": 0})])

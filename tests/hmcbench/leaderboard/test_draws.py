@@ -248,8 +248,9 @@ def test_draws_are_kept_in_the_cache_folder_and_never_published(
     publish(tmp_path / "runs", tmp_path / "results")
     assert drawn == ["a"]  # a published record has the same predictions
     assert len(list((tmp_path / "cache" / "draws").iterdir())) == 1
-    kinds = {path.suffix for path in (tmp_path / "results").rglob("*") if path.is_file()}
-    assert kinds == {".npz", ".json", ".md", ".csv", ".html"}
+    files = [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    kinds = {path.suffix or path.name for path in files}
+    assert kinds == {".npz", ".json", ".md", ".csv", ".html", "SHA256SUMS"}
     names = {path.name for path in (tmp_path / "results").rglob("*.npz")}
     assert names == {NPZ}
 

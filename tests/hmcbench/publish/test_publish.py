@@ -68,10 +68,12 @@ def test_records_and_tables_of_every_suite(fabricate: Fabricate, runs: Path, res
         "more/index.html",
         "more/leaderboard.csv",
         "more/leaderboard.json",
+        "more/SHA256SUMS",
         "smoke/README.md",
         "smoke/index.html",
         "smoke/leaderboard.csv",
         "smoke/leaderboard.json",
+        "smoke/SHA256SUMS",
         "README.md",
         "index.html",
     ]

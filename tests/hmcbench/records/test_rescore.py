@@ -115,7 +115,8 @@ def test_what_cannot_be_scored_is_listed_and_left_alone(fabricate: Fabricate) ->
     before = {r.path: (r.path / JSON).read_bytes() for r in (torn, blind)}
     result = rescore(good.path.parent, specs=[*SPECS, NEW])
     assert result.records == 1
-    assert sorted(name for name, _ in result.skipped) == sorted([torn.path.name, blind.path.name])
+    assert [name for name, _ in result.skipped] == [blind.path.name]
+    assert [name for name, _ in result.damaged] == [torn.path.name] and not result.complete
     assert "stored without truth" in str(result) and "cannot be read" in str(result)
     assert {path: (path / JSON).read_bytes() for path in before} == before
 
@@ -124,8 +125,35 @@ def test_a_failing_metric_is_named_and_stops_nothing(fabricate: Fabricate) -> No
     record = fabricate("a")
     result = rescore(record.path, specs=[*SPECS, NEW, replace(NEW, name="broken", factory=failing)])
     assert result.failures == {"broken": "RuntimeError: no"}
-    assert "broken (RuntimeError: no)" in str(result)
+    assert "broken (RuntimeError: no)" in str(result) and not result.complete
     assert stored(record)["test"]["samples"] == 200
+
+
+def test_a_metric_that_fails_keeps_what_stood(fabricate: Fabricate) -> None:
+    record = fabricate("a")
+    kept = stored(record)["test"]["hf1_samples"]
+    specs = [replace(spec, factory=failing) if spec.name == "hf1_samples" else spec for spec in SPECS]
+    assert rescore(record.path, specs=specs).failures["hf1_samples"] == "RuntimeError: no"
+    assert stored(record)["test"]["hf1_samples"] == kept
+
+
+def test_a_suite_that_names_metrics_gets_these_alone(fabricate: Fabricate) -> None:
+    record = fabricate("a", metrics={"test": {"hp_micro": 0.123, "of_an_absent_plugin": 7.0}})
+    suite = {"name": "smoke", "primary": "hf1_samples", "columns": ["level{k}_accuracy"]}
+    suite["metrics"] = ["class_f1", "of_an_absent_plugin"]
+    place = record.path.parent.parent / "suite.json"
+    place.write_text(json.dumps({"suite": suite}))
+    result = rescore(record.path)
+    values = stored(record)["test"]
+    assert {name.partition("[")[0] for name in values} == {
+        *("class_f1", "hf1_samples", "level1_accuracy", "level2_accuracy"),
+        *("hp_micro", "of_an_absent_plugin"),
+    }
+    assert values["hp_micro"] == 0.123 and values["of_an_absent_plugin"] == 7.0
+    assert result.unknown == {"of_an_absent_plugin"} and "not installed: of_an_absent" in str(result)
+    place.write_text(json.dumps({"suite": {**suite, "metrics": []}}))
+    rescore(record.path)
+    assert "auprc_micro" in stored(record)["test"]
 
 
 def test_bad_input(tmp_path: Path, fabricate: Fabricate) -> None:

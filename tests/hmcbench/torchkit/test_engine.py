@@ -14,7 +14,7 @@ from torch import nn
 from hmcbench.interfaces import Dataset, Run, Scores
 from hmcbench.testing.helpers import fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import checkpoint
-from hmcbench.torchkit.engine import Ema
+from hmcbench.torchkit.engine import Ema, improving_at_end
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
 
@@ -118,6 +118,28 @@ def test_early_stopping_keeps_the_best_epoch(images: Callable[..., Dataset], tin
     columns = dataset.task.hierarchy.level_classes(2)
     right = scores.values[40:, columns].argmax(1) == np.asarray(dataset.targets)[40:, columns].argmax(1)
     assert right.mean() == pytest.approx(history.rows[best - 1]["level2_accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "epochs", "expected"),
+    [
+        ([0.2, 0.4, 0.5, 0.6], 4, True),
+        ([0.2, 0.4, 0.6, 0.61], 4, False),  # a gain within GAIN
+        ([0.2, 0.6, 0.4, 0.5], 4, False),
+        ([0.2, 0.4, 0.5, 0.6], 9, False),  # patience ended it
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.6], 8, True),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.6, 0.6], 8, False),
+        ([0.6], 1, False),
+    ],
+)
+def test_a_training_that_ended_while_validation_gained(
+    accuracies: list[float], epochs: int, expected: bool
+) -> None:
+    rows = [{"valid_loss": 1 - a, "level1_accuracy": a, "level2_accuracy": a} for a in accuracies]
+    assert improving_at_end(rows, epochs, single=True) is expected
+    losses = [{"valid_loss": 1 - a, "level1_accuracy": 0.0} for a in accuracies]
+    assert improving_at_end(losses, epochs, single=False) is (expected or accuracies[-1] == 0.61)
+    assert not improving_at_end([{"train_loss": 1.0}] * epochs, epochs, single=True)
 
 
 def test_several_labels_are_judged_by_the_loss(images: Callable[..., Dataset], tiny_net: Any) -> None:

@@ -27,17 +27,19 @@ def check(results: Path, registry: Registry, **data: str) -> Report:
 def test_without_the_data_it_is_not_checkable_here(private: Path, registry: Registry) -> None:
     report = check(private, registry)
     (suite,) = report.suites
-    assert report.clean
-    assert (suite.records, suite.checked) == (1, 0)
+    assert report.clean and report.status == 3
+    assert (suite.records, suite.checked, suite.recomputed) == (1, 0, 0)
+    stored = sum(len(values) for values in read_all(private)[0].data["metrics"].values())
+    assert suite.uncheckable == stored and suite.compared > 0
     assert list(suite.unchecked) == ["their truth was not published: --data private=PATH"]
 
 
 def test_with_the_data_every_number_is_recomputed(private: Path, registry: Registry) -> None:
-    without = check(private, registry).suites[0].numbers
+    without = check(private, registry).suites[0].compared
     report = check(private, registry, private="here")
     (suite,) = report.suites
     assert report.clean and suite.checked == 1 and not suite.unchecked
-    assert suite.numbers > without + 50
+    assert report.status == 0 and suite.recomputed > 50 and suite.compared < without and not suite.uncheckable
 
 
 def test_a_false_number_is_found_only_with_the_data(private: Path, registry: Registry) -> None:

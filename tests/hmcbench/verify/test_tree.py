@@ -13,17 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench.interfaces import Task
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.leaderboard.files import boards_of
+from hmcbench.metrics.base import SampleMetric
 from hmcbench.publish.publish import publish
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, NPZ, Record
-from hmcbench.testing.helpers import tiny_hierarchy
+from hmcbench.records.rescore import rescore
+from hmcbench.testing.helpers import temporary_plugin, tiny_hierarchy
 from hmcbench.verify import Finding
 from hmcbench.verify.findings import same
 from hmcbench.verify.pages import _parts
 from hmcbench.verify.tree import verify_results
 
+mine = SampleMetric(lambda e: np.full((len(e), 1), 0.25), lambda sums: sums[..., 0] / 60)
 Fabricate = Callable[..., Record]
 
 
@@ -40,9 +44,11 @@ def results(fabricate: Fabricate, tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def found(results: Path) -> list[Finding]:
+def found(results: Path, *, files: bool = False) -> list[Finding]:
+    """The findings; ``files``: those on changed files alone, else the others."""
     folders = sorted(path.parent for path in results.glob("*/records"))
-    return [finding for _, finding in verify_results(folders, index=results).all_findings()]
+    findings = [finding for _, finding in verify_results(folders, index=results).all_findings()]
+    return [finding for finding in findings if (finding.kind == "changed") == files]
 
 
 def changed(path: Path, change: Callable[[Any], Any]) -> None:
@@ -64,7 +70,9 @@ def test_what_was_published_is_clean(results: Path) -> None:
     values = sum(
         len(v) for m in "ab" for v in json.loads((record(results, m) / JSON).read_text())["metrics"].values()
     )
-    assert suite.numbers > values > 100
+    assert suite.recomputed > values > 100 and suite.compared > 0 and suite.uncheckable == 0
+    files = [path for path in results.glob("smoke/**/*") if path.is_file()]
+    assert report.status == 0 and suite.files == len(files) - 1
 
 
 def test_a_metric_that_does_not_follow_from_the_predictions(results: Path) -> None:
@@ -186,7 +194,8 @@ def test_the_data_of_the_page_and_its_script(results: Path) -> None:
     ]
     page.write_text(text.replace("use strict", "use other"), encoding="utf-8")
     report = verify_results([results / "smoke"])
-    assert report.clean and "are not those of this version" in report.suites[0].notes[0]
+    assert [f.kind for _, f in report.all_findings()] == ["changed"]
+    assert "are not those of this version" in report.suites[0].notes[0]
     page.write_text("<html></html>", encoding="utf-8")
     assert [f.kind for f in found(results)] == ["unreadable"]
 
@@ -292,6 +301,63 @@ def test_values_of_a_metric_that_is_not_installed_are_no_difference(results: Pat
     assert "of_an_absent_plugin is not installed" in report.suites[0].notes[0]
 
 
+@pytest.mark.parametrize("role", ["a column", "the primary metric"])
+def test_a_board_with_a_metric_that_is_not_installed(
+    fabricate: Fabricate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    """What needs it is not compared and not checkable; the other columns are."""
+
+    class Plugin:
+        @hookimpl
+        def hmcbench_metrics(self) -> list[MetricSpec]:
+            return [MetricSpec(name="mine", version="1", summary="", factory=mine, decided=False)]
+
+    small = {"sizes": {"validation": 20, "test": 60}, "split": {"counts": {"validation": 20, "test": 60}}}
+    names = ["mine", "exact_match"] if "primary" in role else ["exact_match", "mine"]
+    suite = {"name": "smoke", "primary": names[0]}
+    with temporary_plugin(Plugin()) as registry, monkeypatch.context() as patch:
+        patch.setattr("hmcbench.leaderboard.build.default_registry", lambda: registry)
+        for name, accuracy in (("a", 0.9), ("b", 0.7)):
+            fabricate(name, accuracy, suite=suite, **small)
+        info = {"suite": {**suite, "columns": names, "reference": "a"}, "published": [], "cells": []}
+        (tmp_path / "runs" / "smoke" / "suite.json").write_text(json.dumps(info))
+        rescore(tmp_path / "runs" / "smoke" / "records", specs=registry.specs("metrics"))
+        publish(tmp_path / "runs", tmp_path / "results")
+        assert verify_results([tmp_path / "results" / "smoke"], registry=registry).clean
+    results = tmp_path / "results"
+    report = verify_results([results / "smoke"])
+    assert report.clean, list(map(str, found(results)))
+    assert "metric mine is not installed: its values are not checkable here" in report.suites[0].notes
+    assert report.suites[0].uncheckable == 4  # two records, two partitions
+    board = json.loads((results / "smoke" / "leaderboard.json").read_text())["boards"][0]
+    assert board["columns"][0]["id"] == names[0] and board["rows"][0]["cells"]["mine"]["mean"] < 1
+    changed(
+        results / "smoke" / "leaderboard.json",
+        lambda d: d["boards"][0]["rows"][0]["cells"]["exact_match"].update(mean=0.123),
+    )
+    assert ("differs", "cells.exact_match.mean", 0.123) in [
+        (f.kind, f.what, f.published) for f in found(results)
+    ]
+
+
+def test_numbers_in_the_text_of_a_table(results: Path) -> None:
+    board = boards_of(results / "smoke")[0]
+    cell = board.rows[0].cells["hf1_samples"]
+    value = {"published": 0.94, "mean": cell.mean, "low": cell.low, "high": cell.high}
+    rows = [{"label": "Ours, 2.5 Ni", "model": "a", "values": [value]}]
+    tables = results / "smoke" / "tables"
+    tables.mkdir()
+    (tables / "paper-1.json").write_text(json.dumps({"metrics": ["hf1_samples"], "rows": rows}))
+    shown = f"0.940 / {cell.mean:.3f} \\[{cell.low:.3f}, {cell.high:.3f}\\] ="
+    text = f"| row | our model | F1 |\n|:--|:--|:--|\n| Ours, 2.5 Ni | `a` | {shown} |\n"
+    (tables / "paper-1.md").write_text(text)
+    assert found(results) == []
+    (tables / "paper-1.md").write_text(text.replace(f"{cell.mean:.3f}", "0.999"))
+    (finding,) = found(results)
+    assert (finding.kind, finding.where) == ("differs", "tables/paper-1.md")
+    assert finding.what == "Ours, 2.5 Ni: 0.999 is no number of paper-1.json"
+
+
 def test_counts_and_hierarchy_of_the_record_are_those_of_its_predictions(results: Path) -> None:
     def change(data: dict[str, Any]) -> None:
         data["split"]["counts"]["test"] = 999
@@ -323,6 +389,8 @@ def test_another_version_of_a_model_is_a_note(fabricate: Fabricate, tmp_path: Pa
         (None, 0.0, False),
         ("a", "a", True),
         (float("inf"), float("inf"), True),
+        (float("nan"), float("nan"), True),
+        (float("nan"), 0.5, False),
     ],
 )
 def test_same(a: Any, b: Any, expected: bool) -> None:

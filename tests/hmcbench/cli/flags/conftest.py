@@ -84,7 +84,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = ("--out", base / "runs", "--quiet")
     typed("run", "--suite", "smoke", *out)
     typed("run", "--suite", base / "mine.toml", "--profile", "standard", *out)
-    pictures = ("--data", f"sem-failure={base / 'images'}", "--model", "prior")
+    pictures = ("--data", f"sem-failure={base / 'images'}", "--model", "prior", "--splits", 1)
     typed("run", "--suite", "sem-failure", *pictures, *out)
     steels = ("--data", f"nims-steel={base / 'NIMS-Fatigue.csv'}", "--model", "ridge", "--splits", 1)
     typed("run", "--suite", "nims-steel", *steels, *out)
@@ -156,6 +156,21 @@ def tables(mine: None) -> None:
     Path("pictures.toml").write_text(TABLE.format(suite="sem-failure"))
     Path("elements.csv").write_text("symbol,size\nFe,2\nAl,4\n")
     Path("alloys.csv").write_text("Formula,Other\nFe50Al50,Fe\n")
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> None:
+    """60 rows with columns of 0 and 1 below one parent, and a hierarchy of them."""
+    lines = ["uid,batch,day,kind,load,speed,failure,wear,heat"]
+    for i in range(60):
+        wear, heat = i % 5 == 2, i % 7 == 3
+        failure = (wear or heat) and i != 7
+        flags = ",".join(str(int(flag)) for flag in (failure, wear, heat))
+        lines.append(
+            f"{i + 1},B{i % 12},2024-01-{1 + i % 28:02},{'LMH'[i % 3]},{i * i % 11}.5,{i % 3},{flags}"
+        )
+    (tmp_path / "machines.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "tree.csv").write_text("parent,child\n,fault\nfault,wear\n,other\nother,heat\n")
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_quality_and_costs_in_one_table(fabricate: Callable[..., Record]) -> Non
     text = to_block(chosen)
     head, _, first, second = [line for line in text.splitlines() if line.startswith("|")]
     assert [c.strip() for c in head.split("|")[1:-1]] == [
-        *("#", "model", "exact_match ↑", "hf1_samples ↑", "fit (s) ↓", "status")
+        *("#", "model", "exact_match ↑", "hf1_samples ↑", "fit (s) ↓", "remarks")
     ]
     assert "| a " in first and "10 |" in first and "failed: crash" in second
     assert text.startswith("**smoke 1: toy, profile quick") and "costs on Abacus" in text

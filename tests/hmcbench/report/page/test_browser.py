@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.render.block import with_columns
-from hmcbench.report.page import index_page, page_of
+from hmcbench.report.page import Card, index_page, page_of
 
 PHONE, DESK = 390, 1280
 
@@ -193,6 +194,24 @@ def test_no_page_is_wider_than_its_screen(shown: Callable[..., Any], width: int)
     assert edges and max(edges) <= width
 
 
+@pytest.mark.parametrize(("width", "outside"), [(PHONE, True), (2400, False)])
+def test_columns_outside_the_window_are_named(
+    browser: Any, fabricate: Callable[..., Any], tmp_path: Path, width: int, outside: bool
+) -> None:
+    path = tmp_path / "wide.html"
+    path.write_text(page_of(build([fabricate("a"), fabricate("b", 0.5)])), encoding="utf-8")
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(path.as_uri())
+    notice = "document.querySelector('.offscreen')"
+    assert script(browser, f"return {notice}.hidden") is not outside
+    text = script(browser, f"return {notice}.textContent")
+    assert ("exact_match" in text and "Scroll the table" in text) is outside
+    hide = "document.querySelectorAll('.choices input').forEach((box) => box.click())"
+    script(browser, hide)
+    assert script(browser, f"return {notice}.hidden")
+
+
 @pytest.mark.parametrize("columns", [["total_s"], ["exact_match"]])
 def test_a_page_of_few_columns(browser: Any, evil: Any, tmp_path: Path, columns: list[str]) -> None:
     path = tmp_path / "few.html"
@@ -208,7 +227,7 @@ def test_the_index_in_the_browser(browser: Any, tmp_path: Path) -> None:
     (tmp_path / "smoke").mkdir()
     (tmp_path / "smoke" / "index.html").write_text("<title>there</title>", encoding="utf-8")
     (tmp_path / "index.html").write_text(
-        index_page("All", ["suite"], [[("smoke", "smoke/index.html")]]), "utf-8"
+        index_page("All", [Card("smoke", "smoke/index.html", 0, "", [])]), "utf-8"
     )
     browser.get((tmp_path / "index.html").as_uri())
     script(browser, "document.querySelector('a').click()")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, NPZ, Record
-from hmcbench.report.page import index_page, page_of
+from hmcbench.report.page import Card, index_page, page_of
 from hmcbench.report.page.data import script_json
 from hmcbench.report.page.details import cell_details, rounded
 from hmcbench.testing.helpers import tiny_hierarchy
@@ -92,6 +93,7 @@ def test_everything_that_the_markdown_says(evil: Any, fabricate: Callable[..., R
         "Verdicts on the published rows",
         "Failed, missing, not applicable",
         "<b>",
+        "comes first with hf1_samples",
         "3 of 4 ended well",
     ):
         assert part in page, part
@@ -130,10 +132,34 @@ def test_script_json(value: Any) -> None:
 
 
 def test_the_index_links_to_files_beside_it() -> None:
-    page = index_page("<b>x</b>", ["a", "b"], [[("<i>", "javascript:alert(1)/index.html"), "<u>"]])
-    read = Reader(page)
-    assert [a["href"] for n, a in read.tags if n == "a"] == ["javascript%3Aalert%281%29/index.html"]
+    address = "javascript:alert(1)/index.html"
+    cards = [Card("<i>", address, place, "<b>", ["<u>"]) for place in (0, 1)]
+    read = Reader(index_page("<b>x</b>", cards))
+    quoted = "javascript%3Aalert%281%29/index.html"
+    assert [a["href"] for n, a in read.tags if n == "a"] == [quoted, f"{quoted}#board-1"]
     assert not {"b", "i", "u"} & {n for n, _ in read.tags}
+
+
+def test_samples_of_the_users_own_data_are_shown_only_when_asked(evil: Any) -> None:
+    own = [
+        replace(r, data={**r.data, "dataset": {**r.data["dataset"], "synthetic": False}})
+        for r in evil.records
+    ]
+
+    def pictures(boards: Boards, **options: bool) -> int:
+        return sum(len(cell["pictures"]) for cell in data_of(page_of(boards, **options))["cells"])
+
+    assert pictures(build(own)) == 0
+    assert pictures(build(own), pictures=True) == pictures(evil.boards) == 1
+
+
+def test_the_answer_stands_before_the_table_and_the_fingerprints_are_folded(evil: Any) -> None:
+    page = page_of(evil.boards)
+    order = [
+        page.index(part)
+        for part in ("comes first with", '<table class="main"', "<details>", "split fingerprints")
+    ]
+    assert order == sorted(order)
 
 
 # --------------------------------------------------------------------------- details

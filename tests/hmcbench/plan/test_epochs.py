@@ -1,0 +1,91 @@
+"""Epochs scaled to the number of training samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import ModelSpec, Param
+from hmcbench.plan.cells import Plan, make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.epochs import factor
+from hmcbench.plan.suite import load_suite, parse_suite
+from hmcbench.registry.registry import Registry, default_registry
+from hmcbench.testing.helpers import temporary_plugin, tiny_suite
+
+TRAIN = 126  # of the dataset of tiny_suite
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    params = {"epochs": Param(8, low=2, passes=True, aliases=("e",)), "rounds": Param(8)}
+    net = ModelSpec(name="net", version="1", summary="", factory=object, views=("table",), params=params)
+    plugin = SimpleNamespace(__name__="nets", hmcbench_models=hookimpl(lambda: [net]))
+    with temporary_plugin(plugin) as found:
+        yield found
+
+
+def plan_of(registry: Registry, *models: str, epochs_for: int = 2 * TRAIN, **choices: Any) -> Plan:
+    text = tiny_suite("scaled", models, epochs_for=epochs_for)
+    text = text.replace('"net[rounds=3]"', '{ model = "net[rounds=3]", label = "Net" }')
+    return make_plan(parse_suite(text, "s"), registry, Choices(**choices))
+
+
+def epochs_of(plan: Plan) -> list[Any]:
+    return [cell.model_params["epochs"] for cell in plan.cells]
+
+
+@pytest.mark.parametrize(
+    ("model", "epochs_for", "expected"),
+    [
+        ("net", 2 * TRAIN, 16),
+        ("net[epochs=5]", 2 * TRAIN, 10),
+        ("net[e=5]", TRAIN // 2, 2),
+        ("net[epochs=5]", TRAIN, 5),
+        ("net[epochs=5]", 10**6, 50),
+        ("net[epochs=5]", 1, 1),
+        ("net[epochs=5]", 0, 5),
+    ],
+)
+def test_entries_of_the_suite_are_scaled(
+    registry: Registry, model: str, epochs_for: int, expected: int
+) -> None:
+    plan = plan_of(registry, model, epochs_for=epochs_for)
+    assert plan.cells[0].record["split"]["counts"]["train"] == TRAIN
+    assert epochs_of(plan) == [expected] and plan.cells[0].model_params["rounds"] == 8
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{"settings": {"net.epochs": "5"}}, {"settings": {"net.e": "5"}}, {"models": ("net[epochs=5]",)}],
+)
+def test_what_the_user_sets_stays(registry: Registry, choices: Any) -> None:
+    assert epochs_of(plan_of(registry, "net", **choices)) == [5]
+
+
+def test_the_plan_names_the_factor_and_the_row_keeps_its_label(registry: Registry) -> None:
+    plan = plan_of(registry, "net[rounds=3]", "prior")
+    assert [cell.row for cell in plan.cells] == ["Net", "prior"]
+    assert plan.cells[0].label == "net[epochs=16,rounds=3]"
+    assert plan.info()["labels"]["quick"]["net[epochs=16,rounds=3]"] == "Net"
+    (note,) = [note for note in plan.notes if "epochs" in note]
+    assert note.startswith("toy-tree: epochs of networks x 2: ")
+    assert note.endswith("those of the suite are meant for 252 training samples, here are 126")
+    for other in (plan_of(registry, "prior"), plan_of(registry, "net", epochs_for=TRAIN)):
+        assert not any("epochs" in line for line in other.notes)
+
+
+def test_keys_depend_on_the_scaled_epochs_alone(registry: Registry) -> None:
+    (doubled,) = plan_of(registry, "net[epochs=8]").cells
+    (set_by_hand,) = plan_of(registry, "net[epochs=16]", epochs_for=0).cells
+    assert doubled.key == set_by_hand.key
+
+
+def test_images_of_the_suites_are_what_their_epochs_are_meant_for() -> None:
+    assert factor(0, 5) == 1 and factor(5, 0) == 1
+    for name, train in (("sem-failure", 1594), ("sem-failure-ablation", 1594), ("x-sdd", 979)):
+        assert load_suite(default_registry(), name).profiles["quick"].epochs_for == train

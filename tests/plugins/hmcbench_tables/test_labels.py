@@ -1,0 +1,125 @@
+"""Labels in level columns, in one joined column, and in columns of 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hmcbench_tables.labels import Labels, counts, read_labels
+from hmcbench_tables.problems import RowProblems
+from hmcbench_tables.reading import TextTable
+
+from hmcbench.errors import BadInput
+
+
+def table(folder: Path | str = "", **columns: Sequence[str]) -> TextTable:
+    rows = len(next(iter(columns.values())))
+    source = str(Path(folder, "a.csv"))
+    return TextTable("a.csv", source, list(columns), list(columns.values()), range(2, rows + 2))
+
+
+def read(content: TextTable, text: str, **more: str) -> tuple[Labels, RowProblems]:
+    report = RowProblems(content)
+    return read_labels(content, text, report, **more), report
+
+
+def test_level_columns() -> None:
+    content = table(a=["MP", "MP", "IM", "", "x/y"], b=["BCC", "", "BCC", "BCC", ""])
+    labels, report = read(content, "a;b")
+    assert labels.hierarchy.classes == ("IM", "MP", "IM/BCC", "MP/BCC")
+    assert labels.rows == [("MP/BCC",), ("MP",), ("IM/BCC",), (), ()]
+    assert [(p.where, p.what) for p in report.problems] == [
+        ("a.csv:5", "'a' is empty, and the level below it is 'BCC'"),
+        ("a.csv:6", "name 'x/y' contains '/', which joins the names of a path"),
+    ]
+
+
+def test_joined_labels() -> None:
+    labels, report = read(table(l=["a/b|c", "c", "", "a||c"]), "l")
+    assert labels.hierarchy.classes == ("a", "c", "a/b")
+    assert labels.rows[:2] == [("a/b", "c"), ("c",)]
+    assert [p.what for p in report.problems] == [
+        "it has no label",
+        "'a||c' has an empty label between | or /",
+    ]
+
+
+def test_joined_names_with_a_hierarchy_beside_the_table(tmp_path: Path) -> None:
+    (tmp_path / "hierarchy.csv").write_text("parent,child\n,a\na,b\na,c\n")
+    labels, report = read(table(tmp_path, l=["b|c", "a/b", "c/b", "d"]), "l", hierarchy="hierarchy.csv")
+    assert labels.rows == [("b", "c"), ("b",), (), ()]
+    assert [p.what for p in report.problems] == [
+        "'c/b' is no class of the hierarchy",
+        "'d' is no class of the hierarchy",
+    ]
+    assert counts(labels, [0, 1]) == {"a": 2, "b": 2, "c": 1}
+
+
+def test_indicator_columns_below_a_parent() -> None:
+    content = table(fail=["1", "0", "1", "0"], wear=["1", "1", "0.0", "no"], heat=["0", "0", "yes", "x"])
+    labels, report = read(content, "wear;heat", parent="fail", form="columns")
+    assert labels.hierarchy.edges == (("", "fail"), ("fail", "heat"), ("fail", "wear"))
+    assert labels.rows == [("fail", "wear"), ("wear",), ("fail", "heat"), ()]
+    assert labels.violations == {("wear", "fail"): [1]}
+    assert [p.what for p in report.problems] == [
+        "column 'heat': 'x' is neither 0 nor 1",
+        "1 row has 'wear' without its parent 'fail', which is added: line 3",
+    ]
+
+
+def test_the_parent_may_stand_among_the_labels() -> None:
+    content = table(fail=["1", "0"], wear=["1", "0"])
+    assert read(content, "fail;wear", parent="fail")[0].hierarchy.edges == (("", "fail"), ("fail", "wear"))
+
+
+def test_indicator_columns_with_a_hierarchy(tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text("parent,child\n,any\nany,wear\n,heat\n")
+    content = table(tmp_path, wear=["1", "0"], heat=["0", "1"])
+    labels, _report = read(content, "wear;heat", hierarchy="h.csv")
+    assert counts(labels, [0, 1]) == {"any": 1, "heat": 1, "wear": 1}
+
+
+def test_one_column_of_0_and_1_is_one_class() -> None:
+    labels, _report = read(table(failed=["1", "0", "1"]), "failed")
+    assert (labels.form, labels.hierarchy.classes, labels.rows) == (
+        "columns",
+        ("failed",),
+        [("failed",), (), ("failed",)],
+    )
+
+
+def test_numbers_as_names() -> None:
+    labels, _report = read(table(a=["0", "1", "1"], b=["2", "3", "4"]), "a;b", form="levels")
+    assert labels.hierarchy.classes == ("0", "1", "0/2", "1/3", "1/4")
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "says"),
+    [
+        ("wear;name", {}, r"labels in 0/1 columns \(wear\) and in others \(name\).*form=levels"),
+        ("name", {"parent": "wear"}, "and in others"),
+        ("name;other", {"parent": "third"}, "parent 'third': the labels are level columns"),
+        ("wear", {"parent": "wear"}, "no column of labels besides the parent"),
+        ("wear", {"parent": "wear;fail"}, "parent names 2 columns"),
+        ("wear", {"parent": "fail", "hierarchy": "h.csv"}, "both parent and hierarchy"),
+        ("wear", {"hierarchy": "h.csv"}, "columns of labels that the hierarchy lacks: wear"),
+        ("wear", {"hierarchy": "none.csv"}, "cannot be read"),
+        ("name;other", {"form": "joined"}, "labels joined by | in 2 columns"),
+        ("empty", {}, "no row has a label"),
+        ("nothing", {}, "has no column 'nothing'"),
+    ],
+)
+def test_labels_that_cannot_be_used(tmp_path: Path, text: str, more: dict[str, str], says: str) -> None:
+    (tmp_path / "h.csv").write_text("parent,child\n,a\n")
+    content = table(
+        tmp_path,
+        wear=["1", "0"],
+        fail=["1", "0"],
+        name=["x", "y"],
+        other=["x", "y"],
+        third=["x", "y"],
+        empty=["", ""],
+    )
+    with pytest.raises(BadInput, match=says.replace("| in", r"\| in")):
+        read(content, text, **more)
