@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hmcbench.interfaces import Paths, Value
     from hmcbench.plan.cells import Cell, Plan
     from hmcbench.records.record import Record
-    from hmcbench.report.results import Results
+    from hmcbench.report.results import Leaderboards
 
 Names = str | Sequence[str]
 
@@ -65,7 +65,7 @@ def run(
     rerun: Rerun = "missing",
     in_process: bool = False,
     progress: bool | None = None,
-) -> Results:
+) -> Leaderboards:
     """Run every dataset x model pairing; cells with a record in ``out`` are not run again.
 
     Args:
@@ -97,7 +97,7 @@ def run(
         KeyboardInterrupt: the same call continues.
     """
     from hmcbench.execute import runner
-    from hmcbench.report.results import Results
+    from hmcbench.report.results import Leaderboards
 
     names = [model for model in models if isinstance(model, str)]
     others = [model for model in models if not isinstance(model, str)]
@@ -133,19 +133,19 @@ def run(
             )
     if outcome.interrupted:
         raise KeyboardInterrupt
-    return Results([outcome.folder], outcome.done)
+    return Leaderboards([outcome.folder], outcome.done)
 
 
-def load(runs: str | Path = "runs", suite: str = "") -> Results:
+def load(runs: str | Path = "runs", suite: str = "") -> Leaderboards:
     """The boards of a folder that ``run`` or ``hmcbench publish`` wrote.
 
     Raises:
         BadInput: no such folder or suite, or no records in it.
     """
     from hmcbench.records.suite_file import suite_folders
-    from hmcbench.report.results import Results
+    from hmcbench.report.results import Leaderboards
 
-    return Results(suite_folders(Path(runs), suite))
+    return Leaderboards(suite_folders(Path(runs), suite))
 
 
 def score(

@@ -43,7 +43,7 @@ def pandas() -> Any:
     return library
 
 
-class Results:
+class Leaderboards:
     """The boards of one or several suites; ``print`` shows them, a notebook shows tables.
 
     Attributes:
