@@ -49,5 +49,5 @@ def importance_command(run: Path, data: str, method: str, samples: int, output: 
     click.echo(tabulate(rows, headers=["column", *result.outputs], tablefmt="simple", disable_numparse=True))
     click.echo(f"\n{result.unit}; {len(result.columns)} columns")
     target = output or Path(f"{method}-{record.path.resolve().name}.png")
-    importance.draw(result, target, f"{record.label} on {record.dataset}")
+    importance.draw(result, target, f"{record.label} on {record.dataset_reference}")
     click.echo(f"figure       {target}")

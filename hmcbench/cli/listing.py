@@ -182,11 +182,15 @@ def _text(value: Any) -> str:
 
 def _suite_text(info: dict[str, Any]) -> str:
     suite = info["suite"]
-    lines = [f"{suite['name']} (version {suite['version']})", suite["summary"], ""]
+    texts = filter(None, (suite["summary"], suite["question"]))
+    lines = [f"{suite['name']} (version {suite['version']})", *texts, ""]
     lines.append(f"datasets  {', '.join(suite['datasets'])}")
     lines.append(f"ranked by {suite['primary']}")
     lines.append("split     " + ", ".join(f"{k}={v}" for k, v in info["protocol"].items()))
     for name, profile in info["profiles"].items():
-        settings = ", ".join(f"{k}={v}" for k, v in profile.items() if k != "models")
-        lines += [f"{name:9} {settings}", *(f"          {m}" for m in profile["models"])]
+        settings = ", ".join(f"{k}={v}" for k, v in profile.items() if k not in ("models", "labels"))
+        lines.append(f"{name:9} {settings}")
+        for model in profile["models"]:
+            label = profile["labels"].get(model)
+            lines.append(f"          {model}" + (f" (called {label})" if label else ""))
     return "\n".join(lines)

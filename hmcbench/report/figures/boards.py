@@ -79,7 +79,7 @@ def quality_against_cost(board: Board, trade: Trade) -> Figure:
     ax.set_ylabel(plain(trade.quality.title))
     ax.grid(alpha=0.3)
     made_up = ", synthetic data" if board.synthetic else ""
-    ax.set_title(plain(f"{board.suite} {board.version}: {board.dataset}{made_up}, profile {board.profile}"))
+    ax.set_title(plain(f"{board.suite} {board.version}: {board.data}{made_up}, profile {board.profile}"))
     fig.legend(loc="outside right center", handlelength=0.8, fontsize=7, markerscale=0.7)
     return fig
 

@@ -79,7 +79,7 @@ def heading(record: Record, content: str, side: str = "") -> str:
     made_up = " (synthetic)" if record.data["dataset"].get("synthetic") else ""
     where = f", fold {record.fold}, seed {record.seed}"
     of_side = f" ({side})" if side else ""
-    return plain(f"{record.label} on {record.dataset}{made_up}{where}\n{content}{of_side}")
+    return plain(f"{record.label} on {record.dataset_reference}{made_up}{where}\n{content}{of_side}")
 
 
 def _history(record: Record) -> Iterator[Drawn]:

@@ -35,6 +35,13 @@ def by_name(board: Board) -> dict[str, Row]:
     return {row.model: row for row in board.rows if row.status in ("ok", "partial")}
 
 
+def test_a_suite_may_name_all_levels(fabricate: Fabricate) -> None:
+    records = [fabricate("a", dataset={"levels": 3})]
+    info = {"suite": {"name": "smoke", "columns": ["hf1_samples", "level{k}_accuracy"]}}
+    shown = [column.id for column in build(records, info)[0].columns]
+    assert shown[:4] == ["hf1_samples", "level1_accuracy", "level2_accuracy", "level3_accuracy"]
+
+
 def test_ranked_by_the_mean_of_the_primary_metric(fabricate: Fabricate) -> None:
     board = only([fabricate("low", 0.5), fabricate("high", 0.95), fabricate("mid", 0.7)], COLUMNS)
     assert [(row.rank, row.model) for row in board.rows] == [(1, "high"), (2, "mid"), (3, "low")]
