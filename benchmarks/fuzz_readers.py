@@ -179,6 +179,7 @@ def all_readers() -> list[Reader]:
     from hmcbench_materials.composition.formula import FormulaError, parse_formula
     from hmcbench_materials.tables import read_table
     from hmcbench_sem.reader.listing import read_listing
+    from hmcbench_tables.lint import lint
 
     from hmcbench.leaderboard.files import read_info
     from hmcbench.metrics.csv_files import score_files
@@ -206,6 +207,7 @@ def all_readers() -> list[Reader]:
 
     index = b'file,level1,level2,split\na.png,x,y,train\nb.png,x,"z",test\n'
     sheet = b"formula,phase,T (C)\nFe2O3,bcc,20.5\nAl0.5Ni1,fcc,1e3\n"
+    own = [b"x,kind,day,fail,wear,heat\n" + b"1.5,L,2024-01-02,1,0,1\n2,M,,0,0,0\n,L,2024-01-02,1,1,0\n" * 12]
     readers = [
         Reader("s.toml", suites, lambda path: load_suite(default_registry(), str(path))),
         Reader("t.toml", tables, lambda path: parse_table(_utf8(path), path.name)),
@@ -219,6 +221,8 @@ def all_readers() -> list[Reader]:
         Reader("P.csv", [p, t], score, beside),
         Reader("index.csv", [index, b"file,labels\na.png,x/y;z\n"], lambda path: read_listing(path.parent)),
         Reader("sheet.csv", [sheet], read_table),
+        Reader("own.csv", own, lambda path: lint(path=str(path), labels="wear;heat", parent="fail")),
+        Reader("own.tsv", own, lambda path: lint(path=str(path), target="x")),
         Reader("formula.txt", [b"Zr0.5(Al2O3)3", b"Fe55.2Ni44.8"], formula),
     ]
     readers += [Reader(f"x.{kind}", seeds, read_picture) for kind, seeds in pictures().items()]

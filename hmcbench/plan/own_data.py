@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hmcbench.data.loading import plan_dataset
+from hmcbench.data.stratify import SplitUnits
 from hmcbench.interfaces import Task, Value
 from hmcbench.registry.registry import Registry, parse_reference
 
@@ -23,8 +24,10 @@ RARE = 0.05  # share of the samples below which a class is rare
 LARGE_SHARE = 0.8  # of the most frequent class: from here on accuracy says little
 MANY_CLASSES = 50  # from here on one estimator per class takes too long
 LARGE = 50_000  # samples from which k-NN, MLP and linear models take too long for a first board
-SHOWN_LEVELS = 3  # levels and targets with a column of their own
+SHOWN_TARGETS = 6  # targets with a column of their own
+EPOCHS_FOR = 1600  # training images that the epochs below are meant for; they are scaled to those there are
 _NAME = re.compile(r"[^a-z0-9]+")
+_EPOCHS = re.compile(r"epochs=\d+,?|,epochs=\d+")
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,7 @@ class Facts:
 
     Attributes:
         samples: N.
-        units: groups, or samples that are no copies of each other: a split can make so many parts.
-        grouped: whether the data have groups.
+        units: of a split: groups, or samples that are no copies of each other.
         own_split: whether the data bring a test partition of their own.
         shares: share of the samples for every class that has any; empty for a regression.
     """
@@ -43,7 +45,6 @@ class Facts:
     views: Sequence[str]
     samples: int
     units: int
-    grouped: bool
     own_split: bool
     shares: Sequence[float] = ()
 
@@ -116,7 +117,7 @@ def suite_text(registry: Registry, reference: str, **params: Value) -> str:
         "[protocol]",
         *(f"{name} = {_toml(value)}" for name, value in protocol(facts).items()),
         "",
-        *_profiles(models(registry, facts), threads=2 if facts.images else 1),
+        *_profiles(models(registry, facts), facts.images),
     ]
     return "\n".join(lines) + "\n"
 
@@ -149,20 +150,14 @@ def facts_of(dataset: Dataset) -> Facts:
     if dataset.task.hierarchy is not None:
         counts = np.asarray(dataset.targets.sum(axis=0)).ravel()
         shares = [float(count) / samples for count in counts if count]
-    sizes = [len({key or f"sample {i}" for i, key in enumerate(keys)}) for keys in _keys(dataset)]
     return Facts(
         task=dataset.task,
         views=tuple(dataset.views),
         samples=samples,
-        units=min([samples, *sizes]),
-        grouped=dataset.groups is not None,
-        own_split=dataset.split is not None and "test" in dataset.split,
+        units=len(set(SplitUnits(dataset, 0).unit_of)),
+        own_split="test" in (dataset.split or ()),
         shares=shares,
     )
-
-
-def _keys(dataset: Dataset) -> list[Sequence[str]]:
-    return [keys for keys in (dataset.groups, dataset.duplicates) if keys is not None]
 
 
 def protocol(facts: Facts) -> Mapping[str, Value]:
@@ -181,9 +176,8 @@ def metrics(facts: Facts) -> tuple[str, ...]:
     """The columns of the board; the first one ranks."""
     task = facts.task
     if task.kind == "regression":
-        several = task.targets if 1 < len(task.targets) <= SHOWN_LEVELS * 2 else ()
+        several = task.targets if 1 < len(task.targets) <= SHOWN_TARGETS else ()
         return ("r2", *(f"target_r2[{name}]" for name in several), "rmse", "mae")
-    levels = range(1, min(facts.levels, SHOWN_LEVELS) + 1)
     if task.paths == "multiple":
         first = ("auprc_macro", "hf1_macro", "hf1_micro") if facts.rare else ("hf1_samples", "hf1_macro")
         columns = (*first, "auprc_micro", "hp_micro", "hr_micro")
@@ -192,29 +186,27 @@ def metrics(facts: Facts) -> tuple[str, ...]:
         columns = (*(first if facts.rare else first[::-1]), "auprc_macro")
     else:
         first = ("hf1_macro", "hf1_samples") if facts.rare else ("hf1_samples", "hf1_macro")
-        columns = (*first, *(f"level{k}_accuracy" for k in levels))
+        columns = (*first, "level{k}_accuracy")
     return (*columns, "violation_rate") if facts.levels > 1 else columns
 
 
 def models(registry: Registry, facts: Facts) -> tuple[str, ...]:
     """References of models that suit the data, cheap ones first; only registered ones."""
-    wanted = _image_models(facts) if facts.images else _table_models(facts)
+    wanted = _image_models() if facts.images else _table_models(facts)
     known = {name for spec in registry.specs("models") for name in (spec.name, *spec.aliases)}
     return tuple(model for model in wanted if parse_reference(model).name in known)
 
 
 def _table_models(facts: Facts) -> list[str]:
-    task, classes = facts.task, len(facts.shares)
+    """With many classes no boosting, and with several paths nothing that is fitted once for each class."""
+    task, many, small = facts.task, len(facts.shares) > MANY_CLASSES, facts.samples < LARGE
     linear = "ridge" if task.kind == "regression" else "logistic-regression"
-    per_class = task.kind == "hmc" and classes > MANY_CLASSES
-    wanted = ["prior", "forest"]
-    if per_class:
-        wanted.append("pct-forest")
-    else:
-        wanted += ["hist-gradient-boosting", "xgboost"]
-    if facts.samples < LARGE:
-        wanted += ["knn", "mlp"] if per_class else ["knn", linear, "mlp"]
-    if task.kind == "hmc" and facts.levels > 1 and not per_class and _is_tree(task):
+    wanted = ["prior", "forest", *(["pct-forest"] if many else ["hist-gradient-boosting", "xgboost"])]
+    wanted += ["knn"] * small
+    if many and task.paths == "multiple":
+        return [*wanted, "mlp-bce", "c-hmcnn"]
+    wanted += [linear, "mlp"] * small
+    if task.kind == "hmc" and facts.levels > 1 and not many and _is_tree(task):
         wanted.append("forest[strategy=parent]")
     return wanted
 
@@ -223,29 +215,32 @@ def _is_tree(task: Task) -> bool:
     return task.hierarchy is not None and task.hierarchy.is_tree
 
 
-def _image_models(facts: Facts) -> list[str]:
-    epochs = 20 if facts.samples < 1_000 else 7  # few images need more passes over them
-    return [
+def _image_models() -> tuple[str, ...]:
+    return (
         "prior",
         "forest",
-        f"timm:resnet10t[stem_stride=keep,epochs={epochs}]",
-        f"timm:mobilenetv3_small_050[epochs={epochs + 3}]",
-        f"hffnet-2d[epochs={epochs}]",
-    ]
+        "timm:resnet10t[stem_stride=keep,epochs=6]",
+        "timm:mobilenetv3_small_050[epochs=10]",
+        "hffnet-2d[epochs=7]",
+    )
 
 
-def _profiles(models: Sequence[str], threads: int) -> list[str]:
+def _profiles(models: Sequence[str], images: bool) -> list[str]:
     """``quick`` with one seed; ``standard`` with the recipes and searches of an hour, and three seeds."""
+    full = tuple(_EPOCHS.sub("", model).replace("[]", "") for model in models)
+    quick = {"time_limit": 600, "threads": 2 if images else 1, "seeds": 1}
+    if images:
+        quick["epochs_for"] = EPOCHS_FOR
+    standard = {"time_limit": 3600, "threads": 2, "seeds": 3}
     lines: list[str] = []
-    trained = tuple(re.sub(r"epochs=\d+,?|,epochs=\d+", "", model).replace("[]", "") for model in models)
-    rows = (("quick", models, 600, threads, 1), ("standard", trained, 3600, 2, 3))
-    for name, references, limit, cores, seeds in rows:
-        lines += [
-            f"[profiles.{name}]",
-            f"models = {_toml(tuple(references))}",
-            f"time_limit = {limit}",
-            f"threads = {cores}",
-            f"seeds = {seeds}",
-            "",
-        ]
+    for name, references, budget in (("quick", models, quick), ("standard", full, standard)):
+        lines += [f"[profiles.{name}]", f"models = [{', '.join(map(_entry, references))}]"]
+        lines += [*(f"{key} = {value}" for key, value in budget.items()), ""]
     return lines[:-1]
+
+
+def _entry(model: str) -> str:
+    """A model with a short name for its row, where its reference is long."""
+    reference = parse_reference(model)
+    label = "forest, per parent" if ("strategy", "parent") in reference.params else reference.variant
+    return f"{{ model = {_toml(model)}, label = {_toml(label)} }}" if label else _toml(model)

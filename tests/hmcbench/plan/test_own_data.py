@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
 from hmcbench.metrics.ids import find_spec
+from hmcbench.plan import own_data
 from hmcbench.plan.own_data import (
     Facts,
     facts_of,
@@ -35,7 +37,6 @@ BASE = Facts(
     views=("table",),
     samples=500,
     units=500,
-    grouped=False,
     own_split=False,
     shares=(0.6, 0.4),
 )
@@ -70,7 +71,7 @@ def test_the_split_follows_from_the_size(facts: Facts, kind: str, folds: int | N
         (TARGETS, "r2", "target_r2[y]"),
         (BASE, "level1_accuracy", "level1_f1_macro"),
         (replace(BASE, shares=(0.97, 0.03)), "level1_f1_macro", "level1_accuracy"),
-        (replace(BASE, task=Task(paths="single", hierarchy=TREE)), "hf1_samples", "level2_accuracy"),
+        (replace(BASE, task=Task(paths="single", hierarchy=TREE)), "hf1_samples", "level{k}_accuracy"),
         (SEVERAL, "hf1_samples", "auprc_micro"),
         (RARE, "auprc_macro", "hf1_macro"),
     ],
@@ -90,9 +91,11 @@ def test_the_metrics_follow_from_the_task(facts: Facts, first: str, among: str) 
         (TARGETS, "ridge", "logistic-regression"),
         (BASE, "hist-gradient-boosting", "forest[strategy=parent]"),
         (RARE, "forest[strategy=parent]", "ridge"),
-        (MANY, "mlp", "xgboost"),
+        (MANY, "knn", "xgboost"),
+        (MANY, "knn", "mlp"),
+        (replace(MANY, task=replace(MANY.task, paths="single")), "mlp", "xgboost"),
         (replace(BASE, samples=90_000), "xgboost", "knn"),
-        (IMAGES, "hffnet-2d[epochs=20]", "xgboost"),
+        (IMAGES, "hffnet-2d[epochs=7]", "xgboost"),
     ],
 )
 def test_the_models_follow_from_the_data(facts: Facts, there: str, absent: str) -> None:
@@ -107,7 +110,7 @@ def test_the_models_follow_from_the_data(facts: Facts, there: str, absent: str) 
 def test_facts_of_a_dataset() -> None:
     dataset = replace(tiny_dataset(30), groups=[f"g{i % 4}" for i in range(29)] + [""], duplicates=None)
     facts = facts_of(dataset)
-    assert (facts.samples, facts.units, facts.grouped, facts.own_split) == (30, 5, True, False)
+    assert (facts.samples, facts.units, facts.own_split) == (30, 5, False)
     counts = np.asarray(dataset.targets.sum(axis=0)).ravel()
     assert list(facts.shares) == [float(count) / 30 for count in counts if count]
 
@@ -137,12 +140,15 @@ def test_the_text_is_a_suite(tmp_path: Path) -> None:
     assert parse_reference(suite.datasets[0]).params[1] == ("labels", "a;b")
 
 
-def test_epochs_are_left_to_the_standard_profile(tmp_path: Path) -> None:
-    from hmcbench.plan import own_data
-
-    lines = own_data._profiles(["timm:resnet10t[stem_stride=keep,epochs=7]", "hffnet-2d[epochs=7]"], 2)
-    assert lines[1] == 'models = ["timm:resnet10t[stem_stride=keep,epochs=7]", "hffnet-2d[epochs=7]"]'
-    assert lines[7] == 'models = ["timm:resnet10t[stem_stride=keep]", "hffnet-2d"]'
+def test_the_profiles_of_images() -> None:
+    """Epochs are for ``quick`` alone, and for as many images as the profile says."""
+    chosen = ["timm:resnet10t[stem_stride=keep,epochs=6]", "hffnet-2d[epochs=7]", "forest"]
+    table = tomllib.loads("\n".join(own_data._profiles(chosen, images=True)))["profiles"]
+    assert table["quick"]["models"] == [{"model": chosen[0], "label": "resnet10t"}, *chosen[1:]]
+    assert table["quick"]["epochs_for"] == 1600
+    full = {"model": "timm:resnet10t[stem_stride=keep]", "label": "resnet10t"}
+    assert table["standard"]["models"] == [full, "hffnet-2d", "forest"]
+    assert "epochs_for" not in table["standard"]
 
 
 @pytest.mark.parametrize(
