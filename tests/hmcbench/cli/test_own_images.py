@@ -48,6 +48,9 @@ def test_a_folder_tree_is_enough(cli: Callable[..., Any], tree: Path) -> None:
     assert record["dataset"]["classes"] == 5
     assert record["dataset"]["samples"] == 36
     assert not record["dataset"]["synthetic"]
+    text = cli("leaderboard", tree.parent / "runs").out
+    assert "Which model names the failure mechanism" in text
+    assert record["dataset"]["given"] and "Published, on" not in text  # the paper's rows are of other images
     assert str(tree) not in json.dumps({k: v for k, v in record["dataset"].items() if k != "notes"})
 
 
