@@ -240,7 +240,8 @@ def _profiles(models: Sequence[str], images: bool) -> list[str]:
 
 
 def _entry(model: str) -> str:
-    """A model with a short name for its row, where its reference is long."""
+    """A model, with a short name for its row where its reference is longer than its name."""
     reference = parse_reference(model)
-    label = "forest, per parent" if ("strategy", "parent") in reference.params else reference.variant
+    names = {"forest": "forest, per parent", "hffnet-2d": "HFFNet-2d"}
+    label = names.get(reference.name, reference.variant) if "[" in model or reference.variant else ""
     return f"{{ model = {_toml(model)}, label = {_toml(label)} }}" if label else _toml(model)
