@@ -97,10 +97,18 @@ SPECS: list[MetricSpec] = [
         **_MULTIPLE | _ERROR,
     ),
     _spec("label_rankings", "lrap", "label ranking average precision", **_MULTIPLE),
-    _spec("label_rankings", "coverage_error", "classes down to the last true one", **_MULTIPLE | _ERROR),
+    _spec(
+        "label_rankings",
+        "coverage_error",
+        "classes down to the last true one",
+        low=None,  # the best value is the number of true classes
+        **_MULTIPLE | _ERROR,
+    ),
     _spec("label_rankings", "ranking_loss", "share of pairs in the wrong order", better="lower", **_MULTIPLE),
-    *(
-        _spec("label_rankings", f"precision_at_{k}", f"true classes among the best {k}", **_MULTIPLE)
+    *(  # the best value is lower where samples have fewer true classes
+        _spec(
+            "label_rankings", f"precision_at_{k}", f"true classes among the best {k}", high=None, **_MULTIPLE
+        )
         for k in (1, 3, 5)
     ),
     _spec("label_rankings", "ndcg_at_5", "discounted gain among the best 5", **_MULTIPLE),

@@ -38,6 +38,7 @@ DATASETS: list[DatasetSpec] = [
         path_param="path",
         views=("table",),
         citation="Clus, dtai.cs.kuleuven.be/clus; Tsoumakas et al., Mulan, JMLR 12, 2411 (2011)",
+        licence="that of the files",
     ),
     DatasetSpec(
         name="hmc-classic",
