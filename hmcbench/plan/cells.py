@@ -209,11 +209,15 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
         raise unknown(f"profile of suite {suite.name}", profile_name, suite.profiles)
     profile = suite.profiles[profile_name]
     models = selected("model", profile.models, choices.models, registry, profile.labels)
-    datasets = selected("dataset", suite.datasets, choices.datasets, registry)
-    check_settings(choices, models, suite.datasets, registry)
+    references = (*suite.datasets, *suite.without_data)
+    datasets, notes = selected("dataset", references, choices.datasets, registry), list[str]()
+    if not choices.datasets:
+        datasets, notes = _at_hand(registry, suite, choices)
+    check_settings(choices, models, references, registry)
+    _check_params(suite, registry)
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
-    notes = _of_no_entry(suite, profile_name, models)
+    notes += _of_no_entry(suite, profile_name, models)
     short: dict[str, str] = {}  # the model of a record -> the label of its entry
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
@@ -290,6 +294,31 @@ def _of_epochs(profile: Profile, data: PlannedDataset) -> list[str]:
     return [f"{data.reference}: epochs of networks x {times:.2g}: {meant}"]
 
 
+def _at_hand(registry: Registry, suite: Suite, choices: Choices) -> tuple[list[str], list[str]]:
+    """The suite's datasets whose data are there, or those that run without data; and a note on the others."""
+    there: list[str] = []
+    absent: list[str] = []
+    for reference in suite.datasets:
+        spec, params = _dataset_params(registry, reference, choices)
+        is_there = not spec.at_hand or registry.call("datasets", spec, spec.at_hand, params)
+        (there if is_there else absent).append(reference)
+    if not absent:
+        return there, []
+    names = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
+    fetch = f"hmcbench data fetch {parse_reference(absent[0]).name}"
+    note = f"left out, as their data are not here: {names} (--data NAME=PATH, or {fetch})"
+    if not there and not suite.without_data:
+        return list(suite.datasets), []  # loading them says what is missing
+    return there or list(suite.without_data), [note]
+
+
+def _check_params(suite: Suite, registry: Registry) -> None:
+    """Raise BadInput where the suite sets a parameter, for one of its datasets, that no model has."""
+    for models in suite.params.values():
+        for model, params in models.items():
+            registry.resolve("models", model, "", **params)
+
+
 def _changed(suite: Suite, choices: Choices) -> Suite:
     """The suite with the protocol and the columns that the command line asks for."""
     if choices.primary or choices.columns:
@@ -310,7 +339,9 @@ def _changed(suite: Suite, choices: Choices) -> Suite:
     return replace(suite, protocol=protocol)
 
 
-def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> PlannedDataset:
+def _dataset_params(
+    registry: Registry, reference: str, choices: Choices
+) -> tuple[DatasetSpec, dict[str, Value]]:
     spec = registry.get("datasets", parse_reference(reference).name)
     extra: dict[str, Value] = {k: v for k, v in choices.dataset_params.items() if k in spec.params}
     if spec.name in choices.data:
@@ -321,7 +352,11 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
             )
         extra[spec.path_param] = choices.data[spec.name]
     settings = extra | settings_of(choices, reference)
-    spec, params = registry.resolve("datasets", reference, choices.profile, **settings)
+    return registry.resolve("datasets", reference, choices.profile, **settings)
+
+
+def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> PlannedDataset:
+    spec, params = _dataset_params(registry, reference, choices)
     dataset = plan_dataset(registry, spec, params, reference)
     notes = list(dataset.notes)
     if choices.free_protocol and spec.name in choices.data and not (choices.splits or choices.folds):
@@ -336,7 +371,9 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
     """The dataset with a model and its parameters, or NotApplicable with the reason."""
     profile = choices.profile
-    spec, params = _model(registry, suite, data, reference, choices)
+    own = suite.params_of(data.reference, reference)
+    spec, shown = _model(registry, suite, data, reference, choices, {})
+    params = _model(registry, suite, data, reference, choices, own)[1] if own else shown
     _check_applicable(spec, data.dataset.task)
     if spec.check:
         registry.call("models", spec, spec.check, params)
@@ -346,7 +383,9 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     described = {
         "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
         "dataset": describe_dataset(data.spec, data.dataset, data.reference, data.spec.name in choices.data),
-        "model": describe_model(registry, spec, params, profile, constants),
+        # a suite's parameters for a dataset are not in the label: the row is the same model on all datasets
+        "model": describe_model(registry, spec, params, profile, constants)
+        | {"label": registry.label("models", spec, shown, profile)},
         "profile": profile,
     }
     budget = suite.profiles[profile]
@@ -358,10 +397,18 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
 
 
 def _model(
-    registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices
+    registry: Registry,
+    suite: Suite,
+    data: PlannedDataset,
+    reference: str,
+    choices: Choices,
+    own: Mapping[str, Value],
 ) -> tuple[ModelSpec, dict[str, Value]]:
-    """The spec and the parameters, with the epochs of an entry of the suite scaled to the data."""
-    settings = settings_of(choices, reference)
+    """The spec and the parameters, with the epochs of an entry of the suite scaled to the data.
+
+    ``own``: those that the suite sets for this dataset.
+    """
+    settings = {**own, **settings_of(choices, reference)}
     spec, params = registry.resolve("models", reference, choices.profile, **settings)
     profile = suite.profiles[choices.profile]
     typed = {} if reference in profile.models else parse_reference(reference).params

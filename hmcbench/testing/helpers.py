@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from hmcbench.interfaces import Model
 
 SHARED = "HMCBENCH_SHARED"
-Kind = Literal["tree", "ragged", "multiple", "dag", "regression"]
+Kind = Literal["tree", "ragged", "multiple", "dag", "chain", "regression"]
 _TREE = [("", "a"), ("", "b"), ("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2"), ("b", "b3")]
 _DEEPER = [("a1", "a1x"), ("a1", "a1y")]
+_CHAIN = [("", "a"), ("a", "a1"), ("a1", "a1x"), ("", "b"), ("b", "b1"), ("b1", "b1x"), ("b1", "b1y")]
 _DAG = [("", "a"), ("", "b"), ("", "c"), ("a", "d"), ("b", "d"), ("b", "e"), ("d", "f"), ("c", "f")]
 
 
@@ -52,10 +53,11 @@ def shared_data(name: str) -> Path:
 
 
 def tiny_hierarchy(kind: Kind = "tree") -> Hierarchy:
-    """Two levels (2 + 5 classes); ``ragged`` has a third level; ``dag`` has classes with two parents."""
+    """Two levels (2 + 5 classes); ``ragged`` has a third; ``dag`` has classes with two parents, ``chain``
+    only children."""
     from hmcbench.hierarchy.hierarchy import Hierarchy
 
-    edges = {"dag": _DAG, "ragged": _TREE + _DEEPER}.get(kind, _TREE)
+    edges = {"dag": _DAG, "ragged": _TREE + _DEEPER, "chain": _CHAIN}.get(kind, _TREE)
     return Hierarchy.from_edges(edges)
 
 
@@ -76,6 +78,7 @@ def tiny_dataset(
         samples: N; the classes where paths may end alternate, in an order drawn by ``seed``.
         kind: ``tree``: single paths to leaves; ``ragged``: single paths that end anywhere;
             ``multiple``: one or two leaves each; ``dag``: one or two classes of a DAG, at any depth;
+            ``chain``: single paths that end anywhere, in chains of only children;
             ``regression``: two targets, linear in the table.
         noise: half the width of its range; signatures are integers from -2 to 2.
         prefix: prefix of the ids.
@@ -95,7 +98,7 @@ def tiny_dataset(
         targets = _labels(rng, samples, kind, hierarchy)
         task = Task(
             paths="multiple" if kind in ("multiple", "dag") else "single",
-            depth="ragged" if kind in ("ragged", "dag") else "full",
+            depth="ragged" if kind in ("ragged", "dag", "chain") else "full",
             hierarchy=hierarchy,
         )
         signatures = rng.integers(-2, 3, (hierarchy.n, 8)).astype(float)
@@ -134,7 +137,7 @@ def _uniform(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
 
 def _labels(rng: np.random.Generator, samples: int, kind: Kind, hierarchy: Hierarchy) -> np.ndarray:
     """Closed boolean (N, C) of :func:`tiny_dataset`."""
-    ends = range(hierarchy.n) if kind in ("ragged", "dag") else hierarchy.leaves.tolist()
+    ends = range(hierarchy.n) if kind in ("ragged", "dag", "chain") else hierarchy.leaves.tolist()
     labels = [{hierarchy.classes[ends[i % len(ends)]]} for i in rng.permutation(samples)]
     if kind in ("multiple", "dag"):
         for row in labels[::2]:

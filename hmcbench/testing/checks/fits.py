@@ -12,6 +12,7 @@ import numpy as np
 from hmcbench.execute.cell import seed_everything
 from hmcbench.execute.predict import check_scores
 from hmcbench.interfaces import Dataset, Scores
+from hmcbench.registry.registry import load_object
 from hmcbench.testing.checks.base import Skip, Subject
 from hmcbench.testing.checks.standins import SHAPES, stand_in
 from hmcbench.testing.checks.state import Trace, generators, unchanged
@@ -26,14 +27,18 @@ def applies(subject: Subject, shape: str) -> bool:
     if shape == "regression":
         return "regression" in spec.tasks
     paths = "multiple" if shape in ("multiple", "dag") else "single"
-    depth = "ragged" if shape in ("ragged", "dag") else "full"
-    return "hmc" in spec.tasks and paths in spec.paths and depth in spec.depths
+    depth = "ragged" if shape in ("ragged", "dag", "chain") else "full"
+    fits = "hmc" in spec.tasks and paths in spec.paths and depth in spec.depths
+    return fits and ("dag" if shape == "dag" else "tree") in spec.hierarchies
 
 
 def data(subject: Subject, shape: str) -> Dataset:
     if not applies(subject, shape):
         raise Skip(f"its spec declares no tasks of this shape: {SHAPES[shape]}")
     dataset: Dataset = subject.keep(("data", shape), lambda: stand_in(subject, subject.spec.views, shape))
+    reason = load_object(subject.spec.applicable)(dataset.task) if subject.spec.applicable else ""
+    if reason:
+        raise Skip(f"it does not apply to {SHAPES[shape]}: {reason}")
     return dataset
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hmcbench.execute.predict import training_counts
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.metrics import fixtures
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, SampleMetric, summed
@@ -44,7 +45,9 @@ def random_problem(
     if scores is None:
         noise = np.random.default_rng(1).integers(0, 5, truth.shape) / 4
         scores = truth + noise if shape == "regression" else (0.5 * truth + 0.5 * noise)
-    return Evaluation.of(dataset.task, truth[rows], np.asarray(scores, dtype=np.float32)[rows])
+    training = training_counts(dataset, np.arange(samples))
+    scores = np.asarray(scores, dtype=np.float32)
+    return Evaluation.of(dataset.task, truth[rows], scores[rows], training=training)
 
 
 def values(subject: Subject, evaluation: Evaluation) -> dict[str, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from hmcbench.execute.cell import seed_everything
 from hmcbench.interfaces import Dataset, Fit, Run, WarmStart
@@ -209,9 +210,34 @@ def second_fit(subject: Subject) -> None:
     need(same_scores(*scores), "two second fits with one seed give different scores")
 
 
+def sparse_targets(subject: Subject) -> None:
+    """Large hierarchies come with sparse targets; ``Labelled.dense_targets`` are what they were."""
+    shape = next(
+        (shape for shape in ("multiple", "dag", "tree", "ragged") if applies(subject, shape)), "tree"
+    )
+    dataset = data(subject, shape)
+    sparse = replace(dataset, targets=csr_array(np.asarray(dataset.targets)))
+    first, second = (fit(subject, d).predict(inputs(d, TEST)) for d in (dataset, sparse))
+    need(same_scores(first, second), "sparse targets, other predictions")
+
+
+def missing_values(subject: Subject) -> None:
+    if not subject.spec.missing:
+        raise Skip("it takes no missing values: they are filled in before it")
+    dataset = usual(subject)
+    views = {name: np.array(view) for name, view in dataset.views.items()}
+    for view in views.values():
+        view[::3, ::2] = np.nan
+        view[:, 1] = np.nan  # a column without any value
+    holes = replace(dataset, views=views)
+    scored(subject, fit(subject, holes), holes)
+
+
 CHECKS: list[Check] = [
     Check("can be sent to a worker", "every cell runs in another process, which gets the spec", pickles),
     *(scores_on(shape) for shape in SHAPES),
+    Check("sparse targets", "thousands of classes come as a sparse matrix", sparse_targets),
+    Check("missing values", "its spec says that it takes them", missing_values),
     Check(
         "a class without training samples",
         "small folds lack classes",

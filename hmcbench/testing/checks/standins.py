@@ -27,6 +27,7 @@ SHAPES: Mapping[str, str] = {  # shape -> description
     "ragged": "a tree, one path per sample that may end anywhere",
     "multiple": "a tree, several leaves per sample",
     "dag": "a DAG, several paths of any depth",
+    "chain": "a tree with chains of only children, one path per sample that may end anywhere",
     "one-class": "a hierarchy of one class",
     "regression": "two targets",
 }
