@@ -124,7 +124,12 @@ class DatasetSpec(Spec):
         linter: ``"module:function"``, called with the resolved parameters, returns a
             ``DataReport`` (see :mod:`hmcbench.interfaces`); empty if there is nothing to lint.
         path_param: the parameter that ``--data NAME=PATH`` sets; empty if there is none.
-        fetch: ``"module:function"`` behind ``hmcbench data fetch``; empty if nothing can be downloaded.
+        fetch: ``"module:function"`` behind ``hmcbench data fetch``, called with the address of a mirror (or
+            an empty text) and, where the reference has one, the :attr:`variant`; returns the path of what it
+            fetched; empty if nothing can be downloaded.
+        at_hand: ``"module:function"``, called with the resolved parameters while a run is planned; returns
+            whether the data are there. A suite leaves out datasets whose data are not. Empty if they always
+            are.
         reader: ``"module:function"`` for files that belong to no dataset: called with a list of
             paths and the resolved parameters, returns for each path a row of the first of
             ``views``, or a :class:`hmcbench.errors.Problem` (of the kind ``extension`` where the
@@ -136,6 +141,7 @@ class DatasetSpec(Spec):
     linter: str = ""
     path_param: str = ""
     fetch: str = ""
+    at_hand: str = ""
     reader: str = ""
 
 

@@ -23,13 +23,18 @@ def fetch_command(name: str, mirror: str) -> None:
     \b
     Example:
       hmcbench data fetch nims-steel
+      hmcbench data fetch hmc-classic:cellcycle_FUN
     """
     registry = default_registry()
-    spec = registry.get("datasets", name)
+    reference = parse_reference(name)
+    spec, _ = registry.resolve("datasets", reference)  # refuses an unknown variant
+    if reference.params:
+        raise BadInput(f"data fetch {name}: parameters do not count", allowed="NAME or NAME:VARIANT")
     if not spec.fetch:
         names = ", ".join(s.name for s in registry.specs("datasets") if s.fetch)
         raise BadInput(f"dataset {spec.name} cannot be fetched", allowed=names)
-    click.echo(f"{spec.name}: {_loaded(spec.fetch, spec.extra or 'materials')(mirror)}")
+    variant = {spec.variant: reference.variant} if reference.variant else {}
+    click.echo(f"{spec.name}: {_loaded(spec.fetch, spec.extra or 'materials')(mirror, **variant)}")
 
 
 @click.command("featurize")

@@ -198,11 +198,15 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
         raise unknown(f"profile of suite {suite.name}", profile_name, suite.profiles)
     profile = suite.profiles[profile_name]
     models = selected("model", profile.models, choices.models, registry, profile.labels)
-    datasets = selected("dataset", suite.datasets, choices.datasets, registry)
-    check_settings(choices, models, suite.datasets, registry)
+    references = (*suite.datasets, *suite.without_data)
+    datasets, notes = selected("dataset", references, choices.datasets, registry), list[str]()
+    if not choices.datasets:
+        datasets, notes = _at_hand(registry, suite, choices)
+    check_settings(choices, models, references, registry)
+    _check_params(suite, registry)
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
-    notes = _of_no_entry(suite, profile_name, models)
+    notes += _of_no_entry(suite, profile_name, models)
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
         notes += [f"{data.reference}: {note}" for note in (*data.dataset.notes, *data.splits[0].notes)]
@@ -261,6 +265,31 @@ def _of_no_entry(suite: Suite, profile: str, models: Sequence[str]) -> list[str]
     ]
 
 
+def _at_hand(registry: Registry, suite: Suite, choices: Choices) -> tuple[list[str], list[str]]:
+    """The suite's datasets whose data are there, or those that run without data; and a note on the others."""
+    there: list[str] = []
+    absent: list[str] = []
+    for reference in suite.datasets:
+        spec, params = _dataset_params(registry, reference, choices)
+        is_there = not spec.at_hand or registry.call("datasets", spec, spec.at_hand, params)
+        (there if is_there else absent).append(reference)
+    if not absent:
+        return there, []
+    names = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
+    fetch = f"hmcbench data fetch {parse_reference(absent[0]).name}"
+    note = f"left out, as their data are not here: {names} (--data NAME=PATH, or {fetch})"
+    if not there and not suite.without_data:
+        return list(suite.datasets), []  # loading them says what is missing
+    return there or list(suite.without_data), [note]
+
+
+def _check_params(suite: Suite, registry: Registry) -> None:
+    """Raise BadInput where the suite sets a parameter, for one of its datasets, that no model has."""
+    for models in suite.params.values():
+        for model, params in models.items():
+            registry.resolve("models", model, "", **params)
+
+
 def _changed(suite: Suite, choices: Choices) -> Suite:
     """The suite with the protocol and the columns that the command line asks for."""
     if choices.primary or choices.columns:
@@ -275,7 +304,9 @@ def _changed(suite: Suite, choices: Choices) -> Suite:
     return replace(suite, protocol=protocol)
 
 
-def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> PlannedDataset:
+def _dataset_params(
+    registry: Registry, reference: str, choices: Choices
+) -> tuple[DatasetSpec, dict[str, Value]]:
     spec = registry.get("datasets", parse_reference(reference).name)
     extra: dict[str, Value] = {k: v for k, v in choices.dataset_params.items() if k in spec.params}
     if spec.name in choices.data:
@@ -286,7 +317,11 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
             )
         extra[spec.path_param] = choices.data[spec.name]
     settings = extra | settings_of(choices, reference)
-    spec, params = registry.resolve("datasets", reference, choices.profile, **settings)
+    return registry.resolve("datasets", reference, choices.profile, **settings)
+
+
+def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> PlannedDataset:
+    spec, params = _dataset_params(registry, reference, choices)
     dataset = plan_dataset(registry, spec, params, reference)
     splits = [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
     label = registry.label("datasets", spec, params, choices.profile)
@@ -296,7 +331,10 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
     """The dataset with a model and its parameters, or NotApplicable with the reason."""
     profile = choices.profile
-    spec, params = registry.resolve("models", reference, profile, **settings_of(choices, reference))
+    settings = settings_of(choices, reference)
+    spec, shown = registry.resolve("models", reference, profile, **settings)
+    own = suite.params_of(data.reference, reference)
+    _, params = registry.resolve("models", reference, profile, **(own | settings))
     _check_applicable(spec, data.dataset.task)
     if spec.check:
         registry.call("models", spec, spec.check, params)
@@ -306,7 +344,9 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     described = {
         "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
         "dataset": describe_dataset(data.spec, data.dataset, data.reference, data.spec.name in choices.data),
-        "model": describe_model(registry, spec, params, profile, constants),
+        # a suite's parameters for a dataset are not in the label: the row is the same model on all datasets
+        "model": describe_model(registry, spec, params, profile, constants)
+        | {"label": registry.label("models", spec, shown, profile)},
         "profile": profile,
     }
     budget = suite.profiles[profile]

@@ -16,8 +16,8 @@ from typing import Any, TypedDict, cast
 
 from hmcbench.data.protocol import Protocol
 from hmcbench.errors import BadInput, unknown
-from hmcbench.interfaces import PROFILES
-from hmcbench.registry.registry import Registry
+from hmcbench.interfaces import PROFILES, Value
+from hmcbench.registry.registry import Registry, is_named, parse_reference
 from hmcbench.registry.validation import problem_of, types_of, words
 
 
@@ -71,7 +71,10 @@ class Suite:
         columns: ids of the leaderboard's columns; ``{k}`` in an id stands for every level.
         metrics: ids of the metrics to compute, beside ``primary`` and ``columns``; empty for all.
         reference: label of the model that every other model is compared with, or empty.
+        without_data: what runs instead of ``datasets`` where the data of none of them are there.
         published: rows of papers.
+        params: dataset (as a whole, by name or by variant) -> model -> parameters, from the tables
+            ``[datasets.NAME.params]``.
     """
 
     name: str
@@ -85,7 +88,19 @@ class Suite:
     question: str = ""
     metrics: tuple[str, ...] = ()
     reference: str = ""
+    without_data: tuple[str, ...] = ()
     published: Sequence[PaperRow] = ()
+    params: Mapping[str, Mapping[str, Mapping[str, Value]]] = field(default_factory=dict)
+
+    def params_of(self, dataset: str, model: str) -> dict[str, Value]:
+        """The parameters that the suite sets for a model on a dataset, both as references."""
+        values: dict[str, Value] = {}
+        for name, models in self.params.items():
+            if is_named(dataset, name):
+                for key, params in models.items():
+                    values |= params if key in (model, parse_reference(model).name) else {}
+        reference = parse_reference(model)
+        return {k: v for k, v in values.items() if k not in dict(reference.params)}
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -100,11 +115,15 @@ class Suite:
         """What a leaderboard needs, as plain data."""
         data = asdict(self)
         published, profiles, protocol = data.pop("published"), data.pop("profiles"), data.pop("protocol")
+        for name in ("without_data", "params"):
+            if not data[name]:
+                del data[name]
         return {"suite": data, "protocol": protocol, "profiles": profiles, "published": list(published)}
 
 
 LONGEST_LABEL = 40
-_TABLES = ("protocol", "profiles", "published")  # tables beside [suite]; also fields of Suite
+_TABLES = ("protocol", "profiles", "published", "params")  # tables beside [suite]; also fields of Suite
+_NAMES = ("suite", "protocol", "profiles", "published", "datasets")
 
 
 def _checked(where: str, table: Any, types: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,8 +155,8 @@ def parse_suite(text: str, where: str) -> Suite:
     except (ValueError, RecursionError) as error:  # tomllib raises both, beside TOMLDecodeError
         raise BadInput(f"{where} is not TOML ({error})") from None
     for key in data:
-        if key not in ("suite", *_TABLES):
-            raise unknown(f"table in {where}", key, ("suite", *_TABLES))
+        if key not in _NAMES:
+            raise unknown(f"table in {where}", key, _NAMES)
     types = {name: kind for name, kind in types_of(Suite).items() if name not in _TABLES}
     head = _checked(f"{where} [suite]", data.get("suite", {}), types)
     _need(f"{where} [suite]", head, "name", "version", "datasets", "primary")
@@ -155,7 +174,25 @@ def parse_suite(text: str, where: str) -> Suite:
     rows = [_paper_row(where, row, head["datasets"]) for row in data.get("published", [])]
     published = cast(Sequence[PaperRow], tuple(rows))
     head.setdefault("columns", (head["primary"],))
-    return Suite(**head, protocol=protocol, profiles=profiles, published=published)
+    params = _params(where, data.get("datasets", {}), (*head["datasets"], *head.get("without_data", ())))
+    return Suite(**head, protocol=protocol, profiles=profiles, published=published, params=params)
+
+
+def _params(where: str, tables: Any, references: Sequence[str]) -> dict[str, dict[str, dict[str, Value]]]:
+    """``[datasets.NAME.params]``: model -> parameters; raises BadInput for anything else."""
+    params: dict[str, dict[str, dict[str, Value]]] = {}
+    for name, table in (tables if isinstance(tables, dict) else {"": tables}).items():
+        place = f'{where} [datasets."{name}".params]'
+        if not any(is_named(reference, name) for reference in references):
+            raise unknown(f"dataset in {place}", name, references)
+        models = table.get("params") if isinstance(table, dict) and len(table) == 1 else None
+        if not isinstance(models, dict) or not all(isinstance(values, dict) for values in models.values()):
+            raise BadInput(f"{place} cannot be read", allowed="MODEL.PARAMETER = VALUE")
+        params[name] = {
+            model: {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            for model, values in models.items()
+        }
+    return params
 
 
 def _profile(where: str, table: Any) -> Profile:

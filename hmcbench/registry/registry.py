@@ -70,6 +70,16 @@ def parse_reference(text: str) -> Reference:
     return Reference(match["name"].strip(), (match["variant"] or "").strip(), params)
 
 
+def is_named(reference: str, text: str) -> bool:
+    """Whether a text names a reference: as a whole, by its name, by its variant, or as ``name:variant``.
+
+    >>> [is_named("hmc-classic:spo_GO", text) for text in ("hmc-classic", "spo_GO", "spo_FUN")]
+    [True, True, False]
+    """
+    ref = parse_reference(reference)
+    return text in (reference, ref.name, ref.variant, f"{ref.name}:{ref.variant}") and bool(text)
+
+
 def convert(owner: str, name: str, param: Param, value: Value) -> Value:
     """``value`` (a string from the command line, or a TOML value) as the parameter's type."""
     if isinstance(param.default, tuple):

@@ -1,96 +1,20 @@
-"""``hmcbench data fetch NAME``: the original file into the cache folder, checked, and resumed."""
+"""``hmcbench data fetch NAME`` for the tables of this plugin."""
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import pooch
-import requests
-
-from hmcbench.errors import BadInput
-from hmcbench_materials.data import locate
-from hmcbench_materials.data.sources import SOURCES, Source
-
-TIMEOUT = 30.0  # seconds without a byte
-CHUNK = 1 << 16
+from hmcbench.data.fetch import fetch
+from hmcbench.data.sources import cached
+from hmcbench_materials.data.sources import SOURCES
 
 
-def fetch(dataset: str, mirror: str = "") -> Path:
-    """The file in the cache folder, downloaded unless it is there already with the right checksum.
-
-    Args:
-        dataset: one of :data:`hmcbench_materials.data.sources.SOURCES`.
-        mirror: an address that takes the place of the original's base.
-
-    Raises:
-        BadInput: no network, no such file there, or another content than the checksum says.
-    """
-    source = SOURCES[dataset]
-    base = (mirror or source.base).rstrip("/")
-    address = f"{base}/{source.path}"
-    if not base.startswith(("http://", "https://")):
-        raise BadInput(f"--mirror {mirror}", allowed="an address that starts with http:// or https://")
-    folder = locate.cached(dataset)
-    keeper = pooch.create(
-        path=folder,
-        base_url=f"{base}/",
-        registry={source.file: f"sha256:{source.sha256}"},
-        urls={source.file: address},
-    )
-    pooch.get_logger().setLevel("WARNING")  # the command line reports it
-    part = folder / f".{source.file}.part"
-    try:
-        return Path(keeper.fetch(source.file, downloader=_Resuming(part, source)))
-    except requests.RequestException as error:
-        raise BadInput(
-            f"{address} cannot be fetched ({_reason(error)})",
-            hint=f"the same command goes on from there; or --mirror URL, or --data {dataset}=PATH",
-        ) from None
-    except ValueError:  # pooch: the checksum does not fit
-        part.unlink(missing_ok=True)
-        raise BadInput(
-            f"{address} is not the published file: its checksum differs; nothing was kept",
-            hint=f"another --mirror URL, or --data {dataset}=PATH",
-        ) from None
+def fetch_table(dataset: str, mirror: str = "") -> Path:
+    """The original table in the cache folder; see :func:`hmcbench.data.fetch.fetch`."""
+    return fetch(SOURCES[dataset], cached(dataset), dataset, mirror)
 
 
 # What the specs name.
-fetch_nims, fetch_glass = partial(fetch, "nims-steel"), partial(fetch, "metallic-glass")
-fetch_phases, fetch_hardness = partial(fetch, "hea-phases"), partial(fetch, "hea-hardness")
-
-
-class _Resuming:
-    """A downloader for pooch that keeps in ``part`` what was received, and asks for the remainder only."""
-
-    def __init__(self, part: Path, source: Source) -> None:
-        self._part, self._source = part, source
-
-    def __call__(self, url: str, output_file: Any, _keeper: Any) -> None:
-        self._part.parent.mkdir(parents=True, exist_ok=True)
-        have = self._part.stat().st_size if self._part.is_file() else 0
-        if have >= self._source.size:
-            have = 0
-        headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {}
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-            answer.raise_for_status()
-            answer.raw.enforce_content_length = False  # keep what was received before the connection broke
-            resumed = answer.status_code == requests.codes.partial_content
-            with self._part.open("ab" if have and resumed else "wb") as file:
-                for chunk in answer.iter_content(CHUNK):
-                    file.write(chunk)
-                    if file.tell() > self._source.size:  # not the file; it may never end
-                        break
-        shutil.copyfile(self._part, output_file)
-        if self._part.stat().st_size >= self._source.size:
-            self._part.unlink()
-        else:
-            raise requests.ConnectionError("the connection ended too early")
-
-
-def _reason(error: requests.RequestException) -> str:
-    if error.response is not None:
-        return f"{error.response.status_code} {error.response.reason}"
-    return "timed out" if isinstance(error, requests.Timeout) else "no connection, or it broke off"
+fetch_nims, fetch_glass = partial(fetch_table, "nims-steel"), partial(fetch_table, "metallic-glass")
+fetch_phases, fetch_hardness = partial(fetch_table, "hea-phases"), partial(fetch_table, "hea-hardness")

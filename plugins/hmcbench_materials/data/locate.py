@@ -6,18 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from hmcbench.data.sources import cached, variable
 from hmcbench.errors import BadInput
-from hmcbench.files import cache_dir
-
-
-def variable(dataset: str) -> str:
-    """``nims-steel`` -> ``HMCBENCH_DATA_NIMS_STEEL``."""
-    return "HMCBENCH_DATA_" + dataset.upper().replace("-", "_")
-
-
-def cached(dataset: str) -> Path:
-    """The folder into which ``hmcbench data fetch`` puts a data set."""
-    return cache_dir("data") / dataset
 
 
 def locate(dataset: str, files: Sequence[str], path: str = "") -> Path | None:

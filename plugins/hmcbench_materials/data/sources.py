@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from hmcbench.data.sources import Source
 
 _XIONG = "https://raw.githubusercontent.com/George-JieXIONG/Materials-Dataset/9bb0c22b9b567ab167435f71e7145c359b366c1f"
-
-
-@dataclass(frozen=True)
-class Source:
-    """One original file.
-
-    Attributes:
-        base, path: its address is ``base/path``; a mirror replaces the base.
-        sha256: of its bytes.
-        size: in bytes.
-        file: the name under which it is kept.
-    """
-
-    base: str
-    path: str
-    sha256: str
-    size: int
-    file: str
-
 
 SOURCES = {
     "nims-steel": Source(

@@ -1,0 +1,1 @@
+"""Reads ARFF files of hierarchical multi-label data: text, header, rows, classes, and the dataset of them."""
