@@ -141,7 +141,7 @@ class DatasetSpec(Spec):
     linter: str = ""
     path_param: str = ""
     fetch: str = ""
-    at_hand: str = ""
+    at_hand: str | Callable[..., Any] = ""
     reader: str = ""
 
 

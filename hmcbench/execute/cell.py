@@ -242,7 +242,9 @@ class CellRun:
         return {
             "model": {**cell.record["model"], **described},
             "decision": {
-                "rule": decisions.rule_name(task, thresholds),
+                "rule": decisions.rule_name(task, thresholds)
+                if predictions.decisions is None
+                else decisions.OF_THE_MODEL,
                 "thresholds": thresholds.to_json() if thresholds is not None else None,
             },
             "metrics": scored,

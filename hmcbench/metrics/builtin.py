@@ -17,6 +17,8 @@ _SINGLE: dict[str, Any] = {"paths": ("single",)}
 _COUNT: dict[str, Any] = {"better": "", "high": None}
 _SCORES: dict[str, Any] = {"decided": False}
 _ERROR: dict[str, Any] = {"better": "lower", "high": None}
+_MULTIPLE: dict[str, Any] = {"paths": ("multiple",), "decided": False}
+_LCA = "Kosmopoulos et al. 2015"
 _CONFIDENCE: dict[str, Any] = {"better": "lower", "paths": ("single",), "decided": False}
 
 
@@ -71,6 +73,40 @@ SPECS: list[MetricSpec] = [
     _spec("rankings", "auprc_micro", "average precision over all (sample, class) pairs", **_SCORES),
     _spec("rankings", "auprc_macro", "mean average precision of the classes", **_SCORES),
     _spec("rankings", "auprc_weighted", "average precision of the classes, by frequency", **_SCORES),
+    _spec(
+        "pooled_clus",
+        "auprc_pooled_clus",
+        "area under the pooled curve, interpolated as in Clus",
+        citation="Vens et al. 2008; Davis and Goadrich 2006",
+        **_SCORES,
+    ),
+    _spec("rankings", "level{k}_auprc_micro", "average precision over the pairs of level k", **_SCORES),
+    _spec("rankings", "auroc_macro", "mean area under the ROC curves of the classes", **_SCORES),
+    _spec(
+        "cafa",
+        "fmax",
+        "largest F1 of mean precision and recall over thresholds, chosen on test",
+        citation="Radivojac et al. 2013",
+        **_MULTIPLE,
+    ),
+    _spec(
+        "cafa",
+        "smin",
+        "smallest semantic distance over thresholds, chosen on test",
+        citation="Clark and Radivojac 2013",
+        **_MULTIPLE | _ERROR,
+    ),
+    _spec("label_rankings", "lrap", "label ranking average precision", **_MULTIPLE),
+    _spec("label_rankings", "coverage_error", "classes down to the last true one", **_MULTIPLE | _ERROR),
+    _spec("label_rankings", "ranking_loss", "share of pairs in the wrong order", better="lower", **_MULTIPLE),
+    *(
+        _spec("label_rankings", f"precision_at_{k}", f"true classes among the best {k}", **_MULTIPLE)
+        for k in (1, 3, 5)
+    ),
+    _spec("label_rankings", "ndcg_at_5", "discounted gain among the best 5", **_MULTIPLE),
+    _spec("lca_sets", "lca_p", "precision of labels joined to common ancestors", citation=_LCA),
+    _spec("lca_sets", "lca_r", "recall of labels joined to common ancestors", citation=_LCA),
+    _spec("lca_sets", "lca_f1", "mean F1 of labels joined to common ancestors", citation=_LCA),
     _spec(
         "structure",
         "violation_rate",

@@ -43,6 +43,8 @@ from hmcbench.hierarchy.hierarchy import Hierarchy, Sets
 from hmcbench.interfaces import FittedPer, Task
 
 DEFAULT_THRESHOLD = 0.5
+OF_THE_MODEL = "decisions of the model itself; coherent: their closure"
+"""The rule, in words, of models that return decisions beside their scores."""
 _ROUNDING = 1e-9  # sums of logarithms this close are compared exactly; their error is far smaller
 
 

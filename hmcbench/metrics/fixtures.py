@@ -88,4 +88,5 @@ def four_scores() -> Evaluation:
     hierarchy = Hierarchy.from_edges([("a", "b"), ("a", "c")])
     truth = hierarchy.encode([["b"], ["c"], ["b"], []]).toarray()
     scores = np.array([[0.9, 0.8, 0.1], [0.8, 0.3, 0.6], [0.7, 0.3, 0.2], [0.2, 0.1, 0.3]])
-    return Evaluation.of(Task("hmc", "multiple", "ragged", hierarchy), truth, scores)
+    training = np.array([[3, 3], [1, 3], [1, 3]])  # a has no information content, b and c one bit each
+    return Evaluation.of(Task("hmc", "multiple", "ragged", hierarchy), truth, scores, training=training)

@@ -39,17 +39,18 @@ def thresholds(scores: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def pair_counts(scores: np.ndarray, truth: np.ndarray) -> csc_array:
+def pair_counts(scores: np.ndarray, truth: np.ndarray, at: np.ndarray | None = None) -> csc_array:
     """Counts over all (sample, class) pairs together.
 
     Args:
         scores: float (N, C), finite.
         truth: boolean (N, C).
+        at: T thresholds, descending; those of :func:`thresholds` by default.
 
     Returns:
         int32 (N, 2 T): the pairs of every sample at each of T thresholds, then its positives.
     """
-    at = thresholds(scores[truth])
+    at = thresholds(scores[truth]) if at is None else at
     step = max(1, _PAIRS // max(1, scores.shape[1]))
     blocks = [_block(scores[i : i + step], truth[i : i + step], at) for i in range(0, len(scores), step)]
     if len(blocks) == 1:

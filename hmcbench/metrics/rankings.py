@@ -85,6 +85,38 @@ def auprc_micro(e: Evaluation) -> float:
     return average_precision(np.sort(scores, axis=None), positives) if len(positives) else float("nan")
 
 
+def level_auprc_micro(e: Evaluation, k: int) -> float:
+    """Stepwise average precision over all (sample, class) pairs of level k.
+
+    >>> from hmcbench.metrics.fixtures import four_scores
+    >>> round(level_auprc_micro(four_scores(), 1), 4), round(level_auprc_micro(four_scores(), 2), 4)
+    (1.0, 0.8667)
+    """
+    level = e.level_columns(k)
+    scores, truth = finite_scores(e)[:, level], e.truth[:, level]
+    positives = np.sort(scores[truth])
+    return average_precision(np.sort(scores, axis=None), positives) if len(positives) else float("nan")
+
+
+def auroc_macro(e: Evaluation) -> float:
+    """Mean area under the ROC curve of the classes that some samples have and others have not.
+
+    >>> from hmcbench.metrics.fixtures import four_scores
+    >>> round(auroc_macro(four_scores()), 4)  # a 1; b 1 1 of 2, .75 of 2; c 1
+    0.9583
+    """
+    scores, n = finite_scores(e), len(e)
+    support = e.truth.sum(axis=0)
+    varying = np.flatnonzero((support > 0) & (support < n))
+    areas = []
+    for c in varying:
+        true = e.truth[:, c]
+        others, positives = np.sort(scores[~true, c]), scores[true, c]
+        below = np.searchsorted(others, positives, "left") + np.searchsorted(others, positives, "right")
+        areas.append(below.mean() / (2 * len(others)))
+    return float(np.mean(areas)) if areas else float("nan")
+
+
 @pooled_metric(_by_class)
 def auprc_macro(e: Evaluation) -> float:
     """Mean over C+ of the average precision of a class.

@@ -118,6 +118,7 @@ def test_nothing_at_all(samples: int) -> None:
     assert not found.failures
     exact = found.pop("exact_match"), found.pop("exact_match_raw")
     assert exact == ((1, 1) if samples else (0, 0))
+    assert found.pop("lrap") == (1 if samples else 0)  # as scikit-learn has it
     assert {v for name, v in found.items() if not name.startswith("empty_pairs")} == {0}
     assert set(found.left_out) >= {"auprc_micro", "auprc_macro", "auprc_weighted"}
 

@@ -118,7 +118,7 @@ def test_comments_may_be_in_any_encoding(tmp_path: Path) -> None:
 
 def test_an_archive_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "LARGEST", 1 << 20)
-    (tmp_path / "bad.arff.gz").write_bytes(gzip.compress(HEAD.encode() + b"1,no,a\n" * 400_000))
+    (tmp_path / "bad.arff.gz").write_bytes(gzip.compress(HEAD.encode() + (b"% " + b"x" * 998 + b"\n") * 4000))
     (problem,) = failure(tmp_path / "bad.arff.gz").problems
     assert "unpacks to more than 1 MiB" in problem.what and problem.where.startswith("bad.arff.gz:")
 

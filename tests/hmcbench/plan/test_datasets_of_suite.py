@@ -1,0 +1,173 @@
+"""What a suite says of its datasets: parameters for each, and what runs where the data are not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hmcbench.errors import BadInput, NotApplicable
+from hmcbench.hookspecs import hookimpl
+from hmcbench.interfaces import DatasetSpec, ModelSpec, Param, Task
+from hmcbench.plan.cells import _check_applicable, make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import Suite, parse_suite
+from hmcbench.registry.registry import convert
+from hmcbench.testing.helpers import temporary_plugin, tiny_dataset, tiny_hierarchy
+
+TEXT = """
+[suite]
+name = "s"
+version = 1
+datasets = ["sets:first", "sets:second"]
+without_data = ["sets:third"]
+primary = "hf1_micro"
+[profiles.quick]
+models = ["wide", "wide[hidden=7]", "prior"]
+[datasets."first".params]
+wide.hidden = [30, 20]
+[datasets."sets:second".params]
+wide = { hidden = [5], rate = 0.5 }
+"""
+
+
+def make(*, which: str) -> Any:
+    return tiny_dataset(60, "multiple", seed=len(which), split=["train", "test"] * 30)
+
+
+class Plugin:
+    there = ("first", "second")
+
+    @hookimpl
+    def hmcbench_datasets(self) -> list[DatasetSpec]:
+        which = Param("first", choices=("first", "second", "third"))
+        at_hand: Any = lambda which: which in (*Plugin.there, "third")  # noqa: E731
+        return [
+            DatasetSpec(
+                name="sets",
+                version="1",
+                summary="three",
+                factory=make,
+                params={"which": which},
+                variant="which",
+                views=("table",),
+                at_hand=at_hand,
+            )
+        ]
+
+    @hookimpl
+    def hmcbench_models(self) -> list[ModelSpec]:
+        params = {"hidden": Param((100, 50), low=1), "rate": Param(0.1)}
+        return [ModelSpec(name="wide", version="1", summary="m", factory="m:m", params=params)]
+
+
+def planned(there: tuple[str, ...], text: str = TEXT, **choices: Any) -> Any:
+    Plugin.there = there
+    with temporary_plugin(Plugin()) as registry:
+        return make_plan(parse_suite(text, "s.toml"), registry, Choices(**choices))
+
+
+def test_parameters_per_dataset_are_not_in_the_label() -> None:
+    plan = planned(("first", "second"))
+    found = {(c.record["dataset"]["reference"], c.label): dict(c.model_params) for c in plan.cells}
+    assert found["sets:first", "wide"] == {"hidden": (30, 20), "rate": 0.1}
+    assert found["sets:second", "wide"] == {"hidden": (5,), "rate": 0.5}
+    # what an entry of the suite sets by itself counts
+    assert found["sets:first", "wide[hidden=7]"] == {"hidden": (7,), "rate": 0.1}
+    assert found["sets:second", "wide[hidden=7]"] == {"hidden": (7,), "rate": 0.5}
+
+
+def test_the_command_line_has_the_last_word() -> None:
+    plan = planned(("first", "second"), settings={"wide.hidden": "9;8"})
+    assert {c.model_params["hidden"] for c in plan.cells if c.model == "wide"} == {(9, 8)}
+
+
+@pytest.mark.parametrize(
+    ("there", "runs", "note"),
+    [
+        (("first", "second"), {"first", "second"}, ""),
+        (("second",), {"second"}, "left out, as their data are not here: sets:first"),
+        ((), {"third"}, "left out, as their data are not here: sets:first, sets:second"),
+    ],
+)
+def test_datasets_without_data_are_left_out(there: tuple[str, ...], runs: set[str], note: str) -> None:
+    plan = planned(there)
+    assert {c.record["dataset"]["reference"].partition(":")[2] for c in plan.cells} == runs
+    assert any(note in line for line in plan.notes) if note else not any("left out" in n for n in plan.notes)
+
+
+def test_a_dataset_that_is_named_runs_or_says_why_not() -> None:
+    plan = planned((), datasets=("sets:first",))
+    assert {c.record["dataset"]["reference"] for c in plan.cells} == {"sets:first"}
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('[datasets."fourth".params]\nwide.rate = 1.0', "unknown dataset in s.toml"),
+        ('[datasets."first"]\nrate = 1.0', "cannot be read. Allowed: MODEL.PARAMETER = VALUE"),
+        ('[datasets."first".params]\nwide = 1.0', "cannot be read"),
+        ('[datasets."first".params]\nwide.depth = 1', "unknown parameter of wide 'depth'"),
+        ('[datasets."first".params]\nbroad.rate = 1.0', "unknown model 'broad'"),
+        ('[datasets."first".params]\nwide.hidden = ["x"]', "hidden='x' cannot be used"),
+    ],
+)
+def test_bad_parameters(table: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        planned(("first",), TEXT.partition("[datasets")[0] + table)
+
+
+def test_a_suite_without_them_is_stored_as_before() -> None:
+    suite = parse_suite(
+        TEXT.partition("[datasets")[0].replace('without_data = ["sets:third"]\n', ""), "s.toml"
+    )
+    assert not {"params", "without_data"} & set(suite.info()["suite"])
+    whole: Suite = parse_suite(TEXT, "s.toml")
+    assert whole.info()["suite"]["without_data"] == ("sets:third",)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("500;20", (500, 20)), ("5", (5,)), (7, (7,)), ((1, 2), (1, 2)), ([3], (3,))]
+)
+def test_tuples(value: Any, expected: tuple[int, ...]) -> None:
+    assert convert("m", "hidden", Param((1,), low=1), value) == expected
+
+
+@pytest.mark.parametrize("value", ["", "1;", "1,2", "a;b", "0;1", ()])
+def test_bad_tuples(value: Any) -> None:
+    with pytest.raises(BadInput):
+        convert("m", "hidden", Param((1,), low=1), value)
+
+
+def test_a_label_writes_tuples_as_references_do() -> None:
+    Plugin.there = ()
+    with temporary_plugin(Plugin()) as registry:
+        spec, params = registry.resolve("models", "wide[hidden=9;8]")
+        assert registry.label("models", spec, params) == "wide[hidden=9;8]"
+
+
+def spec(**changes: Any) -> ModelSpec:
+    return ModelSpec(name="m", version="1", summary="m", factory="m:m", **changes)
+
+
+DAG = Task("hmc", "multiple", "ragged", tiny_hierarchy("dag"))
+TREE = Task("hmc", "single", "full", tiny_hierarchy("tree"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "task", "says"),
+    [
+        ({"hierarchies": ("tree",)}, DAG, "takes trees, the hierarchy is a DAG"),
+        ({"hierarchies": ("dag",)}, TREE, "takes DAGs only"),
+        ({"scores": "ranking"}, TREE, "single label paths need probabilities"),
+        ({"applicable": lambda task: f"not for {task.paths} paths"}, DAG, "not for multiple paths"),
+    ],
+)
+def test_a_model_says_what_it_applies_to(changes: dict[str, Any], task: Task, says: str) -> None:
+    with pytest.raises(NotApplicable, match=says):
+        _check_applicable(spec(**changes), task)
+
+
+def test_and_else_it_applies() -> None:
+    for task in (DAG, TREE):
+        _check_applicable(spec(applicable=lambda _task: ""), task)
