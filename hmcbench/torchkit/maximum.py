@@ -66,7 +66,8 @@ class _Maximum(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         own, highest = ctx.saved_tensors
         gradient = gradients[0].T.clone(memory_format=torch.contiguous_format)
-        share = (own == highest).to(gradient.dtype)  # 1 where a class's own value is its maximum, then 1 / ties
+        # of a class's own value: 1 where it is the maximum, then divided by the values that are
+        share = (own == highest).to(gradient.dtype)
         for parents, children in reversed(ctx.groups):
             equal = _below(highest, ctx.present, parents, children) == highest[parents]
             ties = share.index_add(0, parents, equal.to(gradient.dtype))[parents]

@@ -7,14 +7,16 @@ A sigmoid y_l per leaf l; a class above them follows from the leaves below it:
 n = 1 is the sum, clipped; n -> infinity (here 0) the maximum. Scores are coherent by construction.
 
 Published: three hidden layers of 500 tanh units with Gaussian noise 0.1, batches of 32, Adam with rate 1e-5
-for at most 2,000 epochs, early stopping, n = 1. Chosen here: a class where training or validation samples
-could end although it has children is no leaf, so that such samples push its leaves up all the same, as
-in the published code; y is kept off 0 and 1 by 1e-6, where its logarithm has no gradient.
+for at most 2,000 epochs, early stopping, n = 1. Chosen here: the output's bias starts so that the
+y of all leaves sum to about 1, as a sum that is clipped has no gradient; logarithms are taken of
+values that stay 1e-6 off 0 and 1.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +26,10 @@ from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench.torchkit.maximum import DescendantMaximum
 from hmcbench_hmc.models.layers import Linear, Network, Noise
+from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 ALMOST = 1e-6
+TINY = 1e-30  # a root of 0 has no gradient
 
 
 class Awx(Network):
@@ -46,6 +50,7 @@ class Awx(Network):
             inputs = width
         self.hidden = nn.Sequential(*layers)
         self.output = Linear(inputs, len(hierarchy.leaves))
+        nn.init.constant_(self.output.bias, -math.log(len(hierarchy.leaves)))
         self.norm, self.classes = norm, hierarchy.n
         self.maximum = DescendantMaximum(hierarchy)
         leaf, above = (ends.astype(np.int64) for ends in hierarchy.ancestors[hierarchy.leaves].nonzero())
@@ -63,9 +68,15 @@ class Awx(Network):
             return values.view(*x.shape[:2], -1)
         leaf, above = self.pairs
         powers = leaves.clamp_min(ALMOST) ** self.norm
-        total = zeros.index_add(0, above, powers.index_select(0, leaf))
-        return total.clamp(max=1.0).pow(1 / self.norm).T.view(*x.shape[:2], -1)
+        total = zeros.index_add(0, above, powers.index_select(0, leaf)).clamp(TINY, 1.0)
+        values = total.pow(1 / self.norm).T
+        return values.view(*x.shape[:2], -1)
 
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         p = self.probabilities(x).clamp(ALMOST, 1 - ALMOST)
         return -torch.where(y, p.log(), torch.log1p(-p)).mean((1, 2))
+
+
+def create(**params: Any) -> VectorModel:
+    """The factory of the spec."""
+    return network_model(Awx, params)

@@ -17,6 +17,7 @@ round to 0 or 1; the loss counts all classes, the roots of GO too, which the pub
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -25,6 +26,7 @@ from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench.torchkit.maximum import DescendantMaximum
 from hmcbench_hmc.models.layers import cross_entropy
 from hmcbench_hmc.models.mlp import Mlp
+from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 
 class CHmcnn(Mlp):
@@ -41,4 +43,10 @@ class CHmcnn(Mlp):
 
     def probabilities(self, x: torch.Tensor) -> torch.Tensor:
         logits = self.logits(x)
-        return self.maximum(logits.flatten(0, 1)).view_as(logits).sigmoid()
+        highest: torch.Tensor = self.maximum(logits.flatten(0, 1)).view_as(logits).sigmoid()
+        return highest
+
+
+def create(**params: Any) -> VectorModel:
+    """The factory of the spec."""
+    return network_model(CHmcnn, params)

@@ -10,10 +10,12 @@ coherent.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench_hmc.models.c_hmcnn import CHmcnn
 from hmcbench_hmc.models.trees import PctForest
-from hmcbench_hmc.models.vectors import VectorModel
+from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 
 class Duo:
@@ -39,3 +41,11 @@ class Duo:
     def describe(self) -> Mapping[str, Value]:
         """The facts of both."""
         return {**self.network.describe(), **self.forest.describe()}
+
+
+def create(*, members: int, trees: int, projections: int, **network: Any) -> Duo:
+    """The factory of the spec: its other parameters are those of ``c-hmcnn``."""
+    return Duo(
+        network_model(CHmcnn, {"members": members, **network}),
+        PctForest(trees=trees, projections=projections),
+    )

@@ -2,11 +2,13 @@
 
 A global flow passes the levels of the hierarchy one after another and reads the input x at each:
 
-    F: A_k = relu(W_k [A_(k-1), x]), a layer per level          R: A_k = LSTM(x, A_(k-1)), one cell for all levels
+    F: A_k = relu(W_k [A_(k-1), x]), a layer per level
+    R: A_k = LSTM(x, A_(k-1)), one cell for all levels
 
 From A_k a local head of a hidden layer predicts the classes of level k, P_local; from the last A a linear
-layer predicts all classes, P_global. The prediction is P = beta P_local + (1 - beta) P_global, beta = 0.5, and
+layer predicts all classes, P_global. With beta = 0.5,
 
+    P    = beta P_local + (1 - beta) P_global
     loss = BCE(P_local, y) + BCE(P_global, y) + lambda sum over edges of max(0, P_child - P_parent)^2.
 
 Published: 384 ReLU units per layer, batch norm and dropout 0.6 after each, lambda = 0.1, Adam with rate
@@ -18,12 +20,15 @@ already a hidden layer, and its dropout is on the state that the heads read.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench_hmc.models.layers import Dropout, Linear, Network, Standardise, cross_entropy
+from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 BETA = 0.5
 
@@ -113,3 +118,13 @@ class HmcnR(Hmcn):
             state = read.sigmoid() * memory.tanh()
             levels.append(self.dropout(state))
         return levels, levels[-1]
+
+
+def create_f(**params: Any) -> VectorModel:
+    """The factory of the spec."""
+    return network_model(HmcnF, params)
+
+
+def create_r(**params: Any) -> VectorModel:
+    """The factory of the spec."""
+    return network_model(HmcnR, params)

@@ -24,6 +24,7 @@ siblings are used.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from torch import nn
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench_hmc.models.layers import Hidden, Linear, Network, cross_entropy
+from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 PAIRS = 2000
 SMALL = 1e-6
@@ -84,17 +86,20 @@ class Hmi(Network):
         """(M, B, F) -> (M, B, C)."""
         point = to_ball(self.point(self.hidden(x)).float())
         radius, centre = self.spheres()
-        return self.factor * (radius[:, None] - _distances(point, centre))
+        result: torch.Tensor = self.factor * (radius[:, None] - _distances(point, centre))
+        return result
 
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return cross_entropy(self.logits(x), y) + self.penalty * self.violations()
+        loss: torch.Tensor = cross_entropy(self.logits(x), y) + self.penalty * self.violations()
+        return loss
 
     def violations(self) -> torch.Tensor:
         """How far implications and exclusions are from being satisfied, (M,)."""
         radius, centre = self.spheres()
 
         def apart(pairs: torch.Tensor) -> torch.Tensor:
-            return (centre[:, pairs[0]] - centre[:, pairs[1]]).norm(dim=2)
+            distances: torch.Tensor = (centre[:, pairs[0]] - centre[:, pairs[1]]).norm(dim=2)
+            return distances
 
         parents, children = self.edges
         total = radius.new_zeros(len(radius))
@@ -113,7 +118,8 @@ class Hmi(Network):
 def to_ball(v: torch.Tensor) -> torch.Tensor:
     """tanh(|v|) v / |v|: vectors (..., d) -> points of the ball."""
     norm = v.norm(dim=-1, keepdim=True).clamp_min(SMALL)
-    return v * (norm.tanh().clamp_max(1 - 1e-3) / norm)
+    result: torch.Tensor = v * (norm.tanh().clamp_max(1 - 1e-3) / norm)
+    return result
 
 
 def _distances(points: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
@@ -134,3 +140,8 @@ def siblings(edges: np.ndarray, y: torch.Tensor) -> torch.Tensor:
     every = np.concatenate(pairs, axis=1) if pairs else np.zeros((2, 0), dtype=np.int64)
     kept = np.linspace(0, every.shape[1] - 1, min(PAIRS, every.shape[1])).astype(np.int64)
     return torch.as_tensor(np.unique(every[:, kept], axis=1))
+
+
+def create(**params: Any) -> VectorModel:
+    """The factory of the spec."""
+    return network_model(Hmi, params)

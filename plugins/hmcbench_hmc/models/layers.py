@@ -160,7 +160,8 @@ def member(network: Network, k: int) -> Network:
 
 def _own_buffers(module: nn.Module) -> list[str]:
     """Buffers that are learned, which have an axis of members; others are constants of the hierarchy."""
-    return [key for key in module.state_dict(keep_vars=True) if key in dict(module.named_buffers(recurse=False))]
+    buffers = dict(module.named_buffers(recurse=False))
+    return [key for key in module.state_dict(keep_vars=True) if key in buffers]
 
 
 def set_generators(network: nn.Module, generators: Sequence[torch.Generator]) -> None:

@@ -12,12 +12,15 @@ width and are trained at the same time, without a gradient between them; Adam.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench_hmc.models.layers import Hidden, Linear, Network, cross_entropy
+from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 
 class Lmlp(Network):
@@ -50,3 +53,8 @@ class Lmlp(Network):
 
     def probabilities(self, x: torch.Tensor) -> torch.Tensor:
         return self.logits(x).sigmoid()
+
+
+def create(**params: Any) -> VectorModel:
+    """The factory of the spec."""
+    return network_model(Lmlp, params)

@@ -1,8 +1,8 @@
 """MBM, multi-label box model [Patel, Dangati, Lee, Boratko & McCallum, ICLR 2022, "Modeling label space
 interactions in multi-label classification using box embeddings"].
 
-A class is a box in d dimensions, with centre c and half sides s >= 0; a perceptron maps a sample to a point v,
-around which it has a tiny box. A class holds the share of the sample's box that lies in its own,
+A class is a box in d dimensions, with centre c and half sides s >= 0; a perceptron maps a sample to a point
+v, around which it has a tiny box. A class holds the share of the sample's box that lies in its own,
 
     P(class | v) = Vol(class and sample) / Vol(sample) = product over dimensions of softplus(-e / b) / ln 2,
     e = max(0, |v - c| - s),
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -29,6 +29,7 @@ from torch.nn import functional as F
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench_hmc.models.layers import Hidden, Linear, Network
+from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 SOFTNESS = 0.05
 ALMOST = 1e-6  # how far from 1 a probability stays, so that the logarithm of its complement is finite
@@ -72,3 +73,8 @@ class Mbm(Network):
 
     def probabilities(self, x: torch.Tensor) -> torch.Tensor:
         return self.log_probabilities(x).exp()
+
+
+def create(**params: Any) -> VectorModel:
+    """The factory of the spec."""
+    return network_model(Mbm, params)

@@ -6,12 +6,14 @@ It does not know the hierarchy: a child may score higher than its parent.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench_hmc.models.layers import Hidden, Linear, Network, cross_entropy
+from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 
 class Mlp(Network):
@@ -30,10 +32,16 @@ class Mlp(Network):
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """(M, B, F) -> (M, B, C)."""
-        return self.output(self.hidden(x)).float()
+        logits: torch.Tensor = self.output(self.hidden(x)).float()
+        return logits
 
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return cross_entropy(self.logits(x), y)
 
     def probabilities(self, x: torch.Tensor) -> torch.Tensor:
         return self.logits(x).sigmoid()
+
+
+def create(**params: Any) -> VectorModel:
+    """The factory of the spec."""
+    return network_model(Mlp, params)

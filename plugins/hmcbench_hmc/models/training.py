@@ -1,4 +1,4 @@
-"""The training loop of all networks on vectors: minibatches, Adam, early stopping, several members at once."""
+"""The training loop of all networks on vectors: minibatches, Adam, early stopping, several members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hmcbench_hmc.models.layers import Network, set_generators
 BLOCK = 512
 """Samples per forward pass outside training; fixed, so that scores depend on the sample alone."""
 Report = Callable[..., None]
-"""``report(epoch, epochs, member, **values)``."""
+"""``report(epoch, epochs, **values)``, as :attr:`hmcbench.interfaces.Run.report`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def train(
     valid: Samples,
     recipe: Recipe,
     seeds: Sequence[int],
-    report: Report,
+    reports: Sequence[Report],
     *,
     last_epoch: int = 0,
 ) -> list[int]:
@@ -85,7 +85,7 @@ def train(
 
     Args:
         valid: for early stopping; may be empty.
-        seeds: one per member, of the order of samples and of dropout.
+        seeds, reports: one per member; seeds are those of the order of samples and of dropout.
         last_epoch: end after so many epochs of the recipe's schedule; 0: after all.
 
     Returns:
@@ -116,8 +116,8 @@ def train(
             merits = validation_precision(network, valid)
             best.update(epoch + 1, merits)
             values = [{**v, "valid_precision": m} for v, m in zip(values, merits, strict=True)]
-        for k, value in enumerate(values):
-            report(epoch + 1, last, k, **value)
+        for report, value in zip(reports, values, strict=True):
+            report(epoch + 1, last, **value)
         if best is not None and best.ended:
             break
     network.eval()
@@ -130,7 +130,9 @@ def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
     for name, parameter in network.named_parameters():
         groups.setdefault(network.rates.get(name, 1.0), []).append(parameter)
     parts = [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
-    return kind(parts, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    optimizer: torch.optim.Optimizer
+    optimizer = kind(parts, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    return optimizer
 
 
 def _step(
@@ -173,7 +175,8 @@ def validation_precision(network: Network, valid: Samples) -> list[float]:
     truth = valid.y.flatten().cpu().numpy()
     if not truth.any():
         return [0.0] * len(next(network.parameters()))
-    return [float(average_precision_score(truth, s.flatten().cpu().numpy())) for s in scores(network, valid.x)]
+    members = scores(network, valid.x).flatten(1).cpu().numpy()
+    return [float(average_precision_score(truth, values)) for values in members]
 
 
 class Best:

@@ -5,13 +5,14 @@ for the largest fall of the variance of class vectors under the weighted distanc
 
     d(y, z)^2 = sum over classes c of w_c (y_c - z_c)^2,   w_c = 0.75 * mean of w over the parents of c,
 
-with w = 0.75 at the top level (their ExpAvgParentWeight; in a tree w_c = 0.75^depth). A leaf predicts the mean
-class vector of its training samples, which is coherent. Clus-HMC-Ens [Schietgat et al. 2010] bags 50 trees.
+with w = 0.75 at the top level (their ExpAvgParentWeight; in a tree w_c = 0.75^depth). A leaf predicts the
+mean class vector of its training samples, which is coherent. Clus-HMC-Ens [Schietgat et al. 2010] bags 50
+trees.
 
 **Exact**: with targets sqrt(w_c) y_c that variance is the plain one, so a multi-output regression tree of
 scikit-learn is this tree. **Fast**: a tree may be grown on q Gaussian projections of the scaled targets
-[Joly, Geurts & Wehenkel 2014]; distances are kept in expectation, the cost of a split no longer grows with the
-number of classes, and every tree has projections of its own. Leaves predict means of the true vectors.
+[Joly, Geurts & Wehenkel 2014]; distances are kept in expectation, the cost of a split no longer grows with
+the number of classes, and every tree has projections of its own. Leaves predict means of the true vectors.
 
 A forest predicts a weighted mean of training samples, so that it is stored as the leaf of every training
 sample in every tree, and a prediction costs as many products as samples share its leaves.
@@ -29,11 +30,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from scipy import sparse
 from scipy.stats import f as f_distribution
 from sklearn.metrics import average_precision_score
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils.parallel import Parallel, delayed
 
 from hmcbench.errors import NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -125,13 +126,15 @@ class PctForest:
         """The leaf of every sample in every tree, (N, T), numbered through all trees."""
         self._ends = np.cumsum([tree.tree_.node_count for tree in self._trees])
         starts = self._ends - [tree.tree_.node_count for tree in self._trees]
-        return np.stack([tree.apply(rows) for tree in self._trees], axis=1) + starts
+        leaves: np.ndarray = np.stack([tree.apply(rows) for tree in self._trees], axis=1) + starts
+        return leaves
 
     def predict(self, inputs: Inputs) -> Scores:
         """Means of the class vectors in the leaves, over trees: float64 (N, C)."""
         leaf = self._leaves(rows_of(inputs, self.view))
         pointers = np.arange(len(leaf) + 1) * leaf.shape[1]
-        indicator = sparse.csr_array((np.ones(leaf.size), leaf.ravel(), pointers), (len(leaf), self._ends[-1]))
+        shape = (len(leaf), self._ends[-1])
+        indicator = sparse.csr_array((np.ones(leaf.size), leaf.ravel(), pointers), shape)
         return Scores((indicator @ self._shares @ self._truth).toarray())
 
     def describe(self) -> Mapping[str, Value]:
@@ -180,7 +183,7 @@ class Pct:
         self._paths = tree.decision_path(rows)  # (N, nodes)
 
     def _cut(self, significance: float) -> None:
-        """The end of every node: the node itself, or the first one above it whose split is not significant."""
+        """Find the end of every node: itself, or the first node above it whose split is not significant."""
         tree = self._tree.tree_
         left, right, size = tree.children_left, tree.children_right, tree.n_node_samples
         spread = tree.impurity * size  # sums of squares, up to one factor
@@ -209,7 +212,7 @@ class Pct:
 
 
 def _f_test(before: float, after: float, samples: int) -> float:
-    """The probability of such a fall of the sum of squares by chance: F with 1 and n - 2 degrees of freedom."""
+    """The probability of such a fall of the sum of squares by chance: F(1, n - 2)."""
     if after <= 0 or samples <= 2:
         return 0.0 if before > after else 1.0
     return float(f_distribution.sf((samples - 2) * (before - after) / after, 1, samples - 2))

@@ -21,10 +21,10 @@ from hmcbench_hmc.models.training import Recipe, Samples, scores, train
 
 Build = Callable[..., Network]
 """``build(task, inputs, **architecture)``: a network for ``inputs`` features."""
-TOGETHER = 300_000
-"""Parameters of a network up to which several are trained as one, in batches of at most 8. Ten networks of
-width 250 (210,000 parameters) then took 0.4 of their time one after another, those of width 500 (550,000)
-0.8, and larger ones more than one after another: their weights do not fit into the cache together."""
+TOGETHER = 2_500_000
+"""Parameters of all networks that are trained as one, in batches of at most :data:`SMALL_BATCH`. In small
+batches a step is a matter of its many short operations, which all networks share; beyond this, their weights
+leave the cache at every step, and one after another is faster. docs/performance.md has the measurements."""
 SMALL_BATCH = 8
 
 
@@ -167,6 +167,14 @@ class VectorModel:
         self.network, self._epochs = network.eval(), list(epochs)
 
 
+def network_model(build: Build, params: dict[str, Any]) -> VectorModel:
+    """The model of a network from the parameters of its spec: recipe, members, and those of ``build``."""
+    architecture = dict(params)
+    members = architecture.pop("members")
+    recipe = Recipe.taken_from(architecture)
+    return VectorModel(build, architecture, recipe, members=members)
+
+
 def nothing_of(samples: Labelled) -> Labelled:
     """The same views and classes without any sample."""
     views = {name: np.asarray(view)[:0] for name, view in samples.views.items()}
@@ -176,7 +184,7 @@ def nothing_of(samples: Labelled) -> Labelled:
 def fit_many(fits: Sequence[Fit]) -> list[Exception | None]:
     """Fit all models (``ModelSpec.fit_many``): small ones together, larger ones one after another.
 
-    Networks are trained as one where they differ in their seed alone and :func:`pays` says so.
+    Networks that differ in their seed alone are trained as one where :func:`together` says so.
     """
     outcomes: list[Exception | None] = [None] * len(fits)
     for positions in _groups(fits):
@@ -204,50 +212,43 @@ def _groups(fits: Sequence[Fit]) -> list[list[int]]:
     return [list(group) for group in groups.values()]
 
 
-def pays(network: Network, recipe: Recipe) -> bool:
-    """Whether several of these networks are trained faster as one than one after another."""
-    return recipe.batch_size <= SMALL_BATCH and count_parameters(network) <= TOGETHER
+def together(network: Network, recipe: Recipe) -> int:
+    """How many of these networks are trained as one: 1 where one after another is as fast."""
+    if recipe.batch_size > SMALL_BATCH:
+        return 1
+    return max(1, TOGETHER // max(1, count_parameters(network)))
 
 
-def _train_all(fits: Sequence[Fit], epochs: int = 0) -> None:
+def _train_all(fits: Sequence[Fit], last_epoch: int = 0) -> None:
     """Train the members of models of one network and of the same data.
 
     Args:
-        epochs: end after so many epochs of the recipe's schedule, without early stopping; 0: as it says.
+        last_epoch: see :func:`hmcbench_hmc.models.training.train`.
     """
-    first = fits[0]
-    if not len(first.train):
+    model, run = fits[0].model, fits[0].run
+    if not len(fits[0].train):
         raise PluginError("there are no training samples", allowed="at least one")
-    torch.set_num_threads(first.run.threads)
-    owners = [k for k, fit in enumerate(fits) for _seed in fit.model.seeds(fit.run)]
-    seeds = [seed for fit in fits for seed in fit.model.seeds(fit.run)]
-    data = [fit.model.prepare(fit.train, fit.valid, fit.run) for fit in fits][0]
-
-    def report(members: Sequence[int]) -> Callable[..., None]:
-        def first_of_each(done: int, total: int, k: int, **values: float) -> None:
-            number = members[k]
-            if number == owners.index(owners[number]):  # the first member of a model
-                fits[owners[number]].run.report(done, total, **values)
-
-        return first_of_each
-
+    torch.set_num_threads(run.threads)
+    for fit in fits:
+        train_samples, valid_samples = fit.model.prepare(fit.train, fit.valid, fit.run)
+    inputs = train_samples.x.shape[1]
+    members = [(fit, seed) for fit in fits for seed in fit.model.seeds(fit.run)]
+    trained: list[tuple[Network, int]] = []
     with generators_kept():
-        model = first.model
-        alone = model.initial(first.run.task, data[0].x.shape[1], seeds[:1])
-        numbers = list(range(len(seeds)))
-        parts = [numbers] if pays(alone, model.recipe) else [[k] for k in numbers]
-        trained: dict[int, tuple[Network, int]] = {}
-        for part in parts:
-            network = model.initial(first.run.task, data[0].x.shape[1], [seeds[k] for k in part])
-            network = network.to(data[0].x.device)
-            kept = train(
-                network, *data, model.recipe, [seeds[k] for k in part], report(part), last_epoch=epochs
-            )
-            trained |= {k: (member(network, i), kept[i]) for i, k in enumerate(part)}
-    for number, fit in enumerate(fits):
-        own = [trained[k] for k in numbers if owners[k] == number]
+        alone = model.initial(run.task, inputs, [0])
+        step = together(alone, model.recipe)
+        for start in range(0, len(members), step):
+            part = members[start : start + step]
+            seeds = [seed for _fit, seed in part]
+            network = model.initial(run.task, inputs, seeds).to(train_samples.x.device)
+            reports = [fit.run.report for fit, _seed in part]
+            samples = train_samples, valid_samples
+            epochs = train(network, *samples, model.recipe, seeds, reports, last_epoch=last_epoch)
+            trained += [(member(network, i), epoch) for i, epoch in enumerate(epochs)]
+    for fit in fits:
+        own, trained = trained[: fit.model.members], trained[fit.model.members :]
         networks = [network for network, _epoch in own]
-        fit.model.take(stacked(networks) if len(networks) > 1 else networks[0], [e for _, e in own])
+        fit.model.take(stacked(networks) if len(networks) > 1 else networks[0], [epoch for _, epoch in own])
 
 
 @contextmanager
