@@ -161,6 +161,7 @@ MODELS: list[ModelSpec] = [
             "dimensions": 1750,
             "dropout": 0.0,
         },
+        recipe={"learning_rate": Param(2e-4, "the highest learning rate of the perceptron", low=0.0)},
     ),
     _network(
         "hmi",

@@ -5,15 +5,16 @@ A class is a box in d dimensions, with centre c and half sides s >= 0; a percept
 v, around which it has a tiny box. A class holds the share of the sample's box that lies in its own,
 
     P(class | v) = Vol(class and sample) / Vol(sample) = product over dimensions of softplus(-e / b) / ln 2,
-    e = max(0, |v - c| - s),
+    e = b softplus((|v - c| - s) / b),
 
-e the distance by which v lies outside. The volume of a side is softened with b = 0.05, so that boxes which
-miss the sample have a gradient. The loss is binary cross-entropy. A box inside another scores no higher, yet
-nothing forces boxes of the hierarchy into each other.
+e the distance by which v lies outside, about max(0, |v - c| - s). Sides are softened with b = 0.05, so that
+boxes which miss the sample have a gradient. The loss is binary cross-entropy. A box inside another scores no
+higher, yet nothing forces boxes of the hierarchy into each other.
 
 Published: hidden layers of 3 x 1,750 softplus, d = 1,750, batches of 4, AdamW with rate 1e-4 (centres 1e-3,
-sides 1e-2), noise of Gumbel boxes 1e-4, and a side of the sample's box of 1e-5. Chosen here: that noise and
-that side are 0, their limit, in which P has the form above.
+sides 1e-2), noise of Gumbel boxes 1e-4, and a side of the sample's box of 1e-5. Chosen here: that side is
+its limit 0, in which P has the form above; the noise is b too, as with few dimensions a sample often lies
+inside a box that it should leave, and 1e-4 then leaves no gradient.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class Mbm(Network):
         point = F.softplus(self.point(self.hidden(x))).float()[:, :, None, :]  # (M, B, 1, d)
         parts = []
         for centre, side in zip(self.centres.split(CLASSES, 1), self.sides.split(CLASSES, 1), strict=True):
-            outside = ((point - centre[:, None]).abs() - side.clamp_min(0)[:, None]).clamp_min(0)
-            parts.append((F.softplus(-outside / SOFTNESS) / math.log(2)).clamp_min(1e-30).log().sum(3))
+            beyond = (point - centre[:, None]).abs() - side.clamp_min(0)[:, None]  # (M, B, classes, d)
+            parts.append(_log_share(F.softplus(beyond / SOFTNESS)).sum(3))
         return torch.cat(parts, dim=2).clamp_max(-ALMOST)
 
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -73,6 +74,13 @@ class Mbm(Network):
 
     def probabilities(self, x: torch.Tensor) -> torch.Tensor:
         return self.log_probabilities(x).exp()
+
+
+def _log_share(e: torch.Tensor) -> torch.Tensor:
+    """log(softplus(-e) / ln 2) for e >= 0; for large e softplus(-e) is exp(-e)."""
+    far = e > 20
+    near = F.softplus(-e.clamp_max(20)).log()
+    return torch.where(far, -e, near) - math.log(math.log(2))
 
 
 def create(**params: Any) -> VectorModel:

@@ -227,9 +227,9 @@ def hierarchy_of(run: Run) -> Hierarchy:
 
 def rows_of(inputs: Inputs, view: str) -> np.ndarray:
     """The view as float32 (N, F); infinite values, which trees refuse, become the largest number."""
-    rows = np.asarray(inputs.views[view], dtype=np.float64).reshape(len(inputs), -1)
+    rows = np.asarray(inputs.views[view], dtype=np.float64)
     limit = np.finfo(np.float32).max
-    clipped: np.ndarray = np.clip(rows, -limit, limit).astype(np.float32)
+    clipped: np.ndarray = np.clip(rows.reshape(len(rows), -1), -limit, limit).astype(np.float32)
     return clipped
 
 

@@ -102,7 +102,8 @@ class VectorModel:
 
     def rows(self, inputs: Inputs) -> np.ndarray:
         """The view as float64 (N, F)."""
-        return np.asarray(inputs.views[self.view], dtype=np.float64).reshape(len(inputs), -1)
+        rows = np.asarray(inputs.views[self.view], dtype=np.float64)
+        return rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
 
     def describe(self) -> Mapping[str, Value]:
         """Parameters of all members, their number, and the epochs whose weights they have."""
