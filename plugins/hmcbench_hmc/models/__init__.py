@@ -51,6 +51,16 @@ _ADAM: dict[str, Value] = {
 _C_HMCNN = {**_ADAM, "epochs": 600, "learning_rate": 1e-4, "weight_decay": 1e-5, "hidden": (500, 500)}
 
 
+SMALL_BATCH = 8
+"""Samples per step up to which several networks are trained as one, if they are small enough."""
+SMALL_WIDTH = 256
+
+
+def joint(*, batch_size: int, hidden: tuple[int, ...] = (), width: int = 0, **_others: Value) -> bool:
+    """Whether the seeds of a network are trained in one process: where one is too small to fill a core."""
+    return batch_size <= SMALL_BATCH and max((*hidden, width)) <= SMALL_WIDTH
+
+
 def _network(
     name: str,
     summary: str,
@@ -61,7 +71,11 @@ def _network(
     recipe: Mapping[str, Param] = MappingProxyType({}),
     **fields: Any,
 ) -> ModelSpec:
-    fields = {"fit_many": "hmcbench_hmc.models.vectors:fit_many", **fields}
+    fields = {
+        "fit_many": "hmcbench_hmc.models.vectors:fit_many",
+        "joint": "hmcbench_hmc.models:joint",
+        **fields,
+    }
     return ModelSpec(
         name=name,
         version="1",

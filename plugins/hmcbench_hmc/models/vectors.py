@@ -16,16 +16,16 @@ from hmcbench.files import write_atomic
 from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.torchkit import weights
 from hmcbench.torchkit.measure import count_parameters
+from hmcbench_hmc.models import SMALL_BATCH
 from hmcbench_hmc.models.layers import Network, member, stacked
 from hmcbench_hmc.models.training import Recipe, Samples, scores, train
 
 Build = Callable[..., Network]
 """``build(task, inputs, **architecture)``: a network for ``inputs`` features."""
 TOGETHER = 2_500_000
-"""Parameters of all networks that are trained as one, in batches of at most :data:`SMALL_BATCH`. In small
+"""Parameters of all networks that are trained as one, in batches of at most ``SMALL_BATCH``. In small
 batches a step is a matter of its many short operations, which all networks share; beyond this, their weights
 leave the cache at every step, and one after another is faster. docs/performance.md has the measurements."""
-SMALL_BATCH = 8
 
 
 class Scaler:

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 import torch
-from hmcbench_hmc.models import vectors
+from hmcbench_hmc.models import joint, vectors
 from hmcbench_hmc.models.layers import Dropout, Linear, Standardise, member, set_generators, stacked
 from hmcbench_hmc.models.mlp import Mlp
 from hmcbench_hmc.models.training import Recipe, Samples, scores, train
@@ -247,3 +247,13 @@ def test_refuses_no_training_samples() -> None:
     assert isinstance(model, VectorModel)
     with pytest.raises(PluginError, match="no training samples"):
         model.fit(labelled(DATA, []), labelled(DATA, VALID), Run(DATA.task))
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [("c-hmcnn", False), ("c-hmcnn[batch_size=4]", False), ("c-hmcnn[batch_size=4,hidden=250;250]", True),
+     ("hmcn-f[batch_size=4,width=250]", True), ("hmcn-f[batch_size=4]", False)],
+)  # fmt: skip
+def test_small_networks_in_small_batches_share_a_process(reference: str, expected: bool) -> None:
+    spec, params = default_registry().resolve("models", reference)
+    assert joint(**params) == expected and spec.joint == "hmcbench_hmc.models:joint"
