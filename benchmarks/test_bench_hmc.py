@@ -18,7 +18,7 @@ from scipy import sparse
 
 torch = pytest.importorskip("torch")
 from hmcbench_hmc.models.c_hmcnn import CHmcnn  # noqa: E402
-from hmcbench_hmc.models.training import Recipe  # noqa: E402
+from hmcbench_hmc.models.training import VectorRecipe  # noqa: E402
 from hmcbench_hmc.models.trees import PctForest  # noqa: E402
 from hmcbench_hmc.models.vectors import VectorModel, fit_many  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
@@ -116,7 +116,7 @@ def test_ten_seeds_as_one(benchmark: Any, ratio: Callable[..., None]) -> None:
     hierarchy = made_dag(499)
     samples = made_samples(hierarchy, 400)
     task = Task(paths="multiple", depth="ragged", hierarchy=hierarchy)
-    recipe = Recipe(
+    recipe = VectorRecipe(
         epochs=1,
         batch_size=4,
         optimizer="adam",

@@ -25,14 +25,14 @@ from torch import nn
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench.torchkit.maximum import DescendantMaximum
-from hmcbench_hmc.models.layers import Linear, Network, Noise
+from hmcbench_hmc.models.layers import Linear, Noise, VectorNetwork
 from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 ALMOST = 1e-6
 TINY = 1e-30  # a root of 0 has no gradient
 
 
-class Awx(Network):
+class Awx(VectorNetwork):
     """Tanh layers with noise, then AWX.
 
     Args:

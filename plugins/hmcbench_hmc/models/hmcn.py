@@ -27,20 +27,20 @@ from torch import nn
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
-from hmcbench_hmc.models.layers import Dropout, Linear, Network, Standardise, cross_entropy
+from hmcbench_hmc.models.layers import Dropout, Linear, Standardise, VectorNetwork, cross_entropy
 from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 BETA = 0.5
 
 
-class Block(nn.Sequential):
+class NormedLayer(nn.Sequential):
     """Linear, ReLU, batch norm, dropout."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__(Linear(inputs, outputs), nn.ReLU(), Standardise(outputs), Dropout(dropout))
 
 
-class Hmcn(Network):
+class Hmcn(VectorNetwork):
     """What both variants share: the heads, the prediction and the loss."""
 
     def __init__(self, task: Task, width: int, penalty: float) -> None:
@@ -88,8 +88,8 @@ class HmcnF(Hmcn):
         super().__init__(task, width, penalty)
         depth = hierarchy_of(task).depth
         sizes = [inputs] + [width + inputs] * (depth - 1)
-        self.layers = nn.ModuleList(Block(size, width, dropout) for size in sizes)
-        self.transitions = nn.ModuleList(Block(width, width, dropout) for _ in range(depth))
+        self.layers = nn.ModuleList(NormedLayer(size, width, dropout) for size in sizes)
+        self.transitions = nn.ModuleList(NormedLayer(width, width, dropout) for _ in range(depth))
 
     def flow(self, x: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
         state, levels = x, []

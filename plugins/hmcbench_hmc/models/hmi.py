@@ -32,14 +32,14 @@ from torch import nn
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
-from hmcbench_hmc.models.layers import Hidden, Linear, Network, cross_entropy
+from hmcbench_hmc.models.layers import Hidden, Linear, VectorNetwork, cross_entropy
 from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 PAIRS = 2000
 SMALL = 1e-6
 
 
-class Hmi(Network):
+class Hmi(VectorNetwork):
     """A perceptron into the Poincare ball and a hyperplane per class.
 
     Args:

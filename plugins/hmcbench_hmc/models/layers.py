@@ -29,7 +29,7 @@ class Linear(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-class Random(nn.Module):
+class RandomLayer(nn.Module):
     """A layer that draws numbers in training, from one generator per member (:func:`set_generators`)."""
 
     generators: Sequence[torch.Generator] = ()
@@ -41,7 +41,7 @@ class Random(nn.Module):
         return torch.stack(drawn) if len(drawn) > 1 else drawn[0][None]
 
 
-class Dropout(Random):
+class Dropout(RandomLayer):
     """Sets a share of the inputs to 0 in training and scales the others up."""
 
     def __init__(self, rate: float) -> None:
@@ -54,7 +54,7 @@ class Dropout(Random):
         return x * (self.draw(x) >= self.rate).to(x.dtype) / (1 - self.rate)
 
 
-class Noise(Random):
+class Noise(RandomLayer):
     """Adds Gaussian noise in training."""
 
     def __init__(self, deviation: float) -> None:
@@ -113,7 +113,7 @@ def cross_entropy(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), y.float(), reduction="none").mean((1, 2))
 
 
-class Network(nn.Module):
+class VectorNetwork(nn.Module):
     """What the training loop needs of a network; samples x float (M, B, F), sets y bool (M, B, C).
 
     Attributes:
@@ -134,7 +134,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
 
-def stacked(networks: Sequence[Network]) -> Network:
+def stacked(networks: Sequence[VectorNetwork]) -> VectorNetwork:
     """Networks of one shape as one, with their weights along the leading axis."""
     result = copy.deepcopy(networks[0])
     for name, module in result.named_modules():
@@ -147,7 +147,7 @@ def stacked(networks: Sequence[Network]) -> Network:
     return result
 
 
-def member(network: Network, k: int) -> Network:
+def member(network: VectorNetwork, k: int) -> VectorNetwork:
     """Member ``k`` of :func:`stacked` networks, by itself."""
     result = copy.deepcopy(network)
     for module in result.modules():
@@ -167,5 +167,5 @@ def _own_buffers(module: nn.Module) -> list[str]:
 def set_generators(network: nn.Module, generators: Sequence[torch.Generator]) -> None:
     """Where the numbers of the random layers come from, one generator per member."""
     for module in network.modules():
-        if isinstance(module, Random):
+        if isinstance(module, RandomLayer):
             module.generators = generators

@@ -19,11 +19,11 @@ from torch import nn
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
-from hmcbench_hmc.models.layers import Hidden, Linear, Network, cross_entropy
+from hmcbench_hmc.models.layers import Hidden, Linear, VectorNetwork, cross_entropy
 from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 
-class Lmlp(Network):
+class Lmlp(VectorNetwork):
     """One hidden layer per level.
 
     Args:

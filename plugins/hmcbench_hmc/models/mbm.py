@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
-from hmcbench_hmc.models.layers import Hidden, Linear, Network
+from hmcbench_hmc.models.layers import Hidden, Linear, VectorNetwork
 from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 SOFTNESS = 0.05
@@ -38,7 +38,7 @@ CLASSES = 512
 """Classes per block of the (samples, classes, dimensions) distances."""
 
 
-class Mbm(Network):
+class Mbm(VectorNetwork):
     """A perceptron and a box per class.
 
     Args:

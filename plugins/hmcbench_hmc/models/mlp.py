@@ -12,11 +12,11 @@ import torch
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
-from hmcbench_hmc.models.layers import Hidden, Linear, Network, cross_entropy
+from hmcbench_hmc.models.layers import Hidden, Linear, VectorNetwork, cross_entropy
 from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 
-class Mlp(Network):
+class Mlp(VectorNetwork):
     """Hidden layers of ReLU with dropout, then a linear layer.
 
     Args:

@@ -13,16 +13,16 @@ from sklearn.metrics import average_precision_score
 
 from hmcbench.torchkit.device import has_bfloat16
 from hmcbench.torchkit.optim import rate_factor
-from hmcbench_hmc.models.layers import Network, set_generators
+from hmcbench_hmc.models.layers import VectorNetwork, set_generators
 
 BLOCK = 512
 """Samples per forward pass outside training; fixed, so that scores depend on the sample alone."""
-Report = Callable[..., None]
+ReportEpoch = Callable[..., None]
 """``report(epoch, epochs, **values)``, as :attr:`hmcbench.interfaces.Run.report`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class VectorRecipe:
     """How a network is trained.
 
     Attributes:
@@ -48,7 +48,7 @@ class Recipe:
     precision: str
 
     @classmethod
-    def taken_from(cls, params: dict[str, Any]) -> Recipe:
+    def taken_from(cls, params: dict[str, Any]) -> VectorRecipe:
         """The recipe in a model's parameters, from which it is removed."""
         return cls(**{field.name: params.pop(field.name) for field in fields(cls)})
 
@@ -61,7 +61,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Samples:
+class VectorSamples:
     """Vectors float32 (N, F) and closed sets bool (N, C), on the device."""
 
     x: torch.Tensor
@@ -72,12 +72,12 @@ class Samples:
 
 
 def train(
-    network: Network,
-    train: Samples,
-    valid: Samples,
-    recipe: Recipe,
+    network: VectorNetwork,
+    train: VectorSamples,
+    valid: VectorSamples,
+    recipe: VectorRecipe,
     seeds: Sequence[int],
-    reports: Sequence[Report],
+    reports: Sequence[ReportEpoch],
     *,
     last_epoch: int = 0,
 ) -> list[int]:
@@ -124,7 +124,7 @@ def train(
     return [last] * len(seeds) if best is None else best.restore()
 
 
-def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(network: VectorNetwork, recipe: VectorRecipe) -> torch.optim.Optimizer:
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -136,7 +136,11 @@ def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def _step(
-    network: Network, x: torch.Tensor, y: torch.Tensor, optimizer: torch.optim.Optimizer, recipe: Recipe
+    network: VectorNetwork,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    optimizer: torch.optim.Optimizer,
+    recipe: VectorRecipe,
 ) -> torch.Tensor:
     """Move the weights once; the losses (M,) before it."""
     network.train()
@@ -156,7 +160,7 @@ def _check_finite(values: list[dict[str, float]], epoch: int) -> None:
 
 
 @torch.inference_mode()
-def scores(network: Network, x: torch.Tensor) -> torch.Tensor:
+def scores(network: VectorNetwork, x: torch.Tensor) -> torch.Tensor:
     """Scores (M, N, C) of samples (N, F), by blocks of equal size.
 
     The last block is filled up with zeros: a product of fewer rows may have other last digits.
@@ -170,7 +174,7 @@ def scores(network: Network, x: torch.Tensor) -> torch.Tensor:
     return torch.cat(blocks, dim=1)
 
 
-def validation_precision(network: Network, valid: Samples) -> list[float]:
+def validation_precision(network: VectorNetwork, valid: VectorSamples) -> list[float]:
     """Average precision of all pairs of sample and class, for every member; 0 without a positive pair."""
     truth = valid.y.flatten().cpu().numpy()
     if not truth.any():
@@ -182,7 +186,7 @@ def validation_precision(network: Network, valid: Samples) -> list[float]:
 class Best:
     """The state of every member at its best epoch on validation, until it has waited for too long."""
 
-    def __init__(self, network: Network, members: int, patience: int) -> None:
+    def __init__(self, network: VectorNetwork, members: int, patience: int) -> None:
         self._live = list(network.state_dict().values())  # views: they follow the training
         self._kept = [tensor.clone() for tensor in self._live]
         self._merits, self._epochs = [-math.inf] * members, [0] * members

@@ -17,10 +17,10 @@ from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.torchkit import weights
 from hmcbench.torchkit.measure import count_parameters
 from hmcbench_hmc.models import SMALL_BATCH
-from hmcbench_hmc.models.layers import Network, member, stacked
-from hmcbench_hmc.models.training import Recipe, Samples, scores, train
+from hmcbench_hmc.models.layers import VectorNetwork, member, stacked
+from hmcbench_hmc.models.training import VectorRecipe, VectorSamples, scores, train
 
-Build = Callable[..., Network]
+Build = Callable[..., VectorNetwork]
 """``build(task, inputs, **architecture)``: a network for ``inputs`` features."""
 TOGETHER = 2_500_000
 """Parameters of all networks that are trained as one, in batches of at most ``SMALL_BATCH``. In small
@@ -72,14 +72,14 @@ class VectorModel:
         self,
         build: Build,
         architecture: Mapping[str, Any],
-        recipe: Recipe,
+        recipe: VectorRecipe,
         *,
         members: int = 1,
         view: str = "table",
     ) -> None:
         self.build, self.architecture, self.recipe = build, dict(architecture), recipe
         self.members, self.view = members, view
-        self.network: Network = Network()
+        self.network: VectorNetwork = VectorNetwork()
         self._epochs: list[int] = []
         self._threads, self._device = 1, torch.device("cpu")
 
@@ -144,7 +144,7 @@ class VectorModel:
         """The seeds of the members; the first is the run's."""
         return [run.seed + 1_000_003 * k for k in range(self.members)]
 
-    def initial(self, task: Task, inputs: int, seeds: Sequence[int]) -> Network:
+    def initial(self, task: Task, inputs: int, seeds: Sequence[int]) -> VectorNetwork:
         """Untrained networks, stacked; the weights of each come from its seed."""
         networks = []
         for seed in seeds:
@@ -152,18 +152,18 @@ class VectorModel:
             networks.append(self.build(task, inputs, **self.architecture))
         return stacked(networks) if len(networks) > 1 else networks[0]
 
-    def prepare(self, train: Labelled, valid: Labelled, run: Run) -> tuple[Samples, Samples]:
+    def prepare(self, train: Labelled, valid: Labelled, run: Run) -> tuple[VectorSamples, VectorSamples]:
         """Scale the columns and move both partitions to the run's device."""
         self._threads, self._device = run.threads, torch.device(run.device)
         self._scaler = Scaler.of(self.rows(train))
         return self._samples(train), self._samples(valid)
 
-    def _samples(self, samples: Labelled) -> Samples:
+    def _samples(self, samples: Labelled) -> VectorSamples:
         targets = samples.targets.toarray() if hasattr(samples.targets, "toarray") else samples.targets
         x = torch.as_tensor(self._scaler(self.rows(samples)), device=self._device)
-        return Samples(x, torch.as_tensor(np.asarray(targets, dtype=bool), device=self._device))
+        return VectorSamples(x, torch.as_tensor(np.asarray(targets, dtype=bool), device=self._device))
 
-    def take(self, network: Network, epochs: Sequence[int]) -> None:
+    def take(self, network: VectorNetwork, epochs: Sequence[int]) -> None:
         """The trained members of this model."""
         self.network, self._epochs = network.eval(), list(epochs)
 
@@ -172,7 +172,7 @@ def network_model(build: Build, params: dict[str, Any]) -> VectorModel:
     """The model of a network from the parameters of its spec: recipe, members, and those of ``build``."""
     architecture = dict(params)
     members = architecture.pop("members")
-    recipe = Recipe.taken_from(architecture)
+    recipe = VectorRecipe.taken_from(architecture)
     return VectorModel(build, architecture, recipe, members=members)
 
 
@@ -213,7 +213,7 @@ def _groups(fits: Sequence[Fit]) -> list[list[int]]:
     return [list(group) for group in groups.values()]
 
 
-def together(network: Network, recipe: Recipe) -> int:
+def together(network: VectorNetwork, recipe: VectorRecipe) -> int:
     """How many of these networks are trained as one: 1 where one after another is as fast."""
     if recipe.batch_size > SMALL_BATCH:
         return 1
@@ -234,7 +234,7 @@ def _train_all(fits: Sequence[Fit], last_epoch: int = 0) -> None:
         train_samples, valid_samples = fit.model.prepare(fit.train, fit.valid, fit.run)
     inputs = train_samples.x.shape[1]
     members = [(fit, seed) for fit in fits for seed in fit.model.seeds(fit.run)]
-    trained: list[tuple[Network, int]] = []
+    trained: list[tuple[VectorNetwork, int]] = []
     with generators_kept():
         alone = model.initial(run.task, inputs, [0])
         step = together(alone, model.recipe)

@@ -14,7 +14,7 @@ from hmcbench_hmc.models.awx import Awx
 from hmcbench_hmc.models.c_hmcnn import CHmcnn
 from hmcbench_hmc.models.hmcn import HmcnF, HmcnR
 from hmcbench_hmc.models.hmi import Hmi, siblings, to_ball
-from hmcbench_hmc.models.layers import Network
+from hmcbench_hmc.models.layers import VectorNetwork
 from hmcbench_hmc.models.lmlp import Lmlp
 from hmcbench_hmc.models.mbm import Mbm
 from hmcbench_hmc.models.mlp import Mlp
@@ -40,7 +40,7 @@ SMALL = {
     "pct-forest": "trees=20",
     "boosting-per-class": "trees=20",
 }
-NETWORKS: dict[str, tuple[Callable[..., Network], dict[str, Any]]] = {
+NETWORKS: dict[str, tuple[Callable[..., VectorNetwork], dict[str, Any]]] = {
     "mlp-bce": (Mlp, {"hidden": (8,), "dropout": 0.0}),
     "c-hmcnn": (CHmcnn, {"hidden": (8,), "dropout": 0.0}),
     "hmcn-f": (HmcnF, {"width": 8, "dropout": 0.0, "penalty": 0.1}),
@@ -59,7 +59,7 @@ def precision(truth: Any, values: np.ndarray) -> float:
     return float(average_precision_score(np.asarray(truth).ravel(), values.ravel()))
 
 
-def network(name: str, kind: Kind, seed: int = 0) -> tuple[Network, torch.Tensor, torch.Tensor]:
+def network(name: str, kind: Kind, seed: int = 0) -> tuple[VectorNetwork, torch.Tensor, torch.Tensor]:
     """A network on the tiny hierarchy, with samples (1, B, F) and closed sets (1, B, C)."""
     dataset = tiny_dataset(24, kind)
     build, params = NETWORKS[name]

@@ -14,7 +14,7 @@ import torch
 from hmcbench_hmc.models import joint, vectors
 from hmcbench_hmc.models.layers import Dropout, Linear, Standardise, member, set_generators, stacked
 from hmcbench_hmc.models.mlp import Mlp
-from hmcbench_hmc.models.training import Recipe, Samples, scores, train
+from hmcbench_hmc.models.training import VectorRecipe, VectorSamples, scores, train
 from hmcbench_hmc.models.vectors import Scaler, VectorModel, fit_many
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -211,7 +211,7 @@ def test_dropout_scales_up_and_is_off_outside_training() -> None:
 
 def test_adam_is_that_of_torch() -> None:
     """One network trained by the loop, beside the same steps written out."""
-    recipe = Recipe(
+    recipe = VectorRecipe(
         epochs=2,
         batch_size=10,
         optimizer="adam",
@@ -228,8 +228,8 @@ def test_adam_is_that_of_torch() -> None:
         for ours, theirs in zip(network.parameters(), plain.parameters(), strict=True):
             theirs.copy_(ours[0].T if theirs.ndim == 2 else ours[0, 0])
     x, y = torch.as_tensor(DATA.views["table"][:30]), torch.as_tensor(DATA.targets[:30])
-    none = Samples(x[:0], y[:0])
-    assert train(network, Samples(x, y), none, recipe, [7], [lambda *_a, **_k: None]) == [2]
+    none = VectorSamples(x[:0], y[:0])
+    assert train(network, VectorSamples(x, y), none, recipe, [7], [lambda *_a, **_k: None]) == [2]
     optimizer = torch.optim.Adam(plain.parameters(), lr=0.01, weight_decay=0.1)
     order = torch.Generator().manual_seed(7)
     for _ in range(2):
