@@ -178,6 +178,8 @@ class ModelSpec(Spec):
             same order, ``None`` where it succeeded. It must leave every model as its own ``fit``
             would have (randomness from ``fit.run.seed`` alone). The planner then runs a model's
             cells of one dataset in one process.
+        joint: ``"module:function"``, called with the parameters while a run is planned; returns whether
+            ``fit_many`` is used with them, as it pays. Empty: always.
         check: ``"module:function"``, called with the parameters while a run is planned; raises BadInput
             for a value that only the model's libraries (``requires``, which are installed) can check.
     """
@@ -195,6 +197,7 @@ class ModelSpec(Spec):
     transductive: bool = False
     expandable: bool = False
     fit_many: str = ""
+    joint: str = ""
     check: str = ""
 
 

@@ -29,6 +29,17 @@ SMALL = {
     "mcvn-transductive": "mcvn-transductive[epochs=5,members=2]",
     "ensemble": "ensemble[members=svm+knn]",
     "sklearn": "sklearn:sklearn.ensemble.ExtraTreesClassifier[n_estimators=20]",
+    "mlp-bce": "mlp-bce[hidden=16;16,epochs=5]",
+    "c-hmcnn": "c-hmcnn[hidden=16;16,epochs=5]",
+    "hmcn-f": "hmcn-f[width=16,epochs=5]",
+    "hmcn-r": "hmcn-r[width=16,epochs=5]",
+    "awx": "awx[hidden=16;16,epochs=5]",
+    "hmc-lmlp": "hmc-lmlp[width=16,epochs=5]",
+    "mbm": "mbm[hidden=16;16,dimensions=4,epochs=5]",
+    "hmi": "hmi[hidden=16,dimensions=4,epochs=5]",
+    "hmc-duo": "hmc-duo[hidden=16;16,epochs=5,members=2,trees=10]",
+    "pct-forest": "pct-forest[trees=20]",
+    "boosting-per-class": "boosting-per-class[trees=10]",
 }
 REASONS = re.compile(
     "declares no tasks of this shape|takes no missing values|does not apply to"

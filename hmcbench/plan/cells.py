@@ -141,6 +141,7 @@ class Pair:
         origins: of the plugins of dataset, model and featurizers that are not built in.
         described: the parts of a cell's record that do not depend on fold and seed.
         preload: modules that the fork server imports before a cell starts.
+        joint: whether the cells are fitted together in one process (:attr:`ModelSpec.fit_many`).
     """
 
     profile: str
@@ -152,6 +153,7 @@ class Pair:
     origins: Mapping[str, Sequence[str]]
     described: Mapping[str, Any]
     preload: tuple[str, ...]
+    joint: bool
 
     @property
     def label(self) -> str:
@@ -177,7 +179,7 @@ class Pair:
             memory_mb=self.budget.memory_mb,
             preload=self.preload,
             accelerated=self.spec.accelerated,
-            group=f"{self.data.dataset.fingerprint} {self.spec.name}" if self.spec.fit_many else "",
+            group=f"{self.data.dataset.fingerprint} {self.spec.name}" if self.joint else "",
         )
 
     def _key(self, fold: int, seed: int) -> str:
@@ -393,7 +395,10 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         budget = replace(budget, time_limit=choices.time_limit)
     steps = (step.spec for view in views for step in view.steps)
     preload = _modules(spec, data.spec, *steps)
-    return Pair(profile, budget, data, spec, params, constants, origins, described, preload)
+    joint = bool(spec.fit_many)
+    if joint and spec.joint:
+        joint = bool(registry.call("models", spec, spec.joint, params))
+    return Pair(profile, budget, data, spec, params, constants, origins, described, preload, joint)
 
 
 def _model(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -10,6 +9,7 @@ from torch.nn import functional as F
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import Masked, ends_early, hierarchy_of, level_rows, level_sizes
+from hmcbench.torchkit.maximum import DescendantMaximum
 
 HEADS = ("levels", "leaf", "conditional", "max")
 _ALMOST = 1e-6  # how far from 1 a probability stays, so that its logit is finite
@@ -179,13 +179,11 @@ class MaxHead(nn.Module):
     def __init__(self, features: int, task: Task) -> None:
         super().__init__()
         hierarchy = hierarchy_of(task)
-        pairs = torch.as_tensor(np.stack(hierarchy.descendants.nonzero())).long()
         self.linear = nn.Linear(features, hierarchy.n)
-        self.register_buffer("pairs", pairs, persistent=False)  # (2, pairs): a class, a class at or below it
-        self.pairs: torch.Tensor
+        self.maximum = DescendantMaximum(hierarchy)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | Masked:
-        masked = Masked(self.linear(x).float(), self.pairs)
+        masked = Masked(self.linear(x).float(), self.maximum)
         return masked if self.training else masked.highest()
 
 

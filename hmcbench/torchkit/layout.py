@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 
 from hmcbench.errors import NotApplicable, PluginError
 from hmcbench.interfaces import Task
+from hmcbench.torchkit.maximum import DescendantMaximum
 
 Output = torch.Tensor | Sequence[torch.Tensor]
 """Output of a module: logits per level, or one tensor of logits (B, C)."""
@@ -24,11 +24,11 @@ class Masked:
 
     Attributes:
         logits: float (B, C), of every class by itself.
-        pairs: int64 (2, P): a class, and a class at or below it.
+        maximum: of the hierarchy.
     """
 
     logits: torch.Tensor
-    pairs: torch.Tensor
+    maximum: DescendantMaximum
 
     def highest(self, sets: torch.Tensor | None = None) -> torch.Tensor:
         """The highest logit at or below every class, (B, C).
@@ -37,12 +37,8 @@ class Masked:
         descendants only. Binary cross-entropy on that is MCLoss [Giunchiglia & Lukasiewicz
         2020]: a class present is never credited to a descendant that is absent.
         """
-        upper, lower = self.pairs
-        values = self.logits[:, lower]
-        if sets is not None:
-            values = values.masked_fill(sets[:, upper] & ~sets[:, lower], -math.inf)
-        index = upper.expand_as(values)
-        return torch.zeros_like(self.logits).scatter_reduce(1, index, values, "amax", include_self=False)
+        result: torch.Tensor = self.maximum(self.logits, sets)
+        return result
 
 
 def hierarchy_of(task: Task) -> Any:

@@ -203,7 +203,6 @@ def _spec(
         requires=("sklearn", "xgboost") if boosts else ("sklearn",),
         extra="boost" if boosts else "",
         accelerated=boosts,
-        missing=name == "xgboost",
         citation=citation,
         aliases=("texture-forest",) if name == "forest" else (),
     )

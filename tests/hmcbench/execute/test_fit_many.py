@@ -31,7 +31,12 @@ from hmcbench import ModelSpec, Param, Scores, hookimpl
 def hmcbench_models():
     one = dict(version="1", summary="", views=("table",), factory="jointly:Drawn",
                params={"fault": Param(""), "pause": Param(0.0)})
-    return [ModelSpec(name="joint", fit_many="jointly:fit_many", **one), ModelSpec(name="single", **one)]
+    together = dict(fit_many="jointly:fit_many", **one)
+    return [ModelSpec(name="joint", **together), ModelSpec(name="single", **one),
+            ModelSpec(name="joint-without-fault", joint="jointly:no_fault", **together)]
+
+def no_fault(fault, pause):
+    return not fault
 
 def fit_many(fits):
     faults = {f.model.fault for f in fits}
@@ -121,6 +126,11 @@ def test_groups_are_of_one_dataset_and_model_and_stand_where_their_first_cell_do
     assert [len(g) for g in groups] == [1, 1, 1, 1, 8]
     assert {c.model for c in groups[-1]} == {"joint"}
     assert sorted(c.key for g in groups for c in g) == sorted(c.key for c in plan.cells)
+
+
+def test_a_model_says_with_which_parameters_it_is_fitted_together() -> None:
+    plan = plan_of("joint-without-fault", "joint-without-fault[fault=one]")
+    assert [len(g) for g in queue.grouped(plan.cells)] == [4, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

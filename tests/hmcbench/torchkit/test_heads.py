@@ -17,6 +17,7 @@ from hmcbench.interfaces import Task
 from hmcbench.torchkit.heads import ConditionalHead, LeafHead, MaxHead, make_head
 from hmcbench.torchkit.layout import Layout, Masked
 from hmcbench.torchkit.losses import LevelLoss
+from hmcbench.torchkit.maximum import DescendantMaximum
 from hmcbench.torchkit.recipes import Recipe
 
 pytestmark = pytest.mark.torch
@@ -193,7 +194,7 @@ def test_the_loss_of_max_is_that_of_its_paper(hierarchy: Hierarchy, seed: int) -
 
 def test_a_child_that_is_absent_does_not_serve_its_parent() -> None:
     """Without the mask, a wrong child would be pushed up."""
-    pair = torch.tensor([[0, 0, 1], [0, 1, 1]])
+    pair = DescendantMaximum(Hierarchy.from_edges([("a", "b")]))
     logits = torch.tensor([[-1.0, 2.0]], requires_grad=True)
     masked, truth = Masked(logits, pair), torch.tensor([[True, False]])
     assert masked.highest().tolist() == [[2.0, 2.0]]

@@ -1,0 +1,212 @@
+"""The methods of the field beside the simple way to do the same: dense constraints, one network at a time,
+trees on all classes, and Clus where the environment variable ``HMCBENCH_CLUS`` names its jar."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ratios import fastest, seconds
+from scipy import sparse
+
+torch = pytest.importorskip("torch")
+from hmcbench_hmc.models.c_hmcnn import CHmcnn  # noqa: E402
+from hmcbench_hmc.models.training import VectorRecipe  # noqa: E402
+from hmcbench_hmc.models.trees import PctForest  # noqa: E402
+from hmcbench_hmc.models.vectors import VectorModel, fit_many  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+from hmcbench.hierarchy.hierarchy import Hierarchy  # noqa: E402
+from hmcbench.interfaces import Fit, Labelled, Run, Task  # noqa: E402
+from hmcbench.torchkit.maximum import DescendantMaximum  # noqa: E402
+
+FEATURES = 77
+CLUS = "HMCBENCH_CLUS"
+
+
+def made_dag(classes: int, seed: int = 0) -> Hierarchy:
+    """A DAG of the kind of the Gene Ontology, whose sets have 4,125 classes: 3 roots, 1.4 parents a class."""
+    random = np.random.default_rng(seed)
+    edges = [("", f"c{i}") for i in range(3)]
+    for i in range(3, classes):
+        parents = set(random.integers(0, max(1, int(i**0.97)), 1 + int(random.random() < 0.4)).tolist())
+        edges += [(f"c{parent}", f"c{i}") for parent in parents]
+    return Hierarchy.from_edges(edges)
+
+
+def made_samples(hierarchy: Hierarchy, samples: int, seed: int = 0) -> Labelled:
+    """Vectors of clusters with noise; a cluster has four classes and all their ancestors."""
+    random = np.random.default_rng(seed)
+    clusters = 40
+    names = hierarchy.classes
+    labels = [[names[c] for c in random.integers(0, hierarchy.n, 4)] for _ in range(clusters)]
+    cluster = random.integers(0, clusters, samples)
+    rows = random.normal(size=(clusters, FEATURES))[cluster] + 2 * random.normal(size=(samples, FEATURES))
+    ids = [str(i) for i in range(samples)]
+    views = {"table": rows.astype(np.float32)}
+    return Labelled(ids, views, hierarchy.encode([labels[k] for k in cluster]))
+
+
+def nothing(samples: Labelled) -> Labelled:
+    return Labelled([], {"table": samples.views["table"][:0]}, samples.targets[:0])
+
+
+def dense_maximum(below: Any, values: Any, sets: Any) -> Any:
+    """The definition, over (N, C, C): of descendants, and of present ones where a class is present."""
+    counts = below & (~sets[:, :, None] | sets[:, None, :])
+    return values[:, None, :].expand_as(counts).masked_fill(~counts, -math.inf).amax(2)
+
+
+def step(maximum: Callable[..., Any], values: Any, sets: Any) -> Any:
+    """Forward and backward of the loss; the gradient."""
+    loss = F.binary_cross_entropy_with_logits(maximum(values, sets), sets.float())
+    return torch.autograd.grad(loss, values)[0]
+
+
+def test_maximum_along_the_edges(benchmark: Any, ratio: Callable[..., None]) -> None:
+    hierarchy = made_dag(4125)
+    sets = torch.as_tensor(made_samples(hierarchy, 4).targets.toarray())
+    values = torch.randn(4, hierarchy.n, requires_grad=True)
+    below = torch.as_tensor(hierarchy.descendants.toarray())
+    maximum = DescendantMaximum(hierarchy)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        torch.testing.assert_close(
+            step(maximum, values, sets), step(lambda v, s: dense_maximum(below, v, s), values, sets)
+        )
+        ours = fastest(lambda: step(maximum, values, sets), 20)
+        theirs = seconds(lambda: step(lambda v, s: dense_maximum(below, v, s), values, sets))
+        benchmark.pedantic(step, (maximum, values, sets), rounds=10)
+    finally:
+        torch.set_num_threads(threads)
+    ratio("MCM and its loss, 4,125 classes, batch 4", "a dense maximum over the closure", theirs, ours, 100)
+
+
+PEAK = """
+import resource, torch
+from test_bench_hmc import made_dag, made_samples, step, DescendantMaximum
+hierarchy = made_dag(4125)
+sets = torch.as_tensor(made_samples(hierarchy, 256).targets.toarray())
+values = torch.randn(256, hierarchy.n, requires_grad=True)
+maximum = DescendantMaximum(hierarchy)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+step(maximum, values, sets)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_maximum_of_a_batch_of_256_needs_less_than_2_gb() -> None:
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path}
+    output = subprocess.run(
+        [sys.executable, "-c", PEAK], capture_output=True, text=True, check=True, env=environment
+    )
+    assert float(output.stdout) < 2048
+
+
+def test_ten_seeds_as_one(benchmark: Any, ratio: Callable[..., None]) -> None:
+    hierarchy = made_dag(499)
+    samples = made_samples(hierarchy, 400)
+    task = Task(paths="multiple", depth="ragged", hierarchy=hierarchy)
+    recipe = VectorRecipe(
+        epochs=1,
+        batch_size=4,
+        optimizer="adam",
+        learning_rate=1e-4,
+        weight_decay=1e-5,
+        schedule="constant",
+        patience=0,
+        precision="auto",
+    )
+
+    def fits() -> list[Fit]:
+        architecture = {"hidden": (250, 250), "dropout": 0.7}
+        models = [VectorModel(CHmcnn, architecture, recipe) for _ in range(10)]
+        return [Fit(m, samples, nothing(samples), Run(task, seed=i)) for i, m in enumerate(models)]
+
+    def one_by_one() -> None:
+        for fit in fits():
+            fit_many([fit])
+
+    one_by_one()
+    theirs = fastest(one_by_one, 2)
+    ours = fastest(lambda: fit_many(fits()), 3)
+    benchmark.pedantic(lambda: fit_many(fits()), rounds=2)
+    ratio("ten C-HMCNN of width 250, batch 4", "the same, one after another", theirs, ours, 2, slack=0.8)
+
+
+def forest(samples: Labelled, hierarchy: Hierarchy, trees: int, projections: int) -> PctForest:
+    task = Task(paths="multiple", depth="ragged", hierarchy=hierarchy)
+    model = PctForest(trees=trees, projections=projections)
+    model.fit(samples, nothing(samples), Run(task))
+    return model
+
+
+def test_forest_on_projections(benchmark: Any, ratio: Callable[..., None]) -> None:
+    hierarchy = made_dag(499)
+    samples = made_samples(hierarchy, 1500)
+    theirs = fastest(lambda: forest(samples, hierarchy, 4, 0), 1)
+    ours = fastest(lambda: forest(samples, hierarchy, 4, 20), 3)
+    benchmark.pedantic(forest, (samples, hierarchy, 4, 20), rounds=2)
+    ratio("4 predictive clustering trees, 499 classes", "the same without projections", theirs, ours, 5)
+
+
+def test_cost_of_a_forest_is_flat_in_the_number_of_classes(ratio: Callable[..., None]) -> None:
+    """From 499 to 20,000 classes: the trees cost the same, only drawing the projections grows."""
+    times = {}
+    for classes in (499, 4125, 20_000):
+        hierarchy = made_dag(classes)
+        samples = made_samples(hierarchy, 1500)
+        times[classes] = fastest(lambda h=hierarchy, s=samples: forest(s, h, 10, 20), 2)  # type: ignore[misc]
+    for classes in (4125, 20_000):
+        peer = f"as many trees for {classes:,} classes"
+        ratio("10 trees on 20 projections, 499 classes", peer, times[classes], times[499], 0)
+        assert times[classes] < 3 * times[499]
+
+
+SETTINGS = """[Data]
+File = data.arff
+[Hierarchical]
+Type = {kind}
+WType = ExpAvgParentWeight
+[Tree]
+Heuristic = VarianceReduction
+[Ensemble]
+Iterations = 50
+EnsembleMethod = Bagging
+Optimize = Yes
+[Model]
+MinimalWeight = 5
+"""
+
+
+def write_arff(path: Path, samples: Labelled, hierarchy: Hierarchy) -> None:
+    """A table of numbers with a hierarchical class attribute, for Clus."""
+    edges = ",".join(f"{parent or 'root'}/{child}" for parent, child in hierarchy.edges)
+    lines = ["@relation data", *(f"@attribute f{i} numeric" for i in range(FEATURES))]
+    lines += [f"@attribute class hierarchical {edges}", "@data"]
+    for row, labels in zip(samples.views["table"], sparse.csr_array(samples.targets), strict=True):
+        names = "@".join(hierarchy.decode(labels.reshape(1, -1)))
+        lines.append(",".join([*(f"{value:.5g}" for value in row), names]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.mark.skipif(not os.environ.get(CLUS), reason=f"{CLUS} names no jar of Clus")
+def test_forest_beside_clus(tmp_path: Path, ratio: Callable[..., None]) -> None:
+    hierarchy = made_dag(499)
+    samples = made_samples(hierarchy, 1500)
+    write_arff(tmp_path / "data.arff", samples, hierarchy)
+    (tmp_path / "clus.s").write_text(SETTINGS.format(kind="DAG"), encoding="utf-8")
+    opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("util", "lang")]
+    command = ["java", *opens, "-jar", os.environ[CLUS], "-forest", "clus.s"]
+    theirs = seconds(lambda: subprocess.run(command, cwd=tmp_path, check=True, capture_output=True))
+    ours = fastest(lambda: forest(samples, hierarchy, 50, 20), 2)
+    ratio("50 predictive clustering trees, 499 classes", "Clus (one process)", theirs, ours, 20)

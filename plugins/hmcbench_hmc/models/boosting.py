@@ -1,0 +1,65 @@
+"""Gradient boosted trees, a booster per class: what the trees of XGBoost do without the hierarchy.
+
+One matrix of binned features serves all classes. A class that all or none of the training samples have keeps
+that frequency. Scores do not depend on the hierarchy: a child may score higher than its parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from xgboost import XGBClassifier
+
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench_hmc.models.trees import rows_of, targets_of
+
+
+class Boosting:
+    """Implements :class:`hmcbench.interfaces.Model`.
+
+    Args:
+        trees: per class.
+        depth: of a tree.
+        learning_rate: weight of a tree.
+        subsample: share of the samples, and of the features, that a tree sees.
+        view: the view it reads; rows are flattened.
+    """
+
+    def __init__(
+        self, *, trees: int, depth: int, learning_rate: float, subsample: float, view: str = "table"
+    ) -> None:
+        self.trees, self.depth, self.learning_rate = trees, depth, learning_rate
+        self.subsample, self.view = subsample, view
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Boost on ``train``; nothing is chosen, and ``valid`` is not used."""
+        truth = targets_of(train).toarray().astype(np.int8)
+        self._frequency = truth.mean(axis=0)
+        self._varying = np.flatnonzero((self._frequency > 0) & (self._frequency < 1))
+        self._booster = XGBClassifier(
+            n_estimators=self.trees,
+            max_depth=self.depth,
+            learning_rate=self.learning_rate,
+            subsample=self.subsample,
+            colsample_bytree=self.subsample,
+            tree_method="hist",
+            device=run.device,
+            n_jobs=run.threads,
+            random_state=run.seed,
+        )
+        if len(self._varying):
+            self._booster.fit(rows_of(train, self.view), truth[:, self._varying])
+
+    def predict(self, inputs: Inputs) -> Scores:
+        """Probabilities float64 (N, C)."""
+        values = np.tile(self._frequency, (len(inputs), 1))
+        if len(self._varying):
+            shares = np.asarray(self._booster.predict_proba(rows_of(inputs, self.view)), dtype=np.float64)
+            # of one class both probabilities are returned, of several those of having them
+            values[:, self._varying] = shares[:, -len(self._varying) :]
+        return Scores(values)
+
+    def describe(self) -> Mapping[str, Value]:
+        """Trees of all classes."""
+        return {"trees": self.trees * len(self._varying)}

@@ -1,0 +1,98 @@
+"""The local classifiers of hiclass [Miranda, Koehnecke & Renard, JMLR 2023] with a score per class.
+
+``node``: a binary classifier per class; ``parent``: a classifier over the children of every class; ``level``:
+one per level. hiclass trains them and decides from the top down; its ``predict_proba`` is not used, as it
+leaves out classes whose parent was not decided for, and fails where paths end early. Scores are taken from
+its classifiers:
+
+    node, parent:  score(c) = score(parent of c) p(c | parent of c)          level:  score(c) = p(c)
+
+hiclass takes single paths through a tree.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from hiclass import LocalClassifierPerLevel, LocalClassifierPerNode, LocalClassifierPerParentNode
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench_hmc.models.trees import hierarchy_of, rows_of
+
+LOCAL = {
+    "node": LocalClassifierPerNode,
+    "parent": LocalClassifierPerParentNode,
+    "level": LocalClassifierPerLevel,
+}
+SEPARATOR = "::HiClass::Separator::"
+
+
+class Hiclass:
+    """Implements :class:`hmcbench.interfaces.Model`.
+
+    Args:
+        local: ``node``, ``parent`` or ``level``.
+        classifier: of every node: ``logistic-regression`` (on scaled columns) or ``decision-tree``.
+        view: the view it reads; rows are flattened.
+    """
+
+    def __init__(self, *, local: str, classifier: str, view: str = "table") -> None:
+        self.local, self.classifier, self.view = local, classifier, view
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Fit hiclass on ``train``; classes are named by their columns."""
+        self._hierarchy = hierarchy_of(run)
+        positions, _crowded = self._hierarchy.level_positions(train.targets)
+        starts = np.cumsum([0, *self._hierarchy.level_sizes[:-1]])
+        inside = positions < self._hierarchy.level_sizes
+        names = np.where(inside, (positions + starts).astype(str), "")
+        labelled = inside.any(axis=1)
+        self._model = None
+        if labelled.any():
+            self._model = LOCAL[self.local](local_classifier=self._estimator(run), n_jobs=1)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a logistic regression that has not converged
+                self._model.fit(rows_of(train, self.view)[labelled], names[labelled])
+
+    def _estimator(self, run: Run) -> Any:
+        if self.classifier == "decision-tree":
+            return DecisionTreeClassifier(min_samples_leaf=5, random_state=run.seed)
+        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+
+    def predict(self, inputs: Inputs) -> Scores:
+        """Scores float64 (N, C); 0 for classes without training samples."""
+        rows = rows_of(inputs, self.view)
+        values = np.zeros((len(rows), self._hierarchy.n))
+        for classifier, names in self._classifiers():
+            shares = np.asarray(classifier.predict_proba(rows), dtype=np.float64).reshape(len(rows), -1)
+            values[:, [_column(name) for name in names]] = shares[:, -len(names) :]
+        if self.local != "level":
+            for parent, child in self._hierarchy.edge_index:  # by child: parents are final
+                values[:, child] *= values[:, parent]
+        return Scores(values)
+
+    def _classifiers(self) -> list[tuple[Any, list[str]]]:
+        """hiclass's classifiers, and the classes that the last columns of their probabilities stand for."""
+        if self._model is None:
+            return []
+        if self.local == "level":
+            return [(c, list(c.classes_)) for c in self._model.local_classifiers_ if c is not None]
+        nodes = [(name, data["classifier"]) for name, data in self._model.hierarchy_.nodes.items() if data]
+        if self.local == "node":
+            return [(c, [name]) for name, c in nodes]  # the last column is that of being there
+        return [(c, list(c.classes_)) for _name, c in nodes]
+
+    def describe(self) -> Mapping[str, Value]:
+        """The number of classifiers."""
+        return {"classifiers": len(self._classifiers())}
+
+
+def _column(name: str) -> int:
+    return int(name.rpartition(SEPARATOR)[2])

@@ -1,0 +1,238 @@
+"""Predictive clustering trees: ``pct`` (Clus-HMC) and ``pct-forest`` (Clus-HMC-Ens).
+
+Clus-HMC [Vens, Struyf, Schietgat, Dzeroski & Blockeel 2008] grows one tree for all classes. A split is chosen
+for the largest fall of the variance of class vectors under the weighted distance
+
+    d(y, z)^2 = sum over classes c of w_c (y_c - z_c)^2,   w_c = 0.75 * mean of w over the parents of c,
+
+with w = 0.75 at the top level (their ExpAvgParentWeight; in a tree w_c = 0.75^depth). A leaf predicts the
+mean class vector of its training samples, which is coherent. Clus-HMC-Ens [Schietgat et al. 2010] bags 50
+trees.
+
+**Exact**: with targets sqrt(w_c) y_c that variance is the plain one, so a multi-output regression tree of
+scikit-learn is this tree. **Fast**: a tree may be grown on q Gaussian projections of the scaled targets
+[Joly, Geurts & Wehenkel 2014]; distances are kept in expectation, the cost of a split no longer grows with
+the number of classes, and every tree has projections of its own. Leaves predict means of the true vectors.
+
+A forest predicts a weighted mean of training samples, so that it is stored as the leaf of every training
+sample in every tree, and a prediction costs as many products as samples share its leaves.
+
+Published: a single tree stops splitting where an F-test finds no fall of the variance, its significance
+chosen on validation among six values; a forest tries a random subset of the features at a split; leaves have
+at least 5 samples. Chosen here: missing values are handled by scikit-learn (they go to the better side of a
+split), where Clus divides the sample; the forest's leaves have at least 3 samples, and a third of the
+features is tried at a split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.stats import f as f_distribution
+from sklearn.metrics import average_precision_score
+from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils.parallel import Parallel, delayed
+
+from hmcbench.errors import NotApplicable
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+
+WEIGHT = 0.75
+SIGNIFICANCES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.125, 1.0)
+"""Levels of the F-test that are tried on validation samples; 1 keeps every split."""
+DEFAULT = 0.01
+"""The level where there are no validation samples."""
+
+
+def class_weights(hierarchy: Hierarchy) -> np.ndarray:
+    """w_c, float (C,): 0.75 at the top level, then 0.75 times the mean over the parents."""
+    weights = np.full(hierarchy.n, WEIGHT)
+    parent, child = hierarchy.edge_index.T
+    for level in range(2, hierarchy.depth + 1):  # all parents of a class have lower levels
+        columns = hierarchy.level_classes(level)
+        edges = np.isin(child, columns)
+        total = np.bincount(child[edges], weights[parent[edges]], hierarchy.n)[columns]
+        weights[columns] = WEIGHT * total / np.bincount(child[edges], minlength=hierarchy.n)[columns]
+    return weights
+
+
+class PctForest:
+    """Implements :class:`hmcbench.interfaces.Model`: bagged predictive clustering trees.
+
+    Args:
+        trees: their number.
+        projections: q; 0 grows the trees on all classes.
+        features: share of the features that is tried at a split.
+        leaf: least number of samples in a leaf.
+        view: the view it reads; rows are flattened.
+    """
+
+    def __init__(
+        self,
+        *,
+        trees: int = 250,
+        projections: int = 20,
+        features: float = 1 / 3,
+        leaf: int = 3,
+        view: str = "table",
+    ) -> None:
+        self.trees, self.projections, self.features, self.leaf = trees, projections, features, leaf
+        self.view = view
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Grow the trees on ``train``; nothing is chosen, and ``valid`` is not used."""
+        rows, truth = rows_of(train, self.view), targets_of(train)
+        scaled = truth @ sparse.diags_array(np.sqrt(class_weights(hierarchy_of(run))))
+        seeds = np.random.SeedSequence(run.seed).spawn(self.trees)
+        grow = delayed(self._grow)
+        jobs = Parallel(n_jobs=run.threads, prefer="threads")
+        grown = jobs(grow(rows, scaled, seed) for seed in seeds)
+        self._trees = [tree for tree, _counts in grown]
+        self._truth = truth
+        self._shares = self._neighbours(rows, np.stack([counts for _tree, counts in grown]))
+
+    def _grow(
+        self, rows: np.ndarray, targets: sparse.csr_array, seed: np.random.SeedSequence
+    ) -> tuple[DecisionTreeRegressor, np.ndarray]:
+        """A tree, and how often its bag holds every sample, (N,)."""
+        random = np.random.default_rng(seed)
+        counts = np.bincount(random.integers(len(rows), size=len(rows)), minlength=len(rows))
+        bag = np.flatnonzero(counts)
+        tree = DecisionTreeRegressor(
+            max_features=self.features, min_samples_leaf=self.leaf, random_state=int(random.integers(2**31))
+        )
+        goal = targets[bag]
+        if self.projections and self.projections < targets.shape[1]:
+            goal = goal @ random.standard_normal((targets.shape[1], self.projections))
+        else:
+            goal = goal.toarray()
+        tree.fit(rows[bag], goal, sample_weight=counts[bag].astype(np.float64))
+        return tree, counts
+
+    def _neighbours(self, rows: np.ndarray, counts: np.ndarray) -> sparse.csr_array:
+        """Leaves of all trees x training samples: the share of a sample in the mean of a leaf, over trees."""
+        leaf = self._leaves(rows)  # (N, T)
+        weight = counts.T.astype(np.float64)
+        totals = np.bincount(leaf.ravel(), weight.ravel(), minlength=self._ends[-1])
+        sample = np.broadcast_to(np.arange(len(rows))[:, None], leaf.shape)
+        inside = weight > 0
+        shares = weight[inside] / totals[leaf[inside]] / self.trees
+        return sparse.csr_array((shares, (leaf[inside], sample[inside])), (self._ends[-1], len(rows)))
+
+    def _leaves(self, rows: np.ndarray) -> np.ndarray:
+        """The leaf of every sample in every tree, (N, T), numbered through all trees."""
+        self._ends = np.cumsum([tree.tree_.node_count for tree in self._trees])
+        starts = self._ends - [tree.tree_.node_count for tree in self._trees]
+        leaves: np.ndarray = np.stack([tree.apply(rows) for tree in self._trees], axis=1) + starts
+        return leaves
+
+    def predict(self, inputs: Inputs) -> Scores:
+        """Means of the class vectors in the leaves, over trees: float64 (N, C)."""
+        leaf = self._leaves(rows_of(inputs, self.view))
+        pointers = np.arange(len(leaf) + 1) * leaf.shape[1]
+        shape = (len(leaf), self._ends[-1])
+        indicator = sparse.csr_array((np.ones(leaf.size), leaf.ravel(), pointers), shape)
+        return Scores((indicator @ self._shares @ self._truth).toarray())
+
+    def describe(self) -> Mapping[str, Value]:
+        """Nodes of all trees."""
+        return {"trees": self.trees, "nodes": int(self._ends[-1])}
+
+
+class Pct:
+    """Implements :class:`hmcbench.interfaces.Model`: one predictive clustering tree.
+
+    Splits below the first one without significance are cut. As a split depends on its node alone, that is
+    the tree which stops growing there.
+
+    Args:
+        leaf: least number of samples in a leaf.
+        significance: of the F-test; 0 chooses one of :data:`SIGNIFICANCES` on the validation samples.
+        view: the view it reads; rows are flattened.
+    """
+
+    def __init__(self, *, leaf: int = 5, significance: float = 0.0, view: str = "table") -> None:
+        self.leaf, self.significance, self.view = leaf, significance, view
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Grow the tree on ``train`` and choose the significance on ``valid``."""
+        self._grow(train, run)
+        self._chosen = self.significance or DEFAULT
+        truth = targets_of(valid).toarray().ravel() if len(valid) else np.zeros(0)
+        if not self.significance and truth.any():
+            merits = []
+            for level in SIGNIFICANCES:
+                self._cut(level)
+                merits.append(average_precision_score(truth, self.predict(valid).values.ravel()))
+            self._chosen = SIGNIFICANCES[int(np.argmax(merits))]
+        self._cut(self._chosen)
+
+    def refit(self, train: Labelled, run: Run) -> None:
+        """Grow a tree on ``train`` with the significance that ``fit`` chose."""
+        self._grow(train, run)
+        self._cut(self._chosen)
+
+    def _grow(self, train: Labelled, run: Run) -> None:
+        rows, self._truth = rows_of(train, self.view), targets_of(train)
+        scaled = self._truth @ sparse.diags_array(np.sqrt(class_weights(hierarchy_of(run))))
+        tree = DecisionTreeRegressor(min_samples_leaf=self.leaf, random_state=run.seed)
+        self._tree = tree.fit(rows, scaled.toarray())
+        self._paths = tree.decision_path(rows)  # (N, nodes)
+
+    def _cut(self, significance: float) -> None:
+        """Find the end of every node: itself, or the first node above it whose split is not significant."""
+        tree = self._tree.tree_
+        left, right, size = tree.children_left, tree.children_right, tree.n_node_samples
+        spread = tree.impurity * size  # sums of squares, up to one factor
+        self._end = np.arange(tree.node_count)
+        for node in range(tree.node_count):  # parents come before their children
+            if left[node] < 0:
+                continue
+            children = [left[node], right[node]]
+            split = self._end[node] == node and (
+                significance >= 1 or _f_test(spread[node], spread[children].sum(), size[node]) <= significance
+            )
+            if not split:
+                self._end[children] = self._end[node]
+        means = self._paths.T.tocsr() @ self._truth.astype(np.float64)
+        self._means = sparse.csr_array(means.multiply(1 / size[:, None]))
+
+    def predict(self, inputs: Inputs) -> Scores:
+        """The mean class vector of the leaf, float64 (N, C)."""
+        leaf = self._tree.apply(rows_of(inputs, self.view))
+        return Scores(self._means[self._end[leaf]].toarray())
+
+    def describe(self) -> Mapping[str, Value]:
+        """Leaves of the tree, and the significance that was chosen."""
+        leaves = self._end[self._tree.tree_.children_left < 0]
+        return {"leaves": len(np.unique(leaves)), "significance": float(self._chosen)}
+
+
+def _f_test(before: float, after: float, samples: int) -> float:
+    """The probability of such a fall of the sum of squares by chance: F(1, n - 2)."""
+    if after <= 0 or samples <= 2:
+        return 0.0 if before > after else 1.0
+    return float(f_distribution.sf((samples - 2) * (before - after) / after, 1, samples - 2))
+
+
+def hierarchy_of(run: Run) -> Hierarchy:
+    """The task's hierarchy; raises NotApplicable where there is none."""
+    if run.task.hierarchy is None:
+        raise NotApplicable("this model predicts classes of a hierarchy, and the task has none")
+    return run.task.hierarchy
+
+
+def rows_of(inputs: Inputs, view: str) -> np.ndarray:
+    """The view as float32 (N, F); infinite values, which trees refuse, become the largest number."""
+    rows = np.asarray(inputs.views[view], dtype=np.float64)
+    limit = np.finfo(np.float32).max
+    clipped: np.ndarray = np.clip(rows.reshape(len(rows), -1), -limit, limit).astype(np.float32)
+    return clipped
+
+
+def targets_of(samples: Labelled) -> Any:
+    """The closed sets as float CSR (N, C)."""
+    return sparse.csr_array(samples.targets, dtype=np.float64)
