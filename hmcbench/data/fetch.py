@@ -6,11 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pooch
-import requests
-
 from hmcbench.data.sources import Source
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, Unavailable
 
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 16
@@ -26,6 +23,11 @@ def fetch(source: Source, folder: Path, dataset: str, mirror: str = "") -> Path:
     Raises:
         BadInput: no network, no such file there, or another content than the checksum says.
     """
+    try:  # libraries of extras
+        import pooch
+        import requests
+    except ModuleNotFoundError as error:
+        raise Unavailable(f"this needs {error.name}", hint="pip install pooch") from None
     base = (mirror or source.base).rstrip("/")
     address = f"{base}/{source.path}"
     if not base.startswith(("http://", "https://")):
@@ -60,6 +62,8 @@ class _Resuming:
         self._part, self._source = part, source
 
     def __call__(self, url: str, output_file: Any, _keeper: Any) -> None:
+        import requests
+
         self._part.parent.mkdir(parents=True, exist_ok=True)
         have = self._part.stat().st_size if self._part.is_file() else 0
         if have >= self._source.size:
@@ -81,7 +85,10 @@ class _Resuming:
             raise requests.ConnectionError("the connection ended too early")
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: Any) -> str:
+    """Of a ``requests.RequestException``."""
+    import requests
+
     if error.response is not None:
         return f"{error.response.status_code} {error.response.reason}"
     return "timed out" if isinstance(error, requests.Timeout) else "no connection, or it broke off"

@@ -15,7 +15,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench_hmc.arff.classes import ClassList, LabelReader, hierarchy_of, read_classes
 from hmcbench_hmc.arff.header import Attribute, read_header
 from hmcbench_hmc.arff.mulan import read_labels
-from hmcbench_hmc.arff.rows import RowReader, Rows
+from hmcbench_hmc.arff.rows import ArffRows, RowReader
 from hmcbench_hmc.arff.text import ArffFile
 
 SUFFIXES = (".arff", ".arff.gz")
@@ -28,7 +28,7 @@ _SIDES = {
 
 
 @dataclass(frozen=True)
-class Part:
+class ArffPart:
     """One file as read.
 
     Attributes:
@@ -38,13 +38,13 @@ class Part:
 
     file: ArffFile
     features: Sequence[Attribute]
-    rows: Rows
+    rows: ArffRows
     classes: ClassList
     labels: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Content:
+class ArffContent:
     """All files of a data set.
 
     Attributes:
@@ -54,7 +54,7 @@ class Content:
     """
 
     source: str
-    parts: Mapping[str, Part]
+    parts: Mapping[str, ArffPart]
     features: Sequence[Attribute]
     hierarchy: Hierarchy
     problems: Sequence[Problem]
@@ -115,7 +115,9 @@ def side_of(name: str) -> tuple[str, str]:
     return stem, ""
 
 
-def read_content(files: Mapping[str, Path], source: str, xml: str = "", confidence: float = 0.5) -> Content:
+def read_content(
+    files: Mapping[str, Path], source: str, xml: str = "", confidence: float = 0.5
+) -> ArffContent:
     """Read all files of a data set.
 
     Args:
@@ -138,7 +140,7 @@ def read_content(files: Mapping[str, Path], source: str, xml: str = "", confiden
             f"its files list {' and '.join(sorted(str(len(names)) for names in lists))} classes; all are used"
         )
         problems.append(Problem(".", what, "class", fatal=False))
-    return Content(source, parts, features, hierarchy, problems)
+    return ArffContent(source, parts, features, hierarchy, problems)
 
 
 def _xml_of(path: Path, xml: str) -> Path | None:
@@ -146,7 +148,7 @@ def _xml_of(path: Path, xml: str) -> Path | None:
     return Path(xml) if xml else beside if beside.is_file() else None
 
 
-def read_part(path: Path, xml: Path | None, confidence: float) -> Part:
+def read_part(path: Path, xml: Path | None, confidence: float) -> ArffPart:
     """One file: header, rows, classes; rows with problems are left out and noted."""
     file = ArffFile(path, path.name)
     lines = file.lines()
@@ -165,21 +167,21 @@ def read_part(path: Path, xml: Path | None, confidence: float) -> Part:
     classes = read_classes(file, class_attribute.line, class_attribute.values, rows.labels[:100])
     reader = LabelReader(file, classes, confidence)
     labels = [reader.read(line, text) for line, text in zip(rows.lines, rows.labels, strict=True)]
-    return _kept(Part(file, features, rows, classes, []), labels)
+    return _kept(ArffPart(file, features, rows, classes, []), labels)
 
 
-def _kept(part: Part, labels: Sequence[tuple[str, ...] | None]) -> Part:
+def _kept(part: ArffPart, labels: Sequence[tuple[str, ...] | None]) -> ArffPart:
     """The rows whose labels could be read."""
     rows = part.rows
     keep = [i for i, label in enumerate(labels) if label is not None]
     lists = ([values[i] for i in keep] for values in (rows.labels, rows.keys, rows.lines))
-    kept = Rows(rows.table[keep], *lists)  # type: ignore[arg-type]
+    kept = ArffRows(rows.table[keep], *lists)  # type: ignore[arg-type]
     return replace(part, rows=kept, labels=[label for label in labels if label is not None])
 
 
 def _mulan(
-    file: ArffFile, features: Sequence[Attribute], rows: Rows, edges: Sequence[tuple[str, str]]
-) -> Part:
+    file: ArffFile, features: Sequence[Attribute], rows: ArffRows, edges: Sequence[tuple[str, str]]
+) -> ArffPart:
     """Columns of 0 and 1 as labels."""
     place = {a.name: i for i, a in enumerate(features)}
     names = [child for _, child in edges]
@@ -203,10 +205,10 @@ def _mulan(
     others = [i for i in range(len(features)) if i not in set(columns)]
     rows = replace(rows, table=rows.table[:, others])
     classes = ClassList("pairs", tuple(edges), frozenset(names))
-    return _kept(Part(file, [features[i] for i in others], rows, classes, []), labels)
+    return _kept(ArffPart(file, [features[i] for i in others], rows, classes, []), labels)
 
 
-def _common(source: str, parts: Sequence[Part]) -> list[Attribute]:
+def _common(source: str, parts: Sequence[ArffPart]) -> list[Attribute]:
     """The attributes of all files, nominal ones with all values; raises DataProblems if they differ."""
     first = parts[0]
     merged = list(first.features)
@@ -226,7 +228,7 @@ def _common(source: str, parts: Sequence[Part]) -> list[Attribute]:
     return merged
 
 
-def _with_values(part: Part, features: Sequence[Attribute]) -> Part:
+def _with_values(part: ArffPart, features: Sequence[Attribute]) -> ArffPart:
     """The table with positions in the values of all files."""
     table = part.rows.table.copy()
     for i, (own, common) in enumerate(zip(part.features, features, strict=True)):

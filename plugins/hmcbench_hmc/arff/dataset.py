@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from hmcbench.errors import BadInput, DataProblems, Problem, unknown
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import ColumnKind, DataReport, Dataset, Paths, Task, Value
-from hmcbench_hmc.arff.content import ALLOWED, Content, find_files, read_content
+from hmcbench_hmc.arff.content import ALLOWED, ArffContent, find_files, read_content
 
 DENSE = 2**24
 """Targets of more pairs of sample and class stay sparse."""
@@ -59,14 +59,14 @@ def lint_arff(
         return DataReport(str(path), {}, error.problems)
 
 
-def _read(path: str, name: str, xml: str, confidence: float) -> Content:
+def _read(path: str, name: str, xml: str, confidence: float) -> ArffContent:
     if not path:
         raise BadInput("the dataset arff needs its files", allowed=ALLOWED, hint="add --data arff=PATH")
     return read_content(find_files(Path(path), name), path, xml, confidence)
 
 
 def make_dataset(
-    content: Content,
+    content: ArffContent,
     *,
     paths: str = "auto",
     unscored: Sequence[str] = (),
@@ -125,7 +125,7 @@ def _paths(text: str) -> Paths:
     return "single" if text == "single" else "multiple"
 
 
-def _ids(content: Content) -> list[str]:
+def _ids(content: ArffContent) -> list[str]:
     """Keys where the files have unique ones, else side and line."""
     keys = [key for part in content.parts.values() for key in part.rows.keys]
     if all(keys) and len(set(keys)) == len(keys):
@@ -135,7 +135,7 @@ def _ids(content: Content) -> list[str]:
     ]
 
 
-def _fingerprint(content: Content, ids: Sequence[str], rows: Sequence[bytes], targets: csr_array) -> str:
+def _fingerprint(content: ArffContent, ids: Sequence[str], rows: Sequence[bytes], targets: csr_array) -> str:
     columns = [(a.name, a.kind, a.values) for a in content.features]
     digest = hashlib.sha256(repr((list(ids), columns, content.hierarchy.fingerprint)).encode())
     digest.update(b"".join(rows))
@@ -143,8 +143,8 @@ def _fingerprint(content: Content, ids: Sequence[str], rows: Sequence[bytes], ta
     return digest.hexdigest()
 
 
-def _notes(content: Content) -> list[str]:
-    """Rows that were left out, and the first warning of each kind."""
+def _notes(content: ArffContent) -> list[str]:
+    """ArffRows that were left out, and the first warning of each kind."""
     left_out = [p for p in content.problems if p.fatal]
     notes = (
         [f"rows left out: {len(left_out)} (first: {left_out[0].where}: {left_out[0].what})"]
@@ -163,12 +163,12 @@ def _notes(content: Content) -> list[str]:
 # --------------------------------------------------------------------------- the report
 
 
-def make_report(content: Content) -> DataReport:
+def make_report(content: ArffContent) -> DataReport:
     """Counts and problems of a data set."""
     return DataReport(content.source, facts_of(content), content.problems)
 
 
-def facts_of(content: Content) -> dict[str, str]:
+def facts_of(content: ArffContent) -> dict[str, str]:
     """Name -> value: rows, features, missing values, classes, labels."""
     parts, hierarchy = content.parts, content.hierarchy
     tables = [part.rows.table for part in parts.values()]

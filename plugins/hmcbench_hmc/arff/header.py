@@ -10,7 +10,7 @@ from typing import Literal
 from hmcbench.errors import close_matches
 from hmcbench_hmc.arff.text import ArffFile, values, without_comment
 
-Kind = Literal["numeric", "nominal", "class", "key", "skipped"]
+AttributeKind = Literal["numeric", "nominal", "class", "key", "skipped"]
 NUMERIC = ("numeric", "real", "integer")
 SKIPPED = ("string", "date")
 _KEYWORDS = ("@relation", "@attribute", "@data")
@@ -30,7 +30,7 @@ class Attribute:
     """
 
     name: str
-    kind: Kind
+    kind: AttributeKind
     line: int
     values: tuple[str, ...] = ()
 

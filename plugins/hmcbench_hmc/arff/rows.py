@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[-+.?,/@:\w ]*\Z", re.ASCII)  # no quotes, braces, comment
 
 
 @dataclass
-class Rows:
+class ArffRows:
     """What the rows of a file hold.
 
     Attributes:
@@ -62,12 +62,12 @@ class RowReader:
     def _pairs(self, chosen: Sequence[Attribute]) -> Iterator[tuple[Attribute, dict[str, float]]]:
         return zip(chosen, self._positions, strict=True)
 
-    def read(self, lines: Iterator[tuple[int, str]]) -> Rows:
+    def read(self, lines: Iterator[tuple[int, str]]) -> ArffRows:
         """All rows; raises DataProblems where the file cannot be read on."""
         width = len(self._features)
         blocks: list[np.ndarray] = []
         block: list[list[float]] = []
-        rows = Rows(np.empty((0, width)))
+        rows = ArffRows(np.empty((0, width)))
         weighted = 0
         for number, text in lines:
             if not text or text[0] == "%":

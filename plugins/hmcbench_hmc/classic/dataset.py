@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hmcbench.errors import BadInput, DataProblems
 from hmcbench.interfaces import DataReport, Dataset, Value
-from hmcbench_hmc.arff.content import Content, read_content
+from hmcbench_hmc.arff.content import ArffContent, read_content
 from hmcbench_hmc.arff.dataset import make_dataset, make_report
 from hmcbench_hmc.classic.sets import DATASET, SETS, SYNTHETIC, find
 from hmcbench_hmc.classic.synthetic import make_content
@@ -40,7 +40,7 @@ def lint_classic(*, set: str, path: str = "", seed: int = 0, **_more: Value) -> 
         return DataReport(path, {}, error.problems)
 
 
-def _content(name: str, path: str, seed: int) -> Content:
+def _content(name: str, path: str, seed: int) -> ArffContent:
     if name in SYNTHETIC:
         return make_content(name, seed)
     files = find(name, path)

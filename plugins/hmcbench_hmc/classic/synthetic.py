@@ -16,9 +16,9 @@ import numpy as np
 
 from hmcbench.hierarchy.hierarchy import Edge, Hierarchy
 from hmcbench_hmc.arff.classes import ClassList
-from hmcbench_hmc.arff.content import Content, Part
+from hmcbench_hmc.arff.content import ArffContent, ArffPart
 from hmcbench_hmc.arff.header import Attribute
-from hmcbench_hmc.arff.rows import Rows
+from hmcbench_hmc.arff.rows import ArffRows
 from hmcbench_hmc.arff.text import ArffFile
 
 SIDES = {"train": 300, "validation": 100, "test": 200}
@@ -27,7 +27,7 @@ COLOURS = ("red", "green", "blue")
 MISSING = 0.05  # share of the values
 
 
-def make_content(name: str, seed: int) -> Content:
+def make_content(name: str, seed: int) -> ArffContent:
     """``synthetic-tree`` (40 classes) or ``synthetic-dag`` (48 classes) as if read from files."""
     rng = random.Random(f"{name} {seed}")
     hierarchy = Hierarchy.from_edges(_tree() if name == "synthetic-tree" else _dag(rng))
@@ -41,9 +41,9 @@ def make_content(name: str, seed: int) -> Content:
     for side, count in SIDES.items():
         labels = [_labels(rng, hierarchy) for _ in range(count)]
         table = np.array([_row(rng, hierarchy, label, signatures) for label in labels])
-        rows = Rows(table, [""] * count, [""] * count, list(range(1, count + 1)))
-        parts[side] = Part(ArffFile(Path(name), name), features, rows, classes, labels)
-    return Content(name, parts, features, hierarchy, [])
+        rows = ArffRows(table, [""] * count, [""] * count, list(range(1, count + 1)))
+        parts[side] = ArffPart(ArffFile(Path(name), name), features, rows, classes, labels)
+    return ArffContent(name, parts, features, hierarchy, [])
 
 
 def _tree() -> list[Edge]:
