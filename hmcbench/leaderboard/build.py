@@ -182,7 +182,7 @@ def _fill(
         first = statistics.best([quality[i][column.id] for i in positions], column.better)
         if first is not None:
             board_rows[positions[first]].cells[column.id].best = True
-    _mark_as_prior(board, models, board_rows, quality, ranked)
+    _mark_as_prior(board, board_rows, quality, ranked)
     near = statistics.indistinct([quality[i][board.primary] for i in ranked])
     board.not_told_apart = [board_rows[ranked[position]].model for position in near]
     if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
@@ -230,7 +230,6 @@ def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
 
 def _mark_as_prior(
     board: Board,
-    models: Sequence[RowRecords],
     board_rows: Sequence[Row],
     quality: Sequence[Mapping[str, Estimate]],
     ranked: Sequence[int],
@@ -239,10 +238,11 @@ def _mark_as_prior(
 
     The 95 % interval of the difference reaches 0; where there is none, the mean decides.
     """
-    prior = next((i for i in ranked if models[i].ok[0].data["model"].get("name") == "prior"), None)
-    if prior is None or not board.columns[0].better:
+    prior = next((i for i in ranked if is_prior(board_rows[i])), None)
+    better = board.primary_column.better
+    if prior is None or not better:
         return
-    sign, base = -1.0 if board.columns[0].better == "lower" else 1.0, quality[prior][board.primary]
+    sign, base = -1.0 if better == "lower" else 1.0, quality[prior][board.primary]
     for i in ranked:
         estimate = quality[i][board.primary]
         ends = difference_interval(estimate, base) or ()

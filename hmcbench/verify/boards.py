@@ -133,13 +133,13 @@ def _without(board: Mapping[str, Any], absent: Collection[str]) -> Mapping[str, 
     """The board without columns of metrics that are not installed, and without what depends on them.
 
     Facts and notes may name them, and p-values are adjusted over all columns of the block of differences.
-    Without the primary metric there are no ranks, win rates and verdicts.
+    Without the primary metric there are no ranks, win rates, verdicts and no answer.
     """
     if not any(column["id"] in absent for column in board["columns"]):
         return board
     dropped = {"facts", "notes", "differences"}
     if board["primary"] in absent:
-        dropped |= {"wins", "published"}
+        dropped |= {"wins", "published", "answer", "not_told_apart"}
     kept = {name: part for name, part in board.items() if name not in dropped}
     kept["columns"] = [column for column in board["columns"] if column["id"] not in absent]
     kept["rows"] = [

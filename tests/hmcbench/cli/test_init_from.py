@@ -32,7 +32,17 @@ def grown(trained_run: Any, tmp_path: Path) -> Path:
 def command(images: Path, out: Path, *options: Any, model: str = "timm:test_resnet") -> tuple[Any, ...]:
     settings = [part for setting in SIZES for part in ("--set", f"timm.{setting}")]
     args = ("run", "--suite", "sem-failure", "--data", f"sem-failure={images}", "--out", out, "--json")
-    return (*args, "--model", model, "--device", "cpu", *(settings if "timm" in model else ()), *options)
+    return (
+        *args,
+        "--model",
+        model,
+        "--device",
+        "cpu",
+        "--splits",
+        1,
+        *(settings if "timm" in model else ()),
+        *options,
+    )
 
 
 def test_a_run_starts_from_another(
