@@ -171,6 +171,8 @@ class ModelSpec(Spec):
             whose order counts and nothing else, for multiple paths only.
         accelerated: whether it uses a GPU when there is one.
         transductive: whether a prediction depends, on purpose, on the other test samples.
+        deterministic: whether two fits with two seeds give equal scores; or parameter -> the values with
+            which they do. Of any other model, one training is one draw, of which no board claims anything.
         expandable: whether ``fit`` can start from a trained model (:attr:`Run.init_from`), also where
             that model's hierarchy was smaller; ``--init-from`` is refused otherwise.
         fit_many: ``"module:name"`` of a function that fits several models of this spec at once:
@@ -195,6 +197,7 @@ class ModelSpec(Spec):
     scores: Literal["probability", "logit", "ranking"] = "probability"
     accelerated: bool = False
     transductive: bool = False
+    deterministic: bool | Mapping[str, tuple[Value, ...]] = False
     expandable: bool = False
     fit_many: str = ""
     joint: str = ""
@@ -236,6 +239,8 @@ class MetricSpec(Spec):
         better: ``higher``, ``lower`` or ``""`` (neither: a count).
         low, high: the bounds of every value; ``None`` for unbounded.
         decided: whether it reads decisions, coherent ones; ``<name>_raw`` is then reported too.
+        trivial: whether a prediction that is the same for all samples wins it, as it does a rate of
+            violations; no board then marks a best value.
         paths: the tasks it is defined for.
         slow: ``"module:name"`` (or the function) of a plain, slow version of the same metric, called
             in the same way; ``hmcbench plugin check`` compares the two. Empty if there is none.
@@ -247,6 +252,7 @@ class MetricSpec(Spec):
     low: float | None = 0.0
     high: float | None = 1.0
     decided: bool = True
+    trivial: bool = False
     paths: tuple[Paths, ...] = ("single", "multiple")
     slow: str | Callable[..., Any] = ""
 

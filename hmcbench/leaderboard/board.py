@@ -21,19 +21,22 @@ class Column:
             (``BMG precision``).
         better: ``higher``, ``lower`` or ``""``.
         style: ``score`` (three decimals), ``drop`` (with its sign), ``number`` or ``count``.
+        trivial: whether a constant prediction wins it, so that no value is marked best.
     """
 
     id: str
     title: str
     better: Literal["higher", "lower", ""]
     style: Literal["score", "drop", "number", "count"]
+    trivial: bool = False
 
 
 @dataclass
 class BoardCell:
     """Mean over seeds with a 95 % interval (``None`` where there is none).
 
-    ``best`` is set only where the value differs significantly from that of every other row.
+    ``best`` is set only where the value differs significantly from that of every other row, all rows were
+    trained more than once, and the value does not rest on a handful of samples.
     """
 
     mean: float | None
@@ -110,7 +113,7 @@ class Verdict:
 
     Attributes:
         model: the label of the measured row.
-        outcome: ``reproduced``, ``not reproduced`` or ``not testable``.
+        outcome: ``reproduced``, ``not reproduced``, ``undecided`` or ``not testable``.
         data: the data of the measured row.
         reasons: for all outcomes but ``reproduced``.
         measured: metric id -> measured mean, of the published metrics.

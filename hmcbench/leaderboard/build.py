@@ -9,7 +9,6 @@ from typing import Any
 
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
-from hmcbench.leaderboard import statistics
 from hmcbench.leaderboard.answer import answer, is_prior
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
 from hmcbench.leaderboard.boards import Boards
@@ -24,16 +23,18 @@ from hmcbench.leaderboard.grouping import (
     rows,
     runs_text,
 )
+from hmcbench.leaderboard.inference import Estimate, best, contrasts, not_told_apart
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
-from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval, holm
+from hmcbench.leaderboard.statistics import holm
 from hmcbench.leaderboard.summary import (
     board_facts,
     chosen,
     division,
     hardware_text,
     mixtures,
+    one_draw_note,
     pareto_facts,
     traits,
     win_rates,
@@ -150,8 +151,8 @@ def analyse(
     papers = papers_of(info, board, records)
     if estimator is not None:
         more = partial(Estimator, by_row, sides=[], specs=specs, intervals=intervals, cache=cache)
-        _add_stored(board, papers, by_row, more)
-    board.published = published_rows(papers, board, by_row)
+        _add_stored(board, papers, by_row, more, estimates)
+    board.published = published_rows(papers, board, by_row, estimates)
     board.notes += [clean(note) for note in (*notes, *mixtures(ok))]
     return Analysis(board, by_row, estimator, estimates)
 
@@ -176,14 +177,14 @@ def _fill(
         board_rows[i].rank = rank
     for row, row_estimates in zip(board_rows, quality, strict=True):
         shown = [column for column in board.columns if column.id in row_estimates]
-        row.cells = {column.id: _cell(column, row_estimates[column.id], estimator) for column in shown}
+        row.cells = {column.id: _cell(column, row_estimates[column.id]) for column in shown}
     for column in board.columns:
         positions = [i for i in ranked if column.id in quality[i]]
-        first = statistics.best([quality[i][column.id] for i in positions], column.better)
-        if first is not None:
+        first = best([quality[i][column.id] for i in positions], column.better)
+        if first is not None and not column.trivial:
             board_rows[positions[first]].cells[column.id].best = True
     _mark_as_prior(board, board_rows, quality, ranked)
-    near = statistics.indistinct([quality[i][board.primary] for i in ranked])
+    near = not_told_apart([quality[i][board.primary] for i in ranked])
     board.not_told_apart = [board_rows[ranked[position]].model for position in near]
     if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
         board.facts.append(("chosen on validation", clean(choice)))
@@ -198,6 +199,9 @@ def _fill(
     board.rows = [board_rows[i] for i in (*ranked, *unranked)]
     board.facts += pareto_facts(board)
     notes = estimator.notes()
+    once = [board_rows[i].model for i in ranked if quality[i][board.primary].one_draw]
+    if once:
+        notes.append(one_draw_note(once, len(ranked)))
     if board.columns[0].better == "":
         notes.append(f"{board.primary} is no installed metric: ranked as if more were better, not marked")
     return [clean(note) for note in notes]
@@ -243,10 +247,10 @@ def _mark_as_prior(
     if prior is None or not better:
         return
     sign, base = -1.0 if better == "lower" else 1.0, quality[prior][board.primary]
-    for i in ranked:
-        estimate = quality[i][board.primary]
-        ends = difference_interval(estimate, base) or ()
-        if i != prior and min(sign * gain for gain in (estimate.mean - base.mean, *ends)) <= 0:
+    others = [i for i in ranked if i != prior]
+    for i, c in zip(others, contrasts([quality[i][board.primary] for i in others], base), strict=True):
+        gains = [sign * value for value in (c.difference, c.low, c.high) if value is not None]
+        if min(gains) <= 0:
             board_rows[i].marks.append("no better than prior")
 
 
@@ -268,17 +272,10 @@ def _other_rows(model: RowRecords) -> list[Row]:
     return out
 
 
-def _cell(column: Column, estimate: Estimate, estimator: Estimator | None = None) -> BoardCell:
-    """Mean and interval; the interval is cut to the metric's range."""
-    cell = BoardCell(estimate.mean)
-    interval = estimate.interval() if column.style != "count" else None
-    if interval is not None:
-        spec = estimator.specs.get(column.id.partition(cols.SHIFT)[0]) if estimator else None
-        low = 0.0 if estimator is None else spec.low if spec and column.style != "drop" else None
-        high = spec.high if spec and column.style != "drop" else None
-        cell.low = interval[0] if low is None else max(interval[0], low)
-        cell.high = interval[1] if high is None else min(interval[1], high)
-    return cell
+def _cell(column: Column, estimate: Estimate) -> BoardCell:
+    """Mean and interval."""
+    low, high = (estimate.interval() if column.style != "count" else None) or (None, None)
+    return BoardCell(estimate.mean, low, high)
 
 
 def _add_stored(
@@ -286,11 +283,13 @@ def _add_stored(
     papers: Sequence[Paper],
     by_row: Sequence[RowRecords],
     estimator_of: Callable[..., Estimator],
+    estimates: dict[str, dict[str, Estimate]],
 ) -> None:
     """Add values of stored metrics that are no columns to the rows that stand for published ones.
 
     Args:
         estimator_of: called with ``names=``, ids of metrics.
+        estimates: of the rows by label; the values are added here too.
     """
     for paper in papers:
         beside = stored_beside(paper, board, by_row)
@@ -300,7 +299,8 @@ def _add_stored(
         estimator = estimator_of(names=names)
         for name, estimate in estimator.row(model).items():
             column = cols.metric_column(name, name, estimator.specs.get(name))
-            row.cells[name] = _cell(column, estimate, estimator)
+            row.cells[name] = _cell(column, estimate)
+            estimates[model.label][name] = estimate
 
 
 # --------------------------------------------------------------------------- costs
@@ -331,7 +331,7 @@ def _add_costs(board: Board, models: Sequence[RowRecords], rows: Sequence[Row]) 
                 rows[i].costs[mark] = {column.id: _cell(column, costs[i][column.id]) for column in shown}
         for column in board.cost_columns:
             timed = [i for i in costs if column.id in costs[i] and not any(_shared(r) for r in models[i].ok)]
-            first = statistics.best([costs[i][column.id] for i in timed], column.better)
+            first = best([costs[i][column.id] for i in timed], column.better)
             if first is not None:
                 rows[timed[first]].costs[mark][column.id].best = True
 
@@ -352,6 +352,7 @@ def differences(
     """Differences of the first scores to the reference model; nothing if that has no row.
 
     Rows share their bootstrap draws, so the difference is resampled on the same samples.
+    Where a row is one draw of its training, p is about the trained models alone.
     p-values are Holm-adjusted over all differences of the block.
 
     Args:
@@ -363,12 +364,8 @@ def differences(
     base = quality.get(reference, {})
     wanted = [c.id for c in columns if (most or c.style == "score") and c.better and c.id in base]
     wanted = wanted[: most or MEASURES]
-    lines = [
-        _difference(label, name, estimates[name], base[name])
-        for label, estimates in quality.items()
-        for name in wanted
-        if label != reference and name in estimates
-    ]
+    of_metric = {name: _differences(name, reference, quality) for name in wanted}
+    lines = [of_metric[name][label] for label in quality for name in wanted if label in of_metric[name]]
     known = [i for i, row in enumerate(lines) if row.p is not None]
     for i, p in zip(known, holm([lines[i].p or 0.0 for i in known]), strict=True):
         lines[i].p = float(p)
@@ -384,6 +381,13 @@ def _above_prior(board: Board, estimates: Mapping[str, Mapping[str, Estimate]]) 
     return next(iter(differences(prior, quality, [board.primary_column], most=1)), None)
 
 
-def _difference(label: str, metric: str, a: Estimate, b: Estimate) -> Difference:
-    low, high = difference_interval(a, b) or (None, None)
-    return Difference(label, metric, a.mean - b.mean, low, high, compare(a, b))
+def _differences(
+    metric: str, reference: str, quality: Mapping[str, Mapping[str, Estimate]]
+) -> dict[str, Difference]:
+    """Label -> its difference to the reference."""
+    labels = [label for label, estimates in quality.items() if label != reference and metric in estimates]
+    rows = contrasts([quality[label][metric] for label in labels], quality[reference][metric])
+    return {
+        label: Difference(label, metric, c.difference, c.low, c.high, c.p)
+        for label, c in zip(labels, rows, strict=True)
+    }

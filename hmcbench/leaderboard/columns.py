@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
@@ -151,9 +152,10 @@ def quality_columns(names: Sequence[str], sides: Sequence[str], specs: Sequence[
     out = [metric_column(n, title, metric_spec(specs, n)) for n, title in titles(names, specs).items()]
     for side in sides:
         first = out[0]
-        out.append(Column(f"{first.id}{SHIFT}{side}", f"{first.title} on {side}", first.better, first.style))
+        shifted = f"{first.id}{SHIFT}{side}"
+        out.append(replace(first, id=shifted, title=f"{first.title} on {side}"))
         # no direction: a model that is equally bad everywhere has the smallest drop
-        out.append(Column(f"{first.id}{SHIFT}{side}{DROP}", f"drop on {side}", "", "drop"))
+        out.append(Column(f"{shifted}{DROP}", f"drop on {side}", "", "drop"))
     return out
 
 
@@ -188,7 +190,8 @@ def metric_column(name: str, title: str, spec: MetricSpec | None) -> Column:
     if spec is None:
         return Column(name, title, "", "number")
     bounded = spec.low is not None and spec.high is not None and spec.high - spec.low <= 2
-    return Column(name, title, spec.better, "score" if bounded or name.startswith("r2") else "number")
+    style: Literal["score", "number"] = "score" if bounded or name.startswith("r2") else "number"
+    return Column(name, title, spec.better, style, spec.trivial)
 
 
 def cost_columns(records: Sequence[Record]) -> list[Column]:

@@ -14,9 +14,10 @@ from hmcbench.leaderboard.build import MEASURES, Analysis, analyse, differences
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest, place_of, rows
+from hmcbench.leaderboard.inference import Estimate
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.text import clean, number
-from hmcbench.leaderboard.statistics import DRAWS, LEVEL, Estimate
+from hmcbench.leaderboard.statistics import DRAWS, LEVEL
 from hmcbench.leaderboard.summary import win_rates
 from hmcbench.records.record import Record
 from hmcbench.records.row_names import chosen_row, model_reference, with_labels
@@ -163,10 +164,14 @@ def _measured(
     line: Difference, out: Compared, quality: Mapping[str, Any], better: Mapping[str, str]
 ) -> Measured:
     values = [quality[name][line.metric].mean for name in (out.a, out.b)]
+    once = [name for name in (out.a, out.b) if quality[name][line.metric].one_draw]
     ahead = line.mean > 0 if better[line.metric] == "higher" else line.mean < 0
     first, second = (out.a, out.b) if ahead else (out.b, out.a)
     if line.p is None:
         text = "nothing can be said: there is neither a common sample nor a second seed"
+    elif line.p < 1 - LEVEL and once:
+        text = f"the {first} trained here is ahead of the {second} trained here; one training of"
+        text += f" {' and of '.join(once)} says nothing of the method"
     elif line.p < 1 - LEVEL:
         text = f"{first} is better than {second}"
     else:
@@ -240,7 +245,7 @@ def method(estimates: Sequence[Mapping[str, Estimate]], tests: int, estimator: E
     first = next(iter(estimates[0].values()))
     if all(e.over_samples for by_metric in estimates for e in by_metric.values()):
         text = f"paired bootstrap, {DRAWS:,} draws of the same test samples for both"
-        text += ", seeds drawn too" if len(first.seeds) > 1 else ""
+        text += ", widened for the spread of seeds" if len(first.seeds) > 1 else ""
         text += ", kept from when the truth was at hand" if first.kept is not None else ""
     elif estimator.repeated:
         text = "paired t over the splits, widened for their common training samples (Nadeau and Bengio)"
@@ -302,7 +307,8 @@ def caveats(board: Board, pair: RowPair, estimator: Estimator, lines: Sequence[D
         for row in pair
         if row.others
     ]
-    if min(len({r.seed for r in estimator.complete(row)}) for row in pair) == 1:
+    drawn = [[r for r in estimator.complete(row) if not r.deterministic] for row in pair]
+    if any(len({r.seed for r in records}) == 1 for records in drawn):
         several = len(estimator.folds) > 1
         scope = (
             "training was repeated over the folds alone"

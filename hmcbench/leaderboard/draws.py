@@ -26,6 +26,7 @@ import scipy
 from hmcbench.errors import BadInput
 from hmcbench.files import cache_dir, replacing
 from hmcbench.interfaces import MetricSpec
+from hmcbench.leaderboard.inference import Basis
 from hmcbench.registry.registry import load_object
 
 FOLDER = "draws"
@@ -42,10 +43,14 @@ class Draws:
         columns: column id -> (B,), bootstrap draws of the mean over seeds.
         points: metric -> (S,), the value of every seed over the test samples of all folds together; only
             for several folds.
+        basis: column id -> the samples behind it.
+        constant: whether the model predicts the same for all samples.
     """
 
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     points: dict[str, np.ndarray] = field(default_factory=dict)
+    basis: dict[str, Basis] = field(default_factory=dict)
+    constant: bool = False
 
 
 class DrawCache:
@@ -100,14 +105,16 @@ class DrawCache:
 def _packed(draws: Draws) -> bytes:
     """The content of a file, its own digest first."""
     file = io.BytesIO()
-    names = json.dumps([list(draws.columns), list(draws.points)])
-    np.savez(file, names=np.array(names), columns=_table(draws.columns), points=_table(draws.points))
+    parts: dict[str, Mapping[str, Any]] = {name: vars(draws)[name] for name in ("columns", "points", "basis")}
+    names = json.dumps({part: list(rows) for part, rows in parts.items()})
+    tables: dict[str, Any] = {part: _table(rows) for part, rows in parts.items()}
+    np.savez(file, names=np.array(names), constant=np.array(draws.constant), **tables)
     content = file.getvalue()
     return hashlib.sha256(content).digest() + content
 
 
-def _table(rows: Mapping[str, np.ndarray]) -> np.ndarray:
-    return np.stack(list(rows.values())) if rows else np.zeros((0, 0))
+def _table(rows: Mapping[str, Any]) -> np.ndarray:
+    return np.stack([np.asarray(row) for row in rows.values()]) if rows else np.zeros((0, 0))
 
 
 def _unpacked(packed: bytes) -> Draws:
@@ -116,8 +123,11 @@ def _unpacked(packed: bytes) -> Draws:
     if hashlib.sha256(content).digest() != digest:
         raise ValueError("damaged")
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        names = zip(json.loads(str(stored["names"])), ("columns", "points"), strict=True)
-        return Draws(*(dict(zip(ids, stored[part], strict=True)) for ids, part in names))
+        names = json.loads(str(stored["names"]))
+        parts = {part: dict(zip(ids, stored[part], strict=True)) for part, ids in names.items()}
+        constant = bool(stored["constant"])
+    basis = {name: Basis(*map(int, row)) for name, row in parts["basis"].items()}
+    return Draws(parts["columns"], parts["points"], basis, constant)
 
 
 # --------------------------------------------------------------------------- what draws depend on

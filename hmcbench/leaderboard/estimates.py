@@ -20,31 +20,33 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import DROP, SHIFT, cost, metric_spec
 from hmcbench.leaderboard.draws import DrawCache, Draws, code_facts
 from hmcbench.leaderboard.grouping import RowRecords
+from hmcbench.leaderboard.inference import Basis, Estimate
 from hmcbench.leaderboard.intervals import SETTINGS, Intervals, KeptRow
 from hmcbench.leaderboard.samples import NoTruth, Samples
-from hmcbench.leaderboard.statistics import Estimate
 from hmcbench.records.record import Record
 
 
 @dataclass
 class _Measured:
-    """A metric of one row: per seed (S,), per repeat (J,)."""
+    """A metric of one row: per seed (S,), per repeat (J,), per training (S, J)."""
 
     seeds: np.ndarray
     repeats: np.ndarray | None
+    cells: np.ndarray
 
     def minus(self, other: _Measured, sign: float) -> _Measured:
         repeats = None
         if self.repeats is not None and other.repeats is not None:
             repeats = sign * (self.repeats - other.repeats)
-        return _Measured(sign * (self.seeds - other.seeds), repeats)
+        return _Measured(sign * (self.seeds - other.seeds), repeats, sign * (self.cells - other.cells))
 
-    def estimate(self, draws: np.ndarray | None, ratio: float) -> Estimate | None:
+    def estimate(self, draws: np.ndarray | None, basis: Basis | None) -> Estimate | None:
         """None where no seed has a value; without draws where a seed has none."""
         known = np.isfinite(self.seeds)
         if not known.any():
             return None
-        return Estimate(self.seeds[known], draws if known.all() else None, self.repeats, ratio)
+        whole = draws if known.all() else None
+        return Estimate(self.seeds[known], whole, self.repeats, cells=self.cells[known], basis=basis)
 
 
 class Estimator:
@@ -97,14 +99,27 @@ class Estimator:
             on_side = self._measured(records, side, primary, draws)
             measured[f"{primary}{SHIFT}{side}"] = on_side
             measured[f"{primary}{SHIFT}{side}{DROP}"] = measured[primary].minus(on_side, sign)
-        share = _test_share(records)
-        by_column = {key: m.estimate(draws.columns.get(key), share) for key, m in measured.items()}
-        return {key: _with(kept, key, e) for key, e in by_column.items() if e is not None}
+        ratio, deterministic = _test_share(records), all(record.deterministic for record in records)
+        out = {}
+        for key, m in measured.items():
+            estimate = m.estimate(draws.columns.get(key), draws.basis.get(key))
+            if estimate is not None:
+                estimate = _with(kept, key, estimate)
+                bounds = self._bounds(key)
+                constant = draws.constant or (estimate.kept is not None and estimate.kept.constant)
+                estimate = replace(estimate, ratio=ratio, deterministic=deterministic)
+                out[key] = replace(estimate, bounds=bounds, constant=constant)
+        return out
+
+    def _bounds(self, column: str) -> tuple[float | None, float | None]:
+        """Of the metric of a column; a drop has none."""
+        spec = self.specs.get(column.partition(SHIFT)[0])
+        return (None, None) if spec is None or column.endswith(DROP) else (spec.low, spec.high)
 
     def _draws(self, label: str, records: Sequence[Record]) -> tuple[Draws, KeptRow | None]:
         """Draws where the truth is stored; else the intervals kept for these records, if any."""
         try:
-            return self._known_draws(label, records), None
+            return self._known_draws(records), None
         except NoTruth as error:
             kept, reason = self._intervals.of(records), str(error)
             if kept is not None:
@@ -117,20 +132,20 @@ class Estimator:
         self.problems.append(f"{label}: no interval over samples: {reason}")
         return Draws(), None
 
-    def _known_draws(self, label: str, records: Sequence[Record]) -> Draws:
+    def _known_draws(self, records: Sequence[Record]) -> Draws:
         """Draws from the cache, else drawn now and stored there."""
-        facts = self._facts(label, records) if self._cache is not None else None
+        facts = self._facts(records) if self._cache is not None else None
         if self._cache is None or facts is None:
-            return self._samples.draws(label, records)
+            return self._samples.draws(records)
         draws = self._cache.get(facts)
         if draws is None:
-            draws = self._samples.draws(label, records)
+            draws = self._samples.draws(records)
             self._cache.put(facts, draws)
         else:
             self._samples.fix(records)
         return draws
 
-    def _facts(self, label: str, records: Sequence[Record]) -> dict[str, Any] | None:
+    def _facts(self, records: Sequence[Record]) -> dict[str, Any] | None:
         """All that the draws of a row depend on; None where that is unknown."""
         first = self._samples.first(records)
         for record in (*first, *records):
@@ -143,7 +158,6 @@ class Estimator:
             **self._code,
             **SETTINGS,
             "columns": [self.names[0], self.sides, metrics],
-            "label": label,
             "first": [[self._digests[r.path], r.fold] for r in first],
             "cells": [
                 [self._digests[r.path], r.part("decision").get("thresholds"), *r.fold_seed] for r in records
@@ -170,7 +184,7 @@ class Estimator:
         if side == "test" and name in draws.points:
             seeds = draws.points[name]
         repeats = table.mean(axis=0) if self.repeated and np.isfinite(table).all() else None
-        return _Measured(seeds, repeats)
+        return _Measured(seeds, repeats, table)
 
 
 def _with(kept: KeptRow | None, name: str, estimate: Estimate) -> Estimate:
@@ -212,4 +226,5 @@ def _test_share(records: Sequence[Record]) -> float:
 def cost_estimates(records: Sequence[Record], names: Sequence[str]) -> Mapping[str, Estimate]:
     """Column id -> estimate over records that share one hardware fingerprint."""
     values_of = {name: [v for r in records if (v := cost(r, name)) is not None] for name in names}
-    return {name: Estimate(np.array(values)) for name, values in values_of.items() if values}
+    estimates = {name: np.array(values) for name, values in values_of.items() if values}
+    return {name: Estimate(values, bounds=(0.0, None)) for name, values in estimates.items()}

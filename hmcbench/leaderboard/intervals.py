@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import BadInput
-from hmcbench.leaderboard.statistics import DRAWS, LEVEL, SEED, Kept
-from hmcbench.records.former_ids import renamed_id
+from hmcbench.leaderboard.inference import Kept
+from hmcbench.leaderboard.statistics import DRAWS, LEVEL, SEED
 from hmcbench.records.record import JSON, NPZ, Record
 
 FILE = "intervals.json"
-SCHEMA = 2  # 1 had the metric ids of records of schema 1
+SCHEMA = 3  # 1 and 2 had intervals and p-values that covered too little
 SETTINGS = {"draws": DRAWS, "level": LEVEL, "seed": SEED}
 
 
@@ -72,7 +72,7 @@ class Intervals:
 
     @classmethod
     def read(cls, *folders: Path) -> Intervals:
-        """Read suites' folders; a missing file, or one with other settings of draws, adds nothing.
+        """Read suites' folders; a missing file, or one of another version or other settings, adds nothing.
 
         Raises:
             BadInput: a file that is damaged.
@@ -107,7 +107,10 @@ def _row(board: Mapping[str, Any], row: Mapping[str, Any]) -> KeptRow:
             turned = (None, None) if low is None else (-high, -low)
             against[name][other["model"]] = (*turned, p)
     columns = {
-        name: Kept(row["model"], column["low"], column["high"], against[name])
+        name: Kept(
+            *(row["model"], column["low"], column["high"], against[name]),
+            **{fact: column[fact] for fact in ("support", "constant")},
+        )
         for name, column in row["columns"].items()
     }
     values = {name: column["values"] for name, column in row["columns"].items() if "values" in column}
@@ -122,25 +125,16 @@ def _boards(path: Path) -> list[Mapping[str, Any]]:
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
     try:
-        if data["schema"] not in (1, SCHEMA) or any(data[name] != value for name, value in SETTINGS.items()):
+        if data["schema"] != SCHEMA or any(data[name] != value for name, value in SETTINGS.items()):
             return []
         boards: list[Mapping[str, Any]] = list(data["boards"])
         for board in boards:
             for row in board["rows"]:
                 _check(row)
                 _row(board, row)
-        if data["schema"] == 1:
-            boards = [{**board, "rows": [_renamed(row) for row in board["rows"]]} for board in boards]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(path, f"{type(error).__name__} {error}") from None
     return boards
-
-
-def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of schema 1 with the metric ids of today."""
-    parts = {"": row["columns"], **row["differences"]}
-    renamed = {of: {renamed_id(name): kept for name, kept in part.items()} for of, part in parts.items()}
-    return {**row, "columns": renamed.pop(""), "differences": renamed}
 
 
 def _check(row: Mapping[str, Any]) -> None:
@@ -148,7 +142,12 @@ def _check(row: Mapping[str, Any]) -> None:
     texts = [row["model"], row["made"], *row["records"].values()]
     numbers: list[Any] = []
     for column in row["columns"].values():
-        numbers += [column["low"], column["high"], *[float(value) for value in column.get("values", [0])]]
+        numbers += [
+            column["low"],
+            column["high"],
+            column["support"],
+            *[float(value) for value in column.get("values", [0])],
+        ]
         if not column.get("values", [0]):
             raise ValueError("a column without values")
     for differences in row["differences"].values():

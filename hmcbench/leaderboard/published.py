@@ -8,6 +8,7 @@ from typing import Any
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard.board import Board, Published, Row
 from hmcbench.leaderboard.grouping import RowRecords, row_named
+from hmcbench.leaderboard.inference import Estimate
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.verdicts import verdict
 from hmcbench.records.record import Record
@@ -44,8 +45,14 @@ def stored_beside(
     return (row, model, names) if names else None
 
 
-def published_rows(papers: Sequence[Paper], board: Board, by_row: Sequence[RowRecords]) -> list[Published]:
-    """The rows with their verdicts."""
+def published_rows(
+    papers: Sequence[Paper],
+    board: Board,
+    by_row: Sequence[RowRecords],
+    estimates: Mapping[str, Mapping[str, Estimate]],
+) -> list[Published]:
+    """The rows with their verdicts; ``estimates``: label of a measured row -> metric id -> estimate."""
+    of_label = {clean(label): of_metrics for label, of_metrics in estimates.items()}
     out = []
     for paper in papers:
         fingerprint = str(paper.get("fingerprint") or "")
@@ -59,7 +66,7 @@ def published_rows(papers: Sequence[Paper], board: Board, by_row: Sequence[RowRe
                 same_data=bool(fingerprint) and fingerprint == board.fingerprint,
                 metrics={clean(k): float(v) for k, v in paper.get("metrics", {}).items()},
                 dataset=clean(paper.get("dataset")),
-                verdict=verdict(measured, board),
+                verdict=verdict(measured, board, of_label.get(measured["measured"], {})),
             )
         )
     return out

@@ -21,7 +21,8 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import DROP, SHIFT
 from hmcbench.leaderboard.draws import Draws
-from hmcbench.leaderboard.statistics import Bootstrap, over_seeds
+from hmcbench.leaderboard.inference import Basis
+from hmcbench.leaderboard.statistics import Bootstrap
 from hmcbench.metrics.base import summed
 from hmcbench.metrics.computing import is_pooled, pooled_counts, sample_stats
 from hmcbench.metrics.evaluation import Evaluation
@@ -89,7 +90,7 @@ class Samples:
         """Let a row whose draws are already known fix the order of samples."""
         self._first = self.first(records)
 
-    def draws(self, label: str, records: Sequence[Record]) -> Draws:
+    def draws(self, records: Sequence[Record]) -> Draws:
         """Draws for a row that has every fold for each of its seeds.
 
         Raises NoTruth where truth is missing; HmcbenchError where predictions are missing, damaged, or of
@@ -106,10 +107,14 @@ class Samples:
             shifted = f"{self.primary}{SHIFT}{side}"
             if {shifted, self.primary} <= values.keys():
                 values[shifted + DROP] = sign * (values[self.primary] - values[shifted])
+                parts = [seed.basis[name] for seed in seeds for name in (self.primary, shifted)]
+                seeds[0].basis[shifted + DROP] = Basis(min(part.units for part in parts), parts[0].support)
         with_points = [name for name in shared if all(name in seed.points for seed in seeds)]
         return Draws(
-            {name: over_seeds(draws, label) for name, draws in values.items()},
+            {name: draws.mean(axis=0) for name, draws in values.items()},
             {name: np.array([seed.points[name] for seed in seeds]) for name in with_points},
+            {name: _least([seed.basis[name] for seed in seeds if name in seed.basis]) for name in values},
+            all(seed.constant for seed in seeds),
         )
 
     def _of_seeds(self, seeds: Sequence[Sequence[Record]]) -> list[Draws]:
@@ -131,7 +136,9 @@ class Samples:
     def _of_group(self, seeds: Sequence[Sequence[Record]]) -> list[Draws]:
         loaded = [self._load(records) for records in seeds]
         tests = [self._evaluations("test", *seed) for seed in loaded]
-        stats = [_pool([self._sums(evaluation, self.specs) for evaluation in folds]) for folds in tests]
+        stats = [
+            _pool([self._sums(evaluation, self.specs) for evaluation in _parts(folds)]) for folds in tests
+        ]
         draws = iter(self._bootstraps["test"].values([pair for pairs in stats for pair in pairs.values()]))
         columns = [{name: next(draws) for name in pairs} for pairs in stats]
         return [self._of_seed(*parts) for parts in zip(loaded, tests, stats, columns, strict=True)]
@@ -166,7 +173,12 @@ class Samples:
             if draws is not None:
                 columns[f"{self.primary}{SHIFT}{side}"] = draws
         several = stats.items() if len(tests) > 1 else ()
-        return Draws(columns, {name: np.asarray(reduce(summed(part))) for name, (part, reduce) in several})
+        points = {name: np.asarray(reduce(summed(part))) for name, (part, reduce) in several}
+        unit = self._bootstraps["test"].unit
+        basis = {name: _basis(*stats[name], unit) if name in stats else _whole(unit) for name in columns}
+        for side in self.sides:
+            basis[f"{self.primary}{SHIFT}{side}"] = _whole(self._bootstraps[side].unit)
+        return Draws(columns, points, basis, all(_constant(evaluation) for evaluation in tests))
 
     def _fix(self, records: Sequence[Record], loaded: Sequence[Predictions]) -> None:
         """Fix the order of samples, and draw weights for it."""
@@ -257,11 +269,46 @@ def _together(folds: Sequence[Evaluation]) -> Evaluation:
     return Evaluation.of(first.task, truth, scores, stop)
 
 
+def _parts(folds: Sequence[Evaluation]) -> Sequence[Evaluation]:
+    """Every fold, as each has its own thresholds; of a regression, all folds at once."""
+    return [_together(folds)] if folds[0].task.kind == "regression" else folds
+
+
 def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
     n = sum(len(part) for part in parts)
     if any(part.groups is None for part in parts):
         return Bootstrap(n)
     return Bootstrap(n, [group for part in parts for group in part.groups or ()])
+
+
+def _constant(evaluation: Evaluation) -> bool:
+    """Whether all samples have the same scores."""
+    scores = evaluation.scores
+    return len(scores) > 1 and bool((scores == scores[:1]).all())
+
+
+def _whole(unit: np.ndarray) -> Basis:
+    """All samples count."""
+    return Basis(len(np.unique(unit)), len(unit))
+
+
+def _basis(stats: Any, reduce: Any, unit: np.ndarray) -> Basis:
+    """The samples behind a metric; only those of which a mean is taken, where it is one."""
+    if not isinstance(stats, np.ndarray) or stats.shape[1] != 2:
+        return _whole(unit)
+    above, below = stats.T
+    total = summed(stats)
+    value = float(reduce(total))
+    if not np.isclose(value * total[1], total[0]) or total[1] == 0:
+        return _whole(unit)
+    counted = below != 0
+    share = bool((below == 1).all() and np.isin(above, (0, 1)).all())
+    return Basis(len(np.unique(unit[counted])), int(counted.sum()), int(share))
+
+
+def _least(parts: Sequence[Basis]) -> Basis:
+    """The basis of a mean over seeds; a share only where it is one for every seed."""
+    return Basis(*(min(values) for values in zip(*parts, strict=True)))
 
 
 def _pool(tables: Sequence[dict[str, StatsReduce]]) -> dict[str, StatsReduce]:

@@ -1,27 +1,21 @@
-"""Intervals and comparisons: the bootstrap as a matrix product; Student's t where it does not apply.
+"""The bootstrap as a matrix product, and tests: Student's t, Welch, Holm, Wilson.
 
-Every draw is deterministic: it depends on the number of samples, the groups, and for seeds on the
-row's name, never on the other rows of the board.
+Every draw is deterministic: it depends on the number of samples and on the groups alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import stdtr, stdtrit
 
-from hmcbench.leaderboard.max_t import not_told_apart
-
 DRAWS = 1000
 LEVEL = 0.95
 SEED = 20_260_101
-_ROUNDING = 1e-12
 _BLOCK = 4_000_000  # numbers held at once while drawing or multiplying
 _HELD = 16_000_000  # weights that are held as numbers of two, four and eight bytes too
 
@@ -32,10 +26,12 @@ class Bootstrap:
     Attributes:
         weights: uint8 (B, N): how often sample n is in draw b. All samples of a group share
             the group's count, so a draw may hold more or fewer than N samples.
+        unit: (N,) the group of every sample as a number from 0; without groups its own.
     """
 
     def __init__(self, n: int, groups: Sequence[str] | None = None, draws: int = DRAWS) -> None:
         member = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        self.unit: np.ndarray = member
         units = int(member.max()) + 1 if n else 0
         rng = np.random.default_rng([SEED, units])
         counts = np.zeros((draws, units), dtype=np.uint8)
@@ -125,23 +121,6 @@ def _kind(table: csr_array, weight: int) -> type:
     return np.uint16 if most < 2**16 else np.float32 if most < 2**24 else np.float64
 
 
-def over_seeds(draws: np.ndarray, name: str) -> np.ndarray:
-    """Draws of the mean over seeds, (S, B) -> (B,), seeds resampled too where there are several.
-
-    The variance of resampled seeds is too small by (S - 1) / S, which matters for two or three;
-    deviations are multiplied by the root of its inverse.
-    """
-    seeds, count = draws.shape
-    if seeds == 1:
-        return np.asarray(draws[0])
-    rng = np.random.default_rng([SEED, crc32(name.encode())])
-    picked = rng.integers(0, seeds, size=(count, seeds))
-    mean: np.ndarray = draws.mean(axis=0)
-    resampled: np.ndarray = draws[picked, np.arange(count)[:, None]].mean(axis=1)
-    widened: np.ndarray = mean + np.sqrt(seeds / (seeds - 1)) * (resampled - mean)
-    return widened
-
-
 def percentiles(draws: np.ndarray) -> tuple[float, float]:
     """The percentile interval of draws (B,); draws in which the metric is undefined do not count."""
     low, high = np.quantile(draws[np.isfinite(draws)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -162,24 +141,10 @@ def t_interval(values: np.ndarray, ratio: float = 0.0) -> tuple[float, float] | 
     return mean - reach, mean + reach
 
 
-def _two_sided(difference: float, error: float, freedom: float) -> float:
+def two_sided(difference: float, error: float, freedom: float) -> float:
     if error == 0:
         return 1.0 if difference == 0 else 0.0
     return float(2 * stdtr(freedom, -abs(difference) / error))
-
-
-def paired_bootstrap_p(a: np.ndarray, b: np.ndarray) -> float:
-    """Twice the share of draws (B,) of a - b on the rarer side of 0, at most 1.
-
-    Below 0.05 exactly where the 95 % percentile interval of the difference excludes 0.
-    """
-    difference = a - b
-    difference = difference[np.isfinite(difference)]
-    if not len(difference):
-        return 1.0
-    # a tie on every machine, whatever the order of its sums
-    difference = np.where(np.abs(difference) < _ROUNDING, 0.0, difference)
-    return float(min(1.0, 2 * min((difference <= 0).mean(), (difference >= 0).mean())))
 
 
 def paired_t_p(a: np.ndarray, b: np.ndarray, ratio: float) -> float:
@@ -187,14 +152,14 @@ def paired_t_p(a: np.ndarray, b: np.ndarray, ratio: float) -> float:
     difference = a - b
     j = len(difference)
     error = float(difference.std(ddof=1) * np.sqrt(1 / j + ratio))
-    return _two_sided(float(difference.mean()), error, j - 1)
+    return two_sided(float(difference.mean()), error, j - 1)
 
 
 def welch_p(a: np.ndarray, b: np.ndarray) -> float:
     """p of the difference of two unpaired means, unequal variances, two or more values each."""
     va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1)) if va + vb > 0 else 1.0
-    return _two_sided(float(a.mean() - b.mean()), float(np.sqrt(va + vb)), float(freedom))
+    return two_sided(float(a.mean() - b.mean()), float(np.sqrt(va + vb)), float(freedom))
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -207,120 +172,18 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return out
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Interval and differences, computed when the truth was available and kept without it.
+def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
+    """Wilson's score interval of a share of n samples [Wilson 1927]; its width is never 0.
 
-    Attributes:
-        row: label of the row.
-        low, high: the interval.
-        against: another row -> low, high and p of the difference to it, on the same samples.
+    Args:
+        share: in [0, 1].
+        n: number of samples, or the effective number.
+        quantile: of the normal or of Student's distribution, such as 1.96.
+
+    >>> [round(end, 4) for end in wilson(1.0, 20, 1.96)]
+    [0.8389, 1.0]
     """
-
-    row: str
-    low: float | None
-    high: float | None
-    against: Mapping[str, tuple[float | None, float | None, float | None]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its uncertainty.
-
-    Attributes:
-        seeds: (S,) the value of every seed.
-        draws: (B,) bootstrap draws of the mean over seeds, the same samples in draw b for every
-            row of a board; or ``None``.
-        repeats: (J,) the value of every repeated split, mean over seeds; or ``None``.
-        ratio: test / training size, for ``repeats``.
-        kept: instead of draws where the truth is missing; or ``None``.
-    """
-
-    seeds: np.ndarray
-    draws: np.ndarray | None = None
-    repeats: np.ndarray | None = None
-    ratio: float = 0.0
-    kept: Kept | None = None
-
-    @property
-    def over_samples(self) -> bool:
-        """Whether the interval is one over samples."""
-        return self.draws is not None or self.kept is not None
-
-    def paired(self, other: Estimate) -> bool:
-        """Whether the difference on the same samples is known."""
-        if self.kept is not None and other.kept is not None:
-            return other.kept.row in self.kept.against
-        return self.draws is not None and other.draws is not None
-
-    @property
-    def mean(self) -> float:
-        return float((self.seeds if self.repeats is None else self.repeats).mean())
-
-    def interval(self) -> tuple[float, float] | None:
-        """95 %; over samples and seeds, or over repeats, or over seeds alone, or none."""
-        if self.draws is not None and np.isfinite(self.draws).any():
-            return percentiles(self.draws)
-        if self.kept is not None and self.kept.low is not None and self.kept.high is not None:
-            return self.kept.low, self.kept.high
-        if self.repeats is not None:
-            return t_interval(self.repeats, self.ratio)
-        return t_interval(self.seeds)
-
-
-def compare(a: Estimate, b: Estimate) -> float | None:
-    """p of the difference of two rows; ``None`` where it cannot be computed."""
-    if a.draws is not None and b.draws is not None:
-        return paired_bootstrap_p(a.draws, b.draws)
-    if a.kept is not None and b.kept is not None and a.paired(b):
-        return a.kept.against[b.kept.row][2]
-    if a.repeats is not None and b.repeats is not None and len(a.repeats) == len(b.repeats) >= 2:
-        return paired_t_p(a.repeats, b.repeats, max(a.ratio, b.ratio))
-    if a.repeats is None and b.repeats is None and min(len(a.seeds), len(b.seeds)) >= 2:
-        return welch_p(a.seeds, b.seeds)
-    return None
-
-
-def difference_interval(a: Estimate, b: Estimate) -> tuple[float, float] | None:
-    """95 % interval of the difference of two rows; ``None`` where they are not paired."""
-    if a.draws is not None and b.draws is not None:
-        draws = a.draws - b.draws
-        return percentiles(draws) if np.isfinite(draws).any() else None
-    if a.kept is not None and b.kept is not None and a.paired(b):
-        low, high, _ = a.kept.against[b.kept.row]
-        return None if low is None or high is None else (low, high)
-    if a.repeats is not None and b.repeats is not None and len(a.repeats) == len(b.repeats):
-        return t_interval(a.repeats - b.repeats, max(a.ratio, b.ratio))
-    return None
-
-
-def best(estimates: Sequence[Estimate], better: str) -> int | None:
-    """Position of the best value if it differs significantly from every other, else ``None``.
-
-    A paired comparison with each other row, Holm-adjusted; all must be below 0.05. ``None`` also for
-    a single row, and for a column without a direction.
-    """
-    if len(estimates) < 2 or better not in ("higher", "lower"):
-        return None
-    sign = 1.0 if better == "higher" else -1.0
-    first = int(np.argmax([sign * e.mean for e in estimates]))
-    p_values = [compare(estimates[first], e) for i, e in enumerate(estimates) if i != first]
-    known = [p for p in p_values if p is not None]
-    if len(known) < len(p_values) or holm(known).max() >= 1 - LEVEL:
-        return None
-    return first
-
-
-def indistinct(estimates: Sequence[Estimate]) -> list[int]:
-    """Positions of the rows that cannot be told apart from the first, which ranks first.
-
-    Rows that cannot be compared with it (no common samples, one training) are among them.
-    """
-    draws = [e.draws for e in estimates]
-    known = [i for i, d in enumerate(draws) if d is not None and np.isfinite(d).all()]
-    others = list(range(1, len(estimates)))
-    if not known or known[0] != 0:
-        return others
-    table = np.stack([draws[i] for i in known])  # type: ignore[misc]
-    near = not_told_apart(0, np.array([estimates[i].mean for i in known]), table)
-    return [i for i in others if i not in known or known.index(i) in near]
+    squared = quantile**2
+    centre = (share + squared / (2 * n)) / (1 + squared / n)
+    reach = quantile / (1 + squared / n) * float(np.sqrt(share * (1 - share) / n + squared / (4 * n * n)))
+    return max(0.0, centre - reach), min(1.0, centre + reach)

@@ -111,6 +111,20 @@ def mixtures(records: Sequence[Record]) -> list[str]:
     return out
 
 
+def one_draw_note(models: Sequence[str], rows: int) -> str:
+    """Why nothing is bold where models were trained once.
+
+    Args:
+        models: the ranked rows that are one draw of their training.
+        rows: the number of ranked rows.
+    """
+    named = "all models" if len(models) == rows else ", ".join(models)
+    return (
+        f"one training is one draw, and another seed may change the order: nothing is marked best, and no"
+        f" model is told apart from {named}, trained once; --seeds 5, five folds or several splits say more"
+    )
+
+
 def _counted(values: Sequence[str]) -> dict[str, int]:
     return {value: values.count(value) for value in sorted(set(values))}
 
@@ -274,10 +288,13 @@ def pareto_front(points: Sequence[tuple[float, float]], better: str, cheaper: st
 
 
 def trades(board: Board) -> list[Trade]:
-    """The primary metric against the first known cost, per hardware; nothing without directions."""
+    """The primary metric against the first known cost, per hardware, of rows with more than one run.
+
+    Nothing without directions, and for a metric that a constant prediction wins.
+    """
     quality = next((c for c in board.columns if c.id == board.primary), None)
     cost = next((c for name in TRADED_COSTS for c in board.cost_columns if c.id == name), None)
-    if quality is None or cost is None or not quality.better or not cost.better:
+    if quality is None or cost is None or not quality.better or not cost.better or quality.trivial:
         return []
     out = []
     for mark in board.hardware:
@@ -285,6 +302,8 @@ def trades(board: Board) -> list[Trade]:
         for row in board.rows:
             cells = row.cells.get(quality.id), row.costs.get(mark, {}).get(cost.id)
             if row.rank is None or any(cell is None or cell.mean is None for cell in cells):
+                continue
+            if cells[1] is not None and cells[1].low is None:  # the cost of one run
                 continue
             a, b = (cell.mean for cell in cells if cell is not None)
             rows.append((row, float(a or 0.0), float(b or 0.0)))

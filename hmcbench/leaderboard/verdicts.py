@@ -1,25 +1,78 @@
-"""Verdicts on published rows after a run: reproduced, not reproduced, or not testable.
+"""Verdicts on published values: reproduced, better, not reproduced, undecided, or not testable.
 
-A row can only be tested on its own data and under its own conditions; otherwise the verdict is
-"not testable" with the reasons, whatever the numbers.
+A published value is one training on one split. It is compared with the interval in which the value of one
+further split of ours lies (:func:`hmcbench.leaderboard.inference.prediction_interval`), and the values of a
+row are judged together: all of them lie within their intervals with a probability of 95 %. An interval that
+is wide holds the value of many a worse model too, so beyond a margin nothing is decided.
+
+A row can only be tested on its own data and under its own conditions; otherwise the verdict is "not
+testable" with the reasons, whatever the numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hmcbench.leaderboard.board import Board, Row, Verdict
+from hmcbench.leaderboard.inference import Estimate, prediction_interval
 from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.statistics import LEVEL
 
-REPRODUCED, NOT, UNTESTABLE = "reproduced", "not reproduced", "not testable"
+REPRODUCED, BETTER, NOT = "reproduced", "better", "not reproduced"
+UNDECIDED, UNTESTABLE = "undecided", "not testable"
+MARGIN = 0.05
+"""The widest half-width with which a value is reproduced: absolute for scores, else relative to the value."""
 
 
-def verdict(item: Mapping[str, Any], board: Board) -> Verdict | None:
+def joint_level(values: int) -> float:
+    """The level of each of several intervals that hold all values with 95 % [Sidak 1967].
+
+    >>> round(joint_level(9), 4)
+    0.9943
+    """
+    return float(LEVEL ** (1 / max(values, 1)))
+
+
+def value_verdict(
+    published: float, interval: tuple[float, float] | None, better: str, digits: int, high: float | None
+) -> str:
+    """The verdict on one value.
+
+    Args:
+        published: NaN where the paper has none.
+        interval: of one further split; None where it cannot be computed, so that nothing is decided.
+        better: ``higher`` or ``lower``.
+        digits: decimals that the paper prints.
+        high: the upper bound of the metric; None for unbounded.
+    """
+    if math.isnan(published):
+        return UNTESTABLE
+    if interval is None:
+        return UNDECIDED
+    half = 0.5 * 10.0**-digits
+    low, top = interval
+    if low <= published + half and top >= published - half:
+        margin = MARGIN if high is not None else MARGIN * abs(published)
+        return UNDECIDED if (top - low) / 2 > margin else REPRODUCED
+    return BETTER if (low > published) == (better != "lower") else NOT
+
+
+def row_verdict(verdicts: Sequence[str]) -> str:
+    """Of a row: the first of not reproduced, better, undecided and reproduced that one of its values has."""
+    return next((v for v in (NOT, BETTER, UNDECIDED, REPRODUCED) if v in verdicts), UNTESTABLE)
+
+
+def verdict(item: Mapping[str, Any], board: Board, estimates: Mapping[str, Estimate]) -> Verdict | None:
     """The verdict on a ``[[published]]`` row that names a measured model (``measured``); else ``None``.
 
-    Reproduced: every published value that the board has is within the measured 95 % interval. Conditions
-    are the row's ``fingerprint`` (of the data), ``pretrained`` and ``profile``.
+    Conditions are the row's ``fingerprint`` (of the data), ``pretrained`` and ``profile``.
+
+    Args:
+        item: the row.
+        board: with its rows.
+        estimates: column id -> estimate, of the measured model.
     """
     name = clean(item.get("measured"))
     if not name:
@@ -27,19 +80,32 @@ def verdict(item: Mapping[str, Any], board: Board) -> Verdict | None:
     rows = [row for row in board.rows if row.status == "ok" and row.model == name]
     row = rows[0] if rows else None
     published: Mapping[str, float] = item.get("metrics", {})
-    cells = {k: row.cells[k] for k in published if row is not None and k in row.cells}
-    measured = {k: cell.mean for k, cell in cells.items() if cell.mean is not None}
+    known = {k: estimates[k] for k in published if row is not None and k in estimates}
+    measured = {k: estimate.mean for k, estimate in known.items()}
     reasons = [clean(reason) for reason in _lacking(item, board, row)]
     if row is not None and not measured:
         reasons.append("the board has none of the published metrics")
     if reasons:
         return Verdict(name, UNTESTABLE, _data(board), reasons, measured)
-    outside = []
-    for k in measured:
-        low, high = cells[k].low, cells[k].high
-        if low is None or high is None or not low - 5e-5 <= published[k] <= high + 5e-5:
-            outside.append(f"{k} {published[k]:.4f} is outside our interval")
-    return Verdict(name, NOT if outside else REPRODUCED, _data(board), outside, measured)
+    better = {column.id: column.better for column in board.columns}
+    verdicts = {}
+    for k, estimate in known.items():
+        interval = prediction_interval(estimate, joint_level(len(known)))
+        verdicts[k] = value_verdict(published[k], interval, better.get(k, ""), 4, estimate.bounds[1])
+        reasons += _reason(k, published[k], verdicts[k], interval)
+    return Verdict(name, row_verdict(list(verdicts.values())), _data(board), reasons, measured)
+
+
+def _reason(metric: str, published: float, outcome: str, interval: tuple[float, float] | None) -> list[str]:
+    """Why a value is not reproduced."""
+    if outcome == REPRODUCED:
+        return []
+    if interval is None:
+        return [f"{metric}: trained once, so the spread is unknown"]
+    ends = f"[{interval[0]:.3f}, {interval[1]:.3f}]"
+    if outcome == UNDECIDED:
+        return [f"{metric}: one split of ours may lie anywhere in {ends}, which is too wide"]
+    return [f"{metric} {published:.4f} is outside {ends}, where one split of ours lies"]
 
 
 def _lacking(item: Mapping[str, Any], board: Board, row: Row | None) -> list[str]:

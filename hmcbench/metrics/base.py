@@ -3,7 +3,8 @@
 ``stats(evaluation)`` gives one row of K numbers per sample; ``reduce`` turns sums of rows into
 values. The metric is ``reduce(stats.sum(0))``; a bootstrap with sample weights ``W`` (B, N) is
 ``reduce(W @ stats)``: no resampling, no second pass over the decisions. A row depends on its own
-sample only, never on the others, so that rows of several folds may be stacked. Metrics that rank the
+sample only, never on the others, so that rows of several folds may be stacked; of regressions, whose folds
+are joined first, targets may be measured from their mean. Metrics that rank the
 samples are no such functions; :class:`PooledMetric` makes them so by thresholds that all samples share.
 """
 

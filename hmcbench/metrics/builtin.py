@@ -120,6 +120,7 @@ SPECS: list[MetricSpec] = [
         "violation_rate",
         "share of (sample, edge) pairs whose child outscores its parent",
         better="lower",
+        trivial=True,
         **_SCORES,
     ),
     _spec(
@@ -127,9 +128,18 @@ SPECS: list[MetricSpec] = [
         "incoherent_rate",
         "share of samples whose raw decision breaks the hierarchy",
         better="lower",
+        trivial=True,
         **_SCORES,
     ),
-    _spec("structure", "tice", "incoherent_rate by another name", better="lower", **_SINGLE, **_SCORES),
+    _spec(
+        "structure",
+        "tice",
+        "incoherent_rate by another name",
+        better="lower",
+        trivial=True,
+        **_SINGLE,
+        **_SCORES,
+    ),
     _spec("structure", "tree_path_distance", "edges between predicted and true class", **_SINGLE, **_ERROR),
     _spec(
         "structure",
@@ -143,6 +153,7 @@ SPECS: list[MetricSpec] = [
         "probabilities",
         "level{k}_ece",
         "gap between confidence and accuracy, 15 bins of the top label",
+        trivial=True,  # class frequencies for all samples are calibrated
         citation="Guo et al. 2017",
         **_CONFIDENCE,
     ),

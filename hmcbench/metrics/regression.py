@@ -29,17 +29,10 @@ def _errors(e: Evaluation) -> np.ndarray:
 
 
 def _moments(e: Evaluation) -> np.ndarray:
-    """(N, T, 4): 1, y, y^2, (p - y)^2."""
-    errors = _errors(e)
-    return np.stack([np.ones_like(errors), e.truth, e.truth**2, errors**2], axis=2)
-
-
-def _centred_sums(e: Evaluation) -> np.ndarray:
-    """(T, 4): sums of the same with y measured from its mean, which changes no R2 but its rounding."""
+    """(N, T, 4): 1, y, y^2, (p - y)^2; y is measured from its mean, which changes no R2 but its rounding."""
     errors = _errors(e)
     y = e.truth - (e.truth.mean(axis=0) if len(e) else 0.0)
-    sums: np.ndarray = np.stack([np.ones_like(y), y, y**2, errors**2], axis=2).sum(axis=0)
-    return sums
+    return np.stack([np.ones_like(y), y, y**2, errors**2], axis=2)
 
 
 def _absolute(e: Evaluation) -> np.ndarray:
@@ -99,7 +92,7 @@ def _flat(moments: np.ndarray) -> Stats:
 # --------------------------------------------------------------------------- averages
 
 
-@sample_metric(_average(_r2, 4), sums=lambda e: _centred_sums(e).ravel())
+@sample_metric(_average(_r2, 4))
 def r2(e: Evaluation) -> Stats:
     """Mean over targets of 1 - SS_res / SS_tot; a constant target is undefined and left out.
 
@@ -115,7 +108,7 @@ def _count_undefined(sums: np.ndarray) -> np.ndarray:
     return undefined
 
 
-@sample_metric(_count_undefined, sums=lambda e: _centred_sums(e).ravel())
+@sample_metric(_count_undefined)
 def r2_undefined(e: Evaluation) -> Stats:
     """Number of constant targets, for which R2 is undefined.
 
@@ -173,7 +166,7 @@ def max_relative_error(e: Evaluation) -> float:
 # --------------------------------------------------------------------------- per target
 
 
-@class_metric(_r2, _centred_sums)
+@class_metric(_r2, _sums(_moments))
 def target_r2(e: Evaluation, column: int) -> np.ndarray:
     """1 - SS_res / SS_tot of one target; undefined where the target is constant.
 

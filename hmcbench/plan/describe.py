@@ -77,11 +77,20 @@ def describe_model(
             **({"source": source[0]} if source else {}),
         },
         "transductive": spec.transductive,
+        "deterministic": is_deterministic(spec, params),
         "parameters": None,
         "multiply_adds": None,
         "pretrained": None,
         **({"constants": dict(constants)} if constants else {}),
     }
+
+
+def is_deterministic(spec: ModelSpec, params: Mapping[str, Value]) -> bool:
+    """Whether the model with these parameters is declared to be the same for every seed."""
+    declared = spec.deterministic
+    if isinstance(declared, bool):
+        return declared
+    return all(params[name] in values for name, values in declared.items())
 
 
 def constants_of(views: Sequence[ViewPlan]) -> dict[str, dict[str, str]]:

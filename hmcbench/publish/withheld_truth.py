@@ -14,8 +14,8 @@ from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.build import Analysis, analyse
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest
+from hmcbench.leaderboard.inference import Estimate, contrast
 from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digests
-from hmcbench.leaderboard.statistics import Estimate, compare, difference_interval
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.record import Record, read_all
 from hmcbench.records.suite_file import read_info
@@ -159,7 +159,13 @@ def _entry(
         "model": row.label,
         "made": old.made if old is not None and same else today,
         "records": digests(complete),
-        "columns": {name: {"low": low, "high": high} for name, (low, high) in ends.items()},
+        "columns": {
+            name: {
+                **{"low": low, "high": high},
+                **{"support": estimates[name].support, "constant": estimates[name].constant},
+            }
+            for name, (low, high) in ends.items()
+        },
     }
 
 
@@ -168,5 +174,6 @@ def _differences(a: Mapping[str, Estimate], b: Mapping[str, Estimate]) -> dict[s
     out: dict[str, list[float | None]] = {}
     for name in a:
         if name in b and a[name].paired(b[name]):
-            out[name] = [*(difference_interval(a[name], b[name]) or (None, None)), compare(a[name], b[name])]
+            difference = contrast(a[name], b[name])
+            out[name] = [difference.low, difference.high, difference.p]
     return out

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.records.former_ids import renamed_column, renamed_values
+from hmcbench.records.former_models import deterministic_before
 
 if TYPE_CHECKING:
     from hmcbench.metrics.decisions import Thresholds
@@ -95,6 +96,12 @@ class Record:
     def pair(self) -> tuple[str, str]:
         """Dataset with its options and model label, as :attr:`hmcbench.plan.cells.Cell.pair`."""
         return self.dataset_reference, self.label
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether its model is the same for every seed, as its spec declared."""
+        stated = self.data["model"].get("deterministic")
+        return bool(deterministic_before(self.data["model"]) if stated is None else stated)
 
     @property
     def profile(self) -> str:

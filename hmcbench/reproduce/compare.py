@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
@@ -13,6 +12,8 @@ from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.grouping import rows as rows_of
+from hmcbench.leaderboard.inference import Estimate, prediction_interval
+from hmcbench.leaderboard.verdicts import UNTESTABLE, joint_level, row_verdict, value_verdict
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import load_suite
@@ -20,12 +21,14 @@ from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry
 from hmcbench.reproduce.tables import PublishedRow, PublishedTable, inconsistencies, published_row
 
-REPRODUCED, BETTER, NOT, UNTESTABLE = "reproduced", "better", "not reproduced", "not testable"
-
 
 @dataclass(frozen=True)
 class ComparedValue:
-    """A published number, our mean over splits with its 95 % interval, and the verdict."""
+    """A published number, our mean over splits, where one further split lies, and the verdict.
+
+    Attributes:
+        low, high: the prediction interval of one split, 95 % for the values of a row together.
+    """
 
     published: float
     mean: float | None = None
@@ -132,7 +135,8 @@ def compare(
         values = _values(table, row, estimator.row(run), specs)
         if synthetic:
             values, reason = [replace(v, verdict=UNTESTABLE) for v in values], "the data are synthetic"
-        results.append(RowResult(row, values, row_verdict(values), reason, len(estimator.complete(run))))
+        verdict = row_verdict([value.verdict for value in values])
+        results.append(RowResult(row, values, verdict, reason, len(estimator.complete(run))))
     return Result(table, results, _facts(good), notes_of(table), sorted(record.path.name for record in good))
 
 
@@ -149,45 +153,28 @@ def notes_of(table: PublishedTable) -> list[str]:
 
 
 def _values(
-    table: PublishedTable, row: PublishedRow, estimates: Mapping[str, Any], specs: Sequence[MetricSpec]
+    table: PublishedTable,
+    row: PublishedRow,
+    estimates: Mapping[str, Estimate],
+    specs: Sequence[MetricSpec],
 ) -> list[ComparedValue]:
-    out = []
     source = published_row(table, row)
+    level = joint_level(sum(not math.isnan(value) for value in source.values))
+    out = []
     for metric, published in zip(table.metrics, source.values, strict=True):
         estimate = estimates.get(metric)
-        interval = estimate.interval() if estimate is not None else None
-        if estimate is None or interval is None:
-            out.append(ComparedValue(published, estimate.mean if estimate is not None else None))
+        if estimate is None:
+            out.append(ComparedValue(published))
             continue
         spec = metric_spec(specs, metric)
-        better = spec.better if spec is not None else "higher"
-        verdict = value_verdict(published, interval, better, source.digits or table.digits)
-        low, high = interval
-        if spec is not None and spec.high is not None:  # R2 is at most 1, t intervals may exceed it
-            high = min(high, spec.high)
+        better, top = (spec.better, spec.high) if spec is not None else ("higher", None)
+        interval = prediction_interval(estimate, level)
+        verdict = value_verdict(published, interval, better, source.digits or table.digits, top)
+        low, high = interval or (None, None)
+        if high is not None and top is not None:  # R2 is at most 1, t intervals may exceed it
+            high = min(high, top)
         out.append(ComparedValue(published, estimate.mean, low, high, verdict))
     return out
-
-
-def value_verdict(published: float, interval: tuple[float, float], better: str, digits: int) -> str:
-    """REPRODUCED where the interval holds the published value, to its rounding; else BETTER or NOT."""
-    if math.isnan(published):
-        return UNTESTABLE
-    half = 0.5 * 10.0**-digits
-    low, high = interval
-    if low <= published + half and high >= published - half:
-        return REPRODUCED
-    above = low > published
-    return BETTER if above == (better != "lower") else NOT
-
-
-def row_verdict(values: Sequence[ComparedValue]) -> str:
-    """The worst verdict of the row's values."""
-    verdicts = [v.verdict for v in values if v.verdict != UNTESTABLE]
-    for verdict in (NOT, BETTER, REPRODUCED):
-        if verdict in verdicts:
-            return verdict
-    return UNTESTABLE
 
 
 def _facts(records: Sequence[Record]) -> dict[str, str]:

@@ -10,15 +10,16 @@ from typing import Any
 from tabulate import tabulate
 
 from hmcbench.leaderboard.render.text import markdown
-from hmcbench.reproduce.compare import BETTER, NOT, REPRODUCED, UNTESTABLE, ComparedValue, Result, RowResult
+from hmcbench.leaderboard.verdicts import BETTER, MARGIN, NOT, REPRODUCED, UNDECIDED, UNTESTABLE
+from hmcbench.reproduce.compare import ComparedValue, Result, RowResult
 from hmcbench.reproduce.tables import published_row
 
-MARKS = {REPRODUCED: "=", BETTER: "+", NOT: "-", UNTESTABLE: ""}
+MARKS = {REPRODUCED: "=", BETTER: "+", NOT: "-", UNDECIDED: "?", UNTESTABLE: ""}
 LEGEND = (
-    "Every cell: the paper's value / our mean over the splits with its 95 % interval (Student's t with the"
-    " Nadeau-Bengio correction for repeated splits) and = the interval holds the paper's value to its"
-    " rounding, + ours is better, - ours is worse. A row is not reproduced if one of its values is not, else"
-    " better if one is, else reproduced. The paper gives no intervals, so a difference may be its own chance."
+    "Every cell: the paper's value / our mean over the splits [where one further split of ours lies, 95 % for"
+    " all values of the row together] and = the paper's value lies there to its rounding, ? it does, but the"
+    f" half-width is above {MARGIN:g}, so nothing is decided, + ours is better, - ours is worse. A row has"
+    " the first of: not reproduced, better, undecided, reproduced that one of its values has."
 )
 
 
@@ -70,7 +71,7 @@ def _cell(value: ComparedValue, digits: int) -> str:
 def summary(result: Result) -> str:
     """``Rows: 3 reproduced, 1 better, 2 not reproduced.``"""
     verdicts = [row.verdict for row in result.rows]
-    counts = [f"{verdicts.count(v)} {v}" for v in (REPRODUCED, BETTER, NOT, UNTESTABLE) if v in verdicts]
+    counts = [f"{verdicts.count(v)} {v}" for v in MARKS if v in verdicts]
     return f"Rows: {', '.join(counts)}."
 
 

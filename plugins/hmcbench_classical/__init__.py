@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hmcbench import FeaturizerSpec, ModelSpec, Param, hookimpl
-from hmcbench.interfaces import TaskKind
+from hmcbench.interfaces import TaskKind, Value
 
 _SIDE = "side of the square that images are brought to, in pixels"
 
@@ -174,6 +174,17 @@ def hmcbench_models() -> list[ModelSpec]:
     return [*specs, _spec("ensemble", "Mean of several models' predictions", _BOTH, "", {"members": members})]
 
 
+UNSEEDED = ("ridge", "logistic-regression", "svm", "gaussian-process", "knn", "naive-bayes", "xgboost")
+
+
+def _deterministic(name: str) -> bool | dict[str, tuple[Value, ...]]:
+    """Nothing is drawn without a search, without principal components and without shares of samples."""
+    if name not in UNSEEDED:
+        return False
+    shares: tuple[str, ...] = ("subsample", "colsample_bytree") if name == "xgboost" else ()
+    return {"tuned": (False,), "inputs": ("auto", "O", "E"), **dict.fromkeys(shares, (1.0,))}
+
+
 def _spec(
     name: str, summary: str, tasks: tuple[TaskKind, ...], citation: str, params: dict[str, Param]
 ) -> ModelSpec:
@@ -203,6 +214,7 @@ def _spec(
         requires=("sklearn", "xgboost") if boosts else ("sklearn",),
         extra="boost" if boosts else "",
         accelerated=boosts,
+        deterministic=_deterministic(name),
         citation=citation,
         aliases=("texture-forest",) if name == "forest" else (),
     )

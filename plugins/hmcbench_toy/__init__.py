@@ -41,6 +41,7 @@ def hmcbench_models() -> list[ModelSpec]:
             version="1",
             summary="Class frequencies of the training samples, for every sample: what a model must beat",
             factory="hmcbench_toy.models:Prior",
+            deterministic=True,
             tasks=("hmc", "regression"),
         ),
         ModelSpec(
@@ -54,6 +55,7 @@ def hmcbench_models() -> list[ModelSpec]:
             version="1",
             summary="Reads the truth from a view that only toy datasets have: the best possible row",
             factory="hmcbench_toy.models:Oracle",
+            deterministic=True,
             views=("answers",),
         ),
     ]

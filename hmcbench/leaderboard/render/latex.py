@@ -15,7 +15,7 @@ from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 PREAMBLE = "% needs \\usepackage{booktabs}; written by hmcbench leaderboard --format latex"
 CAPTION = (
     "Means over seeds with 95\\,\\% intervals; bold: the best of its column, and distinguishable from every "
-    "other ranked row (paired bootstrap, Holm-adjusted)."
+    "other ranked row (all p below 0.05)."
 )
 _SPECIAL = {
     **{c: f"\\{c}" for c in "{}$&#%_"},

@@ -19,10 +19,10 @@ ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 NOTHING = "-"
 LEGEND = (
     "Values are means over seeds with a 95 % interval in brackets: a bootstrap over test samples (or "
-    "groups), and over seeds where there are several. Bold marks the best value of a column, and only "
-    "where it is distinguishable from that of every other ranked row (paired bootstrap, Holm-adjusted). "
-    "Ranks follow the mean of the first column; rows whose first column is not bold may well be equals. "
-    "Costs compare only within one hardware. Published numbers are never ranked."
+    "groups), widened for the spread of seeds or folds. Bold marks the best value of a column, and only "
+    "where it is distinguishable from that of every other ranked row (all p below 0.05), never after one "
+    "training. Ranks follow the mean of the first column; rows whose first column is not bold may well be "
+    "equals. Costs compare only within one hardware. Published numbers are never ranked."
 )
 
 

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from hmcbench.execute.cell import seed_everything
 from hmcbench.interfaces import Dataset, Fit, Run, WarmStart
+from hmcbench.plan.describe import is_deterministic
 from hmcbench.registry.registry import load_object
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.fits import TEST, TRAIN, VALID, applies, clean, data, fit, scored, usual, watched
@@ -80,6 +81,18 @@ def determinism(subject: Subject) -> None:
     need(same_scores(first, again.scores), "two fits with one seed give different scores")
     repeated = again.model.predict(inputs(dataset, TEST))
     need(same_scores(again.scores, repeated), "predicting twice gives different scores")
+
+
+def deterministic(subject: Subject) -> None:
+    declared = subject.spec.deterministic
+    absent = [] if isinstance(declared, bool) else [name for name in declared if name not in subject.params]
+    need(not absent, f"deterministic names {', '.join(absent)}, which is no parameter")
+    if not is_deterministic(subject.spec, subject.params):
+        raise Skip("it is not declared deterministic")
+    for dataset in of_both_kinds(subject):
+        first = clean(subject) if dataset is usual(subject) else fit(subject, dataset)
+        scores = [model.predict(inputs(dataset, TEST)) for model in (first, fit(subject, dataset, seed=1))]
+        need(same_scores(*scores), "two fits with two seeds give different scores")
 
 
 def seed_respected(subject: Subject) -> None:
@@ -247,6 +260,7 @@ CHECKS: list[Check] = [
     Check("one training sample", "a fold or a group may be as small", one_training_sample),
     Check("one test sample", "latency is measured with one; hmcbench predict may get one", one_test_sample),
     Check("same seed, same scores", "a number must be repeatable to be trusted", determinism),
+    Check("deterministic as declared", "a board would take one training for all of them", deterministic),
     Check("the seed is the run's", "runs with several seeds would be one run", seed_respected),
     Check("no leak from test rows", "a fit on test rows inflates the scores", leaks),
     Check("test targets unused", "the leaderboard would rank cheating", targets_unused),

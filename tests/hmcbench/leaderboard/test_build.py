@@ -64,6 +64,39 @@ def test_near_equals_are_not_marked(fabricate: Fabricate) -> None:
     assert not any(cell.best for row in board.rows for cell in row.cells.values())
 
 
+def test_one_training_is_never_best_and_the_board_says_why(fabricate: Fabricate) -> None:
+    drawn = {"model": {"deterministic": False}}
+    board = only([fabricate("high", 0.95, **drawn), fabricate("mid", 0.7), fabricate("low", 0.3)])
+    assert not any(cell.best for row in board.rows for cell in row.cells.values())
+    assert board.not_told_apart == ["mid", "low"]
+    assert any(note.startswith("one training is one draw") and "high" in note for note in board.notes)
+    seeds = [fabricate("high", 0.95, seed=seed, **drawn) for seed in range(3)]
+    several = only([*seeds, fabricate("mid", 0.7), fabricate("low", 0.3)])
+    assert by_name(several)["high"].cells["hf1_samples"].best
+    assert several.not_told_apart == [] and not several.notes
+
+
+def test_five_folds_of_one_seed_count_each_training(fabricate: Fabricate) -> None:
+    kfold = {"kind": "kfold", "folds": 5}
+    more: dict[str, Any] = {"split": kfold, "model": {"deterministic": False}}
+    records = [
+        fabricate(m, accuracy, fold=f, prefix=f"{f}-", sizes={"test": 60}, **more)
+        for m, accuracy in (("high", 0.95), ("low", 0.3))
+        for f in range(5)
+    ]
+    board = only(records)
+    assert by_name(board)["high"].cells["hf1_samples"].best and not board.notes
+
+
+def test_what_a_constant_prediction_wins_is_never_best(fabricate: Fabricate) -> None:
+    broken = fabricate("once", 0.9).predictions()
+    broken.scores[::2, 0] = 0.9  # another level-1 class for many samples
+    board = only([fabricate("net", predictions=broken), fabricate("prior", 0.6)])
+    rates = [by_name(board)[name].cells["incoherent_rate"] for name in ("net", "prior")]
+    assert rates[0].low is not None and rates[1].high is not None and rates[0].low > rates[1].high
+    assert not rates[1].best and by_name(board)["net"].cells["hf1_samples"].best
+
+
 def test_mean_and_interval_over_seeds(fabricate: Fabricate) -> None:
     board = only([fabricate("a", 0.8, seed=s) for s in range(3)] + [fabricate("b", 0.8)])
     a, b = by_name(board)["a"], by_name(board)["b"]

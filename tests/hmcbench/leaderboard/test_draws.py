@@ -43,9 +43,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     labels: list[str] = []
     draws = Samples.draws
 
-    def noted(self: Samples, label: str, records: Sequence[Record]) -> Draws:
-        labels.append(label)
-        return draws(self, label, records)
+    def noted(self: Samples, records: Sequence[Record]) -> Draws:
+        labels.append(records[0].label)
+        return draws(self, records)
 
     monkeypatch.setattr(Samples, "draws", noted)
     return labels
@@ -63,7 +63,8 @@ def several(fabricate: Fabricate) -> list[Record]:
 
 def folds(fabricate: Fabricate) -> list[Record]:
     kfold = {"kind": "kfold", "folds": 2}
-    return [fabricate(m, 0.8, fold=f, split=kfold, prefix=f"{f}-") for m in "ab" for f in range(2)]
+    rows = (("a", 0.8), ("b", 0.7))
+    return [fabricate(m, a, fold=f, split=kfold, prefix=f"{f}-") for m, a in rows for f in range(2)]
 
 
 @pytest.mark.parametrize("make", [several, folds])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hmcbench.errors import BadInput
+from hmcbench.leaderboard.inference import Contrast, Estimate, Kept, best, contrast
 from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digest, digests
-from hmcbench.leaderboard.statistics import Estimate, Kept, best, compare, difference_interval
 from hmcbench.records.record import JSON, NPZ, Record
 
 Fabricate = Callable[..., Record]
@@ -26,7 +26,7 @@ def row(records: list[Record], model: str, **differences: list[float | None]) ->
         "model": model,
         "made": "2026-01-02",
         "records": digests(records),
-        "columns": {"m": {"low": 0.1, "high": 0.3, "values": [0.2]}},
+        "columns": {"m": {"low": 0.1, "high": 0.3, "support": 50, "constant": False, "values": [0.2]}},
         "differences": {other: {"m": found} for other, found in differences.items()},
     }
 
@@ -36,7 +36,7 @@ def test_a_difference_stands_once_and_is_read_from_both_sides(fabricate: Fabrica
     found = written(tmp_path, [row([a], "a"), row([b], "b", a=[0.1, 0.4, 0.02])])
     one, other = found.of([a]), found.of([b])
     assert one is not None and other is not None
-    assert one.columns["m"] == Kept("a", 0.1, 0.3, {"b": (-0.4, -0.1, 0.02)})
+    assert one.columns["m"] == Kept("a", 0.1, 0.3, {"b": (-0.4, -0.1, 0.02)}, 50)
     assert other.columns["m"].against == {"a": (0.1, 0.4, 0.02)}
     assert (one.values, one.made) == ({"m": [0.2]}, "2026-01-02")
 
@@ -75,22 +75,12 @@ def test_without_the_file_or_with_other_draws_nothing_is_known(fabricate: Fabric
     assert written(tmp_path, [row([a], "a")], draws=200).of([a]) is None
     assert written(tmp_path, [row([a], "a")], seed=1).of([a]) is None
     assert written(tmp_path, [row([a], "a")], schema=SCHEMA + 1).of([a]) is None
-
-
-def test_intervals_of_schema_1_are_of_raw_decisions(fabricate: Fabricate, tmp_path: Path) -> None:
-    a, b = fabricate("a"), fabricate("b")
-    rows = json.loads(
-        json.dumps([row([a], "a"), row([b], "b", a=[0.1, 0.4, 0.02])]).replace('"m"', '"hf1_micro"')
-    )
-    kept = written(tmp_path, rows, schema=1).of([b])
-    assert kept is not None
-    assert kept.columns == {"hf1_micro_raw": Kept("b", 0.1, 0.3, {"a": (0.1, 0.4, 0.02)})}
-    assert kept.values == {"hf1_micro_raw": [0.2]}
+    assert written(tmp_path, [row([a], "a")], schema=2).of([a]) is None
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", "null", '{"schema": 1}', "[" * 100_000, "\udcff"],
+    ["", "{", "[]", "{}", "null", '{"schema": 3}', "[" * 100_000, "\udcff"],
     ids=lambda text: text[:13],
 )
 def test_a_damaged_file_is_one_line(tmp_path: Path, text: str) -> None:
@@ -108,7 +98,7 @@ def test_a_row_that_lacks_a_part_is_damage(fabricate: Fabricate, tmp_path: Path,
 
 
 @pytest.mark.parametrize("value", ["0.1", True, [0.1], {}, float("nan"), float("inf"), 10**400])
-@pytest.mark.parametrize("place", ["low", "high", "values", "p"])
+@pytest.mark.parametrize("place", ["low", "high", "support", "values", "p"])
 def test_a_number_that_is_none_is_damage(
     fabricate: Fabricate, tmp_path: Path, place: str, value: object
 ) -> None:
@@ -126,14 +116,14 @@ def test_estimates_of_kept_rows_are_compared_by_what_is_kept() -> None:
     import numpy as np
 
     def estimate(mean: float, row: str, **against: tuple[float, float, float]) -> Estimate:
-        return Estimate(np.array([mean]), kept=Kept(row, mean - 0.1, mean + 0.1, against))
+        return Estimate(np.array([mean, mean]), kept=Kept(row, mean - 0.1, mean + 0.1, against))
 
     a = estimate(0.9, "a", b=(0.1, 0.3, 0.01))
     b = estimate(0.7, "b", a=(-0.3, -0.1, 0.01))
     c = estimate(0.5, "c")
     assert a.interval() == (0.8, 1.0)
-    assert compare(a, b) == 0.01 and difference_interval(b, a) == (-0.3, -0.1)
-    assert compare(a, c) is None and difference_interval(a, c) is None
+    assert contrast(b, a) == Contrast(pytest.approx(-0.2), -0.3, -0.1, 0.01)
+    assert contrast(a, c).p is None and contrast(a, c).low is None
     assert best([b, a], "higher") == 1
     assert best([a, b, c], "higher") is None  # c was never paired
-    assert compare(a, Estimate(np.array([0.5]), draws=np.zeros(10))) is None
+    assert contrast(a, Estimate(np.array([0.5]), draws=np.zeros(10))).p is None

@@ -14,9 +14,12 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import samples
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.render.csv_json import to_json
-from hmcbench.metrics.base import SampleMetric
+from hmcbench.leaderboard.samples import Samples
+from hmcbench.leaderboard.statistics import Bootstrap
+from hmcbench.metrics.base import SampleMetric, first_over_second
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.ids import find_spec
 from hmcbench.records.record import NPZ, Record
 
 Fabricate = Callable[..., Record]
@@ -90,5 +93,19 @@ def test_metrics_of_plugins_stay_in_one_thread(fabricate: Fabricate) -> None:
         replace(r, data={**r.data, "metrics": {"test": {"mine": 1.0}}}) for r in many_seeds(fabricate, "a")
     ]
     (board,) = build(records, {"suite": {"name": "smoke", "primary": "mine"}}, specs=[*SPECS, spec])
-    assert board.rows[0].cells["mine"].low == 1
+    assert board.rows[0].cells["mine"].mean == 1
     assert threads == {threading.main_thread()}
+
+
+def test_the_samples_behind_a_value(fabricate: Fabricate) -> None:
+    names = ("mistake_severity", "exact_match", "hf1_samples", "auprc_micro")
+    specs = {name: find_spec(SPECS, name) for name in names}
+    record = fabricate("net", 0.98)
+    basis = Samples([0], [], specs, "exact_match").draws([record]).basis
+    wrong = round(200 * (1 - record.metrics("test")["exact_match"]))
+    assert 0 < wrong < 10 and basis["mistake_severity"] == (wrong, wrong, 0)
+    assert basis["exact_match"] == (200, 200, 1)
+    assert basis["hf1_samples"][:2] == basis["auprc_micro"][:2] == (200, 200)
+    halves = Bootstrap(200, [str(i % 2) for i in range(200)]).unit
+    right = np.stack([np.ones(200), np.ones(200)], axis=1)
+    assert samples._basis(right, first_over_second, halves) == (2, 200, 1)

@@ -109,11 +109,13 @@ def test_front_against_its_definition() -> None:
 
 def test_the_front_of_a_board(fabricate: Callable[..., Record]) -> None:
     speeds = (("good", 0.95, 100.0), ("quick", 0.7, 1.0), ("neither", 0.6, 50.0))
-    records = [fabricate(m, acc, timing={"total_s": s}) for m, acc, s in speeds]
+    records = [fabricate(m, acc, seed=k, timing={"total_s": s}) for m, acc, s in speeds for k in (0, 1)]
     records += [fabricate("half", status="failed", cause="crash")]
     (board,) = build(records)
     assert ("Pareto front", "hf1_samples against whole cell (s): quick, good") in board.facts
     (trade,) = trades(board)
     assert [row.model for row, _, _ in trade.rows] == ["good", "quick", "neither"]
-    alone = build(records[:1])[0]
+    alone = build(records[:2])[0]
     assert trades(alone) == []
+    (once,) = build([record for record in records if record.seed == 0])
+    assert trades(once) == []  # costs of one run

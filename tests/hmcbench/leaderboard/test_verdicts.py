@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,12 @@ from rich.console import Console
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build, differences
+from hmcbench.leaderboard.inference import Estimate, contrast
 from hmcbench.leaderboard.render.console import print_console
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
-from hmcbench.leaderboard.statistics import Estimate, paired_bootstrap_p
 from hmcbench.leaderboard.summary import chosen
+from hmcbench.leaderboard.verdicts import joint_level, row_verdict, value_verdict
 from hmcbench.records.record import Record
 
 Fabricate = Callable[..., Record]
@@ -38,7 +40,7 @@ def outcome(record: Record, **published: Any) -> tuple[str, list[str]]:
 
 
 def test_without_the_papers_data_nothing_is_testable(fabricate: Fabricate) -> None:
-    record = fabricate("net", 0.9)
+    record = fabricate("net", 0.9, sizes={"test": 1000})
     fingerprint = record.data["dataset"]["fingerprint"]
     assert outcome(record) == ("not testable", ["its images are not public"])
     assert outcome(record, fingerprint="0" * 64) == ("not testable", ["measured on other data"])
@@ -53,7 +55,7 @@ def test_nor_without_its_weights_or_in_another_profile_or_unmeasured(fabricate: 
     other, reasons = outcome(record, profile="paper", **same)
     assert other == "not testable" and reasons == ["measured in profile quick, not paper"]
     assert outcome(record, measured="another", **same)[1] == ["our model has no whole row here"]
-    weights = fabricate("net", 0.9, model={"pretrained": True})
+    weights = fabricate("net", 0.9, sizes={"test": 1000}, model={"pretrained": True})
     assert (
         outcome(weights, pretrained=True, fingerprint=weights.data["dataset"]["fingerprint"])[0]
         == "reproduced"
@@ -65,7 +67,53 @@ def test_a_value_outside_our_interval_is_not_reproduced(fabricate: Fabricate) ->
     found, reasons = outcome(
         record, fingerprint=record.data["dataset"]["fingerprint"], metrics={"hf1_samples": 0.99}
     )
-    assert found == "not reproduced" and reasons == ["hf1_samples 0.9900 is outside our interval"]
+    assert found == "not reproduced"
+    assert reasons == ["hf1_samples 0.9900 is outside [0.590, 0.772], where one split of ours lies"]
+
+
+@pytest.mark.parametrize(
+    ("published", "interval", "better", "verdict"),
+    [
+        (0.95, (0.93, 0.96), "higher", "reproduced"),
+        (0.95, (0.9504, 0.97), "higher", "reproduced"),  # 0.95 may stand for 0.9504
+        (0.95, (0.96, 0.97), "higher", "better"),
+        (0.95, (0.90, 0.94), "higher", "not reproduced"),
+        (0.95, (0.90, 0.94), "lower", "better"),
+        (0.95, (0.96, 0.97), "lower", "not reproduced"),
+        (0.954, (0.695, 0.986), "higher", "undecided"),  # a noisy copy
+        (0.5, (0.695, 0.986), "higher", "better"),
+        (0.95, None, "higher", "undecided"),
+        (math.nan, (0.9, 0.94), "higher", "not testable"),
+    ],
+)
+def test_verdicts_on_values(
+    published: float, interval: tuple[float, float] | None, better: str, verdict: str
+) -> None:
+    assert value_verdict(published, interval, better, 3, 1.0) == verdict
+
+
+def test_the_margin_of_errors_is_relative() -> None:
+    assert value_verdict(40.0, (38.5, 41.5), "lower", 1, None) == "reproduced"
+    assert value_verdict(40.0, (37.5, 42.5), "lower", 1, None) == "undecided"
+
+
+def test_the_worst_value_decides_for_the_row() -> None:
+    assert row_verdict(["reproduced", "better"]) == "better"
+    assert row_verdict(["undecided", "better", "not reproduced"]) == "not reproduced"
+    assert row_verdict(["reproduced", "undecided"]) == "undecided"
+    assert row_verdict(["reproduced", "not testable"]) == "reproduced"
+    assert row_verdict(["not testable"]) == "not testable"
+
+
+def test_values_of_a_row_are_judged_together() -> None:
+    assert joint_level(1) == 0.95
+    assert joint_level(9) ** 9 == pytest.approx(0.95)
+
+
+def test_a_model_that_was_trained_once_reproduces_nothing(fabricate: Fabricate) -> None:
+    record = fabricate("net", 0.9, sizes={"test": 1000}, model={"deterministic": False})
+    verdict, reasons = outcome(record, fingerprint=record.data["dataset"]["fingerprint"])
+    assert verdict == "undecided" and reasons == ["hf1_samples: trained once, so the spread is unknown"]
 
 
 def test_rows_that_name_no_model_of_ours_get_no_verdict(fabricate: Fabricate) -> None:
@@ -94,8 +142,10 @@ def test_differences_against_a_bootstrap_by_hand(fabricate: Fabricate) -> None:
     a, b = (Estimate(np.array([m]), draws=m + rng.normal(0, 0.01, 1000)) for m in (0.88, 0.9))
     (row,) = differences("b", {"a": {column.id: a}, "b": {column.id: b}}, [column])
     assert a.draws is not None and b.draws is not None
-    assert (row.low, row.high) == pytest.approx(tuple(np.quantile(a.draws - b.draws, [0.025, 0.975])))
-    assert row.p == paired_bootstrap_p(a.draws, b.draws)
+    assert (row.low, row.high) == pytest.approx(
+        tuple(np.quantile(a.draws - b.draws, [0.025, 0.975])), abs=0.002
+    )
+    assert row.p == contrast(a, b).p
 
 
 def test_the_choice_is_made_on_validation_alone(fabricate: Fabricate) -> None:

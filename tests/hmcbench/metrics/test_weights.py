@@ -104,3 +104,15 @@ def test_stats_of_what_does_not_apply_are_none() -> None:
     ]:
         assert sample_stats(find_spec(SPECS, name), evaluation, name) is None
     assert sample_stats(find_spec(SPECS, "hf1_micro"), three_samples(), "hr_micro") is None
+
+
+def test_r2_of_targets_a_million_deviations_from_zero() -> None:
+    rng = np.random.default_rng(0)
+    deviation = rng.standard_normal((200, 1))
+    predicted = deviation + 0.3 * rng.standard_normal((200, 1))
+    task, weights = Task("regression", targets=("a",)), rng.integers(0, 3, 200)
+    near, far = (
+        weighted(Evaluation.of_regression(task, deviation + shift, predicted + shift), "r2", weights)
+        for shift in (0.0, 1e6)
+    )
+    assert far == pytest.approx(near, abs=1e-6)

@@ -11,7 +11,13 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import NotApplicable, Unavailable
 from hmcbench.interfaces import DatasetSpec, FeaturizerSpec
-from hmcbench.plan.describe import constants_of, describe_dataset, describe_model, describe_split
+from hmcbench.plan.describe import (
+    constants_of,
+    describe_dataset,
+    describe_model,
+    describe_split,
+    is_deterministic,
+)
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import tiny_dataset
 
@@ -58,9 +64,16 @@ def test_a_model_with_its_plugin_and_constants_if_any() -> None:
     spec, params = registry.resolve("models", "prior")
     about = describe_model(registry, spec, params, "quick", {})
     assert (about["label"], about["plugin"]["name"]) == ("prior", "toy")
-    assert "constants" not in about
+    assert "constants" not in about and about["deterministic"]
     constants = {"f": {"digest": "1", "origin": "o"}}
     assert describe_model(registry, spec, params, "quick", constants)["constants"] == constants
+
+
+def test_a_model_is_deterministic_with_the_parameters_that_it_declares() -> None:
+    registry = default_registry()
+    names = ("knn", "knn[tuned=true]", "svm[inputs=EP]", "xgboost", "xgboost[subsample=0.5]", "forest")
+    declared = {name: is_deterministic(*registry.resolve("models", name)) for name in names}
+    assert [name for name, same in declared.items() if same] == ["knn", "xgboost"]
 
 
 def test_constants_are_those_of_featurizers_that_have_any() -> None:

@@ -95,6 +95,12 @@ class RollsDice(Right):
         return Scores(np.random.default_rng().random((len(inputs), len(self.mean))))
 
 
+class DrawsFromItsSeed(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        super().fit(train, valid, run)
+        self.weights = self.weights + np.random.default_rng(run.seed).random(self.weights.shape)
+
+
 class SetsTheSeed(Right):
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         np.random.seed(42)  # noqa: NPY002 (what is wrong with it)
@@ -195,6 +201,7 @@ WRONG: dict[str, tuple[ModelSpec, str]] = {
     "one training sample": (spec(NeedsTwoSamples), "variance"),
     "one test sample": (spec(Squeezes), "shape"),
     "same seed, same scores": (spec(RollsDice), "different scores"),
+    "deterministic as declared": (spec(DrawsFromItsSeed, deterministic=True), "two seeds"),
     "the seed is the run's": (spec(SetsTheSeed), "numpy.random"),
     "no leak from test rows": (spec(ScalesOverAllRows), "test rows"),
     "test targets unused": (spec(LooksAtItsCaller), "other predictions"),
@@ -206,6 +213,14 @@ WRONG: dict[str, tuple[ModelSpec, str]] = {
     "second fit": (spec(NeedsValidation), "nothing to validate on"),
     "fitted together as alone": (spec(fit_many=f"{__name__}:fit_nothing"), "fitted together"),
 }
+
+
+SKIPPED = (
+    "deterministic as declared",
+    "weights kept and read",
+    "warm start",
+    "fitted together as alone",
+)
 
 
 def test_every_check_has_a_wrong_model() -> None:
@@ -228,5 +243,14 @@ def test_a_wrong_refit_fails(assert_fails: Callable[..., None]) -> None:
 @pytest.mark.parametrize("name", [name for name in WRONG if name != "can be sent to a worker"])
 def test_the_right_model_passes(name: str, outcome: Callable[..., checks.Outcome]) -> None:
     result = outcome("models", name, spec())
-    skipped = name in ("weights kept and read", "warm start", "fitted together as alone")
+    skipped = name in SKIPPED
     assert result.status == ("skipped" if skipped else "ok"), result
+
+
+def test_a_model_that_is_deterministic_passes_and_its_parameters_exist(
+    outcome: Callable[..., checks.Outcome], assert_fails: Callable[..., None]
+) -> None:
+    name = "deterministic as declared"
+    assert outcome("models", name, spec(deterministic=True)).status == "ok"
+    assert outcome("models", name, spec(DrawsFromItsSeed)).status == "skipped"
+    assert_fails("models", name, spec(deterministic={"no_such": (1,)}), "no_such")
