@@ -112,11 +112,11 @@ def _threshold(record: Record, predictions: Predictions, report: SuiteReport) ->
     """Compare a fitted threshold with one fitted again on the validation partition."""
     stored: Any = record.part("decision").get("thresholds")
     task, valid = predictions.task, predictions.of_side("validation")
-    if not isinstance(stored, float) or task.hierarchy is None or task.paths != "multiple" or not len(valid):
+    if not isinstance(stored, (float, list)) or not len(valid):
         return
-    fitted = decisions.fit_threshold(
-        valid.scores, valid.truth, task.hierarchy, unscored=task.unscored
-    ).to_json()
+    per = record.part("decision").get("per", "shared")
+    thresholds = decisions.thresholds_of(valid.scores, valid.truth, task, per)
+    fitted = None if thresholds is None else thresholds.to_json()
     if not same(stored, fitted):
         text = "the threshold is not the one that its validation side gives"
         report.add("differs", record.path.name, text, stored, fitted)
