@@ -315,6 +315,8 @@ def _costs(records: Sequence[Record]) -> dict[str, Any]:
         timing["throughput_per_s"] = round(1 / sum(1 / float(rate) for rate in rates if rate), 2)
     timing["shared"] = any(part.get("shared") for part in timings)
     timing["views_cached"] = all(part.get("views_cached") for part in timings)
-    peaks = {name: [m.get(name) for m in memories] for name in memories[0]}
-    memory = {name: None if None in values else max(values) for name, values in peaks.items()}
+    memory: dict[str, Any] = {
+        name: None if any(m.get(name) is None for m in memories) else max(float(m[name]) for m in memories)
+        for name in memories[0]
+    }
     return {"timing": timing, "memory": memory, "hardware": dict(hardware[0])}
