@@ -18,7 +18,7 @@ from hmcbench.metrics.computing import RAISED, compute_sides
 from hmcbench.metrics.decisions import Thresholds, hierarchy_of, thresholds_of
 from hmcbench.metrics.ids import find_spec, parse_id
 from hmcbench.registry.limits import time_limit
-from hmcbench.registry.registry import Registry, check_installed, load_object
+from hmcbench.registry.registry import Registry, check_installed, default_registry, load_object
 
 if TYPE_CHECKING:
     from hmcbench.records.predictions import Predictions
@@ -71,7 +71,7 @@ class Rule:
         if problem:
             raise PluginError(f"rule {self.label} returned {problem}")
         if self.spec.makes == "sets":
-            return replace(predictions, decisions=result)
+            return replace(predictions, ruled=result)
         return replace(predictions, scores=result.astype(scores.dtype, copy=False), decisions=None)
 
     def _problem(self, result: np.ndarray, shape: tuple[int, ...], task: Task) -> str:
@@ -97,6 +97,12 @@ def find_rules(registry: Registry, references: Sequence[str]) -> list[Rule]:
         label = registry.label("rules", spec, params)
         rules[label] = Rule(label, spec, params)
     return list(rules.values())
+
+
+def decide_again(reference: str, params: Mapping[str, Value], predictions: Predictions) -> Predictions:
+    """Apply a rule of a record with the parameters that it chose; BadInput where it is not installed."""
+    (rule,) = find_rules(default_registry(), [reference])
+    return replace(rule, params=dict(params)).decide(predictions)
 
 
 def score_rules(

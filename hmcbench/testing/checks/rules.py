@@ -37,7 +37,7 @@ def problems(subject: Subject) -> Iterator[tuple[str, Predictions]]:
 def result(rule: Rule, predictions: Predictions) -> np.ndarray:
     """Its scores or sets; raises PluginError where they are not what the contract asks for."""
     decided = rule.decide(predictions)
-    return decided.scores if decided.decisions is None else decided.decisions
+    return decided.scores if decided.ruled is None else decided.ruled
 
 
 def coherent(subject: Subject) -> None:

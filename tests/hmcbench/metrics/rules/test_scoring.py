@@ -20,7 +20,7 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.rules import scoring
 from hmcbench.metrics.rules.isotonic import isotonic
 from hmcbench.metrics.rules.most_probable import most_probable
-from hmcbench.metrics.rules.scoring import Rule, find_rules, score_rules
+from hmcbench.metrics.rules.scoring import Rule, decide_again, find_rules, score_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import temporary_plugin, tiny_dataset
@@ -161,6 +161,16 @@ def test_decisions_of_the_model_itself_are_no_part_of_a_rule() -> None:
     own = replace(predictions, decisions=np.zeros(predictions.scores.shape, dtype=bool))
     for name, block in blocks_of(own, "max", "map").items():
         assert block["metrics"] == blocks_of(predictions, name)[name]["metrics"]
+
+
+def test_a_record_applies_its_rule_again() -> None:
+    predictions = predictions_of("multiple")
+    again = decide_again("cssa", {"k": 2}, predictions)
+    assert again.ruled is not None
+    assert (again.ruled.sum(axis=1) == 2).all()
+    evaluation = Evaluation.of_predictions(again)
+    assert (evaluation.coherent == again.ruled).all()
+    assert (evaluation.raw == Evaluation.of_predictions(predictions).raw).all()  # the model's own stays
 
 
 def test_regression_has_no_rules() -> None:
