@@ -16,6 +16,7 @@ from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry, missing
 from hmcbench.verify.findings import Finding, SuiteReport, same
+from hmcbench.verify.rules import check_rules
 
 
 def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, report: SuiteReport) -> Record:
@@ -53,7 +54,10 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
     merged = {side: dict(values) for side, values in record.data["metrics"].items()}
     for side in merged:
         merged[side] = _side(name, side, merged[side], computed.get(side), specs, report)
-    return Record(record.path, {**record.data, "metrics": merged})
+    data = {**record.data, "metrics": merged}
+    if record.part("rules"):
+        data["rules"] = check_rules(record, predictions, specs, report)
+    return Record(record.path, data)
 
 
 def _side(
