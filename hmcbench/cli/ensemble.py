@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from hmcbench.cli.board import suite_folders
 from hmcbench.cli.common import references
 from hmcbench.errors import BadInput
+from hmcbench.records.suite_file import suite_folders
 from hmcbench.registry.registry import default_registry
 
 

@@ -183,6 +183,11 @@ def _text(value: Any) -> str:
     return '""' if value == "" else str(value)
 
 
+def _decisions(decisions: dict[str, Any]) -> dict[str, str]:
+    rules = decisions["rules"]
+    return {"thresholds": decisions["thresholds"], **({"rules": " ".join(rules)} if rules else {})}
+
+
 def _suite_text(info: dict[str, Any]) -> str:
     suite = info["suite"]
     texts = filter(None, (suite["summary"], suite["question"]))
@@ -190,6 +195,8 @@ def _suite_text(info: dict[str, Any]) -> str:
     lines.append(f"datasets  {', '.join(suite['datasets'])}")
     lines.append(f"ranked by {suite['primary']}")
     lines.append("split     " + ", ".join(f"{k}={v}" for k, v in info["protocol"].items()))
+    if "decisions" in suite:
+        lines.append("decisions " + ", ".join(f"{k}={v}" for k, v in _decisions(suite["decisions"]).items()))
     for name, profile in info["profiles"].items():
         settings = ", ".join(f"{k}={v}" for k, v in profile.items() if k not in ("models", "labels"))
         lines.append(f"{name:9} {settings}")

@@ -36,12 +36,14 @@ def check_rules(
             )
             continue
         for part in ("params", "thresholds"):
-            report.compare(name, f"{part} of rule {label}", block.get(part), again.get(part))
+            pair = block.get(part), again.get(part)
+            report.compare(name, f"{part} of rule {label}", *pair, from_predictions=True)
         metrics = {side: dict(values) for side, values in block["metrics"].items()}
         for side, values in metrics.items():
             computed = again["metrics"].get(side, {})
             for metric, value in values.items():
-                report.compare(name, f"{side} {metric} under {label}", value, computed.get(metric))
+                what = f"{side} {metric} under {label}"
+                report.compare(name, what, value, computed.get(metric), from_predictions=True)
             values.update({metric: computed[metric] for metric in values if metric in computed})
         checked[label] = {**block, "metrics": metrics}
     return checked
@@ -60,6 +62,5 @@ def _installed(label: str, block: Any, report: SuiteReport) -> Rule | None:
             f"rule {label}: values of version {block.get('version')}, installed is {rule.spec.version}: "
             "they are not checkable here"
         )
-    if note not in report.notes:
-        report.notes.append(note)
+    report.note(note)
     return None

@@ -125,7 +125,8 @@ def score_rules(
 
     Returns:
         ``version``, ``makes``, ``params``, ``thresholds`` (where the rule has its own), ``seconds`` and
-        ``metrics`` (partition -> id -> value); or ``version``, ``failure`` and ``seconds``.
+        ``metrics`` (partition -> id -> value); or ``version``, ``seconds`` and ``failure``, or ``left_out``
+        where the rule does not apply to the scores.
     """
     blocks = {}
     for rule in rules:
@@ -134,7 +135,7 @@ def score_rules(
             try:
                 block = _block(rule, specs, predictions, thresholds, per, names)
             except NotApplicable as error:
-                block = {"failure": str(error)}
+                block = {"left_out": str(error)}
             except RAISED as error:  # a plugin may raise anything
                 block = {"failure": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
             seconds = round(time.perf_counter() - began, 3)

@@ -45,11 +45,11 @@ def test_a_good_file_is_read_with_its_defaults() -> None:
 
 
 def test_decisions_are_read_and_kept_only_where_they_are_named() -> None:
-    assert "decisions" not in parse_suite(GOOD, "s.toml").info()
+    assert "decisions" not in parse_suite(GOOD, "s.toml").info()["suite"]
     table = '[decisions]\nthresholds = "per_level"\nrules = ["map", "cssa[k=3]"]\n'
     suite = parse_suite(table + GOOD, "s.toml")
     assert suite.decisions == Decisions("per_level", ("map", "cssa[k=3]"))
-    assert suite.info()["decisions"] == {"thresholds": "per_level", "rules": ("map", "cssa[k=3]")}
+    assert suite.info()["suite"]["decisions"] == {"thresholds": "per_level", "rules": ("map", "cssa[k=3]")}
 
 
 @pytest.mark.parametrize(

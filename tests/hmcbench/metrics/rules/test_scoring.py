@@ -151,7 +151,7 @@ def test_scores_that_only_rank_have_no_probable_sets() -> None:
     predictions = predictions_of("multiple")
     ranking = replace(predictions, scores=5 * predictions.scores - 2)
     blocks = blocks_of(ranking, *(rule.name for rule in RULES))
-    failed = {name for name, block in blocks.items() if "these scores only rank" in block.get("failure", "")}
+    failed = {name for name, block in blocks.items() if "these scores only rank" in block.get("left_out", "")}
     assert failed == {"product", "map", "expected-hf1"}
     assert all("metrics" in block for name, block in blocks.items() if name not in failed)
 
