@@ -191,8 +191,8 @@ def _rule(module: str, function: str, name: str, summary: str, citation: str, **
 
 
 _SETS: dict[str, Any] = {"makes": "sets"}
+_SEVERAL: dict[str, Any] = {"paths": ("multiple",)}
 _REPAIR: dict[str, Any] = {"makes": "scores"}
-_MULTIPLE: dict[str, Any] = {"paths": ("multiple",)}
 _K = Param(0, "classes per sample; 0: the number with the best hf1_micro on validation", low=0)
 
 RULES: list[RuleSpec] = [
@@ -219,7 +219,7 @@ RULES: list[RuleSpec] = [
         "scores: product over a class and its ancestors (chain rule)",
         "Dumais and Chen 2000",
         **_REPAIR,
-        **_MULTIPLE,
+        **_SEVERAL,
     ),
     _rule(
         "isotonic",
@@ -244,7 +244,7 @@ RULES: list[RuleSpec] = [
         "Bi and Kwok 2011",
         params={"k": _K},
         fit="hmcbench.metrics.rules.ranked:fit_cssa",
-        **_MULTIPLE,
+        **_SEVERAL,
     ),
     _rule(
         "ranked",
