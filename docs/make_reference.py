@@ -52,6 +52,15 @@ def metrics() -> str:
     return "".join(parts)
 
 
+def rules() -> str:
+    """Every decision rule's definition."""
+    parts = [NOTE, "# Decision rules\n\n[Decisions and rules](../decisions.md) says how they are used.\n"]
+    for spec in default_registry().specs("rules"):
+        text = inspect.cleandoc(load_object(spec.factory).__doc__ or spec.summary)
+        parts.append(f"\n## `{spec.name}`\n\n{spec.summary} ({spec.citation})\n\n```text\n{text}\n```\n")
+    return "".join(parts)
+
+
 def contract() -> str:
     """The hooks and the specs."""
     parts = [NOTE, "# Hooks and specs\n\n## Hooks\n\n```python\n", inspect.getsource(hookspecs), "```\n"]
@@ -75,6 +84,7 @@ def main() -> int:
     pages = {
         FOLDER / "cli.md": command_line(),
         FOLDER / "metrics.md": metrics(),
+        FOLDER / "rules.md": rules(),
         FOLDER / "contract.md": contract(),
         FOLDER / "testing.md": testing(),
     }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.interfaces import MetricSpec as MetricSpec
     from hmcbench.interfaces import ModelSpec as ModelSpec
     from hmcbench.interfaces import Param as Param
+    from hmcbench.interfaces import RuleSpec as RuleSpec
     from hmcbench.interfaces import Run as Run
     from hmcbench.interfaces import Scores as Scores
     from hmcbench.interfaces import SuiteSpec as SuiteSpec
@@ -44,7 +45,7 @@ _NAMES = {
     "hierarchy.hierarchy": "Hierarchy",
     "hookspecs": "hookimpl",
     "interfaces": "DataReport Dataset DatasetSpec FeaturizerSpec Inputs Labelled MetricSpec ModelSpec Param"
-    " Run Scores SuiteSpec Task",
+    " RuleSpec Run Scores SuiteSpec Task",
     "metrics.base": "PooledMetric SampleMetric",
     "metrics.evaluation": "Evaluation",
 }

@@ -43,6 +43,11 @@ def hmcbench_metrics() -> list[interfaces.MetricSpec]:  # type: ignore[empty-bod
 
 
 @hookspec
+def hmcbench_rules() -> list[interfaces.RuleSpec]:  # type: ignore[empty-body]
+    """Decision rules: from stored scores to scores or sets that respect the hierarchy."""
+
+
+@hookspec
 def hmcbench_featurizers() -> list[interfaces.FeaturizerSpec]:  # type: ignore[empty-body]
     """Featurizers: stateless steps from one view to another, cached on disk."""
 

@@ -258,6 +258,29 @@ class MetricSpec(Spec):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class RuleSpec(Spec):
+    """A decision rule. ``factory`` **is** the rule: ``rule(scores, task, **params)``.
+
+    ``scores`` are probabilities, float (N, C), of any number of samples; a row of the result depends on the
+    same row of the scores alone. A rule is not trained, and sees no targets but those of ``fit``.
+
+    Attributes:
+        makes: ``scores``: float (N, C) with every parent at least as large as its children, from which
+            decisions are made as from the model's own (thresholds are fitted on them), and which
+            rankings read; ``sets``: boolean (N, C), ancestor-closed, one path each where the task
+            promises one; rankings then keep the model's scores.
+        paths: the tasks it is defined for.
+        fit: ``"module:name"`` (or the function) of what chooses parameters on validation data:
+            ``fit(scores, truth, task, **params) -> Mapping`` of parameters that replace others; the record
+            keeps them. Empty if there is nothing to choose.
+    """
+
+    makes: Literal["scores", "sets"] = "sets"
+    paths: tuple[Paths, ...] = ("single", "multiple")
+    fit: str | Callable[..., Any] = ""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class SuiteSpec(_Shown):
     """A suite: the import path of a package and the TOML file in it (``"pkg:file.toml"``)."""
 
@@ -288,7 +311,7 @@ def _lenient(owner: Any) -> None:
     owner.__init__ = init
 
 
-for _owner in (Param, DatasetSpec, ModelSpec, FeaturizerSpec, MetricSpec, SuiteSpec):
+for _owner in (Param, DatasetSpec, ModelSpec, FeaturizerSpec, MetricSpec, RuleSpec, SuiteSpec):
     _lenient(_owner)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook, pairs
+from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook, pairs, references
 from hmcbench.errors import BadInput
 from hmcbench.records.suite_file import suite_folders
 from hmcbench.registry.registry import default_registry
@@ -128,7 +128,10 @@ def _check_targets(kind: str, output: Path | None, into: Path | None, marker: st
 @click.command("rescore")
 @_RUNS
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
-def rescore_command(runs: Path, suite: str) -> int:
+@click.option(
+    "--rules", default="", metavar="RULE,RULE", help="Score under these decision rules too, or all."
+)
+def rescore_command(runs: Path, suite: str, rules: str) -> int:
     """Compute the metrics of old records again, from their stored predictions alone.
 
     Computes every installed metric, or those that the suite names in "metrics". Needs neither the data
@@ -137,16 +140,24 @@ def rescore_command(runs: Path, suite: str) -> int:
 
     Exit status: 0, or 1 where predictions are damaged or a metric failed.
 
+    --rules adds the values under decision rules (hmcbench list rules); their thresholds are fitted on the
+    validation predictions.
+
     \b
     Example:
       hmcbench rescore runs
+      hmcbench rescore runs --rules isotonic,map
     """
     from hmcbench.leaderboard.files import boards_of, write_boards
+    from hmcbench.metrics.rules.scoring import find_rules
     from hmcbench.records.rescore import rescore
 
+    registry = default_registry()
+    every = [spec.name for spec in registry.specs("rules")]
+    chosen = find_rules(registry, every if rules == "all" else references(rules))
     complete = True
     for folder in suite_folders(runs, suite):
-        result = rescore(folder / "records")
+        result = rescore(folder / "records", rules=chosen)
         complete &= result.complete
         click.echo(f"{folder}: {result}")
         if result.damaged:

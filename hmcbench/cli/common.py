@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 def in_notebook() -> bool:
     """Whether a Jupyter kernel started this process: colours are shown there, cursor movements are not."""
     return "JPY_PARENT_PID" in os.environ
+
+
+def references(text: str) -> list[str]:
+    """``"a,b[k=1,m=2]"`` -> ``["a", "b[k=1,m=2]"]``."""
+    return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
 
 
 def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -21,7 +22,7 @@ _CHOICES = ["plugins", *KINDS]
 @plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def list_command(kind: str, as_json: bool) -> None:
-    """List what is installed: plugins, suites, datasets, models, metrics, featurizers.
+    """List what is installed: plugins, suites, datasets, models, metrics, rules, featurizers.
 
     \b
     Example:
@@ -81,6 +82,8 @@ def _row(registry: Registry, kind: str, spec: Any) -> dict[str, Any]:
         row["from"] = spec.source.partition("[")[0]
     if kind == "metrics":
         row["better"] = spec.better
+    if kind == "rules":
+        row |= {"makes": spec.makes, "paths": ", ".join(spec.paths)}
     if isinstance(spec, Spec) and kind != "metrics":
         row["status"] = _status(spec)
     return {**row, "summary": spec.summary}
@@ -109,7 +112,7 @@ def _status(spec: Spec) -> str:
 @plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show one dataset, model, metric, featurizer or suite.
+    """Show one dataset, model, metric, decision rule, featurizer or suite.
 
     \b
     Example:
@@ -146,7 +149,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         "citation": spec.citation,
         "licence": spec.licence,
     }
-    for field in ("task", "tasks", "views", "paths", "depths", "scores", "source", "better", "over"):
+    for field in ("task", "tasks", "views", "paths", "depths", "scores", "source", "better", "over", "makes"):
         value = getattr(spec, field, "")
         facts[field] = ", ".join(value) if isinstance(value, tuple) else value
     if kind == "model":
@@ -159,8 +162,8 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     if params:
         click.echo("\nparameters (the default, then the profiles)")
         click.echo(tabulate(params, headers="keys", tablefmt="simple", disable_numparse=True))
-    if kind == "metric":
-        click.echo("\n" + (load_object(spec.factory).__doc__ or "").strip())
+    if kind in ("metric", "rule"):
+        click.echo("\n" + inspect.cleandoc(load_object(spec.factory).__doc__ or ""))
 
 
 def _param(spec: Spec, name: str) -> dict[str, Any]:
@@ -180,6 +183,11 @@ def _text(value: Any) -> str:
     return '""' if value == "" else str(value)
 
 
+def _decisions(decisions: dict[str, Any]) -> dict[str, str]:
+    rules = decisions["rules"]
+    return {"thresholds": decisions["thresholds"], **({"rules": " ".join(rules)} if rules else {})}
+
+
 def _suite_text(info: dict[str, Any]) -> str:
     suite = info["suite"]
     texts = filter(None, (suite["summary"], suite["question"]))
@@ -187,6 +195,8 @@ def _suite_text(info: dict[str, Any]) -> str:
     lines.append(f"datasets  {', '.join(suite['datasets'])}")
     lines.append(f"ranked by {suite['primary']}")
     lines.append("split     " + ", ".join(f"{k}={v}" for k, v in info["protocol"].items()))
+    if "decisions" in suite:
+        lines.append("decisions " + ", ".join(f"{k}={v}" for k, v in _decisions(suite["decisions"]).items()))
     for name, profile in info["profiles"].items():
         settings = ", ".join(f"{k}={v}" for k, v in profile.items() if k not in ("models", "labels"))
         lines.append(f"{name:9} {settings}")

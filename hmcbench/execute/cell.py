@@ -32,9 +32,10 @@ from hmcbench.execute.predict import join_scores, predict_sides, predicted_sides
 from hmcbench.execute.reporter import Reporter
 from hmcbench.execute.second_fit import FITTED_ON, fit_second, is_due, second_fit
 from hmcbench.execute.warm_start import describe_start, warm_start_of
-from hmcbench.interfaces import ColumnKind, Dataset, Fit, ModelSpec, Run, Scores
+from hmcbench.interfaces import ColumnKind, Dataset, Fit, FittedPer, ModelSpec, Run, Scores
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
+from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.cells import Cell
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ
@@ -220,7 +221,10 @@ class CellRun:
             measured = self.measure(model)
         report.phase("score")
         with clock.phase("score"):
-            thresholds, scored = score(self.registry, predictions, cell.metrics)
+            thresholds, scored = score(self.registry, predictions, cell.metrics, cell.per)
+            rules = find_rules(self.registry, cell.rules)
+            specs, names = self.registry.specs("metrics"), cell.metrics or None
+            ruled = score_rules(rules, specs, predictions, thresholds, cell.per, names)
         report.phase("save")
         predictions.save(part / NPZ)
         with clock.phase("save"):
@@ -233,7 +237,8 @@ class CellRun:
         spent = seconds_of(scored)
         slow = {name: round(seconds, 3) for name, seconds in spent.items() if seconds >= SLOW_METRIC_S}
         elapsed = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
-        not_the_model = clock.seconds["measure_s"] + sum(spent.values())
+        scoring = sum(spent.values()) + sum(block["seconds"] for block in ruled.values())
+        not_the_model = clock.seconds["measure_s"] + scoring
         timing = clock.seconds | self.views.timing() | searched | measured | {"shared": self.shared}
         timing["elapsed_s"] = round(elapsed, 4)
         timing["total_s"] = round(elapsed - not_the_model + self.views.unpaid_s, 4)
@@ -242,12 +247,14 @@ class CellRun:
         return {
             "model": {**cell.record["model"], **described},
             "decision": {
-                "rule": decisions.rule_name(task, thresholds)
+                "rule": decisions.rule_name(task, thresholds, cell.per)
                 if predictions.decisions is None
                 else decisions.OF_THE_MODEL,
                 "thresholds": thresholds.to_json() if thresholds is not None else None,
+                **({"per": cell.per} if cell.per != "shared" else {}),
             },
             "metrics": scored,
+            **({"rules": ruled} if ruled else {}),
             "weights": weights,
             "timing": {**timing, **({"metrics_s": slow} if slow else {})},
             "memory": self.memory.stop(clock.device),
@@ -342,18 +349,11 @@ def make_views(registry: Registry, spec: ModelSpec, cell: Cell, dataset: Dataset
 
 
 def score(
-    registry: Registry, predictions: Predictions, names: Sequence[str] = ()
+    registry: Registry, predictions: Predictions, names: Sequence[str] = (), per: FittedPer = "shared"
 ) -> tuple[decisions.Thresholds | None, dict[str, Results]]:
     """Thresholds from the validation partition, then metrics (all where none is named) on every partition."""
-    task = predictions.task
-    thresholds = None
-    if task.hierarchy is not None and task.paths == "multiple":
-        valid = predictions.of_side("validation")  # if it is empty, the threshold stays 0.5
-        thresholds = decisions.Thresholds()
-        if len(valid):
-            thresholds = decisions.fit_threshold(
-                valid.scores, valid.truth, task.hierarchy, unscored=task.unscored
-            )
+    valid = predictions.of_side("validation")
+    thresholds = decisions.thresholds_of(valid.scores, valid.truth, valid.task, per)
     return thresholds, compute_sides(registry.specs("metrics"), predictions, thresholds, names or None)
 
 

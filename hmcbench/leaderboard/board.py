@@ -53,6 +53,7 @@ class Row:
         rank: 1, 2, ... by the primary metric; ``None`` where it is not ranked.
         model: label of the suite, else as in the record (with its version if the board has two versions).
         reference: the model with its options.
+        rule: the decision rule whose values it shows; empty for none.
         status: ``ok``, ``partial`` (folds are missing, so it is not ranked), ``failed`` or
             ``missing``.
         cause, message: of the failure; for ok rows, the number of cells that are not ok.
@@ -68,6 +69,7 @@ class Row:
     status: Literal["ok", "partial", "failed", "missing"]
     rank: int | None = None
     reference: str = ""
+    rule: str = ""
     cause: str = ""
     message: str = ""
     marks: list[str] = field(default_factory=list)
@@ -75,6 +77,11 @@ class Row:
     keys: list[str] = field(default_factory=list)
     cells: dict[str, BoardCell] = field(default_factory=dict)
     costs: dict[str, dict[str, BoardCell]] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """``C-HMCNN · isotonic``: model and rule."""
+        return f"{self.model} · {self.rule}" if self.rule else self.model
 
 
 @dataclass
@@ -146,6 +153,31 @@ class Published:
     verdict: Verdict | None = None
 
 
+@dataclass(frozen=True)
+class RuleRow:
+    """A model under several decision rules: means over its cells on test; None where a rule has no value.
+
+    Attributes:
+        plain: without a rule.
+        values: in the order of :attr:`RulesTable.rules`.
+        chosen: the rule that is best on validation by the primary metric; empty: none is better than none.
+    """
+
+    model: str
+    plain: float | None
+    values: list[float | None]
+    chosen: str
+
+
+@dataclass(frozen=True)
+class RulesTable:
+    """One metric by model and decision rule."""
+
+    metric: str
+    rules: list[str]
+    rows: list[RuleRow]
+
+
 @dataclass
 class Board:
     """A table of results that may be compared.
@@ -166,6 +198,7 @@ class Board:
         hardware: mark -> description.
         reference: label of the model that ``differences`` refer to, or empty.
         wins: of the ranked rows, in their order; empty for fewer than two common cells.
+        rules: values under decision rules, a table per metric; empty where no cell was scored under one.
         not_told_apart: models of the ranked rows whose primary metric cannot be told apart from that of
             the first row (:mod:`hmcbench.leaderboard.max_t`), in their order; without the first.
     """
@@ -192,6 +225,7 @@ class Board:
     reference: str = ""
     differences: list[Difference] = field(default_factory=list)
     wins: list[Win] = field(default_factory=list)
+    rules: list[RulesTable] = field(default_factory=list)
     not_told_apart: list[str] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

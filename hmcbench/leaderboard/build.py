@@ -27,6 +27,7 @@ from hmcbench.leaderboard.inference import Estimate, best, contrasts, not_told_a
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.rules_table import rules_tables, under_best_rule
 from hmcbench.leaderboard.statistics import holm
 from hmcbench.leaderboard.summary import (
     board_facts,
@@ -118,6 +119,7 @@ def analyse(
     ok = [record for record in records if record.ok]
     by_row, notes = rows(records)
     names = cols.wanted_metrics(ok or records, info, primary, columns)
+    by_rule, by_row = by_row, [under_best_rule(row, names[0], specs) for row in by_row]
     sides = cols.further_sides(ok)
     split = {r.fold: str(r.part("split").get("fingerprint") or "") for r in (*records, *ok)}
     board = Board(
@@ -136,6 +138,7 @@ def analyse(
         facts=board_facts(records, names[0]),
         columns=cols.quality_columns(names, sides, specs),
         cost_columns=cols.cost_columns(ok),
+        rules=rules_tables(by_rule, {row.label: row.rule for row in by_row}, names),
     )
     board.traits = traits(board, records)
     estimator = Estimator(by_row, names, sides, specs, intervals, cache) if ok else None
@@ -216,7 +219,7 @@ def _cells(records: Sequence[Record], metric: str) -> dict[FoldSeed, float]:
 def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
     used = estimator.complete(model)
     row = Row(clean(model.label), "ok" if used else "partial", keys=[r.key for r in model.ok])
-    row.reference = clean(model.reference)
+    row.reference, row.rule = clean(model.reference), clean(model.rule)
     row.runs = runs_text(used or model.ok)
     if model.others:
         row.cause = f"{len(model.others)} of {len(model.others) + len(model.ok)} cells failed or missing"

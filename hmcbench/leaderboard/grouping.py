@@ -23,12 +23,16 @@ _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", 
 
 @dataclass
 class RowRecords:
-    """The records of one model on one board: those that ended well, and the others."""
+    """The records of one model on one board: those that ended well, and the others.
+
+    ``rule``: the decision rule that those that ended well are under; empty for none.
+    """
 
     label: str
     version: str
     ok: list[Record] = field(default_factory=list)
     others: list[Record] = field(default_factory=list)
+    rule: str = ""
 
     @property
     def reference(self) -> str:

@@ -209,6 +209,7 @@ class Samples:
             stop = None if predictions.stop is None else predictions.stop[known.rows]
             scores = predictions.scores[known.rows]
             decided = None if predictions.decisions is None else predictions.decisions[known.rows]
+            ruled = None if predictions.ruled is None else predictions.ruled[known.rows]
             out.append(
                 Evaluation.of(
                     predictions.task,
@@ -218,6 +219,7 @@ class Samples:
                     record.thresholds,
                     decided=decided,
                     training=predictions.training,
+                    ruled=ruled,
                 )
             )
         return out

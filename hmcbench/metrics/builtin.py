@@ -1,4 +1,4 @@
-"""The metrics that come with hmcbench, contributed as a plugin like any other.
+"""The metrics and decision rules that come with hmcbench, contributed as a plugin like any other.
 
 The id of a metric names its convention; two tools that compute a bare "F1" differently cannot be
 confused. Nothing here imports numpy: the objects are named, not loaded.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hmcbench.hookspecs import hookimpl
-from hmcbench.interfaces import MetricSpec
+from hmcbench.interfaces import MetricSpec, Param, RuleSpec
 
 _HFF = "HFFNet-2d, eq. 4-7"
 _KIRITCHENKO = "Kiritchenko et al. 2005; Silla and Freitas 2011"
@@ -192,3 +192,82 @@ SPECS: list[MetricSpec] = [
 def hmcbench_metrics() -> list[MetricSpec]:
     """All of :data:`SPECS`."""
     return list(SPECS)
+
+
+def _rule(module: str, function: str, name: str, summary: str, citation: str, **more: Any) -> RuleSpec:
+    factory = f"hmcbench.metrics.rules.{module}:{function}"
+    return RuleSpec(
+        name=name, version="1", summary=summary, factory=factory, citation=citation, **{**_SETS, **more}
+    )
+
+
+_SETS: dict[str, Any] = {"makes": "sets"}
+_SEVERAL: dict[str, Any] = {"paths": ("multiple",)}
+_REPAIR: dict[str, Any] = {"makes": "scores"}
+_K = Param(0, "classes per sample; 0: the number with the best hf1_micro on validation", low=0)
+
+RULES: list[RuleSpec] = [
+    _rule(
+        "repairs",
+        "maximum",
+        "max",
+        "scores: maximum over a class and its descendants",
+        "Giunchiglia and Lukasiewicz 2020",
+        **_REPAIR,
+    ),
+    _rule(
+        "repairs",
+        "minimum",
+        "min",
+        "scores: minimum over a class and its ancestors",
+        "Notaro et al. 2017",
+        **_REPAIR,
+    ),
+    _rule(
+        "repairs",
+        "product",
+        "product",
+        "scores: product over a class and its ancestors (chain rule)",
+        "Dumais and Chen 2000",
+        **_REPAIR,
+        **_SEVERAL,
+    ),
+    _rule(
+        "isotonic",
+        "isotonic",
+        "isotonic",
+        "scores: the nearest ones that respect the hierarchy",
+        "Obozinski et al. 2008",
+        **_REPAIR,
+    ),
+    _rule(
+        "most_probable",
+        "most_probable",
+        "map",
+        "sets: the most probable closed set, exactly",
+        "Ahmed et al. 2022; Picard 1976",
+    ),
+    _rule(
+        "ranked",
+        "cssa",
+        "cssa",
+        "sets: the closed set of k classes with the largest sum of scores",
+        "Bi and Kwok 2011",
+        params={"k": _K},
+        fit="hmcbench.metrics.rules.ranked:fit_cssa",
+        **_SEVERAL,
+    ),
+    _rule(
+        "ranked",
+        "expected_f1",
+        "expected-hf1",
+        "sets: the closed set of the largest expected hF1",
+        "Dinkelbach 1967",
+    ),
+]
+
+
+@hookimpl
+def hmcbench_rules() -> list[RuleSpec]:
+    """All of :data:`RULES`."""
+    return list(RULES)

@@ -93,10 +93,12 @@ class Evaluation:
         *,
         decided: Any = None,
         training: np.ndarray | None = None,
+        ruled: np.ndarray | None = None,
     ) -> Evaluation:
         """The usual case: truth (N, C), closed, dense or sparse, and probabilities (N, C).
 
-        ``decided`` and ``training`` are those of :class:`hmcbench.records.predictions.Predictions`.
+        ``decided``, ``training`` and ``ruled``: ``decisions``, ``training`` and ``ruled`` of
+        :class:`hmcbench.records.predictions.Predictions`.
 
         The scores are dense, so truth is made dense too (a quarter of their size). A regression
         task is passed on to :meth:`of_regression`. Raises BadInput where shapes differ, or where a score
@@ -108,6 +110,8 @@ class Evaluation:
         _same_shape(truth.shape, scores.shape, _hierarchy(task).n)
         decisions.check_finite(scores, stop)
         dense = truth.toarray() if issparse(truth) else np.asarray(truth)
+        given = {} if decided is None else _decided_by_model(_hierarchy(task), decided)
+        given |= {} if ruled is None else {"coherent": _as_bool(ruled)}
         whole = cls(
             task,
             dense.astype(bool, copy=False),
@@ -115,7 +119,7 @@ class Evaluation:
             stop=stop,
             thresholds=thresholds,
             information=None if training is None else information_content(training),
-            **({} if decided is None else _decided_by_model(_hierarchy(task), decided)),
+            **given,
         )
         return whole._without_unscored() if task.unscored else whole
 
@@ -140,6 +144,7 @@ class Evaluation:
             thresholds,
             decided=predictions.decisions,
             training=predictions.training,
+            ruled=predictions.ruled,
         )
 
     @classmethod

@@ -2,8 +2,9 @@
 
 A cell's key hashes everything that may change its result: data, split and hierarchy fingerprints,
 model id, version and resolved parameters, profile, fold, seed, protocol, the constants of its views
-(an element table), and the origins of third-party plugins. It does not hash metrics, other models,
-file paths, the device or package versions; those are recorded.
+(an element table), and the origins of third-party plugins. Thresholds per
+level or per class are part of it where labels have several paths. It does not hash metrics, decision rules,
+other models, file paths, the device or package versions; those are recorded.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hmcbench.data.loading import plan_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split
 from hmcbench.errors import BadInput, NotApplicable, unknown
-from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Spec, Task, Value
+from hmcbench.interfaces import Dataset, DatasetSpec, FittedPer, ModelSpec, Spec, Task, Value
 from hmcbench.metrics.ids import find_spec
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import (
@@ -59,6 +60,8 @@ class Cell:
     init_from: str = ""  # the record folder of a trained model to start from
     metrics: tuple[str, ...] = ()  # ids to compute; empty for all
     row: str = ""  # the label of the model in the suite, else as ``label``
+    per: FittedPer = "shared"  # what has a threshold of its own
+    rules: tuple[str, ...] = ()  # references of decision rules
     group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
@@ -144,6 +147,7 @@ class Pair:
         joint: whether the cells are fitted together in one process (:attr:`ModelSpec.fit_many`).
     """
 
+    per: FittedPer
     profile: str
     budget: Profile
     data: PlannedDataset
@@ -179,6 +183,7 @@ class Pair:
             memory_mb=self.budget.memory_mb,
             preload=self.preload,
             accelerated=self.spec.accelerated,
+            per=self.per,
             group=f"{self.data.dataset.fingerprint} {self.spec.name}" if self.joint else "",
         )
 
@@ -193,6 +198,7 @@ class Pair:
             [self.profile, fold, seed, protocol],
             *([{k: v["digest"] for k, v in self.constants.items()}] if self.constants else []),
             *([self.origins] if self.origins else []),
+            *([{"thresholds": self.per}] if self.per != "shared" else []),
         ]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -205,6 +211,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     suite = _changed(suite, choices)
     for name in (suite.primary, *suite.columns, *suite.metrics):
         find_spec(registry.specs("metrics"), name)
+    for reference in suite.decisions.rules:
+        registry.resolve("rules", reference)
     profile_name = choices.profile or suite.default_profile
     choices = replace(choices, profile=profile_name, data=data_of(suite, choices.data))
     if profile_name not in suite.profiles:
@@ -247,6 +255,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             cell,
             keep_weights=choices.keep_weights,
             metrics=suite.wanted,
+            rules=suite.decisions.rules,
             row=short.get(cell.label, cell.label),
         )
         for cell in cells
@@ -398,7 +407,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     joint = bool(spec.fit_many)
     if joint and spec.joint:
         joint = bool(registry.call("models", spec, spec.joint, params))
-    return Pair(profile, budget, data, spec, params, constants, origins, described, preload, joint)
+    per = suite.decisions.thresholds if data.dataset.task.paths == "multiple" else "shared"
+    return Pair(per, profile, budget, data, spec, params, constants, origins, described, preload, joint)
 
 
 def _model(

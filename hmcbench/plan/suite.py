@@ -16,7 +16,7 @@ from typing import Any, TypedDict, cast
 
 from hmcbench.data.protocol import Protocol
 from hmcbench.errors import BadInput, unknown
-from hmcbench.interfaces import PROFILES, Value
+from hmcbench.interfaces import PROFILES, FittedPer, Value
 from hmcbench.registry.registry import Registry, is_named, parse_reference
 from hmcbench.registry.validation import problem_of, types_of, words
 
@@ -43,6 +43,19 @@ class Profile:
     seeds: int = 1
     memory_mb: int = 0
     epochs_for: int = 0
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How decisions are made from scores.
+
+    Attributes:
+        thresholds: for several paths, fitted on validation: one for all classes, one per level, or per class.
+        rules: references of decision rules; every row is also scored under each of them.
+    """
+
+    thresholds: FittedPer = "shared"
+    rules: tuple[str, ...] = ()
 
 
 class PaperRow(TypedDict, total=False):
@@ -87,6 +100,7 @@ class Suite:
     columns: tuple[str, ...]
     profiles: Mapping[str, Profile]
     protocol: Protocol = field(default_factory=Protocol)
+    decisions: Decisions = field(default_factory=Decisions)
     summary: str = ""
     question: str = ""
     metrics: tuple[str, ...] = ()
@@ -117,6 +131,8 @@ class Suite:
     def info(self) -> dict[str, Any]:
         """What a leaderboard needs, as plain data."""
         data = asdict(self)
+        if self.decisions == Decisions():
+            del data["decisions"]
         published, profiles, protocol = data.pop("published"), data.pop("profiles"), data.pop("protocol")
         for name in ("without_data", "params"):
             if not data[name]:
@@ -125,8 +141,8 @@ class Suite:
 
 
 LONGEST_LABEL = 40
-_TABLES = ("protocol", "profiles", "published", "params")  # tables beside [suite]; also fields of Suite
-_NAMES = ("suite", "protocol", "profiles", "published", "datasets")
+_TABLES = ("protocol", "decisions", "profiles", "published", "params")  # beside [suite]; fields of Suite
+_NAMES = ("suite", "protocol", "decisions", "profiles", "published", "datasets")
 
 
 def _checked(where: str, table: Any, types: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,6 +182,7 @@ def parse_suite(text: str, where: str) -> Suite:
     head["name"] = unicodedata.normalize("NFC", head["name"])  # one suite in both forms of Unicode
     protocol = Protocol(**_checked(f"{where} [protocol]", data.get("protocol", {}), types_of(Protocol)))
     protocol.check(where)
+    decisions = Decisions(**_checked(f"{where} [decisions]", data.get("decisions", {}), types_of(Decisions)))
     profiles: dict[str, Profile] = {}
     for name, table in data.get("profiles", {}).items():
         if name not in PROFILES:
@@ -178,7 +195,9 @@ def parse_suite(text: str, where: str) -> Suite:
     published = cast(Sequence[PaperRow], tuple(rows))
     head.setdefault("columns", (head["primary"],))
     params = _params(where, data.get("datasets", {}), (*head["datasets"], *head.get("without_data", ())))
-    return Suite(**head, protocol=protocol, profiles=profiles, published=published, params=params)
+    return Suite(
+        **head, protocol=protocol, decisions=decisions, profiles=profiles, published=published, params=params
+    )
 
 
 def _params(where: str, tables: Any, references: Sequence[str]) -> dict[str, dict[str, dict[str, Value]]]:

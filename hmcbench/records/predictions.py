@@ -43,6 +43,7 @@ class Predictions:
         decisions: boolean (N, C) or None: decisions of the model itself; see
             :class:`hmcbench.interfaces.Scores`.
         training: int64 (C, 2) or None: training samples of every class, and those with all of its parents.
+        ruled: boolean (N, C) or None: closed sets that a decision rule made; never stored.
     """
 
     ids: Sequence[str]
@@ -54,6 +55,7 @@ class Predictions:
     groups: Sequence[str] | None = None
     decisions: Any = None
     training: np.ndarray | None = None
+    ruled: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -73,6 +75,7 @@ class Predictions:
             stop=None if self.stop is None else self.stop[rows],
             groups=None if self.groups is None else [self.groups[i] for i in rows],
             decisions=None if self.decisions is None else self.decisions[rows],
+            ruled=None if self.ruled is None else self.ruled[rows],
         )
 
     def save(self, path: Path) -> None:

@@ -154,17 +154,32 @@ class Record:
         return None if stored is None else Thresholds.from_json(stored)
 
     def predictions(self, reader: PredictionsReader | None = None) -> Predictions:
-        """Stored scores and truth; raises BadInput if missing or damaged. ``reader``: of many files."""
+        """Stored scores and truth; raises BadInput if missing or damaged. ``reader``: of many files.
+
+        Under the decision rule ``applied_rule``, where a board shows the record under one.
+        """
         from hmcbench.records.predictions import Predictions
 
-        return Predictions.load(self.path / NPZ, reader)
+        predictions = Predictions.load(self.path / NPZ, reader)
+        applied = self.part("applied_rule")
+        if not applied:
+            return predictions
+        from hmcbench.metrics.rules.scoring import decide_again
+
+        return decide_again(applied["rule"], applied["params"], predictions)
 
     def predictions_digest(self) -> str:
-        """SHA-256 of the stored predictions; empty where :meth:`predictions` gives more or nothing."""
+        """SHA-256 of the stored predictions, and of the decision rule that is applied to them, if any.
+
+        Empty where :meth:`predictions` gives more or nothing.
+        """
         try:
-            return hashlib.sha256((self.path / NPZ).read_bytes()).hexdigest()
+            digest = hashlib.sha256((self.path / NPZ).read_bytes())
         except OSError:
             return ""
+        applied = self.part("applied_rule")
+        digest.update(json.dumps(applied, sort_keys=True).encode() if applied else b"")
+        return digest.hexdigest()
 
 
 def short_key(key: str) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.metrics.ids import find_spec
+from hmcbench.metrics.rules.scoring import Rule, score_rules
+from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, RUN_HINT, Record, read_all, record_json
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
@@ -31,6 +34,7 @@ class Rescored:
         damaged: the same of records whose predictions cannot be read.
         failures: metric id -> its exception, where one failed; its earlier values stay.
         unknown: ids that a suite names and that no installed metric has.
+        rules: labels of decision rules that the records were scored under.
     """
 
     records: int = 0
@@ -40,6 +44,7 @@ class Rescored:
     damaged: list[tuple[str, str]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
+    rules: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -48,6 +53,8 @@ class Rescored:
 
     def __str__(self) -> str:
         text = f"{self.records} records rescored, {self.new} new values, {self.changed} changed"
+        if self.rules:
+            text += f"; under {', '.join(self.rules)}"
         for what, records in (("left as they were", self.skipped), ("damaged and kept", self.damaged)):
             if records:
                 reasons = "; ".join(f"{name}: {why}" for name, why in records[:3])
@@ -55,7 +62,7 @@ class Rescored:
                 text += f"; {len(records)} {what} ({reasons}{more})"
         if self.failures:
             failures = (f"{name} ({reason})" for name, reason in sorted(self.failures.items()))
-            text += f"; metrics that failed: {', '.join(failures)}"
+            text += f"; failed: {', '.join(failures)}"
         if self.unknown:
             text += f"; not installed: {', '.join(sorted(self.unknown))}"
         return text
@@ -67,6 +74,7 @@ def rescore(
     *,
     only_new: bool = False,
     specs: Sequence[MetricSpec] | None = None,
+    rules: Sequence[Rule] = (),
 ) -> Rescored:
     """Compute metrics for every record at or below ``root`` and store them.
 
@@ -76,6 +84,8 @@ def rescore(
             the suite of the record names in ``metrics``, or all where it names none.
         only_new: keep existing values.
         specs: the metrics; those of all installed plugins by default.
+        rules: decision rules; every record gets the values under each (its part ``rules``). Parameters and
+            thresholds of a rule are fitted on validation.
 
     Values of metrics that are not installed, fail or are not named are kept. Failed records, and those with
     damaged predictions or without truth, are not changed.
@@ -104,8 +114,9 @@ def rescore(
         except HmcbenchError as error:
             result.skipped.append((record.path.name, str(error).rstrip(".")))
             continue
+        ruled = _ruled(record, predictions, known, wanted, rules, result)
         result.records += 1
-        _store(record, scored, only_new, result)
+        _store(record, scored, ruled, only_new, result)
     return result
 
 
@@ -124,7 +135,31 @@ def _named_by_suite(record: Record, specs: Sequence[MetricSpec], result: Rescore
     return list(names)
 
 
-def _store(record: Record, scored: Mapping[str, Results], only_new: bool, result: Rescored) -> None:
+def _ruled(
+    record: Record,
+    predictions: Predictions,
+    specs: Sequence[MetricSpec],
+    names: Sequence[str] | None,
+    rules: Sequence[Rule],
+    result: Rescored,
+) -> dict[str, Any]:
+    """The part ``rules`` of the record, with what it held before."""
+    if not rules:
+        return dict(record.part("rules"))
+    per = record.part("decision").get("per", "shared")
+    blocks = score_rules(rules, specs, predictions, record.thresholds, per, names)
+    result.rules += [label for label in blocks if label not in result.rules]
+    result.failures.update({label: block["failure"] for label, block in blocks.items() if "failure" in block})
+    return {**record.part("rules"), **blocks}
+
+
+def _store(
+    record: Record,
+    scored: Mapping[str, Results],
+    ruled: Mapping[str, Any],
+    only_new: bool,
+    result: Rescored,
+) -> None:
     """Merge values into the record and write it if anything differs."""
     for values in scored.values():
         result.failures.update(values.failures)
@@ -143,5 +178,6 @@ def _store(record: Record, scored: Mapping[str, Results], only_new: bool, result
             old[name] = value
         for name in () if only_new else values.left_out:
             result.changed += old.pop(name, None) is not None
-    if merged != record.data["metrics"]:
-        write_atomic(record.path / JSON, record_json({**record.data, "metrics": merged}))
+    if merged != record.data["metrics"] or ruled != record.part("rules"):
+        data = {**record.data, "metrics": merged, **({"rules": ruled} if ruled else {})}
+        write_atomic(record.path / JSON, record_json(data))

@@ -23,6 +23,7 @@ from hmcbench.interfaces import (
     MetricSpec,
     ModelSpec,
     Param,
+    RuleSpec,
     Scalar,
     Spec,
     SuiteSpec,
@@ -35,6 +36,7 @@ KINDS: dict[str, type[Any]] = {
     "datasets": DatasetSpec,
     "models": ModelSpec,
     "metrics": MetricSpec,
+    "rules": RuleSpec,
     "featurizers": FeaturizerSpec,
     "suites": SuiteSpec,
 }

@@ -16,6 +16,7 @@ from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry, missing
 from hmcbench.verify.findings import Finding, SuiteReport, same
+from hmcbench.verify.rules import check_rules
 
 
 def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, report: SuiteReport) -> Record:
@@ -53,7 +54,10 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
     merged = {side: dict(values) for side, values in record.data["metrics"].items()}
     for side in merged:
         merged[side] = _side(name, side, merged[side], computed.get(side), specs, report)
-    return Record(record.path, {**record.data, "metrics": merged})
+    data = {**record.data, "metrics": merged}
+    if record.part("rules"):
+        data["rules"] = check_rules(record, predictions, specs, report)
+    return Record(record.path, data)
 
 
 def _side(
@@ -112,11 +116,11 @@ def _threshold(record: Record, predictions: Predictions, report: SuiteReport) ->
     """Compare a fitted threshold with one fitted again on the validation partition."""
     stored: Any = record.part("decision").get("thresholds")
     task, valid = predictions.task, predictions.of_side("validation")
-    if not isinstance(stored, float) or task.hierarchy is None or task.paths != "multiple" or not len(valid):
+    if not isinstance(stored, (float, list)) or not len(valid):
         return
-    fitted = decisions.fit_threshold(
-        valid.scores, valid.truth, task.hierarchy, unscored=task.unscored
-    ).to_json()
+    per = record.part("decision").get("per", "shared")
+    thresholds = decisions.thresholds_of(valid.scores, valid.truth, task, per)
+    fitted = None if thresholds is None else thresholds.to_json()
     if not same(stored, fitted):
         text = "the threshold is not the one that its validation side gives"
         report.add("differs", record.path.name, text, stored, fitted)

@@ -79,7 +79,7 @@ def _board(board: Board) -> str:
     for row, remark in zip(board.rows, remarks, strict=True):
         row_costs = row.costs.get(marks[0], {}) if costs else {}
         cells = [(row.cells.get(c.id), c) for c in board.columns] + [(row_costs.get(c.id), c) for c in costs]
-        line = [text.rank_text(row), esc(row.model), *(markdown_value(*pair) for pair in cells)]
+        line = [text.rank_text(row), esc(row.shown), *(markdown_value(*pair) for pair in cells)]
         lines.append(line + ([remark] if any(remarks) else []))
     align = ("right", "left", *("right" for _ in range(len(head) - 2)))
     if any(remarks):

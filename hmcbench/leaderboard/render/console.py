@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from hmcbench.leaderboard import across
+from hmcbench.leaderboard import across, rules_table
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
@@ -55,6 +55,9 @@ def _print_board(heading: str, board: Board, console: Console) -> None:
         _print_plain(console, heading, text.DIFFERENCE_HEAD, lines, names=2)
     if board.wins:
         _print_plain(console, WINS_HEADING, WINS_HEAD, win_lines(board.wins))
+    for table in board.rules:
+        title, head = rules_table.heading(board, table), rules_table.head(table)
+        _print_plain(console, title, head, rules_table.lines(board, table))
     for same_data in (True, False):
         _print_published(console, board, same_data)
     if verdicts := text.verdict_lines(board):
@@ -89,7 +92,7 @@ def _print_grid(console: Console, table: DrawnTable) -> None:
 def _names(rows: Sequence[Row]) -> list[GridColumn]:
     return [
         GridColumn(["#"], [[Text(text.rank_text(row))] for row in rows]),
-        GridColumn(["model"], [[Text(row.model)] for row in rows], left=True),
+        GridColumn(["model"], [[Text(row.shown)] for row in rows], left=True),
     ]
 
 

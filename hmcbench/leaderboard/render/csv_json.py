@@ -29,10 +29,18 @@ def to_json(boards: Boards) -> str:
     """``{"schema": 1, "boards": [...], "across": [...]}``; fields of :class:`Board`, :class:`Across`."""
     data = {
         "schema": SCHEMA,
-        "boards": [{"title": b.title, **asdict(b)} for b in boards],
+        "boards": [{"title": b.title, **_plain(b)} for b in boards],
         "across": [asdict(comparison) for comparison in boards.across],
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(board: Board) -> dict[str, Any]:
+    """Without what only boards under decision rules have."""
+    data = asdict(board)
+    for row in data["rows"] if not board.rules else ():
+        del row["rule"]
+    return {name: value for name, value in data.items() if name != "rules" or value}
 
 
 def to_csv(boards: Sequence[Board]) -> str:
@@ -65,7 +73,7 @@ def _measured(board: Board, row: Row) -> dict[str, Any]:
     line: dict[str, Any] = {
         "block": "measured",
         "rank": "" if row.rank is None else row.rank,
-        "model": row.model,
+        "model": row.shown,
         "marks": "|".join(row.marks),
         "status": row.status,
         "cause": row.cause,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from hmcbench.leaderboard import across
+from hmcbench.leaderboard import across, rules_table
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
@@ -34,6 +34,10 @@ def _section(heading: str, board: Board) -> str:
         parts.append(f"### {esc(text.difference_heading(board))}\n\n{table}")
     if board.wins:
         parts.append(f"### {WINS_HEADING}\n\n{_plain(WINS_HEAD, win_lines(board.wins), right=(1, 2))}")
+    for rules in board.rules:
+        head, lines = rules_table.head(rules), rules_table.lines(board, rules)
+        table = _plain(head, lines, right=range(1, len(head) - 1))
+        parts.append(f"### {esc(rules_table.heading(board, rules))}\n\n{table}")
     for same_data in (True, False):
         head, lines = text.published_table(board, same_data)
         if lines:
@@ -86,7 +90,7 @@ def _costs(board: Board, mark: str) -> str:
 
 
 def _start(row: Row) -> list[str]:
-    return [text.rank_text(row), esc(row.model)]
+    return [text.rank_text(row), esc(row.shown)]
 
 
 def _values(cells: Mapping[str, BoardCell], columns: Sequence[Column]) -> list[str]:

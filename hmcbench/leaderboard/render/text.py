@@ -102,7 +102,7 @@ VERDICT_HEADING = "Verdicts on the published rows"
 
 
 def model_text(row: Row) -> str:
-    return row.model + (f" ({', '.join(row.marks)})" if row.marks else "")
+    return row.shown + (f" ({', '.join(row.marks)})" if row.marks else "")
 
 
 def status_text(row: Row) -> str:

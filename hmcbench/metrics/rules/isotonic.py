@@ -36,8 +36,8 @@ def isotonic(scores: np.ndarray, task: Task) -> np.ndarray:
 
     DAGs: iterative. Accelerated projected gradient on the dual with a step per edge and restarts
     [Beck and Teboulle 2009; O'Donoghue and Candes 2015], until scores move less than ``TOLERANCE`` / 10 and
-    no edge is broken by more than ``TOLERANCE``. Cost: hundreds of passes over the edges that are, or may come
-    to be, broken. At last what remains of a break, rounding on trees, is closed by the maximum over descendants.
+    no edge is broken by more than ``TOLERANCE``. Cost: hundreds of passes over the edges that are, or may
+    come to be, broken. The maximum over descendants then closes what remains of a break.
 
     Args:
         scores: float (N, C).
@@ -127,7 +127,7 @@ def _project_tree(scores: np.ndarray, hierarchy: Hierarchy) -> np.ndarray:
 def _split(
     values: np.ndarray, steps: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means of the blocks, the top of each, and its closed part with the largest sum above the mean, all (M,)."""
+    """(M,) each: mean and top of the block, and whether a pair is in the best part above the mean."""
     sums, sizes, tops = values.copy(), np.ones(len(values)), np.arange(len(values))
     for parents, children in reversed(steps):
         _add(sums, parents, sums[children])
@@ -153,33 +153,75 @@ def _add(target: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
 # --------------------------------------------------------------------------- DAGs
 
 
+@dataclass
+class _Dual:
+    """One multiplier per edge and sample: x = s + those of the edges to children - those to parents.
+
+    Attributes:
+        moves: sparse (C, E), 1 for the parent of an edge, -1 for its child.
+        steps: float (E, N), length of a step; 0 where an edge cannot bind.
+        values: float (C, N), s.
+        multipliers, ahead: float (E, N), and with the momentum of the last step.
+        momentum: float (N,).
+    """
+
+    parents: np.ndarray
+    children: np.ndarray
+    moves: sparse.csr_array
+    steps: np.ndarray
+    values: np.ndarray
+    multipliers: np.ndarray
+    ahead: np.ndarray
+    momentum: np.ndarray
+
+    @classmethod
+    def of(cls, scores: np.ndarray, hierarchy: Hierarchy) -> _Dual:
+        parents, children = hierarchy.edge_index.T
+        binding = _binding(scores, hierarchy, parents, children)
+        edges = np.flatnonzero(binding.any(axis=1))
+        parents, children, binding = parents[edges], children[edges], binding[edges]
+        ends = np.concatenate([parents, children]), np.tile(np.arange(len(edges)), 2)
+        signs = np.repeat([1.0, -1.0], len(edges))
+        moves = sparse.csr_array((signs, ends), shape=(hierarchy.n, len(edges)))
+        degrees = np.abs(moves) @ binding
+        steps = binding / np.maximum(degrees[parents] + degrees[children], 1)
+        values, zeros = np.ascontiguousarray(scores.T), np.zeros(binding.shape)
+        return cls(parents, children, moves, steps, values, zeros, zeros, np.ones(len(scores)))
+
+    def advance(self) -> None:
+        """One accelerated step; samples in which it turns back lose their momentum."""
+        moved = self.values + self.moves @ self.ahead
+        gaps = moved[self.children] - moved[self.parents]
+        following = np.maximum(self.ahead + self.steps * gaps, 0)
+        change = following - self.multipliers
+        momentum = np.where((gaps * change).sum(axis=0) < 0, 1.0, self.momentum)
+        self.momentum = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        self.multipliers, self.ahead = following, following + (momentum - 1) / self.momentum * change
+
+    def repaired(self) -> tuple[np.ndarray, np.ndarray]:
+        """x (C, N), and by how much the worst edge of every sample is broken (N,)."""
+        now = self.values + self.moves @ self.multipliers
+        return now, np.where(self.steps > 0, now[self.children] - now[self.parents], 0).max(axis=0)
+
+    def keep(self, samples: np.ndarray) -> None:
+        for name in ("steps", "values", "multipliers", "ahead"):
+            setattr(self, name, getattr(self, name)[:, samples])
+        self.momentum = self.momentum[samples]
+
+
 def _project_dag(scores: np.ndarray, hierarchy: Hierarchy) -> np.ndarray:
-    """To about ``TOLERANCE``; (N, C) -> (N, C). x = s + (multipliers of edges below) - (of edges above)."""
-    parents, children = hierarchy.edge_index.T
-    binding = _binding(scores, hierarchy, parents, children)
-    edges = np.flatnonzero(binding.any(axis=1))
-    parents, children, binding = parents[edges], children[edges], binding[edges]
-    ones = np.ones(len(edges))
-    ends = np.concatenate([parents, children]), np.tile(np.arange(len(edges)), 2)
-    moves = sparse.csr_array((np.concatenate([ones, -ones]), ends), shape=(hierarchy.n, len(edges)))
-    degrees = np.abs(moves) @ binding
-    steps = binding / np.maximum(degrees[parents] + degrees[children], 1)
-    values = np.ascontiguousarray(scores.T)
-    multipliers = ahead = np.zeros(binding.shape)
-    momentum = np.ones(scores.shape[0])
-    repaired = values
-    for i in range(_MOST):
-        moved = values + moves @ ahead
-        gaps = moved[children] - moved[parents]
-        following = np.maximum(ahead + steps * gaps, 0)
-        change = following - multipliers
-        momentum = np.where((gaps * change).sum(axis=0) < 0, 1.0, momentum)
-        grown = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        ahead = following + (momentum - 1) / grown * change
-        multipliers, momentum = following, grown
-        if i % 10 == 9:
-            last, repaired = repaired, values + moves @ multipliers
-            worst = ((repaired[children] - repaired[parents]) * binding).max(initial=0)
-            if worst < TOLERANCE and np.abs(repaired - last).max(initial=0) < TOLERANCE / 10:
-                break
-    return repaired.T
+    """To about ``TOLERANCE``; (N, C) -> (N, C). A sample ends when it has converged, whatever others do."""
+    dual = _Dual.of(scores, hierarchy)
+    repaired = scores.copy()
+    samples, last = np.arange(len(scores)), dual.values
+    for _ in range(_MOST // 10):
+        for _ in range(10):
+            dual.advance()
+        now, worst = dual.repaired()
+        repaired[samples] = now.T
+        moving = (worst > TOLERANCE) | (np.abs(now - last).max(axis=0) > TOLERANCE / 10)
+        if not moving.any():
+            break
+        samples, last = samples[moving], now[:, moving]
+        dual.keep(moving)
+    return repaired

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
 from hmcbench.metrics.decisions import hierarchy_of, path_ends
+from hmcbench.metrics.rules.repairs import check_probabilities
 
 _SURE = 1e-12  # scores nearer to 0 or 1 count as this near
 _LARGEST = 2**31 - 1  # capacity of an edge that is never cut
@@ -26,8 +27,8 @@ def most_probable(scores: np.ndarray, task: Task) -> np.ndarray:
 
     Trees: exact, by dynamic programming from the leaves: a subtree is kept under its parent where the best
     sum in it is positive. Cost: two passes over the edges. DAGs: exact but for the rounding of log odds to
-    a 2e9th of a sample's sum, as a maximum closure by minimum cut [Picard 1976]; what the maximum is sure of is
-    fixed before. Cost: one small maximum flow per sample whose scores break the hierarchy around .5.
+    a 2e9th of a sample's sum, as a maximum closure by minimum cut [Picard 1976], of the classes that are not
+    decided by one pass. Cost: one small maximum flow per sample whose scores break the hierarchy around .5.
     Single paths: the admissible path with the largest sum, the first of equal ones; a matrix product.
 
     Args:
@@ -41,6 +42,7 @@ def most_probable(scores: np.ndarray, task: Task) -> np.ndarray:
            [False, False, False]])
     """
     hierarchy = hierarchy_of(task)
+    check_probabilities(scores)
     inside = np.clip(scores, _SURE, 1 - _SURE, dtype=np.float64)
     odds = np.log(inside) - np.log1p(-inside)
     if task.paths == "single":
@@ -61,7 +63,7 @@ def _of_tree(odds: np.ndarray, hierarchy: Hierarchy) -> np.ndarray:
 
 
 def _of_dag(odds: np.ndarray, hierarchy: Hierarchy) -> np.ndarray:
-    """Classes with positive ancestors only are in; classes above no positive one are out; flows decide the rest."""
+    """In: classes with positive ancestors only. Out: those above no positive one. Flows decide on others."""
     positive = odds > 0
     chosen = hierarchy.minima(positive)
     open_classes = hierarchy.close(positive) & ~chosen

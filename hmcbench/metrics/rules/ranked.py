@@ -16,12 +16,13 @@ from hmcbench.interfaces import Task, Value
 from hmcbench.metrics.base import ratio
 from hmcbench.metrics.decisions import hierarchy_of, path_ends
 from hmcbench.metrics.rules.isotonic import isotonic
+from hmcbench.metrics.rules.repairs import check_probabilities
 
 
 def cssa(scores: np.ndarray, task: Task, *, k: int) -> np.ndarray:
     """Condensing sort and select: the closed set of k classes with the largest sum of scores.
 
-        maximise  sum_{c in P} s_c   over closed sets P with |P| = k      [Bi and Kwok 2011, eq. 4, alg. 1]
+        maximise  sum_{c in P} s_c   over closed sets P with |P| = k      [Bi and Kwok 2011]
 
     Of a block that k cuts, classes are taken from the top, by column. On trees the sum is the largest
     wherever k cuts no block; on DAGs to the accuracy of the isotonic repair. Cost: that of the repair,
@@ -60,9 +61,9 @@ def expected_f1(scores: np.ndarray, task: Task) -> np.ndarray:
 
         maximise  2 sum_{c in P} s_c / (|P| + sum_c s_c)   over closed sets P
 
-    The best P is closed under a cut of the isotonic repair at some height [as of every such ratio:
-    Dinkelbach 1967], so the best of C cuts is exact on trees, and on DAGs to the accuracy of the repair. Where
-    all scores are 0 it is empty. Single paths: the best admissible path. Cost: as ``cssa``.
+    The best P holds the classes above some height of the isotonic repair [as for every such ratio: Dinkelbach
+    1967], so the best of C heights is exact on trees, and on DAGs to the accuracy of the repair. Where all
+    scores are 0 it is empty. Single paths: the best admissible path. Cost: as ``cssa``.
 
     Args:
         scores: float (N, C), probabilities.
@@ -70,10 +71,11 @@ def expected_f1(scores: np.ndarray, task: Task) -> np.ndarray:
 
     >>> from hmcbench.hierarchy.hierarchy import Hierarchy
     >>> h = Hierarchy.from_edges([("", "a"), ("a", "b"), ("a", "c")])
-    >>> expected_f1(np.array([[0.9, 0.4, 0.1]]), Task(paths="multiple", hierarchy=h))
+    >>> expected_f1(np.array([[0.9, 0.3, 0.1]]), Task(paths="multiple", hierarchy=h))
     array([[ True, False, False]])
     """
     hierarchy = hierarchy_of(task)
+    check_probabilities(scores)
     scores = _wide(scores)
     total = scores.sum(axis=1)
     if task.paths == "single":

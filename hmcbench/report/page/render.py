@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from hmcbench.leaderboard import across
+from hmcbench.leaderboard import across, rules_table
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
@@ -144,6 +144,9 @@ def _board(heading: str, board: Board, number: int) -> str:
         parts.append(_heading(text.difference_heading(board)) + _plain(text.DIFFERENCE_HEAD, lines))
     if board.wins:
         parts.append(_heading(WINS_HEADING) + _plain(WINS_HEAD, win_lines(board.wins)))
+    for table in board.rules:
+        title = _heading(rules_table.heading(board, table))
+        parts.append(title + _plain(rules_table.head(table), rules_table.lines(board, table)))
     parts += [_published(board, same) for same in (True, False)]
     if verdicts := text.verdict_lines(board):
         parts.append(_heading(text.VERDICT_HEADING) + _plain(text.VERDICT_HEAD, verdicts, "plain papers"))
@@ -186,7 +189,7 @@ def _measured(
     body = []
     for i, (row, cells) in enumerate(rows):
         line = [f"<td>{escape(text.rank_text(row))}</td>"]
-        line.append(f'<th scope="row" class="name"><span class="label">{escape(row.model)}</span></th>')
+        line.append(f'<th scope="row" class="name"><span class="label">{escape(row.shown)}</span></th>')
         line += [_value(cells.get(column.id), column) for column in columns]
         if any(remarks):
             line.append(f'<td class="remarks">{escape(remarks[i])}</td>')

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from hmcbench.interfaces import PROFILES, Value
 from hmcbench.registry.loading import Plugin
 from hmcbench.registry.registry import KINDS, Registry, default_registry
-from hmcbench.testing.checks import common, datasets, featurizers, metrics, models, suites
+from hmcbench.testing.checks import common, datasets, featurizers, metrics, models, rules, suites
 from hmcbench.testing.checks.base import Check, Outcome, Skip, Subject, conclude
 
 __all__ = [
@@ -36,6 +36,7 @@ CHECKS: dict[str, list[Check]] = {
     "datasets": [*common.CHECKS, *datasets.CHECKS],
     "models": [*common.CHECKS, *models.CHECKS],
     "metrics": [*common.CHECKS, *metrics.CHECKS],
+    "rules": [*common.CHECKS, *rules.CHECKS],
     "featurizers": [*common.CHECKS, *featurizers.CHECKS],
     "suites": [*common.CHECKS, *suites.CHECKS],
 }

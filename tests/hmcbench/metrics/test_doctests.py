@@ -14,7 +14,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.registry.registry import load_object
 
-MODULES = [f"hmcbench.metrics.{m.name}" for m in pkgutil.iter_modules(hmcbench.metrics.__path__)]
+MODULES = [m.name for m in pkgutil.walk_packages(hmcbench.metrics.__path__, "hmcbench.metrics.")]
 
 
 @pytest.mark.parametrize("name", ["hmcbench.metrics.evaluation", "hmcbench.metrics.csv_files", *MODULES])

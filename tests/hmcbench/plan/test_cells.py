@@ -82,6 +82,30 @@ def test_keys_depend_on_what_changes_results_and_on_nothing_else() -> None:
     assert plan_of("random", protocol='kind = "holdout"\ntest = 0.2').cells[0].key != key
 
 
+def test_only_other_thresholds_of_several_paths_change_the_key() -> None:
+    def keys(decisions: str) -> dict[str, str]:
+        text = f"{decisions}\n{tiny_suite('keys', ['random'])}"
+        suite = parse_suite(text.replace('"toy-tree"', '"toy-tree", "toy-dag"'), "s.toml")
+        plan = make_plan(suite, default_registry(), Choices())
+        assert all(cell.rules == suite.decisions.rules for cell in plan.cells)
+        return {cell.dataset: cell.key for cell in plan.cells}
+
+    usual = keys("")
+    assert keys('[decisions]\nthresholds = "shared"\nrules = ["map"]') == usual
+    levels, classes = (
+        keys('[decisions]\nthresholds = "per_level"'),
+        keys('[decisions]\nthresholds = "per_class"'),
+    )
+    assert len({usual["toy-dag"], levels["toy-dag"], classes["toy-dag"]}) == 3
+    assert usual["toy-tree"] == levels["toy-tree"] == classes["toy-tree"]
+
+
+def test_an_unknown_rule_is_refused_before_anything_runs() -> None:
+    suite = parse_suite('[decisions]\nrules = ["mapp"]\n' + tiny_suite("s", ["prior"]), "s.toml")
+    with pytest.raises(BadInput, match="did you mean 'map'"):
+        make_plan(suite, default_registry(), Choices())
+
+
 def test_more_splits_add_cells_and_keep_the_keys_of_the_others() -> None:
     first, three = (plan_of("prior", splits=n).cells for n in (1, 3))
     assert [cell.key for cell in three][:1] == [cell.key for cell in first]

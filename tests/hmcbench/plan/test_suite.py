@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.plan.suite import load_suite, parse_suite
+from hmcbench.plan.suite import Decisions, load_suite, parse_suite
 from hmcbench.registry.registry import default_registry
 
 GOOD = """
@@ -44,9 +44,23 @@ def test_a_good_file_is_read_with_its_defaults() -> None:
     assert suite.info()["suite"]["primary"] == "hf1_samples"
 
 
+def test_decisions_are_read_and_kept_only_where_they_are_named() -> None:
+    assert "decisions" not in parse_suite(GOOD, "s.toml").info()["suite"]
+    table = '[decisions]\nthresholds = "per_level"\nrules = ["map", "cssa[k=3]"]\n'
+    suite = parse_suite(table + GOOD, "s.toml")
+    assert suite.decisions == Decisions("per_level", ("map", "cssa[k=3]"))
+    assert suite.info()["suite"]["decisions"] == {"thresholds": "per_level", "rules": ("map", "cssa[k=3]")}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        (
+            "[protocol]",
+            '[decisions]\nthresholds = "each"\n[protocol]',
+            "'shared' or 'per_level' or 'per_class'",
+        ),
+        ("[protocol]", "[decisions]\nrule = []\n[protocol]", "did you mean 'rules'"),
         ('name = "s"', "", "lacks name"),
         ("version = 2", 'version = "2"', "version must be a whole number"),
         ("version = 2", "version = 2\nverison = 3", "did you mean 'version'"),

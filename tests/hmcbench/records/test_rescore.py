@@ -12,13 +12,15 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.hookspecs import hookimpl
-from hmcbench.interfaces import MetricSpec, Task
+from hmcbench.interfaces import MetricSpec, RuleSpec, Task
 from hmcbench.metrics.base import SampleMetric
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.rules.scoring import Rule, find_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, NPZ, Record, read_record
 from hmcbench.records.rescore import rescore
+from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import temporary_plugin, tiny_hierarchy
 
 Fabricate = Callable[..., Record]
@@ -154,6 +156,25 @@ def test_a_suite_that_names_metrics_gets_these_alone(fabricate: Fabricate) -> No
     place.write_text(json.dumps({"suite": {**suite, "metrics": []}}))
     rescore(record.path)
     assert "auprc_micro" in stored(record)["test"]
+
+
+def test_rules_reach_old_records_and_stay(fabricate: Fabricate) -> None:
+    record = fabricate("a", 0.8)
+    rules = find_rules(default_registry(), ["isotonic", "map", "product"])
+    result = rescore(record.path, rules=rules)
+    assert (result.new, result.changed, result.rules) == (0, 0, ["isotonic", "map"])  # product: several paths
+    assert "under isotonic, map" in str(result)
+    blocks = read_record(record.path).data["rules"]
+    assert blocks["map"]["metrics"]["test"].keys() < stored(record)["test"].keys()
+    rescore(record.path, rules=rules[:1])
+    rescore(record.path)
+    assert read_record(record.path).data["rules"].keys() == {"isotonic", "map"}
+
+
+def test_a_rule_that_fails_is_named(fabricate: Fabricate) -> None:
+    spec = RuleSpec(name="wrong", version="1", summary="", factory=lambda scores, task: scores[:, 1:])
+    result = rescore(fabricate("a").path, rules=[Rule("wrong", spec, {})])
+    assert "of shape" in result.failures["wrong"]
 
 
 def test_bad_input(tmp_path: Path, fabricate: Fabricate) -> None:

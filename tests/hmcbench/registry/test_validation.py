@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from hmcbench.interfaces import DatasetSpec, FeaturizerSpec, MetricSpec, ModelSpec, Param, SuiteSpec
+from hmcbench.interfaces import DatasetSpec, FeaturizerSpec, MetricSpec, ModelSpec, Param, RuleSpec, SuiteSpec
 from hmcbench.registry.registry import KINDS, default_registry
 from hmcbench.registry.validation import problem_of, problem_of_fields, types_of, words
 
@@ -17,7 +17,9 @@ def test_our_own_specs_are_of_the_types_that_they_declare(kind: str) -> None:
     assert not any(problems), problems
 
 
-@pytest.mark.parametrize("spec", [DatasetSpec, ModelSpec, FeaturizerSpec, MetricSpec, SuiteSpec, Param])
+@pytest.mark.parametrize(
+    "spec", [DatasetSpec, ModelSpec, FeaturizerSpec, MetricSpec, RuleSpec, SuiteSpec, Param]
+)
 def test_every_field_of_a_spec_refuses_something(spec: Any) -> None:
     """No annotation is passed over: an object of a class that nobody knows fits none of them."""
     for name, kind in types_of(spec).items():

@@ -13,7 +13,7 @@ from hmcbench.metrics.rules.isotonic import isotonic
 
 
 def test_the_optimum_of_trees_and_dags(cases: list[Any]) -> None:
-    """x is the projection of s on a cone if x is in it, (s - x) x = 0, and (s - x) k <= 0 for all rays k of it.
+    """x is the projection of s on a cone if x is in it, (s - x) x = 0, and (s - x) k <= 0 for its rays k.
 
     The rays are the closed sets.
     """

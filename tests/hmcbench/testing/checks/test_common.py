@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench import DatasetSpec, FeaturizerSpec, MetricSpec, ModelSpec, Param, SuiteSpec
+from hmcbench import DatasetSpec, FeaturizerSpec, MetricSpec, ModelSpec, Param, RuleSpec, SuiteSpec
 from hmcbench.registry.loading import Plugin
 from hmcbench.testing import checks
 from hmcbench.testing.checks import common
@@ -16,12 +16,14 @@ SPECS: dict[str, Callable[..., Any]] = {
     "datasets": DatasetSpec,
     "models": ModelSpec,
     "metrics": MetricSpec,
+    "rules": RuleSpec,
     "featurizers": FeaturizerSpec,
 }
 KINDS: dict[str, dict[str, Any]] = {
     "datasets": {"views": ("table",)},
     "models": {"views": ("table",)},
     "metrics": {},
+    "rules": {},
     "featurizers": {"source": "table"},
 }
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

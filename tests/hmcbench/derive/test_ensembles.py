@@ -1,0 +1,179 @@
+"""Ensembles of fabricated records: their predictions, selection, costs, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench.derive.ensembles import Wanted, make_ensembles, mean_of, select
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import Task
+from hmcbench.leaderboard.files import boards_of
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.rules.scoring import find_rules
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import NPZ, Record, read_all
+from hmcbench.records.rescore import rescore
+from hmcbench.registry.registry import default_registry
+
+Fabricate = Callable[..., Record]
+
+
+def ensembles(record: Record, *rows: str, **more: Any) -> list[Record]:
+    folder = record.path.parent
+    return make_ensembles(folder, None, read_all(folder), Wanted(rows, **more), default_registry())
+
+
+def test_the_mean_of_two_rows_has_a_record_per_seed(fabricate: Fabricate) -> None:
+    first = [fabricate("a", 0.7, seed=seed) for seed in (0, 1)]
+    second = [fabricate("b", 0.8, seed=seed) for seed in (0, 1)]
+    made = ensembles(first[0], "a", "b")
+    assert [(record.label, record.seed) for record in made] == [("ensemble-of[rows=a+b]", s) for s in (0, 1)]
+    for a, b, record in zip(first, second, made, strict=True):
+        mean = (a.predictions().scores + b.predictions().scores) / 2
+        np.testing.assert_allclose(record.predictions().scores, mean, atol=1e-7)
+        test = record.predictions().of_side("test")
+        expected = compute(SPECS, Evaluation.of_predictions(test), ["hf1_samples", "auprc_micro"])
+        assert {name: record.metrics("test")[name] for name in expected} == expected
+        assert [member["key"] for member in record.data["model"]["members"]] == [a.key, b.key]
+    (board,) = boards_of(first[0].path.parents[1])
+    assert {row.model for row in board.rows} == {"a", "b", "ensemble-of[rows=a+b]"}
+
+
+def test_costs_are_those_of_all_members(fabricate: Fabricate) -> None:
+    first = fabricate("a", timing={"throughput_per_s": 30.0, "predict_s": 1.0})
+    fabricate("b", timing={"throughput_per_s": 60.0}, memory={"peak_private_mb": 500.0})
+    (record,) = ensembles(first, "a", "b")
+    timing = record.part("timing")
+    assert (timing["fit_s"], timing["latency_p50_ms"], timing["throughput_per_s"]) == (20.0, 3.0, 20.0)
+    assert "predict_s" not in timing  # b has none
+    assert record.part("memory")["peak_private_mb"] == 500.0
+    fabricate("c", hardware={"fingerprint": "hw2"})
+    (mixed,) = ensembles(first, "a", "c")
+    assert mixed.part("timing") == mixed.part("hardware") == {}
+
+
+def test_seeds_are_averaged_with_rows_of_one_weight(fabricate: Fabricate) -> None:
+    records = [fabricate("a", 0.6, seed=seed) for seed in range(3)] + [fabricate("b", 0.8)]
+    (record,) = ensembles(records[0], "a", "b", over_seeds=True, name="duo")
+    assert (record.label, record.seed) == ("duo", 0)
+    weights = [member["weight"] for member in record.data["model"]["members"]]
+    assert sorted(weights) == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2], abs=1e-6)
+    scores = (
+        np.mean([r.predictions().scores for r in records[:3]], axis=0) / 2
+        + records[3].predictions().scores / 2
+    )
+    np.testing.assert_allclose(record.predictions().scores, scores, atol=1e-6)
+
+
+def test_rules_of_the_members_are_those_of_the_ensemble(fabricate: Fabricate) -> None:
+    first, second = fabricate("a", 0.7), fabricate("b", 0.8)
+    rescore(first.path, rules=find_rules(default_registry(), ["map", "isotonic"]))
+    rescore(second.path, rules=find_rules(default_registry(), ["map"]))
+    (record,) = ensembles(first, "a", "b")
+    assert record.part("rules").keys() == {"map"}
+
+
+def test_an_ensemble_is_no_member_unless_it_is_named(fabricate: Fabricate) -> None:
+    first = fabricate("a", 0.6)
+    fabricate("b", 0.8)
+    ensembles(first, "a", "b")
+    (best,) = ensembles(first, best=3)
+    assert {member["label"] for member in best.data["model"]["members"]} <= {"a", "b"}
+    (named,) = ensembles(first, "a", "ensemble-of[rows=a+b]")
+    assert len(named.data["model"]["members"]) == 2
+
+
+def problem(noises: Sequence[float]) -> list[Predictions]:
+    """A regression on three validation and two test samples, off by these numbers."""
+    truth = np.array([[1.0], [2.0], [3.0], [4.0], [5.0]])
+    task, sides = Task(kind="regression", targets=("y",)), ["validation"] * 3 + ["test"] * 2
+    return [Predictions(list("abcde"), sides, truth + noise, task, truth) for noise in noises]
+
+
+def test_the_selection_is_greedy_with_replacement() -> None:
+    # -1 alone is the best; with 2 it is off by .5, and with a second -1 by nothing
+    weights = select(problem([2.0, -1.0, 5.0]), "rmse", 5, default_registry())
+    assert weights.tolist() == pytest.approx([1 / 3, 2 / 3, 0])
+    assert select(problem([2.0, -1.0]), "rmse", 1, default_registry()).tolist() == [0, 1]
+    # nothing is gained by more members: the smallest ensemble
+    assert select(problem([1.0, 1.0]), "rmse", 5, default_registry()).tolist() == [1, 0]
+
+
+def test_the_selection_never_sees_the_test_samples() -> None:
+    first, second = problem([0.5, 0.25])
+    worse = replace(second, scores=second.scores + np.array([[0], [0], [0], [100], [100]]))
+    assert select([first, worse], "rmse", 3, default_registry()).tolist() == [0, 1]
+
+
+def test_a_row_that_was_fitted_on_validation_is_not_selected(fabricate: Fabricate) -> None:
+    first = fabricate("a", 0.6)
+    fabricate("b", 0.9, model={"fitted_on": "train and validation"})
+    (record,) = ensembles(first, best=3)
+    assert [member["label"] for member in record.data["model"]["members"]] == ["a"]
+    (mean,) = ensembles(first, "a", "b")
+    assert mean.data["model"]["fitted_on"] == "train and validation"
+
+
+def test_samples_in_another_order_are_matched_by_id(fabricate: Fabricate) -> None:
+    first, second = fabricate("a", 0.6), fabricate("b", 0.8)
+    (expected,) = ensembles(first, "a", "b")
+    predictions = second.predictions()
+    predictions.take(np.arange(len(predictions))[::-1]).save(second.path / NPZ)
+    (record,) = ensembles(first, "a", "b")
+    assert (record.predictions().scores == expected.predictions().scores).all()
+
+
+def test_stop_outputs_are_averaged_where_all_have_them() -> None:
+    first, second = problem([0.0, 1.0])
+    with_stop = [replace(p, stop=np.full((5, 1), value)) for p, value in ((first, 0.2), (second, 0.4))]
+    mean = mean_of(with_stop, [0.5, 0.5])
+    assert mean.stop is not None
+    np.testing.assert_allclose(mean.stop, 0.3)
+    assert mean_of([with_stop[0], second], [0.5, 0.5]).stop is None
+
+
+def test_what_has_no_mean_is_refused(fabricate: Fabricate) -> None:
+    first = fabricate("a")
+    with pytest.raises(BadInput, match="nobody"):
+        ensembles(first, "a", "nobody")
+    fabricate("other", prefix="t")
+    with pytest.raises(BadInput, match="predicts other samples"):
+        ensembles(first, "a", "other")
+    fabricate("elsewhere", dataset={"fingerprint": "e" * 64})
+    with pytest.raises(BadInput, match="no data set, fold and seed has a record of each of a, elsewhere"):
+        ensembles(first, "a", "elsewhere")
+    blind = fabricate("blind")
+    replace(blind.predictions(), truth=None).save(blind.path / NPZ)
+    with pytest.raises(BadInput, match="stored without truth"):
+        ensembles(first, "a", "blind")
+    ranking = fabricate("ranking")
+    replace(ranking.predictions(), scores=9 * ranking.predictions().scores).save(ranking.path / NPZ)
+    with pytest.raises(BadInput, match="the scores of ranking only rank"):
+        ensembles(first, "a", "ranking")
+
+
+def test_nothing_to_select_on(fabricate: Fabricate) -> None:
+    first = fabricate("a", sizes={"test": 20})
+    fabricate("b", sizes={"test": 20})
+    with pytest.raises(BadInput, match="no validation predictions"):
+        ensembles(first, best=2)
+
+
+def test_the_command(cli: Callable[..., Any], fabricate: Fabricate, tmp_path: Path) -> None:
+    fabricate("a", 0.7)
+    fabricate("b", 0.8)
+    done = cli("ensemble", tmp_path / "runs", "--rows", "a,b", "--name", "both")
+    assert done.status == 0
+    assert "both" in (tmp_path / "runs" / "smoke" / "leaderboard.md").read_text()
+    for wrong in (("--rows", "a"), (), ("--over-seeds",)):
+        done = cli("ensemble", tmp_path / "runs", *wrong)
+        assert done.status == 2
+        assert "an ensemble needs two members" in done.err
