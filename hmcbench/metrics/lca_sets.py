@@ -80,17 +80,16 @@ def _without_partner(labels: csr_array, others: csr_array) -> tuple[np.ndarray, 
 def _ways(e: Evaluation, rows: np.ndarray, ends: np.ndarray, meet: np.ndarray) -> csr_array:
     """The classes between common ancestors and labels, both included, by sample: boolean CSR (N, C)."""
     h = e.hierarchy
-    between = h.ancestors[ends]
-    below = meet >= 0
-    inside = h.descendants[meet[below]]
-    parts = csr_array(between, dtype=np.int64)
-    narrow = csr_array(parts[below].multiply(csr_array(inside, dtype=np.int64)))
-    shape = (len(e), len(rows))
-    of_sample = csr_array((np.ones(len(rows), dtype=np.int64), (rows, np.arange(len(rows)))), shape=shape)
-    total = (
-        of_sample[:, np.flatnonzero(below)] @ narrow + of_sample[:, np.flatnonzero(~below)] @ parts[~below]
-    )
-    return as_csr(total)
+    codes, way = np.unique(ends * (h.n + 1) + meet + 1, return_inverse=True)  # many samples share a way
+    ends, meet = codes // (h.n + 1), codes % (h.n + 1) - 1
+    below = np.flatnonzero(meet >= 0)
+    whole = csr_array(h.ancestors[ends], dtype=np.int64)
+    inside = csr_array(whole[below].multiply(csr_array(h.descendants[meet[below]], dtype=np.int64)))
+    shape = (len(e), len(codes))
+    of_sample = csr_array((np.ones(len(rows), dtype=np.int64), (rows, way)), shape=shape)
+    joined = of_sample[:, below] @ inside
+    top = np.flatnonzero(meet < 0)
+    return as_csr(joined + of_sample[:, top] @ whole[top])
 
 
 @sample_metric(first_over_second)
