@@ -91,6 +91,7 @@ class PctForest:
         jobs = Parallel(n_jobs=run.threads, prefer="threads")
         grown = jobs(grow(rows, scaled, seed) for seed in seeds)
         self._trees = [tree for tree, _counts in grown]
+        self._ends = np.cumsum([tree.tree_.node_count for tree in self._trees])
         self._truth = truth
         self._shares = self._neighbours(rows, np.stack([counts for _tree, counts in grown]))
 
@@ -124,10 +125,10 @@ class PctForest:
 
     def _leaves(self, rows: np.ndarray) -> np.ndarray:
         """The leaf of every sample in every tree, (N, T), numbered through all trees."""
-        self._ends = np.cumsum([tree.tree_.node_count for tree in self._trees])
+        leaves = [tree.tree_.apply(rows) for tree in self._trees]  # without checks, which cost more
         starts = self._ends - [tree.tree_.node_count for tree in self._trees]
-        leaves: np.ndarray = np.stack([tree.apply(rows) for tree in self._trees], axis=1) + starts
-        return leaves
+        numbered: np.ndarray = np.stack(leaves, axis=1) + starts
+        return numbered
 
     def predict(self, inputs: Inputs) -> Scores:
         """Means of the class vectors in the leaves, over trees: float64 (N, C)."""
@@ -202,7 +203,7 @@ class Pct:
 
     def predict(self, inputs: Inputs) -> Scores:
         """The mean class vector of the leaf, float64 (N, C)."""
-        leaf = self._tree.apply(rows_of(inputs, self.view))
+        leaf = self._tree.tree_.apply(rows_of(inputs, self.view))
         return Scores(self._means[self._end[leaf]].toarray())
 
     def describe(self) -> Mapping[str, Value]:
