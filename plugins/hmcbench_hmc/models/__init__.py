@@ -123,6 +123,7 @@ MODELS: list[ModelSpec] = [
         "J. Wehrmann, R. Cerri, R. Barros: Hierarchical multi-label classification networks, ICML 2018",
         {"width": _WIDTH, "dropout": Param(0.6, _DROPOUT.help, low=0.0, high=0.95), "penalty": _PENALTY},
         _ADAM,
+        recipe={"learning_rate": Param(6e-3, "the highest learning rate", low=0.0)},
     ),
     _network(
         "hmcn-r",

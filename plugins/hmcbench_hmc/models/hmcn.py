@@ -27,7 +27,7 @@ from torch import nn
 
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
-from hmcbench_hmc.models.layers import Dropout, Linear, Standardise, VectorNetwork, cross_entropy
+from hmcbench_hmc.models.layers import BatchNorm, Dropout, Linear, VectorNetwork, cross_entropy
 from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 BETA = 0.5
@@ -37,7 +37,7 @@ class NormedLayer(nn.Sequential):
     """Linear, ReLU, batch norm, dropout."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
-        super().__init__(Linear(inputs, outputs), nn.ReLU(), Standardise(outputs), Dropout(dropout))
+        super().__init__(Linear(inputs, outputs), nn.ReLU(), BatchNorm(outputs), Dropout(dropout))
 
 
 class Hmcn(VectorNetwork):

@@ -67,31 +67,28 @@ class Noise(RandomLayer):
         return x + self.deviation * self.draw(x, normal=True)
 
 
-class Standardise(nn.Module):
-    """Batch norm: (x - mean) / deviation of the batch in training, of running means otherwise; then scaled.
+class BatchNorm(nn.Module):
+    """torch's batch norm for every member, (M, B, n).
 
-    As torch's ``BatchNorm1d``, for (M, B, n). A batch of one sample has no deviation: it counts as 0.
+    A batch of one sample, which has no variance, is scaled by the running means.
     """
 
-    def __init__(self, size: int, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(1, 1, size)), nn.Parameter(torch.zeros(1, 1, size))
         self.register_buffer("mean", torch.zeros(1, 1, size))
         self.register_buffer("variance", torch.ones(1, 1, size))
         self.mean: torch.Tensor
         self.variance: torch.Tensor
-        self.momentum, self.epsilon = momentum, epsilon
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        mean, variance = self.mean, self.variance
-        if self.training:
-            x = x.float()
-            variance, mean = torch.var_mean(x, dim=1, correction=0, keepdim=True)
-            with torch.no_grad():
-                unbiased = variance * (x.shape[1] / max(1, x.shape[1] - 1))
-                self.mean.lerp_(mean, self.momentum)
-                self.variance.lerp_(unbiased, self.momentum)
-        return (x - mean) * torch.rsqrt(variance + self.epsilon) * self.weight + self.bias
+        members, batch, size = x.shape
+        wide = x.transpose(0, 1).reshape(batch, members * size)  # a channel per member and unit
+        mean, variance, weight, bias = (
+            v.flatten() for v in (self.mean, self.variance, self.weight, self.bias)
+        )
+        scaled = F.batch_norm(wide, mean, variance, weight, bias, self.training and batch > 1)
+        return scaled.view(batch, members, size).transpose(0, 1)
 
 
 class Hidden(nn.Sequential):

@@ -13,8 +13,8 @@ higher, yet nothing forces boxes of the hierarchy into each other.
 
 Published: hidden layers of 3 x 1,750 softplus, d = 1,750, batches of 4, AdamW with rate 1e-4 (centres 1e-3,
 sides 1e-2), noise of Gumbel boxes 1e-4, and a side of the sample's box of 1e-5. Chosen here: that side is
-its limit 0, in which P has the form above; the noise is b too, as with few dimensions a sample often lies
-inside a box that it should leave, and 1e-4 then leaves no gradient.
+its limit 0, in which P has the form above; s is the softplus of a free number; the noise is b too, as with
+few dimensions a sample often lies inside a box that it should leave, and 1e-4 then leaves no gradient.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class Mbm(VectorNetwork):
         self.hidden = Hidden(inputs, hidden, dropout, nn.Softplus)
         self.point = Linear(self.hidden.outputs, dimensions)
         self.centres = nn.Parameter(torch.rand(1, classes, dimensions))
-        self.sides = nn.Parameter(torch.empty(1, classes, dimensions).normal_(0.01, 0.005))
+        self.sides = nn.Parameter(torch.empty(1, classes, dimensions).normal_(-2.0, 0.1))
 
     def log_probabilities(self, x: torch.Tensor) -> torch.Tensor:
         """(M, B, F) -> (M, B, C), at most -ALMOST."""
         point = F.softplus(self.point(self.hidden(x))).float()[:, :, None, :]  # (M, B, 1, d)
         parts = []
         for centre, side in zip(self.centres.split(CLASSES, 1), self.sides.split(CLASSES, 1), strict=True):
-            beyond = (point - centre[:, None]).abs() - side.clamp_min(0)[:, None]  # (M, B, classes, d)
+            beyond = (point - centre[:, None]).abs() - F.softplus(side)[:, None]  # (M, B, classes, d)
             parts.append(_log_share(F.softplus(beyond / SOFTNESS)).sum(3))
         return torch.cat(parts, dim=2).clamp_max(-ALMOST)
 

@@ -161,7 +161,7 @@ def test_a_box_holds_a_point_inside_and_loses_it_outside() -> None:
         box.centres.fill_(1.0)
         box.sides.fill_(100.0)
         assert torch.allclose(box.probabilities(x), torch.ones(1), atol=1e-5)
-        box.sides.zero_()
+        box.sides.fill_(-10.0)
         box.centres.fill_(50.0)
         assert float(box.probabilities(x).max()) < 1e-6
 

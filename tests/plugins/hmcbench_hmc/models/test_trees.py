@@ -99,9 +99,9 @@ def test_a_forest_predicts_means_of_true_vectors(projections: int) -> None:
     rows, truth = np.asarray(dataset.views["table"]), np.asarray(dataset.targets, dtype=float)
     expected = by_hand(model, rows, truth, np.random.SeedSequence(5).spawn(8))
     values = model.predict(inputs(dataset)).values
-    np.testing.assert_allclose(values, expected, atol=1e-12)
+    np.testing.assert_allclose(values, expected, atol=1e-6)
     parent, child = tiny_hierarchy("dag").edge_index.T
-    assert (values[:, child] <= values[:, parent] + 1e-12).all()
+    assert (values[:, child] <= values[:, parent] + 1e-6).all()
 
 
 def test_threads_and_sparse_targets_change_nothing() -> None:

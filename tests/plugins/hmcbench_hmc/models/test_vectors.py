@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 import torch
 from hmcbench_hmc.models import joint, vectors
-from hmcbench_hmc.models.layers import Dropout, Linear, Standardise, member, set_generators, stacked
+from hmcbench_hmc.models.layers import BatchNorm, Dropout, Linear, member, set_generators, stacked
 from hmcbench_hmc.models.mlp import Mlp
 from hmcbench_hmc.models.training import VectorRecipe, VectorSamples, scores, train
 from hmcbench_hmc.models.vectors import Scaler, VectorModel, fit_many
@@ -180,7 +180,7 @@ def test_columns_are_scaled_as_scikit_learn_does() -> None:
 def test_layers_are_those_of_torch_for_every_member() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 9, 5)
-    layers = [nn.Sequential(Linear(5, 3), Standardise(3)) for _ in range(2)]
+    layers = [nn.Sequential(Linear(5, 3), BatchNorm(3)) for _ in range(2)]
     both = stacked(layers).train()  # type: ignore[arg-type]
     for _ in range(3):
         result = both(x)
