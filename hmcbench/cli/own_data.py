@@ -24,8 +24,8 @@ COLUMNS: Sequence[Callable[[Any], Any]] = (
     ),
 )
 SOURCES: Sequence[Callable[[Any], Any]] = (
-    click.option("--table", default="", metavar="FILE", help="Your own table, with --labels or --target."),
-    click.option("--images", default="", metavar="PATH", help="Your own folder of labelled images."),
+    click.option("--table", metavar="FILE", help="Your own table, with --labels or --target."),
+    click.option("--images", metavar="PATH", help="Your own folder of labelled images."),
 )
 
 
@@ -68,17 +68,17 @@ def own_reference(options: Mapping[str, Any]) -> str:
     from hmcbench.plan.own_data import reference_of
 
     columns = column_params(options)
-    if options["table"]:
+    if options["table"] is not None:
         return reference_of("table", path=options["table"], **columns)
     if columns:
         option = next(iter(columns)).replace("kinds", "kind")
         raise BadInput(f"--{option} without --table", hint="--table FILE")
-    return reference_of("images", path=options["images"]) if options["images"] else ""
+    return reference_of("images", path=options["images"]) if options["images"] is not None else ""
 
 
 def check_one_source(options: Mapping[str, Any], sources: Sequence[str]) -> str:
     """The one of these options that is set; raises BadInput for none or several."""
-    named = [name for name in sources if options[name] not in (None, "")]
+    named = [name for name in sources if options[name] is not None]
     if len(named) != 1:
         what = " and ".join(f"--{name}" for name in named) + " together" if named else "no data are named"
         forms = {"suite": "--suite NAME|FILE.toml", "table": "--table FILE", "images": "--images PATH"}

@@ -117,6 +117,7 @@ def suite_text(registry: Registry, reference: str, **params: Value) -> str:
         "[protocol]",
         *(f"{name} = {_toml(value)}" for name, value in protocol(facts).items()),
         "",
+        *decisions(facts),
         *_profiles(models(registry, facts), facts.images),
     ]
     return "\n".join(lines) + "\n"
@@ -170,6 +171,12 @@ def protocol(facts: Facts) -> Mapping[str, Value]:
         return {"kind": "holdout", "test": 0.2, "validation": validation, "seed": 0}
     folds = min(5 if facts.samples < few else 3, facts.units)
     return {"kind": "kfold", "folds": folds, "validation": validation, "seed": 0}
+
+
+def decisions(facts: Facts) -> list[str]:
+    """A threshold per class where classes are rare: a shared one would follow the frequent ones."""
+    per_class = facts.rare and facts.task.paths == "multiple"
+    return ["[decisions]", 'thresholds = "per_class"', ""] if per_class else []
 
 
 def metrics(facts: Facts) -> tuple[str, ...]:

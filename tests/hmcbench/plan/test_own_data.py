@@ -66,6 +66,13 @@ def test_the_split_follows_from_the_size(facts: Facts, kind: str, folds: int | N
 
 
 @pytest.mark.parametrize(
+    ("facts", "per_class"), [(RARE, True), (SEVERAL, False), (replace(BASE, shares=(0.97, 0.03)), False)]
+)
+def test_rare_classes_have_thresholds_of_their_own(facts: Facts, per_class: bool) -> None:
+    assert ('thresholds = "per_class"' in own_data.decisions(facts)) == per_class
+
+
+@pytest.mark.parametrize(
     ("facts", "first", "among"),
     [
         (TARGETS, "r2", "target_r2[y]"),
