@@ -19,6 +19,8 @@ from torch import nn
 
 from hmcbench.torchkit.layout import Output
 
+__all__ = ["has_bfloat16"]  # what plugins may use
+
 SMALLEST = 3
 """Images per pass below which the training gives up: with two, an odd batch leaves a pass of one image,
 for which batch norms have no statistics."""

@@ -11,6 +11,8 @@ from torch import nn
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 
+__all__ = ["DescendantMaximum"]  # what plugins may use
+
 Edges = list[tuple[torch.Tensor, torch.Tensor]]
 """Per height of the parents, lowest first: columns of parents and of their children, int64 (E,) each."""
 

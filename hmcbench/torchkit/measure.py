@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+__all__ = ["count_parameters"]  # what plugins may use
+
 
 def count_parameters(module: nn.Module) -> int:
     """Learnable parameters of the module."""

@@ -9,6 +9,8 @@ from torch import nn
 
 from hmcbench.torchkit.recipes import Recipe
 
+__all__ = ["rate_factor"]  # what plugins may use
+
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimizer of a recipe.
