@@ -76,14 +76,17 @@ def own_reference(options: Mapping[str, Any]) -> str:
     return reference_of("images", path=options["images"]) if options["images"] is not None else ""
 
 
-def check_one_source(options: Mapping[str, Any], sources: Sequence[str]) -> str:
-    """The one of these options that is set; raises BadInput for none or several."""
+FORMS = {"suite": "--suite NAME|FILE.toml", "table": "--table FILE", "images": "--images PATH"}
+
+
+def check_one_source(options: Mapping[str, Any], sources: Sequence[str]) -> None:
+    """Raise BadInput unless exactly one of these options is set, and not to an empty text."""
     named = [name for name in sources if options[name] is not None]
     if len(named) != 1:
         what = " and ".join(f"--{name}" for name in named) + " together" if named else "no data are named"
-        forms = {"suite": "--suite NAME|FILE.toml", "table": "--table FILE", "images": "--images PATH"}
-        raise BadInput(what, allowed=f"one of {', '.join(forms[name] for name in sources)}")
-    return named[0]
+        raise BadInput(what, allowed=f"one of {', '.join(FORMS[name] for name in sources)}")
+    if not options[named[0]]:
+        raise BadInput(f"--{named[0]} is empty", allowed=FORMS[named[0]])
 
 
 def check_source(options: Mapping[str, Any]) -> dict[str, str]:
