@@ -57,8 +57,8 @@ def _first(board: Board, ranked: Sequence[Row], group: Sequence[Row]) -> str:
     cell = first.cells[board.primary]
     value = " ".join(filter(None, (column.title, value_text(cell, column), interval_text(cell, column))))
     if len(ranked) == 1:
-        return f"{first.model} is the only complete row: {value}."
-    text = f"{first.model} comes first with {value}"
+        return f"{first.shown} is the only complete row: {value}."
+    text = f"{first.shown} comes first with {value}"
     if len(group) == 1:
         return f"{text}, and differs from every other row."
     if all(len(row.keys) == 1 for row in ranked) and len(group) == len(ranked):
