@@ -43,7 +43,7 @@ SMALL = {
 }
 REASONS = re.compile(
     "declares no tasks of this shape|takes no missing values|does not apply to"
-    "|keeps no weights|fits one model at a time|has no warm start"
+    "|keeps no weights|fits one model at a time|has no warm start|is not declared deterministic"
     "|has no parameters|has no factory"
     "|chooses no parameter|has no best value|not a function of sums|names no slow version|have no groups"
     "|fewer than four columns|the (data|dataset) .* (need|are not here).*|its data are missing.*"

@@ -213,6 +213,7 @@ MODELS: list[ModelSpec] = [
         },
         views=("table",),
         missing=True,
+        deterministic=True,
         requires=("sklearn",),
         citation="C. Vens et al.: Decision trees for hierarchical multi-label classification, Machine"
         " Learning 73 (2008)",
@@ -250,6 +251,7 @@ MODELS: list[ModelSpec] = [
         views=("table",),
         paths=("single",),
         hierarchies=("tree",),
+        deterministic={"classifier": ("logistic-regression",)},
         requires=("sklearn", "hiclass"),
         extra="hmc",
         citation="F. Miranda, N. Koehnecke, B. Renard: HiClass: a Python library for local hierarchical"
