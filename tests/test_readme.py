@@ -43,8 +43,9 @@ def test_the_tour_runs_as_written(
 @pytest.mark.parametrize(
     "page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name
 )
-def test_every_command_in_the_documents_exists(page: Path) -> None:
-    """Commands and flags are parsed, not run."""
+def test_every_command_in_the_documents_exists(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and flags are parsed, not run; the files that they name need not be there."""
+    monkeypatch.setattr("hmcbench.cli.plugin_option.load_named", lambda _names: None)
     for block in blocks(page.read_text(encoding="utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
