@@ -168,10 +168,13 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
         kept: dict[FoldSeed, Record] = {}
         for record in sorted(row.ok, key=lambda r: (r.created, r.key)):
             kept[record.fold_seed] = record
-        if len(kept) < len(row.ok):
-            older = len(row.ok) - len(kept)
+        failed = [r for r in row.others if r.created and r.fold_seed in kept]  # missing cells have no date
+        mended = [r for r in failed if r.created < kept[r.fold_seed].created]  # by an edit of the model
+        older = len(row.ok) - len(kept) + len(mended)
+        if older:
             notes.append(f"{row.label}: {older} older record(s) of the same fold and seed left out")
         row.ok = [kept[key] for key in sorted(kept)]
+        row.others = [record for record in row.others if record not in mended]
         row.others.sort(key=lambda record: record.fold_seed)
     ordered = [by_model[key] for key in sorted(by_model)]
     labels = [row.label for row in ordered]

@@ -110,6 +110,17 @@ def test_of_two_records_of_one_fold_and_seed_the_newer_stays(fabricate: Fabricat
     assert notes == ["a: 1 older record(s) of the same fold and seed left out"]
 
 
+def test_a_failure_that_a_later_cell_mended_is_no_row(fabricate: Fabricate) -> None:
+    failed = fabricate("a", created="2025-01-01", key="1" * 64, status="failed", cause="error")
+    mended = fabricate("a", created="2026-01-01", key="2" * 64)
+    later = fabricate("a", created="2027-01-01", key="3" * 64, status="failed", cause="error")
+    rows, notes = grouping.rows([failed, mended])
+    assert (rows[0].ok, rows[0].others) == ([mended], [])
+    assert notes == ["a: 1 older record(s) of the same fold and seed left out"]
+    rows, notes = grouping.rows([mended, later])
+    assert (rows[0].ok, rows[0].others, notes) == ([mended], [later], [])
+
+
 def test_runs_in_few_words(fabricate: Fabricate) -> None:
     def text(*cells: tuple[int, int]) -> str:
         return grouping.runs_text([Record(None, {"split": {"fold": f}, "seed": s}) for f, s in cells])  # type: ignore[arg-type]
