@@ -65,6 +65,8 @@ class Param(_Shown):
         aliases: other names under which a reference may set it.
         passes: whether it counts passes over the training samples: a suite's profile may scale it to the
             number of samples (``epochs_for``).
+        added: it came after records had been published: with its default value, the key of a cell is what
+            it was without it.
         brings: value -> values of other parameters: choosing the value sets them too, with priority over
             the profile's values and below parameters that are set by name.
     """
@@ -78,6 +80,7 @@ class Param(_Shown):
     cosmetic: bool = False
     aliases: tuple[str, ...] = ()
     passes: bool = False
+    added: bool = False
     brings: Mapping[Value, Mapping[str, Value]] = field(default_factory=dict)
 
 

@@ -187,6 +187,15 @@ class Pair:
             group=f"{self.data.dataset.fingerprint} {self.spec.name}" if self.joint else "",
         )
 
+    def _hashed_params(self) -> dict[str, Value]:
+        """The parameters that may change the result; added ones only where they have another value."""
+        declared = self.spec.params
+        return {
+            name: value
+            for name, value in self.params.items()
+            if not declared[name].cosmetic and (not declared[name].added or value != declared[name].default)
+        }
+
     def _key(self, fold: int, seed: int) -> str:
         spec, hierarchy = self.spec, self.data.dataset.task.hierarchy
         protocol = {k: v for k, v in self.data.protocol.to_json().items() if k != "repeats"}
@@ -194,7 +203,7 @@ class Pair:
             self.data.dataset.fingerprint,
             self.data.splits[fold].fingerprint,
             hierarchy.fingerprint if hierarchy is not None else "",
-            [spec.name, spec.version, {k: v for k, v in self.params.items() if not spec.params[k].cosmetic}],
+            [spec.name, spec.version, self._hashed_params()],
             [self.profile, fold, seed, protocol],
             *([{k: v["digest"] for k, v in self.constants.items()}] if self.constants else []),
             *([self.origins] if self.origins else []),

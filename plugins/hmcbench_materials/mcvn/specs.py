@@ -30,9 +30,12 @@ PARAMS: dict[str, Param] = {
         "own",
         "released: the training of the code that the authors released",
         choices=("own", "released"),
+        added=True,
         brings={"released": RELEASED},
     ),
-    "tuned": Param(False, "choose learning rate, weight decay and batch size among 12 on validation data"),
+    "tuned": Param(
+        False, "choose learning rate, weight decay and batch size among 12 on validation data", added=True
+    ),
     "channels": Param("both", "the inputs that are used (table 7)", choices=("both", "image", "original")),
     "attention": Param(
         "sample",
@@ -42,7 +45,10 @@ PARAMS: dict[str, Param] = {
     "batch_norm": Param(True, "batch norm of the fused features (table 8)"),
     "convolution": Param(True, "false: six principal components in place of the convolutions (table 8)"),
     "init": Param(
-        "uniform", "first weights; released: as in the authors' code", choices=("uniform", "released")
+        "uniform",
+        "first weights; released: as in the authors' code",
+        choices=("uniform", "released"),
+        added=True,
     ),
     "grey": Param(1, "white in the composition image: 255 as published, or 1", choices=(1, 255)),
     "members": Param(6, "networks per target that differ in their seed; their mean is the prediction", low=1),
@@ -56,7 +62,9 @@ PARAMS: dict[str, Param] = {
     ),
     "weight_decay": Param(0.1, "decoupled from the gradient (AdamW)", low=0.0),
     "keep_best": Param(False, "end with the weights of the lowest validation loss, trained on train alone"),
-    "patience": Param(0, "epochs without a lower validation loss before a network stops; 0: never", low=0),
+    "patience": Param(
+        0, "epochs without a lower validation loss before a network stops; 0: never", low=0, added=True
+    ),
     "with_validation": Param(
         True, "train on the validation samples too, where nothing is chosen and no threshold fitted on them"
     ),

@@ -8,7 +8,7 @@ import pytest
 from hmcbench.data import featurize
 from hmcbench.errors import BadInput
 from hmcbench.hookspecs import hookimpl
-from hmcbench.interfaces import ModelSpec
+from hmcbench.interfaces import ModelSpec, Param
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import load_suite, parse_suite
@@ -80,6 +80,17 @@ def test_keys_depend_on_what_changes_results_and_on_nothing_else() -> None:
     assert plan_of("prior").cells[0].key != key
     assert plan_of("random", settings={"toy-tree.samples": "70"}).cells[0].key != key
     assert plan_of("random", protocol='kind = "holdout"\ntest = 0.2').cells[0].key != key
+
+
+def test_an_added_parameter_with_its_default_keeps_the_key() -> None:
+    knn = default_registry().get("models", "knn")
+    before = plan_of("knn").cells[0].key
+    knn.params = {**knn.params, "fresh": Param(1, "came later", added=True)}
+    try:
+        assert plan_of("knn").cells[0].key == before
+        assert plan_of("knn[fresh=2]").cells[0].key != before
+    finally:
+        knn.params = {name: param for name, param in knn.params.items() if name != "fresh"}
 
 
 def test_only_other_thresholds_of_several_paths_change_the_key() -> None:
