@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCALE = 10**6  # shares are whole millionths
-LISTED = 40  # names in a note; further ones are counted
+LISTED = 8  # names in a note; further ones are counted
 
 
 @dataclass(frozen=True)
