@@ -25,6 +25,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             factory="hmcbench_sem.datasets:sem_failure",
             params={
                 "path": _PATH,
+                "version": Param(2, "of the synthetic images: docs/fractographs.md", choices=(2, 3)),
                 "size": Param(128, "side of the synthetic images in pixels", low=32, high=2048),
                 "seed": Param(0, "of the synthetic images", low=0),
                 "composite": Param(0.0, "share of synthetic images with several failures", low=0.0, high=1.0),
@@ -40,6 +41,22 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             linter="hmcbench_sem.lint:lint_failure",
             path_param="path",
             reader="hmcbench_sem.reader.unlabelled:read_images",
+        ),
+        DatasetSpec(
+            name="sem-composite",
+            version="1",
+            summary="synthetic SEM fractographs, most with two or three failure mechanisms in one image",
+            factory="hmcbench_sem.datasets:sem_composite",
+            params={
+                "size": Param(64, "side of the images in pixels", low=32, high=2048),
+                "seed": Param(0, "of the images", low=0),
+                "composite": Param(0.7, "share of images with several failures", low=0.0, high=1.0),
+                "shifted": Param(True, "make the shifted test set too"),
+            },
+            requires=("PIL",),
+            citation=_PAPER,
+            licence="Apache-2.0 (synthetic images)",
+            views=("image",),
         ),
         DatasetSpec(
             name="images",
@@ -84,6 +101,11 @@ def hmcbench_suites() -> list[SuiteSpec]:
             name="sem-failure",
             summary="metal failure mechanisms from SEM fractographs, two levels",
             source="hmcbench_sem:suites/sem-failure.toml",
+        ),
+        SuiteSpec(
+            name="sem-failure-composite",
+            summary="several failure mechanisms in one SEM fractograph, multi-label (synthetic)",
+            source="hmcbench_sem:suites/sem-failure-composite.toml",
         ),
         SuiteSpec(
             name="sem-failure-ablation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -10,6 +11,9 @@ from hmcbench.interfaces import Dataset, Task
 from hmcbench_sem.fractographs.taxonomy import CLASSES, DESCRIPTIONS
 from hmcbench_sem.reader.collection import Collection, collect
 from hmcbench_sem.reader.images import MAX_PIXELS, ImageFile
+
+if TYPE_CHECKING:
+    from hmcbench_sem.fractographs.generate import Fractographs
 
 NAMED = 20  # files that a note names; more are counted
 
@@ -22,6 +26,7 @@ def failure_hierarchy() -> Hierarchy:
 def sem_failure(
     *,
     path: str = "",
+    version: int = 2,
     size: int = 128,
     seed: int = 0,
     composite: float = 0.0,
@@ -44,7 +49,22 @@ def sem_failure(
             f"crop_bottom={crop_bottom} is for images of your own; the synthetic ones have no data bar",
             hint="add --data sem-failure=PATH",
         )
-    return _synthetic(size, seed, composite, shifted)
+    if version == 2:
+        from hmcbench_sem.fractographs.generate import fractographs as draw
+    else:
+        from hmcbench_sem.surfaces.generate import pictures as draw
+    return _synthetic(draw(size=size, seed=seed, composite=composite, shifted=shifted), size, seed)
+
+
+def sem_composite(*, size: int = 64, seed: int = 0, composite: float = 0.7, shifted: bool = True) -> Dataset:
+    """Synthetic fractographs of version 3, most of them with two or three mechanisms in one image.
+
+    Raises:
+        BadInput: a parameter outside its range.
+    """
+    from hmcbench_sem.surfaces.generate import pictures
+
+    return _synthetic(pictures(size=size, seed=seed, composite=composite, shifted=shifted), size, seed)
 
 
 def images(
@@ -62,10 +82,7 @@ def images(
     return _dataset(collect(path, crop_bottom, max_pixels=max_pixels), skip_bad, max_pixels)
 
 
-def _synthetic(size: int, seed: int, composite: float, shifted: bool) -> Dataset:
-    from hmcbench_sem.fractographs.generate import fractographs
-
-    pictures = fractographs(size=size, seed=seed, composite=composite, shifted=shifted)
+def _synthetic(pictures: Fractographs, size: int, seed: int) -> Dataset:
     hierarchy = failure_hierarchy()
     targets = hierarchy.encode(pictures.labels)
     paths, depth = hierarchy.label_shape(targets)

@@ -1,4 +1,4 @@
-"""Synthetic fractographs, in place of the images of Han et al. 2025, which are not public.
+"""Synthetic fractographs of version 2, in place of the images of Han et al. 2025, which are not public.
 
 Every picture is drawn by a procedure (:mod:`hmcbench_sem.fractographs.scenes`); none shows a real
 specimen. Class counts are those of the paper's table 1. A picture depends on the
@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hmcbench.errors import BadInput
+from hmcbench.interfaces import Image
 from hmcbench_sem.fractographs.detector import MAIN_LAB, OTHER_LAB, Instrument
 from hmcbench_sem.fractographs.scenes import render
 from hmcbench_sem.fractographs.taxonomy import LEAF_IDS, LEAVES
 
-VERSION = 1  # raise it whenever any picture changes by more than rounding
+VERSION = 1  # of these streams; published records rest on these pictures, which therefore stay as they are
 SIZES = (32, 2048)
 MAIN, SHIFTED, PICTURE, COMPOSITE = range(4)  # streams of random numbers
 
@@ -51,14 +52,14 @@ class Fractographs:
 
     Attributes:
         ids: ``synthetic-train-fatigue-0001``, the same for every seed and size.
-        images: :class:`Fractograph` objects.
+        images: objects with ``load()``.
         labels: ids of leaves: one, or two where failures are composite.
         split: side of each: ``train``, ``test`` or ``shifted``.
         fingerprint: hex digest over the generator's version and parameters.
     """
 
     ids: Sequence[str]
-    images: Sequence[Fractograph]
+    images: Sequence[Image]
     labels: Sequence[Sequence[str]]
     split: Sequence[str]
     fingerprint: str
@@ -80,7 +81,7 @@ def fractographs(
     Raises:
         BadInput: a value outside these ranges.
     """
-    _check(size, seed, composite)
+    check_parameters(size, seed, composite)
     ids: list[str] = []
     images: list[Fractograph] = []
     split: list[str] = []
@@ -100,7 +101,8 @@ def fractographs(
     return Fractographs(ids, images, [list(image.classes) for image in images], split, fingerprint)
 
 
-def _check(size: int, seed: int, composite: float) -> None:
+def check_parameters(size: int, seed: int, composite: float) -> None:
+    """Raise BadInput, with the allowed range, for a parameter of the synthetic data outside it."""
     low, high = SIZES
     if not low <= size <= high:
         raise BadInput(f"size {size} of the synthetic fractographs", allowed=f"{low} to {high} pixels")
