@@ -136,8 +136,9 @@ def cups(
     radius: tuple[float, float] = (0.5, 1.0),
     share: float = 1.0,
     steep: float = 0.0,
+    lean: float = 0.0,
 ) -> Field:
-    """Lower envelope of bowls: voids that grew until they met, with sharp rims; at most 0.
+    """Lower envelope of bowls: voids that grew until they met, with sharp rims; at most 0 but for ``lean``.
 
     Args:
         rng: generator of the scene.
@@ -146,18 +147,22 @@ def cups(
         radius: range, in sides of a cell.
         share: of the cells that hold a cup.
         steep: 0 paraboloids, 1 flat bottoms and steep walls.
+        lean: slope of every cup along x: one wall is high and hangs over the next cup, as in scales.
     """
     wide = cells.uniform(rng, *radius) * np.float32(cells.side)
     bottom = cells.uniform(rng, *depth) * wide * cells.chosen(rng, share)
     scale = 1 / np.square(wide)
     round_ = np.float32(1 - steep)
-    lowest = np.zeros_like(cells.x)
+    lowest, aside = np.zeros((2, *cells.x.shape), dtype=np.float32)
     for offset in cells.nine:
         dx, dy = cells.from_seed(offset)
         away = (dx * dx + dy * dy) * scale[offset:].take(cells.corner)
         height = (away * (round_ + np.float32(steep) * away) - 1) * bottom[offset:].take(cells.corner)
+        if lean:
+            np.copyto(aside, dx, where=height < lowest)
         np.minimum(lowest, height, out=lowest)
-    return lowest
+    leaning: Field = lowest + np.float32(lean) * aside
+    return leaning
 
 
 def grains(

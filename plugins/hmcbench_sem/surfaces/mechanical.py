@@ -23,20 +23,16 @@ def dimples(rng: np.random.Generator, frame: Frame) -> Specimen:
     along, across = frame.rotated(rng.uniform(0, 2 * np.pi))
     along, across = along / shear + 0.08 * side * sway, across + 0.08 * side * wave
     deep = rng.uniform(0.5, 1.1)
-    steep = rng.uniform(0, 0.3)
+    form = {"steep": rng.uniform(0, 0.3), "lean": rng.uniform(0.1, 0.9) if rng.random() < 0.6 else 0.0}
     middle = Cells(rng, frame, along, across, side)
-    height = cups(rng, middle, (0.5 * deep, 1.2 * deep), (0.7, 1.25), steep=steep)
+    height = cups(rng, middle, (0.5 * deep, 1.2 * deep), (0.7, 1.25), **form)
     large = Cells(rng, frame, along, across, side * rng.uniform(1.8, 3.0))
-    drop = rng.uniform(0.2, 0.5) * side
-    height = np.minimum(
-        height, cups(rng, large, (0.5 * deep, deep), (0.4, 0.75), rng.uniform(0.05, 0.6), steep) - drop
-    )
+    drop, share = rng.uniform(0.2, 0.5) * side, rng.uniform(0.05, 0.6)
+    height = np.minimum(height, cups(rng, large, (0.5 * deep, deep), (0.4, 0.75), share, **form) - drop)
 
     # Fine dimples cover some regions, the walls of large ones too.
-    fine_side = side * rng.uniform(0.3, 0.5)
-    fine = cups(
-        rng, Cells(rng, frame, along, across, fine_side), (0.5 * deep, 1.2 * deep), (0.7, 1.2), steep=steep
-    )
+    small = Cells(rng, frame, along, across, side * rng.uniform(0.3, 0.5))
+    fine = cups(rng, small, (0.5 * deep, 1.2 * deep), (0.7, 1.2), **form)
     covered = patches(where, rng.uniform(0, 0.6))
     height = height * (1 - 0.45 * covered) + covered * fine
     height = height + rng.uniform(0.03, 0.3) * side * sway + rng.uniform(0.0, 0.02) * side * rough
@@ -227,14 +223,15 @@ def beach_marks(rng: np.random.Generator, frame: Frame) -> Specimen:
     (sway, wave), (rough, where) = noise(rng, frame, 0.4, 5, 1.2), noise(rng, frame, 2, 34, 0.8)
     along, across = frame.rotated(rng.uniform(0, 2 * np.pi))
     origin = rng.uniform(0.1, 1.3) * frame.width
-    x, y = (along + origin) * rng.uniform(0.8, 1.3), across
+    oval = rng.uniform(0.8, 1.3)
+    x, y = (along + origin) * oval, across
     away = np.hypot(x, y) / frame.width + rng.uniform(0.005, 0.03) * sway
     turn = np.arctan2(y, x)
     marks = away * rng.uniform(0.5, 1.4) + 0.003 * rough
     band = profile(rng, marks, rng.uniform(0.5, 1.1))
     sharp = patches(profile(rng, marks, 0.3), rng.uniform(0.05, 0.25))  # thin lines: a pause each
     radial = profile(rng, turn * rng.uniform(0.15, 0.4) + 0.01 * wave, rng.uniform(0.5, 1.0))
-    deep = frame.width * rng.uniform(0.003, 0.012)
+    deep = frame.width * rng.uniform(0.005, 0.014)
     height = deep * (0.6 * band - 1.2 * sharp) + frame.width * rng.uniform(0.0, 0.012) * radial
     height = height + frame.width * (
         rng.uniform(0.01, 0.05) * sway + rng.uniform(0.0005, 0.003) * (1.2 + band.clip(-1, 1)) * rough
@@ -245,9 +242,9 @@ def beach_marks(rng: np.random.Generator, frame: Frame) -> Specimen:
         fan = (phase - np.floor(phase)) * step(away, rng.uniform(0.5, 1.0), 0.1)
         height = height + frame.width * rng.uniform(0.01, 0.05) * fan
     # Beyond the last mark the rest broke at once: rough, fibrous.
-    end = origin / frame.width + rng.uniform(-0.1, 1.0)
+    end = oval * origin / frame.width + rng.uniform(0.05, 0.9)
     rest = step(away - 0.05 * where, end, end + 0.06)
-    fibres = frame.width * (0.012 * rough + 0.015 * where)
+    fibres = frame.width * (rng.uniform(0.003, 0.008) * rough + 0.012 * where)
     height = height * (1 - 0.7 * rest) + rest * fibres
     tone = 1 + tint * (1 - rest)
     return Specimen(height, tone, 1 + 0.5 * tint * (1 - rest), 1 - rest)
