@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from hmcbench_sem.fractographs.fields import Field
 from hmcbench_sem.fractographs.voronoi import CellValues
-from hmcbench_sem.surfaces.frame import Field, Frame
+from hmcbench_sem.surfaces.frame import Frame
 
 JITTER = 0.9  # how far a seed may leave its square; 0 would give a grid
 FAR = 1e9

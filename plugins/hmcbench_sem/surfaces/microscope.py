@@ -16,7 +16,8 @@ import numpy as np
 from scipy import ndimage
 
 from hmcbench_sem.fractographs.detector import Range
-from hmcbench_sem.surfaces.frame import Field, Frame, log_uniform
+from hmcbench_sem.fractographs.fields import Field
+from hmcbench_sem.surfaces.frame import Frame, log_uniform
 
 LINES = 128  # scan lines whose brightness flickers alike at every size
 
@@ -115,7 +116,7 @@ class Micrograph:
 def micrograph(rng: np.random.Generator, surface: Specimen, frame: Frame, instrument: Lab) -> Micrograph:
     """The picture that ``instrument`` takes of ``surface``."""
     signal = emission(rng, surface, frame, instrument)
-    row = visible(surface.height, frame)
+    row = visible(ndimage.gaussian_filter(surface.height, 0.012 * frame.size, truncate=2.5), frame)
     column = np.arange(frame.size)
     near = row.astype(np.intp)
     past = np.float32(row - near)
@@ -226,7 +227,9 @@ def expose(rng: np.random.Generator, image: Field, frame: Frame, instrument: Lab
     noise = log_uniform(rng, *instrument.noise) * contrast
     grey = (stretched - stretched.mean()) * (contrast / max(float(stretched.std()), 1e-3)) + mean
     lag_x, lag_y = rng.uniform(0.2, 0.6), rng.uniform(0, 0.3)  # the amplifier's delay, resampled lines
-    shot = rng.standard_normal((size + 1, size + 1), dtype=np.float32)  # last: as many numbers as pixels
+    shot: Field = rng.standard_normal(
+        (size + 1, size + 1), dtype=np.float32
+    )  # last: as many numbers as pixels
     shot = shot[:, 1:] + lag_x * shot[:, :-1]
     shot = (shot[1:] + lag_y * shot[:-1]) * (1 / math.hypot(1, lag_x) / math.hypot(1, lag_y))
     grey += shot * np.sqrt(np.maximum(grey, 0.03) / mean) * noise

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hmcbench_sem.fractographs.fields import Field
 from hmcbench_sem.surfaces.cells import Cells, grains
-from hmcbench_sem.surfaces.frame import Field, Frame, bump, log_uniform, noise, patches, step
+from hmcbench_sem.surfaces.frame import Frame, bump, log_uniform, noise, patches, step
 from hmcbench_sem.surfaces.looks import BY_NAME, Look
 from hmcbench_sem.surfaces.microscope import Lab, Specimen, micrograph
 

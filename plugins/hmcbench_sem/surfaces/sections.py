@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from hmcbench_sem.fractographs.fields import Field
 from hmcbench_sem.surfaces.cells import Cells, cups, grains
-from hmcbench_sem.surfaces.frame import Field, Frame, bump, log_uniform, noise, patches, profile, step
+from hmcbench_sem.surfaces.frame import Frame, bump, log_uniform, noise, patches, profile, step
 from hmcbench_sem.surfaces.microscope import Specimen
 
 RESIN = 0.25  # backscatter of the mount
