@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hmcbench_sem.fractographs.generate import Fractographs
 
 NAMED = 20  # files that a note names; more are counted
+COUNTS = {  # version of the synthetic images -> what its class counts are
+    2: "class counts as in the HFFNet-2d paper",
+    3: "version 3, training counts as in the HFFNet-2d paper",
+}
 
 
 def failure_hierarchy() -> Hierarchy:
@@ -53,7 +57,8 @@ def sem_failure(
         from hmcbench_sem.fractographs.generate import fractographs as draw
     else:
         from hmcbench_sem.surfaces.generate import pictures as draw
-    return _synthetic(draw(size=size, seed=seed, composite=composite, shifted=shifted), size, seed)
+    drawn = draw(size=size, seed=seed, composite=composite, shifted=shifted)
+    return _synthetic(drawn, size, seed, COUNTS[version])
 
 
 def sem_composite(*, size: int = 64, seed: int = 0, composite: float = 0.7, shifted: bool = True) -> Dataset:
@@ -64,7 +69,8 @@ def sem_composite(*, size: int = 64, seed: int = 0, composite: float = 0.7, shif
     """
     from hmcbench_sem.surfaces.generate import pictures
 
-    return _synthetic(pictures(size=size, seed=seed, composite=composite, shifted=shifted), size, seed)
+    drawn = pictures(size=size, seed=seed, composite=composite, shifted=shifted)
+    return _synthetic(drawn, size, seed, COUNTS[3])
 
 
 def images(
@@ -82,7 +88,7 @@ def images(
     return _dataset(collect(path, crop_bottom, max_pixels=max_pixels), skip_bad, max_pixels)
 
 
-def _synthetic(pictures: Fractographs, size: int, seed: int) -> Dataset:
+def _synthetic(pictures: Fractographs, size: int, seed: int, counts: str) -> Dataset:
     hierarchy = failure_hierarchy()
     targets = hierarchy.encode(pictures.labels)
     paths, depth = hierarchy.label_shape(targets)
@@ -94,7 +100,7 @@ def _synthetic(pictures: Fractographs, size: int, seed: int) -> Dataset:
         fingerprint=pictures.fingerprint,
         split=pictures.split,
         synthetic=True,
-        notes=[f"synthetic fractographs, {size} px, seed {seed}; class counts as in the HFFNet-2d paper"],
+        notes=[f"synthetic fractographs, {size} px, seed {seed}; {counts}"],
     )
 
 

@@ -96,6 +96,8 @@ def test_version_2_is_still_what_records_were_made_from():
     assert new.fingerprint != old.fingerprint
     assert len(new.ids) == 4771
     assert new.synthetic
+    assert old.notes == ["synthetic fractographs, 128 px, seed 0; class counts as in the HFFNet-2d paper"]
+    assert "version 3" in new.notes[0]
 
 
 def test_the_composite_dataset_is_multi_label():
