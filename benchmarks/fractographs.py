@@ -266,6 +266,9 @@ def figure(real: Real, other: Real, path: Path) -> None:
         for axis, values in ((axes[2], noise_over_contrast(block)), (axes[3], spectral_slope(block))):
             axis.plot(np.sort(values), np.linspace(0, 1, len(values)), color=colour)
     axes[0].legend(fontsize=8)
+    axes[0].xaxis.set_major_formatter("{x:g}")
+    axes[0].set_xticks([0.02, 0.05, 0.1, 0.2, 0.5], minor=False)
+    axes[0].minorticks_off()
     axes[0].set(xlabel="cycles per pixel", ylabel="power / variance (median, quartiles)")
     axes[1].set(xlabel="grey level", ylabel="share of pixels")
     axes[2].set(xlabel="noise / contrast", ylabel="share of images below", xlim=(0, 0.9))

@@ -40,7 +40,7 @@ def render(entropy: Sequence[int], looks: Sequence[str], size: int, instrument: 
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
     drawn = [BY_NAME[name] for name in looks]
-    frame = _view(rng, drawn, size, instrument)
+    frame = _frame(rng, drawn, size, instrument)
     surfaces = [look.draw(rng, frame) for look in drawn]
     surface, shares = (surfaces[0], [surfaces[0].shown]) if len(surfaces) == 1 else join(rng, frame, surfaces)
     picture = micrograph(rng, clutter(rng, frame, surface), frame, instrument)
@@ -49,7 +49,7 @@ def render(entropy: Sequence[int], looks: Sequence[str], size: int, instrument: 
     return Rendered(picture.grey, masks, frame.pixel)
 
 
-def _view(rng: np.random.Generator, looks: Sequence[Look], size: int, instrument: Lab) -> Frame:
+def _frame(rng: np.random.Generator, looks: Sequence[Look], size: int, instrument: Lab) -> Frame:
     narrow, wide = max(look.width[0] for look in looks), min(look.width[1] for look in looks)
     tilt = rng.uniform(*instrument.tilt)
     return Frame(
