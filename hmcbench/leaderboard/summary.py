@@ -288,9 +288,10 @@ def pareto_front(points: Sequence[tuple[float, float]], better: str, cheaper: st
 
 
 def trades(board: Board) -> list[Trade]:
-    """The primary metric against the first known cost, per hardware, of rows with more than one run.
+    """The primary metric against the first known cost, per hardware.
 
-    Nothing without directions, and for a metric that a constant prediction wins.
+    Nothing without directions, and for a metric that a constant prediction wins. A row whose cost is that of
+    one run is never on the front.
     """
     quality = next((c for c in board.columns if c.id == board.primary), None)
     cost = next((c for name in TRADED_COSTS for c in board.cost_columns if c.id == name), None)
@@ -303,20 +304,20 @@ def trades(board: Board) -> list[Trade]:
             cells = row.cells.get(quality.id), row.costs.get(mark, {}).get(cost.id)
             if row.rank is None or any(cell is None or cell.mean is None for cell in cells):
                 continue
-            if cells[1] is not None and cells[1].low is None:  # the cost of one run
-                continue
             a, b = (cell.mean for cell in cells if cell is not None)
             rows.append((row, float(a or 0.0), float(b or 0.0)))
         if len(rows) > 1:
-            front = pareto_front([(a, b) for _, a, b in rows], quality.better, cost.better)
-            out.append(Trade(quality, cost, mark, rows, front))
+            repeated = [i for i, row in enumerate(rows) if row[0].costs[mark][cost.id].low is not None]
+            points = [rows[i][1:] for i in repeated]
+            front = pareto_front(points, quality.better, cost.better) if len(points) > 1 else []
+            out.append(Trade(quality, cost, mark, rows, [repeated[i] for i in front]))
     return out
 
 
 def pareto_facts(board: Board) -> list[tuple[str, str]]:
     """``("Pareto front", "hf1_samples against whole cell (s): prior, forest, hffnet-2d")``."""
     lines = []
-    for trade in trades(board):
+    for trade in (trade for trade in trades(board) if trade.front):
         where = f" on hardware {trade.mark}" if len(board.hardware) > 1 else ""
         names = ", ".join(trade.rows[i][0].model for i in trade.front)
         lines.append(("Pareto front", f"{trade.quality.title} against {trade.cost.title}{where}: {names}"))

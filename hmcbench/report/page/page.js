@@ -386,11 +386,13 @@
     if (!better || !cheaper) return [];
     const [q, c] = [better === "lower" ? -1 : 1, cheaper === "higher" ? -1 : 1];
     const beaten = (p) => points.some((o) => {
-      if (o.row.rank === null) return false; // folds are lacking: it beats nobody
+      if (o.row.rank === null || o.x[1] === null) return false; // folds are lacking: it beats nobody
       const [dq, dc] = [q * (o.y[0] - p.y[0]), c * (p.x[0] - o.x[0])];
       return dq >= 0 && dc >= 0 && (dq > 0 || dc > 0);
     });
-    return points.filter((p) => p.row.rank !== null && !beaten(p)).sort((a, b) => a.x[0] - b.x[0]);
+    const repeated = points.filter((p) => p.x[1] !== null); // the cost of one run proves nothing
+    if (repeated.length < 2) return [];
+    return repeated.filter((p) => p.row.rank !== null && !beaten(p)).sort((a, b) => a.x[0] - b.x[0]);
   }
 
   // ------------------------------------------------------------------ light and dark

@@ -17,7 +17,7 @@ from hmcbench.execute import runner
 def test_every_command_has_help_with_an_example(cli: Callable[..., Any], command: str) -> None:
     ended = cli(command, "--help")
     assert ended.status == 0
-    groups = {"data": "lint", "plugin": "new"}  # commands of commands show theirs one step further down
+    groups = {"data": "lint", "plugin": "new", "suite": "new"}  # their commands show the example
     text = cli(command, groups[command], "--help").out if command in groups else ended.out
     assert "Example:" in text
     assert f"hmcbench {command}" in text

@@ -23,7 +23,7 @@ class Right:
     """Linear in the table; passes every check."""
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
-        x, y = self.table(train), np.asarray(train.targets, dtype=float)
+        x, y = self.table(train), train.dense_targets.astype(float)
         self.hmc = run.task.hierarchy is not None
         self.middle, self.mean = x.mean(axis=0), y.mean(axis=0)
         self.weights = (x - self.middle).T @ (y - self.mean) / len(x)
@@ -88,6 +88,20 @@ class NeedsTwoSamples(Right):
 class Squeezes(Right):
     def predict(self, inputs: Inputs) -> Scores:
         return Scores(super().predict(inputs).values.squeeze())
+
+
+class ReadsTargetsAsAnArray(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        np.asarray(train.targets, dtype=float)
+        super().fit(train, valid, run)
+
+
+class NeedsSiblings(Right):
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        super().fit(train, valid, run)
+        above = run.task.hierarchy.edge_index[:, 0] if run.task.hierarchy is not None else []
+        if 1 in np.unique(above, return_counts=True)[1]:
+            raise ValueError("a parent with one child")
 
 
 class RollsDice(Right):
@@ -194,8 +208,11 @@ WRONG: dict[str, tuple[ModelSpec, str]] = {
     f"scores, {SHAPES['ragged']}": (spec(Nan), "NaN"),
     f"scores, {SHAPES['multiple']}": (spec(OneColumnShort), "shape"),
     f"scores, {SHAPES['dag']}": (spec(RanksItsBatch), "values"),
+    f"scores, {SHAPES['chain']}": (spec(NeedsSiblings), "one child"),
     f"scores, {SHAPES['one-class']}": (spec(NeedsTwoClasses), "two classes"),
     f"scores, {SHAPES['regression']}": (spec(Nan), "NaN"),
+    "sparse targets": (spec(ReadsTargetsAsAnArray), ""),
+    "missing values": (spec(missing=True), "NaN"),
     "a class without training samples": (spec(NeedsEveryClass), "no samples"),
     "a label only validation has": (spec(KnowsNoNewLabels), "never seen"),
     "one training sample": (spec(NeedsTwoSamples), "variance"),
@@ -217,6 +234,7 @@ WRONG: dict[str, tuple[ModelSpec, str]] = {
 
 SKIPPED = (
     "deterministic as declared",
+    "missing values",
     "weights kept and read",
     "warm start",
     "fitted together as alone",
