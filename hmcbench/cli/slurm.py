@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import click
 
+from hmcbench.registry.named import switches
+
 MINUTES_MORE = 15  # to start the cluster and to write the leaderboard
 
 SCRIPT = """\
@@ -61,7 +63,8 @@ def arguments_of(options: dict[str, object], params: Sequence[click.Parameter]) 
     """The command line that gave ``options`` to a command with ``params``."""
     out: list[str] = []
     for param in params:
-        flag, value = param.opts[-1], options[param.name or ""]
+        values_of = options | {"plugin": tuple(switches()[1])}  # its callback has added them
+        flag, value = param.opts[-1], values_of[param.name or ""]
         default = param.get_default(click.get_current_context())
         if param.name in ("executor", "dry_run") or str(value) == str(default) or value in ((), None):
             continue

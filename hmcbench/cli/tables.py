@@ -25,6 +25,8 @@ def fetch_command(name: str, mirror: str) -> None:
       hmcbench data fetch nims-steel
       hmcbench data fetch hmc-classic:cellcycle_FUN
     """
+    if mirror and not mirror.startswith(("http://", "https://")):
+        raise BadInput(f"--mirror {mirror}", allowed="an address that starts with http:// or https://")
     registry = default_registry()
     reference = parse_reference(name)
     spec, _ = registry.resolve("datasets", reference)  # refuses an unknown variant

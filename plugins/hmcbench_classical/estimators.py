@@ -32,6 +32,21 @@ class Stretch(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(rows * self.factor)
 
 
+class FillEmpty(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Sets columns that have no value in training to 0; scikit-learn cannot bin them."""
+
+    def fit(self, rows: np.ndarray, _targets: Any = None) -> FillEmpty:
+        self.empty_ = np.isnan(rows).all(axis=0)
+        return self
+
+    def transform(self, rows: np.ndarray) -> np.ndarray:
+        return np.where(self.empty_, 0.0, rows)
+
+
+def without_empty(estimator: Any) -> Any:
+    return make_pipeline(FillEmpty(), estimator)
+
+
 class SoftmaxSVC(SVC):  # type: ignore[misc]
     """SVC whose probabilities are the softmax of its one-vs-rest decision values.
 

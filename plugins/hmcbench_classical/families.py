@@ -177,8 +177,8 @@ xgboost = Family(
     scaled=False,
 )
 hist_gradient_boosting = Family(
-    regressor=trees.HistGradientBoostingRegressor,
-    classifier=trees.HistGradientBoostingClassifier,
+    regressor=lambda **choice: estimators.without_empty(trees.HistGradientBoostingRegressor(**choice)),
+    classifier=lambda **choice: estimators.without_empty(trees.HistGradientBoostingClassifier(**choice)),
     space={
         "max_iter": (100, 200, 400),
         "learning_rate": (0.03, 0.06, 0.1),
