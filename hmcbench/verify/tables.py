@@ -16,6 +16,8 @@ from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.grouping import rows as rows_of
+from hmcbench.leaderboard.inference import prediction_interval
+from hmcbench.leaderboard.verdicts import joint_level
 from hmcbench.publish.publish import TABLES
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import parse_reference
@@ -86,12 +88,13 @@ def _row(
 ) -> None:
     estimates = estimator.row(run)
     verified = {record.key for record in run.ok} <= report.verified
+    level = joint_level(sum(value["published"] is not None for value in row["values"]))
     for name, value in zip(metrics, row["values"], strict=True):
         estimate, spec = estimates.get(name), metric_spec(specs, name)
         if not installed(specs, name):
             report.note(not_installed(name))
             continue
-        low, high = (estimate.interval() if estimate is not None else None) or (None, None)
+        low, high = (prediction_interval(estimate, level) if estimate is not None else None) or (None, None)
         if high is not None and spec is not None and spec.high is not None:
             high = min(high, spec.high)
         recomputed = {"mean": None if estimate is None else estimate.mean, "low": low, "high": high}
