@@ -106,11 +106,14 @@ def _load_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None  # its name ends with .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs, as an import does
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # no __pycache__ beside the user's file
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
+    finally:
+        sys.dont_write_bytecode = kept
     return module
 
 
