@@ -412,7 +412,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     if choices.time_limit:
         budget = replace(budget, time_limit=choices.time_limit)
     steps = (step.spec for view in views for step in view.steps)
-    preload = _modules(spec, data.spec, *steps)
+    named = {plugin.module for plugin in registry.manager.plugins if plugin.named}  # loaded as files
+    preload = tuple(module for module in _modules(spec, data.spec, *steps) if module not in named)
     joint = bool(spec.fit_many)
     if joint and spec.joint:
         joint = bool(registry.call("models", spec, spec.joint, params))
