@@ -100,7 +100,8 @@ def _load_file(path: Path) -> ModuleType:
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
-    if loaded is not None or importlib.util.find_spec(name) is not None:
+    importable = importlib.util.find_spec(name) if loaded is None else None  # its folder may be on the path
+    if loaded is not None or (importable is not None and importable.origin != str(path)):
         raise BadInput(f"{path}: a module {name!r} is installed already", hint="give the file another name")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # its name ends with .py

@@ -40,13 +40,33 @@ def pickled(models: Mapping[str, Any]) -> bytes:
     """The content of the file of objects; raises BadInput where another process cannot have them."""
     import cloudpickle  # also classes of a notebook, which have no module
 
+    own = [module for model in models.values() if (module := _own_module(model)) is not None]
     try:
+        for module in own:
+            cloudpickle.register_pickle_by_value(module)
         return bytes(cloudpickle.dumps(models))
     except Exception as error:  # an object may raise anything
         raise BadInput(
             f"the models cannot be passed to another process ({type(error).__name__}: {error})",
             hint="in_process=True runs them here",
         ) from None
+    finally:
+        for module in own:
+            with suppress(ValueError):  # several models of one module
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def _own_module(model: Any) -> Any:
+    """The module of a class that is not installed, which another process may not be able to import."""
+    import sys
+    import sysconfig
+
+    module = sys.modules.get(type(model).__module__)
+    file = getattr(module, "__file__", None)
+    installed = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")}
+    if file is None or module is sys.modules["__main__"] or any(str(file).startswith(p) for p in installed):
+        return None
+    return module
 
 
 @dataclass(frozen=True)

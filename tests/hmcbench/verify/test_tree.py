@@ -15,11 +15,15 @@ import pytest
 
 from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import MetricSpec, Task
-from hmcbench.leaderboard.files import boards_of
+from hmcbench.leaderboard.estimates import Estimator
+from hmcbench.leaderboard.grouping import rows as rows_of
+from hmcbench.leaderboard.inference import prediction_interval
+from hmcbench.leaderboard.verdicts import joint_level
 from hmcbench.metrics.base import SampleMetric
+from hmcbench.metrics.builtin import SPECS
 from hmcbench.publish.publish import publish
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import JSON, NPZ, Record
+from hmcbench.records.record import JSON, NPZ, Record, read_all
 from hmcbench.records.rescore import rescore
 from hmcbench.testing.helpers import temporary_plugin, tiny_hierarchy
 from hmcbench.verify import Finding
@@ -213,6 +217,15 @@ def test_a_row_whose_record_is_gone(results: Path) -> None:
     assert any(f.kind == "no record" and f.what == "row b" for f in findings)
 
 
+def measured(results: Path) -> dict[str, Any]:
+    """Mean and prediction interval of row ``a``, as a table of a paper has them."""
+    rows = [row for row in rows_of(read_all(results / "smoke" / "records"))[0] if row.ok]
+    estimator = Estimator(rows, ["hf1_samples"], (), SPECS)
+    estimate = estimator.row(next(row for row in rows if row.label == "a"))["hf1_samples"]
+    low, high = prediction_interval(estimate, joint_level(1)) or (None, None)
+    return {"mean": estimate.mean, "low": low, "high": None if high is None else min(high, 1.0)}
+
+
 def test_pictures_and_tables_need_records(results: Path) -> None:
     good, bad = (
         results / "smoke" / "figures" / record(results, "a").name,
@@ -222,9 +235,7 @@ def test_pictures_and_tables_need_records(results: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "reliability.png").write_bytes(b"")
     publish(results, results)
-    board = boards_of(results / "smoke")[0]
-    cell = board.rows[0].cells["hf1_samples"]
-    value = {"published": 0.9, "mean": cell.mean, "low": cell.low, "high": cell.high, "verdict": "reproduced"}
+    value = {"published": 0.9, **measured(results), "verdict": "reproduced"}
     wrong = {**value, "mean": 0.5}
     alone = {"published": 0.9, "mean": None, "low": None, "high": None, "verdict": "not testable"}
     rows = [
@@ -341,18 +352,16 @@ def test_a_board_with_a_metric_that_is_not_installed(
 
 
 def test_numbers_in_the_text_of_a_table(results: Path) -> None:
-    board = boards_of(results / "smoke")[0]
-    cell = board.rows[0].cells["hf1_samples"]
-    value = {"published": 0.94, "mean": cell.mean, "low": cell.low, "high": cell.high}
+    value = {"published": 0.94, **measured(results)}
     rows = [{"label": "Ours, 2.5 Ni", "model": "a", "values": [value]}]
     tables = results / "smoke" / "tables"
     tables.mkdir()
     (tables / "paper-1.json").write_text(json.dumps({"metrics": ["hf1_samples"], "rows": rows}))
-    shown = f"0.940 / {cell.mean:.3f} \\[{cell.low:.3f}, {cell.high:.3f}\\] ="
+    shown = "0.940 / {mean:.3f} \\[{low:.3f}, {high:.3f}\\] =".format(**value)
     text = f"| row | our model | F1 |\n|:--|:--|:--|\n| Ours, 2.5 Ni | `a` | {shown} |\n"
     (tables / "paper-1.md").write_text(text)
     assert found(results) == []
-    (tables / "paper-1.md").write_text(text.replace(f"{cell.mean:.3f}", "0.999"))
+    (tables / "paper-1.md").write_text(text.replace(f"{value['mean']:.3f}", "0.999"))
     (finding,) = found(results)
     assert (finding.kind, finding.where) == ("differs", "tables/paper-1.md")
     assert finding.what == "Ours, 2.5 Ni: 0.999 is no number of paper-1.json"
