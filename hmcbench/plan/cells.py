@@ -22,7 +22,7 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split
 from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, FittedPer, ModelSpec, Spec, Task, Value
-from hmcbench.metrics.ids import find_spec
+from hmcbench.metrics.ids import find_spec, parse_id
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import (
     constants_of,
@@ -238,8 +238,10 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     skipped: list[NotPaired] = []
     notes += _of_no_entry(suite, profile_name, models)
     short: dict[str, str] = {}  # the model of a record -> the label of its entry
+    tasks: list[Task] = []
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
+        tasks.append(data.dataset.task)
         owner = f"{data.reference}: " if len(datasets) > 1 else ""
         notes += [owner + note for note in data.notes]
         trained = False
@@ -255,6 +257,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             seeds = range(choices.seeds or profile.seeds)
             cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
         notes += _of_epochs(profile, data) if trained else []
+    _check_typed_ids(registry, (choices.primary, *choices.columns), tasks)
     suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
     labels = labels_of(suite, registry)
     if short:
@@ -270,6 +273,23 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
         for cell in cells
     ]
     return Plan(suite, profile_name, cells, skipped, notes, labels)
+
+
+def _check_typed_ids(registry: Registry, names: Sequence[str], tasks: Sequence[Task]) -> None:
+    """Raise BadInput for a typed id of a level, class or target that no dataset of the plan has.
+
+    A suite's own columns may name what only some data have.
+    """
+    members = [m for t in tasks for m in (t.hierarchy.classes if t.hierarchy is not None else t.targets)]
+    depth = max((t.hierarchy.depth for t in tasks if t.hierarchy is not None), default=0)
+    for name in filter(None, names):
+        metric_id = parse_id(find_spec(registry.specs("metrics"), name), name)
+        if metric_id is None:  # of all levels or classes
+            continue
+        if metric_id.member and metric_id.member not in members:
+            raise unknown(f"class or target in {name}", metric_id.member, dict.fromkeys(members))
+        if metric_id.k > depth:
+            raise BadInput(f"{name}: the data have {depth} levels", allowed=f"levels 1 to {depth}")
 
 
 def labels_of(suite: Suite, registry: Registry) -> dict[str, dict[str, str]]:

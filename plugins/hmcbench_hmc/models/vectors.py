@@ -159,9 +159,8 @@ class VectorModel:
         return self._samples(train), self._samples(valid)
 
     def _samples(self, samples: Labelled) -> VectorSamples:
-        targets = samples.targets.toarray() if hasattr(samples.targets, "toarray") else samples.targets
         x = torch.as_tensor(self._scaler(self.rows(samples)), device=self._device)
-        return VectorSamples(x, torch.as_tensor(np.asarray(targets, dtype=bool), device=self._device))
+        return VectorSamples(x, torch.as_tensor(samples.dense_targets.astype(bool), device=self._device))
 
     def take(self, network: VectorNetwork, epochs: Sequence[int]) -> None:
         """The trained members of this model."""

@@ -93,6 +93,19 @@ def test_an_added_parameter_with_its_default_keeps_the_key() -> None:
         knn.params = {name: param for name, param in knn.params.items() if name != "fresh"}
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ({"columns": ("class_f1[nobody]",)}, r"unknown class or target in class_f1\[nobody\] 'nobody'"),
+        ({"columns": ("level3_accuracy",)}, "the data have 2 levels. Allowed: levels 1 to 2"),
+        ({"primary": "level9_f1_macro_raw"}, "the data have 2 levels"),
+    ],
+)
+def test_a_typed_id_that_no_data_have_is_refused(names: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        plan_of("prior", **names)
+
+
 def test_only_other_thresholds_of_several_paths_change_the_key() -> None:
     def keys(decisions: str) -> dict[str, str]:
         text = f"{decisions}\n{tiny_suite('keys', ['random'])}"
