@@ -13,6 +13,8 @@ from typing import Any
 from hmcbench.errors import BadInput, unknown
 
 KINDS = ("predefined", "holdout", "kfold")
+ADDED = frozenset({"refit", "score_bits"})  # fields that older records do not have
+SCORE_BITS = (8, 16, 32)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Protocol:
         drop_leaks: remove training copies of test samples from a predefined split.
         refit: choose on the validation partition, then fit on training and validation samples together
             (:mod:`hmcbench.execute.second_fit`). Part of a cell's key, and of a record, only where true.
+        score_bits: scores are rounded to so many bits before anything is computed from them, and stored
+            so (:mod:`hmcbench.records.score_bits`). Part of a cell's key, and of a record, only below 32.
     """
 
     kind: str = "holdout"
@@ -40,6 +44,7 @@ class Protocol:
     seed: int = 0
     drop_leaks: bool = False
     refit: bool = False
+    score_bits: int = 32
 
     @property
     def splits(self) -> int:
@@ -47,8 +52,13 @@ class Protocol:
         return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """For records and keys; ``refit`` only where it is true, which older ones do not have."""
-        return {name: value for name, value in asdict(self).items() if name != "refit" or value}
+        """For records and keys; the fields of :data:`ADDED` only where they differ from the default."""
+        default = Protocol()
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ADDED or value != getattr(default, name)
+        }
 
     @classmethod
     def of_record(cls, stored: Mapping[str, Any]) -> Protocol:
@@ -69,6 +79,8 @@ class Protocol:
                 f"{where}: refit = true, validation = 0",
                 allowed="a share above 0: without validation samples there is nothing to choose on",
             )
+        if self.score_bits not in SCORE_BITS:
+            raise BadInput(f"{where}: score_bits = {self.score_bits}", allowed="8, 16 or 32")
         if self.kind == "kfold" and self.folds < 2:
             raise BadInput(f"{where}: folds = {self.folds}", allowed="at least 2")
         if self.repeats < 1 or (self.repeats > 1 and self.kind != "holdout"):

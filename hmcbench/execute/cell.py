@@ -215,7 +215,7 @@ class CellRun:
         report.phase("predict")
         sides = [name for name in predicted_sides(self.split) if name not in self.first_scores]
         scores = self.first_scores | self.predict(model, sides)
-        predictions = join_scores(self.dataset, self.split, scores)
+        predictions = join_scores(self.dataset, self.split, scores, cell.protocol["score_bits"])
         report.phase("measure")
         with clock.phase("measure"):
             measured = self.measure(model)

@@ -14,6 +14,7 @@ from hmcbench.errors import PluginError
 from hmcbench.execute import resources
 from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task
 from hmcbench.records.predictions import Predictions
+from hmcbench.records.score_bits import bits_for, rounded
 
 
 def predicted_sides(split: Split) -> list[str]:
@@ -40,20 +41,23 @@ def predict_sides(
     return scores
 
 
-def join_scores(dataset: Dataset, split: Split, scores: Mapping[str, Scores]) -> Predictions:
-    """The scores of all partitions with the truth of their samples."""
+def join_scores(dataset: Dataset, split: Split, scores: Mapping[str, Scores], bits: int = 32) -> Predictions:
+    """The scores of all partitions, rounded to ``bits``, with the truth of their samples."""
     sides, parts = list(scores), list(scores.values())
     rows = np.concatenate([split.sides[name] for name in sides])
+    values = np.concatenate([p.values for p in parts])
+    bits = bits_for(values, bits) if dataset.task.kind == "hmc" else 32
     return Predictions(
         ids=[dataset.ids[i] for i in rows],
         side=[name for name in sides for _ in split.sides[name]],
-        scores=np.concatenate([p.values for p in parts]),
+        scores=rounded(values, bits) if bits < 32 else values,
         task=dataset.task,
         truth=dataset.targets[rows],
         stop=None if parts[0].stop is None else np.concatenate([p.stop for p in parts if p.stop is not None]),
         groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
         decisions=None if parts[0].decisions is None else np.concatenate([p.decisions for p in parts]),
         training=training_counts(dataset, split.sides["train"]),
+        bits=bits,
     )
 
 

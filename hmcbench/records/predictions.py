@@ -22,6 +22,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import replacing
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
+from hmcbench.records.score_bits import decode, encode
 
 FORMAT = 1
 MOST_SHARED = 512  # parts that a reader keeps; a board of k folds has about six for each
@@ -34,7 +35,7 @@ class Predictions:
     Attributes:
         ids: N sample ids, unique.
         side: N names: ``validation``, ``test``, or a further test set (``shifted``).
-        scores: float32 (N, C) probabilities, or (N, T) predicted targets.
+        scores: float32 (N, C) probabilities, or float64 (N, T) predicted targets.
         task: the task, with its hierarchy or targets.
         truth: hmc: boolean CSR (N, C), ancestor-closed; regression: float (N, T); ``None`` where
             it may not be redistributed.
@@ -44,6 +45,8 @@ class Predictions:
             :class:`hmcbench.interfaces.Scores`.
         training: int64 (C, 2) or None: training samples of every class, and those with all of its parents.
         ruled: boolean (N, C) or None: closed sets that a decision rule made; never stored.
+        bits: of a stored score of a class (:mod:`hmcbench.records.score_bits`); the scores are rounded to
+            them already.
     """
 
     ids: Sequence[str]
@@ -56,6 +59,7 @@ class Predictions:
     decisions: Any = None
     training: np.ndarray | None = None
     ruled: np.ndarray | None = None
+    bits: int = 32
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -94,7 +98,9 @@ class Predictions:
             "header": np.array(json.dumps(header, sort_keys=True)),
             "ids": np.array(list(self.ids), dtype=np.str_),
             "side": np.array(list(self.side), dtype=np.str_),
-            "scores": np.asarray(self.scores, dtype=np.float32 if task.kind == "hmc" else np.float64),
+            "scores": encode(self.scores, self.bits)
+            if task.kind == "hmc"
+            else np.asarray(self.scores, dtype=np.float64),
         }
         if self.stop is not None:
             arrays["stop"] = np.asarray(self.stop, dtype=np.float32)
@@ -157,7 +163,7 @@ class PredictionsReader:
                     part = self._parts[key] = make(*map(array, names), *([width] if width else []))
                 return part
 
-            task, scores = shared(_task, "header"), array("scores")
+            task, (scores, bits) = shared(_task, "header"), decode(array("scores"))
             truth = None
             if "truth_indptr" in infos:
                 truth = shared(_sets, "truth_indices", "truth_indptr", width=scores.shape[1])
@@ -174,7 +180,7 @@ class PredictionsReader:
                 raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
             stop = array("stop") if "stop" in infos else None
             training = shared(np.asarray, "training") if "training" in infos else None
-            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training)
+            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training, bits=bits)
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
