@@ -14,7 +14,7 @@ from hmcbench.errors import BadInput, unknown
 
 KINDS = ("predefined", "holdout", "kfold")
 ADDED = frozenset({"refit", "score_bits"})  # fields that older records do not have
-SCORE_BITS = (8, 16, 32)
+SCORE_BITS = (16, 32)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Protocol:
                 allowed="a share above 0: without validation samples there is nothing to choose on",
             )
         if self.score_bits not in SCORE_BITS:
-            raise BadInput(f"{where}: score_bits = {self.score_bits}", allowed="8, 16 or 32")
+            raise BadInput(f"{where}: score_bits = {self.score_bits}", allowed="16 or 32")
         if self.kind == "kfold" and self.folds < 2:
             raise BadInput(f"{where}: folds = {self.folds}", allowed="at least 2")
         if self.repeats < 1 or (self.repeats > 1 and self.kind != "holdout"):

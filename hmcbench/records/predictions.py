@@ -22,7 +22,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import replacing
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.records.score_bits import decode, encode
+from hmcbench.records.score_bits import rounded, stored
 
 FORMAT = 1
 MOST_SHARED = 512  # parts that a reader keeps; a board of k folds has about six for each
@@ -98,7 +98,7 @@ class Predictions:
             "header": np.array(json.dumps(header, sort_keys=True)),
             "ids": np.array(list(self.ids), dtype=np.str_),
             "side": np.array(list(self.side), dtype=np.str_),
-            "scores": encode(self.scores, self.bits)
+            "scores": stored(self.scores, self.bits)
             if task.kind == "hmc"
             else np.asarray(self.scores, dtype=np.float64),
         }
@@ -163,7 +163,9 @@ class PredictionsReader:
                     part = self._parts[key] = make(*map(array, names), *([width] if width else []))
                 return part
 
-            task, (scores, bits) = shared(_task, "header"), decode(array("scores"))
+            task, scores = shared(_task, "header"), array("scores")
+            bits = 16 if scores.dtype == np.float16 else 32
+            scores = rounded(scores, bits) if bits == 16 else scores
             truth = None
             if "truth_indptr" in infos:
                 truth = shared(_sets, "truth_indices", "truth_indptr", width=scores.shape[1])
@@ -197,12 +199,12 @@ def _task(header: np.ndarray) -> Task:
 
 @functools.lru_cache(maxsize=8)  # a hierarchy of thousands of classes takes a while, and never changes
 def _read_task(header: str) -> Task:
-    stored = json.loads(header)
-    if stored["format"] != FORMAT:
-        raise ValueError(f"format {stored['format']}, this version reads {FORMAT}")
-    hierarchy = Hierarchy.from_json(stored["hierarchy"]) if stored["hierarchy"] else None
-    targets, unscored = tuple(stored["targets"]), tuple(stored.get("unscored", ()))
-    return Task(stored["kind"], stored["paths"], stored["depth"], hierarchy, targets, unscored)
+    parts = json.loads(header)
+    if parts["format"] != FORMAT:
+        raise ValueError(f"format {parts['format']}, this version reads {FORMAT}")
+    hierarchy = Hierarchy.from_json(parts["hierarchy"]) if parts["hierarchy"] else None
+    targets, unscored = tuple(parts["targets"]), tuple(parts.get("unscored", ()))
+    return Task(parts["kind"], parts["paths"], parts["depth"], hierarchy, targets, unscored)
 
 
 def _sparse_parts(name: str, sets: Any) -> dict[str, np.ndarray]:
