@@ -181,8 +181,17 @@ def rescore_command(runs: Path, suite: str, rules: str) -> int:
 )
 @click.option("--no-truth", is_flag=True, help="Leave the truth out, whatever the data sets allow.")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for intervals.")
+@click.option(
+    "--predictions", multiple=True, metavar="PATTERN", help="Publish the predictions of these rows only."
+)
 def publish_command(
-    runs: Path, target: Path, suite: str, figures: bool, no_truth: bool, data: Sequence[str]
+    runs: Path,
+    target: Path,
+    suite: str,
+    figures: bool,
+    no_truth: bool,
+    data: Sequence[str],
+    predictions: Sequence[str],
 ) -> None:
     """Copy records and leaderboards of RUNS to a folder that can be committed or served.
 
@@ -192,6 +201,9 @@ def publish_command(
     Truth that may not be redistributed is left out; the intervals over samples that need it are kept.
     For records without truth, --data names their data, from which the intervals are computed; this
     publishes no truth. Published records of others stay.
+
+    Where predictions are large, --predictions names the rows that keep them; the others keep their
+    metrics, intervals and the digest of their predictions.
 
     \b
     Example:
@@ -203,5 +215,8 @@ def publish_command(
 
     paths = pairs("--data", data, "NAME=PATH")
     given = Given(default_registry(), paths) if paths else None
-    for path in publish(runs, target, suite, figures=figures, truth=not no_truth, given=given):
+    chosen = list(predictions) or ["*"]
+    for path in publish(
+        runs, target, suite, figures=figures, truth=not no_truth, given=given, predictions=chosen
+    ):
         click.echo(f"published    {path}")

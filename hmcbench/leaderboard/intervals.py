@@ -33,7 +33,7 @@ def digest(record: Record) -> str:
     """SHA-256 of the files that a board reads of a record; empty where a file is missing."""
     combined = hashlib.sha256()
     try:
-        for name in (JSON, NPZ):
+        for name in (JSON, NPZ) if record.has_predictions else (JSON,):
             combined.update(hashlib.sha256((record.path / name).read_bytes()).digest())
     except OSError:
         return ""

@@ -27,7 +27,7 @@ from hmcbench.metrics.base import summed
 from hmcbench.metrics.computing import is_pooled, pooled_counts, sample_stats
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions, PredictionsReader
-from hmcbench.records.record import FoldSeed, Record
+from hmcbench.records.record import FoldSeed, NotPublished, Record
 
 MOST_THREADS = 4
 GROUP = 8  # seeds whose statistics share a product: it reads the weights from memory once for all of them
@@ -145,7 +145,10 @@ class Samples:
 
     def _load(self, records: Sequence[Record]) -> tuple[list[Predictions], Sequence[Record]]:
         """The predictions of the folds of one seed."""
-        folds = [record.predictions(self._reader) for record in records]
+        try:
+            folds = [record.predictions(self._reader) for record in records]
+        except NotPublished as error:
+            raise NoTruth(str(error)) from None
         if any(predictions.truth is None for predictions in folds):
             raise NoTruth("no truth is stored with the predictions")
         if not self._bootstraps:

@@ -7,10 +7,12 @@ unless a new record has the same key.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hmcbench.errors import BadInput, unknown
@@ -54,6 +56,7 @@ def publish(
     figures: bool = False,
     truth: bool = True,
     given: Given | None = None,
+    predictions: Sequence[str] = ("*",),
 ) -> list[Path]:
     """Copy the records below ``runs`` to ``target/<suite>/records`` and write the tables.
 
@@ -65,6 +68,8 @@ def publish(
         figures: draw figures, and copy those beside the records.
         truth: False leaves the truth out of all records, even where the data sets allow it.
         given: the user's data, for the intervals of published records without truth.
+        predictions: patterns of models or rows whose predictions are published; of the others only a digest,
+            the metrics and the intervals are. An empty sequence: none.
 
     Returns:
         The files written: per suite ``README.md``, ``leaderboard.csv``, ``leaderboard.json`` and the
@@ -72,8 +77,9 @@ def publish(
         files, and the index ``README.md`` and ``index.html`` of ``target``.
 
     Raises:
-        BadInput: no records, none that ended well, an unknown suite, predictions that cannot be
-            read, or data that are not those of the records; then nothing has been written.
+        BadInput: no records, none that ended well, an unknown suite, a pattern that fits no row,
+            predictions that cannot be read, or data that are not those of the records; then nothing has
+            been written.
     """
     inside = target.resolve()
     if inside in (runs.resolve(), *runs.resolve().parents):
@@ -94,12 +100,14 @@ def publish(
             for r in chosen
         ]
     suites = {name: target / suite_folder(name) for name in names if not suite or name == suite}
+    named = _named(chosen, predictions)
+    left_out = {r.key: r for r in chosen if r.ok and r.has_predictions and r.key not in named}
     truths = truth_at_hand(chosen, None)  # refuse before anything is written
     if given is not None:
         truths = truth_at_hand([*_published_records(suites.values()), *chosen], given)
     written: list[Path] = []
     for name, folder in suites.items():
-        written += _publish_suite([r for r in chosen if r.suite == name], folder, figures, truths)
+        written += _publish_suite([r for r in chosen if r.suite == name], folder, figures, truths, left_out)
     return [*written, *write_index(target)]
 
 
@@ -131,11 +139,28 @@ def _rewrite(runs: Path, target: Path, suite: str, figures: bool, given: Given |
     return [*written, *write_index(target)]
 
 
-def _publish_suite(records: Sequence[Record], folder: Path, figures: bool, truths: Truths) -> list[Path]:
+def _named(records: Sequence[Record], patterns: Sequence[str]) -> set[str]:
+    """Keys of the records whose row or model one of the patterns names."""
+    keys: set[str] = set()
+    for pattern in patterns:
+        fitting = {r.key for r in records if any(fnmatchcase(n, pattern) for n in (r.label, r.model))}
+        if not fitting:
+            raise unknown("row whose predictions are published", pattern, sorted({r.label for r in records}))
+        keys |= fitting
+    return keys
+
+
+def _publish_suite(
+    records: Sequence[Record],
+    folder: Path,
+    figures: bool,
+    truths: Truths,
+    left_out: Mapping[str, Record],
+) -> list[Path]:
     folder_of_records = folder / "records"
     _make_folder(folder_of_records)
     for record in records:
-        _publish_record(record, folder_of_records)
+        _publish_record(record, folder_of_records, record.key in left_out)
     sources = sorted({r.path.parent.parent for r in records})
     for source in sources:
         if (source / TABLES).is_dir():
@@ -145,7 +170,7 @@ def _publish_suite(records: Sequence[Record], folder: Path, figures: bool, truth
         write_atomic(
             folder / SUITE, json.dumps(scrub(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         )
-    kept = keep_intervals(folder, truths, sources)
+    kept = keep_intervals(folder, truths, sources, left_out)
     if figures:
         copy_drawn(records, folder)
     return [*kept, *_write_pages(folder, figures), write_sums(folder)]
@@ -175,11 +200,15 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def _publish_record(record: Record, records: Path) -> None:
+def _publish_record(record: Record, records: Path, leave_out: bool) -> None:
     """Fill a temporary folder, rename it, and remove an older record of the same key."""
     data = scrub(record.data)
     part = begin_record(records, record.key)
-    if record.ok:
+    if leave_out:
+        content = (record.path / NPZ).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        data["predictions"] = {"left_out": True, "sha256": digest, "bytes": len(content)}
+    elif record.ok and record.has_predictions:
         if record.share_targets:
             shutil.copyfile(record.path / NPZ, part / NPZ)
         else:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hmcbench.errors import BadInput
@@ -16,7 +17,7 @@ from hmcbench.leaderboard.build import Analysis, analyse
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest
 from hmcbench.leaderboard.inference import Estimate, contrast
 from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digests
-from hmcbench.records.given_data import Given, WithTruth
+from hmcbench.records.given_data import Given, LeftOut, WithTruth
 from hmcbench.records.record import Record, read_all
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
@@ -34,7 +35,7 @@ def truth_at_hand(records: Sequence[Record], given: Given | None) -> Truths:
         given.check_names(records)
     truths = {}
     for record in records:
-        if not record.ok:
+        if not record.ok or not record.has_predictions:
             continue
         predictions = record.predictions()
         if not withheld(record):
@@ -46,20 +47,30 @@ def truth_at_hand(records: Sequence[Record], given: Given | None) -> Truths:
     return truths
 
 
-def keep_intervals(folder: Path, truths: Truths, sources: Sequence[Path] = ()) -> list[Path]:
+def keep_intervals(
+    folder: Path,
+    truths: Truths,
+    sources: Sequence[Path] = (),
+    left_out: Mapping[str, Record] = MappingProxyType({}),
+) -> list[Path]:
     """Write ``intervals.json`` of a published suite, or remove it where there is nothing to keep.
 
     Args:
         folder: of the suite, with its published records.
         truths: from :func:`truth_at_hand`; the kept intervals of other records stay.
         sources: suites' folders that records were copied from; they may hold kept intervals too.
+        left_out: key -> record with the predictions that the published one is without.
 
     Returns:
         The file, where it was written.
     """
     before = Intervals.read(folder, *sources)
     published = [
-        WithTruth(r.path, r.data, truths[r.key]) if r.key in truths else r
+        LeftOut(r.path, r.data, source=left_out[r.key], truth=truths.get(r.key))
+        if r.key in left_out
+        else WithTruth(r.path, r.data, truths[r.key])
+        if r.key in truths
+        else r
         for r in read_all(folder / "records")
     ]
     specs = default_registry().specs("metrics")
@@ -84,8 +95,8 @@ _NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")  # a list of numbers, to be written
 
 
 def withheld(record: Record) -> bool:
-    """Whether a record that ended well is published without its truth."""
-    return record.ok and not record.share_targets
+    """Whether a record that ended well is published without its truth or without its predictions."""
+    return record.ok and not (record.share_targets and record.has_predictions)
 
 
 def kept_boards(

@@ -115,3 +115,23 @@ class WithTruth(Record):
 
     def predictions_digest(self) -> str:
         return ""
+
+
+@dataclass(frozen=True)
+class LeftOut(Record):
+    """A published record without predictions, with those of the record that it was copied from.
+
+    Attributes:
+        source: that record.
+        truth: of its predictions, in their order, where they hold none; None: theirs.
+    """
+
+    source: Record = field(kw_only=True)
+    truth: Any = None
+
+    def predictions(self, reader: PredictionsReader | None = None) -> Predictions:
+        stored = self.source.predictions(reader)
+        return stored if self.truth is None else replace(stored, truth=self.truth)
+
+    def predictions_digest(self) -> str:
+        return ""

@@ -42,6 +42,13 @@ class FoldSeed(NamedTuple):
     seed: int
 
 
+class NotPublished(BadInput):
+    """The predictions of a record were left out when it was published."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the predictions of {name} were not published")
+
+
 @dataclass(frozen=True)
 class Record:
     """One record: its folder and the content of ``record.json`` (see docs/records.md)."""
@@ -86,6 +93,11 @@ class Record:
     def dataset_reference(self) -> str:
         """The dataset with its options, as ``toy-tree[noise=1]``."""
         return str(self.data["dataset"].get("reference") or self.dataset)
+
+    @property
+    def model(self) -> str:
+        """The name of the model, without its parameters."""
+        return str(self.data["model"]["name"])
 
     @property
     def label(self) -> str:
@@ -157,9 +169,14 @@ class Record:
         """Stored scores and truth; raises BadInput if missing or damaged. ``reader``: of many files.
 
         Under the decision rule ``applied_rule``, where a board shows the record under one.
+
+        Raises:
+            NotPublished: the record was published without them.
         """
         from hmcbench.records.predictions import Predictions
 
+        if not self.has_predictions:
+            raise NotPublished(self.path.name)
         predictions = Predictions.load(self.path / NPZ, reader)
         applied = self.part("applied_rule")
         if not applied:
@@ -167,6 +184,11 @@ class Record:
         from hmcbench.metrics.rules.scoring import decide_again
 
         return decide_again(applied["rule"], applied["params"], predictions)
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether it was written or published with its predictions (``hmcbench publish --predictions``)."""
+        return not self.part("predictions").get("left_out", False)
 
     def predictions_digest(self) -> str:
         """SHA-256 of the stored predictions, and of the decision rule that is applied to them, if any.

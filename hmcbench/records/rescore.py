@@ -18,7 +18,7 @@ from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.metrics.ids import find_spec
 from hmcbench.metrics.rules.scoring import Rule, score_rules
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import JSON, RUN_HINT, Record, read_all, record_json
+from hmcbench.records.record import JSON, RUN_HINT, NotPublished, Record, read_all, record_json
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
 
@@ -105,6 +105,9 @@ def rescore(
             continue
         try:
             predictions = record.predictions()
+        except NotPublished as error:
+            result.skipped.append((record.path.name, str(error)))
+            continue
         except HmcbenchError as error:
             result.damaged.append((record.path.name, str(error).rstrip(".")))
             continue

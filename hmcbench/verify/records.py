@@ -13,7 +13,7 @@ from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import Record
+from hmcbench.records.record import NotPublished, Record
 from hmcbench.registry.registry import Registry, missing
 from hmcbench.verify.findings import Finding, SuiteReport, same
 from hmcbench.verify.rules import check_rules
@@ -35,14 +35,16 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
     name = record.path.name
     try:
         predictions = record.predictions()
+    except NotPublished:
+        _not_recomputed(record, "their predictions were not published", report)
+        return record
     except HmcbenchError as error:
         report.add("unreadable", name, error.what)
         return record
     _consistent(record, predictions, report)
     predictions, reason = given.join(record, predictions, report.mismatch)
     if predictions.truth is None:
-        report.unchecked.setdefault(reason, []).append(name)
-        report.uncheckable += sum(len(values) for values in record.data["metrics"].values())
+        _not_recomputed(record, reason, report)
         return record
     try:
         computed = compute_sides(specs, predictions, record.thresholds)
@@ -58,6 +60,11 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
     if record.part("rules"):
         data["rules"] = check_rules(record, predictions, specs, report)
     return Record(record.path, data)
+
+
+def _not_recomputed(record: Record, reason: str, report: SuiteReport) -> None:
+    report.unchecked.setdefault(reason, []).append(record.path.name)
+    report.uncheckable += sum(len(values) for values in record.data["metrics"].values())
 
 
 def _side(

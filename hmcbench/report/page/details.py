@@ -16,7 +16,7 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import HISTORY, Record
+from hmcbench.records.record import HISTORY, NotPublished, Record
 from hmcbench.report.figures.confusion import NOTHING, confusion_matrix, outcomes
 from hmcbench.report.figures.curves import read_history
 from hmcbench.report.figures.reliability import level_bins
@@ -55,6 +55,8 @@ def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]
             out["parity"] = list(_parity(predictions))
         elif len(predictions):
             out["levels"] = list(_levels(Evaluation.of_predictions(predictions, record.thresholds)))
+    except NotPublished:
+        notes.append("the predictions were not published")
     except HmcbenchError:  # its message names a folder, which must not appear on a page
         notes.append("the predictions cannot be read")
     return {**out, "notes": notes}
