@@ -44,6 +44,8 @@ class Predictions:
             :class:`hmcbench.interfaces.Scores`.
         training: int64 (C, 2) or None: training samples of every class, and those with all of its parents.
         ruled: boolean (N, C) or None: closed sets that a decision rule made; never stored.
+        only_sets: whether there are closed sets and no scores: ``scores`` has them as 0 and 1, and no metric
+            of scores is defined.
     """
 
     ids: Sequence[str]
@@ -56,6 +58,7 @@ class Predictions:
     decisions: Any = None
     training: np.ndarray | None = None
     ruled: np.ndarray | None = None
+    only_sets: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -89,6 +92,7 @@ class Predictions:
             "targets": list(task.targets),
             "hierarchy": task.hierarchy.to_json() if task.hierarchy is not None else None,
             **({"unscored": list(task.unscored)} if task.unscored else {}),
+            **({"only_sets": True} if self.only_sets else {}),
         }
         arrays: dict[str, Any] = {
             "header": np.array(json.dumps(header, sort_keys=True)),
@@ -157,7 +161,7 @@ class PredictionsReader:
                     part = self._parts[key] = make(*map(array, names), *([width] if width else []))
                 return part
 
-            task, scores = shared(_task, "header"), array("scores")
+            (task, only_sets), scores = shared(_header, "header"), array("scores")
             truth = None
             if "truth_indptr" in infos:
                 truth = shared(_sets, "truth_indices", "truth_indptr", width=scores.shape[1])
@@ -174,7 +178,9 @@ class PredictionsReader:
                 raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
             stop = array("stop") if "stop" in infos else None
             training = shared(np.asarray, "training") if "training" in infos else None
-            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training)
+            return Predictions(
+                ids, side, scores, task, truth, stop, groups, decided, training, only_sets=only_sets
+            )
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
@@ -185,18 +191,20 @@ def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
     return content[start : start + info.compress_size]
 
 
-def _task(header: np.ndarray) -> Task:
-    return _read_task(str(header))
+def _header(header: np.ndarray) -> tuple[Task, bool]:
+    return _read_header(str(header))
 
 
 @functools.lru_cache(maxsize=8)  # a hierarchy of thousands of classes takes a while, and never changes
-def _read_task(header: str) -> Task:
+def _read_header(header: str) -> tuple[Task, bool]:
+    """The task, and ``only_sets``."""
     stored = json.loads(header)
     if stored["format"] != FORMAT:
         raise ValueError(f"format {stored['format']}, this version reads {FORMAT}")
     hierarchy = Hierarchy.from_json(stored["hierarchy"]) if stored["hierarchy"] else None
     targets, unscored = tuple(stored["targets"]), tuple(stored.get("unscored", ()))
-    return Task(stored["kind"], stored["paths"], stored["depth"], hierarchy, targets, unscored)
+    task = Task(stored["kind"], stored["paths"], stored["depth"], hierarchy, targets, unscored)
+    return task, bool(stored.get("only_sets"))
 
 
 def _sparse_parts(name: str, sets: Any) -> dict[str, np.ndarray]:
