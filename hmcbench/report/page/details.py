@@ -65,6 +65,7 @@ def _facts(data: Mapping[str, Any]) -> list[list[str]]:
     params = (data["model"].get("params") or {}).items()
     lines = {
         "parameters of the model": ", ".join(f"{k}={v}" for k, v in sorted(params)),
+        "brought": _brought(data["model"].get("brought") or {}),
         "decision": (data.get("decision") or {}).get("rule"),
         "samples": ", ".join(f"{k} {v:,}" for k, v in sorted((split.get("counts") or {}).items())),
         "hardware": hardware.get("cpu") and f"{hardware.get('gpu') or hardware['cpu']}",
@@ -73,6 +74,15 @@ def _facts(data: Mapping[str, Any]) -> list[list[str]]:
         "made": data.get("created"),
     }
     return [[name, clean(value)] for name, value in lines.items() if value]
+
+
+def _brought(stated: Mapping[str, Any]) -> str:
+    """Who made predictions that came from elsewhere, and in which form; empty for other cells."""
+    if not stated:
+        return ""
+    who = "a person" if stated.get("kind") == "rater" else "another program"
+    note = f"; {stated['note']}" if stated.get("note") else ""
+    return f"{stated.get('form')} by {who}{note}"
 
 
 def _metrics(data: Mapping[str, Any]) -> list[list[Any]]:
