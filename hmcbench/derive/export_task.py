@@ -306,8 +306,8 @@ _README = """# The task of suite {suite} {version}, profile {profile}
 
 {question}
 
-Learn from `train` and `validation`, predict `test`. Test labels are not here. Choose nothing by test samples;
-thresholds and early stopping belong to `validation`.
+Learn from `train` and `validation`, predict `test`. Test labels are not here. Choose nothing by test
+samples; thresholds and early stopping belong to `validation`.
 
 ## Files
 
@@ -319,22 +319,23 @@ thresholds and early stopping belong to `validation`.
 | `DATASET/fold-K/seed-S/example.csv` | an example of the wanted file: the training mean for all |
 | `task.json` | fingerprints and counts, for programs |
 
-`labels.csv` has `id,labels`: the most specific classes, joined by `|`. Samples of one `group` (a specimen) belong
-together. Numbers have all their digits; an empty cell is a missing value. Image files are named in `image.csv`,
-relative to it.
+`labels.csv` has `id,labels`: the most specific classes, joined by `|`. Samples of one `group` (a
+specimen) belong together. Numbers have all their digits; an empty cell is a missing value. Image files
+are named in `image.csv`, relative to it.
 
 ## What is wanted
 
-`DATASET/fold-K/seed-S/predictions.csv`, for every fold and at least seed 0, with a row for every id of `test` (and
-of a further test set: all or none), in one of these forms:
+`DATASET/fold-K/seed-S/predictions.csv`, for every fold and at least seed 0, with a row for every id of
+`test` (and of a further test set: all or none), in one of these forms:
 
 - `id,<class>,<class>,...`: a score from 0 to 1 for every class of `hierarchy.csv`;
 - `id,labels`: classes joined by `|`, of any depth; those above them are added;
 - `id,<target>,...` for a regression.
 
-A column `seconds` may give the time of every sample; a column `rater` makes a row of the board for every person.
-`validation.csv` beside it has the same form, for the validation samples. hmcbench fits thresholds on it where samples
-have several paths of classes; it must come from a model that was not trained on these samples.
+A column `seconds` may give the time of every sample; a column `rater` makes a row of the board for every
+person. `validation.csv` beside it has the same form, for the validation samples. hmcbench fits thresholds
+on it where samples have several paths of classes; it must come from a model that was not trained on these
+samples.
 
 ```sh
 hmcbench bring runs --suite {suite} --name "My program 1.0" --predictions {target}
