@@ -193,12 +193,12 @@ def predict(runs: str | Path, images: Any, *, model: str = "", device: str = "au
     """
     from hmcbench.apply.predict_files import list_files, predict_files
     from hmcbench.execute.resources import choose_device
-    from hmcbench.records.weights import find_record, load_trained
+    from hmcbench.records.weights import find_record, load_trained, with_model
     from hmcbench.report.results import pandas
 
     library = pandas()
     registry = default_registry()
-    record = find_record(_record_path(Path(runs), model))
+    record = with_model(find_record(_record_path(Path(runs), model)))
     spec = registry.get("models", record.data["model"]["name"])
     trained = load_trained(record.path, choose_device(device, spec.accelerated), registry)
     paths = [images] if isinstance(images, (str, Path)) else list(images)
@@ -427,7 +427,7 @@ def _by_class(values: Any, hierarchy: Hierarchy, what: str) -> np.ndarray | None
 def _record_path(runs: Path, model: str) -> Path:
     """The place of a row: of ``model``, or of the first row with a kept model."""
     from hmcbench.records.record import is_record
-    from hmcbench.records.weights import MODEL_FOLDER
+    from hmcbench.records.weights import MODEL_FOLDER, with_model
 
     if is_record(runs):
         return runs
@@ -440,6 +440,8 @@ def _record_path(runs: Path, model: str) -> Path:
     for record in (by_key[key] for row in rows for key in row.keys if key in by_key):
         if (record.path / MODEL_FOLDER).is_dir():
             return record.path
+        if model:
+            with_model(record)
     if model and not rows:
         return results.folders[0] / model  # find_record says which rows there are
     raise BadInput(f"no row {model} of {runs} keeps a model".replace("  ", " "))

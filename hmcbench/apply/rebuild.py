@@ -24,6 +24,7 @@ from hmcbench.execute.cell import seed_everything
 from hmcbench.execute.second_fit import fit_second, is_due, second_fit
 from hmcbench.interfaces import Fit, Inputs, Run, Task
 from hmcbench.records.record import Record
+from hmcbench.records.weights import with_model
 from hmcbench.registry.registry import Registry, create
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
     Raises:
         BadInput: other data, another split or version, or predictions that are not the record's.
     """
-    data = record.data
+    data = with_model(record).data
     if not record.ok:
         raise BadInput(f"the cell of {record.path.name} failed ({record.cause})")
     stored = data["model"]

@@ -30,6 +30,8 @@ COMMANDS = {  # name -> (module, one line for --help), in the order in which a n
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),
     "rescore": ("board", "Compute the metrics of stored records again."),
     "ensemble": ("ensemble", "Add a row that averages stored predictions of other rows."),
+    "export-task": ("export_task", "Write the data of a suite for another program or person."),
+    "bring": ("bring", "Add predictions that were made elsewhere, as rows of a board."),
     "publish": ("board", "Copy records and leaderboards to a folder to be committed."),
     "verify": ("verify", "Recompute every published number from its stored predictions."),
     "score": ("score", "Score a table of predictions against a table of truth."),
@@ -52,7 +54,7 @@ class Lazy(click.Group):
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"hmcbench.cli.{COMMANDS[name][0]}")
-        command: click.Command = getattr(module, f"{name}_command")
+        command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

@@ -72,11 +72,11 @@ def predict_command(
 def load_model(run: Path, device: str) -> Trained:
     """The model of a run, on the named device."""
     from hmcbench.execute.resources import choose_device
-    from hmcbench.records.weights import find_record, load_trained
+    from hmcbench.records.weights import find_record, load_trained, with_model
 
     check_device(device)
     registry = default_registry()
-    record = find_record(run)
+    record = with_model(find_record(run))
     spec = registry.get("models", record.data["model"]["name"])
     return load_trained(record.path, choose_device(device, spec.accelerated), registry)
 

@@ -101,7 +101,7 @@ def make_ensembles(
         BadInput: an unknown row, nothing in common, predictions that are missing or cannot be averaged.
     """
     named = with_labels([record for record in newest(records) if record.ok], info)
-    usual = [record for record in named if record.data["model"].get("name") != NAME]
+    usual = [r for r in named if r.data["model"].get("name") != NAME and not r.brought]
     rows = [(record.label, model_reference(record)) for record in named]
     chosen = {chosen_row(name, rows) for name in wanted.rows} or {record.label for record in usual}
     wanted = replace(wanted, rows=tuple(chosen_row(name, rows) for name in wanted.rows))
@@ -153,6 +153,8 @@ def _aligned(cells: Sequence[Record]) -> list[Predictions]:
             raise BadInput(f"{cell.path.name} is stored without truth", allowed="records with truth")
         if sorted(keys) != sorted(first):
             raise BadInput(f"{cell.path.name} predicts other samples than {cells[0].path.name}")
+        if predictions.only_sets:
+            raise BadInput(f"{cell.label} has label sets without scores: they have no mean with scores")
         if predictions.task.kind == "hmc" and not _inside(predictions.scores):
             raise BadInput(f"the scores of {cell.label} only rank: they have no mean with those of others")
         if keys != first:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
+from hmcbench.leaderboard.agreement import agreement_facts
 from hmcbench.leaderboard.answer import answer, is_prior
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
 from hmcbench.leaderboard.boards import Boards
@@ -149,6 +150,7 @@ def analyse(
         board.notes += _fill(board, by_row, estimator, estimates)
         if cache is not None:
             cache.tidy()
+    board.facts += agreement_facts(by_row)
     board.rows += [row for model in by_row for row in _other_rows(model)]
     board.answer = [clean(text) for text in answer(board, by_row, _above_prior(board, estimates))]
     papers = papers_of(info, board, records)
@@ -228,6 +230,8 @@ def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
         row.cause = f"{done} of {len(estimator.folds)} folds, no seed with all of them"
     facts_of = [r.data["model"] for r in model.ok]
     row.marks += [m for m in ("transductive", "pretrained") if any(f.get(m) for f in facts_of)]
+    if any(r.brought for r in model.ok):
+        row.marks.append("rater" if all(r.brought.get("kind") == "rater" for r in model.ok) else "brought")
     if any(facts.get("improving_at_end") for facts in facts_of):
         row.marks.append("stopped while improving")
     if any(_shared(r) for r in model.ok):
@@ -318,10 +322,18 @@ def _add_costs(board: Board, models: Sequence[RowRecords], rows: Sequence[Row]) 
     by_hardware: dict[str, list[Record]] = {}
     for model in models:
         for record in model.ok:
+            if record.brought and not record.part("timing"):
+                continue  # its author states no costs
             fingerprint = str(record.part("hardware").get("fingerprint") or "")
             by_hardware.setdefault(fingerprint, []).append(record)
     names = [column.id for column in board.cost_columns]
-    for number, fingerprint in enumerate(sorted(by_hardware, key=lambda f: (-len(by_hardware[f]), f))):
+
+    def order(fingerprint: str) -> tuple[bool, int, str]:
+        """What was measured here before what authors state, then by the number of cells."""
+        records = by_hardware[fingerprint]
+        return bool(records[0].part("hardware").get("stated")), -len(records), fingerprint
+
+    for number, fingerprint in enumerate(sorted(by_hardware, key=order)):
         mark = _mark(number)
         board.hardware[mark] = hardware_text(by_hardware[fingerprint][0])
         inside = {id(record) for record in by_hardware[fingerprint]}

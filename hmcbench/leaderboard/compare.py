@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,7 +135,9 @@ def _on_board(
     quality = dict(zip((out.a, out.b), of_pair, strict=True))
     columns = [c for c in cols.quality_columns(chosen, [], specs) if c.better]
     lines = differences(out.b, quality, columns, most=len(columns))
-    measured = [_measured(line, out, quality, {c.id: c.better for c in columns}) for line in lines]
+    directions = {c.id: c.better for c in columns}
+    brought = {clean(row.label) for row in pair if any(r.brought for r in row.ok)}
+    measured = [_measured(line, out, quality, directions, brought) for line in lines]
     out.boards.append(
         Comparison(
             board.title,
@@ -161,8 +163,13 @@ def _chosen(names: Sequence[str], board: Board, group: Sequence[Record]) -> list
 
 
 def _measured(
-    line: Difference, out: Compared, quality: Mapping[str, Any], better: Mapping[str, str]
+    line: Difference,
+    out: Compared,
+    quality: Mapping[str, Any],
+    better: Mapping[str, str],
+    brought: Collection[str],
 ) -> Measured:
+    """The verdict on one metric; ``brought``: the rows whose predictions were made elsewhere."""
     values = [quality[name][line.metric].mean for name in (out.a, out.b)]
     once = [name for name in (out.a, out.b) if quality[name][line.metric].one_draw]
     ahead = line.mean > 0 if better[line.metric] == "higher" else line.mean < 0
@@ -170,7 +177,8 @@ def _measured(
     if line.p is None:
         text = "nothing can be said: there is neither a common sample nor a second seed"
     elif line.p < 1 - LEVEL and once:
-        text = f"the {first} trained here is ahead of the {second} trained here; one training of"
+        named = {name: name if name in brought else f"the {name} trained here" for name in (first, second)}
+        text = f"{named[first]} is ahead of {named[second]}; one training of"
         text += f" {' and of '.join(once)} says nothing of the method"
     elif line.p < 1 - LEVEL:
         text = f"{first} is better than {second}"
@@ -316,6 +324,9 @@ def caveats(board: Board, pair: RowPair, estimator: Estimator, lines: Sequence[D
             else "it tells two trained models apart, not two methods"
         )
         out.append(f"one seed: {scope}; --seeds 5 says more")
+    if any(r.brought for row in pair for r in row.ok):
+        who = " and ".join(clean(row.label) for row in pair if any(r.brought for r in row.ok))
+        out.append(f"{who}: predictions were made elsewhere; how, and on which samples, its author states")
     if len(estimator.folds) == 1:
         out.append("one split: another division of the same data may come out otherwise (folds or --splits)")
     if not any(line.p is not None and line.p < 1 - LEVEL for line in lines):

@@ -166,8 +166,9 @@ class Samples:
 
         Over several folds with the values, ``points``. Metrics that fail are left out.
         """
-        together = _together(tests) if self._ranked else tests[0]
-        for name in self._ranked:
+        ranked = self._ranked if tests[0].has_scores else ()
+        together = _together(tests) if ranked else tests[0]
+        for name in ranked:
             counts = pooled_counts(self.specs[name], together) if len(together) else None
             if counts is not None:
                 stats[name], columns[name] = counts, self._bootstraps["test"].of_counts(*counts)
@@ -223,6 +224,7 @@ class Samples:
                     decided=decided,
                     training=predictions.training,
                     ruled=ruled,
+                    only_sets=predictions.only_sets,
                 )
             )
         return out
@@ -287,8 +289,8 @@ def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
 
 
 def _constant(evaluation: Evaluation) -> bool:
-    """Whether all samples have the same scores."""
-    scores = evaluation.scores
+    """Whether all samples have the same scores, or the same sets where there are no scores."""
+    scores: np.ndarray = evaluation.scores if evaluation.has_scores else evaluation.closed
     return len(scores) > 1 and bool((scores == scores[:1]).all())
 
 

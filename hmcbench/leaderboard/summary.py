@@ -90,6 +90,8 @@ def hardware_text(record: Record) -> str:
     hardware = record.part("hardware")
     if not hardware.get("fingerprint"):
         return "unknown hardware"
+    if hardware.get("stated"):
+        return clean(f"{hardware.get('cpu')}, as stated by the author of the row")
     cores = f"{hardware['cores']} cores" if hardware.get("cores") else ""
     memory = f"{hardware['memory_gb']} GB" if hardware.get("memory_gb") else ""
     gpu = hardware.get("gpu") or "no GPU used"

@@ -94,10 +94,11 @@ class Evaluation:
         decided: Any = None,
         training: np.ndarray | None = None,
         ruled: np.ndarray | None = None,
+        only_sets: bool = False,
     ) -> Evaluation:
         """The usual case: truth (N, C), closed, dense or sparse, and probabilities (N, C).
 
-        ``decided``, ``training`` and ``ruled``: ``decisions``, ``training`` and ``ruled`` of
+        ``decided``, ``training``, ``ruled`` and ``only_sets``: ``decisions`` and the others of
         :class:`hmcbench.records.predictions.Predictions`.
 
         The scores are dense, so truth is made dense too (a quarter of their size). A regression
@@ -110,6 +111,10 @@ class Evaluation:
         _same_shape(truth.shape, scores.shape, _hierarchy(task).n)
         decisions.check_finite(scores, stop)
         dense = truth.toarray() if issparse(truth) else np.asarray(truth)
+        if only_sets:
+            reduced, kept = scored_part(task)
+            sets = _as_bool(scores)[:, kept]
+            return cls(reduced, _as_bool(dense)[:, kept], raw=sets, decided_by_rule=False)
         given = {} if decided is None else _decided_by_model(_hierarchy(task), decided)
         given |= {} if ruled is None else {"coherent": _as_bool(ruled)}
         whole = cls(
@@ -145,6 +150,7 @@ class Evaluation:
             decided=predictions.decisions,
             training=predictions.training,
             ruled=predictions.ruled,
+            only_sets=predictions.only_sets,
         )
 
     @classmethod
@@ -267,6 +273,11 @@ class Evaluation:
     def sparse(self) -> bool:
         """Whether truth and decisions are CSR arrays."""
         return bool(issparse(self.truth))
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether there are scores (or predicted targets), and not only sets."""
+        return self._scores is not None
 
     @property
     def scores(self) -> np.ndarray:

@@ -217,21 +217,12 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
 
     Raises BadInput or DataProblems for anything that the user can mend before a run starts.
     """
-    suite = _changed(suite, choices)
-    for name in (suite.primary, *suite.columns, *suite.metrics):
-        find_spec(registry.specs("metrics"), name)
-    for reference in suite.decisions.rules:
-        registry.resolve("rules", reference)
-    profile_name = choices.profile or suite.default_profile
-    choices = replace(choices, profile=profile_name, data=data_of(suite, choices.data))
-    if profile_name not in suite.profiles:
-        raise unknown(f"profile of suite {suite.name}", profile_name, suite.profiles)
+    suite, choices = _resolved(suite, registry, choices)
+    profile_name = choices.profile
     profile = suite.profiles[profile_name]
     models = selected("model", profile.models, choices.models, registry, profile.labels)
+    datasets, notes = _chosen_datasets(suite, registry, choices)
     references = (*suite.datasets, *suite.without_data)
-    datasets, notes = selected("dataset", references, choices.datasets, registry), list[str]()
-    if not choices.datasets:
-        datasets, notes = _at_hand(registry, suite, choices)
     check_settings(choices, models, references, registry)
     _check_params(suite, registry)
     cells: list[Cell] = []
@@ -273,6 +264,40 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
         for cell in cells
     ]
     return Plan(suite, profile_name, cells, skipped, notes, labels)
+
+
+def plan_data(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite, str, list[PlannedDataset]]:
+    """What :func:`make_plan` does without models: the suite as changed, the profile, and the datasets.
+
+    Raises BadInput or DataProblems as there.
+    """
+    suite, choices = _resolved(suite, registry, choices)
+    references, _ = _chosen_datasets(suite, registry, choices)
+    check_settings(choices, (), (*suite.datasets, *suite.without_data), registry)
+    data = [_load(registry, suite.protocol, reference, choices) for reference in references]
+    published = _resolved_rows(suite, registry, choices.profile)
+    return replace(suite, published=published), choices.profile, data
+
+
+def _resolved(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite, Choices]:
+    """The suite with the typed protocol and columns, and the choices with a profile of it."""
+    suite = _changed(suite, choices)
+    for name in (suite.primary, *suite.columns, *suite.metrics):
+        find_spec(registry.specs("metrics"), name)
+    for reference in suite.decisions.rules:
+        registry.resolve("rules", reference)
+    profile = choices.profile or suite.default_profile
+    if profile not in suite.profiles:
+        raise unknown(f"profile of suite {suite.name}", profile, suite.profiles)
+    return suite, replace(choices, profile=profile, data=data_of(suite, choices.data))
+
+
+def _chosen_datasets(suite: Suite, registry: Registry, choices: Choices) -> tuple[list[str], list[str]]:
+    """The references of the datasets that are chosen, or whose data are there; and a note on the others."""
+    if not choices.datasets:
+        return _at_hand(registry, suite, choices)
+    references = (*suite.datasets, *suite.without_data)
+    return selected("dataset", references, choices.datasets, registry), []
 
 
 def _check_typed_ids(registry: Registry, names: Sequence[str], tasks: Sequence[Task]) -> None:

@@ -237,11 +237,16 @@ def _entry(where: str, entry: Any) -> tuple[Any, str]:
         return entry, ""
     values = _checked(f"{where} models", entry, {"model": str, "label": str})
     _need(f"{where} models", values, "model", "label")
-    label = unicodedata.normalize("NFC", values["label"])
-    if not label.isprintable() or label != label.strip() or len(label) > LONGEST_LABEL:
+    return values["model"], checked_label(values["label"], f"{where}: label")
+
+
+def checked_label(text: str, where: str) -> str:
+    """The name of a row, in composed Unicode; raises BadInput, with ``where`` in front, for what is none."""
+    label = unicodedata.normalize("NFC", text)
+    if not label or not label.isprintable() or label != label.strip() or len(label) > LONGEST_LABEL:
         allowed = f"up to {LONGEST_LABEL} printable characters, no blanks around them"
-        raise BadInput(f"{where}: label {label!r}", allowed=allowed)
-    return values["model"], label
+        raise BadInput(f"{where} {label!r}", allowed=allowed)
+    return label
 
 
 def _check_labels(where: str, profiles: Mapping[str, Profile]) -> None:

@@ -47,6 +47,8 @@ class Predictions:
         ruled: boolean (N, C) or None: closed sets that a decision rule made; never stored.
         bits: of a stored score of a class (:mod:`hmcbench.records.score_bits`); the scores are rounded to
             them already.
+        only_sets: whether there are closed sets and no scores: ``scores`` has them as 0 and 1, and no metric
+            of scores is defined.
     """
 
     ids: Sequence[str]
@@ -60,6 +62,7 @@ class Predictions:
     training: np.ndarray | None = None
     ruled: np.ndarray | None = None
     bits: int = 32
+    only_sets: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -93,6 +96,7 @@ class Predictions:
             "targets": list(task.targets),
             "hierarchy": task.hierarchy.to_json() if task.hierarchy is not None else None,
             **({"unscored": list(task.unscored)} if task.unscored else {}),
+            **({"only_sets": True} if self.only_sets else {}),
         }
         arrays: dict[str, Any] = {
             "header": np.array(json.dumps(header, sort_keys=True)),
@@ -163,7 +167,7 @@ class PredictionsReader:
                     part = self._parts[key] = make(*map(array, names), *([width] if width else []))
                 return part
 
-            task, scores = shared(_task, "header"), array("scores")
+            (task, only_sets), scores = shared(_header, "header"), array("scores")
             bits = 16 if scores.dtype == np.float16 else 32
             scores = rounded(scores, bits) if bits == 16 else scores
             truth = None
@@ -182,7 +186,19 @@ class PredictionsReader:
                 raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
             stop = array("stop") if "stop" in infos else None
             training = shared(np.asarray, "training") if "training" in infos else None
-            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training, bits=bits)
+            return Predictions(
+                ids,
+                side,
+                scores,
+                task,
+                truth,
+                stop,
+                groups,
+                decided,
+                training,
+                bits=bits,
+                only_sets=only_sets,
+            )
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
@@ -193,18 +209,20 @@ def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
     return content[start : start + info.compress_size]
 
 
-def _task(header: np.ndarray) -> Task:
-    return _read_task(str(header))
+def _header(header: np.ndarray) -> tuple[Task, bool]:
+    return _read_header(str(header))
 
 
 @functools.lru_cache(maxsize=8)  # a hierarchy of thousands of classes takes a while, and never changes
-def _read_task(header: str) -> Task:
+def _read_header(header: str) -> tuple[Task, bool]:
+    """The task, and ``only_sets``."""
     parts = json.loads(header)
     if parts["format"] != FORMAT:
         raise ValueError(f"format {parts['format']}, this version reads {FORMAT}")
     hierarchy = Hierarchy.from_json(parts["hierarchy"]) if parts["hierarchy"] else None
     targets, unscored = tuple(parts["targets"]), tuple(parts.get("unscored", ()))
-    return Task(parts["kind"], parts["paths"], parts["depth"], hierarchy, targets, unscored)
+    task = Task(parts["kind"], parts["paths"], parts["depth"], hierarchy, targets, unscored)
+    return task, bool(parts.get("only_sets"))
 
 
 def _sparse_parts(name: str, sets: Any) -> dict[str, np.ndarray]:

@@ -116,6 +116,12 @@ class Record:
         return bool(deterministic_before(self.data["model"]) if stated is None else stated)
 
     @property
+    def brought(self) -> Mapping[str, Any]:
+        """How its predictions came from elsewhere (:mod:`hmcbench.derive.brought`); empty for other cells."""
+        stated: Mapping[str, Any] = self.data["model"].get("brought") or {}
+        return stated
+
+    @property
     def profile(self) -> str:
         return str(self.data["profile"])
 

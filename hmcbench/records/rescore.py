@@ -112,7 +112,8 @@ def rescore(
             result.damaged.append((record.path.name, str(error).rstrip(".")))
             continue
         try:
-            wanted = names if names is not None else _named_by_suite(record, known, result)
+            wanted, unknown = (names, set()) if names is not None else named_by_suite(record, known)
+            result.unknown |= unknown
             scored = compute_sides(known, predictions, record.thresholds, wanted)
         except HmcbenchError as error:
             result.skipped.append((record.path.name, str(error).rstrip(".")))
@@ -123,19 +124,20 @@ def rescore(
     return result
 
 
-def _named_by_suite(record: Record, specs: Sequence[MetricSpec], result: Rescored) -> list[str] | None:
-    """The ids that ``suite.json`` beside the record wants computed; None for all."""
+def named_by_suite(record: Record, specs: Sequence[MetricSpec]) -> tuple[list[str] | None, set[str]]:
+    """The ids that ``suite.json`` beside the record wants computed, None for all; and those of no spec."""
     suite = (read_info(record.path.parent.parent) or {}).get("suite") or {}
     if suite.get("name") != record.suite or not suite.get("metrics"):
-        return None
+        return None, set()
     names = dict.fromkeys([*suite["metrics"], suite["primary"], *suite["columns"]])
+    unknown: set[str] = set()
     for name in list(names):
         try:
             find_spec(specs, name)
         except BadInput:
             names.pop(name)
-            result.unknown.add(name)
-    return list(names)
+            unknown.add(name)
+    return list(names), unknown
 
 
 def _ruled(

@@ -123,9 +123,20 @@ def _records_named(path: Path) -> list[Record]:
     return records
 
 
+def with_model(record: Record) -> Record:
+    """The record; raises BadInput where no model made its predictions here."""
+    if record.brought:
+        who = "a person" if record.brought.get("kind") == "rater" else "another program"
+        raise BadInput(
+            f"the predictions of {record.label} were brought from {who}: there is no model of them here",
+            allowed="a row that hmcbench run made",
+        )
+    return record
+
+
 def weights_folder(record: Record) -> Path:
     """``model/`` of a record; raises BadInput, with the reason, where there is none."""
-    folder = record.path / MODEL_FOLDER
+    folder = with_model(record).path / MODEL_FOLDER
     if not folder.is_dir():
         raise BadInput(f"{record.path.name} holds no trained model: {_why_not(record)}")
     return folder
@@ -143,7 +154,7 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
         BadInput: no such record, no weights in it, damaged ones, or a plugin of another version.
     """
     registry = registry or default_registry()
-    record = find_record(path)
+    record = with_model(find_record(path))
     stored = record.data["model"]
     folder = weights_folder(record)
     spec: ModelSpec = registry.get("models", stored["name"])

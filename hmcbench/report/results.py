@@ -158,7 +158,7 @@ class Leaderboards:
         if rows.truth is not None:
             columns["truth"] = ["|".join(hierarchy.decode(row)) for row in rows.truth.toarray()]
         decided = Evaluation.of_predictions(rows, record.thresholds)
-        columns["coherent"] = ["|".join(hierarchy.decode(row)) for row in decided.coherent]
+        columns["coherent"] = ["|".join(hierarchy.decode(row)) for row in decided.closed]
         frame, library = pandas().DataFrame(columns), pandas()
         return library.concat([frame, library.DataFrame(rows.scores, columns=hierarchy.classes)], axis=1)
 

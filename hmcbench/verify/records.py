@@ -107,6 +107,8 @@ def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -
     """Compare the record's counts and hierarchy with those of its predictions."""
     data, name = record.data, record.path.name
     counts = {k: v for k, v in record.counts.items() if k != "train" and v}
+    if record.brought:  # validation predictions, and further test sets, may be left out
+        counts = {side: count for side, count in counts.items() if side in record.brought.get("sides", ())}
     if counts:
         report.compare(name, "samples per side", counts, dict(Counter(predictions.side)))
     hierarchy = predictions.task.hierarchy

@@ -14,6 +14,7 @@ SYNTHETIC = "These samples are synthetic: they were generated, not measured."
 CONCLUSIONS = (
     "chosen on validation",
     "Pareto front",
+    "agreement of raters",
 )  # facts that stand below the table, the others in details
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 NOTHING = "-"

@@ -110,7 +110,8 @@ def _decided(record: Record, chosen: Predictions, side: str, notes: list[str]) -
         else:
             title = heading(record, f"level {k}, closed decisions{more}", side)
             yield f"classes-level{k}", confusion.class_outcomes(evaluation, k, title)
-    yield "reliability", reliability(evaluation, heading(record, "reliability", side))
+    if evaluation.has_scores:
+        yield "reliability", reliability(evaluation, heading(record, "reliability", side))
 
 
 def _mistakes(
@@ -122,6 +123,9 @@ def _mistakes(
     notes: list[str],
 ) -> Iterator[Drawn]:
     evaluation = Evaluation.of_predictions(chosen, record.thresholds)
+    if not evaluation.has_scores:
+        notes.append("only sets are stored: no mistake is more confident than another")
+        return
     mistaken = mistakes.confident_mistakes(evaluation, MOST_MISTAKES)
     if not mistaken:
         notes.append("no mistake to show")

@@ -67,6 +67,7 @@ def _facts(data: Mapping[str, Any]) -> list[list[str]]:
     params = (data["model"].get("params") or {}).items()
     lines = {
         "parameters of the model": ", ".join(f"{k}={v}" for k, v in sorted(params)),
+        "brought": _brought(data["model"].get("brought") or {}),
         "decision": (data.get("decision") or {}).get("rule"),
         "samples": ", ".join(f"{k} {v:,}" for k, v in sorted((split.get("counts") or {}).items())),
         "hardware": hardware.get("cpu") and f"{hardware.get('gpu') or hardware['cpu']}",
@@ -75,6 +76,15 @@ def _facts(data: Mapping[str, Any]) -> list[list[str]]:
         "made": data.get("created"),
     }
     return [[name, clean(value)] for name, value in lines.items() if value]
+
+
+def _brought(stated: Mapping[str, Any]) -> str:
+    """Who made predictions that came from elsewhere, and in which form; empty for other cells."""
+    if not stated:
+        return ""
+    who = "a person" if stated.get("kind") == "rater" else "another program"
+    note = f"; {stated['note']}" if stated.get("note") else ""
+    return f"{stated.get('form')} by {who}{note}"
 
 
 def _metrics(data: Mapping[str, Any]) -> list[list[Any]]:
@@ -118,10 +128,12 @@ def _parity(predictions: Predictions) -> Iterator[dict[str, Any]]:
 
 def _levels(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     for k in range(1, evaluation.levels + 1):
-        bins = level_bins(evaluation, k)
-        values = zip(bins.samples, bins.confidence, bins.right, strict=True)
-        level: dict[str, Any] = {"level": k, "bins": [[int(n), rounded(c), rounded(r)] for n, c, r in values]}
-        level["gap"] = rounded(bins.error)
+        level: dict[str, Any] = {"level": k, "bins": [], "gap": None}
+        if evaluation.has_scores:
+            bins = level_bins(evaluation, k)
+            values = zip(bins.samples, bins.confidence, bins.right, strict=True)
+            level["bins"] = [[int(n), rounded(c), rounded(r)] for n, c, r in values]
+            level["gap"] = rounded(bins.error)
         if evaluation.task.paths == "single":
             level |= _matrix(evaluation, k)
         else:
