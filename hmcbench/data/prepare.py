@@ -155,8 +155,8 @@ def one_hot(view: PreparedView) -> PreparedView:
 
 
 def _usual(column: np.ndarray, kind: ColumnKind) -> float:
-    """Of the training samples that have a value: the mean, or the most frequent position of a value (the first
-    of equals); 0 where no training sample has one."""
+    """Of the samples that have a value: the mean, or the most frequent position of a value (the first of
+    equals); 0 where no sample has one."""
     import numpy as np
 
     known = column[~np.isnan(column)]

@@ -1,8 +1,8 @@
 """Trained models on disk: saved with their records, and loaded again.
 
 A record folder may contain ``model/``, written by the model's own ``save``. Nothing in it is executed:
-models save numbers (safetensors, ``.npy``) and plain JSON or skops archives of trusted types, and the installed plugin with the name and version of
-the record reads them.
+models save numbers (safetensors, ``.npy``), plain JSON, or skops archives of trusted types, and the installed
+plugin with the name and version of the record reads them.
 """
 
 from __future__ import annotations

@@ -47,7 +47,6 @@ class EndNodes:
         self._exclusive = Exclusive()
 
     def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
-        h = self._hierarchy
         ends = np.full(len(rows), -1)  # no class at all
         sample, column = targets.nonzero()
         np.maximum.at(ends, sample, column)  # columns are sorted by level

@@ -3,7 +3,7 @@
 skops writes numbers as ``.npy`` and the structure of objects as JSON, in one zip archive. To read it, skops
 makes objects of the types that it names. It does so only where each of them is
 
-- a type that skops itself trusts: numbers, text, containers, arrays, and the public estimators of scikit-learn;
+- a type that skops itself trusts: numbers, text, containers, arrays, public estimators of scikit-learn;
 - in :data:`TRUSTED`: parts of these estimators, and those of XGBoost;
 - a type that the model names as its own (``own`` of the functions here).
 

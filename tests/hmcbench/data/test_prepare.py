@@ -113,6 +113,6 @@ def test_views_with_names_only_are_described_too() -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', '{"format": 9, "views": {}}'])
 def test_damaged_preparations(tmp_path: Path, text: str) -> None:
     (tmp_path / "inputs.json").write_text(text)
-    with pytest.raises(BadInput, match="inputs.json"):
+    with pytest.raises(BadInput, match=r"inputs\.json"):
         read_preparations(tmp_path / "inputs.json")
     assert read_preparations(tmp_path / "other.json") == {}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hmcbench_hmc.models.kept_trees import kept_trees, splits_of
+from hmcbench_hmc.models.trees import Pct, PctForest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeRegressor
@@ -13,8 +15,6 @@ from sklearn.tree import DecisionTreeRegressor
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Run
 from hmcbench.testing.helpers import fitted, inputs, tiny_dataset
-from hmcbench_hmc.models.kept_trees import kept_trees, splits_of
-from hmcbench_hmc.models.trees import Pct, PctForest
 
 
 @given(seed=st.integers(0, 2**16), missing=st.sampled_from([0.0, 0.3]), depth=st.integers(1, 6))
