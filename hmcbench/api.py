@@ -176,22 +176,25 @@ def score(
     return dict(compute(default_registry().specs("metrics"), evaluation))
 
 
-def predict(runs: str | Path, images: Any, *, model: str = "", device: str = "auto") -> pd.DataFrame:
-    """Classes and scores of new images: a row for each that can be read.
+def predict(runs: str | Path, samples: Any, *, model: str = "", device: str = "auto") -> pd.DataFrame:
+    """Classes and scores, or predicted numbers, of new samples: a row for each that can be read.
 
     Args:
         runs: a record, a suite's folder, or a folder of runs with one suite.
-        images: a path or several: files, or folders with all images below them.
+        samples: a path or several: images or tables, or folders with all files below them; or a DataFrame
+            with the columns of the training samples.
         model: a row of the board; the first row with a kept model if empty.
         device: as in :func:`run`.
 
     Returns:
-        ``path``, ``coherent`` and ``raw`` decisions (classes joined by ``|``), and a column per class.
+        ``path`` (and ``id`` of rows of a table); ``coherent`` and ``raw`` decisions (classes joined by
+        ``|``), ``level1``, ``confidence1``, ..., a column per class; of a regression a column per target.
 
     Raises:
-        BadInput: no such record or row, or no image that can be read.
+        BadInput: no such record or row, or no sample that can be read.
     """
-    from hmcbench.apply.predict_files import list_files, predict_files
+    from hmcbench.apply.predict_files import list_files
+    from hmcbench.apply.predict_new import frame_of, predict_new
     from hmcbench.execute.resources import choose_device
     from hmcbench.records.weights import find_record, load_trained, with_model
     from hmcbench.report.results import pandas
@@ -201,20 +204,16 @@ def predict(runs: str | Path, images: Any, *, model: str = "", device: str = "au
     record = with_model(find_record(_record_path(Path(runs), model)))
     spec = registry.get("models", record.data["model"]["name"])
     trained = load_trained(record.path, choose_device(device, spec.accelerated), registry)
-    paths = [images] if isinstance(images, (str, Path)) else list(images)
-    files, _ = list_files([Path(path) for path in paths])
-    frames = []
-    for block in predict_files(trained, registry, files):
-        hierarchy = trained.task.hierarchy
-        assert hierarchy is not None, "regression has no reader"
-        decided = {
-            kind: ["|".join(hierarchy.decode(row)) for row in sets]
-            for kind, sets in (("coherent", block.coherent), ("raw", block.raw))
-        }
-        frame = library.DataFrame(block.scores.values, columns=hierarchy.classes)
-        frames.append(library.concat([library.DataFrame({"path": block.paths, **decided}), frame], axis=1))
-    if not any(map(len, frames)):
-        raise BadInput("none of the files could be read as an image")
+    with TemporaryDirectory(prefix="hmcbench-") as folder:
+        if hasattr(samples, "to_csv"):
+            samples = _table_file(samples, Path(folder))
+        paths = [samples] if isinstance(samples, (str, Path)) else list(samples)
+        files, _ = list_files([Path(path) for path in paths])
+        blocks = list(predict_new(trained, registry, files))
+    frames = [frame_of(block, trained.task) for block in blocks if block.paths]
+    if not frames:
+        reasons = [f"{p.where}: {p.what}" for block in blocks for p in block.problems]
+        raise BadInput("none of the files could be read" + (f" ({reasons[0]})" if reasons else ""))
     return library.concat(frames, ignore_index=True)
 
 

@@ -140,6 +140,10 @@ class DatasetSpec(Spec):
             paths and the resolved parameters, returns for each path a row of the first of
             ``views``, or a :class:`hmcbench.errors.Problem` (of the kind ``extension`` where the
             file type is not supported); empty if the dataset reads no single files.
+        table_reader: ``"module:function"`` for tables of new samples, without labels: called as
+            ``function(path, columns, **params)`` with the columns of the training samples (view ->
+            :class:`TableColumns`) and the resolved parameters, returns :class:`NewSamples`; raises BadInput
+            or DataProblems for a file that cannot be used. Empty if the dataset reads no tables.
     """
 
     task: TaskKind | Literal[""] = "hmc"
@@ -149,6 +153,7 @@ class DatasetSpec(Spec):
     fetch: str = ""
     at_hand: str | Callable[..., Any] = ""
     reader: str = ""
+    table_reader: str = ""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -401,6 +406,29 @@ class Dataset:
     notes: Sequence[str] = ()
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     kinds: Mapping[str, Sequence[ColumnKind]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TableColumns:
+    """The columns of a view as the training samples have them: F names (or none), and kinds (or none)."""
+
+    names: Sequence[str]
+    kinds: Sequence[ColumnKind]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NewSamples:
+    """Samples of a table without labels.
+
+    Attributes:
+        ids: n strings, unique in their file.
+        views: name -> n rows, with the columns of the training samples in their order.
+        problems: rows that are left out, and what a user should know of others (not fatal).
+    """
+
+    ids: Sequence[str]
+    views: Mapping[str, Any]
+    problems: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,35 +12,53 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hmcbench.data import featurize
 from hmcbench.data.views import Rows
-from hmcbench.errors import BadInput, Problem
+from hmcbench.errors import BadInput, NotApplicable, Problem
 from hmcbench.execute.predict import check_scores
 from hmcbench.interfaces import DatasetSpec, Inputs, Scores, Value
 from hmcbench.metrics import decisions
+from hmcbench.plan.describe import constants_of
 from hmcbench.records.weights import Trained
 from hmcbench.registry.registry import Registry, load_object
+
+if TYPE_CHECKING:
+    from hmcbench.hierarchy.hierarchy import Hierarchy
 
 BLOCK = 128
 """Files that are in memory together."""
 _CHUNK = 16  # files of a block for one thread
 
 
-@dataclass(frozen=True, eq=False)
-class Block:
-    """The predictions of a block of files.
+@dataclass(frozen=True)
+class LevelLabel:
+    """What a sample is said to be at one level.
 
     Attributes:
-        paths: the n files that could be read.
-        rows: n rows of the dataset's view, such as lazy images.
+        labels: the classes of its coherent decision there: one, several of multiple paths, or none.
+        confidence: the score of each.
+    """
+
+    labels: Sequence[str]
+    confidence: Sequence[float]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The predictions of a block of files, or of rows of a table.
+
+    Attributes:
+        paths: the n files that could be read; of rows, the file of each.
+        rows: n rows of the dataset's view, such as lazy images; none of tables.
         views: the model's inputs: name -> array (n, ...).
         scores: float32 (n, C) probabilities, and those of ``stop``.
-        raw, coherent: boolean (n, C) decisions.
-        problems: the unreadable files, with the reason.
+        raw, coherent: boolean (n, C) decisions; (n, 0) of a regression.
+        problems: the unreadable files or rows, with the reason.
+        ids: of the rows of a table; none of files.
     """
 
     paths: Sequence[str]
@@ -50,6 +68,17 @@ class Block:
     raw: np.ndarray
     coherent: np.ndarray
     problems: Sequence[Problem]
+    ids: Sequence[str] = ()
+
+    def levels(self, hierarchy: Hierarchy, row: int) -> list[LevelLabel]:
+        """Labels and their confidence at every level, for one of the n rows."""
+        found = []
+        for k in range(1, hierarchy.depth + 1):
+            columns = hierarchy.level_classes(k)
+            decided = columns[self.coherent[row, columns]]
+            scores = self.scores.values[row, decided].tolist()
+            found.append(LevelLabel([hierarchy.classes[c] for c in decided], scores))
+        return found
 
 
 class Reader:
@@ -77,13 +106,12 @@ class Reader:
                 f"{trained.record.path.name} was trained on {spec.name}, which reads no single files",
                 allowed=f"models of {', '.join(names)}",
             )
-        if trained.task.hierarchy is None:
-            raise BadInput(f"{trained.record.path.name} predicts numbers", allowed="a model of classes")
         _, params = registry.resolve("datasets", stored["reference"], trained.record.profile)
         limit = {"max_pixels": max_pixels} if max_pixels and "max_pixels" in spec.params else {}
         self.spec, self.params = spec, {**params, **limit}
         self._read: Callable[..., list[Any]] = load_object(spec.reader)
         plans = featurize.plan_views(registry, spec.views[:1], trained.spec.views, trained.params)
+        check_constants(trained, plans)
         self._views = {plan.name: featurize.transformer(plan) for plan in plans}
 
     def read(self, paths: Sequence[str], pool: ThreadPoolExecutor) -> list[Any]:
@@ -115,25 +143,71 @@ def predict_files(
     reader = Reader(trained, registry, max_pixels)
     with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1))) as pool:
         for start in range(0, len(paths), BLOCK):
-            yield _predict(trained, reader, paths[start : start + BLOCK], pool)
+            results = reader.read(paths[start : start + BLOCK], pool)
+            pairs = list(zip(paths[start : start + BLOCK], results, strict=True))
+            problems = [row for _, row in pairs if isinstance(row, Problem)]
+            names = [path for path, row in pairs if not isinstance(row, Problem)]
+            rows = [row for row in results if not isinstance(row, Problem)]
+            views = reader.views(rows, pool) if names else {}
+            yield predict_views(trained, names, names, views, problems, rows=rows)
 
 
-def _predict(trained: Trained, reader: Reader, paths: Sequence[str], pool: ThreadPoolExecutor) -> Block:
-    task, results = trained.task, reader.read(paths, pool)
-    problems = [result for result in results if isinstance(result, Problem)]
-    names = [path for path, result in zip(paths, results, strict=True) if not isinstance(result, Problem)]
-    rows = [result for result in results if not isinstance(result, Problem)]
-    if not names:
-        empty = np.zeros((0, len(task.hierarchy) if task.hierarchy is not None else 0), dtype=np.float32)
-        return Block([], [], {}, Scores(empty), empty.astype(bool), empty.astype(bool), problems)
-    views = reader.views(rows, pool)
-    inputs = Inputs(names, {name: Rows(view) for name, view in views.items()})
-    scores = check_scores(trained.model.predict(inputs), len(names), task, trained.spec)
+def predict_views(
+    trained: Trained,
+    paths: Sequence[str],
+    ids: Sequence[str],
+    views: dict[str, np.ndarray],
+    problems: Sequence[Problem],
+    rows: Sequence[Any] = (),
+) -> Block:
+    """The predictions of n samples.
+
+    Args:
+        paths: the file of each.
+        ids: what the model gets to know them by.
+        views: name -> n rows as the model takes them.
+        rows: see :class:`Block`.
+    """
+    task = trained.task
+    of_rows = () if list(ids) == list(paths) else ids
+    if not paths:
+        empty = np.zeros((0, task.hierarchy.n if task.hierarchy is not None else len(task.targets)))
+        none = empty[:, :0].astype(bool) if task.hierarchy is None else empty.astype(bool)
+        return Block([], [], {}, Scores(empty.astype(np.float32)), none, none, problems, of_rows)
+    inputs = Inputs(ids, {name: Rows(view) for name, view in views.items()})
+    scores = check_scores(trained.model.predict(inputs), len(ids), task, trained.spec)
+    raw, coherent = _decide(trained, scores)
+    return Block(paths, rows, views, scores, raw, coherent, problems, of_rows)
+
+
+def _decide(trained: Trained, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """Raw and coherent decisions, as metrics read them."""
+    task = trained.task
+    if task.hierarchy is None:
+        none = np.zeros((len(scores.values), 0), dtype=bool)
+        return none, none
+    if scores.decisions is not None:  # of the model itself
+        return scores.decisions, np.asarray(task.hierarchy.close(scores.decisions), dtype=bool)
     raw, coherent = (
         decide(scores.values, scores.stop, task, trained.thresholds)
         for decide in (decisions.raw, decisions.coherent)
     )
-    return Block(names, rows, views, scores, raw, coherent, problems)
+    return raw, coherent
+
+
+def check_constants(trained: Trained, plans: Sequence[featurize.ViewPlan]) -> None:
+    """Raise BadInput where features would be computed with other constants than in the run."""
+    stored = trained.record.data["model"].get("constants", {})
+    try:
+        constants = constants_of(plans)
+    except NotApplicable as error:
+        raise BadInput(str(error)) from None
+    for name, values in constants.items():
+        if name in stored and values["digest"] != stored[name]["digest"]:
+            raise BadInput(
+                f"the view {name} of the run was computed with {stored[name]['origin']}",
+                allowed=f"the same; here is {values['origin']}",
+            )
 
 
 def list_files(paths: Sequence[Path]) -> tuple[list[str], set[str]]:
@@ -158,7 +232,7 @@ def list_files(paths: Sequence[Path]) -> tuple[list[str], set[str]]:
             files[str(path)] = None
             from_folders.discard(str(path))
         else:
-            raise BadInput(f"no file {path}", allowed="images, or folders of images")
+            raise BadInput(f"no file {path}", allowed="files, or folders of files")
     return list(files), from_folders
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
-from hmcbench.data.prepare import direct_views, prepare
+from hmcbench.data.prepare import direct_views, preparations, prepare
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import inputs, make_split, side
 from hmcbench.data.views import Rows
@@ -91,7 +91,7 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
     if split.fingerprint != data["split"]["fingerprint"]:
         raise BadInput("the split is not that of the record", hint="was the record made by another version?")
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)
-    prepared = prepare(dataset, split.sides["train"], spec)
+    prepared = prepare(dataset, preparations(dataset, split.sides["train"], spec))
     computed = {plan.name: featurize.compute_view(plan, dataset)[0] for plan in plans}
     views = direct_views(plans, computed, prepared)
     seed_everything(record.seed)

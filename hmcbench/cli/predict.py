@@ -1,4 +1,4 @@
-"""``hmcbench predict``: classes and probabilities of new images."""
+"""``hmcbench predict``: classes and scores, or numbers, of new images and new rows of tables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from hmcbench.cli.common import FILE, PATH, check_output, device_option, max_pixels_option
+from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.cli.run import check_device
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
@@ -20,52 +21,57 @@ from hmcbench.registry.registry import default_registry
 if TYPE_CHECKING:
     from hmcbench.apply.predict_files import Block
     from hmcbench.errors import Problem
-    from hmcbench.hierarchy.hierarchy import Hierarchy
     from hmcbench.records.weights import Trained
 
 
 @click.command("predict")
 @click.argument("run", type=PATH)
-@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--output", type=FILE, help="Write to this file instead.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
 @device_option
 @max_pixels_option
+@plugin_option
 def predict_command(
     run: Path,
-    images: tuple[Path, ...],
+    files: tuple[Path, ...],
     output: Path | None,
     as_json: bool,
     device: str,
     max_pixels: int | None,
 ) -> int:
-    """Predict IMAGES (files, or folders with everything below them) with the model of RUN.
+    """Predict new samples with the model of RUN: FILES are images or tables, as the model was trained on.
 
     RUN is a record folder, the start of its name, a folder that holds one record, or a row of a
-    suite's folder as the leaderboard names it. A row per image: the decisions, raw and coherent
-    (classes joined by |), and the probability of every class. Images that cannot be read are named
-    on standard error; exit status 1, or 2 if none can.
+    suite's folder as the leaderboard names it. Folders stand for all files below them. Tables (CSV, Excel,
+    Parquet, ARFF) need the columns of the training samples, and no labels. A row per image, or per row of a
+    table: the decisions, raw and coherent (classes joined by |), the label of every level with its
+    confidence, and the score of every class; of a regression the predicted numbers. Images and rows that
+    cannot be read are named on standard error; exit status 1, or 2 if none can.
 
     \b
     Example:
       hmcbench predict runs/sem-failure/HFFNet-2d new_images > classes.csv
-      hmcbench predict runs/sem-failure/records/sem-failure--timm-resnet10t new_images > classes.csv
+      hmcbench predict runs/alloys/forest new_alloys.csv > classes.csv
     """
-    from hmcbench.apply.predict_files import list_files, predict_files
+    from hmcbench.apply.predict_files import list_files
+    from hmcbench.apply.predict_new import predict_new, reads_tables
 
     check_output(output)
-    files, from_folders = list_files(images)
+    names, from_folders = list_files(files)
     trained = load_model(run, device)
-    report_model(trained)
+    tables = reads_tables(trained, default_registry())
+    report_model(trained, tables)
     predicted = unreadable = 0
     with _opened(output) as stream:
-        for block in predict_files(trained, default_registry(), files, max_pixels):
+        for block in predict_new(trained, default_registry(), names, max_pixels):
             unreadable += report_problems(block.problems, from_folders)
             _write(stream, trained, block, as_json, first=not predicted)
             predicted += len(block.paths)
         if not predicted:
-            raise BadInput("none of the files could be read as an image")
-    click.echo(f"{predicted} images predicted, {unreadable} could not be read", err=True)
+            raise BadInput(f"none of the files could be read as {'a table' if tables else 'an image'}")
+    what = "rows" if tables else "images"
+    click.echo(f"{predicted} {what} predicted, {unreadable} could not be read", err=True)
     return 1 if unreadable else 0
 
 
@@ -81,22 +87,30 @@ def load_model(run: Path, device: str) -> Trained:
     return load_trained(record.path, choose_device(device, spec.accelerated), registry)
 
 
-def report_model(trained: Trained) -> None:
-    """Name the model on standard error; raises BadInput where it was not trained on images."""
+def report_model(trained: Trained, tables: bool = False) -> None:
+    """Name the model on standard error; raises BadInput where it was not trained on images, nor on tables."""
     from hmcbench.apply.predict_files import Reader
 
     record = trained.record
-    changes = ", ".join(f"{k}={v}" for k, v in Reader(trained, default_registry()).changes().items())
+    changed = {} if tables else Reader(trained, default_registry()).changes()
+    changes = ", ".join(f"{k}={v}" for k, v in changed.items())
     reading = f"; images are read as in the run: {changes}" if changes else ""
     click.echo(f"model {record.label} of {record.path.name}{reading}", err=True)
 
 
 def report_problems(problems: Iterable[Problem], from_folders: set[str]) -> int:
-    """Name the unreadable files, and count them. Files of other types in a folder are ignored."""
-    unreadable = [p for p in problems if not (p.kind == "extension" and p.where in from_folders)]
-    for problem in unreadable:
+    """Name the unreadable files or rows, and count them. Files of other types in a folder are ignored."""
+    unreadable = 0
+    for problem in problems:
+        if problem.kind == "extension":
+            if problem.where in from_folders:
+                continue
+        elif not problem.fatal:
+            click.echo(f"note  {problem.where}: {problem.what}", err=True)
+            continue
         click.echo(f"unreadable  {problem.where}: {problem.what}", err=True)
-    return len(unreadable)
+        unreadable += 1
+    return unreadable
 
 
 @contextmanager
@@ -112,28 +126,60 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
 
 
 def _write(stream: TextIO, trained: Trained, block: Block, as_json: bool, first: bool) -> None:
-    hierarchy = trained.task.hierarchy
-    assert hierarchy is not None, "regression has no reader"
-    rows = _rows(hierarchy, block)
+    rows = _class_rows(trained, block) if trained.task.hierarchy is not None else _number_rows(trained, block)
     if as_json:
         for row in rows:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
         return
     writer = csv.writer(stream, lineterminator="\n")
-    if first and block.paths:
-        writer.writerow(["path", "raw", "coherent", *hierarchy.classes])
     for row in rows:
-        decisions = ["|".join(row[kind]) for kind in ("raw", "coherent")]
-        writer.writerow([row["path"], *decisions, *(f"{p:.6f}" for p in row["probabilities"].values())])
+        cells = dict(_cells(row))
+        if first:
+            writer.writerow(cells)
+            first = False
+        writer.writerow(cells.values())
 
 
-def _rows(hierarchy: Hierarchy, block: Block) -> Iterator[dict[str, Any]]:
-    for path, raw, coherent, scores in zip(
-        block.paths, block.raw, block.coherent, block.scores.values, strict=True
-    ):
+def _class_rows(trained: Trained, block: Block) -> Iterator[dict[str, Any]]:
+    hierarchy = trained.task.hierarchy
+    assert hierarchy is not None
+    for i, (name, scores) in enumerate(zip(_names(block), block.scores.values, strict=True)):
         yield {
-            "path": path,
-            "raw": list(hierarchy.decode(raw)),
-            "coherent": list(hierarchy.decode(coherent)),
-            "probabilities": dict(zip(hierarchy.classes, scores.tolist(), strict=True)),
+            **name,
+            "raw": list(hierarchy.decode(block.raw[i])),
+            "coherent": list(hierarchy.decode(block.coherent[i])),
+            "levels": [
+                {"label": list(level.labels), "confidence": list(level.confidence)}
+                for level in block.levels(hierarchy, i)
+            ],
+            "ranking scores" if trained.spec.scores == "ranking" else "probabilities": dict(
+                zip(hierarchy.classes, scores.tolist(), strict=True)
+            ),
         }
+
+
+def _number_rows(trained: Trained, block: Block) -> Iterator[dict[str, Any]]:
+    for name, values in zip(_names(block), block.scores.values, strict=True):
+        yield {**name, "targets": dict(zip(trained.task.targets, values.tolist(), strict=True))}
+
+
+def _names(block: Block) -> list[dict[str, str]]:
+    """The file of every sample, and its id in a table."""
+    if not block.ids:
+        return [{"path": path} for path in block.paths]
+    return [{"path": path, "id": id_} for path, id_ in zip(block.paths, block.ids, strict=True)]
+
+
+def _cells(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The columns of CSV: classes joined by |, a label and its confidence per level, six digits."""
+    for name, value in row.items():
+        if name == "levels":
+            for k, level in enumerate(value, start=1):
+                yield f"level{k}", "|".join(level["label"])
+                yield f"confidence{k}", "|".join(f"{p:.6f}" for p in level["confidence"])
+        elif name == "targets":
+            yield from ((target, repr(number)) for target, number in value.items())
+        elif isinstance(value, dict):
+            yield from ((label, f"{score:.6f}") for label, score in value.items())
+        else:
+            yield name, value if isinstance(value, str) else "|".join(value)

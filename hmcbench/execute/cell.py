@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
-from hmcbench.data.prepare import direct_views, prepare
+from hmcbench.data.prepare import Preparation, direct_views, preparations, prepare
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
@@ -228,7 +228,9 @@ class CellRun:
         report.phase("save")
         predictions.save(part / NPZ)
         with clock.phase("save"):
-            weights = save_model(model, part / MODEL_FOLDER) if cell.keep_weights else None
+            weights = None
+            if cell.keep_weights:
+                weights = save_model(model, part / MODEL_FOLDER, self.views.preparations)
         report.write()
         described = plain(model.describe()) if hasattr(model, "describe") else {}
         if self.first_fit_s is not None:  # the validation scores are of the first fit
@@ -311,6 +313,7 @@ class Views:
 
     Attributes:
         columns: view -> kinds of the columns, where the dataset describes them.
+        preparations: view of the dataset that is read -> its columns, and how they were prepared.
         costs: cached file -> cost of computing it; a step that two views share is there once.
         computed: the files that this cell computed.
     """
@@ -318,6 +321,7 @@ class Views:
     plans: Sequence[featurize.ViewPlan]
     rows: Mapping[str, Any]
     columns: Mapping[str, Sequence[ColumnKind]]
+    preparations: Mapping[str, Preparation]
     costs: Mapping[Path, featurize.Cost]
     computed: Collection[Path]
 
@@ -342,10 +346,13 @@ def make_views(registry: Registry, spec: ModelSpec, cell: Cell, dataset: Dataset
     views = {plan.name: featurize.compute_view(plan, dataset, cell.threads, machine) for plan in plans}
     costs = {path: cost for view in views.values() for path, cost in view.costs.items()}
     computed = {path for view in views.values() for path in view.computed}
-    prepared = prepare(dataset, split.sides["train"], spec)
+    prepared_by = preparations(dataset, split.sides["train"], spec)
+    prepared = prepare(dataset, prepared_by)
     rows = direct_views(plans, {name: view.rows for name, view in views.items()}, prepared)
     columns = {name: view.kinds for name, view in prepared.items() if name in rows}
-    return Views(plans, rows, columns, costs, computed)
+    read = {plan.source for plan in plans}
+    prepared_by = {name: way for name, way in prepared_by.items() if name in read}
+    return Views(plans, rows, columns, prepared_by, costs, computed)
 
 
 def score(

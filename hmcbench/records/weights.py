@@ -1,8 +1,8 @@
 """Trained models on disk: saved with their records, and loaded again.
 
 A record folder may contain ``model/``, written by the model's own ``save``. Nothing in it is executed:
-models save numbers (safetensors) and plain JSON, and the installed plugin with the name and version of
-the record reads them.
+models save numbers (safetensors, ``.npy``), plain JSON, or skops archives of trusted types, and the installed
+plugin with the name and version of the record reads them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hmcbench.errors import BadInput, unknown
+from hmcbench.data.prepare import Preparation, read_preparations, write_preparations
+from hmcbench.errors import BadInput, HmcbenchError, unknown
 from hmcbench.interfaces import ModelSpec, Run, Task, Value
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.records.record import RUN_HINT, Record, is_record, read_all, read_record
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from hmcbench.interfaces import Model
 
 MODEL_FOLDER = "model"
+INPUTS = "inputs.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,7 @@ class Trained:
         task: with the hierarchy of the run.
         thresholds: of the record; None for single paths.
         device: ``cpu`` or ``cuda:0``.
+        preparations: view of the dataset -> its columns, and how they were prepared.
     """
 
     model: Model
@@ -49,25 +52,37 @@ class Trained:
     task: Task
     thresholds: Thresholds | None
     device: str
+    preparations: Mapping[str, Preparation]
 
 
-def save_model(model: Any, folder: Path) -> dict[str, Any] | None:
+def save_model(
+    model: Any, folder: Path, preparations: Mapping[str, Preparation] | None = None
+) -> dict[str, Any] | None:
     """Save a model in ``folder``; returns the entry of the record, None if the model cannot be saved.
 
-    Where writing fails, on a full disk for example, the folder is removed and the reason recorded.
+    Where that fails, on a full disk or for a part that cannot be kept, the folder is removed and the reason
+    recorded.
+
+    Args:
+        preparations: view -> how its columns were prepared (``inputs.json``).
     """
     if not hasattr(model, "save"):
         return None
     try:
         folder.mkdir()
         model.save(folder)
+        if preparations:
+            write_preparations(folder / INPUTS, preparations)
         return {
             "bytes": sum(file.stat().st_size for file in _files(folder)),
             "sha256": weights_digest(folder),
         }
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        return {"bytes": 0, "sha256": None, "problem": error.strerror or str(error)}
+        reason = error.strerror or str(error)
+    except HmcbenchError as error:
+        reason = str(error).rstrip(".")
+    shutil.rmtree(folder, ignore_errors=True)
+    return {"bytes": 0, "sha256": None, "problem": reason}
 
 
 def weights_digest(folder: Path) -> str:
@@ -138,7 +153,10 @@ def weights_folder(record: Record) -> Path:
     """``model/`` of a record; raises BadInput, with the reason, where there is none."""
     folder = with_model(record).path / MODEL_FOLDER
     if not folder.is_dir():
-        raise BadInput(f"{record.path.name} holds no trained model: {_why_not(record)}")
+        raise BadInput(
+            f"{record.path.name} holds no trained model: {_why_not(record)}",
+            hint="" if record.part("weights") else "hmcbench run ... --rerun all fits the cell again",
+        )
     return folder
 
 
@@ -164,29 +182,40 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
             allowed=f"version {spec.version}, which is installed",
             hint="run the cell again, or install the plugin that made it",
         )
-    params = _params(spec, stored["params"])
+    spec, params = _params(registry, spec, stored)
     predictions = record.predictions()
     model = create(spec, params)
     if not hasattr(model, "load"):
         raise BadInput(f"{spec.name} cannot load what it has saved")
     threads = os.cpu_count() or 1
     model.load(folder, Run(predictions.task, record.seed, device, threads, record.profile))
-    return Trained(model, record, spec, params, predictions.task, record.thresholds, device)
+    preparations = read_preparations(folder / INPUTS)
+    return Trained(model, record, spec, params, predictions.task, record.thresholds, device, preparations)
 
 
-def _params(spec: ModelSpec, stored: Mapping[str, Value]) -> dict[str, Value]:
-    """The record's parameters; without pretrained weights, so that nothing is downloaded."""
-    if set(stored) != set(spec.params):
-        names = ", ".join(sorted(set(stored) ^ set(spec.params)))
+def _params(
+    registry: Registry, spec: ModelSpec, stored: Mapping[str, Any]
+) -> tuple[ModelSpec, dict[str, Value]]:
+    """The spec and the record's parameters; without pretrained weights, so that nothing is downloaded.
+
+    A parameter that was added after the record was made has its default.
+    """
+    values: Mapping[str, Value] = stored["params"]
+    if spec.of_variant:
+        return registry.resolve("models", stored["name"], **values)
+    known = {name for name, param in spec.params.items() if not param.added}
+    if not known <= set(values) <= set(spec.params):
+        names = ", ".join(sorted(known - set(values) | set(values) - set(spec.params)))
         raise BadInput(f"the record and the installed {spec.name} differ in the parameters {names}")
-    return dict(stored) | ({"pretrained": False} if "pretrained" in spec.params else {})
+    defaults = {name: param.default for name, param in spec.params.items()}
+    return spec, defaults | dict(values) | ({"pretrained": False} if "pretrained" in spec.params else {})
 
 
 def _why_not(record: Record) -> str:
     weights = record.part("weights")
     if weights.get("problem"):
-        return f"its weights could not be written ({weights['problem']})"
+        return f"it could not be kept: {weights['problem']}"
     if weights:
         return "it was published or copied without its weights; use the record in the runs folder"
     name = record.data["model"]["name"]
-    return f"{name} saves none, or the run had the option --no-weights"
+    return f"{name} saved none when the record was made, or the run had the option --no-weights"

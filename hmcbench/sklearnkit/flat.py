@@ -20,12 +20,23 @@ FitFunction = Callable[[np.ndarray, np.ndarray], Any]
 """``fit(X, y)`` returns a new fitted estimator."""
 
 
+State = dict[str, Any]
+"""Estimators, arrays and numbers by name: what a fitted solver keeps."""
+
+
 class Solver(Protocol):
-    """Fits estimators to the targets of one kind of task."""
+    """Fits estimators to the targets of one kind of task.
+
+    ``restore(state())`` of a new solver for the same task replaces ``fit``.
+    """
 
     def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None: ...
 
     def predict(self, rows: np.ndarray) -> Scores: ...
+
+    def state(self) -> State: ...
+
+    def restore(self, state: State) -> None: ...
 
 
 class EndNodes:
@@ -36,12 +47,22 @@ class EndNodes:
         self._exclusive = Exclusive()
 
     def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
-        h = self._hierarchy
         ends = np.full(len(rows), -1)  # no class at all
         sample, column = targets.nonzero()
         np.maximum.at(ends, sample, column)  # columns are sorted by level
         self._exclusive.fit(rows, ends, fit)
-        nodes = self._exclusive.labels
+        self._sums()
+
+    def state(self) -> State:
+        return self._exclusive.state()
+
+    def restore(self, state: State) -> None:
+        self._exclusive.restore(state)
+        self._sums()
+
+    def _sums(self) -> None:
+        """The matrices that sum the probabilities of end nodes."""
+        h, nodes = self._hierarchy, self._exclusive.labels
         # row i: the classes of a path that ends at class i; the last row: of an empty path
         paths = sparse.vstack([h.ancestors, sparse.csr_array((1, h.n), dtype=bool)], format="csr")
         self._to_values = paths[nodes].astype(np.float64).T.tocsr()  # (C, K)
@@ -60,6 +81,12 @@ class Exclusive:
     def fit(self, rows: np.ndarray, labels: np.ndarray, fit: FitFunction) -> None:
         self.labels, numbers = np.unique(labels, return_inverse=True)
         self._estimator = fit(rows, numbers) if len(self.labels) > 1 else None
+
+    def state(self) -> State:
+        return {"labels": self.labels, "estimator": self._estimator}
+
+    def restore(self, state: State) -> None:
+        self.labels, self._estimator = np.asarray(state["labels"]), state["estimator"]
 
     def shares(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities float64 (N, K), in the order of ``labels``."""
@@ -80,6 +107,13 @@ class Classes:
         self._varying = np.flatnonzero((self._frequency > 0) & (self._frequency < 1))
         self._estimators = _fit_outputs(rows, dense[:, self._varying], fit, self._multi_output)
 
+    def state(self) -> State:
+        return {"frequency": self._frequency, "varying": self._varying, "estimators": self._estimators}
+
+    def restore(self, state: State) -> None:
+        self._frequency, self._varying = np.asarray(state["frequency"]), np.asarray(state["varying"])
+        self._estimators = list(state["estimators"])
+
     def predict(self, rows: np.ndarray) -> Scores:
         values = np.tile(self._frequency, (len(rows), 1))
         outputs: list[np.ndarray] = []
@@ -99,6 +133,12 @@ class Targets:
 
     def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
         self._estimators = _fit_outputs(rows, np.asarray(targets), fit, self._multi_output)
+
+    def state(self) -> State:
+        return {"estimators": self._estimators}
+
+    def restore(self, state: State) -> None:
+        self._estimators = list(state["estimators"])
 
     def predict(self, rows: np.ndarray) -> Scores:
         outputs = [np.asarray(e.predict(rows), dtype=np.float64) for e in self._estimators]

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Scores
-from hmcbench.sklearnkit.flat import Classes, Exclusive, FitFunction
+from hmcbench.sklearnkit.flat import Classes, Exclusive, FitFunction, State
 
 if TYPE_CHECKING:
     from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -76,6 +76,16 @@ class Local:
             group.solver = self._solver()
             group.solver.fit(rows[members], self._goal(truth[members][:, group.columns]), fit)
 
+    def state(self) -> State:
+        return {"groups": [None if g.solver is None else g.solver.state() for g in self._groups]}
+
+    def restore(self, state: State) -> None:
+        self._groups = groups(self._hierarchy, self._strategy)
+        for group, of_group in zip(self._groups, state["groups"], strict=True):
+            if of_group is not None:
+                group.solver = self._solver()
+                group.solver.restore(of_group)
+
     def _solver(self) -> Any:
         if not self._single:
             return Classes(self._together)
@@ -122,6 +132,13 @@ class _Siblings(Classes):
     def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
         super().fit(rows, targets, fit)
         self._may_end = not targets.any(axis=1).all()
+
+    def state(self) -> State:
+        return {**super().state(), "may_end": bool(self._may_end)}
+
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self._may_end = state["may_end"]
 
     def predict(self, rows: np.ndarray) -> Scores:
         shares = super().predict(rows).values

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
 
-from hmcbench.errors import PluginError, unknown
+from hmcbench.errors import BadInput, PluginError, unknown
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
+from hmcbench.sklearnkit import kept
 from hmcbench.sklearnkit.flat import Classes, EndNodes, Solver, Targets
 from hmcbench.sklearnkit.inputs import ReducedTail, chosen_views, table
 from hmcbench.sklearnkit.local import Local
@@ -54,6 +56,9 @@ class EstimatorModel:
             regression, one choice per target.
         budget: number of choices that are tried, including ``choice``.
         components: principal components that replace all views but the first; 0 keeps them.
+        own_types: classes of the estimator's parts that scikit-learn and XGBoost do not have. They are
+            trusted when a kept model is loaded (:mod:`hmcbench.sklearnkit.kept`); without them a model
+            with such parts is not kept.
     """
 
     def __init__(
@@ -67,12 +72,14 @@ class EstimatorModel:
         space: Callable[[Task], Space] | None = None,
         budget: int = 12,
         components: int = 0,
+        own_types: Sequence[type] = (),
     ) -> None:
         if strategy not in STRATEGIES:
             raise unknown("strategy", strategy, STRATEGIES)
         self._make, self._view, self._multi_output, self._strategy = make, view, multi_output, strategy
         self._choice, self._space_of, self._budget = dict(choice or {}), space, budget
         self._components = components
+        self._own_types = (ReducedTail, *own_types)
         self._facts: dict[str, Value] = {}
         self._parts: list[tuple[Solver, np.ndarray | None]] = []
         self._chosen: list[Choice] = []  # one for all targets, or one per target
@@ -123,6 +130,31 @@ class EstimatorModel:
         """The estimator's class; after a search the choice, the number of candidates, the seconds, and the
         partitions of the last fit."""
         return self._facts
+
+    def save(self, folder: Path) -> None:
+        """Writes ``estimators.skops``.
+
+        Raises:
+            BadInput: a model that cannot be kept; see :func:`hmcbench.sklearnkit.kept.save`.
+        """
+        parts = [{"columns": columns, "solver": solver.state()} for solver, columns in self._parts]
+        content = {"views": self._names, "width": self._width, "facts": self._facts, "parts": parts}
+        kept.save(content, folder, self._own_types)
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``; raises BadInput for a file that is damaged or not trusted."""
+        content = kept.load(folder, self._own_types)
+        try:
+            self._names, self._width = [str(name) for name in content["views"]], int(content["width"])
+            self._facts, self._parts = dict(content["facts"]), []
+            for part in content["parts"]:
+                _move(part["solver"], run.device)
+                solver = self._solver(run.task)
+                solver.restore(part["solver"])
+                self._parts.append((solver, part["columns"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"{folder / kept.FILE} cannot be read ({error})"
+            raise BadInput(what, allowed=kept.ALLOWED) from None
 
     # ------------------------------------------------------------------ fitting
 
@@ -184,6 +216,17 @@ class EstimatorModel:
             columns = np.flatnonzero([c == choice for c in self._chosen])
             parts.append((self._fitted(choice, rows, targets[:, columns], run), columns))
         return parts
+
+
+def _move(state: Any, device: str) -> None:
+    """Set the device of all estimators in the state of a solver: it may not be that of the fit."""
+    if hasattr(state, "get_params"):
+        names = [name for name in state.get_params(deep=True) if name.rpartition("__")[2] == "device"]
+        if names:
+            state.set_params(**dict.fromkeys(names, device))
+    elif isinstance(state, (Mapping, list)):
+        for part in state.values() if isinstance(state, Mapping) else state:
+            _move(part, device)
 
 
 def _set(estimator: Any, run: Run, *, threads: int, samples: int) -> Any:

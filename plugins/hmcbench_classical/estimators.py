@@ -144,3 +144,10 @@ def perceptron(hidden: int, **choice: float) -> Any:
 
 def perceptron_classifier(hidden: int, **choice: float) -> Any:
     return PerceptronClassifier(hidden_layer_sizes=(hidden, hidden), max_iter=500, **choice)
+
+
+OWN_TYPES: tuple[type, ...] = (
+    *(Stretch, FillEmpty, SoftmaxSVC, Descent),
+    *(Process, ProcessClassifier, Perceptron, PerceptronClassifier),
+)
+"""The classes of this module that a kept model may have as parts."""

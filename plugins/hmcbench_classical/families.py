@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ class Family:
             choice=choice,
             space=self.spaces if tuned else None,
             components=COMPONENTS if inputs == "EP" else 0,
+            own_types=estimators.OWN_TYPES,
         )
 
     def make(self, task: Task, **choice: Value) -> Any:
@@ -222,6 +224,17 @@ class Mean:
         stops = [member.stop for member in scores if member.stop is not None]
         values = np.mean([member.values for member in scores], axis=0)
         return Scores(values, np.mean(stops, axis=0) if stops else None)
+
+    def save(self, folder: Path) -> None:
+        """A folder for every member."""
+        for name, member in self._members.items():
+            (folder / name).mkdir()
+            member.save(folder / name)
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``."""
+        for name, member in self._members.items():
+            member.load(folder / name, run)
 
     def describe(self) -> Mapping[str, Value]:
         facts = [member.describe() for member in self._members.values()]

@@ -38,6 +38,7 @@ def _dataset(name: str, short: str, summary: str, **more: Any) -> DatasetSpec:
         factory=f"hmcbench_materials.data.datasets:{name.replace('-', '_')}",
         linter=f"hmcbench_materials.data.datasets:lint_{short}",
         path_param="path",
+        table_reader=f"hmcbench_materials.data.unlabelled:{name.replace('-', '_')}",
         **more,
     )
 

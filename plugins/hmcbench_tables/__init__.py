@@ -35,5 +35,6 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             licence="your own",
             linter="hmcbench_tables.lint:lint",
             path_param="path",
+            table_reader="hmcbench_tables.unlabelled:read_unlabelled",
         )
     ]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hmcbench import Inputs, Labelled, Run, Scores, Task
+from hmcbench.errors import BadInput
+from hmcbench.files import write_atomic
+
+FILE = "model.json"
 
 
 def _stop(task: Task, values: np.ndarray) -> np.ndarray | None:
@@ -29,6 +36,15 @@ def _ends_early(task: Task) -> bool:
     return task.paths == "single" and (uneven or task.depth == "ragged")
 
 
+def _read(folder: Path, name: str) -> Any:
+    """A value of ``model.json``; raises BadInput where it is missing or damaged."""
+    try:
+        return json.loads((folder / FILE).read_text(encoding="utf-8"))[name]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"{folder / FILE} cannot be read ({error})"
+        raise BadInput(what, allowed="files written by hmcbench run") from None
+
+
 class Prior:
     """The mean of the training targets: for classes their frequency, which is coherent.
 
@@ -39,6 +55,13 @@ class Prior:
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         self._task = run.task
         self._mean = np.asarray(train.targets.sum(axis=0), dtype=np.float64).reshape(1, -1) / len(train)
+
+    def save(self, folder: Path) -> None:
+        """Writes ``model.json``."""
+        write_atomic(folder / FILE, json.dumps({"mean": self._mean[0].tolist()}) + "\n")
+
+    def load(self, folder: Path, run: Run) -> None:
+        self._task, self._mean = run.task, np.array([_read(folder, "mean")], dtype=np.float64)
 
     def predict(self, inputs: Inputs) -> Scores:
         values = np.repeat(self._mean, len(inputs), axis=0)
@@ -53,6 +76,13 @@ class Random:
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         self._task, self._seed = run.task, run.seed
+
+    def save(self, folder: Path) -> None:
+        """Writes ``model.json``."""
+        write_atomic(folder / FILE, json.dumps({"seed": self._seed}) + "\n")
+
+    def load(self, folder: Path, run: Run) -> None:
+        self._task, self._seed = run.task, int(_read(folder, "seed"))
 
     def predict(self, inputs: Inputs) -> Scores:
         hierarchy = self._task.hierarchy

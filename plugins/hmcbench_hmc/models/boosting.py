@@ -7,11 +7,13 @@ that frequency. Scores do not depend on the hierarchy: a child may score higher 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from xgboost import XGBClassifier
 
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench.sklearnkit import kept
 from hmcbench_hmc.models.trees import rows_of, targets_of
 
 
@@ -59,6 +61,20 @@ class Boosting:
             # of one class both probabilities are returned, of several those of having them
             values[:, self._varying] = shares[:, -len(self._varying) :]
         return Scores(values)
+
+    def save(self, folder: Path) -> None:
+        """Writes ``estimators.skops``."""
+        booster = self._booster if len(self._varying) else None
+        content = {"frequency": self._frequency, "varying": self._varying, "booster": booster}
+        kept.save(content, folder)
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``; raises BadInput for a file that is damaged or not trusted."""
+        content = kept.load(folder)
+        self._frequency, self._varying = np.asarray(content["frequency"]), np.asarray(content["varying"])
+        self._booster = content["booster"]
+        if self._booster is not None:
+            self._booster.set_params(device=run.device)
 
     def describe(self) -> Mapping[str, Value]:
         """Trees of all classes."""

@@ -10,6 +10,7 @@ coherent.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
@@ -37,6 +38,17 @@ class Duo:
     def predict(self, inputs: Inputs) -> Scores:
         """The mean of their scores, (N, C)."""
         return Scores((self.network.predict(inputs).values + self.forest.predict(inputs).values) / 2)
+
+    def save(self, folder: Path) -> None:
+        """A folder for each."""
+        for name, part in (("network", self.network), ("forest", self.forest)):
+            (folder / name).mkdir()
+            part.save(folder / name)
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``."""
+        self.network.load(folder / "network", run)
+        self.forest.load(folder / "forest", run)
 
     def describe(self) -> Mapping[str, Value]:
         """The facts of both."""

@@ -14,16 +14,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hiclass import LocalClassifierPerLevel, LocalClassifierPerNode, LocalClassifierPerParentNode
+from hiclass.ConstantClassifier import ConstantClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench.sklearnkit import kept
 from hmcbench_hmc.models.trees import hierarchy_of, rows_of
 
 LOCAL = {
@@ -32,6 +35,7 @@ LOCAL = {
     "level": LocalClassifierPerLevel,
 }
 SEPARATOR = "::HiClass::Separator::"
+OWN_TYPES = (ConstantClassifier,)
 
 
 class Hiclass:
@@ -54,7 +58,8 @@ class Hiclass:
         inside = positions < self._hierarchy.level_sizes
         names = np.where(inside, (positions + starts).astype(str), "")
         labelled = inside.any(axis=1)
-        self._model = None
+        self._model: Any = None
+        self._kept: list[tuple[Any, list[str]]] = []
         if labelled.any():
             self._model = LOCAL[self.local](local_classifier=self._estimator(run), n_jobs=1)
             with warnings.catch_warnings():
@@ -78,10 +83,22 @@ class Hiclass:
                 values[:, child] *= values[:, parent]
         return Scores(values)
 
+    def save(self, folder: Path) -> None:
+        """Writes ``estimators.skops``: the classifiers, and the classes that each stands for."""
+        names = [list(map(str, names)) for _classifier, names in self._classifiers()]
+        classifiers = [classifier for classifier, _names in self._classifiers()]
+        kept.save({"classifiers": classifiers, "names": names}, folder, OWN_TYPES)
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``; raises BadInput for a file that is damaged or not trusted."""
+        self._hierarchy, self._model = hierarchy_of(run), None
+        content = kept.load(folder, OWN_TYPES)
+        self._kept = list(zip(content["classifiers"], content["names"], strict=True))
+
     def _classifiers(self) -> list[tuple[Any, list[str]]]:
         """hiclass's classifiers, and the classes that the last columns of their probabilities stand for."""
         if self._model is None:
-            return []
+            return self._kept
         if self.local == "level":
             return [(c, list(c.classes_)) for c in self._model.local_classifiers_ if c is not None]
         nodes = [(name, data["classifier"]) for name, data in self._model.hierarchy_.nodes.items() if data]

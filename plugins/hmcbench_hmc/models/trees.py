@@ -27,6 +27,7 @@ features is tried at a split.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from hmcbench.errors import NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench_hmc.models.kept_trees import SPLITS, kept_trees, read_arrays, save_arrays, splits_of
 
 WEIGHT = 0.75
 SIGNIFICANCES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.125, 1.0)
@@ -92,7 +94,7 @@ class PctForest:
         grow = delayed(self._grow)
         jobs = Parallel(n_jobs=run.threads, prefer="threads")
         grown = jobs(grow(rows, scaled, seed) for seed in seeds)
-        self._trees = [tree for tree, _counts in grown]
+        self._trees: list[Any] = [tree for tree, _counts in grown]
         self._ends = np.cumsum([tree.tree_.node_count for tree in self._trees])
         self._truth = truth
         self._shares = self._neighbours(rows, np.stack([counts for _tree, counts in grown]))
@@ -145,6 +147,18 @@ class PctForest:
             values[block] = (neighbours[block] @ self._truth).toarray()
         return Scores(values)
 
+    def save(self, folder: Path) -> None:
+        """Writes ``trees.npz``: the splits, the training classes, and the shares of samples in leaves."""
+        parts = splits_of([tree.tree_ for tree in self._trees])
+        save_arrays(folder, {**parts, **_sparse("truth", self._truth), **_sparse("shares", self._shares)})
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``; raises BadInput for a file that is damaged."""
+        arrays = read_arrays(folder, ("ends", *SPLITS, *_parts("truth"), *_parts("shares")))
+        self._ends = arrays["ends"]
+        self._trees = kept_trees(arrays)
+        self._truth, self._shares = _csr(arrays, "truth"), _csr(arrays, "shares")
+
     def describe(self) -> Mapping[str, Value]:
         """Nodes of all trees."""
         return {"trees": self.trees, "nodes": int(self._ends[-1])}
@@ -187,7 +201,7 @@ class Pct:
         rows, self._truth = rows_of(train, self.view), targets_of(train)
         scaled = self._truth @ sparse.diags_array(np.sqrt(class_weights(hierarchy_of(run))))
         tree = DecisionTreeRegressor(min_samples_leaf=self.leaf, random_state=0)  # for splits that are equal
-        self._tree = tree.fit(rows, scaled.toarray())
+        self._tree: Any = tree.fit(rows, scaled.toarray())
         self._paths = tree.decision_path(rows)  # (N, nodes)
 
     def _cut(self, significance: float) -> None:
@@ -212,6 +226,19 @@ class Pct:
         """The mean class vector of the leaf, float64 (N, C)."""
         leaf = self._tree.tree_.apply(rows_of(inputs, self.view))
         return Scores(self._means[self._end[leaf]].toarray())
+
+    def save(self, folder: Path) -> None:
+        """Writes ``trees.npz``: the splits, the end of every node, and the means."""
+        parts = splits_of([self._tree.tree_])
+        extra = {"end": self._end, "chosen": np.array(self._chosen), **_sparse("means", self._means)}
+        save_arrays(folder, {**parts, **extra})
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``; raises BadInput for a file that is damaged."""
+        arrays = read_arrays(folder, ("ends", *SPLITS, "end", "chosen", *_parts("means")))
+        (self._tree,) = kept_trees(arrays)
+        self._end, self._chosen = arrays["end"], float(arrays["chosen"])
+        self._means = _csr(arrays, "means")
 
     def describe(self) -> Mapping[str, Value]:
         """Leaves of the tree, and the significance that was chosen."""
@@ -244,3 +271,18 @@ def rows_of(inputs: Inputs, view: str) -> np.ndarray:
 def targets_of(samples: Labelled) -> Any:
     """The closed sets as float CSR (N, C)."""
     return sparse.csr_array(samples.targets, dtype=np.float64)
+
+
+def _parts(name: str) -> list[str]:
+    return [f"{name}.{part}" for part in ("data", "indices", "indptr", "shape")]
+
+
+def _sparse(name: str, matrix: sparse.csr_array) -> dict[str, np.ndarray]:
+    """A sparse matrix as arrays."""
+    values = (matrix.data, matrix.indices, matrix.indptr, np.array(matrix.shape))
+    return dict(zip(_parts(name), values, strict=True))
+
+
+def _csr(arrays: Mapping[str, np.ndarray], name: str) -> sparse.csr_array:
+    data, indices, pointers, shape = (arrays[part] for part in _parts(name))
+    return sparse.csr_array((data, indices, pointers), shape=tuple(shape.tolist()))

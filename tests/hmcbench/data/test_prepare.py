@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from hmcbench.data import contract
-from hmcbench.data.prepare import prepare
+from hmcbench.data.prepare import (
+    Preparation,
+    PreparedView,
+    preparations,
+    prepare,
+    read_preparations,
+    write_preparations,
+)
+from hmcbench.errors import BadInput
 from hmcbench.interfaces import ColumnKind, Dataset, DatasetSpec, ModelSpec
 from hmcbench.testing.helpers import tiny_dataset
 
@@ -25,8 +35,13 @@ def model(**changes: bool) -> ModelSpec:
     return ModelSpec(name="m", version="1", summary="m", factory="m:m", **changes)  # type: ignore[arg-type]
 
 
+def prepared(dataset: Dataset | None = None, **changes: bool) -> PreparedView:
+    dataset = dataset or data()
+    return prepare(dataset, preparations(dataset, TRAIN, model(**changes)))["table"]
+
+
 def test_numbers_get_the_training_mean_and_values_a_column_each() -> None:
-    view = prepare(data(), TRAIN, model())["table"]
+    view = prepared()
     assert view.names == ("size", "colour=r", "colour=g", "colour=b", "rare")
     assert view.rows.tolist() == [
         [1, 1, 0, 0, 0],
@@ -40,13 +55,13 @@ def test_numbers_get_the_training_mean_and_values_a_column_each() -> None:
 
 
 def test_a_model_that_takes_nominal_values_gets_their_numbers() -> None:
-    view = prepare(data(), TRAIN, model(nominal=True))["table"]
+    view = prepared(nominal=True)
     assert view.rows[:, 1].tolist() == [0, 1, 1, 1, 2, 0]  # the most frequent of the training samples: 1
     assert [kind.values for kind in view.kinds] == [(), ("r", "g", "b"), ()]
 
 
 def test_a_model_that_takes_missing_values_gets_them() -> None:
-    view = prepare(data(), TRAIN, model(missing=True, nominal=True))["table"]
+    view = prepared(missing=True, nominal=True)
     np.testing.assert_array_equal(view.rows, TABLE)
     assert view.rows is not None and view.kinds == KINDS
 
@@ -55,7 +70,7 @@ def test_test_samples_do_not_change_what_is_filled_in() -> None:
     changed = TABLE.copy()
     changed[3:] += 100
     kinds = (KINDS[0], ColumnKind(missing=True), KINDS[2])
-    first, second = (prepare(data(t, kinds), TRAIN, model())["table"].rows for t in (TABLE, changed))
+    first, second = (prepared(data(t, kinds)).rows for t in (TABLE, changed))
     np.testing.assert_array_equal(first[:3], second[:3])
     assert second[4, 0] == first[4, 0] == 2
 
@@ -72,3 +87,32 @@ def test_columns_that_do_not_fit_their_kinds_are_named(kinds: tuple[ColumnKind, 
     spec = DatasetSpec(name="d", version="1", summary="d", factory="d:d", views=("table",))
     assert says in contract.kind_problem(data(TABLE, kinds), spec)
     assert not contract.kind_problem(data(), spec)
+
+
+def test_new_samples_are_prepared_as_those_of_the_run(tmp_path: Path) -> None:
+    """Also after a round through the file, and where only new samples have missing values."""
+    whole = np.nan_to_num(TABLE)
+    kinds = tuple(ColumnKind(kind.values) for kind in KINDS)
+    for changes in ({}, {"nominal": True}, {"missing": True}, {"missing": True, "nominal": True}):
+        (way,) = preparations(data(whole, kinds), TRAIN, model(**changes)).values()
+        write_preparations(tmp_path / "inputs.json", {"table": way})
+        (read,) = read_preparations(tmp_path / "inputs.json").values()
+        assert repr(read) == repr(way) and way.names == ("size", "colour", "rare")
+        np.testing.assert_array_equal(read(whole).rows, prepared(data(whole, kinds), **changes).rows)
+        new = read(np.array([[NAN, 1, NAN]])).rows
+        assert np.isnan(new).any() == changes.get("missing", False)
+        if not changes:
+            assert new.tolist() == [[whole[:3, 0].mean(), 0, 1, 0, 0]]
+
+
+def test_views_with_names_only_are_described_too() -> None:
+    dataset = tiny_dataset(6, views={"table": TABLE}, columns={"table": ("a", "b", "c")})
+    assert preparations(dataset, TRAIN, model()) == {"table": Preparation(("a", "b", "c"))}, "no kinds"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', '{"format": 9, "views": {}}'])
+def test_damaged_preparations(tmp_path: Path, text: str) -> None:
+    (tmp_path / "inputs.json").write_text(text)
+    with pytest.raises(BadInput, match=r"inputs\.json"):
+        read_preparations(tmp_path / "inputs.json")
+    assert read_preparations(tmp_path / "other.json") == {}

@@ -164,8 +164,8 @@ def test_a_model_that_does_not_fit_the_plugin_is_refused(
 @pytest.mark.parametrize(
     ("weights", "says"),
     [
-        (None, "kept saves none, or the run had the option --no-weights"),
-        ({"bytes": 0, "problem": "No space left"}, r"could not be written \(No space left\)"),
+        (None, "kept saved none when the record was made, or the run had"),
+        ({"bytes": 0, "problem": "No space left"}, r"could not be kept: No space left"),
         ({"bytes": 4, "sha256": "x"}, "published or copied without its weights"),
     ],
 )

@@ -1,0 +1,99 @@
+"""Reads tables of new steels and alloys, for ``hmcbench predict``.
+
+The readers of the data sets are used. What is to be predicted is unknown: its columns, if they are there, are
+left out, and each gets a valid stand-in that nothing reads afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from hmcbench.interfaces import NewSamples, TableColumns, Value
+from hmcbench_materials.data import plates, steel
+from hmcbench_materials.data.assemble import usable
+from hmcbench_materials.data.datasets import KINDS
+from hmcbench_materials.tables import Table
+
+Columns = Sequence[tuple[str, Sequence[str]]]
+
+
+def _targets(columns: Columns, names: Sequence[str]) -> dict[str, tuple[Sequence[str], str]]:
+    return {name: (spellings, "0") for name, spellings in columns if name in names}
+
+
+# data set -> column of what is predicted -> its other spellings, and a stand-in
+STAND_INS: Mapping[str, Mapping[str, tuple[Sequence[str], str]]] = {
+    "nims-steel": _targets(steel.NIMS_COLUMNS, steel.NIMS_TARGETS),
+    "srim-steel": _targets(steel.SRIM_COLUMNS, steel.SRIM_TARGETS),
+    "metallic-glass": {"GFA": (("Phase", "Class"), "BMG")},
+    "hea-phases": {
+        "ML-A": ((), "AM"),
+        "ML-B": ((), ""),
+        "ML-C": ((), ""),
+        "Phase(s)": (("Phases", "Phase"), "FCC"),
+    },
+    "hea-hardness": {"hardness": (("Hardness (HV)", "Hardness", "HV"), "0")},
+    "steel-plates": {name: ((), str(int(i == 0))) for i, name in enumerate(plates.PATHS)},
+}
+_OPTIONS = ("labels", "split_by")
+
+
+def read_unlabelled(name: str, path: str, columns: Mapping[str, TableColumns], **params: Value) -> NewSamples:
+    """The rows of a file as all views of a data set of this plugin.
+
+    Args:
+        name: of the data set.
+        path: a file with the columns of its features.
+        columns: of the training samples; only elements of the view ``table`` can differ.
+        params: of the data set.
+
+    Raises:
+        BadInput: a file that cannot be read, or without one of the columns.
+    """
+    kind = KINDS[name]
+    table = _without_targets(kind.open(Path(path)), STAND_INS[name])
+    content = kind.read(table, **{k: v for k, v in params.items() if k in _OPTIONS and v != "sample"})
+    features = content.features
+    if "table" in columns:
+        features = np.zeros((len(content.sheet), len(columns["table"].names)))
+        place = {title: i for i, title in enumerate(columns["table"].names)}
+        for title, values in zip(content.names, content.features.T, strict=True):
+            if title in place:
+                features[:, place[title]] = values
+                continue
+            for row in np.flatnonzero(values):
+                content.sheet.reject(int(row), "new-column", f"no training sample has {title}")
+    rows = usable(content)
+    return NewSamples(
+        ids=[f"line-{table.lines[row]:05d}" for row in rows],
+        views={"table": features[rows], **{k: v[rows] for k, v in content.composition.items()}},
+        problems=content.sheet.problems,
+    )
+
+
+def _without_targets(table: Table, stand_ins: Mapping[str, tuple[Sequence[str], str]]) -> Table:
+    """The table with a stand-in for every column of what is predicted."""
+    names = {name.casefold() for title, (other, _) in stand_ins.items() for name in (title, *other)}
+    kept = [i for i, title in enumerate(table.columns) if re.sub(r"\s+", " ", title).casefold() not in names]
+    values = [value for _, value in stand_ins.values()]
+    return Table(
+        table.name,
+        table.source,
+        [*(table.columns[i] for i in kept), *stand_ins],
+        [[*(row[i] for i in kept), *values] for row in table.rows],
+        table.lines,
+    )
+
+
+# What the specs name.
+nims_steel = partial(read_unlabelled, "nims-steel")
+srim_steel = partial(read_unlabelled, "srim-steel")
+metallic_glass = partial(read_unlabelled, "metallic-glass")
+hea_phases = partial(read_unlabelled, "hea-phases")
+hea_hardness = partial(read_unlabelled, "hea-hardness")
+steel_plates = partial(read_unlabelled, "steel-plates")
