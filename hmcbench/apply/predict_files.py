@@ -77,6 +77,8 @@ class Reader:
                 f"{trained.record.path.name} was trained on {spec.name}, which reads no single files",
                 allowed=f"models of {', '.join(names)}",
             )
+        if trained.task.unit == "pixel":
+            raise BadInput(f"{trained.record.path.name} labels pixels", allowed="a model of whole images")
         if trained.task.hierarchy is None:
             raise BadInput(f"{trained.record.path.name} predicts numbers", allowed="a model of classes")
         _, params = registry.resolve("datasets", stored["reference"], trained.record.profile)

@@ -12,8 +12,11 @@ from scipy.sparse import csr_array
 from hmcbench.data.splits import Split, inputs
 from hmcbench.errors import PluginError
 from hmcbench.execute import resources
+from hmcbench.hierarchy.label_maps import LabelMaps, joined
 from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task
 from hmcbench.records.predictions import Predictions
+
+Predicted = Scores | LabelMaps
 
 
 def predicted_sides(split: Split) -> list[str]:
@@ -29,21 +32,39 @@ def predict_sides(
     split: Split,
     sides: Sequence[str],
     clock: resources.Clock,
-) -> dict[str, Scores]:
-    """Partition -> scores; the clock has the time of ``test``."""
+) -> dict[str, Predicted]:
+    """Partition -> scores, or label maps of a :class:`hmcbench.execute.pixels.PixelModel`.
+
+    The clock has the time of ``test``.
+    """
     model.predict(inputs(dataset, views, split.sides[sides[-1]][:1]))  # warm-up
-    scores: dict[str, Scores] = {}
+    scores: dict[str, Predicted] = {}
     for name in sides:
         samples = inputs(dataset, views, split.sides[name])
         with clock.phase("predict") if name == "test" else nullcontext():
-            scores[name] = check_scores(model.predict(samples), len(samples), dataset.task, spec)
+            predicted = model.predict(samples)
+            if not isinstance(predicted, LabelMaps):
+                predicted = check_scores(predicted, len(samples), dataset.task, spec)
+            scores[name] = predicted
     return scores
 
 
-def join_scores(dataset: Dataset, split: Split, scores: Mapping[str, Scores]) -> Predictions:
+def join_scores(dataset: Dataset, split: Split, scores: Mapping[str, Predicted]) -> Predictions:
     """The scores of all partitions with the truth of their samples."""
-    sides, parts = list(scores), list(scores.values())
+    sides = list(scores)
     rows = np.concatenate([split.sides[name] for name in sides])
+    maps = [part for part in scores.values() if isinstance(part, LabelMaps)]
+    if maps:
+        return Predictions(
+            ids=[dataset.ids[i] for i in rows],
+            side=[name for name in sides for _ in split.sides[name]],
+            scores=np.zeros((len(rows), 0), dtype=np.float32),
+            task=dataset.task,
+            truth=dataset.targets[rows],
+            groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
+            maps=joined(maps),
+        )
+    parts = [part for part in scores.values() if isinstance(part, Scores)]
     return Predictions(
         ids=[dataset.ids[i] for i in rows],
         side=[name for name in sides for _ in split.sides[name]],
@@ -63,7 +84,7 @@ def training_counts(dataset: Dataset, train: np.ndarray) -> np.ndarray | None:
     Only for several paths: information content, which needs them, is defined for these.
     """
     hierarchy = dataset.task.hierarchy
-    if hierarchy is None or dataset.task.paths == "single":
+    if hierarchy is None or dataset.task.paths == "single" or dataset.task.unit == "pixel":
         return None
     truth = csr_array(dataset.targets[train], dtype=np.int64)
     parents, children = hierarchy.edge_index.T

@@ -45,14 +45,14 @@ class _Aligned:
 
     Attributes:
         rows: in the board's order; a slice where that is the order of the predictions.
-        truth: of these rows, dense.
+        truth: of these rows, dense; of pixels: label maps.
     """
 
     ids: Sequence[str]
     sides: Sequence[str]
     stored: Any
     rows: slice | np.ndarray
-    truth: np.ndarray
+    truth: Any
 
     def fits(self, predictions: Predictions) -> bool:
         """Whether predictions share the same objects, as those of one reader do."""
@@ -163,7 +163,8 @@ class Samples:
 
         Over several folds with the values, ``points``. Metrics that fail are left out.
         """
-        together = _together(tests) if self._ranked else tests[0]
+        ranked = tests[0].pairs is None  # the scores of pixels are not kept
+        together = _together(tests) if self._ranked and ranked else tests[0]
         for name in self._ranked:
             counts = pooled_counts(self.specs[name], together) if len(together) else None
             if counts is not None:
@@ -206,6 +207,9 @@ class Samples:
             known = self._aligned.get((side, fold))
             if known is None or not known.fits(predictions):
                 known = self._aligned[side, fold] = _align(predictions, side, self._orders[side, fold])
+            if predictions.maps is not None:
+                out.append(Evaluation.of_maps(predictions.task, known.truth, predictions.maps[known.rows]))
+                continue
             stop = None if predictions.stop is None else predictions.stop[known.rows]
             scores = predictions.scores[known.rows]
             decided = None if predictions.decisions is None else predictions.decisions[known.rows]
@@ -256,6 +260,8 @@ def _align(predictions: Predictions, side: str, order: Sequence[str]) -> _Aligne
     in_order = places == list(range(first, first + len(places)))
     rows = slice(first, first + len(places)) if in_order else np.array(places)
     truth = predictions.truth[rows]
+    if predictions.maps is not None:
+        return _Aligned(predictions.ids, predictions.side, predictions.truth, rows, truth)
     dense = truth.toarray() if issparse(truth) else truth.copy()
     dense.setflags(write=False)  # rows share it
     return _Aligned(predictions.ids, predictions.side, predictions.truth, rows, dense)
@@ -284,7 +290,9 @@ def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
 
 
 def _constant(evaluation: Evaluation) -> bool:
-    """Whether all samples have the same scores."""
+    """Whether all samples have the same scores; of pixels: the same label."""
+    if evaluation.pairs is not None:
+        return len(np.unique(evaluation.pairs.pairs[:, 1])) == 1
     scores = evaluation.scores
     return len(scores) > 1 and bool((scores == scores[:1]).all())
 

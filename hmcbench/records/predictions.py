@@ -21,7 +21,9 @@ from scipy.sparse import csr_array
 from hmcbench.errors import BadInput
 from hmcbench.files import replacing
 from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Task
+from hmcbench.records.maps import append_maps, map_arrays, read_maps
 
 FORMAT = 1
 MOST_SHARED = 512  # parts that a reader keeps; a board of k folds has about six for each
@@ -44,6 +46,8 @@ class Predictions:
             :class:`hmcbench.interfaces.Scores`.
         training: int64 (C, 2) or None: training samples of every class, and those with all of its parents.
         ruled: boolean (N, C) or None: closed sets that a decision rule made; never stored.
+        maps: of pixels: the decided label maps. Scores are then (N, 0), and truth is
+            :class:`hmcbench.hierarchy.label_maps.LabelMaps` too.
     """
 
     ids: Sequence[str]
@@ -56,6 +60,7 @@ class Predictions:
     decisions: Any = None
     training: np.ndarray | None = None
     ruled: np.ndarray | None = None
+    maps: LabelMaps | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,6 +81,7 @@ class Predictions:
             groups=None if self.groups is None else [self.groups[i] for i in rows],
             decisions=None if self.decisions is None else self.decisions[rows],
             ruled=None if self.ruled is None else self.ruled[rows],
+            maps=None if self.maps is None else self.maps[rows],
         )
 
     def save(self, path: Path) -> None:
@@ -89,6 +95,7 @@ class Predictions:
             "targets": list(task.targets),
             "hierarchy": task.hierarchy.to_json() if task.hierarchy is not None else None,
             **({"unscored": list(task.unscored)} if task.unscored else {}),
+            **({"unit": task.unit} if task.unit != "sample" else {}),
         }
         arrays: dict[str, Any] = {
             "header": np.array(json.dumps(header, sort_keys=True)),
@@ -104,12 +111,17 @@ class Predictions:
             arrays["training"] = np.asarray(self.training, dtype=np.int64)
         if self.decisions is not None:
             arrays |= _sparse_parts("decisions", self.decisions)
-        if self.truth is not None and task.kind == "hmc":
+        pairs = (("truth", self.truth), ("predicted", self.maps))
+        label_maps = {name: maps for name, maps in pairs if isinstance(maps, LabelMaps)}
+        for name, maps in label_maps.items():
+            arrays |= map_arrays(name, maps)
+        if self.truth is not None and task.kind == "hmc" and not label_maps:
             arrays |= _sparse_parts("truth", self.truth)
-        elif self.truth is not None:
+        elif self.truth is not None and not label_maps:
             arrays["truth"] = np.asarray(self.truth, dtype=np.float64)
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("w+b") as file:
             np.savez_compressed(file, **arrays)
+            append_maps(file, label_maps)
 
     @classmethod
     def load(cls, path: Path, reader: PredictionsReader | None = None) -> Predictions:
@@ -158,8 +170,12 @@ class PredictionsReader:
                 return part
 
             task, scores = shared(_task, "header"), array("scores")
-            truth = None
-            if "truth_indptr" in infos:
+            truth = maps = None
+            if task.unit == "pixel":
+                truth, maps = (
+                    read_maps(archive, array, name, len(scores)) for name in ("truth", "predicted")
+                )
+            elif "truth_indptr" in infos:
                 truth = shared(_sets, "truth_indices", "truth_indptr", width=scores.shape[1])
             elif "truth" in infos:
                 truth = shared(np.asarray, "truth")
@@ -174,7 +190,7 @@ class PredictionsReader:
                 raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
             stop = array("stop") if "stop" in infos else None
             training = shared(np.asarray, "training") if "training" in infos else None
-            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training)
+            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training, maps=maps)
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
@@ -196,7 +212,8 @@ def _read_task(header: str) -> Task:
         raise ValueError(f"format {stored['format']}, this version reads {FORMAT}")
     hierarchy = Hierarchy.from_json(stored["hierarchy"]) if stored["hierarchy"] else None
     targets, unscored = tuple(stored["targets"]), tuple(stored.get("unscored", ()))
-    return Task(stored["kind"], stored["paths"], stored["depth"], hierarchy, targets, unscored)
+    unit = stored.get("unit", "sample")
+    return Task(stored["kind"], stored["paths"], stored["depth"], hierarchy, targets, unscored, unit)
 
 
 def _sparse_parts(name: str, sets: Any) -> dict[str, np.ndarray]:

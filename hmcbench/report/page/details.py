@@ -116,10 +116,12 @@ def _parity(predictions: Predictions) -> Iterator[dict[str, Any]]:
 
 def _levels(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     for k in range(1, evaluation.levels + 1):
-        bins = level_bins(evaluation, k)
-        values = zip(bins.samples, bins.confidence, bins.right, strict=True)
-        level: dict[str, Any] = {"level": k, "bins": [[int(n), rounded(c), rounded(r)] for n, c, r in values]}
-        level["gap"] = rounded(bins.error)
+        level: dict[str, Any] = {"level": k}
+        if evaluation.pairs is None:
+            bins = level_bins(evaluation, k)
+            values = zip(bins.samples, bins.confidence, bins.right, strict=True)
+            level["bins"] = [[int(n), rounded(c), rounded(r)] for n, c, r in values]
+            level["gap"] = rounded(bins.error)
         if evaluation.task.paths == "single":
             level |= _matrix(evaluation, k)
         else:

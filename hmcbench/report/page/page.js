@@ -165,7 +165,7 @@
       if (level.matrix) out.push(matrixPanel(level));
       if (level.pairs) out.push(listPanel(`Level ${level.level}: most frequent confusions`, ["true", "said", "samples"], level.pairs));
       if (level.outcomes) out.push(listPanel(`Level ${level.level}: classes`, ["class", "found", "missed", "invented"], level.outcomes));
-      out.push(reliabilityPanel(level));
+      if (level.bins) out.push(reliabilityPanel(level));
     }
     for (const one of cell.parity || []) out.push(parityPanel(one));
     if (cell.metrics.length) {
