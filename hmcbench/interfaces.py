@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
 Scalar = bool | int | float | str | None
 Value = Scalar | tuple[Scalar, ...]
 TaskKind = Literal["hmc", "regression"]
+Unit = Literal["sample", "pixel"]
 Paths = Literal["single", "multiple"]
 Depth = Literal["full", "ragged"]
 Shape = Literal["tree", "dag"]
@@ -165,7 +166,7 @@ class ModelSpec(Spec):
             stands for the model's own parameter: ``"pixels[size={image_size},channels=1]"``;
             ``a+b`` for both views, ``a|b`` for the first that can be computed, ``{name:X=a;Y=a+b}``
             for a parameter whose values X and Y stand for views.
-        tasks, paths, depths, hierarchies: what it supports; other pairs are listed as not applicable.
+        tasks, paths, depths, hierarchies, unit: what it supports; other pairs are listed as not applicable.
         applicable: ``"module:function"``, called with the :class:`Task`; returns why the model does not
             apply to it, in a few words, or an empty text.
         missing: whether it takes missing values (NaN) in views whose columns are described
@@ -196,6 +197,7 @@ class ModelSpec(Spec):
 
     views: tuple[str, ...] = ()
     tasks: tuple[TaskKind, ...] = ("hmc",)
+    unit: Unit = "sample"
     paths: tuple[Paths, ...] = ("single", "multiple")
     depths: tuple[Depth, ...] = ("full", "ragged")
     hierarchies: tuple[Shape, ...] = ("tree", "dag")
@@ -244,6 +246,7 @@ class MetricSpec(Spec):
             ``{k}`` and the metric is called as ``metric(evaluation, k)`` for k = 1..levels;
             ``"classes"``: called once, returns an array (C,), reported as ``name[class]``.
         task: ``hmc`` or ``regression``.
+        unit: ``pixel``: defined for label maps alone; its statistics are rows of images (docs/masks.md).
         better: ``higher``, ``lower`` or ``""`` (neither: a count).
         low, high: the bounds of every value; ``None`` for unbounded.
         decided: whether it reads decisions, coherent ones; ``<name>_raw`` is then reported too.
@@ -256,6 +259,7 @@ class MetricSpec(Spec):
 
     over: Literal["", "levels", "classes"] = ""
     task: TaskKind = "hmc"
+    unit: Unit = "sample"
     better: Literal["higher", "lower", ""] = "higher"
     low: float | None = 0.0
     high: float | None = 1.0
@@ -338,6 +342,7 @@ class Task(_Shown):
         targets: the names of the targets (regression).
         unscored: classes that no metric counts (hmc), such as the roots of the Gene Ontology, which
             published scores leave out. They stay in the hierarchy, in targets and in scores.
+        unit: what has labels (hmc): a ``sample``, or every ``pixel`` of it.
     """
 
     kind: TaskKind = "hmc"
@@ -346,6 +351,7 @@ class Task(_Shown):
     hierarchy: Hierarchy | None = None
     targets: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
+    unit: Unit = "sample"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -380,7 +386,7 @@ class Dataset:
         kinds: view -> the kind of every column, where some are nominal or have missing values; such a view
             is a float array (N, F). Models that take neither get it prepared (:class:`ModelSpec`).
         targets: hmc: ancestor-closed boolean (N, C), ndarray or scipy CSR, columns in the order
-            of ``task.hierarchy.classes``; regression: float (N, T).
+            of ``task.hierarchy.classes``; regression: float (N, T); pixels: hierarchy.label_maps.LabelMaps.
         task: see :class:`Task`.
         fingerprint: hex digest over ids, contents and targets; what "the same data" means.
         groups: N strings or None; a split keeps samples of one group together.
@@ -587,7 +593,7 @@ class Model(Protocol):
         ...
 
     def predict(self, inputs: Inputs) -> Scores:
-        """Score samples, each independently of the others in ``inputs``."""
+        """Score samples, each independently of the others in ``inputs``; pixels: see hierarchy.label_maps."""
         ...
 
 

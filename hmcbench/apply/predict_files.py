@@ -106,6 +106,8 @@ class Reader:
                 f"{trained.record.path.name} was trained on {spec.name}, which reads no single files",
                 allowed=f"models of {', '.join(names)}",
             )
+        if trained.task.unit == "pixel":
+            raise BadInput(f"{trained.record.path.name} labels pixels", allowed="a model of whole images")
         _, params = registry.resolve("datasets", stored["reference"], trained.record.profile)
         limit = {"max_pixels": max_pixels} if max_pixels and "max_pixels" in spec.params else {}
         self.spec, self.params = spec, {**params, **limit}

@@ -78,6 +78,8 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
     data = with_model(record).data
     if not record.ok:
         raise BadInput(f"the cell of {record.path.name} failed ({record.cause})")
+    if data["dataset"].get("unit") == "pixel":
+        raise BadInput(f"{record.path.name} labels pixels", allowed="a model of whole samples")
     stored = data["model"]
     spec, params = registry.resolve("models", stored["name"], record.profile, **stored["params"])
     if spec.version != stored["version"]:

@@ -99,6 +99,8 @@ def _caption(dataset: Dataset, plan: ViewPlan, index: int) -> str:
 
 def _labels(dataset: Dataset, index: int) -> str:
     """The most specific classes of a sample, or the values of its targets."""
+    if dataset.task.hierarchy is not None and dataset.task.unit == "pixel":
+        return " | ".join(dataset.task.hierarchy.decode(dataset.targets[[index]].present))
     if dataset.task.hierarchy is not None:
         return " | ".join(dataset.task.hierarchy.decode(dataset.targets[[index]]))
     values = dataset.targets[index]

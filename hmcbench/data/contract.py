@@ -13,7 +13,8 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from hmcbench.errors import PluginError
-from hmcbench.interfaces import Dataset, DatasetSpec
+from hmcbench.hierarchy.label_maps import LabelMaps
+from hmcbench.interfaces import Dataset, DatasetSpec, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +86,8 @@ def target_problem(dataset: Dataset, spec: DatasetSpec) -> str:
     shape = getattr(targets, "shape", None)
     if shape != (len(dataset.ids), columns):
         return f"targets of shape {shape}, not {(len(dataset.ids), columns)}"
+    if task.unit == "pixel":
+        return _label_map_problem(task, targets)
     if task.hierarchy is None:
         return "" if np.isfinite(np.asarray(targets, dtype=float)).all() else "targets are NaN or infinite"
     if targets.dtype != bool:
@@ -94,6 +97,20 @@ def target_problem(dataset: Dataset, spec: DatasetSpec) -> str:
         sample = dataset.ids[int(np.flatnonzero(~closed)[0])]
         return f"sample {sample!r} has a class without its ancestors; Hierarchy.close adds them"
     return ""
+
+
+def _label_map_problem(task: Task, targets: Any) -> str:
+    """Label maps have a closed legend; their numbers are read where their classes are not known without."""
+    if not isinstance(targets, LabelMaps):
+        return f"targets of pixels are {type(targets).__name__}, not LabelMaps"
+    if task.hierarchy is None or task.unscored:
+        return "pixels have classes of a hierarchy, and all of them are scored"
+    if targets.legend.dtype != bool or not task.hierarchy.is_closed(targets.legend):
+        return "the legend of its label maps is not boolean, or has a class without its ancestors"
+    absent = set(targets.objects) - set(task.hierarchy.classes)
+    if absent:
+        return f"{min(absent)!r} is to have objects, and is no class"
+    return "" if targets.present.any() else "no pixel has a class"
 
 
 def split_problem(dataset: Dataset, _spec: DatasetSpec) -> str:
@@ -195,6 +212,8 @@ def _parts(dataset: Dataset) -> Iterator[bytes]:
     facts: list[Any] = [dataset.fingerprint, task.kind, task.paths, task.depth, hierarchy, list(task.targets)]
     if task.unscored:
         facts.append(list(task.unscored))
+    if task.unit == "pixel":
+        facts.append([task.unit, dataset.targets.tolerance.tolist(), list(dataset.targets.objects)])
     if dataset.kinds:
         facts.append({k: [[list(c.values), c.missing] for c in kinds] for k, kinds in dataset.kinds.items()})
     yield json.dumps([facts, list(dataset.ids), lists], default=str).encode()
@@ -210,7 +229,11 @@ def _targets(targets: Any) -> Iterator[bytes]:
     """The same for dense and sparse sets of classes."""
     import numpy as np
 
-    if targets.dtype == bool:
+    if isinstance(targets, LabelMaps):
+        yield np.packbits(targets.legend).tobytes()
+        for pixels in targets:
+            yield f"{pixels.dtype.str} {pixels.shape}".encode() + pixels.tobytes()
+    elif targets.dtype == bool:
         rows, columns = targets.nonzero()
         order = np.lexsort((columns, rows))
         yield np.stack([rows[order], columns[order]]).astype("<i8").tobytes()

@@ -158,7 +158,8 @@ def _class_rows(dataset: Dataset) -> list[tuple[int, ...]]:
     n = len(dataset.ids)
     if dataset.task.kind != "hmc":
         return [()] * n
-    rows, columns = dataset.targets.nonzero()
+    targets = dataset.targets.present if dataset.task.unit == "pixel" else dataset.targets
+    rows, columns = targets.nonzero()
     order = np.lexsort((columns, rows))
     cuts = np.searchsorted(rows[order], np.arange(n + 1)).tolist()
     classes = columns[order].tolist()

@@ -149,6 +149,8 @@ def _aligned(cells: Sequence[Record]) -> list[Predictions]:
     aligned = []
     for cell, predictions in zip(cells, loaded, strict=True):
         keys = list(zip(predictions.side, predictions.ids, strict=True))
+        if predictions.maps is not None:
+            raise BadInput("label maps have no mean", allowed="records of models that label whole images")
         if predictions.truth is None:
             raise BadInput(f"{cell.path.name} is stored without truth", allowed="records with truth")
         if sorted(keys) != sorted(first):

@@ -28,11 +28,12 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import resources, speed
-from hmcbench.execute.predict import join_scores, predict_sides, predicted_sides
+from hmcbench.execute.pixels import PixelModel, check_sizes
+from hmcbench.execute.predict import Predicted, join_scores, predict_sides, predicted_sides
 from hmcbench.execute.reporter import Reporter
 from hmcbench.execute.second_fit import FITTED_ON, fit_second, is_due, second_fit
 from hmcbench.execute.warm_start import describe_start, warm_start_of
-from hmcbench.interfaces import ColumnKind, Dataset, Fit, FittedPer, ModelSpec, Run, Scores
+from hmcbench.interfaces import ColumnKind, Dataset, Fit, FittedPer, ModelSpec, Run
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
@@ -154,7 +155,7 @@ class CellRun:
         self.seconds = 0.0  # spent before the fit
         self.shared = False  # whether the time of the fit is a share of a joint fit
         self.first_fit_s: float | None = None  # set where a second fit follows
-        self.first_scores: dict[str, Scores] = {}  # of the validation partition, by the first fit
+        self.first_scores: dict[str, Predicted] = {}  # of the validation partition, by the first fit
 
     def prepare(self, work: str) -> Fit:
         """Load, split and featurize; make the model."""
@@ -204,8 +205,10 @@ class CellRun:
             seconds["refit_s"] = seconds["fit_s"]
             seconds["fit_s"] = round(self.first_fit_s + seconds["refit_s"], 6)
 
-    def predict(self, model: Any, sides: Sequence[str]) -> dict[str, Scores]:
-        """Partition -> checked scores."""
+    def predict(self, model: Any, sides: Sequence[str]) -> dict[str, Predicted]:
+        """Partition -> checked scores, or label maps."""
+        if self.dataset.task.unit == "pixel":
+            model = PixelModel(model, self.spec, self.dataset.task)
         return predict_sides(model, self.spec, self.dataset, self.views.rows, self.split, sides, self.clock)
 
     def conclude(self, fit: Fit, part: Path) -> dict[str, Any]:
@@ -216,6 +219,8 @@ class CellRun:
         sides = [name for name in predicted_sides(self.split) if name not in self.first_scores]
         scores = self.first_scores | self.predict(model, sides)
         predictions = join_scores(self.dataset, self.split, scores, cell.protocol["score_bits"])
+        if predictions.maps is not None:
+            check_sizes(predictions.maps, predictions.truth, predictions.ids, self.spec)
         report.phase("measure")
         with clock.phase("measure"):
             measured = self.measure(model)
@@ -266,6 +271,8 @@ class CellRun:
 
     def measure(self, model: Any) -> dict[str, float]:
         """See :func:`hmcbench.execute.speed.measure`."""
+        if self.dataset.task.unit == "pixel":
+            model = PixelModel(model, self.spec, self.dataset.task)
         samples = speed.NewSamples.of(self.dataset, self.views.plans, self.views.rows)
         predict_s, device = self.clock.seconds["predict_s"], self.clock.device
         return speed.measure(model, samples, self.split.sides["test"], predict_s, device, self.cell.threads)

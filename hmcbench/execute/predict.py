@@ -12,9 +12,12 @@ from scipy.sparse import csr_array
 from hmcbench.data.splits import Split, inputs
 from hmcbench.errors import PluginError
 from hmcbench.execute import resources
+from hmcbench.hierarchy.label_maps import LabelMaps, joined
 from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.score_bits import bits_for, rounded
+
+Predicted = Scores | LabelMaps
 
 
 def predicted_sides(split: Split) -> list[str]:
@@ -30,21 +33,41 @@ def predict_sides(
     split: Split,
     sides: Sequence[str],
     clock: resources.Clock,
-) -> dict[str, Scores]:
-    """Partition -> scores; the clock has the time of ``test``."""
+) -> dict[str, Predicted]:
+    """Partition -> scores, or label maps of a :class:`hmcbench.execute.pixels.PixelModel`.
+
+    The clock has the time of ``test``.
+    """
     model.predict(inputs(dataset, views, split.sides[sides[-1]][:1]))  # warm-up
-    scores: dict[str, Scores] = {}
+    scores: dict[str, Predicted] = {}
     for name in sides:
         samples = inputs(dataset, views, split.sides[name])
         with clock.phase("predict") if name == "test" else nullcontext():
-            scores[name] = check_scores(model.predict(samples), len(samples), dataset.task, spec)
+            predicted = model.predict(samples)
+            if not isinstance(predicted, LabelMaps):
+                predicted = check_scores(predicted, len(samples), dataset.task, spec)
+            scores[name] = predicted
     return scores
 
 
-def join_scores(dataset: Dataset, split: Split, scores: Mapping[str, Scores], bits: int = 32) -> Predictions:
+def join_scores(
+    dataset: Dataset, split: Split, scores: Mapping[str, Predicted], bits: int = 32
+) -> Predictions:
     """The scores of all partitions, rounded to ``bits``, with the truth of their samples."""
-    sides, parts = list(scores), list(scores.values())
+    sides = list(scores)
     rows = np.concatenate([split.sides[name] for name in sides])
+    maps = [part for part in scores.values() if isinstance(part, LabelMaps)]
+    if maps:
+        return Predictions(
+            ids=[dataset.ids[i] for i in rows],
+            side=[name for name in sides for _ in split.sides[name]],
+            scores=np.zeros((len(rows), 0), dtype=np.float32),
+            task=dataset.task,
+            truth=dataset.targets[rows],
+            groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
+            maps=joined(maps),
+        )
+    parts = [part for part in scores.values() if isinstance(part, Scores)]
     values = np.concatenate([p.values for p in parts])
     bits = bits_for(values, bits) if dataset.task.kind == "hmc" else 32
     return Predictions(
@@ -67,7 +90,7 @@ def training_counts(dataset: Dataset, train: np.ndarray) -> np.ndarray | None:
     Only for several paths: information content, which needs them, is defined for these.
     """
     hierarchy = dataset.task.hierarchy
-    if hierarchy is None or dataset.task.paths == "single":
+    if hierarchy is None or dataset.task.paths == "single" or dataset.task.unit == "pixel":
         return None
     truth = csr_array(dataset.targets[train], dtype=np.int64)
     parents, children = hierarchy.edge_index.T

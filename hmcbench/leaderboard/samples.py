@@ -45,14 +45,14 @@ class _Aligned:
 
     Attributes:
         rows: in the board's order; a slice where that is the order of the predictions.
-        truth: of these rows, dense.
+        truth: of these rows, dense; of pixels: label maps.
     """
 
     ids: Sequence[str]
     sides: Sequence[str]
     stored: Any
     rows: slice | np.ndarray
-    truth: np.ndarray
+    truth: Any
 
     def fits(self, predictions: Predictions) -> bool:
         """Whether predictions share the same objects, as those of one reader do."""
@@ -210,6 +210,9 @@ class Samples:
             known = self._aligned.get((side, fold))
             if known is None or not known.fits(predictions):
                 known = self._aligned[side, fold] = _align(predictions, side, self._orders[side, fold])
+            if predictions.maps is not None:
+                out.append(Evaluation.of_maps(predictions.task, known.truth, predictions.maps[known.rows]))
+                continue
             stop = None if predictions.stop is None else predictions.stop[known.rows]
             scores = predictions.scores[known.rows]
             decided = None if predictions.decisions is None else predictions.decisions[known.rows]
@@ -261,6 +264,8 @@ def _align(predictions: Predictions, side: str, order: Sequence[str]) -> _Aligne
     in_order = places == list(range(first, first + len(places)))
     rows = slice(first, first + len(places)) if in_order else np.array(places)
     truth = predictions.truth[rows]
+    if predictions.maps is not None:
+        return _Aligned(predictions.ids, predictions.side, predictions.truth, rows, truth)
     dense = truth.toarray() if issparse(truth) else truth.copy()
     dense.setflags(write=False)  # rows share it
     return _Aligned(predictions.ids, predictions.side, predictions.truth, rows, dense)
@@ -289,7 +294,9 @@ def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
 
 
 def _constant(evaluation: Evaluation) -> bool:
-    """Whether all samples have the same scores, or the same sets where there are no scores."""
+    """Whether all samples have the same scores; without scores: the same sets, of pixels: the same label."""
+    if evaluation.pairs is not None:
+        return len(np.unique(evaluation.pairs.pairs[:, 1])) == 1
     scores: np.ndarray = evaluation.scores if evaluation.has_scores else evaluation.closed
     return len(scores) > 1 and bool((scores == scores[:1]).all())
 

@@ -40,6 +40,10 @@ def _regression(name: str, summary: str, **more: Any) -> list[MetricSpec]:
     ]
 
 
+def _pixels(name: str, summary: str, **more: Any) -> MetricSpec:
+    return _spec("pixels", name, summary, unit="pixel", decided=False, **more)
+
+
 SPECS: list[MetricSpec] = [
     _spec("sets", "hp_samples", "hierarchical precision, mean over samples", citation=_HFF),
     _spec("sets", "hr_samples", "hierarchical recall, mean over samples", citation=_HFF),
@@ -178,6 +182,28 @@ SPECS: list[MetricSpec] = [
         "mean error rate among the n most confident, over n",
         citation="Geifman et al. 2019",
         **_CONFIDENCE,
+    ),
+    _pixels("level{k}_miou", "mean intersection over union of the classes of level k, pooled over images"),
+    _pixels("level{k}_dice", "mean Dice coefficient of the classes of level k, pooled over images"),
+    _pixels("hierarchical_iou", "intersection over union, all classes and images pooled"),
+    _pixels("class_iou", "intersection over union of each class, pooled over images", over="classes"),
+    _pixels(
+        "area_error",
+        "difference between predicted and true share of each class in an image, percentage points",
+        over="classes",
+        better="lower",
+        high=100.0,
+    ),
+    _pixels(
+        "boundary_f1",
+        "mean F1 of the borders of the classes, within the dataset's tolerance",
+        citation="Csurka et al. 2013",
+    ),
+    _pixels(
+        "aji",
+        "aggregated Jaccard index of the objects of each class",
+        over="classes",
+        citation="Kumar et al. 2017",
     ),
     *_regression("r2", "coefficient of determination", low=None),
     _spec("regression", "r2_undefined", "constant targets", task="regression", **_COUNT, **_SCORES),

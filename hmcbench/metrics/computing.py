@@ -15,6 +15,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, Reduce, SampleMetric, Stats, summed
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
+from hmcbench.metrics.label_pairs import of_images
 from hmcbench.registry.limits import TooSlow, time_limit
 from hmcbench.registry.registry import load_object, missing
 
@@ -76,7 +77,7 @@ def compute(
     named = None if names is None else {find_spec(specs, name).name for name in names}
     results = Results()
     for spec in specs:
-        if evaluation.task.kind == spec.task and (named is None or spec.name in named):
+        if _concerns(spec, evaluation) and (named is None or spec.name in named):
             _record_spec(results, spec, evaluation, None if names is None else set(names))
     return results
 
@@ -125,10 +126,10 @@ def sample_stats(spec: MetricSpec, evaluation: Evaluation, name: str) -> tuple[S
     [0.625, 0.6667]
     """
     metric_id = parse_id(spec, name)
-    if metric_id is None or spec.task != evaluation.task.kind or _unfit(spec, evaluation):
+    if metric_id is None or not _concerns(spec, evaluation) or _unfit(spec, evaluation):
         return None
     try:
-        metric = load_object(spec.factory)
+        metric = _metric(spec, evaluation)
         seen = evaluation.with_raw() if metric_id.raw else evaluation
         if isinstance(metric, SampleMetric) and not spec.over:
             return metric.stats(seen), metric.reduce
@@ -167,7 +168,7 @@ def pooled_counts(spec: MetricSpec, evaluation: Evaluation) -> tuple[Stats, Redu
     >>> reduce(np.array([[1, 1, 1, 1], [0, 1, 0, 1]]) @ stats).round(4).tolist()
     [0.9444, 1.0]
     """
-    if spec.task != evaluation.task.kind or _unfit(spec, evaluation):
+    if not _concerns(spec, evaluation) or _unfit(spec, evaluation) or evaluation.pairs is not None:
         return None
     try:
         metric = load_object(spec.factory)
@@ -180,6 +181,19 @@ def pooled_counts(spec: MetricSpec, evaluation: Evaluation) -> tuple[Stats, Redu
     if abs(beside) <= _SLACK:  # rounding: there is a threshold for every score
         return stats, reduce
     return stats, lambda sums: reduce(sums) + beside
+
+
+def _concerns(spec: MetricSpec, evaluation: Evaluation) -> bool:
+    """Whether a metric is of this kind of task; metrics of samples are metrics of pixels too."""
+    return spec.task == evaluation.task.kind and spec.unit in ("sample", evaluation.task.unit)
+
+
+def _metric(spec: MetricSpec, evaluation: Evaluation) -> Any:
+    """The metric; of pixels, one with a row of statistics per image."""
+    metric = load_object(spec.factory)
+    if evaluation.pairs is None or spec.unit == "pixel":
+        return metric
+    return of_images(metric, evaluation.pairs)
 
 
 def _unfit(spec: MetricSpec, evaluation: Evaluation) -> str:
@@ -257,7 +271,7 @@ def _value(metric_id: MetricId, evaluation: Evaluation) -> Any:
     absent = missing(metric_id.spec)
     if absent:
         raise Unavailable(f"it needs {', '.join(absent)}")
-    metric = load_object(metric_id.spec.factory)
+    metric = _metric(metric_id.spec, evaluation)
     seen = evaluation.with_raw() if metric_id.raw else evaluation
     return metric(seen, metric_id.k) if metric_id.spec.over == "levels" else metric(seen)
 

@@ -338,7 +338,7 @@ def thresholds_of(
     scores: np.ndarray, truth: Sets, task: Task, per: FittedPer = "shared"
 ) -> Thresholds | None:
     """:func:`fit_threshold` on the validation partition, 0.5 where it is empty; None for tasks without."""
-    if task.hierarchy is None or task.paths != "multiple":
+    if task.hierarchy is None or task.paths != "multiple" or task.unit == "pixel":
         return None
     if not len(scores):
         return Thresholds()

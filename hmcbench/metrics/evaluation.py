@@ -19,9 +19,11 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Scores, Task
 from hmcbench.metrics import decisions
 from hmcbench.metrics.decisions import Thresholds
+from hmcbench.metrics.label_pairs import LabelPairs
 from hmcbench.metrics.read_only import cached_property, read_only
 
 if TYPE_CHECKING:
+    from hmcbench.hierarchy.label_maps import LabelMaps
     from hmcbench.records.predictions import Predictions
 
 Matrix = Any
@@ -43,6 +45,7 @@ class Evaluation:
         decided_by_rule: whether decisions were made from scores (not handed over as sets).
         reads_raw: whether metrics read the raw decisions; the coherent ones by default.
         information: float (C,) or None: information content of the classes, from training samples.
+        pairs: of pixels: their pairs of labels, which are then the samples here; None otherwise.
 
     Classes that the task leaves unscored are not there: neither in the hierarchy nor in truth, scores and
     decisions. Decisions are made before they are taken out.
@@ -63,6 +66,7 @@ class Evaluation:
         reads_raw: bool = False,
         information: np.ndarray | None = None,
         whole: WithUnscored | None = None,
+        pairs: LabelPairs | None = None,
     ) -> None:
         self.task = task
         self.truth: Matrix = read_only(truth)
@@ -72,6 +76,7 @@ class Evaluation:
         self._thresholds = thresholds
         self.information: np.ndarray | None = read_only(information)
         self._whole = whole
+        self.pairs = pairs
         given = {"raw": raw, "coherent": coherent, "violations": violations}
         self.__dict__.update({k: read_only(value) for k, value in given.items() if value is not None})
         self.__dict__["_built"] = True
@@ -141,6 +146,8 @@ class Evaluation:
         """
         if predictions.truth is None:
             raise BadInput("the predictions are stored without truth", allowed="records with truth")
+        if predictions.maps is not None:
+            return cls.of_maps(predictions.task, predictions.truth, predictions.maps)
         return cls.of(
             predictions.task,
             predictions.truth,
@@ -152,6 +159,12 @@ class Evaluation:
             ruled=predictions.ruled,
             only_sets=predictions.only_sets,
         )
+
+    @classmethod
+    def of_maps(cls, task: Task, truth: LabelMaps, predicted: LabelMaps) -> Evaluation:
+        """Label maps of the same images: true ones, and coherent decisions."""
+        pairs = LabelPairs(truth, predicted)
+        return cls(task, pairs.true_sets, coherent=pairs.predicted_sets, pairs=pairs)
 
     @classmethod
     def of_sets(

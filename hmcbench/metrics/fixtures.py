@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Task
 from hmcbench.metrics.evaluation import Evaluation
 
@@ -90,3 +91,25 @@ def four_scores() -> Evaluation:
     scores = np.array([[0.9, 0.8, 0.1], [0.8, 0.3, 0.6], [0.7, 0.3, 0.2], [0.2, 0.1, 0.3]])
     training = np.array([[3, 3], [1, 3], [1, 3]])  # a has no information content, b and c one bit each
     return Evaluation.of(Task("hmc", "multiple", "ragged", hierarchy), truth, scores, training=training)
+
+
+def two_maps() -> Evaluation:
+    """Label maps of two images, on the tree a>a/x, a>a/y, b; the last pixel is not labelled.
+    b has objects; borders must be exact.
+
+    Truth ``xxyb / xxyb`` and ``yyy / bb.``, predicted ``xxyy / xyyb`` and ``yxx / bbb``.
+
+    >>> two_maps().pairs.counts.sum(axis=1).tolist()
+    [8, 5]
+    """
+    hierarchy = Hierarchy.from_paths([("a", "x"), ("a", "y"), ("b",)])
+    legend = hierarchy.encode([["a/x"], ["a/y"], ["b"]]).toarray()
+    letters = {"x": 0, "y": 1, "b": 2, ".": 255}
+
+    def maps(*pictures: str) -> LabelMaps:
+        rows = [[[letters[c] for c in row] for row in picture.split()] for picture in pictures]
+        drawn = [np.array(row, dtype=np.uint8) for row in rows]
+        return LabelMaps(drawn, legend, np.zeros(len(drawn)), objects=("b",))
+
+    task = Task("hmc", "single", "full", hierarchy, unit="pixel")
+    return Evaluation.of_maps(task, maps("xxyb xxyb", "yyy bb."), maps("xxyy xyyb", "yxx bbb"))

@@ -81,7 +81,9 @@ def class_recall_of(counts: np.ndarray) -> np.ndarray:
     return ratio(counts[..., 0], counts[..., 2])
 
 
-def _mean_over_classes(value: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+def mean_over_classes(value: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """The mean over C+ of a value of (..., 3) counts, for sums of Y & P, P and Y side by side."""
+
     def reduce(sums: np.ndarray) -> np.ndarray:
         counts = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, -1)
         return mean_over_present(value(counts), counts[..., 2])
@@ -98,7 +100,7 @@ def _level_sums(e: Evaluation, k: int) -> np.ndarray:
     return e.class_counts[e.level_columns(k)].T.ravel()
 
 
-@level_metric(_mean_over_classes(class_precision_of), _level_sums)
+@level_metric(mean_over_classes(class_precision_of), _level_sums)
 def level_precision_macro(e: Evaluation, k: int) -> Stats:
     """Mean over the classes of C+ at level k of the class precision.
 
@@ -109,7 +111,7 @@ def level_precision_macro(e: Evaluation, k: int) -> Stats:
     return _level_stats(e, k)
 
 
-@level_metric(_mean_over_classes(class_recall_of), _level_sums)
+@level_metric(mean_over_classes(class_recall_of), _level_sums)
 def level_recall_macro(e: Evaluation, k: int) -> Stats:
     """Mean over the classes of C+ at level k of the class recall.
 
@@ -120,7 +122,7 @@ def level_recall_macro(e: Evaluation, k: int) -> Stats:
     return _level_stats(e, k)
 
 
-@level_metric(_mean_over_classes(f1_of_counts), _level_sums)
+@level_metric(mean_over_classes(f1_of_counts), _level_sums)
 def level_f1_macro(e: Evaluation, k: int) -> Stats:
     """Mean over the classes of C+ at level k of the class F1.
 

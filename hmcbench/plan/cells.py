@@ -491,6 +491,9 @@ def _check_applicable(spec: ModelSpec, task: Task) -> None:
     """Raise NotApplicable, with the reason, where a model does not support a task or lacks a library."""
     if task.kind not in spec.tasks:
         raise NotApplicable(f"does {' and '.join(spec.tasks)}, the dataset is {task.kind}")
+    if task.unit != spec.unit:
+        units = "images" if spec.unit == "sample" else "pixels"
+        raise NotApplicable(f"labels {units}, the dataset has labels of every {task.unit}")
     if task.kind == "hmc" and task.paths not in spec.paths:
         raise NotApplicable(f"takes {' or '.join(spec.paths)} label paths, the dataset has {task.paths}")
     if task.kind == "hmc" and task.depth not in spec.depths:

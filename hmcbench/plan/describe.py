@@ -40,6 +40,7 @@ def describe_dataset(
         "hierarchy": hierarchy.fingerprint if hierarchy is not None else "",
         "targets": list(task.targets),
         **({"unscored": list(task.unscored)} if task.unscored else {}),
+        **({"unit": task.unit} if task.unit != "sample" else {}),
         "notes": list(dataset.notes),
     }
 

@@ -13,6 +13,7 @@ from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import Record
@@ -100,6 +101,8 @@ class Given:
 
 
 def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, LabelMaps):
+        return a.same(b)
     a, b = (x.toarray() if issparse(x) else np.asarray(x) for x in (a, b))
     return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 

@@ -21,7 +21,9 @@ from scipy.sparse import csr_array
 from hmcbench.errors import BadInput
 from hmcbench.files import replacing
 from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Task
+from hmcbench.records.maps import append_maps, map_arrays, read_maps
 from hmcbench.records.score_bits import rounded, stored
 
 FORMAT = 1
@@ -49,6 +51,8 @@ class Predictions:
             them already.
         only_sets: whether there are closed sets and no scores: ``scores`` has them as 0 and 1, and no metric
             of scores is defined.
+        maps: of pixels: the decided label maps. Scores are then (N, 0), and truth is
+            :class:`hmcbench.hierarchy.label_maps.LabelMaps` too.
     """
 
     ids: Sequence[str]
@@ -63,6 +67,7 @@ class Predictions:
     ruled: np.ndarray | None = None
     bits: int = 32
     only_sets: bool = False
+    maps: LabelMaps | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,6 +88,7 @@ class Predictions:
             groups=None if self.groups is None else [self.groups[i] for i in rows],
             decisions=None if self.decisions is None else self.decisions[rows],
             ruled=None if self.ruled is None else self.ruled[rows],
+            maps=None if self.maps is None else self.maps[rows],
         )
 
     def save(self, path: Path) -> None:
@@ -97,6 +103,7 @@ class Predictions:
             "hierarchy": task.hierarchy.to_json() if task.hierarchy is not None else None,
             **({"unscored": list(task.unscored)} if task.unscored else {}),
             **({"only_sets": True} if self.only_sets else {}),
+            **({"unit": task.unit} if task.unit != "sample" else {}),
         }
         arrays: dict[str, Any] = {
             "header": np.array(json.dumps(header, sort_keys=True)),
@@ -114,12 +121,17 @@ class Predictions:
             arrays["training"] = np.asarray(self.training, dtype=np.int64)
         if self.decisions is not None:
             arrays |= _sparse_parts("decisions", self.decisions)
-        if self.truth is not None and task.kind == "hmc":
+        pairs = (("truth", self.truth), ("predicted", self.maps))
+        label_maps = {name: maps for name, maps in pairs if isinstance(maps, LabelMaps)}
+        for name, maps in label_maps.items():
+            arrays |= map_arrays(name, maps)
+        if self.truth is not None and task.kind == "hmc" and not label_maps:
             arrays |= _sparse_parts("truth", self.truth)
-        elif self.truth is not None:
+        elif self.truth is not None and not label_maps:
             arrays["truth"] = np.asarray(self.truth, dtype=np.float64)
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("w+b") as file:
             np.savez_compressed(file, **arrays)
+            append_maps(file, label_maps)
 
     @classmethod
     def load(cls, path: Path, reader: PredictionsReader | None = None) -> Predictions:
@@ -170,8 +182,12 @@ class PredictionsReader:
             (task, only_sets), scores = shared(_header, "header"), array("scores")
             bits = 16 if scores.dtype == np.float16 else 32
             scores = rounded(scores, bits) if bits == 16 else scores
-            truth = None
-            if "truth_indptr" in infos:
+            truth = maps = None
+            if task.unit == "pixel":
+                truth, maps = (
+                    read_maps(archive, array, name, len(scores)) for name in ("truth", "predicted")
+                )
+            elif "truth_indptr" in infos:
                 truth = shared(_sets, "truth_indices", "truth_indptr", width=scores.shape[1])
             elif "truth" in infos:
                 truth = shared(np.asarray, "truth")
@@ -186,19 +202,8 @@ class PredictionsReader:
                 raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
             stop = array("stop") if "stop" in infos else None
             training = shared(np.asarray, "training") if "training" in infos else None
-            return Predictions(
-                ids,
-                side,
-                scores,
-                task,
-                truth,
-                stop,
-                groups,
-                decided,
-                training,
-                bits=bits,
-                only_sets=only_sets,
-            )
+            kept = (ids, side, scores, task, truth, stop, groups, decided, training)
+            return Predictions(*kept, bits=bits, only_sets=only_sets, maps=maps)
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
@@ -221,7 +226,8 @@ def _read_header(header: str) -> tuple[Task, bool]:
         raise ValueError(f"format {parts['format']}, this version reads {FORMAT}")
     hierarchy = Hierarchy.from_json(parts["hierarchy"]) if parts["hierarchy"] else None
     targets, unscored = tuple(parts["targets"]), tuple(parts.get("unscored", ()))
-    task = Task(parts["kind"], parts["paths"], parts["depth"], hierarchy, targets, unscored)
+    unit = parts.get("unit", "sample")
+    task = Task(parts["kind"], parts["paths"], parts["depth"], hierarchy, targets, unscored, unit)
     return task, bool(parts.get("only_sets"))
 
 

@@ -200,7 +200,7 @@ def _params(
 
     A parameter that was added after the record was made has its default.
     """
-    values: Mapping[str, Value] = stored["params"]
+    values: Mapping[str, Any] = stored["params"]
     if spec.of_variant:
         return registry.resolve("models", stored["name"], **values)
     known = {name for name, param in spec.params.items() if not param.added}

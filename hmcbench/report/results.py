@@ -149,6 +149,8 @@ class Leaderboards:
         rows = predictions_of_side(record, side)
         columns: dict[str, Any] = {"id": list(rows.ids)}
         hierarchy = rows.task.hierarchy
+        if rows.maps is not None:
+            raise BadInput(f"{model} labels pixels: its predictions are label maps, no table")
         if hierarchy is None:
             for i, name in enumerate(rows.task.targets):
                 if rows.truth is not None:

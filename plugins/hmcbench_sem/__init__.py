@@ -59,6 +59,23 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
         ),
         DatasetSpec(
+            name="fractograph-masks",
+            version="1",
+            summary="synthetic SEM fractographs with true masks: six failure mechanisms and background",
+            factory="hmcbench_sem.surfaces.label_maps:fractograph_masks",
+            params={
+                "size": Param(128, "side of the images in pixels", low=32, high=2048),
+                "seed": Param(0, "of the images", low=0),
+                "composite": Param(0.7, "share of images with several failures", low=0.0, high=1.0),
+                "train": Param(240, "training images", low=12, high=1771),
+                "test": Param(100, "test images", low=12, high=1500),
+            },
+            requires=("PIL",),
+            citation=_PAPER,
+            licence="Apache-2.0 (synthetic images)",
+            views=("image",),
+        ),
+        DatasetSpec(
             name="images",
             version="1",
             summary="any folder of labelled images; the classes are read from it",

@@ -42,6 +42,8 @@ class Rule:
         """Why the rule is not defined for a task; empty if it is."""
         if task.kind != "hmc":
             return "regression has no decisions"
+        if task.unit == "pixel":
+            return "the scores of pixels are not kept"
         return (
             "" if task.paths in self.spec.paths else f"defined for {' and '.join(self.spec.paths)} paths only"
         )

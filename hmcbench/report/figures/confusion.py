@@ -27,10 +27,12 @@ def confusion_matrix(evaluation: Evaluation, k: int) -> tuple[np.ndarray, list[i
     level = evaluation.level_columns(k)
     size = level.stop - level.start
     sides = []
-    for sets in (evaluation.truth, evaluation.raw):
+    pixels = evaluation.pairs
+    for sets in (evaluation.truth, evaluation.raw if pixels is None else evaluation.coherent):
         part = np.asarray(sets[:, level])
         sides.append(np.where(part.any(axis=1), part.argmax(axis=1), size))
-    cells = np.bincount(sides[0] * (size + 1) + sides[1], minlength=(size + 1) ** 2)
+    weights = None if pixels is None else pixels.pixels
+    cells = np.bincount(sides[0] * (size + 1) + sides[1], weights, minlength=(size + 1) ** 2).astype(np.int64)
     return cells.reshape(size + 1, size + 1), list(range(level.start, level.stop))
 
 
@@ -82,7 +84,7 @@ class Outcomes(NamedTuple):
 def outcomes(evaluation: Evaluation, k: int, most: int) -> Outcomes:
     """All classes of level k in their order; of more than ``most``, those with the most errors first."""
     level = evaluation.level_columns(k)
-    hits, decided, true = evaluation.class_counts[level].T.astype(np.int64)
+    hits, decided, true = _class_counts(evaluation)[level].T.astype(np.int64)
     counts = np.stack([hits, true - hits, decided - hits], axis=1)
     names = list(evaluation.hierarchy.names[level])
     if len(names) <= most:
@@ -90,6 +92,14 @@ def outcomes(evaluation: Evaluation, k: int, most: int) -> Outcomes:
     order = np.argsort(-counts[:, 1:].sum(axis=1), kind="stable")
     shown, others = order[:most], order[most:]
     return Outcomes([names[c] for c in shown], counts[shown], len(others), counts[others].sum(axis=0))
+
+
+def _class_counts(evaluation: Evaluation) -> np.ndarray:
+    """float (C, 3): samples, or pixels, with a class in Y & P, in P, in Y."""
+    if evaluation.pairs is None:
+        return evaluation.class_counts
+    parts = (evaluation.matched, evaluation.closed, evaluation.truth)
+    return np.stack([evaluation.pairs.pixels @ part for part in parts], axis=1)
 
 
 def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
@@ -109,6 +119,6 @@ def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
     ax.barh(places, invented, left=true, color=VERMILION, hatch="//", edgecolor="white", label="invented")
     label_classes(ax, "y", names)
     ax.invert_yaxis()
-    ax.set_xlabel("samples")
+    ax.set_xlabel("samples" if evaluation.pairs is None else "pixels")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return fig

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,11 +16,12 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, Record
 from hmcbench.registry.registry import Registry
-from hmcbench.report.figures import confusion, curves, mistakes
+from hmcbench.report.figures import confusion, curves, label_maps, mistakes
 from hmcbench.report.figures.reliability import reliability
 from hmcbench.report.figures.style import plain, save, styled
 
 MOST_MISTAKES = 12
+MOST_MAPS = 4
 MOST_LEVELS = 6  # that are drawn
 Drawn = tuple[str, Figure]
 
@@ -105,7 +107,8 @@ def _decided(record: Record, chosen: Predictions, side: str, notes: list[str]) -
     for k in range(1, last + 1):
         more = f"; {deeper} deeper levels are not drawn" if k == last and deeper > 0 else ""
         if task.paths == "single":
-            title = heading(record, f"level {k}, raw decisions{more}", side)
+            kind = "raw decisions" if evaluation.pairs is None else "pixels, coherent decisions"
+            title = heading(record, f"level {k}, {kind}{more}", side)
             yield f"confusion-level{k}", confusion.confusion(evaluation, k, title)
         else:
             title = heading(record, f"level {k}, closed decisions{more}", side)
@@ -123,6 +126,9 @@ def _mistakes(
     notes: list[str],
 ) -> Iterator[Drawn]:
     evaluation = Evaluation.of_predictions(chosen, record.thresholds)
+    if evaluation.pairs is not None:
+        yield "label-maps", _map_sheet(record, chosen, evaluation, side, registry, data, notes)
+        return
     if not evaluation.has_scores:
         notes.append("only sets are stored: no mistake is more confident than another")
         return
@@ -146,6 +152,33 @@ def _mistakes(
 
     title = heading(record, "most confident mistakes", side)
     yield "mistakes", mistakes.mistake_sheet(mistaken, chosen.ids, picture, title)
+
+
+def _map_sheet(
+    record: Record,
+    chosen: Predictions,
+    evaluation: Evaluation,
+    side: str,
+    registry: Registry,
+    data: Mapping[str, str],
+    notes: list[str],
+) -> Figure:
+    """The images with the most wrong pixels; without the images where the data are not at hand."""
+    images: dict[str, Any] = {}
+    try:
+        dataset = load_again(record, registry, data)
+        images = dict(zip(dataset.ids, dataset.views.get("image", ()), strict=False))
+    except HmcbenchError as error:
+        notes.append(f"label maps without their images: {error}")
+
+    def picture(row: int) -> np.ndarray | None:
+        image = images.get(chosen.ids[row])
+        return None if image is None else np.asarray(image.load())
+
+    assert evaluation.pairs is not None
+    rows = label_maps.worst_images(evaluation.pairs, evaluation, MOST_MAPS)
+    title = heading(record, "images with the most wrong pixels", side)
+    return label_maps.map_sheet(evaluation, rows, chosen.ids, picture, title)
 
 
 def load_again(record: Record, registry: Registry, data: Mapping[str, str]) -> Dataset:

@@ -11,6 +11,8 @@ import numpy as np
 
 from hmcbench.execute.predict import training_counts
 from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.hierarchy.label_maps import LabelMaps
+from hmcbench.interfaces import Task
 from hmcbench.metrics import fixtures
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, SampleMetric, summed
 from hmcbench.metrics.computing import compute
@@ -22,11 +24,14 @@ from hmcbench.testing.helpers import tiny_dataset
 
 TOLERANCE = 1e-9
 SHAPES = ("tree", "ragged", "multiple", "dag", "regression")
+PIXELS = "pixels"
 
 
 def problems(subject: Subject) -> Iterator[tuple[str, Evaluation]]:
     """Names and evaluations: fixtures and random predictions of the metric's kind of task."""
-    if subject.spec.task == "hmc":
+    if subject.spec.unit == "pixel":
+        yield "two_maps", fixtures.two_maps()
+    elif subject.spec.task == "hmc":
         yield "three_samples", fixtures.three_samples()
         yield "four_scores", fixtures.four_scores()
         yield "confusion_matrices", fixtures.confusion_matrices()
@@ -40,6 +45,8 @@ def random_problem(
     shape: Any, scores: np.ndarray | None = None, rows: Any = slice(None), samples: int = 40
 ) -> Evaluation:
     """Tiny targets and random scores on a coarse grid, which gives ties."""
+    if shape == PIXELS:
+        return random_maps(scores, rows, samples)
     dataset = tiny_dataset(samples, shape)
     truth = np.asarray(dataset.targets)
     if scores is None:
@@ -48,6 +55,27 @@ def random_problem(
     training = training_counts(dataset, np.arange(samples))
     scores = np.asarray(scores, dtype=np.float32)
     return Evaluation.of(dataset.task, truth[rows], scores[rows], training=training)
+
+
+def random_maps(scores: np.ndarray | None, rows: Any, images: int) -> Evaluation:
+    """Label maps of 8 x 9 pixels, some not labelled; predicted at random, or the truth where scores are given
+    that are not all zero, or one class."""
+    rng = np.random.default_rng(1)
+    hierarchy = Hierarchy.from_paths([("a", "x"), ("a", "y"), ("b",)])
+    legend = hierarchy.encode([["a/x"], ["a/y"], ["b"]]).toarray()
+    labels = rng.integers(0, 3, (images, 2, 3)).repeat(4, axis=1).repeat(3, axis=2).astype(np.uint8)
+    guesses = np.where(rng.random(labels.shape) < 0.7, labels, rng.integers(0, 3, labels.shape))
+    if scores is not None:
+        guesses = labels * bool(scores.any())
+    truth = np.where(rng.random(labels.shape) < 0.05, np.uint8(255), labels)
+    task = Task("hmc", "single", "full", hierarchy, unit="pixel")
+    maps = (LabelMaps(list(part), legend, objects=("b",)) for part in (truth, guesses.astype(np.uint8)))
+    return Evaluation.of_maps(task, *(part[rows] for part in maps))
+
+
+def samples_of(evaluation: Evaluation) -> int:
+    """Samples, or images of label maps."""
+    return len(evaluation) if evaluation.pairs is None else len(evaluation.pairs)
 
 
 def values(subject: Subject, evaluation: Evaluation) -> dict[str, float]:
@@ -70,6 +98,9 @@ def applies(subject: Subject, evaluation: Evaluation) -> bool:
 
 def random_problems(subject: Subject) -> Iterator[tuple[str, Evaluation]]:
     """Shape and problem for every shape of the metric's kind of task."""
+    if subject.spec.unit == "pixel":
+        yield PIXELS, random_problem(PIXELS)
+        return
     for shape in SHAPES:
         if (shape == "regression") == (subject.spec.task == "regression"):
             yield shape, random_problem(shape)
@@ -101,7 +132,7 @@ def examples(subject: Subject) -> None:
 def permutation(subject: Subject) -> None:
     for shape, evaluation in random_problems(subject):
         if applies(subject, evaluation):
-            order = np.random.default_rng(2).permutation(len(evaluation))
+            order = np.random.default_rng(2).permutation(samples_of(evaluation))
             permuted = values(subject, random_problem(shape, rows=order))
             close(values(subject, evaluation), permuted, "samples in another order")
 
@@ -111,7 +142,7 @@ def empty(subject: Subject) -> None:
     for shape, problem in random_problems(subject):
         values(subject, random_problem(shape, scores=np.zeros(problem.truth.shape)))
         values(subject, random_problem(shape, rows=slice(0, 0)))
-    if subject.spec.task == "hmc":
+    if subject.spec.task == "hmc" and subject.spec.unit == "sample":
         hierarchy = Hierarchy.from_edges([("a", "b"), ("a", "c")])
         nothing = np.zeros((3, hierarchy.n), dtype=bool)
         labels = hierarchy.encode([["b"], [], ["c"]]).toarray()

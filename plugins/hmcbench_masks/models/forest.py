@@ -1,0 +1,115 @@
+"""Filters of several widths and a forest: trainable segmentation as in Weka [Arganda-Carreras 2017]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from scipy import ndimage
+from sklearn.ensemble import ExtraTreesClassifier
+
+from hmcbench import Inputs, Labelled, Run, Scores
+from hmcbench.interfaces import Value
+from hmcbench_masks.models.images import BAND, Legend, full_size, grey, labelled_images, normalised, reduced
+
+
+def filters(level: np.ndarray, widths: tuple[float, ...]) -> np.ndarray:
+    """Features of every pixel of a normalised image, float32 (H, W, 1 + 6 n).
+
+    The grey level, and for every width s of a Gaussian filter: the smoothed grey level, the length of its
+    gradient, both eigenvalues of its Hessian (times s and s^2), the local standard deviation, and the
+    smoothed length of the gradient of width 1, a measure of roughness.
+    """
+    rough = ndimage.gaussian_gradient_magnitude(level, 1.0)
+    planes = [level]
+    for s in widths:
+        smooth = ndimage.gaussian_filter(level, s)
+        square = ndimage.gaussian_filter(level * level, s)
+        down, right = np.gradient(smooth)
+        dd, dr = np.gradient(down)
+        _, rr = np.gradient(right)
+        middle, half = (dd + rr) / 2, np.sqrt(((dd - rr) / 2) ** 2 + dr**2)
+        planes += [smooth, s * np.hypot(down, right), s * s * (middle + half), s * s * (middle - half)]
+        planes += [np.sqrt(np.maximum(square - smooth**2, 0)), ndimage.gaussian_filter(rough, s)]
+    return np.stack(planes, axis=2).astype(np.float32)
+
+
+class PixelForest:
+    """Extremely randomised trees on :func:`filters`, one class per set of classes.
+
+    Args:
+        trees: their number.
+        leaf: samples that a leaf has at least.
+        samples: pixels per training image, drawn so that its sets of classes count alike.
+        reduce: images are reduced by this factor; scores are brought back to full size.
+        widths: of the filters, in pixels of the reduced image, joined by ``;``.
+    """
+
+    def __init__(
+        self,
+        *,
+        trees: int = 100,
+        leaf: int = 5,
+        samples: int = 2000,
+        reduce: int = 2,
+        widths: str = "1;2;4;8;16",
+    ) -> None:
+        self.trees, self.leaf, self.samples, self.reduce = trees, leaf, samples, reduce
+        self.widths = tuple(float(width) for width in widths.split(";"))
+
+    def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
+        """Draw pixels of every image, filter, grow the trees."""
+        rng = np.random.default_rng(run.seed)
+        self._legend = Legend.of(train, run.task)
+        features, labels, weights = [], [], []
+        for done, (pixels, numbers) in enumerate(labelled_images(train, self.reduce), start=1):
+            chosen, weight = self._draw(numbers.ravel(), rng)
+            planes = filters(normalised(pixels), self.widths)
+            features.append(planes.reshape(-1, planes.shape[2])[chosen])
+            labels.append(numbers.ravel()[chosen])
+            weights.append(weight)
+            run.report(done, len(train) + 1)
+        self._forest = ExtraTreesClassifier(
+            self.trees, min_samples_leaf=self.leaf, n_jobs=run.threads, random_state=run.seed
+        )
+        self._forest.fit(np.concatenate(features), np.concatenate(labels), np.concatenate(weights))
+        run.report(len(train) + 1, len(train) + 1)
+
+    def _draw(self, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of pixels, and weights that give every set its share of the image again."""
+        sets = np.unique(numbers[numbers >= 0])
+        chosen, weights = [], []
+        for number in sets:
+            places = np.flatnonzero(numbers == number)
+            n = min(len(places), max(1, self.samples // len(sets)))
+            chosen.append(rng.choice(places, n, replace=False))
+            weights.append(np.full(n, len(places) / n / numbers.size))
+        if not chosen:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        return np.concatenate(chosen), np.concatenate(weights)
+
+    def predict(self, inputs: Inputs) -> Iterator[Iterator[Scores]]:
+        """Bands of rows, per image."""
+        return (self._bands(grey(row)) for row in inputs.views["image"])
+
+    def _bands(self, pixels: np.ndarray) -> Iterator[Scores]:
+        shares = self._shares(reduced(pixels, self.reduce))
+        return (Scores(*self._legend.scores(band)) for band in full_size(shares, pixels.shape, self.reduce))
+
+    def _shares(self, pixels: np.ndarray) -> np.ndarray:
+        """float32 (h, w, M), the share of the trees' votes for every set of classes."""
+        shares = np.zeros((*pixels.shape, len(self._legend.sets)), dtype=np.float32)
+        margin = round(4 * max(self.widths))  # beyond it the widest filter sees next to nothing
+        step = max(16, BAND // pixels.shape[1])
+        level = normalised(pixels)
+        for top in range(0, len(level), step):
+            low = max(0, top - margin)
+            part = filters(level[low : top + step + margin], self.widths)[top - low : top - low + step]
+            flat = part.reshape(-1, part.shape[2])
+            votes = self._forest.predict_proba(flat).astype(np.float32)
+            shares[top : top + step][..., self._forest.classes_] = votes.reshape(*part.shape[:2], -1)
+        return shares
+
+    def describe(self) -> Mapping[str, Value]:
+        """Nodes of all trees as parameters."""
+        return {"parameters": int(sum(tree.tree_.node_count for tree in self._forest.estimators_))}

@@ -1,0 +1,212 @@
+"""Trains a network on crops that are turned, scaled and shifted together with their label maps."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from hmcbench import Run
+from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.optim import rate_factor
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Keywords of the training; the specs say what they mean."""
+
+    epochs: int = 20
+    crops: int = 8
+    crop: int = 128
+    batch_size: int = 8
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    dice: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Micrograph:
+    """One image on the device.
+
+    Attributes:
+        pixels: float32 (1, 1, h, w), normalised.
+        numbers: float32 (1, 1, h, w), rows of the legend, -1 where not labelled.
+        table: row of the legend -> targets, int64 (M, L) or bool (M, C).
+    """
+
+    pixels: torch.Tensor
+    numbers: torch.Tensor
+    table: torch.Tensor
+
+    @staticmethod
+    def of(pixels: np.ndarray, numbers: np.ndarray, table: torch.Tensor, device: torch.device) -> Micrograph:
+        """Of arrays (h, w)."""
+        images = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (pixels, numbers))
+        return Micrograph(*(image[None, None].to(device) for image in images), table)
+
+    def warped(self, theta: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """A crop (1, side, side) and its rows of the legend, int64 (side, side), by one affine map.
+
+        Args:
+            theta: float (1, 2, 3), from the crop's coordinates to those of the image, both -1 to 1.
+        """
+        grid = F.affine_grid(theta, [1, 1, side, side], align_corners=False)
+        pixels = F.grid_sample(self.pixels, grid, padding_mode="reflection", align_corners=False)
+        numbers = F.grid_sample(
+            self.numbers, grid, mode="nearest", padding_mode="reflection", align_corners=False
+        )
+        return pixels[0], numbers[0, 0].round().long()
+
+
+class Warps:
+    """Random crops: any turn, mirrored or not, scaled by up to a quarter; other contrast and brightness."""
+
+    def __init__(self, seed: int, side: int, device: torch.device) -> None:
+        self.random, self.side, self.device = np.random.default_rng(seed), side, device
+
+    def draw(self, image: Micrograph) -> tuple[torch.Tensor, torch.Tensor]:
+        """One crop of an image; see :meth:`Micrograph.warped`."""
+        u = self.random.random(8)
+        height, width = image.pixels.shape[2:]
+        angle, scale, mirror = 2 * math.pi * u[0], 1.25 ** (2 * u[1] - 1), 1.0 if u[2] < 0.5 else -1.0
+        cosine, sine = math.cos(angle) * scale * self.side, math.sin(angle) * scale * self.side
+        room = [max(0.0, 1 - self.side / size) for size in (width, height)]
+        x, y = (2 * u[3] - 1) * room[0], (2 * u[4] - 1) * room[1]
+        theta = torch.tensor(
+            [[[mirror * cosine / width, -sine / width, x], [mirror * sine / height, cosine / height, y]]],
+            dtype=torch.float32,
+            device=self.device,
+        )
+        pixels, numbers = image.warped(theta, self.side)
+        noise = torch.from_numpy(self.random.standard_normal(pixels.shape).astype(np.float32)).to(self.device)
+        changed = pixels * 1.3 ** (2 * u[5] - 1) + 0.3 * (2 * u[6] - 1) + 0.15 * u[7] * noise
+        return changed, numbers
+
+
+@dataclass
+class Trainer:
+    """Trains a module in place.
+
+    Attributes:
+        best: mean IoU on validation, and the weights that had it.
+    """
+
+    module: nn.Module
+    layout: Layout
+    recipe: Recipe
+    run: Run
+    best: tuple[float, dict[str, torch.Tensor]] = field(default_factory=lambda: (-1.0, {}))
+
+    def fit(self, train: Sequence[Micrograph], valid: Sequence[Micrograph]) -> int:
+        """Train; the number of the epoch whose weights the module ends with, from 1.
+
+        Raises:
+            FloatingPointError: a loss that is not finite.
+        """
+        recipe = self.recipe
+        optimizer = torch.optim.AdamW(
+            self.module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        steps = max(1, math.ceil(len(train) * recipe.crops / recipe.batch_size))
+        used = recipe.epochs
+        for epoch in range(recipe.epochs):
+            row = self._epoch(epoch, steps, train, optimizer)
+            if valid and epoch >= recipe.epochs // 2:
+                row["valid_miou"] = self._validate(valid)
+                if row["valid_miou"] >= self.best[0]:
+                    self.best = row["valid_miou"], copy.deepcopy(self.module.state_dict())
+                    used = epoch + 1
+            self.run.report(epoch + 1, recipe.epochs, **row)
+        if self.best[1]:
+            self.module.load_state_dict(self.best[1])
+        return used
+
+    def _epoch(
+        self, epoch: int, steps: int, train: Sequence[Micrograph], optimizer: torch.optim.Optimizer
+    ) -> dict[str, float]:
+        recipe, device = self.recipe, self.layout.device
+        warps = Warps((self.run.seed * 1_000_003 + epoch) % 2**63, recipe.crop, device)
+        order = warps.random.permutation(np.resize(np.arange(len(train)), steps * recipe.batch_size))
+        self.module.train()
+        total = torch.zeros((), device=device)
+        for step, rows in enumerate(order.reshape(steps, -1)):
+            drawn = [warps.draw(train[i]) for i in rows]
+            images = torch.stack([pixels for pixels, _ in drawn]).contiguous(
+                memory_format=torch.channels_last
+            )
+            numbers = torch.stack([numbers for _, numbers in drawn])
+            rate = recipe.learning_rate * rate_factor(
+                "onecycle", epoch * steps + step, recipe.epochs * steps, 0
+            )
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.zero_grad(set_to_none=True)
+            loss = self._loss(self.module(images), numbers, train[0].table)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
+            optimizer.step()
+            total += loss.detach()
+        mean = float(total) / steps
+        if not math.isfinite(mean):
+            raise FloatingPointError(f"the training loss is {mean} in epoch {epoch + 1}")
+        return {"train_loss": mean, "learning_rate": rate}
+
+    def _loss(self, output: torch.Tensor, numbers: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+        """Mean over labelled pixels and levels of cross-entropy, plus Dice over the batch.
+
+        Args:
+            output: logits (B, K, h, w).
+            numbers: rows of the legend (B, h, w), -1 where not labelled.
+        """
+        known = numbers >= 0
+        logits = output.permute(0, 2, 3, 1)[known].float()
+        targets = table[numbers[known]]
+        if not len(targets):
+            return output.sum() * 0
+        parts = []
+        for k, level in enumerate(logits.split(self.layout.sizes, dim=1)):
+            if self.layout.single:
+                hot = F.one_hot(targets[:, k], level.shape[1]).float()
+                entropy, shares = F.cross_entropy(level, targets[:, k]), level.softmax(1)
+            else:
+                hot = targets[:, self.layout.columns[k]].float()
+                entropy, shares = F.binary_cross_entropy_with_logits(level, hot), level.sigmoid()
+            present = hot.sum(0) > 0
+            overlap = (2 * (shares * hot).sum(0) + 1) / (shares.sum(0) + hot.sum(0) + 1)
+            parts.append(
+                entropy + self.recipe.dice * (1 - overlap[present]).sum() / present.sum().clamp_min(1)
+            )
+        return torch.stack(parts).mean()
+
+    def _validate(self, valid: Sequence[Micrograph]) -> float:
+        """Mean IoU of whole reduced images, over the levels and their classes that occur."""
+        self.module.eval()
+        counts = [torch.zeros(3, size, device=self.layout.device) for size in self.layout.sizes]
+        with torch.inference_mode():
+            for image in valid:
+                height, width = image.pixels.shape[2:]
+                padded = F.pad(image.pixels, (0, -width % 32, 0, -height % 32), mode="replicate")
+                output = self.module(padded.contiguous(memory_format=torch.channels_last))
+                known = image.numbers[0, 0] >= 0
+                logits = output[0, :, :height, :width].permute(1, 2, 0)[known]
+                targets = image.table[image.numbers[0, 0].long()[known]]
+                for k, level in enumerate(logits.split(self.layout.sizes, dim=1)):
+                    if self.layout.single:
+                        true = F.one_hot(targets[:, k], level.shape[1])
+                        guess = F.one_hot(level.argmax(1), level.shape[1])
+                    else:
+                        true, guess = targets[:, self.layout.columns[k]].long(), (level > 0).long()
+                    counts[k] += torch.stack([(true * guess).sum(0), true.sum(0), guess.sum(0)])
+        values = []
+        for both, true, guess in counts:
+            there = true > 0
+            values.append((both / (true + guess - both).clamp_min(1))[there].mean())
+        return float(torch.stack(values).nanmean())

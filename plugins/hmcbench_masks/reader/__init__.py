@@ -1,0 +1,1 @@
+"""Reads folders of images with label maps or polygons."""

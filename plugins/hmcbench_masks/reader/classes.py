@@ -1,0 +1,138 @@
+"""``classes.csv``: what the values of a mask mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hmcbench.errors import BadInput
+from hmcbench.hierarchy.csv_rows import csv_rows
+from hmcbench.hierarchy.hierarchy import Hierarchy, path_id
+
+FILE = "classes.csv"
+IGNORE = "ignore"
+_ALLOWED = "the columns value and path, and perhaps objects"
+_COLOUR = re.compile(r"#?([0-9a-fA-F]{6})|(\d{1,3})[ ,;]+(\d{1,3})[ ,;]+(\d{1,3})")
+_YES = ("yes", "y", "1", "true", "x")
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """What the values of masks mean.
+
+    Attributes:
+        labels: value -> ids of its classes; None where its pixels are not labelled. A value is a number, a
+            colour as 256 * (256 * red + green) + blue + :data:`COLOUR`, or the name of a category.
+        objects: classes whose connected regions are objects.
+    """
+
+    labels: dict[int | str, tuple[str, ...] | None]
+    objects: tuple[str, ...] = ()
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """All classes, at least one."""
+        paths = {path for classes in self.labels.values() for path in classes or ()}
+        if not paths:
+            raise BadInput(f"{FILE} names no class", allowed="a row per value, with the path of its class")
+        return Hierarchy.from_paths([path.split("/") for path in sorted(paths)])
+
+    def sets(self) -> list[tuple[str, ...]]:
+        """The different sets of classes, in the order of the table: the rows of the legend."""
+        return list(dict.fromkeys(classes for classes in self.labels.values() if classes is not None))
+
+
+COLOUR = 1 << 32
+"""Added to the numbers of colours, so that they are no grey values."""
+
+
+def colour_number(red: int, green: int, blue: int) -> int:
+    """The number of a colour among the values of masks."""
+    return COLOUR + (red << 16) + (green << 8) + blue
+
+
+def value_text(value: int | str) -> str:
+    """A value as ``classes.csv`` has it: ``3``, ``#ff0000``, or a name."""
+    return f"#{value - COLOUR:06x}" if isinstance(value, int) and value >= COLOUR else str(value)
+
+
+def colours(pixels: np.ndarray) -> np.ndarray:
+    """int64 (H, W): the numbers of colours of (H, W, 3) uint8."""
+    red, green, blue = (pixels[..., i].astype(np.int64) for i in range(3))
+    numbers: np.ndarray = COLOUR + (red << 16) + (green << 8) + blue
+    return numbers
+
+
+def read_classes(file: Path) -> ClassTable:
+    """The table in ``classes.csv``.
+
+    A row has a value (a number, a colour as ``#rrggbb`` or ``255 0 0``, or the name of a category) and the
+    path of its class, top level first: ``fracture/ductile``. Several paths are joined by ``|``, the word
+    ``ignore`` stands for pixels that are not labelled. ``objects`` is ``yes`` where connected regions are
+    objects.
+
+    Raises:
+        BadInput: no such file, no such columns, a value twice, or a path that is none.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} cannot be read ({error})", allowed=f"a CSV file with {_ALLOWED}") from None
+    rows = list(csv_rows(text, file.name))
+    header = [cell.lower() for cell in rows[0][1]] if rows else []
+    if "value" not in header or "path" not in header:
+        raise BadInput(f"{file}: its columns are {', '.join(header) or 'none'}", allowed=_ALLOWED)
+    labels: dict[int | str, tuple[str, ...] | None] = {}
+    objects: list[str] = []
+    for line, cells in rows[1:]:
+        row = dict(zip(header, cells, strict=False))
+        where = f"{file}:{line}"
+        value, classes = value_of(row.get("value", ""), where), classes_of(row.get("path", ""), where)
+        if value in labels:
+            raise BadInput(f"{where}: the value {value_text(value)} stands here twice")
+        labels[value] = classes
+        if row.get("objects", "").lower() in _YES:
+            objects += classes or ()
+    return ClassTable(labels, tuple(dict.fromkeys(objects)))
+
+
+def value_of(text: str, where: str) -> int | str:
+    """A value of the table; raises BadInput for an empty one."""
+    if not text:
+        raise BadInput(f"{where}: no value", allowed="a number, a colour such as #ff0000, or a name")
+    if text.isascii() and text.isdigit() and not (len(text) == 6 and text.startswith("0")):
+        return int(text)
+    found = _COLOUR.fullmatch(text)
+    if found is None:
+        return text
+    if found[1]:
+        return COLOUR + int(found[1], 16)
+    parts = [int(found[i]) for i in (2, 3, 4)]
+    if max(parts) > 255:
+        raise BadInput(f"{where}: the colour {text}", allowed="three numbers from 0 to 255")
+    return colour_number(*parts)
+
+
+def classes_of(text: str, where: str) -> tuple[str, ...] | None:
+    """The ids of the classes of a row; None for ``ignore``."""
+    if text.lower() == IGNORE:
+        return None
+    try:
+        paths = [path_id(path.split("/")) for path in text.split("|")]
+    except BadInput as error:
+        raise BadInput(f"{where}: {error.what}", allowed=f"paths as fracture/ductile, or {IGNORE}") from None
+    return tuple(dict.fromkeys(paths))
+
+
+def of_names(names: Iterable[Sequence[str]], background: str) -> ClassTable:
+    """The table of polygons without ``classes.csv``: a category is its own class; the rest is background."""
+    labels: dict[int | str, tuple[str, ...] | None] = {background: (background,)} if background else {}
+    for *path, name in names:
+        labels[name] = ("/".join([*path, name]),)
+    return ClassTable(
+        labels, tuple(classes[0] for key, classes in labels.items() if classes and key != background)
+    )

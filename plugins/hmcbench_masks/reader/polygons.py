@@ -1,0 +1,195 @@
+"""Polygons as label maps: COCO JSON (one file for all images) and labelme JSON (one file per image)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from hmcbench.errors import BadInput
+from hmcbench.hierarchy.label_maps import dtype_of, ignored
+from hmcbench_masks.reader.files import IMAGES, Pair, described, image_files
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One labelled region: the name of its category, and polygons of (x, y) in pixels."""
+
+    name: str
+    polygons: Sequence[Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The shapes of one image, as a label map that is drawn when it is needed.
+
+    Attributes:
+        height, width: of the image.
+        shapes: later ones lie above earlier ones.
+        sets: set of category names -> row of the legend, -1 for pixels that are not labelled; the empty set
+            is the background.
+        labels: rows of the legend.
+    """
+
+    height: int
+    width: int
+    shapes: Sequence[Shape]
+    sets: dict[frozenset[str], int]
+    labels: int
+    overlap: str
+
+    def load(self) -> np.ndarray:
+        """uint8 or uint16 (H, W)."""
+        found, names = drawn(self.height, self.width, self.shapes, self.overlap)
+        kind = dtype_of(self.labels)
+        rows = np.array([self.sets[names_of] for names_of in names])
+        table = np.where(rows < 0, ignored(kind), rows).astype(kind)
+        result: np.ndarray = table[found]
+        return result
+
+
+def drawn(
+    height: int, width: int, shapes: Sequence[Shape], overlap: str
+) -> tuple[np.ndarray, list[frozenset[str]]]:
+    """int64 (H, W), positions in a list of sets of category names; a pixel inside several shapes has several
+    names, or with ``overlap="last"`` that of the last shape."""
+    numbers: dict[frozenset[str], int] = {frozenset(): 0}
+    pixels = np.zeros((height, width), dtype=np.int64)
+    for shape in shapes:
+        inside = _inside(height, width, shape)
+        for old in np.unique(pixels[inside]).tolist() if inside.any() else ():
+            before = list(numbers)[old]
+            names = frozenset([shape.name]) if overlap == "last" else before | {shape.name}
+            new = numbers.setdefault(names, len(numbers))
+            pixels[inside & (pixels == old)] = new if new != old else old
+    return pixels, list(numbers)
+
+
+def _inside(height: int, width: int, shape: Shape) -> np.ndarray:
+    canvas = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(canvas)
+    for polygon in shape.polygons:
+        if len(polygon) >= 3:
+            draw.polygon([(float(x), float(y)) for x, y in polygon], fill=1)
+    return np.array(canvas, dtype=bool)
+
+
+@dataclass(frozen=True)
+class Polygons:
+    """Pairs of images and shapes.
+
+    Attributes:
+        pairs: images; they have no mask.
+        shapes: of every image.
+        sizes: (height, width) of every image as the file of polygons says, or None.
+        names: paths of the categories: (supercategory, name) or (name,).
+    """
+
+    pairs: list[Pair]
+    shapes: list[list[Shape]]
+    sizes: list[tuple[int, int] | None]
+    names: list[tuple[str, ...]]
+
+
+def find_polygons(root: Path) -> list[Path]:
+    """JSON files of polygons in a folder or below it."""
+    return [p for p in sorted(root.rglob("*.json")) if not p.name.startswith(".")]
+
+
+def read_polygons(root: Path, files: Sequence[Path]) -> Polygons:
+    """All polygons of a folder: one COCO file, or labelme files.
+
+    Raises:
+        BadInput: a file of neither kind, or an image that is not there.
+    """
+    contents = [_read(file) for file in files]
+    images: dict[str, Path] = {}
+    for path in image_files(root / IMAGES if (root / IMAGES).is_dir() else root):
+        images.setdefault(path.name, path)
+    if any("annotations" in content and "images" in content for content in contents):
+        if len(contents) > 1:
+            raise BadInput(f"{root} has {len(contents)} JSON files", allowed="one COCO file for all images")
+        return _coco(root, contents[0], images, files[0].name)
+    return _labelme(root, contents, images, files)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{file} cannot be read ({error})", allowed="COCO or labelme JSON") from None
+    if not isinstance(content, dict) or not (
+        "shapes" in content or {"images", "annotations"} <= set(content)
+    ):
+        raise BadInput(f"{file} holds no polygons", allowed="COCO or labelme JSON")
+    return content
+
+
+def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: str) -> Polygons:
+    try:
+        names = {c["id"]: _category(c) for c in content["categories"]}
+        by_image: dict[Any, list[Shape]] = {image["id"]: [] for image in content["images"]}
+        for note in content["annotations"]:
+            rings = note["segmentation"]
+            if not isinstance(rings, list):
+                raise BadInput(f"{where}: annotation {note.get('id')} is a run length", allowed="polygons")
+            polygons = [list(zip(ring[::2], ring[1::2], strict=True)) for ring in rings]
+            by_image[note["image_id"]].append(Shape(names[note["category_id"]][-1], polygons))
+        entries = [(image["file_name"], by_image[image["id"]], image) for image in content["images"]]
+        sizes = [(int(i["height"]), int(i["width"])) if "height" in i else None for *_, i in entries]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{where} is no COCO file ({type(error).__name__}: {error})") from None
+    found = [_pair(root, images, Path(name).name, where) for name, *_ in entries]
+    return Polygons(described(root, found), [shapes for _, shapes, _ in entries], sizes, list(names.values()))
+
+
+def _category(category: dict[str, Any]) -> tuple[str, ...]:
+    above = str(category.get("supercategory") or "")
+    name = str(category["name"])
+    return (above, name) if above and above not in ("none", name) else (name,)
+
+
+def _labelme(
+    root: Path, contents: Sequence[dict[str, Any]], images: dict[str, Path], files: Sequence[Path]
+) -> Polygons:
+    pairs, all_shapes, sizes, names = [], [], [], dict[tuple[str, ...], None]()
+    for content, file in zip(contents, files, strict=True):
+        try:
+            kinds = {shape.get("shape_type", "polygon") for shape in content["shapes"]}
+            shapes = [Shape(str(s["label"]), [_corners(s)]) for s in content["shapes"]]
+            size = (
+                (int(content["imageHeight"]), int(content["imageWidth"]))
+                if "imageHeight" in content
+                else None
+            )
+            name = Path(str(content.get("imagePath") or file.stem).replace("\\", "/")).name
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"{file} is no labelme file ({type(error).__name__}: {error})") from None
+        if not kinds <= {"polygon", "rectangle"}:
+            raise BadInput(
+                f"{file} has shapes of type {', '.join(sorted(kinds))}", allowed="polygon, rectangle"
+            )
+        pairs.append(_pair(root, images, name, str(file.relative_to(root))))
+        all_shapes.append(shapes)
+        sizes.append(size)
+        names |= dict.fromkeys((shape.name,) for shape in shapes)
+    return Polygons(described(root, pairs), all_shapes, sizes, sorted(names))
+
+
+def _corners(shape: dict[str, Any]) -> list[tuple[float, float]]:
+    points = [(float(x), float(y)) for x, y in shape["points"]]
+    if shape.get("shape_type") == "rectangle" and len(points) == 2:
+        (left, top), (right, bottom) = points
+        return [(left, top), (right, top), (right, bottom), (left, bottom)]
+    return points
+
+
+def _pair(root: Path, images: dict[str, Path], name: str, where: str) -> Pair:
+    if name not in images:
+        raise BadInput(f"{where}: no image {name} below {root}", allowed=f"the image files in {IMAGES}/")
+    return Pair(Path(name).stem, images[name], None)
