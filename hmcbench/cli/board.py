@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hmcbench.leaderboard.boards import Boards
 
 FORMATS = ("md", "csv", "json", "latex", "html")
+LONG, PARQUET = "long.csv", "parquet"  # of records, not of boards
 _RUNS = click.argument("runs", default="runs", type=click.Path(path_type=Path))
 
 
@@ -51,7 +52,7 @@ def show_boards(boards: Boards) -> None:
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
 @click.option("--columns", default="", metavar="ID,ID", help="These metrics and costs, in this order.")
 @click.option("--primary", default="", metavar="ID", help="The metric that ranks.")
-@click.option("--format", "kind", type=click.Choice(["console", *FORMATS]), default="console")
+@click.option("--format", "kind", type=click.Choice(["console", *FORMATS, LONG, PARQUET]), default="console")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
 @click.option("--pictures", is_flag=True, help="Show your own samples in the HTML page, from the figures.")
 @click.option(
@@ -72,7 +73,8 @@ def leaderboard_command(
     """Show or write the leaderboards of RUNS (a runs folder, a suite's folder, or published results).
 
     --columns and --primary take any metric that the records store (level{k}_accuracy: every level).
-    --into replaces the text between two marker lines of your page, and nothing else.
+    --into replaces the text between two marker lines of your page, and nothing else. --format long.csv and
+    parquet write all values of all records, a line for each record, partition and metric.
 
     \b
     Example:
@@ -80,6 +82,7 @@ def leaderboard_command(
       hmcbench leaderboard runs --columns hf1_macro,level{k}_accuracy,fit_s --primary hf1_macro
       hmcbench leaderboard runs --suite sem-failure --format md --output board.md
       hmcbench leaderboard runs --suite sem-failure --into README.md --marker sem-failure
+      hmcbench leaderboard runs --format long.csv --output all.csv
     """
     from hmcbench.leaderboard.boards import Boards
     from hmcbench.leaderboard.columns import split_ids
@@ -90,6 +93,13 @@ def leaderboard_command(
     if pictures and kind != "html":
         raise BadInput(f"--pictures with --format {kind}", allowed="--format html")
     folders = suite_folders(runs, suite)
+    if kind in (LONG, PARQUET):
+        if columns or primary:
+            raise BadInput(
+                f"--format {kind} with --columns or --primary", allowed="all values of all records"
+            )
+        _write_long(folders, kind, output)
+        return
     ids = split_ids(columns)
     by_folder = [boards_of(folder, primary=primary, columns=ids) for folder in folders]
     boards = Boards(chain(*by_folder), list(chain(*(of_suite.records for of_suite in by_folder))))
@@ -110,9 +120,30 @@ def leaderboard_command(
         click.echo(render(boards, kind, pictures), nl=False)
 
 
+def _write_long(folders: Sequence[Path], kind: str, output: Path | None) -> None:
+    """The records of suites as one long table; no board is computed."""
+    from hmcbench.files import write_atomic
+    from hmcbench.leaderboard.render.long import to_long_csv, write_parquet
+    from hmcbench.records.record import read_all
+    from hmcbench.records.row_names import with_labels
+    from hmcbench.records.suite_file import read_info
+
+    records = [r for folder in folders for r in with_labels(read_all(folder / "records"), read_info(folder))]
+    if output is None:
+        click.echo(to_long_csv(records), nl=False)
+        return
+    if kind == PARQUET:
+        write_parquet(records, output)
+    else:
+        write_atomic(output, to_long_csv(records))
+    click.echo(f"table        {output}")
+
+
 def _check_targets(kind: str, output: Path | None, into: Path | None, marker: str) -> None:
     """Refuse options that exclude each other, before anything is read."""
     check_output(output)
+    if kind == PARQUET and output is None:
+        raise BadInput("--format parquet without --output", hint="--output FILE.parquet")
     if into is None and marker:
         raise BadInput(f"--marker {marker} without --into", hint=f"--into FILE.md --marker {marker}")
     if into is None:

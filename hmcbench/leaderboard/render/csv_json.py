@@ -55,7 +55,7 @@ def to_csv(boards: Sequence[Board]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _safe(value) for key, value in line.items()} for line in lines)
+    writer.writerows({key: safe(value) for key, value in line.items()} for line in lines)
     return out.getvalue()
 
 
@@ -96,6 +96,6 @@ def _cell(name: str, cell: BoardCell | None) -> Mapping[str, Any]:
     return {name + end: "" if value is None else value for end, value in zip(ends, values, strict=True)}
 
 
-def _safe(value: Any) -> Any:
+def safe(value: Any) -> Any:
     """Put an apostrophe before texts that a spreadsheet would run as a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
