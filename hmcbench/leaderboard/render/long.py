@@ -41,7 +41,7 @@ def long_lines(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
     """
     for record in records:
         head = _head(record)
-        values = list(_values(record)) if record.ok else []
+        values: list[tuple[str, str, str, float | None]] = [*_values(record)] if record.ok else []
         for rule, side, metric, value in values or [("", "", "", None)]:
             yield {**head, "rule": rule, "side": side, "metric": metric, "value": value}
 
