@@ -107,11 +107,11 @@ def rerun_cells(
     random.Random(seed).shuffle(usable)
     report = RerunReport(seed, len(usable))
     chosen: list[tuple[Record, Cell]] = []
-    absent: dict[tuple[str, str], str] = {}  # data that cannot be loaded are tried once
+    absent: dict[tuple[str, str, str], str] = {}  # data that cannot be loaded are tried once
     for record in usable:
         if len(chosen) == count:
             break
-        place = record.suite, record.dataset_reference
+        place = record.suite, record.dataset_reference, str(record.data["dataset"].get("fingerprint"))
         reason = absent.get(place, "")
         if not reason:
             try:
@@ -120,11 +120,19 @@ def rerun_cells(
             except _NotHere as error:
                 reason = str(error)
             except HmcbenchError as error:
-                reason = absent[place] = str(error)
+                reason = absent[place] = _without_data(error, record, data, registry)
         report.not_here.setdefault(reason, []).append(record.path.name)
     if chosen:
         report.refitted = _fit(chosen, registry.specs("metrics"), device)
     return report
+
+
+def _without_data(error: HmcbenchError, record: Record, data: Mapping[str, str], registry: Registry) -> str:
+    """Why data cannot be loaded, and how to give them."""
+    spec = next((s for s in registry.specs("datasets") if s.name == record.dataset), None)
+    if spec is None or not spec.path_param or record.dataset in data:
+        return str(error)
+    return f"{error.what}: --data {record.dataset}=PATH"
 
 
 class _NotHere(HmcbenchError):
@@ -137,6 +145,10 @@ def cell_of(record: Record, data: Mapping[str, str], registry: Registry) -> Cell
     Raises:
         HmcbenchError: data or plugins that are not here, or others than those of the record.
     """
+    try:
+        registry.get("models", str(record.data["model"].get("name")))
+    except BadInput as error:
+        raise _NotHere(error.what.partition(";")[0]) from None
     suite = _suite_of(record)
     given = {name: path for name, path in data.items() if name == record.dataset}
     plan = make_plan(suite, registry, Choices(profile=record.profile, data=given, keep_weights=False))
