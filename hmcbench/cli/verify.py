@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hmcbench.cli.common import PATH, pairs
+from hmcbench.cli.common import PATH, device_option, pairs
+from hmcbench.cli.plugin_option import plugin_option
+from hmcbench.errors import BadInput
 from hmcbench.records.suite_file import suite_folders
 
 if TYPE_CHECKING:
     from hmcbench.verify import Finding, Report, SuiteReport
+    from hmcbench.verify.rerun import RerunReport
 
+FOUND = 1  # exit status; as in hmcbench.verify.findings, which imports more
 MOST = 20  # findings of one suite that are printed; --json has all
 TITLES = {
     "differs": "differs",
@@ -30,8 +34,22 @@ TITLES = {
 @click.argument("results", default="results", type=PATH)
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for its truth.")
+@click.option(
+    "--rerun", type=click.IntRange(min=1), metavar="N", help="Fit N cells again, chosen at random, here."
+)
+@click.option("--rerun-seed", type=click.IntRange(min=0), metavar="S", help="Choose the same cells again.")
+@device_option
+@plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def verify_command(results: Path, suite: str, data: Sequence[str], as_json: bool) -> int:
+def verify_command(
+    results: Path,
+    suite: str,
+    data: Sequence[str],
+    rerun: int | None,
+    rerun_seed: int | None,
+    device: str,
+    as_json: bool,
+) -> int:
     """Recompute every number below RESULTS from the predictions stored there.
 
     Says which numbers differ, which files changed since they were published, whose data fingerprint
@@ -39,27 +57,69 @@ def verify_command(results: Path, suite: str, data: Sequence[str], as_json: bool
     be redistributed, records read "not checkable here" unless --data names the data. Nothing is
     written.
 
-    Exit status: 0 without findings, 1 with any, 3 without findings where nothing could be recomputed.
+    --rerun fits cells again and says of each: equal bits, within the interval (its primary metric is inside
+    the 95 % interval of the record), or not. Cells whose data or plugins are not here are named.
+
+    Exit status: 0 without findings, 1 with any or where a cell did not come back, 3 without either where
+    nothing could be recomputed (with --rerun: no cell could be fitted).
 
     \b
     Example:
       hmcbench verify results
       hmcbench verify results --data nims-steel=nims_fatigue
+      hmcbench verify runs --rerun 3
     """
     from hmcbench.verify.tree import verify_results
 
+    if rerun_seed is not None and rerun is None:
+        raise BadInput("--rerun-seed without --rerun", allowed="--rerun N --rerun-seed S")
     folders = suite_folders(results, suite)
     index = None if suite or folders == [results] else results
     report = verify_results(folders, pairs("--data", data, "NAME=PATH"), index)
+    again = _rerun(folders, pairs("--data", data, "NAME=PATH"), rerun, rerun_seed, device)
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=1, ensure_ascii=False))
+        parts = report.to_json() | ({"rerun": again.to_json()} if again is not None else {})
+        click.echo(json.dumps(parts, indent=1, ensure_ascii=False))
     else:
         for part in report.suites:
             _print_suite(part)
         for line in _lines(report.findings):
             click.echo(line)
         click.echo(_verdict(report))
-    return report.status
+        if again is not None:
+            _print_rerun(again)
+    if again is None or report.status == FOUND:
+        return report.status
+    return again.status
+
+
+def _rerun(
+    folders: Sequence[Path], data: dict[str, str], count: int | None, seed: int | None, device: str
+) -> RerunReport | None:
+    """Fit cells again; None where this was not asked for."""
+    import secrets
+    from itertools import chain
+
+    from hmcbench.records.record import read_all
+    from hmcbench.registry.registry import default_registry
+    from hmcbench.verify.rerun import rerun_cells
+
+    if count is None:
+        return None
+    records = list(chain(*(read_all(folder / "records") for folder in folders)))
+    chosen = seed if seed is not None else secrets.randbelow(10**6)
+    return rerun_cells(records, count, data, default_registry(), seed=chosen, device=device)
+
+
+def _print_rerun(report: RerunReport) -> None:
+    count = len(report.refitted)
+    click.echo(
+        f"fitted again: {count} of {report.cells} cells, chosen at random (--rerun-seed {report.seed})"
+    )
+    for cell in report.refitted:
+        click.echo(f"  {cell.verdict:<19}  {cell.record}: {cell.text}")
+    for reason, names in report.not_here.items():
+        click.echo(f"  not fitted here: {len(names)} cell{'s' * (len(names) > 1)}; {reason}")
 
 
 def _print_suite(suite: SuiteReport) -> None:

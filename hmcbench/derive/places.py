@@ -18,7 +18,7 @@ from hmcbench.errors import BadInput, HmcbenchError, unknown
 from hmcbench.execute.predict import join_scores, predicted_sides
 from hmcbench.interfaces import Dataset, FittedPer, Scores
 from hmcbench.leaderboard.grouping import groups, newest
-from hmcbench.plan.cells import Plan, plan_data
+from hmcbench.plan.cells import Plan, labels_of, plan_data
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.describe import describe_dataset, describe_split
 from hmcbench.plan.suite import Suite
@@ -148,7 +148,7 @@ def places_of_suite(suite: Suite, registry: Registry, choices: Choices) -> tuple
             }
             names, rules = suite.wanted or None, suite.decisions.rules
             places.append(Place(described, _wanted(data.dataset, split), names, rules, per))
-    return Plan(suite, profile, [], []), places
+    return Plan(suite, profile, [], [], labels=labels_of(suite, registry)), places
 
 
 def _wanted(dataset: Dataset, split: Split) -> Predictions:

@@ -41,7 +41,7 @@ def long_lines(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
     """
     for record in records:
         head = _head(record)
-        values: list[tuple[str, str, str, float | None]] = [*_values(record)] if record.ok else []
+        values: list[tuple[str, str, str, float | None]] = list(_values(record)) if record.ok else []
         for rule, side, metric, value in values or [("", "", "", None)]:
             yield {**head, "rule": rule, "side": side, "metric": metric, "value": value}
 
@@ -67,7 +67,7 @@ def _head(record: Record) -> dict[str, Any]:
     }
 
 
-def _values(record: Record) -> Iterator[tuple[str, str, str, float]]:
+def _values(record: Record) -> Iterator[tuple[str, str, str, float | None]]:
     """(rule, side, metric, value) of a record that ended well."""
     blocks: list[tuple[str, Mapping[str, Mapping[str, float]]]] = [("", record.data["metrics"])]
     blocks += [(rule, block.get("metrics") or {}) for rule, block in sorted(record.part("rules").items())]

@@ -1,0 +1,129 @@
+"""Cells that are fitted again: equal, near, different, and those that cannot be fitted here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hmcbench
+from hmcbench.files import write_atomic
+from hmcbench.records.record import JSON, NPZ, Record, read_all, record_json
+from hmcbench.records.rescore import rescore
+from hmcbench.registry.registry import default_registry
+from hmcbench.verify.rerun import RerunReport, cell_of, rerun_cells
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of a tree with options and of the prior, on two folds of toy data. Read only."""
+    out = tmp_path_factory.mktemp("rerun") / "runs"
+    models = ["decision-tree[max_depth=3]", "prior"]
+    settings: dict[str, Any] = {"datasets": ["toy-tree"], "folds": 2, "in_process": True, "progress": False}
+    hmcbench.run("smoke", models=models, out=out, **settings)
+    return out
+
+
+@pytest.fixture
+def runs(fitted: Path, tmp_path: Path) -> Path:
+    shutil.copytree(fitted, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def again(runs: Path, count: int = 10, seed: int = 0, **data: str) -> RerunReport:
+    return rerun_cells(read_all(runs), count, data, default_registry(), seed=seed)
+
+
+def change(record: Record, **parts: Any) -> None:
+    write_atomic(record.path / JSON, record_json({**record.data, **parts}))
+
+
+def test_records_are_planned_from_themselves(fitted: Path) -> None:
+    for record in read_all(fitted):
+        cell = cell_of(record, {}, default_registry())
+        assert cell.key == record.key
+        assert cell.model_params == dict(record.data["model"]["params"])
+
+
+def test_equal_near_and_other_predictions(cli: Cli, runs: Path) -> None:
+    tree = [r for r in read_all(runs) if r.label != "prior"]
+    prior = [r for r in read_all(runs) if r.label == "prior"]
+    stored = tree[0].predictions()  # a little off, with the same decisions
+    replace(stored, scores=np.clip(stored.scores + np.float32(1e-4), 0, 1)).save(tree[0].path / NPZ)
+    shutil.copyfile(tree[1].path / NPZ, prior[1].path / NPZ)  # a tree that is called prior
+    rescore(runs)
+    assert cli("verify", runs).status in (0, 1)
+    found = {cell.record: cell for cell in again(runs).refitted}
+    assert found[tree[0].path.name].verdict == "within the interval"
+    assert "scores differ by up to 0.0001" in found[tree[0].path.name].text
+    assert found[tree[1].path.name].verdict == found[prior[0].path.name].verdict == "equal bits"
+    assert found[prior[1].path.name].verdict == "not"
+    done = cli("verify", runs, "--rerun", "4", "--rerun-seed", "7", "--json")
+    assert done.status == 1
+    report = json.loads(done.out)["rerun"]
+    assert (report["seed"], report["cells"], len(report["refitted"])) == (7, 4, 4)
+
+
+def test_the_choice_follows_the_seed(fitted: Path) -> None:
+    chosen = [[cell.record for cell in again(fitted, 2, seed).refitted] for seed in (1, 1)]
+    assert chosen[0] == chosen[1]
+    assert len(chosen[0]) == 2
+
+
+def test_the_command_says_what_came_back(cli: Cli, fitted: Path) -> None:
+    done = cli("verify", fitted, "--rerun", "1", "--rerun-seed", "3")
+    assert "fitted again: 1 of 4 cells, chosen at random (--rerun-seed 3)" in done.out
+    assert "equal bits" in done.out
+
+
+def test_other_data_versions_and_models_are_not_fitted(runs: Path) -> None:
+    records = read_all(runs)
+    parts = [
+        {"dataset": {**records[0].data["dataset"], "fingerprint": "f" * 64}, "key": "0" * 64},
+        {"model": {**records[1].data["model"], "version": "0.1"}, "key": "1" * 64},
+        {"model": {**records[2].data["model"], "label": "nobody", "name": "nobody"}},
+        {"model": {**records[3].data["model"], "brought": {"kind": "program"}}},
+    ]
+    for record, part in zip(records, parts, strict=True):
+        change(record, **part)
+    report = again(runs)
+    assert report.refitted == []
+    assert report.status == 3
+    assert report.cells == 3  # brought predictions are no candidates
+    reasons = " ".join(report.not_here)
+    for text in ("the data of the record is ffffffffffff", "of the record is 0.1", "unknown model 'nobody'"):
+        assert text in reasons
+
+
+def test_data_of_ones_own_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas", reason="the plugin for tables reads with it")
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i},{(i * 7) % 13},{'ab'[i % 2]},{'ab'[i % 2]}{(i // 2) % 2}" for i in range(80)]
+    Path("alloys.csv").write_text("x,y,family,phase\n" + "\n".join(rows) + "\n")
+    settings: dict[str, Any] = {"models": ["prior"], "in_process": True, "progress": False}
+    hmcbench.run(table="alloys.csv", labels=["family", "phase"], **settings)
+    lost = again(Path("runs"), 2)
+    assert (lost.status, [reason.rpartition(": ")[2] for reason in lost.not_here]) == (
+        3,
+        ["--data table=PATH"],
+    )
+    there = again(Path("runs"), 2, table="alloys.csv")
+    assert [cell.verdict for cell in there.refitted] == ["equal bits"] * 2
+
+
+def test_bad_flags(cli: Cli, fitted: Path) -> None:
+    for flags, says in (
+        (("--rerun", "0"), "--rerun"),
+        (("--rerun-seed", "1"), "--rerun-seed without --rerun"),
+    ):
+        done = cli("verify", fitted, *flags)
+        assert done.status == 2
+        assert says in done.err
