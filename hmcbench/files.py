@@ -42,7 +42,7 @@ def cache_dir(*parts: str) -> Path:
 
 
 def weights_file(text: str) -> Path:
-    """The file of weights at a path, or of that name in the folder ``$HMCBENCH_WEIGHTS``; BadInput without."""
+    """The file at a path, or of that name in the folder ``$HMCBENCH_WEIGHTS``; raises BadInput without."""
     folder = os.environ.get(WEIGHTS_VARIABLE)
     for path in (Path(text).expanduser(), *([Path(folder, text)] if folder else [])):
         if path.is_file():

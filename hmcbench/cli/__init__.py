@@ -25,7 +25,8 @@ COMMANDS = {  # name -> (module, one line for --help), in the order in which a n
     "show": ("listing", "Show one of them: parameters, profiles, citation."),
     "leaderboard": ("board", "Write leaderboards from records."),
     "compare": ("compare", "Say what can be concluded about two models, and what cannot."),
-    "predict": ("predict", "Predict the classes of new images with a trained model."),
+    "predict": ("predict", "Predict new images, or rows of tables, with a trained model."),
+    "export-model": ("export", "Write a trained model as an ONNX file, for other programs."),
     "explain": ("explain", "Show where a trained network looks, level by level."),
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),
     "rescore": ("board", "Compute the metrics of stored records again."),
@@ -52,7 +53,7 @@ class Lazy(click.Group):
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"hmcbench.cli.{COMMANDS[name][0]}")
-        command: click.Command = getattr(module, f"{name}_command")
+        command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

@@ -140,6 +140,16 @@ class TorchModel:
         """Levels and classes of the task, after ``fit`` or ``load``."""
         return self._layout
 
+    @property
+    def normaliser(self) -> Normaliser:
+        """From grey values to the module's input, after ``fit`` or ``load``."""
+        return self._normaliser
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, H, W) of the module's input, after ``fit`` or ``load``."""
+        return tuple(self._shape)
+
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
         """uint8 (n, H, W[, 3]) -> the module's input: float32 (n, C, H, W), normalised, on its device."""
         (block,) = PixelBatches(Rows(pixels), self._device).blocks(len(pixels))

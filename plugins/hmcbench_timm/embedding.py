@@ -25,8 +25,8 @@ class Embedding:
 
     Args:
         backbone: ``timm:NAME``.
-        weights: ``published``, ``random``, or a file (:func:`hmcbench.files.weights_file`) with all tensors of
-            the network: timm's own names, or those of a network of hmcbench with this one as its body.
+        weights: ``published``, ``random``, or a file (:func:`hmcbench.files.weights_file`) with all
+            tensors of the network: timm's own names, or those of a network of hmcbench that has it as body.
         size, channels: of the input.
         normalise: ``weights``: by the mean and deviation that timm states for the published weights (their
             mean over colours for grey input); ``image``: each image to mean 0 and deviation 1.
