@@ -74,8 +74,8 @@ class Embedding:
 
     def _prepared(self, row: np.ndarray) -> torch.Tensor:
         """(1, C, H, W) of one picture, normalised."""
-        grey = row.ndim == 2
-        image = torch.as_tensor(row[None] if grey else row.transpose(2, 0, 1)).float() / 255
+        planes = row[None] if row.ndim == 2 else row.transpose(2, 0, 1)
+        image = torch.from_numpy(planes.astype(np.float32)) / 255
         if self.normalise == "image":
             image = (image - image.mean()) / image.std(correction=0).clamp_min(LEAST)
         else:
