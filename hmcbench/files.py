@@ -17,9 +17,10 @@ from pathlib import Path
 
 from hmcbench.errors import BadInput
 
-__all__ = ["cache_dir", "replacing", "write_atomic"]  # what plugins may use
+__all__ = ["cache_dir", "replacing", "weights_file", "write_atomic"]  # what plugins may use
 
 CACHE_VARIABLE = "HMCBENCH_CACHE"
+WEIGHTS_VARIABLE = "HMCBENCH_WEIGHTS"
 
 
 def cache_dir(*parts: str) -> Path:
@@ -38,6 +39,16 @@ def cache_dir(*parts: str) -> Path:
             hint=f"set {CACHE_VARIABLE} to a folder that you may write to",
         ) from None
     return folder
+
+
+def weights_file(text: str) -> Path:
+    """The file at a path, or of that name in the folder ``$HMCBENCH_WEIGHTS``; raises BadInput without."""
+    folder = os.environ.get(WEIGHTS_VARIABLE)
+    for path in (Path(text).expanduser(), *([Path(folder, text)] if folder else [])):
+        if path.is_file():
+            return path
+    where = f"nor in {WEIGHTS_VARIABLE}={folder}" if folder else f"and {WEIGHTS_VARIABLE} names no folder"
+    raise BadInput(f"no file {text} here, {where}", allowed="the path of a file with weights")
 
 
 @contextmanager

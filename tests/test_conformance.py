@@ -20,6 +20,7 @@ SMALL = {
     "hff-cnn-conv-vt": "hff-cnn-conv-vt[epochs=1,image_size=32,backbone=resnet10t,dim=16,depth=1,heads=2]",
     "hffnet-2d": "hffnet-2d[epochs=1,image_size=32,backbone=resnet10t,dim=16,depth=1,heads=2]",
     "timm": "timm:lcnet_050[epochs=1,image_size=32]",
+    "embedding": "embedding[backbone=timm:test_resnet,weights=random,size=32]",
     "forest": "forest[trees=20]",
     "extra-trees": "extra-trees[n_estimators=20]",
     "xgboost": "xgboost[n_estimators=20]",

@@ -1,8 +1,8 @@
 """The model of a record, fitted again.
 
-Classical models keep no weights, because their usual format executes code when it is loaded. They
-are fitted again with the data, split, parameters and seed of the record, and must then give its
-test predictions: the explained model is the scored model.
+Importance needs the training samples, prepared as they were, besides the model. So it is fitted again with
+the data, split, parameters and seed of the record, and must then give its test predictions: the explained
+model is the scored model.
 """
 
 from __future__ import annotations

@@ -60,6 +60,8 @@ class Param(Shown):
             number of samples (``epochs_for``).
         added: it came after records had been published: with its default value, the key of a cell is what
             it was without it.
+        file: a text other than true and false is the path of a file. The digest of its content is in the key
+            of a cell, and its name with a part of the digest in labels and records, instead of the path.
         brings: value -> values of other parameters: choosing the value sets them too, with priority over
             the profile's values and below parameters that are set by name.
     """
@@ -74,6 +76,7 @@ class Param(Shown):
     aliases: tuple[str, ...] = ()
     passes: bool = False
     added: bool = False
+    file: bool = False
     brings: Mapping[Value, Mapping[str, Value]] = field(default_factory=dict)
 
 

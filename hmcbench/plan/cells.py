@@ -34,7 +34,7 @@ from hmcbench.plan.describe import (
 from hmcbench.plan.epochs import factor, scaled
 from hmcbench.plan.small_data import notes_of, protocol_of
 from hmcbench.plan.suite import PaperRow, Profile, Suite
-from hmcbench.registry.registry import Registry, load_object, parse_reference, unmet_needs
+from hmcbench.registry.registry import Registry, file_digest, load_object, parse_reference, unmet_needs
 
 
 @dataclass(frozen=True)
@@ -187,11 +187,14 @@ class Pair:
             group=f"{self.data.dataset.fingerprint} {self.spec.name}" if self.joint else "",
         )
 
-    def _hashed_params(self) -> dict[str, Value]:
-        """The parameters that may change the result; added ones only where they have another value."""
+    def _hashed_params(self) -> dict[str, Any]:
+        """The parameters that may change the result; added ones only where they have another value.
+
+        Of a file its digest counts.
+        """
         declared = self.spec.params
         return {
-            name: value
+            name: {"sha256": file_digest(value)} if declared[name].file and isinstance(value, str) else value
             for name, value in self.params.items()
             if not declared[name].cosmetic and (not declared[name].added or value != declared[name].default)
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hmcbench.data.featurize import ViewPlan
@@ -10,7 +11,7 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
 from hmcbench.errors import NotApplicable, Unavailable
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
-from hmcbench.registry.registry import Registry
+from hmcbench.registry.registry import Registry, file_digest, shown
 
 
 def describe_dataset(
@@ -66,11 +67,16 @@ def describe_model(
     """The model's part of a record, before it is fitted; ``constants`` of :func:`constants_of`."""
     owner = registry.owner("models", spec.name)
     source = registry.origin("models", spec.name)[2:]
+    files = {
+        name: {"name": Path(value).name, "sha256": file_digest(value)}
+        for name, value in params.items()
+        if spec.params[name].file and isinstance(value, str)
+    }
     return {
         "label": registry.label("models", spec, params, profile),
         "name": spec.name,
         "version": spec.version,
-        "params": dict(params),
+        "params": {name: shown(spec.params[name], value) for name, value in params.items()},
         "plugin": {
             "name": owner.name,
             "distribution": owner.distribution,
@@ -83,6 +89,7 @@ def describe_model(
         "multiply_adds": None,
         "pretrained": None,
         **({"constants": dict(constants)} if constants else {}),
+        **({"files": files} if files else {}),
     }
 
 

@@ -46,6 +46,8 @@ _METRIC_NAME = re.compile(r"[a-z][a-z0-9_{}]*\Z")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _REFERENCE = re.compile(r"(?P<name>[^:\[\]]+)(?::(?P<variant>[^\[\]]+))?(?:\[(?P<params>.*)\])?\Z")
 
+_COMMA = re.compile(r",(?![^\[]*\])")  # not in brackets: of a reference within a reference
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -63,7 +65,8 @@ class Reference:
 def parse_reference(text: str) -> Reference:
     """Parse a reference; raises BadInput that shows the form."""
     match = _REFERENCE.match(text.strip())
-    pairs = [part.partition("=") for part in (match["params"] or "").split(",") if part] if match else []
+    parts = _COMMA.split(match["params"] or "") if match else []
+    pairs = [part.partition("=") for part in parts if part]
     if match is None or not all(equals and key.strip() for key, equals, _ in pairs):
         raise BadInput(
             f"cannot read the name {text!r}", allowed="name, name:variant or name[param=value,...]"
@@ -86,6 +89,8 @@ def convert(owner: str, name: str, param: Param, value: Value) -> Value:
     """``value`` (a string from the command line, or a TOML value) as the parameter's type."""
     if isinstance(param.default, tuple):
         return _convert_items(owner, name, param, value)
+    if param.file and isinstance(value, str) and value.strip().lower() not in _TRUTH:
+        return value
     kind = param.type or (type(param.default) if param.default is not None else str)
     result: Value = value
     with suppress(ValueError, KeyError, OverflowError):
@@ -268,7 +273,7 @@ class Registry:
         expected |= {name: defaults[name] for name, param in spec.params.items() if param.brings}
         variant = f":{params[spec.variant]}" if spec.variant and params[spec.variant] else ""
         changed = [
-            f"{k}={text_of(v)}"
+            f"{k}={text_of(shown(spec.params[k], v))}"
             for k, v in params.items()
             if k != spec.variant and v != expected[k] and not spec.params[k].cosmetic
         ]
@@ -282,6 +287,41 @@ def text_of(value: Value) -> str:
     ('500;500', '0.5')
     """
     return ";".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def shown(param: Param, value: Value) -> Value:
+    """A value for labels and records: of a file its name and the start of its digest, not its path."""
+    if not param.file or not isinstance(value, str):
+        return value
+    name = value.replace("\\", "/").rpartition("/")[2]
+    try:
+        return f"{name}@{file_digest(value)[:8]}"
+    except BadInput:  # of a record: it is such a name already
+        return name
+
+
+def file_digest(text: str) -> str:
+    """SHA-256 of the file that a parameter names (:func:`hmcbench.files.weights_file`).
+
+    Raises:
+        BadInput: there is none, or it cannot be read.
+    """
+    from hmcbench.files import weights_file
+
+    path = weights_file(text)
+    try:
+        facts = path.stat()
+        return _digest_of(str(path), facts.st_mtime_ns, facts.st_size)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror})") from None
+
+
+@lru_cache(maxsize=64)
+def _digest_of(path: str, _changed: int, _size: int) -> str:
+    import hashlib
+
+    with open(path, "rb") as stream:  # noqa: PTH123
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _check_spec(kind: str, spec: Any, plugin: Plugin) -> None:

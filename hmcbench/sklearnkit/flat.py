@@ -60,6 +60,11 @@ class EndNodes:
         self._exclusive.restore(state)
         self._sums()
 
+    @property
+    def sums(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """float64 (K, C) and (K, L): what the probabilities of the K end nodes are multiplied by."""
+        return self._to_values.toarray().T, self._to_stop.toarray().T if self._stops else None
+
     def _sums(self) -> None:
         """The matrices that sum the probabilities of end nodes."""
         h, nodes = self._hierarchy, self._exclusive.labels

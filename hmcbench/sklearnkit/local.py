@@ -76,6 +76,15 @@ class Local:
             group.solver = self._solver()
             group.solver.fit(rows[members], self._goal(truth[members][:, group.columns]), fit)
 
+    @property
+    def groups(self) -> list[Group]:
+        """After ``fit``: parents before their children; without a solver where no sample has the parent."""
+        return self._groups
+
+    @property
+    def stops(self) -> bool:
+        return self._stops
+
     def state(self) -> State:
         return {"groups": [None if g.solver is None else g.solver.state() for g in self._groups]}
 

@@ -58,7 +58,9 @@ class EstimatorModel:
         components: principal components that replace all views but the first; 0 keeps them.
         own_types: classes of the estimator's parts that scikit-learn and XGBoost do not have. They are
             trusted when a kept model is loaded (:mod:`hmcbench.sklearnkit.kept`); without them a model
-            with such parts is not kept.
+            with such parts is not kept. For ``hmcbench export-model``, such a class has a method
+            ``public()``, which returns an estimator of scikit-learn that predicts the same, or ``None``
+            for a step of a pipeline that may be left out.
     """
 
     def __init__(
@@ -130,6 +132,21 @@ class EstimatorModel:
         """The estimator's class; after a search the choice, the number of candidates, the seconds, and the
         partitions of the last fit."""
         return self._facts
+
+    @property
+    def parts(self) -> Sequence[tuple[Solver, np.ndarray | None]]:
+        """After ``fit`` or ``load``: the solvers, and the targets that each predicts; None for all."""
+        return self._parts
+
+    @property
+    def views(self) -> Sequence[str]:
+        """After ``fit`` or ``load``: the names of the views whose columns are concatenated."""
+        return self._names
+
+    @property
+    def first_width(self) -> int:
+        """Columns of the first of the views."""
+        return self._width
 
     def save(self, folder: Path) -> None:
         """Writes ``estimators.skops``.

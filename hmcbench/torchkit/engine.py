@@ -20,6 +20,7 @@ from hmcbench.torchkit.augment import Augmenter, Goal, Mixer
 from hmcbench.torchkit.checkpoint import Checkpoints
 from hmcbench.torchkit.data import Normaliser, PixelBatches
 from hmcbench.torchkit.device import Accumulator, make_forward, precision, seed_epoch, settings
+from hmcbench.torchkit.freezing import training_mode
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss, sample_weights
 from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_rate
@@ -124,7 +125,7 @@ class Trainer:
         # Batches of nearly equal size: batch norms fail on a last one of a single sample.
         order = self._order(seed)
         chunks = order.tensor_split(self.steps)
-        self.module.train()
+        training_mode(self.module)
         total = torch.zeros((), device=self.device)
         correct = torch.zeros(self.layout.depth, device=self.device)
         for i, (pixels, chunk) in enumerate(zip(self.train.pixels.batches(chunks), chunks, strict=True)):

@@ -19,9 +19,11 @@ from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
 from hmcbench.torchkit.device import precision, seed_epoch
 from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer, improving_at_end
 from hmcbench.torchkit.expansion import expand
+from hmcbench.torchkit.freezing import freeze
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 from hmcbench.torchkit.recipes import Recipe
+from hmcbench.torchkit.transfer import transfer
 
 
 class TorchModel:
@@ -34,6 +36,9 @@ class TorchModel:
         view: the view of images, uint8 (N, H, W) or (N, H, W, 3); or of images cut into T tiles,
             (N, T, H, W[, 3]): it is trained on tiles, and scores are means over an image's tiles.
         facts: values for ``describe()``, for example ``{"pretrained": True}``.
+        pretrained: the value of the parameter; a text is the path of a file whose weights the network
+            starts from, where they fit (:func:`hmcbench.torchkit.transfer.transfer`). What ``True`` means
+            is a matter of ``build``.
 
     Attributes:
         module: the network after ``fit``, in eval mode on the run's device.
@@ -46,9 +51,11 @@ class TorchModel:
         *,
         view: str = "pixels",
         facts: Mapping[str, Value] | None = None,
+        pretrained: bool | str = False,
     ) -> None:
         self.build, self.recipe, self.view = build, recipe, view
         self.facts: dict[str, Value] = dict(facts or {})
+        self.pretrained = pretrained
         self.module: nn.Module = nn.Identity()
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
@@ -74,6 +81,9 @@ class TorchModel:
         fitted, checked = (self._partition(samples) for samples in (train, valid))
         self._normaliser = Normaliser(self.recipe.normalise, fitted.pixels)
         module = self.build(run.task)
+        if isinstance(self.pretrained, str):
+            self.facts["pretrained"] = True
+            self.facts["pretrained_weights"] = transfer(module, Path(self.pretrained)).note()
         if run.init_from is not None:
             self._start_from(run.init_from, module, run.task)
         self.module = module = module.to(self._device).to(memory_format=torch.channels_last)
@@ -81,6 +91,10 @@ class TorchModel:
         with torch.no_grad():
             layout.check(module.eval()(torch.zeros(1, *shape, device=self._device)))
         self.facts["parameters"] = count_parameters(module)
+        freeze(module, self.recipe.train)
+        if self.recipe.train != "all":
+            trained = [p.numel() for p in module.parameters() if p.requires_grad]
+            self.facts["trained_parameters"] = sum(trained)
         self.facts["multiply_adds"] = count_multiply_adds(module, shape, self._device)
         trainer = Trainer(module, layout, self._normaliser, self.recipe, run, fitted, checked, epochs)
         trainer.fit()
@@ -125,6 +139,16 @@ class TorchModel:
     def layout(self) -> Layout:
         """Levels and classes of the task, after ``fit`` or ``load``."""
         return self._layout
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """From grey values to the module's input, after ``fit`` or ``load``."""
+        return self._normaliser
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, H, W) of the module's input, after ``fit`` or ``load``."""
+        return tuple(self._shape)
 
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
         """uint8 (n, H, W[, 3]) -> the module's input: float32 (n, C, H, W), normalised, on its device."""

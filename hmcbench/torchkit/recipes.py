@@ -63,6 +63,12 @@ class Recipe:
         low=1,
         high=16,
     )
+    train: str = _param(
+        "all",
+        "the part that is trained: head, last (head and last block), or all; the rest is frozen",
+        choices=("all", "last", "head"),
+        added=True,
+    )
     deterministic: bool = _param(False, "on a GPU: the same bits every time, slower")
     compile: str = _param(
         "auto",
@@ -74,7 +80,11 @@ class Recipe:
 PARAMS: Mapping[str, Param] = {
     "image_size": Param(64, "side of the square input in pixels", low=16, high=1024),
     "in_chans": Param(1, "channels of the input: 1 (grey) or 3", choices=(1, 3)),
-    "pretrained": Param(False, "start from published ImageNet weights"),
+    "pretrained": Param(
+        False,
+        "true: start from published ImageNet weights; or the PATH of a file with weights (docs/use.md)",
+        file=True,
+    ),
     **{option.name: option.metadata["param"] for option in fields(Recipe)},
 }
 """The parameters of a network's spec: three of its input, and all of a :class:`Recipe`."""

@@ -14,7 +14,10 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.linear_model import SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
+
+from hmcbench.errors import BadInput
 
 # scikit-learn has no types, so every base class below is Any to a type checker
 
@@ -25,11 +28,20 @@ class Stretch(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, factor: float) -> None:
         self.factor = factor
 
-    def fit(self, _rows: np.ndarray, _targets: Any = None) -> Stretch:
+    def fit(self, rows: np.ndarray, _targets: Any = None) -> Stretch:
+        self.width_ = rows.shape[1]
         return self
 
     def transform(self, rows: np.ndarray) -> np.ndarray:
         return np.asarray(rows * self.factor)
+
+    def public(self) -> Any:
+        """The same as a scaler of scikit-learn; see :class:`hmcbench.sklearnkit.EstimatorModel`."""
+        scaler = StandardScaler(with_mean=False)
+        width = self.width_
+        scaler.scale_, scaler.var_, scaler.mean_ = np.full(width, 1 / self.factor), np.ones(width), None
+        scaler.n_features_in_ = width
+        return scaler
 
 
 class FillEmpty(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -41,6 +53,9 @@ class FillEmpty(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, rows: np.ndarray) -> np.ndarray:
         return np.where(self.empty_, 0.0, rows)
+
+    def public(self) -> None:
+        """No tree splits on a column that was constant in training: the step may be left out."""
 
 
 def without_empty(estimator: Any) -> Any:
@@ -81,6 +96,9 @@ class Descent(SGDRegressor):  # type: ignore[misc]
         self.eta0 = min(0.01, 1 / longest) if longest > 0 else 0.01
         return super().fit(rows, targets)
 
+    def public(self) -> Any:
+        return plain(self, SGDRegressor)
+
 
 class _Quiet:
     """Fits without warnings of an optimiser that stopped at a bound or before convergence."""
@@ -102,6 +120,9 @@ class Process(_Quiet, GaussianProcessRegressor):  # type: ignore[misc]
         self.kernel = matern(rows, self.nu, self.ard) + WhiteKernel(0.1, (1e-6, 1e1))
         return super().fit(rows, targets)
 
+    def public(self) -> Any:
+        return plain(self, GaussianProcessRegressor)
+
 
 class ProcessClassifier(_Quiet, GaussianProcessClassifier):  # type: ignore[misc]
     """Classification, one process against the rest for every class (Laplace approximation)."""
@@ -113,6 +134,13 @@ class ProcessClassifier(_Quiet, GaussianProcessClassifier):  # type: ignore[misc
     def fit(self, rows: np.ndarray, targets: np.ndarray) -> Any:
         self.kernel = matern(rows, self.nu, self.ard)
         return super().fit(rows, targets)
+
+
+def plain(estimator: Any, kind: type) -> Any:
+    """The estimator as one of its base class: with the same parameters and fitted attributes."""
+    other = kind.__new__(kind)
+    vars(other).update(vars(estimator))
+    return other
 
 
 def matern(rows: np.ndarray, nu: float, ard: bool) -> Any:
@@ -133,9 +161,17 @@ class Perceptron(_Quiet, MLPRegressor):  # type: ignore[misc]
             return np.repeat(self.constant_, len(rows), axis=0)
         return np.asarray(super().predict(rows))
 
+    def public(self) -> Any:
+        if self.constant_ is not None:
+            raise BadInput("all training targets were equal", allowed="a model of targets that vary")
+        return plain(self, MLPRegressor)
+
 
 class PerceptronClassifier(_Quiet, MLPClassifier):  # type: ignore[misc]
-    pass
+    """A multilayer perceptron for classes."""
+
+    def public(self) -> Any:
+        return plain(self, MLPClassifier)
 
 
 def perceptron(hidden: int, **choice: float) -> Any:

@@ -11,6 +11,19 @@ from hmcbench.errors import BadInput
 from hmcbench.torchkit.pretrained import timm_network
 
 
+class OverBackbone(nn.Module):
+    """A network whose ``backbone`` makes maps; with ``train=head`` everything after it is trained."""
+
+    backbone: nn.Module
+
+    def parts(self) -> tuple[list[nn.Module], nn.Module]:
+        """See :class:`hmcbench.torchkit.freezing.Partly`."""
+        heads = [part for name, part in self.named_children() if name != "backbone"]
+        network = getattr(self.backbone, "network", self.backbone)
+        assert isinstance(network, nn.Module)
+        return heads, network
+
+
 class MapBackbone(nn.Module):
     """A timm network without pooling and classifier, whose output is always a map (B, F, h, w).
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from hmcbench_hff.backbone import OverBackbone
 from hmcbench_hff.blocks import HierarchicalFusion
 from hmcbench_hff.tokens import TokenEncoder, as_tokens
 
 
-class CNNTokens(nn.Module, ABC):
+class CNNTokens(OverBackbone, ABC):
     """Image -> logits of every level; the common part of the two networks.
 
     1. ``backbone``: the convolutional part of ResNet50, as in HFFNet-2d.

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from hmcbench_hff.backbone import OverBackbone
 from hmcbench_hff.blocks import LevelClassifiers
 
 
-class HFFCNN(nn.Module):
+class HFFCNN(OverBackbone):
     """Image -> logits of every level.
 
     1. ``backbone``: the convolutional part of ResNet50, as in HFFNet-2d.

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from hmcbench_hff.backbone import OverBackbone
 from hmcbench_hff.blocks import ClassEmbedding2d, HierarchicalFusion, PositionEmbedding2d
 from hmcbench_hff.transformer2d import Transformer2D
 
 
-class HFFNet2d(nn.Module):
+class HFFNet2d(OverBackbone):
     """Image -> logits of every level.
 
     Blocks, with the paper's section ("Experimental methods", "HFFNet_2D network architecture"

@@ -71,3 +71,8 @@ class HFFVT(nn.Module):
         prim_rep = self.encoder(as_tokens(maps), tuple(maps.shape[-2:]))  # (B, 2 dim)
         logits: list[Tensor] = self.fusion(prim_rep)
         return logits
+
+    def parts(self) -> tuple[list[nn.Module], nn.Module]:
+        """See :class:`hmcbench.torchkit.freezing.Partly`: the classifiers with their features; the layers."""
+        transformer = self.encoder.transformer
+        return [transformer.norm, self.fusion], transformer.layers

@@ -55,7 +55,7 @@ def hffnet_2d(**params: Any) -> TorchModel:
 def _over_cnn(
     name: str, network: type[nn.Module], params: Mapping[str, Any], widening: int = 1
 ) -> TorchModel:
-    facts = {key: params[key] for key in ("pretrained", "backbone")}
+    facts = {"pretrained": params["pretrained"] is True, "backbone": params["backbone"]}
     build = partial(build_over_cnn, network=network, owner=name)
     return _model(name, build, params, facts, widening)
 
@@ -72,7 +72,19 @@ def _model(
         _check_heads(name, params["heads"], params["dim"], widening)
     training = {key: value for key, value in params.items() if key in TRAINING}
     network = {key: value for key, value in params.items() if key not in TRAINING and key != "recipe"}
-    return TorchModel(partial(build, **network), Recipe(**training), facts=facts or {"pretrained": False})
+    pretrained = network.pop("pretrained")
+    if build is not build_over_patches:
+        network["pretrained"] = pretrained is True  # the weights of a file are loaded into the whole network
+    elif pretrained is True:
+        raise BadInput(
+            f"{name}: there are no published weights", allowed="pretrained=false, or the path of a file"
+        )
+    return TorchModel(
+        partial(build, **network),
+        Recipe(**training),
+        facts=facts or {"pretrained": False},
+        pretrained=pretrained,
+    )
 
 
 def _check_heads(name: str, heads: int, dim: int, widening: int) -> None:

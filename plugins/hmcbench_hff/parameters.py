@@ -66,16 +66,26 @@ STANDARD_SIZES: Mapping[str, Value] = {
 }
 
 
+OWN_WEIGHTS = Param(
+    False, "the PATH of a file with weights to start from; none are published", file=True, added=True
+)
+
+
+def _is_set(name: str, params: Mapping[str, Param]) -> bool:
+    """Whether profiles and recipes set a parameter: not the weights of a network that has none published."""
+    return name in params and params[name] is not OWN_WEIGHTS
+
+
 def parameters(*blocks: Mapping[str, Param]) -> dict[str, Param]:
-    """Those of the training, of ``blocks``, and ``recipe``; without a CNN no ``pretrained``."""
+    """Those of the training, of ``blocks``, and ``recipe``; without a CNN no published weights."""
     params = {name: param for block in (PARAMS, *blocks) for name, param in block.items()}
     if BACKBONE not in blocks:
-        del params["pretrained"]
+        params["pretrained"] = OWN_WEIGHTS
     params["recipe"] = Param(
         "published",
         "published: as the profile says; scratch: AdamW with warm-up and no pretrained weights",
         choices=("published", "scratch"),
-        brings={"scratch": {name: value for name, value in SCRATCH.items() if name in params}},
+        brings={"scratch": {name: value for name, value in SCRATCH.items() if _is_set(name, params)}},
     )
     return params
 
@@ -88,6 +98,6 @@ def profiles(params: Mapping[str, Param]) -> dict[str, dict[str, Value]]:
         "paper": PROFILES["paper"],
     }
     return {
-        profile: {name: value for name, value in values.items() if name in params}
+        profile: {name: value for name, value in values.items() if _is_set(name, params)}
         for profile, values in every.items()
     }

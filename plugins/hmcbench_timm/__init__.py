@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hmcbench import DatasetSpec, ModelSpec, Param, SuiteSpec, hookimpl
+from hmcbench import DatasetSpec, FeaturizerSpec, ModelSpec, Param, SuiteSpec, hookimpl
 from hmcbench.torchkit.recipes import PARAMS, PROFILES
 
 
@@ -39,6 +39,37 @@ def hmcbench_models() -> list[ModelSpec]:
             expandable=True,
             citation="Ross Wightman, PyTorch Image Models, doi 10.5281/zenodo.4414861",
             licence="Apache-2.0",
+        )
+    ]
+
+
+@hookimpl
+def hmcbench_featurizers() -> list[FeaturizerSpec]:
+    return [
+        FeaturizerSpec(
+            name="embedding",
+            version="1",
+            summary="The pooled features of a frozen timm network, for a classical model behind it",
+            factory="hmcbench_timm.embedding:Embedding",
+            params={
+                "backbone": Param("timm:resnet18", "timm:NAME, a name of timm.list_models()"),
+                "weights": Param(
+                    "published",
+                    "published: ImageNet's, as timm names them; the PATH of a file (docs/use.md); random",
+                ),
+                "size": Param(224, "side of the square that images are brought to, in pixels", low=16),
+                "channels": Param(3, "of the input: 1 (grey) or 3", choices=(1, 3)),
+                "normalise": Param(
+                    "weights",
+                    "weights: by the mean and deviation of the published ones; image: each image by its own",
+                    choices=("weights", "image"),
+                ),
+            },
+            source="pixels[size={size},channels={channels}]",
+            digest="hmcbench_timm.frozen:digest",
+            requires=("torch", "timm"),
+            extra="vision",
+            citation="Ross Wightman, PyTorch Image Models, doi 10.5281/zenodo.4414861",
         )
     ]
 

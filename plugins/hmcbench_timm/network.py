@@ -29,6 +29,10 @@ class Network(nn.Module):
     def forward(self, x: torch.Tensor) -> Any:
         return self.head(self.body(x))  # (B, features) inside
 
+    def parts(self) -> tuple[list[nn.Module], nn.Module]:
+        """See :class:`hmcbench.torchkit.freezing.Partly`."""
+        return [self.head], self.body
+
 
 def build(task: Task, *, head: str, **network: Any) -> Network:
     """The network of a task; ``network``: keywords of :func:`hmcbench.torchkit.timm_network`."""
@@ -40,6 +44,11 @@ def create(**params: Any) -> TorchModel:
     """The factory of the model ``timm``; its spec describes the parameters."""
     names = ("head", "architecture", "stem_stride", "image_size", "in_chans", "pretrained")
     network = {name: params.pop(name) for name in names}
+    pretrained = network["pretrained"]
+    network["pretrained"] = pretrained is True  # the weights of a file are loaded into the whole network
     return TorchModel(
-        partial(build, **network), Recipe(**params), facts={"pretrained": network["pretrained"]}
+        partial(build, **network),
+        Recipe(**params),
+        facts={"pretrained": pretrained is True},
+        pretrained=pretrained,
     )

@@ -33,6 +33,7 @@ _RECIPE: dict[str, Param] = {
         choices=("auto", "float32", "bfloat16"),
     ),
 }
+_INPUTS = Param("table", "the view that is read, such as texture or embedding[...]", added=True)
 _DROPOUT = Param(0.5, "share of hidden units set to 0 in training", low=0.0, high=0.95)
 _HIDDEN = Param((1000, 1000), "widths of the hidden layers", low=1)
 _WIDTH = Param(384, "units of a hidden layer", low=1)
@@ -210,8 +211,9 @@ MODELS: list[ModelSpec] = [
         params={
             "leaf": Param(5, "least number of training samples in a leaf", low=1),
             "significance": Param(0.0, "of the F-test; 0: chosen on validation samples", low=0.0, high=1.0),
+            "inputs": _INPUTS,
         },
-        views=("table",),
+        views=("{inputs}",),
         missing=True,
         deterministic=True,
         requires=("sklearn",),
@@ -227,9 +229,10 @@ MODELS: list[ModelSpec] = [
             **_FOREST,
             "features": Param(1 / 3, "share of the features that is tried at a split", low=0.001, high=1.0),
             "leaf": Param(3, "least number of training samples in a leaf", low=1),
+            "inputs": _INPUTS,
         },
         profiles={"paper": {"trees": 50, "projections": 0, "leaf": 5}},
-        views=("table",),
+        views=("{inputs}",),
         missing=True,
         requires=("sklearn",),
         citation="L. Schietgat et al.: Predicting gene function using hierarchical multi-label decision tree"

@@ -37,7 +37,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.parallel import Parallel, delayed
 
-from hmcbench.errors import NotApplicable
+from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
 from hmcbench_hmc.models.kept_trees import SPLITS, kept_trees, read_arrays, save_arrays, splits_of
@@ -71,7 +71,7 @@ class PctForest:
         projections: q; 0 grows the trees on all classes.
         features: share of the features that is tried at a split.
         leaf: least number of samples in a leaf.
-        view: the view it reads; rows are flattened.
+        inputs: the view it reads, with its parameters if any; rows are flattened.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class PctForest:
         projections: int = 20,
         features: float = 1 / 3,
         leaf: int = 3,
-        view: str = "table",
+        inputs: str = "table",
     ) -> None:
         self.trees, self.projections, self.features, self.leaf = trees, projections, features, leaf
-        self.view = view
+        self.view = one_view(inputs)
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Grow the trees on ``train``; nothing is chosen, and ``valid`` is not used."""
@@ -173,11 +173,11 @@ class Pct:
     Args:
         leaf: least number of samples in a leaf.
         significance: of the F-test; 0 chooses one of :data:`SIGNIFICANCES` on the validation samples.
-        view: the view it reads; rows are flattened.
+        inputs: the view it reads, with its parameters if any; rows are flattened.
     """
 
-    def __init__(self, *, leaf: int = 5, significance: float = 0.0, view: str = "table") -> None:
-        self.leaf, self.significance, self.view = leaf, significance, view
+    def __init__(self, *, leaf: int = 5, significance: float = 0.0, inputs: str = "table") -> None:
+        self.leaf, self.significance, self.view = leaf, significance, one_view(inputs)
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Grow the tree on ``train`` and choose the significance on ``valid``."""
@@ -258,6 +258,14 @@ def hierarchy_of(run: Run) -> Hierarchy:
     if run.task.hierarchy is None:
         raise NotApplicable("this model predicts classes of a hierarchy, and the task has none")
     return run.task.hierarchy
+
+
+def one_view(inputs: str) -> str:
+    """The name of a view without its parameters; raises BadInput where several are named."""
+    name, bracket, rest = inputs.partition("[")
+    if "+" in name or "|" in name or (bracket and not rest.endswith("]")):
+        raise BadInput(f"inputs={inputs!r}", allowed="one view, such as table or texture[size=128]")
+    return name
 
 
 def rows_of(inputs: Inputs, view: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,9 @@ def test_without_skops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "skops.io", None)
     with pytest.raises(Unavailable, match="skops"):
         kept.save({}, tmp_path)
+
+
+def test_the_documentation_states_the_list() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "use.md").read_text(encoding="utf-8")
+    (stated,) = re.findall(r"<!-- trusted -->\n```\n(.*?)\n```", text, re.DOTALL)
+    assert tuple(stated.splitlines()) == kept.TRUSTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hmcbench_timm.network import build
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, Task
-from hmcbench.registry.registry import Registry, create
+from hmcbench.registry.registry import Registry, create, file_digest
 from hmcbench.testing.helpers import (
     assert_batch_independent,
     fitted,
@@ -23,6 +24,7 @@ from hmcbench.testing.helpers import (
     tiny_dataset,
     tiny_hierarchy,
 )
+from hmcbench.torchkit.weights import read_state
 
 pytestmark = pytest.mark.torch
 TINY: dict[str, Any] = {
@@ -116,3 +118,37 @@ def test_same_seed_same_scores(registry: Registry) -> None:
 def test_unknown_architectures_come_with_close_ones(registry: Registry) -> None:
     with pytest.raises(BadInput, match=r"unknown timm architecture 'resnet_10t'.*did you mean 'resnet10t'"):
         fit(registry, pictures(samples=20), "timm:resnet_10t")
+
+
+@pytest.mark.parametrize("train", ["head", "last"])
+def test_weights_of_a_file_stay_where_they_are_frozen(registry: Registry, tmp_path: Path, train: str) -> None:
+    """A network that was trained and written; a training of the head leaves its body bit for bit."""
+    dataset = pictures()
+    fit(registry, dataset).save(tmp_path)
+    start = tmp_path / "weights.safetensors"
+    before = read_state(start)
+    model = fit(registry, dataset, train=train, pretrained=str(start), epochs=1)
+    facts = model.describe()
+    assert facts["pretrained"] is True and "tensors taken" in str(facts["pretrained_weights"])
+    assert 0 < facts["trained_parameters"] < facts["parameters"]
+    changed = {
+        ".".join(name.split(".")[:2]) if name.startswith("body") else "head"
+        for name, value in model.module.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert changed == ({"head"} if train == "head" else {"head", "body.layer4"})
+
+
+def test_a_file_of_weights_counts_by_its_content(registry: Registry, tmp_path: Path) -> None:
+    """Not by its path; and a label shows its name and a part of its digest."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "w.pt").write_bytes(b"same")
+    keys, labels = [], []
+    for name in ("a", "b"):
+        spec, params = registry.resolve("models", f"timm[pretrained={tmp_path / name / 'w.pt'}]", "quick")
+        keys.append(file_digest(str(params["pretrained"])))
+        labels.append(registry.label("models", spec, params, "quick"))
+    assert keys[0] == keys[1] and labels[0] == labels[1] == f"timm:resnet10t[pretrained=w.pt@{keys[0][:8]}]"
+    with pytest.raises(BadInput, match="no file"):
+        file_digest(str(tmp_path / "none.pt"))

@@ -1,0 +1,245 @@
+"""Trained models as ONNX files, for programs without hmcbench; a JSON file beside each says what is in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmcbench.data.prepare import Preparation
+from hmcbench.data.views import Rows
+from hmcbench.errors import BadInput
+from hmcbench.files import replacing, write_atomic
+from hmcbench.interfaces import Inputs, Value
+from hmcbench.metrics.decisions import repair, rule_name
+from hmcbench.records.weights import Trained
+from hmcbench.sklearnkit.model import EstimatorModel
+
+Arrays = Sequence[np.ndarray]
+FORMAT = 1
+TOLERANCE = 1e-4  # between the scores of the file and ours
+SAMPLES = 16  # random ones, on which both are compared
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files of an export.
+
+    Attributes:
+        model, description: the ONNX file, and the JSON file beside it.
+        difference: the largest between the file's scores and ours on random samples, as a share of the
+            largest score; None where onnxruntime is not installed.
+    """
+
+    model: Path
+    description: Path
+    difference: float | None
+
+
+def export_model(trained: Trained, path: Path) -> Exported:
+    """Write ``path`` and the JSON file beside it; neither where something is wrong.
+
+    Raises:
+        BadInput: a model of another kind, an estimator that cannot be converted, or a file whose scores are
+            not ours.
+        Unavailable: the libraries of the extra ``onnx`` are not installed.
+    """
+    if path.suffix != ".onnx":
+        raise BadInput(f"{path} is no name of an ONNX file", allowed="a name that ends with .onnx")
+    description = path.with_suffix(".json")
+    with replacing(path) as fresh:
+        if isinstance(trained.model, EstimatorModel):
+            about, given, expected = _write_estimators(trained.model, trained, fresh)
+        elif _is_network(trained):
+            about, given, expected = _write_network(trained, fresh)
+        else:
+            raise BadInput(
+                f"{trained.spec.name} cannot be exported",
+                allowed="networks of torchkit (timm, the HFF family), models of scikit-learn estimators",
+            )
+        difference = _difference(fresh, about["input"]["name"], given, expected)
+        if difference is not None and difference > TOLERANCE:
+            raise BadInput(
+                f"the exported file does not score as the model does (off by {difference:.2g})",
+                hint="numbers in float32 are too coarse for it: scale the columns, or take another model",
+            )
+    write_atomic(description, json.dumps(_described(trained, about), indent=1, ensure_ascii=False) + "\n")
+    return Exported(path, description, difference)
+
+
+def _is_network(trained: Trained) -> bool:
+    if importlib.util.find_spec("torch") is None:
+        return False
+    from hmcbench.torchkit.model import TorchModel
+
+    return isinstance(trained.model, TorchModel)
+
+
+def _write_network(trained: Trained, path: Path) -> tuple[dict[str, Any], np.ndarray, Arrays]:
+    """What the description says of input and outputs; random samples, and their scores by the model."""
+    from hmcbench.torchkit.model import TorchModel
+    from hmcbench.torchkit.onnx_file import INPUT, scores_of, write_network
+
+    model = trained.model
+    assert isinstance(model, TorchModel)
+    outputs = write_network(model, path)
+    channels, height, width = model.input_shape
+    about = {
+        "name": INPUT,
+        "type": "float32",
+        "shape": ["samples", channels, height, width],
+        "meaning": "grey values or RGB, 0 to 255; the file normalises them. An image is stretched to this"
+        " size with an anti-aliased bicubic filter; grey is Rec. 601",
+        "view": trained.spec.views[0],
+        "parameters": _plain(trained.params),
+    }
+    shape = (SAMPLES, channels, height, width)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return {"input": about, "outputs": outputs}, pixels, scores_of(model, pixels)
+
+
+def _write_estimators(
+    model: EstimatorModel, trained: Trained, path: Path
+) -> tuple[dict[str, Any], np.ndarray, Arrays]:
+    from hmcbench.sklearnkit.onnx_file import Graph, add_model
+
+    way = trained.preparations.get(model.views[0]) if len(model.views) == 1 else None
+    width = _width(model) if way is None else _prepared_width(way)
+    raw = width if way is None else len(way.kinds or way.names)
+    graph = Graph("features", width)
+    if way is not None and way.kinds:
+        graph.prepare(way)
+    outputs = add_model(graph, model, trained.task)
+    path.write_bytes(graph.model(outputs, raw).SerializeToString())
+    about: dict[str, Any] = {
+        "name": "features",
+        "type": "float32",
+        "shape": ["samples", raw],
+        "views": list(model.views),
+    }
+    if way is None:
+        about["meaning"] = "the columns of the views, one after another, as hmcbench computes them"
+    else:
+        about["meaning"] = (
+            "the columns of the table; a nominal value is its position in values, NaN a missing one"
+        )
+        about["columns"] = list(way.names)
+        about["values"] = {
+            name: list(kind.values) for name, kind in zip(way.names, way.kinds, strict=False) if kind.values
+        }
+    rows = _random_rows(way, raw)
+    prepared = rows if way is None or not way.kinds else way(rows).rows
+    views = {name: Rows(part) for name, part in _views(model, prepared).items()}
+    scores = model.predict(Inputs([str(i) for i in range(SAMPLES)], views))
+    expected = [scores.values, *([] if scores.stop is None else [scores.stop])]
+    return {"input": about, "outputs": tuple(outputs)}, rows, expected
+
+
+def _views(model: EstimatorModel, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of concatenated views, divided again: what the model itself reads."""
+    first = model.first_width if len(model.views) > 1 else rows.shape[1]
+    rest = rows[:, first:]
+    parts = [rows[:, :first], *np.array_split(rest, max(1, len(model.views) - 1), axis=1)]
+    return dict(zip(model.views, parts, strict=False))
+
+
+def _prepared_width(way: Preparation) -> int:
+    columns = len(way.kinds or way.names)
+    return int(way(np.zeros((1, columns))).rows.shape[1])
+
+
+def _width(model: EstimatorModel) -> int:
+    """The columns that the first estimator was fitted on."""
+    waiting: list[Any] = [solver.state() for solver, _ in model.parts]
+    while waiting:
+        part = waiting.pop()
+        if hasattr(part, "n_features_in_"):
+            return int(part.n_features_in_)
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    raise BadInput("it has no estimator: all training samples were the same", allowed="a model of classes")
+
+
+def _random_rows(way: Preparation | None, width: int) -> np.ndarray:
+    """Random rows that float32 holds exactly; nominal columns hold positions."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(SAMPLES, width)).astype(np.float32).astype(np.float64)
+    for i, kind in enumerate(way.kinds if way is not None else ()):
+        if kind.values:
+            rows[:, i] = random.integers(len(kind.values), size=SAMPLES)
+    return rows
+
+
+def _difference(path: Path, name: str, given: np.ndarray, expected: Arrays) -> float | None:
+    """The largest difference of scores on the samples, as a share of the largest score (at least 1)."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    results = session.run(None, {name: given.astype(np.float32)})
+    scale = max(1.0, float(np.abs(expected[0]).max(initial=0.0)))
+    pairs = zip(results, expected, strict=True)
+    return max(float(np.abs(theirs - own).max(initial=0.0)) for theirs, own in pairs) / scale
+
+
+def _described(trained: Trained, about: dict[str, Any]) -> dict[str, Any]:
+    """What a reader of the file needs; docs/use.md explains it."""
+    task, record = trained.task, trained.record
+    described: dict[str, Any] = {
+        "format": FORMAT,
+        "made_by": f"hmcbench {_version()}",
+        "record": record.data["key"],
+        "model": record.label,
+        "dataset": {
+            "reference": record.data["dataset"]["reference"],
+            "fingerprint": record.data["dataset"]["fingerprint"],
+        },
+        "input": about["input"],
+        "outputs": [{"name": name, "meaning": _MEANINGS[name]} for name in about["outputs"]],
+        "task": {"kind": task.kind},
+    }
+    hierarchy = task.hierarchy
+    if hierarchy is None:
+        described["outputs"][0]["meaning"] = "(samples, targets): the predicted numbers"
+        described["task"]["targets"] = list(task.targets)
+        return described
+    described["task"] |= {
+        "paths": task.paths,
+        "depth": task.depth,
+        "classes": list(hierarchy.classes),
+        "levels": hierarchy.levels.tolist(),
+        "parents": [[p, c] for p, c in hierarchy.edge_index.tolist()],
+    }
+    described["decision"] = {"rule": rule_name(task, trained.thresholds)}
+    if task.paths == "multiple":
+        limits = np.asarray(trained.thresholds.values if trained.thresholds is not None else 0.5, dtype=float)
+        each = np.broadcast_to(limits, hierarchy.n).copy()
+        described["decision"] |= {
+            "thresholds": each.tolist(),
+            "coherent_thresholds": repair(each, hierarchy).tolist(),
+        }
+    return described
+
+
+_MEANINGS = {
+    "scores": "(samples, classes): a probability per class, in the order of task.classes",
+    "stop": "(samples, levels): the probability that a path has ended above the level",
+}
+
+
+def _plain(params: Any) -> dict[str, Value]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in params.items()}
+
+
+def _version() -> str:
+    import hmcbench
+
+    return str(hmcbench.__version__)
