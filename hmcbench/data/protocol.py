@@ -13,6 +13,7 @@ from typing import Any
 from hmcbench.errors import BadInput, unknown
 
 KINDS = ("predefined", "holdout", "kfold")
+_LATER = ("refit", "calibration")  # fields that the keys of older cells do not have
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Protocol:
         drop_leaks: remove training copies of test samples from a predefined split.
         refit: choose on the validation partition, then fit on training and validation samples together
             (:mod:`hmcbench.execute.second_fit`). Part of a cell's key, and of a record, only where true.
+        calibration: share of the training samples put apart as the partition ``calibration``, which neither
+            training nor early stopping nor thresholds see. Part of a key, and of a record, only where it is
+            not 0.
     """
 
     kind: str = "holdout"
@@ -40,6 +44,7 @@ class Protocol:
     seed: int = 0
     drop_leaks: bool = False
     refit: bool = False
+    calibration: float = 0.0
 
     @property
     def splits(self) -> int:
@@ -47,8 +52,8 @@ class Protocol:
         return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """For records and keys; ``refit`` only where it is true, which older ones do not have."""
-        return {name: value for name, value in asdict(self).items() if name != "refit" or value}
+        """For records and keys; what older ones do not have only where it differs from its default."""
+        return {name: value for name, value in asdict(self).items() if name not in _LATER or value}
 
     @classmethod
     def of_record(cls, stored: Mapping[str, Any]) -> Protocol:
@@ -63,6 +68,11 @@ class Protocol:
             raise BadInput(
                 f"{where}: test = {self.test}, validation = {self.validation}",
                 allowed="shares between 0 and 1 that leave something to train on",
+            )
+        if not (0 <= self.calibration < 1 and self.validation + self.calibration < 1):
+            raise BadInput(
+                f"{where}: validation = {self.validation}, calibration = {self.calibration}",
+                allowed="shares of the training samples that leave something to train on",
             )
         if self.refit and self.kind != "predefined" and not self.validation:
             raise BadInput(

@@ -52,6 +52,9 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     - ``predefined``: the dataset's own partitions; undecided samples (``""``) train. Where there is no
       test partition it is drawn from the undecided samples, and a validation partition from train.
 
+    Where ``protocol.calibration`` is not 0, that share of the training samples is the partition
+    ``calibration``; one that the dataset defines stays as it is.
+
     Partitions of the dataset with other names than the usual three (``shifted``) are kept under every
     protocol and never trained on. A class that only one unit has goes to train. What cannot be
     balanced is in ``notes``, never an error.
@@ -74,9 +77,12 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
         parts = samples.divide(free, {"train": SCALE - test, "test": test}, notes)
         sides["test"], free = parts["test"], parts["train"]
     sides["train"] = sides.get("train", []) + free
-    if "validation" not in sides:
-        share = round(SCALE * protocol.validation)
-        sides |= samples.divide(sides["train"], {"train": SCALE - share, "validation": share}, notes)
+    wanted = {"validation": protocol.validation}
+    if protocol.calibration:
+        wanted["calibration"] = protocol.calibration
+    shares = {name: round(SCALE * share) for name, share in wanted.items() if name not in sides}
+    if shares:
+        sides |= samples.divide(sides["train"], {"train": SCALE - sum(shares.values()), **shares}, notes)
     _leaks(dataset, sides, protocol.drop_leaks, notes)
     if not sides["train"]:
         raise BadInput("the split leaves no sample to train on", hint="choose another protocol or more data")

@@ -19,6 +19,9 @@ _SCORES: dict[str, Any] = {"decided": False}
 _ERROR: dict[str, Any] = {"better": "lower", "high": None}
 _MULTIPLE: dict[str, Any] = {"paths": ("multiple",), "decided": False}
 _LCA = "Kosmopoulos et al. 2015"
+_PAIRS: dict[str, Any] = {"paths": ("multiple",), "decided": False, "better": "lower"}
+_GOREN = "Goren et al. 2024"
+_CRC = "Angelopoulos et al. 2024"
 _CONFIDENCE: dict[str, Any] = {"better": "lower", "paths": ("single",), "decided": False}
 
 
@@ -178,6 +181,100 @@ SPECS: list[MetricSpec] = [
         "mean error rate among the n most confident, over n",
         citation="Geifman et al. 2019",
         **_CONFIDENCE,
+    ),
+    _spec(
+        "pairs",
+        "multi_ece",
+        "gap between probability and truth over (sample, class) pairs, 15 bins",
+        trivial=True,  # class frequencies for all samples are calibrated
+        **_PAIRS,
+    ),
+    _spec(
+        "pairs", "multi_brier", "squared errors over (sample, class) pairs", citation="Brier 1950", **_PAIRS
+    ),
+    _spec("pairs", "multi_log_loss", "mean -log of the probability of what is true", **_PAIRS | _ERROR),
+    _spec(
+        "selection",
+        "hierarchical_aurc",
+        "area under risk against information, climbing to surer classes",
+        citation=_GOREN,
+        better="lower",
+        **_SCORES,
+    ),
+    _spec(
+        "selection",
+        "backoff_risk",
+        "share of samples that back-off answers wrongly; at most alpha is promised",
+        citation=f"{_GOREN}; {_CRC}",
+        better="lower",
+        trivial=True,  # who always refers is never wrong
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "selection",
+        "backoff_coverage",
+        "mean information of the answers of back-off",
+        citation=_GOREN,
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "selection",
+        "level{k}_coverage",
+        "share of samples that back-off answers at level k",
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "conformal",
+        "conformal_coverage",
+        "share of truths inside the set; 1 - alpha is promised",
+        citation=f"Vovk et al. 2005; {_CRC}",
+        trivial=True,  # the set of everything has 1
+        **_SCORES,
+    ),
+    _spec("conformal", "conformal_size", "mean size of the sets", **_SCORES | _ERROR),
+    _spec("conformal", "conformal_nodes", "mean of the fewest nodes that spell a set", **_SCORES | _ERROR),
+    _spec(
+        "conformal",
+        "level{k}_conformal_coverage",
+        "share of true classes of level k that the set reaches",
+        trivial=True,
+        **_SCORES,
+    ),
+    _spec(
+        "conformal",
+        "class_conformal_coverage",
+        "share of the samples of each class whose set reaches it",
+        over="classes",
+        trivial=True,
+        **_SCORES,
+    ),
+    _spec(
+        "conformal",
+        "mondrian_coverage",
+        "share of truths inside the set with a limit per class",
+        citation="Vovk et al. 2005",
+        trivial=True,
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "conformal",
+        "mondrian_size",
+        "mean size of the sets with a limit per class",
+        **_SINGLE,
+        **_SCORES | _ERROR,
+    ),
+    _spec(
+        "conformal",
+        "class_mondrian_coverage",
+        "share of truths of each class inside its set; 1 - alpha is promised",
+        over="classes",
+        trivial=True,
+        **_SINGLE,
+        **_SCORES,
     ),
     *_regression("r2", "coefficient of determination", low=None),
     _spec("regression", "r2_undefined", "constant targets", task="regression", **_COUNT, **_SCORES),

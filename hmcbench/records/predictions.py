@@ -29,11 +29,11 @@ MOST_SHARED = 512  # parts that a reader keeps; a board of k folds has about six
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of the validation partition and of every test partition of one cell.
+    """Predictions of all partitions of one cell but the one that it was trained on.
 
     Attributes:
         ids: N sample ids, unique.
-        side: N names: ``validation``, ``test``, or a further test set (``shifted``).
+        side: N names: ``validation``, ``calibration``, ``test``, or a further test set (``shifted``).
         scores: float32 (N, C) probabilities, or (N, T) predicted targets.
         task: the task, with its hierarchy or targets.
         truth: hmc: boolean CSR (N, C), ancestor-closed; regression: float (N, T); ``None`` where
@@ -44,6 +44,7 @@ class Predictions:
             :class:`hmcbench.interfaces.Scores`.
         training: int64 (C, 2) or None: training samples of every class, and those with all of its parents.
         ruled: boolean (N, C) or None: closed sets that a decision rule made; never stored.
+        alpha: the bound on risk that the suite asks for; kept in ``record.json``, not in the file.
     """
 
     ids: Sequence[str]
@@ -56,6 +57,7 @@ class Predictions:
     decisions: Any = None
     training: np.ndarray | None = None
     ruled: np.ndarray | None = None
+    alpha: float = 0.05
 
     def __len__(self) -> int:
         return len(self.ids)
