@@ -29,6 +29,7 @@ COMMANDS = {  # name -> (module, one line for --help), in the order in which a n
     "explain": ("explain", "Show where a trained network looks, level by level."),
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),
     "rescore": ("board", "Compute the metrics of stored records again."),
+    "calibrate": ("calibrate", "Add rows with calibrated probabilities of other rows."),
     "ensemble": ("ensemble", "Add a row that averages stored predictions of other rows."),
     "publish": ("board", "Copy records and leaderboards to a folder to be committed."),
     "verify": ("verify", "Recompute every published number from its stored predictions."),

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from hmcbench.execute.warm_start import describe_start, warm_start_of
 from hmcbench.interfaces import ColumnKind, Dataset, Fit, FittedPer, ModelSpec, Run, Scores
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.cells import Cell
 from hmcbench.records.predictions import Predictions
@@ -215,7 +216,7 @@ class CellRun:
         report.phase("predict")
         sides = [name for name in predicted_sides(self.split) if name not in self.first_scores]
         scores = self.first_scores | self.predict(model, sides)
-        predictions = join_scores(self.dataset, self.split, scores)
+        predictions = replace(join_scores(self.dataset, self.split, scores), alpha=cell.alpha)
         report.phase("measure")
         with clock.phase("measure"):
             measured = self.measure(model)
@@ -252,6 +253,7 @@ class CellRun:
                 else decisions.OF_THE_MODEL,
                 "thresholds": thresholds.to_json() if thresholds is not None else None,
                 **({"per": cell.per} if cell.per != "shared" else {}),
+                **({"alpha": cell.alpha} if cell.alpha != ALPHA else {}),
             },
             "metrics": scored,
             **({"rules": ruled} if ruled else {}),

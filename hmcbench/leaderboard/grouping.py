@@ -17,7 +17,7 @@ from hmcbench.leaderboard.render.text import clean
 from hmcbench.records.record import FoldSeed, Record
 from hmcbench.records.row_names import chosen_row, model_reference
 
-_PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit")
+_PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit", "calibration")
 _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")
 
 

@@ -24,8 +24,8 @@ from hmcbench.leaderboard.draws import Draws
 from hmcbench.leaderboard.inference import Basis
 from hmcbench.leaderboard.statistics import Bootstrap
 from hmcbench.metrics.base import summed
-from hmcbench.metrics.computing import is_pooled, pooled_counts, sample_stats
-from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.computing import CALIBRATION, is_pooled, pooled_counts, sample_stats
+from hmcbench.metrics.evaluation import Apart, Evaluation
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import FoldSeed, Record
 
@@ -210,6 +210,14 @@ class Samples:
             scores = predictions.scores[known.rows]
             decided = None if predictions.decisions is None else predictions.decisions[known.rows]
             ruled = None if predictions.ruled is None else predictions.ruled[known.rows]
+            apart = None
+            if CALIBRATION in predictions.side:
+                calibration = predictions.of_side(CALIBRATION)
+                apart = Apart(
+                    self._orders[side, fold],
+                    Evaluation.of_predictions(calibration, record.thresholds),
+                    predictions.alpha,
+                )
             out.append(
                 Evaluation.of(
                     predictions.task,
@@ -220,6 +228,7 @@ class Samples:
                     decided=decided,
                     training=predictions.training,
                     ruled=ruled,
+                    apart=apart,
                 )
             )
         return out

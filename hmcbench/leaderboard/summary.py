@@ -58,7 +58,7 @@ def division(records: Sequence[Record]) -> str:
 def traits(board: Board, records: Sequence[Record]) -> dict[str, str]:
     """What may distinguish a board from others of its suite, in words; see :attr:`Board.traits`."""
     split = next((r for r in records if r.ok), records[0]).part("split")
-    shares = {name: split.get(name) for name in ("test", "validation")}
+    shares = {name: split.get(name) for name in ("test", "validation", "calibration")}
     return {
         "data": board.data,
         "profile": f"profile {board.profile}",
@@ -73,7 +73,7 @@ def traits(board: Board, records: Sequence[Record]) -> dict[str, str]:
 
 
 def _side_rank(side: str) -> int:
-    order = ("train", "validation", "test")
+    order = ("train", "validation", "calibration", "test")
     return order.index(side) if side in order else len(order)
 
 

@@ -22,6 +22,7 @@ _LCA = "Kosmopoulos et al. 2015"
 _PAIRS: dict[str, Any] = {"paths": ("multiple",), "decided": False, "better": "lower"}
 _GOREN = "Goren et al. 2024"
 _CRC = "Angelopoulos et al. 2024"
+_SIZE: dict[str, Any] = {"decided": False, "better": "lower", "low": None, "high": None}  # 1 at best, not 0
 _CONFIDENCE: dict[str, Any] = {"better": "lower", "paths": ("single",), "decided": False}
 
 
@@ -216,6 +217,7 @@ SPECS: list[MetricSpec] = [
         "backoff_coverage",
         "mean information of the answers of back-off",
         citation=_GOREN,
+        high=None,  # the best value is lower where paths end above leaves
         **_SINGLE,
         **_SCORES,
     ),
@@ -223,6 +225,7 @@ SPECS: list[MetricSpec] = [
         "selection",
         "level{k}_coverage",
         "share of samples that back-off answers at level k",
+        high=None,  # the best value is the share of samples with a class there
         **_SINGLE,
         **_SCORES,
     ),
@@ -231,16 +234,16 @@ SPECS: list[MetricSpec] = [
         "conformal_coverage",
         "share of truths inside the set; 1 - alpha is promised",
         citation=f"Vovk et al. 2005; {_CRC}",
-        trivial=True,  # the set of everything has 1
+        better="",  # it has a target: more than promised is as wrong as less
         **_SCORES,
     ),
-    _spec("conformal", "conformal_size", "mean size of the sets", **_SCORES | _ERROR),
-    _spec("conformal", "conformal_nodes", "mean of the fewest nodes that spell a set", **_SCORES | _ERROR),
+    _spec("conformal", "conformal_size", "mean size of the sets", **_SIZE),
+    _spec("conformal", "conformal_nodes", "mean of the fewest nodes that spell a set", **_SIZE),
     _spec(
         "conformal",
         "level{k}_conformal_coverage",
         "share of true classes of level k that the set reaches",
-        trivial=True,
+        better="",
         **_SCORES,
     ),
     _spec(
@@ -248,7 +251,7 @@ SPECS: list[MetricSpec] = [
         "class_conformal_coverage",
         "share of the samples of each class whose set reaches it",
         over="classes",
-        trivial=True,
+        better="",
         **_SCORES,
     ),
     _spec(
@@ -256,7 +259,7 @@ SPECS: list[MetricSpec] = [
         "mondrian_coverage",
         "share of truths inside the set with a limit per class",
         citation="Vovk et al. 2005",
-        trivial=True,
+        better="",
         **_SINGLE,
         **_SCORES,
     ),
@@ -265,14 +268,14 @@ SPECS: list[MetricSpec] = [
         "mondrian_size",
         "mean size of the sets with a limit per class",
         **_SINGLE,
-        **_SCORES | _ERROR,
+        **_SIZE,
     ),
     _spec(
         "conformal",
         "class_mondrian_coverage",
         "share of truths of each class inside its set; 1 - alpha is promised",
         over="classes",
-        trivial=True,
+        better="",
         **_SINGLE,
         **_SCORES,
     ),

@@ -34,8 +34,9 @@ from hmcbench.metrics.base import (
     sample_metric,
 )
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.promise import least_samples
 from hmcbench.metrics.rankings import finite_scores
-from hmcbench.metrics.selection import calibration_of, least_samples
+from hmcbench.metrics.selection import calibration_of
 
 
 def truths(e: Evaluation) -> np.ndarray:

@@ -21,6 +21,7 @@ from hmcbench.interfaces import Scores, Task
 from hmcbench.metrics import decisions
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.metrics.ends import PathConfidence
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.read_only import cached_property, read_only
 
 if TYPE_CHECKING:
@@ -33,10 +34,6 @@ TOLERANCE = 1e-6
 """A child may exceed its parent by this much before it counts as a violation."""
 
 _CELLS = 2**22  # scores looked at together: keeps temporaries at tens of megabytes
-
-
-ALPHA = 0.05
-"""The bound on risk, and the share that a conformal set may miss, unless a suite says otherwise."""
 
 
 @dataclass(frozen=True, eq=False)

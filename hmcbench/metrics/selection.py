@@ -28,6 +28,7 @@ from hmcbench.metrics.base import (
     sample_metric,
 )
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.promise import least_samples
 from hmcbench.metrics.rankings import finite_scores
 
 NO_CALIBRATION = "it needs samples put apart: calibration = 0.1 under [protocol]"
@@ -46,15 +47,6 @@ def calibration_of(e: Evaluation) -> Evaluation:
     if len(apart) < least:
         raise NotApplicable(f"alpha = {e.apart.alpha:g} needs {least} calibration samples, not {len(apart)}")
     return apart
-
-
-def least_samples(alpha: float) -> int:
-    """The least n with 1 / (n + 1) <= alpha: with fewer calibration samples nothing can be promised.
-
-    >>> least_samples(0.05), least_samples(0.1)
-    (19, 9)
-    """
-    return max(1, math.ceil(1 / alpha - 1 - 1e-9))
 
 
 # --------------------------------------------------------------------------- the curve

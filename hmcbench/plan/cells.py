@@ -23,6 +23,7 @@ from hmcbench.data.splits import Split, make_split
 from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, FittedPer, ModelSpec, Spec, Task, Value
 from hmcbench.metrics.ids import find_spec, parse_id
+from hmcbench.metrics.promise import ALPHA, least_samples
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import (
     constants_of,
@@ -62,6 +63,7 @@ class Cell:
     row: str = ""  # the label of the model in the suite, else as ``label``
     per: FittedPer = "shared"  # what has a threshold of its own
     rules: tuple[str, ...] = ()  # references of decision rules
+    alpha: float = ALPHA  # the bound on risk
     group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
@@ -241,6 +243,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     tasks: list[Task] = []
     for dataset_ref in datasets:
         data = _load(registry, suite.protocol, dataset_ref, choices)
+        _check_calibration(data, suite.decisions.alpha)
         tasks.append(data.dataset.task)
         owner = f"{data.reference}: " if len(datasets) > 1 else ""
         notes += [owner + note for note in data.notes]
@@ -268,6 +271,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             keep_weights=choices.keep_weights,
             metrics=suite.wanted,
             rules=suite.decisions.rules,
+            alpha=suite.decisions.alpha,
             row=short.get(cell.label, cell.label),
         )
         for cell in cells
@@ -406,6 +410,19 @@ def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choic
     notes += [*splits[0].notes, *notes_of(dataset, protocol, splits)]
     label = registry.label("datasets", spec, params, choices.profile)
     return PlannedDataset(spec, params, label, dataset, protocol, splits, notes)
+
+
+def _check_calibration(data: PlannedDataset, alpha: float) -> None:
+    """Raise BadInput where too few samples are put apart for any promise at this alpha."""
+    if data.dataset.task.kind != "hmc" or not data.protocol.calibration:
+        return
+    fewest, least = min(len(split.sides["calibration"]) for split in data.splits), least_samples(alpha)
+    if fewest < least:
+        raise BadInput(
+            f"{data.reference}: calibration = {data.protocol.calibration:g} puts {fewest} samples apart,"
+            f" too few for alpha = {alpha:g}",
+            allowed=f"at least {least} samples: a larger calibration, or a larger alpha under [decisions]",
+        )
 
 
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:

@@ -22,6 +22,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import replacing
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
+from hmcbench.metrics.promise import ALPHA
 
 FORMAT = 1
 MOST_SHARED = 512  # parts that a reader keeps; a board of k folds has about six for each
@@ -57,7 +58,7 @@ class Predictions:
     decisions: Any = None
     training: np.ndarray | None = None
     ruled: np.ndarray | None = None
-    alpha: float = 0.05
+    alpha: float = ALPHA
 
     def __len__(self) -> int:
         return len(self.ids)

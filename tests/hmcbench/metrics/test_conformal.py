@@ -143,7 +143,8 @@ def test_several_paths_control_what_is_missed(
     truth = problem.sets(problem.truth)
 
     def sets_at(t: float) -> list[frozenset[str]]:
-        return problem.sets(problem.hierarchy.close(problem.scores >= t))
+        sets: list[frozenset[str]] = problem.sets(problem.hierarchy.close(problem.scores >= t))
+        return sets
 
     def kept(t: float, i: int) -> float:
         return len(truth[i] & sets_at(t)[i]) / len(truth[i]) if truth[i] else 1.0
@@ -213,7 +214,7 @@ def coverages(
 @pytest.mark.parametrize("sharper", [1.0, 3.0])
 def test_leaf_sets_cover_what_is_promised_and_no_more(steps: int, sharper: float) -> None:
     """Ties are decided at random, so that coarse scores do not over-cover either."""
-    make = {"steps": steps, "sharper": sharper}
+    make: dict[str, Any] = {"steps": steps, "sharper": sharper}
     mean, error = coverages(
         "conformal_coverage", lambda rng: drawn(rng, 150, **make), lambda rng: drawn(rng, 79, **make)
     )

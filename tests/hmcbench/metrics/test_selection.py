@@ -21,7 +21,8 @@ from hmcbench.metrics.computing import compute, pooled_counts
 from hmcbench.metrics.evaluation import Apart, Evaluation
 from hmcbench.metrics.fixtures import selected, with_calibration
 from hmcbench.metrics.ids import find_spec
-from hmcbench.metrics.selection import curve, least_samples, least_theta
+from hmcbench.metrics.promise import least_samples
+from hmcbench.metrics.selection import curve, least_theta
 
 
 class Slow:
@@ -51,16 +52,19 @@ class Slow:
     def confidence(self, scores: dict[str, float]) -> dict[str, Fraction]:
         depth = max(len(path) for path in self.up.values())
         left = {
-            k: max(Fraction(0), 1 - sum(Fraction(scores[c]) for c in self.classes if len(self.up[c]) == k))
+            k: max(
+                Fraction(0),
+                1 - sum((Fraction(scores[c]) for c in self.classes if len(self.up[c]) == k), Fraction(0)),
+            )
             for k in range(1, depth + 1)
         }
         even = all(len(self.up[y]) == depth for y in self.ends)
-        products = {}
+        products: dict[str, Fraction] = {}
         for y in self.ends:
             factors = [Fraction(scores[c]) for c in self.up[y]]
             factors += [] if even else [left[k] for k in range(len(self.up[y]) + 1, depth + 1)]
             products[y] = math.prod(factors, start=Fraction(1))
-        total = sum(products.values())
+        total = sum(products.values(), Fraction(0))
         shares = {y: p / total if total else Fraction(1, len(self.ends)) for y, p in products.items()}
         return {v: sum((shares[y] for y in self.below(v)), Fraction(0)) for v in self.classes}
 
