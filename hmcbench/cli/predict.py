@@ -18,6 +18,7 @@ from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
+    from hmcbench.apply.back_off import BackOff
     from hmcbench.apply.predict_files import Block
     from hmcbench.errors import Problem
     from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--output", type=FILE, help="Write to this file instead.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
+@click.option(
+    "--back-off",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="ALPHA",
+    help="Answer only as deep as keeps the share of wrong answers at ALPHA.",
+)
 @device_option
 @max_pixels_option
 def predict_command(
@@ -36,6 +43,7 @@ def predict_command(
     images: tuple[Path, ...],
     output: Path | None,
     as_json: bool,
+    back_off: float | None,
     device: str,
     max_pixels: int | None,
 ) -> int:
@@ -46,22 +54,30 @@ def predict_command(
     (classes joined by |), and the probability of every class. Images that cannot be read are named
     on standard error; exit status 1, or 2 if none can.
 
+    With --back-off, two more columns: the deepest class whose confidence keeps the promise, or "refer",
+    and that confidence. The run must have a calibration side ([protocol] calibration = 0.1).
+
     \b
     Example:
       hmcbench predict runs/sem-failure/HFFNet-2d new_images > classes.csv
       hmcbench predict runs/sem-failure/records/sem-failure--timm-resnet10t new_images > classes.csv
+      hmcbench predict runs/my-suite/forest new_images --back-off .05 > classes.csv
     """
+    from hmcbench.apply.back_off import BackOff
     from hmcbench.apply.predict_files import list_files, predict_files
 
     check_output(output)
     files, from_folders = list_files(images)
     trained = load_model(run, device)
     report_model(trained)
+    climb = None if back_off is None else BackOff.of_record(trained.record, back_off)
+    if climb is not None:
+        click.echo(f"back-off: confidence at least {climb.theta:.3f} ({climb.samples} samples)", err=True)
     predicted = unreadable = 0
     with _opened(output) as stream:
         for block in predict_files(trained, default_registry(), files, max_pixels):
             unreadable += report_problems(block.problems, from_folders)
-            _write(stream, trained, block, as_json, first=not predicted)
+            _write(stream, trained, block, climb, as_json, first=not predicted)
             predicted += len(block.paths)
         if not predicted:
             raise BadInput("none of the files could be read as an image")
@@ -111,29 +127,36 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         yield stream
 
 
-def _write(stream: TextIO, trained: Trained, block: Block, as_json: bool, first: bool) -> None:
+def _write(
+    stream: TextIO, trained: Trained, block: Block, climb: BackOff | None, as_json: bool, first: bool
+) -> None:
     hierarchy = trained.task.hierarchy
     assert hierarchy is not None, "regression has no reader"
-    rows = _rows(hierarchy, block)
+    rows = _rows(hierarchy, block, climb)
     if as_json:
         for row in rows:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
         return
     writer = csv.writer(stream, lineterminator="\n")
     if first and block.paths:
-        writer.writerow(["path", "raw", "coherent", *hierarchy.classes])
+        more = () if climb is None else ("back_off", "confidence")
+        writer.writerow(["path", "raw", "coherent", *more, *hierarchy.classes])
     for row in rows:
         decisions = ["|".join(row[kind]) for kind in ("raw", "coherent")]
-        writer.writerow([row["path"], *decisions, *(f"{p:.6f}" for p in row["probabilities"].values())])
+        more = () if climb is None else (row["back_off"], f"{row['confidence']:.6f}")
+        probabilities = (f"{p:.6f}" for p in row["probabilities"].values())
+        writer.writerow([row["path"], *decisions, *more, *probabilities])
 
 
-def _rows(hierarchy: Hierarchy, block: Block) -> Iterator[dict[str, Any]]:
-    for path, raw, coherent, scores in zip(
-        block.paths, block.raw, block.coherent, block.scores.values, strict=True
+def _rows(hierarchy: Hierarchy, block: Block, climb: BackOff | None) -> Iterator[dict[str, Any]]:
+    answers = [] if climb is None or not block.paths else climb.answers(block.scores)
+    for i, (path, raw, coherent, scores) in enumerate(
+        zip(block.paths, block.raw, block.coherent, block.scores.values, strict=True)
     ):
         yield {
             "path": path,
             "raw": list(hierarchy.decode(raw)),
             "coherent": list(hierarchy.decode(coherent)),
+            **(dict(zip(("back_off", "confidence"), answers[i], strict=True)) if answers else {}),
             "probabilities": dict(zip(hierarchy.classes, scores.tolist(), strict=True)),
         }
