@@ -1,6 +1,6 @@
 """Do the promises hold on real tables? Reads the records of promises.toml and prints a Markdown section.
 
-    hmcbench run --suite benchmarks/promises.toml --no-weights --out RUNS --data steel-plates=F --data hea-phases=F
+    hmcbench run --suite benchmarks/promises.toml --out RUNS --data steel-plates=F --data hea-phases=F
     python benchmarks/real_promises.py RUNS
 
 Every record is one random split with a model of its own. Nothing was chosen on these splits.

@@ -36,11 +36,13 @@ class Split:
             ``dataset.ids``, in the order of the ids.
         fingerprint: hex digest of the partitions and their ids.
         notes: for the record: absent classes, deviations, leaks.
+        unknown: rows of classes that the run never shows (:mod:`hmcbench.data.variants`).
     """
 
     sides: Mapping[str, np.ndarray]
     fingerprint: str
     notes: tuple[str, ...]
+    unknown: frozenset[int] = frozenset()
 
 
 def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
@@ -87,7 +89,7 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     if not sides["train"]:
         raise BadInput("the split leaves no sample to train on", hint="choose another protocol or more data")
     _absences(samples, dataset, sides, notes)
-    return _split(dataset, sides, notes)
+    return fingerprinted(dataset, sides, notes)
 
 
 def _own_sides(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int]], list[str]]:
@@ -160,7 +162,8 @@ def _side_order(side: str) -> tuple[int, str]:
     return (USUAL.index(side) if side in USUAL else len(USUAL), side)
 
 
-def _split(dataset: Dataset, sides: Mapping[str, Iterable[int]], notes: Sequence[str]) -> Split:
+def fingerprinted(dataset: Dataset, sides: Mapping[str, Iterable[int]], notes: Sequence[str]) -> Split:
+    """A split of these rows, in the order of their ids."""
     import numpy as np
 
     ids = dataset.ids

@@ -25,7 +25,8 @@ from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.prepare import direct_views, prepare
 from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import Split, make_split, side
+from hmcbench.data.splits import Split, side
+from hmcbench.data.variants import divide
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import resources, speed
 from hmcbench.execute.predict import join_scores, predict_sides, predicted_sides
@@ -298,7 +299,7 @@ def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     if path and Path(str(path)).exists():  # absolute: files are read later, when a model may have moved
         params[spec.path_param] = str(Path(str(path)).absolute())
     dataset = load_dataset(registry, spec, params)
-    split = make_split(dataset, Protocol(**cell.protocol), cell.fold)
+    dataset, split = divide(dataset, Protocol(**cell.protocol), cell.fold)
     if split.fingerprint != cell.record["split"]["fingerprint"]:
         raise BadInput(
             f"the data of {cell.dataset} changed while the run was going on",

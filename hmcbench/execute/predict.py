@@ -54,6 +54,7 @@ def join_scores(dataset: Dataset, split: Split, scores: Mapping[str, Scores]) ->
         groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
         decisions=None if parts[0].decisions is None else np.concatenate([p.decisions for p in parts]),
         training=training_counts(dataset, split.sides["train"]),
+        unknown=np.isin(rows, list(split.unknown)) if split.unknown else None,
     )
 
 

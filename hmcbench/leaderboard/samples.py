@@ -210,14 +210,7 @@ class Samples:
             scores = predictions.scores[known.rows]
             decided = None if predictions.decisions is None else predictions.decisions[known.rows]
             ruled = None if predictions.ruled is None else predictions.ruled[known.rows]
-            apart = None
-            if CALIBRATION in predictions.side:
-                calibration = predictions.of_side(CALIBRATION)
-                apart = Apart(
-                    self._orders[side, fold],
-                    Evaluation.of_predictions(calibration, record.thresholds),
-                    predictions.alpha,
-                )
+            apart = self._apart(predictions, record, self._orders[side, fold], known.rows)
             out.append(
                 Evaluation.of(
                     predictions.task,
@@ -232,6 +225,16 @@ class Samples:
                 )
             )
         return out
+
+    def _apart(
+        self, predictions: Predictions, record: Record, ids: Sequence[str], rows: slice | np.ndarray
+    ) -> Apart | None:
+        """What a few metrics need of a test set, where the record has it."""
+        unknown = None if predictions.unknown is None else predictions.unknown[rows]
+        if CALIBRATION not in predictions.side:
+            return None if unknown is None else Apart(ids, unknown=unknown)
+        calibration = Evaluation.of_predictions(predictions.of_side(CALIBRATION), record.thresholds)
+        return Apart(ids, calibration, predictions.alpha, unknown)
 
     # ------------------------------------------------------------------ draws
 
@@ -277,7 +280,9 @@ def _together(folds: Sequence[Evaluation]) -> Evaluation:
         return first
     truth, scores = (_stacked(parts) for parts in ([e.truth for e in folds], [e.scores for e in folds]))
     stop = None if first.stop is None else np.concatenate([e.stop for e in folds if e.stop is not None])
-    return Evaluation.of(first.task, truth, scores, stop)
+    unknown = [e.apart.unknown for e in folds if e.apart.unknown is not None]
+    apart = Apart(unknown=np.concatenate(unknown)) if len(unknown) == len(folds) else None
+    return Evaluation.of(first.task, truth, scores, stop, apart=apart)
 
 
 def _parts(folds: Sequence[Evaluation]) -> Sequence[Evaluation]:

@@ -44,11 +44,13 @@ class Apart:
         ids: N sample ids or None; where scores tie, numbers made from them decide.
         calibration: the samples of the partition ``calibration``, or None where none was put apart.
         alpha: the bound on risk, and the share of truths that a conformal set may miss.
+        unknown: boolean (N,) or None: samples of classes that were never shown.
     """
 
     ids: Sequence[str] | None = None
     calibration: Evaluation | None = None
     alpha: float = ALPHA
+    unknown: np.ndarray | None = None
 
 
 class Evaluation:
@@ -179,6 +181,7 @@ class Evaluation:
                 predictions.ids,
                 cls.of_predictions(calibration, thresholds) if known and calibration is not None else None,
                 predictions.alpha,
+                predictions.unknown,
             ),
         )
 

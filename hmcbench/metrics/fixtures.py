@@ -127,3 +127,17 @@ def _four_ends(ends: np.ndarray, labels: list[str]) -> Evaluation:
     scores = np.concatenate([np.ones((len(ends), 2)), ends], axis=1)
     truth = hierarchy.encode([[label] for label in labels]).toarray()
     return Evaluation.of(Task("hmc", "single", "full", hierarchy), truth, scores)
+
+
+def with_unknown() -> Evaluation:
+    """The samples of :func:`with_calibration`, of which the second and the fourth are unknown ones below a.
+
+    >>> with_unknown().truth.sum(axis=1).tolist()
+    [2, 1, 2, 1, 2]
+    """
+    e = with_calibration()
+    truth = np.array(e.truth)
+    truth[[1, 3], 2:] = False
+    unknown = np.array([False, True, False, True, False])
+    apart = Apart(e.apart.ids, e.apart.calibration, e.apart.alpha, unknown)
+    return Evaluation.of(e.task, truth, e.scores, apart=apart)

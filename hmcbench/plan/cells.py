@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 from hmcbench.data import featurize
 from hmcbench.data.loading import plan_dataset
-from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import Split, make_split
+from hmcbench.data.protocol import EACH, VARIED, Protocol
+from hmcbench.data.splits import Split
+from hmcbench.data.variants import can_be_unknown, divide
 from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, FittedPer, ModelSpec, Spec, Task, Value
 from hmcbench.metrics.ids import find_spec, parse_id
@@ -106,7 +107,9 @@ class Plan:
         """The content of ``suite.json``, as plain data."""
         names = ("key", "dataset", "fold", "seed", "profile")
         cells = [
-            {name: getattr(c, name) for name in names} | {"model": c.label, "reference": c.dataset_reference}
+            {name: getattr(c, name) for name in names}
+            | {"model": c.label, "reference": c.dataset_reference}
+            | ({"varied": varied} if (varied := _varied(c)) else {})
             for c in self.cells
         ]
         pairs = [
@@ -115,6 +118,12 @@ class Plan:
         ]
         plan = {"profile": self.profile, "cells": cells, "not_applicable": pairs, "labels": self.labels}
         return self.suite.info() | plan
+
+
+def _varied(cell: Cell) -> dict[str, Any]:
+    """What the suite varies from cell to cell, of this one."""
+    split = cell.record["split"]
+    return {name: split[name] for name in VARIED if name in split}
 
 
 class PlannedDataset(NamedTuple):
@@ -242,24 +251,26 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     short: dict[str, str] = {}  # the model of a record -> the label of its entry
     tasks: list[Task] = []
     for dataset_ref in datasets:
-        data = _load(registry, suite.protocol, dataset_ref, choices)
-        _check_calibration(data, suite.decisions.alpha)
-        tasks.append(data.dataset.task)
-        owner = f"{data.reference}: " if len(datasets) > 1 else ""
-        notes += [owner + note for note in data.notes]
+        variants = _load(registry, suite.protocol, dataset_ref, choices)
+        owner = f"{variants[0].reference}: " if len(datasets) > 1 else ""
+        for data in variants:
+            _check_calibration(data, suite.decisions.alpha)
+            tasks.append(data.dataset.task)
+            notes += [note for n in data.notes if (note := owner + n) not in notes]
         trained = False
         for model_ref in models:
             try:
-                pair = _pair(registry, suite, data, model_ref, choices)
+                pairs = [_pair(registry, suite, data, model_ref, choices) for data in variants]
             except NotApplicable as error:
-                skipped.append(NotPaired(data.reference, model_ref, str(error).rstrip(".")))
+                reason = str(error).rstrip(".")
+                skipped.append(NotPaired(variants[0].reference, model_ref, reason))
                 continue
             if model_ref in profile.labels:
-                short[pair.label] = profile.labels[model_ref]
-            trained |= any(param.passes for param in pair.spec.params.values())
-            seeds = range(choices.seeds or profile.seeds)
-            cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
-        notes += _of_epochs(profile, data) if trained else []
+                short[pairs[0].label] = profile.labels[model_ref]
+            trained |= any(param.passes for param in pairs[0].spec.params.values())
+            for seed in range(choices.seeds or profile.seeds):
+                cells += [pair.cell(fold, seed) for pair in pairs for fold in range(len(pair.data.splits))]
+        notes += _of_epochs(profile, variants[0]) if trained else []
     _check_typed_ids(registry, (choices.primary, *choices.columns), tasks)
     suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
     labels = labels_of(suite, registry)
@@ -399,17 +410,49 @@ def _dataset_params(
     return registry.resolve("datasets", reference, choices.profile, **settings)
 
 
-def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> PlannedDataset:
+def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> list[PlannedDataset]:
+    """The dataset with its splits, once for every variant of the protocol."""
     spec, params = _dataset_params(registry, reference, choices)
     dataset = plan_dataset(registry, spec, params, reference)
     notes = list(dataset.notes)
     if choices.free_protocol and spec.name in choices.data and not (choices.splits or choices.folds):
         protocol, changed = protocol_of(dataset, protocol)
         notes += changed
-    splits = [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
-    notes += [*splits[0].notes, *notes_of(dataset, protocol, splits)]
     label = registry.label("datasets", spec, params, choices.profile)
-    return PlannedDataset(spec, params, label, dataset, protocol, splits, notes)
+    planned = []
+    for variant in _variants(dataset, protocol, notes):
+        divided = [divide(dataset, variant, fold) for fold in range(variant.splits)]
+        splits = [split for _, split in divided]
+        more = [*splits[0].notes, *notes_of(dataset, variant, splits)]
+        planned.append(PlannedDataset(spec, params, label, divided[0][0], variant, splits, [*notes, *more]))
+    return planned
+
+
+def _variants(dataset: Dataset, protocol: Protocol, notes: list[str]) -> list[Protocol]:
+    """The protocols of single cells; leaves that cannot be unknown in turn are named in ``notes``."""
+    if protocol.unknown != (EACH,):
+        return protocol.variants()
+    hierarchy = dataset.task.hierarchy
+    if hierarchy is None:
+        raise BadInput('unknown = "each": the dataset is a regression', allowed="a dataset with classes")
+    leaves, left_out = [], []
+    for column in hierarchy.leaves.tolist():
+        name = hierarchy.classes[column]
+        alone = replace(protocol, unknown=(name,), train_share=(), label_noise=())
+        try:
+            if can_be_unknown(hierarchy, name):
+                for fold in range(protocol.splits):
+                    divide(dataset, alone, fold)
+                leaves.append(name)
+                continue
+        except BadInput:
+            pass
+        left_out.append(name)
+    if left_out:
+        notes.append(f"never unknown, as they have no sibling or no test sample: {', '.join(left_out)}")
+    if not leaves:
+        raise BadInput('unknown = "each": no leaf has a sibling and a test sample', allowed="other data")
+    return protocol.variants(leaves)
 
 
 def _check_calibration(data: PlannedDataset, alpha: float) -> None:

@@ -185,7 +185,7 @@ def parse_suite(text: str, where: str) -> Suite:
     head = _checked(f"{where} [suite]", data.get("suite", {}), types)
     _need(f"{where} [suite]", head, "name", "version", "datasets", "primary")
     head["name"] = unicodedata.normalize("NFC", head["name"])  # one suite in both forms of Unicode
-    protocol = Protocol(**_checked(f"{where} [protocol]", data.get("protocol", {}), types_of(Protocol)))
+    protocol = Protocol(**_checked(f"{where} [protocol]", _protocol(data), types_of(Protocol)))
     protocol.check(where)
     decisions = Decisions(**_checked(f"{where} [decisions]", data.get("decisions", {}), types_of(Decisions)))
     if not 0 < decisions.alpha < 1:
@@ -205,6 +205,14 @@ def parse_suite(text: str, where: str) -> Suite:
     return Suite(
         **head, protocol=protocol, decisions=decisions, profiles=profiles, published=published, params=params
     )
+
+
+def _protocol(data: Mapping[str, Any]) -> Any:
+    """``unknown = "each"`` as a list."""
+    table = data.get("protocol", {})
+    if isinstance(table, dict) and isinstance(table.get("unknown"), str):
+        return {**table, "unknown": [table["unknown"]]}
+    return table
 
 
 def _params(where: str, tables: Any, references: Sequence[str]) -> dict[str, dict[str, dict[str, Value]]]:

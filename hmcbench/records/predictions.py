@@ -45,6 +45,7 @@ class Predictions:
             :class:`hmcbench.interfaces.Scores`.
         training: int64 (C, 2) or None: training samples of every class, and those with all of its parents.
         ruled: boolean (N, C) or None: closed sets that a decision rule made; never stored.
+        unknown: boolean (N,) or None: samples of classes that the run never showed.
         alpha: the bound on risk that the suite asks for; kept in ``record.json``, not in the file.
     """
 
@@ -58,6 +59,7 @@ class Predictions:
     decisions: Any = None
     training: np.ndarray | None = None
     ruled: np.ndarray | None = None
+    unknown: np.ndarray | None = None
     alpha: float = ALPHA
 
     def __len__(self) -> int:
@@ -79,6 +81,7 @@ class Predictions:
             groups=None if self.groups is None else [self.groups[i] for i in rows],
             decisions=None if self.decisions is None else self.decisions[rows],
             ruled=None if self.ruled is None else self.ruled[rows],
+            unknown=None if self.unknown is None else self.unknown[rows],
         )
 
     def save(self, path: Path) -> None:
@@ -105,6 +108,8 @@ class Predictions:
             arrays["groups"] = np.array(list(self.groups), dtype=np.str_)
         if self.training is not None:
             arrays["training"] = np.asarray(self.training, dtype=np.int64)
+        if self.unknown is not None:
+            arrays["unknown"] = np.asarray(self.unknown, dtype=bool)
         if self.decisions is not None:
             arrays |= _sparse_parts("decisions", self.decisions)
         if self.truth is not None and task.kind == "hmc":
@@ -177,7 +182,8 @@ class PredictionsReader:
                 raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
             stop = array("stop") if "stop" in infos else None
             training = shared(np.asarray, "training") if "training" in infos else None
-            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training)
+            unknown = array("unknown") if "unknown" in infos else None
+            return Predictions(ids, side, scores, task, truth, stop, groups, decided, training, None, unknown)
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
