@@ -15,7 +15,7 @@ from hmcbench.data.prepare import Preparation
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.files import replacing, write_atomic
-from hmcbench.interfaces import Inputs, Value
+from hmcbench.interfaces import Inputs
 from hmcbench.metrics.decisions import repair, rule_name
 from hmcbench.records.weights import Trained
 from hmcbench.sklearnkit.model import EstimatorModel
@@ -235,7 +235,7 @@ _MEANINGS = {
 }
 
 
-def _plain(params: Any) -> dict[str, Value]:
+def _plain(params: Any) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in params.items()}
 
 

@@ -17,7 +17,8 @@ from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.prepare import direct_views, preparations, prepare
 from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import inputs, make_split, side
+from hmcbench.data.splits import inputs, side
+from hmcbench.data.variants import divide
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.execute.cell import seed_everything
@@ -89,7 +90,7 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
         )
     dataset = _dataset(data, registry, path)
     protocol = Protocol.of_record(data["split"])
-    split = make_split(dataset, protocol, record.fold)
+    dataset, split = divide(dataset, protocol, record.fold)
     if split.fingerprint != data["split"]["fingerprint"]:
         raise BadInput("the split is not that of the record", hint="was the record made by another version?")
     plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, params)

@@ -30,6 +30,7 @@ COMMANDS = {  # name -> (module, one line for --help), in the order in which a n
     "explain": ("explain", "Show where a trained network looks, level by level."),
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),
     "rescore": ("board", "Compute the metrics of stored records again."),
+    "calibrate": ("calibrate", "Add rows with calibrated probabilities of other rows."),
     "ensemble": ("ensemble", "Add a row that averages stored predictions of other rows."),
     "export-task": ("export_task", "Write the data of a suite for another program or person."),
     "bring": ("bring", "Add predictions that were made elsewhere, as rows of a board."),

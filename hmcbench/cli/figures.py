@@ -21,6 +21,7 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
 
     Training curves, and per level a confusion matrix (with several paths: true positives, misses and
     false positives per class) and a reliability diagram; pictures of the most confident mistakes.
+    Per board: risk against information, a line per model.
     PNG files, in figures/ beside the records unless --output names a folder.
 
     \b
@@ -30,6 +31,7 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
     """
     from hmcbench.records.record import read_all
     from hmcbench.report.figures.record import draw_record
+    from hmcbench.report.figures.selection import draw_risks
 
     paths = pairs("--data", data, "NAME=PATH")
     records = [record for record in read_all(runs) if record.ok]
@@ -39,6 +41,8 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
     for name in paths:
         if name not in names:
             raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
+    for path in draw_risks(records, output):
+        click.echo(f"figure  {path}")
     for record in records:
         base = output if output is not None else record.path.parent.parent / "figures"
         written, notes = draw_record(record, base / record.path.name, default_registry(), paths, side)

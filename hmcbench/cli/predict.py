@@ -19,6 +19,7 @@ from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
+    from hmcbench.apply.back_off import BackOff
     from hmcbench.apply.predict_files import Block
     from hmcbench.errors import Problem
     from hmcbench.records.weights import Trained
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--output", type=FILE, help="Write to this file instead.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
+@click.option(
+    "--back-off",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="ALPHA",
+    help="Answer only as deep as keeps the share of wrong answers at ALPHA.",
+)
 @device_option
 @max_pixels_option
 @plugin_option
@@ -37,6 +44,7 @@ def predict_command(
     files: tuple[Path, ...],
     output: Path | None,
     as_json: bool,
+    back_off: float | None,
     device: str,
     max_pixels: int | None,
 ) -> int:
@@ -49,11 +57,16 @@ def predict_command(
     confidence, and the score of every class; of a regression the predicted numbers. Images and rows that
     cannot be read are named on standard error; exit status 1, or 2 if none can.
 
+    With --back-off, two more columns: the deepest class whose confidence keeps the promise, or "refer",
+    and that confidence. The run must have a calibration side ([protocol] calibration = 0.1).
+
     \b
     Example:
       hmcbench predict runs/sem-failure/HFFNet-2d new_images > classes.csv
       hmcbench predict runs/alloys/forest new_alloys.csv > classes.csv
+      hmcbench predict runs/my-suite/forest new_images --back-off .05 > classes.csv
     """
+    from hmcbench.apply.back_off import BackOff
     from hmcbench.apply.predict_files import list_files
     from hmcbench.apply.predict_new import predict_new, reads_tables
 
@@ -62,11 +75,14 @@ def predict_command(
     trained = load_model(run, device)
     tables = reads_tables(trained, default_registry())
     report_model(trained, tables)
+    climb = None if back_off is None else BackOff.of_record(trained.record, back_off)
+    if climb is not None:
+        click.echo(f"back-off: confidence at least {climb.theta:.3f} ({climb.samples} samples)", err=True)
     predicted = unreadable = 0
     with _opened(output) as stream:
         for block in predict_new(trained, default_registry(), names, max_pixels):
             unreadable += report_problems(block.problems, from_folders)
-            _write(stream, trained, block, as_json, first=not predicted)
+            _write(stream, trained, block, climb, as_json, first=not predicted)
             predicted += len(block.paths)
         if not predicted:
             raise BadInput(f"none of the files could be read as {'a table' if tables else 'an image'}")
@@ -125,8 +141,11 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         yield stream
 
 
-def _write(stream: TextIO, trained: Trained, block: Block, as_json: bool, first: bool) -> None:
-    rows = _class_rows(trained, block) if trained.task.hierarchy is not None else _number_rows(trained, block)
+def _write(
+    stream: TextIO, trained: Trained, block: Block, climb: BackOff | None, as_json: bool, first: bool
+) -> None:
+    classes = trained.task.hierarchy is not None
+    rows = _class_rows(trained, block, climb) if classes else _number_rows(trained, block)
     if as_json:
         for row in rows:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -140,14 +159,16 @@ def _write(stream: TextIO, trained: Trained, block: Block, as_json: bool, first:
         writer.writerow(cells.values())
 
 
-def _class_rows(trained: Trained, block: Block) -> Iterator[dict[str, Any]]:
+def _class_rows(trained: Trained, block: Block, climb: BackOff | None) -> Iterator[dict[str, Any]]:
     hierarchy = trained.task.hierarchy
     assert hierarchy is not None
+    answers = [] if climb is None or not block.paths else climb.answers(block.scores)
     for i, (name, scores) in enumerate(zip(_names(block), block.scores.values, strict=True)):
         yield {
             **name,
             "raw": list(hierarchy.decode(block.raw[i])),
             "coherent": list(hierarchy.decode(block.coherent[i])),
+            **({"back_off": answers[i][0], "confidence": float(answers[i][1])} if answers else {}),
             "levels": [
                 {"label": list(level.labels), "confidence": list(level.confidence)}
                 for level in block.levels(hierarchy, i)
@@ -179,6 +200,8 @@ def _cells(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 yield f"confidence{k}", "|".join(f"{p:.6f}" for p in level["confidence"])
         elif name == "targets":
             yield from ((target, repr(number)) for target, number in value.items())
+        elif isinstance(value, float):
+            yield name, f"{value:.6f}"
         elif isinstance(value, dict):
             yield from ((label, f"{score:.6f}") for label, score in value.items())
         else:

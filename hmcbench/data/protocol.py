@@ -6,15 +6,19 @@ library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hmcbench.errors import BadInput, unknown
 
 KINDS = ("predefined", "holdout", "kfold")
-ADDED = frozenset({"refit", "score_bits"})  # fields that older records do not have
+EACH = "each"
+VARIED = ("unknown", "train_share", "label_noise", "noise_to")
+"""What one suite may vary from cell to cell; records name it where it is not empty."""
+NOISE = ("sibling", "any")
 SCORE_BITS = (16, 32)
+_LATER = frozenset({"refit", "score_bits", "calibration", *VARIED})  # fields that older records do not have
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class Protocol:
             (:mod:`hmcbench.execute.second_fit`). Part of a cell's key, and of a record, only where true.
         score_bits: scores are rounded to so many bits before anything is computed from them, and stored
             so (:mod:`hmcbench.records.score_bits`). Part of a cell's key, and of a record, only below 32.
+        calibration: share of the training samples put apart as the partition ``calibration``, which neither
+            training nor early stopping nor thresholds see. Part of a key, and of a record, only where it is
+            not 0.
+        unknown: classes that are never shown: neither in training nor in validation or calibration, and in
+            test with what lies above them as truth; ``("each",)``: every leaf in turn.
+        train_share: shares of the training samples, each a cell of its own; empty for all of them.
+        label_noise: shares of the training samples with a wrong label, each a cell of its own.
+        noise_to: what a wrong label is: a ``sibling`` of the right one (or the nearest relative), or ``any``
+            other. Part of a key, and of a record, only where there is noise, as the three before.
     """
 
     kind: str = "holdout"
@@ -45,6 +58,11 @@ class Protocol:
     drop_leaks: bool = False
     refit: bool = False
     score_bits: int = 32
+    calibration: float = 0.0
+    unknown: tuple[str, ...] = ()
+    train_share: tuple[float, ...] = ()
+    label_noise: tuple[float, ...] = ()
+    noise_to: str = "sibling"
 
     @property
     def splits(self) -> int:
@@ -52,18 +70,52 @@ class Protocol:
         return {"kfold": self.folds, "holdout": self.repeats}.get(self.kind, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """For records and keys; the fields of :data:`ADDED` only where they differ from the default."""
+        """For records and keys; what older ones do not have only where it differs from its default."""
         default = Protocol()
-        return {
+        values = {
             name: value
             for name, value in asdict(self).items()
-            if name not in ADDED or value != getattr(default, name)
+            if name not in _LATER or value != getattr(default, name)
         }
+        if self.label_noise:
+            values["noise_to"] = self.noise_to
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @classmethod
     def of_record(cls, stored: Mapping[str, Any]) -> Protocol:
         """The protocol in a record's ``split``; other entries are ignored."""
-        return cls(**{name: value for name, value in stored.items() if name in vars(cls())})
+        names = vars(cls())
+        known: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in stored.items()
+            if name in names
+        }
+        return cls(**known)
+
+    def variants(self, leaves: Sequence[str] = ()) -> list[Protocol]:
+        """The protocols of single cells: one share, one rate of noise, one choice of unknown classes each.
+
+        All samples with right labels are the protocol without either, whose cells may exist already.
+
+        Args:
+            leaves: what ``unknown = "each"`` stands for.
+
+        >>> [v.train_share for v in Protocol(train_share=(0.1, 1.0), label_noise=(0.2,)).variants()]
+        [(0.1,), (), ()]
+        """
+        points = [(share, 0.0) for share in self.train_share] + [(1.0, rate) for rate in self.label_noise]
+        unknowns = [(leaf,) for leaf in leaves] if self.unknown == (EACH,) else [self.unknown]
+        return [
+            replace(
+                self,
+                unknown=unknown,
+                train_share=() if share == 1 else (float(share),),
+                label_noise=() if rate == 0 else (float(rate),),
+                noise_to=self.noise_to if rate else "sibling",
+            )
+            for unknown in unknowns
+            for share, rate in dict.fromkeys(points or [(1.0, 0.0)])
+        ]
 
     def check(self, where: str) -> None:
         """Raise BadInput where the kind or a value is not allowed."""
@@ -74,6 +126,17 @@ class Protocol:
                 f"{where}: test = {self.test}, validation = {self.validation}",
                 allowed="shares between 0 and 1 that leave something to train on",
             )
+        if not (0 <= self.calibration < 1 and self.validation + self.calibration < 1):
+            raise BadInput(
+                f"{where}: validation = {self.validation}, calibration = {self.calibration}",
+                allowed="shares of the training samples that leave something to train on",
+            )
+        if not all(0 < share <= 1 for share in self.train_share):
+            raise BadInput(f"{where}: train_share = {list(self.train_share)}", allowed="above 0, up to 1")
+        if not all(0 <= rate < 1 for rate in self.label_noise):
+            raise BadInput(f"{where}: label_noise = {list(self.label_noise)}", allowed="from 0, below 1")
+        if self.noise_to not in NOISE:
+            raise unknown(f"noise_to in {where}", self.noise_to, NOISE)
         if self.refit and self.kind != "predefined" and not self.validation:
             raise BadInput(
                 f"{where}: refit = true, validation = 0",

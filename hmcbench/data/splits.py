@@ -36,11 +36,13 @@ class Split:
             ``dataset.ids``, in the order of the ids.
         fingerprint: hex digest of the partitions and their ids.
         notes: for the record: absent classes, deviations, leaks.
+        unknown: rows of classes that the run never shows (:mod:`hmcbench.data.variants`).
     """
 
     sides: Mapping[str, np.ndarray]
     fingerprint: str
     notes: tuple[str, ...]
+    unknown: frozenset[int] = frozenset()
 
 
 def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
@@ -51,6 +53,9 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     - ``kfold``: fold ``fold`` (0 to ``folds - 1``) is the test partition; validation as above.
     - ``predefined``: the dataset's own partitions; undecided samples (``""``) train. Where there is no
       test partition it is drawn from the undecided samples, and a validation partition from train.
+
+    Where ``protocol.calibration`` is not 0, that share of the training samples is the partition
+    ``calibration``; one that the dataset defines stays as it is.
 
     Partitions of the dataset with other names than the usual three (``shifted``) are kept under every
     protocol and never trained on. A class that only one unit has goes to train. What cannot be
@@ -74,14 +79,17 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
         parts = samples.divide(free, {"train": SCALE - test, "test": test}, notes)
         sides["test"], free = parts["test"], parts["train"]
     sides["train"] = sides.get("train", []) + free
-    if "validation" not in sides:
-        share = round(SCALE * protocol.validation)
-        sides |= samples.divide(sides["train"], {"train": SCALE - share, "validation": share}, notes)
+    wanted = {"validation": protocol.validation}
+    if protocol.calibration:
+        wanted["calibration"] = protocol.calibration
+    shares = {name: round(SCALE * share) for name, share in wanted.items() if name not in sides}
+    if shares:
+        sides |= samples.divide(sides["train"], {"train": SCALE - sum(shares.values()), **shares}, notes)
     _leaks(dataset, sides, protocol.drop_leaks, notes)
     if not sides["train"]:
         raise BadInput("the split leaves no sample to train on", hint="choose another protocol or more data")
     _absences(samples, dataset, sides, notes)
-    return _split(dataset, sides, notes)
+    return fingerprinted(dataset, sides, notes)
 
 
 def _own_sides(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int]], list[str]]:
@@ -154,7 +162,8 @@ def _side_order(side: str) -> tuple[int, str]:
     return (USUAL.index(side) if side in USUAL else len(USUAL), side)
 
 
-def _split(dataset: Dataset, sides: Mapping[str, Iterable[int]], notes: Sequence[str]) -> Split:
+def fingerprinted(dataset: Dataset, sides: Mapping[str, Iterable[int]], notes: Sequence[str]) -> Split:
+    """A split of these rows, in the order of their ids."""
     import numpy as np
 
     ids = dataset.ids

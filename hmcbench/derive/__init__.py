@@ -1,1 +1,1 @@
-"""Records from records: what can be made of stored predictions without fitting anything."""
+"""Records from records: what can be made of stored predictions without training anything."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from hmcbench.derive.calibration import NAME as CALIBRATED
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import FittedPer
 from hmcbench.leaderboard.grouping import groups, newest
@@ -24,6 +25,7 @@ from hmcbench.metrics.computing import compute, compute_sides
 from hmcbench.metrics.decisions import rule_name, thresholds_of
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import find_spec
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import NPZ, SCHEMA, FoldSeed, Record, begin_record, commit_record
@@ -101,7 +103,8 @@ def make_ensembles(
         BadInput: an unknown row, nothing in common, predictions that are missing or cannot be averaged.
     """
     named = with_labels([record for record in newest(records) if record.ok], info)
-    usual = [r for r in named if r.data["model"].get("name") != NAME and not r.brought]
+    no_members = (NAME, CALIBRATED)
+    usual = [r for r in named if r.data["model"].get("name") not in no_members and not r.brought]
     rows = [(record.label, model_reference(record)) for record in named]
     chosen = {chosen_row(name, rows) for name in wanted.rows} or {record.label for record in usual}
     wanted = replace(wanted, rows=tuple(chosen_row(name, rows) for name in wanted.rows))
@@ -256,6 +259,7 @@ def _write(
             "rule": rule_name(predictions.task, thresholds, per),
             "thresholds": None if thresholds is None else thresholds.to_json(),
             **({"per": per} if per != "shared" else {}),
+            **({"alpha": predictions.alpha} if predictions.alpha != ALPHA else {}),
         },
         "metrics": compute_sides(specs, predictions, thresholds),
         **({"rules": ruled} if ruled else {}),

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.prepare import Preparation, direct_views, preparations, prepare
 from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import Split, make_split, side
+from hmcbench.data.splits import Split, side
+from hmcbench.data.variants import divide
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import resources, speed
 from hmcbench.execute.pixels import PixelModel, check_sizes
@@ -36,6 +37,7 @@ from hmcbench.execute.warm_start import describe_start, warm_start_of
 from hmcbench.interfaces import ColumnKind, Dataset, Fit, FittedPer, ModelSpec, Run
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.cells import Cell
 from hmcbench.records.predictions import Predictions
@@ -218,7 +220,8 @@ class CellRun:
         report.phase("predict")
         sides = [name for name in predicted_sides(self.split) if name not in self.first_scores]
         scores = self.first_scores | self.predict(model, sides)
-        predictions = join_scores(self.dataset, self.split, scores, cell.protocol["score_bits"])
+        joined = join_scores(self.dataset, self.split, scores, cell.protocol["score_bits"])
+        predictions = replace(joined, alpha=cell.alpha)
         if predictions.maps is not None:
             check_sizes(predictions.maps, predictions.truth, predictions.ids, self.spec)
         report.phase("measure")
@@ -259,6 +262,7 @@ class CellRun:
                 else decisions.OF_THE_MODEL,
                 "thresholds": thresholds.to_json() if thresholds is not None else None,
                 **({"per": cell.per} if cell.per != "shared" else {}),
+                **({"alpha": cell.alpha} if cell.alpha != ALPHA else {}),
             },
             "metrics": scored,
             **({"rules": ruled} if ruled else {}),
@@ -305,7 +309,7 @@ def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     if path and Path(str(path)).exists():  # absolute: files are read later, when a model may have moved
         params[spec.path_param] = str(Path(str(path)).absolute())
     dataset = load_dataset(registry, spec, params)
-    split = make_split(dataset, Protocol(**cell.protocol), cell.fold)
+    dataset, split = divide(dataset, Protocol(**cell.protocol), cell.fold)
     if split.fingerprint != cell.record["split"]["fingerprint"]:
         raise BadInput(
             f"the data of {cell.dataset} changed while the run was going on",

@@ -81,6 +81,7 @@ def join_scores(
         decisions=None if parts[0].decisions is None else np.concatenate([p.decisions for p in parts]),
         training=training_counts(dataset, split.sides["train"]),
         bits=bits,
+        unknown=np.isin(rows, list(split.unknown)) if split.unknown else None,
     )
 
 

@@ -144,7 +144,7 @@ def _expanded(names: Iterable[str], records: Sequence[Record]) -> list[str]:
 def further_sides(records: Sequence[Record]) -> list[str]:
     """Test sets beside ``test``, such as ``shifted``."""
     sides = {side for r in records for side in r.data["metrics"]}
-    return sorted(sides - {"train", "validation", "test"})
+    return sorted(sides - {"train", "validation", "calibration", "test"})
 
 
 def quality_columns(names: Sequence[str], sides: Sequence[str], specs: Sequence[MetricSpec]) -> list[Column]:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hmcbench.data.protocol import VARIED
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.records.record import FoldSeed, Record
 from hmcbench.records.row_names import chosen_row, model_reference
 
-_PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit")
+_PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit", "calibration", *VARIED)
 _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")
 
 
@@ -68,7 +69,7 @@ def missing_records(
             "message": reason,
             "suite": suite,
             "profile": cell.get("profile", profile),
-            "split": {"fold": cell.get("fold", 0)},
+            "split": {"fold": cell.get("fold", 0), **(cell.get("varied") or {})},
             "dataset": {
                 "name": str(cell["dataset"]).partition("[")[0],
                 "reference": reference,
@@ -141,7 +142,8 @@ def _fits(place: Mapping[str, str], fold: int, board: list[tuple[dict[str, str],
     first = board[0][0]
     same_fold = {other["split"] for other, record in board if record.fold == fold}
     split_fits = not place["split"] or not same_fold or place["split"] in same_fold
-    return split_fits and all(not place[k] or place[k] == first[k] for k in _KNOWN[:-1])
+    same_data = all(place[k] == first[k] for k in VARIED)  # absent means all samples, right labels
+    return split_fits and same_data and all(not place[k] or place[k] == first[k] for k in _KNOWN[:-1])
 
 
 def _by_split(placed: list[tuple[dict[str, str], Record]]) -> list[list[tuple[dict[str, str], Record]]]:

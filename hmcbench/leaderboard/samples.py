@@ -24,8 +24,8 @@ from hmcbench.leaderboard.draws import Draws
 from hmcbench.leaderboard.inference import Basis
 from hmcbench.leaderboard.statistics import Bootstrap
 from hmcbench.metrics.base import summed
-from hmcbench.metrics.computing import is_pooled, pooled_counts, sample_stats
-from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.computing import CALIBRATION, is_pooled, pooled_counts, sample_stats
+from hmcbench.metrics.evaluation import Apart, Evaluation
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import FoldSeed, NotPublished, Record
 
@@ -217,6 +217,7 @@ class Samples:
             scores = predictions.scores[known.rows]
             decided = None if predictions.decisions is None else predictions.decisions[known.rows]
             ruled = None if predictions.ruled is None else predictions.ruled[known.rows]
+            apart = self._apart(predictions, record, self._orders[side, fold], known.rows)
             out.append(
                 Evaluation.of(
                     predictions.task,
@@ -228,9 +229,20 @@ class Samples:
                     training=predictions.training,
                     ruled=ruled,
                     only_sets=predictions.only_sets,
+                    apart=apart,
                 )
             )
         return out
+
+    def _apart(
+        self, predictions: Predictions, record: Record, ids: Sequence[str], rows: slice | np.ndarray
+    ) -> Apart | None:
+        """What a few metrics need of a test set, where the record has it."""
+        unknown = None if predictions.unknown is None else predictions.unknown[rows]
+        if CALIBRATION not in predictions.side:
+            return None if unknown is None else Apart(ids, unknown=unknown)
+        calibration = Evaluation.of_predictions(predictions.of_side(CALIBRATION), record.thresholds)
+        return Apart(ids, calibration, predictions.alpha, unknown)
 
     # ------------------------------------------------------------------ draws
 
@@ -278,7 +290,9 @@ def _together(folds: Sequence[Evaluation]) -> Evaluation:
         return first
     truth, scores = (_stacked(parts) for parts in ([e.truth for e in folds], [e.scores for e in folds]))
     stop = None if first.stop is None else np.concatenate([e.stop for e in folds if e.stop is not None])
-    return Evaluation.of(first.task, truth, scores, stop)
+    unknown = [e.apart.unknown for e in folds if e.apart.unknown is not None]
+    apart = Apart(unknown=np.concatenate(unknown)) if len(unknown) == len(folds) else None
+    return Evaluation.of(first.task, truth, scores, stop, apart=apart)
 
 
 def _parts(folds: Sequence[Evaluation]) -> Sequence[Evaluation]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
     counts = ", ".join(f"{name} {count:,}" for name, count in sides)
     refit = "last fit on train and validation" if known.part("split").get("refit") else ""
     lines.append(("split", _joined(division(records), counts, refit)))
+    lines += [("varied", text) for text in varied(known.part("split")).values()]
     cells = [r for r in records if r.cause != "not applicable"]
     done, seeds = sum(r.ok for r in cells), sorted({r.seed for r in cells})
     lines.append(("cells", f"{done} of {len(cells)} ended well; seeds {numbers(seeds)}"))
@@ -42,6 +44,19 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
     notes = dict.fromkeys(note for r in records for p in ("dataset", "split") for note in _notes(r, p))
     lines += [("note", note) for note in notes]
     return [(name, clean(value)) for name, value in lines]
+
+
+def varied(split: Mapping[str, Any]) -> dict[str, str]:
+    """What the suite varies from board to board, in words; empty for all samples with right labels."""
+    unknown = ", ".join(map(str, split.get("unknown") or ()))
+    shares, rates = split.get("train_share") or (), split.get("label_noise") or ()
+    to = "a sibling" if split.get("noise_to") == "sibling" else "any class"
+    words = {
+        "unknown": f"never shown: {unknown}" if unknown else "",
+        "train_share": f"{float(shares[0]):.3g} of the training samples" if shares else "",
+        "label_noise": f"{float(rates[0]):.3g} of the training labels changed to {to}" if rates else "",
+    }
+    return {name: text for name, text in words.items() if text}
 
 
 def division(records: Sequence[Record]) -> str:
@@ -58,12 +73,13 @@ def division(records: Sequence[Record]) -> str:
 def traits(board: Board, records: Sequence[Record]) -> dict[str, str]:
     """What may distinguish a board from others of its suite, in words; see :attr:`Board.traits`."""
     split = next((r for r in records if r.ok), records[0]).part("split")
-    shares = {name: split.get(name) for name in ("test", "validation")}
+    shares = {name: split.get(name) for name in ("test", "validation", "calibration")}
     return {
         "data": board.data,
         "profile": f"profile {board.profile}",
         "version": f"version {board.version}",
         "division": board.division,
+        **varied(split),
         **{name: f"{name} {value:.3g}" for name, value in shares.items() if isinstance(value, float)},
         "drop_leaks": "without leaks" if split.get("drop_leaks") else "",
         "refit": "last fit on train and validation" if split.get("refit") else "",
@@ -73,7 +89,7 @@ def traits(board: Board, records: Sequence[Record]) -> dict[str, str]:
 
 
 def _side_rank(side: str) -> int:
-    order = ("train", "validation", "test")
+    order = ("train", "validation", "calibration", "test")
     return order.index(side) if side in order else len(order)
 
 

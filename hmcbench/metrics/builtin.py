@@ -19,6 +19,10 @@ _SCORES: dict[str, Any] = {"decided": False}
 _ERROR: dict[str, Any] = {"better": "lower", "high": None}
 _MULTIPLE: dict[str, Any] = {"paths": ("multiple",), "decided": False}
 _LCA = "Kosmopoulos et al. 2015"
+_PAIRS: dict[str, Any] = {"paths": ("multiple",), "decided": False, "better": "lower"}
+_GOREN = "Goren et al. 2024"
+_CRC = "Angelopoulos et al. 2024"
+_SIZE: dict[str, Any] = {"decided": False, "better": "lower", "low": None, "high": None}  # 1 at best, not 0
 _CONFIDENCE: dict[str, Any] = {"better": "lower", "paths": ("single",), "decided": False}
 
 
@@ -204,6 +208,126 @@ SPECS: list[MetricSpec] = [
         "aggregated Jaccard index of the objects of each class",
         over="classes",
         citation="Kumar et al. 2017",
+    ),
+    _spec(
+        "pairs",
+        "multi_ece",
+        "gap between probability and truth over (sample, class) pairs, 15 bins",
+        trivial=True,  # class frequencies for all samples are calibrated
+        **_PAIRS,
+    ),
+    _spec(
+        "pairs", "multi_brier", "squared errors over (sample, class) pairs", citation="Brier 1950", **_PAIRS
+    ),
+    _spec("pairs", "multi_log_loss", "mean -log of the probability of what is true", **_PAIRS | _ERROR),
+    _spec(
+        "selection",
+        "hierarchical_aurc",
+        "area under risk against information, climbing to surer classes",
+        citation=_GOREN,
+        better="lower",
+        **_SCORES,
+    ),
+    _spec(
+        "selection",
+        "backoff_risk",
+        "share of samples that back-off answers wrongly; at most alpha is promised",
+        citation=f"{_GOREN}; {_CRC}",
+        better="lower",
+        trivial=True,  # who always refers is never wrong
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "selection",
+        "backoff_coverage",
+        "mean information of the answers of back-off",
+        citation=_GOREN,
+        high=None,  # the best value is lower where paths end above leaves
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "selection",
+        "level{k}_coverage",
+        "share of samples that back-off answers at level k",
+        high=None,  # the best value is the share of samples with a class there
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "conformal",
+        "conformal_coverage",
+        "share of truths inside the set; 1 - alpha is promised",
+        citation=f"Vovk et al. 2005; {_CRC}",
+        better="",  # it has a target: more than promised is as wrong as less
+        **_SCORES,
+    ),
+    _spec("conformal", "conformal_size", "mean size of the sets", **_SIZE),
+    _spec("conformal", "conformal_nodes", "mean of the fewest nodes that spell a set", **_SIZE),
+    _spec(
+        "conformal",
+        "level{k}_conformal_coverage",
+        "share of true classes of level k that the set reaches",
+        better="",
+        **_SCORES,
+    ),
+    _spec(
+        "conformal",
+        "class_conformal_coverage",
+        "share of the samples of each class whose set reaches it",
+        over="classes",
+        better="",
+        **_SCORES,
+    ),
+    _spec(
+        "conformal",
+        "mondrian_coverage",
+        "share of truths inside the set with a limit per class",
+        citation="Vovk et al. 2005",
+        better="",
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "conformal",
+        "mondrian_size",
+        "mean size of the sets with a limit per class",
+        **_SINGLE,
+        **_SIZE,
+    ),
+    _spec(
+        "conformal",
+        "class_mondrian_coverage",
+        "share of truths of each class inside its set; 1 - alpha is promised",
+        over="classes",
+        better="",
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec("unknown", "unknown_auroc", "whether unknown samples are suspected more", **_SINGLE, **_SCORES),
+    _spec(
+        "unknown",
+        "unknown_fpr95",
+        "share of known samples suspected where 95 % of the unknown are",
+        better="lower",
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "unknown",
+        "unknown_parent_accuracy",
+        "share of the unknown that back-off stops right above their class",
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "unknown",
+        "unknown_named",
+        "share of the unknown given a wrong class with confidence over .9",
+        better="lower",
+        **_SINGLE,
+        **_SCORES,
     ),
     *_regression("r2", "coefficient of determination", low=None),
     _spec("regression", "r2_undefined", "constant targets", task="regression", **_COUNT, **_SCORES),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hmcbench.metrics.decisions import Thresholds
     from hmcbench.records.predictions import Predictions
 
+CALIBRATION = "calibration"
+"""The side that is put apart (:class:`hmcbench.data.protocol.Protocol`)."""
+
 MANY_CLASSES = 1000
 """With more classes than this, per-class ids are computed only where they are asked for by name."""
 
@@ -90,6 +93,8 @@ def compute_sides(
 ) -> dict[str, Results]:
     """All metrics that apply to stored predictions, by side.
 
+    The side ``calibration`` is read by some metrics and has no values of its own.
+
     Args:
         specs, names: as for :func:`compute`.
         predictions: of any number of sides, with truth.
@@ -99,8 +104,12 @@ def compute_sides(
         BadInput: no truth is stored, shapes do not fit, or a name belongs to no spec.
     """
     scored = {}
-    for side in dict.fromkeys(predictions.side):
-        evaluation = Evaluation.of_predictions(predictions.of_side(side), thresholds)
+    sides = dict.fromkeys(predictions.side)
+    calibration = predictions.of_side(CALIBRATION) if CALIBRATION in sides else None
+    for side in sides:
+        if side == CALIBRATION:
+            continue
+        evaluation = Evaluation.of_predictions(predictions.of_side(side), thresholds, calibration)
         scored[side] = compute(specs, evaluation, names)
     return scored
 

@@ -164,12 +164,26 @@ def rule_name(task: Task, thresholds: Thresholds | None = None, per: FittedPer =
 def _likeliest_path(
     scores: np.ndarray, stop: np.ndarray | None, task: Task, hierarchy: Hierarchy
 ) -> np.ndarray:
-    """The factors of a path are columns of the scores and, below its end, of ``stop``."""
+    _ends, paths, factors, columns = _factors(scores, stop, task, hierarchy)
+    chosen: np.ndarray = paths[_largest_product(factors, columns)].toarray()
+    return chosen
+
+
+def _factors(
+    scores: np.ndarray, stop: np.ndarray | None, task: Task, hierarchy: Hierarchy
+) -> tuple[np.ndarray, sparse.csr_array, np.ndarray, sparse.csr_array]:
+    """The factors of a path are columns of the scores and, below its end, of ``stop``.
+
+    Returns:
+        ends (E,): where each admissible path ends, -1 for the empty one; the paths, boolean (E, C); the
+        factors, at least 0, (N, K); and which of them each path has, boolean (E, K).
+    """
     ends = path_ends(task, hierarchy)
-    paths = hierarchy.ancestors[ends]  # (E, C)
+    paths = hierarchy.ancestors[ends]
     may_be_empty = stop is not None and task.depth == "ragged"
     stop = _stop(scores, stop, task, hierarchy)
     if may_be_empty:
+        ends = np.concatenate([[-1], ends])
         paths = sparse.vstack([sparse.csr_array((1, hierarchy.n), dtype=bool), paths], format="csr")
     factors = np.maximum(scores, 0)
     columns = paths
@@ -178,8 +192,31 @@ def _likeliest_path(
         below = np.arange(hierarchy.depth) >= lengths[:, None]  # no class at these levels
         factors = np.concatenate([factors, np.maximum(stop, 0)], axis=1, dtype=np.float64)
         columns = sparse.csr_array(sparse.hstack([paths, sparse.csr_array(below)], format="csr"))
-    chosen: np.ndarray = paths[_largest_product(factors, columns)].toarray()
-    return chosen
+    return ends, paths, factors, columns
+
+
+def path_shares(scores: np.ndarray, stop: np.ndarray | None, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """The share of every admissible path in the sum of all path products, for single paths.
+
+    Arguments and errors are those of :func:`raw`. Where all products of a row are 0, all paths share alike.
+
+    Returns:
+        ends int64 (E,): where each path ends, -1 for the empty path; shares float64 (N, E), whose rows sum
+        to 1.
+
+    >>> h = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c"), ("b", "d")])
+    >>> path_shares(np.array([[0.6, 0.4, 0.3, 0.7]]), None, Task(hierarchy=h))[1].round(4)  # .18 and .28
+    array([[0.3913, 0.6087]])
+    """
+    hierarchy, scores, stop = _checked(scores, stop, task)
+    ends, _paths, factors, columns = _factors(scores, stop, task, hierarchy)
+    with np.errstate(divide="ignore"):
+        total = (columns @ np.log(factors, dtype=np.float64).T).T
+    largest = total.max(axis=1, keepdims=True)
+    total = np.where(np.isfinite(largest), total - np.where(np.isfinite(largest), largest, 0.0), 0.0)
+    shares = np.exp(total)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return ends, shares
 
 
 def _largest_product(factors: np.ndarray, columns: sparse.csr_array) -> np.ndarray:

@@ -6,8 +6,9 @@ which. Everything is computed when first asked for and kept, and cannot be writt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,7 +20,9 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Scores, Task
 from hmcbench.metrics import decisions
 from hmcbench.metrics.decisions import Thresholds
+from hmcbench.metrics.ends import PathConfidence
 from hmcbench.metrics.label_pairs import LabelPairs
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.read_only import cached_property, read_only
 
 if TYPE_CHECKING:
@@ -35,6 +38,23 @@ TOLERANCE = 1e-6
 _CELLS = 2**22  # scores looked at together: keeps temporaries at tens of megabytes
 
 
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """What a few metrics need beside the truth and the scores of N samples.
+
+    Attributes:
+        ids: N sample ids or None; where scores tie, numbers made from them decide.
+        calibration: the samples of the partition ``calibration``, or None where none was put apart.
+        alpha: the bound on risk, and the share of truths that a conformal set may miss.
+        unknown: boolean (N,) or None: samples of classes that were never shown.
+    """
+
+    ids: Sequence[str] | None = None
+    calibration: Evaluation | None = None
+    alpha: float = ALPHA
+    unknown: np.ndarray | None = None
+
+
 class Evaluation:
     """Truth and predictions of N samples; build it with one of the ``of`` methods.
 
@@ -46,6 +66,7 @@ class Evaluation:
         reads_raw: whether metrics read the raw decisions; the coherent ones by default.
         information: float (C,) or None: information content of the classes, from training samples.
         pairs: of pixels: their pairs of labels, which are then the samples here; None otherwise.
+        apart: what a few metrics need beside all that.
 
     Classes that the task leaves unscored are not there: neither in the hierarchy nor in truth, scores and
     decisions. Decisions are made before they are taken out.
@@ -67,6 +88,7 @@ class Evaluation:
         information: np.ndarray | None = None,
         whole: WithUnscored | None = None,
         pairs: LabelPairs | None = None,
+        apart: Apart | None = None,
     ) -> None:
         self.task = task
         self.truth: Matrix = read_only(truth)
@@ -77,6 +99,7 @@ class Evaluation:
         self.information: np.ndarray | None = read_only(information)
         self._whole = whole
         self.pairs = pairs
+        self.apart = apart or Apart()
         given = {"raw": raw, "coherent": coherent, "violations": violations}
         self.__dict__.update({k: read_only(value) for k, value in given.items() if value is not None})
         self.__dict__["_built"] = True
@@ -100,11 +123,12 @@ class Evaluation:
         training: np.ndarray | None = None,
         ruled: np.ndarray | None = None,
         only_sets: bool = False,
+        apart: Apart | None = None,
     ) -> Evaluation:
         """The usual case: truth (N, C), closed, dense or sparse, and probabilities (N, C).
 
         ``decided``, ``training``, ``ruled`` and ``only_sets``: ``decisions`` and the others of
-        :class:`hmcbench.records.predictions.Predictions`.
+        :class:`hmcbench.records.predictions.Predictions`; ``apart``: see :class:`Apart`.
 
         The scores are dense, so truth is made dense too (a quarter of their size). A regression
         task is passed on to :meth:`of_regression`. Raises BadInput where shapes differ, or where a score
@@ -129,17 +153,24 @@ class Evaluation:
             stop=stop,
             thresholds=thresholds,
             information=None if training is None else information_content(training),
+            apart=apart,
             **given,
         )
         return whole._without_unscored() if task.unscored else whole
 
     @classmethod
-    def of_predictions(cls, predictions: Predictions, thresholds: Thresholds | None = None) -> Evaluation:
+    def of_predictions(
+        cls,
+        predictions: Predictions,
+        thresholds: Thresholds | None = None,
+        calibration: Predictions | None = None,
+    ) -> Evaluation:
         """What metrics see of predictions.
 
         Args:
             predictions: of one side, with truth.
             thresholds: of the record; they are used, never fitted anew.
+            calibration: of the side that was put apart, with truth; None or empty where there is none.
 
         Raises:
             BadInput: no truth is stored, or shapes do not fit.
@@ -148,6 +179,7 @@ class Evaluation:
             raise BadInput("the predictions are stored without truth", allowed="records with truth")
         if predictions.maps is not None:
             return cls.of_maps(predictions.task, predictions.truth, predictions.maps)
+        known = calibration is not None and len(calibration) > 0
         return cls.of(
             predictions.task,
             predictions.truth,
@@ -158,6 +190,12 @@ class Evaluation:
             training=predictions.training,
             ruled=predictions.ruled,
             only_sets=predictions.only_sets,
+            apart=Apart(
+                predictions.ids,
+                cls.of_predictions(calibration, thresholds) if known and calibration is not None else None,
+                predictions.alpha,
+                predictions.unknown,
+            ),
         )
 
     @classmethod
@@ -242,6 +280,7 @@ class Evaluation:
             scores=self.scores[:, columns],
             information=None if self.information is None else self.information[columns],
             whole=WithUnscored(self, columns),
+            apart=self.apart,
         )
 
     def with_raw(self) -> Evaluation:
@@ -267,6 +306,7 @@ class Evaluation:
             reads_raw=True,
             information=self.information,
             whole=self._whole,
+            apart=self.apart,
         )
 
     def __len__(self) -> int:
@@ -325,6 +365,22 @@ class Evaluation:
         if self._whole is not None:
             return _as_bool(self._whole.evaluation.coherent[:, self._whole.columns])
         return _as_bool(decisions.coherent(self.scores, self.stop, self.task, self._thresholds))
+
+    @cached_property
+    def likeliest(self) -> PathConfidence:
+        """Single paths: the likeliest path of every sample and the confidence of each of its classes.
+
+        It rests on scores alone, whatever rule made the decisions.
+        """
+        return PathConfidence.of(self.scores, self.stop, self.task)
+
+    @cached_property
+    def ties(self) -> np.ndarray:
+        """float64 (N,) in [0, 1): what decides where scores tie; from the ids, so the same everywhere."""
+        if self.apart.ids is None:
+            raise NotApplicable("ties need the ids of the samples")
+        digests = (hashlib.sha256(name.encode()).digest()[:6] for name in self.apart.ids)
+        return np.array([int.from_bytes(part, "big") for part in digests], dtype=np.float64) / 2**48
 
     @cached_property
     def matched(self) -> Matrix:

@@ -7,7 +7,7 @@ import numpy as np
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Task
-from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.evaluation import Apart, Evaluation
 
 LEVEL_2 = np.array(
     [
@@ -113,3 +113,54 @@ def two_maps() -> Evaluation:
 
     task = Task("hmc", "single", "full", hierarchy, unit="pixel")
     return Evaluation.of_maps(task, maps("xxyb xxyb", "yyy bb."), maps("xxyy xyyb", "yxx bbb"))
+
+
+def selected() -> Evaluation:
+    """Five samples on the tree a>a1, a>a2, b>b1, b>b2 with q of 1/8 steps, and where each path turns wrong.
+
+    Paths and q: a, a1 (1, .875) right; a, a1 (.75, .5) wrong at a1; b, b1 (1, .75) right;
+    b, b1 (.625, .625) wrong at b; b, b2 (.75, .5) right.
+
+    >>> selected().likeliest.q.tolist()
+    [[1.0, 0.875], [0.75, 0.5], [1.0, 0.75], [0.625, 0.625], [0.75, 0.5]]
+    """
+    ends = np.array(  # a1, a2, b1, b2
+        [
+            [0.875, 0.125, 0, 0],
+            [0.5, 0.25, 0.25, 0],
+            [0, 0, 0.75, 0.25],
+            [0.375, 0, 0.625, 0],
+            [0.25, 0, 0.25, 0.5],
+        ]
+    )
+    return _four_ends(ends, ["a1", "a2", "b1", "a1", "b2"])
+
+
+def with_calibration() -> Evaluation:
+    """The samples of :func:`selected`, with themselves as calibration side, alpha .4."""
+    e = selected()
+    ids = [f"s{i}" for i in range(len(e))]
+    calibration = Evaluation.of(e.task, e.truth, e.scores, apart=Apart(ids))
+    return Evaluation.of(e.task, e.truth, e.scores, apart=Apart(ids, calibration, alpha=0.4))
+
+
+def _four_ends(ends: np.ndarray, labels: list[str]) -> Evaluation:
+    """Probabilities of the four ends; a class of level 1 scores 1, so that products are theirs."""
+    hierarchy = Hierarchy.from_edges([("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")])
+    scores = np.concatenate([np.ones((len(ends), 2)), ends], axis=1)
+    truth = hierarchy.encode([[label] for label in labels]).toarray()
+    return Evaluation.of(Task("hmc", "single", "full", hierarchy), truth, scores)
+
+
+def with_unknown() -> Evaluation:
+    """The samples of :func:`with_calibration`, of which the second and the fourth are unknown ones below a.
+
+    >>> with_unknown().truth.sum(axis=1).tolist()
+    [2, 1, 2, 1, 2]
+    """
+    e = with_calibration()
+    truth = np.array(e.truth)
+    truth[[1, 3], 2:] = False
+    unknown = np.array([False, True, False, True, False])
+    apart = Apart(e.apart.ids, e.apart.calibration, e.apart.alpha, unknown)
+    return Evaluation.of(e.task, truth, e.scores, apart=apart)

@@ -18,11 +18,13 @@ from typing import Any, NamedTuple
 
 from hmcbench.data import featurize
 from hmcbench.data.loading import plan_dataset
-from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import Split, make_split
+from hmcbench.data.protocol import EACH, VARIED, Protocol
+from hmcbench.data.splits import Split
+from hmcbench.data.variants import can_be_unknown, divide
 from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import Dataset, DatasetSpec, FittedPer, ModelSpec, Spec, Task, Value
 from hmcbench.metrics.ids import find_spec, parse_id
+from hmcbench.metrics.promise import ALPHA, least_samples
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
 from hmcbench.plan.describe import (
     constants_of,
@@ -62,6 +64,7 @@ class Cell:
     row: str = ""  # the label of the model in the suite, else as ``label``
     per: FittedPer = "shared"  # what has a threshold of its own
     rules: tuple[str, ...] = ()  # references of decision rules
+    alpha: float = ALPHA  # the bound on risk
     group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
@@ -104,7 +107,9 @@ class Plan:
         """The content of ``suite.json``, as plain data."""
         names = ("key", "dataset", "fold", "seed", "profile")
         cells = [
-            {name: getattr(c, name) for name in names} | {"model": c.label, "reference": c.dataset_reference}
+            {name: getattr(c, name) for name in names}
+            | {"model": c.label, "reference": c.dataset_reference}
+            | ({"varied": varied} if (varied := _varied(c)) else {})
             for c in self.cells
         ]
         pairs = [
@@ -113,6 +118,12 @@ class Plan:
         ]
         plan = {"profile": self.profile, "cells": cells, "not_applicable": pairs, "labels": self.labels}
         return self.suite.info() | plan
+
+
+def _varied(cell: Cell) -> dict[str, Any]:
+    """What the suite varies from cell to cell, of this one."""
+    split = cell.record["split"]
+    return {name: split[name] for name in VARIED if name in split}
 
 
 class PlannedDataset(NamedTuple):
@@ -234,23 +245,26 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     short: dict[str, str] = {}  # the model of a record -> the label of its entry
     tasks: list[Task] = []
     for dataset_ref in datasets:
-        data = _load(registry, suite.protocol, dataset_ref, choices)
-        tasks.append(data.dataset.task)
-        owner = f"{data.reference}: " if len(datasets) > 1 else ""
-        notes += [owner + note for note in data.notes]
+        variants = _load(registry, suite.protocol, dataset_ref, choices)
+        owner = f"{variants[0].reference}: " if len(datasets) > 1 else ""
+        for data in variants:
+            _check_calibration(data, suite.decisions.alpha)
+            tasks.append(data.dataset.task)
+            notes += [note for n in data.notes if (note := owner + n) not in notes]
         trained = False
         for model_ref in models:
             try:
-                pair = _pair(registry, suite, data, model_ref, choices)
+                pairs = [_pair(registry, suite, data, model_ref, choices) for data in variants]
             except NotApplicable as error:
-                skipped.append(NotPaired(data.reference, model_ref, str(error).rstrip(".")))
+                reason = str(error).rstrip(".")
+                skipped.append(NotPaired(variants[0].reference, model_ref, reason))
                 continue
             if model_ref in profile.labels:
-                short[pair.label] = profile.labels[model_ref]
-            trained |= any(param.passes for param in pair.spec.params.values())
-            seeds = range(choices.seeds or profile.seeds)
-            cells += [pair.cell(fold, seed) for seed in seeds for fold in range(len(data.splits))]
-        notes += _of_epochs(profile, data) if trained else []
+                short[pairs[0].label] = profile.labels[model_ref]
+            trained |= any(param.passes for param in pairs[0].spec.params.values())
+            for seed in range(choices.seeds or profile.seeds):
+                cells += [pair.cell(fold, seed) for pair in pairs for fold in range(len(pair.data.splits))]
+        notes += _of_epochs(profile, variants[0]) if trained else []
     _check_typed_ids(registry, (choices.primary, *choices.columns), tasks)
     suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
     labels = labels_of(suite, registry)
@@ -262,6 +276,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             keep_weights=choices.keep_weights,
             metrics=suite.wanted,
             rules=suite.decisions.rules,
+            alpha=suite.decisions.alpha,
             row=short.get(cell.label, cell.label),
         )
         for cell in cells
@@ -272,12 +287,20 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
 def plan_data(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite, str, list[PlannedDataset]]:
     """What :func:`make_plan` does without models: the suite as changed, the profile, and the datasets.
 
-    Raises BadInput or DataProblems as there.
+    Raises BadInput or DataProblems as there, and where the protocol makes several tasks of one dataset.
     """
     suite, choices = _resolved(suite, registry, choices)
     references, _ = _chosen_datasets(suite, registry, choices)
     check_settings(choices, (), (*suite.datasets, *suite.without_data), registry)
-    data = [_load(registry, suite.protocol, reference, choices) for reference in references]
+    data = []
+    for reference in references:
+        variants = _load(registry, suite.protocol, reference, choices)
+        if len(variants) > 1:
+            raise BadInput(
+                f"suite {suite.name} makes {len(variants)} tasks of {reference}",
+                allowed="one value of unknown, train_share and label_noise",
+            )
+        data += variants
     published = _resolved_rows(suite, registry, choices.profile)
     return replace(suite, published=published), choices.profile, data
 
@@ -423,17 +446,62 @@ def _dataset_params(
     return registry.resolve("datasets", reference, choices.profile, **settings)
 
 
-def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> PlannedDataset:
+def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> list[PlannedDataset]:
+    """The dataset with its splits, once for every variant of the protocol."""
     spec, params = _dataset_params(registry, reference, choices)
     dataset = plan_dataset(registry, spec, params, reference)
     notes = list(dataset.notes)
     if choices.free_protocol and spec.name in choices.data and not (choices.splits or choices.folds):
         protocol, changed = protocol_of(dataset, protocol)
         notes += changed
-    splits = [make_split(dataset, protocol, fold) for fold in range(protocol.splits)]
-    notes += [*splits[0].notes, *notes_of(dataset, protocol, splits)]
     label = registry.label("datasets", spec, params, choices.profile)
-    return PlannedDataset(spec, params, label, dataset, protocol, splits, notes)
+    planned = []
+    for variant in _variants(dataset, protocol, notes):
+        divided = [divide(dataset, variant, fold) for fold in range(variant.splits)]
+        splits = [split for _, split in divided]
+        more = [*splits[0].notes, *notes_of(dataset, variant, splits)]
+        planned.append(PlannedDataset(spec, params, label, divided[0][0], variant, splits, [*notes, *more]))
+    return planned
+
+
+def _variants(dataset: Dataset, protocol: Protocol, notes: list[str]) -> list[Protocol]:
+    """The protocols of single cells; leaves that cannot be unknown in turn are named in ``notes``."""
+    if protocol.unknown != (EACH,):
+        return protocol.variants()
+    hierarchy = dataset.task.hierarchy
+    if hierarchy is None:
+        raise BadInput('unknown = "each": the dataset is a regression', allowed="a dataset with classes")
+    leaves, left_out = [], []
+    for column in hierarchy.leaves.tolist():
+        name = hierarchy.classes[column]
+        alone = replace(protocol, unknown=(name,), train_share=(), label_noise=())
+        try:
+            if can_be_unknown(hierarchy, name):
+                for fold in range(protocol.splits):
+                    divide(dataset, alone, fold)
+                leaves.append(name)
+                continue
+        except BadInput:
+            pass
+        left_out.append(name)
+    if left_out:
+        notes.append(f"never unknown, as they have no sibling or no test sample: {', '.join(left_out)}")
+    if not leaves:
+        raise BadInput('unknown = "each": no leaf has a sibling and a test sample', allowed="other data")
+    return protocol.variants(leaves)
+
+
+def _check_calibration(data: PlannedDataset, alpha: float) -> None:
+    """Raise BadInput where too few samples are put apart for any promise at this alpha."""
+    if data.dataset.task.kind != "hmc" or not data.protocol.calibration:
+        return
+    fewest, least = min(len(split.sides["calibration"]) for split in data.splits), least_samples(alpha)
+    if fewest < least:
+        raise BadInput(
+            f"{data.reference}: calibration = {data.protocol.calibration:g} puts {fewest} samples apart,"
+            f" too few for alpha = {alpha:g}",
+            allowed=f"at least {least} samples: a larger calibration, or a larger alpha under [decisions]",
+        )
 
 
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:

@@ -17,6 +17,7 @@ from typing import Any, TypedDict, cast
 from hmcbench.data.protocol import Protocol
 from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import PROFILES, FittedPer, Value
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.registry.registry import Registry, is_named, parse_reference
 from hmcbench.registry.validation import problem_of, types_of, words
 
@@ -52,10 +53,12 @@ class Decisions:
     Attributes:
         thresholds: for several paths, fitted on validation: one for all classes, one per level, or per class.
         rules: references of decision rules; every row is also scored under each of them.
+        alpha: the bound on risk that back-off and conformal sets promise, where samples are put apart for it.
     """
 
     thresholds: FittedPer = "shared"
     rules: tuple[str, ...] = ()
+    alpha: float = ALPHA
 
 
 class PaperRow(TypedDict, total=False):
@@ -133,6 +136,8 @@ class Suite:
         data = asdict(self)
         if self.decisions == Decisions():
             del data["decisions"]
+        elif self.decisions.alpha == ALPHA:
+            del data["decisions"]["alpha"]
         published, profiles, protocol = data.pop("published"), data.pop("profiles"), data.pop("protocol")
         for name in ("without_data", "params"):
             if not data[name]:
@@ -180,9 +185,11 @@ def parse_suite(text: str, where: str) -> Suite:
     head = _checked(f"{where} [suite]", data.get("suite", {}), types)
     _need(f"{where} [suite]", head, "name", "version", "datasets", "primary")
     head["name"] = unicodedata.normalize("NFC", head["name"])  # one suite in both forms of Unicode
-    protocol = Protocol(**_checked(f"{where} [protocol]", data.get("protocol", {}), types_of(Protocol)))
+    protocol = Protocol(**_checked(f"{where} [protocol]", _protocol(data), types_of(Protocol)))
     protocol.check(where)
     decisions = Decisions(**_checked(f"{where} [decisions]", data.get("decisions", {}), types_of(Decisions)))
+    if not 0 < decisions.alpha < 1:
+        raise BadInput(f"{where} [decisions]: alpha = {decisions.alpha}", allowed="above 0 and below 1")
     profiles: dict[str, Profile] = {}
     for name, table in data.get("profiles", {}).items():
         if name not in PROFILES:
@@ -198,6 +205,14 @@ def parse_suite(text: str, where: str) -> Suite:
     return Suite(
         **head, protocol=protocol, decisions=decisions, profiles=profiles, published=published, params=params
     )
+
+
+def _protocol(data: Mapping[str, Any]) -> Any:
+    """``unknown = "each"`` as a list."""
+    table = data.get("protocol", {})
+    if isinstance(table, dict) and isinstance(table.get("unknown"), str):
+        return {**table, "unknown": [table["unknown"]]}
+    return table
 
 
 def _params(where: str, tables: Any, references: Sequence[str]) -> dict[str, dict[str, dict[str, Value]]]:

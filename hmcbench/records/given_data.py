@@ -11,7 +11,8 @@ from scipy.sparse import issparse
 
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import make_split
+from hmcbench.data.splits import Split
+from hmcbench.data.variants import divide
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset
@@ -62,7 +63,8 @@ class Given:
             what = f"fingerprint of the data given as --data {name}"
             mismatch(where, what, stated[:12], dataset.fingerprint[:12])
             return predictions, "the data given are not theirs"
-        self._check_split(record, dataset, predictions, mismatch)
+        dataset, split = divide(dataset, Protocol.of_record(record.data["split"]), record.fold)
+        self._check_split(record, dataset, split, predictions, mismatch)
         rows = {sample: i for i, sample in enumerate(dataset.ids)}
         if any(sample not in rows for sample in predictions.ids):
             mismatch(where, "some of its samples are not in the data given", None, None)
@@ -84,11 +86,10 @@ class Given:
         return self._read[key]
 
     def _check_split(
-        self, record: Record, dataset: Dataset, predictions: Predictions, mismatch: Mismatch
+        self, record: Record, dataset: Dataset, split: Split, predictions: Predictions, mismatch: Mismatch
     ) -> None:
         """Compare the split and the samples of the predictions with those of the protocol."""
         stored = record.data["split"]
-        split = make_split(dataset, Protocol.of_record(stored), record.fold)
         where = record.path.name
         if split.fingerprint != stored.get("fingerprint"):
             stated = str(stored.get("fingerprint") or "")[:12]

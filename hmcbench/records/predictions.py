@@ -23,6 +23,7 @@ from hmcbench.files import replacing
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Task
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.records.maps import append_maps, map_arrays, read_maps
 from hmcbench.records.score_bits import rounded, stored
 
@@ -32,11 +33,11 @@ MOST_SHARED = 512  # parts that a reader keeps; a board of k folds has about six
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of the validation partition and of every test partition of one cell.
+    """Predictions of all partitions of one cell but the one that it was trained on.
 
     Attributes:
         ids: N sample ids, unique.
-        side: N names: ``validation``, ``test``, or a further test set (``shifted``).
+        side: N names: ``validation``, ``calibration``, ``test``, or a further test set (``shifted``).
         scores: float32 (N, C) probabilities, or float64 (N, T) predicted targets.
         task: the task, with its hierarchy or targets.
         truth: hmc: boolean CSR (N, C), ancestor-closed; regression: float (N, T); ``None`` where
@@ -53,6 +54,8 @@ class Predictions:
             of scores is defined.
         maps: of pixels: the decided label maps. Scores are then (N, 0), and truth is
             :class:`hmcbench.hierarchy.label_maps.LabelMaps` too.
+        unknown: boolean (N,) or None: samples of classes that the run never showed.
+        alpha: the bound on risk that the suite asks for; kept in ``record.json``, not in the file.
     """
 
     ids: Sequence[str]
@@ -68,6 +71,8 @@ class Predictions:
     bits: int = 32
     only_sets: bool = False
     maps: LabelMaps | None = None
+    unknown: np.ndarray | None = None
+    alpha: float = ALPHA
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -89,6 +94,7 @@ class Predictions:
             decisions=None if self.decisions is None else self.decisions[rows],
             ruled=None if self.ruled is None else self.ruled[rows],
             maps=None if self.maps is None else self.maps[rows],
+            unknown=None if self.unknown is None else self.unknown[rows],
         )
 
     def save(self, path: Path) -> None:
@@ -119,6 +125,8 @@ class Predictions:
             arrays["groups"] = np.array(list(self.groups), dtype=np.str_)
         if self.training is not None:
             arrays["training"] = np.asarray(self.training, dtype=np.int64)
+        if self.unknown is not None:
+            arrays["unknown"] = np.asarray(self.unknown, dtype=bool)
         if self.decisions is not None:
             arrays |= _sparse_parts("decisions", self.decisions)
         pairs = (("truth", self.truth), ("predicted", self.maps))
@@ -203,7 +211,8 @@ class PredictionsReader:
             stop = array("stop") if "stop" in infos else None
             training = shared(np.asarray, "training") if "training" in infos else None
             kept = (ids, side, scores, task, truth, stop, groups, decided, training)
-            return Predictions(*kept, bits=bits, only_sets=only_sets, maps=maps)
+            unknown = array("unknown") if "unknown" in infos else None
+            return Predictions(*kept, bits=bits, only_sets=only_sets, maps=maps, unknown=unknown)
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:

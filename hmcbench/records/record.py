@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -184,6 +184,8 @@ class Record:
         if not self.has_predictions:
             raise NotPublished(self.path.name)
         predictions = Predictions.load(self.path / NPZ, reader)
+        if "alpha" in self.part("decision"):
+            predictions = replace(predictions, alpha=float(self.part("decision")["alpha"]))
         applied = self.part("applied_rule")
         if not applied:
             return predictions
@@ -205,8 +207,9 @@ class Record:
             digest = hashlib.sha256((self.path / NPZ).read_bytes())
         except OSError:
             return ""
-        applied = self.part("applied_rule")
+        applied, alpha = self.part("applied_rule"), self.part("decision").get("alpha")
         digest.update(json.dumps(applied, sort_keys=True).encode() if applied else b"")
+        digest.update(f"alpha {alpha}".encode() if alpha is not None else b"")
         return digest.hexdigest()
 
 

@@ -44,7 +44,7 @@ def freeze(module: nn.Module, train: str) -> None:
             parameter.requires_grad_(True)
 
 
-def last_block(body: nn.Module) -> list[nn.Parameter]:
+def last_block(body: Any) -> list[nn.Parameter]:
     """The parameters of the last block, with those of the norm after it."""
     if hasattr(body, "group_matcher"):
         models: Any = importlib.import_module("timm.models")

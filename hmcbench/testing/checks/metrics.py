@@ -16,7 +16,7 @@ from hmcbench.interfaces import Task
 from hmcbench.metrics import fixtures
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, SampleMetric, summed
 from hmcbench.metrics.computing import compute
-from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.evaluation import Apart, Evaluation
 from hmcbench.registry.registry import load_object
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.state import state_check, unchanged
@@ -54,7 +54,11 @@ def random_problem(
         scores = truth + noise if shape == "regression" else (0.5 * truth + 0.5 * noise)
     training = training_counts(dataset, np.arange(samples))
     scores = np.asarray(scores, dtype=np.float32)
-    return Evaluation.of(dataset.task, truth[rows], scores[rows], training=training)
+    apart = None
+    if dataset.task.kind == "hmc":  # some metrics need samples that were put apart
+        calibration = Evaluation.of(dataset.task, truth, scores, apart=Apart(dataset.ids))
+        apart = Apart(np.array(dataset.ids, dtype=object)[rows].tolist(), calibration)
+    return Evaluation.of(dataset.task, truth[rows], scores[rows], training=training, apart=apart)
 
 
 def random_maps(scores: np.ndarray | None, rows: Any, images: int) -> Evaluation:

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,28 @@ def test_records_of_tables_read_no_images(cli: Callable[..., Any], trained_run: 
     ended = cli("predict", copy, trained_run.images)
     assert ended.status == 2
     assert "trained on toy-tree, which reads no single files" in ended.err and "sem-failure" in ended.err
+
+
+def test_back_off_prints_how_deep_an_answer_may_go(
+    cli: Callable[..., Any], trained_run: Any, tmp_path: Path
+) -> None:
+    refused = cli("predict", trained_run.record, trained_run.images, "--back-off", 0.2)
+    assert refused.status == 2
+    assert "no calibration side" in refused.err
+    copy = tmp_path / trained_run.record.name
+    shutil.copytree(trained_run.record, copy)
+    stored = read_record(copy).predictions()
+    apart = replace(stored, side=["calibration" if side == "test" else side for side in stored.side])
+    apart.save(copy / "predictions.npz")
+    ended = cli("predict", copy, trained_run.images, "--back-off", 0.4)
+    assert ended.status == 0, ended.err
+    assert "back-off: confidence at least" in ended.err
+    classes = {"refer", *(stored.task.hierarchy.classes if stored.task.hierarchy else ())}
+    for row in rows(ended.out):
+        assert row["back_off"] in classes
+        path = row["coherent"].split("/")
+        assert row["back_off"] == "refer" or path[: row["back_off"].count("/") + 1] == row["back_off"].split(
+            "/"
+        )
+        assert 0 < float(row["confidence"]) <= 1
+    assert cli("predict", copy, trained_run.images, "--back-off", 0).status == 2

@@ -22,6 +22,13 @@ def test_a_record_gives_its_protocol_back() -> None:
     assert Protocol.of_record({**asdict(protocol), "fold": 2, "fingerprint": "f", "notes": []}) == protocol
 
 
+def test_what_older_records_do_not_have_is_named_only_where_it_is_used() -> None:
+    assert set(Protocol().to_json()) == {
+        *("kind", "test", "validation", "folds", "repeats", "seed", "drop_leaks"),
+    }
+    assert Protocol(calibration=0.2).to_json()["calibration"] == 0.2
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
@@ -30,6 +37,8 @@ def test_a_record_gives_its_protocol_back() -> None:
         ({"test": 0.5, "validation": 0.5}, "leave something to train on"),
         ({"kind": "kfold", "folds": 1}, "at least 2"),
         ({"repeats": 0}, "at least 1"),
+        ({"validation": 0.5, "calibration": 0.5}, "leave something to train on"),
+        ({"calibration": -0.1}, "leave something to train on"),
         ({"kind": "kfold", "repeats": 2}, "more than 1 for holdout only"),
     ],
 )

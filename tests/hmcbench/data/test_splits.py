@@ -245,3 +245,34 @@ def test_another_process_finds_the_same_sides() -> None:
     here = make_split(tiny_dataset(150, "dag"), Protocol("kfold", seed=1), 2).fingerprint
     there = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert there.stdout.strip() == here
+
+
+# --------------------------------------------------------------------------- a side that is put apart
+
+
+@pytest.mark.parametrize("kind", ["holdout", "kfold", "predefined"])
+def test_the_calibration_side_is_apart_and_takes_from_training_alone(kind: Any) -> None:
+    names = ["test", "validation", "", "", ""] * 30 if kind == "predefined" else None
+    dataset = tiny_dataset(150, "ragged", split=names)
+    plain, apart = (make_split(dataset, Protocol(kind, calibration=share)).sides for share in (0.0, 0.2))
+    assert "calibration" not in plain
+    assert apart["test"].tolist() == plain["test"].tolist()
+    rows = np.concatenate(list(apart.values()))
+    assert len(set(rows.tolist())) == len(rows) == 150
+    trained = 150 - len(plain["test"]) - (len(plain["validation"]) if kind == "predefined" else 0)
+    assert len(apart["calibration"]) == pytest.approx(0.2 * trained, abs=1)
+    labels = dataset.targets[apart["calibration"]].sum(axis=0)
+    assert (labels > 0).all()
+
+
+def test_groups_stay_out_of_the_calibration_side_or_in_it() -> None:
+    dataset = tiny_dataset(150, groups=[f"g{i % 40}" for i in range(150)])
+    sides = make_split(dataset, Protocol(calibration=0.3)).sides
+    groups = {side: {dataset.groups[i] for i in rows} for side, rows in sides.items() if dataset.groups}
+    assert not groups["calibration"] & (groups["train"] | groups["validation"] | groups["test"])
+
+
+def test_a_dataset_may_bring_its_own_calibration_side() -> None:
+    dataset = tiny_dataset(50, split=["test", "calibration", "", "", ""] * 10)
+    for protocol in (Protocol("predefined"), Protocol("predefined", calibration=0.5)):
+        assert make_split(dataset, protocol).sides["calibration"].tolist() == list(range(1, 50, 5))

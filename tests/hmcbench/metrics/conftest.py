@@ -126,7 +126,7 @@ class Slow:
 
     def values(self) -> dict[str, float]:
         depth = max(map(self.level, self.classes))
-        out = {**self.set_metrics(), **self.structure(depth)}
+        out = {**self.set_metrics(), **self.structure(depth), **self.pairs()}
         for k in range(1, depth + 1):
             out.update(self.level_metrics(k))
         for c in self.classes:
@@ -199,6 +199,22 @@ class Slow:
             "brier": mean([sum((p - y) ** 2 for p, y in zip(*row, strict=True)) for row in rows]),
             "log_loss": mean([-math.log(max(1e-7, s[t.index(1)])) for s, t in rows]),
             "aurc": mean(orders),
+        }
+
+    def pairs(self) -> dict[str, float]:
+        """Of all (sample, class) pairs of several paths."""
+        if self.single or self.scores is None or not len(self.scores):
+            return {}
+        each = [
+            (float(s), float(c in y))
+            for row, y in zip(self.scores, self.Y, strict=True)
+            for s, c in zip(row, self.classes, strict=True)
+        ]
+        bins = [[(s, t) for s, t in each if b <= 15 * s < b + 1 or (b == 14 and s == 1)] for b in range(15)]
+        return {
+            "multi_ece": sum(abs(sum(s - t for s, t in b)) for b in bins) / len(each),
+            "multi_brier": mean([(s - t) ** 2 for s, t in each]),
+            "multi_log_loss": mean([-math.log(max(1e-7, s if t else 1 - s)) for s, t in each]),
         }
 
     def orders(self, tops: list[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:

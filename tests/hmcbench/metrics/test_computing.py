@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from hmcbench.metrics.base import SampleMetric
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute, compute_sides, sample_stats
 from hmcbench.metrics.decisions import Thresholds
-from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.evaluation import Apart, Evaluation
 from hmcbench.metrics.fixtures import confusion_matrices, four_scores, three_samples
 from hmcbench.metrics.ids import find_spec
 from hmcbench.records.predictions import Predictions
@@ -70,10 +71,16 @@ def test_importing_the_specs_is_light() -> None:
 
 
 def test_ids_of_a_single_path_task() -> None:
-    found = compute(SPECS, confusion_matrices())
+    e = confusion_matrices()
+    apart = Apart([str(i) for i in range(len(e))], None)
+    calibration = Evaluation.of(e.task, e.truth, e.scores, apart=apart)
+    apart = replace(apart, calibration=calibration)
+    found = compute(SPECS, Evaluation.of(e.task, e.truth, e.scores, apart=apart))
     assert not found.failures
     for s in SPECS:
-        if s.task == "hmc" and "single" in s.paths:
+        if s.name == "class_mondrian_coverage":  # of classes where a path may end
+            assert f"{s.name}[thermal/3]" in found
+        elif s.task == "hmc" and "single" in s.paths:
             stem = s.name.replace("{k}", "2")
             members = [f"[{c}]" for c in ("mechanical", "thermal/3")] if s.over == "classes" else [""]
             for suffix in ("", "_raw") if s.decided else ("",):

@@ -15,7 +15,8 @@ from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import find_spec
 
-RANKINGS = {  # test_rankings.py and test_lca_sets.py have slow versions of these
+RANKINGS = {  # test_rankings.py, test_lca_sets.py and test_selection.py have slow versions of these
+    "hierarchical_aurc",
     *("auprc_micro", "auprc_macro", "auprc_weighted", "auprc_pooled_clus", "auroc_macro", "fmax", "smin"),
     *("lrap", "coverage_error", "ranking_loss", "precision_at_1", "precision_at_3", "precision_at_5"),
     *("ndcg_at_5", "lca_p", "lca_r", "lca_f1"),

@@ -159,3 +159,27 @@ def test_a_model_that_does_not_apply_is_listed_with_the_reason(values: dict[str,
     (pair,) = plan.info()["not_applicable"]
     assert (pair["dataset"], pair["model"], pair["profile"]) == ("toy-tree", "other", "quick")
     assert reason in pair["reason"]
+
+
+# --------------------------------------------------------------------------- samples put apart
+
+
+def test_a_calibration_side_makes_other_cells_and_alpha_does_not() -> None:
+    plain = plan_of("prior").cells[0]
+    apart, other = (
+        plan_of("prior", protocol=f"test = 0.3\ncalibration = 0.2\n[decisions]\nalpha = {alpha}").cells[0]
+        for alpha in (0.1, 0.2)
+    )
+    assert "calibration" not in plain.record["split"]
+    assert apart.record["split"]["counts"]["calibration"] == 28
+    assert plain.key != apart.key == other.key
+    assert (plain.alpha, apart.alpha, other.alpha) == (0.05, 0.1, 0.2)
+
+
+def test_too_few_samples_for_alpha_are_refused_before_anything_runs() -> None:
+    with pytest.raises(BadInput, match=r"puts 14 samples apart, too few for alpha = 0\.05") as error:
+        plan_of("prior", protocol="test = 0.3\ncalibration = 0.1")
+    assert "at least 19 samples" in str(error.value)
+    for alpha in (0, 1):
+        with pytest.raises(BadInput, match="above 0 and below 1"):
+            plan_of("prior", protocol=f"test = 0.3\n[decisions]\nalpha = {alpha}")

@@ -49,6 +49,7 @@ def test_decisions_are_read_and_kept_only_where_they_are_named() -> None:
     table = '[decisions]\nthresholds = "per_level"\nrules = ["map", "cssa[k=3]"]\n'
     suite = parse_suite(table + GOOD, "s.toml")
     assert suite.decisions == Decisions("per_level", ("map", "cssa[k=3]"))
+    assert suite.decisions.alpha == 0.05
     assert suite.info()["suite"]["decisions"] == {"thresholds": "per_level", "rules": ("map", "cssa[k=3]")}
 
 

@@ -1,0 +1,244 @@
+"""When to trust an answer, and how far to go down: selection along the likeliest path.
+
+Single paths: the likeliest path is climbed to its deepest class with q >= theta
+(:mod:`hmcbench.metrics.ends`); the virtual root, which is always right, stands for "refer". A class is right
+if it is the label or an ancestor of it. Risk is the share of all samples that get a wrong class; coverage is
+the mean information of the answers. `hierarchical_aurc` reads the whole curve over theta. Back-off reads one
+point of it: the least theta that keeps the promise (wrong + 1) / (n + 1) <= alpha on the calibration side.
+The expected risk of a new sample is then at most alpha if it is exchangeable with those n samples, because a
+larger theta never makes a wrong answer of a right one [Angelopoulos et al. 2024, theorem 1].
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.sparse import coo_array, csc_array
+
+from hmcbench.errors import NotApplicable
+from hmcbench.metrics import pooled
+from hmcbench.metrics.base import (
+    Reduce,
+    Stats,
+    columns,
+    first_over_second,
+    level_metric,
+    pooled_metric,
+    sample_metric,
+)
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.promise import least_samples
+from hmcbench.metrics.rankings import finite_scores
+
+NO_CALIBRATION = "it needs samples put apart: calibration = 0.1 under [protocol]"
+
+
+def calibration_of(e: Evaluation) -> Evaluation:
+    """The samples of the calibration side.
+
+    Raises:
+        NotApplicable: none were put apart, or too few for any promise at the suite's alpha.
+    """
+    apart = e.apart.calibration
+    if apart is None:
+        raise NotApplicable(NO_CALIBRATION)
+    least = least_samples(e.apart.alpha)
+    if len(apart) < least:
+        raise NotApplicable(f"alpha = {e.apart.alpha:g} needs {least} calibration samples, not {len(apart)}")
+    return apart
+
+
+# --------------------------------------------------------------------------- the curve
+
+
+def steps(e: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What changes when the answer of a sample goes one class deeper, of single paths.
+
+    Returns:
+        sample int64 (M,), q float64 (M,) of the deeper class, gain float64 (M,) in information, and
+        wrong int64 (M,): 1 where the answer becomes wrong.
+    """
+    path, ends = e.likeliest.path, e.likeliest.ends
+    there = path >= 0
+    rows = np.arange(len(path))[:, None]
+    information = np.where(there, ends.information[path], 0.0)
+    wrong = there & ~np.asarray(e.truth)[rows, path]
+    before = np.zeros((len(path), 1))
+    gain = np.diff(np.concatenate([before, information], axis=1), axis=1)
+    turned = np.diff(np.concatenate([before, wrong], axis=1), axis=1)
+    sample = np.broadcast_to(rows, path.shape)[there]
+    return sample, e.likeliest.q[there], gain[there], turned[there].astype(np.int64)
+
+
+def curve(e: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage and risk (T,), from (0, 0) on, at every distinct theta in falling order.
+
+    Several paths: coverage is ``hr_micro``, risk 1 - ``hp_micro`` of the classes whose coherent score reaches
+    one threshold.
+
+    Raises:
+        NotApplicable: there is one end only, or nothing to recall, so that coverage is undefined.
+    """
+    if e.task.paths == "single":
+        if len(e.likeliest.ends.columns) < 2:
+            raise NotApplicable("paths can end at one class only")
+        _sample, q, gain, wrong = steps(e)
+        order = np.argsort(-q, kind="stable")
+        last = np.flatnonzero(np.diff(-q[order], append=np.inf) > 0)
+        above, below = gain[order].cumsum()[last] / len(e), wrong[order].cumsum()[last] / len(e)
+    else:
+        if not e.n_true.any():
+            raise NotApplicable("no sample has a class")
+        scores, hits = e.hierarchy.cohere(finite_scores(e)).ravel(), np.asarray(e.truth).ravel()
+        order = np.argsort(-scores, kind="stable")
+        last = np.flatnonzero(np.diff(-scores[order], append=np.inf) > 0)
+        found = hits[order].cumsum()[last]
+        above, below = found / hits.sum(), 1 - found / (last + 1)
+    return np.concatenate([[0.0], above]), np.concatenate([[0.0], below])
+
+
+def _area(coverage: np.ndarray, risk: np.ndarray) -> np.ndarray:
+    """Trapezoids under curves (..., T) from (0, 0) on."""
+    zero = np.zeros((*coverage.shape[:-1], 1))
+    widths = np.diff(coverage, axis=-1, prepend=zero)
+    heights = (risk + np.concatenate([zero, risk[..., :-1]], axis=-1)) / 2
+    area: np.ndarray = (widths * heights).sum(axis=-1)
+    return area
+
+
+def _counts(e: Evaluation) -> tuple[Stats, Reduce]:
+    return _single_counts(e) if e.task.paths == "single" else _pair_counts(e)
+
+
+def _single_counts(e: Evaluation) -> tuple[Stats, Reduce]:
+    """(N, 2 T + 1): gains in information at T thresholds, answers that turn wrong, and a count of samples."""
+    if len(e.likeliest.ends.columns) < 2:
+        raise NotApplicable("paths can end at one class only")
+    sample, q, gain, wrong = steps(e)
+    at = pooled.thresholds(q)
+    place = np.minimum(len(at) - np.searchsorted(at[::-1], q, side="right"), len(at) - 1)
+    everyone = np.arange(len(e))
+    rows = np.concatenate([sample, sample, everyone])
+    cells = np.concatenate([place, len(at) + place, np.full(len(e), 2 * len(at))])
+    values = np.concatenate([gain, wrong, np.ones(len(e))])
+    stats = coo_array((values, (rows, cells)), shape=(len(e), 2 * len(at) + 1))
+
+    def reduce(sums: np.ndarray) -> np.ndarray:
+        count = np.maximum(sums[..., -1:], 1)
+        half = (sums.shape[-1] - 1) // 2
+        gains, wrongs = sums[..., :half].cumsum(axis=-1), sums[..., half:-1].cumsum(axis=-1)
+        return _area(gains / count, wrongs / count)
+
+    return csc_array(stats), reduce
+
+
+def _pair_counts(e: Evaluation) -> tuple[Stats, Reduce]:
+    """Pairs and positives above and at the score of every positive: risk changes between two of them too."""
+    scores, truth = e.hierarchy.cohere(finite_scores(e)), np.asarray(e.truth)
+    at = pooled.thresholds(scores[truth])
+    both = np.unique(np.concatenate([at, np.nextafter(at, at.dtype.type(np.inf))]))[::-1]
+
+    def reduce(sums: np.ndarray) -> np.ndarray:
+        half = sums.shape[-1] // 2
+        if not half:
+            return np.full(sums.shape[:-1], np.nan)
+        pairs, found = sums[..., :half].cumsum(axis=-1), sums[..., half:].cumsum(axis=-1)
+        total = found[..., -1:]
+        risk = np.where(pairs > 0, 1 - found / np.maximum(pairs, 1), 0.0)
+        return np.where(total[..., 0] > 0, _area(found / np.maximum(total, 1), risk), np.nan)
+
+    return pooled.pair_counts(scores, truth, both), reduce
+
+
+@pooled_metric(_counts)
+def hierarchical_aurc(e: Evaluation) -> float:
+    """Area under risk against coverage of hierarchical selective classification [Goren et al. 2024].
+
+    Single paths: the likeliest path is climbed to its deepest class with q >= theta, for every distinct q.
+    Coverage is the mean of 1 - log2 n(v) / log2 n(root) of the classes v where it stops, n = number of ends
+    at or below; risk is the share of all samples whose v is neither the label nor an ancestor of it. Several
+    paths: risk 1 - hp_micro over coverage hr_micro along one threshold on coherent scores. The curve begins
+    at (0, 0); the area is that of trapezoids. Undefined where paths can end at one class only.
+
+    >>> from hmcbench.metrics.fixtures import selected
+    >>> round(hierarchical_aurc(selected()), 4)  # (0, 0), (.2, 0), (.3, 0), (.6, 0), (.8, .2), (1, .4)
+    0.08
+    """
+    return float(np.trapezoid(*curve(e)[::-1]))
+
+
+# --------------------------------------------------------------------------- back-off
+
+
+def backoff_threshold(e: Evaluation) -> float:
+    """The least theta with (wrong + 1) / (n + 1) <= alpha on the calibration side.
+
+    Raises NotApplicable as :func:`calibration_of`.
+    """
+    return least_theta(calibration_of(e), e.apart.alpha)
+
+
+def least_theta(apart: Evaluation, alpha: float) -> float:
+    """The least theta that keeps the risk of back-off on n samples at (wrong + 1) / (n + 1) <= alpha.
+
+    >>> from hmcbench.metrics.fixtures import selected
+    >>> least_theta(selected(), 0.4)  # one may be wrong: just above the q of the second-surest mistake
+    0.5000000000000001
+    """
+    path = apart.likeliest.path
+    rows = np.arange(len(path))[:, None]
+    wrong = (path >= 0) & ~np.asarray(apart.truth)[rows, path]
+    surest = np.sort(np.where(wrong, apart.likeliest.q, -np.inf).max(axis=1, initial=-np.inf))[::-1]
+    allowed = math.floor(alpha * (len(apart) + 1) - 1 + 1e-9)  # samples that may be wrong
+    if allowed >= len(surest) or not np.isfinite(surest[max(allowed, 0)]):
+        return 0.0
+    return float(np.nextafter(surest[max(allowed, 0)], np.inf))
+
+
+def _stopped(e: Evaluation) -> np.ndarray:
+    return e.likeliest.climbed(backoff_threshold(e))
+
+
+@sample_metric(first_over_second)
+def backoff_risk(e: Evaluation) -> Stats:
+    """Share of samples that back-off gives a wrong class; expected to be at most alpha.
+
+    The likeliest path is climbed to its deepest class with q >= theta, the least theta with
+    (wrong + 1) / (n + 1) <= alpha on the calibration side.
+
+    >>> from hmcbench.metrics.fixtures import with_calibration
+    >>> backoff_risk(with_calibration())  # alpha .4: one of five may be
+    0.2
+    """
+    stopped = _stopped(e)
+    wrong = (stopped >= 0) & ~np.asarray(e.truth)[np.arange(len(e)), stopped]
+    return columns(wrong, np.ones(len(e)))
+
+
+@sample_metric(first_over_second)
+def backoff_coverage(e: Evaluation) -> Stats:
+    """Mean information of the answers of back-off: 1 for ends, 0 for "refer" (see ``backoff_risk``).
+
+    >>> from hmcbench.metrics.fixtures import with_calibration
+    >>> round(backoff_coverage(with_calibration()), 4)
+    0.8
+    """
+    stopped = _stopped(e)
+    if len(e.likeliest.ends.columns) < 2:
+        raise NotApplicable("paths can end at one class only")
+    information = np.where(stopped >= 0, e.likeliest.ends.information[stopped], 0.0)
+    return columns(information, np.ones(len(e)))
+
+
+@level_metric(first_over_second)
+def level_coverage(e: Evaluation, k: int) -> Stats:
+    """Share of samples that back-off answers at level k or deeper (see ``backoff_risk``).
+
+    >>> from hmcbench.metrics.fixtures import with_calibration
+    >>> level_coverage(with_calibration(), 1), level_coverage(with_calibration(), 2)
+    (1.0, 0.6)
+    """
+    stopped = _stopped(e)
+    deep = (stopped >= 0) & (e.hierarchy.levels[stopped] >= k)
+    return columns(deep, np.ones(len(e)))

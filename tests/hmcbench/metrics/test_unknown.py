@@ -1,0 +1,86 @@
+"""Unknown samples: against plain counting, and by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute, pooled_counts
+from hmcbench.metrics.evaluation import Apart, Evaluation
+from hmcbench.metrics.fixtures import confusion_matrices, selected, with_unknown
+from hmcbench.metrics.ids import find_spec
+
+OWN = [spec for spec in SPECS if str(spec.factory).startswith("hmcbench.metrics.unknown:")]
+
+
+def marked(problem: Any, unknown: np.ndarray, rows: Any = slice(None)) -> Evaluation:
+    e = problem.evaluation()
+    apart = Apart(calibration=e, alpha=0.5, unknown=unknown[rows])
+    return Evaluation.of(problem.task, problem.truth[rows], problem.scores[rows], apart=apart)
+
+
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_values_are_those_of_plain_counting(data: st.DataObject, seed: int, problems: Any) -> None:
+    problem = data.draw(problems(("tree",), ("single",), least=1))
+    rng = np.random.default_rng(seed)
+    unknown = rng.random(len(problem.scores)) < 0.4
+    e = marked(problem, unknown)
+    found = compute(OWN, e)
+    assert not found.failures
+    if unknown.all() or not unknown.any():
+        assert "known and unknown samples" in found.left_out["unknown_auroc"]
+        return
+    suspected = (1 - e.likeliest.chosen).tolist()
+    ones = [s for s, u in zip(suspected, unknown, strict=True) if u]
+    others = [s for s, u in zip(suspected, unknown, strict=True) if not u]
+    wins = [1.0 if a > b else 0.5 if a == b else 0.0 for a in ones for b in others]
+    assert found["unknown_auroc"] == pytest.approx(sum(wins) / len(wins))
+    limits = [t for t in ones if sum(s >= t for s in ones) / len(ones) >= 0.95 - 1e-12]
+    assert found["unknown_fpr95"] == sum(s >= max(limits) for s in others) / len(others)
+    ended = [max(row.tolist()) for row in e.likeliest.path]
+    wrong = [c >= 0 and not e.truth[i, c] and e.likeliest.chosen[i] > 0.9 for i, c in enumerate(ended)]
+    named = sum(w for w, u in zip(wrong, unknown, strict=True) if u) / len(ones)
+    assert found["unknown_named"] == pytest.approx(named)
+
+
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_weights_are_repetitions(data: st.DataObject, seed: int, problems: Any) -> None:
+    problem = data.draw(problems(("tree",), ("single",), least=3))
+    rng = np.random.default_rng(seed)
+    unknown = np.arange(len(problem.scores)) % 3 == 0
+    weights = rng.integers(0, 4, (3, len(unknown)))
+    counts = pooled_counts(find_spec(SPECS, "unknown_auroc"), marked(problem, unknown))
+    assert counts is not None
+    for row, value in zip(weights, counts[1](weights @ counts[0]), strict=True):
+        repeated = marked(problem, unknown, np.repeat(np.arange(len(row)), row))
+        expected = compute(OWN, repeated).get("unknown_auroc", math.nan)
+        assert value == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_by_hand() -> None:
+    found = compute(OWN, with_unknown())
+    assert found["unknown_auroc"] == 0.75
+    assert found["unknown_fpr95"] == pytest.approx(1 / 3)
+    assert (found["unknown_parent_accuracy"], found["unknown_named"]) == (0.5, 0.0)
+
+
+def test_a_sure_wrong_name_is_counted() -> None:
+    e = confusion_matrices()
+    unknown = np.arange(len(e)) < 100
+    truth = np.array(e.truth)
+    truth[unknown] = False  # classes of the top level: nothing above them is true
+    found = compute(OWN, Evaluation.of(e.task, truth, e.scores, apart=Apart(unknown=unknown)))
+    assert found["unknown_named"] == pytest.approx(np.mean(e.likeliest.chosen[:100] > 0.9))
+    assert "calibration" in found.left_out["unknown_parent_accuracy"]
+
+
+def test_without_unknown_samples_they_are_left_out() -> None:
+    found = compute(OWN, selected())
+    assert not found
+    assert 'unknown = ["CLASS"]' in found.left_out["unknown_fpr95"]
