@@ -90,7 +90,8 @@ class ClassicSet:
             scale.transform(fit_on[train]), self.truth_of(train).astype(np.float32)
         )
         test = scale.transform(predict_on[self.sides["test"]])
-        return np.clip(model.predict(test), 0, 1).astype(np.float32)
+        scores: np.ndarray = np.clip(model.predict(test), 0, 1).astype(np.float32)
+        return scores
 
     def truth_of(self, rows: np.ndarray) -> np.ndarray:
         targets = self.data.targets[rows]
