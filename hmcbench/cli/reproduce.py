@@ -34,8 +34,16 @@ if TYPE_CHECKING:
 @click.argument("table", default="")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Use your own files for the dataset NAME.")
 @click.option("--row", "patterns", multiple=True, metavar="PATTERN", help="Only these rows of the table.")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only these datasets, of a table of several.",
+)
 @click.option("--profile", default="", metavar="NAME", help="A profile of the suite; default: the table's.")
 @click.option("--splits", default=0, type=COUNT, metavar="N", help="Random splits; 0: as the table says.")
+@click.option("--seeds", default=0, type=COUNT, metavar="N", help="Trainings; 0: as the table says.")
 @device_option
 @click.option("--jobs", default=1, type=JOBS, show_default=True, help="Cells at the same time on a CPU.")
 @timeout_option
@@ -43,7 +51,12 @@ if TYPE_CHECKING:
 @click.option("--out", default="runs", type=FOLDER, show_default=True)
 @click.option("--output", type=FILE, help="Write here too: FILE.md or FILE.json.")
 def reproduce_command(
-    table: str, data: Sequence[str], patterns: Sequence[str], timeout: float, **options: Any
+    table: str,
+    data: Sequence[str],
+    patterns: Sequence[str],
+    datasets: Sequence[str],
+    timeout: float,
+    **options: Any,
 ) -> int:
     """Run the published TABLE as its paper describes it, and compare with the paper's numbers.
 
@@ -52,9 +65,10 @@ def reproduce_command(
     \b
     Example:
       hmcbench reproduce 3 --data nims-steel=nims_fatigue
+      hmcbench reproduce hmc-classic --dataset '*_FUN' --row C-HMCNN
     """
     from hmcbench.plan.choices import Choices
-    from hmcbench.reproduce.tables import find_table, known_tables
+    from hmcbench.reproduce.tables import find_table, known_tables, of_datasets
 
     registry = default_registry()
     if not table:
@@ -65,9 +79,9 @@ def reproduce_command(
     if output is not None and output.suffix not in (".md", ".json"):
         raise BadInput(f"--output {output}", allowed="a file that ends in .md or .json")
     check_output(output)
-    published = find_table(registry, table)
+    published = of_datasets(find_table(registry, table), datasets)
     own_data = pairs("--data", data, "NAME=PATH")
-    chosen = {name: options.pop(name) for name in ("profile", "splits")}
+    chosen = {name: options.pop(name) for name in ("profile", "splits", "seeds")}
     choices = Choices(data=own_data, time_limit=timeout, **chosen)
     return _run(published, _rows(published, patterns), choices, options)
 
@@ -91,6 +105,10 @@ def _run(
     output: Path | None = options["output"]
     check_device(options["device"])
     registry = default_registry()
+    absent = compare.absent_data(table, registry, choices)
+    if absent and len(absent) == len(table.datasets):
+        result = compare.untestable(table, rows, "no data", absent)
+        return _show(result, out / suite_folder(Path(table.suite).stem), output, [], 0)
     try:
         planned = compare.plan_table(table, registry, choices, rows)
     except BadInput:
@@ -113,8 +131,18 @@ def _run(
         click.echo("hmcbench: interrupted; the same command continues from here", err=True)
         return INTERRUPTED
     specs = registry.specs("metrics")
+    headers = dict(zip(table.datasets, table.headers, strict=False))
     result = compare.compare(table, planned, outcome.done, specs, rows)
-    paths = figures.draw(table, _by_row(planned, outcome.done), outcome.folder / "tables")
+    paths = [
+        path
+        for name, reference in planned.references.items()
+        for path in figures.draw(
+            table,
+            _by_row(planned, compare.of_dataset(outcome.done, reference)),
+            outcome.folder / "tables",
+            headers.get(name, ""),
+        )
+    ]
     return _show(result, outcome.folder, output, paths, 1 if outcome.failed else 0)
 
 

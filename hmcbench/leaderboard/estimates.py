@@ -56,6 +56,8 @@ class Estimator:
         folds: all folds of the board; a row that has no seed with all of them is partial.
         problems: why intervals could not be computed, a line each.
         dates: of the kept intervals that are shown because the truth is missing.
+
+    Without ``sampled`` nothing is drawn: estimates have the spread of the training alone.
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class Estimator:
         specs: Sequence[MetricSpec],
         intervals: Intervals | None = None,
         cache: DrawCache | None = None,
+        *,
+        sampled: bool = True,
     ) -> None:
         records = [record for row in rows for record in row.ok]
         self.names, self.sides = list(names), list(sides)
@@ -77,6 +81,7 @@ class Estimator:
         self.specs = {name: spec for name in names if (spec := metric_spec(specs, name)) is not None}
         self._samples = Samples(self.folds, self.sides, self.specs, self.names[0])
         self._cache = cache
+        self._sampled = sampled
         self._digests: dict[Path, str] = {}
 
     def complete(self, row: RowRecords) -> list[Record]:
@@ -89,7 +94,8 @@ class Estimator:
     def row(self, row: RowRecords) -> dict[str, Estimate]:
         """Column id -> estimate; columns without any value are left out."""
         complete = self.complete(row)
-        draws, kept = self._draws(row.label, complete) if complete and not self.repeated else (Draws(), None)
+        drawn = complete and self._sampled and not self.repeated
+        draws, kept = self._draws(row.label, complete) if drawn else (Draws(), None)
         records = complete or row.ok
         measured = {name: self._measured(records, "test", name, draws) for name in self.names}
         primary = self.names[0]

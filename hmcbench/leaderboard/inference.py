@@ -478,3 +478,22 @@ def prediction_interval(estimate: Estimate, level: float) -> tuple[float, float]
     trained = quantile(e.training.freedom, level) * float(np.sqrt(e.training.variance * (len(e.seeds) + 1)))
     low, high = (float(np.hypot(np.sqrt(2) * reach, trained)) for reach in reaches)
     return e.mean - low, e.mean + high
+
+
+def same_split_interval(estimate: Estimate, level: float, trainings: int) -> tuple[float, float] | None:
+    """Where the mean of further trainings on the same split lies.
+
+    The test samples are the same, so that only the training varies: mean +- t s (1/S + 1/R)^0.5 for S
+    trainings of ours and R others. ``None`` where ours was not repeated, and its model is not deterministic.
+
+    Args:
+        estimate: over one split.
+        level: such as .95.
+        trainings: R.
+    """
+    if estimate.one_draw or estimate.repeats is not None:
+        return None
+    part = estimate.training
+    spread = float(np.sqrt(part.variance * (1 + len(estimate.seeds) / trainings)))
+    reach = quantile(part.freedom, level) * spread
+    return estimate.mean - reach, estimate.mean + reach

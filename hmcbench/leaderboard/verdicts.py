@@ -36,7 +36,12 @@ def joint_level(values: int) -> float:
 
 
 def value_verdict(
-    published: float, interval: tuple[float, float] | None, better: str, digits: int, high: float | None
+    published: float,
+    interval: tuple[float, float] | None,
+    better: str,
+    digits: int,
+    high: float | None,
+    margin: float = MARGIN,
 ) -> str:
     """The verdict on one value.
 
@@ -46,6 +51,7 @@ def value_verdict(
         better: ``higher`` or ``lower``.
         digits: decimals that the paper prints.
         high: the upper bound of the metric; None for unbounded.
+        margin: the widest half-width with which a value is reproduced.
     """
     if math.isnan(published):
         return UNTESTABLE
@@ -54,8 +60,8 @@ def value_verdict(
     half = 0.5 * 10.0**-digits
     low, top = interval
     if low <= published + half and top >= published - half:
-        margin = MARGIN if high is not None else MARGIN * abs(published)
-        return UNDECIDED if (top - low) / 2 > margin else REPRODUCED
+        widest = margin if high is not None else margin * abs(published)
+        return UNDECIDED if (top - low) / 2 > widest else REPRODUCED
     return BETTER if (low > published) == (better != "lower") else NOT
 
 

@@ -390,9 +390,7 @@ def _at_hand(registry: Registry, suite: Suite, choices: Choices) -> tuple[list[s
     there: list[str] = []
     absent: list[str] = []
     for reference in suite.datasets:
-        spec, params = _dataset_params(registry, reference, choices)
-        is_there = not spec.at_hand or registry.call("datasets", spec, spec.at_hand, params)
-        (there if is_there else absent).append(reference)
+        (there if is_at_hand(registry, reference, choices) else absent).append(reference)
     if not absent:
         return there, []
     names = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
@@ -401,6 +399,12 @@ def _at_hand(registry: Registry, suite: Suite, choices: Choices) -> tuple[list[s
     if not there and not suite.without_data:
         return list(suite.datasets), []  # loading them says what is missing
     return there or list(suite.without_data), [note]
+
+
+def is_at_hand(registry: Registry, reference: str, choices: Choices) -> bool:
+    """Whether the data of a dataset are there, as far as its spec tells without loading them."""
+    spec, params = _dataset_params(registry, reference, choices)
+    return not spec.at_hand or bool(registry.call("datasets", spec, spec.at_hand, params))
 
 
 def _check_params(suite: Suite, registry: Registry) -> None:

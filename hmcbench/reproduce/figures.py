@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw(table: PublishedTable, records: Mapping[str, Sequence[Record]], folder: Path) -> list[Path]:
+def draw(
+    table: PublishedTable, records: Mapping[str, Sequence[Record]], folder: Path, dataset: str = ""
+) -> list[Path]:
     """One PNG per figure that has data.
 
     Args:
         table: the table with its figures.
         records: row label -> its records that did not fail.
         folder: the folder to write to.
+        dataset: their dataset, as the table heads it; for the names of the files.
 
     Returns:
         The files written.
@@ -32,7 +35,7 @@ def draw(table: PublishedTable, records: Mapping[str, Sequence[Record]], folder:
         first = {label: _first(records[label]) for label in figure.rows if records.get(label)}
         series = {"relative-error": relative_errors, "history": histories}[figure.kind](figure, first)
         if series:
-            path = folder / f"{table.name}-figure-{figure.number}.png"
+            path = folder / f"{'-'.join(filter(None, (table.name, 'figure', figure.number, dataset)))}.png"
             _draw(figure, series, path)
             paths.append(path)
     return paths

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
 from hmcbench.leaderboard.render.text import markdown
-from hmcbench.leaderboard.verdicts import BETTER, MARGIN, NOT, REPRODUCED, UNDECIDED, UNTESTABLE
+from hmcbench.leaderboard.verdicts import BETTER, NOT, REPRODUCED, UNDECIDED, UNTESTABLE
 from hmcbench.reproduce.compare import ComparedValue, Result, RowResult
 from hmcbench.reproduce.tables import published_row
 
+MEANS = (
+    "Every cell: the paper's value, a mean over trainings on this split / our mean over seeds [where the mean"
+    " of as many further trainings of ours on this split lies, 95 % for all values of the row together] and"
+    " = the paper's value lies there to its rounding, ? it does, but the half-width is above {margin:g}, or"
+    " ours was trained once, so that nothing is decided, + ours is better, - ours is worse. A row has the"
+    " first of: not reproduced, better, undecided, reproduced that one of its values has."
+)
 MARKS = {REPRODUCED: "=", BETTER: "+", NOT: "-", UNDECIDED: "?", UNTESTABLE: ""}
 LEGEND = (
     "Every cell: the paper's value / our mean over the splits [where one further split of ours lies, 95 % for"
     " all values of the row together] and = the paper's value lies there to its rounding, ? it does, but the"
-    f" half-width is above {MARGIN:g}, so nothing is decided, + ours is better, - ours is worse. A row has"
+    " half-width is above {margin:g}, so nothing is decided, + ours is better, - ours is worse. A row has"
     " the first of: not reproduced, better, undecided, reproduced that one of its values has."
 )
 
@@ -29,17 +37,39 @@ def to_text(result: Result, *, console: bool = False) -> str:
     esc = str if console else markdown
     title = f"{table.name}: {table.title}"
     facts = {"source": table.source, "suite": Path(table.suite).stem, **result.facts}
-    drawn = tabulate(
-        [_line(result, row, esc) for row in result.rows],
-        headers=["paper's row", "our model", *map(esc, table.headers), "verdict"],
-        tablefmt="simple" if console else "pipe",
-        disable_numparse=True,
-    )
+    lines, headers = _by_dataset(result, console, esc) if table.datasets else _by_row(result, esc)
+    drawn = tabulate(lines, headers=headers, tablefmt="simple" if console else "pipe", disable_numparse=True)
     head = title if console else f"# {esc(title)}"
     parts = [head, "\n".join(f"- {k}: {esc(v)}" for k, v in facts.items()), drawn, summary(result)]
+    if table.datasets and any(row.reason for row in result.rows):  # too long for a column of a table
+        reasons = dict.fromkeys(row.reason for row in result.rows if row.reason)
+        of_reason = {r: ", ".join(row.row.label for row in result.rows if row.reason == r) for r in reasons}
+        causes = [f"- {esc(labels)}: {esc(reason)}" for reason, labels in of_reason.items()]
+        parts.append("Not measured:\n\n" + "\n".join(causes))
     if result.notes:
         parts.append("Notes:\n\n" + "\n".join(f"- {esc(note)}" for note in result.notes))
-    return "\n\n".join([*parts, LEGEND]) + "\n"
+    legend = (MEANS if table.mean_of else LEGEND).format(margin=table.margin)
+    return "\n\n".join([*parts, legend]) + "\n"
+
+
+def _by_row(result: Result, esc: Any) -> tuple[list[list[str]], list[str]]:
+    """A line per row of the paper."""
+    headers = ["paper's row", "our model", *map(esc, result.table.headers), "verdict"]
+    return [_line(result, row, esc) for row in result.rows], headers
+
+
+def _by_dataset(result: Result, console: bool, esc: Any) -> tuple[list[list[str]], list[str]]:
+    """A line per dataset and a column per row of the paper: there are more datasets than rows."""
+    columns = []
+    for row in result.rows:
+        label, model, *cells, verdict = _line(result, replace(row, reason=""), esc)
+        metric = result.table.columns(row.row)[0].metric
+        columns.append([label, model, metric, *cells, verdict])
+    if console:  # the interval below the values, which halves the width
+        columns = [[cell.replace(" [", "\n[") for cell in column] for column in columns]
+    headers = ["", *(column[0] for column in columns)]
+    names = ["our model", "metric", *map(esc, result.table.headers), "verdict"]
+    return [list(line) for line in zip(names, *(column[1:] for column in columns), strict=True)], headers
 
 
 def _line(result: Result, row: RowResult, esc: Any) -> list[str]:
@@ -84,6 +114,7 @@ def to_json(result: Result) -> str:
         "source": table.source,
         "suite": Path(table.suite).stem,
         "metrics": list(table.metrics),
+        **_datasets_json(result),
         "facts": dict(result.facts),
         "notes": list(result.notes),
         "records": list(result.records),
@@ -92,6 +123,7 @@ def to_json(result: Result) -> str:
                 "label": row.row.label,
                 "model": row.row.model,
                 "against": row.row.against,
+                **_row_json(result, row),
                 "verdict": row.verdict,
                 "reason": row.reason,
                 "runs": row.runs,
@@ -104,3 +136,19 @@ def to_json(result: Result) -> str:
         ],
     }
     return json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _datasets_json(result: Result) -> dict[str, Any]:
+    """What only a table with several datasets has: its columns, with the datasets as records name them."""
+    table = result.table
+    if not table.datasets:
+        return {"mean_of": table.mean_of} if table.mean_of else {}
+    names = [result.references.get(name, name) for name in table.datasets]
+    return {"datasets": names, "headers": list(table.headers), "mean_of": table.mean_of}
+
+
+def _row_json(result: Result, row: RowResult) -> dict[str, Any]:
+    """Metric and ``mean_of`` of a row, where they are its own."""
+    source = published_row(result.table, row.row)
+    metric = {"metric": row.row.metric} if row.row.metric else {}
+    return metric | ({"mean_of": source.mean_of} if source.mean_of else {})

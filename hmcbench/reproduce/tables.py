@@ -1,4 +1,4 @@
-"""Published tables as TOML files: rows of models, columns of metrics; and their inconsistencies.
+"""Published tables as TOML files: rows of models, columns of metrics or datasets; their inconsistencies.
 
 The files lie in the folder ``tables`` beside the file of a suite. Unknown keys are errors, as in
 suites. docs/reproduce.md shows an example.
@@ -11,15 +11,25 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 from hmcbench.data.protocol import Protocol
 from hmcbench.errors import BadInput, unknown
+from hmcbench.leaderboard.verdicts import MARGIN
 from hmcbench.registry.registry import Registry
 
 FIGURE_KINDS = ("relative-error", "history")
+
+
+class Column(NamedTuple):
+    """A column of a row; ``dataset`` is empty where the table has one only."""
+
+    header: str
+    dataset: str
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -27,9 +37,11 @@ class PublishedRow:
     """A row: its label in the paper, the model of hmcbench that it stands for, and its values.
 
     Attributes:
-        values: in the order of the table's metrics; NaN where the paper has no number.
+        values: in the order of the table's columns; NaN where the paper has no number.
         digits: decimals that the paper prints in this row; 0: as in the table.
         against: the label of the row to compare with, for models that the paper lacks.
+        metric: in a table of several datasets, the metric of this row; empty: that of the table.
+        mean_of: as in the table; 0: as there.
     """
 
     label: str
@@ -38,6 +50,8 @@ class PublishedRow:
     digits: int = 0
     against: str = ""
     note: str = ""
+    metric: str = ""
+    mean_of: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,9 +72,15 @@ class PublishedTable:
     Attributes:
         name: ``paper-number``; the number alone is enough where it is unique.
         suite, dataset, profile: those of the run; the suite's first data set and profile if empty.
+        datasets: the columns, where they are datasets and not metrics; there is one metric then.
+        absent: dataset -> why nobody can run it.
         not_public: why the data are not public; without them the rows are not testable.
         digits: decimals that the paper prints.
         metrics, headers: the columns, as ids of metrics and as the paper names them.
+        mean_of: the paper's values are means of so many trainings on one split that is ours too; 0: each is
+            one training on a split of its own.
+        seeds: how many trainings of ours.
+        margin: the widest half-width with which a value is reproduced.
         protocol: the paper's split of its samples; None: that of the suite.
         notes: errata and other remarks.
     """
@@ -73,12 +93,29 @@ class PublishedTable:
     headers: tuple[str, ...]
     rows: tuple[PublishedRow, ...]
     dataset: str = ""
+    datasets: tuple[str, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     profile: str = ""
     not_public: str = ""
     digits: int = 3
+    mean_of: int = 0
+    seeds: int = 1
+    margin: float = MARGIN
     protocol: Protocol | None = None
     notes: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = field(default=())
+
+    def columns(self, row: PublishedRow) -> list[Column]:
+        """The columns of a row, in the order of its values."""
+        if not self.datasets:
+            return [Column(name, "", metric) for name, metric in zip(self.headers, self.metrics, strict=True)]
+        metric = row.metric or self.metrics[0]
+        return [Column(name, data, metric) for name, data in zip(self.headers, self.datasets, strict=True)]
+
+    @property
+    def all_metrics(self) -> tuple[str, ...]:
+        """The metrics of the table, then those of single rows."""
+        return tuple(dict.fromkeys((*self.metrics, *(row.metric for row in self.rows if row.metric))))
 
 
 def parse_table(text: str, where: str) -> PublishedTable:
@@ -87,14 +124,17 @@ def parse_table(text: str, where: str) -> PublishedTable:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # tomllib raises RecursionError too
         raise BadInput(f"{where} is not TOML ({error})") from None
-    _known(f"table in {where}", data, ("table", "protocol", "row", "figure"))
+    _known(f"table in {where}", data, ("table", "absent", "protocol", "row", "figure"))
     for key in ("row", "figure"):
         if not isinstance(data.get(key, []), list):
             raise BadInput(f"{where}: {key} is no list", allowed=f"tables that begin with [[{key}]]")
-    types = _types(PublishedTable, "rows", "protocol", "figures")
+    types = _types(PublishedTable, "rows", "protocol", "figures", "absent")
     head = _checked(f"{where} [table]", data.get("table", {}), types)
     _require(f"{where} [table]", head, "name", "title", "source", "suite", "metrics")
-    head.setdefault("headers", head["metrics"])
+    head.setdefault("headers", head.get("datasets") or head["metrics"])
+    head["absent"] = _checked(
+        f"{where} [absent]", data.get("absent", {}), dict.fromkeys(head.get("datasets", ()), str)
+    )
     protocol = None
     if "protocol" in data:
         kinds = {name: type(value) for name, value in vars(Protocol()).items()}
@@ -120,14 +160,36 @@ def _row(where: str, row: Any, head: Mapping[str, Any]) -> PublishedRow:
     if values is None and fields.get("against"):
         return PublishedRow(**fields, values=())  # looked up by published_row
     numbers = [v for v in values or () if isinstance(v, (int, float)) and not isinstance(v, bool)]
-    if len(numbers) != len(head["metrics"]) or len(values) != len(numbers):
-        raise BadInput(f"{where}: values must be {len(head['metrics'])} numbers, one per metric")
+    kind, columns = ("dataset", head["datasets"]) if head.get("datasets") else ("metric", head["metrics"])
+    if len(numbers) != len(columns) or len(values) != len(numbers):
+        raise BadInput(f"{where}: values must be {len(columns)} numbers, one per {kind}")
     return PublishedRow(**fields, values=tuple(map(float, numbers)))
 
 
 def published_row(table: PublishedTable, row: PublishedRow) -> PublishedRow:
     """The row with the paper's values: itself, or the row that it is compared with."""
     return row if row.values else next(other for other in table.rows if other.label == row.against)
+
+
+def of_datasets(table: PublishedTable, patterns: Sequence[str]) -> PublishedTable:
+    """The table with those columns whose dataset or header fits a shell pattern; all without patterns."""
+    if not patterns:
+        return table
+    if not table.datasets:
+        raise BadInput(f"--dataset {patterns[0]}: table {table.name} has one dataset")
+    names = list(zip(table.datasets, table.headers, strict=True))
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for pair in names for name in pair):
+            raise unknown(f"dataset of table {table.name}", pattern, table.headers)
+    fits = [any(fnmatchcase(name, pattern) for pattern in patterns for name in pair) for pair in names]
+    places = [i for i, fit in enumerate(fits) if fit]
+    rows = [replace(row, values=tuple(row.values[i] for i in places if row.values)) for row in table.rows]
+    return replace(
+        table,
+        datasets=tuple(table.datasets[i] for i in places),
+        headers=tuple(table.headers[i] for i in places),
+        rows=tuple(rows),
+    )
 
 
 def _check_references(table: PublishedTable, where: str) -> None:
@@ -140,15 +202,32 @@ def _check_references(table: PublishedTable, where: str) -> None:
     for figure in table.figures:
         if figure.kind not in FIGURE_KINDS:
             raise unknown(f"kind of figure in {where}", figure.kind, FIGURE_KINDS)
-    if len(table.headers) != len(table.metrics):
-        raise BadInput(f"{where}: {len(table.headers)} headers for {len(table.metrics)} metrics")
+    kind, columns = ("datasets", table.datasets) if table.datasets else ("metrics", table.metrics)
+    if len(table.headers) != len(columns):
+        raise BadInput(f"{where}: {len(table.headers)} headers for {len(columns)} {kind}")
+    if len(set(columns)) != len(columns):
+        raise BadInput(f"{where}: {kind} has an entry twice")
+    _check_datasets(table, where)
+
+
+def _check_datasets(table: PublishedTable, where: str) -> None:
+    """Raise BadInput where keys of tables with several datasets do not fit together."""
+    if table.datasets and (len(table.metrics) > 1 or table.dataset):
+        raise BadInput(f"{where}: several datasets", allowed="one metric, a row may have its own; no dataset")
+    named = [row.label for row in table.rows if row.metric]
+    if named and not table.datasets:
+        raise BadInput(f"{where}: row {named[0]!r} has a metric", allowed="only in a table with datasets")
+    if min(table.mean_of, table.seeds - 1, *(row.mean_of for row in table.rows)) < 0 or table.margin <= 0:
+        raise BadInput(f"{where} [table]: mean_of, seeds or margin is too small")
 
 
 def _types(cls: type, *excluded: str) -> dict[str, type]:
     """Key -> TOML type of the fields of a dataclass: text, whole number or list."""
     hints = get_type_hints(cls)
     return {
-        name: kind if kind in (str, int) else list for name, kind in hints.items() if name not in excluded
+        name: kind if kind in (str, int, float) else list
+        for name, kind in hints.items()
+        if name not in excluded
     }
 
 
@@ -234,6 +313,8 @@ def f1(precision: float, recall: float) -> float:
 
 
 def _triples(table: PublishedTable, row: PublishedRow) -> Iterator[tuple[float, float, float, str]]:
+    if table.datasets:  # one metric
+        return
     values = dict(zip(table.metrics, row.values, strict=False))
     names = dict(zip(table.metrics, table.headers, strict=True))
     for metric, precision in values.items():

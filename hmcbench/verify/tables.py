@@ -16,13 +16,13 @@ from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.grouping import rows as rows_of
-from hmcbench.leaderboard.inference import prediction_interval
-from hmcbench.leaderboard.verdicts import joint_level
+from hmcbench.leaderboard.inference import Estimate
 from hmcbench.publish.publish import TABLES
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import parse_reference
 from hmcbench.report.figures.boards import board_figures
 from hmcbench.report.page.render import FIGURES
+from hmcbench.reproduce.compare import interval_of, level_of, of_dataset
 from hmcbench.verify.findings import SuiteReport
 from hmcbench.verify.records import installed, not_installed
 
@@ -63,43 +63,77 @@ def _table(
     used = [record for record in records if not names or record.path.name in names]
     for lost in sorted(names - {record.path.name for record in used}):
         report.add("no record", where, lost)
-    by_row = [row for row in rows_of(used)[0] if row.ok]
-    metrics = [str(name) for name in table["metrics"]]
-    estimator = Estimator(by_row, metrics, (), specs) if by_row else None
-    known = {_plain(row.label): row for row in by_row}
+    datasets = [str(name) for name in table.get("datasets", ())]
+    metrics = list(dict.fromkeys(map(str, [*table["metrics"], *_metrics_of_rows(table)])))
+    boards = {name: _Board(of_dataset(used, name), metrics, specs, table) for name in datasets or [""]}
     for row in table["rows"]:
         if all(value["mean"] is None for value in row["values"]):
             continue  # only numbers of the paper
-        run = known.get(_plain(str(row["model"])))
-        if run is None or estimator is None:
-            report.add("no record", where, f"row {row['label']} ({row['model']})")
-            continue
-        _row(where, row, metrics, run, estimator, specs, report)
+        one = str(row.get("metric") or table["metrics"][0])
+        columns = [(name, one) for name in datasets] or [("", str(name)) for name in table["metrics"]]
+        _row(where, row, table, columns, boards, report)
+
+
+def _metrics_of_rows(table: Mapping[str, Any]) -> list[str]:
+    return [row["metric"] for row in table["rows"] if row.get("metric")]
+
+
+class _Board:
+    """The rows of the records of one dataset."""
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        metrics: Sequence[str],
+        specs: Sequence[MetricSpec],
+        table: Mapping[str, Any],
+    ) -> None:
+        rows = [row for row in rows_of(records)[0] if row.ok]
+        self.rows = {_plain(row.label): row for row in rows}
+        sampled = not table.get("mean_of")
+        self._estimator = Estimator(rows, metrics, (), specs, sampled=sampled) if rows else None
+        self.specs = specs
+
+    def row(self, model: str) -> tuple[RowRecords, Mapping[str, Estimate]] | None:
+        """The records and the estimates of a model."""
+        run = self.rows.get(_plain(model))
+        return None if run is None or self._estimator is None else (run, self._estimator.row(run))
 
 
 def _row(
     where: str,
     row: Mapping[str, Any],
-    metrics: Sequence[str],
-    run: RowRecords,
-    estimator: Estimator,
-    specs: Sequence[MetricSpec],
+    table: Mapping[str, Any],
+    columns: Sequence[tuple[str, str]],
+    boards: Mapping[str, _Board],
     report: SuiteReport,
 ) -> None:
-    estimates = estimator.row(run)
-    verified = {record.key for record in run.ok} <= report.verified
-    level = joint_level(sum(value["published"] is not None for value in row["values"]))
-    for name, value in zip(metrics, row["values"], strict=True):
-        estimate, spec = estimates.get(name), metric_spec(specs, name)
-        if not installed(specs, name):
-            report.note(not_installed(name))
+    """Compare every number of a row, given its columns as dataset and metric."""
+    found = {name: board.row(str(row["model"])) for name, board in boards.items()}
+    level = level_of(
+        [(v["published"], v["mean"]) for v in row["values"]], several=bool(table.get("datasets"))
+    )
+    mean_of = int(row.get("mean_of") or table.get("mean_of") or 0)
+    lost = False
+    for (dataset, metric), value in zip(columns, row["values"], strict=True):
+        run_estimates, specs = found[dataset], boards[dataset].specs
+        if run_estimates is None:
+            if value["mean"] is not None and not lost:
+                lost = True
+                place = f" on {dataset}" if dataset else ""
+                report.add("no record", where, f"row {row['label']} ({row['model']}){place}")
             continue
-        low, high = (prediction_interval(estimate, level) if estimate is not None else None) or (None, None)
-        if high is not None and spec is not None and spec.high is not None:
-            high = min(high, spec.high)
+        run, estimates = run_estimates
+        if not installed(specs, metric):
+            report.note(not_installed(metric))
+            continue
+        estimate, spec = estimates.get(metric), metric_spec(specs, metric)
+        top = spec.high if spec is not None else None
+        low, high = interval_of(estimate, level, mean_of, top) if estimate is not None else (None, None)
         recomputed = {"mean": None if estimate is None else estimate.mean, "low": low, "high": high}
+        verified = {record.key for record in run.ok} <= report.verified
         for part, number in recomputed.items():
-            what = f"{row['label']} {name} {part}"
+            what = " ".join(filter(None, (row["label"], dataset, metric, part)))
             report.compare(where, what, value[part], number, from_predictions=verified)
 
 
@@ -110,17 +144,20 @@ def _text(path: Path, table: Mapping[str, Any], report: SuiteReport) -> None:
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.startswith("|")
     ]
-    for row in table["rows"]:
-        known = [n for v in row["values"] for n in v.values() if isinstance(n, (int, float))]
-        cells = [line[2:] for line in lines if len(line) > 2 and line[1].strip("`") == row["model"]]
-        for text in [number for line in cells for cell in line for number in _DECIMAL.findall(cell)]:
-            digits = len(text.partition(".")[2])
-            if not any(abs(n - float(text)) <= 0.5001 * 10.0**-digits for n in known):
-                report.add(
-                    "differs",
-                    f"{TABLES}/{path.name}",
-                    f"{row['label']}: {text} is no number of {path.stem}.json",
-                )
+    for i, row in enumerate(table["rows"]):
+        if table.get("datasets"):  # a column per row, after the lines of the models and their metrics
+            cells = [line[i + 1] for line in lines[4:] if len(line) > i + 1]
+            pairs = [([cell], [value]) for cell, value in zip(cells, row["values"], strict=False)]
+        else:
+            of_row = [line for line in lines if len(line) > 2 and line[1].strip("`") == row["model"]]
+            pairs = [([cell for line in of_row for cell in line[2:]], row["values"])]
+        for cells, values in pairs:
+            known = [n for v in values for n in v.values() if isinstance(n, (int, float))]
+            for text in [number for cell in cells for number in _DECIMAL.findall(cell)]:
+                digits = len(text.partition(".")[2])
+                if not any(abs(n - float(text)) <= 0.5001 * 10.0**-digits for n in known):
+                    what = f"{row['label']}: {text} is no number of {path.stem}.json"
+                    report.add("differs", f"{TABLES}/{path.name}", what)
 
 
 def _plain(label: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from hmcbench.leaderboard.inference import (
     contrast,
     not_told_apart,
     prediction_interval,
+    same_split_interval,
 )
 
 SHARED = np.random.default_rng(0).standard_normal(1000)
@@ -268,3 +269,23 @@ def test_the_prediction_interval_of_one_split_counts_both_test_sets() -> None:
     assert prediction_interval(estimate(0.9, deterministic=False), 0.95) is None
     seeds = prediction_interval(of_seeds(0.88, 0.92), 0.95)
     assert seeds is not None and seeds[1] - seeds[0] > 0.5
+
+
+@pytest.mark.parametrize("trainings", [1, 10])
+def test_the_mean_of_further_trainings_on_the_same_split_varies_by_the_training_alone(trainings: int) -> None:
+    seeds = np.array([0.90, 0.92, 0.91])
+    low, high = same_split_interval(Estimate(seeds, cells=seeds[:, None]), 0.95, trainings) or (0, 0)
+    reach = t.ppf(0.975, 2) * seeds.std(ddof=1) * (1 / 3 + 1 / trainings) ** 0.5
+    assert (low, high) == pytest.approx((0.91 - reach, 0.91 + reach))
+    assert same_split_interval(Estimate(seeds[:1]), 0.95, trainings) is None
+    assert same_split_interval(Estimate(seeds[:1], deterministic=True), 0.95, trainings) == (0.9, 0.9)
+
+
+def test_the_mean_of_further_trainings_lies_there_as_often_as_promised() -> None:
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(2000):
+        ours, theirs = rng.normal(0.3, 0.01, 3), rng.normal(0.3, 0.01, 10).mean()
+        low, high = same_split_interval(Estimate(ours, cells=ours[:, None]), 0.9, 10) or (0, 0)
+        hits += bool(low <= theirs <= high)
+    assert hits / 2000 == pytest.approx(0.9, abs=0.02)

@@ -13,6 +13,7 @@ from hmcbench.reproduce.tables import (
     find_table,
     inconsistencies,
     known_tables,
+    of_datasets,
     parse_table,
     published_row,
 )
@@ -112,3 +113,76 @@ def test_an_f_that_does_not_follow_is_told_and_roundings_are_not() -> None:
     assert "0.8314" in line
     assert f1(0.78, 0.89) == pytest.approx(0.8314, abs=1e-4)
     assert f1(0, 0) == 0
+
+
+SEVERAL = """
+[table]
+name = "paper-2"
+title = "A table of datasets"
+source = "Somebody (2020), table 2"
+suite = "smoke"
+metrics = ["hf1_samples"]
+mean_of = 10
+datasets = ["toy-tree", "toy-dag", "lost"]
+headers = ["Tree", "DAG", "Lost"]
+
+[absent]
+lost = "nobody has it"
+
+[[row]]
+label = "first"
+model = "prior"
+values = [0.1, nan, 0.3]
+
+[[row]]
+label = "ours"
+model = "random"
+metric = "exact_match"
+against = "first"
+"""
+
+
+def test_a_table_of_several_datasets_is_read() -> None:
+    table = parse_table(SEVERAL, "t.toml")
+    first, ours = table.rows
+    assert table.columns(first)[1] == ("DAG", "toy-dag", "hf1_samples")
+    assert [column.metric for column in table.columns(ours)] == ["exact_match"] * 3
+    assert table.all_metrics == ("hf1_samples", "exact_match")
+    assert (table.seeds, table.margin, table.absent) == (1, 0.05, {"lost": "nobody has it"})
+    chosen = of_datasets(table, ["toy-tr*", "Lost"])
+    assert (chosen.datasets, chosen.headers) == (("toy-tree", "lost"), ("Tree", "Lost"))
+    assert (chosen.rows[0].values, chosen.rows[1].values) == ((0.1, 0.3), ())
+    assert of_datasets(table, []) is table
+    with pytest.raises(BadInput, match="unknown dataset of table paper-2 'tre'"):
+        of_datasets(table, ["Tree", "tre"])
+    with pytest.raises(BadInput, match="has one dataset"):
+        of_datasets(parse_table(GOOD, "t.toml"), ["*"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[0.1, nan, 0.3]", "[0.1, nan]", "3 numbers, one per dataset"),
+        ('["Tree", "DAG", "Lost"]', '["Tree"]', "1 headers for 3 datasets"),
+        ('metrics = ["hf1_samples"]', 'metrics = ["hf1_samples", "exact_match"]', "one metric"),
+        ("mean_of = 10", 'dataset = "toy-tree"', "no dataset"),
+        ("mean_of = 10", "mean_of = -1", "too small"),
+        ("mean_of = 10", "seeds = 0", "too small"),
+        ("mean_of = 10", "margin = 0", "too small"),
+        ("mean_of = 10", 'margin = "0"', "must be of type float"),
+        ('"toy-dag"', '"toy-tree"', "an entry twice"),
+        ("lost = ", "lots = ", "did you mean 'lost'"),
+        ("lost = ", "lost = 3 #", "must be of type str"),
+    ],
+)
+def test_a_bad_table_of_several_datasets_is_one_line(old: str, new: str, says: str) -> None:
+    assert old in SEVERAL
+    with pytest.raises(BadInput) as error:
+        parse_table(SEVERAL.replace(old, new, 1), "t.toml")
+    assert says in str(error.value)
+    assert "t.toml" in str(error.value)
+
+
+def test_a_metric_of_a_row_is_for_tables_of_several_datasets() -> None:
+    with pytest.raises(BadInput, match="only in a table with datasets"):
+        parse_table(GOOD.replace('note = "copied', 'metric = "exact_match"\nnote = "copied'), "t.toml")

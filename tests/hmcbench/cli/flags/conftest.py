@@ -153,6 +153,12 @@ def tables(mine: None) -> None:
     Path("table.toml").write_text(TABLE.format(suite="mine.toml"))
     slow = TABLE.replace('"prior"', '"forest[n_estimators=50000]"')  # a minute, if nobody stops it
     Path("slow.toml").write_text(slow.format(suite="mine.toml"))
+    several = TABLE.replace(
+        'headers = ["F1"]', 'datasets = ["toy-tree", "toy-dag"]\nheaders = ["Tree", "DAG"]'
+    )
+    for value in ("0.5", "0.6"):
+        several = several.replace(f"[{value}]", f"[{value}, {value}]")
+    Path("several.toml").write_text(several.format(suite="smoke"))
     Path("pictures.toml").write_text(TABLE.format(suite="sem-failure"))
     Path("elements.csv").write_text("symbol,size\nFe,2\nAl,4\n")
     Path("alloys.csv").write_text("Formula,Other\nFe50Al50,Fe\n")

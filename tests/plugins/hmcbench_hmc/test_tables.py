@@ -1,0 +1,69 @@
+"""The table of the field: copied right, with models that exist, and the cells of the suite."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hmcbench_hmc.classic.sets import SETS
+
+from hmcbench.plan.cells import make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import load_suite
+from hmcbench.registry.registry import default_registry
+from hmcbench.reproduce.compare import plan_table
+from hmcbench.reproduce.tables import PublishedTable, find_table, of_datasets
+
+SOURCE = "published_auprc.csv"
+
+
+@pytest.fixture(scope="module")
+def table() -> PublishedTable:
+    return find_table(default_registry(), "hmc-classic")
+
+
+def test_the_numbers_are_those_of_the_paper(table: PublishedTable, shared: Callable[[str], Path]) -> None:
+    with (shared("hmc_classic") / SOURCE).open(newline="") as stream:
+        lines = {line["dataset"].lower().removesuffix("_others"): line for line in csv.DictReader(stream)}
+    assert len(lines) == len(table.datasets) == 20
+    rows = {row.label: row for row in table.rows if row.values}
+    assert sorted(rows) == sorted(name for name in lines["cellcycle_fun"] if name != "dataset")
+    for label, row in rows.items():
+        for header, value in zip(table.headers, row.values, strict=True):
+            printed = lines[header.lower()][label]
+            assert math.isnan(value) if not printed else value == float(printed), (label, header)
+
+
+def test_every_set_that_there_is_is_a_column_or_has_no_published_number(table: PublishedTable) -> None:
+    here = {name.partition(":")[2] for name in table.datasets if name not in table.absent}
+    assert set(SETS) - here == {"church_FUN", "pheno_FUN", "pheno_GO"}
+    assert here <= set(SETS)
+    assert {name.partition(":")[2] for name in table.absent} & set(SETS) == set()
+
+
+def test_without_data_nothing_is_tested(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HMCBENCH_CACHE", str(tmp_path / "cache"))
+    ended = cli("reproduce", "hmc-classic", "--out", tmp_path)
+    assert ended.status == 0, ended.err
+    assert "Rows: 7 not testable." in ended.out
+    assert "--data hmc-classic=PATH, or hmcbench data fetch hmc-classic" in ended.out
+    assert "lacks its training file" in ended.out
+
+
+def test_the_cells_are_those_of_the_suite(table: PublishedTable, shared: Callable[[str], Path]) -> None:
+    registry = default_registry()
+    data = {"hmc-classic": str(shared("hmc_classic"))}
+    one = of_datasets(table, ["cellcycle_FUN"])
+    planned = plan_table(one, registry, Choices(data=data), one.rows)
+    suite = load_suite(registry, "hmc-classic")
+    chosen = Choices(data=data, datasets=one.datasets)
+    keys = {cell.label: cell.key for cell in make_plan(suite, registry, chosen).cells}
+    ours = {cell.label: cell.key for cell in planned.plan.cells}
+    assert ours.keys() - keys.keys() == {"hmcn-r", "hmc-lmlp"}  # not in the quick profile
+    assert all(ours[label] == keys[label] for label in ours.keys() & keys.keys())
