@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
 Scalar = bool | int | float | str | None
 Value = Scalar | tuple[Scalar, ...]
 TaskKind = Literal["hmc", "regression"]
-Unit = Literal["sample", "pixel"]
+LabelUnit = Literal["sample", "pixel"]
 Paths = Literal["single", "multiple"]
 Depth = Literal["full", "ragged"]
 Shape = Literal["tree", "dag"]
@@ -197,7 +197,7 @@ class ModelSpec(Spec):
 
     views: tuple[str, ...] = ()
     tasks: tuple[TaskKind, ...] = ("hmc",)
-    unit: Unit = "sample"
+    unit: LabelUnit = "sample"
     paths: tuple[Paths, ...] = ("single", "multiple")
     depths: tuple[Depth, ...] = ("full", "ragged")
     hierarchies: tuple[Shape, ...] = ("tree", "dag")
@@ -259,7 +259,7 @@ class MetricSpec(Spec):
 
     over: Literal["", "levels", "classes"] = ""
     task: TaskKind = "hmc"
-    unit: Unit = "sample"
+    unit: LabelUnit = "sample"
     better: Literal["higher", "lower", ""] = "higher"
     low: float | None = 0.0
     high: float | None = 1.0
@@ -351,7 +351,7 @@ class Task(_Shown):
     hierarchy: Hierarchy | None = None
     targets: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
-    unit: Unit = "sample"
+    unit: LabelUnit = "sample"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
