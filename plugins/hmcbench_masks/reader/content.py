@@ -14,7 +14,7 @@ from hmcbench.data.borrowed import read_images
 from hmcbench.errors import BadInput, Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench_masks.reader import checks
-from hmcbench_masks.reader.classes import FILE, ClassTable, of_names, read_classes, value_text
+from hmcbench_masks.reader.classes import FILE, ClassTable, of_names, read_classes, value_text, with_greys
 from hmcbench_masks.reader.files import IMAGES, MASKS, ImagePair, list_pairs
 from hmcbench_masks.reader.masks import MaskFile, read_values
 from hmcbench_masks.reader.polygons import Drawing, Region, drawn, find_polygons, read_polygons
@@ -128,7 +128,7 @@ def _of_masks(root: Path, options: Options) -> MaskFolder:
     places = {classes: i for i, classes in enumerate(content.sets)}
     rows = {
         value: -1 if classes is None else places[classes]
-        for value, classes in table.labels.items()
+        for value, classes in with_greys(table.labels).items()
         if isinstance(value, int)
     }
     for pair, row in zip(pairs, _images(pairs, options), strict=True):

@@ -57,7 +57,7 @@ def test_wrong_scores_are_refused() -> None:
     for wrong, said in (
         (good[:1], "one by one"),
         ([*good, good[0]], "one by one"),
-        ([good[0], Scores(scores[1][0])], r"shape \(11, 5\)"),
+        ([good[0], Scores(scores[1][0])], r"shape \(11, 4\)"),
         ([good[0], Scores(scores[1][..., :2])], "expected"),
         ([good[0], Scores(scores[1] + 3)], r"outside \[0, 1\]"),
     ):
