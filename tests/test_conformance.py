@@ -41,6 +41,12 @@ SMALL = {
     "hmc-duo": "hmc-duo[hidden=16;16,epochs=5,members=2,trees=10]",
     "pct-forest": "pct-forest[trees=20]",
     "boosting-per-class": "boosting-per-class[trees=10]",
+    "pixel-forest": "pixel-forest[trees=5,samples=200]",
+    "patch": "patch:forest[settings=trees=5,side=16,stride=8]",
+    "unet": "unet[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=16,reduce=1,batch_size=2]",
+    "fpn": "fpn[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=16,reduce=1,batch_size=2]",
+    "deeplabv3plus": "deeplabv3plus[epochs=1,crops=1,crop=64,tile=64,overlap=8,width=16,batch_size=2]",
+    "fractograph-masks": "fractograph-masks[size=32,train=24,test=12]",
 }
 REASONS = re.compile(
     "declares no tasks of this shape|takes no missing values|does not apply to"

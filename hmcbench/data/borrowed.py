@@ -15,6 +15,8 @@ from hmcbench.errors import BadInput, Problem
 from hmcbench.interfaces import Inputs, ModelSpec, Task
 from hmcbench.registry.registry import create, default_registry, load_object, unmet_needs
 
+__all__ = ["ImageModel", "image_model", "read_images"]  # what plugins may use
+
 IMAGES = "images"
 """The dataset whose reader reads image files."""
 

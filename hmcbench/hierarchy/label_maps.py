@@ -22,7 +22,7 @@ from PIL import Image
 
 from hmcbench.errors import BadInput
 
-CHUNK = 2**22  # pixels that are counted together: keeps temporaries at tens of megabytes
+__all__ = ["LabelMaps", "dtype_of", "ignored"]  # what plugins may use
 
 
 def ignored(dtype: Any) -> int:
@@ -188,9 +188,3 @@ def _renumbered(pixels: np.ndarray, new: np.ndarray, kind: type) -> np.ndarray:
     table[: len(new)] = new
     result: np.ndarray = table[pixels]
     return result
-
-
-def chunks(height: int, width: int) -> Iterator[slice]:
-    """Bands of rows with about :data:`CHUNK` pixels each."""
-    step = max(1, CHUNK // max(1, width))
-    return (slice(top, min(top + step, height)) for top in range(0, height, step))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hmcbench.interfaces.specs import Depth, Paths, Shown, TaskKind, Unit
+from hmcbench.interfaces.specs import Depth, LabelUnit, Paths, Shown, TaskKind
 
 if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
     from pathlib import Path
@@ -37,7 +37,7 @@ class Task(Shown):
     hierarchy: Hierarchy | None = None
     targets: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
-    unit: Unit = "sample"
+    unit: LabelUnit = "sample"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 Scalar = bool | int | float | str | None
 Value = Scalar | tuple[Scalar, ...]
 TaskKind = Literal["hmc", "regression"]
-Unit = Literal["sample", "pixel"]
+LabelUnit = Literal["sample", "pixel"]
 Paths = Literal["single", "multiple"]
 Depth = Literal["full", "ragged"]
 Shape = Literal["tree", "dag"]
@@ -192,7 +192,7 @@ class ModelSpec(Spec):
 
     views: tuple[str, ...] = ()
     tasks: tuple[TaskKind, ...] = ("hmc",)
-    unit: Unit = "sample"
+    unit: LabelUnit = "sample"
     paths: tuple[Paths, ...] = ("single", "multiple")
     depths: tuple[Depth, ...] = ("full", "ragged")
     hierarchies: tuple[Shape, ...] = ("tree", "dag")
@@ -254,7 +254,7 @@ class MetricSpec(Spec):
 
     over: Literal["", "levels", "classes"] = ""
     task: TaskKind = "hmc"
-    unit: Unit = "sample"
+    unit: LabelUnit = "sample"
     better: Literal["higher", "lower", ""] = "higher"
     low: float | None = 0.0
     high: float | None = 1.0

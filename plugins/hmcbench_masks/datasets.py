@@ -11,7 +11,7 @@ from hmcbench import Dataset, Task
 from hmcbench.errors import BadInput, DataProblems
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench_masks.reader.classes import ClassTable
-from hmcbench_masks.reader.content import Content, Options, read_folder
+from hmcbench_masks.reader.content import MaskFolder, Options, read_folder
 
 TI64 = ClassTable(
     {0: ("fracture/ductile",), 1: ("background",), 2: ("fracture/brittle",)},
@@ -47,12 +47,12 @@ def ti64(*, path: str = "", tolerance: float = 2.0, skip_bad: bool = False) -> D
         BadInput: no path, or a folder that cannot be read.
     """
     if not path:
-        raise BadInput("the micrographs are not here", hint="add --data ti64-masks=PATH")
+        raise BadInput("the data of ti64-masks are not here", hint="add --data ti64-masks=PATH")
     dataset = dataset_of(read_folder(path, Options(table=TI64)), skip_bad, tolerance, 0.0)
     return replace(dataset, share_targets=False)  # no licence is stated
 
 
-def dataset_of(content: Content, skip_bad: bool, tolerance: float, tolerance_um: float) -> Dataset:
+def dataset_of(content: MaskFolder, skip_bad: bool, tolerance: float, tolerance_um: float) -> Dataset:
     """The images of a folder that can be used.
 
     Raises:
@@ -89,7 +89,7 @@ def dataset_of(content: Content, skip_bad: bool, tolerance: float, tolerance_um:
     )
 
 
-def _tolerances(content: Content, tolerance: float, tolerance_um: float) -> np.ndarray:
+def _tolerances(content: MaskFolder, tolerance: float, tolerance_um: float) -> np.ndarray:
     """Pixels by which a border may be off, (N,)."""
     if not tolerance_um:
         return np.full(len(content.images), float(tolerance))
@@ -103,7 +103,7 @@ def _tolerances(content: Content, tolerance: float, tolerance_um: float) -> np.n
     return np.asarray(tolerance_um / sizes)
 
 
-def notes_of(content: Content, counts: np.ndarray) -> list[str]:
+def notes_of(content: MaskFolder, counts: np.ndarray) -> list[str]:
     """The notes of these data in the record of a run."""
     share = counts[:, -1].sum() / counts.sum()
     notes = [f"{share:.1%} of the pixels are not labelled and count nowhere"] if share else []

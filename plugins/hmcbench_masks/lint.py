@@ -10,7 +10,7 @@ import numpy as np
 from hmcbench.interfaces import DataReport
 from hmcbench_masks.datasets import TI64
 from hmcbench_masks.reader import checks
-from hmcbench_masks.reader.content import Content, Options, read_folder
+from hmcbench_masks.reader.content import MaskFolder, Options, read_folder
 
 
 def lint(*, path: str = "", overlap: str = "several", max_pixels: int = 0, **_more: Any) -> DataReport:
@@ -27,13 +27,13 @@ def lint_ti64(*, path: str = "", **_more: Any) -> DataReport:
     return report(read_folder(path, Options(table=TI64, look=True)))
 
 
-def report(content: Content) -> DataReport:
+def report(content: MaskFolder) -> DataReport:
     """Counts and problems of a folder."""
     problems = [*content.problems, *checks.displaced(content.displaced)]
     return DataReport(str(content.root), _facts(content), problems)
 
 
-def _facts(content: Content) -> dict[str, str]:
+def _facts(content: MaskFolder) -> dict[str, str]:
     images, hierarchy = content.images, content.hierarchy
     facts = {"images": f"{len(images):,}"}
     sizes = Counter(image.shape for image in images)

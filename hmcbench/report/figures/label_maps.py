@@ -86,7 +86,7 @@ def level_colours(maps: LabelMaps, pixels: np.ndarray, hierarchy: Hierarchy, k: 
     table = np.tile(np.array(to_rgb(UNLABELLED)), (int(np.iinfo(pixels.dtype).max) + 1, 1))
     sets = maps.legend[:, classes].astype(float)
     held = sets.sum(axis=1, keepdims=True)
-    mixed = sets @ np.array(colours(len(classes))) / np.maximum(held, 1)
+    mixed = sets @ np.array(colours(hierarchy.n))[classes] / np.maximum(held, 1)
     table[: len(sets)] = np.where(held > 0, mixed, np.array(to_rgb(NOTHING)))
     drawn: np.ndarray = np.rint(255 * table[pixels]).astype(np.uint8)
     return drawn
@@ -113,7 +113,8 @@ def _key(hierarchy: Hierarchy) -> list[Patch]:
     entries = []
     for k in range(1, hierarchy.depth + 1):
         columns = hierarchy.level_classes(k)
-        for column, colour in zip(columns, colours(len(columns)), strict=True):
+        for column in columns:
+            colour = colours(hierarchy.n)[column]
             name = plain(f"level {k}: {hierarchy.names[column]}")
             entries.append(Patch(facecolor=colour, edgecolor="black", linewidth=0.4, label=name))
     for name, rgb in (("no class", NOTHING), ("wrong", WRONG), ("not labelled", UNLABELLED)):

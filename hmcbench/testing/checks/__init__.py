@@ -11,11 +11,12 @@ In the tests of a plugin::
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hmcbench.interfaces import PROFILES, Value
 from hmcbench.registry.loading import Plugin
 from hmcbench.registry.registry import KINDS, Registry, default_registry
-from hmcbench.testing.checks import common, datasets, featurizers, metrics, models, rules, suites
+from hmcbench.testing.checks import common, datasets, featurizers, metrics, models, pixels, rules, suites
 from hmcbench.testing.checks.base import Check, Outcome, Skip, Subject, conclude
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Subject",
     "check",
     "check_plugin",
+    "checks_of",
     "conclude",
     "failures",
     "of_plugin",
@@ -55,10 +57,17 @@ def subject(kind: str, reference: str, registry: Registry | None = None, **param
     return Subject(registry, kind, *registry.resolve(kind, reference, PROFILES[0], **params))
 
 
+def checks_of(kind: str, spec: Any) -> list[Check]:
+    """The checks of one spec: of its kind; of models of pixels, their own."""
+    if kind == "models" and spec.unit == "pixel":
+        return [*common.CHECKS, *pixels.CHECKS]
+    return CHECKS[kind]
+
+
 def check(kind: str, reference: str, registry: Registry | None = None, **params: Value) -> list[Outcome]:
     """The outcomes of all checks of one spec, run in this process."""
     checked = subject(kind, reference, registry, **params)
-    return [conclude(checked, check) for check in CHECKS[kind]]
+    return [conclude(checked, check) for check in checks_of(kind, checked.spec)]
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[str]:

@@ -11,6 +11,7 @@ from hmcbench.data import contract
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.data.stratify import rows_by_key
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset, DatasetSpec
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.fits import same_numbers
@@ -29,6 +30,8 @@ def dataset_of(subject: Subject) -> Dataset:
 
 def truth(dataset: Dataset) -> np.ndarray:
     targets = dataset.targets
+    if isinstance(targets, LabelMaps):  # the sets of classes that its pixels may have
+        return targets.legend
     return np.asarray(targets.toarray() if hasattr(targets, "toarray") else targets)
 
 
@@ -48,6 +51,9 @@ def stable(subject: Subject) -> None:
     need(first.fingerprint, "it has no fingerprint")
     need(first.fingerprint == second.fingerprint, "loaded twice, the fingerprints differ")
     need(same_numbers(truth(first), truth(second)), "loaded twice, the targets differ")
+    if isinstance(first.targets, LabelMaps):
+        rows = slice(0, MOST_PICTURES)
+        need(first.targets[rows].same(second.targets[rows]), "loaded twice, the label maps differ")
     for name, view in first.views.items():
         if isinstance(view, np.ndarray):
             same = same_numbers(view, np.asarray(second.views[name]))

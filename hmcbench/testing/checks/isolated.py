@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from hmcbench.interfaces import Value
+from hmcbench.registry.registry import default_registry
 from hmcbench.testing import checks
 from hmcbench.testing.checks.base import Outcome, conclude
 
@@ -26,9 +27,9 @@ def outcomes(
     kind: str, reference: str, params: Mapping[str, Value], limit_s: float = 120.0
 ) -> Iterator[Outcome]:
     """The outcomes of all checks of a spec of an installed plugin, one by one."""
-    todo = checks.CHECKS[kind]
     context = multiprocessing.get_context("spawn")  # inherits nothing from this process
     name = reference.partition("[")[0].partition(":")[0]
+    todo = checks.checks_of(kind, default_registry().get(kind, name))
     done = lost = 0
     while done < len(todo) and lost < MOST_LOST:
         receive, send = context.Pipe(duplex=False)
@@ -90,7 +91,7 @@ def _child(kind: str, reference: str, params: dict[str, Value], start: int, send
         os.dup2(nowhere.fileno(), 2)
         subject = checks.subject(kind, reference, None, **params)
         send.send(None)  # the time of the first check starts here
-        for check in checks.CHECKS[kind][start:]:
+        for check in checks.checks_of(kind, subject.spec)[start:]:
             send.send(conclude(subject, check))
         send.close()
         os._exit(0)  # do not wait for threads that the plugin started

@@ -24,7 +24,7 @@ from hmcbench.torchkit.measure import count_parameters
 from hmcbench.torchkit.pretrained import without_retries
 from hmcbench_masks.models.images import full_size, grey, labelled_images, maps_of, normalised, reduced
 from hmcbench_masks.models.tiles import in_tiles
-from hmcbench_masks.models.training import Micrograph, Recipe, Trainer
+from hmcbench_masks.models.training import CropRecipe, CropTrainer, TrainingImage
 
 STRIDE = 32  # of the deepest maps: sides of crops and tiles are multiples of it
 SETTINGS = "model.json"
@@ -44,11 +44,12 @@ def build(architecture: str, encoder: str, *, width: int, pretrained: bool, clas
     """
     library: Any = importlib.import_module("segmentation_models_pytorch")
     common = {"encoder_weights": "imagenet" if pretrained else None, "in_channels": 1, "classes": classes}
-    wide = {
+    decoders: dict[str, dict[str, Any]] = {
         "unet": {"decoder_channels": [max(8, width * k // 16) for k in (16, 10, 6, 3, 2)]},
         "fpn": {"decoder_pyramid_channels": 2 * width, "decoder_segmentation_channels": width},
         "deeplabv3plus": {"decoder_channels": width},
-    }[architecture]
+    }
+    wide = decoders[architecture]
     name = {"unet": "Unet", "fpn": "FPN", "deeplabv3plus": "DeepLabV3Plus"}[architecture]
     try:
         with without_retries() if pretrained else nullcontext():
@@ -83,7 +84,7 @@ class PixelNetwork:
         overlap: int = 32,
         **recipe: Any,
     ) -> None:
-        self.recipe = Recipe(**recipe)
+        self.recipe = CropRecipe(**recipe)
         for name, side in (("tile", tile), ("crop", self.recipe.crop)):
             if side % STRIDE:
                 raise BadInput(f"{name}={side}", allowed=f"a multiple of {STRIDE}")
@@ -103,7 +104,7 @@ class PixelNetwork:
         self._prepare(run)
         table = self._targets(maps_of(train).legend)
         sides = [self._micrographs(part, table) if len(part) else [] for part in (train, valid)]
-        trainer = Trainer(self.module, self._layout, self.recipe, run)
+        trainer = CropTrainer(self.module, self._layout, self.recipe, run)
         self.facts["epoch_used"] = trainer.fit(*sides)
         self.facts["parameters"] = count_parameters(self.module)
         self.module.eval()
@@ -126,9 +127,9 @@ class PixelNetwork:
         """Row of the legend -> targets of a pixel, int64 (M, L) or bool (M, C)."""
         return self._layout.encode(legend)
 
-    def _micrographs(self, samples: Labelled, table: torch.Tensor) -> list[Micrograph]:
+    def _micrographs(self, samples: Labelled, table: torch.Tensor) -> list[TrainingImage]:
         return [
-            Micrograph.of(normalised(pixels), numbers, table, self._device)
+            TrainingImage.of(normalised(pixels), numbers, table, self._device)
             for pixels, numbers in labelled_images(samples, self.reduce)
         ]
 

@@ -20,7 +20,7 @@ UNLABELLED = -1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class CropRecipe:
     """Keywords of the training; the specs say what they mean."""
 
     epochs: int = 20
@@ -33,7 +33,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, eq=False)
-class Micrograph:
+class TrainingImage:
     """One image on the device.
 
     Attributes:
@@ -47,10 +47,12 @@ class Micrograph:
     table: torch.Tensor
 
     @staticmethod
-    def of(pixels: np.ndarray, numbers: np.ndarray, table: torch.Tensor, device: torch.device) -> Micrograph:
+    def of(
+        pixels: np.ndarray, numbers: np.ndarray, table: torch.Tensor, device: torch.device
+    ) -> TrainingImage:
         """Of arrays (h, w)."""
-        images = (torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (pixels, numbers))
-        return Micrograph(*(image[None, None].to(device) for image in images), table)
+        both = torch.from_numpy(np.stack([pixels, numbers]).astype(np.float32)).to(device)
+        return TrainingImage(both[:1, None], both[1:, None], table)
 
     def warped(self, theta: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A crop (1, side, side) and its rows of the legend, int64 (side, side), by one affine map.
@@ -72,8 +74,8 @@ class Warps:
     def __init__(self, seed: int, side: int, device: torch.device) -> None:
         self.random, self.side, self.device = np.random.default_rng(seed), side, device
 
-    def draw(self, image: Micrograph) -> tuple[torch.Tensor, torch.Tensor]:
-        """One crop of an image; see :meth:`Micrograph.warped`."""
+    def draw(self, image: TrainingImage) -> tuple[torch.Tensor, torch.Tensor]:
+        """One crop of an image; see :meth:`TrainingImage.warped`."""
         u = self.random.random(8)
         height, width = image.pixels.shape[2:]
         angle, scale, mirror = 2 * math.pi * u[0], 1.25 ** (2 * u[1] - 1), 1.0 if u[2] < 0.5 else -1.0
@@ -92,7 +94,7 @@ class Warps:
 
 
 @dataclass
-class Trainer:
+class CropTrainer:
     """Trains a module in place.
 
     Attributes:
@@ -101,11 +103,11 @@ class Trainer:
 
     module: nn.Module
     layout: Layout
-    recipe: Recipe
+    recipe: CropRecipe
     run: Run
     best: tuple[float, dict[str, torch.Tensor]] = field(default_factory=lambda: (-1.0, {}))
 
-    def fit(self, train: Sequence[Micrograph], valid: Sequence[Micrograph]) -> int:
+    def fit(self, train: Sequence[TrainingImage], valid: Sequence[TrainingImage]) -> int:
         """Train; the number of the epoch whose weights the module ends with, from 1.
 
         Raises:
@@ -130,7 +132,7 @@ class Trainer:
         return used
 
     def _epoch(
-        self, epoch: int, steps: int, train: Sequence[Micrograph], optimizer: torch.optim.Optimizer
+        self, epoch: int, steps: int, train: Sequence[TrainingImage], optimizer: torch.optim.Optimizer
     ) -> dict[str, float]:
         recipe, device = self.recipe, self.layout.device
         warps = Warps((self.run.seed * 1_000_003 + epoch) % 2**63, recipe.crop, device)
@@ -186,7 +188,7 @@ class Trainer:
             )
         return torch.stack(parts).mean()
 
-    def _validate(self, valid: Sequence[Micrograph]) -> float:
+    def _validate(self, valid: Sequence[TrainingImage]) -> float:
         """Mean IoU of whole reduced images, over the levels and their classes that occur."""
         self.module.eval()
         counts = [torch.zeros(3, size, device=self.layout.device) for size in self.layout.sizes]

@@ -91,12 +91,12 @@ def displaced(tables: Sequence[np.ndarray]) -> list[Problem]:
         return []
     gains = known - known[:, REACH, REACH][:, None, None]
     mean = gains.mean(axis=0)
-    dy, dx = np.unravel_index(int(mean.argmax()), mean.shape)
+    dy, dx = divmod(int(mean.argmax()), mean.shape[1])
     best = gains[:, dy, dx]
     error = best.std(ddof=1) / np.sqrt(len(best))
     clear = best.mean() > CLEAR * max(error, 1e-9) and best.mean() > GAIN * known[:, REACH, REACH].mean()
     if (dy, dx) == (REACH, REACH) or not clear:
         return []
-    down, right = int(dy) - REACH, int(dx) - REACH
+    down, right = dy - REACH, dx - REACH
     what = f"masks fit their images better when moved by {right} pixels to the right and {down} down"
     return [Problem(".", what, "misaligned", fatal=False, skippable=False)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +126,14 @@ def classes_of(text: str, where: str) -> tuple[str, ...] | None:
     except BadInput as error:
         raise BadInput(f"{where}: {error.what}", allowed=f"paths as fracture/ductile, or {IGNORE}") from None
     return tuple(dict.fromkeys(paths))
+
+
+def with_greys(
+    labels: Mapping[int | str, tuple[str, ...] | None],
+) -> dict[int | str, tuple[str, ...] | None]:
+    """The same with every grey also as a colour, and the other way round, unless the table has that too."""
+    greys = {colour_number(v, v, v): v for v in range(256)} | {v: colour_number(v, v, v) for v in range(256)}
+    return {greys[v]: classes for v, classes in labels.items() if v in greys} | dict(labels)
 
 
 def of_names(names: Iterable[Sequence[str]], background: str) -> ClassTable:

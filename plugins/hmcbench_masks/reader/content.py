@@ -14,17 +14,17 @@ from hmcbench.data.borrowed import read_images
 from hmcbench.errors import BadInput, Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench_masks.reader import checks
-from hmcbench_masks.reader.classes import FILE, ClassTable, of_names, read_classes, value_text
-from hmcbench_masks.reader.files import IMAGES, MASKS, Pair, list_pairs
+from hmcbench_masks.reader.classes import FILE, ClassTable, of_names, read_classes, value_text, with_greys
+from hmcbench_masks.reader.files import IMAGES, MASKS, ImagePair, list_pairs
 from hmcbench_masks.reader.masks import MaskFile, read_values
-from hmcbench_masks.reader.polygons import Drawing, Shape, drawn, find_polygons, read_polygons
+from hmcbench_masks.reader.polygons import Drawing, Region, drawn, find_polygons, read_polygons
 
 SHOWN = 8  # values that a message lists
 BACKGROUND = "background"
 
 
 @dataclass(frozen=True)
-class Labelled:
+class MaskedImage:
     """One image that can be used.
 
     Attributes:
@@ -35,7 +35,7 @@ class Labelled:
         digest: of the pixels of the image.
     """
 
-    pair: Pair
+    pair: ImagePair
     row: Any
     labels: Any
     counts: np.ndarray
@@ -44,7 +44,7 @@ class Labelled:
 
 
 @dataclass
-class Content:
+class MaskFolder:
     """A folder.
 
     Attributes:
@@ -57,7 +57,7 @@ class Content:
     root: Path
     table: ClassTable
     sets: list[tuple[str, ...]]
-    images: list[Labelled] = field(default_factory=list)
+    images: list[MaskedImage] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     displaced: list[np.ndarray] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ class Options:
         return {"max_pixels": self.max_pixels} if self.max_pixels else {}
 
 
-def read_folder(path: str, options: Options) -> Content:
+def read_folder(path: str, options: Options) -> MaskFolder:
     """Everything in a folder.
 
     Raises:
@@ -110,7 +110,7 @@ def read_folder(path: str, options: Options) -> Content:
     return content
 
 
-def _present(content: Content) -> list[str]:
+def _present(content: MaskFolder) -> list[str]:
     total = sum(image.counts[:-1] for image in content.images)
     held = [classes for classes, n in zip(content.sets, np.atleast_1d(total), strict=False) if n]
     return [
@@ -121,14 +121,14 @@ def _present(content: Content) -> list[str]:
 # --------------------------------------------------------------------------- masks
 
 
-def _of_masks(root: Path, options: Options) -> Content:
+def _of_masks(root: Path, options: Options) -> MaskFolder:
     pairs, problems = list_pairs(root)
     table = options.table or _table_of(root, pairs)
-    content = Content(root, table, table.sets(), problems=problems)
+    content = MaskFolder(root, table, table.sets(), problems=problems)
     places = {classes: i for i, classes in enumerate(content.sets)}
     rows = {
         value: -1 if classes is None else places[classes]
-        for value, classes in table.labels.items()
+        for value, classes in with_greys(table.labels).items()
         if isinstance(value, int)
     }
     for pair, row in zip(pairs, _images(pairs, options), strict=True):
@@ -151,7 +151,7 @@ def _of_masks(root: Path, options: Options) -> Content:
     return content
 
 
-def _table_of(root: Path, pairs: Sequence[Pair]) -> ClassTable:
+def _table_of(root: Path, pairs: Sequence[ImagePair]) -> ClassTable:
     if (root / FILE).is_file():
         return read_classes(root / FILE)
     values: set[int] = set()
@@ -165,11 +165,13 @@ def _table_of(root: Path, pairs: Sequence[Pair]) -> ClassTable:
     )
 
 
-def _images(pairs: Sequence[Pair], options: Options) -> list[Any]:
+def _images(pairs: Sequence[ImagePair], options: Options) -> list[Any]:
     return read_images([str(pair.image) for pair in pairs], **options.of_reader)
 
 
-def _add(content: Content, pair: Pair, row: Any, labels: Any, pixels: np.ndarray, options: Options) -> None:
+def _add(
+    content: MaskFolder, pair: ImagePair, row: Any, labels: Any, pixels: np.ndarray, options: Options
+) -> None:
     drawn_map = labels.load()
     counted = np.bincount(drawn_map.ravel(), minlength=int(np.iinfo(drawn_map.dtype).max) + 1)
     counts = np.append(counted[: len(content.sets)], counted[-1])
@@ -184,13 +186,13 @@ def _add(content: Content, pair: Pair, row: Any, labels: Any, pixels: np.ndarray
     if options.look:
         content.displaced.append(checks.displacement(pixels, drawn_map))
     digest = hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    content.images.append(Labelled(pair, row, labels, counts, drawn_map.shape, digest))
+    content.images.append(MaskedImage(pair, row, labels, counts, drawn_map.shape, digest))
 
 
 # --------------------------------------------------------------------------- polygons
 
 
-def _of_polygons(root: Path, options: Options) -> Content:
+def _of_polygons(root: Path, options: Options) -> MaskFolder:
     files = find_polygons(root)
     if not files:
         raise BadInput(
@@ -203,7 +205,7 @@ def _of_polygons(root: Path, options: Options) -> Content:
     )
     if BACKGROUND not in table.labels:
         table = ClassTable({**table.labels, BACKGROUND: (BACKGROUND,)}, table.objects)
-    content = Content(root, table, [])
+    content = MaskFolder(root, table, [])
     sets: dict[tuple[str, ...], int] = {}
     rows: dict[frozenset[str], int] = {}
     loaded = list(
@@ -226,7 +228,8 @@ def _of_polygons(root: Path, options: Options) -> Content:
             content.problems.append(Problem(where, what, "size"))
         else:
             pixels = row.load()
-            for names in drawn(*pixels.shape[:2], shapes, options.overlap)[1]:
+            height, width = pixels.shape[:2]
+            for names in drawn(height, width, shapes, options.overlap)[1]:
                 rows[names] = _row_of(names, table, sets)
             usable.append((pair, shapes, row, pixels))
     content.sets = list(sets)
@@ -245,7 +248,7 @@ def _row_of(names: frozenset[str], table: ClassTable, sets: dict[tuple[str, ...]
 
 
 def _drawing(
-    shapes: Sequence[Shape],
+    shapes: Sequence[Region],
     size: Sequence[int],
     rows: dict[frozenset[str], int],
     labels: int,

@@ -17,7 +17,7 @@ _COLUMNS = ("file", "group", "split", "pixel_um")
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """One image and its mask.
 
     Attributes:
@@ -42,7 +42,7 @@ def image_files(folder: Path) -> list[Path]:
     return [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
 
 
-def list_pairs(root: Path) -> tuple[list[Pair], list[Problem]]:
+def list_pairs(root: Path) -> tuple[list[ImagePair], list[Problem]]:
     """The pairs of ``images/`` and ``masks/``, and files without a partner.
 
     Names are compared without their endings, then without words such as ``image`` and ``mask``.
@@ -65,14 +65,14 @@ def list_pairs(root: Path) -> tuple[list[Pair], list[Problem]]:
             problems.append(Problem(where, f"no mask of this name in {MASKS}/", "no-mask"))
             continue
         used.add(partner)
-        pairs.append(Pair(stem, image, masks[partner]))
+        pairs.append(ImagePair(stem, image, masks[partner]))
     for stem in masks.keys() - used:
         where = str(masks[stem].relative_to(root))
         problems.append(Problem(where, f"no image of this name in {IMAGES}/", "no-image", fatal=False))
     return described(root, pairs), problems
 
 
-def described(root: Path, pairs: list[Pair]) -> list[Pair]:
+def described(root: Path, pairs: list[ImagePair]) -> list[ImagePair]:
     """The pairs with group, split and size of a pixel from ``images.csv``, if there is one.
 
     Raises:
@@ -93,7 +93,7 @@ def described(root: Path, pairs: list[Pair]) -> list[Pair]:
         line, cells = known.get(pair.id, (0, []))
         row = dict(zip(header, cells, strict=False))
         out.append(
-            Pair(
+            ImagePair(
                 pair.id,
                 pair.image,
                 pair.mask,

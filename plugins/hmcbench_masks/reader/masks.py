@@ -49,10 +49,9 @@ def read_values(file: Path) -> np.ndarray:
 
 
 def _decoded(file: Path) -> np.ndarray:
+    opaque = {"RGBA": "RGB", "LA": "L"}
     with Image.open(file) as image:
-        if image.mode in ("RGBA", "LA"):
-            image = image.convert("RGB" if image.mode == "RGBA" else "L")
-        return np.asarray(image)
+        return np.asarray(image.convert(opaque[image.mode]) if image.mode in opaque else image)
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,6 @@ def translated(values: np.ndarray, rows: Mapping[int, int], labels: int, where: 
     if strange.any():
         raise BadInput(f"{where}: a value that classes.csv lacks ({values[strange][0]})")
     numbers = np.array([rows[int(value)] for value in known])
-    table = np.where(numbers < 0, ignored(kind), numbers).astype(kind)
+    table: np.ndarray = np.where(numbers < 0, ignored(kind), numbers).astype(kind)
     result: np.ndarray = table[places]
     return result

@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.label_maps import dtype_of, ignored
-from hmcbench_masks.reader.files import IMAGES, Pair, described, image_files
+from hmcbench_masks.reader.files import IMAGES, ImagePair, described, image_files
 
 
 @dataclass(frozen=True)
-class Shape:
+class Region:
     """One labelled region: the name of its category, and polygons of (x, y) in pixels."""
 
     name: str
@@ -38,7 +38,7 @@ class Drawing:
 
     height: int
     width: int
-    shapes: Sequence[Shape]
+    shapes: Sequence[Region]
     sets: dict[frozenset[str], int]
     labels: int
     overlap: str
@@ -48,13 +48,13 @@ class Drawing:
         found, names = drawn(self.height, self.width, self.shapes, self.overlap)
         kind = dtype_of(self.labels)
         rows = np.array([self.sets[names_of] for names_of in names])
-        table = np.where(rows < 0, ignored(kind), rows).astype(kind)
+        table: np.ndarray = np.where(rows < 0, ignored(kind), rows).astype(kind)
         result: np.ndarray = table[found]
         return result
 
 
 def drawn(
-    height: int, width: int, shapes: Sequence[Shape], overlap: str
+    height: int, width: int, shapes: Sequence[Region], overlap: str
 ) -> tuple[np.ndarray, list[frozenset[str]]]:
     """int64 (H, W), positions in a list of sets of category names; a pixel inside several shapes has several
     names, or with ``overlap="last"`` that of the last shape."""
@@ -70,7 +70,7 @@ def drawn(
     return pixels, list(numbers)
 
 
-def _inside(height: int, width: int, shape: Shape) -> np.ndarray:
+def _inside(height: int, width: int, shape: Region) -> np.ndarray:
     canvas = Image.new("1", (width, height))
     draw = ImageDraw.Draw(canvas)
     for polygon in shape.polygons:
@@ -90,8 +90,8 @@ class Polygons:
         names: paths of the categories: (supercategory, name) or (name,).
     """
 
-    pairs: list[Pair]
-    shapes: list[list[Shape]]
+    pairs: list[ImagePair]
+    shapes: list[list[Region]]
     sizes: list[tuple[int, int] | None]
     names: list[tuple[str, ...]]
 
@@ -133,13 +133,13 @@ def _read(file: Path) -> dict[str, Any]:
 def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: str) -> Polygons:
     try:
         names = {c["id"]: _category(c) for c in content["categories"]}
-        by_image: dict[Any, list[Shape]] = {image["id"]: [] for image in content["images"]}
+        by_image: dict[Any, list[Region]] = {image["id"]: [] for image in content["images"]}
         for note in content["annotations"]:
             rings = note["segmentation"]
             if not isinstance(rings, list):
                 raise BadInput(f"{where}: annotation {note.get('id')} is a run length", allowed="polygons")
             polygons = [list(zip(ring[::2], ring[1::2], strict=True)) for ring in rings]
-            by_image[note["image_id"]].append(Shape(names[note["category_id"]][-1], polygons))
+            by_image[note["image_id"]].append(Region(names[note["category_id"]][-1], polygons))
         entries = [(image["file_name"], by_image[image["id"]], image) for image in content["images"]]
         sizes = [(int(i["height"]), int(i["width"])) if "height" in i else None for *_, i in entries]
     except (KeyError, TypeError, ValueError) as error:
@@ -161,7 +161,7 @@ def _labelme(
     for content, file in zip(contents, files, strict=True):
         try:
             kinds = {shape.get("shape_type", "polygon") for shape in content["shapes"]}
-            shapes = [Shape(str(s["label"]), [_corners(s)]) for s in content["shapes"]]
+            shapes = [Region(str(s["label"]), [_corners(s)]) for s in content["shapes"]]
             size = (
                 (int(content["imageHeight"]), int(content["imageWidth"]))
                 if "imageHeight" in content
@@ -189,7 +189,7 @@ def _corners(shape: dict[str, Any]) -> list[tuple[float, float]]:
     return points
 
 
-def _pair(root: Path, images: dict[str, Path], name: str, where: str) -> Pair:
+def _pair(root: Path, images: dict[str, Path], name: str, where: str) -> ImagePair:
     if name not in images:
         raise BadInput(f"{where}: no image {name} below {root}", allowed=f"the image files in {IMAGES}/")
-    return Pair(Path(name).stem, images[name], None)
+    return ImagePair(Path(name).stem, images[name], None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from hmcbench import Dataset, Task
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench_sem.fractographs.taxonomy import LEAF_IDS
-from hmcbench_sem.surfaces.generate import VERSION, Scene, pictures
+from hmcbench_sem.surfaces.generate import VERSION, pictures
 
 BACKGROUND = "background"
 
@@ -21,7 +22,7 @@ BACKGROUND = "background"
 class SceneMap:
     """Where the mechanisms of a scene show; drawn when it is loaded."""
 
-    scene: Scene
+    scene: Any  # of the synthetic images of version 3: see hmcbench_sem.surfaces.generate.Scene
 
     def load(self) -> np.ndarray:
         """uint8 (size, size): the position of a leaf in the taxonomy, or their number for background."""

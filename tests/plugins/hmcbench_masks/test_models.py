@@ -1,0 +1,111 @@
+"""Models of pixels learn small images; tiles show no seam."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hmcbench_masks.models.forest import PixelForest
+from hmcbench_masks.models.images import full_size, reduced
+from hmcbench_masks.models.patches import Patches, _between
+from hmcbench_masks.models.prior import PixelPrior
+from hmcbench_masks.models.tiles import in_tiles, starts
+
+from hmcbench.errors import BadInput
+from hmcbench.execute.pixels import PixelModel
+from hmcbench.interfaces import ModelSpec
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.pixels import level_miou
+from hmcbench.testing.helpers import fitted, inputs
+from hmcbench.testing.label_maps import tiny_maps
+
+SPEC = ModelSpec(name="any", version="1", summary="any", factory="x:y", unit="pixel")
+
+
+def miou(model: Any) -> float:
+    dataset = tiny_maps(10)
+    fitted(model, dataset, train=range(7), valid=range(7, 8))
+    rows = list(range(8, 10))
+    maps = PixelModel(model, SPEC, dataset.task).predict(inputs(dataset, rows))
+    return level_miou(Evaluation.of_maps(dataset.task, dataset.targets[rows], maps), 2)
+
+
+def test_a_forest_learns_what_a_prior_cannot() -> None:
+    assert miou(PixelPrior()) < 0.4
+    assert miou(PixelForest(trees=10, samples=300, reduce=1)) > 0.9
+
+
+def test_patches_learn() -> None:
+    found = miou(Patches(model="forest", settings="trees=10", side=12, stride=6))
+    assert found > 0.4
+
+
+def test_patches_without_gaps() -> None:
+    with pytest.raises(BadInput, match="leave gaps"):
+        Patches(model="forest", side=8, stride=9)
+
+
+def test_patches_of_what_is_no_image_model() -> None:
+    for reference, said in (("nothing", "unknown model"), ("ridge", "does not label whole images")):
+        with pytest.raises(BadInput, match=said):
+            fitted(Patches(model=reference), tiny_maps(4))
+
+
+def test_between_grid_points() -> None:
+    grid = np.arange(6, dtype=np.float32).reshape(2, 3, 1)
+    assert _between(grid, 2)[..., 0].tolist() == [[0, 0.5, 1, 1.5], [1.5, 2, 2.5, 3]]
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "overlap"), [((70, 53), 32, 8), ((20, 90), 32, 20), ((64, 64), 64, 8)]
+)
+def test_blended_tiles_are_the_image(size: tuple[int, int], side: int, overlap: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, size).astype(np.uint8)
+    seen: list[int] = []
+
+    def predict(tiles: np.ndarray) -> np.ndarray:
+        seen.append(len(tiles))
+        return np.stack([tiles, 255.0 - tiles], axis=3).astype(np.float32)
+
+    bands = list(in_tiles(pixels, predict, side, overlap, batch=2))
+    whole = np.concatenate(bands)
+    assert whole.shape == (*size, 2)
+    assert np.abs(whole[..., 0] - pixels).max() < 1e-3
+    assert max(seen) <= 2
+    assert max(len(band) for band in bands) <= side
+
+
+def test_starts_cover_and_overlap() -> None:
+    for size in range(1, 60):
+        found = starts(size, 16, 5)
+        assert found[0] == 0
+        assert size <= 16 or found[-1] == size - 16
+        assert all(16 - (b - a) >= 5 for a, b in pairwise(found))
+
+
+def test_scores_return_to_full_size_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (41, 30)).astype(np.uint8)
+    small = reduced(pixels, 2)[..., None].astype(np.float32)
+    whole = np.concatenate(list(full_size(small, pixels.shape, 2)))
+    assert whole.shape == (41, 30, 1)
+    monkeypatch.setattr("hmcbench_masks.models.images.BAND", 150)
+    banded = np.concatenate(list(full_size(small, pixels.shape, 2)))
+    assert np.allclose(whole, banded, atol=1e-4)
+
+
+@pytest.mark.torch
+def test_a_network_learns(tmp_path: Path) -> None:
+    pytest.importorskip("segmentation_models_pytorch", reason="needs the extra masks")
+    from hmcbench_masks.models.network import unet
+
+    model = unet(width=32, reduce=1, crop=32, tile=64, overlap=8, epochs=12, crops=4)
+    assert miou(model) > 0.5
+    assert model.describe()["epoch_used"] <= 12
+    for wrong in ({"crop": 33}, {"tile": 20}, {"overlap": 400}):
+        with pytest.raises(BadInput, match=next(iter(wrong))):
+            unet(**wrong)
+    with pytest.raises(BadInput, match="encoder nothing cannot be used"):
+        fitted(unet(encoder="nothing", crop=32, tile=32, overlap=4, epochs=1), tiny_maps(3))

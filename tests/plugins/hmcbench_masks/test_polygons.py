@@ -1,0 +1,126 @@
+"""Polygons of COCO and labelme become label maps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hmcbench_masks.datasets import masks
+from hmcbench_masks.reader.polygons import Region, drawn
+from PIL import Image
+
+from hmcbench.errors import BadInput, DataProblems
+
+SQUARE = [(2, 2), (9, 2), (9, 9), (2, 9)]
+RIGHT = [(6, 2), (15, 2), (15, 9), (6, 9)]
+
+
+def image(root: Path, name: str) -> None:
+    (root / "images").mkdir(exist_ok=True, parents=True)
+    pixels = np.random.default_rng(len(name)).integers(0, 255, (20, 30)).astype(np.uint8)
+    Image.fromarray(pixels).save(root / "images" / name)
+
+
+def coco(root: Path, **changes: Any) -> Path:
+    for name in ("p.png", "qq.png"):
+        image(root, name)
+    content = {
+        "images": [
+            {"id": i, "file_name": n, "height": 20, "width": 30} for i, n in enumerate(("p.png", "qq.png"))
+        ],
+        "categories": [{"id": 1, "name": "pore", "supercategory": "defect"}, {"id": 2, "name": "crack"}],
+        "annotations": [
+            {"id": 1, "image_id": 0, "category_id": 1, "segmentation": [np.ravel(SQUARE).tolist()]},
+            {"id": 2, "image_id": 0, "category_id": 2, "segmentation": [np.ravel(RIGHT).tolist()]},
+            {"id": 3, "image_id": 1, "category_id": 2, "segmentation": [np.ravel(SQUARE).tolist()]},
+        ],
+        **changes,
+    }
+    (root / "annotations.json").write_text(json.dumps(content))
+    return root
+
+
+def test_coco_with_overlaps(tmp_path: Path) -> None:
+    dataset = masks(path=str(coco(tmp_path)))
+    hierarchy = dataset.task.hierarchy
+    assert hierarchy is not None
+    assert hierarchy.classes == ("background", "crack", "defect", "defect/pore")
+    assert (dataset.task.paths, dataset.ids) == ("multiple", ["p", "qq"])
+    assert set(dataset.targets.objects) == {"crack", "defect/pore"}
+    first = dataset.targets.legend[dataset.targets.load(0)]
+    assert [hierarchy.decode(first[i, j]) for i, j in ((0, 0), (5, 3), (5, 8), (5, 14))] == [
+        ("background",),
+        ("defect/pore",),
+        ("crack", "defect/pore"),
+        ("crack",),
+    ]
+    assert masks(path=str(tmp_path), overlap="last").task.paths == "single"
+
+
+def test_labelme(tmp_path: Path) -> None:
+    for name in ("p.png", "qq.png"):
+        image(tmp_path, name)
+        shapes = [
+            {"label": "pore", "points": SQUARE, "shape_type": "polygon"},
+            {"label": "dirt", "points": [[20, 5], [25, 9]], "shape_type": "rectangle"},
+        ]
+        content = {"imagePath": f"..\\images\\{name}", "imageHeight": 20, "imageWidth": 30, "shapes": shapes}
+        (tmp_path / "images" / name).with_suffix(".json").write_text(json.dumps(content))
+    (tmp_path / "classes.csv").write_text("value,path\npore,defect/pore\ndirt,ignore\nbackground,metal\n")
+    dataset = masks(path=str(tmp_path))
+    hierarchy = dataset.task.hierarchy
+    assert hierarchy is not None
+    assert hierarchy.classes == ("defect", "metal", "defect/pore")
+    labels = dataset.targets.load(0)
+    assert labels[7, 22] == 255
+    assert hierarchy.decode(dataset.targets.legend[labels[5, 5]]) == ("defect/pore",)
+    assert hierarchy.decode(dataset.targets.legend[labels[15, 3]]) == ("metal",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"annotations": [{"id": 7, "image_id": 0, "category_id": 1, "segmentation": {"counts": []}}]},
+            "run length",
+        ),
+        ({"annotations": [{"image_id": 9, "category_id": 1, "segmentation": []}]}, "no COCO file"),
+        ({"images": [{"id": 0, "file_name": "none.png"}], "annotations": []}, "no image none.png"),
+        ({"images": 3}, "no COCO file"),
+    ],
+)
+def test_bad_coco_files_are_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        masks(path=str(coco(tmp_path, **changes)))
+
+
+def test_other_sizes_and_categories_are_problems_of_files(tmp_path: Path) -> None:
+    root = coco(
+        tmp_path,
+        images=[
+            {"id": i, "file_name": n, "height": 21, "width": 30} for i, n in enumerate(("p.png", "qq.png"))
+        ],
+    )
+    with pytest.raises(DataProblems, match="30 x 21"):
+        masks(path=str(root))
+    coco(tmp_path)
+    (root / "classes.csv").write_text("value,path\npore,pore\n")
+    with pytest.raises(DataProblems, match=r"category crack is not in classes\.csv"):
+        masks(path=str(root))
+
+
+def test_other_json_is_refused(tmp_path: Path) -> None:
+    image(tmp_path, "p.png")
+    for text in ("[]", "{", '{"a": 1}'):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(BadInput, match=r"x\.json"):
+            masks(path=str(tmp_path))
+
+
+def test_the_last_shape_lies_above() -> None:
+    regions = [Region("a", [SQUARE]), Region("b", [RIGHT]), Region("a", [SQUARE])]
+    pixels, names = drawn(20, 30, regions, "last")
+    assert [set(names[pixels[5, x]]) for x in (3, 8, 12, 25)] == [{"a"}, {"a"}, {"b"}, set()]
