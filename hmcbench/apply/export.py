@@ -106,12 +106,12 @@ def _write_network(trained: Trained, path: Path) -> tuple[dict[str, Any], np.nda
 def _write_estimators(
     model: EstimatorModel, trained: Trained, path: Path
 ) -> tuple[dict[str, Any], np.ndarray, Arrays]:
-    from hmcbench.sklearnkit.onnx_file import Graph, add_model
+    from hmcbench.sklearnkit.onnx_file import OnnxGraph, add_model
 
     way = trained.preparations.get(model.views[0]) if len(model.views) == 1 else None
     width = _width(model) if way is None else _prepared_width(way)
     raw = width if way is None else len(way.kinds or way.names)
-    graph = Graph("features", width)
+    graph = OnnxGraph("features", width)
     if way is not None and way.kinds:
         graph.prepare(way)
     outputs = add_model(graph, model, trained.task)

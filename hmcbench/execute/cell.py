@@ -277,7 +277,7 @@ class CellRun:
         """See :func:`hmcbench.execute.speed.measure`."""
         if self.dataset.task.unit == "pixel":
             model = PixelModel(model, self.spec, self.dataset.task)
-        samples = speed.NewSamples.of(self.dataset, self.views.plans, self.views.rows)
+        samples = speed.TimedSamples.of(self.dataset, self.views.plans, self.views.rows)
         predict_s, device = self.clock.seconds["predict_s"], self.clock.device
         return speed.measure(model, samples, self.split.sides["test"], predict_s, device, self.cell.threads)
 

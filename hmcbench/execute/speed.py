@@ -40,7 +40,7 @@ class DrawnImage:
 
 
 @dataclass(frozen=True, eq=False)
-class NewSamples:
+class TimedSamples:
     """The samples of a dataset as if they were new: nothing comes from the cache.
 
     Attributes:
@@ -53,8 +53,8 @@ class NewSamples:
     transforms: Sequence[Callable[[Any], np.ndarray]]
 
     @staticmethod
-    def of(dataset: Dataset, plans: Sequence[featurize.ViewPlan], rows: Mapping[str, Any]) -> NewSamples:
-        return NewSamples(dataset, plans, rows, [featurize.transformer(plan) for plan in plans])
+    def of(dataset: Dataset, plans: Sequence[featurize.ViewPlan], rows: Mapping[str, Any]) -> TimedSamples:
+        return TimedSamples(dataset, plans, rows, [featurize.transformer(plan) for plan in plans])
 
     def sources(self, rows: np.ndarray) -> dict[str, Any]:
         """What featurizers read of the rows: view of the dataset -> n rows."""
@@ -93,7 +93,7 @@ class NewSamples:
 
 
 def measure(
-    model: Any, samples: NewSamples, rows: np.ndarray, predict_s: float, device: str, threads: int
+    model: Any, samples: TimedSamples, rows: np.ndarray, predict_s: float, device: str, threads: int
 ) -> dict[str, float]:
     """Throughput and latency on new samples.
 
@@ -116,7 +116,7 @@ def measure(
     return timing
 
 
-def _call_each(model: Any, samples: NewSamples, rows: np.ndarray, device: str, calls: int) -> np.ndarray:
+def _call_each(model: Any, samples: TimedSamples, rows: np.ndarray, device: str, calls: int) -> np.ndarray:
     """Seconds (n, 2) of calls with one sample: with its features, and of the model alone; n <= calls."""
     times: list[tuple[float, float]] = []
     until = time.perf_counter() + CALLS_S

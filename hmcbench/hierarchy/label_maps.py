@@ -18,7 +18,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from hmcbench.errors import BadInput
 
@@ -53,6 +52,8 @@ class PngMap:
 
     def load(self) -> np.ndarray:
         """uint8 or uint16 (H, W)."""
+        from PIL import Image  # label maps are rare, and the import takes long
+
         with Image.open(io.BytesIO(self.png)) as image:
             return np.asarray(image)
 
@@ -62,6 +63,8 @@ def png_of(row: Any) -> bytes:
     if isinstance(row, PngMap):
         return row.png
     content = io.BytesIO()
+    from PIL import Image
+
     Image.fromarray(np.ascontiguousarray(_loaded(row))).save(content, "PNG")
     return content.getvalue()
 

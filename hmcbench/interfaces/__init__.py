@@ -22,14 +22,17 @@ from hmcbench.interfaces.objects import (
 from hmcbench.interfaces.specs import (
     PROFILES,
     DatasetSpec,
+    Depth,
     FeaturizerSpec,
     FittedPer,
+    LabelUnit,
     MetricSpec,
     ModelSpec,
     Param,
     Paths,
     RuleSpec,
     Scalar,
+    Shape,
     Spec,
     SuiteSpec,
     TaskKind,
@@ -37,6 +40,9 @@ from hmcbench.interfaces.specs import (
 )
 
 __all__ = [
+    "Shape",
+    "LabelUnit",
+    "Depth",
     "PROFILES",
     "ColumnKind",
     "DataReport",

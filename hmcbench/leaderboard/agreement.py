@@ -8,7 +8,7 @@ the answers yes and no, and kappa is the mean over the classes that some rater n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -19,6 +19,7 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.samples import StatsReduce
 from hmcbench.leaderboard.statistics import Bootstrap, percentiles
 from hmcbench.metrics import decisions
 from hmcbench.records.predictions import Predictions
@@ -26,7 +27,6 @@ from hmcbench.records.record import Record
 
 FACT = "agreement of raters"
 MOST_PAIRS = 6  # pairs in a line; of more, the smallest and the largest value
-StatsReduce = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True)

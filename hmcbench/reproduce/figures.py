@@ -47,7 +47,7 @@ def _first(records: Sequence[Record]) -> Record:
 
 
 TITLES = {"train_loss": "training samples", "valid_loss": "validation samples"}
-"""Column of a history -> title of its panel."""
+"""PublishedColumn of a history -> title of its panel."""
 
 Series = dict[str, dict[str, np.ndarray]]
 """Panel -> row label -> y (x counts)."""

@@ -24,7 +24,7 @@ from hmcbench.registry.registry import Registry
 FIGURE_KINDS = ("relative-error", "history")
 
 
-class Column(NamedTuple):
+class PublishedColumn(NamedTuple):
     """A column of a row; ``dataset`` is empty where the table has one only."""
 
     header: str
@@ -105,12 +105,18 @@ class PublishedTable:
     notes: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = field(default=())
 
-    def columns(self, row: PublishedRow) -> list[Column]:
+    def columns(self, row: PublishedRow) -> list[PublishedColumn]:
         """The columns of a row, in the order of its values."""
         if not self.datasets:
-            return [Column(name, "", metric) for name, metric in zip(self.headers, self.metrics, strict=True)]
+            return [
+                PublishedColumn(name, "", metric)
+                for name, metric in zip(self.headers, self.metrics, strict=True)
+            ]
         metric = row.metric or self.metrics[0]
-        return [Column(name, data, metric) for name, data in zip(self.headers, self.datasets, strict=True)]
+        return [
+            PublishedColumn(name, data, metric)
+            for name, data in zip(self.headers, self.datasets, strict=True)
+        ]
 
     @property
     def all_metrics(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ FitFunction = Callable[[np.ndarray, np.ndarray], Any]
 """``fit(X, y)`` returns a new fitted estimator."""
 
 
-State = dict[str, Any]
+EstimatorState = dict[str, Any]
 """Estimators, arrays and numbers by name: what a fitted solver keeps."""
 
 
@@ -34,9 +34,9 @@ class Solver(Protocol):
 
     def predict(self, rows: np.ndarray) -> Scores: ...
 
-    def state(self) -> State: ...
+    def state(self) -> EstimatorState: ...
 
-    def restore(self, state: State) -> None: ...
+    def restore(self, state: EstimatorState) -> None: ...
 
 
 class EndNodes:
@@ -53,10 +53,10 @@ class EndNodes:
         self._exclusive.fit(rows, ends, fit)
         self._sums()
 
-    def state(self) -> State:
+    def state(self) -> EstimatorState:
         return self._exclusive.state()
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: EstimatorState) -> None:
         self._exclusive.restore(state)
         self._sums()
 
@@ -87,10 +87,10 @@ class Exclusive:
         self.labels, numbers = np.unique(labels, return_inverse=True)
         self._estimator = fit(rows, numbers) if len(self.labels) > 1 else None
 
-    def state(self) -> State:
+    def state(self) -> EstimatorState:
         return {"labels": self.labels, "estimator": self._estimator}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: EstimatorState) -> None:
         self.labels, self._estimator = np.asarray(state["labels"]), state["estimator"]
 
     def shares(self, rows: np.ndarray) -> np.ndarray:
@@ -112,10 +112,10 @@ class Classes:
         self._varying = np.flatnonzero((self._frequency > 0) & (self._frequency < 1))
         self._estimators = _fit_outputs(rows, dense[:, self._varying], fit, self._multi_output)
 
-    def state(self) -> State:
+    def state(self) -> EstimatorState:
         return {"frequency": self._frequency, "varying": self._varying, "estimators": self._estimators}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: EstimatorState) -> None:
         self._frequency, self._varying = np.asarray(state["frequency"]), np.asarray(state["varying"])
         self._estimators = list(state["estimators"])
 
@@ -139,10 +139,10 @@ class Targets:
     def fit(self, rows: np.ndarray, targets: Any, fit: FitFunction) -> None:
         self._estimators = _fit_outputs(rows, np.asarray(targets), fit, self._multi_output)
 
-    def state(self) -> State:
+    def state(self) -> EstimatorState:
         return {"estimators": self._estimators}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: EstimatorState) -> None:
         self._estimators = list(state["estimators"])
 
     def predict(self, rows: np.ndarray) -> Scores:

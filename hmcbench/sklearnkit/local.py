@@ -16,7 +16,7 @@ from scipy import sparse
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Scores
-from hmcbench.sklearnkit.flat import Classes, Exclusive, FitFunction, State
+from hmcbench.sklearnkit.flat import Classes, EstimatorState, Exclusive, FitFunction
 
 if TYPE_CHECKING:
     from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -85,10 +85,10 @@ class Local:
     def stops(self) -> bool:
         return self._stops
 
-    def state(self) -> State:
+    def state(self) -> EstimatorState:
         return {"groups": [None if g.solver is None else g.solver.state() for g in self._groups]}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: EstimatorState) -> None:
         self._groups = groups(self._hierarchy, self._strategy)
         for group, of_group in zip(self._groups, state["groups"], strict=True):
             if of_group is not None:
@@ -142,10 +142,10 @@ class _Siblings(Classes):
         super().fit(rows, targets, fit)
         self._may_end = not targets.any(axis=1).all()
 
-    def state(self) -> State:
+    def state(self) -> EstimatorState:
         return {**super().state(), "may_end": bool(self._may_end)}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: EstimatorState) -> None:
         super().restore(state)
         self._may_end = state["may_end"]
 

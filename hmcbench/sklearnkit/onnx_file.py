@@ -22,7 +22,7 @@ OPSET, ML_OPSET = 18, 3
 FLOAT = np.float32
 
 
-class Graph:
+class OnnxGraph:
     """Operations so far; every method returns the name of its result.
 
     Args:
@@ -140,7 +140,7 @@ class Graph:
         return model
 
 
-def add_model(graph: Graph, model: EstimatorModel, task: Task) -> dict[str, str]:
+def add_model(graph: OnnxGraph, model: EstimatorModel, task: Task) -> dict[str, str]:
     """The scores of a model on the graph's features: ``scores``, and ``stop`` where the model has it.
 
     Raises:
@@ -157,7 +157,7 @@ def add_model(graph: Graph, model: EstimatorModel, task: Task) -> dict[str, str]
     return {"scores": graph.columns([columns[i] for i in sorted(columns)])}
 
 
-def _solver(graph: Graph, solver: Any, task: Task) -> dict[str, str]:
+def _solver(graph: OnnxGraph, solver: Any, task: Task) -> dict[str, str]:
     if isinstance(solver, EndNodes):
         shares = _exclusive(graph, solver.state())
         names = ("scores", "stop")
@@ -172,14 +172,14 @@ def _solver(graph: Graph, solver: Any, task: Task) -> dict[str, str]:
     raise BadInput(f"{type(solver).__name__} cannot be exported")
 
 
-def _exclusive(graph: Graph, state: Any) -> str:
+def _exclusive(graph: OnnxGraph, state: Any) -> str:
     """Probabilities of exclusive labels, (N, K)."""
     if state["estimator"] is None:
         return graph.filled([1.0])
     return graph.estimator(public(state["estimator"]), 1)
 
 
-def _classes(graph: Graph, state: Any) -> str:
+def _classes(graph: OnnxGraph, state: Any) -> str:
     """The probability of every class by itself, (N, C)."""
     columns = {int(i): graph.filled([value]) for i, value in enumerate(state["frequency"])}
     varying = [int(i) for i in state["varying"]]
@@ -194,7 +194,7 @@ def _classes(graph: Graph, state: Any) -> str:
     return graph.columns([columns[i] for i in sorted(columns)])
 
 
-def _predicted(graph: Graph, estimator: Any) -> str:
+def _predicted(graph: OnnxGraph, estimator: Any) -> str:
     """The prediction of a regressor, (N, T)."""
     from sklearn.compose import TransformedTargetRegressor
 
@@ -217,7 +217,7 @@ def _targets(estimator: Any) -> int:
     return int(shape[0]) if hasattr(last, "coef_") and len(shape) > 1 else shape[1] if len(shape) > 1 else 1
 
 
-def _local(graph: Graph, solver: Local, task: Task) -> dict[str, str]:
+def _local(graph: OnnxGraph, solver: Local, task: Task) -> dict[str, str]:
     """Products along paths; with several parents the least."""
     hierarchy = task.hierarchy
     assert hierarchy is not None
@@ -242,7 +242,7 @@ def _local(graph: Graph, solver: Local, task: Task) -> dict[str, str]:
     return {"scores": scores, "stop": graph.columns(ended)}
 
 
-def _shares(graph: Graph, group: Any) -> str:
+def _shares(graph: OnnxGraph, group: Any) -> str:
     """(N, K): the probability of every class of a group, given its parent."""
     state = group.solver.state()
     if not isinstance(group.solver, Exclusive):
@@ -258,7 +258,7 @@ def _shares(graph: Graph, group: Any) -> str:
     )
 
 
-def _normalised(graph: Graph, shares: str, state: Any) -> str:
+def _normalised(graph: OnnxGraph, shares: str, state: Any) -> str:
     """Binary probabilities of siblings that exclude each other; their frequencies where all are 0."""
     total = graph.sum(shares)
     if state["may_end"]:

@@ -65,7 +65,7 @@ def _table(
         report.add("no record", where, lost)
     datasets = [str(name) for name in table.get("datasets", ())]
     metrics = list(dict.fromkeys(map(str, [*table["metrics"], *_metrics_of_rows(table)])))
-    boards = {name: _Board(of_dataset(used, name), metrics, specs, table) for name in datasets or [""]}
+    boards = {name: _TableBoard(of_dataset(used, name), metrics, specs, table) for name in datasets or [""]}
     for row in table["rows"]:
         if all(value["mean"] is None for value in row["values"]):
             continue  # only numbers of the paper
@@ -78,7 +78,7 @@ def _metrics_of_rows(table: Mapping[str, Any]) -> list[str]:
     return [row["metric"] for row in table["rows"] if row.get("metric")]
 
 
-class _Board:
+class _TableBoard:
     """The rows of the records of one dataset."""
 
     def __init__(
@@ -105,7 +105,7 @@ def _row(
     row: Mapping[str, Any],
     table: Mapping[str, Any],
     columns: Sequence[tuple[str, str]],
-    boards: Mapping[str, _Board],
+    boards: Mapping[str, _TableBoard],
     report: SuiteReport,
 ) -> None:
     """Compare every number of a row, given its columns as dataset and metric."""

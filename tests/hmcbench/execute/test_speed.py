@@ -47,7 +47,7 @@ def registry() -> Iterator[Registry]:
 
 
 def measured(registry: Registry, dataset: Dataset, view: str, model: Model) -> dict[str, float]:
-    samples = speed.NewSamples.of(
+    samples = speed.TimedSamples.of(
         dataset, featurize.plan_views(registry, ("table",), [view], {}), dataset.views
     )
     return speed.measure(model, samples, np.arange(20), 0.001, "cpu", 1)
@@ -90,7 +90,7 @@ class Loading:
 def test_a_file_is_read_in_the_time_of_a_sample_but_a_synthetic_image_is_not_drawn(synthetic: bool) -> None:
     dataset = replace(tiny_dataset(8), views={"image": [Drawing() for _ in range(8)]}, synthetic=synthetic)
     step = featurize.Step(FeaturizerSpec(name="f", version="1", summary="", factory=Loading), {})
-    samples = speed.NewSamples.of(dataset, [featurize.ViewPlan("f", "image", (step,))], dataset.views)
+    samples = speed.TimedSamples.of(dataset, [featurize.ViewPlan("f", "image", (step,))], dataset.views)
     timing = speed.measure(Model(), samples, np.arange(8), 0.001, "cpu", 1)
     assert (timing["latency_p50_ms"] < 15) == synthetic
     assert (timing["throughput_per_s"] > 60) == synthetic
