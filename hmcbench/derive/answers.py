@@ -18,7 +18,7 @@ import numpy as np
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench.interfaces import Task
-from hmcbench.metrics.label_tables import Table, more, new_id, number, read_text, score_columns, short
+from hmcbench.metrics.label_tables import LabelTable, more, new_id, number, read_text, score_columns, short
 from hmcbench.records.predictions import Predictions
 
 RATER, SECONDS = "rater", "seconds"
@@ -106,7 +106,7 @@ def _answers(
         lines, values = _targets(path, header, rows, task.targets)
         only_sets = False
     else:
-        table = Table.of_rows(path, header, rows, task.hierarchy)
+        table = LabelTable.of_rows(path, header, rows, task.hierarchy)
         several = table.several_paths(task.hierarchy) if task.paths == "single" else ""
         if several:
             raise BadInput(several, allowed="one path per sample: this task has single paths")

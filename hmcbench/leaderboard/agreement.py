@@ -26,7 +26,7 @@ from hmcbench.records.record import Record
 
 FACT = "agreement of raters"
 MOST_PAIRS = 6  # pairs in a line; of more, the smallest and the largest value
-StatsReduce = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
+KappaSums = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _questions(sets: np.ndarray, like: Predictions) -> Iterable[tuple[int, np.nd
 # --------------------------------------------------------------------------- kappa as sums over samples
 
 
-def cohen(answers: np.ndarray) -> StatsReduce:
+def cohen(answers: np.ndarray) -> KappaSums:
     """Cohen's kappa of two raters [Cohen 1960], as sums over samples.
 
     ``kappa = (p_o - p_e) / (1 - p_e)``: the share of samples with the same category, and the share that
@@ -168,7 +168,7 @@ def cohen(answers: np.ndarray) -> StatsReduce:
     return stats, reduce
 
 
-def fleiss(answers: np.ndarray) -> StatsReduce:
+def fleiss(answers: np.ndarray) -> KappaSums:
     """Fleiss' kappa of R raters [Fleiss 1971], as sums over samples.
 
     The observed share is the mean over samples of the share of pairs of raters that agree, the expected one

@@ -20,7 +20,7 @@ from hmcbench.interfaces import MetricSpec, Paths, Task
 from hmcbench.metrics.computing import compute
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.metrics.evaluation import Evaluation
-from hmcbench.metrics.label_tables import SETS, Table, more, read_text, short
+from hmcbench.metrics.label_tables import SETS, LabelTable, more, read_text, short
 from hmcbench.registry.registry import default_registry
 
 SINGLE_HINT = (
@@ -59,10 +59,10 @@ def score_files(
     hierarchy, truth, predictions = Path(hierarchy), Path(truth), Path(predictions)
     read_text(hierarchy)  # says which line is not UTF-8
     classes = Hierarchy.from_csv(hierarchy)
-    truth_table = Table.read(truth, classes)
+    truth_table = LabelTable.read(truth, classes)
     if truth_table.header[1:] != ["labels"]:
         raise BadInput(f"{truth}:1: the header is {short(truth_table.header)}", allowed=SETS)
-    predicted = Table.read(predictions, classes)
+    predicted = LabelTable.read(predictions, classes)
     order = _matching_rows(truth_table, predicted)
     if paths == "single":
         for table in (truth_table, predicted):
@@ -107,14 +107,14 @@ def evaluation_of(
     return Evaluation.of_sets(hierarchy, truth, predicted, paths)
 
 
-def _single_paths(table: Table, hierarchy: Hierarchy) -> None:
+def _single_paths(table: LabelTable, hierarchy: Hierarchy) -> None:
     """Raise BadInput at the first row whose labels lie on several paths."""
     several = table.several_paths(hierarchy)
     if several:
         raise BadInput(several, allowed="one path per row with --paths single", hint="--paths multiple")
 
 
-def _matching_rows(truth: Table, predicted: Table) -> np.ndarray:
+def _matching_rows(truth: LabelTable, predicted: LabelTable) -> np.ndarray:
     """Rows of the predictions in the order of truth; raises BadInput where an id has no partner."""
     absent = [name for name in truth.lines if name not in predicted.lines]
     if absent:

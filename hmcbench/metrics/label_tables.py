@@ -22,7 +22,7 @@ EITHER = "the header id,labels or id,<class>,<class>,..."
 
 
 @dataclass
-class Table:
+class LabelTable:
     """One file of truth or predictions.
 
     Attributes:
@@ -42,7 +42,7 @@ class Table:
         return isinstance(self.values, np.ndarray)
 
     @classmethod
-    def read(cls, path: Path, hierarchy: Hierarchy) -> Table:
+    def read(cls, path: Path, hierarchy: Hierarchy) -> LabelTable:
         """Read a file; raises BadInput for anything wrong with it, as ``file:line``."""
         rows = csv_rows(read_text(path), str(path))
         _, header = next(rows, (1, []))
@@ -51,7 +51,7 @@ class Table:
     @classmethod
     def of_rows(
         cls, path: Path, header: list[str], rows: Iterable[tuple[int, list[str]]], hierarchy: Hierarchy
-    ) -> Table:
+    ) -> LabelTable:
         """The same of the header and the rows (line, cells) of a file."""
         sets = header == ["id", "labels"]
         columns = None if sets else score_columns(path, header, hierarchy.classes, "class")

@@ -186,7 +186,7 @@ def test_raters_are_rows_with_agreement_and_time(cli: Cli, runs: Path, write: Wr
     head, truth = labels_of(record_of(runs, "toy-tree", "prior").predictions())
     said = {
         who: [[name, "b2" if i % step == 0 else label] for i, (name, label) in enumerate(truth)]
-        for who, step in (("Ann", 7), ("Ben", 4), ("Cid", 3))
+        for who, step in (("Ann", 7), ("Ben", 4), ("Cid", 2))
     }
     args = ("bring", runs, "--suite", "smoke", "--dataset", "toy-tree")
     timed = write("ann.csv", [*head, "seconds"], [[*row, 2 + i % 3] for i, row in enumerate(said["Ann"])])
