@@ -165,7 +165,7 @@ def _files(places: Sequence[Place], options: dict[str, Any]) -> list[Files]:
     if path is not None and path.is_dir():
         if single:
             raise BadInput(f"{single[0]} with the folder {path}", allowed="the folders say so: fold-0/seed-0")
-        return files_in(path, places)
+        return files_in(path, places, only=bool(options["dataset"]))
     datasets = sorted({place.dataset for place in places})
     if len(datasets) > 1:
         raise BadInput(

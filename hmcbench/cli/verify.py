@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hmcbench.verify import Finding, Report, SuiteReport
     from hmcbench.verify.rerun import RerunReport
 
-FOUND = 1  # exit status; as in hmcbench.verify.findings, which imports more
 MOST = 20  # findings of one suite that are printed; --json has all
 TITLES = {
     "differs": "differs",
@@ -69,6 +68,7 @@ def verify_command(
       hmcbench verify results --data nims-steel=nims_fatigue
       hmcbench verify runs --rerun 3
     """
+    from hmcbench.verify.findings import FOUND
     from hmcbench.verify.tree import verify_results
 
     if rerun_seed is not None and rerun is None:

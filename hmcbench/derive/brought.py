@@ -78,10 +78,15 @@ class NewRecord:
     predictions: Predictions
 
 
-def files_in(root: Path, places: Sequence[Place]) -> list[Files]:
+def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list[Files]:
     """The files in a folder of the form that ``export-task`` writes.
 
     ``DATASET/fold-K/seed-S/predictions.csv``, with ``validation.csv`` beside it where there is one.
+
+    Args:
+        root: the folder.
+        places: the splits that may have files.
+        only: whether other datasets of the folder may have some too.
 
     Raises:
         BadInput: no file of these splits, or none for one of the splits of a dataset that has some.
@@ -102,6 +107,14 @@ def files_in(root: Path, places: Sequence[Place]) -> list[Files]:
     if not found:
         raise BadInput(
             f"{root} holds no predictions", allowed=f"{places[0].folder}/seed-0/predictions.csv in it"
+        )
+    known = {place.folder.partition("/")[0] for place in places}
+    others = {path.parents[2].name for path in root.glob("*/fold-*/seed-*/predictions.csv")} - known
+    if others and not only:
+        raise BadInput(
+            f"{root} has predictions for {min(others)}, of which there is no record",
+            allowed=f"predictions for {', '.join(sorted(known))}",
+            hint="--dataset NAME for one dataset of the suite",
         )
     for files in found:
         for place in lacking.get(files.place.dataset, ()):

@@ -76,9 +76,11 @@ def places_of_records(
         registry: for the ids of metrics.
         profile, dataset: only of these; empty for all.
 
+    Returns:
+        Splits whose truth some record has.
+
     Raises:
-        BadInput: boards of several profiles, or none of the profile or dataset. Nothing where no record has
-            its truth.
+        BadInput: boards of several profiles.
     """
     usable = [r for r in newest(records) if r.ok and not r.brought]
     profiles = sorted({r.profile for r in usable})
@@ -87,10 +89,7 @@ def places_of_records(
             f"there are boards of {len(profiles)} profiles", allowed=f"--profile {' or '.join(profiles)}"
         )
     chosen = [r for r in usable if not profile or r.profile == profile]
-    if dataset and chosen:
-        names = {r.dataset_reference for r in chosen} | {r.dataset for r in chosen}
-        if dataset not in names:
-            raise unknown("dataset of these records", dataset, names)
+    if dataset:
         chosen = [r for r in chosen if dataset in (r.dataset_reference, r.dataset)]
     latest: dict[str, list[Record]] = {}
     for board in sorted(groups(chosen), key=lambda board: max(r.created for r in board)):
@@ -181,7 +180,15 @@ def find_places(
             return None, places
     if records and not choices.profile:
         choices = replace(choices, profile=records[0].profile)
-    plan, places = places_of_suite(suite(), registry, choices)
+    try:
+        loaded = suite()
+    except BadInput:
+        if dataset and records:  # of a table or of images: its suite is nowhere but in its records
+            raise unknown(
+                "dataset of these records", dataset, {r.dataset_reference for r in records}
+            ) from None
+        raise
+    plan, places = places_of_suite(loaded, registry, choices)
     if not places:
         raise BadInput(f"suite {folder.name} has no dataset", hint="hmcbench show suite NAME")
     return plan, places

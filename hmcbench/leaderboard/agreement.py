@@ -8,7 +8,7 @@ the answers yes and no, and kappa is the mean over the classes that some rater n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -19,7 +19,6 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.render.text import clean
-from hmcbench.leaderboard.samples import StatsReduce
 from hmcbench.leaderboard.statistics import Bootstrap, percentiles
 from hmcbench.metrics import decisions
 from hmcbench.records.predictions import Predictions
@@ -27,6 +26,7 @@ from hmcbench.records.record import Record
 
 FACT = "agreement of raters"
 MOST_PAIRS = 6  # pairs in a line; of more, the smallest and the largest value
+KappaSums = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _questions(sets: np.ndarray, like: Predictions) -> Iterable[tuple[int, np.nd
 # --------------------------------------------------------------------------- kappa as sums over samples
 
 
-def cohen(answers: np.ndarray) -> StatsReduce:
+def cohen(answers: np.ndarray) -> KappaSums:
     """Cohen's kappa of two raters [Cohen 1960], as sums over samples.
 
     ``kappa = (p_o - p_e) / (1 - p_e)``: the share of samples with the same category, and the share that
@@ -168,7 +168,7 @@ def cohen(answers: np.ndarray) -> StatsReduce:
     return stats, reduce
 
 
-def fleiss(answers: np.ndarray) -> StatsReduce:
+def fleiss(answers: np.ndarray) -> KappaSums:
     """Fleiss' kappa of R raters [Fleiss 1971], as sums over samples.
 
     The observed share is the mean over samples of the share of pairs of raters that agree, the expected one

@@ -34,11 +34,11 @@ from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import Reference, Registry, parse_reference
 from hmcbench.verify.findings import FOUND, NOTHING_RECOMPUTED
 
-RerunVerdict = Literal["equal bits", "within the interval", "not"]
+CameBack = Literal["equal bits", "within the interval", "not"]
 
 
 @dataclass(frozen=True)
-class RerunCell:
+class FittedAgain:
     """A cell that was fitted again.
 
     Attributes:
@@ -49,7 +49,7 @@ class RerunCell:
     """
 
     record: str
-    verdict: RerunVerdict
+    verdict: CameBack
     text: str
 
 
@@ -66,7 +66,7 @@ class RerunReport:
 
     seed: int
     cells: int = 0
-    refitted: list[RerunCell] = field(default_factory=list)
+    refitted: list[FittedAgain] = field(default_factory=list)
     not_here: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -211,7 +211,9 @@ def _difference(record: Record, cell: Cell) -> HmcbenchError:
 # --------------------------------------------------------------------------- fit and compare
 
 
-def _fit(chosen: Sequence[tuple[Record, Cell]], specs: Sequence[MetricSpec], device: str) -> list[RerunCell]:
+def _fit(
+    chosen: Sequence[tuple[Record, Cell]], specs: Sequence[MetricSpec], device: str
+) -> list[FittedAgain]:
     suite = Suite("rerun", 1, (), "", (), {})
     with TemporaryDirectory(prefix="hmcbench-") as folder:
         plan = Plan(suite, chosen[0][1].profile, [cell for _, cell in chosen], [])
@@ -222,32 +224,32 @@ def _fit(chosen: Sequence[tuple[Record, Cell]], specs: Sequence[MetricSpec], dev
         return [_compared(record, again.get(record.key), specs) for record, _ in chosen]
 
 
-def _compared(record: Record, again: Record | None, specs: Sequence[MetricSpec]) -> RerunCell:
+def _compared(record: Record, again: Record | None, specs: Sequence[MetricSpec]) -> FittedAgain:
     name = record.path.name
     if again is None or not again.ok:
         cause = again.cause if again is not None else "no record"
-        return RerunCell(name, "not", f"it failed here: {cause}")
+        return FittedAgain(name, "not", f"it failed here: {cause}")
     old, new = record.predictions(), _in_order_of(record.predictions(), again.predictions())
     if new is None:
-        return RerunCell(name, "not", "it predicts other samples here")
+        return FittedAgain(name, "not", "it predicts other samples here")
     if _equal(old, new):
-        return RerunCell(name, "equal bits", f"all {old.scores.size:,} scores are the same numbers")
+        return FittedAgain(name, "equal bits", f"all {old.scores.size:,} scores are the same numbers")
     primary = str(record.data["suite"]["primary"])
     values = [r.metrics("test").get(primary) for r in (record, again)]
     largest = float(np.max(np.abs(old.scores - new.scores), initial=0.0))
     text = f"scores differ by up to {largest:.3g}; {primary} "
     if None in values:
-        return RerunCell(name, "not", f"{text}has no value in one of the two")
+        return FittedAgain(name, "not", f"{text}has no value in one of the two")
     text += f"{values[0]:.6g} in the record, {values[1]:.6g} here"
     known = record if old.truth is not None else WithTruth(record.path, record.data, new.truth)
     row = RowRecords(record.label, "", [known])
     estimate = Estimator([row], [primary], [], specs).row(row).get(primary)
     interval = None if estimate is None else estimate.interval()
     if interval is None:
-        return RerunCell(name, "not", f"{text}; there is no interval to judge by")
+        return FittedAgain(name, "not", f"{text}; there is no interval to judge by")
     inside = interval[0] <= float(values[1] or 0.0) <= interval[1]
     text += f"; 95 % interval [{interval[0]:.6g}, {interval[1]:.6g}]"
-    return RerunCell(name, "within the interval" if inside else "not", text)
+    return FittedAgain(name, "within the interval" if inside else "not", text)
 
 
 def _in_order_of(old: Predictions, new: Predictions) -> Predictions | None:

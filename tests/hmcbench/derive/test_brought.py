@@ -182,6 +182,34 @@ def test_without_records_the_suite_is_planned(cli: Cli, toy_run: Path, write: Wr
     assert cli("bring", tmp_path / "new" / "smoke", *args).status == 0
 
 
+def test_raters_are_rows_with_agreement_and_time(cli: Cli, runs: Path, write: Write) -> None:
+    head, truth = labels_of(record_of(runs, "toy-tree", "prior").predictions())
+    said = {
+        who: [[name, "b2" if i % step == 0 else label] for i, (name, label) in enumerate(truth)]
+        for who, step in (("Ann", 7), ("Ben", 4), ("Cid", 2))
+    }
+    args = ("bring", runs, "--suite", "smoke", "--dataset", "toy-tree")
+    timed = write("ann.csv", [*head, "seconds"], [[*row, 2 + i % 3] for i, row in enumerate(said["Ann"])])
+    both = [[who, *row] for who in ("Ben", "Cid") for row in said[who]]
+    shared = write("both.csv", ["id", "rater", "labels"], [[name, who, label] for who, name, label in both])
+    assert cli(*args, "--rater", f"Ann={timed}").status == 0
+    done = cli(*args, "--predictions", shared)
+    assert done.status == 0, done.err
+    assert "agreement of raters: level 1, 50 samples: Fleiss' kappa of 3 raters" in done.out
+    ann, ben, _cid = sorted(brought(runs), key=lambda record: record.label)
+    assert ann.part("timing") == {"predict_s": 149.0, "latency_p50_ms": 3000.0}
+    assert ben.part("timing") == ben.part("hardware") == {}
+    assert all(record.brought["kind"] == "rater" and record.deterministic for record in brought(runs))
+    board = next(b for b in boards_of(runs / "smoke") if b.dataset == "toy-tree")
+    assert board.hardware["B"] == "a person, as stated by the author of the row"
+    assert [row.model for row in board.rows[:3]] == ["Ann", "Ben", "Cid"]
+    assert "Ann is better than Cid" in cli("compare", runs, "Ann", "Cid").out
+    assert "Ann is ahead of the random trained here" in cli("compare", runs, "Ann", "random").out
+    twice = cli(*args, "--rater", f"Dan={shared}")
+    assert "has a column rater" in twice.err
+    assert cli("verify", runs).status == 0
+
+
 def test_a_threshold_of_ones_own(cli: Cli, runs: Path, write: Write) -> None:
     first = record_of(runs, "toy-dag", "random").predictions()
     files = [write(f"{s}.csv", *scores_of(first, s)) for s in ("test", "validation")]

@@ -77,6 +77,24 @@ def test_the_example_can_be_brought_and_other_data_are_refused(cli: Cli, tmp_pat
     assert "fold-1 has no seed-*/predictions.csv" in done.err
 
 
+def test_a_dataset_without_records_is_planned_where_it_is_named(cli: Cli, tmp_path: Path) -> None:
+    assert cli("export-task", "smoke", "--to", tmp_path / "task").status == 0
+    for example in (tmp_path / "task").rglob("example.csv"):
+        shutil.copyfile(example, example.with_name("predictions.csv"))
+    out = tmp_path / "runs"
+    done = cli(
+        "run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--out", out, "--quiet"
+    )
+    assert done.status == 0, done.err
+    bring = ("bring", out, "--suite", "smoke", "--predictions", tmp_path / "task", "--name", "mean")
+    done = cli(*bring)
+    assert done.status == 2
+    assert "has predictions for toy-dag, of which there is no record" in done.err
+    assert cli(*bring, "--dataset", "toy-dag").status == 0
+    assert cli(*bring, "--dataset", "toy-tree").status == 0
+    assert sorted(r.dataset for r in read_all(out) if r.brought) == ["toy-dag", "toy-tree"]
+
+
 def test_nothing_is_overwritten(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("x")

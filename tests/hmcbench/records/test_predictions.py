@@ -140,3 +140,13 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", header=np.array([{"format": 1}], dtype=object))
     with pytest.raises(BadInput, match="cannot be read"):
         Predictions.load(tmp_path / "p.npz")
+
+
+def test_sets_without_scores_are_marked_and_others_are_not(tmp_path: Path) -> None:
+    dataset = tiny_dataset(6)
+    parts = (dataset.ids, ["test"] * 6, dataset.targets.astype(np.float32), dataset.task)
+    for only_sets in (False, True):
+        Predictions(*parts, dataset.targets, only_sets=only_sets).save(tmp_path / "p.npz")
+        assert Predictions.load(tmp_path / "p.npz").only_sets is only_sets
+        with np.load(tmp_path / "p.npz") as stored:
+            assert ("only_sets" in str(stored["header"])) is only_sets
