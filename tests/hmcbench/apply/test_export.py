@@ -99,7 +99,7 @@ def test_estimators_score_alike(
     """On rows with all colours and missing values, raw columns in."""
     case, path = trained(reference, kind), tmp_path / "model.onnx"
     if (reference, case.task.kind) in UNSUPPORTED:
-        with pytest.raises(BadInput, match="cannot convert|does not score as the model"):
+        with pytest.raises(BadInput, match=r"cannot convert|does not score as the model"):
             export_model(case, path)
         assert not list(tmp_path.glob("*.onnx"))
         return
