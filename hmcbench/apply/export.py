@@ -66,7 +66,7 @@ def export_model(trained: Trained, path: Path) -> Exported:
         if difference is not None and difference > TOLERANCE:
             raise BadInput(
                 f"the exported file does not score as the model does (off by {difference:.2g})",
-                hint="numbers in float32 are too coarse for it: scale the columns, or take another model",
+                hint="it computes in float32, and by skl2onnx: take another model",
             )
     write_atomic(description, json.dumps(_described(trained, about), indent=1, ensure_ascii=False) + "\n")
     return Exported(path, description, difference)
@@ -168,12 +168,14 @@ def _width(model: EstimatorModel) -> int:
 
 
 def _random_rows(way: Preparation | None, width: int) -> np.ndarray:
-    """Random rows that float32 holds exactly; nominal columns hold positions."""
+    """Random rows that float32 holds exactly; nominal columns hold positions; some values are missing."""
     random = np.random.default_rng(0)
     rows = random.normal(size=(SAMPLES, width)).astype(np.float32).astype(np.float64)
     for i, kind in enumerate(way.kinds if way is not None else ()):
         if kind.values:
             rows[:, i] = random.integers(len(kind.values), size=SAMPLES)
+        if kind.missing:
+            rows[i % 3 :: 3, i] = np.nan
     return rows
 
 

@@ -54,7 +54,7 @@ class OnnxGraph:
 
     def constant(self, value: Any, dtype: Any = FLOAT) -> str:
         name = self.name("constant")
-        array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
+        array = np.array(value, dtype=dtype, order="C")
         self.constants.append(self.onnx.numpy_helper.from_array(array, name))
         return name
 
@@ -110,6 +110,7 @@ class OnnxGraph:
             reason = (str(error).strip().splitlines() or [""])[0][:160]
             kind = type(estimator).__name__
             raise BadInput(f"skl2onnx cannot convert {kind} ({type(error).__name__}: {reason})") from None
+        self._missing_values(model, estimator)
         model = self.onnx.compose.add_prefix(model, f"{self.name('estimator')}_")
         for opset in model.opset_import:
             self.domains[opset.domain] = max(self.domains.get(opset.domain, 0), opset.version)
@@ -121,6 +122,22 @@ class OnnxGraph:
         self.nodes += model.graph.node
         self.constants += model.graph.initializer
         return str(model.graph.output[output].name)
+
+    def _missing_values(self, model: Any, estimator: Any) -> None:
+        """Send NaN where the trees of scikit-learn send it, which skl2onnx leaves out."""
+        trees = [
+            tree.tree_ for tree in getattr(estimator, "estimators_", [estimator]) if hasattr(tree, "tree_")
+        ]
+        ensembles = [node for node in model.graph.node if node.op_type.startswith("TreeEnsemble")]
+        for i, node in enumerate(ensembles if trees else ()):
+            own = trees if len(ensembles) == 1 else [trees[i]]  # of several outputs: an operation per tree
+            values = {a.name: list(a.ints) for a in node.attribute}
+            places = zip(values["nodes_treeids"], values["nodes_nodeids"], strict=True)
+            left = [int(own[tree].missing_go_to_left[place]) for tree, place in places]
+            name = "nodes_missing_value_tracks_true"
+            kept = [a for a in node.attribute if a.name != name]
+            del node.attribute[:]
+            node.attribute.extend([*kept, self.onnx.helper.make_attribute(name, left)])
 
     def model(self, outputs: dict[str, str], raw_width: int) -> Any:
         """The whole as an ONNX model; ``outputs``: name in the file -> result."""
@@ -185,6 +202,7 @@ def _classes(graph: OnnxGraph, state: Any) -> str:
     varying = [int(i) for i in state["varying"]]
     if len(state["estimators"]) == 1 and len(varying) > 1:  # one estimator of several outputs: (C', N, 2)
         shares = graph.estimator(public(state["estimators"][0]), 1)
+        shares = graph.op("Reshape", shares, graph.constant([len(varying), -1, 2], np.int64))
         for i, place in enumerate(varying):
             one = graph.op("Gather", shares, graph.constant(i, np.int64), axis=0)
             columns[place] = graph.column(one, 1)

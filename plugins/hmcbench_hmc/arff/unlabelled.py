@@ -42,7 +42,7 @@ def read_unlabelled(path: str, columns: Mapping[str, TableColumns], **_of_the_ru
         values = trained.kinds[i].values if trained.kinds else ()
         table[:, i] = _column(file, features[place[name]], rows.table[:, place[name]], values)
     keys = rows.keys if all(rows.keys) and len(set(rows.keys)) == len(rows.keys) else []
-    ids = keys or [f"line-{line:05d}" for line in rows.lines]
+    ids = keys or [f"line-{line:06d}" for line in rows.lines]
     return NewSamples(ids, {"table": table}, [*file.problems, *file.unlisted()])
 
 

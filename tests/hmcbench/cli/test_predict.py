@@ -103,7 +103,7 @@ REFUSED = [
     (["no-such-run", "{image}"], "unknown record"),
     (["{record}", "no-such-image.png"], "no file no-such-image.png"),
     (["{record}", "{empty}"], "holds no file"),
-    (["{record}"], "IMAGES"),
+    (["{record}"], "issing argument"),
     (["{bare}", "{image}"], "--no-weights"),
     (["{record}", "{image}", "--device", "tpu"], "Allowed: auto, cpu"),
     (["{record}", "{image}", "--device", "cuda:77"], "cuda"),
@@ -145,7 +145,9 @@ def test_records_of_tables_read_no_images(cli: Callable[..., Any], trained_run: 
     (copy / "record.json").write_text(json.dumps(data))
     ended = cli("predict", copy, trained_run.images)
     assert ended.status == 2
-    assert "trained on toy-tree, which reads no single files" in ended.err and "sem-failure" in ended.err
+    assert (
+        "trained on toy-tree, which reads no files of new samples" in ended.err and "sem-failure" in ended.err
+    )
 
 
 def test_back_off_prints_how_deep_an_answer_may_go(
