@@ -67,7 +67,8 @@ class Samples:
         self, folds: Sequence[int], sides: Sequence[str], specs: Mapping[str, MetricSpec], primary: str
     ) -> None:
         self.folds, self.sides, self.specs, self.primary = list(folds), list(sides), specs, primary
-        self._ranked = [name for name, spec in specs.items() if name == spec.name and is_pooled(spec)]
+        own = ((name, spec) for name, spec in specs.items() if name == spec.name or spec.over == "levels")
+        self._ranked = [name for name, spec in own if is_pooled(spec)]
         self._orders: dict[tuple[str, int], list[str]] = {}
         self._bootstraps: dict[str, Bootstrap] = {}
         self._aligned: dict[tuple[str, int], _Aligned] = {}
@@ -169,7 +170,7 @@ class Samples:
         ranked = self._ranked if tests[0].has_scores else ()
         together = _together(tests) if ranked else tests[0]
         for name in ranked:
-            counts = pooled_counts(self.specs[name], together) if len(together) else None
+            counts = pooled_counts(self.specs[name], together, name) if len(together) else None
             if counts is not None:
                 stats[name], columns[name] = counts, self._bootstraps["test"].of_counts(*counts)
         for side in self.sides:
@@ -252,7 +253,7 @@ class Samples:
             return None
         bootstrap, spec = self._bootstraps[side], self.specs[self.primary]
         if self.primary in self._ranked:
-            counts = [pooled_counts(spec, evaluation) for evaluation in folds]
+            counts = [pooled_counts(spec, evaluation, self.primary) for evaluation in folds]
             draws = [bootstrap.of_counts(*pair) for pair in counts if pair is not None]
         else:
             pairs = [sample_stats(spec, evaluation, self.primary) for evaluation in folds]

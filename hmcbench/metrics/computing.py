@@ -16,6 +16,7 @@ from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, Reduce
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
 from hmcbench.metrics.label_pairs import of_images
+from hmcbench.metrics.pooled import PooledLevelMetric
 from hmcbench.registry.limits import TooSlow, time_limit
 from hmcbench.registry.registry import load_object, missing
 
@@ -154,17 +155,19 @@ def sample_stats(spec: MetricSpec, evaluation: Evaluation, name: str) -> tuple[S
 def is_pooled(spec: MetricSpec) -> bool:
     """Whether a metric ranks all samples together (:class:`PooledMetric`); not if it cannot be loaded."""
     try:
-        return isinstance(load_object(spec.factory), PooledMetric) and not spec.over
+        kind = {"": PooledMetric, "levels": PooledLevelMetric}.get(spec.over)
+        return kind is not None and isinstance(load_object(spec.factory), kind)
     except RAISED:  # a plugin's module may raise anything
         return False
 
 
-def pooled_counts(spec: MetricSpec, evaluation: Evaluation) -> tuple[Stats, Reduce] | None:
+def pooled_counts(spec: MetricSpec, evaluation: Evaluation, name: str = "") -> tuple[Stats, Reduce] | None:
     """What a bootstrap of a metric that ranks all samples together needs.
 
     Args:
         spec: one that :func:`is_pooled`.
         evaluation: the samples of all folds.
+        name: the id, of a metric per level.
 
     Returns:
         ``(stats, reduce)``: numbers (N, K), dense or sparse, and a function of sums (..., K), so that
@@ -177,14 +180,19 @@ def pooled_counts(spec: MetricSpec, evaluation: Evaluation) -> tuple[Stats, Redu
     >>> reduce(np.array([[1, 1, 1, 1], [0, 1, 0, 1]]) @ stats).round(4).tolist()
     [0.9444, 1.0]
     """
-    if not _concerns(spec, evaluation) or _unfit(spec, evaluation) or evaluation.pairs is not None:
+    metric_id = parse_id(spec, name or spec.name)
+    if metric_id is None or not _concerns(spec, evaluation) or _unfit(spec, evaluation):
+        return None
+    key = (metric_id.k,) if spec.over else ()
+    if evaluation.pairs is not None or (key and not 1 <= metric_id.k <= evaluation.levels):
+        return None
         return None
     try:
         metric = load_object(spec.factory)
-        stats, reduce = metric.counts(evaluation)
+        stats, reduce = metric.counts(evaluation, *key)
         if stats.shape[0] != len(evaluation):
             raise ValueError(f"counts of {stats.shape[0]} samples, not of {len(evaluation)}")
-        beside = metric(evaluation) - float(reduce(summed(stats)))
+        beside = metric(evaluation, *key) - float(reduce(summed(stats)))
     except RAISED:  # as in compute, which says why
         return None
     if abs(beside) <= _SLACK:  # rounding: there is a threshold for every score

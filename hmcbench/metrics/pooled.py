@@ -9,12 +9,14 @@ class is counted at the highest one that its score reaches (>=), and nowhere if 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csc_array, vstack
+from scipy.sparse import csc_array, hstack, vstack
 
-from hmcbench.metrics.base import Reduce
+from hmcbench.metrics.base import Reduce, Stats, document
+from hmcbench.metrics.evaluation import Evaluation
 
 MOST_EXACT = 2048
 """With no more distinct scores of positives, each is a threshold and nothing is approximated."""
@@ -24,6 +26,32 @@ _PAIRS = 2**22  # sorted together: keeps temporaries at tens of megabytes
 PlacedSamples = tuple[
     np.ndarray, np.ndarray
 ]  # samples that stand at T thresholds, and how many at each, (T,)
+
+
+@dataclass(frozen=True)
+class PooledLevelMetric:
+    """A :class:`hmcbench.metrics.base.PooledMetric` per level: ``metric(evaluation, k)`` for k = 1..levels.
+
+    Attributes:
+        exact: (evaluation, k) -> the value.
+        counts: (evaluation, k) -> (stats (N, K), reduce).
+    """
+
+    exact: Callable[[Evaluation, int], float]
+    counts: Callable[[Evaluation, int], tuple[Stats, Reduce]]
+
+    def __post_init__(self) -> None:
+        document(self, self.exact)
+
+    def __call__(self, evaluation: Evaluation, k: int) -> float:
+        return float(self.exact(evaluation, k))
+
+
+def pooled_level_metric(
+    counts: Callable[[Evaluation, int], tuple[Stats, Reduce]],
+) -> Callable[[Callable[[Evaluation, int], float]], PooledLevelMetric]:
+    """Decorates the exact value; its docstring becomes the metric's."""
+    return lambda exact: PooledLevelMetric(exact, counts)
 
 
 def thresholds(scores: np.ndarray) -> np.ndarray:
@@ -37,6 +65,15 @@ def thresholds(scores: np.ndarray) -> np.ndarray:
         return distinct
     chosen: np.ndarray = distinct[np.linspace(0, len(distinct) - 1, GRID).round().astype(np.int64)]
     return chosen
+
+
+def both_sides(at: np.ndarray) -> np.ndarray:
+    """Every threshold, after the next larger number: so pairs between two thresholds are apart from ties.
+
+    >>> both_sides(np.array([0.75, 0.5], dtype=np.float32)).tolist()
+    [0.7500000596046448, 0.75, 0.5000000596046448, 0.5]
+    """
+    return np.stack([np.nextafter(at, np.inf, dtype=at.dtype), at], axis=1).ravel()
 
 
 def pair_counts(scores: np.ndarray, truth: np.ndarray, at: np.ndarray | None = None) -> csc_array:
@@ -66,12 +103,15 @@ def _block(scores: np.ndarray, truth: np.ndarray, at: np.ndarray) -> csc_array:
     return _table(columns, len(scores))
 
 
-def class_counts(scores: np.ndarray, truth: np.ndarray) -> tuple[csc_array, np.ndarray]:
+def class_counts(
+    scores: np.ndarray, truth: np.ndarray, choose: Callable[[np.ndarray], np.ndarray] = thresholds
+) -> tuple[csc_array, np.ndarray]:
     """Counts class by class, each at thresholds of its own.
 
     Args:
         scores: float (N, C), finite.
         truth: boolean (N, C).
+        choose: the scores of the positives of a class -> its thresholds, descending.
 
     Returns:
         int32 (N, 2 T): the samples at the thresholds of the first class with a positive, of the second, ...,
@@ -82,7 +122,7 @@ def class_counts(scores: np.ndarray, truth: np.ndarray) -> tuple[csc_array, np.n
     samples, positives = [], []
     for c, order in zip(present, orders, strict=True):
         values, true = scores[order, c], truth[order, c]
-        at = thresholds(values[true])
+        at = choose(values[true])
         samples.append(_placed(order, values, at))
         positives.append(_placed(order[true], values[true], at))
     sizes = [len(counts) for _, counts in samples]
@@ -177,6 +217,51 @@ def mean_area(starts: np.ndarray, *, by_frequency: bool = False) -> Reduce:
         total = weights.sum(axis=-1)
         above = (areas * weights).sum(axis=-1)
         mean: np.ndarray = np.divide(above, total, out=np.full_like(above, np.nan), where=total > 0)
+        return mean
+
+    return reduce
+
+
+def roc_counts(scores: np.ndarray, truth: np.ndarray) -> tuple[csc_array, np.ndarray]:
+    """Counts class by class, below and at the score of every positive, and one column of ones.
+
+    Args:
+        scores: float (N, C), finite.
+        truth: boolean (N, C).
+
+    Returns:
+        int32 (N, 2 T + 1): as :func:`class_counts`, then 1 for every sample; and the starts.
+    """
+    counts, starts = class_counts(scores, truth, lambda positives: both_sides(thresholds(positives)))
+    ones = csc_array(np.ones((len(scores), 1), dtype=np.int32))
+    return csc_array(hstack([counts, ones], format="csc")), starts
+
+
+def mean_roc_area(starts: np.ndarray) -> Reduce:
+    """(..., 2 T + 1) -> (...): the mean area under the ROC curves of the classes that vary in a draw.
+
+    A curve is straight between two thresholds: a negative that ties with a positive counts half. Negatives
+    below all positives are right, so that only those above cost: the area is 1 - above / (p n).
+
+    Args:
+        starts: as :func:`roc_counts` gives them.
+    """
+
+    def reduce(sums: np.ndarray) -> np.ndarray:
+        if not len(starts):
+            return np.full(sums.shape[:-1], np.nan)
+        half = sums.shape[-1] // 2
+        positives = np.asarray(sums[..., half:-1], dtype=np.float64)
+        negatives = sums[..., :half] - positives
+        before = cumulated(negatives, starts) - negatives / 2
+        above = np.add.reduceat(positives * before, starts, axis=-1)
+        total = np.add.reduceat(positives, starts, axis=-1)
+        pairs = total * (sums[..., -1:] - total)
+        areas = 1 - np.divide(above, pairs, out=np.ones_like(above), where=pairs > 0)
+        varying = (pairs > 0).sum(axis=-1)
+        mean: np.ndarray = np.divide(
+            areas.sum(axis=-1), varying, out=np.full(varying.shape, np.nan), where=varying > 0
+        )
         return mean
 
     return reduce

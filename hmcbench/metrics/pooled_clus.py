@@ -48,7 +48,7 @@ def _counts(e: Evaluation) -> tuple[Stats, Reduce]:
     at = pooled.thresholds(scores[truth])
     if not len(at):
         return np.zeros((len(e), 1)), lambda sums: np.full(sums.shape[:-1], np.nan)
-    stats = pooled.pair_counts(scores, truth, _both_sides(at))
+    stats = pooled.pair_counts(scores, truth, pooled.both_sides(at))
 
     def reduce(sums: np.ndarray) -> np.ndarray:
         half, start = sums.shape[-1] // 2, np.zeros(1, dtype=np.int64)
@@ -57,11 +57,6 @@ def _counts(e: Evaluation) -> tuple[Stats, Reduce]:
         )
 
     return stats, reduce
-
-
-def _both_sides(at: np.ndarray) -> np.ndarray:
-    """Every score, after the next larger number: the point before it, which pairs of lower scores change."""
-    return np.stack([np.nextafter(at, np.inf, dtype=at.dtype), at], axis=1).ravel()
 
 
 def _present(e: Evaluation) -> tuple[np.ndarray, np.ndarray]:
@@ -84,6 +79,6 @@ def auprc_pooled_clus(e: Evaluation) -> float:
     if not len(positives):
         return float("nan")
     ordered = np.sort(scores, axis=None)
-    at = _both_sides(np.unique(positives)[::-1])
+    at = pooled.both_sides(np.unique(positives)[::-1])
     hits, reached = (len(part) - np.searchsorted(part, at) for part in (positives, ordered))
     return float(interpolated_area(hits.astype(np.float64), reached.astype(np.float64)))

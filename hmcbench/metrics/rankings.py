@@ -72,6 +72,16 @@ def _by_frequency(e: Evaluation) -> tuple[Stats, Reduce]:
     return counts, pooled.mean_area(starts, by_frequency=True)
 
 
+def _of_level(e: Evaluation, k: int) -> tuple[Stats, Reduce]:
+    level = e.level_columns(k)
+    return pooled.pair_counts(finite_scores(e)[:, level], e.truth[:, level]), pooled.pooled_area
+
+
+def _roc(e: Evaluation) -> tuple[Stats, Reduce]:
+    counts, starts = pooled.roc_counts(finite_scores(e), e.truth)
+    return counts, pooled.mean_roc_area(starts)
+
+
 @pooled_metric(_all_pairs)
 def auprc_micro(e: Evaluation) -> float:
     """Stepwise average precision over all (sample, class) pairs (scikit-learn, ``micro``).
@@ -85,6 +95,7 @@ def auprc_micro(e: Evaluation) -> float:
     return average_precision(np.sort(scores, axis=None), positives) if len(positives) else float("nan")
 
 
+@pooled.pooled_level_metric(_of_level)
 def level_auprc_micro(e: Evaluation, k: int) -> float:
     """Stepwise average precision over all (sample, class) pairs of level k.
 
@@ -98,6 +109,7 @@ def level_auprc_micro(e: Evaluation, k: int) -> float:
     return average_precision(np.sort(scores, axis=None), positives) if len(positives) else float("nan")
 
 
+@pooled_metric(_roc)
 def auroc_macro(e: Evaluation) -> float:
     """Mean area under the ROC curve of the classes that some samples have and others have not.
 

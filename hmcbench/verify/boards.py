@@ -108,7 +108,9 @@ def _json(path: Path, recomputed: Mapping[str, Any], absent: Collection[str], re
 
 
 def _identity(board: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(board[name]) for name in _IDENTITY)
+    """What tells boards apart; where nothing was run yet, the data with their options do."""
+    known = tuple(str(board[name]) for name in _IDENTITY)
+    return known if board["fingerprint"] else (*known, str(board.get("data") or ""))
 
 
 def _unmatched(board: Mapping[str, Any], recomputed: Sequence[Mapping[str, Any]]) -> Finding:

@@ -17,6 +17,7 @@ from hmcbench.metrics import fixtures
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, SampleMetric, summed
 from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Apart, Evaluation
+from hmcbench.metrics.pooled import PooledLevelMetric
 from hmcbench.registry.registry import load_object
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
 from hmcbench.testing.checks.state import state_check, unchanged
@@ -172,7 +173,7 @@ def sums(subject: Subject) -> None:
     Rows may be shifted by what all samples share (R2 is centred), as long as the values are the same.
     """
     metric = load_object(subject.spec.factory)
-    if isinstance(metric, PooledMetric):
+    if isinstance(metric, (PooledMetric, PooledLevelMetric)):
         _counts(metric, subject)
         return
     if not isinstance(metric, (SampleMetric, LevelMetric, ClassMetric)):
@@ -197,22 +198,23 @@ def dense(matrix: Any) -> np.ndarray:
     return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
 
 
-def _counts(metric: PooledMetric, subject: Subject) -> None:
+def _counts(metric: PooledMetric | PooledLevelMetric, subject: Subject) -> None:
     """Counts at shared thresholds must give the value for samples drawn with replacement."""
     for shape, problem in random_problems(subject):
         if not applies(subject, problem):
             continue
-        stats, reduce = metric.counts(problem)
-        need(stats.shape[0] == len(problem), f"counts of {stats.shape[0]} samples, not of {len(problem)}")
         times = np.random.default_rng(3).integers(1, 4, len(problem))
-        value = float(reduce(times @ stats))
-        direct = metric(random_problem(shape, rows=np.repeat(np.arange(40), times)))
-        same = np.isclose(value, direct, equal_nan=True)
-        need(same, f"{value} from counts of repeated rows, {direct} when called")
+        repeated = random_problem(shape, rows=np.repeat(np.arange(40), times))
+        for key in _keys(metric, problem):
+            stats, reduce = metric.counts(problem, *key)
+            need(stats.shape[0] == len(problem), f"counts of {stats.shape[0]} samples, not of {len(problem)}")
+            value, direct = float(reduce(times @ stats)), metric(repeated, *key)
+            same = np.isclose(value, direct, equal_nan=True)
+            need(same, f"{value} from counts of repeated rows, {direct} when called")
 
 
 def _keys(metric: Any, evaluation: Evaluation) -> list[tuple[Any, ...]]:
-    if isinstance(metric, LevelMetric):
+    if isinstance(metric, (LevelMetric, PooledLevelMetric)):
         return [(k,) for k in range(1, evaluation.levels + 1)]
     return [(0,), (1,)] if isinstance(metric, ClassMetric) else [()]
 

@@ -376,7 +376,12 @@ def test_a_metric_that_is_gone_or_broken_costs_nothing_else(fabricate: Fabricate
     assert "lost is no installed metric" in board.notes[0]
 
 
-RANKINGS = {"suite": {"name": "smoke", "columns": ["auprc_micro", "auprc_macro", "auprc_weighted"]}}
+RANKINGS = {
+    "suite": {
+        "name": "smoke",
+        "columns": ["auprc_micro", "auprc_macro", "auprc_weighted", "auroc_macro", "level1_auprc_micro"],
+    }
+}
 
 
 def test_rankings_have_intervals_at_any_size(fabricate: Fabricate) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.metrics import pooled
@@ -22,10 +22,11 @@ from hmcbench.metrics.ids import find_spec
 from hmcbench.testing.helpers import tiny_hierarchy
 
 AVERAGES = {"auprc_micro": "micro", "auprc_macro": "macro", "auprc_weighted": "weighted"}
+OTHERS = ("auroc_macro", "level1_auprc_micro", "level2_auprc_micro")
 
 
 def drawn(evaluation: Evaluation, name: str, weights: np.ndarray) -> np.ndarray:
-    counts = pooled_counts(find_spec(SPECS, name), evaluation)
+    counts = pooled_counts(find_spec(SPECS, name), evaluation, name)
     assert counts is not None, name
     stats, reduce = counts
     assert stats.shape[0] == len(evaluation)
@@ -33,10 +34,13 @@ def drawn(evaluation: Evaluation, name: str, weights: np.ndarray) -> np.ndarray:
 
 
 @given(data=st.data(), seed=st.integers(0, 2**32))
-@pytest.mark.parametrize("name", AVERAGES)
+@pytest.mark.parametrize("name", [*AVERAGES, *OTHERS])
 def test_weights_are_repetitions(name: str, data: st.DataObject, seed: int, problems: Any) -> None:
     """Ties, classes and samples without a positive, classes that are absent from a draw."""
     problem = data.draw(problems(least=1))
+    if name.startswith("level2") and problem.evaluation().levels < 2:
+        assert pooled_counts(find_spec(SPECS, name), problem.evaluation(), name) is None
+        return
     weights = np.random.default_rng(seed).integers(0, 4, (3, len(problem.scores)))
     for row, value in zip(weights, drawn(problem.evaluation(), name, weights), strict=True):
         repeated = problem.evaluation(np.repeat(np.arange(len(row)), row))
@@ -91,6 +95,20 @@ def test_more_positives_share_thresholds_and_hardly_move_a_draw(name: str) -> No
     assert value == pytest.approx(compute(SPECS, evaluation, [name])[name], abs=1e-12)
 
 
+def test_areas_under_roc_curves_at_shared_thresholds_too() -> None:
+    evaluation = random_evaluation(9000)
+    weights = weights_of(evaluation, 20)
+    found = drawn(evaluation, "auroc_macro", weights)
+    slow = []
+    for row in weights:
+        rows = np.repeat(np.arange(len(row)), row)
+        truth, scores = evaluation.truth[rows], evaluation.scores[rows]
+        there = truth.any(axis=0)
+        slow.append(roc_auc_score(truth[:, there], scores[:, there], average="macro"))
+    assert evaluation.class_counts[:, 2].max() > pooled.MOST_EXACT  # some classes are not exact
+    assert np.abs(found - slow).max() < 0.02 * np.std(slow)
+
+
 @pytest.mark.parametrize("samples", [2, 5, 300])
 def test_blocks_of_samples_give_one_table(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluation = random_evaluation(samples)
@@ -125,6 +143,8 @@ def test_what_is_not_pooled_or_fails_has_no_counts() -> None:
         return MetricSpec(name="odd", version="1", summary="", factory=factory, **more)
 
     assert not is_pooled(find_spec(SPECS, "hf1_micro"))
+    assert not is_pooled(find_spec(SPECS, "level{k}_accuracy"))
+    assert pooled_counts(find_spec(SPECS, "level3_auprc_micro"), four_scores(), "level3_auprc_micro") is None
     assert not is_pooled(spec("nowhere.at_all:metric"))
     right = find_spec(SPECS, "auprc_micro")
     assert is_pooled(right)

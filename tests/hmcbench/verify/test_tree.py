@@ -351,6 +351,18 @@ def test_a_board_with_a_metric_that_is_not_installed(
     ]
 
 
+def test_planned_sets_of_one_dataset_that_have_not_run_yet(fabricate: Fabricate, tmp_path: Path) -> None:
+    fabricate("a", 0.9)
+    cell = {"key": "0" * 64, "dataset": "toy", "model": "a", "fold": 0, "seed": 0, "profile": "quick"}
+    cells = [{**cell, "key": str(i) * 64, "reference": f"toy:{name}"} for i, name in enumerate("bcd")]
+    info = {"suite": {"name": "smoke"}, "published": [], "cells": cells, "profile": "quick"}
+    (tmp_path / "runs" / "smoke" / "suite.json").write_text(json.dumps(info))
+    publish(tmp_path / "runs", tmp_path / "results")
+    text = (tmp_path / "results" / "smoke" / "README.md").read_text()
+    assert all(f"toy:{name}" in text for name in "bcd")
+    assert found(tmp_path / "results") == []
+
+
 def test_numbers_in_the_text_of_a_table(results: Path) -> None:
     value = {"published": 0.94, **measured(results)}
     rows = [{"label": "Ours, 2.5 Ni", "model": "a", "values": [value]}]
