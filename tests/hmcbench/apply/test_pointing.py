@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hmcbench.apply.pointing import Found, centre, fitted_mask, found, summary
 
@@ -63,23 +64,45 @@ def test_means_have_intervals_over_images() -> None:
     assert summary(results, 2) == {}
 
 
+@pytest.fixture
+def masks(trained_run: Any, tmp_path: Path) -> Path:
+    """The images of a run; in each, the class of the image covers the left half."""
+    images = sorted(trained_run.images.rglob("*.png"))
+    names = sorted({path.parent.relative_to(trained_run.images).as_posix() for path in images})
+    root = tmp_path / "masks"
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    for i, path in enumerate(images):
+        picture = Image.open(path)
+        picture.save(root / "images" / f"{i}.png")
+        mask = np.full(picture.size[::-1], 255, dtype=np.uint8)
+        mask[:, : mask.shape[1] // 2] = names.index(path.parent.relative_to(trained_run.images).as_posix())
+        Image.fromarray(mask).save(root / "masks" / f"{i}.png")
+    rows = [f"{i},{name}" for i, name in enumerate(names)]
+    (root / "classes.csv").write_text("\n".join(["value,path", *rows, "255,ignore"]) + "\n")
+    return root
+
+
 @pytest.mark.torch
-def test_the_command(cli: Callable[..., Any], run_once: Callable[..., Any], tmp_path: Path) -> None:
-    """The classes of the trained network and of masks without a common class are refused; so are both inputs."""
-    run = run_once()
-    ended = cli("explain", run.record, run.images, "--masks", "fractograph-masks[size=32,train=12,test=12]")
-    assert ended.status == 2
-    assert "cannot be given together" in ended.err
-    ended = cli("explain", run.record)
-    assert ended.status == 2
-    assert "no images" in ended.err
-    ended = cli(
-        *("explain", run.record, "--masks", "fractograph-masks[size=64,train=12,test=24]"),
-        "--output",
-        tmp_path,
+def test_the_command(cli: Callable[..., Any], trained_run: Any, masks: Path, tmp_path: Path) -> None:
+    ended = cli("explain", trained_run.record, "--masks", masks, "--output", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    levels = json.loads((tmp_path / "out" / "pointing.json").read_text())["levels"]
+    for level in levels.values():
+        assert set(level["maps"]) == {"network", "random weights", "centre", "chance"}
+        assert level["maps"]["chance"]["energy"]["value"] == pytest.approx(0.5, abs=0.03)
+        assert level["maps"]["centre"]["energy"]["value"] == pytest.approx(0.5, abs=0.03)
+        assert level["images"] > 3
+    (masks / "classes.csv").write_text(
+        "value,path\n" + "".join(f"{i},other/c{i}\n" for i in range(9)) + "255,ignore\n"
     )
-    if ended.status == 0:
-        levels = json.loads((tmp_path / "pointing.json").read_text())["levels"]
-        assert set(levels["1"]["maps"]) == {"network", "random weights", "centre", "chance"}
-    else:
-        assert "none of the network" in ended.err or "no predicted class" in ended.err
+    for wrong, said in (
+        (("--masks", masks), "none of the network"),
+        (("--masks", masks, masks), "cannot be given together"),
+        (("--masks", "toy-tree"), "needs images with label maps"),
+        (("--masks", "masks"), "needs a folder"),
+        ((), "no images"),
+    ):
+        ended = cli("explain", trained_run.record, *wrong)
+        assert ended.status == 2, wrong
+        assert said in ended.err
