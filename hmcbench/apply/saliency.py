@@ -101,6 +101,22 @@ class Explainer:
             coherent, raw = (self.hierarchy.decode(sets[i]) for sets in (block.coherent, block.raw))
             yield Explanation(path, join_picture(tiles, side), coherent, raw, levels)
 
+    def maps_of(self, block: Block, i: int, k: int, column: int) -> list[np.ndarray]:
+        """Saliency (H, W) of one class of level k in image i: of the network, and with random weights."""
+        import torch
+
+        from hmcbench.torchkit.data import join_tiles, tiles_per_side
+        from hmcbench.torchkit.saliency import shares
+
+        pictures = block.views[self.model.view]
+        whole = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[-1] == 3)
+        cut = pictures[i : i + 1] if whole else pictures[i]
+        side, tiles = tiles_per_side(len(cut)), self.model.prepare(cut)
+        place = column - int(self.hierarchy.level_classes(k)[0])
+        columns = torch.full((len(tiles),), place, device=tiles.device)
+        maps = (cam.evidence(tiles, k, columns) for cam in self._grad_cams(tiles[:1]))
+        return [shares(join_tiles(evidence, side))[0].cpu().numpy() for evidence in maps]
+
     def _level(
         self, tiles: torch.Tensor, side: int, k: int, scores: np.ndarray, decisions: np.ndarray
     ) -> ExplainedLevel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,16 @@ from hmcbench.records.record import slug
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
+    from hmcbench.apply.pointing import Measured
     from hmcbench.apply.saliency import Explanation
 
 
 @click.command("explain")
 @click.argument("run", type=PATH)
-@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.argument("images", nargs=-1, type=PATH)
 @click.option("--output", default="explanations", show_default=True, type=FOLDER, help="The folder to write.")
 @click.option("--level", "levels", multiple=True, type=int, metavar="K", help="Only this level (1: the top).")
+@click.option("--masks", default="", metavar="FOLDER|DATASET", help="Hold the maps against true masks.")
 @click.option("--fast", is_flag=True, help="Draw the maps without measuring their faithfulness.")
 @device_option
 @max_pixels_option
@@ -34,6 +36,7 @@ def explain_command(
     images: tuple[Path, ...],
     output: Path,
     levels: tuple[int, ...],
+    masks: str,
     fast: bool,
     device: str,
     max_pixels: int | None,
@@ -45,10 +48,20 @@ def explain_command(
     while they are restored, compared with random maps. The last line printed says how similar the
     maps are to those of the same network with random weights: near 1 they explain nothing.
 
+    With --masks no images are named: the maps of the predicted classes are held against the pixels of
+    these classes, in a folder of the dataset masks or in a dataset of pixels. Writes pointing.json.
+
     \b
     Example:
       hmcbench explain runs/sem-failure/records/sem-failure--timm-resnet10t new_images --output maps
+      hmcbench explain runs/sem-failure/records/sem-failure--timm-resnet10t --masks my_masks
     """
+    if masks:
+        if images:
+            raise BadInput("--masks and IMAGES cannot be given together")
+        return _against_masks(run, masks, output, device)
+    if not images:
+        raise BadInput("no images", allowed="image files or folders, or --masks FOLDER")
     from hmcbench.apply.predict_files import list_files, predict_files
     from hmcbench.apply.saliency import Explainer
     from hmcbench.apply.saliency_figure import faithfulness_figure, overlay_figure
@@ -81,6 +94,41 @@ def explain_command(
         click.echo(f"figure  {save(curves, output / 'faithfulness.png')}")
     _report(output, done)
     return 1 if bad else 0
+
+
+def _against_masks(run: Path, masks: str, output: Path, device: str) -> int:
+    """Measure, print a table, and write ``pointing.json``."""
+    from tabulate import tabulate
+
+    from hmcbench.apply import pointing
+    from hmcbench.data.loading import plan_dataset
+    from hmcbench.files import write_atomic
+
+    registry = default_registry()
+    reference = f"masks[path={masks}]" if Path(masks).is_dir() else masks
+    spec, params = registry.resolve("datasets", reference)
+    dataset = plan_dataset(registry, spec, params, reference)
+    trained = load_model(run, device)
+    results = pointing.measure(trained, registry, dataset)
+    if not results:
+        raise BadInput("no predicted class is in the masks of its image", allowed="images of the same kind")
+    content: dict[str, Any] = {"model": trained.record.label, "masks": reference, "levels": {}}
+    for k in sorted({result.level for result in results}):
+        chosen, table = [r for r in results if r.level == k], pointing.summary(results, k)
+        images = len({r.image for r in chosen})
+        click.echo(f"level {k}: {len(chosen)} classes in {images} images")
+        lines = [[name, *(_cell(values.get(m)) for m in pointing.MEASURES)] for name, values in table.items()]
+        click.echo(tabulate(lines, headers=["map", *pointing.MEASURES], disable_numparse=True) + "\n")
+        numbers = {name: {m: asdict(v) for m, v in values.items()} for name, values in table.items()}
+        content["levels"][str(k)] = {"classes": len(chosen), "images": images, "maps": numbers}
+    _make_folder(output)
+    write_atomic(output / "pointing.json", json.dumps(content, indent=1, sort_keys=True) + "\n")
+    click.echo(f"report  {output / 'pointing.json'}")
+    return 0
+
+
+def _cell(measured: Measured | None) -> str:
+    return "" if measured is None else f"{measured.value:.3f} [{measured.low:.3f}, {measured.high:.3f}]"
 
 
 def _make_folder(path: Path) -> None:

@@ -1,0 +1,108 @@
+"""Saliency maps against true masks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hmcbench.apply.pointing import Found, centre, fitted_mask, found, summary
+
+
+def blob(row: int, column: int) -> np.ndarray:
+    rows, columns = np.mgrid[:20, :30]
+    return np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 8)
+
+
+def test_a_map_on_the_class_points_and_one_beside_does_not() -> None:
+    mask = np.zeros((20, 30), dtype=bool)
+    mask[2:9, 3:11] = True
+    f = found("i", 1, "a", mask, [blob(5, 6), blob(15, 25), np.zeros((20, 30))])
+    assert f.pointing.tolist() == [1.0, 0.0, 0.0]
+    assert f.energy[0] > 0.9
+    assert f.energy[1] < 1e-6
+    assert f.energy[2] == 0
+    assert f.area == pytest.approx(56 / 600)
+    slow = max(
+        (mask & (blob(5, 6) >= t)).sum() / (mask | (blob(5, 6) >= t)).sum()
+        for t in np.linspace(0.05, 0.95, 19)
+    )
+    assert f.iou[0].max() == pytest.approx(slow)
+    assert f.iou[2].max() == 0
+
+
+def test_masks_are_seen_as_the_network_sees_the_image() -> None:
+    mask = np.zeros((40, 80), dtype=bool)
+    mask[:20, :40] = True
+    seen = fitted_mask(mask, (16, 16))
+    assert seen[:8, :8].all()
+    assert seen.sum() == 64
+    assert centre((16, 16)).argmax() in (7 * 16 + 7, 7 * 16 + 8, 8 * 16 + 7, 8 * 16 + 8)
+
+
+def test_means_have_intervals_over_images() -> None:
+    rng = np.random.default_rng(0)
+
+    def one(image: int) -> Found:
+        hit = float(rng.random() < 0.7)
+        values = np.array([hit, 0.3, 0.2])
+        return Found(f"i{image}", 1, "a", 0.2, values, values, np.tile(values[:, None], (1, 19)))
+
+    results = [one(i // 2) for i in range(80)]
+    table = summary(results, 1)
+    network = table["network"]["pointing"]
+    assert network.value == pytest.approx(np.mean([f.pointing[0] for f in results]))
+    assert network.low < network.value < network.high
+    assert table["centre"]["energy"].value == pytest.approx(0.2)
+    assert table["chance"]["energy"].value == pytest.approx(0.2)
+    assert set(table) == {"network", "random weights", "centre", "chance"}
+    assert summary(results, 2) == {}
+
+
+@pytest.fixture
+def masks(trained_run: Any, tmp_path: Path) -> Path:
+    """The images of a run; in each, the class of the image covers the left half."""
+    images = sorted(trained_run.images.rglob("*.png"))
+    names = sorted({path.parent.relative_to(trained_run.images).as_posix() for path in images})
+    root = tmp_path / "masks"
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    for i, path in enumerate(images):
+        picture = Image.open(path)
+        picture.save(root / "images" / f"{i}.png")
+        mask = np.full(picture.size[::-1], 255, dtype=np.uint8)
+        mask[:, : mask.shape[1] // 2] = names.index(path.parent.relative_to(trained_run.images).as_posix())
+        Image.fromarray(mask).save(root / "masks" / f"{i}.png")
+    rows = [f"{i},{name}" for i, name in enumerate(names)]
+    (root / "classes.csv").write_text("\n".join(["value,path", *rows, "255,ignore"]) + "\n")
+    return root
+
+
+@pytest.mark.torch
+def test_the_command(cli: Callable[..., Any], trained_run: Any, masks: Path, tmp_path: Path) -> None:
+    ended = cli("explain", trained_run.record, "--masks", masks, "--output", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    levels = json.loads((tmp_path / "out" / "pointing.json").read_text())["levels"]
+    for level in levels.values():
+        assert set(level["maps"]) == {"network", "random weights", "centre", "chance"}
+        assert level["maps"]["chance"]["energy"]["value"] == pytest.approx(0.5, abs=0.03)
+        assert level["maps"]["centre"]["energy"]["value"] == pytest.approx(0.5, abs=0.03)
+        assert level["images"] > 3
+    (masks / "classes.csv").write_text(
+        "value,path\n" + "".join(f"{i},other/c{i}\n" for i in range(9)) + "255,ignore\n"
+    )
+    for wrong, said in (
+        (("--masks", masks), "none of the network"),
+        (("--masks", masks, masks), "cannot be given together"),
+        (("--masks", "toy-tree"), "needs images with label maps"),
+        (("--masks", "masks"), "needs a folder"),
+        ((), "no images"),
+    ):
+        ended = cli("explain", trained_run.record, *wrong)
+        assert ended.status == 2, wrong
+        assert said in ended.err

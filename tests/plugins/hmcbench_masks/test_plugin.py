@@ -1,0 +1,75 @@
+"""One's own masks through the commands: run, rescore, figures, page, publish, verify."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .conftest import Folder
+
+Cli = Callable[..., Any]
+MODELS = ("--model", "pixel-prior", "--model", "pixel-forest[trees=5,samples=100,reduce=1]")
+
+
+def test_masks_of_ones_own_are_run_published_and_verified(folder: Folder, cli: Cli, tmp_path: Path) -> None:
+    root, out, results = folder(6), tmp_path / "runs", tmp_path / "results"
+    done = cli("run", "--suite", "masks", "--data", f"masks={root}", *MODELS, "--folds", 2, "--out", out)
+    assert done.status == 0, done.err
+    board = json.loads((out / "masks" / "leaderboard.json").read_text())
+    text = json.dumps(board)
+    assert "hierarchical_iou" in text
+    (record,) = (out / "masks" / "records").glob("*forest*f0-s0*")
+    values = json.loads((record / "record.json").read_text())["metrics"]["test"]
+    assert values["level2_miou"] > 0.5
+    assert {"area_error[b]", "aji[b]", "boundary_f1", "level1_accuracy"} <= set(values)
+    assert "aji[a]" not in values
+    assert "auprc_micro" not in values
+
+    done = cli("rescore", out)
+    assert done.status == 0
+    assert "0 new values, 0 changed" in done.out
+    done = cli("figures", record, "--data", f"masks={root}", "--output", tmp_path / "figures")
+    assert done.status == 0, done.err
+    names = {path.name for path in (tmp_path / "figures").rglob("*.png")}
+    assert {"label-maps.png", "confusion-level1.png", "confusion-level2.png"} <= names
+    assert "reliability.png" not in names
+
+    assert cli("publish", out, "--to", results).status == 0
+    done = cli("verify", results)
+    assert done.status == 0, done.out + done.err
+
+    (published,) = results.rglob("*forest*f0-s0*/record.json")
+    changed = json.loads(published.read_text())
+    changed["metrics"]["test"]["level2_miou"] += 0.01
+    published.write_text(json.dumps(changed))
+    done = cli("verify", results)
+    assert done.status == 1
+    assert "level2_miou" in done.out + done.err
+
+
+def test_models_of_images_do_not_apply_and_say_why(folder: Folder, cli: Cli, tmp_path: Path) -> None:
+    data = ("--suite", "masks", "--data", f"masks={folder(5)}", "--folds", 2, "--out", tmp_path / "runs")
+    done = cli("run", *data, "--model", "random", "--model", "pixel-prior", "--dry-run")
+    assert done.status == 0
+    assert "labels images, the dataset has labels of every pixel" in done.out
+
+
+def test_lint_of_the_command_line(folder: Folder, cli: Cli) -> None:
+    root = folder()
+    done = cli("data", "lint", root, "--dataset", "masks")
+    assert done.status == 0
+    assert "24" in done.out
+    values = np.array(Image.open(root / "masks" / "m0.png"))
+    Image.fromarray(values[:, :-1]).save(root / "masks" / "m0.png")
+    done = cli("data", "lint", root, "--dataset", "masks")
+    assert done.status == 2
+    assert "cut or scaled by rounding" in done.out
+    done = cli("run", "--suite", "masks", "--data", f"masks={root}")
+    assert done.status == 2
+    assert "--dataset" in done.err
+    assert "Traceback" not in done.err
