@@ -30,6 +30,7 @@ COMMANDS = {  # name -> (module, one line for --help), in the order in which a n
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),
     "rescore": ("board", "Compute the metrics of stored records again."),
     "calibrate": ("calibrate", "Add rows with calibrated probabilities of other rows."),
+    "card": ("card", "Describe one model: quality, confusions, when to refer, costs, sources."),
     "learning": ("learning", "Show learning curves: how much data a model needs."),
     "ensemble": ("ensemble", "Add a row that averages stored predictions of other rows."),
     "publish": ("board", "Copy records and leaderboards to a folder to be committed."),
