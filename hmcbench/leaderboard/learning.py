@@ -42,7 +42,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Curves:
+class LearningCurves:
     """The boards that differ in one setting only.
 
     Attributes:
@@ -69,7 +69,7 @@ class Curves:
         return sorted((m for m, n in counted.items() if n > 1), key=lambda m: (-last(m), m))
 
 
-def curves(boards: Iterable[tuple[Sequence[Record], Analysis]], metric: str = "") -> list[Curves]:
+def curves(boards: Iterable[tuple[Sequence[Record], Analysis]], metric: str = "") -> list[LearningCurves]:
     """All curves that these boards make.
 
     Args:
@@ -89,7 +89,7 @@ def curves(boards: Iterable[tuple[Sequence[Record], Analysis]], metric: str = ""
                 column = next((c for c in first.columns if c.id == (metric or first.primary)), None)
                 better = column.better if column is not None else "higher"
                 title = f"{first.suite} {first.version}: {first.data}, profile {first.profile}"
-                found.append(Curves(title, axis, metric or first.primary, better, points))
+                found.append(LearningCurves(title, axis, metric or first.primary, better, points))
     return found
 
 
@@ -116,7 +116,7 @@ def _point(axis: Axis, records: Sequence[Record], analysis: Analysis, metric: st
 # --------------------------------------------------------------------------- what curves say
 
 
-def samples_until(curves: Curves, model: str, value: float) -> tuple[float, float, float]:
+def samples_until(curves: LearningCurves, model: str, value: float) -> tuple[float, float, float]:
     """Training samples until a metric reaches a value, and the 95 % interval of that number.
 
     Linear over the logarithm of the number of samples, between two neighbouring points; the interval is read
@@ -145,7 +145,7 @@ def samples_until(curves: Curves, model: str, value: float) -> tuple[float, floa
     return until("mean"), until(ends[0]), until(ends[1])
 
 
-def crossings(curves: Curves, a: str, b: str) -> list[str]:
+def crossings(curves: LearningCurves, a: str, b: str) -> list[str]:
     """Where the order of two models changes along curves, in sentences."""
     signs = []
     for point in curves.points:
@@ -178,13 +178,13 @@ def _unclear(first: bool, second: bool) -> str:
     return "neither difference is clear, so that the crossing may be chance"
 
 
-def _where(curves: Curves, point: Point) -> str:
+def _where(curves: LearningCurves, point: Point) -> str:
     if curves.axis == "label_noise":
         return f"{100 * point.x:.3g} % wrong labels"
     return f"{point.samples:,.0f} training samples"
 
 
-def table(curves: Curves, reach: float | None = None) -> tuple[list[str], list[list[str]]]:
+def table(curves: LearningCurves, reach: float | None = None) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: a row per model, a column per point with intervals, and the samples until ``reach``."""
     if curves.axis == "train_share":
         heads = ["model", *(f"{point.samples:,.0f} samples" for point in curves.points)]
@@ -208,7 +208,7 @@ def _text(cell: BoardCell | None) -> str:
     return f"{cell.mean:.3f}{interval}"
 
 
-def _until(curves: Curves, mean: float, low: float, high: float) -> str:
+def _until(curves: LearningCurves, mean: float, low: float, high: float) -> str:
     most, least = curves.points[-1].samples, curves.points[0].samples
 
     def number(n: float) -> str:

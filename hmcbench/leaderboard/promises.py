@@ -18,8 +18,8 @@ _LOSSES = {"backoff_risk": False, "conformal_coverage": True, "mondrian_coverage
 def broken_promises(rows: Sequence[RowRecords]) -> list[str]:
     """A note for every row and promise that does worse on test than chance explains.
 
-    Both sides are samples: the share of misses on n test samples, of sets made with m calibration samples, has
-    a variance of about alpha (1 - alpha) (1 / n + 1 / m).
+    Both sides are samples: the share of misses on n test samples, after m calibration samples, has a variance
+    of about alpha (1 - alpha) (1 / n + 1 / m).
     """
     notes = []
     for row in rows:

@@ -58,7 +58,7 @@ class Section:
 
 
 @dataclass
-class Card:
+class ModelCard:
     """One model on one board.
 
     Attributes:
@@ -72,7 +72,7 @@ class Card:
 
 def cards(
     records: Sequence[Record], info: Mapping[str, Any] | None, name: str, registry: Registry
-) -> list[Card]:
+) -> list[ModelCard]:
     """A card for every board of a suite that has the model.
 
     Boards under unknown classes, training shares or wrong labels are sections of the card of the board
@@ -98,12 +98,12 @@ def cards(
 
 def _card(
     label: str, records: list[Record], others: list[list[Record]], info: Mapping[str, Any], registry: Registry
-) -> Card:
+) -> ModelCard:
     specs = registry.specs("metrics")
     names = _names(records, info)
     analysis = _analysed(records, info, specs, names)
     row = analysis.board.rows[0]  # the only one: all records are of this model
-    card = Card(clean(label), analysis.board.heading)
+    card = ModelCard(clean(label), analysis.board.heading)
     card.sections += [
         Section("Data", [f"{name}: {text}" for name, text in board_facts(records, names[0])]),
         _table("Quality", _quality(names), row.cells, ("metric", "mean and 95 % interval")),
@@ -318,7 +318,7 @@ def _sources(record: Record, registry: Registry) -> Section:
 # --------------------------------------------------------------------------- as text
 
 
-def to_markdown(made: Sequence[Card]) -> str:
+def to_markdown(made: Sequence[ModelCard]) -> str:
     """Cards one below the other."""
     parts = []
     for card in made:
@@ -348,7 +348,7 @@ _STYLE = (
 )
 
 
-def to_html(made: Sequence[Card]) -> str:
+def to_html(made: Sequence[ModelCard]) -> str:
     """A page without scripts and without anything from elsewhere."""
     parts = []
     for card in made:
@@ -364,7 +364,7 @@ def to_html(made: Sequence[Card]) -> str:
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
-def check_found(made: Sequence[Card], name: str) -> None:
+def check_found(made: Sequence[ModelCard], name: str) -> None:
     """Raise BadInput where there is no card."""
     if not made:
         raise BadInput(f"no record of {name} ended well", hint="hmcbench leaderboard shows the rows")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from hmcbench.leaderboard.learning import Curves
+from hmcbench.leaderboard.learning import LearningCurves
 from hmcbench.report.figures.style import OKABE_ITO, figure, plain, styled
 
 
-def learning_figure(curves: Curves) -> Figure:
+def learning_figure(curves: LearningCurves) -> Figure:
     """One line per model with the 95 % intervals of its points; the first seven models."""
     with styled():
         fig, axes = figure(6.4, 4.0)

@@ -12,7 +12,7 @@ import pytest
 from hmcbench.leaderboard.build import analyse
 from hmcbench.leaderboard.compare import compare_models
 from hmcbench.leaderboard.grouping import groups
-from hmcbench.leaderboard.learning import Curves, crossings, curves, samples_until, table
+from hmcbench.leaderboard.learning import LearningCurves, crossings, curves, samples_until, table
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.records.record import Record
 from hmcbench.report.figures.learning import learning_figure
@@ -38,7 +38,7 @@ def of_shares(fabricate: Fabricate, label: str, accuracies: dict[float, float]) 
     ]
 
 
-def found(records: list[Record]) -> list[Curves]:
+def found(records: list[Record]) -> list[LearningCurves]:
     return curves([(group, analyse(group, {}, specs=SPECS)) for group in groups(records)])
 
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import default_registry
-from hmcbench.report.card import Card, Section, cards, to_html, to_markdown
+from hmcbench.report.card import ModelCard, Section, cards, to_html, to_markdown
 
 SIZES = {"validation": 30, "calibration": 60, "test": 80}
 COUNTS = {"train": 500, **SIZES}
 DATA = {"name": "toy-tree", "reference": "toy-tree", "samples": 670}
 
 
-def sections(card: Card) -> dict[str, Section]:
+def sections(card: ModelCard) -> dict[str, Section]:
     return {section.title: section for section in card.sections}
 
 
@@ -70,7 +70,7 @@ def test_what_was_not_measured_is_named(fabricate: Callable[..., Record]) -> Non
 
 
 def test_names_cannot_break_the_page() -> None:
-    card = Card(
+    card = ModelCard(
         "<b>x|y</b>",
         "title",
         [
