@@ -31,6 +31,8 @@ COMMANDS = {  # name -> (module, one line for --help), in the order in which a n
     "figures": ("figures", "Draw training curves, confusion matrices, reliability and mistakes."),
     "rescore": ("board", "Compute the metrics of stored records again."),
     "calibrate": ("calibrate", "Add rows with calibrated probabilities of other rows."),
+    "card": ("card", "Describe one model: quality, confusions, when to refer, costs, sources."),
+    "learning": ("learning", "Show learning curves: how much data a model needs."),
     "ensemble": ("ensemble", "Add a row that averages stored predictions of other rows."),
     "export-task": ("export_task", "Write the data of a suite for another program or person."),
     "bring": ("bring", "Add predictions that were made elsewhere, as rows of a board."),

@@ -26,6 +26,7 @@ from hmcbench.leaderboard.grouping import (
 )
 from hmcbench.leaderboard.inference import Estimate, best, contrasts, not_told_apart
 from hmcbench.leaderboard.intervals import Intervals
+from hmcbench.leaderboard.promises import broken_promises
 from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.rules_table import rules_tables, under_best_rule
@@ -158,7 +159,7 @@ def analyse(
         more = partial(Estimator, by_row, sides=[], specs=specs, intervals=intervals, cache=cache)
         _add_stored(board, papers, by_row, more, estimates)
     board.published = published_rows(papers, board, by_row, estimates)
-    board.notes += [clean(note) for note in (*notes, *mixtures(ok))]
+    board.notes += [clean(note) for note in (*notes, *mixtures(ok), *broken_promises(by_row))]
     return Analysis(board, by_row, estimator, estimates)
 
 

@@ -16,6 +16,7 @@ from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest, place_of, rows
 from hmcbench.leaderboard.inference import Estimate
 from hmcbench.leaderboard.intervals import Intervals
+from hmcbench.leaderboard.learning import crossings, curves
 from hmcbench.leaderboard.render.text import clean, number
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL
 from hmcbench.leaderboard.summary import win_rates
@@ -57,12 +58,13 @@ class Comparison:
 
 @dataclass
 class Compared:
-    """All boards with both models, and the reasons why others do not count."""
+    """All boards with both models, the reasons why others do not count, and what learning curves say."""
 
     a: str
     b: str
     boards: list[Comparison] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    learning: list[str] = field(default_factory=list)
 
 
 def compare_models(
@@ -97,6 +99,7 @@ def compare_models(
         raise BadInput(f"{a} cannot be compared with itself", allowed="two models of the records")
     out = Compared(a, b)
     groups_of: dict[str, list[list[Record]]] = {a: [], b: []}
+    boards: list[tuple[Sequence[Record], Analysis]] = []
     for group in groups(latest):
         by_label = {clean(row.label): row for row in rows(group)[0]}
         pair = [by_label[name] for name in (a, b) if name in by_label]
@@ -105,6 +108,8 @@ def compare_models(
         if len(pair) == 2:
             analysis = analyse(group, info or {}, specs=specs, intervals=intervals, cache=cache)
             _on_board(analysis, (pair[0], pair[1]), specs, names, intervals, out)
+            boards.append((group, analysis))
+    out.learning += [sentence for found in curves(boards) for sentence in crossings(found, a, b)]
     if not out.boards and not out.reasons:
         out.reasons += list(_apart(a, b, groups_of))
     return out

@@ -23,6 +23,8 @@ def compared_text(results: Sequence[Compared], suites: Mapping[str, Sequence[str
         parts.append(f"Not comparable: no suite has records of both ({places}).")
     for compared in results:
         parts += ["\n".join(_board(board)) for board in compared.boards]
+        if compared.learning:
+            parts.append("\n".join(["Along the learning curves:", *(f"  - {s}" for s in compared.learning)]))
         parts += [f"Not comparable: {reason}." for reason in compared.reasons]
     return "\n\n".join(parts)
 

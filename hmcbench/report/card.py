@@ -1,0 +1,370 @@
+"""A card per model: what a lab should know before it puts a model beside its instrument, from records alone.
+
+It has numbers with their intervals and where they come from, and no judgement. A section whose numbers were
+not measured says so, and what would measure them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from hmcbench.errors import BadInput, HmcbenchError
+from hmcbench.leaderboard.board import BoardCell, Row
+from hmcbench.leaderboard.build import Analysis, analyse
+from hmcbench.leaderboard.columns import COSTS, wanted_metrics
+from hmcbench.leaderboard.draws import DrawCache
+from hmcbench.leaderboard.grouping import groups, newest
+from hmcbench.leaderboard.learning import curves, table
+from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.summary import board_facts, varied
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.promise import ALPHA
+from hmcbench.records.record import Record
+from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.registry.registry import Registry
+
+MOST_CLASSES = 30
+MOST_CONFUSED = 8
+TRUST = ("backoff_risk", "backoff_coverage", "conformal_coverage", "conformal_size", "hierarchical_aurc")
+UNKNOWN = ("unknown_auroc", "unknown_fpr95", "unknown_parent_accuracy", "unknown_named")
+EXPLAINED = {
+    "backoff_risk": "share of wrong answers where it answers only as deep as it is sure enough",
+    "backoff_coverage": "information of these answers (1: the most specific class, 0: refer)",
+    "conformal_coverage": "share of sets that hold the truth",
+    "conformal_size": "classes in a set, mean",
+    "hierarchical_aurc": "area under risk against information",
+    "unknown_auroc": "unknown samples are suspected more than known ones",
+    "unknown_fpr95": "known samples suspected where 95 % of the unknown are",
+    "unknown_parent_accuracy": "unknown samples that back-off stops right above their class",
+    "unknown_named": "unknown samples given a wrong class with confidence over .9",
+}
+
+
+@dataclass
+class Section:
+    """A heading, lines and a table."""
+
+    title: str
+    lines: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+
+
+@dataclass
+class ModelCard:
+    """One model on one board.
+
+    Attributes:
+        model, title: of the row and of the board.
+    """
+
+    model: str
+    title: str
+    sections: list[Section] = field(default_factory=list)
+
+
+def cards(
+    records: Sequence[Record], info: Mapping[str, Any] | None, name: str, registry: Registry
+) -> list[ModelCard]:
+    """A card for every board of a suite that has the model.
+
+    Boards under unknown classes, training shares or wrong labels are sections of the card of the board
+    without them, or of the first one where there is none.
+
+    Raises:
+        BadInput: a name of no row or of several.
+    """
+    info = info or {}
+    named = [r for r in newest(with_labels(records, info)) if r.ok]
+    label = chosen_row(name, [(r.label, model_reference(r)) for r in named])
+    boards: dict[tuple[str, str], list[list[Record]]] = {}
+    for group in groups([record for record in named if record.label == label]):
+        first = group[0]
+        boards.setdefault((first.dataset_reference, first.profile), []).append(group)
+    made = []
+    for alike in boards.values():
+        plain = [board for board in alike if not varied(board[0].part("split"))] or alike[:1]
+        others = [board for board in alike if board not in plain]
+        made += [_card(label, board, others, info, registry) for board in plain]
+    return made
+
+
+def _card(
+    label: str, records: list[Record], others: list[list[Record]], info: Mapping[str, Any], registry: Registry
+) -> ModelCard:
+    specs = registry.specs("metrics")
+    names = _names(records, info)
+    analysis = _analysed(records, info, specs, names)
+    row = analysis.board.rows[0]  # the only one: all records are of this model
+    card = ModelCard(clean(label), analysis.board.heading)
+    card.sections += [
+        Section("Data", [f"{name}: {text}" for name, text in board_facts(records, names[0])]),
+        _table("Quality", _quality(names), row.cells, ("metric", "mean and 95 % interval")),
+        *_of_classes(records, row),
+        *_confusions(records),
+        _trust(records, row.cells),
+        _breaks(analysis, row),
+        _unknown(others, info, specs),
+        _learning([records, *others], info, specs),
+        _costs(row, analysis),
+        _sources(records[0], registry),
+    ]
+    return card
+
+
+def _analysed(
+    records: Sequence[Record], info: Mapping[str, Any], specs: Any, names: Sequence[str]
+) -> Analysis:
+    return analyse(records, info, specs=specs, cache=DrawCache.open(), primary=names[0], columns=tuple(names))
+
+
+def _names(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
+    """The suite's columns, levels, what trust needs, and single classes with the most samples."""
+    values = records[0].metrics("test")
+    levels = [
+        name for name in values if name.startswith("level") and name.endswith(("_accuracy", "_coverage"))
+    ]
+    support = {n: v for n, v in values.items() if n.startswith("class_support[")}
+    largest = sorted(support, key=lambda n: (-support[n], n))[:MOST_CLASSES]
+    of_classes = [
+        n.replace("class_support", f"class_{part}") for n in largest for part in ("recall", "precision")
+    ]
+    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *of_classes]
+    return [name for name in dict.fromkeys(wanted) if name in values]
+
+
+def _quality(names: Sequence[str]) -> list[str]:
+    return [
+        name for name in names if "[" not in name and name not in TRUST and not name.endswith("_coverage")
+    ]
+
+
+def _text(cell: BoardCell | None) -> str:
+    if cell is None or cell.mean is None:
+        return "-"
+    interval = "" if cell.low is None or cell.high is None else f" [{cell.low:.3f}, {cell.high:.3f}]"
+    return f"{cell.mean:.3f}{interval}"
+
+
+def _table(title: str, names: Sequence[str], cells: Mapping[str, BoardCell], heads: Sequence[str]) -> Section:
+    rows = [[name, _text(cells[name])] for name in names if name in cells]
+    return Section(title, heads=list(heads), rows=rows)
+
+
+def _of_classes(records: Sequence[Record], row: Row) -> Iterator[Section]:
+    classes = [name[13:-1] for name in row.cells if name.startswith("class_recall[")]
+    if not classes:
+        return
+    support = [
+        sum(float(r.metrics("test").get(f"class_support[{c}]", 0)) for r in _first_seed(records))
+        for c in classes
+    ]
+    rows = [
+        [
+            c,
+            f"{n:.0f}",
+            _text(row.cells.get(f"class_recall[{c}]")),
+            _text(row.cells.get(f"class_precision[{c}]")),
+        ]
+        for c, n in zip(classes, support, strict=True)
+    ]
+    total = sum(name.startswith("class_support[") for name in records[0].metrics("test"))
+    lines = [f"the {len(rows)} classes with the most test samples of {total}"] if total > len(rows) else []
+    yield Section("Classes", lines, ["class", "test samples", "recall", "precision"], rows)
+
+
+def _first_seed(records: Sequence[Record]) -> list[Record]:
+    seed = min(record.seed for record in records)
+    return [record for record in records if record.seed == seed]
+
+
+def _confusions(records: Sequence[Record]) -> Iterator[Section]:
+    """The most frequent pairs of a true and another predicted class, over all folds of a seed."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    of: Counter[str] = Counter()
+    for record in _first_seed(records):
+        try:
+            test = record.predictions().of_side("test")
+        except HmcbenchError:
+            return
+        if test.truth is None or test.task.kind != "hmc" or test.task.paths != "single":
+            return
+        e = Evaluation.of_predictions(test, record.thresholds)
+        names = [*e.hierarchy.classes, "no class"]
+        for true, said in np.stack([e.deepest(e.truth), e.deepest(e.coherent)], axis=1).tolist():
+            of[names[true]] += 1
+            if true != said:
+                pairs[names[true], names[said]] += 1
+    rows = [[a, b, f"{n} of {of[a]}"] for (a, b), n in sorted(pairs.items(), key=lambda i: (-i[1], i[0]))]
+    yield Section(
+        "What it confuses",
+        [] if rows else ["no test sample"],
+        ["true", "said", "samples"],
+        rows[:MOST_CONFUSED],
+    )
+
+
+def _explained(name: str) -> str:
+    if name in EXPLAINED:
+        return EXPLAINED[name]
+    if name.endswith("_conformal_coverage"):
+        return "share of samples whose set reaches their class of this level"
+    return "share of samples answered at this level"
+
+
+def _trust(records: Sequence[Record], cells: Mapping[str, BoardCell]) -> Section:
+    names = [
+        name for name in cells if name in TRUST or (name.startswith("level") and name.endswith("_coverage"))
+    ]
+    rows = [[name, _text(cells[name]), _explained(name)] for name in names]
+    section = Section("When to refer", heads=["metric", "mean and 95 % interval", "what it is"], rows=rows)
+    alpha = float(records[0].part("decision").get("alpha", ALPHA))
+    apart = records[0].counts.get("calibration", 0)
+    if apart:
+        section.lines.append(
+            f"promised: at most {alpha:g} wrong answers, at least {1 - alpha:g} of the truths in the sets,"
+            f" on samples like the {apart} put apart"
+        )
+    else:
+        section.lines.append(
+            "no promise was measured: the suite puts no samples apart ([protocol] calibration)"
+        )
+    return section
+
+
+def _breaks(analysis: Analysis, row: Row) -> Section:
+    names = [name for name in row.cells if "@" in name]
+    titles = {column.id: column.title for column in analysis.board.columns}
+    section = Section("How it breaks", heads=["test set", "mean and 95 % interval"])
+    section.rows = [[titles.get(name, name), _text(row.cells[name])] for name in names]
+    if not names:
+        section.lines.append("not measured: the data have no further test set")
+    return section
+
+
+def _unknown(others: Sequence[Sequence[Record]], info: Mapping[str, Any], specs: Any) -> Section:
+    section = Section("What it has never seen", heads=["never shown", *UNKNOWN])
+    for records in others:
+        classes = records[0].part("split").get("unknown")
+        names = [name for name in UNKNOWN if name in records[0].metrics("test")]
+        if not classes or not names:
+            continue
+        board = _analysed(records, info, specs, names).board
+        cells = board.rows[0].cells
+        section.rows.append([", ".join(map(str, classes)), *(_text(cells.get(name)) for name in UNKNOWN)])
+    if section.rows:
+        section.lines += [f"{name}: {EXPLAINED[name]}" for name in UNKNOWN]
+    else:
+        section.lines.append("not measured: the suite leaves no class out ([protocol] unknown)")
+    return section
+
+
+def _learning(boards: Sequence[Sequence[Record]], info: Mapping[str, Any], specs: Any) -> Section:
+    section = Section("How much data it needs")
+    analysed = [(board, analyse(board, info, specs=specs, cache=DrawCache.open())) for board in boards]
+    for found in curves(analysed):
+        heads, rows = table(found)
+        section.lines += [
+            f"{found.metric}: {head}: {text}"
+            for row in rows
+            for head, text in zip(heads[1:], row[1:], strict=True)
+        ]
+    if not section.lines:
+        section.lines.append(
+            "not measured: the suite trains on one share of the samples ([protocol] train_share)"
+        )
+    return section
+
+
+def _costs(row: Row, analysis: Analysis) -> Section:
+    section = Section("What it costs", heads=["cost", "mean"])
+    for mark, costs in row.costs.items():
+        section.lines.append(analysis.board.hardware.get(mark, mark))
+        section.rows += [
+            [COSTS[name][1].title, f"{cell.mean:,.4g}"]
+            for name, cell in costs.items()
+            if cell.mean is not None
+        ]
+    return section
+
+
+def _sources(record: Record, registry: Registry) -> Section:
+    """Licences and citations of the data set and of the model, and the code that made the record."""
+    lines = []
+    for kind, name in (("datasets", record.dataset), ("models", str(record.data["model"].get("name")))):
+        spec = next((spec for spec in registry.specs(kind) if spec.name == name), None)
+        word = kind.removesuffix("s")
+        if spec is None:
+            lines.append(f"{word} {name}: not installed here")
+            continue
+        lines.append(f"{word} {name}, version {spec.version}; licence: {spec.licence or 'not stated'}")
+        lines += [f"cite for the {word}: {spec.citation}"] if spec.citation else []
+    versions = ", ".join(f"{k} {v}" for k, v in sorted(record.part("versions").items()))
+    lines += [f"made with {versions}"] if versions else []
+    lines.append(
+        f"model: {model_reference(record)}, profile {record.profile};"
+        f" record {record.short_key}, {record.created}"
+    )
+    return Section("Licence, citation, origin", [clean(line) for line in lines])
+
+
+# --------------------------------------------------------------------------- as text
+
+
+def to_markdown(made: Sequence[ModelCard]) -> str:
+    """Cards one below the other."""
+    parts = []
+    for card in made:
+        parts.append(f"# {_plain(card.model)}\n\n{_plain(card.title)}")
+        for section in card.sections:
+            text = [f"## {section.title}"]
+            text += ["\n".join(f"- {_plain(line)}" for line in section.lines)] if section.lines else []
+            if section.rows:
+                rows = [[_plain(cell) for cell in row] for row in section.rows]
+                text.append(tabulate(rows, section.heads, tablefmt="pipe", disable_numparse=True))
+            parts.append("\n\n".join(text))
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Names from files and plugins start no table cell, link or tag of Markdown."""
+    for character in ("\\", "|", "[", "]", "<", "*", "_", "`"):
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+_STYLE = (
+    "body{font:15px/1.4 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "table{border-collapse:collapse;margin:.5rem 0}"
+    "td,th{border:1px solid #ccc;padding:.2rem .6rem;text-align:left}"
+    "h2{font-size:1.05rem;margin:1.2rem 0 .3rem}ul{margin:.3rem 0}"
+)
+
+
+def to_html(made: Sequence[ModelCard]) -> str:
+    """A page without scripts and without anything from elsewhere."""
+    parts = []
+    for card in made:
+        parts.append(f"<h1>{escape(card.model)}</h1><p>{escape(card.title)}</p>")
+        for section in card.sections:
+            parts.append(f"<h2>{escape(section.title)}</h2>")
+            if section.lines:
+                parts.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in section.lines) + "</ul>")
+            if section.rows:
+                parts.append(tabulate(section.rows, section.heads, tablefmt="html", disable_numparse=True))
+    names = ", ".join(dict.fromkeys(card.model for card in made))
+    head = f'<meta charset="utf-8"><title>{escape(names)}</title><style>{_STYLE}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+
+
+def check_found(made: Sequence[ModelCard], name: str) -> None:
+    """Raise BadInput where there is no card."""
+    if not made:
+        raise BadInput(f"no record of {name} ended well", hint="hmcbench leaderboard shows the rows")
