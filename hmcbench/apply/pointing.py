@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Measured:
+class PointingMean:
     """A mean over images, with a 95 % bootstrap interval."""
 
     value: float
@@ -172,7 +172,7 @@ def found(image: str, level: int, name: str, mask: np.ndarray, maps: Sequence[np
     return Found(image, level, name, float(mask.mean()), np.array(pointing), np.array(energy), np.array(iou))
 
 
-def summary(results: Sequence[Found], level: int) -> dict[str, dict[str, Measured]]:
+def summary(results: Sequence[Found], level: int) -> dict[str, dict[str, PointingMean]]:
     """Map -> measure -> mean over the images of a level; and the share of the image that a class covers,
     which a map without knowledge gets as energy, as that of the map ``chance``.
 
@@ -186,13 +186,13 @@ def summary(results: Sequence[Found], level: int) -> dict[str, dict[str, Measure
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / max(1, len(names))), size=DRAWS)
     weights = drawn[:, members]
 
-    def mean(values: Any) -> Measured:
+    def mean(values: Any) -> PointingMean:
         numbers = np.array(values, dtype=float)
         draws = (weights @ numbers) / np.maximum(weights.sum(axis=1), 1)
         low, high = np.quantile(draws, [0.025, 0.975])
-        return Measured(float(numbers.mean()), float(low), float(high))
+        return PointingMean(float(numbers.mean()), float(low), float(high))
 
-    out: dict[str, dict[str, Measured]] = {}
+    out: dict[str, dict[str, PointingMean]] = {}
     for m, name in enumerate(MAPS if chosen else ()):
         best = int(np.mean([f.iou[m] for f in chosen], axis=0).argmax())
         out[name] = {

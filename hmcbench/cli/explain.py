@@ -18,7 +18,7 @@ from hmcbench.records.record import slug
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.apply.pointing import Measured
+    from hmcbench.apply.pointing import PointingMean
     from hmcbench.apply.saliency import Explanation
 
 
@@ -127,7 +127,7 @@ def _against_masks(run: Path, masks: str, output: Path, device: str) -> int:
     return 0
 
 
-def _cell(measured: Measured | None) -> str:
+def _cell(measured: PointingMean | None) -> str:
     return "" if measured is None else f"{measured.value:.3f} [{measured.low:.3f}, {measured.high:.3f}]"
 
 

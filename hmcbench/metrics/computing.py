@@ -186,7 +186,6 @@ def pooled_counts(spec: MetricSpec, evaluation: Evaluation, name: str = "") -> t
     key = (metric_id.k,) if spec.over else ()
     if evaluation.pairs is not None or (key and not 1 <= metric_id.k <= evaluation.levels):
         return None
-        return None
     try:
         metric = load_object(spec.factory)
         stats, reduce = metric.counts(evaluation, *key)
