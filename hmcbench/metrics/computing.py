@@ -15,7 +15,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, Reduce, SampleMetric, Stats, summed
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
-from hmcbench.metrics.label_pairs import of_images
+from hmcbench.metrics.per_image import of_images
 from hmcbench.metrics.pooled import PooledLevelMetric
 from hmcbench.registry.limits import TooSlow, time_limit
 from hmcbench.registry.registry import load_object, missing

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from hmcbench.errors import BadInput, NotApplicable
-from hmcbench.metrics.base import ClassMetric, LevelMetric, SampleMetric, Stats, summed
+from hmcbench.errors import BadInput
 
 if TYPE_CHECKING:
     from hmcbench.hierarchy.label_maps import LabelMaps
-    from hmcbench.metrics.evaluation import Evaluation
 
 PIXELS = 2**20  # that are counted together: temporaries stay in a processor's memory nearby
 
@@ -105,25 +103,3 @@ def count_pairs(truth: np.ndarray, predicted: np.ndarray, labels: int, guesses: 
 def _pieces(pixels: np.ndarray) -> Any:
     flat = pixels.ravel()
     return (flat[start : start + PIXELS] for start in range(0, flat.size, PIXELS))
-
-
-def of_images(metric: Any, pairs: LabelPairs) -> Any:
-    """A metric of pairs as one whose statistics are rows of images.
-
-    Raises:
-        NotApplicable: it is no function of sums over samples.
-    """
-    if isinstance(metric, SampleMetric):
-        return SampleMetric(lambda e: pairs.per_image(metric.stats(e)), metric.reduce)
-    if isinstance(metric, LevelMetric):
-        return LevelMetric(lambda e, k: pairs.per_image(metric.stats(e, k)), metric.reduce)
-    if isinstance(metric, ClassMetric):
-
-        def stats(e: Evaluation, column: int) -> np.ndarray:
-            return pairs.per_image(metric.stats(e, column))
-
-        def sums(e: Evaluation) -> np.ndarray:
-            return np.array([summed(stats(e, column)) for column in range(e.hierarchy.n)])
-
-        return ClassMetric(stats, metric.reduce, sums)
-    raise NotApplicable("the scores of pixels are not kept, and it is no function of sums over samples")
