@@ -58,7 +58,7 @@ class LabelPairs:
         """int64 (P,): pixels of every pair in all images."""
         return np.asarray(self.counts.sum(axis=0)).ravel()
 
-    def per_image(self, stats: Stats) -> np.ndarray:
+    def per_image(self, stats: Any) -> np.ndarray:
         """Statistics of pairs (P, K) -> their sums over the pixels of every image, float64 (N, K)."""
         sums = self.counts @ stats
         return np.asarray(sums.toarray() if hasattr(sums, "toarray") else sums, dtype=np.float64)
