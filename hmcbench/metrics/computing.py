@@ -110,7 +110,9 @@ def compute_sides(
     """
     scored = {}
     if predictions.only_sets:
-        specs = without_structure_of_sets(specs)
+        known = without_structure_of_sets(specs)
+        names = None if names is None else [name for name in names if find_spec(specs, name) in known]
+        specs = known
     sides = dict.fromkeys(predictions.side)
     calibration = predictions.of_side(CALIBRATION) if CALIBRATION in sides else None
     for side in sides:
