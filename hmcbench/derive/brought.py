@@ -22,12 +22,14 @@ from hmcbench.derive.answers import RATER, Answers, matched, read_answers, rows_
 from hmcbench.derive.places import Place
 from hmcbench.errors import BadInput
 from hmcbench.execute.resources import git_revision
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.metrics.computing import compute_sides
 from hmcbench.metrics.decisions import Thresholds, rule_name, thresholds_of
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.suite import checked_label
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, SCHEMA, Record, begin_record, commit_record
+from hmcbench.records.score_bits import bits_for, rounded
 from hmcbench.registry.registry import Registry
 
 NAME, VERSION = "brought", "1"
@@ -163,6 +165,8 @@ def make_records(
         BadInput: anything wrong with a file.
     """
     task, place = files.place.wanted.task, files.place
+    if isinstance(place.wanted.truth, LabelMaps):
+        raise BadInput(f"{place.text} has label maps of pixels", allowed="predictions of whole samples")
     named = [(name, path) for name, path in raters.items()] if raters else [("", files.predictions)]
     answers = [(name, each) for name, path in named for each in read_answers(path, task)]
     validation = read_answers(files.validation, task) if files.validation is not None else []
@@ -258,8 +262,15 @@ def _predictions(place: Place, answers: Answers, validation: Answers | None) -> 
     values = [source[part.side[0]].values[rows_of(source[part.side[0]], part.ids)] for part in parts]
     rows = np.flatnonzero([side in source for side in wanted.side])
     kind = np.float64 if wanted.task.kind == "regression" else np.float32
-    chosen = wanted.take(rows)
-    return replace(chosen, scores=np.concatenate(values).astype(kind), only_sets=answers.only_sets)
+    scores = np.concatenate(values).astype(kind)
+    plain = wanted.task.kind != "hmc" or answers.only_sets
+    bits = 32 if plain else bits_for(scores, wanted.bits)  # as scores of the suite's models
+    return replace(
+        wanted.take(rows),
+        scores=rounded(scores, bits) if bits < 32 else scores,
+        bits=bits,
+        only_sets=answers.only_sets,
+    )
 
 
 def _key(place: Place, stated: Stated, seed: int, predictions: Predictions) -> str:

@@ -24,6 +24,7 @@ from scipy.sparse import issparse
 from hmcbench.data.splits import Split
 from hmcbench.derive.answers import opaque_id
 from hmcbench.errors import BadInput
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset
 from hmcbench.plan.cells import PlannedDataset, plan_data
 from hmcbench.plan.choices import Choices
@@ -88,6 +89,9 @@ def export_task(
     if target.is_file():
         raise BadInput(f"{target} is a file", allowed="a new folder")
     suite, profile, loaded = plan_data(suite, registry, choices)
+    for data in loaded:
+        if isinstance(data.dataset.targets, LabelMaps):
+            raise BadInput(f"{data.reference} has label maps of pixels", allowed="labels of whole samples")
     seeds = choices.seeds or suite.profiles[profile].seeds
     temporary = target.with_name(f".{target.name}-{os.getpid()}.tmp")
     try:

@@ -113,15 +113,8 @@ def _has_truth(record: Record) -> bool:
 
 def _of_record(record: Record, specs: Sequence[Any]) -> Place:
     predictions = record.predictions()
-    wanted = Predictions(
-        predictions.ids,
-        predictions.side,
-        np.zeros((len(predictions), 0)),
-        predictions.task,
-        predictions.truth,
-        groups=predictions.groups,
-        training=predictions.training,
-    )
+    nothing = np.zeros((len(predictions), 0))
+    wanted = replace(predictions, scores=nothing, stop=None, decisions=None, only_sets=False)
     described = {name: record.data[name] for name in ("suite", "dataset", "split", "profile")}
     per: FittedPer = record.part("decision").get("per", "shared")
     return Place(described, wanted, named_by_suite(record, specs)[0], sorted(record.part("rules")), per)
@@ -146,7 +139,8 @@ def places_of_suite(suite: Suite, registry: Registry, choices: Choices) -> tuple
                 "profile": profile,
             }
             names, rules = suite.wanted or None, suite.decisions.rules
-            places.append(Place(described, _wanted(data.dataset, split), names, rules, per))
+            wanted = replace(_wanted(data.dataset, split), bits=data.protocol.score_bits)
+            places.append(Place(described, wanted, names, rules, per))
     return Plan(suite, profile, [], [], labels=labels_of(suite, registry)), places
 
 

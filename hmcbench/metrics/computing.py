@@ -86,6 +86,11 @@ def compute(
     return results
 
 
+def without_structure_of_sets(specs: Sequence[MetricSpec]) -> list[MetricSpec]:
+    """The metrics without those that judge raw decisions: sets are closed when they are read."""
+    return [spec for spec in specs if spec.name not in ("incoherent_rate", "tice")]
+
+
 def compute_sides(
     specs: Sequence[MetricSpec],
     predictions: Predictions,
@@ -105,6 +110,10 @@ def compute_sides(
         BadInput: no truth is stored, shapes do not fit, or a name belongs to no spec.
     """
     scored = {}
+    if predictions.only_sets:
+        known = without_structure_of_sets(specs)
+        names = None if names is None else [name for name in names if find_spec(specs, name) in known]
+        specs = known
     sides = dict.fromkeys(predictions.side)
     calibration = predictions.of_side(CALIBRATION) if CALIBRATION in sides else None
     for side in sides:

@@ -17,7 +17,7 @@ import numpy as np
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import MetricSpec, Paths, Task
-from hmcbench.metrics.computing import compute
+from hmcbench.metrics.computing import compute, without_structure_of_sets
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.label_tables import SETS, LabelTable, more, read_text, short
@@ -70,7 +70,7 @@ def score_files(
     evaluation = evaluation_of(classes, truth_table.values, predicted.values[order], threshold, paths)
     if specs is None:
         specs = default_registry().specs("metrics")
-    results = compute(specs, evaluation)
+    results = compute(specs if predicted.scores else without_structure_of_sets(specs), evaluation)
     single_truth = classes.label_shape(truth_table.values)[0] == "single"
     return {
         "samples": len(evaluation),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmcbench.errors import NotApplicable
 from hmcbench.metrics.base import Stats, columns, first_over_second, sample_metric
 from hmcbench.metrics.evaluation import Evaluation
 
@@ -36,8 +35,6 @@ def incoherent_rate(e: Evaluation) -> Stats:
     >>> round(incoherent_rate(confusion_matrices()), 4)  # 4 of 193
     0.0207
     """
-    if not e.decided_by_rule:
-        raise NotApplicable("sets without scores are closed when they are read")
     return columns(~e.hierarchy.closed_rows(e.raw), np.ones(len(e)))
 
 

@@ -91,8 +91,9 @@ def test_sets_have_the_metrics_of_sets_and_no_costs(cli: Cli, runs: Path, write:
     assert hierarchy is not None
     sets = hierarchy.encode([[label] for _, label in wrong])
     expected = compute(SPECS, Evaluation.of_sets(hierarchy, test.truth, sets, "single"))
-    assert record.metrics("test") == dict(expected)
-    assert not {"auprc_micro", "hf1_samples_raw", "incoherent_rate", "level1_ece"} & set(expected)
+    of_closed_sets = {"incoherent_rate", "tice"}  # always 0
+    assert record.metrics("test") == {k: v for k, v in expected.items() if k not in of_closed_sets}
+    assert not {"auprc_micro", "hf1_samples_raw", "level1_ece"} & set(expected)
     board = next(b for b in boards_of(runs / "smoke") if b.dataset == "toy-tree")
     row = next(row for row in board.rows if row.model == "sets")
     assert row.rank == 1
