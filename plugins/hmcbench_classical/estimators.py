@@ -138,7 +138,7 @@ class ProcessClassifier(_Quiet, GaussianProcessClassifier):  # type: ignore[misc
 
 def plain(estimator: Any, kind: type) -> Any:
     """The estimator as one of its base class: with the same parameters and fitted attributes."""
-    other = object.__new__(kind)
+    other: Any = object.__new__(kind)
     vars(other).update(vars(estimator))
     return other
 
