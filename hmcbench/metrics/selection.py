@@ -72,7 +72,7 @@ def steps(e: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
 
 
 def curve(e: Evaluation) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage and risk (T,), from (0, 0) on, at every distinct theta in falling order.
+    """Coverage and risk (T,), from (0, 0) on, at every distinct theta in falling order, where either grows.
 
     Several paths: coverage is ``hr_micro``, risk 1 - ``hp_micro`` of the classes whose coherent score reaches
     one threshold.
@@ -90,12 +90,22 @@ def curve(e: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     else:
         if not e.n_true.any():
             raise NotApplicable("no sample has a class")
-        scores, hits = e.hierarchy.cohere(finite_scores(e)).ravel(), np.asarray(e.truth).ravel()
-        order = np.argsort(-scores, kind="stable")
-        last = np.flatnonzero(np.diff(-scores[order], append=np.inf) > 0)
-        found = hits[order].cumsum()[last]
-        above, below = found / hits.sum(), 1 - found / (last + 1)
+        above, below = _pair_curve(e.hierarchy.cohere(finite_scores(e)), np.asarray(e.truth))
     return np.concatenate([[0.0], above]), np.concatenate([[0.0], below])
+
+
+def _pair_curve(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Recall, and 1 - precision, just above and at the score of every true pair, in falling order.
+
+    Coverage grows at the scores of true pairs only, so that no other threshold adds an area.
+    """
+    ranked, true = np.sort(scores, axis=None), np.sort(scores[truth])
+    at = np.unique(true)[::-1]
+    pairs, found = (
+        np.stack([len(v) - np.searchsorted(v, at, side) for side in ("right", "left")], axis=1).ravel()
+        for v in (ranked, true)
+    )
+    return found / len(true), np.where(pairs > 0, 1 - found / np.maximum(pairs, 1), 0.0)
 
 
 def _area(coverage: np.ndarray, risk: np.ndarray) -> np.ndarray:

@@ -7,15 +7,16 @@ atomically.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
-from hmcbench.metrics.computing import Results, compute_sides
+from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides
 from hmcbench.metrics.ids import find_spec
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import Rule, score_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, RUN_HINT, NotPublished, Record, read_all, record_json
@@ -111,6 +112,8 @@ def rescore(
         except HmcbenchError as error:
             result.damaged.append((record.path.name, str(error).rstrip(".")))
             continue
+        decision = dict(record.part("decision")) if only_new else _decision(record, predictions)
+        predictions = replace(predictions, alpha=float(decision.get("alpha", ALPHA)))
         try:
             wanted, unknown = (names, set()) if names is not None else named_by_suite(record, known)
             result.unknown |= unknown
@@ -120,8 +123,19 @@ def rescore(
             continue
         ruled = _ruled(record, predictions, known, wanted, rules, result)
         result.records += 1
-        _store(record, scored, ruled, only_new, result)
+        _store(record, scored, ruled, decision, only_new, result)
     return result
+
+
+def _decision(record: Record, predictions: Predictions) -> dict[str, Any]:
+    """The part ``decision`` of the record, with the alpha of ``suite.json`` where samples were put apart."""
+    decision = dict(record.part("decision"))
+    suite = (read_info(record.path.parent.parent) or {}).get("suite") or {}
+    if suite.get("name") != record.suite or CALIBRATION not in predictions.side:
+        return decision
+    alpha = float((suite.get("decisions") or {}).get("alpha", ALPHA))
+    decision.pop("alpha", None)
+    return {**decision, **({"alpha": alpha} if alpha != ALPHA else {})}
 
 
 def named_by_suite(record: Record, specs: Sequence[MetricSpec]) -> tuple[list[str] | None, set[str]]:
@@ -162,6 +176,7 @@ def _store(
     record: Record,
     scored: Mapping[str, Results],
     ruled: Mapping[str, Any],
+    decision: Mapping[str, Any],
     only_new: bool,
     result: Rescored,
 ) -> None:
@@ -183,6 +198,8 @@ def _store(
             old[name] = value
         for name in () if only_new else values.left_out:
             result.changed += old.pop(name, None) is not None
-    if merged != record.data["metrics"] or ruled != record.part("rules"):
+    before = record.data["metrics"], record.part("rules"), record.part("decision")
+    if (merged, ruled, decision) != before:
         data = {**record.data, "metrics": merged, **({"rules": ruled} if ruled else {})}
+        data |= {"decision": decision} if decision else {}
         write_atomic(record.path / JSON, record_json(data))

@@ -183,3 +183,48 @@ def test_too_few_samples_for_alpha_are_refused_before_anything_runs() -> None:
     for alpha in (0, 1):
         with pytest.raises(BadInput, match="above 0 and below 1"):
             plan_of("prior", protocol=f"test = 0.3\n[decisions]\nalpha = {alpha}")
+
+
+# --------------------------------------------------------------------------- several boards of one suite
+
+
+def test_shares_and_noise_are_cells_of_their_own_beside_the_plain_ones() -> None:
+    plain = plan_of("prior").cells[0]
+    plan = plan_of("prior", protocol="test = 0.3\ntrain_share = [0.3, 1.0]\nlabel_noise = [0, 0.2]")
+    assert len(plan.cells) == len({cell.key for cell in plan.cells}) == 3
+    by_setting = [
+        (c.record["split"].get("train_share"), c.record["split"].get("label_noise")) for c in plan.cells
+    ]
+    assert by_setting == [([0.3], None), (None, None), (None, [0.2])]
+    assert plan.cells[1].key == plain.key
+    expected = [cell.get("varied") for cell in plan.info()["cells"]]
+    assert expected == [{"train_share": [0.3]}, None, {"label_noise": [0.2], "noise_to": "sibling"}]
+    other = plan_of("prior", protocol='test = 0.3\nlabel_noise = [0.2]\nnoise_to = "any"').cells[0]
+    assert other.key != plan.cells[2].key
+
+
+def test_each_leaf_is_unknown_in_turn() -> None:
+    plan = plan_of("prior", "knn", protocol='test = 0.3\nunknown = "each"')
+    names = [cell.record["split"]["unknown"] for cell in plan.cells if cell.label == "knn"]
+    assert names == [["a1"], ["a2"], ["b1"], ["b2"], ["b3"]]
+    assert {cell.record["dataset"]["classes"] for cell in plan.cells} == {6}
+    assert len({cell.record["dataset"]["fingerprint"] for cell in plan.cells}) == 1
+
+
+@pytest.mark.parametrize(
+    ("protocol", "says"),
+    [
+        ('unknown = ["a3"]', "unknown class 'a3'"),
+        ('unknown = ["a1", "a2"]', "only class of a"),
+        ("train_share = [0.01]", "leaves 3 classes|leaves 4 classes|leaves 5 classes|leaves . classes"),
+        ("train_share = [0.0]", "above 0, up to 1"),
+        ("label_noise = [1.0]", "from 0, below 1"),
+        ('label_noise = [0.1]\nnoise_to = "siblings"', "did you mean 'sibling'"),
+        ('train_share = "a tenth"', "a list of a number"),
+        ("calibration = 0.95", "leave something to train on"),
+    ],
+)
+def test_bad_protocols_are_refused_in_one_line(protocol: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as error:
+        plan_of("prior", protocol=f"test = 0.3\n{protocol}")
+    assert "\n" not in str(error.value)

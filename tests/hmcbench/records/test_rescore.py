@@ -195,3 +195,19 @@ def test_neither_plugins_nor_data_are_touched(fabricate: Fabricate) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1 []"
+
+
+def test_the_alpha_of_the_suite_is_taken_over(fabricate: Callable[..., Record]) -> None:
+    record = fabricate("net", 0.8, sizes={"validation": 20, "calibration": 60, "test": 80})
+    folder = record.path.parent.parent
+    suite = {"name": "smoke", "decisions": {"alpha": 0.2}}
+    (folder / "suite.json").write_text(json.dumps({"suite": suite}))
+    rescore(folder)
+    changed = read_record(record.path)
+    assert changed.data["decision"]["alpha"] == 0.2
+    assert changed.metrics("test")["backoff_coverage"] > record.metrics("test")["backoff_coverage"]
+    assert changed.predictions().alpha == 0.2
+    assert changed.predictions_digest() != record.predictions_digest()
+    (folder / "suite.json").write_text(json.dumps({"suite": {"name": "smoke"}}))
+    rescore(folder)
+    assert read_record(record.path).data == record.data
