@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
-from hmcbench import hookspecs, interfaces
+from hmcbench import interfaces
 from hmcbench.cli import COMMANDS, cli
+from hmcbench.interfaces import hookspecs
 from hmcbench.registry.registry import default_registry, load_object
 from hmcbench.testing import checks, helpers
 

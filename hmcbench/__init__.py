@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.errors import DataProblems as DataProblems
     from hmcbench.errors import Problem as Problem
     from hmcbench.hierarchy.hierarchy import Hierarchy as Hierarchy
-    from hmcbench.hookspecs import hookimpl as hookimpl
     from hmcbench.interfaces import DataReport as DataReport
     from hmcbench.interfaces import Dataset as Dataset
     from hmcbench.interfaces import DatasetSpec as DatasetSpec
@@ -34,6 +33,7 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.interfaces import Scores as Scores
     from hmcbench.interfaces import SuiteSpec as SuiteSpec
     from hmcbench.interfaces import Task as Task
+    from hmcbench.interfaces.hookspecs import hookimpl as hookimpl
     from hmcbench.metrics.base import PooledMetric as PooledMetric
     from hmcbench.metrics.base import SampleMetric as SampleMetric
     from hmcbench.metrics.evaluation import Evaluation as Evaluation
@@ -43,7 +43,7 @@ _NAMES = {
     "data.views": "Rows",
     "errors": "BadInput DataProblems Problem",
     "hierarchy.hierarchy": "Hierarchy",
-    "hookspecs": "hookimpl",
+    "interfaces.hookspecs": "hookimpl",
     "interfaces": "DataReport Dataset DatasetSpec FeaturizerSpec Inputs Labelled MetricSpec ModelSpec Param"
     " RuleSpec Run Scores SuiteSpec Task",
     "metrics.base": "PooledMetric SampleMetric",

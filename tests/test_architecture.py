@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 PLUGINS = sorted(p.name for p in (ROOT / "plugins").glob("hmcbench_*"))
-LIGHT = ("errors", "interfaces", "hookspecs", "registry", "plan/suite", "cli")
+LIGHT = ("errors", "interfaces", "registry", "plan/suite", "cli")
 NUMERICAL = {"numpy", "scipy", "sklearn", "skimage", "PIL", "torch", "torchvision", "timm", "rich", "pandas"}
 DEEP = {"torch", "torchvision", "timm"}
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import MetricSpec, Param, RuleSpec
+from hmcbench.interfaces.hookspecs import hookimpl
 
 _HFF = "HFFNet-2d, eq. 4-7"
 _KIRITCHENKO = "Kiritchenko et al. 2005; Silla and Freitas 2011"

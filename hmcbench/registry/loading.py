@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 import pluggy
 
-from hmcbench import hookspecs
+from hmcbench.interfaces import hookspecs
 from hmcbench.registry.discovery import entry_points
 from hmcbench.registry.limits import TooSlow, time_limit
 from hmcbench.registry.named import load, module_name, switches

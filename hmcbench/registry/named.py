@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hmcbench.errors import BadInput
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.registry.class_specs import ESTIMATOR, estimator_params, spec_of_class
 from hmcbench.registry.objects import Objects
 

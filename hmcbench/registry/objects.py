@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hmcbench.errors import BadInput
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec, Value
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.registry.class_specs import ESTIMATOR, spec_of_class
 
 FILE = "objects.pickle"

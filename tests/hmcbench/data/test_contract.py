@@ -13,8 +13,8 @@ from scipy.sparse import csr_array
 from hmcbench.data.contract import full_fingerprint
 from hmcbench.data.loading import load_dataset, plan_dataset
 from hmcbench.errors import PluginError
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, DatasetSpec
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.plan.cells import make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite

@@ -10,8 +10,8 @@ import pytest
 
 from hmcbench.data import featurize
 from hmcbench.errors import BadInput, NotApplicable, PluginError
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, FeaturizerSpec, Param
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.registry.registry import Registry
 from hmcbench.testing.helpers import temporary_plugin, tiny_dataset
 

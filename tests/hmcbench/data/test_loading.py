@@ -10,8 +10,8 @@ import pytest
 
 from hmcbench.data.loading import lint_dataset, load_dataset, plan_dataset
 from hmcbench.errors import BadInput, DataProblems, PluginError, Problem, Unavailable
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import DataReport, Dataset, DatasetSpec, Param
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.registry.registry import Registry
 from hmcbench.testing.helpers import temporary_plugin, tiny_dataset
 

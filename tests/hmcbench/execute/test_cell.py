@@ -13,8 +13,8 @@ import pytest
 
 from hmcbench.execute import cell as cells
 from hmcbench.execute import speed
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, DatasetSpec, FeaturizerSpec, ModelSpec, Param, Scores
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.plan.cells import Cell, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite

@@ -13,8 +13,8 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.execute import cell as cells
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import DatasetSpec, ModelSpec, Scores
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.leaderboard.summary import chosen
 from hmcbench.plan.cells import Cell, make_plan
 from hmcbench.plan.choices import Choices

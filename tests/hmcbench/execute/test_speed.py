@@ -13,8 +13,8 @@ import pytest
 
 from hmcbench.data import featurize
 from hmcbench.execute import speed
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, FeaturizerSpec, Inputs
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.registry.registry import Registry
 from hmcbench.testing.helpers import temporary_plugin, tiny_dataset
 

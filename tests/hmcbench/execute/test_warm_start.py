@@ -12,8 +12,8 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.execute.warm_start import describe_start, start_from, warm_start_of
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.plan.cells import Cell, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite

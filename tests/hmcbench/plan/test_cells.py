@@ -7,8 +7,8 @@ import pytest
 
 from hmcbench.data import featurize
 from hmcbench.errors import BadInput
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec, Param
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import load_suite, parse_suite

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hmcbench.errors import BadInput, NotApplicable
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import DatasetSpec, ModelSpec, Param, Task
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.plan.cells import _check_applicable, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import Suite, parse_suite

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec, Param
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.epochs import factor

@@ -14,8 +14,8 @@ from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, DatasetSpec, Param
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import MetricSpec, RuleSpec, Task
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.metrics.base import SampleMetric
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.evaluation import Evaluation

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec, Param, Run
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.records.record import Record
 from hmcbench.records.weights import (
     MODEL_FOLDER,

@@ -18,8 +18,8 @@ import pluggy
 import pytest
 
 from hmcbench.errors import BadInput
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.registry import loading
 from hmcbench.registry.loading import Manager, Plugin
 from hmcbench.registry.registry import Registry, default_registry

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmcbench.errors import BadInput, PluginError, Unavailable
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import ModelSpec, Param
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.registry.registry import Reference, Registry, create, load_object, parse_reference, unmet_needs
 from hmcbench.testing.helpers import temporary_plugin
 

@@ -12,8 +12,8 @@ from hmcbench.data import contract
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import Dataset, DatasetSpec, Param
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.publish.publish import publish
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry

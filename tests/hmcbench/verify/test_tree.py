@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench.hookspecs import hookimpl
 from hmcbench.interfaces import MetricSpec, Task
+from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import rows as rows_of
 from hmcbench.leaderboard.inference import prediction_interval

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from hmcbench import interfaces
+    from hmcbench.interfaces import specs
 
 PROJECT = "hmcbench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -28,30 +28,30 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def hmcbench_datasets() -> list[interfaces.DatasetSpec]:  # type: ignore[empty-body]
+def hmcbench_datasets() -> list[specs.DatasetSpec]:  # type: ignore[empty-body]
     """Datasets: samples with ids, views and targets."""
 
 
 @hookspec
-def hmcbench_models() -> list[interfaces.ModelSpec]:  # type: ignore[empty-body]
+def hmcbench_models() -> list[specs.ModelSpec]:  # type: ignore[empty-body]
     """Models: fitted on named views, return one score per class or target."""
 
 
 @hookspec
-def hmcbench_metrics() -> list[interfaces.MetricSpec]:  # type: ignore[empty-body]
+def hmcbench_metrics() -> list[specs.MetricSpec]:  # type: ignore[empty-body]
     """Metrics: functions of stored predictions and truth."""
 
 
 @hookspec
-def hmcbench_rules() -> list[interfaces.RuleSpec]:  # type: ignore[empty-body]
+def hmcbench_rules() -> list[specs.RuleSpec]:  # type: ignore[empty-body]
     """Decision rules: from stored scores to scores or sets that respect the hierarchy."""
 
 
 @hookspec
-def hmcbench_featurizers() -> list[interfaces.FeaturizerSpec]:  # type: ignore[empty-body]
+def hmcbench_featurizers() -> list[specs.FeaturizerSpec]:  # type: ignore[empty-body]
     """Featurizers: stateless steps from one view to another, cached on disk."""
 
 
 @hookspec
-def hmcbench_suites() -> list[interfaces.SuiteSpec]:  # type: ignore[empty-body]
+def hmcbench_suites() -> list[specs.SuiteSpec]:  # type: ignore[empty-body]
     """Suites: TOML files inside the plugin's package."""
