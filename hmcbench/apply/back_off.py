@@ -46,6 +46,8 @@ class BackOff:
             BadInput: no samples were put apart, too few for alpha, or samples have several paths.
         """
         predictions = record.predictions()
+        if predictions.only_sets or predictions.maps is not None:
+            raise BadInput(f"{record.path.name} has no scores of classes", allowed="a model of probabilities")
         if predictions.task.paths != "single":
             raise BadInput(
                 "back-off climbs one path; these samples have several", allowed="single label paths"

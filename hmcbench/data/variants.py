@@ -38,6 +38,11 @@ def divide(dataset: Dataset, protocol: Protocol, fold: int = 0) -> tuple[Dataset
         return dataset, split
     if dataset.task.hierarchy is None and (protocol.unknown or protocol.label_noise):
         raise BadInput("unknown classes and label noise need classes; the dataset is a regression")
+    if dataset.task.unit == "pixel" and (protocol.unknown or protocol.label_noise):
+        raise BadInput(
+            "unknown classes and label noise change labels of samples; the dataset labels pixels",
+            allowed="train_share, or a dataset whose samples have labels",
+        )
     if protocol.unknown:
         dataset, split = _without_classes(dataset, split, protocol.unknown)
     seed = protocol.seed + (fold if protocol.kind == "holdout" else 0)
@@ -174,7 +179,7 @@ def _lost(dataset: Dataset, train: np.ndarray, chosen: Sequence[int]) -> list[st
     """Classes that have training samples, but none of those chosen."""
     import numpy as np
 
-    if dataset.task.hierarchy is None:
+    if dataset.task.hierarchy is None or dataset.task.unit == "pixel":
         return []
     before, after = (
         np.asarray(dataset.targets[rows].sum(axis=0)).ravel() > 0

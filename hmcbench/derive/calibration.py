@@ -177,6 +177,8 @@ def fit(predictions: Predictions, method: Method) -> list[Map]:
     """
     if predictions.task.kind != "hmc":
         raise BadInput("regression predicts no probabilities", allowed="records with classes")
+    if predictions.only_sets or predictions.maps is not None:
+        raise BadInput("no scores of classes are stored", allowed="records of models that give probabilities")
     apart = predictions.of_side(CALIBRATION)
     if not len(apart) or apart.truth is None:
         raise BadInput(
@@ -205,6 +207,7 @@ def calibrated(predictions: Predictions, maps: Sequence[Map]) -> Predictions:
         scores=scores.astype(kind),
         stop=None if stop is None else stop.astype(kind),
         decisions=None,
+        bits=32,
     )
 
 

@@ -194,11 +194,16 @@ def _confusions(records: Sequence[Record]) -> Iterator[Section]:
             test = record.predictions().of_side("test")
         except HmcbenchError:
             return
-        if test.truth is None or test.task.kind != "hmc" or test.task.paths != "single":
+        if (
+            test.maps is not None
+            or test.truth is None
+            or test.task.kind != "hmc"
+            or test.task.paths != "single"
+        ):
             return
         e = Evaluation.of_predictions(test, record.thresholds)
         names = [*e.hierarchy.classes, "no class"]
-        for true, said in np.stack([e.deepest(e.truth), e.deepest(e.coherent)], axis=1).tolist():
+        for true, said in np.stack([e.deepest(e.truth), e.deepest(e.closed)], axis=1).tolist():
             of[names[true]] += 1
             if true != said:
                 pairs[names[true], names[said]] += 1

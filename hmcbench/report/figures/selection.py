@@ -35,7 +35,7 @@ def risk_lines(records: Sequence[Record]) -> dict[str, tuple[Line, tuple[float, 
     for label, record in sorted(first.items()):
         predictions = record.predictions()
         test, apart = (predictions.of_side(side) for side in ("test", "calibration"))
-        if test.truth is None or not len(test):
+        if test.truth is None or not len(test) or test.only_sets or test.maps is not None:
             continue
         evaluation = Evaluation.of_predictions(test, record.thresholds, apart)
         try:
