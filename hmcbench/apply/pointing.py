@@ -180,6 +180,8 @@ def summary(results: Sequence[Found], level: int) -> dict[str, dict[str, Pointin
     mean, of each map its own, chosen on all images.
     """
     chosen = [f for f in results if f.level == level]
+    if not chosen:
+        return {}
     names = sorted({f.image for f in chosen})
     members = np.array([names.index(f.image) for f in chosen], dtype=np.int64)
     rng = np.random.default_rng([SEED, len(names)])
@@ -193,13 +195,11 @@ def summary(results: Sequence[Found], level: int) -> dict[str, dict[str, Pointin
         return PointingMean(float(numbers.mean()), float(low), float(high))
 
     out: dict[str, dict[str, PointingMean]] = {}
-    for m, name in enumerate(MAPS if chosen else ()):
+    for m, name in enumerate(MAPS):
         best = int(np.mean([f.iou[m] for f in chosen], axis=0).argmax())
         out[name] = {
             "pointing": mean([f.pointing[m] for f in chosen]),
             "energy": mean([f.energy[m] for f in chosen]),
             "iou": mean([f.iou[m][best] for f in chosen]),
         }
-    if chosen:
-        out["chance"] = {"energy": mean([f.area for f in chosen])}
-    return out
+    return {**out, "chance": {"energy": mean([f.area for f in chosen])}}
