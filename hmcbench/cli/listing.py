@@ -149,7 +149,19 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         "citation": spec.citation,
         "licence": spec.licence,
     }
-    for field in ("task", "tasks", "views", "paths", "depths", "scores", "source", "better", "over", "makes"):
+    for field in (
+        "task",
+        "tasks",
+        "unit",
+        "views",
+        "paths",
+        "depths",
+        "scores",
+        "source",
+        "better",
+        "over",
+        "makes",
+    ):
         value = getattr(spec, field, "")
         facts[field] = ", ".join(value) if isinstance(value, tuple) else value
     if kind == "model":

@@ -95,6 +95,7 @@ def hmcbench_models() -> list[ModelSpec]:
             extra="masks",
             citation=f"{citation}; segmentation-models-pytorch",
             accelerated=True,
+            check="hmcbench_masks.models.sides:check",
             **_PIXELS,
         )
         for name, (title, citation) in _NETWORKS.items()
