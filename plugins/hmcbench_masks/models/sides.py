@@ -12,8 +12,8 @@ def check(*, encoder: str, crop: int, tile: int, overlap: int, **_others: object
     """The ``check`` of the specs.
 
     Raises:
-        BadInput: a name that timm does not know, a side that the network cannot take, or an overlap as wide as
-            a tile.
+        BadInput: a name that timm does not know, a side that the network cannot take, or an overlap that is
+            not less than the tile.
     """
     check_name(architecture=encoder)
     check_sides(crop, tile, overlap)
