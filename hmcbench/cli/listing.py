@@ -149,7 +149,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         "citation": spec.citation,
         "licence": spec.licence,
     }
-    for field in ("task", "tasks", "views", "paths", "depths", "scores", "source", "better", "over", "makes"):
+    for field in _FIELDS:
         value = getattr(spec, field, "")
         facts[field] = ", ".join(value) if isinstance(value, tuple) else value
     if kind == "model":
@@ -164,6 +164,12 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         click.echo(tabulate(params, headers="keys", tablefmt="simple", disable_numparse=True))
     if kind in ("metric", "rule"):
         click.echo("\n" + inspect.cleandoc(load_object(spec.factory).__doc__ or ""))
+
+
+_FIELDS = (
+    *("task", "tasks", "unit", "views", "paths", "depths"),
+    *("scores", "source", "better", "over", "makes"),
+)
 
 
 def _param(spec: Spec, name: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ _NETWORK = {
     "reduce": _REDUCE,
     "tile": Param(256, "side of the tiles of a large image, in reduced pixels", low=32),
     "overlap": Param(32, "of tiles", low=0),
-    "epochs": Param(16, "passes over the training images", low=1, passes=True),
+    "epochs": Param(12, "passes over the training images", low=1, passes=True),
     "crops": Param(8, "crops per image and epoch", low=1),
     "crop": Param(128, "side of a crop, in reduced pixels", low=32),
     "batch_size": Param(8, "crops per step", low=2),
@@ -95,6 +95,7 @@ def hmcbench_models() -> list[ModelSpec]:
             extra="masks",
             citation=f"{citation}; segmentation-models-pytorch",
             accelerated=True,
+            check="hmcbench_masks.models.sides:check",
             **_PIXELS,
         )
         for name, (title, citation) in _NETWORKS.items()

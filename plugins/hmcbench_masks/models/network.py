@@ -23,10 +23,10 @@ from hmcbench.torchkit.layout import Layout, level_sizes
 from hmcbench.torchkit.measure import count_parameters
 from hmcbench.torchkit.pretrained import without_retries
 from hmcbench_masks.models.images import full_size, grey, labelled_images, maps_of, normalised, reduced
+from hmcbench_masks.models.sides import check_sides
 from hmcbench_masks.models.tiles import in_tiles
 from hmcbench_masks.models.training import CropRecipe, CropTrainer, TrainingImage
 
-STRIDE = 32  # of the deepest maps: sides of crops and tiles are multiples of it
 SETTINGS = "model.json"
 
 
@@ -85,11 +85,7 @@ class PixelNetwork:
         **recipe: Any,
     ) -> None:
         self.recipe = CropRecipe(**recipe)
-        for name, side in (("tile", tile), ("crop", self.recipe.crop)):
-            if side % STRIDE:
-                raise BadInput(f"{name}={side}", allowed=f"a multiple of {STRIDE}")
-        if overlap >= tile:
-            raise BadInput(f"overlap={overlap} with tile={tile}", allowed="less than the tile")
+        check_sides(self.recipe.crop, tile, overlap)
         self.architecture, self.encoder, self.width, self.pretrained = (
             architecture,
             encoder,

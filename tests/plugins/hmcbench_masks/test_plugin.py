@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from .conftest import Folder
@@ -73,3 +74,14 @@ def test_lint_of_the_command_line(folder: Folder, cli: Cli) -> None:
     assert done.status == 2
     assert "--dataset" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.torch
+def test_parameters_of_networks_are_checked_before_a_run(folder: Folder, cli: Cli) -> None:
+    pytest.importorskip("segmentation_models_pytorch", reason="needs the extra masks")
+    data = ("run", "--suite", "masks", "--data", f"masks={folder()}", "--dry-run")
+    wrong = {"encoder=resnet10": "unknown timm", "crop=100": "multiple of 32", "tile=32": "less"}
+    for setting, said in wrong.items():
+        done = cli(*data, "--model", "unet", "--set", f"unet.{setting}")
+        assert done.status == 2, setting
+        assert said in done.err

@@ -1,0 +1,28 @@
+"""Checks the parameters of networks while a run is planned; imports no torch."""
+
+from __future__ import annotations
+
+from hmcbench.errors import BadInput
+from hmcbench.torchkit.architectures import check as check_name
+
+STRIDE = 32  # of the deepest maps: sides of crops and tiles are multiples of it
+
+
+def check(*, encoder: str, crop: int, tile: int, overlap: int, **_others: object) -> None:
+    """The ``check`` of the specs.
+
+    Raises:
+        BadInput: a name that timm does not know, a side that the network cannot take, or an overlap that is
+            not less than the tile.
+    """
+    check_name(architecture=encoder)
+    check_sides(crop, tile, overlap)
+
+
+def check_sides(crop: int, tile: int, overlap: int) -> None:
+    """Raise BadInput for sides that the network cannot take."""
+    for name, side in (("tile", tile), ("crop", crop)):
+        if side % STRIDE:
+            raise BadInput(f"{name}={side}", allowed=f"a multiple of {STRIDE}")
+    if overlap >= tile:
+        raise BadInput(f"overlap={overlap} with tile={tile}", allowed="less than the tile")
