@@ -260,7 +260,7 @@ WINS_HEADING = "Win rates: the share of common cells (fold and seed) that a mode
 
 # --------------------------------------------------------------------------- quality against cost
 
-TRADED_COSTS = ("total_s", "fit_s")  # compared with quality: the first that a board has
+TRADED_COSTS = ("total_s", "fit_s")  # compared with quality: the first that as many rows have as any other
 
 
 @dataclass(frozen=True)
@@ -306,13 +306,14 @@ def pareto_front(points: Sequence[tuple[float, float]], better: str, cheaper: st
 
 
 def trades(board: Board) -> list[Trade]:
-    """The primary metric against the first known cost, per hardware.
+    """The primary metric against the cost that most rows have, per hardware.
 
     Nothing without directions, and for a metric that a constant prediction wins. A row whose cost is that of
     one run is never on the front.
     """
     quality = next((c for c in board.columns if c.id == board.primary), None)
-    cost = next((c for name in TRADED_COSTS for c in board.cost_columns if c.id == name), None)
+    costs = [c for name in TRADED_COSTS for c in board.cost_columns if c.id == name]
+    cost = max(costs, key=lambda column: _rows_with(board, column), default=None)
     if quality is None or cost is None or not quality.better or not cost.better or quality.trivial:
         return []
     out = []
@@ -330,6 +331,16 @@ def trades(board: Board) -> list[Trade]:
             front = pareto_front(points, quality.better, cost.better) if len(points) > 1 else []
             out.append(Trade(quality, cost, mark, rows, [repeated[i] for i in front]))
     return out
+
+
+def _rows_with(board: Board, cost: Column) -> int:
+    """How many ranked rows have a cost, on any hardware."""
+    known = (
+        any(cost.id in costs and costs[cost.id].mean is not None for costs in row.costs.values())
+        for row in board.rows
+        if row.rank is not None
+    )
+    return sum(known)
 
 
 def pareto_facts(board: Board) -> list[tuple[str, str]]:
