@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -41,6 +42,8 @@ def learning_command(runs: Path, suite: str, metric: str, reach: float | None, o
     from hmcbench.report.figures.learning import learning_figure
     from hmcbench.report.figures.style import save
 
+    if reach is not None and not math.isfinite(reach):
+        raise BadInput(f"--reach {reach} cannot be used", allowed="a number")
     specs = default_registry().specs("metrics")
     if metric:
         find_spec(specs, metric)

@@ -323,6 +323,10 @@ def _costs(stated: Stated, answers: Answers) -> dict[str, Any]:
         if len(milliseconds) >= LEAST_TAIL:
             timing["latency_p95_ms"] = round(float(np.quantile(milliseconds, 0.95)), 3)
     if not timing:
+        if stated.hardware:
+            raise BadInput(
+                "--hardware without times", allowed="--seconds S beside it, or a column seconds in the file"
+            )
         return {"timing": {}, "memory": {}, "hardware": {}}
     words = stated.hardware or (PERSON if stated.rater else "")
     # without words no two programs are known to have run on one machine

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from hmcbench.cli import main
+from hmcbench.records.record import read_record
 from hmcbench.registry.named import SWITCH
 from hmcbench.registry.registry import default_registry
 
@@ -33,6 +34,21 @@ primary = "hf1_samples"
 models = ["prior"]
 threads = 1
 [profiles.standard]
+models = ["prior", "random"]
+threads = 1
+"""
+APART = """
+[suite]
+name = "apart"
+version = 1
+datasets = ["toy-tree"]
+primary = "hf1_samples"
+[protocol]
+test = 0.2
+validation = 0.1
+calibration = 0.2
+train_share = [0.3, 1.0]
+[profiles.quick]
 models = ["prior", "random"]
 threads = 1
 """
@@ -91,6 +107,43 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base
 
 
+@pytest.fixture(scope="session")
+def apart_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Toy runs with samples put apart for calibration, on two shares of the training samples."""
+    base = tmp_path_factory.mktemp("apart")
+    (base / "apart.toml").write_text(APART)
+    typed("run", "--suite", base / "apart.toml", "--out", base / "runs", "--quiet")
+    return base
+
+
+@pytest.fixture(scope="session")
+def answers_once(once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tasks as they were exported, with answers: the examples that stand in them."""
+    base = tmp_path_factory.mktemp("answers")
+    shutil.copy(once / "mine.toml", base)
+    suite = base / "mine.toml"
+    typed("export-task", suite, "--to", base / "one")
+    typed("export-task", suite, "--to", base / "two", "--folds", 2)
+    pictures = ("--data", f"sem-failure={once / 'images'}", "--splits", 1)
+    typed("export-task", "sem-failure", "--to", base / "seen", *pictures)
+    for example in sorted(base.rglob("example.csv")):
+        shutil.copy(example, example.with_name("predictions.csv"))
+    shutil.copy(base / "one/toy-tree/fold-0/seed-0/example.csv", base / "scores.csv")
+    names = [line.partition(",")[0] for line in (base / "scores.csv").read_text().splitlines()[1:]]
+    for person, label in (("ann", "a1"), ("ben", "b2")):
+        rows = [f"{name},{label if i % 2 else 'b1'}" for i, name in enumerate(names)]
+        (base / f"{person}.csv").write_text("\n".join(["id,labels", *rows]) + "\n")
+    typed("export-task", "smoke", "--dataset", "toy-dag", "--to", base / "dag")
+    fold = base / "dag/toy-dag/fold-0"
+    shutil.copy(fold / "seed-0/example.csv", base / "dag.csv")
+    head, first = (base / "dag.csv").read_text().splitlines()[:2]
+    names = [line.partition(",")[0] for line in (fold / "validation/table.csv").read_text().splitlines()[1:]]
+    scores = [f"{name},{first.partition(',')[2]}" for name in names]
+    (base / "valid.csv").write_text("\n".join([head, *scores]) + "\n")
+    shutil.rmtree(base / "dag")
+    return base
+
+
 def _copies(*names: str) -> Any:
     @pytest.fixture
     def copy(once: Path, tmp_path: Path) -> None:
@@ -109,6 +162,18 @@ pictured = _copies("images", "runs/sem-failure")
 mine = _copies("mine.toml")
 steels = _copies("NIMS-Fatigue.csv")
 ridge = _copies("NIMS-Fatigue.csv", "runs/nims-steel")
+
+
+@pytest.fixture
+def apart(apart_once: Path, tmp_path: Path) -> None:
+    """Runs with a calibration side and two points of a learning curve: ``runs/apart``."""
+    shutil.copytree(apart_once / "runs", tmp_path / "runs", dirs_exist_ok=True)
+
+
+@pytest.fixture
+def answers(answers_once: Path, tmp_path: Path) -> None:
+    """For ``bring``: CSV files, and the folders ``one``, ``two`` (folds) and ``seen`` (of images)."""
+    shutil.copytree(answers_once, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.fixture
@@ -189,6 +254,31 @@ def trained(trained_run: Any) -> None:
     """A network trained on ``images``."""
     shutil.copytree(trained_run.runs, "runs")
     shutil.copytree(trained_run.images, "images")
+
+
+@pytest.fixture
+def trained_apart(trained: None) -> None:
+    """The network, with its test samples as the calibration side."""
+    (path,) = Path("runs").rglob("predictions.npz")
+    stored = read_record(path.parent).predictions()
+    replace(stored, side=["calibration" if s == "test" else s for s in stored.side]).save(path)
+
+
+@pytest.fixture
+def masks(trained: None) -> None:
+    """The images of the network, each with its class on the left half: ``masks``."""
+    for part in ("images", "masks"):
+        Path("masks", part).mkdir(parents=True)
+    images = sorted(Path("images").rglob("*.png"))
+    names = sorted({path.parent.relative_to("images").as_posix() for path in images})
+    for i, path in enumerate(images):
+        with Image.open(path) as picture:
+            picture.save(Path("masks/images", f"{i}.png"))
+            mask = np.full(picture.size[::-1], 255, dtype=np.uint8)
+        mask[:, : mask.shape[1] // 2] = names.index(path.parent.relative_to("images").as_posix())
+        Image.fromarray(mask).save(Path("masks/masks", f"{i}.png"))
+    rows = [f"{i},{name}" for i, name in enumerate(names)]
+    Path("masks/classes.csv").write_text("\n".join(["value,path", *rows, "255,ignore"]) + "\n")
 
 
 class _Quiet(SimpleHTTPRequestHandler):
