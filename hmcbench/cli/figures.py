@@ -41,8 +41,6 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
     for name in paths:
         if name not in names:
             raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
-    for path in draw_risks(records, output):
-        click.echo(f"figure  {path}")
     for record in records:
         base = output if output is not None else record.path.parent.parent / "figures"
         written, notes = draw_record(record, base / record.path.name, default_registry(), paths, side)
@@ -50,3 +48,5 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
             click.echo(f"figure  {path}")
         for note in notes:
             click.echo(f"note    {record.path.name}: {note}")
+    for path in draw_risks(records, output):
+        click.echo(f"figure  {path}")
