@@ -248,7 +248,7 @@ def draw(folder: Path, boards: Boards) -> list[Path]:
         elif old.is_file() and old.name not in board_figures(boards):
             old.unlink()
     written = draw_boards(boards, place)
-    for record in first_cells(boards):
+    for record in (r for r in first_cells(boards) if r.has_predictions):
         paths, _ = draw_record(record, place / record.path.name, default_registry(), {}, pictures=False)
         written += paths
     return written

@@ -26,7 +26,7 @@ def published(fabricate: Fabricate, tmp_path: Path) -> tuple[Path, Path]:
         for seed in (0, 1):
             fabricate(name, accuracy, seed=seed)
     runs, results = tmp_path / "runs", tmp_path / "results"
-    publish(runs, results, predictions=["kept"])
+    publish(runs, results, figures=True, predictions=["kept"])
     return runs, results
 
 
@@ -102,3 +102,11 @@ def test_the_option_of_the_command(cli: Callable[..., Any], fabricate: Fabricate
     ended = cli("publish", tmp_path / "runs", "--to", out, "--no-figures", "--predictions", "a")
     assert ended.status == 0
     assert {r.label: r.has_predictions for r in read_all(out)} == {"a": True, "b": False}
+
+
+def test_the_first_row_may_be_without_predictions(fabricate: Fabricate, tmp_path: Path) -> None:
+    fabricate("first", 0.9)
+    fabricate("second", 0.5)
+    publish(tmp_path / "runs", tmp_path / "results", figures=True, predictions=["second"])
+    (board,) = boards_of(tmp_path / "results" / "smoke")
+    assert [row.model for row in board.rows] == ["first", "second"]
