@@ -44,7 +44,7 @@ SMALL = {
     "pixel-forest": "pixel-forest[trees=5,samples=200]",
     "patch": "patch:forest[settings=trees=5,side=16,stride=8]",
     "unet": "unet[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=16,reduce=1,batch_size=2]",
-    "fpn": "fpn[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=16,reduce=1,batch_size=2]",
+    "fpn": "fpn[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=32,reduce=1,batch_size=2]",
     "deeplabv3plus": "deeplabv3plus[epochs=1,crops=1,crop=64,tile=64,overlap=8,width=16,batch_size=2]",
     "fractograph-masks": "fractograph-masks[size=32,train=24,test=12]",
 }
@@ -53,7 +53,7 @@ REASONS = re.compile(
     "|keeps no weights|fits one model at a time|has no warm start|is not declared deterministic"
     "|has no parameters|has no factory"
     "|chooses no parameter|has no best value|not a function of sums|names no slow version|have no groups"
-    "|fewer than four columns|the (data|dataset) .* (need|are not here).*|its data are missing.*"
+    "|it needs known and unknown samples|fewer than four columns|the (data|dataset) .* (need|are not here).*|its data are missing.*"
 )
 """The only reasons for which these checks may be skipped."""
 
@@ -67,9 +67,8 @@ def specs() -> list[Any]:
             marks = [pytest.mark.torch] if "torch" in needs else []
             absent = missing(spec) if needs else []
             marks += [pytest.mark.skipif(bool(absent), reason=f"needs {absent}")]
-            params.append(
-                pytest.param(kind, SMALL.get(spec.name, spec.name), id=f"{kind}-{spec.name}", marks=marks)
-            )
+            reference = spec.name if kind == "suites" else SMALL.get(spec.name, spec.name)
+            params.append(pytest.param(kind, reference, id=f"{kind}-{spec.name}", marks=marks))
     return params
 
 

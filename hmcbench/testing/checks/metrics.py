@@ -36,6 +36,8 @@ def problems(subject: Subject) -> Iterator[tuple[str, Evaluation]]:
         yield "three_samples", fixtures.three_samples()
         yield "four_scores", fixtures.four_scores()
         yield "confusion_matrices", fixtures.confusion_matrices()
+        if subject.spec.name.startswith("unknown_"):
+            yield "with_unknown", fixtures.with_unknown()
     else:
         yield "two_alloys", fixtures.two_alloys()
     for shape, problem in random_problems(subject):

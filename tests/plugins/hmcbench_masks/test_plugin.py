@@ -79,7 +79,7 @@ def test_lint_of_the_command_line(folder: Folder, cli: Cli) -> None:
 @pytest.mark.torch
 def test_parameters_of_networks_are_checked_before_a_run(folder: Folder, cli: Cli) -> None:
     pytest.importorskip("segmentation_models_pytorch", reason="needs the extra masks")
-    data = ("run", "--suite", "masks", "--data", f"masks={folder()}", "--dry-run")
+    data = ("run", "--suite", "masks", "--data", f"masks={folder(12)}", "--dry-run")
     wrong = {"encoder=resnet10": "unknown timm", "crop=100": "multiple of 32", "tile=32": "less"}
     for setting, said in wrong.items():
         done = cli(*data, "--model", "unet", "--set", f"unet.{setting}")
