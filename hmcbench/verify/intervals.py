@@ -46,7 +46,7 @@ def check_intervals(
             hidden += 1
     if hidden:
         subject = "1 row is" if hidden == 1 else f"{hidden} rows are"
-        report.notes.append(f"{FILE}: {subject} not checkable here: the truth was not published")
+        report.notes.append(f"{FILE}: {subject} not checkable here: truth or predictions were not published")
     for row in recomputed.values():
         report.add("differs", FILE, f"lacks the row {row['model']}")
     return kept

@@ -54,7 +54,7 @@ def changed(results: Path, change: Callable[[Any], None]) -> None:
 
 def test_without_data_they_are_not_checkable_here(private: Path, registry: Registry) -> None:
     report = check(private, registry)
-    note = f"{FILE}: 1 row is not checkable here: the truth was not published"
+    note = f"{FILE}: 1 row is not checkable here: truth or predictions were not published"
     assert report.clean and note in report.suites[0].notes
 
 
