@@ -49,6 +49,9 @@ def run(
     target: Names = (),
     group: Names = (),
     drop: Names = (),
+    parent: str = "",
+    hierarchy: str | Path = "",
+    kinds: Mapping[str, str] | None = None,
     models: Sequence[Any] = (),
     datasets: Sequence[str] = (),
     data: Mapping[str, str | Path] | None = None,
@@ -73,6 +76,9 @@ def run(
         table: a CSV file, or a DataFrame, which is copied to ``out/data``.
         images: a folder of labelled images.
         labels, target, group, drop: columns of the table, as for ``hmcbench run --table``.
+        parent: a 0/1 column, the class above the labels.
+        hierarchy: a CSV file ``parent,child`` of the labels.
+        kinds: column -> ``number`` or ``nominal``, where the guess is wrong.
         models: names, references or patterns as for ``--model``; objects with ``fit`` and ``predict``, or
             estimators of scikit-learn, which are copied for every cell. Empty: all of the suite.
         datasets: only these of the suite.
@@ -106,7 +112,11 @@ def run(
             suite,
             table=_table_file(table, Path(out)),
             images=images,
-            columns=_columns(labels=labels, target=target, group=group, drop=drop),
+            columns=table_columns(
+                {"labels": labels, "target": target, "group": group, "drop": drop, "parent": parent},
+                hierarchy,
+                kinds,
+            ),
             models=[*names, *of_objects],
             datasets=datasets,
             data=data,
@@ -287,11 +297,17 @@ def make_plan(
     return replace(plan, cells=start_from(init_from, plan.cells, registry))
 
 
-def _columns(**columns: Names) -> dict[str, str]:
+def table_columns(
+    lists: Mapping[str, Names], hierarchy: str | Path = "", kinds: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Columns of a table as parameters of the dataset ``table``; what is empty is left out."""
     from hmcbench.plan.own_data import joined
 
-    lists = {name: [value] if isinstance(value, str) else list(value) for name, value in columns.items()}
-    return {name: joined(names) for name, names in lists.items() if any(names)}
+    names = {name: [value] if isinstance(value, str) else list(value) for name, value in lists.items()}
+    params = {name: joined(value) for name, value in names.items() if any(value)}
+    params["hierarchy"] = str(hierarchy)
+    params["kinds"] = ";".join(f"{joined([name])}:{kind}" for name, kind in (kinds or {}).items())
+    return {name: text for name, text in params.items() if text}
 
 
 def _table_file(table: Any, out: Path) -> str:

@@ -101,7 +101,7 @@ def _write_table_model(trained: Trained, path: Path) -> tuple[dict[str, Any], np
     from hmcbench.sklearnkit.onnx_file import add_model, can_be_added
     from hmcbench.sklearnkit.onnx_graph import OnnxGraph
 
-    model = trained.model
+    model: Any = trained.model
     if not can_be_added(model):
         raise BadInput(
             f"{trained.spec.name} cannot be exported: it has no method write_onnx",
@@ -153,9 +153,7 @@ def _prepared_width(way: Preparation) -> int:
     return int(way(np.zeros((1, columns))).rows.shape[1])
 
 
-def _random_rows(
-    way: Preparation | None, width: int, usual: Mapping[int, Sequence[float]]
-) -> np.ndarray:
+def _random_rows(way: Preparation | None, width: int, usual: Mapping[int, Sequence[float]]) -> np.ndarray:
     """Random rows that float32 holds exactly; nominal columns hold positions; some values are missing.
 
     Args:

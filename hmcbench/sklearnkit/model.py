@@ -163,7 +163,9 @@ class EstimatorModel:
                 return int(part.n_features_in_)
             if isinstance(part, (Mapping, list)):
                 waiting += part.values() if isinstance(part, Mapping) else part
-        raise BadInput("it has no estimator: all training samples were the same", allowed="a model of classes")
+        raise BadInput(
+            "it has no estimator: all training samples were the same", allowed="a model of classes"
+        )
 
     def save(self, folder: Path) -> None:
         """Writes ``estimators.skops``.

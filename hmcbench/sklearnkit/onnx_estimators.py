@@ -15,6 +15,8 @@ import numpy as np
 from hmcbench.errors import BadInput
 from hmcbench.sklearnkit.onnx_graph import FLOAT, ML_OPSET, OPSET, OnnxGraph, Trees
 
+__all__ = ["predictions", "probabilities"]  # what plugins may use
+
 Write = Callable[[OnnxGraph, Any, str], str]
 """``write(graph, estimator, columns)``, ``columns`` float64 (N, F): a classifier's probabilities, of several
 outputs those of having each class; a regressor's predictions. Float32 (N, K)."""
@@ -162,7 +164,7 @@ def _neighbours(graph: OnnxGraph, knn: Any, columns: str) -> str:
     powers = {"manhattan": 1, "euclidean": 2}
     if knn.effective_metric_ not in powers or not isinstance(knn.weights, str):
         raise BadInput(
-            f"neighbours by the metric {knn.effective_metric_} and weights {knn.weights!r} cannot be exported",
+            f"neighbours by metric {knn.effective_metric_} and weights {knn.weights!r} cannot be exported",
             allowed="p=1 or p=2, weights=uniform or weights=distance",
         )
     power = powers[knn.effective_metric_]
@@ -353,7 +355,7 @@ def _xgboost(graph: OnnxGraph, boosting: Any, columns: str) -> str:
         group[tree[leaf]],
         values[leaf],
     )
-    # the sums before the first tree, whatever a version of XGBoost calls them: those of a row without its leaves
+    # what sums begin with, whatever a version of XGBoost calls it: the sums of a row without its leaves
     row = xgboost.DMatrix(np.zeros((1, booster.num_features()), dtype=FLOAT))
     margin = np.ravel(booster.predict(row, output_margin=True)).astype(np.float64)
     ends = np.ravel(booster.predict(row, pred_leaf=True)).astype(np.int64)
