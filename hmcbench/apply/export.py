@@ -105,7 +105,7 @@ def _write_table_model(trained: Trained, path: Path) -> tuple[dict[str, Any], np
     if not can_be_added(model):
         raise BadInput(
             f"{trained.spec.name} cannot be exported: it has no method write_onnx",
-            allowed="networks on images (timm, the HFF family), models of scikit-learn estimators and XGBoost,"
+            allowed="networks on images (timm, the HFF family), scikit-learn estimators and XGBoost,"
             " networks and trees of hmcbench_hmc, and their means",
         )
     way = trained.preparations.get(model.views[0]) if len(model.views) == 1 else None
