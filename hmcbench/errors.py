@@ -11,6 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
+def one_line(text: str, most: int | None = None) -> str:
+    """The text without line breaks, its first characters; ``?`` for what could move a terminal's cursor.
+
+    >>> one_line("two\\nlines \\x1b[2J")
+    'two lines ?[2J'
+    """
+    words = " ".join(text.split())
+    shown = words if words.isprintable() else "".join(c if c.isprintable() else "?" for c in words)
+    return shown[:most]
+
+
 class HmcbenchError(Exception):
     """A problem that a user can mend, described in one line.
 
@@ -25,7 +36,7 @@ class HmcbenchError(Exception):
     def __init__(self, what: str, *, allowed: str = "", hint: str = "") -> None:
         self.what, self.allowed, self.hint = what, allowed, hint
         parts = (what, allowed and f"Allowed: {allowed}", hint)
-        sentences = [" ".join(part.split()).rstrip(".") for part in parts if part]
+        sentences = [one_line(part).rstrip(".") for part in parts if part]
         super().__init__(" ".join(s if s.endswith("?") else f"{s}." for s in sentences))
 
 
@@ -101,10 +112,12 @@ def _within(source: str, where: str) -> str:
 
 
 def close_matches(value: str, known: Iterable[str]) -> str:
-    """``"did you mean 'hffnet-2d'?"`` or the empty string."""
+    """``"did you mean 'hffnet-2d'?"`` or the empty string; upper and lower case are the same."""
     import difflib  # takes a millisecond, needed for errors only
 
-    matches = difflib.get_close_matches(value, list(known), n=3, cutoff=0.6)
+    spellings = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(value.casefold(), list(spellings), n=3, cutoff=0.6)
+    matches = [spellings[name] for name in close]
     return "did you mean " + " or ".join(map(repr, matches)) + "?" if matches else ""
 
 
