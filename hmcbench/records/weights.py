@@ -140,7 +140,8 @@ def spec_of(record: Record, registry: Registry) -> ModelSpec:
         BadInput: there is none; the line says which file it came from.
     """
     stored = record.data["model"]
-    file = str((stored.get("plugin") or {}).get("distribution", ""))
+    plugin = stored.get("plugin")
+    file = str(plugin.get("distribution", "")) if isinstance(plugin, Mapping) else ""
     if file.endswith(".py") and stored["name"] not in [spec.name for spec in registry.specs("models")]:
         raise BadInput(
             f"the model {stored['name']} of {record.path.name} is in the file {file}", hint=f"--plugin {file}"

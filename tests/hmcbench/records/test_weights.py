@@ -20,6 +20,7 @@ from hmcbench.records.weights import (
     find_record,
     load_trained,
     save_model,
+    spec_of,
     weights_digest,
     weights_folder,
 )
