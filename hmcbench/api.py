@@ -18,9 +18,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, unknown
 from hmcbench.registry import objects
 from hmcbench.registry.named import SWITCH
 from hmcbench.registry.registry import default_registry, load_named
@@ -49,6 +49,9 @@ def run(
     target: Names = (),
     group: Names = (),
     drop: Names = (),
+    parent: str = "",
+    hierarchy: str | Path = "",
+    kinds: Mapping[str, str] | None = None,
     models: Sequence[Any] = (),
     datasets: Sequence[str] = (),
     data: Mapping[str, str | Path] | None = None,
@@ -73,6 +76,9 @@ def run(
         table: a CSV file, or a DataFrame, which is copied to ``out/data``.
         images: a folder of labelled images.
         labels, target, group, drop: columns of the table, as for ``hmcbench run --table``.
+        parent: a 0/1 column, the class above the labels.
+        hierarchy: a CSV file ``parent,child`` of the labels.
+        kinds: column -> ``number`` or ``nominal``, where the guess is wrong.
         models: names, references or patterns as for ``--model``; objects with ``fit`` and ``predict``, or
             estimators of scikit-learn, which are copied for every cell. Empty: all of the suite.
         datasets: only these of the suite.
@@ -99,6 +105,9 @@ def run(
     from hmcbench.execute import runner
     from hmcbench.report.results import Leaderboards
 
+    _check_options(device, rerun, {"seeds": seeds, "folds": folds, "splits": splits, "timeout": timeout})
+    if jobs < 1:
+        raise BadInput(f"jobs={jobs}", allowed="1 or more")
     names = [model for model in models if isinstance(model, str)]
     others = [model for model in models if not isinstance(model, str)]
     with named_objects(others, in_process) as of_objects:
@@ -106,7 +115,11 @@ def run(
             suite,
             table=_table_file(table, Path(out)),
             images=images,
-            columns=_columns(labels=labels, target=target, group=group, drop=drop),
+            columns=table_columns(
+                {"labels": labels, "target": target, "group": group, "drop": drop, "parent": parent},
+                hierarchy,
+                kinds,
+            ),
             models=[*names, *of_objects],
             datasets=datasets,
             data=data,
@@ -168,6 +181,8 @@ def score(
     from hmcbench.metrics.computing import compute
     from hmcbench.metrics.csv_files import evaluation_of
 
+    if not 0 <= threshold <= 1:
+        raise BadInput(f"threshold={threshold}", allowed="0 to 1")
     classes = _hierarchy(hierarchy)
     sets, predicted = _sets(truth, classes, "truth"), _scores_or_sets(predictions, classes)
     if sets.shape != predicted.shape:
@@ -180,15 +195,17 @@ def predict(runs: str | Path, samples: Any, *, model: str = "", device: str = "a
     """Classes and scores, or predicted numbers, of new samples: a row for each that can be read.
 
     Args:
-        runs: a record, a suite's folder, or a folder of runs with one suite.
+        runs: a record, a row (``runs/alloys/forest``), a suite's folder, or a folder of runs with one suite.
         samples: a path or several: images or tables, or folders with all files below them; or a DataFrame
             with the columns of the training samples.
-        model: a row of the board; the first row with a kept model if empty.
+        model: a row of the board; the first row with a kept model if empty. Of several folds and seeds the
+            first predicts.
         device: as in :func:`run`.
 
     Returns:
-        ``path`` (and ``id`` of rows of a table); ``coherent`` and ``raw`` decisions (classes joined by
-        ``|``), ``level1``, ``confidence1``, ..., a column per class; of a regression a column per target.
+        ``path``, except of a DataFrame (and ``id`` of rows of a table); ``coherent`` and ``raw`` decisions
+        (classes joined by ``|``), ``level1``, ``confidence1``, ..., a column per class; of a regression a
+        column per target.
 
     Raises:
         BadInput: no such record or row, or no sample that can be read.
@@ -196,25 +213,29 @@ def predict(runs: str | Path, samples: Any, *, model: str = "", device: str = "a
     from hmcbench.apply.predict_files import list_files
     from hmcbench.apply.predict_new import frame_of, predict_new
     from hmcbench.execute.resources import choose_device
-    from hmcbench.records.weights import find_record, load_trained, with_model
+    from hmcbench.records.weights import find_record, load_trained, spec_of, with_model
     from hmcbench.report.results import pandas
 
     library = pandas()
     registry = default_registry()
-    record = with_model(find_record(_record_path(Path(runs), model)))
-    spec = registry.get("models", record.data["model"]["name"])
+    record = with_model(find_record(_record_path(Path(runs), model), first=True))
+    spec = spec_of(record, registry)
     trained = load_trained(record.path, choose_device(device, spec.accelerated), registry)
+    given = hasattr(samples, "to_csv")
     with TemporaryDirectory(prefix="hmcbench-") as folder:
-        if hasattr(samples, "to_csv"):
+        if given:
             samples = _table_file(samples, Path(folder))
         paths = [samples] if isinstance(samples, (str, Path)) else list(samples)
+        if not all(isinstance(path, (str, Path)) for path in paths):
+            raise BadInput("samples are no paths", allowed="a path, several, or a DataFrame")
         files, _ = list_files([Path(path) for path in paths])
         blocks = list(predict_new(trained, registry, files))
     frames = [frame_of(block, trained.task) for block in blocks if block.paths]
     if not frames:
         reasons = [f"{p.where}: {p.what}" for block in blocks for p in block.problems]
         raise BadInput("none of the files could be read" + (f" ({reasons[0]})" if reasons else ""))
-    return library.concat(frames, ignore_index=True)
+    whole = library.concat(frames, ignore_index=True)
+    return whole.drop(columns="path") if given else whole
 
 
 # --------------------------------------------------------------------------- the plan of a run
@@ -287,11 +308,30 @@ def make_plan(
     return replace(plan, cells=start_from(init_from, plan.cells, registry))
 
 
-def _columns(**columns: Names) -> dict[str, str]:
+def table_columns(
+    lists: Mapping[str, Names], hierarchy: str | Path = "", kinds: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Columns of a table as parameters of the dataset ``table``; what is empty is left out."""
     from hmcbench.plan.own_data import joined
 
-    lists = {name: [value] if isinstance(value, str) else list(value) for name, value in columns.items()}
-    return {name: joined(names) for name, names in lists.items() if any(names)}
+    names = {name: [value] if isinstance(value, str) else list(value) for name, value in lists.items()}
+    params = {name: joined(value) for name, value in names.items() if any(value)}
+    params["hierarchy"] = str(hierarchy)
+    params["kinds"] = ";".join(f"{joined([name])}:{kind}" for name, kind in (kinds or {}).items())
+    return {name: text for name, text in params.items() if text}
+
+
+def _check_options(device: str, rerun: str, numbers: Mapping[str, float]) -> None:
+    """Raise BadInput for values that the command line refuses too."""
+    from hmcbench.execute.resources import check_device
+    from hmcbench.execute.runner import Rerun
+
+    check_device(device)
+    if rerun not in (allowed := get_args(Rerun)):
+        raise unknown("rerun", rerun, allowed)
+    for name, value in numbers.items():
+        if not value >= 0:
+            raise BadInput(f"{name}={value}", allowed="0 or more")
 
 
 def _table_file(table: Any, out: Path) -> str:
@@ -376,7 +416,14 @@ def _hierarchy(source: Any) -> Hierarchy:
         return source
     if isinstance(source, (str, Path)):
         return Hierarchy.from_csv(Path(source))
-    return Hierarchy.from_edges([(str(parent or ""), str(child)) for parent, child in source])
+    try:
+        edges = [(str(parent or ""), str(child)) for parent, child in source]
+    except (TypeError, ValueError):
+        raise BadInput(
+            f"hierarchy is a {type(source).__name__}",
+            allowed='a Hierarchy, pairs (parent, child) with "" above the top level, or a CSV file',
+        ) from None
+    return Hierarchy.from_edges(edges)
 
 
 def _sets(labels: Any, hierarchy: Hierarchy, what: str) -> np.ndarray:
@@ -428,8 +475,8 @@ def _record_path(runs: Path, model: str) -> Path:
     from hmcbench.records.record import is_record
     from hmcbench.records.weights import MODEL_FOLDER, with_model
 
-    if is_record(runs):
-        return runs
+    if is_record(runs) or (not runs.exists() and runs.parent.exists()):
+        return runs  # find_record says which rows there are
     results = load(runs)
     if len(results.folders) > 1:
         names = ", ".join(folder.name for folder in results.folders)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from hmcbench.data.prepare import Preparation
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.files import replacing, write_atomic
-from hmcbench.interfaces import Inputs
+from hmcbench.interfaces import ColumnKind, Inputs
 from hmcbench.metrics.decisions import repair, rule_name
 from hmcbench.records.weights import Trained
-from hmcbench.sklearnkit.model import EstimatorModel
 
 Arrays = Sequence[np.ndarray]
 FORMAT = 1
@@ -53,20 +52,15 @@ def export_model(trained: Trained, path: Path) -> Exported:
         raise BadInput(f"{path} is no name of an ONNX file", allowed="a name that ends with .onnx")
     description = path.with_suffix(".json")
     with replacing(path) as fresh:
-        if isinstance(trained.model, EstimatorModel):
-            about, given, expected = _write_estimators(trained.model, trained, fresh)
-        elif _is_network(trained):
+        if _is_network(trained):
             about, given, expected = _write_network(trained, fresh)
         else:
-            raise BadInput(
-                f"{trained.spec.name} cannot be exported",
-                allowed="networks of torchkit (timm, the HFF family), models of scikit-learn estimators",
-            )
+            about, given, expected = _write_table_model(trained, fresh)
         difference = _difference(fresh, about["input"]["name"], given, expected)
         if difference is not None and difference > TOLERANCE:
             raise BadInput(
                 f"the exported file does not score as the model does (off by {difference:.2g})",
-                hint="it computes in float32, and by skl2onnx: take another model",
+                hint="it computes scores in float32, and some estimators by skl2onnx: take another model",
             )
     write_atomic(description, json.dumps(_described(trained, about), indent=1, ensure_ascii=False) + "\n")
     return Exported(path, description, difference)
@@ -103,13 +97,19 @@ def _write_network(trained: Trained, path: Path) -> tuple[dict[str, Any], np.nda
     return {"input": about, "outputs": outputs}, pixels, scores_of(model, pixels)
 
 
-def _write_estimators(
-    model: EstimatorModel, trained: Trained, path: Path
-) -> tuple[dict[str, Any], np.ndarray, Arrays]:
-    from hmcbench.sklearnkit.onnx_file import OnnxGraph, add_model
+def _write_table_model(trained: Trained, path: Path) -> tuple[dict[str, Any], np.ndarray, Arrays]:
+    from hmcbench.sklearnkit.onnx_file import add_model, can_be_added
+    from hmcbench.sklearnkit.onnx_graph import OnnxGraph
 
+    model: Any = trained.model
+    if not can_be_added(model):
+        raise BadInput(
+            f"{trained.spec.name} cannot be exported: it has no method write_onnx",
+            allowed="networks on images (timm, the HFF family), scikit-learn estimators and XGBoost,"
+            " networks and trees of hmcbench_hmc, and their means",
+        )
     way = trained.preparations.get(model.views[0]) if len(model.views) == 1 else None
-    width = _width(model) if way is None else _prepared_width(way)
+    width = model.width if way is None else _prepared_width(way)
     raw = width if way is None else len(way.kinds or way.names)
     graph = OnnxGraph("features", width)
     if way is not None and way.kinds:
@@ -132,7 +132,7 @@ def _write_estimators(
         about["values"] = {
             name: list(kind.values) for name, kind in zip(way.names, way.kinds, strict=False) if kind.values
         }
-    rows = _random_rows(way, raw)
+    rows = _random_rows(way, raw, graph.usual)
     prepared = rows if way is None or not way.kinds else way(rows).rows
     views = {name: Rows(part) for name, part in _views(model, prepared).items()}
     scores = model.predict(Inputs([str(i) for i in range(SAMPLES)], views))
@@ -140,7 +140,7 @@ def _write_estimators(
     return {"input": about, "outputs": tuple(outputs)}, rows, expected
 
 
-def _views(model: EstimatorModel, rows: np.ndarray) -> dict[str, np.ndarray]:
+def _views(model: Any, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Rows of concatenated views, divided again: what the model itself reads."""
     first = model.first_width if len(model.views) > 1 else rows.shape[1]
     rest = rows[:, first:]
@@ -153,30 +153,25 @@ def _prepared_width(way: Preparation) -> int:
     return int(way(np.zeros((1, columns))).rows.shape[1])
 
 
-def _width(model: EstimatorModel) -> int:
-    """The columns that the first estimator was fitted on."""
-    waiting: list[Any] = [solver.state() for solver, _ in model.parts]
-    while waiting:
-        part = waiting.pop()
-        if hasattr(part, "n_features_in_"):
-            return int(part.n_features_in_)
-        if isinstance(part, dict):
-            waiting += part.values()
-        elif isinstance(part, list):
-            waiting += part
-    raise BadInput("it has no estimator: all training samples were the same", allowed="a model of classes")
+def _random_rows(way: Preparation | None, width: int, usual: Mapping[int, Sequence[float]]) -> np.ndarray:
+    """Random rows that float32 holds exactly; nominal columns hold positions; some values are missing.
 
-
-def _random_rows(way: Preparation | None, width: int) -> np.ndarray:
-    """Random rows that float32 holds exactly; nominal columns hold positions; some values are missing."""
+    Args:
+        usual: prepared column -> values that tell samples apart (:attr:`OnnxGraph.usual`); others are normal.
+    """
     random = np.random.default_rng(0)
-    rows = random.normal(size=(SAMPLES, width)).astype(np.float32).astype(np.float64)
-    for i, kind in enumerate(way.kinds if way is not None else ()):
+    rows = random.normal(size=(SAMPLES, width))
+    place = 0
+    for i in range(width):
+        kind = way.kinds[i] if way is not None and way.kinds else ColumnKind()
+        if values := usual.get(place):
+            rows[:, i] = random.choice(values, SAMPLES) + 1e-3 * max(np.ptp(values), 1e-3) * rows[:, i]
+        place += len(kind.values) if way is not None and way.one_hot and kind.values else 1
         if kind.values:
             rows[:, i] = random.integers(len(kind.values), size=SAMPLES)
         if kind.missing:
             rows[i % 3 :: 3, i] = np.nan
-    return rows
+    return rows.astype(np.float32).astype(np.float64)
 
 
 def _difference(path: Path, name: str, given: np.ndarray, expected: Arrays) -> float | None:

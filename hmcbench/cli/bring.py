@@ -58,7 +58,8 @@ def bring_command(runs: Path, suite: str, **options: Any) -> None:
       hmcbench bring runs --suite smoke --name "Clus 2.11" --predictions task --seconds fit=12
       hmcbench bring runs --suite sem-failure --rater Ann=ann.csv --rater Ben=ben.csv
     """
-    from hmcbench.derive.brought import make_records, older, write_records
+    from hmcbench.derive.brought import make_records, older
+    from hmcbench.derive.new_records import write_records
     from hmcbench.leaderboard.agreement import agreement_lines
     from hmcbench.leaderboard.files import boards_of, write_boards
     from hmcbench.records.record import read_all

@@ -34,15 +34,19 @@ def calibrate_command(runs: Path, suite: str, rows: str, method: str) -> None:
       hmcbench calibrate runs --rows forest --method isotonic
     """
     from hmcbench.derive.calibration import calibrate_records
+    from hmcbench.derive.new_records import write_records
     from hmcbench.leaderboard.files import boards_of, write_boards
     from hmcbench.records.record import read_all
     from hmcbench.records.suite_file import read_info
 
     registry = default_registry()
-    for folder in suite_folders(runs, suite):
-        records = read_all(folder / "records")
-        info, chosen = read_info(folder), references(rows)
-        for record in calibrate_records(folder / "records", info, records, method, registry, chosen):
+    folders = suite_folders(runs, suite)
+    new = [
+        calibrate_records(read_info(f), read_all(f / "records"), method, registry, references(rows))
+        for f in folders
+    ]
+    for folder, records in zip(folders, new, strict=True):  # once those of all suites are made
+        for record in write_records(folder / "records", records):
             click.echo(f"record       {record.path}")
         for path in write_boards(folder, boards_of(folder)):
             click.echo(f"leaderboard  {path}")

@@ -35,6 +35,7 @@ def ensemble_command(runs: Path, suite: str, rows: str, over_seeds: bool, best: 
       hmcbench ensemble runs --best 10
     """
     from hmcbench.derive.ensembles import Wanted, make_ensembles
+    from hmcbench.derive.new_records import write_records
     from hmcbench.leaderboard.files import boards_of, write_boards
     from hmcbench.records.record import read_all
     from hmcbench.records.suite_file import read_info
@@ -47,9 +48,10 @@ def ensemble_command(runs: Path, suite: str, rows: str, over_seeds: bool, best: 
             hint="hmcbench leaderboard shows the rows",
         )
     registry = default_registry()
-    for folder in suite_folders(runs, suite):
-        records = read_all(folder / "records")
-        for record in make_ensembles(folder / "records", read_info(folder), records, wanted, registry):
+    folders = suite_folders(runs, suite)
+    new = [make_ensembles(read_info(f), read_all(f / "records"), wanted, registry) for f in folders]
+    for folder, records in zip(folders, new, strict=True):  # once those of all suites are made
+        for record in write_records(folder / "records", records):
             click.echo(f"record       {record.path}")
         for path in write_boards(folder, boards_of(folder)):
             click.echo(f"leaderboard  {path}")

@@ -17,7 +17,8 @@ from hmcbench.cli.plugin_option import plugin_option
 def export_model_command(run: Path, path: Path) -> int:
     """Write the model of RUN as an ONNX file, and a JSON file beside it that says what is in it.
 
-    RUN is as for hmcbench predict: a network (timm, the HFF family), or a model of scikit-learn estimators.
+    RUN is as for hmcbench predict: a network on images (timm, the HFF family), a classical model, a method of
+    the field, or one with its own write_onnx; docs/use.md lists them.
     The file holds the normalisation of pixels or the preparation of columns, and gives the score of every
     class; the JSON file has the classes, their parents, the thresholds and the rule of coherent decisions.
     Where onnxruntime is installed, both score random samples, and no file is left where they differ by more

@@ -55,6 +55,6 @@ def export_task_command(
         splits=options["splits"] or 0,
         free_protocol=True,
     )
-    for line in export_task(load_suite(registry, suite), registry, choices, target, images):
+    for line in export_task(load_suite(registry, suite), registry, choices, target, images, suite):
         click.echo(f"dataset      {line}")
     click.echo(f"task         {target / 'README.md'}")

@@ -41,7 +41,7 @@ def importance_command(run: Path, data: str, method: str, samples: int, output: 
     from hmcbench.apply.rebuild import refit
     from hmcbench.records.weights import find_record
 
-    record = find_record(run)
+    record = find_record(run, first=True)
     refitted = refit(record, default_registry(), data)
     shap = method == "shap"
     result = importance.shap_values(refitted, samples) if shap else importance.permutation(refitted)

@@ -42,14 +42,12 @@ def options_of(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
 
 def column_params(options: Mapping[str, Any]) -> dict[str, str]:
     """The options of :data:`COLUMNS` that are set, as parameters of the dataset ``table``."""
-    from hmcbench.plan.own_data import joined
+    from hmcbench.api import table_columns
 
-    params = {name: joined(_names(f"--{name}", options[name])) for name in LISTS}
-    params["parent"] = joined([options["parent"]] if options["parent"] else [])
-    params["hierarchy"] = options["hierarchy"]
+    lists = {name: _names(f"--{name}", options[name]) for name in LISTS}
+    lists["parent"] = [options["parent"]] if options["parent"] else []
     kinds = pairs("--kind", options["kinds"], "COLUMN=number|nominal")
-    params["kinds"] = ";".join(f"{joined([name])}:{kind}" for name, kind in kinds.items())
-    return {name: text for name, text in params.items() if text}
+    return table_columns(lists, options["hierarchy"], kinds)
 
 
 def _names(option: str, text: str) -> list[str]:

@@ -51,7 +51,8 @@ def predict_command(
     """Predict new samples with the model of RUN: FILES are images or tables, as the model was trained on.
 
     RUN is a record folder, the start of its name, a folder that holds one record, or a row of a
-    suite's folder as the leaderboard names it. Folders stand for all files below them. Tables (CSV, Excel,
+    suite's folder as the leaderboard names it: of several folds and seeds the first predicts. Folders
+    stand for all files below them. Tables (CSV, Excel,
     Parquet, ARFF) need the columns of the training samples, and no labels. A row per image, or per row of a
     table: the decisions, raw and coherent (classes joined by |), the label of every level with its
     confidence, and the score of every class; of a regression the predicted numbers. Images and rows that
@@ -92,14 +93,14 @@ def predict_command(
 
 
 def load_model(run: Path, device: str) -> Trained:
-    """The model of a run, on the named device."""
+    """The model of a run, on the named device; of a row with several records that of the first."""
     from hmcbench.execute.resources import choose_device
-    from hmcbench.records.weights import find_record, load_trained, with_model
+    from hmcbench.records.weights import find_record, load_trained, spec_of, with_model
 
     check_device(device)
     registry = default_registry()
-    record = with_model(find_record(run))
-    spec = registry.get("models", record.data["model"]["name"])
+    record = with_model(find_record(run, first=True))
+    spec = spec_of(record, registry)
     return load_trained(record.path, choose_device(device, spec.accelerated), registry)
 
 

@@ -193,10 +193,10 @@ def make_plan(options: dict[str, Any]) -> Plan:
 
 
 def check_device(device: str) -> None:
-    """Raise BadInput for anything but auto, cpu, cuda or cuda:N."""
-    kind, colon, index = device.partition(":")
-    if device not in ("auto", "cpu", "cuda") and not (kind == "cuda" and colon and index.isdigit()):
-        raise BadInput(f"--device {device!r}", allowed="auto, cpu, cuda, cuda:N")
+    """See :func:`hmcbench.execute.resources.check_device`."""
+    from hmcbench.execute import resources
+
+    resources.check_device(device)
 
 
 def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:

@@ -69,7 +69,7 @@ def preparations(dataset: Dataset, train: np.ndarray, spec: ModelSpec) -> dict[s
         train: positions of the training samples.
         spec: of the model; see its ``missing`` and ``nominal``.
     """
-    found = {}
+    by_view = {}
     for name in dict.fromkeys((*dataset.kinds, *dataset.columns)):
         names, kinds = tuple(map(str, dataset.columns.get(name, ()))), tuple(dataset.kinds.get(name, ()))
         preparation = Preparation(names, kinds, one_hot=bool(kinds) and not spec.nominal)
@@ -79,8 +79,8 @@ def preparations(dataset: Dataset, train: np.ndarray, spec: ModelSpec) -> dict[s
                 _usual(column, kind) for column, kind in zip(known.rows.T, known.kinds, strict=True)
             )
             preparation = Preparation(names, kinds, preparation.one_hot, fills)
-        found[name] = preparation
-    return found
+        by_view[name] = preparation
+    return by_view
 
 
 def prepare(dataset: Dataset, prepared_by: Mapping[str, Preparation]) -> dict[str, PreparedView]:

@@ -259,9 +259,9 @@ class _Candidates:
             above = [label]
             while above := [parent for name in above for parent in self.hierarchy.parents(name)]:
                 below = {name for parent in above for name in self._below(parent)}
-                found = [end for end in self.ends if end in below and end not in (label, *above)]
-                if found:
-                    return found
+                nearest = [end for end in self.ends if end in below and end not in (label, *above)]
+                if nearest:
+                    return nearest
         return [end for end in self.ends if end != label]
 
     def _below(self, name: str) -> list[str]:

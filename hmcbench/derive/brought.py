@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hmcbench.derive.answers import RATER, Answers, matched, read_answers, rows_of, with_own_ids
+from hmcbench.derive.new_records import NewRecord
 from hmcbench.derive.places import Place
 from hmcbench.errors import BadInput
 from hmcbench.execute.resources import git_revision
@@ -28,7 +28,7 @@ from hmcbench.metrics.decisions import Thresholds, rule_name, thresholds_of
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.suite import checked_label
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ, SCHEMA, Record, begin_record, commit_record
+from hmcbench.records.record import SCHEMA, Record
 from hmcbench.records.score_bits import bits_for, rounded
 from hmcbench.registry.registry import Registry
 
@@ -70,14 +70,6 @@ class Files:
     seed: int
     predictions: Path
     validation: Path | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class NewRecord:
-    """A record before it is written: its data and predictions."""
-
-    data: dict[str, Any]
-    predictions: Predictions
 
 
 def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list[Files]:
@@ -387,17 +379,3 @@ def _same_place(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
         )
 
     return place(left) == place(right)
-
-
-def write_records(folder: Path, new: Sequence[NewRecord], replaced: Sequence[Record] = ()) -> list[Record]:
-    """Write records, each whole or not at all, and then remove those that they replace."""
-    written = []
-    for made in new:
-        temporary = begin_record(folder, made.data["key"])
-        made.predictions.save(temporary / NPZ)
-        written.append(commit_record(temporary, folder, made.data))
-    kept = {record.path for record in written}
-    for record in replaced:
-        if record.path not in kept:
-            shutil.rmtree(record.path, ignore_errors=True)
-    return written

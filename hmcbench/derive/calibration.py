@@ -19,17 +19,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput, unknown
 from hmcbench.leaderboard.grouping import newest
 from hmcbench.metrics.computing import CALIBRATION, compute_sides
 from hmcbench.metrics.decisions import hierarchy_of, rule_name, thresholds_of
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ, Record, begin_record, commit_record
+from hmcbench.records.record import Record
 from hmcbench.records.row_names import chosen_row, model_reference, with_labels
 from hmcbench.registry.registry import Registry
 
@@ -215,17 +215,15 @@ def calibrated(predictions: Predictions, maps: Sequence[Map]) -> Predictions:
 
 
 def calibrate_records(
-    folder: Path,
     info: Mapping[str, Any] | None,
     records: Sequence[Record],
     method: str,
     registry: Registry,
     rows: Sequence[str] = (),
-) -> list[Record]:
-    """Write a calibrated record for every record of some rows.
+) -> list[NewRecord]:
+    """A calibrated record for every record of some rows; nothing is written.
 
     Args:
-        folder: of the records.
         info: ``suite.json``.
         records: of the suite.
         method: one of :data:`METHODS`.
@@ -240,10 +238,10 @@ def calibrate_records(
     usual = [record for record in named if record.data["model"].get("name") != NAME]
     pairs = [(record.label, model_reference(record)) for record in usual]
     chosen = {chosen_row(name, pairs) for name in rows} or {record.label for record in usual}
-    return [_write(folder, record, method, registry) for record in usual if record.label in chosen]
+    return [_calibrated(record, method, registry) for record in usual if record.label in chosen]
 
 
-def _write(folder: Path, record: Record, method: Any, registry: Registry) -> Record:
+def _calibrated(record: Record, method: Any, registry: Registry) -> NewRecord:
     before = record.predictions()
     try:
         maps = fit(before, method)
@@ -277,9 +275,7 @@ def _write(folder: Path, record: Record, method: Any, registry: Registry) -> Rec
         "weights": None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    temporary = begin_record(folder, str(data["key"]))
-    predictions.save(temporary / NPZ)
-    return commit_record(temporary, folder, data)
+    return NewRecord(data, predictions)
 
 
 def label_of(label: str, method: str) -> str:

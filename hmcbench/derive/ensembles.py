@@ -12,12 +12,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hmcbench.derive.calibration import NAME as CALIBRATED
+from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import FittedPer
 from hmcbench.leaderboard.grouping import groups, newest
@@ -28,7 +28,7 @@ from hmcbench.metrics.ids import find_spec
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.records.predictions import Predictions, PredictionsReader
-from hmcbench.records.record import NPZ, SCHEMA, FoldSeed, Record, begin_record, commit_record
+from hmcbench.records.record import SCHEMA, FoldSeed, Record
 from hmcbench.records.row_names import chosen_row, model_reference, with_labels
 from hmcbench.registry.registry import Registry
 
@@ -84,16 +84,14 @@ class Member:
 
 
 def make_ensembles(
-    folder: Path,
     info: Mapping[str, Any] | None,
     records: Sequence[Record],
     wanted: Wanted,
     registry: Registry,
-) -> list[Record]:
-    """Write the records of one new row, for every board of a suite that has the rows.
+) -> list[NewRecord]:
+    """The records of one new row, for every board of a suite that has the rows; nothing is written.
 
     Args:
-        folder: of the records.
         info: ``suite.json``.
         records: of the suite.
         wanted: what to average.
@@ -108,17 +106,17 @@ def make_ensembles(
     rows = [(record.label, model_reference(record)) for record in named]
     chosen = {chosen_row(name, rows) for name in wanted.rows} or {record.label for record in usual}
     wanted = replace(wanted, rows=tuple(chosen_row(name, rows) for name in wanted.rows))
-    written = []
+    new = []
     for board in groups([record for record in named if record.label in chosen]):
         for place, cells in _places(board, wanted).items():
             if {cell.label for cell in cells} == chosen or (wanted.best and not wanted.rows):
-                written.append(_write(folder, place, _members(cells, wanted, registry), wanted, registry))
-    if not written:
+                new.append(_new_record(place, _members(cells, wanted, registry), wanted, registry))
+    if not new:
         raise BadInput(
             f"no data set, fold and seed has a record of each of {', '.join(sorted(chosen))}",
             allowed="rows of one board" + ("" if wanted.over_seeds else ", or --over-seeds"),
         )
-    return written
+    return new
 
 
 def _places(board: Sequence[Record], wanted: Wanted) -> dict[FoldSeed, list[Record]]:
@@ -235,9 +233,7 @@ def select(
 # --------------------------------------------------------------------------- records
 
 
-def _write(
-    folder: Path, place: FoldSeed, members: Sequence[Member], wanted: Wanted, registry: Registry
-) -> Record:
+def _new_record(place: FoldSeed, members: Sequence[Member], wanted: Wanted, registry: Registry) -> NewRecord:
     records = [member.record for member in members]
     predictions = mean_of([m.predictions for m in members], [m.weight for m in members])
     valid, per = predictions.of_side("validation"), _per(records)
@@ -269,9 +265,7 @@ def _write(
         "git": first.get("git"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    temporary = begin_record(folder, data["key"])
-    predictions.save(temporary / NPZ)
-    return commit_record(temporary, folder, data)
+    return NewRecord(data, predictions)
 
 
 def _key(label: str, place: FoldSeed, members: Sequence[Member]) -> str:

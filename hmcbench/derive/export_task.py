@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -66,7 +67,12 @@ class _Export:
 
 
 def export_task(
-    suite: Suite, registry: Registry, choices: Choices, target: Path, images: Images = "copy"
+    suite: Suite,
+    registry: Registry,
+    choices: Choices,
+    target: Path,
+    images: Images = "copy",
+    reference: str = "",
 ) -> list[str]:
     """Write the datasets of a suite, with all folds, to a new folder.
 
@@ -76,6 +82,7 @@ def export_task(
         target: a folder that is absent or empty; it appears when it is complete.
         images: ``copy`` files, or ``list`` their paths. Images that are no files, or are cropped, are
             written as PNG.
+        reference: of the suite, as commands take it; its name if empty.
 
     Returns:
         A line per dataset, in words.
@@ -100,7 +107,7 @@ def export_task(
         facts = {"schema": SCHEMA, "suite": suite.name, "version": suite.version, "profile": profile}
         facts["datasets"] = [_facts(export) for export in exports]
         _write(temporary / TASK, json.dumps(facts, indent=1, sort_keys=True) + "\n")
-        _write(temporary / README, _readme(suite, profile, exports, target))
+        _write(temporary / README, _readme(suite, reference or suite.name, profile, exports, target))
         if target.is_dir():
             target.rmdir()
         temporary.rename(target)
@@ -308,10 +315,8 @@ _KINDS: Mapping[tuple[str, str], str] = {
 
 _README = """# The task of suite {suite} {version}, profile {profile}
 
-{question}
-
-Learn from `train` and `validation`, predict `test`. Test labels are not here. Choose nothing by test
-samples; thresholds and early stopping belong to `validation`.
+{question}Learn from `train` and `validation`, predict `test`. Test labels are not here. Choose nothing by
+test samples; thresholds and early stopping belong to `validation`.
 
 ## Files
 
@@ -342,7 +347,7 @@ on it where samples have several paths of classes; it must come from a model tha
 samples.
 
 ```sh
-hmcbench bring runs --suite {suite} --name "My program 1.0" --predictions {target}
+hmcbench bring runs --suite {reference} --name "My program 1.0" --predictions {target}
 ```
 
 ## Datasets
@@ -351,7 +356,7 @@ hmcbench bring runs --suite {suite} --name "My program 1.0" --predictions {targe
 """
 
 
-def _readme(suite: Suite, profile: str, exports: Sequence[_Export], target: Path) -> str:
+def _readme(suite: Suite, reference: str, profile: str, exports: Sequence[_Export], target: Path) -> str:
     """What is in the folder, and what is wanted."""
     lines = []
     for export in exports:
@@ -360,11 +365,13 @@ def _readme(suite: Suite, profile: str, exports: Sequence[_Export], target: Path
         words = _KINDS[task.paths, task.depth] if task.hierarchy else f"Targets: {', '.join(task.targets)}."
         ids = " Ids are digests, as those of the data name classes." if export.opaque else ""
         lines.append(f"`{export.folder.name}`: {_line(export)}. {classes}{words}{ids}")
+    question = suite.question or suite.summary
     return _README.format(
         suite=suite.name,
         version=suite.version,
         profile=profile,
-        question=suite.question or suite.summary,
+        question=f"{question}\n\n" if question else "",
+        reference=shlex.quote(reference),
         target=target.name,
         datasets="\n\n".join(lines),
     )

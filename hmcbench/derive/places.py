@@ -82,7 +82,8 @@ def places_of_records(
     Raises:
         BadInput: boards of several profiles.
     """
-    usable = [r for r in newest(records) if r.ok and not r.brought]
+    ended = [r for r in newest(records) if r.ok]
+    usable = [r for r in ended if not r.brought] or ended
     profiles = sorted({r.profile for r in usable})
     if not profile and len(profiles) > 1:
         raise BadInput(
@@ -171,6 +172,7 @@ def find_places(
     if not choices.data:
         places = places_of_records(records, registry, choices.profile, dataset)
         if places:
+            _check_protocol(places, choices, folder)
             return None, places
     if records and not choices.profile:
         choices = replace(choices, profile=records[0].profile)
@@ -186,3 +188,19 @@ def find_places(
     if not places:
         raise BadInput(f"suite {folder.name} has no dataset", hint="hmcbench show suite NAME")
     return plan, places
+
+
+def _check_protocol(places: Sequence[Place], choices: Choices, folder: Path) -> None:
+    """Raise BadInput where other folds or splits are asked for than the records have."""
+    for dataset in sorted({place.dataset for place in places}):
+        splits = [place.described["split"] for place in places if place.dataset == dataset]
+        folds = splits[0]["folds"] if splits[0]["kind"] == "kfold" else 0
+        have = {"folds": folds, "splits": 0 if folds else len(splits)}
+        for name, number in have.items():
+            wanted = getattr(choices, name)
+            if wanted and wanted != number:
+                words = f"{folds} folds" if folds else f"{len(splits)} splits of kind {splits[0]['kind']}"
+                raise BadInput(
+                    f"--{name} {wanted}: the records in {folder} have {words}, where predictions belong",
+                    allowed=f"no --{name}, or another folder of runs",
+                )

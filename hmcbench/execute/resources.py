@@ -37,6 +37,13 @@ def cuda_devices() -> list[str]:
     return [str(i) for i in range(len(lines))] if done.returncode == 0 else []
 
 
+def check_device(device: str) -> None:
+    """Raise BadInput for anything but auto, cpu, cuda or cuda:N."""
+    kind, colon, index = device.partition(":")
+    if device not in ("auto", "cpu", "cuda") and not (kind == "cuda" and colon and index.isdigit()):
+        raise BadInput(f"device {device!r}", allowed="auto, cpu, cuda, cuda:N")
+
+
 def choose_device(device: str, accelerated: bool) -> str:
     """``auto`` is the GPU where a model can use one and there is one."""
     if device == "cpu" or not accelerated:

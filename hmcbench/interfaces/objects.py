@@ -272,6 +272,12 @@ class Model(Protocol):
     into an empty folder, as numbers (safetensors) and plain JSON, never as pickles; ``load(folder:
     Path, run: Run)`` of a new object with the same parameters replaces ``fit``. Without them
     ``hmcbench predict`` cannot use the model.
+
+    Optional, for ``hmcbench export-model`` of models of tables: ``write_onnx(graph, task) -> dict[str,
+    str]`` writes the scores of the graph's features as operations
+    (:class:`hmcbench.sklearnkit.onnx_graph.OnnxGraph`) and returns the names of its results: ``scores``,
+    and ``stop`` where it has it. Such a model has ``views``, the names of the views that it reads side by
+    side, and ``width``, their columns.
     """
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:

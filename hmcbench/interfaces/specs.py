@@ -62,6 +62,7 @@ class Param(Shown):
             it was without it.
         file: a text other than true and false is the path of a file. The digest of its content is in the key
             of a cell, and its name with a part of the digest in labels and records, instead of the path.
+        model: its text is the name of a model, whose version is in the key of a cell.
         brings: value -> values of other parameters: choosing the value sets them too, with priority over
             the profile's values and below parameters that are set by name.
     """
@@ -77,6 +78,7 @@ class Param(Shown):
     passes: bool = False
     added: bool = False
     file: bool = False
+    model: bool = False
     brings: Mapping[Value, Mapping[str, Value]] = field(default_factory=dict)
 
 

@@ -152,7 +152,8 @@ class Pair:
         profile: the name of ``budget`` in the suite.
         spec, params: of the model.
         constants: see :func:`hmcbench.plan.describe.constants_of`.
-        origins: of the plugins of dataset, model and featurizers that are not built in.
+        origins: of the plugins of dataset, model and featurizers that are not built in, and of models that
+            the model names.
         described: the parts of a cell's record that do not depend on fold and seed.
         preload: modules that the fork server imports before a cell starts.
         joint: whether the cells are fitted together in one process (:attr:`ModelSpec.fit_many`).
@@ -519,7 +520,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         registry.call("models", spec, spec.check, params)
     views = featurize.plan_views(registry, data.spec.views, spec.views, params)
     constants = constants_of(views)
-    origins = origins_of(registry, data.spec, spec, views)
+    origins = origins_of(registry, data.spec, spec, params, views)
     described = {
         "suite": {"name": suite.name, "version": suite.version, "primary": suite.primary},
         "dataset": describe_dataset(data.spec, data.dataset, data.reference, data.spec.name in choices.data),

@@ -11,7 +11,7 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
 from hmcbench.errors import NotApplicable, Unavailable
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
-from hmcbench.registry.registry import Registry, file_digest, shown
+from hmcbench.registry.registry import Registry, file_digest, parse_reference, shown
 
 
 def describe_dataset(
@@ -115,10 +115,23 @@ def constants_of(views: Sequence[ViewPlan]) -> dict[str, dict[str, str]]:
 
 
 def origins_of(
-    registry: Registry, dataset: DatasetSpec, model: ModelSpec, views: Sequence[ViewPlan]
+    registry: Registry,
+    dataset: DatasetSpec,
+    model: ModelSpec,
+    params: Mapping[str, Value],
+    views: Sequence[ViewPlan],
 ) -> dict[str, tuple[str, ...]]:
-    """Spec -> origin (:meth:`Registry.origin`) of dataset, model and featurizers of third-party plugins."""
+    """Spec -> origin (:meth:`Registry.origin`) of dataset, model and featurizers of third-party plugins.
+
+    Of models that ``params`` name also the version (:attr:`hmcbench.Param.model`).
+
+    Raises:
+        BadInput: they name a model that there is not.
+    """
+    references = [str(value) for name, value in params.items() if model.params[name].model]
+    inner = [registry.get("models", parse_reference(reference).name) for reference in references]
     origins = {
+        **{f"{i.name} in {model.name}": (i.version, *registry.origin("models", i.name)) for i in inner},
         f"dataset {dataset.name}": registry.origin("datasets", dataset.name),
         f"model {model.name}": registry.origin("models", model.name),
         **{f"featurizer {step.spec.name}": step.origin for view in views for step in view.steps},

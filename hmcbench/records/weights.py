@@ -99,10 +99,13 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def find_record(path: Path) -> Record:
+def find_record(path: Path, *, first: bool = False) -> Record:
     """The record at a path: its folder, the start of its name, a folder that contains one record, or a row.
 
     A row is named in the folder of its suite, as the board names it: ``runs/sem-failure/HFFNet-2d``.
+
+    Args:
+        first: whether a row with several folds or seeds stands for the first of them that ended well.
 
     Raises:
         BadInput: no record, several records or rows (they are named), or a failed cell.
@@ -115,6 +118,9 @@ def find_record(path: Path) -> Record:
         records = read_all(path)
     if not records:
         raise BadInput(f"{path} holds no record", hint=RUN_HINT)
+    if first and len({record.label for record in records}) == 1 and _names_a_row(path):
+        ended = [record for record in records if record.ok]
+        records = sorted(ended, key=lambda r: (r.fold, r.seed, r.dataset))[:1] or records[:1]
     if len(records) > 1:
         names = ", ".join(record.path.name for record in records[:6]) + (", ..." if len(records) > 6 else "")
         raise BadInput(f"{path} stands for {len(records)} records", allowed=f"one of {names}")
@@ -123,9 +129,30 @@ def find_record(path: Path) -> Record:
     return records[0]
 
 
+def _names_a_row(path: Path) -> bool:
+    return not path.exists() and (path.parent / "records").is_dir()
+
+
+def spec_of(record: Record, registry: Registry) -> ModelSpec:
+    """The installed spec of a record's model.
+
+    Raises:
+        BadInput: there is none; the line says which file it came from.
+    """
+    stored = record.data["model"]
+    plugin = stored.get("plugin")
+    file = str(plugin.get("distribution", "")) if isinstance(plugin, Mapping) else ""
+    if file.endswith(".py") and stored["name"] not in [spec.name for spec in registry.specs("models")]:
+        raise BadInput(
+            f"the model {stored['name']} of {record.path.name} is in the file {file}", hint=f"--plugin {file}"
+        )
+    spec: ModelSpec = registry.get("models", stored["name"])
+    return spec
+
+
 def _records_named(path: Path) -> list[Record]:
     """The records of a row, or whose folders start with the last part of a path that does not exist."""
-    if (path.parent / "records").is_dir():
+    if _names_a_row(path):
         records = with_labels(read_all(path.parent / "records"), read_info(path.parent))
         label = chosen_row(path.name, ((r.label, model_reference(r)) for r in records), f" in {path.parent}")
         return [record for record in records if record.label == label]
@@ -175,7 +202,7 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
     record = with_model(find_record(path))
     stored = record.data["model"]
     folder = weights_folder(record)
-    spec: ModelSpec = registry.get("models", stored["name"])
+    spec = spec_of(record, registry)
     if spec.version != stored["version"]:
         raise BadInput(
             f"{record.path.name} was made by version {stored['version']} of {spec.name}",

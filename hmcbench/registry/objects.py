@@ -116,5 +116,16 @@ def _digest(model: Any) -> str:
     import secrets
 
     with suppress(BadInput):
-        return hashlib.sha256(pickled({"model": model})).hexdigest()[:16]
+        return hashlib.sha256(_lasting(pickled({"model": model}))).hexdigest()[:16]
     return secrets.token_hex(8)
+
+
+def _lasting(content: bytes) -> bytes:
+    """The pickle without the numbers that cloudpickle draws for the classes of a script in every process."""
+    from cloudpickle import cloudpickle
+
+    drawn = {str(number).encode() for number in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS.values()}
+    present = sorted((content.find(number), number) for number in drawn if number in content)
+    for i, (_, number) in enumerate(present):
+        content = content.replace(number, b"class %d" % i)
+    return content

@@ -424,7 +424,15 @@ def load_named(plugins: Sequence[str] = (), models: Sequence[str] = ()) -> list[
 
     Returns:
         ``models`` without the files.
+
+    Raises:
+        BadInput: a file without a model.
     """
+    for model in models:
+        if model.strip().endswith(".py"):
+            raise BadInput(
+                f"--model {model} names no model of the file", allowed="FILE.py:NAME, of a class in it"
+            )
     pairs = [split_file(model) for model in models]
     files = [*plugins, *(file for file, _ in pairs if file)]
     if files:

@@ -60,7 +60,8 @@ class EstimatorModel:
             trusted when a kept model is loaded (:mod:`hmcbench.sklearnkit.kept`); without them a model
             with such parts is not kept. For ``hmcbench export-model``, such a class has a method
             ``public()``, which returns an estimator of scikit-learn that predicts the same, or ``None``
-            for a step of a pipeline that may be left out.
+            for a step of a pipeline that may be left out; or ``write_onnx(graph, columns)``, which writes
+            its probabilities or predictions (:mod:`hmcbench.sklearnkit.onnx_estimators`).
     """
 
     def __init__(
@@ -147,6 +148,24 @@ class EstimatorModel:
     def first_width(self) -> int:
         """Columns of the first of the views."""
         return self._width
+
+    @property
+    def width(self) -> int:
+        """After ``fit`` or ``load``: the columns of all views together.
+
+        Raises:
+            BadInput: no estimator was fitted, as all training samples were the same.
+        """
+        waiting: list[Any] = [solver.state() for solver, _ in self._parts]
+        while waiting:
+            part = waiting.pop()
+            if hasattr(part, "n_features_in_"):
+                return int(part.n_features_in_)
+            if isinstance(part, (Mapping, list)):
+                waiting += part.values() if isinstance(part, Mapping) else part
+        raise BadInput(
+            "it has no estimator: all training samples were the same", allowed="a model of classes"
+        )
 
     def save(self, folder: Path) -> None:
         """Writes ``estimators.skops``.

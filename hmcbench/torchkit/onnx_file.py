@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from torch import nn
 from hmcbench.errors import BadInput, Unavailable
 from hmcbench.torchkit.model import TorchModel
 
+__all__ = ["export_module"]  # what plugins may use
+
 INPUT = "pixels"
-EXAMPLES = 2  # images of the traced call; with one, a batch size of 1 could become part of the graph
+EXAMPLES = 2  # images of the traced call
 
 
 class Whole(nn.Module):
@@ -50,21 +53,36 @@ def write_network(model: TorchModel, path: Path) -> tuple[str, ...]:
         BadInput: a network with an operation that ONNX does not have.
         Unavailable: the libraries of the extra ``onnx`` are not installed.
     """
+    if model.recipe.tiles > 1:
+        raise BadInput("a network of tiles cannot be exported", allowed="tiles=1")
+    whole = Whole(model).eval().cpu()
+    names = ("scores", "stop") if model.layout.stops and _has_stop(whole, model) else ("scores",)
+    export_module(whole, torch.zeros(EXAMPLES, *model.input_shape), path, names)
+    return names
+
+
+def export_module(
+    module: nn.Module, example: torch.Tensor, path: Path, names: Sequence[str] = ("scores",)
+) -> None:
+    """Write a module of one input, any number of samples (N, ...), as an ONNX file.
+
+    Args:
+        example: two samples or more: with one, that number could become part of the graph.
+        names: of its results.
+
+    Raises:
+        BadInput, Unavailable: as :func:`write_network`.
+    """
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise Unavailable(f"an export needs {error.name}", hint="pip install 'hmcbench[onnx]'") from None
-    if model.recipe.tiles > 1:
-        raise BadInput("a network of tiles cannot be exported", allowed="tiles=1")
-    whole = Whole(model).eval().cpu()
-    names = ("scores", "stop") if model.layout.stops and _has_stop(whole, model) else ("scores",)
-    example = torch.zeros(EXAMPLES, *model.input_shape)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                whole,
+                module,
                 (example,),
                 path,
                 input_names=[INPUT],
@@ -77,7 +95,6 @@ def write_network(model: TorchModel, path: Path) -> tuple[str, ...]:
     except Exception as error:  # of the tracer, of many kinds
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise BadInput(f"torch cannot export this network ({type(error).__name__}: {reason})") from None
-    return names
 
 
 def scores_of(model: TorchModel, pixels: np.ndarray) -> list[np.ndarray]:

@@ -73,6 +73,40 @@ class SoftmaxSVC(SVC):  # type: ignore[misc]
         values = self.decision_function(rows)
         return np.asarray(softmax(np.stack([-values, values], 1) if values.ndim == 1 else values, axis=1))
 
+    def write_onnx(self, graph: Any, columns: str) -> str:
+        """The same as operations; see :class:`hmcbench.sklearnkit.EstimatorModel`.
+
+        A vote of every pair of classes, and the sum of its decision values brought into (-1/3, 1/3), as
+        scikit-learn adds them.
+        """
+        number = graph.double
+        squares = graph.differences(columns, self.support_vectors_, 2)
+        kernel = graph.op("Exp", graph.op("Mul", squares, number(-self._gamma)))
+        classes = len(self.classes_)
+        if classes == 2:
+            values = graph.op("MatMul", kernel, number(self.dual_coef_.T))
+            values = graph.op("Add", values, number(self.intercept_[None]))
+            both = graph.columns([graph.op("Neg", values), values])
+            return str(graph.cast(graph.op("Softmax", both, axis=1)))
+        pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
+        owner = np.repeat(np.arange(classes), self.n_support_)
+        weights = np.stack(
+            [
+                np.where(owner == i, self.dual_coef_[j - 1], np.where(owner == j, self.dual_coef_[i], 0.0))
+                for i, j in pairs
+            ],
+            axis=1,
+        )
+        firsts, seconds = (np.array(side)[:, None] == np.arange(classes) for side in zip(*pairs, strict=True))
+        values = graph.op("Add", graph.op("MatMul", kernel, number(weights)), number(self.intercept_[None]))
+        second = graph.cast(graph.op("Less", values, number(0.0)), np.float64)
+        first = graph.op("Sub", number(1.0), second)
+        votes = [graph.op("MatMul", v, number(m)) for v, m in ((first, firsts), (second, seconds))]
+        sums = graph.op("MatMul", values, number(firsts.astype(float) - seconds))
+        size = graph.op("Mul", number(3.0), graph.op("Add", graph.op("Abs", sums), number(1.0)))
+        decision = graph.op("Sum", *votes, graph.op("Div", sums, size))
+        return str(graph.cast(graph.op("Softmax", decision, axis=1)))
+
 
 def svr(C: float, gamma: float, epsilon: float) -> Any:
     return make_pipeline(Stretch(gamma**0.5), SVR(C=C, gamma="auto", epsilon=epsilon))

@@ -7,7 +7,7 @@ on training samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -235,6 +235,25 @@ class Mean:
         """Replaces ``fit``."""
         for name, member in self._members.items():
             member.load(folder / name, run)
+
+    @property
+    def views(self) -> Sequence[str]:
+        """Those of every member."""
+        return next(iter(self._members.values())).views
+
+    @property
+    def width(self) -> int:
+        return next(iter(self._members.values())).width
+
+    @property
+    def first_width(self) -> int:
+        return next(iter(self._members.values())).first_width
+
+    def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
+        """For ``hmcbench export-model``; see :class:`hmcbench.interfaces.Model`."""
+        from hmcbench.sklearnkit.onnx_file import add_mean
+
+        return add_mean(graph, list(self._members.values()), task)
 
     def describe(self) -> Mapping[str, Value]:
         facts = [member.describe() for member in self._members.values()]

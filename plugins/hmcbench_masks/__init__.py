@@ -128,7 +128,7 @@ def hmcbench_models() -> list[ModelSpec]:
             summary="A model of whole images, slid over the picture (patch:forest, patch:timm:resnet10t)",
             factory="hmcbench_masks.models.patches:Patches",
             params={
-                "model": Param("forest", "the model of whole images"),
+                "model": Param("forest", "the model of whole images", model=True),
                 "settings": Param("", "its parameters, as epochs=6;image_size=64"),
                 "side": Param(96, "side of a patch in pixels", low=8),
                 "stride": Param(48, "pixels between patches", low=1),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,14 @@ def test_cells_in_this_process(tmp_path: Path, capfd: pytest.CaptureFixture[str]
         ({"suite": "smoke", "models": [3]}, "3 is no model"),
         ({"suite": "smoke", "models": ["prio"]}, "did you mean 'prior'"),
         ({"suite": "smoke", "plugins": ["absent.py"]}, "there is no file absent.py"),
+        ({"suite": "smoke", "models": ["mine.py"]}, "names no model of the file. Allowed: FILE.py:NAME"),
+        ({"suite": "smoke", "rerun": "al"}, "unknown rerun 'al'"),
+        ({"suite": "smoke", "device": "tpu"}, "device 'tpu'. Allowed: auto, cpu, cuda, cuda:N"),
+        ({"suite": "smoke", "seeds": -1}, "seeds=-1. Allowed: 0 or more"),
+        ({"suite": "smoke", "timeout": -1.0}, "timeout=-1.0. Allowed: 0 or more"),
+        ({"suite": "smoke", "jobs": 0}, "jobs=0. Allowed: 1 or more"),
+        ({"suite": "smoke", "hierarchy": "h.csv"}, "hierarchy without table"),
+        ({"suite": "smoke", "kinds": {"a": "number"}}, "kinds without table"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments: dict[str, Any], says: str, tmp_path: Path) -> None:
@@ -155,6 +165,55 @@ def test_bad_arguments_are_one_line(arguments: dict[str, Any], says: str, tmp_pa
     assert says in str(error.value)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from hmcbench.registry.objects import _digest
+
+class Base:
+    views = "table"
+
+class Mine(Base):
+    def __init__(self, width):
+        self.width, self.weights = width, np.arange(width)
+    def fit(self, train, valid, run): self.shares = share(train)
+    def predict(self, inputs): return self.shares
+
+def share(train): return train.targets.mean(axis=0)
+
+print(_digest(Mine(int(sys.argv[1]))))
+"""
+
+
+def test_the_key_of_an_object_is_the_same_in_every_process(tmp_path: Path) -> None:
+    """Else the same script, started again, would run all of its cells again."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+
+    def digest(width: int, seed: str) -> str:
+        command = [sys.executable, str(script), str(width)]
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    assert digest(3, "1") == digest(3, "2") != digest(4, "1")
+
+
+def test_columns_of_a_table_as_on_the_command_line(tmp_path: Path) -> None:
+    frame = pandas.DataFrame({"x": range(40), "top": [1, 0] * 20, "a": [1, 0, 0, 0] * 10, "n": [1, 2] * 20})
+    results = hmcbench.run(
+        table=frame, labels=["a"], parent="top", kinds={"n": "nominal"}, models=["prior"], in_process=True,
+        folds=2, out=tmp_path, progress=False,
+    )  # fmt: skip
+    reference = results.records[0].dataset_reference
+    assert "parent=top" in reference and "kinds=n:nominal" in reference
+    (tmp_path / "h.csv").write_text("parent,child\n,top\ntop,a\n")
+    results = hmcbench.run(
+        table=frame, labels=["top", "a"], hierarchy=tmp_path / "h.csv", models=["prior"], in_process=True,
+        folds=2, out=tmp_path, progress=False,
+    )  # fmt: skip
+    assert "hierarchy=" in results.records[0].dataset_reference
 
 
 # --------------------------------------------------------------------------- scores
@@ -204,3 +263,10 @@ def test_bad_scores_are_one_line(truth: Any, predicted: Any, says: str) -> None:
     with pytest.raises(BadInput) as error:
         hmcbench.score(truth, predicted, EDGES)
     assert says in str(error.value)
+
+
+def test_what_is_no_hierarchy_threshold_or_path() -> None:
+    with pytest.raises(BadInput, match=r"hierarchy is a int\. Allowed: a Hierarchy, pairs"):
+        hmcbench.score(["b"], ["b"], 3)
+    with pytest.raises(BadInput, match=r"threshold=3\. Allowed: 0 to 1"):
+        hmcbench.score(["b"], ["b"], EDGES, threshold=3)

@@ -6,14 +6,17 @@ that frequency. Scores do not depend on the hierarchy: a child may score higher 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from xgboost import XGBClassifier
 
-from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.sklearnkit import kept
+from hmcbench.sklearnkit.onnx_estimators import probabilities
 from hmcbench_hmc.models.trees import rows_of, targets_of
 
 
@@ -75,6 +78,27 @@ class Boosting:
         self._booster = content["booster"]
         if self._booster is not None:
             self._booster.set_params(device=run.device)
+
+    @property
+    def views(self) -> Sequence[str]:
+        """The view that it reads."""
+        return (self.view,)
+
+    @property
+    def width(self) -> int:
+        """Columns of the view; raises BadInput where no class varied in training."""
+        if not len(self._varying):
+            raise BadInput("it has no trees: all training samples had the same classes")
+        return int(self._booster.n_features_in_)
+
+    def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
+        """For ``hmcbench export-model``; see :class:`hmcbench.interfaces.Model`."""
+        columns = {i: graph.filled([value]) for i, value in enumerate(self._frequency)}
+        if len(self._varying):
+            shares = probabilities(graph, self._booster)
+            first = int(len(self._varying) == 1)  # of one class both probabilities are there
+            columns |= {int(c): graph.column(shares, first + i) for i, c in enumerate(self._varying)}
+        return {"scores": graph.columns([columns[i] for i in sorted(columns)])}
 
     def describe(self) -> Mapping[str, Value]:
         """Trees of all classes."""

@@ -9,11 +9,12 @@ coherent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
+from hmcbench.sklearnkit.onnx_file import add_mean
 from hmcbench_hmc.models.c_hmcnn import CHmcnn
 from hmcbench_hmc.models.trees import PctForest
 from hmcbench_hmc.models.vectors import VectorModel, network_model
@@ -49,6 +50,20 @@ class Duo:
         """Replaces ``fit``."""
         self.network.load(folder / "network", run)
         self.forest.load(folder / "forest", run)
+
+    @property
+    def views(self) -> Sequence[str]:
+        """The view that both read."""
+        return self.network.views
+
+    @property
+    def width(self) -> int:
+        """Columns of the view."""
+        return self.network.width
+
+    def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
+        """For ``hmcbench export-model``; see :class:`hmcbench.interfaces.Model`."""
+        return add_mean(graph, [self.network, self.forest], task)
 
     def describe(self) -> Mapping[str, Value]:
         """The facts of both."""

@@ -13,7 +13,7 @@ hiclass takes single paths through a tree.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
+from hmcbench.errors import BadInput
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.sklearnkit import kept
+from hmcbench.sklearnkit.onnx_estimators import probabilities
 from hmcbench_hmc.models.trees import hierarchy_of, rows_of
 
 LOCAL = {
@@ -105,6 +107,34 @@ class Hiclass:
         if self.local == "node":
             return [(c, [name]) for name, c in nodes]  # the last column is that of being there
         return [(c, list(c.classes_)) for _name, c in nodes]
+
+    @property
+    def views(self) -> Sequence[str]:
+        """The view that it reads."""
+        return (self.view,)
+
+    @property
+    def width(self) -> int:
+        """Columns of the view; raises BadInput where every classifier is constant."""
+        for classifier, _names in self._classifiers():
+            if hasattr(classifier, "n_features_in_"):
+                return int(classifier.n_features_in_)
+        raise BadInput("it has no classifier: all training samples had the same classes")
+
+    def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
+        """For ``hmcbench export-model``; see :class:`hmcbench.interfaces.Model`."""
+        columns = {i: graph.filled([0.0]) for i in range(self._hierarchy.n)}
+        for classifier, names in self._classifiers():
+            if isinstance(classifier, ConstantClassifier):
+                columns[_column(names[-1])] = graph.filled([1.0])
+                continue
+            shares = probabilities(graph, classifier)
+            skipped = len(classifier.classes_) - len(names)
+            columns |= {_column(name): graph.column(shares, skipped + i) for i, name in enumerate(names)}
+        if self.local != "level":
+            for parent, child in self._hierarchy.edge_index.tolist():
+                columns[child] = graph.op("Mul", columns[child], columns[parent])
+        return {"scores": graph.columns([columns[i] for i in sorted(columns)])}
 
     def describe(self) -> Mapping[str, Value]:
         """The number of classifiers."""

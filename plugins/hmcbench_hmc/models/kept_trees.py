@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from hmcbench.errors import BadInput
 from hmcbench.files import replacing
 
 FILE = "trees.npz"
+WIDTH = "width"
 SPLITS = ("left", "right", "feature", "threshold", "missing_left", "samples")
 _LEAF = -1  # as a child: there is none
 
@@ -23,13 +25,14 @@ class KeptTree:
     Attributes:
         children_left, children_right: int (nodes,), -1 at leaves.
         n_node_samples: training samples of every node.
+        feature, threshold, missing_go_to_left: the split of every node; not read at leaves.
     """
 
     def __init__(self, splits: Mapping[str, np.ndarray]) -> None:
         self.children_left, self.children_right = splits["left"], splits["right"]
         self.n_node_samples = splits["samples"]
-        self._feature, self._threshold = splits["feature"], splits["threshold"]
-        self._missing_left = splits["missing_left"].astype(bool)
+        self.feature, self.threshold = splits["feature"], splits["threshold"]
+        self.missing_go_to_left = splits["missing_left"].astype(bool)
         self.tree_ = self  # trees that are fitted have it one level below
 
     @property
@@ -42,9 +45,9 @@ class KeptTree:
         active = np.arange(len(rows)) if self.children_left[0] != _LEAF else np.arange(0)
         while len(active):
             at = node[active]
-            values = rows[active, self._feature[at]]
+            values = rows[active, self.feature[at]]
             # float32 values and float64 thresholds, as scikit-learn compares them
-            left = np.where(np.isnan(values), self._missing_left[at], values <= self._threshold[at])
+            left = np.where(np.isnan(values), self.missing_go_to_left[at], values <= self.threshold[at])
             node[active] = np.where(left, self.children_left[at], self.children_right[at])
             active = active[self.children_left[node[active]] != _LEAF]
         return node
@@ -73,6 +76,48 @@ def kept_trees(arrays: Mapping[str, np.ndarray]) -> list[KeptTree]:
     return [KeptTree({name: arrays[name][part] for name in SPLITS}) for part in slices]
 
 
+def add_trees(graph: Any, trees: Sequence[Any], means: sparse.csr_array, ends: np.ndarray) -> str:
+    """The sum over trees of what their leaves have, for ``hmcbench export-model``: float32 (N, C).
+
+    Args:
+        graph: :class:`hmcbench.sklearnkit.onnx_graph.OnnxGraph`.
+        trees: of scikit-learn, or kept.
+        means: what the nodes of all trees have, (nodes, C).
+        ends: where each tree ends in ``means``.
+    """
+    from hmcbench.sklearnkit.onnx_graph import Trees
+
+    splits = splits_of(trees)
+    leaf = splits["left"] == _LEAF
+    sizes = np.diff(ends, prepend=0)
+    filled = sparse.csr_array(sparse.diags_array(leaf.astype(np.float64)) @ means).tocoo()
+    graph.bound(28 * filled.nnz)
+    limit = np.finfo(np.float32).max  # as rows_of() brings infinite values to the largest number
+    columns = graph.op("Clip", graph.features, graph.constant(-limit), graph.constant(limit))
+    graph.tell_apart(splits["feature"][~leaf], splits["threshold"][~leaf])
+    kept = Trees(
+        np.repeat(np.arange(len(ends)), sizes),
+        np.concatenate([np.arange(size) for size in sizes]),
+        splits["left"],
+        splits["right"],
+        leaf,
+        splits["feature"],
+        splits["threshold"],
+        splits["missing_left"].astype(bool),
+        filled.coords[0],
+        filled.coords[1],
+        filled.data,
+    )
+    scores: str = graph.trees(columns, kept, means.shape[1])
+    return scores
+
+
+def width_of(arrays: Mapping[str, np.ndarray]) -> int:
+    """Columns that the trees were grown on; what they read, in files that do not say it."""
+    known = arrays.get(WIDTH)
+    return int(arrays["feature"].max(initial=0)) + 1 if known is None else int(known)
+
+
 def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays to ``trees.npz``, compressed."""
     with replacing(folder / FILE) as fresh, fresh.open("wb") as stream:
@@ -84,6 +129,6 @@ def read_arrays(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     path = folder / FILE
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            return {name: stored[name] for name in (*names, *({WIDTH} & set(stored.files)))}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BadInput(f"{path} cannot be read ({error})", allowed="files written by hmcbench run") from None

@@ -39,8 +39,16 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
-from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Value
-from hmcbench_hmc.models.kept_trees import SPLITS, kept_trees, read_arrays, save_arrays, splits_of
+from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
+from hmcbench_hmc.models.kept_trees import (
+    SPLITS,
+    add_trees,
+    kept_trees,
+    read_arrays,
+    save_arrays,
+    splits_of,
+    width_of,
+)
 
 WEIGHT = 0.75
 SIGNIFICANCES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.125, 1.0)
@@ -89,6 +97,7 @@ class PctForest:
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Grow the trees on ``train``; nothing is chosen, and ``valid`` is not used."""
         rows, truth = rows_of(train, self.view), targets_of(train)
+        self._width = int(rows.shape[1])
         scaled = truth @ sparse.diags_array(np.sqrt(class_weights(hierarchy_of(run))))
         seeds = np.random.SeedSequence(run.seed).spawn(self.trees)
         grow = delayed(self._grow)
@@ -147,15 +156,30 @@ class PctForest:
             values[block] = (neighbours[block] @ self._truth).toarray()
         return Scores(values)
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The view that it reads."""
+        return (self.view,)
+
+    @property
+    def width(self) -> int:
+        """Columns of the view."""
+        return self._width
+
+    def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
+        """For ``hmcbench export-model``; see :class:`hmcbench.interfaces.Model`."""
+        means = sparse.csr_array(self._shares @ self._truth)
+        return {"scores": add_trees(graph, [tree.tree_ for tree in self._trees], means, self._ends)}
+
     def save(self, folder: Path) -> None:
         """Writes ``trees.npz``: the splits, the training classes, and the shares of samples in leaves."""
-        parts = splits_of([tree.tree_ for tree in self._trees])
+        parts = {"width": np.array(self._width), **splits_of([tree.tree_ for tree in self._trees])}
         save_arrays(folder, {**parts, **_sparse("truth", self._truth), **_sparse("shares", self._shares)})
 
     def load(self, folder: Path, run: Run) -> None:
         """Replaces ``fit``; raises BadInput for a file that is damaged."""
         arrays = read_arrays(folder, ("ends", *SPLITS, *_parts("truth"), *_parts("shares")))
-        self._ends = arrays["ends"]
+        self._ends, self._width = arrays["ends"], width_of(arrays)
         self._trees = kept_trees(arrays)
         self._truth, self._shares = _csr(arrays, "truth"), _csr(arrays, "shares")
 
@@ -199,6 +223,7 @@ class Pct:
 
     def _grow(self, train: Labelled, run: Run) -> None:
         rows, self._truth = rows_of(train, self.view), targets_of(train)
+        self._width = int(rows.shape[1])
         scaled = self._truth @ sparse.diags_array(np.sqrt(class_weights(hierarchy_of(run))))
         tree = DecisionTreeRegressor(min_samples_leaf=self.leaf, random_state=0)  # for splits that are equal
         self._tree: Any = tree.fit(rows, scaled.toarray())
@@ -227,9 +252,24 @@ class Pct:
         leaf = self._tree.tree_.apply(rows_of(inputs, self.view))
         return Scores(self._means[self._end[leaf]].toarray())
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The view that it reads."""
+        return (self.view,)
+
+    @property
+    def width(self) -> int:
+        """Columns of the view."""
+        return self._width
+
+    def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
+        """For ``hmcbench export-model``; see :class:`hmcbench.interfaces.Model`."""
+        means = sparse.csr_array(self._means[self._end])
+        return {"scores": add_trees(graph, [self._tree.tree_], means, np.array([len(self._end)]))}
+
     def save(self, folder: Path) -> None:
         """Writes ``trees.npz``: the splits, the end of every node, and the means."""
-        parts = splits_of([self._tree.tree_])
+        parts = {"width": np.array(self._width), **splits_of([self._tree.tree_])}
         extra = {"end": self._end, "chosen": np.array(self._chosen), **_sparse("means", self._means)}
         save_arrays(folder, {**parts, **extra})
 
@@ -237,7 +277,7 @@ class Pct:
         """Replaces ``fit``; raises BadInput for a file that is damaged."""
         arrays = read_arrays(folder, ("ends", *SPLITS, "end", "chosen", *_parts("means")))
         (self._tree,) = kept_trees(arrays)
-        self._end, self._chosen = arrays["end"], float(arrays["chosen"])
+        self._end, self._chosen, self._width = arrays["end"], float(arrays["chosen"]), width_of(arrays)
         self._means = _csr(arrays, "means")
 
     def describe(self) -> Mapping[str, Value]:

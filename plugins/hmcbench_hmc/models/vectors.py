@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.files import write_atomic
@@ -138,6 +141,35 @@ class VectorModel:
         weights.load_module(network, folder / weights.WEIGHTS)
         self.network = network.to(self._device).eval()
 
+    # ------------------------------------------------------------------ for hmcbench export-model
+
+    @property
+    def views(self) -> Sequence[str]:
+        """The view that it reads."""
+        return (self.view,)
+
+    @property
+    def width(self) -> int:
+        """Columns of the view."""
+        return len(self._scaler.mean)
+
+    def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
+        """The scaler and the network as operations; see :class:`hmcbench.interfaces.Model`."""
+        import onnx
+
+        from hmcbench.torchkit.onnx_file import export_module
+
+        mean, deviation = self._scaler.mean, self._scaler.deviation
+        for side in (-deviation, 0 * deviation, deviation):
+            graph.tell_apart(range(self.width), mean + side)
+        scaled = graph.scaled(graph.cast(graph.features, np.float64), mean, deviation)
+        unknown = graph.op("Or", graph.op("IsNaN", scaled), graph.op("IsInf", scaled))
+        scaled = graph.cast(graph.op("Where", unknown, graph.double(0.0), scaled))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "network.onnx")
+            export_module(_MeanOfMembers(self.network).cpu(), torch.zeros(3, self.width), path)
+            return {"scores": graph.embed(onnx.load(path), scaled)}
+
     # ------------------------------------------------------------------ used by fit_many
 
     def seeds(self, run: Run) -> list[int]:
@@ -165,6 +197,18 @@ class VectorModel:
     def take(self, network: VectorNetwork, epochs: Sequence[int]) -> None:
         """The trained members of this model."""
         self.network, self._epochs = network.eval(), list(epochs)
+
+
+class _MeanOfMembers(nn.Module):
+    """Scaled columns (N, F) -> the mean of the members' scores, (N, C)."""
+
+    def __init__(self, network: VectorNetwork) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).eval()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        members = len(next(self.network.parameters()))
+        return self.network.probabilities(x.expand(members, -1, -1)).mean(0)
 
 
 def network_model(build: Build, params: dict[str, Any]) -> VectorModel:

@@ -14,8 +14,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("skl2onnx", reason="needs the extra onnx")
 from hmcbench_classical import MODELS  # noqa: E402
 
-from hmcbench.apply.export import TOLERANCE, export_model  # noqa: E402
-from hmcbench.data.prepare import preparations, prepare  # noqa: E402
+from hmcbench.apply.export import TOLERANCE, _random_rows, export_model  # noqa: E402
+from hmcbench.data.prepare import Preparation, preparations, prepare  # noqa: E402
 from hmcbench.data.views import Rows  # noqa: E402
 from hmcbench.errors import BadInput  # noqa: E402
 from hmcbench.interfaces import ColumnKind, Inputs, Labelled, Run  # noqa: E402
@@ -23,10 +23,11 @@ from hmcbench.metrics import decisions  # noqa: E402
 from hmcbench.records.record import Record  # noqa: E402
 from hmcbench.records.weights import Trained, load_trained  # noqa: E402
 from hmcbench.registry.registry import create, default_registry  # noqa: E402
+from hmcbench.sklearnkit.onnx_graph import OnnxGraph  # noqa: E402
 from hmcbench.testing.helpers import Kind, tiny_dataset  # noqa: E402
 
 COLOURS = ("red", "green", "blue")
-SMALL = {"n_estimators": 7, "max_iter": 5}
+SMALL = {"n_estimators": 7, "max_iter": 5, "trees": 5, "epochs": 2}
 
 
 @pytest.fixture
@@ -67,15 +68,6 @@ def scores_of(path: Path, rows: np.ndarray) -> list[np.ndarray]:
     return list(session.run(None, {given.name: rows.astype(np.float32)}))
 
 
-UNSUPPORTED = {
-    *(("svm", "hmc"), ("gaussian-process", "hmc"), ("gaussian-process", "regression")),
-    *(
-        (name, task)
-        for name in ("xgboost", "knn", "hist-gradient-boosting")
-        for task in ("hmc", "regression")
-    ),
-}
-"""Refused by name, or after the comparison."""
 CASES: list[tuple[str, Kind]] = [
     *((name, "tree") for name, (_, tasks, *_rest) in MODELS.items() if "hmc" in tasks),
     *((name, "regression") for name, (_, tasks, *_rest) in MODELS.items() if "regression" in tasks),
@@ -89,20 +81,50 @@ CASES: list[tuple[str, Kind]] = [
     ("forest[strategy=flat]", "multiple"),
     ("forest[strategy=parent]", "dag"),
     ("sklearn:sklearn.discriminant_analysis.LinearDiscriminantAnalysis", "tree"),
+    *(
+        (f"knn[p={p},weights={w}]", kind)
+        for p, w, kind in (
+            (1, "uniform", "multiple"),
+            (1, "distance", "regression"),
+            (2, "uniform", "ragged"),
+        )
+    ),
+    *((name, "multiple") for name in ("svm", "gaussian-process", "xgboost", "hist-gradient-boosting")),
+    ("gaussian-process[nu=0.5]", "ragged"),
+    ("gaussian-process[nu=2.5,ard=true]", "regression"),
+    ("svm[strategy=parent]", "ragged"),
+    ("xgboost[strategy=node]", "ragged"),
+    *((f"ensemble[members={m}]", "tree") for m in ("xgboost+svm+gaussian-process", "knn+forest")),
+    *(
+        (name, kind)
+        for name in ("pct", "pct-forest", "boosting-per-class")
+        for kind in ("tree", "multiple", "dag")
+    ),
+    *((f"hiclass[local={local}]", "tree") for local in ("node", "parent", "level")),
+    ("hiclass[classifier=decision-tree]", "ragged"),
 ]
 
 
-@pytest.mark.parametrize(("reference", "kind"), CASES)
+NETWORKS: list[tuple[str, Kind]] = [("c-hmcnn[members=3]", "dag"), ("hmc-duo", "multiple")]
+MORE_NETWORKS: list[tuple[str, Kind]] = [
+    *((name, "dag") for name in ("mlp-bce", "hmi", "mbm", "hmcn-f", "hmcn-r")),
+    *((name, "tree") for name in ("awx", "hmc-lmlp")),
+]
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind"),
+    [
+        *CASES,
+        *(pytest.param(*case, marks=pytest.mark.torch) for case in NETWORKS),
+        *(pytest.param(*case, marks=[pytest.mark.torch, pytest.mark.slow]) for case in MORE_NETWORKS),
+    ],
+)
 def test_estimators_score_alike(
     trained: Callable[..., Trained], tmp_path: Path, reference: str, kind: Kind
 ) -> None:
     """On rows with all colours and missing values, raw columns in."""
     case, path = trained(reference, kind), tmp_path / "model.onnx"
-    if (reference, case.task.kind) in UNSUPPORTED:
-        with pytest.raises(BadInput, match=r"cannot convert|does not score as the model"):
-            export_model(case, path)
-        assert not list(tmp_path.glob("*.onnx"))
-        return
     done = export_model(case, path)
     assert done.difference is not None and done.difference <= TOLERANCE
     random = np.random.default_rng(5)
@@ -120,6 +142,21 @@ def test_estimators_score_alike(
     about = json.loads(done.description.read_text())
     assert about["input"]["columns"] == [f"c{i}" for i in range(8)]
     assert about["input"]["values"] == {"c3": list(COLOURS)}
+
+
+def test_rows_of_the_comparison_lie_on_both_sides_of_splits() -> None:
+    """Columns in thousands: normal rows would all go one way, and a wrong threshold would not be noticed."""
+    way = Preparation(("a", "c", "b"), (ColumnKind(), ColumnKind(COLOURS), ColumnKind()), one_hot=True)
+    rows = _random_rows(way, 3, {0: [1000.0, 2000.0], 4: [-5.0]})
+    assert (rows[:, 0] > 900).all() and np.ptp(rows[:, 0]) > 900
+    assert set(rows[:, 1]) == {0, 1, 2} and abs(rows[:, 2] + 5).max() < 0.1
+    assert (rows[:, 2] < -5).any() and (rows[:, 2] > -5).any()
+
+
+def test_a_file_that_would_be_too_large_is_refused() -> None:
+    graph = OnnxGraph("features", 3)
+    with pytest.raises(BadInput, match=r"would take 3\.0 GB.*ONNX has no larger files"):
+        graph.bound(3e9)
 
 
 def test_the_description_is_enough_for_coherent_decisions(
@@ -166,8 +203,14 @@ def test_a_network_scores_alike(trained_run: Any, cli: Callable[..., Any], tmp_p
 def test_what_is_refused(trained: Callable[..., Trained], tmp_path: Path, cli: Callable[..., Any]) -> None:
     with pytest.raises(BadInput, match=r"ends with \.onnx"):
         export_model(trained("forest"), tmp_path / "model.txt")
-    with pytest.raises(BadInput, match="pct cannot be exported"):
-        export_model(trained("pct", "multiple"), tmp_path / "model.onnx")
+    with pytest.raises(BadInput, match="prior cannot be exported: it has no method write_onnx"):
+        export_model(trained("prior", "multiple"), tmp_path / "model.onnx")
+    with pytest.raises(BadInput, match=r"metric chebyshev .* cannot be exported"):
+        by_path = "sklearn:sklearn.neighbors.KNeighborsClassifier[metric=chebyshev]"
+        export_model(trained(by_path), tmp_path / "model.onnx")
+    with pytest.raises(BadInput, match="objective=reg:absoluteerror"):
+        by_path = "sklearn:xgboost.XGBRegressor[objective=reg:absoluteerror]"
+        export_model(trained(by_path, "regression"), tmp_path / "model.onnx")
     ended = cli("export-model", tmp_path / "none", "--to", tmp_path / "model.onnx")
     assert ended.status == 2 and "no record at" in ended.err
     ended = cli("export-model", tmp_path)

@@ -211,6 +211,9 @@ def test_frames(runs: Runs) -> None:
     predicted = hmcbench.predict(record.path, frame)
     assert len(predicted) == len(frame) and set(predicted["level1"]) <= set(FAMILIES)
     assert predicted["confidence1"].between(0, 1).all()
+    assert "path" not in predicted  # a frame has no path
+    with pytest.raises(hmcbench.BadInput, match="samples are no paths"):
+        hmcbench.predict(record.path, [1, 2])
     numbers = hmcbench.predict(runs.of("nims-steel", "knn").path, runs.data["nims-steel"])
     assert list(numbers.columns) == ["path", "id", "fatigue", "tensile", "fracture", "hardness"]
     with pytest.raises(hmcbench.BadInput, match="lacks columns"):

@@ -320,6 +320,33 @@ def test_bad_flags(
     assert not brought(toy_run)
 
 
+@pytest.mark.parametrize("flag", ["--folds=3", "--splits=4"])
+def test_another_protocol_than_that_of_the_records_is_refused(
+    cli: Cli, runs: Path, write: Write, flag: str
+) -> None:
+    """smoke has one holdout split; the one that it has may be named."""
+    file = write("p.csv", *scores_of(record_of(runs, "toy-tree", "random").predictions(), "test"))
+    base = ["bring", runs, "--suite", "smoke", "--dataset", "toy-tree", "--predictions", file]
+    ended = cli(*base, "--name", "other", flag)
+    assert ended.status == 2 and flag.replace("=", " ") in ended.err and "1 splits of kind" in ended.err
+    assert not brought(runs)
+    assert cli(*base, "--name", "same", "--splits=1").status == 0
+
+
+def test_brought_rows_alone_name_their_splits(cli: Cli, runs: Path, write: Write) -> None:
+    """A suite file that is not at hand any more: what was brought has the truth."""
+    file = write("p.csv", *scores_of(record_of(runs, "toy-tree", "random").predictions(), "test"))
+    base = ["bring", runs, "--dataset", "toy-tree", "--predictions", file, "--suite"]
+    assert cli(*base, "smoke", "--name", "first").status == 0
+    for record in read_all(runs):
+        if not record.brought:
+            shutil.rmtree(record.path)
+    (runs / "smoke").rename(runs / "gone")
+    ended = cli(*base, "gone", "--name", "second")
+    assert ended.status == 0, ended.err
+    assert {record.label for record in brought(runs)} == {"first", "second"}
+
+
 def test_a_suite_is_needed(cli: Cli, tmp_path: Path, write: Write) -> None:
     path = write("p.csv", ["id", "labels"], [["1", "a"]])
     done = cli("bring", tmp_path / "none", "--predictions", path, "--name", "x")

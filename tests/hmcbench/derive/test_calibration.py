@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from hmcbench.derive.calibration import (
     fit,
     fit_level,
 )
+from hmcbench.derive.new_records import write_records
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
@@ -29,7 +32,7 @@ from hmcbench.metrics.computing import compute, compute_sides
 from hmcbench.metrics.decisions import hierarchy_of
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import Record, read_all
+from hmcbench.records.record import NPZ, Record, read_all
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import tiny_hierarchy
 
@@ -148,7 +151,7 @@ def test_rows_are_written_beside_the_others(fabricate: Callable[..., Record]) ->
     record = fabricate("forest[trees=5]", predictions=single(2.5))
     folder, registry = record.path.parent, default_registry()
     for method in METHODS:
-        calibrate_records(folder, None, read_all(folder), method, registry)
+        write_records(folder, calibrate_records(None, read_all(folder), method, registry))
     made = {r.label: r for r in read_all(folder)}
     labels = {f"forest[trees=5,calibrated={method}]" for method in METHODS}
     assert set(made) == {"forest[trees=5]", *labels}
@@ -162,13 +165,33 @@ def test_rows_are_written_beside_the_others(fabricate: Callable[..., Record]) ->
     assert {row.model for row in board.rows} == set(made)
 
 
+def test_nothing_is_written_where_a_later_suite_cannot_be_calibrated(
+    fabricate: Callable[..., Record], cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Two suites: of the second the calibration side is missing, or an ensemble has no second member."""
+    folder = fabricate("forest", predictions=single(2.5)).path.parent.parent
+    fabricate("knn", predictions=single(2.5))
+    runs = tmp_path / "two"
+    shutil.copytree(folder, runs / "a")
+    shutil.copytree(folder, runs / "b")
+    (broken,) = [r for r in read_all(runs / "b" / "records") if r.label == "knn"]
+    keep = [i for i, side in enumerate(broken.predictions().side) if side != "calibration"]
+    broken.predictions().take(np.array(keep)).save(broken.path / NPZ)
+    before = sorted(runs.rglob("record.json"))
+    ended = cli("calibrate", runs)
+    assert ended.status == 2 and "no samples to calibrate on" in ended.err
+    shutil.rmtree(broken.path)
+    ended = cli("ensemble", runs, "--rows", "forest,knn")
+    assert ended.status == 2 and "knn" in ended.err
+    assert sorted(runs.rglob("record.json")) == [p for p in before if p.parent != broken.path]
+
+
 def test_what_cannot_be_calibrated_says_why(fabricate: Callable[..., Record]) -> None:
     record, registry = fabricate("forest"), default_registry()
-    folder = record.path.parent
     with pytest.raises(BadInput, match=r"no samples to calibrate on.*calibration = 0\.1"):
-        calibrate_records(folder, None, [record], "platt", registry)
+        calibrate_records(None, [record], "platt", registry)
     with pytest.raises(BadInput, match="did you mean 'isotonic'"):
-        calibrate_records(folder, None, [record], "isotonik", registry)
+        calibrate_records(None, [record], "isotonik", registry)
     with pytest.raises(BadInput, match="only rank"):
         fit(replace(single(1.0), scores=single(1.0).scores + 1), "platt")
     nothing = replace(single(1.0), truth=np.zeros_like(single(1.0).truth))

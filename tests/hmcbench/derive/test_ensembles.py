@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hmcbench.derive.ensembles import Wanted, make_ensembles, mean_of, select
+from hmcbench.derive.new_records import write_records
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
 from hmcbench.leaderboard.files import boards_of
@@ -28,7 +29,8 @@ Fabricate = Callable[..., Record]
 
 def ensembles(record: Record, *rows: str, **more: Any) -> list[Record]:
     folder = record.path.parent
-    return make_ensembles(folder, None, read_all(folder), Wanted(rows, **more), default_registry())
+    new = make_ensembles(None, read_all(folder), Wanted(rows, **more), default_registry())
+    return write_records(folder, new)
 
 
 def test_the_mean_of_two_rows_has_a_record_per_seed(fabricate: Fabricate) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +20,11 @@ from hmcbench.records.weights import (
     find_record,
     load_trained,
     save_model,
+    spec_of,
     weights_digest,
     weights_folder,
 )
-from hmcbench.registry.registry import Registry
+from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.testing.helpers import temporary_plugin
 
 
@@ -174,3 +176,21 @@ def test_a_record_without_weights_has_a_reason(
 ) -> None:
     with pytest.raises(BadInput, match=says):
         weights_folder(fabricate("kept", weights=weights))
+
+
+def test_of_a_row_with_several_records_the_first_is_found(fabricate: Callable[..., Record]) -> None:
+    records = [fabricate("forest", seed=seed) for seed in (1, 0, 2)]
+    row = records[0].path.parent.parent / "forest"
+    with pytest.raises(BadInput, match="stands for 3 records"):
+        find_record(row)
+    assert find_record(row, first=True).seed == 0
+    with pytest.raises(BadInput, match="stands for 3 records"):  # a folder is no row
+        find_record(records[0].path.parent, first=True)
+
+
+def test_the_file_of_a_model_is_named(fabricate: Callable[..., Record]) -> None:
+    record = fabricate("Mine")
+    stored = record.data["model"] | {"name": "Mine", "plugin": {"distribution": "mine.py"}}
+    named = replace(record, data=record.data | {"model": stored})
+    with pytest.raises(BadInput, match=r"in the file mine\.py\. --plugin mine\.py"):
+        spec_of(named, default_registry())

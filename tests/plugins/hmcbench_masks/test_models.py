@@ -19,6 +19,8 @@ from hmcbench.execute.pixels import PixelModel
 from hmcbench.interfaces import ModelSpec
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.pixels import level_miou
+from hmcbench.plan.describe import origins_of
+from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import fitted, inputs
 from hmcbench.testing.label_maps import tiny_maps
 
@@ -109,3 +111,15 @@ def test_a_network_learns(tmp_path: Path) -> None:
             unet(**wrong)
     with pytest.raises(BadInput, match="encoder nothing cannot be used"):
         fitted(unet(encoder="nothing", crop=32, tile=32, overlap=4, epochs=1), tiny_maps(3))
+
+
+def test_the_version_of_the_wrapped_model_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = default_registry()
+    spec, params = registry.resolve("models", "patch:forest")
+    dataset = registry.get("datasets", "masks")
+    before = origins_of(registry, dataset, spec, params, [])
+    assert before == {"forest in patch": (registry.get("models", "forest").version,)}
+    monkeypatch.setattr(registry.get("models", "forest"), "version", "later")
+    assert origins_of(registry, dataset, spec, params, [])["forest in patch"] == ("later",)
+    with pytest.raises(BadInput, match="did you mean 'forest'"):
+        origins_of(registry, dataset, spec, params | {"model": "forst"}, [])

@@ -1,0 +1,34 @@
+"""Records that are made of other records or files: all are made, and checked, before any is written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import NPZ, Record, begin_record, commit_record
+
+
+@dataclass(frozen=True, eq=False)
+class NewRecord:
+    """A record before it is written: its data and predictions."""
+
+    data: dict[str, Any]
+    predictions: Predictions
+
+
+def write_records(folder: Path, new: Sequence[NewRecord], replaced: Sequence[Record] = ()) -> list[Record]:
+    """Write records, each whole or not at all, and then remove those that they replace."""
+    written = []
+    for made in new:
+        temporary = begin_record(folder, made.data["key"])
+        made.predictions.save(temporary / NPZ)
+        written.append(commit_record(temporary, folder, made.data))
+    kept = {record.path for record in written}
+    for record in replaced:
+        if record.path not in kept:
+            shutil.rmtree(record.path, ignore_errors=True)
+    return written
