@@ -30,6 +30,7 @@ from hmcbench.leaderboard.promises import broken_promises
 from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.rules_table import rules_tables, under_best_rule
+from hmcbench.leaderboard.shifts import shifts_table
 from hmcbench.leaderboard.statistics import holm
 from hmcbench.leaderboard.summary import (
     board_facts,
@@ -149,6 +150,7 @@ def analyse(
         board.reference = row_named(str(info.get("suite", {}).get("reference") or ""), by_row)
         estimates = {row.label: estimator.row(row) for row in by_row if row.ok}
         board.notes += _fill(board, by_row, estimator, estimates)
+        board.shifts = shifts_table(by_rule, names, specs, estimator.complete)
         if cache is not None:
             cache.tidy()
     board.facts += agreement_facts(by_row)

@@ -26,7 +26,8 @@ def noise(inputs: ShiftInputs, severity: float) -> np.ndarray:
     rows = np.asarray(inputs.rows)
     deviation = _deviation(inputs)
     drawn = np.stack([rng.standard_normal(rows.shape[1]) for rng in inputs.generators()])
-    return rows + severity * deviation * drawn
+    noisy: np.ndarray = rows + severity * deviation * drawn
+    return noisy
 
 
 def missing_values(inputs: ShiftInputs, severity: float) -> np.ndarray:
@@ -76,7 +77,7 @@ def changed_unit(inputs: ShiftInputs, severity: float, column: str = "") -> np.n
     rows = np.array(inputs.rows)
     numbers = np.flatnonzero(_deviation(inputs) > 0)
     if column:
-        names = [inputs.columns[i] for i in numbers] if inputs.columns else []
+        names = [inputs.columns[i] for i in numbers.tolist()] if inputs.columns else []
         if column not in names:
             raise BadInput(f"changed-unit: {column!r} is no column of numbers", allowed=", ".join(names))
         numbers = numbers[[names.index(column)]]

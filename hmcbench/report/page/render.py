@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from hmcbench.leaderboard import across, rules_table
+from hmcbench.leaderboard import across, rules_table, shifts
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
@@ -147,6 +147,10 @@ def _board(heading: str, board: Board, number: int) -> str:
     for table in board.rules:
         title = _heading(rules_table.heading(board, table))
         parts.append(title + _plain(rules_table.head(table), rules_table.lines(board, table)))
+    if board.shifts is not None:
+        title = _heading(shifts.heading(board, board.shifts))
+        parts.append(title + _plain(shifts.head(board.shifts), shifts.lines(board, board.shifts)))
+        parts.append(f"<p>{escape(' '.join(board.shifts.order))}</p>")
     parts += [_published(board, same) for same in (True, False)]
     if verdicts := text.verdict_lines(board):
         parts.append(_heading(text.VERDICT_HEADING) + _plain(text.VERDICT_HEAD, verdicts, "plain papers"))
