@@ -323,15 +323,18 @@ class ShiftInputs:
     kinds: Sequence[ColumnKind] = ()
     seed: int = 0
 
-    def generators(self) -> Iterator[np.random.Generator]:
-        """A random generator for every row, which depends on the seed and the id of the sample alone."""
+    def seeds(self) -> list[int]:
+        """A seed for every row, which depends on :attr:`seed` and the id of the sample alone."""
         import hashlib
 
+        digests = (hashlib.sha256(f"{self.seed}\n{name}".encode()).digest() for name in self.ids)
+        return [int.from_bytes(digest[:16], "big") for digest in digests]
+
+    def generators(self) -> Iterator[np.random.Generator]:
+        """A random generator for every row, of :meth:`seeds`."""
         import numpy as np
 
-        for name in self.ids:
-            digest = hashlib.sha256(f"{self.seed}\n{name}".encode()).digest()
-            yield np.random.default_rng(int.from_bytes(digest[:16], "big"))
+        return map(np.random.default_rng, self.seeds())
 
     def generator(self) -> np.random.Generator:
         """A random generator for what all rows share, such as the choice of a column."""

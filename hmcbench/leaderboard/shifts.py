@@ -32,7 +32,7 @@ from hmcbench.records.shifts import ShiftPoint, shift_blocks, stored_shifts, und
 MOST_CHANGES = 4
 """So many changes of order are told."""
 
-Steps = tuple[str, str, str, tuple[float, ...]]
+ShiftSteps = tuple[str, str, str, tuple[float, ...]]
 """Label, version and unit of a shift, and its severities: what must agree for a comparison."""
 
 
@@ -85,7 +85,7 @@ def shifts_table(
     )
 
 
-def _steps(records: Sequence[Record], metric: str) -> list[Steps]:
+def _steps(records: Sequence[Record], metric: str) -> list[ShiftSteps]:
     """The shifts with values of a metric that all records have at the same severities."""
     found = []
     for record in records:
@@ -100,7 +100,7 @@ def _steps(records: Sequence[Record], metric: str) -> list[Steps]:
     return sorted(steps for steps in found[0] if all(steps in other for other in found))
 
 
-def _curve(records: Sequence[Record], shift: Steps, metric: str) -> list[float | None]:
+def _curve(records: Sequence[Record], shift: ShiftSteps, metric: str) -> list[float | None]:
     """The mean over cells at every severity; None where a cell has no value."""
     label, *_, severities = shift
     if shift not in _steps(records, metric):
@@ -134,7 +134,7 @@ def _cell(estimate: Estimate) -> BoardCell:
 
 
 def _broken(
-    records: Sequence[Record], steps: Sequence[Steps], metric: str, spec: MetricSpec | None
+    records: Sequence[Record], steps: Sequence[ShiftSteps], metric: str, spec: MetricSpec | None
 ) -> _Broken | None:
     """Estimates of a row that has all shifts; None of any other."""
     have = _steps(records, metric)
@@ -171,7 +171,7 @@ def _broken(
     return _Broken(estimate(plain, 0), estimate(mean, 1), estimate(sign * (plain - mean), 2))
 
 
-def _values(record: Record, steps: Sequence[Steps], metric: str) -> tuple[float, float]:
+def _values(record: Record, steps: Sequence[ShiftSteps], metric: str) -> tuple[float, float]:
     """The metric of a cell without a shift, and its mean under shift."""
     blocks = shift_blocks(record)
     means = [np.mean([values[metric] for values in blocks[label]["metrics"]]) for label, *_ in steps]
@@ -193,7 +193,11 @@ class _Drawn:
 
 
 def _drawn(
-    records: Sequence[Record], seeds: Sequence[int], steps: Sequence[Steps], metric: str, spec: MetricSpec
+    records: Sequence[Record],
+    seeds: Sequence[int],
+    steps: Sequence[ShiftSteps],
+    metric: str,
+    spec: MetricSpec,
 ) -> _Drawn | None:
     """Bootstrap draws of the same samples with and without shifts; None where predictions are missing."""
     sign = -1.0 if spec.better == "lower" else 1.0
@@ -233,7 +237,7 @@ def _drawn(
 def _evaluations(
     loaded: Sequence[tuple[Record, Predictions]],
     stored: Sequence[Mapping[ShiftPoint, Any]],
-    steps: Sequence[Steps],
+    steps: Sequence[ShiftSteps],
 ) -> Iterator[list[Evaluation]]:
     """The test samples of every fold: as they are, then at every point."""
     yield [_evaluation(record, predictions) for record, predictions in loaded]
