@@ -10,9 +10,11 @@ _PIXELS = "pixels of 128"
 def image_shifts() -> list[ShiftSpec]:
     """Of detector, beam, scan, stage and file."""
     return [
-        _shift("shot-noise", "beam:shot_noise", "a shorter dwell time", (2, 4, 8, 12, 20), "% of white"),
-        _shift("defocus", "beam:defocus", "out of focus", (0.3, 0.6, 1.0, 1.5, 2.5), _PIXELS),
-        _shift("astigmatism", "beam:astigmatism", "blurred in one direction", (0.5, 1, 1.5, 2.5, 4), _PIXELS),
+        _shift("shot-noise", "beam:shot_noise", "a shorter dwell time", (1, 2, 3, 6, 12), "% of white"),
+        _shift("defocus", "beam:defocus", "out of focus", (0.15, 0.25, 0.4, 0.8, 1.6), _PIXELS),
+        _shift(
+            "astigmatism", "beam:astigmatism", "a blur in one direction", (0.2, 0.4, 0.8, 1.6, 3.2), _PIXELS
+        ),
         _shift(
             "charging",
             "beam:charging",
@@ -24,7 +26,7 @@ def image_shifts() -> list[ShiftSpec]:
             "contrast",
             "beam:contrast",
             "contrast lost, and another brightness",
-            (10, 20, 35, 50, 70),
+            (5, 15, 25, 40, 60),
             "%",
             100,
         ),
