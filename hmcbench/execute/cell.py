@@ -294,7 +294,8 @@ class CellRun:
         with self.clock.phase("shifts"):
             scores, problems = shifts.predict_shifts(model, self.spec, views, cell.shifts)
             specs, names = self.registry.specs("metrics"), cell.shift_metrics
-            kept = (predictions, thresholds, specs, names, part)
+            sources = frozenset(plan.source for plan in self.views.plans)
+            kept = (sources, predictions, thresholds, specs, names, part)
             return shifts.shifts_part(cell.shifts, scores, problems, *kept)
 
     def add_shifts(self, fit: Fit, part: Path) -> dict[str, Any] | None:

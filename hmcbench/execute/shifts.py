@@ -102,6 +102,7 @@ def shifts_part(
     shifts: Sequence[ShiftChoice],
     scores: Mapping[stored.ShiftPoint, Scores],
     problems: Mapping[str, str],
+    sources: frozenset[str],
     predictions: Predictions,
     thresholds: Thresholds | None,
     specs: Sequence[MetricSpec],
@@ -111,6 +112,7 @@ def shifts_part(
     """Store predictions in ``folder``; the part ``shifts`` of the record.
 
     Args:
+        sources: the views of the dataset that the model's are made of.
         predictions: of the record, with all sides.
         names: ids of the metrics to compute.
     """
@@ -118,6 +120,8 @@ def shifts_part(
     blocks: dict[str, dict[str, Any]] = {}
     for shift in shifts:
         block = shift.stated()
+        if not sources & frozenset(shift.views):
+            block["unread"] = True
         if shift.label in problems:
             block["problem"] = problems[shift.label]
         else:

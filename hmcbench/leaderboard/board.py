@@ -187,6 +187,7 @@ class ShiftRow:
         mean: mean over shifts and severities.
         drop: what that costs; above 0 is worse.
         values: per shift, at every severity.
+        unread: per shift, whether it changes nothing that the model reads.
     """
 
     model: str
@@ -194,6 +195,7 @@ class ShiftRow:
     mean: BoardCell
     drop: BoardCell
     values: list[list[float | None]]
+    unread: list[bool]
 
 
 @dataclass(frozen=True)

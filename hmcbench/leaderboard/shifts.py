@@ -70,7 +70,8 @@ def shifts_table(
     for label, records in of_row.items():
         values = [_curve(records, shift, metric) for shift in steps]
         if any(v is not None for curve in values for v in curve):
-            lines.append(_line(label, records, metric, values, broken[label], spec))
+            unread = [all(_unread(record, name) for record in records) for name, *_ in steps]
+            lines.append(_line(label, records, metric, broken[label], values, unread))
     better = spec.better if spec is not None else "higher"
     sign = -1.0 if better == "lower" else 1.0
     whole = {label: row for label, row in broken.items() if row is not None}
@@ -113,16 +114,20 @@ def _line(
     label: str,
     records: Sequence[Record],
     metric: str,
-    values: list[list[float | None]],
     broken: _Broken | None,
-    spec: MetricSpec | None,
+    values: list[list[float | None]],
+    unread: list[bool],
 ) -> ShiftRow:
     cells = [_cell(part) for part in (broken.mean, broken.drop)] if broken else [BoardCell(None)] * 2
     known = [record.metrics("test").get(metric) for record in records]
     plain = _cell(broken.plain).mean if broken else None
     if plain is None and all(isinstance(value, (int, float)) for value in known):
         plain = float(np.mean(np.array(known, dtype=float)))
-    return ShiftRow(clean(label), plain, cells[0], cells[1], values)
+    return ShiftRow(clean(label), plain, cells[0], cells[1], values, unread)
+
+
+def _unread(record: Record, shift: str) -> bool:
+    return bool((shift_blocks(record).get(shift) or {}).get("unread"))
 
 
 def _cell(estimate: Estimate) -> BoardCell:
@@ -297,6 +302,7 @@ def _told(clear: Sequence[bool], silent: bool) -> str:
     return f"{which[place]} clear on these samples{more}"
 
 
+UNREAD = "In parentheses: the shift changes nothing that the model reads."
 HEAD = ("model", "without", "mean under shift", "drop")
 
 
@@ -307,6 +313,11 @@ def heading(board: Board, table: ShiftsTable) -> str:
 
 def head(table: ShiftsTable) -> list[str]:
     return [*HEAD, *table.shifts]
+
+
+def words(table: ShiftsTable) -> list[str]:
+    """The sentences below a table."""
+    return [*table.order, *([UNREAD] if any(any(row.unread) for row in table.rows) else [])]
 
 
 def lines(board: Board, table: ShiftsTable) -> list[list[str]]:
@@ -320,7 +331,8 @@ def lines(board: Board, table: ShiftsTable) -> list[list[str]]:
             for cell, kind in ((BoardCell(row.plain), column), (row.mean, column), (row.drop, drop))
         ]
         means = [value_text(BoardCell(_mean(curve)), column) for curve in row.values]
-        out.append([row.model, *whole, *means])
+        shown = [f"({text})" if unread else text for text, unread in zip(means, row.unread, strict=True)]
+        out.append([row.model, *whole, *shown])
     return out
 
 

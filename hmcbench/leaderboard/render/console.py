@@ -61,7 +61,7 @@ def _print_board(heading: str, board: Board, console: Console) -> None:
     if board.shifts is not None:
         title, head = shifts.heading(board, board.shifts), shifts.head(board.shifts)
         _print_plain(console, title, head, shifts.lines(board, board.shifts))
-        console.print(Text(" ".join(board.shifts.order)))
+        console.print(Text(" ".join(shifts.words(board.shifts))))
     for same_data in (True, False):
         _print_published(console, board, same_data)
     if verdicts := text.verdict_lines(board):

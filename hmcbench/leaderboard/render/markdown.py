@@ -41,7 +41,7 @@ def _section(heading: str, board: Board) -> str:
     if board.shifts is not None:
         head, lines = shifts.head(board.shifts), shifts.lines(board, board.shifts)
         table = _plain([*map(esc, head)], lines, right=range(1, len(head)))
-        order = " ".join(map(esc, board.shifts.order))
+        order = " ".join(map(esc, shifts.words(board.shifts)))
         parts.append(f"### {esc(shifts.heading(board, board.shifts))}\n\n{table}\n\n{order}".rstrip())
     for same_data in (True, False):
         head, lines = text.published_table(board, same_data)

@@ -150,7 +150,7 @@ def _board(heading: str, board: Board, number: int) -> str:
     if board.shifts is not None:
         title = _heading(shifts.heading(board, board.shifts))
         parts.append(title + _plain(shifts.head(board.shifts), shifts.lines(board, board.shifts)))
-        parts.append(f"<p>{escape(' '.join(board.shifts.order))}</p>")
+        parts.append(f"<p>{escape(' '.join(shifts.words(board.shifts)))}</p>")
     parts += [_published(board, same) for same in (True, False)]
     if verdicts := text.verdict_lines(board):
         parts.append(_heading(text.VERDICT_HEADING) + _plain(text.VERDICT_HEAD, verdicts, "plain papers"))
