@@ -130,7 +130,7 @@ def load(path: Path, task: Task) -> dict[ShiftPoint, Shifted]:
         BadInput: there is none, or it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return _read(file, task)
     except FileNotFoundError:
         raise BadInput(f"{path} is missing", hint="the same run with --shifts makes it again") from None
