@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hmcbench.data.splits import Split
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput, PluginError
-from hmcbench.interfaces import Dataset, ShiftInputs, ShiftSpec, Value
+from hmcbench.interfaces import Dataset, Image, ShiftInputs, ShiftSpec, Value
 from hmcbench.registry.registry import Registry, check_installed, load_object
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SEED = 0
 """Of everything that shifts draw."""
+MOST_HELD = 256 * 2**20
+"""Bytes of decoded images that are held for the next severity."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,37 @@ def shift_choice(registry: Registry, reference: str, severities: Sequence[float]
             allowed=f"rising numbers above 0{most} ({spec.unit or 'no unit'})",
         )
     return ShiftChoice(label, spec.name, spec.version, spec.unit, tuple(spec.views), dict(params), chosen)
+
+
+class HeldImage:
+    """An image that is decoded, or drawn, once for all shifts, as long as there is room."""
+
+    def __init__(self, image: Image, room: list[int]) -> None:
+        self._image, self._room = image, room
+        self._held: dict[int | None, np.ndarray] = {}
+
+    def load(self, min_side: int | None = None) -> np.ndarray:
+        """See :meth:`hmcbench.interfaces.Image.load`."""
+        pixels = self._held.get(min_side)
+        if pixels is None:
+            pixels = self._image.load(min_side)
+            if pixels.nbytes <= self._room[0]:
+                self._room[0] -= pixels.nbytes
+                self._held[min_side] = pixels
+        return pixels.copy()
+
+
+def with_held_images(dataset: Dataset, rows: Sequence[int]) -> Dataset:
+    """The dataset with images of these rows that are loaded once, up to :data:`MOST_HELD` bytes."""
+    room = [MOST_HELD]
+    views = dict(dataset.views)
+    for name, view in views.items():
+        if len(rows) and hasattr(view[int(rows[0])], "load"):
+            changed = [view[i] for i in range(len(view))]
+            for i in rows:
+                changed[i] = HeldImage(changed[i], room)
+            views[name] = changed
+    return replace(dataset, views=views)
 
 
 def shifted_test(

@@ -26,6 +26,7 @@ from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.prepare import Preparation, direct_views, preparations, prepare
 from hmcbench.data.protocol import Protocol
+from hmcbench.data.shifts import with_held_images
 from hmcbench.data.splits import Split, side
 from hmcbench.data.variants import divide
 from hmcbench.errors import BadInput, HmcbenchError, PluginError
@@ -285,9 +286,10 @@ class CellRun:
         self, model: Any, predictions: Predictions, thresholds: decisions.Thresholds | None, part: Path
     ) -> dict[str, Any]:
         """Predict the test samples under the shifts of the cell; the part ``shifts`` of the record."""
-        cell, dataset = self.cell, self.dataset
+        cell = self.cell
         if not cell.shifts:
             return {}
+        dataset = with_held_images(self.dataset, self.split.sides["test"])
         self.report.phase("shifts")
         of_model = (self.views.plans, self.views.rows, self.views.preparations, cell.threads)
         views = shifts.ShiftedViews(self.registry, dataset, self.split, *of_model)

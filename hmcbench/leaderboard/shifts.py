@@ -214,8 +214,9 @@ def _drawn(
             stored = [stored_shifts(record, predictions) for record, predictions in loaded]
         except HmcbenchError:
             return None
-        if any(predictions.truth is None for _, predictions in loaded):
-            return None
+        wanted = {ShiftPoint(label, severity) for label, *_, s in steps for severity in s}
+        if any(p.truth is None for _, p in loaded) or any(wanted - set(points_of) for points_of in stored):
+            return None  # not published
         pairs = []
         for evaluations in _evaluations(loaded, stored, steps):
             pair = stats_over_folds(evaluations, spec, metric)
@@ -248,11 +249,8 @@ def _evaluations(
     yield [_evaluation(record, predictions) for record, predictions in loaded]
     for label, *_, severities in steps:
         for severity in severities:
-            point = ShiftPoint(label, severity)
-            if not all(point in of_record for of_record in stored):
-                raise HmcbenchError(f"no predictions are stored for {label} at {severity:g}")
             yield [
-                _evaluation(record, under_shift(predictions, of_record[point]))
+                _evaluation(record, under_shift(predictions, of_record[ShiftPoint(label, severity)]))
                 for (record, predictions), of_record in zip(loaded, stored, strict=True)
             ]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hmcbench import BadInput, ShiftInputs, ShiftSpec, hookimpl
+from hmcbench.data import shifts
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.shifts import filled, shift_choice, shifted_rows, shifted_test
 from hmcbench.data.splits import make_split
@@ -118,3 +119,25 @@ def test_missing_values_become_means_of_training_samples() -> None:
     training = np.array([[1.0, np.nan], [3.0, np.nan]], dtype=np.float32)
     assert filled(rows, training).tolist() == [[2.0, 1.0], [2.0, 0.0]]
     assert filled(training[:, :1], training) is not None and filled(rows, training).dtype == np.float32
+
+
+def test_images_are_loaded_once_while_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[int] = []
+
+    class Picture:
+        def load(self, min_side: int | None = None) -> np.ndarray:
+            loads.append(1)
+            return np.zeros((4, 4), dtype=np.uint8)
+
+    dataset = tiny_dataset(5, "tree")
+    dataset.views = {"table": dataset.views["table"], "image": [Picture() for _ in range(5)]}
+    monkeypatch.setattr(shifts, "MOST_HELD", 40)  # two pictures
+    held = shifts.with_held_images(dataset, [1, 2, 4])
+    for _ in range(3):
+        for i in (1, 2, 4):
+            pixels = held.views["image"][i].load()
+            pixels += 1  # a copy
+            assert pixels.max() == 1
+    assert len(loads) == 1 + 1 + 3
+    assert held.views["image"][0] is dataset.views["image"][0]
+    assert held.views["table"] is dataset.views["table"]
