@@ -102,7 +102,7 @@ def with_held_images(dataset: Dataset, rows: Sequence[int]) -> Dataset:
     room = [MOST_HELD]
     views = dict(dataset.views)
     for name, view in views.items():
-        if len(rows) and hasattr(view[int(rows[0])], "load"):
+        if len(rows) and hasattr(view[rows[0]], "load"):
             changed = [view[i] for i in range(len(view))]
             for i in rows:
                 changed[i] = HeldImage(changed[i], room)

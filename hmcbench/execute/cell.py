@@ -289,7 +289,7 @@ class CellRun:
         cell = self.cell
         if not cell.shifts:
             return {}
-        dataset = with_held_images(self.dataset, self.split.sides["test"])
+        dataset = with_held_images(self.dataset, self.split.sides["test"].tolist())
         self.report.phase("shifts")
         of_model = (self.views.plans, self.views.rows, self.views.preparations, cell.threads)
         views = shifts.ShiftedViews(self.registry, dataset, self.split, *of_model)

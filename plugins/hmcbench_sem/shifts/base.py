@@ -46,7 +46,8 @@ def shifted_images(inputs: ShiftInputs, severity: float, change: Change) -> list
 
 def pixels_of(length: float, grey: Grey) -> float:
     """A length in pixels of this picture."""
-    return length * min(grey.shape[:2]) / UNIT
+    height, width = grey.shape[:2]
+    return length * min(height, width) / UNIT
 
 
 def resampled(grey: Grey, rows: np.ndarray, columns: np.ndarray) -> Grey:
