@@ -47,7 +47,7 @@ def shifted_images(inputs: ShiftInputs, severity: float, change: Change) -> list
 def pixels_of(length: float, grey: Grey) -> float:
     """A length in pixels of this picture."""
     height, width = grey.shape[:2]
-    return length * min(height, width) / UNIT
+    return float(length * min(height, width) / UNIT)
 
 
 def resampled(grey: Grey, rows: np.ndarray, columns: np.ndarray) -> Grey:
