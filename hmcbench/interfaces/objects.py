@@ -246,11 +246,14 @@ class Scores:
             extra ``stop`` output of every level (never a class, never scored).
         decisions: boolean (N, C) or None: the classes that the model decides for by itself, closed or not.
             They replace the rule of the task; scores still make the rankings.
+        passes: the scores of several passes or networks whose mean ``values`` is, where there are any; their
+            disagreement is shown by ``hmcbench predict``, and they are never stored.
     """
 
     values: np.ndarray
     stop: np.ndarray | None = None
     decisions: np.ndarray | None = None
+    passes: Sequence[Scores] = ()
 
 
 class Model(Protocol):
