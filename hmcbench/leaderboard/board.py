@@ -216,6 +216,22 @@ class ShiftsTable:
 
 
 @dataclass
+class RobustRow:
+    """A model in the robust view: column id -> value."""
+
+    model: str
+    cells: dict[str, BoardCell]
+
+
+@dataclass
+class RobustTable:
+    """Quality, risk, mean under shift, unknown classes, little data and cost; those that were measured."""
+
+    columns: list[Column]
+    rows: list[RobustRow]
+
+
+@dataclass
 class Board:
     """A table of results that may be compared.
 
@@ -237,6 +253,7 @@ class Board:
         wins: of the ranked rows, in their order; empty for fewer than two common cells.
         rules: values under decision rules, a table per metric; empty where no cell was scored under one.
         shifts: what becomes of the models under shifts; None where no cell was predicted under any.
+        robust: the robust view; None where no cell was predicted under shifts.
         not_told_apart: models of the ranked rows whose primary metric cannot be told apart from that of
             the first row (:mod:`hmcbench.leaderboard.max_t`), in their order; without the first.
     """
@@ -265,6 +282,7 @@ class Board:
     wins: list[Win] = field(default_factory=list)
     rules: list[RulesTable] = field(default_factory=list)
     shifts: ShiftsTable | None = None
+    robust: RobustTable | None = None
     not_told_apart: list[str] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -40,7 +40,7 @@ def _plain(board: Board) -> dict[str, Any]:
     data = asdict(board)
     for row in data["rows"] if not board.rules else ():
         del row["rule"]
-    return {name: value for name, value in data.items() if name not in ("rules", "shifts") or value}
+    return {name: value for name, value in data.items() if name not in ("rules", "shifts", "robust") or value}
 
 
 def to_csv(boards: Sequence[Board]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from hmcbench.leaderboard import across, rules_table, shifts
+from hmcbench.leaderboard import across, robust, rules_table, shifts
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
@@ -43,6 +43,10 @@ def _section(heading: str, board: Board) -> str:
         table = _plain([*map(esc, head)], lines, right=range(1, len(head)))
         order = " ".join(map(esc, shifts.words(board.shifts)))
         parts.append(f"### {esc(shifts.heading(board, board.shifts))}\n\n{table}\n\n{order}".rstrip())
+    if board.robust is not None:
+        head, lines = robust.head(board.robust), robust.lines(board.robust)
+        table = _plain([*map(esc, head)], lines, right=range(1, len(head)))
+        parts.append(f"### {robust.HEADING}\n\n{table}")
     for same_data in (True, False):
         head, lines = text.published_table(board, same_data)
         if lines:
