@@ -18,7 +18,7 @@ from hmcbench.data.prepare import Preparation
 from hmcbench.data.shifts import SEED, ShiftChoice, filled, shift_choice, shifted_test
 from hmcbench.data.splits import Split
 from hmcbench.data.views import Rows
-from hmcbench.errors import BadInput, HmcbenchError
+from hmcbench.errors import BadInput, HmcbenchError, one_line
 from hmcbench.execute.predict import Predicted, check_scores
 from hmcbench.interfaces import Dataset, Inputs, MetricSpec, ModelSpec, Run, Scores
 from hmcbench.metrics.decisions import Thresholds
@@ -94,7 +94,7 @@ def predict_shifts(
                 of_shift[stored.ShiftPoint(shift.label, severity)] = scores
             points |= of_shift
         except Exception as error:  # a plugin may raise anything; the cell has its own results
-            problems[shift.label] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            problems[shift.label] = one_line(f"{type(error).__name__}: {error}", 300)
     return points, problems
 
 

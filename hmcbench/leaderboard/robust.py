@@ -27,11 +27,11 @@ UNKNOWN = Column("unknown_auroc", "unknown_auroc", "higher", "score")
 LITTLE = "little_data"
 _VARIED = {"split", "unknown", "train_share", "label_noise", "noise_to"}
 
-Group = tuple[Board, Sequence[RowRecords], Sequence[Record]]
+BoardRecords = tuple[Board, Sequence[RowRecords], Sequence[Record]]
 """A board, its rows and all its records."""
 
 
-def robust_table(group: Group, others: Sequence[Group]) -> RobustTable | None:
+def robust_table(group: BoardRecords, others: Sequence[BoardRecords]) -> RobustTable | None:
     """The robust view of a board; None where nothing was predicted under shifts.
 
     Args:
@@ -101,7 +101,7 @@ def _add_shifts(table: RobustTable, board: Board) -> None:
     _add(table, replace(column, id=SHIFTED, title=title), dict(cells))
 
 
-def _of_unknown(boards: Sequence[Group]) -> dict[str, BoardCell | None]:
+def _of_unknown(boards: Sequence[BoardRecords]) -> dict[str, BoardCell | None]:
     """Mean over all cells in which a class was never shown."""
     values: dict[str, list[float]] = {}
     for _, _, records in boards:
@@ -112,7 +112,7 @@ def _of_unknown(boards: Sequence[Group]) -> dict[str, BoardCell | None]:
     return {label: BoardCell(float(np.mean(of_label))) for label, of_label in values.items()}
 
 
-def _add_least_share(table: RobustTable, board: Board, alike: Sequence[Group]) -> None:
+def _add_least_share(table: RobustTable, board: Board, alike: Sequence[BoardRecords]) -> None:
     """The primary metric on the board with the smallest share of the training samples."""
     shares = {}
     for other, _, records in alike:
