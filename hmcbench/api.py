@@ -60,6 +60,7 @@ def run(
     folds: int = 0,
     splits: int = 0,
     settings: Mapping[str, Value] | None = None,
+    shifts: Names = (),
     plugins: Sequence[str | Path] = (),
     out: str | Path = "runs",
     device: str = "auto",
@@ -86,6 +87,7 @@ def run(
         profile: of the suite; the first one if empty.
         seeds, folds, splits: 0: as the suite says.
         settings: ``model.param`` -> value.
+        shifts: names of shifts that the test samples are predicted under, or ``all``.
         plugins: Python files and modules to load as plugins.
         out: folder of the records.
         device: ``auto``, ``cpu`` or ``cuda:0``.
@@ -128,6 +130,7 @@ def run(
             folds=folds,
             splits=splits,
             settings=settings,
+            shifts=(shifts,) if isinstance(shifts, str) and shifts else tuple(shifts),
             plugins=[str(plugin) for plugin in plugins],
             time_limit=timeout,
         )

@@ -53,7 +53,7 @@ REASONS = re.compile(
     "|keeps no weights|fits one model at a time|has no warm start|is not declared deterministic"
     "|has no parameters|has no factory"
     "|chooses no parameter|has no best value|not a function of sums|names no slow version|have no groups"
-    "|it needs known and unknown samples"
+    "|it needs known and unknown samples|its rows are objects|its docstring has no example"
     "|fewer than four columns|the (data|dataset) .* (need|are not here).*|its data are missing.*"
 )
 """The only reasons for which these checks may be skipped."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PASSED = (
     *("suite", "table", "images", "datasets", "models", "init_from", "drop_leaks"),
-    *("profile", "seeds", "splits", "folds", "primary"),
+    *("profile", "seeds", "splits", "folds", "primary", "shifts"),
 )
 EXECUTORS = ("local", "ray", "slurm")
 MOST_LISTED = 20  # records whose paths are printed at the end
@@ -54,6 +54,12 @@ PER_GPU = click.IntRange(1, 64)
 @click.option("--folds", default=0, type=COUNT, metavar="K", help="Cross-validation; 0: as the suite says.")
 @click.option("--primary", default="", metavar="ID", help="The metric that ranks; default: the suite's.")
 @click.option("--columns", default="", metavar="ID,ID", help="The metrics of the leaderboard.")
+@click.option(
+    "--shifts",
+    multiple=True,
+    metavar="none|all|NAME",
+    help="Predict the test samples under shifts too (hmcbench list shifts).",
+)
 @device_option
 @click.option("--jobs", default=1, type=JOBS, show_default=True, help="Cells at the same time on a CPU.")
 @click.option("--per-gpu", default=1, type=PER_GPU, show_default=True, help="Cells that share a GPU.")
@@ -99,6 +105,7 @@ def run_command(**options: Any) -> int:
       hmcbench run --images my_images
       hmcbench run --suite sem-failure --data sem-failure=my_images --model 'timm:*' --seeds 3
       hmcbench run --suite sem-failure --data sem-failure=my_images --folds 10
+      hmcbench run --suite sem-failure --shifts all
       hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
       hmcbench run --suite sem-failure --model forest --model mine.py:MyModel[width=32]
       hmcbench run --suite sem-failure --model sklearn:sklearn.ensemble.ExtraTreesClassifier

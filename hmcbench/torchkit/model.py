@@ -22,6 +22,7 @@ from hmcbench.torchkit.expansion import expand
 from hmcbench.torchkit.freezing import freeze
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
+from hmcbench.torchkit.passes import turned, units_left_out
 from hmcbench.torchkit.recipes import Recipe
 from hmcbench.torchkit.transfer import transfer
 
@@ -110,16 +111,31 @@ class TorchModel:
         return EncodedImages(PixelBatches(rows, self._device), targets)
 
     def predict(self, inputs: Inputs) -> Scores:
-        """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early."""
+        """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early: the mean of all passes."""
+        drawn = range(1, self.recipe.mc_dropout + 1) if self.recipe.mc_dropout else (0,)
+        passes = [
+            self._pass(inputs, number, orientation)
+            for number in drawn
+            for orientation in range(self.recipe.orientations)
+        ]
+        if len(passes) == 1:
+            return passes[0]
+        stops = [one_pass.stop for one_pass in passes if one_pass.stop is not None]
+        values = np.mean([one_pass.values for one_pass in passes], axis=0)
+        return Scores(values, np.mean(stops, axis=0) if stops else None, passes=passes)
+
+    def _pass(self, inputs: Inputs, number: int, orientation: int) -> Scores:
+        """One prediction: see :mod:`hmcbench.torchkit.passes`."""
         torch.set_num_threads(self._threads)
         rows, tiles = untile(inputs.views[self.view])
         pixels = PixelBatches(rows, self._device, keep=False)
         values = np.empty((len(pixels), self._layout.hierarchy.n), dtype=np.float32)
         stop = np.empty((len(pixels), self._layout.depth), dtype=np.float32) if self._layout.stops else None
         done = 0
-        with torch.inference_mode():
+        with torch.inference_mode(), units_left_out(self.module, number):
             for block in pixels.blocks(EVALUATION_BATCH):
-                images = self._normaliser(block).contiguous(memory_format=torch.channels_last)
+                images = turned(self._normaliser(block), orientation)
+                images = images.contiguous(memory_format=torch.channels_last)
                 with precision(self._device, self.module):
                     output = self.module(images)
                 classes, ended = self._layout.probabilities(output)

@@ -69,6 +69,16 @@ class Recipe:
         choices=("all", "last", "head"),
         added=True,
     )
+    mc_dropout: int = _param(
+        0,
+        "passes with units left out whose mean is the prediction; needs a network with dropout; 0: none",
+        low=0,
+        high=1000,
+        added=True,
+    )
+    orientations: int = _param(
+        1, "mirror images and rotations of a test image whose mean is taken", low=1, high=8, added=True
+    )
     deterministic: bool = _param(False, "on a GPU: the same bits every time, slower")
     compile: str = _param(
         "auto",

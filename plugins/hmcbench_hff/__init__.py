@@ -47,5 +47,5 @@ def _spec(name: str, summary: str, params: Mapping[str, Param], aliases: tuple[s
         views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
         accelerated=True,
         expandable=True,
-        check="hmcbench.torchkit.architectures:check" if BACKBONE.keys() <= params.keys() else "",
+        check="hmcbench.torchkit.architectures:check",
     )

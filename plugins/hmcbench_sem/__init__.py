@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hmcbench import DatasetSpec, FeaturizerSpec, Param, SuiteSpec, hookimpl
+from hmcbench import DatasetSpec, FeaturizerSpec, Param, ShiftSpec, SuiteSpec, hookimpl
+from hmcbench_sem.shifts.specs import image_shifts
 
 _PAPER = (
     "Han, R. et al. Machine learning of automatic hierarchical multi-label classification method for"
@@ -109,6 +110,11 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             source="image",
         )
     ]
+
+
+@hookimpl
+def hmcbench_shifts() -> list[ShiftSpec]:
+    return image_shifts()
 
 
 @hookimpl

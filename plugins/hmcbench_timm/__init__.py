@@ -27,6 +27,9 @@ def hmcbench_models() -> list[ModelSpec]:
                     "stride of the first convolution: keep, 1, or auto: 1 for inputs below 128 px",
                     choices=("auto", "keep", "1"),
                 ),
+                "dropout": Param(
+                    0.0, "rate on the pooled features while training", low=0.0, high=0.95, added=True
+                ),
                 **PARAMS,
             },
             profiles=PROFILES,
