@@ -65,6 +65,7 @@ class Cell:
     per: FittedPer = "shared"  # what has a threshold of its own
     rules: tuple[str, ...] = ()  # references of decision rules
     alpha: float = ALPHA  # the bound on risk
+    computation: Mapping[str, Value] | None = None  # of an earlier fit of this cell; see Run
     group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
@@ -528,9 +529,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         | {"label": registry.label("models", spec, shown, profile)},
         "profile": profile,
     }
-    budget = suite.profiles[profile]
-    if choices.time_limit:
-        budget = replace(budget, time_limit=choices.time_limit)
+    typed: dict[str, Any] = {"time_limit": choices.time_limit, "threads": choices.threads}
+    budget = replace(suite.profiles[profile], **{name: value for name, value in typed.items() if value})
     steps = (step.spec for view in views for step in view.steps)
     named = {plugin.module for plugin in registry.manager.plugins if plugin.named}  # loaded as files
     preload = tuple(module for module in _modules(spec, data.spec, *steps) if module not in named)

@@ -18,8 +18,9 @@ from torch import nn
 from hmcbench.interfaces import Run
 from hmcbench.torchkit.augment import Augmenter, Goal, Mixer
 from hmcbench.torchkit.checkpoint import Checkpoints
+from hmcbench.torchkit.computing import Computation, as_before, choose
 from hmcbench.torchkit.data import Normaliser, PixelBatches
-from hmcbench.torchkit.device import Accumulator, make_forward, precision, seed_epoch, settings
+from hmcbench.torchkit.device import Accumulator, make_forward, seed_epoch, settings
 from hmcbench.torchkit.freezing import training_mode
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import LevelLoss, sample_weights
@@ -64,6 +65,8 @@ class Trainer:
         valid: validation samples; may be empty.
         epochs: end after so many epochs of the recipe's schedule, whatever its patience; 0: as the recipe
             says.
+        computation: how to compute; None: as the checkpoint or an earlier fit of this cell did
+            (:attr:`Run.computation`), else chosen (:func:`hmcbench.torchkit.computing.choose`).
 
     Raises:
         FloatingPointError: as soon as an epoch's loss is not finite.
@@ -79,6 +82,7 @@ class Trainer:
         train: EncodedImages,
         valid: EncodedImages,
         epochs: int = 0,
+        computation: Computation | None = None,
     ) -> None:
         self.last = epochs or recipe.epochs
         self.module, self.layout, self.normaliser = module, layout, normaliser
@@ -86,16 +90,30 @@ class Trainer:
         self.device = layout.device
         self.loss = LevelLoss(layout, recipe)
         self.optimizer = make_optimizer(module, recipe)
-        self.forward = make_forward(module, recipe.compile, recipe.batch_size, self.device)
-        self.accumulator = Accumulator(module, recipe.batch_size)
+        self.steps = math.ceil(len(train) / recipe.batch_size)
+        identity = {"recipe": asdict(recipe), "seed": run.seed, "train": len(train), "valid": len(valid)}
+        self.checkpoints = Checkpoints(run.folder, identity)
+        self.resumed = self.checkpoints.load()
+        self.computation = computation or self._computation()
+        self.computation.prepare(module)
+        self.forward = make_forward(
+            module, recipe.compile, recipe.batch_size, self.device, self.computation.precision
+        )
+        self.accumulator = Accumulator(module, self.computation.images_per_pass)
         self.ema = Ema(module, recipe.ema) if recipe.ema else None
         self.evaluated = module if self.ema is None else self.ema.module  # validated and kept
         self.weights = None if recipe.balance == "none" else sample_weights(train.targets)
-        self.steps = math.ceil(len(train) / recipe.batch_size)
         self.best = BestEpoch()
         self.history: list[dict[str, float]] = []
-        identity = {"recipe": asdict(recipe), "seed": run.seed, "train": len(train), "valid": len(valid)}
-        self.checkpoints = Checkpoints(run.folder, identity)
+
+    def _computation(self) -> Computation:
+        """That of the checkpoint, else of an earlier fit of this cell, else chosen by measurement."""
+        module, recipe, device, threads = self.module, self.recipe, self.device, self.run.threads
+        earlier = self.run.computation if self.resumed is None else self.resumed.get("computation", {})
+        if earlier is not None:
+            return as_before(earlier, module, recipe, device, threads)
+        steps = self.steps * recipe.epochs
+        return choose(module, self.train.pixels.shape, recipe, device, threads=threads, steps=steps)
 
     def fit(self) -> None:
         with settings(self.device, deterministic=self.recipe.deterministic):
@@ -135,7 +153,7 @@ class Trainer:
                 augmenter(pixels, self.normaliser), Goal(self.train.targets[index], weight=weight)
             )
             step = epoch * self.steps + i
-            loss, hits = self._step(images.contiguous(memory_format=torch.channels_last), goals, step)
+            loss, hits = self._step(self.computation.arranged(images), goals, step)
             total += loss * len(chunk)
             correct += hits
         train_loss = float(total) / len(order)  # the epoch waits for the device only here
@@ -200,10 +218,10 @@ class Trainer:
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros(self.layout.depth, device=self.device)
         done = 0
-        with torch.inference_mode(), precision(self.device, self.evaluated):
+        with torch.inference_mode(), self.computation.autocast(self.device):
             for block in self.valid.pixels.blocks(EVALUATION_BATCH):
                 targets = self.valid.targets[done : done + len(block)]
-                images = self.normaliser(block).contiguous(memory_format=torch.channels_last)
+                images = self.computation.arranged(self.normaliser(block))
                 output = self.evaluated(images)
                 loss += self.loss(output, targets) * len(block)
                 correct += self.layout.correct(output, targets)
@@ -232,6 +250,7 @@ class Trainer:
                 "module": self.module.state_dict(),
                 "ema": None if self.ema is None else self.ema.module.state_dict(),
                 "images_per_pass": self.accumulator.limit,
+                "computation": asdict(self.computation),
                 "optimizer": self.optimizer.state_dict(),
                 "best": vars(self.best),
                 "history": self.history,
@@ -240,7 +259,7 @@ class Trainer:
 
     def _resume(self) -> int:
         """Resume from a checkpoint, if there is one; the number of finished epochs."""
-        state = self.checkpoints.load()
+        state, self.resumed = self.resumed, None
         if state is None:
             return 0
         self.module.load_state_dict(state["module"])

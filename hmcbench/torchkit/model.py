@@ -15,8 +15,9 @@ from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
 from hmcbench.torchkit import weights
+from hmcbench.torchkit.computing import Computation, as_before
 from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
-from hmcbench.torchkit.device import precision, seed_epoch
+from hmcbench.torchkit.device import seed_epoch
 from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer, improving_at_end
 from hmcbench.torchkit.expansion import expand
 from hmcbench.torchkit.freezing import freeze
@@ -70,11 +71,18 @@ class TorchModel:
         """Train a new network for as many epochs as ``fit`` kept, at the learning rates that they had."""
         none = slice(0)
         valid = Labelled([], {self.view: train.views[self.view].take(none)}, train.targets[none])
-        self._train(train, valid, run, int(str(self.facts["epoch_used"])))
+        self._train(train, valid, run, int(str(self.facts["epoch_used"])), self._computation)
 
-    def _train(self, train: Labelled, valid: Labelled, run: Run, epochs: int = 0) -> Trainer:
-        """``epochs``: see :class:`Trainer`."""
-        self._threads, self._device = run.threads, torch.device(run.device)
+    def _train(
+        self,
+        train: Labelled,
+        valid: Labelled,
+        run: Run,
+        epochs: int = 0,
+        computation: Computation | None = None,
+    ) -> Trainer:
+        """``epochs``, ``computation``: see :class:`Trainer`."""
+        self._device = torch.device(run.device)
         torch.set_num_threads(run.threads)
         seed_epoch(run.seed, -1)
         layout = self._layout = Layout(run.task, self._device)
@@ -96,10 +104,14 @@ class TorchModel:
             trained = [p.numel() for p in module.parameters() if p.requires_grad]
             self.facts["trained_parameters"] = sum(trained)
         self.facts["multiply_adds"] = count_multiply_adds(module, shape, self._device)
-        trainer = Trainer(module, layout, self._normaliser, self.recipe, run, fitted, checked, epochs)
+        trainer = Trainer(
+            module, layout, self._normaliser, self.recipe, run, fitted, checked, epochs, computation
+        )
+        self._computation = trainer.computation
         trainer.fit()
         module.eval()
-        if trainer.accumulator.limit < self.recipe.batch_size:  # memory ran out
+        self.facts.update(self._computation.facts(self.recipe.batch_size))
+        if trainer.accumulator.limit < self.recipe.batch_size:  # chosen so, or memory ran out
             self.facts["images_per_pass"] = trainer.accumulator.limit
         return trainer
 
@@ -111,7 +123,7 @@ class TorchModel:
 
     def predict(self, inputs: Inputs) -> Scores:
         """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early."""
-        torch.set_num_threads(self._threads)
+        torch.set_num_threads(self._computation.threads)
         rows, tiles = untile(inputs.views[self.view])
         pixels = PixelBatches(rows, self._device, keep=False)
         values = np.empty((len(pixels), self._layout.hierarchy.n), dtype=np.float32)
@@ -119,8 +131,8 @@ class TorchModel:
         done = 0
         with torch.inference_mode():
             for block in pixels.blocks(EVALUATION_BATCH):
-                images = self._normaliser(block).contiguous(memory_format=torch.channels_last)
-                with precision(self._device, self.module):
+                images = self._computation.arranged(self._normaliser(block))
+                with self._computation.autocast(self._device):
                     output = self.module(images)
                 classes, ended = self._layout.probabilities(output)
                 rows_done = slice(done, done + len(block))
@@ -153,11 +165,11 @@ class TorchModel:
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
         """uint8 (n, H, W[, 3]) -> the module's input: float32 (n, C, H, W), normalised, on its device."""
         (block,) = PixelBatches(Rows(pixels), self._device).blocks(len(pixels))
-        return self._normaliser(block).contiguous(memory_format=torch.channels_last)
+        return self._computation.arranged(self._normaliser(block))
 
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """Class probabilities (n, C) of prepared images."""
-        with torch.inference_mode(), precision(self._device, self.module):
+        with torch.inference_mode(), self._computation.autocast(self._device):
             return self._layout.probabilities(self.module(images))[0]
 
     def save(self, folder: Path) -> None:
@@ -166,7 +178,9 @@ class TorchModel:
         settings = {
             "format": weights.FORMAT,
             "input": list(self._shape),
-            "threads": self._threads,
+            "threads": self._computation.threads,
+            "precision": self._computation.precision,
+            "layout": self._computation.layout,
             "normalise": self._normaliser.kind,
             "mean": self._normaliser.mean,
             "std": self._normaliser.std,
@@ -178,14 +192,17 @@ class TorchModel:
         """Replaces ``fit``: predictions are those of the saved model, bit for bit on the same CPU.
         Raises BadInput for files that are damaged or of another network."""
         settings = weights.read_settings(folder / weights.SETTINGS)
-        self._threads, self._device = min(settings["threads"], run.threads), torch.device(run.device)
+        self._device = torch.device(run.device)
         self._layout = Layout(run.task, self._device)
         self._shape = tuple(settings["input"])
         self._normaliser = Normaliser.of(settings["normalise"], settings["mean"], settings["std"])
         self.facts = dict(settings["facts"])
         module = self.build(run.task)
         weights.load_module(module, folder / weights.WEIGHTS)
-        self.module = module.to(self._device).to(memory_format=torch.channels_last).eval()
+        module = module.to(self._device)
+        saved = {**settings, "threads": min(settings["threads"], run.threads)}
+        self._computation = as_before(saved, module, self.recipe, self._device, run.threads)
+        self.module = self._computation.prepare(module).eval()
 
     def _start_from(self, start: WarmStart, module: nn.Module, task: Task) -> None:
         """Copy the weights of a trained model and the statistics of its normaliser."""

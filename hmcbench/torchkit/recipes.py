@@ -70,6 +70,12 @@ class Recipe:
         added=True,
     )
     deterministic: bool = _param(False, "on a GPU: the same bits every time, slower")
+    precision: str = _param(
+        "auto",
+        "number format of products; auto: on a CPU the faster of the two, by a few timed steps",
+        choices=("auto", "float32", "bfloat16"),
+        added=True,
+    )
     compile: str = _param(
         "auto",
         "on: torch.compile; graphs: CUDA graphs; auto: graphs for small batches on a GPU, else off",
