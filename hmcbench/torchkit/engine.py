@@ -23,9 +23,10 @@ from hmcbench.torchkit.data import Normaliser, PixelBatches
 from hmcbench.torchkit.device import Accumulator, make_forward, seed_epoch, settings
 from hmcbench.torchkit.freezing import training_mode
 from hmcbench.torchkit.layout import Layout
-from hmcbench.torchkit.losses import LevelLoss, sample_weights
+from hmcbench.torchkit.losses import sample_weights
 from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_rate
 from hmcbench.torchkit.recipes import Recipe
+from hmcbench.torchkit.targets import TargetLayout, loss_of
 
 EVALUATION_BATCH = 128
 """Images per forward pass outside training; fixed, so that scores depend on the image alone."""
@@ -75,7 +76,7 @@ class Trainer:
     def __init__(
         self,
         module: nn.Module,
-        layout: Layout,
+        layout: Layout | TargetLayout,
         normaliser: Normaliser,
         recipe: Recipe,
         run: Run,
@@ -88,7 +89,7 @@ class Trainer:
         self.module, self.layout, self.normaliser = module, layout, normaliser
         self.recipe, self.run, self.train, self.valid = recipe, run, train, valid
         self.device = layout.device
-        self.loss = LevelLoss(layout, recipe)
+        self.loss = loss_of(layout, recipe)
         self.optimizer = make_optimizer(module, recipe)
         self.steps = math.ceil(len(train) / recipe.batch_size)
         identity = {"recipe": asdict(recipe), "seed": run.seed, "train": len(train), "valid": len(valid)}

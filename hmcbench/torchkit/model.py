@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from hmcbench.data.views import Rows
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
 from hmcbench.torchkit import weights
@@ -24,6 +24,7 @@ from hmcbench.torchkit.freezing import freeze
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 from hmcbench.torchkit.recipes import Recipe
+from hmcbench.torchkit.targets import TargetLayout, layout_of
 from hmcbench.torchkit.transfer import transfer
 
 
@@ -85,7 +86,9 @@ class TorchModel:
         self._device = torch.device(run.device)
         torch.set_num_threads(run.threads)
         seed_epoch(run.seed, -1)
-        layout = self._layout = Layout(run.task, self._device)
+        layout = self._layout = layout_of(run.task, self._device)
+        if isinstance(layout, TargetLayout):
+            layout.fit(train.targets)
         fitted, checked = (self._partition(samples) for samples in (train, valid))
         self._normaliser = Normaliser(self.recipe.normalise, fitted.pixels)
         module = self.build(run.task)
@@ -122,11 +125,12 @@ class TorchModel:
         return EncodedImages(PixelBatches(rows, self._device), targets)
 
     def predict(self, inputs: Inputs) -> Scores:
-        """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early."""
+        """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early; or targets (N, T)."""
         torch.set_num_threads(self._computation.threads)
         rows, tiles = untile(inputs.views[self.view])
         pixels = PixelBatches(rows, self._device, keep=False)
-        values = np.empty((len(pixels), self._layout.hierarchy.n), dtype=np.float32)
+        dtype = np.float64 if isinstance(self._layout, TargetLayout) else np.float32
+        values = np.empty((len(pixels), self._layout.n), dtype=dtype)
         stop = np.empty((len(pixels), self._layout.depth), dtype=np.float32) if self._layout.stops else None
         done = 0
         with torch.inference_mode():
@@ -134,7 +138,7 @@ class TorchModel:
                 images = self._computation.arranged(self._normaliser(block))
                 with self._computation.autocast(self._device):
                     output = self.module(images)
-                classes, ended = self._layout.probabilities(output)
+                classes, ended = self._layout.scores(output)
                 rows_done = slice(done, done + len(block))
                 values[rows_done] = classes.cpu().numpy()
                 if ended is None:
@@ -149,7 +153,9 @@ class TorchModel:
 
     @property
     def layout(self) -> Layout:
-        """Levels and classes of the task, after ``fit`` or ``load``."""
+        """Levels and classes of the task, after ``fit`` or ``load``; raises NotApplicable for regression."""
+        if isinstance(self._layout, TargetLayout):
+            raise NotApplicable("this needs classes, and the network predicts numbers")
         return self._layout
 
     @property
@@ -170,11 +176,12 @@ class TorchModel:
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """Class probabilities (n, C) of prepared images."""
         with torch.inference_mode(), self._computation.autocast(self._device):
-            return self._layout.probabilities(self.module(images))[0]
+            return self.layout.probabilities(self.module(images))[0]
 
     def save(self, folder: Path) -> None:
         """Writes ``weights.safetensors``, and ``model.json`` with the other values for ``predict``."""
         weights.save_module(self.module, folder / weights.WEIGHTS)
+        targets = self._layout if isinstance(self._layout, TargetLayout) else None
         settings = {
             "format": weights.FORMAT,
             "input": list(self._shape),
@@ -185,6 +192,7 @@ class TorchModel:
             "mean": self._normaliser.mean,
             "std": self._normaliser.std,
             "facts": self.facts,
+            **({"targets": [targets.mean, targets.deviation]} if targets else {}),
         }
         write_atomic(folder / weights.SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
@@ -193,7 +201,9 @@ class TorchModel:
         Raises BadInput for files that are damaged or of another network."""
         settings = weights.read_settings(folder / weights.SETTINGS)
         self._device = torch.device(run.device)
-        self._layout = Layout(run.task, self._device)
+        self._layout = layout_of(run.task, self._device)
+        if isinstance(self._layout, TargetLayout):
+            self._layout.mean, self._layout.deviation = settings["targets"]
         self._shape = tuple(settings["input"])
         self._normaliser = Normaliser.of(settings["normalise"], settings["mean"], settings["std"])
         self.facts = dict(settings["facts"])

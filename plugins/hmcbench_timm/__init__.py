@@ -13,6 +13,7 @@ def hmcbench_models() -> list[ModelSpec]:
             name="timm",
             version="1",
             summary="a convolutional network or vision transformer of timm, with a head per level",
+            tasks=("hmc", "regression"),
             factory="hmcbench_timm.network:create",
             params={
                 "architecture": Param("resnet10t", "a name of timm.list_models()"),

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hmcbench_tables.columns import find, guess, nominal, read_features, set_kinds
+from hmcbench_tables.columns import find, read_features, set_kinds
 from hmcbench_tables.problems import RowProblems
 from hmcbench_tables.reading import TextTable
 
+from hmcbench.data.columns import guess, nominal
 from hmcbench.errors import BadInput
 
 
