@@ -26,7 +26,7 @@ SMALLEST = 3
 for which batch norms have no statistics."""
 SMALL_BATCH = 64
 """``auto`` takes CUDA graphs up to this batch size: there the GPU waits for the launches of kernels."""
-Forward = Callable[[torch.Tensor], Output]
+Forward = Callable[..., Output]
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -166,7 +166,7 @@ def make_forward(
         precision: ``float32`` or ``bfloat16``.
         mode: ``on``, ``graphs``, ``off``, or ``auto``: graphs on a GPU for batches up to
             :data:`SMALL_BATCH`, else off (compiling takes a minute or more, and no gain was measured on
-            CPUs).
+            CPUs). Graphs are of networks with one input.
     """
     if mode == "auto":
         mode = "graphs" if device.type == "cuda" and batch_size <= SMALL_BATCH else "off"
@@ -174,9 +174,9 @@ def make_forward(
         return GraphForward(module, device, precision)
     run: Any = torch.compile(module) if mode == "on" else module
 
-    def forward(images: torch.Tensor) -> Output:
+    def forward(*inputs: torch.Tensor) -> Output:
         with autocast(device, precision):
-            output: Output = run(images)
+            output: Output = run(*inputs)
             return output
 
     return forward

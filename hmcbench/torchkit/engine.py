@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import nn
 
+from hmcbench.errors import BadInput
 from hmcbench.interfaces import Run
 from hmcbench.torchkit.augment import Augmenter, Goal, Mixer
 from hmcbench.torchkit.checkpoint import Checkpoints
@@ -38,10 +39,15 @@ GAIN = 0.02
 
 @dataclass(frozen=True)
 class EncodedImages:
-    """Images of one partition, and their targets as :meth:`Layout.encode` returns them."""
+    """Images of one partition, their targets as :meth:`Layout.encode` returns them, and further inputs.
+
+    Attributes:
+        beside: what the module's ``forward`` takes after the images, each (N, ...) on the device.
+    """
 
     pixels: PixelBatches
     targets: torch.Tensor
+    beside: tuple[torch.Tensor, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -89,6 +95,8 @@ class Trainer:
         self.module, self.layout, self.normaliser = module, layout, normaliser
         self.recipe, self.run, self.train, self.valid = recipe, run, train, valid
         self.device = layout.device
+        if train.beside and (recipe.mixup or recipe.cutmix):
+            raise BadInput("mixup and cutmix are for images alone", allowed="mixup=0 and cutmix=0")
         self.loss = loss_of(layout, recipe)
         self.optimizer = make_optimizer(module, recipe)
         self.steps = math.ceil(len(train) / recipe.batch_size)
@@ -97,9 +105,9 @@ class Trainer:
         self.resumed = self.checkpoints.load()
         self.computation = computation or self._computation()
         self.computation.prepare(module)
-        self.forward = make_forward(
-            module, recipe.compile, recipe.batch_size, self.device, self.computation.precision
-        )
+        graphs = recipe.compile in ("auto", "graphs")
+        mode = "off" if train.beside and graphs else recipe.compile
+        self.forward = make_forward(module, mode, recipe.batch_size, self.device, self.computation.precision)
         self.accumulator = Accumulator(module, self.computation.images_per_pass)
         self.ema = Ema(module, recipe.ema) if recipe.ema else None
         self.evaluated = module if self.ema is None else self.ema.module  # validated and kept
@@ -154,7 +162,8 @@ class Trainer:
                 augmenter(pixels, self.normaliser), Goal(self.train.targets[index], weight=weight)
             )
             step = epoch * self.steps + i
-            loss, hits = self._step(self.computation.arranged(images), goals, step)
+            inputs = (self.computation.arranged(images), *(x[index] for x in self.train.beside))
+            loss, hits = self._step(inputs, goals, step)
             total += loss * len(chunk)
             correct += hits
         train_loss = float(total) / len(order)  # the epoch waits for the device only here
@@ -184,12 +193,14 @@ class Trainer:
             )
         return torch.randperm(len(self.train), generator=generator)
 
-    def _step(self, images: torch.Tensor, goals: list[Goal], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _step(
+        self, inputs: Sequence[torch.Tensor], goals: list[Goal], step: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Change the weights once; the loss, and the number of correct decisions per level."""
         hits: list[torch.Tensor] = []
 
         def run(rows: slice) -> torch.Tensor:
-            output = self.forward(images[rows])
+            output = self.forward(*(x[rows] for x in inputs))
             parts = [goal[rows] for goal in goals]
             with torch.no_grad():
                 hits.extend(self.layout.correct(output, part.targets, part.share) for part in parts)
@@ -197,7 +208,7 @@ class Trainer:
             return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.accumulator.backward(len(images), run, hits.clear)
+        loss = self.accumulator.backward(len(inputs[0]), run, hits.clear)
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
         set_learning_rate(self.optimizer, self._rate(step))
@@ -221,9 +232,10 @@ class Trainer:
         done = 0
         with torch.inference_mode(), self.computation.autocast(self.device):
             for block in self.valid.pixels.blocks(EVALUATION_BATCH):
-                targets = self.valid.targets[done : done + len(block)]
+                rows = slice(done, done + len(block))
+                targets = self.valid.targets[rows]
                 images = self.computation.arranged(self.normaliser(block))
-                output = self.evaluated(images)
+                output = self.evaluated(images, *(x[rows] for x in self.valid.beside))
                 loss += self.loss(output, targets) * len(block)
                 correct += self.layout.correct(output, targets)
                 done += len(block)

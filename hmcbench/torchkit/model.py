@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,10 +34,14 @@ class TorchModel:
 
     Args:
         build: called with the task after torch was seeded; returns the module (its outputs are
-            described in :mod:`hmcbench.torchkit`).
+            described in :mod:`hmcbench.torchkit`). With ``beside`` also with ``columns``, the number of
+            values of each column, 0 for numbers; the module then has ``fit_columns(rows)``, which is called
+            with the training rows, float32 (N, F).
         recipe: how to train it.
         view: the view of images, uint8 (N, H, W) or (N, H, W, 3); or of images cut into T tiles,
             (N, T, H, W[, 3]): it is trained on tiles, and scores are means over an image's tiles.
+        beside: a view of numbers (N, F), which the module's ``forward`` takes after the images, as float32
+            (B, F), NaN where a value is missing; without it (None) the images are all that is known.
         facts: values for ``describe()``, for example ``{"pretrained": True}``.
         pretrained: the value of the parameter; a text is the path of a file whose weights the network
             starts from, where they fit (:func:`hmcbench.torchkit.transfer.transfer`). What ``True`` means
@@ -48,14 +53,15 @@ class TorchModel:
 
     def __init__(
         self,
-        build: Callable[[Task], nn.Module],
+        build: Callable[..., nn.Module],
         recipe: Recipe,
         *,
         view: str = "pixels",
+        beside: str = "",
         facts: Mapping[str, Value] | None = None,
         pretrained: bool | str = False,
     ) -> None:
-        self.build, self.recipe, self.view = build, recipe, view
+        self.build, self.recipe, self.view, self.beside = build, recipe, view, beside
         self.facts: dict[str, Value] = dict(facts or {})
         self.pretrained = pretrained
         self.module: nn.Module = nn.Identity()
@@ -71,7 +77,8 @@ class TorchModel:
     def refit(self, train: Labelled, run: Run) -> None:
         """Train a new network for as many epochs as ``fit`` kept, at the learning rates that they had."""
         none = slice(0)
-        valid = Labelled([], {self.view: train.views[self.view].take(none)}, train.targets[none])
+        views = {name: rows.take(none) for name, rows in train.views.items()}
+        valid = Labelled([], views, train.targets[none])
         self._train(train, valid, run, int(str(self.facts["epoch_used"])), self._computation)
 
     def _train(
@@ -91,7 +98,11 @@ class TorchModel:
             layout.fit(train.targets)
         fitted, checked = (self._partition(samples) for samples in (train, valid))
         self._normaliser = Normaliser(self.recipe.normalise, fitted.pixels)
-        module = self.build(run.task)
+        self._columns = self._kinds_of(train, run)
+        module = self._build(run.task)
+        if self.beside:
+            fit_columns: Any = module.fit_columns
+            fit_columns(fitted.beside[0].cpu())
         if isinstance(self.pretrained, str):
             self.facts["pretrained"] = True
             self.facts["pretrained_weights"] = transfer(module, Path(self.pretrained)).note()
@@ -119,16 +130,33 @@ class TorchModel:
         return trainer
 
     def _partition(self, samples: Labelled) -> EncodedImages:
-        """The pixels and targets of all tiles; a tile has the targets of its image."""
+        """The pixels, targets and further inputs of all tiles; a tile has those of its image."""
         rows, tiles = untile(samples.views[self.view])
         targets = self._layout.encode(samples.targets).repeat_interleave(tiles, dim=0)
-        return EncodedImages(PixelBatches(rows, self._device), targets)
+        return EncodedImages(PixelBatches(rows, self._device), targets, self._beside(samples, tiles))
+
+    def _beside(self, samples: Inputs, tiles: int) -> tuple[torch.Tensor, ...]:
+        if not self.beside:
+            return ()
+        rows = torch.as_tensor(np.asarray(samples.views[self.beside]), dtype=torch.float32)
+        return (rows.to(self._device).repeat_interleave(tiles, dim=0),)
+
+    def _kinds_of(self, train: Labelled, run: Run) -> list[int] | None:
+        """The number of values of each column of ``beside``, 0 for numbers; None without such a view."""
+        if not self.beside:
+            return None
+        kinds = run.columns.get(self.beside)
+        width = train.views[self.beside].shape[1]
+        return [0] * width if kinds is None else [len(kind.values) for kind in kinds]
+
+    def _build(self, task: Task) -> nn.Module:
+        return self.build(task) if self._columns is None else self.build(task, columns=self._columns)
 
     def predict(self, inputs: Inputs) -> Scores:
         """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early; or targets (N, T)."""
         torch.set_num_threads(self._computation.threads)
         rows, tiles = untile(inputs.views[self.view])
-        pixels = PixelBatches(rows, self._device, keep=False)
+        pixels, beside = PixelBatches(rows, self._device, keep=False), self._beside(inputs, tiles)
         dtype = np.float64 if isinstance(self._layout, TargetLayout) else np.float32
         values = np.empty((len(pixels), self._layout.n), dtype=dtype)
         stop = np.empty((len(pixels), self._layout.depth), dtype=np.float32) if self._layout.stops else None
@@ -136,10 +164,10 @@ class TorchModel:
         with torch.inference_mode():
             for block in pixels.blocks(EVALUATION_BATCH):
                 images = self._computation.arranged(self._normaliser(block))
-                with self._computation.autocast(self._device):
-                    output = self.module(images)
-                classes, ended = self._layout.scores(output)
                 rows_done = slice(done, done + len(block))
+                with self._computation.autocast(self._device):
+                    output = self.module(images, *(x[rows_done] for x in beside))
+                classes, ended = self._layout.scores(output)
                 values[rows_done] = classes.cpu().numpy()
                 if ended is None:
                     stop = None  # one logit per class has no column for it
@@ -193,6 +221,7 @@ class TorchModel:
             "std": self._normaliser.std,
             "facts": self.facts,
             **({"targets": [targets.mean, targets.deviation]} if targets else {}),
+            **({"columns": self._columns} if self.beside else {}),
         }
         write_atomic(folder / weights.SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
@@ -207,7 +236,8 @@ class TorchModel:
         self._shape = tuple(settings["input"])
         self._normaliser = Normaliser.of(settings["normalise"], settings["mean"], settings["std"])
         self.facts = dict(settings["facts"])
-        module = self.build(run.task)
+        self._columns = settings["columns"] if self.beside else None
+        module = self._build(run.task)
         weights.load_module(module, folder / weights.WEIGHTS)
         module = module.to(self._device)
         saved = {**settings, "threads": min(settings["threads"], run.threads)}

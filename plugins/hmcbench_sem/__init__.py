@@ -59,6 +59,23 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
         ),
         DatasetSpec(
+            name="sem-eds",
+            version="1",
+            summary="synthetic SEM fractographs with simulated EDS; a test set in which samples lack a view",
+            factory="hmcbench_sem.eds:sem_eds",
+            params={
+                "size": Param(64, "side of the images in pixels", low=32, high=2048),
+                "seed": Param(0, "of the images and the EDS", low=0),
+                "train": Param(600, "training samples", low=12, high=1771),
+                "test": Param(400, "test samples, complete and again incomplete", low=12, high=1500),
+                "missing": Param(0.3, "share of the incomplete ones that lack a view", low=0.0, high=1.0),
+            },
+            requires=("PIL",),
+            citation=_PAPER,
+            licence="Apache-2.0 (synthetic images, simulated EDS)",
+            views=("image", "table"),
+        ),
+        DatasetSpec(
             name="fractograph-masks",
             version="1",
             summary="synthetic SEM fractographs with true masks: six failure mechanisms and background",
@@ -123,6 +140,11 @@ def hmcbench_suites() -> list[SuiteSpec]:
             name="sem-failure-composite",
             summary="several failure mechanisms in one SEM fractograph, multi-label (synthetic)",
             source="hmcbench_sem:suites/sem-failure-composite.toml",
+        ),
+        SuiteSpec(
+            name="sem-fusion",
+            summary="SEM fractographs with simulated EDS: image, table, both, and samples that lack one",
+            source="hmcbench_sem:suites/sem-fusion.toml",
         ),
         SuiteSpec(
             name="sem-failure-ablation",

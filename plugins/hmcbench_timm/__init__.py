@@ -5,6 +5,13 @@ from __future__ import annotations
 from hmcbench import DatasetSpec, FeaturizerSpec, ModelSpec, Param, SuiteSpec, hookimpl
 from hmcbench.torchkit.recipes import PARAMS, PROFILES
 
+_TIMM = "Ross Wightman, PyTorch Image Models, doi 10.5281/zenodo.4414861"
+_STEM = Param(
+    "auto",
+    "stride of the first convolution: keep, 1, or auto: 1 for inputs below 128 px",
+    choices=("auto", "keep", "1"),
+)
+
 
 @hookimpl
 def hmcbench_models() -> list[ModelSpec]:
@@ -23,11 +30,7 @@ def hmcbench_models() -> list[ModelSpec]:
                     " conditional: child given parent; max: maximum over descendants (C-HMCNN)",
                     choices=("levels", "leaf", "conditional", "max"),
                 ),
-                "stem_stride": Param(
-                    "auto",
-                    "stride of the first convolution: keep, 1, or auto: 1 for inputs below 128 px",
-                    choices=("auto", "keep", "1"),
-                ),
+                "stem_stride": _STEM,
                 **PARAMS,
             },
             profiles=PROFILES,
@@ -38,9 +41,42 @@ def hmcbench_models() -> list[ModelSpec]:
             extra="vision",
             accelerated=True,
             expandable=True,
-            citation="Ross Wightman, PyTorch Image Models, doi 10.5281/zenodo.4414861",
+            citation=_TIMM,
             licence="Apache-2.0",
-        )
+        ),
+        ModelSpec(
+            name="fusion",
+            version="1",
+            summary="an image encoder of timm and a table encoder, joined late or by a gate",
+            tasks=("hmc", "regression"),
+            factory="hmcbench_timm.fusion:create",
+            params={
+                "architecture": Param("resnet10t", "a name of timm.list_models()"),
+                "stem_stride": _STEM,
+                "how": Param(
+                    "late",
+                    "late: the mean of the logits of two heads; gated: features weighed by a gate",
+                    choices=("late", "gated"),
+                ),
+                "use": Param("both", "what is read", choices=("both", "image", "table")),
+                "width": Param(64, "of the table's features, and of both at the gate", low=1),
+                "modality_dropout": Param(
+                    0.3, "share of the training samples of which one of the two is hidden", low=0.0, high=1.0
+                ),
+                **{name: param for name, param in PARAMS.items() if name not in ("mixup", "cutmix", "train")},
+            },
+            profiles=PROFILES,
+            variant="architecture",
+            check="hmcbench.torchkit.architectures:check",
+            views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]", "table"),
+            requires=("torch", "timm"),
+            extra="vision",
+            missing=True,
+            nominal=True,
+            accelerated=True,
+            citation=f"Arevalo et al. 2017 (gate); Neverova et al. 2016 (modality dropout); {_TIMM}",
+            licence="Apache-2.0",
+        ),
     ]
 
 
@@ -70,7 +106,7 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             digest="hmcbench_timm.frozen:digest",
             requires=("torch", "timm"),
             extra="vision",
-            citation="Ross Wightman, PyTorch Image Models, doi 10.5281/zenodo.4414861",
+            citation=_TIMM,
         )
     ]
 
