@@ -518,7 +518,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     _check_applicable(spec, data.dataset.task)
     if spec.check:
         registry.call("models", spec, spec.check, params)
-    views = featurize.plan_views(registry, data.spec.views, spec.views, params)
+    views = featurize.plan_views(registry, tuple(data.dataset.views), spec.views, params)
     constants = constants_of(views)
     origins = origins_of(registry, data.spec, spec, views)
     described = {

@@ -95,7 +95,8 @@ def hmcbench_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="images",
             version="1",
-            summary="any folder of labelled images; the classes are read from it",
+            summary="any folder of labelled images; classes, or targets of a regression, are read from it",
+            task="",
             factory="hmcbench_sem.datasets:images",
             params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP, "max_pixels": _MAX_PIXELS},
             requires=("PIL",),
