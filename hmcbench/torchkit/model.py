@@ -42,6 +42,8 @@ class TorchModel:
             (N, T, H, W[, 3]): it is trained on tiles, and scores are means over an image's tiles.
         beside: a view of numbers (N, F), which the module's ``forward`` takes after the images, as float32
             (B, F), NaN where a value is missing; without it (None) the images are all that is known.
+        stacked: whether the view is uint8 (N, H, W, K), K images of a sample, which the module takes as
+            (B, K, H, W): they are no tiles, and no colours.
         facts: values for ``describe()``, for example ``{"pretrained": True}``.
         pretrained: the value of the parameter; a text is the path of a file whose weights the network
             starts from, where they fit (:func:`hmcbench.torchkit.transfer.transfer`). What ``True`` means
@@ -58,10 +60,12 @@ class TorchModel:
         *,
         view: str = "pixels",
         beside: str = "",
+        stacked: bool = False,
         facts: Mapping[str, Value] | None = None,
         pretrained: bool | str = False,
     ) -> None:
-        self.build, self.recipe, self.view, self.beside = build, recipe, view, beside
+        self.build, self.recipe, self.view = build, recipe, view
+        self.beside, self.stacked = beside, stacked
         self.facts: dict[str, Value] = dict(facts or {})
         self.pretrained = pretrained
         self.module: nn.Module = nn.Identity()
@@ -131,9 +135,14 @@ class TorchModel:
 
     def _partition(self, samples: Labelled) -> EncodedImages:
         """The pixels, targets and further inputs of all tiles; a tile has those of its image."""
-        rows, tiles = untile(samples.views[self.view])
+        rows, tiles = self._rows(samples)
         targets = self._layout.encode(samples.targets).repeat_interleave(tiles, dim=0)
         return EncodedImages(PixelBatches(rows, self._device), targets, self._beside(samples, tiles))
+
+    def _rows(self, samples: Inputs) -> tuple[Rows, int]:
+        """The rows of images, and how many tiles each image is cut into."""
+        rows: Rows = samples.views[self.view]
+        return (rows, 1) if self.stacked else untile(rows)
 
     def _beside(self, samples: Inputs, tiles: int) -> tuple[torch.Tensor, ...]:
         if not self.beside:
@@ -155,7 +164,7 @@ class TorchModel:
     def predict(self, inputs: Inputs) -> Scores:
         """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early; or targets (N, T)."""
         torch.set_num_threads(self._computation.threads)
-        rows, tiles = untile(inputs.views[self.view])
+        rows, tiles = self._rows(inputs)
         pixels, beside = PixelBatches(rows, self._device, keep=False), self._beside(inputs, tiles)
         dtype = np.float64 if isinstance(self._layout, TargetLayout) else np.float32
         values = np.empty((len(pixels), self._layout.n), dtype=dtype)

@@ -59,6 +59,35 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
         ),
         DatasetSpec(
+            name="image-bags",
+            version="1",
+            summary="images of your own, those of one group as one sample",
+            task="",
+            factory="hmcbench_sem.bags:image_bags",
+            params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP, "max_pixels": _MAX_PIXELS},
+            requires=("PIL",),
+            citation="your own",
+            licence="your own",
+            views=("images",),
+            path_param="path",
+        ),
+        DatasetSpec(
+            name="sem-series",
+            version="1",
+            summary="synthetic specimens, each seen in two to six SEM fractographs",
+            factory="hmcbench_sem.bags:sem_series",
+            params={
+                "size": Param(64, "side of the images in pixels", low=32, high=2048),
+                "seed": Param(0, "of the images", low=0),
+                "train": Param(200, "training specimens", low=12, high=400),
+                "test": Param(150, "test specimens", low=12, high=300),
+            },
+            requires=("PIL",),
+            citation=_PAPER,
+            licence="Apache-2.0 (synthetic images)",
+            views=("images",),
+        ),
+        DatasetSpec(
             name="sem-eds",
             version="1",
             summary="synthetic SEM fractographs with simulated EDS; a test set in which samples lack a view",
@@ -125,7 +154,19 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             },
             requires=("PIL",),
             source="image",
-        )
+        ),
+        FeaturizerSpec(
+            name="pixel_series",
+            version="1",
+            summary="the pictures of a bag brought to one square size, grey, behind each other, uint8",
+            factory="hmcbench_sem.bags:PixelSeries",
+            params={
+                "size": Param(64, "side of the square", low=1, high=4096),
+                "count": Param(6, "pictures of a bag; black where there are fewer", low=1, high=64),
+            },
+            requires=("PIL",),
+            source="images",
+        ),
     ]
 
 
@@ -146,6 +187,11 @@ def hmcbench_suites() -> list[SuiteSpec]:
             name="sem-fusion",
             summary="SEM fractographs with simulated EDS: image, table, both, and samples that lack one",
             source="hmcbench_sem:suites/sem-fusion.toml",
+        ),
+        SuiteSpec(
+            name="sem-series",
+            summary="specimens that are each seen in several synthetic SEM fractographs",
+            source="hmcbench_sem:suites/sem-series.toml",
         ),
         SuiteSpec(
             name="sem-failure-ablation",

@@ -12,6 +12,8 @@ _STEM = Param(
     choices=("auto", "keep", "1"),
 )
 
+_OF_SINGLE_IMAGES = ("in_chans", "tiles", "mixup", "cutmix", "train")
+
 
 @hookimpl
 def hmcbench_models() -> list[ModelSpec]:
@@ -75,6 +77,37 @@ def hmcbench_models() -> list[ModelSpec]:
             nominal=True,
             accelerated=True,
             citation=f"Arevalo et al. 2017 (gate); Neverova et al. 2016 (modality dropout); {_TIMM}",
+            licence="Apache-2.0",
+        ),
+        ModelSpec(
+            name="bag",
+            version="1",
+            summary="several images as one sample: features of a timm network, pooled",
+            tasks=("hmc", "regression"),
+            factory="hmcbench_timm.bag:create",
+            params={
+                "architecture": Param("resnet10t", "a name of timm.list_models()"),
+                "stem_stride": _STEM,
+                "pooling": Param(
+                    "mean",
+                    "mean; attention: a weighted mean; lstm: over the images in their order",
+                    choices=("mean", "attention", "lstm"),
+                ),
+                "width": Param(64, "hidden units of the attention", low=1),
+                "images": Param(6, "of a sample; of more, evenly spaced ones", low=1, high=64),
+                **{name: param for name, param in PARAMS.items() if name not in _OF_SINGLE_IMAGES},
+            },
+            profiles={
+                name: {key: value for key, value in values.items() if key not in _OF_SINGLE_IMAGES}
+                for name, values in PROFILES.items()
+            },
+            variant="architecture",
+            check="hmcbench.torchkit.architectures:check",
+            views=("pixel_series[size={image_size},count={images}]",),
+            requires=("torch", "timm"),
+            extra="vision",
+            accelerated=True,
+            citation=f"Ilse et al. 2018 (attention); Hochreiter & Schmidhuber 1997 (LSTM); {_TIMM}",
             licence="Apache-2.0",
         ),
     ]
