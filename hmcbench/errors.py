@@ -101,10 +101,12 @@ def _within(source: str, where: str) -> str:
 
 
 def close_matches(value: str, known: Iterable[str]) -> str:
-    """``"did you mean 'hffnet-2d'?"`` or the empty string."""
+    """``"did you mean 'hffnet-2d'?"`` or the empty string; upper and lower case are the same."""
     import difflib  # takes a millisecond, needed for errors only
 
-    matches = difflib.get_close_matches(value, list(known), n=3, cutoff=0.6)
+    spellings = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(value.casefold(), list(spellings), n=3, cutoff=0.6)
+    matches = [spellings[name] for name in close]
     return "did you mean " + " or ".join(map(repr, matches)) + "?" if matches else ""
 
 

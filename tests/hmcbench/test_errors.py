@@ -18,6 +18,8 @@ def test_an_unknown_name_comes_with_close_matches() -> None:
     assert str(error).startswith("unknown model 'random-forst'; did you mean 'random-forest'?")
     assert "Allowed: random-forest, svm." in str(error)
     assert close_matches("zzz", ["svm"]) == ""
+    assert close_matches("HFFNet", ["svm", "hffnet-2d"]) == "did you mean 'hffnet-2d'?"
+    assert close_matches("u-net", ["U-Net, resnet10t", "U-Net"]).startswith("did you mean 'U-Net'")
     assert "there is no model" in str(unknown("model", "svm", []))
 
 

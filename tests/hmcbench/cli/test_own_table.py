@@ -28,6 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 LINE = ("run", "--table", "own.csv", "--labels", "wear,heat", "--drop", '"id, of ours"', "--group", "batch")
 
 
+@pytest.mark.slow
 def test_one_line_makes_a_board(cli: Callable[..., Any], folder: Path) -> None:
     models = ("--model", "prior", "--model", "knn", "--model", "forest[n_estimators=5]")
     ended = cli(*LINE, *models, "--json")

@@ -100,6 +100,7 @@ def test_an_empty_folder(cli: Callable[..., Any], tmp_path: Path) -> None:
     assert "holds no records" in cli("verify", tmp_path).err
 
 
+@pytest.mark.slow
 def test_what_this_repository_publishes_is_clean(cli: Callable[..., Any]) -> None:
     ended = cli("verify", ROOT / "results")
     assert ended.status == 0, ended.out
