@@ -84,7 +84,7 @@ THREADS = click.IntRange(0, 256)
     "--init-from",
     type=PATH,
     metavar="RUN",
-    help="Start from the trained model of this record; classes may have been added since.",
+    help="Start from the trained model of this record: with classes added since, or for another taxonomy.",
 )
 @click.option("--out", default="runs", type=FOLDER, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")

@@ -20,7 +20,7 @@ from hmcbench.torchkit.computing import Computation, as_before
 from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
 from hmcbench.torchkit.device import seed_epoch
 from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer, improving_at_end
-from hmcbench.torchkit.expansion import expand
+from hmcbench.torchkit.expansion import expand, is_other_taxonomy, take_body
 from hmcbench.torchkit.freezing import freeze
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
@@ -254,9 +254,14 @@ class TorchModel:
         self.module = self._computation.prepare(module).eval()
 
     def _start_from(self, start: WarmStart, module: nn.Module, task: Task) -> None:
-        """Copy the weights of a trained model and the statistics of its normaliser."""
+        """Copy the weights of a trained model, of its body alone where the taxonomy is another one, and the
+        statistics of its normaliser."""
+        state = weights.read_state(start.folder / weights.WEIGHTS)
         try:
-            expand(module, weights.read_state(start.folder / weights.WEIGHTS), start.task, task)
+            if is_other_taxonomy(start.task, task):
+                self.facts["taken_over"] = take_body(module, state)
+            else:
+                expand(module, state, start.task, task)
         except BadInput as error:
             raise BadInput(f"the trained model cannot be started from: {error}") from None
         settings = weights.read_settings(start.folder / weights.SETTINGS)
