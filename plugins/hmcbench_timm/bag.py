@@ -20,14 +20,14 @@ from hmcbench.torchkit.recipes import Recipe
 LEAST = 1e-8  # variance of an image that counts as one grey level
 
 
-class Mean(nn.Module):
+class MeanPooling(nn.Module):
     """Features (B, K, D) and which of the K are there, bool (B, K) -> (B, D)."""
 
     def forward(self, features: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
         return (features * there[:, :, None]).sum(1) / there.sum(1, keepdim=True)
 
 
-class Attention(nn.Module):
+class AttentionPooling(nn.Module):
     """A weighted mean; the weight of an image is a function of its features alone."""
 
     def __init__(self, features: int, width: int) -> None:
@@ -42,7 +42,7 @@ class Attention(nn.Module):
         return pooled
 
 
-class Recurrent(nn.Module):
+class RecurrentPooling(nn.Module):
     """The state of an LSTM after the last image that is there."""
 
     def __init__(self, features: int) -> None:
@@ -66,11 +66,11 @@ class Bag(nn.Module):
     def __init__(self, body: nn.Module, features: int, pooling: str, width: int, task: Task) -> None:
         super().__init__()
         self.body = body
-        self.pool: nn.Module = Mean()
+        self.pool: nn.Module = MeanPooling()
         if pooling == "attention":
-            self.pool = Attention(features, width)
+            self.pool = AttentionPooling(features, width)
         elif pooling == "lstm":
-            self.pool = Recurrent(features)
+            self.pool = RecurrentPooling(features)
         self.head = make_head("levels", features, task)
 
     def forward(self, x: torch.Tensor) -> Any:
@@ -97,6 +97,8 @@ def create(**params: Any) -> TorchModel:
     names = ("architecture", "stem_stride", "image_size", "pretrained", "pooling", "width")
     network = {name: params.pop(name) for name in names}
     params.pop("images")  # of the view
+    if params["compile"] in ("auto", "graphs"):  # a graph has one shape, and the images of a batch vary
+        params["compile"] = "off"
     pretrained = network["pretrained"]
     network["pretrained"] = pretrained is True  # the weights of a file are loaded into the whole network
     return TorchModel(
