@@ -11,6 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
+def one_line(text: str, most: int | None = None) -> str:
+    """The text without line breaks, its first characters; ``?`` for what could move a terminal's cursor.
+
+    >>> one_line("two\\nlines \\x1b[2J")
+    'two lines ?[2J'
+    """
+    words = " ".join(text.split())
+    shown = words if words.isprintable() else "".join(c if c.isprintable() else "?" for c in words)
+    return shown[:most]
+
+
 class HmcbenchError(Exception):
     """A problem that a user can mend, described in one line.
 
@@ -25,7 +36,7 @@ class HmcbenchError(Exception):
     def __init__(self, what: str, *, allowed: str = "", hint: str = "") -> None:
         self.what, self.allowed, self.hint = what, allowed, hint
         parts = (what, allowed and f"Allowed: {allowed}", hint)
-        sentences = [" ".join(part.split()).rstrip(".") for part in parts if part]
+        sentences = [one_line(part).rstrip(".") for part in parts if part]
         super().__init__(" ".join(s if s.endswith("?") else f"{s}." for s in sentences))
 
 

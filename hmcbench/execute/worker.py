@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from hmcbench.errors import HmcbenchError
+from hmcbench.errors import HmcbenchError, one_line
 from hmcbench.execute.reporter import Reporter
 from hmcbench.files import write_atomic
 from hmcbench.plan.cells import Cell
@@ -88,7 +88,7 @@ def conclude(report: Reporter, part: Path, result: Mapping[str, Any] | BaseExcep
 def failure(error: BaseException) -> dict[str, Any]:
     """Status, cause and a one-line message for an exception."""
     name = type(error).__name__
-    text = " ".join(str(error).split())[:500]
+    text = one_line(str(error), 500)
     if isinstance(error, MemoryError) or name in ("OutOfMemoryError", "_ArrayMemoryError"):
         cause = "out of memory"
     elif isinstance(error, FloatingPointError):

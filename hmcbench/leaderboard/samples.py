@@ -322,7 +322,7 @@ def _whole(unit: np.ndarray) -> Basis:
 
 
 def _n_units(unit: np.ndarray) -> int:
-    """How many units are there; counted, as ``unique`` takes ten times as long and this runs once per metric."""
+    """How many units there are; ``unique`` would take ten times as long, once for every metric."""
     return int(np.count_nonzero(np.bincount(unit)))
 
 

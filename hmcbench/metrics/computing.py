@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hmcbench.errors import NotApplicable, Unavailable
+from hmcbench.errors import NotApplicable, Unavailable, one_line
 from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, Reduce, SampleMetric, Stats, summed
 from hmcbench.metrics.evaluation import Evaluation
@@ -287,7 +287,7 @@ def _reasons(results: Results, metric_id: MetricId) -> Iterator[None]:
     except TooSlow as error:
         results.failures[metric_id.text] = str(error)
     except RAISED as error:  # a plugin may raise anything; the other metrics go on
-        results.failures[metric_id.text] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        results.failures[metric_id.text] = one_line(f"{type(error).__name__}: {error}", 300)
     finally:
         results.seconds[metric_id.spec.name] = spent + time.perf_counter() - began
 

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 import pluggy
 
+from hmcbench.errors import one_line
 from hmcbench.interfaces import hookspecs
 from hmcbench.registry.discovery import entry_points
 from hmcbench.registry.limits import TooSlow, time_limit
@@ -80,7 +81,7 @@ class Manager:
         points = entry_points(GROUP) if mode != "none" else []
         own = [p for p in points if p.distribution == "hmcbench"]
         for point in own + [p for p in points if mode == "all" and p.distribution != "hmcbench"]:
-            name, module, distribution, version = map(printable, point)
+            name, module, distribution, version = map(one_line, point)
             self._load(Plugin(name, distribution, version, module), point.load)
         for name in names:
             self._load_named(name)
@@ -150,7 +151,7 @@ def _isolated(plugin: Plugin, prefix: str, call: Callable[[], Any]) -> tuple[Any
     except BaseException as error:  # an import may raise anything, SystemExit included
         if isinstance(error, TooSlow):
             os.environ[SKIPPED] = "\n".join((os.environ.get(SKIPPED, ""), _identity(plugin))).strip()
-        plugin.add_problem(prefix + _one_line(error))
+        plugin.add_problem(prefix + _text_of(error))
         return None
 
 
@@ -158,14 +159,9 @@ def _identity(plugin: Plugin) -> str:
     return f"{plugin.name} {plugin.distribution} {plugin.module}"
 
 
-def printable(text: str) -> str:
-    """The text with ``?`` for control characters, which could move the cursor of a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _one_line(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     text = error.args[0] if isinstance(error, TooSlow) else f"{type(error).__name__}: {error}"
-    return printable(" ".join(text.split()))[:300]
+    return one_line(text, 300)
 
 
 # --------------------------------------------------------------------------- limits of third-party code

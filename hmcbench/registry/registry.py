@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from hmcbench.errors import BadInput, HmcbenchError, PluginError, Unavailable, unknown
+from hmcbench.errors import BadInput, HmcbenchError, PluginError, Unavailable, one_line, unknown
 from hmcbench.interfaces import (
     DatasetSpec,
     FeaturizerSpec,
@@ -29,7 +29,7 @@ from hmcbench.interfaces import (
     SuiteSpec,
     Value,
 )
-from hmcbench.registry.loading import Manager, Plugin, printable
+from hmcbench.registry.loading import Manager, Plugin
 from hmcbench.registry.named import add_plugins, split_file
 
 KINDS: dict[str, type[Any]] = {
@@ -190,7 +190,7 @@ class Registry:
             if owner.unknown_fields:
                 where = f"{kind[:-1]} {spec.name!r}" + (f", parameter {part!r}" if part else "")
                 ignored = ", ".join(owner.unknown_fields)
-                plugin.add_warning(printable(f"{where}: this version of hmcbench ignores {ignored}"))
+                plugin.add_warning(one_line(f"{where}: this version of hmcbench ignores {ignored}"))
 
     def specs(self, kind: str) -> list[Any]:
         """All specs of a kind, sorted by name."""
@@ -333,7 +333,7 @@ def _check_spec(kind: str, spec: Any, plugin: Plugin) -> None:
 
         problem = problem_of_fields(spec)
         if problem:
-            raise PluginError(printable(f"{kind[:-1]} {spec.name!r}: {problem}"))
+            raise PluginError(one_line(f"{kind[:-1]} {spec.name!r}: {problem}"))
     pattern = _METRIC_NAME if kind == "metrics" else _CLASS_NAME if plugin.named else _NAME
     if not pattern.match(spec.name):
         raise PluginError(f"{kind[:-1]} name {spec.name!r} is not allowed", allowed=pattern.pattern)

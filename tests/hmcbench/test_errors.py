@@ -41,3 +41,7 @@ def test_problems_are_sorted_by_line_and_the_folder_comes_last() -> None:
     error = DataProblems("d", [Problem(p, "w", "k", skippable=p != ".") for p in places])
     assert [p.where for p in error.problems] == ["a.csv:7", "a.csv:10", "b.csv", "."]
     assert "(and 3 more)" in str(error) and "--skip-bad" not in str(error)
+
+
+def test_control_characters_and_line_breaks_stay_out_of_messages() -> None:
+    assert str(BadInput("file 'a\x1b[2J\nb'", hint="x\x07")) == "file 'a?[2J b'. x?"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hmcbench.errors import BadInput, Unavailable
+from hmcbench.errors import BadInput, Unavailable, one_line
 from hmcbench.execute.executors.base import THREAD_VARIABLES, TICK_S, Event, Executor, Job
 from hmcbench.execute.executors.local import LocalExecutor
 from hmcbench.files import check_reachable
@@ -114,7 +114,7 @@ class RayExecutor(Executor):
             yield from self._lost(task, "its node ended without a result")
         except exceptions.RayTaskError as error:  # raised by run_on_node: another node would raise it too
             self._tasks.remove(task)
-            yield from self._lost(task, " ".join(str(error.cause).split()))
+            yield from self._lost(task, one_line(str(error.cause), 500))
         except exceptions.OutOfMemoryError:
             self._tasks.remove(task)
             yield from self._lost(task, "", killed="out of memory")
@@ -161,7 +161,7 @@ def connect() -> Any:
                 check_reachable(host.strip("[]"), int(port))
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         except (OSError, ValueError, RuntimeError) as error:  # failed connections and time-outs are OSErrors
-            text = " ".join(str(error).split())[:200]
+            text = one_line(str(error), 200)
             raise BadInput(
                 f"the Ray cluster {address} cannot be reached ({text})",
                 hint="RAY_ADDRESS=HOST:6379 names a running one, RAY_AUTH_MODE=token is for those that want "
