@@ -94,7 +94,7 @@ def _row(registry: Registry, kind: str, spec: Any) -> dict[str, Any]:
 
 
 def _view(spec: Spec, view: str) -> str:
-    """A view in words; where a parameter chooses it (``{inputs:auto=table|texture}``), its default."""
+    """A view in words; where a parameter chooses it (``{inputs:auto=texture|table}``), its default."""
     match = re.fullmatch(r"\{(\w+)(?::(.*))?\}", view)
     if match:
         default = str(spec.params[match[1]].default)

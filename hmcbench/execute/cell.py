@@ -190,6 +190,7 @@ class CellRun:
             dataset=cell.record["dataset"]["reference"],
             columns=self.views.columns,
             refit=bool(cell.protocol["refit"]),
+            computation=cell.computation,
             report=report,
         )
         self.seconds = time.perf_counter() - started
@@ -278,7 +279,7 @@ class CellRun:
             "weights": weights,
             "timing": {**timing, **({"metrics_s": slow} if slow else {})},
             "memory": self.memory.stop(clock.device),
-            "hardware": resources.hardware(clock.device),
+            "hardware": resources.hardware(clock.device) | {"threads": cell.threads},
             "versions": resources.versions(cell.preload),
         }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hmcbench.interfaces.specs import Depth, LabelUnit, Paths, Shown, TaskKind
+from hmcbench.interfaces.specs import Depth, LabelUnit, Paths, Shown, TaskKind, Value
 
 if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
     from pathlib import Path
@@ -218,6 +218,9 @@ class Run:
         columns: view -> the kinds of its columns as the model gets them, where the dataset describes them.
         refit: whether a second fit follows, on training and validation samples together (see
             :class:`Model`): ``fit`` must then not train on ``valid``.
+        computation: what an earlier fit of the same cell said in ``describe()`` of how it computed
+            (``precision``, ``threads``, ...): a model that chooses this by measurement takes it from here;
+            None: there is none.
         report: ``report(done, total, **values)``: call it once per epoch (or other step);
             it updates the progress bar and is written to ``history.csv``. Values are numbers.
     """
@@ -232,6 +235,7 @@ class Run:
     dataset: str = ""
     columns: Mapping[str, Sequence[ColumnKind]] = field(default_factory=dict)
     refit: bool = False
+    computation: Mapping[str, Value] | None = None
     report: Callable[..., None] = lambda *_args, **_values: None
 
 

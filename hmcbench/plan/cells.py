@@ -67,6 +67,7 @@ class Cell:
     shifts: tuple[ShiftChoice, ...] = ()  # that the test samples are predicted under
     shift_metrics: tuple[str, ...] = ()  # ids of what is computed there
     kept: str = ""  # the record folder of this cell, whose kept model predicts the shifts
+    computation: Mapping[str, Value] | None = None  # of an earlier fit of this cell; see Run
     group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
@@ -407,7 +408,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     _check_applicable(spec, data.dataset.task)
     if spec.check:
         registry.call("models", spec, spec.check, params)
-    views = featurize.plan_views(registry, data.spec.views, spec.views, params)
+    views = featurize.plan_views(registry, tuple(data.dataset.views), spec.views, params)
     constants = constants_of(views)
     origins = origins_of(registry, data.spec, spec, params, views)
     described = {
@@ -418,9 +419,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         | {"label": registry.label("models", spec, shown, profile)},
         "profile": profile,
     }
-    budget = suite.profiles[profile]
-    if choices.time_limit:
-        budget = replace(budget, time_limit=choices.time_limit)
+    typed: dict[str, Any] = {"time_limit": choices.time_limit, "threads": choices.threads}
+    budget = replace(suite.profiles[profile], **{name: value for name, value in typed.items() if value})
     steps = (step.spec for view in views for step in view.steps)
     named = {plugin.module for plugin in registry.manager.plugins if plugin.named}  # loaded as files
     preload = tuple(module for module in _modules(spec, data.spec, *steps) if module not in named)

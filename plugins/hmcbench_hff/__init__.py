@@ -35,6 +35,7 @@ def _spec(name: str, summary: str, params: Mapping[str, Param], aliases: tuple[s
     return ModelSpec(
         name=name,
         version="1",
+        tasks=("hmc", "regression"),
         summary=summary,
         factory=f"hmcbench_hff.model:{name.replace('-', '_')}",
         params=params,
