@@ -340,7 +340,7 @@ def older(records: Sequence[Record], new: Sequence[NewRecord], replacing: bool, 
     Args:
         records: of the suite, with the labels of its boards.
         new: none of them is written yet.
-        replacing: whether brought records of the same name and split may be replaced.
+        replacing: whether brought records of the same name and split may be replaced; equal ones may always.
         folder: of the suite, for errors.
 
     Raises:
@@ -356,13 +356,19 @@ def older(records: Sequence[Record], new: Sequence[NewRecord], replacing: bool, 
                 )
             if _same_place(record.data, made.data):
                 where = f"{record.dataset_reference}, fold {record.fold}, seed {record.seed}"
-                if not replacing:
+                if not replacing and not _same_but_for_its_making(record.data, made.data):
                     raise BadInput(
                         f"{folder} has predictions called {label!r} already ({where})",
                         hint="--replace puts the new ones in their place; --name NAME adds another row",
                     )
                 found.append(record)
     return found
+
+
+def _same_but_for_its_making(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Whether a record is the one that an earlier try, perhaps cut short, has written."""
+    names = ("key", "model", "seed", "timing", "hardware", "decision")
+    return all(left.get(name) == right.get(name) for name in names)
 
 
 def _same_place(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

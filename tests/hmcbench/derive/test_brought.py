@@ -150,6 +150,10 @@ def test_the_same_name_twice_says_what_to_do(cli: Cli, runs: Path, write: Write)
     path = write("p.csv", *scores_of(first, "test"))
     args = ("bring", runs, "--suite", "smoke", "--dataset", "toy-tree", "--predictions", path)
     assert cli(*args, "--name", "mine").status == 0
+    assert cli(*args, "--name", "mine").status == 0  # the same again: what a try that was cut short left
+    assert len(brought(runs)) == 1
+    head, rows = scores_of(first, "test")
+    write("p.csv", head, [[name, *reversed(row)] for name, *row in rows])
     again = cli(*args, "--name", "mine")
     assert again.status == 2
     assert "has predictions called 'mine' already (toy-tree, fold 0, seed 0)" in again.err
@@ -157,8 +161,6 @@ def test_the_same_name_twice_says_what_to_do(cli: Cli, runs: Path, write: Write)
     taken = cli(*args, "--name", "prior", "--replace")
     assert taken.status == 2
     assert "a row 'prior' that hmcbench made" in taken.err
-    head, rows = scores_of(first, "test")
-    write("p.csv", head, [[name, *reversed(row)] for name, *row in rows])
     assert cli(*args, "--name", "mine", "--replace").status == 0
     (record,) = brought(runs)
     assert record.predictions().scores[0].tolist() == first.of_side("test").scores[0][::-1].tolist()
