@@ -18,7 +18,7 @@ from hmcbench.data.views import Rows
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Run, Task
 from hmcbench.torchkit.data import Normaliser, PixelBatches
-from hmcbench.torchkit.device import precision
+from hmcbench.torchkit.device import autocast, usual_precision
 from hmcbench.torchkit.engine import EncodedImages, Trainer
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds
@@ -84,7 +84,7 @@ def matrix_rate(device: torch.device) -> float:
     """Operations per second of a square matrix product in the engine's precision."""
     side = 8192 if device.type == "cuda" else 1536
     a = torch.randn(side, side, device=device)
-    with precision(device):
+    with autocast(device, usual_precision(device)):
         return 2 * side**3 / fastest(lambda: float((a @ a)[0, 0]), 5)
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # the same names, for type checkers
     from hmcbench.interfaces import RuleSpec as RuleSpec
     from hmcbench.interfaces import Run as Run
     from hmcbench.interfaces import Scores as Scores
+    from hmcbench.interfaces import ShiftInputs as ShiftInputs
+    from hmcbench.interfaces import ShiftSpec as ShiftSpec
     from hmcbench.interfaces import SuiteSpec as SuiteSpec
     from hmcbench.interfaces import Task as Task
     from hmcbench.interfaces.hookspecs import hookimpl as hookimpl
@@ -45,7 +47,7 @@ _NAMES = {
     "hierarchy.hierarchy": "Hierarchy",
     "interfaces.hookspecs": "hookimpl",
     "interfaces": "DataReport Dataset DatasetSpec FeaturizerSpec Inputs Labelled MetricSpec ModelSpec Param"
-    " RuleSpec Run Scores SuiteSpec Task",
+    " RuleSpec Run Scores ShiftInputs ShiftSpec SuiteSpec Task",
     "metrics.base": "PooledMetric SampleMetric",
     "metrics.evaluation": "Evaluation",
 }

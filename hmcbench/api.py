@@ -60,10 +60,12 @@ def run(
     folds: int = 0,
     splits: int = 0,
     settings: Mapping[str, Value] | None = None,
+    shifts: Names = (),
     plugins: Sequence[str | Path] = (),
     out: str | Path = "runs",
     device: str = "auto",
     jobs: int = 1,
+    threads: int = 0,
     timeout: float = 0.0,
     rerun: Rerun = "missing",
     in_process: bool = False,
@@ -86,10 +88,12 @@ def run(
         profile: of the suite; the first one if empty.
         seeds, folds, splits: 0: as the suite says.
         settings: ``model.param`` -> value.
+        shifts: names of shifts that the test samples are predicted under, or ``all``.
         plugins: Python files and modules to load as plugins.
         out: folder of the records.
         device: ``auto``, ``cpu`` or ``cuda:0``.
         jobs: cells at the same time on a CPU.
+        threads: CPU threads of a cell; 0: the profile's, fewer where other programs keep the cores busy.
         timeout: seconds per cell; 0: the profile's.
         rerun: ``missing``, ``failed`` or ``all``.
         in_process: run the cells in this process, without limits of time and memory.
@@ -103,6 +107,7 @@ def run(
         KeyboardInterrupt: the same call continues.
     """
     from hmcbench.execute import runner
+    from hmcbench.execute.free_cores import on_free_cores
     from hmcbench.report.results import Leaderboards
 
     _check_options(device, rerun, {"seeds": seeds, "folds": folds, "splits": splits, "timeout": timeout})
@@ -128,11 +133,15 @@ def run(
             folds=folds,
             splits=splits,
             settings=settings,
+            shifts=(shifts,) if isinstance(shifts, str) and shifts else tuple(shifts),
             plugins=[str(plugin) for plugin in plugins],
             time_limit=timeout,
+            threads=threads,
         )
         before = runner.existing(plan, Path(out))
         todo = runner.pending(plan, before.records, rerun)
+        if not threads:
+            plan = replace(plan, cells=on_free_cores(plan.cells, todo)[0])
         with _bar(todo, progress) as observer:
             outcome = runner.execute(
                 plan,

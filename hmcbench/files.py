@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import platform
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -112,6 +114,45 @@ def this_host() -> str:
 def host_tag(host: str) -> str:
     """Eight characters that stand for a host in the name of a file."""
     return hashlib.sha256(host.encode()).hexdigest()[:8]
+
+
+@functools.cache
+def processor_name() -> str:
+    """The processor's name in the system; its family and model where there is no name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = dict(line.replace("\t", "").split(":", 1) for line in reversed(lines) if ":" in line)
+    fields = {k.strip(): v.strip() for k, v in fields.items()}
+    name = fields.get("model name", "")
+    if name and name.lower() != "unknown":
+        return name
+    vendor = fields.get("vendor_id", platform.machine())
+    return f"{vendor} family {fields.get('cpu family', '?')} model {fields.get('model', '?')}"
+
+
+class OtherWork:
+    """The work of other processes on the cores that this one may use, from now on."""
+
+    WORK = ("user", "nice", "system", "irq", "softirq", "steal")  # what takes a core away; psutil's names
+
+    def __init__(self) -> None:
+        self._wall, self._own, self._all = self._now()
+
+    def busy_cores(self) -> float:
+        """How many cores they kept busy on average."""
+        wall, own, total = self._now()
+        return max(0.0, (total - self._all - (own - self._own)) / max(wall - self._wall, 1e-6))
+
+    def _now(self) -> tuple[float, float, float]:
+        """Seconds: of the clock, of this process, and of all work on these cores together."""
+        import psutil
+
+        times = psutil.cpu_times(percpu=True)
+        mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(times))
+        work = sum(getattr(times[i], name, 0.0) for i in mine if i < len(times) for name in self.WORK)
+        return time.perf_counter(), time.process_time(), work
 
 
 def process_start(pid: int) -> str:

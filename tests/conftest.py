@@ -32,6 +32,12 @@ def hermetic(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Conf
         yield
 
 
+@pytest.fixture(autouse=True)
+def idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs leave the cores free: tests that run beside each other keep their threads."""
+    monkeypatch.setattr("hmcbench.execute.free_cores.busy_cores", lambda: 0.0)
+
+
 @pytest.fixture
 def shared() -> Callable[[str], Path]:
     """``shared("xsdd")``: the folder of a real data set, or a skip that names the searched folder."""

@@ -20,6 +20,8 @@ SMALL = {
     "hff-cnn-conv-vt": "hff-cnn-conv-vt[epochs=1,image_size=32,backbone=resnet10t,dim=16,depth=1,heads=2]",
     "hffnet-2d": "hffnet-2d[epochs=1,image_size=32,backbone=resnet10t,dim=16,depth=1,heads=2]",
     "timm": "timm:lcnet_050[epochs=1,image_size=32]",
+    "fusion": "fusion:lcnet_050[epochs=1,image_size=32]",
+    "bag": "bag:lcnet_050[epochs=1,image_size=32,images=3]",
     "embedding": "embedding[backbone=timm:test_resnet,weights=random,size=32]",
     "forest": "forest[trees=20]",
     "extra-trees": "extra-trees[n_estimators=20]",
@@ -46,6 +48,8 @@ SMALL = {
     "unet": "unet[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=16,reduce=1,batch_size=2]",
     "fpn": "fpn[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=32,reduce=1,batch_size=2]",
     "deeplabv3plus": "deeplabv3plus[epochs=1,crops=1,crop=64,tile=64,overlap=8,width=16,batch_size=2]",
+    "sem-eds": "sem-eds[size=32,train=24,test=12]",
+    "sem-series": "sem-series[size=32,train=24,test=12]",
     "fractograph-masks": "fractograph-masks[size=32,train=24,test=12]",
 }
 REASONS = re.compile(
@@ -53,7 +57,7 @@ REASONS = re.compile(
     "|keeps no weights|fits one model at a time|has no warm start|is not declared deterministic"
     "|has no parameters|has no factory"
     "|chooses no parameter|has no best value|not a function of sums|names no slow version|have no groups"
-    "|it needs known and unknown samples"
+    "|it needs known and unknown samples|its rows are objects|its docstring has no example"
     "|fewer than four columns|the (data|dataset) .* (need|are not here).*|its data are missing.*"
 )
 """The only reasons for which these checks may be skipped."""

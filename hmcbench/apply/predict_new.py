@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hmcbench.apply.predict_files import Block, check_constants, predict_files, predict_views
+from hmcbench.apply.uncertainty import uncertainties
 from hmcbench.data import featurize
 from hmcbench.errors import BadInput, DataProblems, Problem
 from hmcbench.interfaces import DatasetSpec, NewSamples, TableColumns, Task
@@ -130,5 +131,8 @@ def frame_of(block: Block, task: Task) -> pd.DataFrame:
         names[f"level{k + 1}"] = ["|".join(of_row[k].labels) for of_row in levels]
         # of several classes of one level the least
         names[f"confidence{k + 1}"] = [min(of_row[k].confidence, default=math.nan) for of_row in levels]
+    unsure = uncertainties(block.scores, task) if block.paths else None
+    if unsure is not None:
+        names["total_uncertainty"], names["epistemic_uncertainty"] = unsure
     scores = library.DataFrame(block.scores.values, columns=list(hierarchy.classes))
     return library.concat([library.DataFrame(names), scores], axis=1)

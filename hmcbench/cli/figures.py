@@ -16,7 +16,8 @@ from hmcbench.registry.registry import default_registry
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="The folder to write to.")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Your files, as given to run.")
 @click.option("--side", default="test", show_default=True, metavar="NAME", help="test, validation, shifted.")
-def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side: str) -> None:
+@click.option("--shifts", is_flag=True, help="Only what becomes of the models under shifts, per board.")
+def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side: str, shifts: bool) -> None:
     """Draw the figures of every record in RUNS (a record, a suite's folder, or a runs folder).
 
     Training curves, and per level a confusion matrix (with several paths: true positives, misses and
@@ -27,12 +28,16 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
     \b
     Example:
       hmcbench figures runs/sem-failure
+      hmcbench figures runs/sem-failure --shifts
       hmcbench figures runs/sem-failure --data sem-failure=my_images --output figures
     """
     from hmcbench.records.record import read_all
     from hmcbench.report.figures.record import draw_record
     from hmcbench.report.figures.selection import draw_risks
 
+    if shifts:
+        draw_under_shifts(runs, output)
+        return
     paths = pairs("--data", data, "NAME=PATH")
     records = [record for record in read_all(runs) if record.ok]
     if not records:
@@ -49,4 +54,21 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
         for note in notes:
             click.echo(f"note    {record.path.name}: {note}")
     for path in draw_risks(records, output):
+        click.echo(f"figure  {path}")
+
+
+def draw_under_shifts(runs: Path, output: Path | None) -> None:
+    """Draw the boards that have predictions under shifts."""
+    from hmcbench.leaderboard.files import boards_of
+    from hmcbench.records.suite_file import suite_folders
+    from hmcbench.report.figures.shifts import draw_shifts
+
+    written = []
+    for folder in suite_folders(runs):
+        written += draw_shifts(boards_of(folder), output if output is not None else folder / "figures")
+    if not written:
+        raise BadInput(
+            f"{runs} holds no predictions under shifts", hint="hmcbench run --suite NAME --shifts all"
+        )
+    for path in written:
         click.echo(f"figure  {path}")

@@ -22,7 +22,8 @@ _CHOICES = ["plugins", *KINDS]
 @plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def list_command(kind: str, as_json: bool) -> None:
-    """List what is installed: plugins, suites, datasets, models, metrics, rules, featurizers.
+    """List what is installed: plugins, suites, datasets, models, metrics, rules, featurizers,
+    shifts.
 
     \b
     Example:
@@ -84,13 +85,16 @@ def _row(registry: Registry, kind: str, spec: Any) -> dict[str, Any]:
         row["better"] = spec.better
     if kind == "rules":
         row |= {"makes": spec.makes, "paths": ", ".join(spec.paths)}
+    if kind == "shifts":
+        severities = ", ".join(f"{severity:g}" for severity in spec.severities)
+        row |= {"views": ", ".join(spec.views), "severities": f"{severities} {spec.unit}".strip()}
     if isinstance(spec, Spec) and kind != "metrics":
         row["status"] = _status(spec)
     return {**row, "summary": spec.summary}
 
 
 def _view(spec: Spec, view: str) -> str:
-    """A view in words; where a parameter chooses it (``{inputs:auto=table|texture}``), its default."""
+    """A view in words; where a parameter chooses it (``{inputs:auto=texture|table}``), its default."""
     match = re.fullmatch(r"\{(\w+)(?::(.*))?\}", view)
     if match:
         default = str(spec.params[match[1]].default)
@@ -112,7 +116,7 @@ def _status(spec: Spec) -> str:
 @plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show one dataset, model, metric, decision rule, featurizer or suite.
+    """Show one dataset, model, metric, decision rule, featurizer, shift or suite.
 
     \b
     Example:
@@ -151,7 +155,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     }
     for field in _FIELDS:
         value = getattr(spec, field, "")
-        facts[field] = ", ".join(value) if isinstance(value, tuple) else value
+        facts[field] = ", ".join(map(str, value)) if isinstance(value, tuple) else value
     if kind == "model":
         facts["views"] = ", ".join(_view(spec, view) for view in spec.views)
     params = [_param(spec, p) for p in spec.params]
@@ -162,13 +166,13 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     if params:
         click.echo("\nparameters (the default, then the profiles)")
         click.echo(tabulate(params, headers="keys", tablefmt="simple", disable_numparse=True))
-    if kind in ("metric", "rule"):
+    if kind in ("metric", "rule", "shift"):
         click.echo("\n" + inspect.cleandoc(load_object(spec.factory).__doc__ or ""))
 
 
 _FIELDS = (
     *("task", "tasks", "unit", "views", "paths", "depths"),
-    *("scores", "source", "better", "over", "makes"),
+    *("scores", "source", "better", "over", "makes", "severities", "unit"),
 )
 
 

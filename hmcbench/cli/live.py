@@ -56,7 +56,7 @@ def show_plan(plan: Plan, todo: Sequence[Cell], records: Mapping[str, Record], o
     for name, facts in shown.items():
         origin = "synthetic, made by a generator" if facts["synthetic"] else "your data"
         click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({origin})")
-    for note in (*plan.notes, *limit_notes(todo, records.values())):
+    for note in (*plan.notes, *limit_notes(todo, records.values()), *shift_notes(todo, records)):
         click.echo(f"note: {note}")
     failed = sum(counts["failed"] for counts in states.values())
     again = f" ({failed} failed earlier: {RERUN})" if failed else ""
@@ -71,6 +71,16 @@ def limit_notes(todo: Sequence[Cell], done: Iterable[Record]) -> list[str]:
         f"{cell.row} took {duration(took[pair])} earlier; its limit is {duration(cell.time_limit)}"
         for pair, cell in late.items()
     ]
+
+
+def shift_notes(todo: Sequence[Cell], records: Mapping[str, Record]) -> list[str]:
+    """How cells with a record get the shifts that it lacks."""
+    known = [cell for cell in todo if cell.shifts and cell.key in records and records[cell.key].ok]
+    kept = sum(bool(cell.kept) for cell in known)
+    notes = [f"{kept} cells predict shifts with the models that they kept"] if kept else []
+    if again := len(known) - kept:
+        notes.append(f"{again} cells are run again for their shifts: their records kept no model")
+    return notes
 
 
 def goal_text(facts: Mapping[str, Any]) -> str:

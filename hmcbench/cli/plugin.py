@@ -18,7 +18,7 @@ from hmcbench.registry.registry import Registry, default_registry
 if TYPE_CHECKING:
     from hmcbench.testing.checks import Outcome
 
-KINDS = ["dataset", "model", "metric", "featurizer", "suite", "file"]
+KINDS = ["dataset", "model", "metric", "featurizer", "shift", "suite", "file"]
 MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
 

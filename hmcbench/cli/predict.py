@@ -61,6 +61,9 @@ def predict_command(
     With --back-off, two more columns: the deepest class whose confidence keeps the promise, or "refer",
     and that confidence. The run must have a calibration side ([protocol] calibration = 0.1).
 
+    Of a model that predicts in several passes (mc_dropout, orientations, members), two more: how uncertain
+    the prediction is in all, and what of it is the disagreement of the passes, from 0 to 1.
+
     \b
     Example:
       hmcbench predict runs/sem-failure/HFFNet-2d new_images > classes.csv
@@ -160,16 +163,27 @@ def _write(
         writer.writerow(cells.values())
 
 
+UNSURE = ("total_uncertainty", "epistemic_uncertainty")
+
+
 def _class_rows(trained: Trained, block: Block, climb: BackOff | None) -> Iterator[dict[str, Any]]:
+    from hmcbench.apply.uncertainty import uncertainties
+
     hierarchy = trained.task.hierarchy
     assert hierarchy is not None
     answers = [] if climb is None or not block.paths else climb.answers(block.scores)
+    unsure = uncertainties(block.scores, trained.task) if block.paths else None
     for i, (name, scores) in enumerate(zip(_names(block), block.scores.values, strict=True)):
         yield {
             **name,
             "raw": list(hierarchy.decode(block.raw[i])),
             "coherent": list(hierarchy.decode(block.coherent[i])),
             **({"back_off": answers[i][0], "confidence": float(answers[i][1])} if answers else {}),
+            **(
+                {name: float(values[i]) for name, values in zip(UNSURE, unsure, strict=True)}
+                if unsure
+                else {}
+            ),
             "levels": [
                 {"label": list(level.labels), "confidence": list(level.confidence)}
                 for level in block.levels(hierarchy, i)

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +32,15 @@ if TYPE_CHECKING:
     from hmcbench.plan.cells import Cell, Plan
 
 PASSED = (
-    *("suite", "table", "images", "datasets", "models", "init_from", "drop_leaks"),
-    *("profile", "seeds", "splits", "folds", "primary"),
+    *("suite", "table", "images", "datasets", "models", "init_from", "drop_leaks", "threads"),
+    *("profile", "seeds", "splits", "folds", "primary", "shifts"),
 )
 EXECUTORS = ("local", "ray", "slurm")
 MOST_LISTED = 20  # records whose paths are printed at the end
 COUNT = click.IntRange(0, 1000)  # seeds or splits: a typing error must not plan a million cells
 JOBS = click.IntRange(1, 256)
 PER_GPU = click.IntRange(1, 64)
+THREADS = click.IntRange(0, 256)
 
 
 @click.command("run")
@@ -54,7 +56,16 @@ PER_GPU = click.IntRange(1, 64)
 @click.option("--folds", default=0, type=COUNT, metavar="K", help="Cross-validation; 0: as the suite says.")
 @click.option("--primary", default="", metavar="ID", help="The metric that ranks; default: the suite's.")
 @click.option("--columns", default="", metavar="ID,ID", help="The metrics of the leaderboard.")
+@click.option(
+    "--shifts",
+    multiple=True,
+    metavar="none|all|NAME",
+    help="Predict the test samples under shifts too (hmcbench list shifts).",
+)
 @device_option
+@click.option(
+    "--threads", default=0, type=THREADS, metavar="N", help="Of a cell; 0: the profile's, on free cores."
+)
 @click.option("--jobs", default=1, type=JOBS, show_default=True, help="Cells at the same time on a CPU.")
 @click.option("--per-gpu", default=1, type=PER_GPU, show_default=True, help="Cells that share a GPU.")
 @click.option(
@@ -79,7 +90,7 @@ PER_GPU = click.IntRange(1, 64)
     "--init-from",
     type=PATH,
     metavar="RUN",
-    help="Start from the trained model of this record; classes may have been added since.",
+    help="Start from the trained model of this record: with classes added since, or for another taxonomy.",
 )
 @click.option("--out", default="runs", type=FOLDER, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -99,6 +110,7 @@ def run_command(**options: Any) -> int:
       hmcbench run --images my_images
       hmcbench run --suite sem-failure --data sem-failure=my_images --model 'timm:*' --seeds 3
       hmcbench run --suite sem-failure --data sem-failure=my_images --folds 10
+      hmcbench run --suite sem-failure --shifts all
       hmcbench run --suite sem-failure --set hffnet-2d.depth=4 --dry-run
       hmcbench run --suite sem-failure --model forest --model mine.py:MyModel[width=32]
       hmcbench run --suite sem-failure --model sklearn:sklearn.ensemble.ExtraTreesClassifier
@@ -106,6 +118,7 @@ def run_command(**options: Any) -> int:
     from hmcbench.cli import live
     from hmcbench.execute import runner
     from hmcbench.execute.durations import parse_budget
+    from hmcbench.execute.free_cores import on_free_cores
 
     budget = parse_budget(options["budget"]) if options["budget"] else 0.0
     check_device(options["device"])
@@ -126,6 +139,11 @@ def run_command(**options: Any) -> int:
         if options["as_json"]:
             click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
         return 0
+    if options["executor"] == "local" and not options["threads"]:
+        cells, note = on_free_cores(plan.cells, todo)
+        plan = replace(plan, cells=cells)
+        if note and not silent:
+            click.echo(f"note: {note}\n")
     view = live.Silent() if silent else live.view(todo, options["jobs"], done, budget)
     with view, output_to_stderr(silent):
         outcome = runner.execute(

@@ -27,8 +27,9 @@ from hmcbench.derive.answers import opaque_id
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset
-from hmcbench.plan.cells import PlannedDataset, plan_data
+from hmcbench.plan.cells import plan_data
 from hmcbench.plan.choices import Choices
+from hmcbench.plan.datasets import PlannedDataset
 from hmcbench.plan.suite import Suite
 from hmcbench.records.record import slug
 from hmcbench.registry.registry import Registry

@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,10 +26,11 @@ from hmcbench.data import featurize
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.prepare import Preparation, direct_views, preparations, prepare
 from hmcbench.data.protocol import Protocol
+from hmcbench.data.shifts import with_held_images
 from hmcbench.data.splits import Split, side
 from hmcbench.data.variants import divide
-from hmcbench.errors import BadInput, PluginError
-from hmcbench.execute import resources, speed
+from hmcbench.errors import BadInput, HmcbenchError, PluginError
+from hmcbench.execute import resources, shifts, speed
 from hmcbench.execute.pixels import PixelModel, check_sizes
 from hmcbench.execute.predict import Predicted, join_scores, predict_sides, predicted_sides
 from hmcbench.execute.reporter import Reporter
@@ -41,7 +43,7 @@ from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.cells import Cell
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ
+from hmcbench.records.record import NPZ, read_record
 from hmcbench.records.weights import MODEL_FOLDER, save_model
 from hmcbench.registry.registry import Registry, create, default_registry, load_object
 
@@ -71,7 +73,12 @@ def run_cells(
         for i, cell in enumerate(cells):
             try:
                 cell_run = CellRun(registry, spec, cell, device, reports[i])
-                ready[i] = cell_run, cell_run.prepare(works[i])
+                fit = cell_run.prepare(works[i])
+                added = cell_run.add_shifts(fit, parts[i]) if cell.kept else None
+                if added is not None:
+                    yield i, added
+                else:
+                    ready[i] = cell_run, fit
             except Exception as error:
                 yield i, error
         with unmoved():
@@ -183,6 +190,7 @@ class CellRun:
             dataset=cell.record["dataset"]["reference"],
             columns=self.views.columns,
             refit=bool(cell.protocol["refit"]),
+            computation=cell.computation,
             report=report,
         )
         self.seconds = time.perf_counter() - started
@@ -233,6 +241,7 @@ class CellRun:
             rules = find_rules(self.registry, cell.rules)
             specs, names = self.registry.specs("metrics"), cell.metrics or None
             ruled = score_rules(rules, specs, predictions, thresholds, cell.per, names)
+        shifted = self.shifts(model, predictions, thresholds, part)
         report.phase("save")
         predictions.save(part / NPZ)
         with clock.phase("save"):
@@ -248,7 +257,7 @@ class CellRun:
         slow = {name: round(seconds, 3) for name, seconds in spent.items() if seconds >= SLOW_METRIC_S}
         elapsed = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
         scoring = sum(spent.values()) + sum(block["seconds"] for block in ruled.values())
-        not_the_model = clock.seconds["measure_s"] + scoring
+        not_the_model = clock.seconds["measure_s"] + scoring + clock.seconds.get("shifts_s", 0.0)
         timing = clock.seconds | self.views.timing() | searched | measured | {"shared": self.shared}
         timing["elapsed_s"] = round(elapsed, 4)
         timing["total_s"] = round(elapsed - not_the_model + self.views.unpaid_s, 4)
@@ -266,12 +275,49 @@ class CellRun:
             },
             "metrics": scored,
             **({"rules": ruled} if ruled else {}),
+            **({"shifts": shifted} if shifted else {}),
             "weights": weights,
             "timing": {**timing, **({"metrics_s": slow} if slow else {})},
             "memory": self.memory.stop(clock.device),
-            "hardware": resources.hardware(clock.device),
+            "hardware": resources.hardware(clock.device) | {"threads": cell.threads},
             "versions": resources.versions(cell.preload),
         }
+
+    def shifts(
+        self, model: Any, predictions: Predictions, thresholds: decisions.Thresholds | None, part: Path
+    ) -> dict[str, Any]:
+        """Predict the test samples under the shifts of the cell; the part ``shifts`` of the record."""
+        cell = self.cell
+        if not cell.shifts:
+            return {}
+        dataset = with_held_images(self.dataset, self.split.sides["test"].tolist())
+        self.report.phase("shifts")
+        of_model = (self.views.plans, self.views.rows, self.views.preparations, cell.threads)
+        views = shifts.ShiftedViews(self.registry, dataset, self.split, *of_model)
+        with self.clock.phase("shifts"):
+            scores, problems = shifts.predict_shifts(model, self.spec, views, cell.shifts)
+            specs, names = self.registry.specs("metrics"), cell.shift_metrics
+            sources = frozenset(plan.source for plan in self.views.plans)
+            kept = (sources, predictions, thresholds, specs, names, part)
+            return shifts.shifts_part(cell.shifts, scores, problems, *kept)
+
+    def add_shifts(self, fit: Fit, part: Path) -> dict[str, Any] | None:
+        """Predict the shifts with the model that an earlier record of this cell kept.
+
+        Returns:
+            What :func:`hmcbench.execute.outcome.record_outcome` adds to that record; None where its model
+            cannot be used, and the cell is to be run again.
+        """
+        try:
+            record = read_record(Path(self.cell.kept))
+            predictions = record.predictions()
+            model = shifts.kept_model(self.cell, self.spec, fit.run)
+            (scores,) = self.predict(model, ["test"]).values()
+            shifts.check_same(scores, predictions)
+            return {"shifts": self.shifts(model, predictions, record.thresholds, part)}
+        except HmcbenchError as error:
+            warnings.warn(f"the cell is run again: {error}", stacklevel=2)  # to the log of the worker
+            return None
 
     def measure(self, model: Any) -> dict[str, float]:
         """See :func:`hmcbench.execute.speed.measure`."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import signal
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hmcbench.execute import worker
 from hmcbench.execute.executors.base import Event
-from hmcbench.records.record import NPZ, SCHEMA, Record, commit_record
+from hmcbench.records.record import HISTORY, JSON, NPZ, SCHEMA, Record, commit_record, read_record
+from hmcbench.records.shifts import FILE
 
 LEAST_FREE = 100_000  # bytes; with less free, a missing result means a full disk
 
@@ -21,6 +24,8 @@ def record_outcome(event: Event, folder: Path, git: str | None) -> Record:
     """Write the record of a cell that has ended."""
     cell, part = event.job.cell, event.job.part
     result = result_of(event)
+    if cell.kept and (result["status"] != "ok" or "metrics" not in result):
+        return _with_shifts(event, folder, result)
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "key": cell.key,
@@ -39,6 +44,43 @@ def record_outcome(event: Event, folder: Path, git: str | None) -> Record:
     record = commit_record(part, folder, data)
     shutil.rmtree(event.job.work, ignore_errors=True)
     return record
+
+
+def _with_shifts(event: Event, folder: Path, result: Mapping[str, Any]) -> Record:
+    """The earlier record of a cell with the shifts that were predicted with its kept model.
+
+    Where that failed the record keeps what it had, with the reason.
+    """
+    cell, part = event.job.cell, event.job.part
+    before = read_record(Path(cell.kept))
+    if result["status"] == "ok":
+        shifts = result["shifts"]
+    else:
+        (part / FILE).unlink(missing_ok=True)
+        shifts = {**before.part("shifts"), "of": dict(before.part("shifts").get("of") or {})}
+        problem = f"{result['cause']}: {result['message']}"
+        for shift in cell.shifts:
+            if "metrics" not in shifts["of"].get(shift.label, {}):
+                shifts["of"][shift.label] = shift.stated() | {"problem": problem}
+    for name in (worker.LOG, worker.RESULT, HISTORY):
+        (part / name).unlink(missing_ok=True)
+    for path in before.path.iterdir():
+        if path.name != JSON and not (part / path.name).exists():
+            if path.is_dir():
+                shutil.copytree(path, part / path.name, copy_function=_linked)
+            else:
+                _linked(path, part / path.name)
+    record = commit_record(part, folder, {**before.data, "shifts": shifts})
+    shutil.rmtree(event.job.work, ignore_errors=True)
+    return record
+
+
+def _linked(source: Path | str, target: Path | str) -> None:
+    """A second name for a file, or where the file system has none, a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def result_of(event: Event) -> dict[str, Any]:

@@ -138,7 +138,8 @@ def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
             f"model {spec.name}: probabilities outside [0, 1] ({values.min():g} to {values.max():g})"
         )
     narrow = np.clip(values, 0, 1).astype(np.float32)
-    return Scores(narrow, None if stop is None else np.clip(stop, 0, 1).astype(np.float32), decided)
+    passes = tuple(check_scores(one_pass, n, task, spec) for one_pass in scores.passes)
+    return Scores(narrow, None if stop is None else np.clip(stop, 0, 1).astype(np.float32), decided, passes)
 
 
 def to_probabilities(

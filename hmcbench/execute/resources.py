@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from hmcbench.errors import BadInput
+from hmcbench.files import processor_name
 
 _DISTRIBUTION = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow"}
 _ALWAYS = ("hmcbench", "numpy", "scipy")
@@ -61,6 +62,11 @@ def choose_device(device: str, accelerated: bool) -> str:
     )
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def hardware(device: str) -> dict[str, Any]:
     """CPU, cores, memory, device, and a fingerprint: only timings with the same one are compared."""
     gpu = ""
@@ -68,8 +74,8 @@ def hardware(device: str) -> dict[str, Any]:
         torch = sys.modules["torch"]
         gpu = torch.cuda.get_device_name(0)
     facts: dict[str, Any] = {
-        "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cpu": processor_name(),
+        "cores": cores(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "device": "cuda" if gpu else "cpu",
         "gpu": gpu,
@@ -77,21 +83,6 @@ def hardware(device: str) -> dict[str, Any]:
     }
     text = "|".join(str(facts[k]) for k in sorted(facts))
     return {**facts, "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:12]}
-
-
-def _cpu_name() -> str:
-    """The processor's name in the system; its family and model where there is no name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    fields = dict(line.replace("\t", "").split(":", 1) for line in reversed(lines) if ":" in line)
-    fields = {k.strip(): v.strip() for k, v in fields.items()}
-    name = fields.get("model name", "")
-    if name and name.lower() != "unknown":
-        return name
-    vendor = fields.get("vendor_id", platform.machine())
-    return f"{vendor} family {fields.get('cpu family', '?')} model {fields.get('model', '?')}"
 
 
 def versions(modules: Iterable[str]) -> dict[str, str]:

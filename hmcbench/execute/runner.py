@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,10 +26,12 @@ from hmcbench.execute.executors.ray import RayExecutor
 from hmcbench.execute.locks import Locks
 from hmcbench.execute.outcome import record_outcome
 from hmcbench.execute.queue import CellQueue, RecordScan, Stamp, most_memory_first, scan, sweep_work
+from hmcbench.execute.shifts import lacks_shifts, with_earlier
 from hmcbench.files import sweep_temporary
 from hmcbench.plan.cells import Cell, Plan
 from hmcbench.records.record import Record, records_dir, sweep_killed, sweep_run
 from hmcbench.records.suite_file import save_info, suite_name
+from hmcbench.records.weights import MODEL_FOLDER
 
 Rerun = Literal["missing", "failed", "all"]
 PLAN_S = 10.0  # longest wait for other runs that write their plans
@@ -82,10 +84,22 @@ def existing(plan: Plan, out: Path) -> RecordScan:
 
 
 def pending(plan: Plan, done: Mapping[str, Record], rerun: Rerun) -> list[Cell]:
-    """Cells of the plan to run; ``done``: the records by key."""
+    """Cells of the plan to run; ``done``: the records by key.
+
+    A cell whose record lacks shifts is there too: it predicts them with the model that the record kept, or
+    where there is none it is run again.
+    """
     if rerun == "all":
         return list(plan.cells)
-    return [c for c in plan.cells if c.key not in done or (rerun == "failed" and not done[c.key].ok)]
+    cells = []
+    for cell in plan.cells:
+        record = done.get(cell.key)
+        if record is None or (rerun == "failed" and not record.ok):
+            cells.append(cell)
+        elif lacks_shifts(cell, record):
+            kept, cell = (record.path / MODEL_FOLDER).is_dir(), with_earlier(cell, record)
+            cells.append(replace(cell, kept=str(record.path.absolute()), group="") if kept else cell)
+    return cells
 
 
 def execute(

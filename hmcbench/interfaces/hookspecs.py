@@ -53,5 +53,10 @@ def hmcbench_featurizers() -> list[specs.FeaturizerSpec]:  # type: ignore[empty-
 
 
 @hookspec
+def hmcbench_shifts() -> list[specs.ShiftSpec]:  # type: ignore[empty-body]
+    """Shifts: what makes test inputs worse, step by step, before features are computed."""
+
+
+@hookspec
 def hmcbench_suites() -> list[specs.SuiteSpec]:  # type: ignore[empty-body]
     """Suites: TOML files inside the plugin's package."""

@@ -1,12 +1,12 @@
-"""What the factories of a plugin make: datasets, models, featurizers and metrics, and what they exchange."""
+"""What the factories of a plugin make, datasets, models and so on, and what they exchange."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hmcbench.interfaces.specs import Depth, LabelUnit, Paths, Shown, TaskKind
+from hmcbench.interfaces.specs import Depth, LabelUnit, Paths, Shown, TaskKind, Value
 
 if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
     from pathlib import Path
@@ -218,6 +218,9 @@ class Run:
         columns: view -> the kinds of its columns as the model gets them, where the dataset describes them.
         refit: whether a second fit follows, on training and validation samples together (see
             :class:`Model`): ``fit`` must then not train on ``valid``.
+        computation: what an earlier fit of the same cell said in ``describe()`` of how it computed
+            (``precision``, ``threads``, ...): a model that chooses this by measurement takes it from here;
+            None: there is none.
         report: ``report(done, total, **values)``: call it once per epoch (or other step);
             it updates the progress bar and is written to ``history.csv``. Values are numbers.
     """
@@ -232,6 +235,7 @@ class Run:
     dataset: str = ""
     columns: Mapping[str, Sequence[ColumnKind]] = field(default_factory=dict)
     refit: bool = False
+    computation: Mapping[str, Value] | None = None
     report: Callable[..., None] = lambda *_args, **_values: None
 
 
@@ -246,11 +250,14 @@ class Scores:
             extra ``stop`` output of every level (never a class, never scored).
         decisions: boolean (N, C) or None: the classes that the model decides for by itself, closed or not.
             They replace the rule of the task; scores still make the rankings.
+        passes: the scores of several passes or networks whose mean ``values`` is, where there are any; their
+            disagreement is shown by ``hmcbench predict``, and they are never stored.
     """
 
     values: np.ndarray
     stop: np.ndarray | None = None
     decisions: np.ndarray | None = None
+    passes: Sequence[Scores] = ()
 
 
 class Model(Protocol):
@@ -305,6 +312,54 @@ class Featurizer(Protocol):
     def transform(self, rows: Sequence[Any]) -> np.ndarray:
         """Rows of the source view -> array (len(rows), ...) of fixed shape and type."""
         ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ShiftInputs:
+    """Rows of one view that a shift changes, and what it may know of them.
+
+    Attributes:
+        view: its name.
+        ids: n sample ids.
+        rows: n rows: an array (n, F), or a list of objects such as :class:`Image`.
+        training: rows of the training samples, for units such as their deviation; never targets.
+        columns: names of the F columns, or none.
+        kinds: of the columns, where the dataset describes them; else none.
+        seed: of all that the shift draws; the same for every severity, model, fold and training.
+    """
+
+    view: str
+    ids: Sequence[str]
+    rows: Any
+    training: Any = ()
+    columns: Sequence[str] = ()
+    kinds: Sequence[ColumnKind] = ()
+    seed: int = 0
+
+    def seeds(self) -> list[int]:
+        """A seed for every row, which depends on :attr:`seed` and the id of the sample alone."""
+        import hashlib
+
+        digests = (hashlib.sha256(f"{self.seed}\n{name}".encode()).digest() for name in self.ids)
+        return [int.from_bytes(digest[:16], "big") for digest in digests]
+
+    def generators(self) -> Iterator[np.random.Generator]:
+        """A random generator for every row, of :meth:`seeds`."""
+        import numpy as np
+
+        return map(np.random.default_rng, self.seeds())
+
+    def generator(self) -> np.random.Generator:
+        """A random generator for what all rows share, such as the choice of a column."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed)
+
+
+class Shift(Protocol):
+    """What a shift's factory names; see :class:`hmcbench.interfaces.ShiftSpec`."""
+
+    def __call__(self, inputs: ShiftInputs, severity: float, **params: Any) -> Any: ...
 
 
 class Metric(Protocol):

@@ -290,6 +290,27 @@ class RuleSpec(Spec):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class ShiftSpec(Spec):
+    """How test inputs get worse. ``factory`` **is** the shift: ``shift(inputs, severity, **params)``.
+
+    ``inputs`` are :class:`hmcbench.interfaces.ShiftInputs`; the shift returns as many rows of the same shape
+    and type, in their order, and is pure: the same inputs, severity and seed give the same rows, a row does
+    not depend on those beside it, and severity 0 changes nothing. It sees no targets.
+
+    Attributes:
+        views: the views of a dataset that it changes, each by itself.
+        severities: rising numbers above 0, five as a rule: mild, ..., what a bad day gives, ..., severe.
+        unit: what a severity is measured in, for tables and figures.
+        high: the largest severity that makes sense; ``None``: there is none.
+    """
+
+    views: tuple[str, ...] = ()
+    severities: tuple[float, ...] = ()
+    unit: str = field(default="", metadata=_ONE_LINE)
+    high: float | None = None
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class SuiteSpec(Shown):
     """A suite: the import path of a package and the TOML file in it (``"pkg:file.toml"``)."""
 
@@ -320,5 +341,5 @@ def _lenient(owner: Any) -> None:
     owner.__init__ = init
 
 
-for _owner in (Param, DatasetSpec, ModelSpec, FeaturizerSpec, MetricSpec, RuleSpec, SuiteSpec):
+for _owner in (Param, DatasetSpec, ModelSpec, FeaturizerSpec, MetricSpec, RuleSpec, ShiftSpec, SuiteSpec):
     _lenient(_owner)

@@ -178,6 +178,59 @@ class RulesTable:
     rows: list[RuleRow]
 
 
+@dataclass(frozen=True)
+class ShiftRow:
+    """A model under shifts; None where it lacks a shift that other rows have.
+
+    Attributes:
+        plain: on the test samples as they are.
+        mean: mean over shifts and severities.
+        drop: what that costs; above 0 is worse.
+        values: per shift, at every severity.
+        unread: per shift, whether it changes nothing that the model reads.
+    """
+
+    model: str
+    plain: float | None
+    mean: BoardCell
+    drop: BoardCell
+    values: list[list[float | None]]
+    unread: list[bool]
+
+
+@dataclass(frozen=True)
+class ShiftsTable:
+    """One metric by model and shift, the best under shift first.
+
+    Attributes:
+        units, severities: of every shift.
+        order: sentences on where the order of the models changes.
+    """
+
+    metric: str
+    shifts: list[str]
+    units: list[str]
+    severities: list[list[float]]
+    rows: list[ShiftRow]
+    order: list[str]
+
+
+@dataclass
+class RobustRow:
+    """A model in the robust view: column id -> value."""
+
+    model: str
+    cells: dict[str, BoardCell]
+
+
+@dataclass
+class RobustTable:
+    """Quality, risk, mean under shift, unknown classes, little data and cost; those that were measured."""
+
+    columns: list[Column]
+    rows: list[RobustRow]
+
+
 @dataclass
 class Board:
     """A table of results that may be compared.
@@ -199,6 +252,8 @@ class Board:
         reference: label of the model that ``differences`` refer to, or empty.
         wins: of the ranked rows, in their order; empty for fewer than two common cells.
         rules: values under decision rules, a table per metric; empty where no cell was scored under one.
+        shifts: what becomes of the models under shifts; None where no cell was predicted under any.
+        robust: the robust view; None where no cell was predicted under shifts.
         not_told_apart: models of the ranked rows whose primary metric cannot be told apart from that of
             the first row (:mod:`hmcbench.leaderboard.max_t`), in their order; without the first.
     """
@@ -226,6 +281,8 @@ class Board:
     differences: list[Difference] = field(default_factory=list)
     wins: list[Win] = field(default_factory=list)
     rules: list[RulesTable] = field(default_factory=list)
+    shifts: ShiftsTable | None = None
+    robust: RobustTable | None = None
     not_told_apart: list[str] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

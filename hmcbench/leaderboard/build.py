@@ -29,7 +29,9 @@ from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.promises import broken_promises
 from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.robust import robust_table
 from hmcbench.leaderboard.rules_table import rules_tables, under_best_rule
+from hmcbench.leaderboard.shifts import shifts_table
 from hmcbench.leaderboard.statistics import holm
 from hmcbench.leaderboard.summary import (
     board_facts,
@@ -96,7 +98,11 @@ def build(
         latest += with_labels(missing, suite)
     known = default_registry().specs("metrics") if specs is None else specs
     choices: dict[str, Any] = {"intervals": intervals, "cache": cache, "primary": primary, "columns": columns}
-    analyses = [analyse(group, suite or {}, specs=known, **choices) for group in groups(latest)]
+    together = groups(latest)
+    analyses = [analyse(group, suite or {}, specs=known, **choices) for group in together]
+    known_of = [(a.board, a.rows, group) for a, group in zip(analyses, together, strict=True)]
+    for i, analysis in enumerate(analyses):
+        analysis.board.robust = robust_table(known_of[i], known_of[:i] + known_of[i + 1 :])
     return Boards([analysis.board for analysis in analyses], records)
 
 
@@ -149,6 +155,7 @@ def analyse(
         board.reference = row_named(str(info.get("suite", {}).get("reference") or ""), by_row)
         estimates = {row.label: estimator.row(row) for row in by_row if row.ok}
         board.notes += _fill(board, by_row, estimator, estimates)
+        board.shifts = shifts_table(by_rule, names, specs, estimator.complete)
         if cache is not None:
             cache.tidy()
     board.facts += agreement_facts(by_row)

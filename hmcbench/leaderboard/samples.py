@@ -266,6 +266,16 @@ class Samples:
         return {name: pair for name, pair in pairs.items() if pair is not None}
 
 
+def stats_over_folds(folds: Sequence[Evaluation], spec: MetricSpec, name: str) -> StatsReduce | None:
+    """Statistics of one metric over the samples of all folds of a seed; None where it has none."""
+    if is_pooled(spec):
+        together = _together(folds)
+        return pooled_counts(spec, together, name) if together.has_scores else None
+    pairs = [sample_stats(spec, evaluation, name) for evaluation in _parts(folds)]
+    tables = [{name: pair} for pair in pairs if pair is not None]
+    return _pool(tables)[name] if len(tables) == len(pairs) else None
+
+
 def _align(predictions: Predictions, side: str, order: Sequence[str]) -> _Aligned:
     """Find the samples of a test set in the board's order; raises HmcbenchError for other samples."""
     sided = enumerate(zip(predictions.ids, predictions.side, strict=True))

@@ -14,18 +14,17 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from hmcbench.data import featurize
-from hmcbench.data.loading import plan_dataset
-from hmcbench.data.protocol import EACH, VARIED, Protocol
-from hmcbench.data.splits import Split
-from hmcbench.data.variants import can_be_unknown, divide
+from hmcbench.data.protocol import VARIED
+from hmcbench.data.shifts import ShiftChoice
 from hmcbench.errors import BadInput, NotApplicable, unknown
-from hmcbench.interfaces import Dataset, DatasetSpec, FittedPer, ModelSpec, Spec, Task, Value
+from hmcbench.interfaces import FittedPer, ModelSpec, Spec, Task, Value
 from hmcbench.metrics.ids import find_spec, parse_id
-from hmcbench.metrics.promise import ALPHA, least_samples
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
+from hmcbench.plan.datasets import PlannedDataset, check_calibration, chosen_datasets, load_datasets
 from hmcbench.plan.describe import (
     constants_of,
     describe_dataset,
@@ -34,7 +33,7 @@ from hmcbench.plan.describe import (
     origins_of,
 )
 from hmcbench.plan.epochs import factor, scaled
-from hmcbench.plan.small_data import notes_of, protocol_of
+from hmcbench.plan.shifts import applicable_shifts, chosen_shifts
 from hmcbench.plan.suite import PaperRow, Profile, Suite
 from hmcbench.registry.registry import Registry, file_digest, load_object, parse_reference, unmet_needs
 
@@ -65,6 +64,10 @@ class Cell:
     per: FittedPer = "shared"  # what has a threshold of its own
     rules: tuple[str, ...] = ()  # references of decision rules
     alpha: float = ALPHA  # the bound on risk
+    shifts: tuple[ShiftChoice, ...] = ()  # that the test samples are predicted under
+    shift_metrics: tuple[str, ...] = ()  # ids of what is computed there
+    kept: str = ""  # the record folder of this cell, whose kept model predicts the shifts
+    computation: Mapping[str, Value] | None = None  # of an earlier fit of this cell; see Run
     group: str = ""  # cells of one group are fitted together in one process; empty for none
 
     @property
@@ -126,24 +129,6 @@ def _varied(cell: Cell) -> dict[str, Any]:
     return {name: split[name] for name in VARIED if name in split}
 
 
-class PlannedDataset(NamedTuple):
-    """A dataset that the plan loaded, its spec and parameters, and its splits, one per fold or repeat.
-
-    Attributes:
-        reference: the shortest that resolves to these parameters.
-        protocol: of the splits: the suite's, or another for small data of the user.
-        notes: for the plan.
-    """
-
-    spec: DatasetSpec
-    params: dict[str, Value]
-    reference: str
-    dataset: Dataset
-    protocol: Protocol
-    splits: Sequence[Split]
-    notes: Sequence[str]
-
-
 @dataclass(frozen=True, eq=False)
 class Pair:
     """A dataset and a model that applies to it, and all that their cells have in common.
@@ -155,6 +140,7 @@ class Pair:
         origins: of the plugins of dataset, model and featurizers that are not built in, and of models that
             the model names.
         described: the parts of a cell's record that do not depend on fold and seed.
+        sources: the views of the dataset that the model's are made of.
         preload: modules that the fork server imports before a cell starts.
         joint: whether the cells are fitted together in one process (:attr:`ModelSpec.fit_many`).
     """
@@ -168,6 +154,7 @@ class Pair:
     constants: Mapping[str, Mapping[str, str]]
     origins: Mapping[str, Sequence[str]]
     described: Mapping[str, Any]
+    sources: frozenset[str]
     preload: tuple[str, ...]
     joint: bool
 
@@ -236,7 +223,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     profile_name = choices.profile
     profile = suite.profiles[profile_name]
     models = selected("model", profile.models, choices.models, registry, profile.labels)
-    datasets, notes = _chosen_datasets(suite, registry, choices)
+    datasets, notes = chosen_datasets(suite, registry, choices)
     references = (*suite.datasets, *suite.without_data)
     check_settings(choices, models, references, registry)
     _check_params(suite, registry)
@@ -245,11 +232,13 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     notes += _of_no_entry(suite, profile_name, models)
     short: dict[str, str] = {}  # the model of a record -> the label of its entry
     tasks: list[Task] = []
+    shifts = chosen_shifts(suite, registry, choices.shifts)
+    read: dict[str, frozenset[str]] = {}  # dataset -> its views that models read
     for dataset_ref in datasets:
-        variants = _load(registry, suite.protocol, dataset_ref, choices)
+        variants = load_datasets(registry, suite.protocol, dataset_ref, choices)
         owner = f"{variants[0].reference}: " if len(datasets) > 1 else ""
         for data in variants:
-            _check_calibration(data, suite.decisions.alpha)
+            check_calibration(data, suite.decisions.alpha)
             tasks.append(data.dataset.task)
             notes += [note for n in data.notes if (note := owner + n) not in notes]
         trained = False
@@ -260,6 +249,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
                 reason = str(error).rstrip(".")
                 skipped.append(NotPaired(variants[0].reference, model_ref, reason))
                 continue
+            if data.dataset.task.unit == "sample":
+                read[data.reference] = read.get(data.reference, frozenset()) | pairs[0].sources
             if model_ref in profile.labels:
                 short[pairs[0].label] = profile.labels[model_ref]
             trained |= any(param.passes for param in pairs[0].spec.params.values())
@@ -268,6 +259,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
         notes += _of_epochs(profile, variants[0]) if trained else []
     _check_typed_ids(registry, (choices.primary, *choices.columns), tasks)
     suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
+    shifts_of = applicable_shifts(suite, choices, shifts, read)
     labels = labels_of(suite, registry)
     if short:
         short = labels[profile_name] = labels.get(profile_name, {}) | short
@@ -278,6 +270,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             metrics=suite.wanted,
             rules=suite.decisions.rules,
             alpha=suite.decisions.alpha,
+            shifts=shifts_of.get(cell.dataset_reference, ()),
+            shift_metrics=tuple(dict.fromkeys((suite.primary, *suite.columns))),
             row=short.get(cell.label, cell.label),
         )
         for cell in cells
@@ -291,11 +285,11 @@ def plan_data(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite
     Raises BadInput or DataProblems as there, and where the protocol makes several tasks of one dataset.
     """
     suite, choices = _resolved(suite, registry, choices)
-    references, _ = _chosen_datasets(suite, registry, choices)
+    references, _ = chosen_datasets(suite, registry, choices)
     check_settings(choices, (), (*suite.datasets, *suite.without_data), registry)
     data = []
     for reference in references:
-        variants = _load(registry, suite.protocol, reference, choices)
+        variants = load_datasets(registry, suite.protocol, reference, choices)
         if len(variants) > 1:
             raise BadInput(
                 f"suite {suite.name} makes {len(variants)} tasks of {reference}",
@@ -317,14 +311,6 @@ def _resolved(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite
     if profile not in suite.profiles:
         raise unknown(f"profile of suite {suite.name}", profile, suite.profiles)
     return suite, replace(choices, profile=profile, data=data_of(suite, choices.data))
-
-
-def _chosen_datasets(suite: Suite, registry: Registry, choices: Choices) -> tuple[list[str], list[str]]:
-    """The references of the datasets that are chosen, or whose data are there; and a note on the others."""
-    if not choices.datasets:
-        return _at_hand(registry, suite, choices)
-    references = (*suite.datasets, *suite.without_data)
-    return selected("dataset", references, choices.datasets, registry), []
 
 
 def _check_typed_ids(registry: Registry, names: Sequence[str], tasks: Sequence[Task]) -> None:
@@ -386,28 +372,6 @@ def _of_epochs(profile: Profile, data: PlannedDataset) -> list[str]:
     return [f"{data.reference}: epochs of networks x {times:.2g}: {meant}"]
 
 
-def _at_hand(registry: Registry, suite: Suite, choices: Choices) -> tuple[list[str], list[str]]:
-    """The suite's datasets whose data are there, or those that run without data; and a note on the others."""
-    there: list[str] = []
-    absent: list[str] = []
-    for reference in suite.datasets:
-        (there if is_at_hand(registry, reference, choices) else absent).append(reference)
-    if not absent:
-        return there, []
-    names = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
-    fetch = f"hmcbench data fetch {parse_reference(absent[0]).name}"
-    note = f"left out, as their data are not here: {names} (--data NAME=PATH, or {fetch})"
-    if not there and not suite.without_data:
-        return list(suite.datasets), []  # loading them says what is missing
-    return there or list(suite.without_data), [note]
-
-
-def is_at_hand(registry: Registry, reference: str, choices: Choices) -> bool:
-    """Whether the data of a dataset are there, as far as its spec tells without loading them."""
-    spec, params = _dataset_params(registry, reference, choices)
-    return not spec.at_hand or bool(registry.call("datasets", spec, spec.at_hand, params))
-
-
 def _check_params(suite: Suite, registry: Registry) -> None:
     """Raise BadInput where the suite sets a parameter, for one of its datasets, that no model has."""
     for models in suite.params.values():
@@ -435,80 +399,6 @@ def _changed(suite: Suite, choices: Choices) -> Suite:
     return replace(suite, protocol=protocol)
 
 
-def _dataset_params(
-    registry: Registry, reference: str, choices: Choices
-) -> tuple[DatasetSpec, dict[str, Value]]:
-    spec = registry.get("datasets", parse_reference(reference).name)
-    extra: dict[str, Value] = {k: v for k, v in choices.dataset_params.items() if k in spec.params}
-    if spec.name in choices.data:
-        if not spec.path_param:
-            raise BadInput(
-                f"--data {spec.name}=...: this dataset reads no path",
-                hint=f"hmcbench show dataset {spec.name}",
-            )
-        extra[spec.path_param] = choices.data[spec.name]
-    settings = extra | settings_of(choices, reference)
-    return registry.resolve("datasets", reference, choices.profile, **settings)
-
-
-def _load(registry: Registry, protocol: Protocol, reference: str, choices: Choices) -> list[PlannedDataset]:
-    """The dataset with its splits, once for every variant of the protocol."""
-    spec, params = _dataset_params(registry, reference, choices)
-    dataset = plan_dataset(registry, spec, params, reference)
-    notes = list(dataset.notes)
-    if choices.free_protocol and spec.name in choices.data and not (choices.splits or choices.folds):
-        protocol, changed = protocol_of(dataset, protocol)
-        notes += changed
-    label = registry.label("datasets", spec, params, choices.profile)
-    planned = []
-    for variant in _variants(dataset, protocol, notes):
-        divided = [divide(dataset, variant, fold) for fold in range(variant.splits)]
-        splits = [split for _, split in divided]
-        more = [*splits[0].notes, *notes_of(dataset, variant, splits)]
-        planned.append(PlannedDataset(spec, params, label, divided[0][0], variant, splits, [*notes, *more]))
-    return planned
-
-
-def _variants(dataset: Dataset, protocol: Protocol, notes: list[str]) -> list[Protocol]:
-    """The protocols of single cells; leaves that cannot be unknown in turn are named in ``notes``."""
-    if protocol.unknown != (EACH,):
-        return protocol.variants()
-    hierarchy = dataset.task.hierarchy
-    if hierarchy is None:
-        raise BadInput('unknown = "each": the dataset is a regression', allowed="a dataset with classes")
-    leaves, left_out = [], []
-    for column in hierarchy.leaves.tolist():
-        name = hierarchy.classes[column]
-        alone = replace(protocol, unknown=(name,), train_share=(), label_noise=())
-        try:
-            if can_be_unknown(hierarchy, name):
-                for fold in range(protocol.splits):
-                    divide(dataset, alone, fold)
-                leaves.append(name)
-                continue
-        except BadInput:
-            pass
-        left_out.append(name)
-    if left_out:
-        notes.append(f"never unknown, as they have no sibling or no test sample: {', '.join(left_out)}")
-    if not leaves:
-        raise BadInput('unknown = "each": no leaf has a sibling and a test sample', allowed="other data")
-    return protocol.variants(leaves)
-
-
-def _check_calibration(data: PlannedDataset, alpha: float) -> None:
-    """Raise BadInput where too few samples are put apart for any promise at this alpha."""
-    if data.dataset.task.kind != "hmc" or not data.protocol.calibration:
-        return
-    fewest, least = min(len(split.sides["calibration"]) for split in data.splits), least_samples(alpha)
-    if fewest < least:
-        raise BadInput(
-            f"{data.reference}: calibration = {data.protocol.calibration:g} puts {fewest} samples apart,"
-            f" too few for alpha = {alpha:g}",
-            allowed=f"at least {least} samples: a larger calibration, or a larger alpha under [decisions]",
-        )
-
-
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
     """The dataset with a model and its parameters, or NotApplicable with the reason."""
     profile = choices.profile
@@ -518,7 +408,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     _check_applicable(spec, data.dataset.task)
     if spec.check:
         registry.call("models", spec, spec.check, params)
-    views = featurize.plan_views(registry, data.spec.views, spec.views, params)
+    views = featurize.plan_views(registry, tuple(data.dataset.views), spec.views, params)
     constants = constants_of(views)
     origins = origins_of(registry, data.spec, spec, params, views)
     described = {
@@ -529,9 +419,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         | {"label": registry.label("models", spec, shown, profile)},
         "profile": profile,
     }
-    budget = suite.profiles[profile]
-    if choices.time_limit:
-        budget = replace(budget, time_limit=choices.time_limit)
+    typed: dict[str, Any] = {"time_limit": choices.time_limit, "threads": choices.threads}
+    budget = replace(suite.profiles[profile], **{name: value for name, value in typed.items() if value})
     steps = (step.spec for view in views for step in view.steps)
     named = {plugin.module for plugin in registry.manager.plugins if plugin.named}  # loaded as files
     preload = tuple(module for module in _modules(spec, data.spec, *steps) if module not in named)
@@ -539,7 +428,9 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     if joint and spec.joint:
         joint = bool(registry.call("models", spec, spec.joint, params))
     per = suite.decisions.thresholds if data.dataset.task.paths == "multiple" else "shared"
-    return Pair(per, profile, budget, data, spec, params, constants, origins, described, preload, joint)
+    sources = frozenset(view.source for view in views)
+    common = (constants, origins, described, sources, preload, joint)
+    return Pair(per, profile, budget, data, spec, params, *common)
 
 
 def _model(

@@ -31,6 +31,8 @@ class Choices:
         dataset_params: set on every dataset that has them (``skip_bad``, ``crop_bottom``).
         drop_leaks: see :class:`hmcbench.data.protocol.Protocol`.
         time_limit: seconds per cell; 0 for the profile's.
+        shifts: names of shifts that the test samples are predicted under, or ``all``; empty for none.
+        threads: CPU threads of a cell; 0 for the profile's.
         keep_weights: whether models that support it are saved with their records.
     """
 
@@ -48,6 +50,8 @@ class Choices:
     dataset_params: Mapping[str, Value] = field(default_factory=dict)
     drop_leaks: bool = False
     time_limit: float = 0.0
+    shifts: tuple[str, ...] = ()
+    threads: int = 0
     keep_weights: bool = True
 
 

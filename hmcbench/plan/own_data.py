@@ -197,9 +197,17 @@ def metrics(facts: Facts) -> tuple[str, ...]:
     return (*columns, "violation_rate") if facts.levels > 1 else columns
 
 
+BOTH_VIEWS = {  # models of images that have a table too, and their labels
+    "forest[inputs=table]": "forest, table",
+    "forest[inputs=texture+table]": "forest, texture and table",
+    "fusion[stem_stride=keep,epochs=6]": "fusion",
+}
+
+
 def models(registry: Registry, facts: Facts) -> tuple[str, ...]:
     """References of models that suit the data, cheap ones first; only registered ones."""
-    wanted = _image_models() if facts.images else _table_models(facts)
+    wanted = [*_image_models(), *BOTH_VIEWS] if facts.images else _table_models(facts)
+    wanted = [model for model in wanted if model not in BOTH_VIEWS or "table" in facts.views]
     known = {name for spec in registry.specs("models") for name in (spec.name, *spec.aliases)}
     return tuple(model for model in wanted if parse_reference(model).name in known)
 
@@ -248,7 +256,9 @@ def _profiles(models: Sequence[str], images: bool) -> list[str]:
 
 def _entry(model: str) -> str:
     """A model, with a short name for its row where its reference is longer than its name."""
+    if model in BOTH_VIEWS:
+        return f"{{ model = {_toml(model)}, label = {_toml(BOTH_VIEWS[model])} }}"
     reference = parse_reference(model)
-    names = {"forest": "forest, per parent", "hffnet-2d": "HFFNet-2d"}
+    names = {"forest": "forest, per parent", "hffnet-2d": "HFFNet-2d", "fusion": "fusion"}
     label = names.get(reference.name, reference.variant) if "[" in model or reference.variant else ""
     return f"{{ model = {_toml(model)}, label = {_toml(label)} }}" if label else _toml(model)

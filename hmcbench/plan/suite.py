@@ -80,6 +80,13 @@ class PaperRow(TypedDict, total=False):
     profile: str
 
 
+class ShiftEntry(TypedDict, total=False):
+    """An entry of ``[[shifts]]``: a reference, and severities instead of the shift's own."""
+
+    name: str
+    severities: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Suite:
     """One suite as read from its file.
@@ -92,6 +99,7 @@ class Suite:
         reference: label of the model that every other model is compared with, or empty.
         without_data: what runs instead of ``datasets`` where the data of none of them are there.
         published: rows of papers.
+        shifts: what ``--shifts all`` stands for; empty for all that are installed.
         params: dataset (as a whole, by name or by variant) -> model -> parameters, from the tables
             ``[datasets.NAME.params]``.
     """
@@ -110,6 +118,7 @@ class Suite:
     reference: str = ""
     without_data: tuple[str, ...] = ()
     published: Sequence[PaperRow] = ()
+    shifts: Sequence[ShiftEntry] = ()
     params: Mapping[str, Mapping[str, Mapping[str, Value]]] = field(default_factory=dict)
 
     def params_of(self, dataset: str, model: str) -> dict[str, Value]:
@@ -139,15 +148,15 @@ class Suite:
         elif self.decisions.alpha == ALPHA:
             del data["decisions"]["alpha"]
         published, profiles, protocol = data.pop("published"), data.pop("profiles"), data.pop("protocol")
-        for name in ("without_data", "params"):
+        for name in ("without_data", "params", "shifts"):
             if not data[name]:
                 del data[name]
         return {"suite": data, "protocol": protocol, "profiles": profiles, "published": list(published)}
 
 
 LONGEST_LABEL = 40
-_TABLES = ("protocol", "decisions", "profiles", "published", "params")  # beside [suite]; fields of Suite
-_NAMES = ("suite", "protocol", "decisions", "profiles", "published", "datasets")
+_TABLES = ("protocol", "decisions", "profiles", "published", "shifts", "params")  # fields of Suite
+_NAMES = ("suite", "protocol", "decisions", "profiles", "published", "shifts", "datasets")
 
 
 def _checked(where: str, table: Any, types: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,11 +209,32 @@ def parse_suite(text: str, where: str) -> Suite:
     _check_labels(where, profiles)
     rows = [_paper_row(where, row, head["datasets"]) for row in data.get("published", [])]
     published = cast(Sequence[PaperRow], tuple(rows))
+    shifts = [_shift_entry(where, entry) for entry in _listed(where, data, "shifts")]
     head.setdefault("columns", (head["primary"],))
     params = _params(where, data.get("datasets", {}), (*head["datasets"], *head.get("without_data", ())))
     return Suite(
-        **head, protocol=protocol, decisions=decisions, profiles=profiles, published=published, params=params
+        **head,
+        protocol=protocol,
+        decisions=decisions,
+        profiles=profiles,
+        published=published,
+        shifts=tuple(shifts),
+        params=params,
     )
+
+
+def _listed(where: str, data: Mapping[str, Any], name: str) -> list[Any]:
+    entries = data.get(name, [])
+    if not isinstance(entries, list):
+        raise BadInput(f"{where}: {name} must be tables", allowed=f"[[{name}]]")
+    return entries
+
+
+def _shift_entry(where: str, entry: Any) -> ShiftEntry:
+    place = f"{where} [[shifts]]"
+    values = _checked(place, entry, {"name": str, "severities": tuple[float, ...]})
+    _need(place, values, "name")
+    return cast(ShiftEntry, values)
 
 
 def _protocol(data: Mapping[str, Any]) -> Any:

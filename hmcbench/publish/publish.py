@@ -37,6 +37,7 @@ from hmcbench.records.record import (
     read_all,
     suite_folder,
 )
+from hmcbench.records.shifts import FILE as SHIFTS
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
 from hmcbench.report.figures.boards import board_figures, draw_boards
@@ -213,6 +214,8 @@ def _publish_record(record: Record, records: Path, leave_out: bool) -> None:
             shutil.copyfile(record.path / NPZ, part / NPZ)
         else:
             replace(Predictions.load(record.path / NPZ), truth=None).save(part / NPZ)
+        if (record.path / SHIFTS).is_file():
+            shutil.copyfile(record.path / SHIFTS, part / SHIFTS)
     if (record.path / HISTORY).is_file():
         shutil.copyfile(record.path / HISTORY, part / HISTORY)
     done = commit_record(part, records, data)

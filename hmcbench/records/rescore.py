@@ -7,6 +7,7 @@ atomically.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import Rule, score_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, RUN_HINT, NotPublished, Record, read_all, record_json
+from hmcbench.records.shifts import ShiftPoint, shift_blocks, shift_metrics, stored_shifts, with_metrics
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
 
@@ -122,8 +124,9 @@ def rescore(
             result.skipped.append((record.path.name, str(error).rstrip(".")))
             continue
         ruled = _ruled(record, predictions, known, wanted, rules, result)
+        shifts = _under_shifts(record, predictions, known, names, only_new, result)
         result.records += 1
-        _store(record, scored, ruled, decision, only_new, result)
+        _store(record, scored, {"rules": ruled, "shifts": shifts, "decision": decision}, only_new, result)
     return result
 
 
@@ -172,15 +175,53 @@ def _ruled(
     return {**record.part("rules"), **blocks}
 
 
+def _under_shifts(
+    record: Record,
+    predictions: Predictions,
+    specs: Sequence[MetricSpec],
+    names: Sequence[str] | None,
+    only_new: bool,
+    result: Rescored,
+) -> dict[str, Any]:
+    """The part ``shifts`` of the record with the metrics that are named, or those that it has, anew."""
+    part, blocks = dict(record.part("shifts")), shift_blocks(record)
+    have = {metric for block in blocks.values() for values in block["metrics"] for metric in values}
+    if not blocks:
+        return part
+    wanted = []
+    for metric in sorted(have) if names is None else names:
+        with suppress(BadInput):  # a metric that is not installed keeps its values
+            find_spec(specs, metric)
+            wanted.append(metric)
+    try:
+        points = stored_shifts(record, predictions)
+        values = shift_metrics(specs, predictions, points, record.thresholds, wanted)
+    except HmcbenchError as error:
+        result.damaged.append((record.path.name, str(error).rstrip(".")))
+        return part
+    for label, block in blocks.items():
+        for severity, old in zip(block["severities"], block["metrics"], strict=True):
+            point = ShiftPoint(label, float(severity))
+            new = values.get(point, {})
+            if only_new:
+                new = values[point] = {name: value for name, value in new.items() if name not in old}
+            result.new += len(new.keys() - old.keys())
+            result.changed += sum(old[name] != new[name] for name in new.keys() & old.keys())
+    return {**part, "of": with_metrics(part["of"], values)}
+
+
 def _store(
     record: Record,
     scored: Mapping[str, Results],
-    ruled: Mapping[str, Any],
-    decision: Mapping[str, Any],
+    parts: Mapping[str, Mapping[str, Any]],
     only_new: bool,
     result: Rescored,
 ) -> None:
-    """Merge values into the record and write it if anything differs."""
+    """Merge values into the record and write it if anything differs.
+
+    Args:
+        parts: further parts of the record.
+    """
     for values in scored.values():
         result.failures.update(values.failures)
     merged: dict[str, dict[str, float]] = {
@@ -198,8 +239,7 @@ def _store(
             old[name] = value
         for name in () if only_new else values.left_out:
             result.changed += old.pop(name, None) is not None
-    before = record.data["metrics"], record.part("rules"), record.part("decision")
-    if (merged, ruled, decision) != before:
-        data = {**record.data, "metrics": merged, **({"rules": ruled} if ruled else {})}
-        data |= {"decision": decision} if decision else {}
+    before = {name: record.part(name) for name in parts}
+    if (merged, parts) != (record.data["metrics"], before):
+        data = {**record.data, "metrics": merged, **{name: part for name, part in parts.items() if part}}
         write_atomic(record.path / JSON, record_json(data))

@@ -8,7 +8,7 @@ from hmcbench.errors import PluginError
 from hmcbench.interfaces import ModelSpec, Param
 
 ESTIMATOR = "hmcbench.sklearnkit.by_path:EstimatorByPath"
-VIEWS = "table|texture"
+VIEWS = "texture|table"
 
 
 def spec_of_class(kind: type, factory: Any = None) -> ModelSpec:

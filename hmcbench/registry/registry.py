@@ -25,6 +25,7 @@ from hmcbench.interfaces import (
     Param,
     RuleSpec,
     Scalar,
+    ShiftSpec,
     Spec,
     SuiteSpec,
     Value,
@@ -38,6 +39,7 @@ KINDS: dict[str, type[Any]] = {
     "metrics": MetricSpec,
     "rules": RuleSpec,
     "featurizers": FeaturizerSpec,
+    "shifts": ShiftSpec,
     "suites": SuiteSpec,
 }
 _NAME = re.compile(r"[a-z][a-z0-9._-]*\Z")

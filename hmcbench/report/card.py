@@ -249,9 +249,28 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     titles = {column.id: column.title for column in analysis.board.columns}
     section = Section("How it breaks", heads=["test set", "mean and 95 % interval"])
     section.rows = [[titles.get(name, name), _text(row.cells[name])] for name in names]
-    if not names:
-        section.lines.append("not measured: the data have no further test set")
+    table = analysis.board.shifts
+    if table is not None and table.rows:
+        shifted = table.rows[0]  # the only one, as of the board
+        section.lines.append(f"under shifts: {table.metric}, means over severities (docs/shifts.md)")
+        section.rows += [
+            ["mean under shift", _text(shifted.mean)],
+            ["drop under shift", _text(shifted.drop)],
+        ]
+        section.rows += [
+            [f"{shift}, {min(severities):g} to {max(severities):g} {unit}", _text(_mean_of(values))]
+            for shift, unit, severities, values in zip(
+                table.shifts, table.units, table.severities, shifted.values, strict=True
+            )
+        ]
+    if not section.rows:
+        section.lines.append("not measured: no further test set, no shifts (hmcbench run --shifts all)")
     return section
+
+
+def _mean_of(values: Sequence[float | None]) -> BoardCell:
+    known = [value for value in values if value is not None]
+    return BoardCell(float(np.mean(known)) if known else None)
 
 
 def _unknown(others: Sequence[Sequence[Record]], info: Mapping[str, Any], specs: Any) -> Section:

@@ -14,8 +14,9 @@ from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.grouping import rows as rows_of
 from hmcbench.leaderboard.inference import Estimate, prediction_interval, same_split_interval
 from hmcbench.leaderboard.verdicts import UNTESTABLE, joint_level, row_verdict, value_verdict
-from hmcbench.plan.cells import Plan, is_at_hand, make_plan
+from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices, data_of
+from hmcbench.plan.datasets import is_at_hand
 from hmcbench.plan.suite import load_suite
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry, parse_reference

@@ -13,17 +13,30 @@ from hmcbench.errors import BadInput, close_matches
 _REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
 
 
-def check(*, architecture: str = "", backbone: str = "", **_others: object) -> None:
-    """The ``check`` of model specs that name a timm network in one of these two parameters.
+def check(
+    *,
+    architecture: str = "",
+    backbone: str = "",
+    mc_dropout: int = 0,
+    dropout: float = 0.0,
+    **_others: object,
+) -> None:
+    """The ``check`` of model specs that may name a timm network in one of these two parameters.
 
     Names are looked up in timm's source, as importing timm and torch costs seconds. For a name that is
     not there (timm has aliases too) timm is imported and asked.
 
     Raises:
-        BadInput: timm does not know the name; suggests similar ones.
+        BadInput: timm does not know the name; suggests similar ones. Or passes with units left out of a
+            network that is trained without dropout.
     """
+    if mc_dropout and not dropout:
+        raise BadInput(
+            f"mc_dropout={mc_dropout}, but the network is trained without dropout",
+            allowed="mc_dropout=0, or a model with dropout above 0",
+        )
     name = architecture or backbone
-    if name.partition(".")[0] not in _registered():  # what follows the dot are pretrained weights
+    if name and name.partition(".")[0] not in _registered():  # what follows the dot are pretrained weights
         refuse_unknown(name)
 
 

@@ -26,13 +26,18 @@ SMALLEST = 3
 for which batch norms have no statistics."""
 SMALL_BATCH = 64
 """``auto`` takes CUDA graphs up to this batch size: there the GPU waits for the launches of kernels."""
-Forward = Callable[[torch.Tensor], Output]
+Forward = Callable[..., Output]
 
 
-def precision(device: torch.device, module: nn.Module | None = None) -> AbstractContextManager[Any]:
-    """bfloat16 autocast where the device computes in it and the network gains by it, else float32."""
-    enabled = has_bfloat16(device.type) and not (device.type == "cpu" and has_depthwise(module))
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """``bfloat16`` for the operations that gain by it, or ``float32`` for all."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def usual_precision(device: torch.device, module: nn.Module | None = None) -> str:
+    """``bfloat16`` where the device has units for it and most networks gain by it, else ``float32``."""
+    gains = has_bfloat16(device.type) and not (device.type == "cpu" and has_depthwise(module))
+    return "bfloat16" if gains else "float32"
 
 
 def has_depthwise(module: nn.Module | None) -> bool:
@@ -152,23 +157,26 @@ def out_of_memory(error: BaseException) -> bool:
     return "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
-def make_forward(module: nn.Module, mode: str, batch_size: int, device: torch.device) -> Forward:
-    """The forward pass in the device's precision.
+def make_forward(
+    module: nn.Module, mode: str, batch_size: int, device: torch.device, precision: str
+) -> Forward:
+    """The forward pass.
 
     Args:
+        precision: ``float32`` or ``bfloat16``.
         mode: ``on``, ``graphs``, ``off``, or ``auto``: graphs on a GPU for batches up to
             :data:`SMALL_BATCH`, else off (compiling takes a minute or more, and no gain was measured on
-            CPUs).
+            CPUs). Graphs are of networks with one input.
     """
     if mode == "auto":
         mode = "graphs" if device.type == "cuda" and batch_size <= SMALL_BATCH else "off"
     if mode == "graphs" and device.type == "cuda":
-        return GraphForward(module, device)
+        return GraphForward(module, device, precision)
     run: Any = torch.compile(module) if mode == "on" else module
 
-    def forward(images: torch.Tensor) -> Output:
-        with precision(device, module):
-            output: Output = run(images)
+    def forward(*inputs: torch.Tensor) -> Output:
+        with autocast(device, precision):
+            output: Output = run(*inputs)
             return output
 
     return forward
@@ -177,13 +185,13 @@ def make_forward(module: nn.Module, mode: str, batch_size: int, device: torch.de
 class _Call(nn.Module):
     """A wrapper whose forward may be replaced without changing the network itself."""
 
-    def __init__(self, module: nn.Module, device: torch.device) -> None:
+    def __init__(self, module: nn.Module, device: torch.device, precision: str) -> None:
         super().__init__()
-        self.module, self.device_type = module, device.type
+        self.module, self.device_type, self.precision = module, device.type, precision
 
     def forward(self, images: torch.Tensor) -> Any:
         # weights are cast inside the graph: a cache of casts would outlive the weights
-        enabled = has_bfloat16(self.device_type)
+        enabled = self.precision == "bfloat16"
         with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False):
             return self.module(images)
 
@@ -195,8 +203,8 @@ class GraphForward:
     run as it is, with a warning.
     """
 
-    def __init__(self, module: nn.Module, device: torch.device) -> None:
-        self.module, self.device = module, device
+    def __init__(self, module: nn.Module, device: torch.device, precision: str) -> None:
+        self.module, self.device, self.precision = module, device, precision
         self.calls: dict[int, Callable[[torch.Tensor], Any]] = {}
 
     def __call__(self, images: torch.Tensor) -> Output:
@@ -208,7 +216,7 @@ class GraphForward:
 
     def _capture(self, images: torch.Tensor) -> Callable[[torch.Tensor], Any]:
         """The warm-up changes buffers (batch norms) and the random state: both are restored."""
-        call = _Call(self.module, self.device).train(self.module.training)
+        call = _Call(self.module, self.device, self.precision).train(self.module.training)
         buffers = [(b, b.clone()) for b in self.module.buffers()]
         random = torch.cuda.get_rng_state(self.device)
         try:
@@ -217,7 +225,7 @@ class GraphForward:
             raise  # smaller passes may fit
         except RuntimeError as error:
             warnings.warn(f"no CUDA graph, going on without: {str(error).splitlines()[0]}", stacklevel=2)
-            call = _Call(self.module, self.device).train(self.module.training)
+            call = _Call(self.module, self.device, self.precision).train(self.module.training)
         finally:
             torch.cuda.set_rng_state(random, self.device)
             with torch.no_grad():

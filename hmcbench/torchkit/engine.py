@@ -15,16 +15,19 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import nn
 
+from hmcbench.errors import BadInput
 from hmcbench.interfaces import Run
 from hmcbench.torchkit.augment import Augmenter, Goal, Mixer
 from hmcbench.torchkit.checkpoint import Checkpoints
+from hmcbench.torchkit.computing import Computation, as_before, choose
 from hmcbench.torchkit.data import Normaliser, PixelBatches
-from hmcbench.torchkit.device import Accumulator, make_forward, precision, seed_epoch, settings
+from hmcbench.torchkit.device import Accumulator, make_forward, seed_epoch, settings
 from hmcbench.torchkit.freezing import training_mode
 from hmcbench.torchkit.layout import Layout
-from hmcbench.torchkit.losses import LevelLoss, sample_weights
+from hmcbench.torchkit.losses import sample_weights
 from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_rate
 from hmcbench.torchkit.recipes import Recipe
+from hmcbench.torchkit.targets import TargetLayout, loss_of
 
 EVALUATION_BATCH = 128
 """Images per forward pass outside training; fixed, so that scores depend on the image alone."""
@@ -36,10 +39,15 @@ GAIN = 0.02
 
 @dataclass(frozen=True)
 class EncodedImages:
-    """Images of one partition, and their targets as :meth:`Layout.encode` returns them."""
+    """Images of one partition, their targets as :meth:`Layout.encode` returns them, and further inputs.
+
+    Attributes:
+        beside: what the module's ``forward`` takes after the images, each (N, ...) on the device.
+    """
 
     pixels: PixelBatches
     targets: torch.Tensor
+    beside: tuple[torch.Tensor, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -64,6 +72,8 @@ class Trainer:
         valid: validation samples; may be empty.
         epochs: end after so many epochs of the recipe's schedule, whatever its patience; 0: as the recipe
             says.
+        computation: how to compute; None: as the checkpoint or an earlier fit of this cell did
+            (:attr:`Run.computation`), else chosen (:func:`hmcbench.torchkit.computing.choose`).
 
     Raises:
         FloatingPointError: as soon as an epoch's loss is not finite.
@@ -72,30 +82,47 @@ class Trainer:
     def __init__(
         self,
         module: nn.Module,
-        layout: Layout,
+        layout: Layout | TargetLayout,
         normaliser: Normaliser,
         recipe: Recipe,
         run: Run,
         train: EncodedImages,
         valid: EncodedImages,
         epochs: int = 0,
+        computation: Computation | None = None,
     ) -> None:
         self.last = epochs or recipe.epochs
         self.module, self.layout, self.normaliser = module, layout, normaliser
         self.recipe, self.run, self.train, self.valid = recipe, run, train, valid
         self.device = layout.device
-        self.loss = LevelLoss(layout, recipe)
+        if train.beside and (recipe.mixup or recipe.cutmix):
+            raise BadInput("mixup and cutmix are for images alone", allowed="mixup=0 and cutmix=0")
+        self.loss = loss_of(layout, recipe)
         self.optimizer = make_optimizer(module, recipe)
-        self.forward = make_forward(module, recipe.compile, recipe.batch_size, self.device)
-        self.accumulator = Accumulator(module, recipe.batch_size)
+        self.steps = math.ceil(len(train) / recipe.batch_size)
+        identity = {"recipe": asdict(recipe), "seed": run.seed, "train": len(train), "valid": len(valid)}
+        self.checkpoints = Checkpoints(run.folder, identity)
+        self.resumed = self.checkpoints.load()
+        self.computation = computation or self._computation()
+        self.computation.prepare(module)
+        graphs = recipe.compile in ("auto", "graphs")
+        mode = "off" if train.beside and graphs else recipe.compile
+        self.forward = make_forward(module, mode, recipe.batch_size, self.device, self.computation.precision)
+        self.accumulator = Accumulator(module, self.computation.images_per_pass)
         self.ema = Ema(module, recipe.ema) if recipe.ema else None
         self.evaluated = module if self.ema is None else self.ema.module  # validated and kept
         self.weights = None if recipe.balance == "none" else sample_weights(train.targets)
-        self.steps = math.ceil(len(train) / recipe.batch_size)
         self.best = BestEpoch()
         self.history: list[dict[str, float]] = []
-        identity = {"recipe": asdict(recipe), "seed": run.seed, "train": len(train), "valid": len(valid)}
-        self.checkpoints = Checkpoints(run.folder, identity)
+
+    def _computation(self) -> Computation:
+        """That of the checkpoint, else of an earlier fit of this cell, else chosen by measurement."""
+        module, recipe, device, threads = self.module, self.recipe, self.device, self.run.threads
+        earlier = self.run.computation if self.resumed is None else self.resumed.get("computation", {})
+        if earlier is not None:
+            return as_before(earlier, module, recipe, device, threads)
+        steps = self.steps * recipe.epochs
+        return choose(module, self.train.pixels.shape, recipe, device, threads=threads, steps=steps)
 
     def fit(self) -> None:
         with settings(self.device, deterministic=self.recipe.deterministic):
@@ -135,7 +162,8 @@ class Trainer:
                 augmenter(pixels, self.normaliser), Goal(self.train.targets[index], weight=weight)
             )
             step = epoch * self.steps + i
-            loss, hits = self._step(images.contiguous(memory_format=torch.channels_last), goals, step)
+            inputs = (self.computation.arranged(images), *(x[index] for x in self.train.beside))
+            loss, hits = self._step(inputs, goals, step)
             total += loss * len(chunk)
             correct += hits
         train_loss = float(total) / len(order)  # the epoch waits for the device only here
@@ -165,12 +193,14 @@ class Trainer:
             )
         return torch.randperm(len(self.train), generator=generator)
 
-    def _step(self, images: torch.Tensor, goals: list[Goal], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _step(
+        self, inputs: Sequence[torch.Tensor], goals: list[Goal], step: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Change the weights once; the loss, and the number of correct decisions per level."""
         hits: list[torch.Tensor] = []
 
         def run(rows: slice) -> torch.Tensor:
-            output = self.forward(images[rows])
+            output = self.forward(*(x[rows] for x in inputs))
             parts = [goal[rows] for goal in goals]
             with torch.no_grad():
                 hits.extend(self.layout.correct(output, part.targets, part.share) for part in parts)
@@ -178,7 +208,7 @@ class Trainer:
             return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.accumulator.backward(len(images), run, hits.clear)
+        loss = self.accumulator.backward(len(inputs[0]), run, hits.clear)
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
         set_learning_rate(self.optimizer, self._rate(step))
@@ -200,11 +230,12 @@ class Trainer:
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros(self.layout.depth, device=self.device)
         done = 0
-        with torch.inference_mode(), precision(self.device, self.evaluated):
+        with torch.inference_mode(), self.computation.autocast(self.device):
             for block in self.valid.pixels.blocks(EVALUATION_BATCH):
-                targets = self.valid.targets[done : done + len(block)]
-                images = self.normaliser(block).contiguous(memory_format=torch.channels_last)
-                output = self.evaluated(images)
+                rows = slice(done, done + len(block))
+                targets = self.valid.targets[rows]
+                images = self.computation.arranged(self.normaliser(block))
+                output = self.evaluated(images, *(x[rows] for x in self.valid.beside))
                 loss += self.loss(output, targets) * len(block)
                 correct += self.layout.correct(output, targets)
                 done += len(block)
@@ -232,6 +263,7 @@ class Trainer:
                 "module": self.module.state_dict(),
                 "ema": None if self.ema is None else self.ema.module.state_dict(),
                 "images_per_pass": self.accumulator.limit,
+                "computation": asdict(self.computation),
                 "optimizer": self.optimizer.state_dict(),
                 "best": vars(self.best),
                 "history": self.history,
@@ -240,7 +272,7 @@ class Trainer:
 
     def _resume(self) -> int:
         """Resume from a checkpoint, if there is one; the number of finished epochs."""
-        state = self.checkpoints.load()
+        state, self.resumed = self.resumed, None
         if state is None:
             return 0
         self.module.load_state_dict(state["module"])

@@ -16,7 +16,8 @@ levels above, below or between. All weights that do not depend on the hierarchy 
 * where an end of a path gets classes below it (heads over leaves), each of these starts with its
   row, lowered by the log of their number, so that their probabilities sum to that of the end.
 
-Parts of a network whose shape depends on the hierarchy implement :class:`Growing`.
+Parts of a network whose shape depends on the hierarchy implement :class:`Growing`. Between two taxonomies
+without a common end of a path only the body of the network is taken over (:func:`take_body`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from torch import Tensor, nn
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
+from hmcbench.torchkit.freezing import Partly
 
 if TYPE_CHECKING:
     from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -102,6 +104,44 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
                 f" {tuple(value.shape)}, {tuple(target[name].shape)} is needed"
             )
         target[name].copy_(value)
+
+
+def is_other_taxonomy(old: Task, new: Task) -> bool:
+    """Whether no end of a path of ``old`` is a class of ``new``; a regression has a taxonomy of its own."""
+    if old.hierarchy is None or new.hierarchy is None:
+        return True
+    before, after = old.hierarchy, new.hierarchy
+    return not any(_new_id(before.classes[leaf], after) for leaf in before.leaves)
+
+
+@torch.no_grad()
+def take_body(module: nn.Module, state: State) -> str:
+    """Fill the body of a network from the weights of another one; its heads keep their random weights.
+
+    Args:
+        module: freshly built; says what its body is (:class:`hmcbench.torchkit.freezing.Partly`).
+        state: ``state_dict()`` of the same kind of network, for any task.
+
+    Returns:
+        The name of the body in the network.
+
+    Raises:
+        BadInput: a network that does not say what its body is, or a body of other names or sizes.
+    """
+    if not isinstance(module, Partly):
+        raise BadInput(
+            f"{type(module).__name__} does not say what its body is: only more classes are possible"
+        )
+    _, body = module.parts()
+    name: str = next(path for path, part in module.named_modules() if part is body)
+    prefix = f"{name}."
+    own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    try:
+        body.load_state_dict(own)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:2]] or ["other names or shapes"]
+        raise BadInput(f"these are weights of another network ({lines[0][:160]})") from None
+    return name
 
 
 def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor], set[str]]:

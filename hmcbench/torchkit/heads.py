@@ -19,6 +19,8 @@ def make_head(kind: str, features: int, task: Task) -> nn.Module:
     """The head of that name (:data:`HEADS`) on ``features`` inputs; raises BadInput."""
     if kind not in HEADS:
         raise BadInput(f"head={kind!r} is not known", allowed=", ".join(HEADS))
+    if task.kind == "regression" and kind != "levels":
+        raise NotApplicable(f"head={kind} needs classes; head=levels predicts the targets of a regression")
     kinds = {"levels": LevelHeads, "leaf": LeafHead, "conditional": ConditionalHead, "max": MaxHead}
     return kinds[kind](features, task)
 

@@ -50,21 +50,29 @@ def hierarchy_of(task: Task) -> Any:
 
 def ends_early(task: Task) -> bool:
     """Whether a single path may end above the deepest level, so that levels need a ``stop`` column."""
-    hierarchy = hierarchy_of(task)
-    if task.paths == "multiple":
+    if task.paths == "multiple" or task.kind == "regression":
         return False
+    hierarchy = hierarchy_of(task)
     return task.depth == "ragged" or bool((hierarchy.levels[hierarchy.leaves] < hierarchy.depth).any())
 
 
 def level_sizes(task: Task) -> tuple[int, ...]:
-    """Logits per level: the classes there, plus one for ``stop`` where single paths may end early."""
+    """Logits per level: the classes there, plus one for ``stop`` where single paths may end early.
+
+    The targets of a regression are one level.
+    """
+    if task.kind == "regression":
+        return (len(task.targets),)
     hierarchy = hierarchy_of(task)
     extra = int(ends_early(task))
     return tuple(len(hierarchy.level_classes(k)) + extra for k in range(1, hierarchy.depth + 1))
 
 
 def level_rows(task: Task) -> list[list[tuple[int, str]]]:
-    """The meaning of the logits of every level: (level from 0, class id), the id empty for ``stop``."""
+    """The meaning of the logits of every level: (level from 0, class id), the id empty for ``stop``; or the
+    names of the targets."""
+    if task.kind == "regression":
+        return [[(0, name) for name in task.targets]]
     hierarchy = hierarchy_of(task)
     stop = [""] * ends_early(task)
     levels = [[hierarchy.classes[c] for c in hierarchy.level_classes(k + 1)] for k in range(hierarchy.depth)]
@@ -84,6 +92,7 @@ class Layout:
     def __init__(self, task: Task, device: torch.device) -> None:
         hierarchy = hierarchy_of(task)
         self.hierarchy = hierarchy
+        self.n = hierarchy.n
         self.device = device
         self.single = task.paths == "single"
         self.stops = ends_early(task)
@@ -146,6 +155,10 @@ class Layout:
             if self.stops:
                 stop[:, k] = level[:, -1]
         return values, stop if self.stops else None
+
+    def scores(self, output: Output) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What ``predict`` returns: :meth:`probabilities`."""
+        return self.probabilities(output)
 
     def correct(
         self, output: Output | Masked, targets: torch.Tensor, share: torch.Tensor | None = None

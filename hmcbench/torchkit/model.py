@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from hmcbench.data.views import Rows
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
 from hmcbench.torchkit import weights
+from hmcbench.torchkit.computing import Computation, as_before
 from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
-from hmcbench.torchkit.device import precision, seed_epoch
+from hmcbench.torchkit.device import seed_epoch
 from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer, improving_at_end
-from hmcbench.torchkit.expansion import expand
+from hmcbench.torchkit.expansion import expand, is_other_taxonomy, take_body
 from hmcbench.torchkit.freezing import freeze
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
+from hmcbench.torchkit.passes import turned, units_left_out
 from hmcbench.torchkit.recipes import Recipe
+from hmcbench.torchkit.targets import TargetLayout, layout_of
 from hmcbench.torchkit.transfer import transfer
 
 
@@ -31,10 +35,16 @@ class TorchModel:
 
     Args:
         build: called with the task after torch was seeded; returns the module (its outputs are
-            described in :mod:`hmcbench.torchkit`).
+            described in :mod:`hmcbench.torchkit`). With ``beside`` also with ``columns``, the number of
+            values of each column, 0 for numbers; the module then has ``fit_columns(rows)``, which is called
+            with the training rows, float32 (N, F).
         recipe: how to train it.
         view: the view of images, uint8 (N, H, W) or (N, H, W, 3); or of images cut into T tiles,
             (N, T, H, W[, 3]): it is trained on tiles, and scores are means over an image's tiles.
+        beside: a view of numbers (N, F), which the module's ``forward`` takes after the images, as float32
+            (B, F), NaN where a value is missing; without it (None) the images are all that is known.
+        stacked: whether the view is uint8 (N, H, W, K), K images of a sample, which the module takes as
+            (B, K, H, W): they are no tiles, and no colours.
         facts: values for ``describe()``, for example ``{"pretrained": True}``.
         pretrained: the value of the parameter; a text is the path of a file whose weights the network
             starts from, where they fit (:func:`hmcbench.torchkit.transfer.transfer`). What ``True`` means
@@ -46,14 +56,17 @@ class TorchModel:
 
     def __init__(
         self,
-        build: Callable[[Task], nn.Module],
+        build: Callable[..., nn.Module],
         recipe: Recipe,
         *,
         view: str = "pixels",
+        beside: str = "",
+        stacked: bool = False,
         facts: Mapping[str, Value] | None = None,
         pretrained: bool | str = False,
     ) -> None:
         self.build, self.recipe, self.view = build, recipe, view
+        self.beside, self.stacked = beside, stacked
         self.facts: dict[str, Value] = dict(facts or {})
         self.pretrained = pretrained
         self.module: nn.Module = nn.Identity()
@@ -69,18 +82,32 @@ class TorchModel:
     def refit(self, train: Labelled, run: Run) -> None:
         """Train a new network for as many epochs as ``fit`` kept, at the learning rates that they had."""
         none = slice(0)
-        valid = Labelled([], {self.view: train.views[self.view].take(none)}, train.targets[none])
-        self._train(train, valid, run, int(str(self.facts["epoch_used"])))
+        views = {name: rows.take(none) for name, rows in train.views.items()}
+        valid = Labelled([], views, train.targets[none])
+        self._train(train, valid, run, int(str(self.facts["epoch_used"])), self._computation)
 
-    def _train(self, train: Labelled, valid: Labelled, run: Run, epochs: int = 0) -> Trainer:
-        """``epochs``: see :class:`Trainer`."""
-        self._threads, self._device = run.threads, torch.device(run.device)
+    def _train(
+        self,
+        train: Labelled,
+        valid: Labelled,
+        run: Run,
+        epochs: int = 0,
+        computation: Computation | None = None,
+    ) -> Trainer:
+        """``epochs``, ``computation``: see :class:`Trainer`."""
+        self._device = torch.device(run.device)
         torch.set_num_threads(run.threads)
         seed_epoch(run.seed, -1)
-        layout = self._layout = Layout(run.task, self._device)
+        layout = self._layout = layout_of(run.task, self._device)
+        if isinstance(layout, TargetLayout):
+            layout.fit(train.targets)
         fitted, checked = (self._partition(samples) for samples in (train, valid))
         self._normaliser = Normaliser(self.recipe.normalise, fitted.pixels)
-        module = self.build(run.task)
+        self._columns = self._kinds_of(train, run)
+        module = self._build(run.task)
+        if self.beside:
+            fit_columns: Any = module.fit_columns
+            fit_columns(fitted.beside[0].cpu())
         if isinstance(self.pretrained, str):
             self.facts["pretrained"] = True
             self.facts["pretrained_weights"] = transfer(module, Path(self.pretrained)).note()
@@ -96,34 +123,78 @@ class TorchModel:
             trained = [p.numel() for p in module.parameters() if p.requires_grad]
             self.facts["trained_parameters"] = sum(trained)
         self.facts["multiply_adds"] = count_multiply_adds(module, shape, self._device)
-        trainer = Trainer(module, layout, self._normaliser, self.recipe, run, fitted, checked, epochs)
+        trainer = Trainer(
+            module, layout, self._normaliser, self.recipe, run, fitted, checked, epochs, computation
+        )
+        self._computation = trainer.computation
         trainer.fit()
         module.eval()
-        if trainer.accumulator.limit < self.recipe.batch_size:  # memory ran out
+        self.facts.update(self._computation.facts(self.recipe.batch_size))
+        if trainer.accumulator.limit < self.recipe.batch_size:  # chosen so, or memory ran out
             self.facts["images_per_pass"] = trainer.accumulator.limit
         return trainer
 
     def _partition(self, samples: Labelled) -> EncodedImages:
-        """The pixels and targets of all tiles; a tile has the targets of its image."""
-        rows, tiles = untile(samples.views[self.view])
+        """The pixels, targets and further inputs of all tiles; a tile has those of its image."""
+        rows, tiles = self._rows(samples)
         targets = self._layout.encode(samples.targets).repeat_interleave(tiles, dim=0)
-        return EncodedImages(PixelBatches(rows, self._device), targets)
+        return EncodedImages(PixelBatches(rows, self._device), targets, self._beside(samples, tiles))
+
+    def _rows(self, samples: Inputs) -> tuple[Rows, int]:
+        """The rows of images, and how many tiles each image is cut into."""
+        rows: Rows = samples.views[self.view]
+        return (rows, 1) if self.stacked else untile(rows)
+
+    def _beside(self, samples: Inputs, tiles: int) -> tuple[torch.Tensor, ...]:
+        if not self.beside:
+            return ()
+        rows = torch.as_tensor(np.asarray(samples.views[self.beside]), dtype=torch.float32)
+        return (rows.to(self._device).repeat_interleave(tiles, dim=0),)
+
+    def _kinds_of(self, train: Labelled, run: Run) -> list[int] | None:
+        """The number of values of each column of ``beside``, 0 for numbers; None without such a view."""
+        if not self.beside:
+            return None
+        kinds = run.columns.get(self.beside)
+        width = train.views[self.beside].shape[1]
+        return [0] * width if kinds is None else [len(kind.values) for kind in kinds]
+
+    def _build(self, task: Task) -> nn.Module:
+        return self.build(task) if self._columns is None else self.build(task, columns=self._columns)
 
     def predict(self, inputs: Inputs) -> Scores:
-        """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early."""
-        torch.set_num_threads(self._threads)
-        rows, tiles = untile(inputs.views[self.view])
-        pixels = PixelBatches(rows, self._device, keep=False)
-        values = np.empty((len(pixels), self._layout.hierarchy.n), dtype=np.float32)
+        """Probabilities (N, C), and of ``stop`` (N, L) where paths may end early; or targets (N, T).
+
+        Of several passes, their mean.
+        """
+        drawn = range(1, self.recipe.mc_dropout + 1) if self.recipe.mc_dropout else (0,)
+        passes = [
+            self._pass(inputs, number, orientation)
+            for number in drawn
+            for orientation in range(self.recipe.orientations)
+        ]
+        if len(passes) == 1:
+            return passes[0]
+        stops = [one_pass.stop for one_pass in passes if one_pass.stop is not None]
+        values = np.mean([one_pass.values for one_pass in passes], axis=0)
+        return Scores(values, np.mean(stops, axis=0) if stops else None, passes=passes)
+
+    def _pass(self, inputs: Inputs, number: int, orientation: int) -> Scores:
+        """One prediction: see :mod:`hmcbench.torchkit.passes`."""
+        torch.set_num_threads(self._computation.threads)
+        rows, tiles = self._rows(inputs)
+        pixels, beside = PixelBatches(rows, self._device, keep=False), self._beside(inputs, tiles)
+        dtype = np.float64 if isinstance(self._layout, TargetLayout) else np.float32
+        values = np.empty((len(pixels), self._layout.n), dtype=dtype)
         stop = np.empty((len(pixels), self._layout.depth), dtype=np.float32) if self._layout.stops else None
         done = 0
-        with torch.inference_mode():
+        with torch.inference_mode(), units_left_out(self.module, number):
             for block in pixels.blocks(EVALUATION_BATCH):
-                images = self._normaliser(block).contiguous(memory_format=torch.channels_last)
-                with precision(self._device, self.module):
-                    output = self.module(images)
-                classes, ended = self._layout.probabilities(output)
+                images = self._computation.arranged(turned(self._normaliser(block), orientation))
                 rows_done = slice(done, done + len(block))
+                with self._computation.autocast(self._device):
+                    output = self.module(images, *(x[rows_done] for x in beside))
+                classes, ended = self._layout.scores(output)
                 values[rows_done] = classes.cpu().numpy()
                 if ended is None:
                     stop = None  # one logit per class has no column for it
@@ -137,7 +208,9 @@ class TorchModel:
 
     @property
     def layout(self) -> Layout:
-        """Levels and classes of the task, after ``fit`` or ``load``."""
+        """Levels and classes of the task, after ``fit`` or ``load``; raises NotApplicable for regression."""
+        if isinstance(self._layout, TargetLayout):
+            raise NotApplicable("this needs classes, and the network predicts numbers")
         return self._layout
 
     @property
@@ -153,24 +226,29 @@ class TorchModel:
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
         """uint8 (n, H, W[, 3]) -> the module's input: float32 (n, C, H, W), normalised, on its device."""
         (block,) = PixelBatches(Rows(pixels), self._device).blocks(len(pixels))
-        return self._normaliser(block).contiguous(memory_format=torch.channels_last)
+        return self._computation.arranged(self._normaliser(block))
 
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """Class probabilities (n, C) of prepared images."""
-        with torch.inference_mode(), precision(self._device, self.module):
-            return self._layout.probabilities(self.module(images))[0]
+        with torch.inference_mode(), self._computation.autocast(self._device):
+            return self.layout.probabilities(self.module(images))[0]
 
     def save(self, folder: Path) -> None:
         """Writes ``weights.safetensors``, and ``model.json`` with the other values for ``predict``."""
         weights.save_module(self.module, folder / weights.WEIGHTS)
+        targets = self._layout if isinstance(self._layout, TargetLayout) else None
         settings = {
             "format": weights.FORMAT,
             "input": list(self._shape),
-            "threads": self._threads,
+            "threads": self._computation.threads,
+            "precision": self._computation.precision,
+            "layout": self._computation.layout,
             "normalise": self._normaliser.kind,
             "mean": self._normaliser.mean,
             "std": self._normaliser.std,
             "facts": self.facts,
+            **({"targets": [targets.mean, targets.deviation]} if targets else {}),
+            **({"columns": self._columns} if self.beside else {}),
         }
         write_atomic(folder / weights.SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
@@ -178,19 +256,30 @@ class TorchModel:
         """Replaces ``fit``: predictions are those of the saved model, bit for bit on the same CPU.
         Raises BadInput for files that are damaged or of another network."""
         settings = weights.read_settings(folder / weights.SETTINGS)
-        self._threads, self._device = min(settings["threads"], run.threads), torch.device(run.device)
-        self._layout = Layout(run.task, self._device)
+        self._device = torch.device(run.device)
+        self._layout = layout_of(run.task, self._device)
+        if isinstance(self._layout, TargetLayout):
+            self._layout.mean, self._layout.deviation = settings["targets"]
         self._shape = tuple(settings["input"])
         self._normaliser = Normaliser.of(settings["normalise"], settings["mean"], settings["std"])
         self.facts = dict(settings["facts"])
-        module = self.build(run.task)
+        self._columns = settings["columns"] if self.beside else None
+        module = self._build(run.task)
         weights.load_module(module, folder / weights.WEIGHTS)
-        self.module = module.to(self._device).to(memory_format=torch.channels_last).eval()
+        module = module.to(self._device)
+        saved = {**settings, "threads": min(settings["threads"], run.threads)}
+        self._computation = as_before(saved, module, self.recipe, self._device, run.threads)
+        self.module = self._computation.prepare(module).eval()
 
     def _start_from(self, start: WarmStart, module: nn.Module, task: Task) -> None:
-        """Copy the weights of a trained model and the statistics of its normaliser."""
+        """Copy the weights of a trained model, of its body alone where the taxonomy is another one, and the
+        statistics of its normaliser."""
+        state = weights.read_state(start.folder / weights.WEIGHTS)
         try:
-            expand(module, weights.read_state(start.folder / weights.WEIGHTS), start.task, task)
+            if is_other_taxonomy(start.task, task):
+                self.facts["taken_over"] = take_body(module, state)
+            else:
+                expand(module, state, start.task, task)
         except BadInput as error:
             raise BadInput(f"the trained model cannot be started from: {error}") from None
         settings = weights.read_settings(start.folder / weights.SETTINGS)

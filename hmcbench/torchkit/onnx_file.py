@@ -50,11 +50,14 @@ def write_network(model: TorchModel, path: Path) -> tuple[str, ...]:
         model: fitted or loaded, without tiles.
 
     Raises:
-        BadInput: a network with an operation that ONNX does not have.
+        BadInput: a network with an operation that ONNX does not have, of tiles, or that reads a table too.
+        NotApplicable: a network that predicts numbers.
         Unavailable: the libraries of the extra ``onnx`` are not installed.
     """
     if model.recipe.tiles > 1:
         raise BadInput("a network of tiles cannot be exported", allowed="tiles=1")
+    if model.beside:
+        raise BadInput("a network that reads a table too cannot be exported", allowed="networks of images")
     whole = Whole(model).eval().cpu()
     names = ("scores", "stop") if model.layout.stops and _has_stop(whole, model) else ("scores",)
     export_module(whole, torch.zeros(EXAMPLES, *model.input_shape), path, names)

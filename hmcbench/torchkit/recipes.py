@@ -69,7 +69,23 @@ class Recipe:
         choices=("all", "last", "head"),
         added=True,
     )
+    mc_dropout: int = _param(
+        0,
+        "passes with units left out whose mean is the prediction; needs a network with dropout; 0: none",
+        low=0,
+        high=1000,
+        added=True,
+    )
+    orientations: int = _param(
+        1, "mirror images and rotations of a test image whose mean is taken", low=1, high=8, added=True
+    )
     deterministic: bool = _param(False, "on a GPU: the same bits every time, slower")
+    precision: str = _param(
+        "auto",
+        "number format of products; auto: on a CPU the faster of the two, by a few timed steps",
+        choices=("auto", "float32", "bfloat16"),
+        added=True,
+    )
     compile: str = _param(
         "auto",
         "on: torch.compile; graphs: CUDA graphs; auto: graphs for small batches on a GPU, else off",

@@ -22,15 +22,15 @@ from hmcbench.records.record import Record, short_key
 from hmcbench.records.suite_file import read_info
 from hmcbench.report.page import page_of
 from hmcbench.verify.findings import Finding, SuiteReport
+from hmcbench.verify.metrics import installed, not_installed
 from hmcbench.verify.pages import check_page, check_text
-from hmcbench.verify.records import installed, not_installed
 from hmcbench.verify.tables import check_figures
 
 JSON_FILE, CSV_FILE = "leaderboard.json", "leaderboard.csv"
 RUN_PAGE = "leaderboard.md"  # written by a run; publish writes README.md instead
 _IDENTITY = ("suite", "version", "dataset", "fingerprint", "profile", "split")
 _LINES = ("facts", "notes")
-_FOLLOW = ("differences", "wins", "published")  # parts of a board that follow from the metrics of its records
+_FOLLOW = ("differences", "wins", "published", "shifts", "robust")  # from the metrics of records
 _ROW_PARTS = ("rank", "cause", "message", "marks", "runs", "cells", "costs")
 
 
@@ -139,7 +139,7 @@ def _without(board: Mapping[str, Any], absent: Collection[str]) -> Mapping[str, 
     """
     if not any(column["id"] in absent for column in board["columns"]):
         return board
-    dropped = {"facts", "notes", "differences"}
+    dropped = {"facts", "notes", "differences", "shifts", "robust"}
     if board["primary"] in absent:
         dropped |= {"wins", "published", "answer", "not_told_apart"}
     kept = {name: part for name, part in board.items() if name not in dropped}

@@ -8,15 +8,16 @@ from typing import Any
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NotPublished, Record
-from hmcbench.registry.registry import Registry, missing
+from hmcbench.registry.registry import Registry
 from hmcbench.verify.findings import Finding, SuiteReport, same
+from hmcbench.verify.metrics import installed, not_installed
 from hmcbench.verify.rules import check_rules
+from hmcbench.verify.shifts import check_shifts
 
 
 def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, report: SuiteReport) -> Record:
@@ -59,6 +60,8 @@ def check_record(record: Record, specs: Sequence[MetricSpec], given: Given, repo
     data = {**record.data, "metrics": merged}
     if record.part("rules"):
         data["rules"] = check_rules(record, predictions, specs, report)
+    if record.part("shifts"):
+        data["shifts"] = check_shifts(record, predictions, specs, report)
     return Record(record.path, data)
 
 
@@ -90,17 +93,6 @@ def _side(
             out[metric] = computed[metric]
         report.compare(name, f"{side} {metric}", value, computed.get(metric), from_predictions=True)
     return out
-
-
-def installed(specs: Sequence[MetricSpec], metric: str) -> bool:
-    """Whether the metric of a reported id and the libraries that it needs are installed."""
-    spec = metric_spec(specs, metric)
-    return spec is not None and not missing(spec)
-
-
-def not_installed(metric: str) -> str:
-    """The note on a metric that is not :func:`installed`."""
-    return f"metric {metric.partition('[')[0]} is not installed: its values are not checkable here"
 
 
 def _consistent(record: Record, predictions: Predictions, report: SuiteReport) -> None:

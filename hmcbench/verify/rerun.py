@@ -156,7 +156,8 @@ def cell_of(record: Record, data: Mapping[str, str], registry: Registry) -> Cell
         raise _NotHere(f"{record.label}: {pair.reason}")
     cell = next((c for c in plan.cells if c.key == record.key), None)
     if cell is not None:
-        return replace(cell, metrics=())
+        threads = int(record.part("hardware").get("threads") or cell.threads)
+        return replace(cell, metrics=(), threads=threads, computation=record.data["model"])
     like = next(c for c in plan.cells if (c.fold, c.seed) == (record.fold, record.seed))
     raise _difference(record, like)
 

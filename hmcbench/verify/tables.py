@@ -24,7 +24,7 @@ from hmcbench.report.figures.boards import board_figures
 from hmcbench.report.page.render import FIGURES
 from hmcbench.reproduce.compare import interval_of, level_of, of_dataset
 from hmcbench.verify.findings import SuiteReport
-from hmcbench.verify.records import installed, not_installed
+from hmcbench.verify.metrics import installed, not_installed
 
 _DECIMAL = re.compile(r"-?\d+\.\d+")
 

@@ -11,7 +11,7 @@ _SIDE = "side of the square that images are brought to, in pixels"
 
 # Short names of views for ``inputs``; O, E and EP are the inputs of Yu et al. 2022.
 WORDS = {
-    "auto": "table|texture",
+    "auto": "texture|table",
     "O": "table",
     "E": "table+descriptors",
     "EP": "table+descriptors",
@@ -193,7 +193,7 @@ def _spec(
         "inputs": Param(
             "auto",
             "O (table), E (table and descriptors), EP (descriptors as principal components), or views;"
-            " auto: the table, else image texture",
+            " auto: image texture, else the table",
             aliases=("features",),
         ),
         "tuned": Param(False, "choose the parameters below among 12 candidates on validation data"),

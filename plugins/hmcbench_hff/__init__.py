@@ -35,6 +35,7 @@ def _spec(name: str, summary: str, params: Mapping[str, Param], aliases: tuple[s
     return ModelSpec(
         name=name,
         version="1",
+        tasks=("hmc", "regression"),
         summary=summary,
         factory=f"hmcbench_hff.model:{name.replace('-', '_')}",
         params=params,
@@ -47,5 +48,5 @@ def _spec(name: str, summary: str, params: Mapping[str, Param], aliases: tuple[s
         views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
         accelerated=True,
         expandable=True,
-        check="hmcbench.torchkit.architectures:check" if BACKBONE.keys() <= params.keys() else "",
+        check="hmcbench.torchkit.architectures:check",
     )

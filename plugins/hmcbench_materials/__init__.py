@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hmcbench import DatasetSpec, FeaturizerSpec, ModelSpec, Param, SuiteSpec, hookimpl
+from hmcbench import DatasetSpec, FeaturizerSpec, ModelSpec, Param, ShiftSpec, SuiteSpec, hookimpl
 from hmcbench_materials.mcvn.specs import mcvn_models
 
 _XIONG = "Data compiled by J. Xiong, github.com/George-JieXIONG/Materials-Dataset"
@@ -165,6 +165,33 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
 @hookimpl
 def hmcbench_models() -> list[ModelSpec]:
     return mcvn_models()
+
+
+@hookimpl
+def hmcbench_shifts() -> list[ShiftSpec]:
+    views = (*_STEEL_VIEWS[1:], "table")
+    return [
+        ShiftSpec(
+            name="eds-drift",
+            version="1",
+            summary="composition: a smooth relative error over the elements that keeps the sum",
+            factory="hmcbench_materials.composition.shifts:eds_drift",
+            views=views,
+            severities=(2.0, 5.0, 10.0, 20.0, 40.0),
+            unit="% of an amount",
+            high=99.0,
+        ),
+        ShiftSpec(
+            name="new-element",
+            version="1",
+            summary="composition: a part of an element that no training sample has",
+            factory="hmcbench_materials.composition.shifts:new_element",
+            views=views,
+            severities=(0.5, 1.0, 2.0, 5.0, 10.0),
+            unit="% of the sum",
+            high=100.0,
+        ),
+    ]
 
 
 @hookimpl

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hmcbench import DatasetSpec, FeaturizerSpec, Param, SuiteSpec, hookimpl
+from hmcbench import DatasetSpec, FeaturizerSpec, Param, ShiftSpec, SuiteSpec, hookimpl
+from hmcbench_sem.shifts.specs import image_shifts
 
 _PAPER = (
     "Han, R. et al. Machine learning of automatic hierarchical multi-label classification method for"
@@ -59,6 +60,52 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
         ),
         DatasetSpec(
+            name="image-bags",
+            version="1",
+            summary="images of your own, those of one group as one sample",
+            task="",
+            factory="hmcbench_sem.bags:image_bags",
+            params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP, "max_pixels": _MAX_PIXELS},
+            requires=("PIL",),
+            citation="your own",
+            licence="your own",
+            views=("images",),
+            path_param="path",
+        ),
+        DatasetSpec(
+            name="sem-series",
+            version="1",
+            summary="synthetic specimens, each seen in two to six SEM fractographs",
+            factory="hmcbench_sem.bags:sem_series",
+            params={
+                "size": Param(64, "side of the images in pixels", low=32, high=2048),
+                "seed": Param(0, "of the images", low=0),
+                "train": Param(200, "training specimens", low=12, high=400),
+                "test": Param(150, "test specimens", low=12, high=300),
+            },
+            requires=("PIL",),
+            citation=_PAPER,
+            licence="Apache-2.0 (synthetic images)",
+            views=("images",),
+        ),
+        DatasetSpec(
+            name="sem-eds",
+            version="1",
+            summary="synthetic SEM fractographs with simulated EDS; a test set in which samples lack a view",
+            factory="hmcbench_sem.eds:sem_eds",
+            params={
+                "size": Param(64, "side of the images in pixels", low=32, high=2048),
+                "seed": Param(0, "of the images and the EDS", low=0),
+                "train": Param(600, "training samples", low=12, high=1771),
+                "test": Param(400, "test samples, complete and again incomplete", low=12, high=1500),
+                "missing": Param(0.3, "share of the incomplete ones that lack a view", low=0.0, high=1.0),
+            },
+            requires=("PIL",),
+            citation=_PAPER,
+            licence="Apache-2.0 (synthetic images, simulated EDS)",
+            views=("image", "table"),
+        ),
+        DatasetSpec(
             name="fractograph-masks",
             version="1",
             summary="synthetic SEM fractographs with true masks: six failure mechanisms and background",
@@ -78,7 +125,8 @@ def hmcbench_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="images",
             version="1",
-            summary="any folder of labelled images; the classes are read from it",
+            summary="any folder of labelled images; classes, or targets of a regression, are read from it",
+            task="",
             factory="hmcbench_sem.datasets:images",
             params={"path": _PATH, "crop_bottom": _CROP, "skip_bad": _SKIP, "max_pixels": _MAX_PIXELS},
             requires=("PIL",),
@@ -107,8 +155,25 @@ def hmcbench_featurizers() -> list[FeaturizerSpec]:
             },
             requires=("PIL",),
             source="image",
-        )
+        ),
+        FeaturizerSpec(
+            name="pixel_series",
+            version="1",
+            summary="the pictures of a bag brought to one square size, grey, behind each other, uint8",
+            factory="hmcbench_sem.bags:PixelSeries",
+            params={
+                "size": Param(64, "side of the square", low=1, high=4096),
+                "count": Param(6, "pictures of a bag; black where there are fewer", low=1, high=64),
+            },
+            requires=("PIL",),
+            source="images",
+        ),
     ]
+
+
+@hookimpl
+def hmcbench_shifts() -> list[ShiftSpec]:
+    return image_shifts()
 
 
 @hookimpl
@@ -123,6 +188,16 @@ def hmcbench_suites() -> list[SuiteSpec]:
             name="sem-failure-composite",
             summary="several failure mechanisms in one SEM fractograph, multi-label (synthetic)",
             source="hmcbench_sem:suites/sem-failure-composite.toml",
+        ),
+        SuiteSpec(
+            name="sem-fusion",
+            summary="SEM fractographs with simulated EDS: image, table, both, and samples that lack one",
+            source="hmcbench_sem:suites/sem-fusion.toml",
+        ),
+        SuiteSpec(
+            name="sem-series",
+            summary="specimens that are each seen in several synthetic SEM fractographs",
+            source="hmcbench_sem:suites/sem-series.toml",
         ),
         SuiteSpec(
             name="sem-failure-ablation",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from hmcbench.data.columns import Feature
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
-from hmcbench.interfaces import Dataset, Task
+from hmcbench.interfaces import ColumnKind, Dataset, Task
 from hmcbench_sem.fractographs.taxonomy import CLASSES, DESCRIPTIONS
 from hmcbench_sem.reader.collection import Collection, collect
 from hmcbench_sem.reader.images import MAX_PIXELS, ImageFile
@@ -47,7 +49,10 @@ def sem_failure(
         BadInput, DataProblems: see :func:`images`.
     """
     if path:
-        return _dataset(collect(path, crop_bottom, failure_hierarchy(), max_pixels), skip_bad, max_pixels)
+        collection = collect(path, crop_bottom, failure_hierarchy(), max_pixels)
+        if collection.is_regression:
+            raise BadInput(f"{path} has targets, and sem-failure classes", hint=f"--images {path}")
+        return _dataset(collection, skip_bad, max_pixels)
     if crop_bottom != "0":
         raise BadInput(
             f"crop_bottom={crop_bottom} is for images of your own; the synthetic ones have no data bar",
@@ -76,7 +81,7 @@ def sem_composite(*, size: int = 64, seed: int = 0, composite: float = 0.7, shif
 def images(
     *, path: str = "", crop_bottom: str = "0", skip_bad: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Dataset:
-    """Any labelled folder of images; the classes are the user's.
+    """Any labelled folder of images; the classes, or the targets of a regression, are the user's.
 
     Raises:
         BadInput: no path, or nothing that could be listed.
@@ -107,26 +112,45 @@ def _synthetic(pictures: Fractographs, size: int, seed: int, counts: str) -> Dat
 def _dataset(collection: Collection, skip_bad: bool, max_pixels: int) -> Dataset:
     collection.check(skip_bad)
     samples, root = collection.samples, collection.listing.root.absolute()
-    targets = collection.targets
-    paths, depth = collection.hierarchy.label_shape(targets)
+    further = collection.further
     groups = [sample.entry.group for sample in samples]
     split = [sample.entry.split for sample in samples]
     return Dataset(
         ids=[sample.entry.id for sample in samples],
-        views={"image": [ImageFile(f"{root}/{s.entry.file}", s.scan.crop, max_pixels) for s in samples]},
-        targets=targets,
-        task=Task(paths=paths, depth=depth, hierarchy=collection.hierarchy),
+        views={
+            "image": [ImageFile(f"{root}/{s.entry.file}", s.scan.crop, max_pixels) for s in samples],
+            **({"table": further.table} if further.features else {}),
+        },
+        targets=collection.targets,
+        task=_task(collection),
         fingerprint=collection.fingerprint(),
         groups=groups if any(groups) else None,
         duplicates=[sample.scan.digest for sample in samples],
         split=split if any(split) else None,
         notes=_notes(collection),
+        **(described(further.features) if further.features else {}),
     )
+
+
+def described(features: Sequence[Feature]) -> dict[str, Any]:
+    """What a dataset says of its view ``table``: names and kinds of the columns."""
+    kinds = [ColumnKind(values=feature.names, missing=feature.missing > 0) for feature in features]
+    return {"columns": {"table": [feature.name for feature in features]}, "kinds": {"table": kinds}}
+
+
+def _task(collection: Collection) -> Task:
+    if collection.is_regression:
+        return Task(kind="regression", targets=collection.further.targets)
+    paths, depth = collection.hierarchy.label_shape(collection.targets)
+    return Task(paths=paths, depth=depth, hierarchy=collection.hierarchy)
 
 
 def _notes(collection: Collection) -> list[str]:
     """The notes of these data in the record of a run."""
     notes = list(collection.listing.notes)
+    unused = [f"{name} ({why})" for name, why in collection.further.unused.items()]
+    if unused:
+        notes.append(f"columns not used: {'; '.join(unused[:NAMED])}")
     left_out = sorted({f"{problem.where} ({problem.what})" for problem in collection.fatal})
     if left_out:
         more = f"; and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""

@@ -47,9 +47,8 @@ def report(collection: Collection, max_pixels: int = MAX_PIXELS) -> DataReport:
     facts = {"labels from": _SOURCES[collection.listing.source]}
     facts["samples"] = f"{len(samples)} usable"
     if samples:
-        paths, depth = collection.hierarchy.label_shape(collection.targets)
-        facts |= _classes(collection.hierarchy, collection.targets)
-        facts["label paths"] = f"{paths}, {depth} depth"
+        facts |= _targets(collection) if collection.is_regression else _labels(collection)
+        facts |= _columns(collection)
         facts |= _files(samples)
         facts |= _relations(samples)
     alike = leaks.near_copies_of(collection, max_pixels) if len(samples) > 1 else []
@@ -65,7 +64,30 @@ def report(collection: Collection, max_pixels: int = MAX_PIXELS) -> DataReport:
     return DataReport(collection.path, facts, ordered, leaks.pictures(collection, alike, max_pixels))
 
 
+def _labels(collection: Collection) -> dict[str, str]:
+    paths, depth = collection.hierarchy.label_shape(collection.targets)
+    facts = _classes(collection.hierarchy, collection.targets)
+    return facts | {"label paths": f"{paths}, {depth} depth"}
+
+
+def _targets(collection: Collection) -> dict[str, str]:
+    columns = zip(collection.further.targets, collection.targets.T, strict=True)
+    return {f"target {name}": _span(float(values.min()), float(values.max())) for name, values in columns}
+
+
+def _columns(collection: Collection) -> dict[str, str]:
+    """The features that further columns of the index are, and why others are none."""
+    features, unused = collection.further.features, collection.further.unused
+    kinds = {True: "nominal", False: "number"}
+    facts = {
+        f"column {f.name}": kinds[bool(f.names)] + (f", {f.missing} missing" if f.missing else "")
+        for f in features
+    }
+    return facts | {f"column {name}": f"not used: {why}" for name, why in unused.items()}
+
+
 _SOURCES = {
+    "targets": "the target columns of the index",
     "folders": "the folder names",
     "levels": "the level columns of the index",
     "labels": "the column labels of the index",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hmcbench import DatasetSpec, Param, hookimpl
+from hmcbench import DatasetSpec, Param, ShiftSpec, hookimpl
 
 _COLUMNS = "columns joined by ; (docs/tables.md)"
 
@@ -37,4 +37,50 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             path_param="path",
             table_reader="hmcbench_tables.unlabelled:read_unlabelled",
         )
+    ]
+
+
+@hookimpl
+def hmcbench_shifts() -> list[ShiftSpec]:
+    return [
+        ShiftSpec(
+            name="noise",
+            version="1",
+            summary="measured again: normal noise in every column of numbers",
+            factory="hmcbench_tables.shifts:noise",
+            views=("table",),
+            severities=(0.05, 0.1, 0.2, 0.5, 1.0),
+            unit="training deviations",
+        ),
+        ShiftSpec(
+            name="missing-values",
+            version="1",
+            summary="values that are missing at random",
+            factory="hmcbench_tables.shifts:missing_values",
+            views=("table",),
+            severities=(0.05, 0.1, 0.2, 0.3, 0.5),
+            unit="share of the values",
+            high=1.0,
+        ),
+        ShiftSpec(
+            name="missing-columns",
+            version="1",
+            summary="columns that no sample has: an instrument that failed",
+            factory="hmcbench_tables.shifts:missing_columns",
+            views=("table",),
+            severities=(0.05, 0.1, 0.2, 0.3, 0.5),
+            unit="share of the columns",
+            high=1.0,
+        ),
+        ShiftSpec(
+            name="changed-unit",
+            version="1",
+            summary="one value of every sample in another unit",
+            factory="hmcbench_tables.shifts:changed_unit",
+            params={"column": Param("", "the column; empty: one is drawn for every sample")},
+            views=("table",),
+            severities=(0.5, 1.0, 1.4, 2.0, 3.0),
+            unit="powers of ten",
+            high=12.0,
+        ),
     ]

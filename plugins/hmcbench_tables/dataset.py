@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from hmcbench.data.columns import Feature
 from hmcbench.errors import BadInput, DataProblems
 from hmcbench.interfaces import ColumnKind, Dataset, Task
-from hmcbench_tables.columns import Feature
 from hmcbench_tables.content import OwnTable, read_content
 from hmcbench_tables.problems import listed
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hmcbench.data.columns import MOSTLY, is_missing
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy, bad_name
-from hmcbench_tables.columns import MOSTLY, find, is_missing
+from hmcbench_tables.columns import find
 from hmcbench_tables.problems import RowProblems, listed
 from hmcbench_tables.reading import TextTable
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import f1_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from hmcbench_tables.columns import is_missing
+from hmcbench.data.columns import is_missing
 from hmcbench_tables.content import OwnTable
 from hmcbench_tables.problems import listed
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from hmcbench.data.columns import is_missing
 from hmcbench.errors import BadInput, Problem, close_matches
 from hmcbench.interfaces import NewSamples, TableColumns
-from hmcbench_tables.columns import is_missing, numbers
+from hmcbench_tables.columns import numbers
 from hmcbench_tables.problems import RowProblems, listed
 from hmcbench_tables.reading import TextTable, read_table
 

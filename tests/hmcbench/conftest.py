@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -15,11 +15,14 @@ import numpy as np
 import pytest
 
 from hmcbench.cli import main
-from hmcbench.interfaces import Task
+from hmcbench.files import write_atomic
+from hmcbench.interfaces import Scores, Task
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute_sides
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ, SCHEMA, Record, begin_record, commit_record
+from hmcbench.records.record import NPZ, SCHEMA, Record, begin_record, commit_record, record_json
+from hmcbench.records.shifts import FILE, ShiftPoint, in_small_form, shift_metrics, with_metrics
+from hmcbench.records.shifts import save as save_shifts
 from hmcbench.testing.helpers import tiny_hierarchy
 
 if TYPE_CHECKING:
@@ -160,6 +163,39 @@ def fabricate(tmp_path: Path) -> Callable[..., Record]:
         return commit_record(part, there, data)
 
     return make
+
+
+@pytest.fixture
+def shift() -> Callable[..., Record]:
+    """``shift(record, size, names=("noise", "blur"))``: add predictions under shifts to a record.
+
+    At severity s the scores are mixed with random ones, ``size * s`` parts of them.
+    """
+
+    def add(record: Record, size: float, names: Sequence[str] = ("noise", "blur")) -> Record:
+        predictions = record.predictions()
+        test = predictions.of_side("test")
+        random = np.random.default_rng(7).random(test.scores.shape)
+        steps = (0.5, 1.0)
+        scores = {
+            ShiftPoint(name, s): Scores(((1 - size * s) * test.scores + size * s * random).astype(np.float32))
+            for name in names
+            for s in steps
+        }
+        points = in_small_form(scores, predictions.task, record.thresholds)
+        names_of = ["hf1_samples", "level{k}_accuracy"]
+        values = shift_metrics(SPECS, predictions, points, record.thresholds, names_of)
+        block = {"version": "1", "unit": "parts", "severities": list(steps), "metrics": [{}, {}]}
+        part = {
+            "seed": 0,
+            "sha256": save_shifts(record.path / FILE, points, predictions.task),
+            "of": with_metrics(dict.fromkeys(names, block), values),
+        }
+        data = {**record.data, "shifts": part}
+        write_atomic(record.path / "record.json", record_json(data))
+        return Record(record.path, data)
+
+    return add
 
 
 CLASSES = ("metal/fatigue", "metal/dimples", "oxide/plates")

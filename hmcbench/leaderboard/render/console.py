@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from hmcbench.leaderboard import across, rules_table
+from hmcbench.leaderboard import across, robust, rules_table, shifts
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
@@ -58,6 +58,12 @@ def _print_board(heading: str, board: Board, console: Console) -> None:
     for table in board.rules:
         title, head = rules_table.heading(board, table), rules_table.head(table)
         _print_plain(console, title, head, rules_table.lines(board, table))
+    if board.shifts is not None:
+        title, head = shifts.heading(board, board.shifts), shifts.head(board.shifts)
+        _print_plain(console, title, head, shifts.lines(board, board.shifts))
+        console.print(Text(" ".join(shifts.words(board.shifts))))
+    if board.robust is not None:
+        _print_plain(console, robust.HEADING, robust.head(board.robust), robust.lines(board.robust))
     for same_data in (True, False):
         _print_published(console, board, same_data)
     if verdicts := text.verdict_lines(board):

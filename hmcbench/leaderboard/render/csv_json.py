@@ -36,11 +36,11 @@ def to_json(boards: Boards) -> str:
 
 
 def _plain(board: Board) -> dict[str, Any]:
-    """Without what only boards under decision rules have."""
+    """Without what only boards under decision rules, or under shifts, have."""
     data = asdict(board)
     for row in data["rows"] if not board.rules else ():
         del row["rule"]
-    return {name: value for name, value in data.items() if name != "rules" or value}
+    return {name: value for name, value in data.items() if name not in ("rules", "shifts", "robust") or value}
 
 
 def to_csv(boards: Sequence[Board]) -> str:

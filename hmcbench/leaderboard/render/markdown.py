@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from hmcbench.leaderboard import across, rules_table
+from hmcbench.leaderboard import across, robust, rules_table, shifts
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
@@ -38,6 +38,15 @@ def _section(heading: str, board: Board) -> str:
         head, lines = rules_table.head(rules), rules_table.lines(board, rules)
         table = _plain(head, lines, right=range(1, len(head) - 1))
         parts.append(f"### {esc(rules_table.heading(board, rules))}\n\n{table}")
+    if board.shifts is not None:
+        head, lines = shifts.head(board.shifts), shifts.lines(board, board.shifts)
+        table = _plain([*map(esc, head)], lines, right=range(1, len(head)))
+        order = " ".join(map(esc, shifts.words(board.shifts)))
+        parts.append(f"### {esc(shifts.heading(board, board.shifts))}\n\n{table}\n\n{order}".rstrip())
+    if board.robust is not None:
+        head, lines = robust.head(board.robust), robust.lines(board.robust)
+        table = _plain([*map(esc, head)], lines, right=range(1, len(head)))
+        parts.append(f"### {robust.HEADING}\n\n{table}")
     for same_data in (True, False):
         head, lines = text.published_table(board, same_data)
         if lines:

@@ -13,8 +13,8 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from hmcbench.leaderboard import across, rules_table
-from hmcbench.leaderboard.board import Board, BoardCell, Column, Row
+from hmcbench.leaderboard import across, robust, rules_table, shifts
+from hmcbench.leaderboard.board import Board, BoardCell, Column, RobustRow, RobustTable, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.diagram import diagram
@@ -147,6 +147,12 @@ def _board(heading: str, board: Board, number: int) -> str:
     for table in board.rules:
         title = _heading(rules_table.heading(board, table))
         parts.append(title + _plain(rules_table.head(table), rules_table.lines(board, table)))
+    if board.shifts is not None:
+        title = _heading(shifts.heading(board, board.shifts))
+        parts.append(title + _plain(shifts.head(board.shifts), shifts.lines(board, board.shifts)))
+        parts.append(f"<p>{escape(' '.join(shifts.words(board.shifts)))}</p>")
+    if board.robust is not None:
+        parts.append(_heading(robust.HEADING) + _robust(board.robust))
     parts += [_published(board, same) for same in (True, False)]
     if verdicts := text.verdict_lines(board):
         parts.append(_heading(text.VERDICT_HEADING) + _plain(text.VERDICT_HEAD, verdicts, "plain papers"))
@@ -161,6 +167,30 @@ def _across(result: across.Across) -> str:
     table = _plain(across.HEAD, across.lines(result))
     drawn = f'<figure class="scroll">{svg}</figure>' if (svg := diagram(result)) else ""
     return f"<section><h2>{escape(across.heading(result))}</h2>{table}{drawn}<p>{conclusions}</p></section>"
+
+
+def _robust(table: RobustTable) -> str:
+    """The table with a small plot per row: a bar per column, from the worst row (none) to the best (full)."""
+    head = [*robust.head(table), "from worst to best"]
+    body = []
+    for row, line in zip(table.rows, robust.lines(table), strict=True):
+        cells = "".join(f"<td>{escape(part)}</td>" for part in line)
+        body.append(f"<tr>{cells}<td>{_bars(table, row)}</td></tr>")
+    return _table([f"<th>{escape(name)}</th>" for name in head], body, "plain")
+
+
+def _bars(table: RobustTable, row: RobustRow) -> str:
+    standings = robust.standings(table, row)
+    bars = []
+    for i, (column, place) in enumerate(zip(table.columns, standings, strict=True)):
+        height = 0 if place is None else 2 + round(18 * place)
+        title = f"<title>{escape(column.title)}</title>"
+        bars.append(
+            f'<rect x="{14 * i + 1}" y="{22 - height}" width="10" height="{height}"'
+            f' fill="currentColor">{title}</rect>'
+        )
+    width = 14 * len(table.columns)
+    return f'<svg width="{width}" height="23" viewBox="0 0 {width} 23" role="img">{"".join(bars)}</svg>'
 
 
 def _heading(title: str) -> str:

@@ -16,7 +16,17 @@ from typing import Any
 from hmcbench.interfaces import PROFILES, Value
 from hmcbench.registry.loading import Plugin
 from hmcbench.registry.registry import KINDS, Registry, default_registry
-from hmcbench.testing.checks import common, datasets, featurizers, metrics, models, pixels, rules, suites
+from hmcbench.testing.checks import (
+    common,
+    datasets,
+    featurizers,
+    metrics,
+    models,
+    pixels,
+    rules,
+    shifts,
+    suites,
+)
 from hmcbench.testing.checks.base import Check, Outcome, Skip, Subject, conclude
 
 __all__ = [
@@ -40,6 +50,7 @@ CHECKS: dict[str, list[Check]] = {
     "metrics": [*common.CHECKS, *metrics.CHECKS],
     "rules": [*common.CHECKS, *rules.CHECKS],
     "featurizers": [*common.CHECKS, *featurizers.CHECKS],
+    "shifts": [*common.CHECKS, *shifts.CHECKS],
     "suites": [*common.CHECKS, *suites.CHECKS],
 }
 """Kind -> its checks, in the order in which they run."""

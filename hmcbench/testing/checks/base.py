@@ -50,7 +50,7 @@ class Subject:
     """One spec under test, with the parameters of the profile ``quick`` unless others are chosen.
 
     Attributes:
-        kind: ``datasets``, ``models``, ``metrics``, ``rules``, ``featurizers`` or ``suites``.
+        kind: ``datasets``, ``models``, ``metrics``, ``rules``, ``featurizers``, ``shifts`` or ``suites``.
         kept: objects that the checks of a subject share, such as a fitted model.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hmcbench.errors import BadInput, Unavailable
 from hmcbench.plan.cells import make_plan
 from hmcbench.plan.choices import Choices
+from hmcbench.plan.shifts import shifts_of_suite
 from hmcbench.plan.suite import Suite, load_suite
 from hmcbench.registry.registry import missing, parse_reference
 from hmcbench.testing.checks.base import Check, Skip, Subject, need
@@ -29,6 +30,7 @@ def names(subject: Subject) -> None:
     for name, profile in suite.profiles.items():
         for reference in profile.models:
             registry.resolve("models", reference, name)
+    shifts_of_suite(suite, registry)
 
 
 def plans(subject: Subject) -> None:

@@ -17,7 +17,7 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.files import write_atomic
 from hmcbench.registry.registry import Registry
 
-KINDS = ("dataset", "model", "metric", "featurizer", "suite")
+KINDS = ("dataset", "model", "metric", "featurizer", "shift", "suite")
 HERE = Path(__file__).parent
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 _LONGEST = 60

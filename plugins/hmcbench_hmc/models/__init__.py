@@ -15,6 +15,13 @@ from hmcbench.interfaces import Value
 
 _RECIPE: dict[str, Param] = {
     "members": Param(1, "networks that differ in their seed; their mean is the prediction", low=1),
+    "mc_dropout": Param(
+        0,
+        "passes with units left out whose mean is the prediction; 0: none",
+        low=0,
+        high=1000,
+        added=True,
+    ),
     "epochs": Param(40, "passes over the training samples, at most", low=1),
     "batch_size": Param(64, "samples per step, at most", low=1),
     "optimizer": Param("adamw", "adam, or adamw with decoupled weight decay", choices=("adam", "adamw")),
@@ -75,6 +82,7 @@ def _network(
     fields = {
         "fit_many": "hmcbench_hmc.models.vectors:fit_many",
         "joint": "hmcbench_hmc.models:joint",
+        "check": "hmcbench.torchkit.architectures:check",
         **fields,
     }
     return ModelSpec(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 import torch
@@ -42,13 +43,22 @@ class RandomLayer(nn.Module):
 
 
 class Dropout(RandomLayer):
-    """Sets a share of the inputs to 0 in training and scales the others up."""
+    """Sets a share of the inputs to 0 in training and scales the others up.
+
+    While predicting, the same ones in all samples, drawn with ``left_out`` (:func:`units_left_out`), or none.
+    """
+
+    left_out: int | None = None
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training and self.left_out is not None:
+            generator = torch.Generator().manual_seed(self.left_out)
+            kept = torch.rand(len(x), 1, x.shape[2], generator=generator) >= self.rate
+            return x * kept.to(x) / (1 - self.rate)
         if not self.training or not self.rate:
             return x
         return x * (self.draw(x) >= self.rate).to(x.dtype) / (1 - self.rate)
@@ -159,6 +169,19 @@ def _own_buffers(module: nn.Module) -> list[str]:
     """Buffers that are learned, which have an axis of members; others are constants of the hierarchy."""
     buffers = dict(module.named_buffers(recurse=False))
     return [key for key in module.state_dict(keep_vars=True) if key in buffers]
+
+
+@contextmanager
+def units_left_out(network: nn.Module, number: int) -> Iterator[None]:
+    """Every dropout layer leaves out units while predicting, drawn for the pass with this number, from 1."""
+    layers = [layer for layer in network.modules() if isinstance(layer, Dropout)]
+    for i, layer in enumerate(layers):
+        layer.left_out = 1_000 * number + i
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.left_out = None
 
 
 def set_generators(network: nn.Module, generators: Sequence[torch.Generator]) -> None:

@@ -20,7 +20,7 @@ from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench.torchkit import weights
 from hmcbench.torchkit.measure import count_parameters
 from hmcbench_hmc.models import SMALL_BATCH
-from hmcbench_hmc.models.layers import VectorNetwork, member, stacked
+from hmcbench_hmc.models.layers import VectorNetwork, member, stacked, units_left_out
 from hmcbench_hmc.models.training import VectorRecipe, VectorSamples, scores, train
 
 Build = Callable[..., VectorNetwork]
@@ -65,6 +65,7 @@ class VectorModel:
         architecture: keywords of ``build``.
         recipe: how it is trained.
         members: networks that differ in their seed; their mean is the prediction.
+        mc_dropout: passes with units left out, whose mean it is; 0: none is left out.
         view: the view it reads; rows are flattened.
 
     Attributes:
@@ -78,10 +79,11 @@ class VectorModel:
         recipe: VectorRecipe,
         *,
         members: int = 1,
+        mc_dropout: int = 0,
         view: str = "table",
     ) -> None:
         self.build, self.architecture, self.recipe = build, dict(architecture), recipe
-        self.members, self.view = members, view
+        self.members, self.mc_dropout, self.view = members, mc_dropout, view
         self.network: VectorNetwork = VectorNetwork()
         self._epochs: list[int] = []
         self._threads, self._device = 1, torch.device("cpu")
@@ -98,10 +100,20 @@ class VectorModel:
         _train_all([Fit(self, train, nothing_of(train), run)], max(1, kept))
 
     def predict(self, inputs: Inputs) -> Scores:
-        """The mean of the members' scores, float32 (N, C)."""
+        """The mean of the members' scores, and of all passes with units left out, float32 (N, C)."""
         torch.set_num_threads(self._threads)
         x = torch.as_tensor(self._scaler(self.rows(inputs)), device=self._device)
-        return Scores(scores(self.network, x).mean(0).cpu().numpy())
+        if not self.mc_dropout:
+            members = scores(self.network, x)
+        else:
+            drawn = []
+            for number in range(1, self.mc_dropout + 1):
+                with units_left_out(self.network, number):
+                    drawn.append(scores(self.network, x))
+            members = torch.cat(drawn)
+        values = members.mean(0).cpu().numpy()
+        passes = [Scores(part) for part in members.cpu().numpy()] if len(members) > 1 else []
+        return Scores(values, passes=passes)
 
     def rows(self, inputs: Inputs) -> np.ndarray:
         """The view as float64 (N, F)."""
@@ -214,9 +226,9 @@ class _MeanOfMembers(nn.Module):
 def network_model(build: Build, params: dict[str, Any]) -> VectorModel:
     """The model of a network from the parameters of its spec: recipe, members, and those of ``build``."""
     architecture = dict(params)
-    members = architecture.pop("members")
+    members, mc_dropout = architecture.pop("members"), architecture.pop("mc_dropout", 0)
     recipe = VectorRecipe.taken_from(architecture)
-    return VectorModel(build, architecture, recipe, members=members)
+    return VectorModel(build, architecture, recipe, members=members, mc_dropout=mc_dropout)
 
 
 def nothing_of(samples: Labelled) -> Labelled:

@@ -71,10 +71,10 @@ def noise(
     drawn = rng.random((2 * count + 1, count + 1, 2), dtype=np.float32) - np.float32(0.5)
     period = round(MARGIN * view.size)
     scale = view.magnification * view.size / period  # harmonic number -> waves per scene unit
-    ky = scale * np.arange(-count, count + 1, dtype=np.float32)[:, None]
-    kx = scale * np.arange(count + 1, dtype=np.float32)[None, :]
-    square = kx * kx + ky * ky
+    k = scale * np.arange(count + 1, dtype=np.float32)
+    square = k * k + (k * k)[:, None]
     gain = np.maximum(square, 1e-6) ** (-slope / 2) * ((square >= low**2) & (square <= high**2))
+    gain = np.concatenate([gain[:0:-1], gain])  # the same for negative frequencies down the picture
     gain[:count, 0] = 0  # mirror images of the other half of the column
     power = float(np.sum(gain * gain)) or 1.0
     gain[:, 0] *= 2

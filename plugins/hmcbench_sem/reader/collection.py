@@ -7,8 +7,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from hmcbench.errors import BadInput, DataProblems, Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy, lookalikes
 from hmcbench_sem.reader.entries import Entry
+from hmcbench_sem.reader.further_columns import FurtherColumns, is_target, read_further
 from hmcbench_sem.reader.images import MAX_PIXELS
 from hmcbench_sem.reader.listing import Listing, read_listing
 from hmcbench_sem.reader.scan import Scan, scan_all
@@ -51,9 +54,20 @@ class Collection:
     hierarchy: Hierarchy
     problems: list[Problem]
 
+    @cached_property
+    def further(self) -> FurtherColumns:
+        """The further columns of the samples."""
+        return read_further([sample.entry for sample in self.samples])[0]
+
     @property
-    def targets(self) -> sparse.csr_array:
-        """Closed boolean (N, C)."""
+    def is_regression(self) -> bool:
+        return self.listing.source == "targets"
+
+    @property
+    def targets(self) -> Any:
+        """Closed boolean (N, C), sparse; or float (N, T) of a regression."""
+        if self.is_regression:
+            return self.further.values
         return self.hierarchy.encode([sample.labels for sample in self.samples])
 
     @property
@@ -73,7 +87,12 @@ class Collection:
     def fingerprint(self) -> str:
         """Hex digest of classes, ids, pixels and labels, whatever the order of the files."""
         rows = sorted((s.entry.id, s.scan.digest, s.labels, s.scan.crop) for s in self.samples)
-        return hashlib.sha256(json.dumps([self.hierarchy.fingerprint, rows]).encode()).hexdigest()
+        content: list[Any] = [self.hierarchy.fingerprint, rows]
+        read = [feature.name for feature in self.further.features]
+        read += [name for name in (self.samples[0].entry.extra if self.samples else ()) if is_target(name)]
+        if read:
+            content += [read, sorted((s.entry.id, [s.entry.extra[n] for n in read]) for s in self.samples)]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def collect(
@@ -101,12 +120,17 @@ def collect(
             problems.append(Problem(entry.file, scan.problem, scan.kind))
         else:
             samples.append(Sample(entry, labels, scan))
+    of_cells = read_further([sample.entry for sample in samples])[1]
+    problems += of_cells.values()
+    samples = [s for row, s in enumerate(samples) if row not in of_cells or not of_cells[row].fatal]
     if listing.hierarchy is None:  # else its file has been checked
         problems += _alike(samples, known)
-    problems += _drop_small(samples, listing.hierarchy)
-    hierarchy = _hierarchy(samples, listing, known)
-    problems += _class_problems(samples, hierarchy) + _copies(samples) + _remarks(samples)
-    return Collection(path, listing, samples, hierarchy, problems)
+    if listing.source != "targets":
+        problems += _drop_small(samples, listing.hierarchy)
+    collection = Collection(path, listing, samples, _hierarchy(samples, listing, known), problems)
+    problems += _target_problems(collection) if collection.is_regression else _class_problems(collection)
+    problems += _copies(samples) + _remarks(samples)
+    return collection
 
 
 def parse_crop(text: str) -> str:
@@ -190,8 +214,24 @@ def _alike(samples: list[Sample], known: Hierarchy | None) -> list[Problem]:
     ]
 
 
-def _class_problems(samples: list[Sample], hierarchy: Hierarchy) -> list[Problem]:
+def _target_problems(collection: Collection) -> list[Problem]:
+    """Too few samples, or targets that are constant."""
+    units = len(set(_units(collection.samples))) if collection.samples else 0
+    if units < LEAST_UNITS:
+        what = f"{units} units (groups, identical copies) of images are left; a split needs {LEAST_UNITS}"
+        return [Problem(".", what, "no-samples", skippable=False)]
+    values, names = collection.further.values, collection.further.targets
+    constant = [name for name, column in zip(names, values.T, strict=True) if (column == column[0]).all()]
+    fatal = len(constant) == len(names)
+    return [
+        Problem(".", f"the target {name!r} is constant", "constant-target", fatal=fatal, skippable=False)
+        for name in constant
+    ]
+
+
+def _class_problems(collection: Collection) -> list[Problem]:
     """No samples, or a single class."""
+    samples, hierarchy = collection.samples, collection.hierarchy
     if not samples:
         return [Problem(".", "no image is left that could be used", "no-samples", skippable=False)]
     if hierarchy.n < 2 or len({sample.labels for sample in samples}) < 2:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 HIERARCHY = "hierarchy.csv"
 _SPELLINGS = {
@@ -35,6 +36,7 @@ class Entry:
         where: the place to name in a problem: the file, or ``index.csv:12``.
         group: samples of one group stay in one partition; empty if it has none.
         split: side; empty if undecided.
+        extra: further columns of its row in the index, name -> cell.
     """
 
     file: str
@@ -42,6 +44,7 @@ class Entry:
     where: str
     group: str = ""
     split: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -18,6 +18,7 @@ from hmcbench.errors import BadInput, Problem, close_matches
 from hmcbench.hierarchy.hierarchy import Hierarchy, lint, lookalikes, path_id, read_edges
 from hmcbench_sem.reader import class_folders, index_csv
 from hmcbench_sem.reader.entries import HIERARCHY, Entry, clean, is_text, means_missing
+from hmcbench_sem.reader.further_columns import is_target
 
 INDEX = "index.csv"
 _ABSENT = "does not exist"
@@ -29,7 +30,7 @@ class Listing:
 
     Attributes:
         root: the folder that files are relative to.
-        source: of the labels: ``folders``, ``levels`` or ``labels``.
+        source: of the labels: ``folders``, ``levels`` or ``labels``; ``targets``: there are none.
         entries: those without a problem so far, in the order of the source.
         labels: one tuple of class ids per entry, each the end of a path.
         hierarchy: from ``hierarchy.csv``, where there is one.
@@ -81,10 +82,11 @@ def _keep(listing: Listing, good: Sequence[bool]) -> None:
 
 
 def _drop_repeats(listing: Listing) -> None:
-    """Keep one entry of a file that is listed again; none where the labels differ."""
+    """Keep one entry of a file that is listed again; none where the labels or targets differ."""
     labels: dict[str, set[tuple[str, ...]]] = {}
     for entry, ids in zip(listing.entries, listing.labels, strict=True):
-        labels.setdefault(entry.id, set()).add(ids)
+        targets = tuple(cell for name, cell in entry.extra.items() if is_target(name))
+        labels.setdefault(entry.id, set()).add((*ids, *targets))
     seen: Counter[str] = Counter()
     good = []
     for entry in listing.entries:
@@ -92,7 +94,7 @@ def _drop_repeats(listing: Listing) -> None:
         clash = len(labels[entry.id]) > 1
         good.append(not clash and seen[entry.id] == 1)
         if seen[entry.id] > 1:
-            what = f"{entry.file} is listed again" + (" with other labels" if clash else "")
+            what = f"{entry.file} is listed again" + (" with other labels or targets" if clash else "")
             kind = "two-paths" if clash else "repeated"
             listing.problems.append(Problem(entry.where, what, kind, fatal=clash))
     _keep(listing, good)

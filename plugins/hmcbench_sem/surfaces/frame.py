@@ -92,10 +92,12 @@ def noise(
     """
     count = min(HARMONICS, math.ceil(high * PERIOD))
     drawn = rng.random((2 * count + 1, 2 * count + 1, 2), dtype=np.float32) - np.float32(0.5)
-    waves = np.arange(-count, count + 1, dtype=np.float32) / PERIOD
+    waves = np.arange(count + 1, dtype=np.float32) / PERIOD
     square = waves * waves + np.square(waves * math.cos(frame.tilt))[:, None]
     inside = (square >= low * low) & (square <= high * high)
     gain = np.where(inside, np.maximum(square, 1e-3), np.inf) ** np.float32(-slope / 2)
+    mirror = np.abs(np.arange(-count, count + 1))  # the same for negative frequencies
+    gain = gain.take(mirror, axis=0).take(mirror, axis=1)
     power = float(np.sum(gain * gain, dtype=np.float64)) or 1.0
     drawn *= (gain * np.float32(math.sqrt(12 / power)))[..., None]
 

@@ -64,6 +64,19 @@ def test_a_run_starts_from_another(
     assert record["dataset"]["classes"] == trained_run.data["dataset"]["classes"] + 1
 
 
+def test_the_body_starts_a_training_for_another_taxonomy(
+    cli: Callable[..., Any], trained_run: Any, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    for k, file in enumerate(sorted(trained_run.images.rglob("*.png"))):
+        (images / "xy"[k % 2]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, images / "xy"[k % 2] / f"{k}.png")
+    ended = cli(*command(images, tmp_path / "runs", "--init-from", trained_run.record))
+    assert ended.status == 0, ended.err
+    (record,) = json.loads(ended.out)["records"]
+    assert record["model"]["taken_over"] == "body" and record["dataset"]["classes"] == 2
+
+
 def test_what_cannot_be_started_from(
     cli: Callable[..., Any], trained_run: Any, grown: Path, tmp_path: Path
 ) -> None:

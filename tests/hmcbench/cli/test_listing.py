@@ -27,7 +27,7 @@ def test_list_as_text_and_as_json(cli: Callable[..., Any], kind: str) -> None:
 
 def test_views_are_listed_in_words(cli: Callable[..., Any]) -> None:
     views = {row["name"]: row["views"] for row in json.loads(cli("list", "models", "--json").out)}
-    assert views["forest"] == "table or texture"
+    assert views["forest"] == "texture or table"
     assert views["hffnet-2d"] == "pixels"
     assert views["prior"] == "none"
     assert not [v for v in views.values() if set(v) & set("{}[]=|")]

@@ -17,6 +17,7 @@ SHOWN = {  # kind -> what its leaderboard must show
     "model": "| my-model |",
     "metric": "my_metric",
     "featurizer": r"knn\[inputs=my-featurizer\]",
+    "shift": "my-shift | ",
     "suite": "my-suite",
 }
 
@@ -41,13 +42,14 @@ def test_they_are_listed(authors: Any) -> None:
 
 def test_their_own_tests_pass(authors: Any) -> None:
     out = authors("pytest -q -p no:cacheprovider " + " ".join(f"my-{kind}/tests" for kind in KINDS))
-    assert "9 passed" in out, out
+    assert "11 passed" in out, out
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_they_stand_on_a_leaderboard(authors: Any, kind: str) -> None:
     name = "my-suite" if kind == "suite" else f"my-{kind}-example"
-    authors("hmcbench run --json --suite " + ("my-suite" if kind == "suite" else f"my-{kind}/example.toml"))
+    suite = "my-suite" if kind == "suite" else f"my-{kind}/example.toml"
+    authors(f"hmcbench run --json --suite {suite}" + (" --shifts all" if kind == "shift" else ""))
     board = (authors.folder / "runs" / name / "leaderboard.md").read_text(encoding="utf-8")
     assert SHOWN[kind] in board, board
     assert "3 of 3 ended well" in board

@@ -12,7 +12,7 @@ from torch import nn
 from hmcbench.interfaces import Dataset
 from hmcbench.testing.helpers import fitted
 from hmcbench.torchkit import device
-from hmcbench.torchkit.device import Accumulator, has_depthwise, out_of_memory, precision
+from hmcbench.torchkit.device import Accumulator, autocast, has_depthwise, out_of_memory, usual_precision
 from hmcbench.torchkit.heads import make_head
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
@@ -34,10 +34,10 @@ def test_depthwise_networks_stay_in_float32_on_a_cpu(
     module: nn.Module, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "has_bfloat16", lambda _: True)
-    with precision(CPU, module):
+    with autocast(CPU, usual_precision(CPU, module)):
         assert module(torch.zeros(1, 1, 8, 8)).dtype == expected
     monkeypatch.setattr(device, "has_bfloat16", lambda _: False)
-    with precision(CPU, module):
+    with autocast(CPU, usual_precision(CPU, module)):
         assert module(torch.zeros(1, 1, 8, 8)).dtype == torch.float32
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.torchkit.expansion import expand
+from hmcbench.torchkit.expansion import expand, is_other_taxonomy, take_body
 from hmcbench.torchkit.heads import LeafHead, LevelHeads, make_head
 from hmcbench.torchkit.layout import Layout, level_rows, level_sizes
 
@@ -54,6 +54,9 @@ class Net(nn.Module):
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         levels: list[torch.Tensor] = self.head(self.body(x))
         return levels
+
+    def parts(self) -> tuple[list[nn.Module], nn.Module]:
+        return [self.head], self.body
 
 
 HEADS = [LevelHeads, Fused]
@@ -202,3 +205,40 @@ def test_heads_that_cannot_grow_say_so(kind: str) -> None:
         expand(Net(head, new), Net(head, old).state_dict(), old, new)
     same = Net(head, old)
     expand(same, Net(head, old).state_dict(), old, old)  # nothing has to grow
+
+
+REGRESSION = Task(kind="regression", targets=("x",))
+
+
+@pytest.mark.parametrize(
+    ("new", "other"),
+    [
+        (task(OLD), False),
+        (task(GROWN["a level above"]), False),
+        (task(["a/a1", "c/c1"]), False),  # classes are missing: refused
+        (task(["a/z", "b/y"]), True),
+        (task(["p/q", "p/r"], paths="multiple"), True),
+        (REGRESSION, True),
+    ],
+)
+def test_another_taxonomy_has_no_common_end(new: Task, other: bool) -> None:
+    assert is_other_taxonomy(task(OLD), new) == other
+
+
+@pytest.mark.parametrize("new", [task(["a/z", "b/y"]), REGRESSION])
+def test_the_body_is_taken_over_and_the_head_is_new(new: Task) -> None:
+    torch.manual_seed(0)
+    before, after = Net(LevelHeads, task(OLD)), Net(LevelHeads, new)
+    drawn = {name: value.clone() for name, value in after.head.state_dict().items()}
+    assert take_body(after, before.state_dict()) == "body"
+    for name, value in after.body.state_dict().items():
+        assert torch.equal(value, before.body.state_dict()[name])
+    assert all(torch.equal(drawn[name], value) for name, value in after.head.state_dict().items())
+
+
+def test_a_body_of_other_sizes_or_without_a_name_is_refused() -> None:
+    state = Net(LevelHeads, task(OLD)).state_dict()
+    with pytest.raises(BadInput, match="another network"):
+        take_body(Net(LevelHeads, REGRESSION, width=9), state)
+    with pytest.raises(BadInput, match="does not say what its body is"):
+        take_body(nn.Linear(2, 2), state)

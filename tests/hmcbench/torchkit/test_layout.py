@@ -27,9 +27,9 @@ def test_level_sizes(name: str, tasks: Tasks) -> None:
     assert level_sizes(tasks[name]) == SIZES[name]
 
 
-def test_regression_is_not_applicable() -> None:
+def test_classes_of_a_regression_are_not_applicable() -> None:
     with pytest.raises(NotApplicable):
-        level_sizes(Task(kind="regression", targets=("strength",)))
+        Layout(Task(kind="regression", targets=("strength",)), CPU)
 
 
 @pytest.mark.parametrize("kind", ["tree", "ragged", "multiple"])

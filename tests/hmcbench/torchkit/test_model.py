@@ -16,7 +16,6 @@ from hmcbench.errors import PluginError
 from hmcbench.interfaces import Dataset, Run, Task
 from hmcbench.testing.helpers import assert_batch_independent, fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import data
-from hmcbench.torchkit.device import precision
 from hmcbench.torchkit.layout import level_sizes
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
@@ -72,7 +71,7 @@ def test_one_tensor_of_class_logits_is_one_sigmoid_per_class(images: Callable[..
     assert scores.stop is None
     assert level_accuracy(dataset, scores.values, 2) > 0.8
     x = torch.from_numpy(dataset.views["pixels"][:1].copy()).unsqueeze(1)
-    with precision(torch.device("cpu"), model.module):
+    with model._computation.autocast(torch.device("cpu")):
         expected = model.module(model._normaliser(x)).float().sigmoid()
     np.testing.assert_allclose(scores.values[:1], expected.detach().numpy(), atol=1e-6)
 

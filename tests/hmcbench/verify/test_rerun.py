@@ -53,6 +53,17 @@ def test_records_are_planned_from_themselves(fitted: Path) -> None:
         assert cell.model_params == dict(record.data["model"]["params"])
 
 
+def test_a_fit_is_repeated_as_it_was_computed(runs: Path) -> None:
+    record = read_all(runs)[0]
+    facts = {"precision": "float32", "threads": 1, "layout": "contiguous"}
+    hardware = {**record.data["hardware"], "threads": 7}
+    change(record, model={**record.data["model"], **facts}, hardware=hardware)
+    cell = cell_of(read_all(runs)[0], {}, default_registry())
+    assert cell.threads == 7 and cell.computation is not None
+    assert {name: cell.computation[name] for name in facts} == facts
+    assert cell.key == record.key
+
+
 def test_equal_near_and_other_predictions(cli: Cli, runs: Path) -> None:
     tree = [r for r in read_all(runs) if r.label != "prior"]
     prior = [r for r in read_all(runs) if r.label == "prior"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hmcbench_tables.columns import find, guess, nominal, read_features, set_kinds
+from hmcbench_tables.columns import find, read_features, set_kinds
 from hmcbench_tables.problems import RowProblems
 from hmcbench_tables.reading import TextTable
 
@@ -16,29 +16,6 @@ from hmcbench.errors import BadInput
 def table(**columns: Sequence[str]) -> TextTable:
     rows = len(next(iter(columns.values())))
     return TextTable("a.csv", "a.csv", list(columns), list(columns.values()), range(2, rows + 2))
-
-
-@pytest.mark.parametrize(
-    ("cells", "kind"),
-    [
-        (["1", "2.5", "-3e4", ""], "number"),
-        (["1,5", "2,5", "3"], "number"),
-        (["1", "2", "none", "-", "NaN"], "number"),
-        (["1"] * 19 + ["<0.1"], "number"),
-        (["L", "M", "L", "H"] * 3, "nominal"),
-        (["none", "TiN", "none", "-"] * 2, "nominal"),
-        (["True", "False", "True"], "nominal"),
-        (["2024-01-02", "2024-01-03"], "it holds dates"),
-        (["2.1.2024", "13.12.2024", ""], "it holds dates"),
-        (["1/2/24 10:05", "1/3/24 23:59"], "it holds dates"),
-        (["2024-01-02T03:04:05.678Z", "2024-01-03T03:04:05+01:00"], "it holds dates"),
-        (["", "nan", "N/A"], "it has no value"),
-        (["a", "b", "c", "d"], "it holds text, 4 different values in 4 rows"),
-        ([f"name {i % 60}" for i in range(200)], "it holds text, 60 different values in 200 rows"),
-    ],
-)
-def test_the_kind_is_guessed(cells: list[str], kind: str) -> None:
-    assert guess(cells) == kind
 
 
 def test_cells_become_values() -> None:
@@ -70,10 +47,6 @@ def test_a_cell_that_is_no_number_makes_its_row_a_problem() -> None:
     ]
     assert all(p.fatal and p.skippable for p in report.problems)
     assert report.bad == {17, 18, 19}
-
-
-def test_values_such_as_none_and_na_are_kept_in_nominal_columns() -> None:
-    assert nominal("x", ["Na", "none", "", "-"]).names == ("-", "Na", "none")
 
 
 def test_names_with_commas_and_semicolons() -> None:

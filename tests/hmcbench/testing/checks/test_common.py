@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench import DatasetSpec, FeaturizerSpec, MetricSpec, ModelSpec, Param, RuleSpec, SuiteSpec
+from hmcbench import DatasetSpec, FeaturizerSpec, MetricSpec, ModelSpec, Param, RuleSpec, ShiftSpec, SuiteSpec
 from hmcbench.registry.loading import Plugin
 from hmcbench.testing import checks
 from hmcbench.testing.checks import common
@@ -18,6 +18,7 @@ SPECS: dict[str, Callable[..., Any]] = {
     "metrics": MetricSpec,
     "rules": RuleSpec,
     "featurizers": FeaturizerSpec,
+    "shifts": ShiftSpec,
 }
 KINDS: dict[str, dict[str, Any]] = {
     "datasets": {"views": ("table",)},
@@ -25,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "metrics": {},
     "rules": {},
     "featurizers": {"source": "table"},
+    "shifts": {"views": ("table",), "severities": (1.0, 2.0)},
 }
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "has a summary and a version": ({"summary": " "}, "one line"),

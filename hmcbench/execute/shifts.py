@@ -1,0 +1,188 @@
+"""Predictions of the test samples under shifts, by a fitted model or by one that was kept.
+
+A shift that fails costs the record its own numbers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmcbench.data import featurize
+from hmcbench.data.prepare import Preparation
+from hmcbench.data.shifts import SEED, ShiftChoice, filled, shift_choice, shifted_test
+from hmcbench.data.splits import Split
+from hmcbench.data.views import Rows
+from hmcbench.errors import BadInput, HmcbenchError, one_line
+from hmcbench.execute.predict import Predicted, check_scores
+from hmcbench.interfaces import Dataset, Inputs, MetricSpec, ModelSpec, Run, Scores
+from hmcbench.metrics.decisions import Thresholds
+from hmcbench.plan.cells import Cell
+from hmcbench.records import shifts as stored
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.record import Record
+from hmcbench.records.weights import MODEL_FOLDER
+from hmcbench.registry.registry import Registry, create, default_registry
+
+TOLERANCE = 1e-3
+"""Between a record's test scores and those of its kept model: other hardware, scores stored in 16 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftedViews:
+    """What a model reads of the test samples under shifts.
+
+    Attributes:
+        plans: of the views that it reads.
+        rows: view -> N rows as the model takes them, without a shift.
+        preparations: view of the dataset -> how its columns are prepared.
+    """
+
+    registry: Registry
+    dataset: Dataset
+    split: Split
+    plans: Sequence[featurize.ViewPlan]
+    rows: Mapping[str, Any]
+    preparations: Mapping[str, Preparation]
+    threads: int = 1
+
+    def inputs(self, shift: ShiftChoice, severity: float) -> Inputs:
+        """The test samples under a shift at one severity."""
+        alone, changed = shifted_test(self.registry, self.dataset, self.split, shift, severity)
+        alone.views = {name: self._complete(name, rows) for name, rows in alone.views.items()}
+        views: dict[str, Any] = {}
+        for plan in self.plans:
+            if plan.source not in changed:
+                views[plan.name] = Rows(self.rows[plan.name], self.split.sides["test"])
+            elif plan.steps:
+                views[plan.name] = Rows(featurize.compute_view(plan, alone, self.threads).rows)
+            else:
+                views[plan.name] = Rows(self._prepared(plan.source, alone.views[plan.source]))
+        return Inputs(alone.ids, views)
+
+    def _complete(self, name: str, rows: Any) -> Any:
+        """Rows of a view that is not described have no missing values: the means of training samples."""
+        if not isinstance(rows, np.ndarray) or self.dataset.kinds.get(name):
+            return rows
+        return filled(rows, np.asarray(self.dataset.views[name])[self.split.sides["train"]])
+
+    def _prepared(self, name: str, rows: Any) -> Any:
+        way = self.preparations.get(name)
+        return rows if way is None or not way.kinds else way(rows).rows
+
+
+def predict_shifts(
+    model: Any,
+    spec: ModelSpec,
+    views: ShiftedViews,
+    shifts: Sequence[ShiftChoice],
+) -> tuple[dict[stored.ShiftPoint, Scores], dict[str, str]]:
+    """Checked scores at every point, and the shifts that failed with the reason."""
+    points: dict[stored.ShiftPoint, Scores] = {}
+    problems: dict[str, str] = {}
+    for shift in shifts:
+        try:
+            of_shift = {}
+            for severity in shift.severities:
+                inputs = views.inputs(shift, severity)
+                scores = check_scores(model.predict(inputs), len(inputs), views.dataset.task, spec)
+                of_shift[stored.ShiftPoint(shift.label, severity)] = scores
+            points |= of_shift
+        except Exception as error:  # a plugin may raise anything; the cell has its own results
+            problems[shift.label] = one_line(f"{type(error).__name__}: {error}", 300)
+    return points, problems
+
+
+def shifts_part(
+    shifts: Sequence[ShiftChoice],
+    scores: Mapping[stored.ShiftPoint, Scores],
+    problems: Mapping[str, str],
+    sources: frozenset[str],
+    predictions: Predictions,
+    thresholds: Thresholds | None,
+    specs: Sequence[MetricSpec],
+    names: Sequence[str],
+    folder: Path,
+) -> dict[str, Any]:
+    """Store predictions in ``folder``; the part ``shifts`` of the record.
+
+    Args:
+        sources: the views of the dataset that the model's are made of.
+        predictions: of the record, with all sides.
+        names: ids of the metrics to compute.
+    """
+    points = stored.in_small_form(scores, predictions.task, thresholds)
+    blocks: dict[str, dict[str, Any]] = {}
+    for shift in shifts:
+        block = shift.stated()
+        if not sources & frozenset(shift.views):
+            block["unread"] = True
+        if shift.label in problems:
+            block["problem"] = problems[shift.label]
+        else:
+            block["metrics"] = [{} for _ in shift.severities]
+        blocks[shift.label] = block
+    part: dict[str, Any] = {"seed": SEED, "of": blocks}
+    if points:
+        part["sha256"] = stored.save(folder / stored.FILE, points, predictions.task)
+        part["bytes"] = (folder / stored.FILE).stat().st_size
+        only_sets = next(iter(points.values())).sets is not None
+        part["stored"] = stored.SETS if only_sets else "scores"
+        values = stored.shift_metrics(specs, predictions, points, thresholds, names)
+        part["of"] = stored.with_metrics(blocks, values)
+    return part
+
+
+# --------------------------------------------------------------------------- records that lack them
+
+
+def lacks_shifts(cell: Cell, record: Record) -> bool:
+    """Whether a record of a cell that ended well lacks shifts that the cell asks for."""
+    have = record.part("shifts").get("of") or {}
+    stated = [
+        [label, block.get("version"), [float(x) for x in block.get("severities", ())]]
+        for label, block in have.items()
+    ]
+    return record.ok and any(shift.identity() not in stated for shift in cell.shifts)
+
+
+def with_earlier(cell: Cell, record: Record) -> Cell:
+    """The cell with the shifts that its record has besides: a record keeps all in one file."""
+    wanted = {shift.label for shift in cell.shifts}
+    more = []
+    for label, block in (record.part("shifts").get("of") or {}).items():
+        if label not in wanted and "metrics" in block:
+            with suppress(HmcbenchError):  # not installed any more
+                more.append(shift_choice(default_registry(), label, block["severities"]))
+    return replace(cell, shifts=(*cell.shifts, *more))
+
+
+def kept_model(cell: Cell, spec: ModelSpec, run: Run) -> Any:
+    """The model that the earlier record of a cell kept, ready to predict.
+
+    Raises:
+        BadInput: it cannot be loaded.
+    """
+    params = dict(cell.model_params)
+    if "pretrained" in params:
+        params["pretrained"] = False  # nothing is to be downloaded
+    model = create(spec, params)
+    if not hasattr(model, "load"):
+        raise BadInput(f"{spec.name} cannot load what it has saved")
+    model.load(Path(cell.kept) / MODEL_FOLDER, run)
+    return model
+
+
+def check_same(scores: Predicted, predictions: Predictions) -> None:
+    """Raise BadInput unless a kept model predicts the test scores of its record."""
+    assert isinstance(scores, Scores), "no shift applies to label maps"
+    before = predictions.of_side("test").scores
+    scale = max(1.0, float(np.abs(before).max(initial=0.0)))
+    worst = float(np.abs(scores.values - before).max(initial=0.0)) / scale
+    if worst > TOLERANCE:
+        raise BadInput(f"the kept model does not predict as in its record (off by {worst:.2g} of the range)")

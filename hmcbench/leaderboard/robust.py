@@ -1,0 +1,176 @@
+"""The robust view of a board: what one score leaves out, side by side and never added into one number.
+
+Quality; the risk where nine tenths of the information are given; the mean under shift; how well unknown
+classes are noticed; quality with the smallest share of the training data; cost. What other boards of the
+suite measured (``[protocol] unknown``, ``train_share``) is taken from them, for the same data and profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hmcbench.errors import HmcbenchError
+from hmcbench.leaderboard.board import Board, BoardCell, Column, RobustRow, RobustTable
+from hmcbench.leaderboard.grouping import RowRecords, place_of
+from hmcbench.leaderboard.render.text import clean, interval_text, title_text, value_text
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.selection import curve
+from hmcbench.records.record import Record
+
+COVERAGE = 0.9
+RISK = Column("risk_at_90", "risk at 90 % coverage", "lower", "score")
+SHIFTED = "mean_under_shift"
+UNKNOWN = Column("unknown_auroc", "unknown_auroc", "higher", "score")
+LITTLE = "little_data"
+_VARIED = {"split", "unknown", "train_share", "label_noise", "noise_to"}
+
+BoardRecords = tuple[Board, Sequence[RowRecords], Sequence[Record]]
+"""A board, its rows and all its records."""
+
+
+def robust_table(group: BoardRecords, others: Sequence[BoardRecords]) -> RobustTable | None:
+    """The robust view of a board; None where nothing was predicted under shifts.
+
+    Args:
+        group: without unknown classes, smaller shares or wrong labels.
+        others: further boards of the suite.
+    """
+    board, rows, records = group
+    if board.shifts is None or _varied(records):
+        return None
+    alike = [other for other in others if _rest(other[2]) == _rest(records)]
+    table = RobustTable([board.primary_column], [RobustRow(row.model, {}) for row in board.rows if row.cells])
+    for row in table.rows:
+        measured = next(r for r in board.rows if r.model == row.model and r.cells)
+        if board.primary in measured.cells:
+            row.cells[board.primary] = replace(measured.cells[board.primary], best=False)
+    _add(table, RISK, {clean(row.label): _risk(row.ok) for row in rows})
+    _add_shifts(table, board)
+    _add(table, UNKNOWN, _of_unknown(alike))
+    _add_least_share(table, board, alike)
+    _add_cost(table, board)
+    return table
+
+
+def _varied(records: Sequence[Record]) -> bool:
+    ok = next(record for record in records if record.ok)
+    return any(ok.part("split").get(name) for name in ("unknown", "train_share", "label_noise"))
+
+
+def _rest(records: Sequence[Record]) -> tuple[str, ...]:
+    """What boards of the same data and split agree in."""
+    place = place_of(next((record for record in records if record.ok), records[0]))
+    return tuple(value for name, value in place.items() if name not in _VARIED)
+
+
+def _add(table: RobustTable, column: Column, cells: dict[str, BoardCell | None]) -> None:
+    """Add a column where any row has a value."""
+    known = {model: cell for model, cell in cells.items() if cell is not None and cell.mean is not None}
+    if any(row.model in known for row in table.rows):
+        table.columns.append(column)
+        for row in table.rows:
+            if row.model in known:
+                row.cells[column.id] = known[row.model]
+
+
+def _risk(records: Sequence[Record]) -> BoardCell | None:
+    """Mean over cells of the risk at the coverage; None where a model says less, or without truth."""
+    risks = []
+    for record in records:
+        try:
+            test = record.predictions().of_side("test")
+            if test.truth is None or test.only_sets or test.maps is not None or test.task.kind != "hmc":
+                return None
+            coverage, risk = curve(Evaluation.of_predictions(test, record.thresholds))
+        except HmcbenchError:
+            return None
+        if coverage[-1] < COVERAGE:
+            return None
+        risks.append(float(np.interp(COVERAGE, coverage, risk)))
+    return BoardCell(float(np.mean(risks))) if risks else None
+
+
+def _add_shifts(table: RobustTable, board: Board) -> None:
+    assert board.shifts is not None
+    column = next((c for c in board.columns if c.id == board.shifts.metric), board.primary_column)
+    title = "mean under shift" if column.id == board.primary else f"{column.title}, mean under shift"
+    cells = {row.model: row.mean for row in board.shifts.rows}
+    _add(table, replace(column, id=SHIFTED, title=title), dict(cells))
+
+
+def _of_unknown(boards: Sequence[BoardRecords]) -> dict[str, BoardCell | None]:
+    """Mean over all cells in which a class was never shown."""
+    values: dict[str, list[float]] = {}
+    for _, _, records in boards:
+        for record in records:
+            value = record.metrics("test").get(UNKNOWN.id) if record.ok else None
+            if record.ok and record.part("split").get("unknown") and isinstance(value, (int, float)):
+                values.setdefault(clean(record.label), []).append(float(value))
+    return {label: BoardCell(float(np.mean(of_label))) for label, of_label in values.items()}
+
+
+def _add_least_share(table: RobustTable, board: Board, alike: Sequence[BoardRecords]) -> None:
+    """The primary metric on the board with the smallest share of the training samples."""
+    shares = {}
+    for other, _, records in alike:
+        split = next((record.part("split") for record in records if record.ok), {})
+        if split.get("train_share") and not split.get("unknown") and not split.get("label_noise"):
+            shares[float(split["train_share"][0])] = other
+    if shares:
+        least = min(shares)
+        column = board.primary_column
+        title = f"{column.title} with {100 * least:.3g} % of the data"
+        cells = {row.model: row.cells.get(board.primary) for row in shares[least].rows if row.cells}
+        _add(table, replace(column, id=LITTLE, title=title), dict(cells))
+
+
+def _add_cost(table: RobustTable, board: Board) -> None:
+    """Seconds of a whole cell, on the hardware with the most cells."""
+    column = next((c for c in board.cost_columns if c.id == "total_s"), None)
+    mark = next(iter(board.hardware), "")
+    if column is not None and mark:
+        cells = {row.model: row.costs.get(mark, {}).get(column.id) for row in board.rows}
+        plain = {model: None if cell is None else replace(cell, best=False) for model, cell in cells.items()}
+        _add(table, column, plain)
+
+
+# --------------------------------------------------------------------------- text
+
+HEADING = "Robust view: what one score leaves out"
+
+
+def head(table: RobustTable) -> list[str]:
+    return ["model", *map(title_text, table.columns)]
+
+
+def lines(table: RobustTable) -> list[list[str]]:
+    """The cells of a table as text."""
+    return [
+        [
+            row.model,
+            *(
+                f"{value_text(row.cells.get(c.id), c)} {interval_text(row.cells.get(c.id), c)}".strip()
+                for c in table.columns
+            ),
+        ]
+        for row in table.rows
+    ]
+
+
+def standings(table: RobustTable, row: RobustRow) -> list[float | None]:
+    """Of every column, where a row stands between the worst (0) and the best (1); None without a value."""
+    out: list[float | None] = []
+    for column in table.columns:
+        sign = -1.0 if column.better == "lower" else 1.0
+        cells = [r.cells[column.id] for r in table.rows if column.id in r.cells]
+        values = [sign * cell.mean for cell in cells if cell.mean is not None]
+        own = row.cells.get(column.id)
+        if own is None or own.mean is None:
+            out.append(None)
+        else:
+            low, high = min(values), max(values)
+            out.append(1.0 if high == low else (sign * own.mean - low) / (high - low))
+    return out

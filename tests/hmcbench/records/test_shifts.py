@@ -1,0 +1,131 @@
+"""Predictions under shifts in small form, and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmcbench import BadInput, Scores
+from hmcbench.interfaces import Task
+from hmcbench.metrics import decisions
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute_sides
+from hmcbench.records import shifts
+from hmcbench.records.predictions import Predictions
+from hmcbench.records.shifts import Shifted, ShiftPoint
+from hmcbench.testing.helpers import tiny_dataset
+
+SHAPES = ("tree", "ragged", "multiple", "dag", "regression")
+NAMES = ["hf1_samples", "level{k}_accuracy", "auprc_micro"]
+
+
+def predictions_of(shape: Any, samples: int = 30) -> Predictions:
+    """Random predictions: two thirds test, the others of the side that was put apart."""
+    dataset = tiny_dataset(samples, shape)
+    truth = np.asarray(dataset.targets)
+    scores = np.random.default_rng(0).random(truth.shape).astype(np.float32)
+    side = ["calibration" if i % 3 == 0 else "test" for i in range(samples)]
+    return Predictions(dataset.ids, side, scores, dataset.task, truth)
+
+
+def points_of(predictions: Predictions, count: int = 3) -> dict[ShiftPoint, Scores]:
+    n, width = predictions.of_side("test").scores.shape
+    rng = np.random.default_rng(1)
+    return {ShiftPoint("noise", float(i + 1)): Scores(rng.random((n, width))) for i in range(count)}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_stored_is_read_again(shape: str, tmp_path: Path) -> None:
+    predictions = predictions_of(shape)
+    points = shifts.in_small_form(points_of(predictions), predictions.task, None)
+    digest = shifts.save(tmp_path / "shifts.npz", points, predictions.task)
+    assert shifts.save(tmp_path / "again.npz", points, predictions.task) == digest
+    again = shifts.load(tmp_path / "shifts.npz", predictions.task)
+    assert list(again) == list(points)
+    for point, shifted in again.items():
+        assert np.array_equal(shifted.scores, points[point].scores) and shifted.sets is None
+        assert np.allclose(shifted.scores, points_of(predictions)[point].values, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", SHAPES[:4])
+def test_too_many_scores_are_stored_as_decisions(
+    shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "MOST_BYTES", 10)
+    predictions = predictions_of(shape)
+    scores = points_of(predictions)
+    points = shifts.in_small_form(scores, predictions.task, None)
+    shifts.save(tmp_path / "shifts.npz", points, predictions.task)
+    for point, shifted in shifts.load(tmp_path / "shifts.npz", predictions.task).items():
+        coherent = decisions.coherent(scores[point].values, None, predictions.task)
+        assert shifted.scores is None and np.array_equal(shifted.sets.toarray(), coherent)
+        under = shifts.under_shift(predictions, shifted)
+        assert under.only_sets and set(under.side) == {"test"}
+
+
+def test_a_cell_of_eleven_shifts_stays_below_three_megabytes(tmp_path: Path) -> None:
+    """10,000 test samples of 128 classes, as CIFAR-100 has them; random decisions compress worst."""
+    from hmcbench.hierarchy.hierarchy import Hierarchy
+
+    edges = [("", f"g{g:02}") for g in range(20)]
+    edges += [(f"g{leaf % 20:02}", f"c{leaf:03}") for leaf in range(108)]
+    task = Task(hierarchy=Hierarchy.from_edges(edges))
+    rng = np.random.default_rng(0)
+    leaves = task.hierarchy.leaves if task.hierarchy else np.zeros(0)
+    points = {}
+    for i in range(55):
+        sets = np.zeros((10_000, 128), dtype=bool)
+        sets[np.arange(10_000), rng.choice(leaves, 10_000)] = True
+        assert task.hierarchy is not None
+        points[ShiftPoint(f"shift-{i // 5}", float(i % 5 + 1))] = Shifted(sets=task.hierarchy.close(sets))
+    shifts.save(tmp_path / "shifts.npz", points, task)
+    assert (tmp_path / "shifts.npz").stat().st_size < 3_000_000
+    again = shifts.load(tmp_path / "shifts.npz", task)
+    point = ShiftPoint("shift-10", 5.0)
+    assert np.array_equal(again[point].sets.toarray(), points[point].sets)
+
+
+def test_stop_outputs_and_decisions_of_the_model_are_kept(tmp_path: Path) -> None:
+    predictions = predictions_of("ragged")
+    (scores,) = points_of(predictions, 1).values()
+    decided = scores.values > 0.7
+    stop = np.full((len(scores.values), 2), 0.25, dtype=np.float32)
+    point = ShiftPoint("noise", 1.0)
+    small = shifts.in_small_form(
+        {point: replace(scores, stop=stop, decisions=decided)}, predictions.task, None
+    )
+    shifts.save(tmp_path / "shifts.npz", small, predictions.task)
+    again = shifts.load(tmp_path / "shifts.npz", predictions.task)[point]
+    assert np.array_equal(again.stop, stop) and np.array_equal(again.decided.toarray(), decided)
+
+
+def test_metrics_are_those_of_predictions_with_these_scores() -> None:
+    """The slow way: whole predictions with other scores in the rows of the test side."""
+    predictions = predictions_of("multiple")
+    points = shifts.in_small_form(points_of(predictions), predictions.task, None)
+    values = shifts.shift_metrics(SPECS, predictions, points, None, [*NAMES, "conformal_coverage"])
+    test = np.array([side == "test" for side in predictions.side])
+    for point, shifted in points.items():
+        scores = predictions.scores.copy()
+        scores[test] = shifted.scores
+        slow = compute_sides(SPECS, replace(predictions, scores=scores), None, [*NAMES, "conformal_coverage"])
+        assert values[point] == dict(slow["test"]) and "hf1_samples" in values[point]
+
+
+def test_other_samples_are_refused() -> None:
+    predictions = predictions_of("tree")
+    with pytest.raises(BadInput, match="predictions of shape"):
+        shifts.under_shift(predictions, Shifted(np.zeros((3, 7), dtype=np.float32)))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 broken"])
+def test_a_damaged_file_is_one_line(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "shifts.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadInput, match="is missing" if content is None else "cannot be read"):
+        shifts.load(path, predictions_of("tree").task)

@@ -1,0 +1,65 @@
+"""Images of one group as one sample, and synthetic specimens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hmcbench_sem.bags import PixelSeries, image_bags, sem_series
+
+from hmcbench.errors import BadInput, DataProblems
+
+Gallery = Callable[..., Path]
+FILES = {f"{k}.png": k for k in range(12)}
+
+
+def index(label: Callable[[int], str], group: Callable[[int], str], header: str = "level1") -> str:
+    return "\n".join([f"file,{header},group", *(f"{k}.png,{label(k)},{group(k)}" for k in range(12)), ""])
+
+
+def test_a_group_is_one_sample(gallery: Gallery) -> None:
+    root = gallery(FILES, index(lambda k: "ab"[k // 2 % 2], lambda k: f"g{k // 2}"))
+    data = image_bags(path=str(root))
+    assert sorted(data.ids) == [f"g{k}" for k in range(6)] and data.targets.shape == (6, 2)
+    assert [len(bag) for bag in data.views["images"]] == [2] * 6
+    assert data.notes == ["6 samples of 2 images"] and list(data.views) == ["images"]
+    other = image_bags(path=str(gallery(FILES, index(lambda k: "ab"[k // 2 % 2], lambda k: f"h{k // 2}"))))
+    assert other.fingerprint != data.fingerprint
+
+
+def test_targets_of_a_group_make_a_regression(gallery: Gallery) -> None:
+    root = gallery(FILES, index(lambda k: str(k // 2), lambda k: f"g{k // 2}", "target:x"))
+    data = image_bags(path=str(root))
+    assert data.task.targets == ("x",) and sorted(data.targets[:, 0].tolist()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_groups_of_two_kinds_are_refused_or_left_out(gallery: Gallery) -> None:
+    root = gallery(FILES, index(lambda k: "ab"[k // 2 % 2] if k else "b", lambda k: f"g{k // 2}"))
+    with pytest.raises(DataProblems, match="differ in labels"):
+        image_bags(path=str(root))
+    assert "g0" not in image_bags(path=str(root), skip_bad=True).ids
+    root = gallery(FILES, index(lambda k: "ab"[k % 2], lambda k: "" if k == 3 else f"g{k % 6}"))
+    with pytest.raises(BadInput, match=r"1 images .* have no group"):
+        image_bags(path=str(root))
+
+
+def test_specimens_have_one_class_each_and_share_no_picture() -> None:
+    data = sem_series(size=32, train=40, test=30)
+    images = [image for bag in data.views["images"] for image in bag]
+    assert len(set(images)) == len(images) and {len(bag) for bag in data.views["images"]} <= {2, 3, 4, 5, 6}
+    assert len(set(data.ids)) == 70 and list(data.split or ()).count("test") == 30
+    for bag, row in zip(data.views["images"], data.targets.toarray(), strict=True):
+        assert data.task.hierarchy is not None
+        assert {image.classes for image in bag} == {tuple(c for c in data.task.hierarchy.decode(row))}
+
+
+def test_a_series_is_filled_with_black_or_thinned_out() -> None:
+    (bag,) = sem_series(size=32, train=12, test=12).views["images"][:1]
+    full = PixelSeries(32, len(bag)).transform([bag])[0]
+    np.testing.assert_array_equal(full[:, :, 0], bag[0].load())
+    longer = PixelSeries(32, 8).transform([bag])[0]
+    np.testing.assert_array_equal(longer[:, :, : len(bag)], full)
+    assert not longer[:, :, len(bag) :].any()
+    np.testing.assert_array_equal(PixelSeries(32, 1).transform([bag])[0], full[:, :, :1])
