@@ -128,8 +128,8 @@ def origins_of(
     Raises:
         BadInput: they name a model that there is not.
     """
-    references = [str(value) for name, value in params.items() if model.params[name].model]
-    inner = [registry.get("models", parse_reference(reference).name) for reference in references]
+    naming = [name for name, param in model.params.items() if param.model and name in params]
+    inner = [registry.get("models", parse_reference(str(params[name])).name) for name in naming]
     origins = {
         **{f"{i.name} in {model.name}": (i.version, *registry.origin("models", i.name)) for i in inner},
         f"dataset {dataset.name}": registry.origin("datasets", dataset.name),

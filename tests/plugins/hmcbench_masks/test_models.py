@@ -119,6 +119,7 @@ def test_the_version_of_the_wrapped_model_is_in_the_key(monkeypatch: pytest.Monk
     dataset = registry.get("datasets", "masks")
     before = origins_of(registry, dataset, spec, params, [])
     assert before == {"forest in patch": (registry.get("models", "forest").version,)}
+    assert origins_of(registry, dataset, spec, params | {"of_a_variant": 1}, []) == before
     monkeypatch.setattr(registry.get("models", "forest"), "version", "later")
     assert origins_of(registry, dataset, spec, params, [])["forest in patch"] == ("later",)
     with pytest.raises(BadInput, match="did you mean 'forest'"):
