@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from hmcbench.data.featurize import ViewPlan
@@ -78,7 +78,7 @@ def describe_model(
         "version": spec.version,
         "params": {name: shown(spec.params[name], value) for name, value in params.items()},
         "plugin": {
-            "name": owner.name,
+            "name": PurePath(owner.name).name,  # Python objects come from a file of a temporary folder
             "distribution": owner.distribution,
             "version": owner.version,
             **({"source": source[0]} if source else {}),
