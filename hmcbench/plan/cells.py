@@ -424,6 +424,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     steps = (step.spec for view in views for step in view.steps)
     named = {plugin.module for plugin in registry.manager.plugins if plugin.named}  # loaded as files
     preload = tuple(module for module in _modules(spec, data.spec, *steps) if module not in named)
+    if choices.keep_weights and "sklearn" in spec.requires:
+        preload += ("skops.io",)  # what keeps it, where installed: four seconds once, and not for every cell
     joint = bool(spec.fit_many)
     if joint and spec.joint:
         joint = bool(registry.call("models", spec, spec.joint, params))

@@ -166,7 +166,7 @@ def protocol(facts: Facts) -> Mapping[str, Value]:
     validation = 0.2 if facts.task.paths == "multiple" or facts.rare else 0.15  # thresholds are chosen on it
     if facts.own_split:
         return {"kind": "predefined", "validation": validation, "seed": 0}
-    large, few = (1_000, 0) if facts.images else (20_000, 2_000)  # a fold of images takes minutes
+    large, few = (1_000, 0) if facts.images else (5_000, 2_000)  # a first board in two minutes
     if facts.samples >= large and facts.units >= 20:
         return {"kind": "holdout", "test": 0.2, "validation": validation, "seed": 0}
     folds = min(5 if facts.samples < few else 3, facts.units)

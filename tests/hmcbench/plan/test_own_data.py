@@ -51,7 +51,7 @@ IMAGES = replace(BASE, views=("image",))
     ("facts", "kind", "folds"),
     [
         (BASE, "kfold", 5),
-        (replace(BASE, samples=9_000, units=9_000), "kfold", 3),
+        (replace(BASE, samples=4_000, units=4_000), "kfold", 3),
         (replace(BASE, samples=90_000, units=90_000), "holdout", None),
         (replace(BASE, samples=90_000, units=4), "kfold", 3),
         (replace(BASE, units=3), "kfold", 3),
