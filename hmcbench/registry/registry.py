@@ -275,11 +275,15 @@ class Registry:
         expected |= {name: defaults[name] for name, param in spec.params.items() if param.brings}
         variant = f":{params[spec.variant]}" if spec.variant and params[spec.variant] else ""
         changed = [
-            f"{k}={text_of(shown(spec.params[k], v))}"
+            f"{k}={_PATHS.sub('', text_of(shown(spec.params[k], v)))}"
             for k, v in params.items()
             if k != spec.variant and v != expected[k] and not spec.params[k].cosmetic
         ]
         return spec.name + variant + (f"[{','.join(changed)}]" if changed else "")
+
+
+_PATHS = re.compile(r"(?<==)(?:[/~]|[A-Za-z]:[\\/])(?:[^,;=\[\]]*[/\\])?(?=[^,;=/\\\[\]]+[,\]])")
+"""The folders of a file that a reference within a parameter names: ``embedding[weights=/FOLDER/FILE]``."""
 
 
 def text_of(value: Value) -> str:

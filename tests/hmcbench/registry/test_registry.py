@@ -206,3 +206,19 @@ names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 def test_references_survive_a_round_trip(name: str, params: dict[str, str], variant: str) -> None:
     reference = Reference(name, variant, tuple(params.items()))
     assert parse_reference(str(reference)) == reference
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("embedding[backbone=resnet18,weights=/home/me/w.pt]", "embedding[backbone=resnet18,weights=w.pt]"),
+        ("embedding[weights=C:\\me\\w.pt,size=64]", "embedding[weights=w.pt,size=64]"),
+        ("embedding[backbone=hf-hub:org/name]", "embedding[backbone=hf-hub:org/name]"),
+    ],
+)
+def test_a_label_has_no_folders_of_files(given: str, shown: str) -> None:
+    spec = model(params={"inputs": Param("auto")}, profiles={}, variant="")
+    assert (
+        Registry.label(Registry.__new__(Registry), "models", spec, {"inputs": given})
+        == f"mine[inputs={shown}]"
+    )
