@@ -135,7 +135,7 @@ def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
         return Scores(values.astype(np.float32), decisions=decided)
     if values.size and not (values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
         raise PluginError(
-            f"model {spec.name}: probabilities outside [0, 1] ({values.min():g} to {values.max():g})"
+            f"model {spec.name}: probabilities outside [0, 1] ({values.min():.9g} to {values.max():.9g})"
         )
     narrow = np.clip(values, 0, 1).astype(np.float32)
     passes = tuple(check_scores(one_pass, n, task, spec) for one_pass in scores.passes)
