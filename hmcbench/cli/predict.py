@@ -79,7 +79,7 @@ def predict_command(
       hmcbench predict runs/sem-failure/HFFNet-2d new_images > classes.csv
       hmcbench predict runs/alloys/forest new_alloys.csv > classes.csv
       hmcbench predict runs/my-suite/forest new_images --back-off .05 > classes.csv
-      hmcbench predict runs/masks/U-Net new_images --maps new_maps > areas.csv
+      hmcbench predict runs/masks/pixel-forest new_images --maps new_maps > areas.csv
     """
     from hmcbench.apply.back_off import BackOff
     from hmcbench.apply.predict_files import list_files
