@@ -14,11 +14,14 @@ from dataclasses import dataclass
 def one_line(text: str, most: int | None = None) -> str:
     """The text without line breaks, its first characters; ``?`` for what could move a terminal's cursor.
 
+    Bytes of a file name that are no text (surrogates) stay: they are escaped where they are printed.
+
     >>> one_line("two\\nlines \\x1b[2J")
     'two lines ?[2J'
     """
     words = " ".join(text.split())
-    shown = words if words.isprintable() else "".join(c if c.isprintable() else "?" for c in words)
+    kept = (c if c.isprintable() or "\ud800" <= c <= "\udfff" else "?" for c in words)
+    shown = words if words.isprintable() else "".join(kept)
     return shown[:most]
 
 

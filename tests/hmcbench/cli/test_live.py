@@ -21,6 +21,8 @@ MESSAGE = "3 of 5 scores are NaN [bold] in the second block of a network that wa
 def cell(label: str, dataset: str = "toy", **facts: Any) -> Any:
     record = {"model": {"params": {"epochs": 4}}}
     return SimpleNamespace(
+        shifts=(),
+        kept="",
         key=label,
         dataset_reference=dataset,
         label=label,
