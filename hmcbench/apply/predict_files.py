@@ -88,6 +88,7 @@ class Reader:
         trained: the model.
         registry: the installed plugins.
         max_pixels: a larger image is refused; None for the limit of its dataset.
+        of_pixels: whether a model that labels pixels is asked for.
 
     Attributes:
         spec, params: the dataset of the run and its parameters, without the path of its files.
@@ -97,7 +98,13 @@ class Reader:
         NotApplicable: a view that cannot be made from files.
     """
 
-    def __init__(self, trained: Trained, registry: Registry, max_pixels: int | None = None) -> None:
+    def __init__(
+        self,
+        trained: Trained,
+        registry: Registry,
+        max_pixels: int | None = None,
+        of_pixels: bool = False,
+    ) -> None:
         stored = trained.record.data["dataset"]
         spec: DatasetSpec = registry.get("datasets", stored["name"])
         if not spec.reader:
@@ -106,7 +113,7 @@ class Reader:
                 f"{trained.record.path.name} was trained on {spec.name}, which reads no single files",
                 allowed=f"models of {', '.join(names)}",
             )
-        if trained.task.unit == "pixel":
+        if trained.task.unit == "pixel" and not of_pixels:
             raise BadInput(f"{trained.record.path.name} labels pixels", allowed="a model of whole images")
         _, params = registry.resolve("datasets", stored["reference"], trained.record.profile)
         limit = {"max_pixels": max_pixels} if max_pixels and "max_pixels" in spec.params else {}

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     metavar="ALPHA",
     help="Answer only as deep as keeps the share of wrong answers at ALPHA.",
 )
+@click.option(
+    "--maps",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Of a model of pixels: write label maps and overlays here.",
+)
 @device_option
 @max_pixels_option
 @plugin_option
@@ -45,6 +51,7 @@ def predict_command(
     output: Path | None,
     as_json: bool,
     back_off: float | None,
+    maps: Path | None,
     device: str,
     max_pixels: int | None,
 ) -> int:
@@ -64,11 +71,15 @@ def predict_command(
     Of a model that predicts in several passes (mc_dropout, orientations, members), two more: how uncertain
     the prediction is in all, and what of it is the disagreement of the passes, from 0 to 1.
 
+    Of a model of pixels, the row of an image is the share of its area that each class has. --maps also
+    writes, per image, a label map and the image with the map laid over it, and classes.csv.
+
     \b
     Example:
       hmcbench predict runs/sem-failure/HFFNet-2d new_images > classes.csv
       hmcbench predict runs/alloys/forest new_alloys.csv > classes.csv
       hmcbench predict runs/my-suite/forest new_images --back-off .05 > classes.csv
+      hmcbench predict runs/masks/pixel-forest new_images --maps new_maps > areas.csv
     """
     from hmcbench.apply.back_off import BackOff
     from hmcbench.apply.predict_files import list_files
@@ -77,6 +88,10 @@ def predict_command(
     check_output(output)
     names, from_folders = list_files(files)
     trained = load_model(run, device)
+    if trained.task.unit == "pixel":
+        return _predict_pixels(trained, names, from_folders, output, maps, as_json, back_off, max_pixels)
+    if maps is not None:
+        raise BadInput(f"--maps: {trained.record.label} labels whole samples", allowed="a model of pixels")
     tables = reads_tables(trained, default_registry())
     report_model(trained, tables)
     climb = None if back_off is None else BackOff.of_record(trained.record, back_off)
@@ -95,6 +110,47 @@ def predict_command(
     return 1 if unreadable else 0
 
 
+def _predict_pixels(
+    trained: Trained,
+    names: list[str],
+    from_folders: set[str],
+    output: Path | None,
+    maps: Path | None,
+    as_json: bool,
+    back_off: float | None,
+    max_pixels: int | None,
+) -> int:
+    """Areas of classes as rows, and maps as files."""
+    from hmcbench.apply.predict_maps import MapFolder, PredictedMap, predict_maps
+
+    hierarchy = trained.task.hierarchy
+    assert hierarchy is not None
+    if back_off is not None:
+        raise BadInput(
+            f"--back-off: {trained.record.label} labels pixels", allowed="a model of whole samples"
+        )
+    folder = None if maps is None else MapFolder(maps, names, hierarchy)
+    report_model(trained, of_pixels=True)
+    predicted = unreadable = 0
+    with _opened(output) as stream:
+        for result in predict_maps(trained, default_registry(), names, max_pixels):
+            if not isinstance(result, PredictedMap):
+                unreadable += report_problems([result], from_folders)
+                continue
+            if folder is not None:
+                folder.write(result)
+            height, width = map(str, result.labels.shape)
+            areas = dict(zip(hierarchy.classes, result.areas().tolist(), strict=True))
+            row = {"path": result.path, "height": height, "width": width, "areas": areas}
+            _write_rows(stream, [row], as_json, first=not predicted)
+            predicted += 1
+        if not predicted:
+            raise BadInput("none of the files could be read as an image")
+    hint = "" if maps is not None else "; --maps FOLDER also writes their label maps"
+    click.echo(f"{predicted} images predicted, {unreadable} could not be read{hint}", err=True)
+    return 1 if unreadable else 0
+
+
 def load_model(run: Path, device: str) -> Trained:
     """The model of a run, on the named device; of a row with several records that of the first."""
     from hmcbench.execute.resources import choose_device
@@ -107,12 +163,12 @@ def load_model(run: Path, device: str) -> Trained:
     return load_trained(record.path, choose_device(device, spec.accelerated), registry)
 
 
-def report_model(trained: Trained, tables: bool = False) -> None:
+def report_model(trained: Trained, tables: bool = False, of_pixels: bool = False) -> None:
     """Name the model on standard error; raises BadInput where it was not trained on images, nor on tables."""
     from hmcbench.apply.predict_files import Reader
 
     record = trained.record
-    changed = {} if tables else Reader(trained, default_registry()).changes()
+    changed = {} if tables else Reader(trained, default_registry(), of_pixels=of_pixels).changes()
     changes = ", ".join(f"{k}={v}" for k, v in changed.items())
     reading = f"; images are read as in the run: {changes}" if changes else ""
     click.echo(f"model {record.label} of {record.path.name}{reading}", err=True)
@@ -150,6 +206,10 @@ def _write(
 ) -> None:
     classes = trained.task.hierarchy is not None
     rows = _class_rows(trained, block, climb) if classes else _number_rows(trained, block)
+    _write_rows(stream, rows, as_json, first)
+
+
+def _write_rows(stream: TextIO, rows: Iterable[dict[str, Any]], as_json: bool, first: bool) -> None:
     if as_json:
         for row in rows:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")

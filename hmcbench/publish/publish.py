@@ -42,6 +42,7 @@ from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
 from hmcbench.report.figures.boards import board_figures, draw_boards
 from hmcbench.report.figures.record import draw_record
+from hmcbench.report.figures.thumbnails import THUMBNAILS
 from hmcbench.report.page import page_of
 from hmcbench.report.page.details import DRAWN
 from hmcbench.report.page.render import FIGURES
@@ -237,6 +238,12 @@ def copy_drawn(records: Sequence[Record], folder: Path) -> None:
             if shared and (data.get("synthetic") or DRAWN.fullmatch(path.stem)):
                 place = folder / FIGURES / record.path.name
                 place.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place / path.name)
+        small = source / THUMBNAILS
+        if record.ok and data.get("synthetic") and data.get("share_targets", True) and small.is_dir():
+            place = folder / FIGURES / record.path.name / THUMBNAILS
+            place.mkdir(parents=True, exist_ok=True)
+            for path in sorted(small.glob("*.png")):
                 shutil.copyfile(path, place / path.name)
 
 

@@ -40,6 +40,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
             linter="hmcbench_masks.lint:lint",
             path_param="path",
+            reader="hmcbench_masks.reader.unlabelled:read_images",
         ),
         DatasetSpec(
             name="ti64-masks",
@@ -53,6 +54,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
             linter="hmcbench_masks.lint:lint_ti64",
             path_param="path",
+            reader="hmcbench_masks.reader.unlabelled:read_images",
         ),
     ]
 

@@ -121,6 +121,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             citation=_PAPER,
             licence="Apache-2.0 (synthetic images)",
             views=("image",),
+            reader="hmcbench_sem.reader.unlabelled:read_images",
         ),
         DatasetSpec(
             name="images",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from hmcbench.registry.registry import Registry
 from hmcbench.report.figures import confusion, curves, label_maps, mistakes
 from hmcbench.report.figures.reliability import reliability
 from hmcbench.report.figures.style import plain, save, styled
+from hmcbench.report.figures.thumbnails import write_thumbnails
 
 MOST_MISTAKES = 12
 MOST_MAPS = 4
@@ -43,7 +44,8 @@ def draw_record(
         registry: for the dataset, which pictures of mistakes need.
         data: dataset name -> path, as for ``hmcbench run --data``.
         side: the partition to show, a side of the stored predictions.
-        pictures: also show the most confident mistakes; this needs the data.
+        pictures: also show the most confident mistakes, and keep small images for the page where the samples
+            are pixels; this needs the data.
 
     Returns:
         The files written, and a line for every figure that could not be drawn.
@@ -55,10 +57,17 @@ def draw_record(
     chosen = predictions_of_side(record, side)
     with styled():
         drawn = [*_history(record), *_decided(record, chosen, side, notes)]
-        if pictures and chosen.truth is not None and chosen.task.kind == "hmc":
+        picture = None
+        if pictures and chosen.truth is not None and chosen.maps is not None:
+            picture = _pictures(record, chosen, registry, data, notes)
+            drawn.append(("label-maps", _map_sheet(record, chosen, side, picture)))
+        elif pictures and chosen.truth is not None and chosen.task.kind == "hmc":
             drawn += _mistakes(record, chosen, side, registry, data, notes)
     folder.mkdir(parents=True, exist_ok=True)
-    return [save(fig, folder / f"{name}.png") for name, fig in drawn], notes
+    written = [save(fig, folder / f"{name}.png") for name, fig in drawn]
+    if picture is not None:
+        written += write_thumbnails(chosen.ids, picture, folder)
+    return written, notes
 
 
 def record_figures(record: Record, side: str = "test") -> dict[str, Figure]:
@@ -126,9 +135,6 @@ def _mistakes(
     notes: list[str],
 ) -> Iterator[Drawn]:
     evaluation = Evaluation.of_predictions(chosen, record.thresholds)
-    if evaluation.pairs is not None:
-        yield "label-maps", _map_sheet(record, chosen, evaluation, side, registry, data, notes)
-        return
     if not evaluation.has_scores:
         notes.append("only sets are stored: no mistake is more confident than another")
         return
@@ -155,15 +161,20 @@ def _mistakes(
 
 
 def _map_sheet(
-    record: Record,
-    chosen: Predictions,
-    evaluation: Evaluation,
-    side: str,
-    registry: Registry,
-    data: Mapping[str, str],
-    notes: list[str],
+    record: Record, chosen: Predictions, side: str, picture: Callable[[int], np.ndarray | None]
 ) -> Figure:
-    """The images with the most wrong pixels; without the images where the data are not at hand."""
+    """The images with the most wrong pixels."""
+    evaluation = Evaluation.of_predictions(chosen, record.thresholds)
+    assert evaluation.pairs is not None
+    rows = label_maps.worst_images(evaluation.pairs, evaluation, MOST_MAPS)
+    title = heading(record, "images with the most wrong pixels", side)
+    return label_maps.map_sheet(evaluation, rows, chosen.ids, picture, title)
+
+
+def _pictures(
+    record: Record, chosen: Predictions, registry: Registry, data: Mapping[str, str], notes: list[str]
+) -> Callable[[int], np.ndarray | None]:
+    """Position -> image, None where the data are not at hand, which is noted."""
     images: dict[str, Any] = {}
     try:
         dataset = load_again(record, registry, data)
@@ -175,10 +186,7 @@ def _map_sheet(
         image = images.get(chosen.ids[row])
         return None if image is None else np.asarray(image.load())
 
-    assert evaluation.pairs is not None
-    rows = label_maps.worst_images(evaluation.pairs, evaluation, MOST_MAPS)
-    title = heading(record, "images with the most wrong pixels", side)
-    return label_maps.map_sheet(evaluation, rows, chosen.ids, picture, title)
+    return picture
 
 
 def load_again(record: Record, registry: Registry, data: Mapping[str, str]) -> Dataset:

@@ -20,6 +20,7 @@ from hmcbench.records.record import HISTORY, NotPublished, Record
 from hmcbench.report.figures.confusion import NOTHING, confusion_matrix, outcomes
 from hmcbench.report.figures.curves import read_history
 from hmcbench.report.figures.reliability import level_bins
+from hmcbench.report.page.overlays import overlays
 
 SIDE = "test"
 MOST_POINTS = 150  # of a curve, and of a target's parity plot
@@ -30,12 +31,13 @@ DRAWN = re.compile(r"training-curves|confusion-level\d+|classes-level\d+|reliabi
 """Figures of numbers, which show no sample. The page draws their content itself."""
 
 
-def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]:
+def cell_details(record: Record, pictures: Path | None = None, images: int = 0) -> dict[str, Any]:
     """All data for drawing a cell; what is missing (history, truth) or damaged is left out, with a note.
 
     Args:
         record: of a cell that ended well.
         pictures: a folder with PNG files of this record; it may be missing.
+        images: how many samples to show with their label maps; only where pictures may be shown.
     """
     data = record.data
     notes: list[str] = []
@@ -55,6 +57,8 @@ def cell_details(record: Record, pictures: Path | None = None) -> dict[str, Any]
             out["parity"] = list(_parity(predictions))
         elif len(predictions):
             out["levels"] = list(_levels(Evaluation.of_predictions(predictions, record.thresholds)))
+            if pictures is not None and predictions.maps is not None and images:
+                out["overlays"] = overlays(predictions, pictures, images)
     except NotPublished:
         notes.append("the predictions were not published")
     except HmcbenchError:  # its message names a folder, which must not appear on a page

@@ -159,8 +159,60 @@
     return element("figure", {}, element("h4", {}, target), svg);
   }
 
+  // Truth, prediction and mistakes of label maps, laid over their image; the slider fades them.
+  function overlayPanel(images) {
+    const tiles = element("div", { class: "tiles" });
+    const legend = element("p", { class: "legend" });
+    const depth = Math.max(...images.map((image) => image.levels.length));
+    const numbers = (n, name) => Array.from({ length: n }, (_, i) => [i, name(i)]);
+    const [image, imageLabel] = chooser("image", numbers(images.length, (i) => images[i].name), () => draw());
+    const [level, levelLabel] = chooser("level", numbers(depth, (i) => String(i + 1)), () => draw());
+    level.value = depth - 1;
+    const slider = element("input", { type: "range", min: 0, max: 100, value: 55, class: "fade", oninput: () => fade() });
+    const sliderLabel = element("label", {}, "image", slider, "map");
+    slider.setAttribute("aria-label", "how much of the maps lies over the image, in per cent");
+    const hint = element("p", { class: "note" }, "The images are not here; hmcbench figures RUNS (with --data NAME=PATH) fetches them.");
+
+    function fade() {
+      for (const map of tiles.querySelectorAll("img.map")) map.style.opacity = slider.value / 100;
+    }
+
+    function tile(kind, caption, under, over) {
+      const source = (number) => data.sources[number];
+      const layers = [];
+      if (under !== null) layers.push(element("img", { src: source(under), alt: "" }));
+      const look = kind === "wrong" || under === null ? "fixed" : "map";
+      layers.push(element("img", { src: source(over), alt: caption, class: look }));
+      return element("figure", { class: kind }, element("div", { class: "stack" }, ...layers), element("figcaption", {}, caption));
+    }
+
+    function draw() {
+      const chosen = images[Number(image.value)];
+      const shown = chosen.levels[Number(level.value)];
+      const share = shown.share === null ? "no labelled pixel" : `${short(100 * shown.share)} % of the labelled pixels`;
+      tiles.replaceChildren(
+        tile("truth", "Truth", chosen.image, shown.truth),
+        tile("predicted", "Prediction", chosen.image, shown.predicted),
+        tile("wrong", `Mistakes: ${share}`, chosen.image, shown.wrong),
+      );
+      const marks = [...shown.legend, ["no class", "#ffffff"], ["not labelled", "#000000"]].map(([name, colour]) => {
+        const swatch = element("span", { class: "swatch" });
+        swatch.style.background = colour;
+        return element("span", {}, swatch, name);
+      });
+      legend.replaceChildren(...marks, element("span", {}, element("span", { class: "swatch hatched" }), "wrong"));
+      sliderLabel.hidden = chosen.image === null;
+      hint.hidden = chosen.image !== null;
+      fade();
+    }
+    draw();
+    const choices = element("div", { class: "tools" }, imageLabel, levelLabel, sliderLabel);
+    return element("figure", { class: "wide overlays" }, element("h4", {}, "Label maps of some test images"), choices, tiles, legend, hint);
+  }
+
   function panels(cell) {
     const out = [...curvePanels(cell.curves)];
+    if (cell.overlays && cell.overlays.length) out.unshift(overlayPanel(cell.overlays));
     for (const level of cell.levels || []) {
       if (level.matrix) out.push(matrixPanel(level));
       if (level.pairs) out.push(listPanel(`Level ${level.level}: most frequent confusions`, ["true", "said", "samples"], level.pairs));

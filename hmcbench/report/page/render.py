@@ -20,10 +20,14 @@ from hmcbench.leaderboard.render import text
 from hmcbench.leaderboard.render.diagram import diagram
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
+from hmcbench.records.record import Record
+from hmcbench.report.figures.thumbnails import MOST_IMAGES
 from hmcbench.report.page.data import board_data, script_json
 from hmcbench.report.page.details import cell_details
+from hmcbench.report.page.overlays import with_shared_sources
 
 MOST_CELLS = 200  # with details; a page with more is too large for browsers
+MOST_OVERLAY_BYTES = 8_000_000  # of all pictures of label maps on a page
 FIGURES = "figures"
 _BREAK = re.compile(r"(?<=[\[,_=:/])(?=[^\s;])")
 
@@ -37,9 +41,11 @@ def page_of(boards: Boards, pictures: bool = False) -> str:
             ``records/``; those of synthetic data always are.
     """
     cells, places, more = _details(boards, pictures)
+    sources = _shared_sources(cells)
     names = ", ".join(dict.fromkeys(board.suite for board in boards))
     title = clean(f"Leaderboard: {names}" if boards else "Leaderboard")
-    data = {"boards": [board_data(board, places) for board in boards], "cells": cells}
+    data: dict[str, Any] = {"boards": [board_data(board, places) for board in boards], "cells": cells}
+    data |= {"sources": sources} if sources else {}
     sections = enumerate(zip(text.headings(boards), boards, strict=True))
     body = "\n".join(_board(heading, board, i) for i, (heading, board) in sections)
     body = body or "<p>No records.</p>"
@@ -110,13 +116,54 @@ def _details(boards: Boards, pictures: bool) -> tuple[list[dict[str, Any]], dict
     wanted = dict.fromkeys(key for board in boards for row in board.rows for key in row.keys if key in by_key)
     cells: list[dict[str, Any]] = []
     places: dict[str, int] = {}
+    of_board = _images_per_cell(boards, by_key)
     for key in list(wanted)[:MOST_CELLS]:
         record = by_key[key]
         figures = record.path.parent.parent / FIGURES / record.path.name
         places[key] = len(cells)
         shown = pictures or record.data["dataset"].get("synthetic")
-        cells.append(cell_details(record, figures if shown else None))
+        images = of_board.get(key, 0) if shown else 0
+        cells.append(cell_details(record, figures if shown else None, images))
     return cells, places, len(wanted) - len(cells)
+
+
+def _images_per_cell(boards: Boards, by_key: Mapping[str, Record]) -> dict[str, int]:
+    """Cell key -> the number of samples to show with their label maps.
+
+    All rows of a board show the same images: the folds of its first seed share the number that a board may
+    have.
+    """
+    numbers: dict[str, int] = {}
+    for board in boards:
+        records = [by_key[key] for row in board.rows for key in row.keys if key in by_key]
+        records = [r for r in records if r.data["dataset"].get("unit") == "pixel"]
+        seed = min((r.seed for r in records), default=0)
+        folds = sorted({r.fold for r in records})[:MOST_IMAGES]
+        of_first = [r for r in records if r.seed == seed and r.fold in folds]
+        numbers |= {r.key: MOST_IMAGES // len(folds) for r in of_first}
+    return numbers
+
+
+def _shared_sources(cells: Sequence[dict[str, Any]]) -> list[str]:
+    """The pictures of the cells' label maps; the cells then hold their numbers.
+
+    Cells beyond the bytes that a page may have lose theirs, with a note: those of the last rows.
+    """
+    sources: dict[str, int] = {}
+    size = 0
+    for cell in cells:
+        if "overlays" not in cell:
+            continue
+        more = dict(sources)
+        images = with_shared_sources(cell["overlays"], more)
+        added = sum(len(source) for source in list(more)[len(sources) :])
+        if size + added > MOST_OVERLAY_BYTES:
+            del cell["overlays"]
+            cell["notes"].append("label maps are left out: the page would be too large")
+            continue
+        size += added
+        sources, cell["overlays"] = more, images
+    return list(sources)
 
 
 # --------------------------------------------------------------------------- board

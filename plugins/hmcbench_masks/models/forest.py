@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 from sklearn.ensemble import ExtraTreesClassifier
 
 from hmcbench import Inputs, Labelled, Run, Scores
+from hmcbench.errors import BadInput
 from hmcbench.interfaces import Value
+from hmcbench.sklearnkit import kept
 from hmcbench_masks.models.images import BAND, Legend, full_size, grey, labelled_images, normalised, reduced
 
 
@@ -74,6 +77,26 @@ class PixelForest:
         )
         self._forest.fit(np.concatenate(features), np.concatenate(labels), np.concatenate(weights))
         run.report(len(train) + 1, len(train) + 1)
+
+    def save(self, folder: Path) -> None:
+        """Writes ``estimators.skops``; raises BadInput for a forest that is too large to be kept."""
+        kept.save({"forest": self._forest, "sets": self._legend.sets}, folder)
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``; raises BadInput for a file that is damaged, not trusted or of other classes."""
+        content, hierarchy = kept.load(folder), run.task.hierarchy
+        try:
+            self._forest, sets = content["forest"], np.asarray(content["sets"], dtype=np.float32)
+            features = int(self._forest.n_features_in_)
+            known = bool(sets.ndim == 2 and (self._forest.classes_ < len(sets)).all())
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput(f"{folder / kept.FILE} cannot be read ({error})", allowed=kept.ALLOWED) from None
+        if hierarchy is None or not known or sets.shape[1] != hierarchy.n:
+            raise BadInput(f"{folder / kept.FILE} is of other classes", allowed=kept.ALLOWED)
+        if features != 1 + 6 * len(self.widths):
+            raise BadInput(f"{folder / kept.FILE} is of other filters", allowed=kept.ALLOWED)
+        self._legend = Legend(sets, run.task)
+        self._forest.n_jobs = run.threads
 
     def _draw(self, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Positions of pixels, and weights that give every set its share of the image again."""

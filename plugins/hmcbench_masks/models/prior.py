@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from hmcbench import Inputs, Labelled, Run, Scores
+from hmcbench.errors import BadInput
+from hmcbench.files import write_atomic
 from hmcbench_masks.models.images import BAND, Legend, maps_of
+
+FILE = "model.json"
 
 
 class PixelPrior:
@@ -18,6 +24,25 @@ class PixelPrior:
         counts = maps_of(train).counts[:, :-1].sum(axis=0)
         shares = counts / max(1, counts.sum())
         self._values, self._stop = Legend.of(train, run.task).scores(shares.astype(np.float32))
+
+    def save(self, folder: Path) -> None:
+        """Writes ``model.json``."""
+        stop = None if self._stop is None else self._stop.tolist()
+        write_atomic(folder / FILE, json.dumps({"values": self._values.tolist(), "stop": stop}) + "\n")
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``; raises BadInput for a file that is damaged or of another hierarchy."""
+        hierarchy = run.task.hierarchy
+        try:
+            content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            self._values = np.array(content["values"], dtype=np.float32)
+            self._stop = None if content["stop"] is None else np.array(content["stop"], dtype=np.float32)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(
+                f"{folder / FILE} cannot be read ({error})", allowed="as hmcbench run wrote it"
+            ) from None
+        if hierarchy is None or self._values.shape != (hierarchy.n,):
+            raise BadInput(f"{folder / FILE} is of other classes", allowed="as hmcbench run wrote it")
 
     def predict(self, inputs: Inputs) -> Iterator[Iterator[Scores]]:
         """Bands of rows, per image."""

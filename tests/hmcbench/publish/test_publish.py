@@ -273,7 +273,7 @@ def test_the_whole_tree(fabricate: Fabricate, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "expected"),
     [
-        ({"synthetic": True}, {"mistakes", "parity", "training-curves"}),
+        ({"synthetic": True}, {"mistakes", "parity", "training-curves", "0123456789abcdef"}),
         ({"synthetic": False}, {"parity", "training-curves"}),
         ({"synthetic": False, "share_targets": False}, {"training-curves"}),
         ({"synthetic": True, "share_targets": False}, {"training-curves"}),
@@ -284,6 +284,9 @@ def test_pictures_of_samples_are_copied_of_synthetic_data_alone(
 ) -> None:
     record = fabricate("a", dataset=dataset)
     pictured(record, "mistakes", "parity", "training-curves")
+    small = record.path.parent.parent / "figures" / record.path.name / "images"
+    small.mkdir()
+    (small / "0123456789abcdef.png").write_bytes(b"")
     copy_drawn([record], tmp_path / "to")
     assert {p.stem for p in (tmp_path / "to").rglob("*.png")} == expected
     if "mistakes" in expected:

@@ -39,6 +39,15 @@ def test_masks_of_ones_own_are_run_published_and_verified(folder: Folder, cli: C
     names = {path.name for path in (tmp_path / "figures").rglob("*.png")}
     assert {"label-maps.png", "confusion-level1.png", "confusion-level2.png"} <= names
     assert "reliability.png" not in names
+    assert len(list((tmp_path / "figures" / record.name / "images").glob("*.png"))) == 3
+
+    assert cli("figures", out, "--data", f"masks={root}").status == 0
+    page = tmp_path / "page.html"
+    for options, shown in (((), False), (("--pictures",), True)):
+        done = cli("leaderboard", out, "--format", "html", *options, "--output", page)
+        assert done.status == 0, done.err
+        assert ('"overlays":[{' in page.read_text()) == shown
+    assert '"image":null' not in page.read_text()
 
     assert cli("publish", out, "--to", results).status == 0
     done = cli("verify", results)

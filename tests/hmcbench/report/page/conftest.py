@@ -1,20 +1,25 @@
-"""A board with everything on it, every text of which tries to be a script."""
+"""A board with everything on it, every text of which tries to be a script; records of label maps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Task
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
+from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, Record
+from hmcbench.report.figures.thumbnails import write_thumbnails
+from hmcbench.testing.label_maps import tiny_maps
 
 SCRIPT = "<script>window.pwned=1</script>"
 IMAGE = "\"'><img src=x onerror=window.pwned=2>"
@@ -103,3 +108,39 @@ def evil(fabricate: Callable[..., Record], tmp_path: Path) -> Made:
         "published": [row],
     }
     return Made(build(records, info), records, folder)
+
+
+def of_pixels(images: int = 3, size: tuple[int, int] = (48, 64), paths: Any = "single") -> Predictions:
+    """Predictions that are the truth, but for a block of 10 x 10 pixels that is b instead of a/x."""
+    dataset = tiny_maps(images, size, paths)
+    said = []
+    for true in dataset.targets:
+        guess = np.where(true == 255, 0, true).astype(np.uint8)
+        guess[10:20, :10] = 2
+        said.append(guess)
+    ids = [f"{SCRIPT}{i}" for i in range(images)]
+    legend = dataset.targets.legend
+    return Predictions(
+        ids,
+        ["test"] * images,
+        np.zeros((images, 0), np.float32),
+        dataset.task,
+        dataset.targets,
+        maps=LabelMaps(said, legend),
+    )
+
+
+@pytest.fixture
+def pixel_record(fabricate: Callable[..., Record]) -> Callable[..., Record]:
+    """``pixel_record(model, images, **changes)``: a record of label maps, with small images where asked."""
+
+    def make(model: str = "a", images: int = 3, thumbnails: bool = False, **changes: Any) -> Record:
+        dataset = {"unit": "pixel", **changes.pop("dataset", {})}
+        record = fabricate(model, predictions=of_pixels(images), dataset=dataset, **changes)
+        if thumbnails:
+            pictures = tiny_maps(images).views["image"]
+            folder = record.path.parent.parent / "figures" / record.path.name
+            write_thumbnails(of_pixels(images).ids, lambda row: pictures[row].load(), folder)
+        return record
+
+    return make

@@ -233,3 +233,35 @@ def test_the_index_in_the_browser(browser: Any, tmp_path: Path) -> None:
     script(browser, "document.querySelector('a').click()")
     time.sleep(0.2)
     assert browser.title == "there"
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_label_maps_fade_over_their_image(
+    browser: Any, pixel_record: Callable[..., Any], tmp_path: Path, width: int
+) -> None:
+    record = pixel_record(thumbnails=True)
+    path = tmp_path / "maps.html"
+    path.write_text(page_of(build([record]), pictures=True), encoding="utf-8")
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get_log("browser")
+    browser.get(path.as_uri())
+    script(browser, "document.querySelector('.opener').click()")
+    tiles = "[...document.querySelectorAll('.overlays .tiles figure')]"
+    captions = script(browser, f"return {tiles}.map(t => t.innerText.trim())")
+    assert captions[:2] == ["Truth", "Prediction"] and captions[2].startswith("Mistakes: 3.27 %")
+    assert script(browser, f"return {tiles}.map(t => t.querySelectorAll('img').length)") == [2, 2, 2]
+    slide = "const s = document.querySelector('input.fade'); s.value = 0; s.dispatchEvent(new Event('input'))"
+    script(browser, slide)
+    opacity = f"return {tiles}.map(t => getComputedStyle(t.querySelector('img:last-child')).opacity)"
+    assert script(browser, opacity) == ["0", "0", "1"]  # mistakes stay
+    legend = "return document.querySelector('.overlays .legend').innerText.split('\\n').join(' ')"
+    assert {"x", "y"} <= set(script(browser, legend).split())
+    pick = "const s = document.querySelectorAll('.overlays select')[1]; s.value = 0;"
+    script(browser, f"{pick} s.dispatchEvent(new Event('change'))")
+    assert {"a", "b", "wrong"} <= set(script(browser, legend).split())
+    swatch = "return getComputedStyle(document.querySelector('.overlays .swatch')).backgroundColor"
+    assert script(browser, swatch) == "rgb(0, 114, 178)"
+    assert script(browser, opacity) == ["0", "0", "1"]
+    assert script(browser, "return document.documentElement.scrollWidth") <= width
+    assert browser.get_log("browser") == [] and script(browser, "return window.pwned") is None
