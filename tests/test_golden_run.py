@@ -69,7 +69,7 @@ def golden_run(folder: Path) -> dict[str, Any]:
 
 
 def name_of(record: Record) -> str:
-    return f"{record.dataset} x {record.label}"
+    return f"{record.dataset_reference} x {record.label}, fold {record.fold}"
 
 
 def cell_of(record: Record, intervals: dict[Any, Any]) -> dict[str, Any]:
