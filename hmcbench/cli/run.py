@@ -48,7 +48,9 @@ THREADS = click.IntRange(0, 256)
 @options_of(SOURCES, COLUMNS)
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Use your own files for the dataset NAME.")
 @click.option("--dataset", "datasets", multiple=True, metavar="PATTERN", help="Only these datasets.")
-@click.option("--model", "models", multiple=True, metavar="PATTERN", help="Only these models, or others.")
+@click.option(
+    "--model", "models", multiple=True, metavar="PATTERN", help="Only these models, or others (or A,B)."
+)
 @plugin_option
 @click.option("--profile", default="", metavar="NAME", help="quick, standard, paper; default: the first.")
 @click.option("--seeds", default=0, type=COUNT, metavar="N", help="Seeds 0..N-1; 0: as the profile says.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -9,7 +10,7 @@ from fnmatch import fnmatchcase
 from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import Value
 from hmcbench.plan.suite import Suite
-from hmcbench.registry.registry import Reference, Registry, parse_reference
+from hmcbench.registry.registry import Reference, Registry, parse_reference, split_references
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def selected(
     """References chosen by ``--model``/``--dataset``: the suite's by label, name or pattern, or new ones.
 
     The name of a model stands for all its entries in the suite, with their parameters, and only where
-    there is none for the model with its defaults. ``forest[]`` is the one without parameters.
+    there is none for the model with its defaults. ``forest[]`` is the one without parameters. Several may be
+    given with commas.
 
     Args:
         labels: reference -> label, of the entries that have one.
@@ -73,7 +75,9 @@ def selected(
     if not patterns:
         return list(references)
     chosen: list[str] = []
-    for pattern in patterns:
+    named = set((labels or {}).values())  # a label may hold a comma
+    separate = ([text] if text in named else split_references(text) or [text] for text in patterns)
+    for pattern in itertools.chain.from_iterable(separate):
         matches = _matches(kind, pattern, references, labels or {}, registry)
         if not matches:
             if any(c in pattern for c in "*?"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import math
 import re
 import sys
@@ -75,6 +76,17 @@ def parse_reference(text: str) -> Reference:
         )
     params = tuple((key.strip(), value.strip()) for key, _, value in pairs)
     return Reference(match["name"].strip(), (match["variant"] or "").strip(), params)
+
+
+def split_references(text: str) -> list[str]:
+    """The references of a list with commas; those in brackets do not divide.
+
+    >>> split_references("prior, forest[a=1,inputs=x[b=2,c=3]]")
+    ['prior', 'forest[a=1,inputs=x[b=2,c=3]]']
+    """
+    depths = itertools.accumulate((c == "[") - (c == "]") for c in text)
+    divided = "".join("\n" if c == "," and depth == 0 else c for c, depth in zip(text, depths, strict=True))
+    return [part.strip() for part in divided.split("\n") if part.strip()]
 
 
 def is_named(reference: str, text: str) -> bool:

@@ -89,3 +89,12 @@ def test_names_outside_the_plan_are_errors(choices: Choices, says: str) -> None:
 def test_names_in_the_plan_are_accepted() -> None:
     choices = Choices(data={"toy-tree": "p"}, settings={"toy-tree.n": "1", "random[spread=2].x": "1"})
     check_settings(choices, MODELS, ["toy-tree"], REGISTRY)
+
+
+def test_commas_divide_names_but_not_what_stands_in_brackets_or_in_a_label() -> None:
+    references = ["forest[a=1,b=2]", "knn", "unet"]
+    labels = {"unet": "U-Net, resnet10t"}
+    chosen = selected("model", references, ["knn, forest[a=1,b=2]", "U-Net, resnet10t"], REGISTRY, labels)
+    assert chosen == ["knn", "forest[a=1,b=2]", "unet"]
+    with pytest.raises(BadInput):
+        selected("model", references, [""], REGISTRY)
