@@ -44,7 +44,7 @@ from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.cells import Cell
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, read_record
-from hmcbench.records.weights import MODEL_FOLDER, save_model
+from hmcbench.records.weights import MODEL_FOLDER, load_trained, save_model
 from hmcbench.registry.registry import Registry, create, default_registry, load_object
 
 SLOW_METRIC_S = 1.0  # a record names the time of metrics that take longer
@@ -311,7 +311,8 @@ class CellRun:
         try:
             record = read_record(Path(self.cell.kept))
             predictions = record.predictions()
-            model = shifts.kept_model(self.cell, self.spec, fit.run)
+            device, threads = fit.run.device, self.cell.threads
+            model = load_trained(record.path, device, self.registry, threads=threads).model
             (scores,) = self.predict(model, ["test"]).values()
             shifts.check_same(scores, predictions)
             return {"shifts": self.shifts(model, predictions, record.thresholds, part)}

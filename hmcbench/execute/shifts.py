@@ -20,14 +20,13 @@ from hmcbench.data.splits import Split
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput, HmcbenchError, one_line
 from hmcbench.execute.predict import Predicted, check_scores
-from hmcbench.interfaces import Dataset, Inputs, MetricSpec, ModelSpec, Run, Scores
+from hmcbench.interfaces import Dataset, Inputs, MetricSpec, ModelSpec, Scores
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.plan.cells import Cell
 from hmcbench.records import shifts as stored
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
-from hmcbench.records.weights import MODEL_FOLDER
-from hmcbench.registry.registry import Registry, create, default_registry
+from hmcbench.registry.registry import Registry, default_registry
 
 TOLERANCE = 1e-3
 """Between a record's test scores and those of its kept model: other hardware, scores stored in 16 bits."""
@@ -160,22 +159,6 @@ def with_earlier(cell: Cell, record: Record) -> Cell:
             with suppress(HmcbenchError):  # not installed any more
                 more.append(shift_choice(default_registry(), label, block["severities"]))
     return replace(cell, shifts=(*cell.shifts, *more))
-
-
-def kept_model(cell: Cell, spec: ModelSpec, run: Run) -> Any:
-    """The model that the earlier record of a cell kept, ready to predict.
-
-    Raises:
-        BadInput: it cannot be loaded.
-    """
-    params = dict(cell.model_params)
-    if "pretrained" in params:
-        params["pretrained"] = False  # nothing is to be downloaded
-    model = create(spec, params)
-    if not hasattr(model, "load"):
-        raise BadInput(f"{spec.name} cannot load what it has saved")
-    model.load(Path(cell.kept) / MODEL_FOLDER, run)
-    return model
 
 
 def check_same(scores: Predicted, predictions: Predictions) -> None:

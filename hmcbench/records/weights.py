@@ -187,13 +187,16 @@ def weights_folder(record: Record) -> Path:
     return folder
 
 
-def load_trained(path: Path, device: str = "cpu", registry: Registry | None = None) -> Trained:
+def load_trained(
+    path: Path, device: str = "cpu", registry: Registry | None = None, *, threads: int = 0
+) -> Trained:
     """The model of a record, ready to predict.
 
     Args:
         path: see :func:`find_record`.
         device: ``cpu`` or ``cuda:0``.
         registry: the installed plugins by default.
+        threads: of the model; 0 for one per core.
 
     Raises:
         BadInput: no such record, no weights in it, damaged ones, or a plugin of another version.
@@ -214,7 +217,7 @@ def load_trained(path: Path, device: str = "cpu", registry: Registry | None = No
     model = create(spec, params)
     if not hasattr(model, "load"):
         raise BadInput(f"{spec.name} cannot load what it has saved")
-    threads = os.cpu_count() or 1
+    threads = threads or os.cpu_count() or 1
     model.load(folder, Run(predictions.task, record.seed, device, threads, record.profile))
     preparations = read_preparations(folder / INPUTS)
     return Trained(model, record, spec, params, predictions.task, record.thresholds, device, preparations)

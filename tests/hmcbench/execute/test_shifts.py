@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from hmcbench import Scores, ShiftInputs, ShiftSpec, hookimpl
-from hmcbench.errors import BadInput
 from hmcbench.execute import cell as cells
 from hmcbench.execute import shifts as executed
 from hmcbench.execute.outcome import record_outcome
@@ -220,10 +219,3 @@ def test_a_killed_process_leaves_the_record_as_it_was(run: Any, registry: Regist
 
 def test_missing_values_are_filled_for_models_that_take_none(run: Any) -> None:
     assert len(points(run("missing-values"))) == 5
-
-
-def test_a_kept_model_without_load_is_refused(registry: Registry) -> None:
-    (cell,) = plan(registry, "add").cells
-    spec = ModelSpec(name="means", version="1", summary="", factory=object, views=())
-    with pytest.raises(BadInput, match="cannot load"):
-        executed.kept_model(cell, spec, None)  # type: ignore[arg-type]
