@@ -71,7 +71,24 @@ def class_weights(hierarchy: Hierarchy) -> np.ndarray:
     return weights
 
 
-class PctForest:
+class OfOneView:
+    """What an export asks of a tree or forest."""
+
+    view: str
+    _width: int
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The view that it reads."""
+        return (self.view,)
+
+    @property
+    def width(self) -> int:
+        """Columns of the view."""
+        return self._width
+
+
+class PctForest(OfOneView):
     """Implements :class:`hmcbench.interfaces.Model`: bagged predictive clustering trees.
 
     Args:
@@ -156,16 +173,6 @@ class PctForest:
             values[block] = (neighbours[block] @ self._truth).toarray()
         return Scores(values)
 
-    @property
-    def views(self) -> tuple[str, ...]:
-        """The view that it reads."""
-        return (self.view,)
-
-    @property
-    def width(self) -> int:
-        """Columns of the view."""
-        return self._width
-
     def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
         """For ``hmcbench export-model``; see :class:`hmcbench.interfaces.Model`."""
         means = sparse.csr_array(self._shares @ self._truth)
@@ -188,7 +195,7 @@ class PctForest:
         return {"trees": self.trees, "nodes": int(self._ends[-1])}
 
 
-class Pct:
+class Pct(OfOneView):
     """Implements :class:`hmcbench.interfaces.Model`: one predictive clustering tree.
 
     Splits below the first one without significance are cut. As a split depends on its node alone, that is
@@ -251,16 +258,6 @@ class Pct:
         """The mean class vector of the leaf, float64 (N, C)."""
         leaf = self._tree.tree_.apply(rows_of(inputs, self.view))
         return Scores(self._means[self._end[leaf]].toarray())
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """The view that it reads."""
-        return (self.view,)
-
-    @property
-    def width(self) -> int:
-        """Columns of the view."""
-        return self._width
 
     def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
         """For ``hmcbench export-model``; see :class:`hmcbench.interfaces.Model`."""
