@@ -22,7 +22,7 @@ from hmcbench.interfaces import Dataset, Image, Inputs
 
 WARM_UP, CALLS = 3, 60
 CALLS_S = 5.0  # for the timed calls, and again for those of the warm-up
-FEATURES_S = 2.0  # for the features of many samples, with drawing or reading what they are made of
+FEATURES_S = 1.0  # for the features of many samples, with reading what they are made of
 PIECE = 16  # samples that one thread featurizes at a time
 LEAST_CALLS = {50: 6, 95: 60}
 """Percentile -> calls that it needs to be reported: with so many, it lies between the fastest and the slowest
