@@ -295,11 +295,11 @@ class CellRun:
         of_model = (self.views.plans, self.views.rows, self.views.preparations, cell.threads)
         views = shifts.ShiftedViews(self.registry, dataset, self.split, *of_model)
         with self.clock.phase("shifts"):
-            scores, problems = shifts.predict_shifts(model, self.spec, views, cell.shifts)
+            predicted = shifts.predict_shifts(model, self.spec, views, cell.shifts)
             specs, names = self.registry.specs("metrics"), cell.shift_metrics
             sources = frozenset(plan.source for plan in self.views.plans)
             kept = (sources, predictions, thresholds, specs, names, part)
-            return shifts.shifts_part(cell.shifts, scores, problems, *kept)
+            return shifts.shifts_part(cell.shifts, predicted, *kept)
 
     def add_shifts(self, fit: Fit, part: Path) -> dict[str, Any] | None:
         """Predict the shifts with the model that an earlier record of this cell kept.

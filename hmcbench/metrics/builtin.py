@@ -230,6 +230,14 @@ SPECS: list[MetricSpec] = [
     ),
     _spec(
         "selection",
+        "risk_at_90",
+        "risk where nine tenths of the information are given",
+        citation=_GOREN,
+        better="lower",
+        **_SCORES,
+    ),
+    _spec(
+        "selection",
         "backoff_risk",
         "share of samples that back-off answers wrongly; at most alpha is promised",
         citation=f"{_GOREN}; {_CRC}",

@@ -33,7 +33,7 @@ from hmcbench.plan.describe import (
     origins_of,
 )
 from hmcbench.plan.epochs import factor, scaled
-from hmcbench.plan.shifts import applicable_shifts, chosen_shifts
+from hmcbench.plan.shifts import NONE, applicable_shifts, chosen_shifts
 from hmcbench.plan.suite import PaperRow, Profile, Suite
 from hmcbench.registry.registry import Registry, file_digest, load_object, parse_reference, unmet_needs
 
@@ -105,6 +105,7 @@ class Plan:
     not_applicable: Sequence[NotPaired]
     notes: Sequence[str] = field(default=())
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # see labels_of
+    drop_shifts: bool = False  # whether cells that run again lose the shifts of their records
 
     def info(self) -> dict[str, Any]:
         """The content of ``suite.json``, as plain data."""
@@ -276,7 +277,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
         )
         for cell in cells
     ]
-    return Plan(suite, profile_name, cells, skipped, notes, labels)
+    return Plan(suite, profile_name, cells, skipped, notes, labels, choices.shifts == (NONE,))
 
 
 def plan_data(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite, str, list[PlannedDataset]]:

@@ -23,6 +23,7 @@ from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.grouping import groups, newest
 from hmcbench.leaderboard.learning import curves, table
 from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.shifts import words
 from hmcbench.leaderboard.summary import board_facts, varied
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.promise import ALPHA
@@ -32,9 +33,17 @@ from hmcbench.registry.registry import Registry
 
 MOST_CLASSES = 30
 MOST_CONFUSED = 8
-TRUST = ("backoff_risk", "backoff_coverage", "conformal_coverage", "conformal_size", "hierarchical_aurc")
+TRUST = (
+    "risk_at_90",
+    "backoff_risk",
+    "backoff_coverage",
+    "conformal_coverage",
+    "conformal_size",
+    "hierarchical_aurc",
+)
 UNKNOWN = ("unknown_auroc", "unknown_fpr95", "unknown_parent_accuracy", "unknown_named")
 EXPLAINED = {
+    "risk_at_90": "share of wrong answers where nine tenths of the information are given",
     "backoff_risk": "share of wrong answers where it answers only as deep as it is sure enough",
     "backoff_coverage": "information of these answers (1: the most specific class, 0: refer)",
     "conformal_coverage": "share of sets that hold the truth",
@@ -253,14 +262,14 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     if table is not None and table.rows:
         shifted = table.rows[0]  # the only one, as of the board
         section.lines.append(f"under shifts: {table.metric}, means over severities (docs/shifts.md)")
+        section.lines += words(table)
+        section.heads = ["", "mean and 95 % interval", "drop and 95 % interval"]
+        section.rows = [[*line, ""] for line in section.rows]
+        section.rows.append(["all shifts", _text(shifted.mean), _signed(shifted.drop)])
         section.rows += [
-            ["mean under shift", _text(shifted.mean)],
-            ["drop under shift", _text(shifted.drop)],
-        ]
-        section.rows += [
-            [f"{shift}, {min(severities):g} to {max(severities):g} {unit}", _text(_mean_of(values))]
-            for shift, unit, severities, values in zip(
-                table.shifts, table.units, table.severities, shifted.values, strict=True
+            [f"{shift}, {min(severities):g} to {max(severities):g} {unit}", _text(mean), _signed(drop)]
+            for shift, unit, severities, mean, drop in zip(
+                table.shifts, table.units, table.severities, shifted.means, shifted.drops, strict=True
             )
         ]
     if not section.rows:
@@ -268,9 +277,12 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     return section
 
 
-def _mean_of(values: Sequence[float | None]) -> BoardCell:
-    known = [value for value in values if value is not None]
-    return BoardCell(float(np.mean(known)) if known else None)
+def _signed(cell: BoardCell) -> str:
+    """A drop: more than 0 is worse."""
+    if cell.mean is None:
+        return "-"
+    interval = "" if cell.low is None or cell.high is None else f" [{cell.low:+.3f}, {cell.high:+.3f}]"
+    return f"{cell.mean:+.3f}{interval}"
 
 
 def _unknown(others: Sequence[Sequence[Record]], info: Mapping[str, Any], specs: Any) -> Section:
