@@ -21,13 +21,13 @@ def hmcbench_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="sem-failure",
-            version="1",
+            version="2",
             summary="SEM fractographs of metal failure, 2 x 3 classes: synthetic, or your own images",
             factory="hmcbench_sem.datasets:sem_failure",
             params={
                 "path": _PATH,
-                "version": Param(2, "of the synthetic images: docs/fractographs.md", choices=(2, 3)),
-                "size": Param(128, "side of the synthetic images in pixels", low=32, high=2048),
+                "version": Param(3, "of the synthetic images: docs/fractographs.md", choices=(2, 3)),
+                "size": Param(64, "side of the synthetic images in pixels", low=32, high=2048),
                 "seed": Param(0, "of the synthetic images", low=0),
                 "composite": Param(0.0, "share of synthetic images with several failures", low=0.0, high=1.0),
                 "shifted": Param(True, "make the shifted test set too"),
