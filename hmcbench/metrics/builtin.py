@@ -273,6 +273,28 @@ SPECS: list[MetricSpec] = [
     ),
     _spec("conformal", "conformal_size", "mean size of the sets", **_SIZE),
     _spec("conformal", "conformal_nodes", "mean of the fewest nodes that spell a set", **_SIZE),
+    *(
+        _spec(
+            "bounded",
+            f"bounded_coverage_at_{k}",
+            f"share of truths inside the set that at most {k} classes spell; 1 - alpha is promised",
+            citation="Mortier et al. 2025",
+            better="",
+            **_SINGLE,
+            **_SCORES,
+        )
+        for k in (1, 2, 3)
+    ),
+    *(
+        _spec(
+            "bounded",
+            f"bounded_size_at_{k}",
+            f"mean size of the sets that at most {k} classes spell",
+            **_SINGLE,
+            **_SIZE,
+        )
+        for k in (1, 2, 3)
+    ),
     _spec(
         "conformal",
         "level{k}_conformal_coverage",
