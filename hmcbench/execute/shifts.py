@@ -53,13 +53,23 @@ class ShiftedViews:
     def inputs(self, shift: ShiftChoice, severity: float) -> Inputs:
         """The test samples that see a shift, at one severity."""
         alone, changed = shifted_test(self.registry, self.dataset, self.split, shift, severity)
+        test = self.split.sides["test"][seen_by(self.dataset, self.split, shift)]
+        kept = {p.name: Rows(self.rows[p.name], test) for p in self.plans if p.source not in changed}
+        return self.of_others(alone, kept)
+
+    def of_others(self, alone: Dataset, kept: Mapping[str, Any] | None = None) -> Inputs:
+        """What the model reads of samples that are not those of the dataset.
+
+        Args:
+            alone: these samples, with views that are prepared as those of the dataset.
+            kept: view that the model reads -> its rows, where they are known.
+        """
         alone.views = {name: self._complete(name, rows) for name, rows in alone.views.items()}
-        views: dict[str, Any] = {}
+        views = dict(kept or {})
         for plan in self.plans:
-            if plan.source not in changed:
-                test = self.split.sides["test"][seen_by(self.dataset, self.split, shift)]
-                views[plan.name] = Rows(self.rows[plan.name], test)
-            elif plan.steps:
+            if plan.name in views:
+                continue
+            if plan.steps:
                 views[plan.name] = Rows(featurize.compute_view(plan, alone, self.threads).rows)
             else:
                 views[plan.name] = Rows(self._prepared(plan.source, alone.views[plan.source]))

@@ -23,6 +23,7 @@ from hmcbench.records.record import Record
 RISK = Column("risk_at_90", "risk at 90 % coverage", "lower", "score")
 SHIFTED = "mean_under_shift"
 UNKNOWN = Column("unknown_auroc", "unknown_auroc", "higher", "score")
+FAR = Column("far_auroc", "far_auroc", "higher", "score")
 LITTLE = "little_data"
 _VARIED = {"split", "unknown", "train_share", "label_noise", "noise_to"}
 
@@ -59,6 +60,7 @@ def robust_table(group: BoardRecords, others: Sequence[BoardRecords]) -> RobustT
     _add(table, RISK, {label: _cell(estimate) for label, estimate in _estimates(group, RISK.id).items()})
     _add_shifts(table, board)
     _add(table, UNKNOWN, _of_unknown(alike))
+    _add(table, FAR, {label: _cell(estimate) for label, estimate in _estimates(group, FAR.id).items()})
     _add_least_share(table, board, alike)
     _add_cost(table, board)
     return table

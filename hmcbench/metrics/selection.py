@@ -34,8 +34,7 @@ from hmcbench.metrics.rankings import finite_scores
 
 COVERAGE = 0.9
 """Of ``risk_at_90``."""
-StatsReduce = tuple[Stats, Reduce]
-Curves = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+CurveOfSums = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Sums (..., K) -> coverage and risk (..., T) of the curve, from (0, 0) on."""
 NO_CALIBRATION = "it needs samples put apart: calibration = 0.1 under [protocol]"
 
@@ -137,17 +136,19 @@ def risk_at(coverage: np.ndarray, risk: np.ndarray, wanted: float = COVERAGE) ->
     return np.where(reached.any(axis=-1), at, np.nan)
 
 
-def _counts_of(read: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Evaluation], StatsReduce]:
+def _counts_of(
+    read: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Callable[[Evaluation], tuple[Stats, Reduce]]:
     """The counts of a metric that is read from the curve."""
 
-    def counts(e: Evaluation) -> StatsReduce:
+    def counts(e: Evaluation) -> tuple[Stats, Reduce]:
         stats, curves = _single_counts(e) if e.task.paths == "single" else _pair_counts(e)
         return stats, lambda sums: read(*curves(sums))
 
     return counts
 
 
-def _single_counts(e: Evaluation) -> tuple[Stats, Curves]:
+def _single_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
     """(N, 2 T + 1): gains in information at T thresholds, answers that turn wrong, and a count of samples."""
     if len(e.likeliest.ends.columns) < 2:
         raise NotApplicable("paths can end at one class only")
@@ -173,7 +174,7 @@ def _from_zero(values: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((*values.shape[:-1], 1)), values], axis=-1)
 
 
-def _pair_counts(e: Evaluation) -> tuple[Stats, Curves]:
+def _pair_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
     """Pairs and positives above and at the score of every positive: risk changes between two of them too."""
     scores, truth = e.hierarchy.cohere(finite_scores(e)), np.asarray(e.truth)
     at = pooled.thresholds(scores[truth])

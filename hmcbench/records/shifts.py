@@ -252,13 +252,13 @@ def under_shift(predictions: Predictions, shifted: Shifted) -> Predictions:
     values = values.astype(test.scores.dtype, copy=False)
     only_sets = shifted.sets is not None
     test = replace(test, scores=values, stop=shifted.stop, decisions=shifted.decided, only_sets=only_sets)
-    return test if only_sets else _beside(predictions.of_side(CALIBRATION), test)
+    return test if only_sets else predictions.of_side(CALIBRATION).beside(test)
 
 
 def before_shift(predictions: Predictions, shifted: Shifted) -> Predictions:
     """The same samples as of :func:`under_shift`, as they are."""
     test = _seeing(predictions.of_side("test"), shifted.seen)
-    return _beside(predictions.of_side(CALIBRATION), test)
+    return predictions.of_side(CALIBRATION).beside(test)
 
 
 def _seeing(test: Predictions, seen: np.ndarray | None) -> Predictions:
@@ -267,33 +267,6 @@ def _seeing(test: Predictions, seen: np.ndarray | None) -> Predictions:
     if len(seen) and not 0 <= seen.min() <= seen.max() < len(test):
         raise BadInput(f"{FILE} names test samples that the record does not have")
     return test.take(seen)
-
-
-def _beside(apart: Predictions, test: Predictions) -> Predictions:
-    """Both sides together."""
-    if not len(apart):
-        return test
-    return replace(
-        apart,
-        ids=[*apart.ids, *test.ids],
-        side=[*apart.side, *test.side],
-        scores=np.concatenate([apart.scores, test.scores]),
-        truth=_stacked(apart.truth, test.truth),
-        stop=None if apart.stop is None or test.stop is None else np.concatenate([apart.stop, test.stop]),
-        groups=None if apart.groups is None or test.groups is None else [*apart.groups, *test.groups],
-        decisions=None if apart.decisions is None else _stacked(apart.decisions, test.decisions),
-        unknown=None
-        if apart.unknown is None or test.unknown is None
-        else np.concatenate([apart.unknown, test.unknown]),
-    )
-
-
-def _stacked(above: Any, below: Any) -> Any:
-    if above is None or below is None:
-        return None
-    if isinstance(above, np.ndarray) and isinstance(below, np.ndarray):
-        return np.concatenate([above, below])
-    return csr_array(vstack([csr_array(above), csr_array(below)], format="csr"), dtype=bool)
 
 
 def shift_metrics(

@@ -41,6 +41,7 @@ TRUST = (
     "conformal_size",
     "hierarchical_aurc",
 )
+FAR = ("far_auroc", "far_fpr95", "far_named")
 UNKNOWN = ("unknown_auroc", "unknown_fpr95", "unknown_parent_accuracy", "unknown_named")
 EXPLAINED = {
     "risk_at_90": "share of wrong answers where nine tenths of the information are given",
@@ -53,6 +54,9 @@ EXPLAINED = {
     "unknown_fpr95": "known samples suspected where 95 % of the unknown are",
     "unknown_parent_accuracy": "unknown samples that back-off stops right above their class",
     "unknown_named": "unknown samples given a wrong class with confidence over .9",
+    "far_auroc": "samples of other data are suspected more than test samples",
+    "far_fpr95": "test samples suspected where 95 % of the other data are",
+    "far_named": "samples of other data given a class with confidence over .9",
 }
 
 
@@ -120,7 +124,7 @@ def _card(
         *_confusions(records),
         _trust(records, row.cells),
         _breaks(analysis, row),
-        _unknown(others, info, specs),
+        _unknown(records[0], row.cells, others, info, specs),
         _learning([records, *others], info, specs),
         _costs(row, analysis),
         _sources(records[0], registry),
@@ -145,13 +149,15 @@ def _names(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
     of_classes = [
         n.replace("class_support", f"class_{part}") for n in largest for part in ("recall", "precision")
     ]
-    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *of_classes]
+    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *FAR, *of_classes]
     return [name for name in dict.fromkeys(wanted) if name in values]
 
 
 def _quality(names: Sequence[str]) -> list[str]:
     return [
-        name for name in names if "[" not in name and name not in TRUST and not name.endswith("_coverage")
+        name
+        for name in names
+        if "[" not in name and name not in (*TRUST, *FAR) and not name.endswith("_coverage")
     ]
 
 
@@ -285,8 +291,19 @@ def _signed(cell: BoardCell) -> str:
     return f"{cell.mean:+.3f}{interval}"
 
 
-def _unknown(others: Sequence[Sequence[Record]], info: Mapping[str, Any], specs: Any) -> Section:
+def _unknown(
+    record: Record,
+    cells: Mapping[str, BoardCell],
+    others: Sequence[Sequence[Record]],
+    info: Mapping[str, Any],
+    specs: Any,
+) -> Section:
     section = Section("What it has never seen", heads=["never shown", *UNKNOWN])
+    far = [name for name in FAR if name in cells]
+    if far:
+        other = record.part("split").get("far_unknown")
+        section.lines.append(f"{record.counts.get('far', 0):,} samples of other data: {other}")
+        section.lines += [f"{name} {_text(cells[name])}: {EXPLAINED[name]}" for name in far]
     for records in others:
         classes = records[0].part("split").get("unknown")
         names = [name for name in UNKNOWN if name in records[0].metrics("test")]
@@ -297,7 +314,7 @@ def _unknown(others: Sequence[Sequence[Record]], info: Mapping[str, Any], specs:
         section.rows.append([", ".join(map(str, classes)), *(_text(cells.get(name)) for name in UNKNOWN)])
     if section.rows:
         section.lines += [f"{name}: {EXPLAINED[name]}" for name in UNKNOWN]
-    else:
+    elif not far:
         section.lines.append("not measured: the suite leaves no class out ([protocol] unknown)")
     return section
 
