@@ -44,6 +44,7 @@ from hmcbench.execute.predict import (
 )
 from hmcbench.execute.reporter import Reporter
 from hmcbench.execute.second_fit import FITTED_ON, fit_second, is_due, second_fit
+from hmcbench.execute.shifts import ShiftedViews
 from hmcbench.execute.warm_start import describe_start, warm_start_of
 from hmcbench.interfaces import ColumnKind, Dataset, DatasetSpec, Fit, FittedPer, ModelSpec, Run, Value
 from hmcbench.metrics import decisions
@@ -320,10 +321,10 @@ class CellRun:
             kept = (sources, predictions, thresholds, specs, names, part)
             return shifts.shifts_part(cell.shifts, predicted, *kept)
 
-    def reading(self, dataset: Dataset) -> shifts.ShiftedViews:
+    def reading(self, dataset: Dataset) -> ShiftedViews:
         """How the model reads samples that are not those of the dataset."""
         of_model = (self.views.plans, self.views.rows, self.views.preparations, self.cell.threads)
-        return shifts.ShiftedViews(self.registry, dataset, self.split, *of_model)
+        return ShiftedViews(self.registry, dataset, self.split, *of_model)
 
     def predict_far(self, model: Any, beside: Predictions) -> Predictions:
         """Predictions of the far unknowns, which have no class.

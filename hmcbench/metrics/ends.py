@@ -57,7 +57,7 @@ class Ends:
         full = (held == self.counts) & (self.counts > 0)
         everything: np.ndarray = np.all(sets, axis=1, keepdims=True)
         above = np.concatenate([full, everything], axis=1)[:, self.parent]
-        first = sets & ~full[:, self.columns]
+        first: np.ndarray = sets & ~full[:, self.columns]
         sample, node = np.nonzero(full & ~above)
         first[sample, self.below.indices[self.below.indptr[node]]] = True
         first[:, 0] |= everything[:, 0]
