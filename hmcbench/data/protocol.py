@@ -18,7 +18,8 @@ VARIED = ("unknown", "train_share", "label_noise", "noise_to")
 """What one suite may vary from cell to cell; records name it where it is not empty."""
 NOISE = ("sibling", "any")
 SCORE_BITS = (16, 32)
-_LATER = frozenset({"refit", "score_bits", "calibration", *VARIED})  # fields that older records do not have
+_LATER = frozenset({"refit", "score_bits", "calibration", "far_unknown", *VARIED})
+"""Fields that older records do not have."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Protocol:
             test with what lies above them as truth; ``("each",)``: every leaf in turn.
         train_share: shares of the training samples, each a cell of its own; empty for all of them.
         label_noise: shares of the training samples with a wrong label, each a cell of its own.
+        far_unknown: a dataset whose samples no class here is right for; they are predicted beside the test
+            samples. Part of a key, and of a record, only where it is named.
         noise_to: what a wrong label is: a ``sibling`` of the right one (or the nearest relative), or ``any``
             other. Part of a key, and of a record, only where there is noise, as the three before.
     """
@@ -63,6 +66,7 @@ class Protocol:
     train_share: tuple[float, ...] = ()
     label_noise: tuple[float, ...] = ()
     noise_to: str = "sibling"
+    far_unknown: str = ""
 
     @property
     def splits(self) -> int:

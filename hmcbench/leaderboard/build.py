@@ -29,7 +29,7 @@ from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.promises import broken_promises
 from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
-from hmcbench.leaderboard.robust import robust_table
+from hmcbench.leaderboard.robust import BoardRecords, robust_table
 from hmcbench.leaderboard.rules_table import rules_tables, under_best_rule
 from hmcbench.leaderboard.shifts import shifts_table
 from hmcbench.leaderboard.statistics import holm
@@ -100,10 +100,22 @@ def build(
     choices: dict[str, Any] = {"intervals": intervals, "cache": cache, "primary": primary, "columns": columns}
     together = groups(latest)
     analyses = [analyse(group, suite or {}, specs=known, **choices) for group in together]
-    known_of = [(a.board, a.rows, group) for a, group in zip(analyses, together, strict=True)]
+    known_of = [
+        BoardRecords(
+            a.board, a.rows, group, partial(_estimates_of, a, specs=known, intervals=intervals, cache=cache)
+        )
+        for a, group in zip(analyses, together, strict=True)
+    ]
     for i, analysis in enumerate(analyses):
         analysis.board.robust = robust_table(known_of[i], known_of[:i] + known_of[i + 1 :])
     return Boards([analysis.board for analysis in analyses], records)
+
+
+def _estimates_of(analysis: Analysis, names: Sequence[str], **more: Any) -> dict[str, dict[str, Estimate]]:
+    """Label of a row -> metric -> estimate, of metrics that need not be columns; ``more``: of Estimator."""
+    ok = [row for row in analysis.rows if row.ok]
+    estimator = Estimator(ok, names, [], **more) if ok else None
+    return {} if estimator is None else {row.label: estimator.row(row) for row in ok}
 
 
 def analyse(
@@ -155,7 +167,7 @@ def analyse(
         board.reference = row_named(str(info.get("suite", {}).get("reference") or ""), by_row)
         estimates = {row.label: estimator.row(row) for row in by_row if row.ok}
         board.notes += _fill(board, by_row, estimator, estimates)
-        board.shifts = shifts_table(by_rule, names, specs, estimator.complete)
+        board.shifts = shifts_table(by_rule, names, specs, estimator.complete, cache)
         if cache is not None:
             cache.tidy()
     board.facts += agreement_facts(by_row)

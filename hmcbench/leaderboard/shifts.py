@@ -6,43 +6,44 @@ shift* is the mean over shifts of its means over severities.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
-from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Board, BoardCell, Column, ShiftRow, ShiftsTable
 from hmcbench.leaderboard.columns import metric_column, metric_spec
+from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.grouping import RowRecords
-from hmcbench.leaderboard.inference import Basis, Estimate, contrast
+from hmcbench.leaderboard.inference import Estimate, contrast
 from hmcbench.leaderboard.render.text import clean, interval_text, value_text
-from hmcbench.leaderboard.samples import stats_over_folds
-from hmcbench.leaderboard.statistics import LEVEL, Bootstrap
-from hmcbench.metrics.base import summed
-from hmcbench.metrics.computing import CALIBRATION, is_pooled
-from hmcbench.metrics.evaluation import Evaluation
-from hmcbench.records.predictions import Predictions
+from hmcbench.leaderboard.shift_draws import (
+    DROP,
+    MEAN,
+    PLAIN,
+    ShiftSteps,
+    columns_of,
+    of_shift,
+    shift_draws,
+)
+from hmcbench.leaderboard.statistics import LEVEL
 from hmcbench.records.record import FoldSeed, Record
-from hmcbench.records.shifts import ShiftPoint, shift_blocks, stored_shifts, under_shift
+from hmcbench.records.shifts import shift_blocks
 
 MOST_CHANGES = 4
 """So many changes of order are told."""
 
-ShiftSteps = tuple[str, str, str, tuple[float, ...]]
-"""Label, version and unit of a shift, and its severities: what must agree for a comparison."""
-
 
 @dataclass(frozen=True)
 class _Broken:
-    """A row: its metric without a shift, its mean under shift and the drop."""
+    """A row: its metric without a shift, its mean under shift and the drop; mean and drop of every shift."""
 
     plain: Estimate
     mean: Estimate
     drop: Estimate
+    of_shifts: Sequence[tuple[Estimate, Estimate]]
 
 
 def shifts_table(
@@ -50,6 +51,7 @@ def shifts_table(
     names: Sequence[str],
     specs: Sequence[MetricSpec],
     complete: Callable[[RowRecords], Sequence[Record]],
+    cache: DrawCache | None = None,
 ) -> ShiftsTable | None:
     """The table of a board; None where no record has predictions under shifts.
 
@@ -57,6 +59,7 @@ def shifts_table(
         rows: of the board, without rules.
         names: ids of its columns; the first that has values under shifts is shown.
         complete: the records of a row that count.
+        cache: of draws.
     """
     of_row = {row.label: list(complete(row)) for row in rows}
     of_row = {label: records for label, records in of_row.items() if records}
@@ -65,22 +68,24 @@ def shifts_table(
         return None
     spec = metric_spec(specs, metric)
     steps = list(dict.fromkeys(s for records in of_row.values() for s in _steps(records, metric)))
-    broken = {label: _broken(records, steps, metric, spec) for label, records in of_row.items()}
+    broken = {label: _broken(records, steps, metric, spec, cache) for label, records in of_row.items()}
     lines = []
     for label, records in of_row.items():
         values = [_curve(records, shift, metric) for shift in steps]
         if any(v is not None for curve in values for v in curve):
-            unread = [all(_unread(record, name) for record in records) for name, *_ in steps]
-            lines.append(_line(label, records, metric, broken[label], values, unread))
+            before = [_before(records, shift, metric) for shift in steps]
+            unread = [all(_unread(record, shift.label) for record in records) for shift in steps]
+            lines.append(_line(label, records, metric, broken[label], values, before, unread))
     better = spec.better if spec is not None else "higher"
     sign = -1.0 if better == "lower" else 1.0
     whole = {label: row for label, row in broken.items() if row is not None}
     lines.sort(key=lambda line: (line.mean.mean is None, -sign * (line.mean.mean or 0.0), line.model))
     return ShiftsTable(
         metric,
-        [clean(label) for label, *_ in steps],
-        [clean(unit) for _, _, unit, _ in steps],
-        [list(severities) for *_, severities in steps],
+        [clean(shift.label) for shift in steps],
+        [clean(shift.unit) for shift in steps],
+        [list(shift.severities) for shift in steps],
+        [shift.samples if _some_see(shift, of_row.values()) else None for shift in steps],
         lines,
         [clean(text) for text in _changes(whole, sign)],
     )
@@ -93,21 +98,45 @@ def _steps(records: Sequence[Record], metric: str) -> list[ShiftSteps]:
         blocks = shift_blocks(record).items()
         found.append(
             [
-                (label, str(block["version"]), str(block["unit"]), tuple(map(float, block["severities"])))
+                ShiftSteps(
+                    label,
+                    str(block["version"]),
+                    str(block["unit"]),
+                    tuple(map(float, block["severities"])),
+                    block.get("samples"),
+                )
                 for label, block in blocks
                 if all(metric in values for values in block["metrics"])
             ]
         )
-    return sorted(steps for steps in found[0] if all(steps in other for other in found))
+    shared = [steps for steps in found[0] if all(steps in other for other in found)]
+    return sorted(shared, key=lambda steps: (steps[:4], steps.samples or 0))
 
 
 def _curve(records: Sequence[Record], shift: ShiftSteps, metric: str) -> list[float | None]:
     """The mean over cells at every severity; None where a cell has no value."""
-    label, *_, severities = shift
     if shift not in _steps(records, metric):
-        return [None] * len(severities)
-    table = np.array([[m[metric] for m in shift_blocks(record)[label]["metrics"]] for record in records])
+        return [None] * len(shift.severities)
+    table = np.array([[m[metric] for m in shift_blocks(r)[shift.label]["metrics"]] for r in records])
     return [float(value) for value in table.mean(axis=0)]
+
+
+def _before(records: Sequence[Record], shift: ShiftSteps, metric: str) -> float | None:
+    """The mean over cells of the metric without the shift, on the samples that see it."""
+    values = [_without(record, shift.label, metric) for record in records]
+    return None if any(value is None for value in values) else float(np.mean(np.array(values, dtype=float)))
+
+
+def _without(record: Record, shift: str, metric: str) -> float | None:
+    block = shift_blocks(record).get(shift) or {}
+    value = block.get("before", record.metrics("test")).get(metric)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _some_see(shift: ShiftSteps, rows: Iterable[Sequence[Record]]) -> bool:
+    """Whether not all test samples see a shift in some record."""
+    blocks = [shift_blocks(record).get(shift.label, {}) for records in rows for record in records]
+    return any("before" in block for block in blocks)
 
 
 def _line(
@@ -116,14 +145,25 @@ def _line(
     metric: str,
     broken: _Broken | None,
     values: list[list[float | None]],
+    before: list[float | None],
     unread: list[bool],
 ) -> ShiftRow:
-    cells = [_cell(part) for part in (broken.mean, broken.drop)] if broken else [BoardCell(None)] * 2
-    known = [record.metrics("test").get(metric) for record in records]
-    plain = _cell(broken.plain).mean if broken else None
-    if plain is None and all(isinstance(value, (int, float)) for value in known):
-        plain = float(np.mean(np.array(known, dtype=float)))
-    return ShiftRow(clean(label), plain, cells[0], cells[1], values, unread)
+    if broken is None:
+        means, drops = [BoardCell(_mean(curve)) for curve in values], [BoardCell(None)] * len(values)
+        return ShiftRow(
+            clean(label),
+            _mean(before),
+            BoardCell(None),
+            BoardCell(None),
+            values,
+            before,
+            means,
+            drops,
+            unread,
+        )
+    plain, mean, drop = (_cell(part) for part in (broken.plain, broken.mean, broken.drop))
+    means, drops = ([_cell(pair[i]) for pair in broken.of_shifts] for i in (0, 1))
+    return ShiftRow(clean(label), plain.mean, mean, drop, values, before, means, drops, unread)
 
 
 def _unread(record: Record, shift: str) -> bool:
@@ -139,7 +179,11 @@ def _cell(estimate: Estimate) -> BoardCell:
 
 
 def _broken(
-    records: Sequence[Record], steps: Sequence[ShiftSteps], metric: str, spec: MetricSpec | None
+    records: Sequence[Record],
+    steps: Sequence[ShiftSteps],
+    metric: str,
+    spec: MetricSpec | None,
+    cache: DrawCache | None,
 ) -> _Broken | None:
     """Estimates of a row that has all shifts; None of any other."""
     have = _steps(records, metric)
@@ -150,122 +194,48 @@ def _broken(
     cells = {record.fold_seed: record for record in records}
     table = np.array(
         [[_values(cells[FoldSeed(fold, seed)], steps, metric) for fold in folds] for seed in seeds]
-    )
+    )  # (S, J, M)
     repeated = len(folds) > 1 and records[0].part("split").get("kind") == "holdout"
-    drawn = None if repeated or spec is None else _drawn(records, seeds, steps, metric, spec)
+    drawn = None if repeated or spec is None else shift_draws(records, steps, metric, spec, cache)
     sign = -1.0 if spec is not None and spec.better == "lower" else 1.0
     deterministic = all(record.deterministic for record in records)
     bounds = (None, None) if spec is None else (spec.low, spec.high)
 
-    def estimate(cells_of: np.ndarray, place: int) -> Estimate:
+    recorded = columns_of(np.moveaxis(table, -1, 0), steps, sign)
+
+    def estimate(name: str) -> Estimate:
+        cells_of = recorded[name]
         points = cells_of.mean(axis=1)
         if drawn is not None and len(folds) > 1:
-            points = drawn.points[place]
+            points = drawn.points[name]
         return Estimate(
             points,
-            None if drawn is None else drawn.draws[place],
+            None if drawn is None else drawn.columns[name],
             cells_of.mean(axis=0) if repeated else None,
             ratio=_ratio(records),
             cells=cells_of,
-            basis=None if drawn is None else drawn.basis,
+            basis=None if drawn is None else drawn.basis[name],
             deterministic=deterministic,
-            bounds=bounds if place < 2 else (None, None),
+            bounds=(None, None) if name.startswith(DROP) else bounds,
         )
 
-    plain, mean = table[..., 0], table[..., 1]
-    return _Broken(estimate(plain, 0), estimate(mean, 1), estimate(sign * (plain - mean), 2))
+    pairs = [(estimate(of_shift(MEAN, s.label)), estimate(of_shift(DROP, s.label))) for s in steps]
+    return _Broken(estimate(PLAIN), estimate(MEAN), estimate(DROP), pairs)
 
 
-def _values(record: Record, steps: Sequence[ShiftSteps], metric: str) -> tuple[float, float]:
-    """The metric of a cell without a shift, and its mean under shift."""
-    blocks = shift_blocks(record)
-    means = [np.mean([values[metric] for values in blocks[label]["metrics"]]) for label, *_ in steps]
-    return float(record.metrics("test").get(metric, np.nan)), float(np.mean(means))
+def _values(record: Record, steps: Sequence[ShiftSteps], metric: str) -> list[float]:
+    """The metric of a cell: of every shift, without it and then at its severities."""
+    blocks, values = shift_blocks(record), []
+    for shift in steps:
+        before = _without(record, shift.label, metric)
+        values.append(np.nan if before is None else before)
+        values += [float(metrics[metric]) for metrics in blocks[shift.label]["metrics"]]
+    return values
 
 
 def _ratio(records: Sequence[Record]) -> float:
     ratios = [r.counts["test"] / r.counts["train"] for r in records if r.counts.get("train")]
     return float(np.mean(ratios)) if ratios else 1.0
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """Of the plain metric, the mean under shift and the drop: (S,) points and (B,) draws each."""
-
-    points: list[np.ndarray]
-    draws: list[np.ndarray]
-    basis: Basis
-
-
-def _drawn(
-    records: Sequence[Record],
-    seeds: Sequence[int],
-    steps: Sequence[ShiftSteps],
-    metric: str,
-    spec: MetricSpec,
-) -> _Drawn | None:
-    """Bootstrap draws of the same samples with and without shifts; None where predictions are missing."""
-    sign = -1.0 if spec.better == "lower" else 1.0
-    points, draws, bootstrap = [], [], None
-    for seed in seeds:
-        folds = sorted((r for r in records if r.seed == seed), key=lambda record: record.fold)
-        try:
-            loaded = [(record, record.predictions()) for record in folds]
-            stored = [stored_shifts(record, predictions) for record, predictions in loaded]
-        except HmcbenchError:
-            return None
-        wanted = {ShiftPoint(label, severity) for label, *_, s in steps for severity in s}
-        if any(p.truth is None for _, p in loaded) or any(wanted - set(points_of) for points_of in stored):
-            return None  # not published
-        pairs = []
-        for evaluations in _evaluations(loaded, stored, steps):
-            pair = stats_over_folds(evaluations, spec, metric)
-            if pair is None:
-                return None
-            pairs.append(pair)
-        bootstrap = bootstrap or _bootstrap([predictions for _, predictions in loaded])
-        if is_pooled(spec):
-            values = np.stack([bootstrap.of_counts(*pair) for pair in pairs])
-        else:
-            values = bootstrap.values(pairs)
-        exact = np.array([float(reduce(summed(stats))) for stats, reduce in pairs])
-        weights = np.concatenate([np.full(len(s), 1 / (len(s) * len(steps))) for *_, s in steps])
-        both = [(part[0], weights @ part[1:]) for part in (exact, values)]
-        points.append([both[0][0], both[0][1], sign * (both[0][0] - both[0][1])])
-        draws.append([both[1][0], both[1][1], sign * (both[1][0] - both[1][1])])
-    assert bootstrap is not None
-    unit = bootstrap.unit
-    means = [np.mean([of_seed[i] for of_seed in draws], axis=0) for i in range(3)]
-    per_seed = [np.array([of_seed[i] for of_seed in points]) for i in range(3)]
-    return _Drawn(per_seed, means, Basis(len(np.unique(unit)), len(unit)))
-
-
-def _evaluations(
-    loaded: Sequence[tuple[Record, Predictions]],
-    stored: Sequence[Mapping[ShiftPoint, Any]],
-    steps: Sequence[ShiftSteps],
-) -> Iterator[list[Evaluation]]:
-    """The test samples of every fold: as they are, then at every point."""
-    yield [_evaluation(record, predictions) for record, predictions in loaded]
-    for label, *_, severities in steps:
-        for severity in severities:
-            yield [
-                _evaluation(record, under_shift(predictions, of_record[ShiftPoint(label, severity)]))
-                for (record, predictions), of_record in zip(loaded, stored, strict=True)
-            ]
-
-
-def _evaluation(record: Record, predictions: Predictions) -> Evaluation:
-    apart = predictions.of_side(CALIBRATION)
-    return Evaluation.of_predictions(predictions.of_side("test"), record.thresholds, apart)
-
-
-def _bootstrap(folds: Sequence[Predictions]) -> Bootstrap:
-    tests = [predictions.of_side("test") for predictions in folds]
-    n = sum(map(len, tests))
-    if any(test.groups is None for test in tests):
-        return Bootstrap(n)
-    return Bootstrap(n, [group for test in tests for group in test.groups or ()])
 
 
 # --------------------------------------------------------------------------- text
@@ -315,7 +285,19 @@ def head(table: ShiftsTable) -> list[str]:
 
 def words(table: ShiftsTable) -> list[str]:
     """The sentences below a table."""
-    return [*table.order, *([UNREAD] if any(any(row.unread) for row in table.rows) else [])]
+    unread = [UNREAD] if any(any(row.unread) for row in table.rows) else []
+    return [*table.order, *_drawn_for(table), *unread]
+
+
+def _drawn_for(table: ShiftsTable) -> list[str]:
+    """How many samples see the shifts, where not all do."""
+    numbers = sorted({samples for samples in table.samples if samples is not None})
+    if not numbers:
+        return []
+    which = "Every shift" if None not in table.samples else "Some shifts"
+    many = " or ".join(map(str, numbers))
+    verb = "is" if None not in table.samples else "are"
+    return [f'{which} {verb} seen by {many} test samples, drawn for it; "without" is of the same samples.']
 
 
 def lines(board: Board, table: ShiftsTable) -> list[list[str]]:
