@@ -23,7 +23,7 @@ WIDTH, SHADES = 900, 64  # few colours keep the file small
 
 def write_images(folder: Path) -> list[Path]:
     """The first test image of every class."""
-    generated = pictures(size=128)  # the specimens of the suite, drawn finer
+    generated = pictures(size=64)  # as the suite draws them
     paths = []
     for leaf in LEAF_IDS:
         first = next(
