@@ -13,7 +13,7 @@ from typing import Any
 from hmcbench.errors import BadInput, unknown
 
 KINDS = ("predefined", "holdout", "kfold")
-EACH = "each"
+EACH, NONE = "each", "none"
 VARIED = ("unknown", "train_share", "label_noise", "noise_to")
 """What one suite may vary from cell to cell; records name it where it is not empty."""
 NOISE = ("sibling", "any")
@@ -43,7 +43,8 @@ class Protocol:
             training nor early stopping nor thresholds see. Part of a key, and of a record, only where it is
             not 0.
         unknown: classes that are never shown: neither in training nor in validation or calibration, and in
-            test with what lies above them as truth; ``("each",)``: every leaf in turn.
+            test with what lies above them as truth; ``("each",)``: every leaf in turn. With ``none`` beside
+            them there are cells that see all classes too; shares and wrong labels are then of these alone.
         train_share: shares of the training samples, each a cell of its own; empty for all of them.
         label_noise: shares of the training samples with a wrong label, each a cell of its own.
         far_unknown: a dataset whose samples no class here is right for; they are predicted beside the test
@@ -106,9 +107,18 @@ class Protocol:
 
         >>> [v.train_share for v in Protocol(train_share=(0.1, 1.0), label_noise=(0.2,)).variants()]
         [(0.1,), (), ()]
+        >>> both = Protocol(unknown=("none", "a"), train_share=(0.1,)).variants()
+        >>> [(v.unknown, v.train_share) for v in both]
+        [((), (0.1,)), (('a',), ())]
         """
         points = [(share, 0.0) for share in self.train_share] + [(1.0, rate) for rate in self.label_noise]
-        unknowns = [(leaf,) for leaf in leaves] if self.unknown == (EACH,) else [self.unknown]
+        points = list(dict.fromkeys(points or [(1.0, 0.0)]))
+        unknowns: list[tuple[str, ...]] = [(leaf,) for leaf in leaves] if self.each else [self.hidden]
+        combined = [(unknown, point) for unknown in unknowns for point in points]
+        if NONE in self.unknown:
+            combined = [((), point) for point in points] + [
+                (unknown, (1.0, 0.0)) for unknown in unknowns if unknown
+            ]
         return [
             replace(
                 self,
@@ -117,9 +127,18 @@ class Protocol:
                 label_noise=() if rate == 0 else (float(rate),),
                 noise_to=self.noise_to if rate else "sibling",
             )
-            for unknown in unknowns
-            for share, rate in dict.fromkeys(points or [(1.0, 0.0)])
+            for unknown, (share, rate) in combined
         ]
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The classes that are never shown, or ``("each",)``."""
+        return tuple(name for name in self.unknown if name != NONE)
+
+    @property
+    def each(self) -> bool:
+        """Whether every leaf is unknown in turn."""
+        return self.hidden == (EACH,)
 
     def check(self, where: str) -> None:
         """Raise BadInput where the kind or a value is not allowed."""

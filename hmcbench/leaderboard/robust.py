@@ -21,6 +21,8 @@ from hmcbench.leaderboard.render.text import clean, interval_text, title_text, v
 from hmcbench.records.record import Record
 
 RISK = Column("risk_at_90", "risk at 90 % coverage", "lower", "score")
+ROBUST = ("risk_at_90", "unknown_auroc", "far_auroc")
+"""Metrics of the view that need not be columns of the board."""
 SHIFTED = "mean_under_shift"
 UNKNOWN = Column("unknown_auroc", "unknown_auroc", "higher", "score")
 FAR = Column("far_auroc", "far_auroc", "higher", "score")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hmcbench.data.far import far_samples
 from hmcbench.data.loading import plan_dataset
-from hmcbench.data.protocol import EACH, Protocol
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
 from hmcbench.data.variants import can_be_unknown, divide
 from hmcbench.errors import BadInput
@@ -128,7 +128,7 @@ def check_far(data: PlannedDataset, model: str, sources: Collection[str]) -> Non
 
 def _variants(dataset: Dataset, protocol: Protocol, notes: list[str]) -> list[Protocol]:
     """The protocols of single cells; leaves that cannot be unknown in turn are named in ``notes``."""
-    if protocol.unknown != (EACH,):
+    if not protocol.each:
         return protocol.variants()
     hierarchy = dataset.task.hierarchy
     if hierarchy is None:

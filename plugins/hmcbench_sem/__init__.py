@@ -206,6 +206,16 @@ def hmcbench_suites() -> list[SuiteSpec]:
             source="hmcbench_sem:suites/sem-failure-ablation.toml",
         ),
         SuiteSpec(
+            name="sem-failure-trust",
+            summary="sem-failure: trust, shifts, a mechanism never shown, less data (synthetic)",
+            source="hmcbench_sem:suites/sem-failure-trust.toml",
+        ),
+        SuiteSpec(
+            name="x-sdd-trust",
+            summary="X-SDD: trust, shifts, a defect never shown, other pictures, less data",
+            source="hmcbench_sem:suites/x-sdd-trust.toml",
+        ),
+        SuiteSpec(
             name="x-sdd",
             summary="surface defects of hot-rolled steel strip (X-SDD), 5 folds",
             source="hmcbench_sem:suites/x-sdd.toml",

@@ -21,6 +21,7 @@ from hmcbench.leaderboard.render.console import print_console
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.shift_draws import shift_draws
+from hmcbench.leaderboard.shift_estimates import steps_of
 from hmcbench.leaderboard.statistics import Bootstrap
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import sample_stats
@@ -90,7 +91,7 @@ def test_draws_are_those_of_the_samples(fabricate: Any, shift: Any, seen: Any) -
         after.append(draws_of(record, under_shift(predictions, shifted).of_side("test"), places))
         before.append(draws_of(record, test.take(np.array(places)), places))
     plain, mean = (np.mean([draws for _, draws in part], axis=0) for part in (before, after))
-    drawn = shift_draws([record], shifts._steps([record], "hf1_samples"), "hf1_samples", spec, None)
+    drawn = shift_draws([record], steps_of([record], "hf1_samples"), "hf1_samples", spec, None)
     assert drawn is not None
     assert drawn.columns["plain"] == pytest.approx(plain) and drawn.columns["mean"] == pytest.approx(mean)
     assert drawn.columns["drop"] == pytest.approx(plain - mean)
