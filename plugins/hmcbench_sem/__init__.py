@@ -109,13 +109,16 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             name="fractograph-masks",
             version="1",
             summary="synthetic SEM fractographs with true masks: six failure mechanisms and background",
-            factory="hmcbench_sem.surfaces.label_maps:fractograph_masks",
+            factory="hmcbench_sem.label_maps:fractograph_masks",
             params={
+                "version": Param(
+                    3, "of the images: 2 has one texture per class and no background", choices=(2, 3)
+                ),
                 "size": Param(128, "side of the images in pixels", low=32, high=2048),
                 "seed": Param(0, "of the images", low=0),
                 "composite": Param(0.7, "share of images with several failures", low=0.0, high=1.0),
-                "train": Param(240, "training images", low=12, high=1771),
-                "test": Param(100, "test images", low=12, high=1500),
+                "train": Param(240, "training images", low=12, high=20_000),
+                "test": Param(100, "test images", low=12, high=5000),
             },
             requires=("PIL",),
             citation=_PAPER,
