@@ -74,13 +74,14 @@ def traits(board: Board, records: Sequence[Record]) -> dict[str, str]:
     """What may distinguish a board from others of its suite, in words; see :attr:`Board.traits`."""
     split = next((r for r in records if r.ok), records[0]).part("split")
     shares = {name: split.get(name) for name in ("test", "validation", "calibration")}
+    far = split.get("far_unknown")
     return {
         "data": board.data,
         "profile": f"profile {board.profile}",
         "version": f"version {board.version}",
         "division": board.division,
         **varied(split),
-        "far_unknown": f"far unknowns of {split['far_unknown']}" if split.get("far_unknown") else "",
+        **({"far_unknown": f"far unknowns of {far}"} if far else {}),
         **{name: f"{name} {value:.3g}" for name, value in shares.items() if isinstance(value, float)},
         "drop_leaks": "without leaks" if split.get("drop_leaks") else "",
         "refit": "last fit on train and validation" if split.get("refit") else "",
