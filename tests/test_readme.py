@@ -74,6 +74,11 @@ def test_the_board_in_the_readme_is_the_published_one() -> None:
     assert len(records) >= 7
 
 
+def test_the_page_on_the_order_of_models_is_what_the_records_say() -> None:
+    namespace = runpy.run_path(str(ROOT / "docs" / "make_order.py"))
+    assert namespace["text"]() == (ROOT / "docs" / "order.md").read_text(encoding="utf-8")
+
+
 def test_links_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -153,18 +153,26 @@ def with_held_images(dataset: Dataset, rows: Sequence[int]) -> Dataset:
 
 
 def shifted_test(
-    registry: Registry, dataset: Dataset, split: Split, shift: ShiftChoice, severity: float
+    registry: Registry,
+    dataset: Dataset,
+    split: Split,
+    shift: ShiftChoice,
+    severity: float,
+    read: Collection[str] | None = None,
 ) -> tuple[Dataset, frozenset[str]]:
     """The test samples that see a shift (:func:`seen_by`), under it, as a dataset; and the changed views.
 
     Its fingerprint is one of its own, so that its features are cached apart.
+
+    Args:
+        read: the views of the dataset that are needed; others stay as they are. All by default.
 
     Raises:
         PluginError: the shift breaks its contract.
     """
     test = split.sides["test"][seen_by(dataset, split, shift)]
     ids = [dataset.ids[i] for i in test]
-    changed = frozenset(shift.views) & frozenset(dataset.views)
+    changed = frozenset(shift.views) & frozenset(dataset.views if read is None else read)
     views = {name: Rows(view, test)[:] for name, view in dataset.views.items()}
     for name in sorted(changed):
         inputs = ShiftInputs(

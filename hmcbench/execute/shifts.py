@@ -52,7 +52,8 @@ class ShiftedViews:
 
     def inputs(self, shift: ShiftChoice, severity: float) -> Inputs:
         """The test samples that see a shift, at one severity."""
-        alone, changed = shifted_test(self.registry, self.dataset, self.split, shift, severity)
+        read = {plan.source for plan in self.plans}
+        alone, changed = shifted_test(self.registry, self.dataset, self.split, shift, severity, read)
         test = self.split.sides["test"][seen_by(self.dataset, self.split, shift)]
         kept = {p.name: Rows(self.rows[p.name], test) for p in self.plans if p.source not in changed}
         return self.of_others(alone, kept)

@@ -41,8 +41,8 @@ class Change:
         once = ", of models that were trained once" if self.silent else ""
         first, second = self.before.difference, self.after.difference
         return (
-            f"{self.ahead} is ahead of {self.behind} {before} ({first:+.3f}) and behind {after} ({second:+.3f});"
-            f" {which[place]} clear on these samples{once}."
+            f"{self.ahead} is ahead of {self.behind} {before} ({first:+.3f}) and behind {after}"
+            f" ({second:+.3f}); {which[place]} clear on these samples{once}."
         )
 
 

@@ -267,7 +267,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             if data.dataset.task.unit == "sample":
                 read[data.reference] = read.get(data.reference, frozenset()) | pairs[0].sources
             if model_ref in profile.labels:
-                short[pairs[0].label] = profile.labels[model_ref]
+                short |= dict.fromkeys((pair.label for pair in pairs), profile.labels[model_ref])
             trained |= any(param.passes for param in pairs[0].spec.params.values())
             for seed in range(choices.seeds or profile.seeds):
                 cells += [pair.cell(fold, seed) for pair in pairs for fold in range(len(pair.data.splits))]

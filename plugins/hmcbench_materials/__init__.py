@@ -202,7 +202,7 @@ def hmcbench_suites() -> list[SuiteSpec]:
         "metallic-glass": "glass or crystal, split at random and by element system",
         "hea-phases": "structure of complex concentrated alloys, and their phases",
         "metallic-glass-trust": "glass or crystal: trust, shifts, unknown classes, less data",
-        "hea-phases-trust": "structure of alloys: trust, shifts, unknown classes, less data",
+        "hea-phases-trust": "phases of alloys: sets with a promise, shifts, less data",
         "hea-hardness": "hardness of complex concentrated alloys",
         "steel-plates": "faults of steel plates, two levels",
     }

@@ -108,6 +108,8 @@ def test_only_the_test_samples_and_the_named_view_change(registry: Registry) -> 
     )
     assert np.array_equal(dataset.views["table"], table)
     (seen,) = SEEN
+    _, none = shifted_test(registry, dataset, split, shift_choice(registry, "add"), 2.0, {"kept"})
+    assert none == frozenset() and len(SEEN) == 1
     assert np.array_equal(np.asarray(seen.training), table[split.sides["train"]])
     assert not hasattr(seen, "targets")
 

@@ -166,6 +166,17 @@ def test_one_protocol_stands_for_several() -> None:
         (("x",), (), (0.2,)),
     ]
     assert Protocol().variants() == [Protocol()]
+    beside = Protocol(unknown=("none", "each"), train_share=(0.1, 1.0), label_noise=(0.2,))
+    assert [(v.unknown, v.train_share, v.label_noise) for v in beside.variants(["x", "y"])] == [
+        ((), (0.1,), ()),
+        ((), (), ()),
+        ((), (), (0.2,)),
+        (("x",), (), ()),
+        (("y",), (), ()),
+    ]
+    named = Protocol(unknown=("none", "x", "y"))
+    assert [v.unknown for v in named.variants()] == [(), ("x", "y")]
+    assert [v.unknown for v in Protocol(unknown=("none",)).variants()] == [()]
     for variant in each:
         assert Protocol.of_record(variant.to_json()) == variant
         assert set(variant.to_json()) - set(Protocol().to_json()) <= {

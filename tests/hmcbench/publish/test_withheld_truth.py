@@ -24,18 +24,22 @@ INFO = {"suite": {"name": "smoke", "reference": "a"}, "published": [], "cells": 
 MODELS = {"a": 0.9, "b": 0.6, "c": 0.3}
 
 
-@pytest.fixture(params=["one split, two seeds", "five folds", "a shifted side"])
-def runs(fabricate: Fabricate, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(
+    params=["one split, two seeds", "five folds", "a shifted side", "shifts", "shifts, five folds"]
+)
+def runs(fabricate: Fabricate, shift: Fabricate, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """Three models of data that may not be passed on, with truth as a run leaves it."""
     for name, accuracy in MODELS.items():
-        for i in range(5 if request.param == "five folds" else 2):
+        for i in range(5 if "five folds" in request.param else 2):
             more: dict[str, Any] = {"dataset": {"share_targets": False}, "seed": i}
             more["sizes"] = {"validation": 20, "test": 60}
-            if request.param == "five folds":
+            if "five folds" in request.param:
                 more |= {"seed": 0, "fold": i, "prefix": f"fold{i}-", "split": {"kind": "kfold"}}
             if request.param == "a shifted side":
                 more["sizes"]["shifted"] = 40
-            fabricate(name, accuracy, **more)
+            record = fabricate(name, accuracy, **more)
+            if "shifts" in request.param:
+                shift(record, accuracy, seen={"noise": range(0, 60, 2)})
     (tmp_path / "runs" / "smoke" / "suite.json").write_text(json.dumps(INFO))
     return tmp_path / "runs"
 
