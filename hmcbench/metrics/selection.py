@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array
+from scipy.sparse import coo_array, csr_array
 
 from hmcbench.errors import NotApplicable
 from hmcbench.metrics import pooled
@@ -140,20 +140,21 @@ def _single_counts(e: Evaluation) -> tuple[Stats, Reduce]:
         gains, wrongs = sums[..., :half].cumsum(axis=-1), sums[..., half:-1].cumsum(axis=-1)
         return _area(gains / count, wrongs / count)
 
-    return csc_array(stats), reduce
+    return csr_array(stats), reduce
 
 
 def _pair_counts(e: Evaluation) -> tuple[Stats, Reduce]:
-    """Pairs and positives above and at the score of every positive: risk changes between two of them too."""
+    """Negatives and positives above and at the score of every positive: risk changes between two of them too."""
     scores, truth = e.hierarchy.cohere(finite_scores(e)), np.asarray(e.truth)
     at = pooled.thresholds(scores[truth])
-    both = np.unique(np.concatenate([at, np.nextafter(at, at.dtype.type(np.inf))]))[::-1]
+    both = np.unique(pooled.both_sides(at))[::-1]
 
     def reduce(sums: np.ndarray) -> np.ndarray:
         half = sums.shape[-1] // 2
         if not half:
             return np.full(sums.shape[:-1], np.nan)
-        pairs, found = sums[..., :half].cumsum(axis=-1), sums[..., half:].cumsum(axis=-1)
+        found = sums[..., half:].cumsum(axis=-1)
+        pairs = sums[..., :half].cumsum(axis=-1) + found
         total = found[..., -1:]
         risk = np.where(pairs > 0, 1 - found / np.maximum(pairs, 1), 0.0)
         return np.where(total[..., 0] > 0, _area(found / np.maximum(total, 1), risk), np.nan)
