@@ -7,6 +7,7 @@ takes the same samples for every model: differences between models are paired.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import DROP, SHIFT
 from hmcbench.leaderboard.draws import Draws
 from hmcbench.leaderboard.inference import Basis
-from hmcbench.leaderboard.statistics import Bootstrap
+from hmcbench.leaderboard.statistics import Bootstrap, StatsReduce
 from hmcbench.metrics.base import summed
 from hmcbench.metrics.computing import BESIDE, is_pooled, pooled_counts, sample_stats
 from hmcbench.metrics.evaluation import Apart, Evaluation
@@ -30,9 +31,8 @@ from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import FoldSeed, NotPublished, Record
 
 MOST_THREADS = 4
-GROUP = 8  # seeds whose statistics share a product: it reads the weights from memory once for all of them
+GROUP = 32  # seeds whose statistics share a product: it reads the weights from memory once for all
 _PAIRS = 2**20  # (sample, class) pairs of a group: more make a table that is slower than several
-StatsReduce = tuple[Any, Any]  # (stats (N, K), reduce)
 
 
 class NoTruth(HmcbenchError):
@@ -126,7 +126,9 @@ class Samples:
         """
         first = self._of_group(seeds[:1])  # which may fix the order of samples
         threads = min(MOST_THREADS, os.cpu_count() or 1)
-        size = max(1, min(GROUP, _PAIRS // self._pairs, -(-len(seeds[1:]) // threads)))
+        most = max(1, min(GROUP, _PAIRS // self._pairs))
+        rounds = -(-len(seeds[1:]) // (threads * most))
+        size = max(1, -(-len(seeds[1:]) // max(1, threads * rounds)))  # of all groups about the same
         groups = [seeds[i : i + size] for i in range(1, len(seeds), size)]
         own = all(str(spec.factory).startswith("hmcbench.") for spec in self.specs.values())
         if threads < 2 or len(groups) < 2 or not own:
@@ -140,8 +142,8 @@ class Samples:
         stats = [
             _pool([self._sums(evaluation, self.specs) for evaluation in _parts(folds)]) for folds in tests
         ]
-        draws = iter(self._bootstraps["test"].values([pair for pairs in stats for pair in pairs.values()]))
-        columns = [{name: next(draws) for name in pairs} for pairs in stats]
+        draws = self._bootstraps["test"].of_models([list(pairs.values()) for pairs in stats])
+        columns = [dict(zip(pairs, values, strict=True)) for pairs, values in zip(stats, draws, strict=True)]
         return [self._of_seed(*parts) for parts in zip(loaded, tests, stats, columns, strict=True)]
 
     def _load(self, records: Sequence[Record]) -> tuple[list[Predictions], Sequence[Record]]:
@@ -347,10 +349,10 @@ def _basis(stats: Any, reduce: Any, unit: np.ndarray) -> Basis:
     above, below = stats.T
     total = summed(stats)
     value = float(reduce(total))
-    if not np.isclose(value * total[1], total[0]) or total[1] == 0:
+    if not math.isclose(value * total[1], total[0], rel_tol=1e-5, abs_tol=1e-8) or total[1] == 0:
         return _whole(unit)
     counted = below != 0
-    share = bool((below == 1).all() and np.isin(above, (0, 1)).all())
+    share = bool((below == 1).all() and ((above == 0) | (above == 1)).all())
     return Basis(_n_units(unit[counted]), int(counted.sum()), int(share))
 
 

@@ -5,12 +5,14 @@ Every draw is deterministic: it depends on the number of samples and on the grou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array, issparse
 from scipy.special import stdtr, stdtrit
 
 DRAWS = 1000
@@ -18,6 +20,28 @@ LEVEL = 0.95
 SEED = 20_260_101
 _BLOCK = 4_000_000  # numbers held at once while drawing or multiplying
 _HELD = 16_000_000  # weights that are held as numbers of two, four and eight bytes too
+_FEW = 8  # samples per distinct row of statistics from which on the draws of each row are counted
+StatsReduce = tuple[Any, Callable[[np.ndarray], np.ndarray]]
+"""A metric as (stats (N, K), reduce); ``reduce`` makes (B,) of sums (B, K)."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The dense statistics of one model's metrics, side by side in K columns.
+
+    Attributes:
+        columns: the place of a metric -> its columns.
+        whole: boolean (K,), columns of whole numbers with sums that numbers of four bytes hold exactly.
+        drawn: float32 (B, P), how often each distinct row of those is in a draw; None where many differ.
+        counts: float32 (P, K'), these rows; or (N, K'), those of all samples.
+        fractions: (N, K - K'), the other columns.
+    """
+
+    columns: dict[int, slice]
+    whole: np.ndarray
+    drawn: np.ndarray | None
+    counts: np.ndarray
+    fractions: np.ndarray
 
 
 class Bootstrap:
@@ -44,53 +68,100 @@ class Bootstrap:
         self.weights = counts if groups is None else counts[:, member]
         self._held: dict[type, np.ndarray] = {}
 
-    def values(self, metrics: Sequence[tuple[Any, Callable[[np.ndarray], np.ndarray]]]) -> np.ndarray:
-        """Metrics as (stats (N, K), reduce) on every draw, (M, B).
+    def values(self, metrics: Sequence[StatsReduce]) -> np.ndarray:
+        """Metrics on every draw, (M, B)."""
+        return self.of_models([metrics])[0]
 
-        Dense statistics share one product, computed in blocks of draws to save memory.
+    def of_models(self, models: Sequence[Sequence[StatsReduce]]) -> list[np.ndarray]:
+        """:meth:`values` of several trained models, in blocks of draws to save memory.
+
+        Whole numbers are summed exactly, per distinct row where there are few; fractions of all models share
+        a matrix product, which reads the weights once.
         """
         draws, n = self.weights.shape
-        out = np.empty((len(metrics), draws))
-        dense = [i for i, (stats, _) in enumerate(metrics) if isinstance(stats, np.ndarray)]
-        table = np.concatenate([np.zeros((n, 0)), *(metrics[i][0] for i in dense)], axis=1)
-        whole = self._whole(table)
-        whole_numbers = table[:, whole].astype(np.float32)
+        out = [np.empty((len(metrics), draws)) for metrics in models]
+        tables = [self._table(metrics) for metrics in models]
+        ends = np.cumsum([0, *(table.fractions.shape[1] for table in tables)])
         # an even number of columns: BLAS rounds an odd last one otherwise, and it would depend on the others
-        others = np.concatenate([table[:, ~whole], np.zeros((n, (~whole).sum() % 2))], axis=1)
-        ends = np.cumsum([0, *(metrics[i][0].shape[1] for i in dense)])
-        widest = max([n, 1, table.shape[1], *(stats.shape[1] for stats, _ in metrics)])
-        step = max(1, _BLOCK // widest)
+        odd = np.zeros((n, ends[-1] % 2))
+        fractions = np.concatenate([*(table.fractions for table in tables), odd], axis=1)
+        step = max(1, _BLOCK // max([n, 1, ends[-1], *(len(table.whole) for table in tables)]))
         for start in range(0, draws, step):
             rows = slice(start, start + step)
-            sums = np.empty((len(self.weights[rows]), table.shape[1]))
-            sums[:, ~whole] = (self._as(np.float64, rows) @ others)[:, : (~whole).sum()]
-            sums[:, whole] = self._as(np.float32, rows) @ whole_numbers
-            for i, low, high in zip(dense, ends, ends[1:], strict=False):
-                out[i, rows] = metrics[i][1](sums[:, low:high])
-            for i in set(range(len(metrics))).difference(dense):
-                out[i, rows] = metrics[i][1](self._as(np.float64, rows) @ metrics[i][0])
+            sums_of_all = self._as(np.float64, rows) @ fractions
+            for model, table, values, low, high in zip(models, tables, out, ends, ends[1:], strict=False):
+                drawn = self._as(np.float32, rows) if table.drawn is None else table.drawn[rows]
+                sums = np.empty((len(drawn), len(table.whole)))
+                sums[:, table.whole] = drawn @ table.counts
+                sums[:, ~table.whole] = sums_of_all[:, low:high]
+                for i, columns in table.columns.items():
+                    values[i, rows] = model[i][1](sums[:, columns])
+        for model, table, values in zip(models, tables, out, strict=True):
+            for i in set(range(len(model))).difference(table.columns):
+                stats, reduce = model[i]
+                values[i] = self.of_counts(stats.astype(np.float64, copy=False), reduce)
         return out
 
-    def _whole(self, table: np.ndarray) -> np.ndarray:
-        """Which columns (K,) are whole numbers with sums that numbers of four bytes hold exactly."""
-        sizes = np.abs(table).sum(axis=0) * self._largest
-        whole: np.ndarray = (table == np.rint(table)).all(axis=0) & (sizes < 2**24)
-        return whole
+    def _table(self, metrics: Sequence[StatsReduce]) -> _Table:
+        """The dense statistics of some metrics."""
+        dense = {i: stats for i, (stats, _) in enumerate(metrics) if isinstance(stats, np.ndarray)}
+        ends = np.cumsum([0, *(stats.shape[1] for stats in dense.values())])
+        columns = {i: slice(*pair) for i, pair in zip(dense, itertools.pairwise(ends), strict=True)}
+        table = np.concatenate([np.zeros((self.weights.shape[1], 0)), *dense.values()], axis=1)
+        whole = (table[:_FEW] == np.rint(table[:_FEW])).all(axis=0)  # of all rows: below
+        counts, drawn, often = table[:, whole], None, np.ones(len(table))
+        if (distinct := _distinct(counts)) is not None:
+            first, which = distinct
+            counts, drawn, often = counts[first], self._drawn(which), np.bincount(which)
+        exact = (counts == np.rint(counts)).all(axis=0) & (often @ np.abs(counts) * self._largest < 2**24)
+        whole[whole] = exact
+        return _Table(columns, whole, drawn, counts[:, exact].astype(np.float32), table[:, ~whole])
+
+    def _drawn(self, which: np.ndarray) -> np.ndarray:
+        """float32 (B, P): how often each of P kinds of samples is in a draw; ``which`` (N,) each sample is."""
+        ones = np.ones(len(which), dtype=np.uint8), which, np.arange(len(which) + 1)
+        blocks = [sums for _, sums in self._sums(csr_array(ones))]
+        return np.concatenate(blocks).astype(np.float32)
 
     def of_counts(self, stats: Any, reduce: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """One metric as counts (N, K), dense or sparse, and reduce on every draw, (B,)."""
+        """One metric as counts (N, K), dense or sparse, and reduce on every draw, (B,).
+
+        The sums have a type that holds all those of a draw together, so that they may be cumulated in it.
+        """
+        out = np.empty(len(self.weights))
+        for rows, sums in self._sums(stats):
+            out[rows] = reduce(sums)
+        return out
+
+    def _sums(self, stats: Any) -> Iterator[tuple[slice, np.ndarray]]:
+        """Sums (b, K) of counts (N, K) in blocks of draws; draws lie side by side in memory."""
         draws, n = self.weights.shape
-        by_sample = csr_array(stats.T)
-        kind = _kind(by_sample, self._largest)
-        parts = by_sample.data.astype(kind), by_sample.indices, by_sample.indptr
-        table = csr_array(parts, shape=by_sample.shape)  # ``astype`` would sum duplicates, which takes longer
-        out = np.empty(draws)
-        most = max(1, _BLOCK // max(n, table.shape[0], 1))  # that a processor's memory nearby holds
+        table = stats.tocsr() if issparse(stats) else csr_array(stats)
+        kind, wide = self._kinds(table)
+        parts = table.data.astype(kind), table.indices, table.indptr  # ``astype`` of all would sum duplicates
+        by_sample = csc_array(parts, shape=table.shape[::-1])  # transposed; products read the weights once
+        most = max(1, _BLOCK // max(n, table.shape[1], 1))  # that a processor's memory nearby holds
         step = -(-draws // -(-draws // most))  # blocks of about one size
         for draw in range(0, draws, step):
-            weights: np.ndarray = np.ascontiguousarray(self._by_sample[:, draw : draw + step])
-            out[draw : draw + step] = reduce((table @ weights.astype(kind, copy=False)).T)
-        return out
+            rows = slice(draw, draw + step)
+            weights: np.ndarray = np.ascontiguousarray(self._by_sample[:, rows])
+            sums = by_sample @ weights.astype(kind, copy=False)
+            yield rows, sums.astype(wide, copy=False).T
+
+    def _kinds(self, table: csr_array) -> tuple[type, type]:
+        """The narrowest types that hold every sum of a table of counts (N, K), and all sums of a draw together.
+
+        Products and sums of 2 bytes are two to four times as fast as those of 8.
+        """
+        counts = table.data
+        if counts.dtype.kind not in "iub" or not len(counts) or counts.min() < 0:
+            return np.float64, np.float64
+        filled = table.indptr[:-1][np.diff(table.indptr) > 0]
+        column = int(np.bincount(table.indices, counts).max()) * self._largest
+        total = int(np.add.reduceat(counts, filled, dtype=np.int64).max()) * self._size
+        most = min(column, total)
+        kind = np.uint16 if most < 2**16 else np.float32 if most < 2**24 else np.float64
+        return kind, np.uint16 if total < 2**16 else np.int32 if total < 2**31 else np.float64
 
     def _as(self, kind: type, rows: slice) -> np.ndarray:
         """Some of the weights as a product wants them; kept for the next where all are not too many."""
@@ -111,14 +182,18 @@ class Bootstrap:
     def _largest(self) -> int:
         return int(self.weights.max(initial=0))
 
+    @cached_property
+    def _size(self) -> int:
+        """The number of samples of the largest draw."""
+        return int(self.weights.sum(axis=1).max(initial=0))
 
-def _kind(table: csr_array, weight: int) -> type:
-    """The narrowest type of number that holds every sum of a table of counts: products are as much faster."""
-    if table.dtype.kind not in "iub" or not table.nnz or table.data.min() < 0:
-        return np.float64
-    filled = table.indptr[:-1][np.diff(table.indptr) > 0]
-    most = int(np.add.reduceat(table.data, filled, dtype=np.int64).max()) * weight
-    return np.uint16 if most < 2**16 else np.float32 if most < 2**24 else np.float64
+
+def _distinct(table: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where each of the P distinct rows of (N, K) stands first, and which of them each row is; None for many."""
+    numbers = table @ np.random.default_rng(SEED).random(table.shape[1])  # of equal rows they are equal
+    _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
+    few = 0 < table.size and _FEW * len(first) < len(table)
+    return (first, which) if few and np.array_equal(table[first][which], table) else None
 
 
 def percentiles(draws: np.ndarray) -> tuple[float, float]:

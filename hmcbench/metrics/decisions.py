@@ -30,6 +30,7 @@ NaN or infinite are an error.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -178,8 +179,7 @@ def _factors(
         ends (E,): where each admissible path ends, -1 for the empty one; the paths, boolean (E, C); the
         factors, at least 0, (N, K); and which of them each path has, boolean (E, K).
     """
-    ends = path_ends(task, hierarchy)
-    paths = hierarchy.ancestors[ends]
+    ends, paths = _paths(task)
     may_be_empty = stop is not None and task.depth == "ragged"
     stop = _stop(scores, stop, task, hierarchy)
     if may_be_empty:
@@ -193,6 +193,13 @@ def _factors(
         factors = np.concatenate([factors, np.maximum(stop, 0)], axis=1, dtype=np.float64)
         columns = sparse.csr_array(sparse.hstack([paths, sparse.csr_array(below)], format="csr"))
     return ends, paths, factors, columns
+
+
+@functools.lru_cache(maxsize=8)  # the cells of a board share a task
+def _paths(task: Task) -> tuple[np.ndarray, sparse.csr_array]:
+    """Where each admissible path ends, and the paths, boolean (E, C); not to be changed."""
+    ends = path_ends(task, hierarchy_of(task))
+    return ends, hierarchy_of(task).ancestors[ends]
 
 
 def path_shares(scores: np.ndarray, stop: np.ndarray | None, task: Task) -> tuple[np.ndarray, np.ndarray]:

@@ -400,8 +400,9 @@ class Evaluation:
     @cached_property
     def counts(self) -> np.ndarray:
         """int64 (N, 3): |Y & P|, |P|, |Y| of every sample."""
-        totals: np.ndarray = self.level_counts.sum(axis=1)
-        return totals
+        return np.asarray(
+            sum(np.moveaxis(self.level_counts, 1, 0))
+        )  # level by level: faster than its ``sum``
 
     @property
     def inter(self) -> np.ndarray:

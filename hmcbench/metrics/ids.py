@@ -5,6 +5,7 @@ Plain Python, so that a plan can check the columns of a suite without loading an
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def _reads(spec: MetricSpec, name: str) -> bool:
     return name == spec.name or parse_id(spec, name) is not None
 
 
+@functools.lru_cache(maxsize=2**12)  # boards ask for few ids many times
 def parse_id(spec: MetricSpec, name: str) -> MetricId | None:
     """The parts of an id of this spec, or None if it is none."""
     stem = re.escape(spec.name).replace(re.escape("{k}"), r"(?P<k>[1-9][0-9]*)")

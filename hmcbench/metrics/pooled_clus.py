@@ -51,10 +51,10 @@ def _counts(e: Evaluation) -> tuple[Stats, Reduce]:
     stats = pooled.pair_counts(scores, truth, pooled.both_sides(at))
 
     def reduce(sums: np.ndarray) -> np.ndarray:
-        half, start = sums.shape[-1] // 2, np.zeros(1, dtype=np.int64)
-        return interpolated_area(
-            pooled.cumulated(sums[..., half:], start), pooled.cumulated(sums[..., :half], start)
-        )
+        half = sums.shape[-1] // 2
+        running = pooled.cumulated(sums.astype(np.float64), np.array([0, half]))
+        hits = running[..., half:]
+        return interpolated_area(hits, running[..., :half] + hits)
 
     return stats, reduce
 

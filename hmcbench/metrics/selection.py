@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array
+from scipy.sparse import coo_array, csr_array
 
 from hmcbench.errors import NotApplicable
 from hmcbench.metrics import pooled
@@ -167,7 +167,7 @@ def _single_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
         gains, wrongs = sums[..., :half].cumsum(axis=-1), sums[..., half:-1].cumsum(axis=-1)
         return _from_zero(gains / count), _from_zero(wrongs / count)
 
-    return csc_array(stats), curves
+    return csr_array(stats), curves
 
 
 def _from_zero(values: np.ndarray) -> np.ndarray:
@@ -175,16 +175,17 @@ def _from_zero(values: np.ndarray) -> np.ndarray:
 
 
 def _pair_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
-    """Pairs and positives above and at the score of every positive: risk changes between two of them too."""
+    """Negatives and positives above, and at, the score of every positive: risk changes between them too."""
     scores, truth = e.hierarchy.cohere(finite_scores(e)), np.asarray(e.truth)
     at = pooled.thresholds(scores[truth])
-    both = np.unique(np.concatenate([at, np.nextafter(at, at.dtype.type(np.inf))]))[::-1]
+    both = np.unique(pooled.both_sides(at))[::-1]
 
     def curves(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         half = sums.shape[-1] // 2
         if not half:
             return (np.full((*sums.shape[:-1], 2), np.nan),) * 2
-        pairs, found = sums[..., :half].cumsum(axis=-1), sums[..., half:].cumsum(axis=-1)
+        found = sums[..., half:].cumsum(axis=-1)
+        pairs = sums[..., :half].cumsum(axis=-1) + found
         total = found[..., -1:]
         risk = np.where(pairs > 0, 1 - found / np.maximum(pairs, 1), 0.0)
         coverage = np.where(total > 0, found / np.maximum(total, 1), np.nan)

@@ -35,17 +35,17 @@ def suspicion(e: Evaluation) -> np.ndarray:
 
 
 def _counts(e: Evaluation) -> tuple[Stats, Reduce]:
-    """Samples and unknown ones at and just above the score of every unknown one, then all and all unknown."""
+    """Known samples and unknown ones at and just above the score of every unknown one, then all and all unknown."""
     unknown, scores = unknown_of(e), suspicion(e)
     at = pooled.thresholds(scores[unknown])
-    both = np.stack([np.nextafter(at, np.inf), at], axis=1).ravel()
+    both = pooled.both_sides(at)
     least = np.append(both[both > both[-1]], [both[-1], -np.inf])  # the last counts everyone
     stats = pooled.pair_counts(scores[:, None], unknown[:, None], np.unique(least)[::-1])
 
     def reduce(sums: np.ndarray) -> np.ndarray:
         half = sums.shape[-1] // 2
         positives = sums[..., half:].astype(np.float64)
-        negatives = (sums[..., :half] - positives).cumsum(axis=-1)  # at or above each threshold
+        negatives = sums[..., :half].cumsum(axis=-1, dtype=np.float64)  # at or above each threshold
         before = np.concatenate([np.zeros((*negatives.shape[:-1], 1)), negatives[..., :-1]], axis=-1)
         known, total = negatives[..., -1], positives.sum(axis=-1)
         above = (positives * (known[..., None] - (negatives + before) / 2)).sum(axis=-1)

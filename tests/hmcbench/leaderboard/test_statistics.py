@@ -82,6 +82,61 @@ def test_counts_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.Monk
     np.testing.assert_array_equal(bootstrap.of_counts(table, ratio), whole)
 
 
+def distinct_rows(n: int) -> np.ndarray:
+    """(n, 5): counts with few distinct rows, one column of fractions, one of numbers too large for float32."""
+    rng = np.random.default_rng(4)
+    rows = np.column_stack([rng.integers(0, 9, (6, 3)), rng.random(6), rng.integers(0, 2**40, 6)])
+    chosen: np.ndarray = rows[rng.integers(0, 6, n)]
+    return chosen
+
+
+@pytest.mark.parametrize("few", [8, 10**9])
+def test_sums_of_few_distinct_rows_are_those_of_all_samples(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "_FEW", few)
+    table, bootstrap = distinct_rows(200), Bootstrap(200)
+    assert (bootstrap._table([(table, ratio)]).drawn is None) == (few > 8)
+    sums = np.stack([bootstrap.values([(table, lambda s, k=k: s[..., k])])[0] for k in range(5)], axis=1)
+    exact = bootstrap.weights.astype(np.int64) @ table.astype(np.int64)
+    for column in (0, 1, 2, 4):
+        np.testing.assert_array_equal(sums[:, column], exact[:, column])
+    np.testing.assert_allclose(sums, bootstrap.weights @ table, rtol=1e-14)
+
+
+def test_a_fraction_or_a_new_row_far_below_is_seen() -> None:
+    table = np.ones((100, 2))
+    table[60, 0], table[70, 1] = 0.5, 7
+    bootstrap = Bootstrap(100)
+    (drawn,) = bootstrap.values([(table, ratio)])
+    np.testing.assert_allclose(drawn, ratio(bootstrap.weights @ table), rtol=1e-14)
+
+
+def test_values_of_several_models_are_those_of_each_alone(stats: np.ndarray) -> None:
+    bootstrap = Bootstrap(80)
+    models = [
+        [(stats, ratio)],
+        [(distinct_rows(80), ratio), (csr_array(stats), ratio)],
+        [],
+        [(stats, ratio)] * 5,
+    ]
+    for together, model in zip(bootstrap.of_models(models), models, strict=True):
+        np.testing.assert_array_equal(together, bootstrap.values(model))
+
+
+@pytest.mark.parametrize(("most", "kind"), [(3, np.uint16), (300, np.int32), (2**24, np.float64)])
+def test_sums_of_counts_have_a_type_that_holds_their_total(most: int, kind: type) -> None:
+    table = csr_array(np.random.default_rng(5).integers(0, most, (90, 40)))
+    total = Bootstrap(90).weights.astype(np.int64) @ table.sum(axis=1)
+
+    def check(sums: np.ndarray) -> np.ndarray:
+        assert sums.dtype == kind
+        np.testing.assert_array_equal(sums.cumsum(axis=-1, dtype=kind)[:, -1], total)
+        return sums[:, 0]
+
+    Bootstrap(90).of_counts(table, check)
+
+
 def test_interval_agrees_with_scipy(stats: np.ndarray) -> None:
     from scipy.stats import bootstrap
 

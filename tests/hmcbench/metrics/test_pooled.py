@@ -118,6 +118,24 @@ def test_blocks_of_samples_give_one_table(samples: int, monkeypatch: pytest.Monk
     assert whole[:, whole.shape[1] // 2 :].sum() == evaluation.truth.sum()
 
 
+@pytest.mark.parametrize("starts", [[0], [0, 1, 2, 40], [0, 16, 17, 99]])
+@pytest.mark.parametrize("shape", [(100,), (1, 100), (3, 100)])
+@pytest.mark.parametrize("kind", [np.uint16, np.float64])
+def test_sums_so_far_begin_anew_at_every_start(starts: list[int], shape: tuple[int, ...], kind: type) -> None:
+    counts = np.random.default_rng(0).integers(0, 600, shape).astype(kind)
+    found = pooled.cumulated(counts, np.array(starts))
+    parts = [part.cumsum(axis=-1) for part in np.split(counts.astype(int), starts[1:], axis=-1)]
+    np.testing.assert_array_equal(found, np.concatenate(parts, axis=-1))
+    assert found.dtype == kind
+
+
+def test_a_pair_counts_at_the_highest_threshold_that_it_reaches() -> None:
+    scores = np.array([[0.9, 0.2], [0.5, 0.1], [0.7, 0.5]])
+    truth = np.array([[True, False], [False, False], [False, True]])
+    table = pooled.pair_counts(scores, truth, np.array([0.7, 0.5, 0.2])).toarray()
+    assert table.tolist() == [[0, 0, 1, 1, 0, 0], [0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 1, 0]]
+
+
 def test_thresholds_are_all_scores_or_some_with_the_ends() -> None:
     few, many = np.arange(pooled.MOST_EXACT) / 7, np.arange(pooled.MOST_EXACT + 1) / 7
     assert len(pooled.thresholds(np.repeat(few, 3))) == pooled.MOST_EXACT
