@@ -12,7 +12,7 @@ set -euo pipefail
 OUT=${OUT:-runs/paper} DEVICE=${DEVICE:-cuda:0} SEEDS=${SEEDS:-1} RECIPE=${RECIPE:-scratch}
 MODELS=(hffvt hffcnn hff-cnn-vt hff-cnn-conv-vt hffnet-2d)
 OPTIONS=(--suite sem-failure --profile paper --device "$DEVICE" --seeds "$SEEDS" --out "$OUT")
-[ -z "${DATA:-}" ] || OPTIONS+=(--data "sem-failure=$DATA")
+if [ -n "${DATA:-}" ]; then OPTIONS+=(--data "sem-failure=$DATA"); else OPTIONS+=(--set sem-failure.size=224); fi
 for model in "${MODELS[@]}"; do
   OPTIONS+=(--model "$model" --set "$model.recipe=$RECIPE")
   [ "$model" = hffvt ] || OPTIONS+=(--set "$model.pretrained=false")

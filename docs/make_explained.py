@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hmcbench_sem.fractographs.generate import fractographs
 from hmcbench_sem.fractographs.taxonomy import LEAF_IDS
+from hmcbench_sem.surfaces.generate import pictures
 from PIL import Image
 
 from hmcbench.cli import main as hmcbench
@@ -23,7 +23,7 @@ WIDTH, SHADES = 900, 64  # few colours keep the file small
 
 def write_images(folder: Path) -> list[Path]:
     """The first test image of every class."""
-    generated = fractographs()
+    generated = pictures(size=64)  # as the suite draws them
     paths = []
     for leaf in LEAF_IDS:
         first = next(

@@ -16,8 +16,8 @@ FOLDER = RESULTS / "sem-failure" / "records"
 
 @pytest.fixture(scope="module")
 def board() -> dict[str, Any]:
-    """Model label -> record of the quick profile."""
-    records = [r for r in read_all(FOLDER) if r.data["profile"] == "quick"]
+    """Model label -> record of the quick profile, first seed."""
+    records = [r for r in read_all(FOLDER) if r.data["profile"] == "quick" and r.data["seed"] == 0]
     assert len({r.data["dataset"]["fingerprint"] for r in records}) == 1
     return {r.data["model"]["label"]: r for r in records}
 
@@ -26,13 +26,27 @@ def score(record: Any, metric: str, side: str = "test") -> float:
     return float(record.data["metrics"][side][metric])
 
 
-def test_at_least_six_models_within_ten_minutes_on_two_cores(board: dict[str, Any]) -> None:
-    assert len(board) >= 6
+def test_eleven_models_within_six_minutes_on_two_cores(board: dict[str, Any]) -> None:
+    assert len(board) >= 11
     assert all(r.ok and r.data["dataset"]["synthetic"] for r in board.values())
     assert {r.data["hardware"]["cores"] for r in board.values()} == {2}
     assert not any(r.data["hardware"]["gpu"] for r in board.values())
-    assert sum(r.data["timing"]["total_s"] for r in board.values()) < 600
-    assert sum(r.data["model"]["name"] == "timm" for r in board.values()) >= 3
+    assert sum(r.data["timing"]["total_s"] for r in board.values()) < 360
+    assert sum(r.data["model"]["name"] == "timm" for r in board.values()) >= 2
+
+
+def test_the_suite_is_hard_and_has_enough_test_images(board: dict[str, Any]) -> None:
+    assert max(score(r, "hf1_samples") for r in board.values()) <= 0.93
+    for record in board.values():
+        counts = record.data["split"]["counts"]
+        assert counts["test"] == counts["shifted"] == 1500
+
+
+def test_shifts_take_at_most_three_tenths_of_the_time() -> None:
+    timed = [r.data["timing"] for r in read_all(FOLDER) if r.data["seed"] > 0]
+    shifts = sum(timing["shifts_s"] for timing in timed)
+    assert 0 < shifts <= 0.3 * (sum(timing["elapsed_s"] for timing in timed) - shifts)
+    assert all(file.stat().st_size < 3e6 for file in FOLDER.rglob("*"))
 
 
 def test_every_learned_model_beats_the_prior_on_both_levels(board: dict[str, Any]) -> None:
@@ -46,8 +60,8 @@ def test_grey_levels_tell_little_texture_more_and_the_best_network_most(board: d
     grey = next(v for name, v in second.items() if "grey_histogram" in name)
     assert grey <= 0.60
     assert grey < second["forest"] < max(second.values())
-    assert max(second.values()) >= 0.90
-    assert second["hffnet-2d[epochs=7]"] > second["forest"]
+    networks = {name: value for name, value in second.items() if name.startswith(("hff", "timm"))}
+    assert max(networks.values()) == max(second.values())
 
 
 def test_every_model_is_scored_on_the_shifted_set_too(board: dict[str, Any]) -> None:

@@ -2,18 +2,20 @@
 
 For images with label maps, the map of every predicted class that an image has is held against the pixels of
 that class. Two controls get the same treatment: a blob in the middle of the image, and the map of the same
-network with random weights.
+network with random weights. Whether maps that are more faithful to the network also point better is a rank
+correlation over maps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.stats import rankdata
 
 from hmcbench.apply.predict_files import Block
 from hmcbench.apply.saliency import Explainer
@@ -30,7 +32,7 @@ from hmcbench.registry.registry import Registry
 
 MAPS = ("network", "random weights", "centre")
 """The map that is tested, and its two controls."""
-MEASURES = ("pointing", "energy", "iou")
+MEASURES = ("pointing", "energy", "iou", "faithful")
 WIDEST = 0.9  # share of an image; a class that covers more is hit by any map
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
 DRAWS, SEED = 1000, 20_260_101
@@ -46,6 +48,8 @@ class Found:
         pointing: per map of :data:`MAPS`: 1 where its largest value lies on the class.
         energy: share of its sum that lies on the class.
         iou: float (3, 19), its overlap with the class at every threshold.
+        faithful: per map, area under the curve of insertion minus that of deletion, -1 to 1; NaN where it was
+            not measured.
     """
 
     image: str
@@ -55,6 +59,7 @@ class Found:
     pointing: np.ndarray
     energy: np.ndarray
     iou: np.ndarray
+    faithful: np.ndarray = field(default_factory=lambda: np.full(len(MAPS), np.nan))
 
 
 @dataclass(frozen=True)
@@ -66,18 +71,21 @@ class PointingMean:
     high: float
 
 
-def measure(trained: Trained, registry: Registry, dataset: Dataset) -> list[Found]:
+def measure(trained: Trained, registry: Registry, dataset: Dataset, *, faithful: bool = True) -> list[Found]:
     """Hold the maps of a trained network against the label maps of a dataset.
 
     Images of the test partition count where the dataset has one, else all. Left out are classes that the
     network or the dataset does not have, and those that cover more than :data:`WIDEST` of an image.
+
+    Args:
+        faithful: whether to measure deletion and insertion of every map too.
 
     Raises:
         BadInput: no label maps, no view ``image``, no class in common, or a model that has no maps.
     """
     if not isinstance(dataset.targets, LabelMaps) or "image" not in dataset.views:
         raise BadInput("--masks needs images with label maps", allowed="a dataset of pixels, or a folder")
-    explainer, theirs = Explainer(trained, faithful=False), dataset.task.hierarchy
+    explainer, theirs = Explainer(trained, faithful=faithful), dataset.task.hierarchy
     assert theirs is not None
     shared = set(explainer.hierarchy.classes) & set(theirs.classes)
     if not shared:
@@ -134,8 +142,14 @@ def _of_image(
                 continue
             maps = explainer.maps_of(block, i, k, column)
             mask = fitted_mask(masks[name], maps[0].shape)
-            if 0 < mask.mean() <= WIDEST:
-                out.append(found(image, k, name, mask, [*maps, centre(maps[0].shape)]))
+            if not 0 < mask.mean() <= WIDEST:
+                continue
+            maps = [*maps, centre(maps[0].shape)]
+            held = found(image, k, name, mask, maps)
+            if explainer.faithful:
+                areas = explainer.faithfulness(block, i, column, maps)
+                held = replace(held, faithful=np.array([a.insertion_area - a.deletion_area for a in areas]))
+            out.append(held)
     return out
 
 
@@ -182,11 +196,7 @@ def summary(results: Sequence[Found], level: int) -> dict[str, dict[str, Pointin
     chosen = [f for f in results if f.level == level]
     if not chosen:
         return {}
-    names = sorted({f.image for f in chosen})
-    members = np.array([names.index(f.image) for f in chosen], dtype=np.int64)
-    rng = np.random.default_rng([SEED, len(names)])
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / max(1, len(names))), size=DRAWS)
-    weights = drawn[:, members]
+    weights = _draws(chosen)
 
     def mean(values: Any) -> PointingMean:
         numbers = np.array(values, dtype=float)
@@ -202,4 +212,45 @@ def summary(results: Sequence[Found], level: int) -> dict[str, dict[str, Pointin
             "energy": mean([f.energy[m] for f in chosen]),
             "iou": mean([f.iou[m][best] for f in chosen]),
         }
+        if np.isfinite([f.faithful[m] for f in chosen]).all():
+            out[name]["faithful"] = mean([f.faithful[m] for f in chosen])
     return {**out, "chance": {"energy": mean([f.area for f in chosen])}}
+
+
+def agreement(results: Sequence[Found], level: int) -> dict[str, PointingMean]:
+    """Do maps of the network that are more faithful point better? Rank correlations (Spearman) over the maps
+    of a level, -1 to 1: of ``faithful`` with ``pointing``, and with ``energy`` above the share of the image
+    that the class covers. Intervals draw images. Empty where nothing was measured, or all maps are alike.
+    """
+    chosen = [f for f in results if f.level == level and np.isfinite(f.faithful[0])]
+    if not chosen:
+        return {}
+    faithful = np.array([f.faithful[0] for f in chosen])
+    others = {
+        "pointing": np.array([f.pointing[0] for f in chosen]),
+        "energy": np.array([f.energy[0] - f.area for f in chosen]),
+    }
+    rows = [np.repeat(np.arange(len(chosen)), counts) for counts in _draws(chosen)]
+    out = {}
+    for name, values in others.items():
+        drawn = [correlation for r in rows if np.isfinite(correlation := _spearman(faithful[r], values[r]))]
+        if np.isfinite(value := _spearman(faithful, values)):
+            out[name] = PointingMean(value, *np.quantile(drawn, [0.025, 0.975]).tolist())
+    return out
+
+
+def _spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """NaN where one of both is constant."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+
+
+def _draws(chosen: Sequence[Found]) -> np.ndarray:
+    """int (DRAWS, n): how often each of n maps counts where images are drawn with replacement."""
+    names = sorted({f.image for f in chosen})
+    members = np.array([names.index(f.image) for f in chosen], dtype=np.int64)
+    rng = np.random.default_rng([SEED, len(names)])
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / max(1, len(names))), size=DRAWS)
+    weights: np.ndarray = drawn[:, members]
+    return weights

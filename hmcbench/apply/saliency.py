@@ -15,7 +15,7 @@ from hmcbench.records.weights import Trained
 if TYPE_CHECKING:
     import torch
 
-    from hmcbench.torchkit.saliency import Curves
+    from hmcbench.torchkit.saliency import Curves, Probability
 
 RANDOM_MAPS = 4
 SEED = 0
@@ -66,13 +66,18 @@ class Explainer:
         faithful: whether to measure each map (about 200 more forward passes per level).
 
     Raises:
-        BadInput: a model of another kind, or an unknown level.
+        BadInput: a model of another kind or of pixels, or an unknown level.
         NotApplicable: from :meth:`explain`, for a network that keeps no positions.
     """
 
     def __init__(self, trained: Trained, levels: Sequence[int] = (), *, faithful: bool = True) -> None:
         from hmcbench.torchkit.model import TorchModel
 
+        if trained.spec.unit == "pixel":
+            raise BadInput(
+                f"{trained.record.label} labels every pixel: its label maps say where a class is",
+                hint="hmcbench predict RUN IMAGES --maps FOLDER",
+            )
         if not isinstance(trained.model, TorchModel) or trained.task.hierarchy is None:
             raise BadInput(f"{trained.spec.name} is not a network built on torchkit")
         depth = trained.task.hierarchy.depth
@@ -88,13 +93,10 @@ class Explainer:
         """The explanations of a block's images."""
         if not block.paths:
             return
-        from hmcbench.torchkit.data import join_picture, tiles_per_side
+        from hmcbench.torchkit.data import join_picture
 
-        pictures = block.views[self.model.view]
-        whole = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[-1] == 3)
         for i, path in enumerate(block.paths):
-            tiles = pictures[i : i + 1] if whole else pictures[i]
-            side = tiles_per_side(len(tiles))
+            tiles, side = self._tiles(block, i)
             prepared = self.model.prepare(tiles)
             scores, decided = block.scores.values[i], block.coherent[i]
             levels = [self._level(prepared, side, k, scores, decided) for k in self.levels]
@@ -105,17 +107,38 @@ class Explainer:
         """Saliency (H, W) of one class of level k in image i: of the network, and with random weights."""
         import torch
 
-        from hmcbench.torchkit.data import join_tiles, tiles_per_side
+        from hmcbench.torchkit.data import join_tiles
         from hmcbench.torchkit.saliency import shares
 
-        pictures = block.views[self.model.view]
-        whole = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[-1] == 3)
-        cut = pictures[i : i + 1] if whole else pictures[i]
-        side, tiles = tiles_per_side(len(cut)), self.model.prepare(cut)
+        pictures, side = self._tiles(block, i)
+        tiles = self.model.prepare(pictures)
         place = column - int(self.hierarchy.level_classes(k)[0])
         columns = torch.full((len(tiles),), place, device=tiles.device)
         maps = (cam.evidence(tiles, k, columns) for cam in self._grad_cams(tiles[:1]))
         return [shares(join_tiles(evidence, side))[0].cpu().numpy() for evidence in maps]
+
+    def faithfulness(self, block: Block, i: int, column: int, maps: Sequence[np.ndarray]) -> list[Curves]:
+        """Deletion and insertion of maps (H, W) that are said to show a class in image i."""
+        import torch
+
+        from hmcbench.torchkit.data import join_tiles
+        from hmcbench.torchkit.saliency import curves
+
+        pictures, side = self._tiles(block, i)
+        image, probability = (
+            join_tiles(self.model.prepare(pictures), side)[0],
+            self._probability(side, column),
+        )
+        return [curves(probability, image, torch.as_tensor(m, device=image.device)) for m in maps]
+
+    def _tiles(self, block: Block, i: int) -> tuple[np.ndarray, int]:
+        """The parts of image i that the network gets, uint8 (side**2, H, W[, 3]), and the parts per side."""
+        from hmcbench.torchkit.data import tiles_per_side
+
+        pictures = block.views[self.model.view]
+        whole = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[-1] == 3)
+        tiles = pictures[i : i + 1] if whole else pictures[i]
+        return tiles, tiles_per_side(len(tiles))
 
     def _level(
         self, tiles: torch.Tensor, side: int, k: int, scores: np.ndarray, decisions: np.ndarray
@@ -123,7 +146,7 @@ class Explainer:
         """The most probable of the decided classes of level k; ``tiles`` (side**2, C, H, W) of one image."""
         import torch
 
-        from hmcbench.torchkit.data import cut_tiles, join_tiles
+        from hmcbench.torchkit.data import join_tiles
         from hmcbench.torchkit.saliency import GradCam, curves, random_maps, shares, similarity
 
         columns = self.hierarchy.level_classes(k)
@@ -133,6 +156,7 @@ class Explainer:
         label = int(decided[scores[decided].argmax()])
         column = torch.tensor([label - int(columns[0])], device=tiles.device)
         cam, random_cam = self._grad_cams(tiles[:1])
+        probability = self._probability(side, label)
 
         def saliency(grad_cam: GradCam) -> torch.Tensor:
             return shares(join_tiles(grad_cam.evidence(tiles, k, column.expand(len(tiles))), side))[0]
@@ -142,11 +166,6 @@ class Explainer:
         if not self.faithful:
             return level
 
-        def probability(images: torch.Tensor) -> torch.Tensor:
-            """The mean over an image's tiles, as for scores."""
-            of_tiles = self.model.probabilities(cut_tiles(images, side))[:, label]
-            return of_tiles.reshape(len(images), -1).mean(1)
-
         image, size = join_tiles(tiles, side)[0], (heat.shape[0], heat.shape[1])
         noise = random_maps(RANDOM_MAPS, cam.grid.side * side, size, SEED).to(heat.device)
         return replace(
@@ -155,6 +174,16 @@ class Explainer:
             random=[curves(probability, image, noise_map) for noise_map in noise],
             similarity=similarity(heat, saliency(random_cam)),
         )
+
+    def _probability(self, side: int, column: int) -> Probability:
+        """Of a class, for images of side**2 tiles: the mean over the tiles, as for scores."""
+        from hmcbench.torchkit.data import cut_tiles
+
+        def probability(images: torch.Tensor) -> torch.Tensor:
+            of_tiles = self.model.probabilities(cut_tiles(images, side))[:, column]
+            return of_tiles.reshape(len(images), -1).mean(1)
+
+        return probability
 
     def _grad_cams(self, image: torch.Tensor) -> Any:
         """Grad-CAM of the network, and of a copy with random weights, at the same layer."""

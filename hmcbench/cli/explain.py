@@ -49,7 +49,8 @@ def explain_command(
     maps are to those of the same network with random weights: near 1 they explain nothing.
 
     With --masks no images are named: the maps of the predicted classes are held against the pixels of
-    these classes, in a folder of the dataset masks or in a dataset of pixels. Writes pointing.json.
+    these classes, in a folder of the dataset masks or in a dataset of pixels, and it is measured whether maps
+    that are more faithful point better. Writes pointing.json.
 
     \b
     Example:
@@ -59,7 +60,7 @@ def explain_command(
     if masks:
         if images:
             raise BadInput("--masks and IMAGES cannot be given together")
-        return _against_masks(run, masks, output, device)
+        return _against_masks(run, masks, output, device, faithful=not fast)
     if not images:
         raise BadInput("no images", allowed="image files or folders, or --masks FOLDER")
     from hmcbench.apply.predict_files import list_files, predict_files
@@ -96,7 +97,7 @@ def explain_command(
     return 1 if bad else 0
 
 
-def _against_masks(run: Path, masks: str, output: Path, device: str) -> int:
+def _against_masks(run: Path, masks: str, output: Path, device: str, *, faithful: bool) -> int:
     """Measure, print a table, and write ``pointing.json``."""
     from tabulate import tabulate
 
@@ -109,7 +110,7 @@ def _against_masks(run: Path, masks: str, output: Path, device: str) -> int:
     spec, params = registry.resolve("datasets", reference)
     dataset = plan_dataset(registry, spec, params, reference)
     trained = load_model(run, device)
-    results = pointing.measure(trained, registry, dataset)
+    results = pointing.measure(trained, registry, dataset, faithful=faithful)
     if not results:
         raise BadInput("no predicted class is in the masks of its image", allowed="images of the same kind")
     content: dict[str, Any] = {"model": trained.record.label, "masks": reference, "levels": {}}
@@ -117,10 +118,17 @@ def _against_masks(run: Path, masks: str, output: Path, device: str) -> int:
         chosen, table = [r for r in results if r.level == k], pointing.summary(results, k)
         images = len({r.image for r in chosen})
         click.echo(f"level {k}: {len(chosen)} classes in {images} images")
-        lines = [[name, *(_cell(values.get(m)) for m in pointing.MEASURES)] for name, values in table.items()]
-        click.echo(tabulate(lines, headers=["map", *pointing.MEASURES], disable_numparse=True) + "\n")
+        measures = pointing.MEASURES if faithful else pointing.MEASURES[:-1]
+        lines = [[name, *(_cell(values.get(m)) for m in measures)] for name, values in table.items()]
+        click.echo(tabulate(lines, headers=["map", *measures], disable_numparse=True))
+        agreed = pointing.agreement(results, k)
+        for name, value in agreed.items():
+            click.echo(f"rank correlation of faithful and {name} over the maps: {_cell(value)}")
+        click.echo("")
         numbers = {name: {m: asdict(v) for m, v in values.items()} for name, values in table.items()}
         content["levels"][str(k)] = {"classes": len(chosen), "images": images, "maps": numbers}
+        if agreed:
+            content["levels"][str(k)]["agreement"] = {name: asdict(v) for name, v in agreed.items()}
     _make_folder(output)
     write_atomic(output / "pointing.json", json.dumps(content, indent=1, sort_keys=True) + "\n")
     click.echo(f"report  {output / 'pointing.json'}")

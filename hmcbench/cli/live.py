@@ -26,11 +26,14 @@ FEW_S = 10  # a time left below it is not given in seconds
 RERUN = "--rerun failed runs them again"
 
 
-def show_plan(plan: Plan, todo: Sequence[Cell], records: Mapping[str, Record], out: Path) -> None:
+def show_plan(
+    plan: Plan, todo: Sequence[Cell], records: Mapping[str, Record], out: Path, rerun: str = "missing"
+) -> None:
     """The cells of this command by dataset and model, and the pairs that are not applicable.
 
     Args:
         records: key -> record, of cells that have one.
+        rerun: which cells are run.
     """
     from tabulate import tabulate
 
@@ -56,7 +59,7 @@ def show_plan(plan: Plan, todo: Sequence[Cell], records: Mapping[str, Record], o
     for name, facts in shown.items():
         origin = "synthetic, made by a generator" if facts["synthetic"] else "your data"
         click.echo(f"{name}: {facts['samples']:,} samples, {goal_text(facts)} ({origin})")
-    for note in (*plan.notes, *limit_notes(todo, records.values()), *shift_notes(todo, records)):
+    for note in (*plan.notes, *limit_notes(todo, records.values()), *shift_notes(todo, records, rerun)):
         click.echo(f"note: {note}")
     failed = sum(counts["failed"] for counts in states.values())
     again = f" ({failed} failed earlier: {RERUN})" if failed else ""
@@ -73,14 +76,25 @@ def limit_notes(todo: Sequence[Cell], done: Iterable[Record]) -> list[str]:
     ]
 
 
-def shift_notes(todo: Sequence[Cell], records: Mapping[str, Record]) -> list[str]:
-    """How cells with a record get the shifts that it lacks."""
-    known = [cell for cell in todo if cell.shifts and cell.key in records and records[cell.key].ok]
-    kept = sum(bool(cell.kept) for cell in known)
-    notes = [f"{kept} cells predict shifts with the models that they kept"] if kept else []
-    if again := len(known) - kept:
-        notes.append(f"{again} cells are run again for their shifts: their records kept no model")
-    return notes
+def shift_notes(todo: Sequence[Cell], records: Mapping[str, Record], rerun: str) -> list[str]:
+    """How cells with a record get the shifts that it lacks, or keep those that it has."""
+    from hmcbench.records.shifts import shift_blocks
+
+    known = [cell for cell in todo if cell.key in records and records[cell.key].ok]
+    if rerun == "all":
+        have = [cell for cell in known if shift_blocks(records[cell.key])]
+        again = sum(bool(cell.shifts) for cell in have)
+        told = {
+            "predict the shifts of their records again (--shifts none leaves them out)": again,
+            "lose the predictions under shifts of their records": len(have) - again,
+        }
+    else:
+        kept = sum(bool(cell.kept) for cell in known)
+        told = {
+            "predict shifts with the models that they kept": kept,
+            "are run again for their shifts: their records kept no model": len(known) - kept,
+        }
+    return [f"{count} cells {what}" for what, count in told.items() if count]
 
 
 def goal_text(facts: Mapping[str, Any]) -> str:

@@ -135,7 +135,7 @@ def run_command(**options: Any) -> int:
         return 0
     silent = options["as_json"] or options["quiet"]
     if not silent:
-        live.show_plan(plan, todo, before.records, out)
+        live.show_plan(plan, todo, before.records, out, options["rerun"])
         live.show_budget(todo, done, budget, options["jobs"])
     if options["dry_run"]:
         if options["as_json"]:

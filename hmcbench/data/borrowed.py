@@ -53,8 +53,11 @@ class ImageModel:
         return Inputs(ids, {name: Rows(make(rows)) for name, make in self.views.items()})
 
 
-def image_model(reference: str, profile: str, task: Task) -> ImageModel:
+def image_model(reference: str, profile: str, task: Task, *, to_load: bool = False) -> ImageModel:
     """A model by its reference, such as ``timm:resnet10t[epochs=6]``.
+
+    Args:
+        to_load: whether it will load what it has saved: published weights are then not fetched.
 
     Raises:
         BadInput: no such model or parameter, or a model that does not label whole images of the task.
@@ -64,6 +67,8 @@ def image_model(reference: str, profile: str, task: Task) -> ImageModel:
     spec, params = registry.resolve("models", reference, profile)
     if spec.unit != "sample" or task.kind not in spec.tasks or task.paths not in spec.paths:
         raise BadInput(f"{reference} does not label whole images", allowed="a model of image suites")
+    if to_load and "pretrained" in spec.params:
+        params = {**params, "pretrained": False}
     needs = unmet_needs(spec)
     if needs:
         raise BadInput(f"{reference} {needs}")

@@ -13,12 +13,13 @@ from typing import Any
 from hmcbench.errors import BadInput, unknown
 
 KINDS = ("predefined", "holdout", "kfold")
-EACH = "each"
+EACH, NONE = "each", "none"
 VARIED = ("unknown", "train_share", "label_noise", "noise_to")
 """What one suite may vary from cell to cell; records name it where it is not empty."""
 NOISE = ("sibling", "any")
 SCORE_BITS = (16, 32)
-_LATER = frozenset({"refit", "score_bits", "calibration", *VARIED})  # fields that older records do not have
+_LATER = frozenset({"refit", "score_bits", "calibration", "far_unknown", *VARIED})
+"""Fields that older records do not have."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,12 @@ class Protocol:
             training nor early stopping nor thresholds see. Part of a key, and of a record, only where it is
             not 0.
         unknown: classes that are never shown: neither in training nor in validation or calibration, and in
-            test with what lies above them as truth; ``("each",)``: every leaf in turn.
+            test with what lies above them as truth; ``("each",)``: every leaf in turn. With ``none`` beside
+            them there are cells that see all classes too; shares and wrong labels are then of these alone.
         train_share: shares of the training samples, each a cell of its own; empty for all of them.
         label_noise: shares of the training samples with a wrong label, each a cell of its own.
+        far_unknown: a dataset whose samples no class here is right for; they are predicted beside the test
+            samples. Part of a key, and of a record, only where it is named.
         noise_to: what a wrong label is: a ``sibling`` of the right one (or the nearest relative), or ``any``
             other. Part of a key, and of a record, only where there is noise, as the three before.
     """
@@ -63,6 +67,7 @@ class Protocol:
     train_share: tuple[float, ...] = ()
     label_noise: tuple[float, ...] = ()
     noise_to: str = "sibling"
+    far_unknown: str = ""
 
     @property
     def splits(self) -> int:
@@ -102,9 +107,18 @@ class Protocol:
 
         >>> [v.train_share for v in Protocol(train_share=(0.1, 1.0), label_noise=(0.2,)).variants()]
         [(0.1,), (), ()]
+        >>> both = Protocol(unknown=("none", "a"), train_share=(0.1,)).variants()
+        >>> [(v.unknown, v.train_share) for v in both]
+        [((), (0.1,)), (('a',), ())]
         """
         points = [(share, 0.0) for share in self.train_share] + [(1.0, rate) for rate in self.label_noise]
-        unknowns = [(leaf,) for leaf in leaves] if self.unknown == (EACH,) else [self.unknown]
+        points = list(dict.fromkeys(points or [(1.0, 0.0)]))
+        unknowns: list[tuple[str, ...]] = [(leaf,) for leaf in leaves] if self.each else [self.hidden]
+        combined = [(unknown, point) for unknown in unknowns for point in points]
+        if NONE in self.unknown:
+            combined = [((), point) for point in points] + [
+                (unknown, (1.0, 0.0)) for unknown in unknowns if unknown
+            ]
         return [
             replace(
                 self,
@@ -113,9 +127,18 @@ class Protocol:
                 label_noise=() if rate == 0 else (float(rate),),
                 noise_to=self.noise_to if rate else "sibling",
             )
-            for unknown in unknowns
-            for share, rate in dict.fromkeys(points or [(1.0, 0.0)])
+            for unknown, (share, rate) in combined
         ]
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The classes that are never shown, or ``("each",)``."""
+        return tuple(name for name in self.unknown if name != NONE)
+
+    @property
+    def each(self) -> bool:
+        """Whether every leaf is unknown in turn."""
+        return self.hidden == (EACH,)
 
     def check(self, where: str) -> None:
         """Raise BadInput where the kind or a value is not allowed."""

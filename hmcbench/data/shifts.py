@@ -36,6 +36,7 @@ class ShiftChoice:
         label: the shortest reference to it, which records and boards show.
         name, version, unit, views, params: of its spec, resolved.
         severities: rising.
+        samples: how many test samples see it at most; None: all.
     """
 
     label: str
@@ -45,24 +46,28 @@ class ShiftChoice:
     views: tuple[str, ...]
     params: Mapping[str, Value]
     severities: tuple[float, ...]
+    samples: int | None = None
 
     def stated(self) -> dict[str, Any]:
         """What a record says of it."""
-        return {"version": self.version, "unit": self.unit, "severities": list(self.severities)}
+        stated = {"version": self.version, "unit": self.unit, "severities": list(self.severities)}
+        return stated if self.samples is None else {**stated, "samples": self.samples}
 
     def identity(self) -> list[Any]:
         """What predictions under it depend on, as plain data."""
-        return [self.label, self.version, list(self.severities)]
+        return [self.label, self.version, list(self.severities), self.samples]
 
 
-def shift_choice(registry: Registry, reference: str, severities: Sequence[float] = ()) -> ShiftChoice:
+def shift_choice(
+    registry: Registry, reference: str, severities: Sequence[float] = (), samples: int | None = None
+) -> ShiftChoice:
     """The shift of a reference.
 
     Args:
-        severities: instead of those of its spec.
+        severities, samples: instead of those of its spec.
 
     Raises:
-        BadInput: an unknown name or parameter, or severities that do not rise from above 0.
+        BadInput: an unknown name or parameter, severities that do not rise from above 0, or no samples.
     """
     spec: ShiftSpec
     spec, params = registry.resolve("shifts", reference)
@@ -76,7 +81,44 @@ def shift_choice(registry: Registry, reference: str, severities: Sequence[float]
             f"shift {label}: severities {', '.join(f'{x:g}' for x in chosen) or 'none'}",
             allowed=f"rising numbers above 0{most} ({spec.unit or 'no unit'})",
         )
-    return ShiftChoice(label, spec.name, spec.version, spec.unit, tuple(spec.views), dict(params), chosen)
+    count = samples if samples is not None else spec.samples
+    if count is not None and count < 1:
+        raise BadInput(f"shift {label}: samples {count}", allowed="1 or more test samples that see it")
+    views = tuple(spec.views)
+    return ShiftChoice(label, spec.name, spec.version, spec.unit, views, dict(params), chosen, count)
+
+
+def seen_by(dataset: Dataset, split: Split, shift: ShiftChoice) -> np.ndarray:
+    """The test samples that are predicted under a shift: rising places among them, int64.
+
+    All, or as many as the shift says: every (n / samples)-th of them in the order of their label sets (of a
+    regression: of the tenths of the first target), in random order within one. So every label set has its
+    share, up to one sample. Another shift draws other samples, so that a mean over shifts rests on more.
+    """
+    import numpy as np
+
+    test = split.sides["test"]
+    if shift.samples is None or len(test) <= shift.samples:
+        return np.arange(len(test))
+    drawn = [hashlib.sha256(f"{SEED}\n{shift.label}\n{dataset.ids[i]}".encode()).digest() for i in test]
+    order = sorted(
+        range(len(test)), key=list(zip(_strata(dataset.targets[test]), drawn, strict=True)).__getitem__
+    )
+    each = (np.arange(shift.samples) + 0.5) * (len(test) / shift.samples)
+    return np.sort(np.array(order)[each.astype(np.int64)])
+
+
+def _strata(targets: Any) -> list[int]:
+    """A number for every sample (n,): of its label set, or of the tenth of its first target."""
+    import numpy as np
+    from scipy.sparse import issparse
+
+    rows = targets.toarray() if issparse(targets) else np.asarray(targets)
+    if rows.dtype.kind == "f":
+        places = rows[:, 0].argsort(kind="stable").argsort(kind="stable")
+        return [int(place) for place in 10 * places // len(rows)]
+    packed = np.packbits(rows.astype(bool), axis=1)
+    return [int(number) for number in np.unique(packed, axis=0, return_inverse=True)[1].ravel()]
 
 
 class HeldImage:
@@ -113,14 +155,14 @@ def with_held_images(dataset: Dataset, rows: Sequence[int]) -> Dataset:
 def shifted_test(
     registry: Registry, dataset: Dataset, split: Split, shift: ShiftChoice, severity: float
 ) -> tuple[Dataset, frozenset[str]]:
-    """The test samples alone under a shift, as a dataset, and the names of the views that are changed.
+    """The test samples that see a shift (:func:`seen_by`), under it, as a dataset; and the changed views.
 
     Its fingerprint is one of its own, so that its features are cached apart.
 
     Raises:
         PluginError: the shift breaks its contract.
     """
-    test = split.sides["test"]
+    test = split.sides["test"][seen_by(dataset, split, shift)]
     ids = [dataset.ids[i] for i in test]
     changed = frozenset(shift.views) & frozenset(dataset.views)
     views = {name: Rows(view, test)[:] for name, view in dataset.views.items()}

@@ -23,6 +23,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hmcbench.data import featurize
+from hmcbench.data.drawn import with_drawn_pictures
+from hmcbench.data.far import far_samples
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.prepare import Preparation, direct_views, preparations, prepare
 from hmcbench.data.protocol import Protocol
@@ -32,11 +34,19 @@ from hmcbench.data.variants import divide
 from hmcbench.errors import BadInput, HmcbenchError, PluginError
 from hmcbench.execute import resources, shifts, speed
 from hmcbench.execute.pixels import PixelModel, check_sizes
-from hmcbench.execute.predict import Predicted, join_scores, predict_sides, predicted_sides
+from hmcbench.execute.predict import (
+    Predicted,
+    check_scores,
+    far_predictions,
+    join_scores,
+    predict_sides,
+    predicted_sides,
+)
 from hmcbench.execute.reporter import Reporter
 from hmcbench.execute.second_fit import FITTED_ON, fit_second, is_due, second_fit
+from hmcbench.execute.shifts import ShiftedViews
 from hmcbench.execute.warm_start import describe_start, warm_start_of
-from hmcbench.interfaces import ColumnKind, Dataset, Fit, FittedPer, ModelSpec, Run
+from hmcbench.interfaces import ColumnKind, Dataset, DatasetSpec, Fit, FittedPer, ModelSpec, Run, Value
 from hmcbench.metrics import decisions
 from hmcbench.metrics.computing import Results, compute_sides
 from hmcbench.metrics.promise import ALPHA
@@ -175,8 +185,14 @@ class CellRun:
         with clock.phase("load"):
             self.dataset, self.split = load(self.registry, cell)
         report.phase("featurize")
+        with clock.phase("draw"):
+            plans = featurize.plan_views(
+                self.registry, tuple(self.dataset.views), self.spec.views, cell.model_params
+            )
+            drawn = {plan.source for plan in plans if plan.steps}
+            self.dataset = with_drawn_pictures(self.dataset, drawn, cell.threads)
         with clock.phase("featurize"):
-            self.views = make_views(self.registry, self.spec, cell, self.dataset, self.split)
+            self.views = make_views(self.spec, cell, self.dataset, self.split, plans)
         model = create(self.spec, cell.model_params)
         train, valid = (side(self.dataset, self.views.rows, self.split, n) for n in ("train", "validation"))
         run = Run(
@@ -230,6 +246,10 @@ class CellRun:
         scores = self.first_scores | self.predict(model, sides)
         joined = join_scores(self.dataset, self.split, scores, cell.protocol["score_bits"])
         predictions = replace(joined, alpha=cell.alpha)
+        if cell.far is not None:
+            report.phase("far")
+            with clock.phase("far"):
+                predictions = predictions.beside(self.predict_far(model, predictions))
         if predictions.maps is not None:
             check_sizes(predictions.maps, predictions.truth, predictions.ids, self.spec)
         report.phase("measure")
@@ -257,7 +277,8 @@ class CellRun:
         slow = {name: round(seconds, 3) for name, seconds in spent.items() if seconds >= SLOW_METRIC_S}
         elapsed = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
         scoring = sum(spent.values()) + sum(block["seconds"] for block in ruled.values())
-        not_the_model = clock.seconds["measure_s"] + scoring + clock.seconds.get("shifts_s", 0.0)
+        beside = sum(clock.seconds.get(f"{phase}_s", 0.0) for phase in ("draw", "measure", "shifts", "far"))
+        not_the_model = beside + scoring
         timing = clock.seconds | self.views.timing() | searched | measured | {"shared": self.shared}
         timing["elapsed_s"] = round(elapsed, 4)
         timing["total_s"] = round(elapsed - not_the_model + self.views.unpaid_s, 4)
@@ -292,14 +313,35 @@ class CellRun:
             return {}
         dataset = with_held_images(self.dataset, self.split.sides["test"].tolist())
         self.report.phase("shifts")
-        of_model = (self.views.plans, self.views.rows, self.views.preparations, cell.threads)
-        views = shifts.ShiftedViews(self.registry, dataset, self.split, *of_model)
+        views = self.reading(dataset)
         with self.clock.phase("shifts"):
-            scores, problems = shifts.predict_shifts(model, self.spec, views, cell.shifts)
+            predicted = shifts.predict_shifts(model, self.spec, views, cell.shifts)
             specs, names = self.registry.specs("metrics"), cell.shift_metrics
             sources = frozenset(plan.source for plan in self.views.plans)
             kept = (sources, predictions, thresholds, specs, names, part)
-            return shifts.shifts_part(cell.shifts, scores, problems, *kept)
+            return shifts.shifts_part(cell.shifts, predicted, *kept)
+
+    def reading(self, dataset: Dataset) -> ShiftedViews:
+        """How the model reads samples that are not those of the dataset."""
+        of_model = (self.views.plans, self.views.rows, self.views.preparations, self.cell.threads)
+        return ShiftedViews(self.registry, dataset, self.split, *of_model)
+
+    def predict_far(self, model: Any, beside: Predictions) -> Predictions:
+        """Predictions of the far unknowns, which have no class.
+
+        Args:
+            beside: of the cell, for their form.
+        """
+        assert self.cell.far is not None
+        name, params = self.cell.far
+        spec = self.registry.get("datasets", name)
+        other = load_dataset(self.registry, spec, absolute(spec, params))
+        far = far_samples(self.dataset, other, self.cell.protocol["far_unknown"])
+        if far.fingerprint != self.cell.record["split"].get("far_fingerprint"):
+            raise _changed(name)
+        samples = self.reading(self.dataset).of_others(far)
+        scores = check_scores(model.predict(samples), len(samples), self.dataset.task, self.spec)
+        return far_predictions(samples.ids, scores, beside)
 
     def add_shifts(self, fit: Fit, part: Path) -> dict[str, Any] | None:
         """Predict the shifts with the model that an earlier record of this cell kept.
@@ -351,18 +393,25 @@ def seed_everything(seed: int) -> None:
 def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     """The data and the split of the plan; raises BadInput if they have changed since."""
     spec = registry.get("datasets", cell.dataset)
-    params = dict(cell.dataset_params)
-    path = params.get(spec.path_param)
-    if path and Path(str(path)).exists():  # absolute: files are read later, when a model may have moved
-        params[spec.path_param] = str(Path(str(path)).absolute())
-    dataset = load_dataset(registry, spec, params)
+    dataset = load_dataset(registry, spec, absolute(spec, cell.dataset_params))
     dataset, split = divide(dataset, Protocol(**cell.protocol), cell.fold)
     if split.fingerprint != cell.record["split"]["fingerprint"]:
-        raise BadInput(
-            f"the data of {cell.dataset} changed while the run was going on",
-            hint="type the same command again",
-        )
+        raise _changed(cell.dataset)
     return dataset, split
+
+
+def absolute(spec: DatasetSpec, params: Mapping[str, Value]) -> dict[str, Value]:
+    """Parameters with an absolute path: files are read later, when a model may have moved."""
+    path = params.get(spec.path_param)
+    if path and Path(str(path)).exists():
+        return {**params, spec.path_param: str(Path(str(path)).absolute())}
+    return dict(params)
+
+
+def _changed(name: str) -> BadInput:
+    return BadInput(
+        f"the data of {name} changed while the run was going on", hint="type the same command again"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -397,9 +446,10 @@ class Views:
         }
 
 
-def make_views(registry: Registry, spec: ModelSpec, cell: Cell, dataset: Dataset, split: Split) -> Views:
+def make_views(
+    spec: ModelSpec, cell: Cell, dataset: Dataset, split: Split, plans: Sequence[featurize.ViewPlan]
+) -> Views:
     """Every view that the model reads."""
-    plans = featurize.plan_views(registry, tuple(dataset.views), spec.views, cell.model_params)
     machine = resources.machine()
     views = {plan.name: featurize.compute_view(plan, dataset, cell.threads, machine) for plan in plans}
     costs = {path: cost for view in views.values() for path, cost in view.costs.items()}

@@ -14,6 +14,7 @@ from hmcbench.errors import PluginError
 from hmcbench.execute import resources
 from hmcbench.hierarchy.label_maps import LabelMaps, joined
 from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task
+from hmcbench.metrics.computing import FAR
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.score_bits import bits_for, rounded
 
@@ -82,6 +83,22 @@ def join_scores(
         training=training_counts(dataset, split.sides["train"]),
         bits=bits,
         unknown=np.isin(rows, list(split.unknown)) if split.unknown else None,
+    )
+
+
+def far_predictions(ids: Sequence[str], scores: Scores, beside: Predictions) -> Predictions:
+    """Scores of samples of other data, with no class as truth, in the form of the predictions of a cell."""
+    width = scores.values.shape[1]
+    no_class: Any = csr_array((len(ids), width), dtype=bool)
+    return Predictions(
+        ids=list(ids),
+        side=[FAR] * len(ids),
+        scores=rounded(scores.values, beside.bits) if beside.bits < 32 else scores.values,
+        task=beside.task,
+        truth=np.zeros((len(ids), width), dtype=bool) if isinstance(beside.truth, np.ndarray) else no_class,
+        stop=scores.stop,
+        decisions=scores.decisions,
+        bits=beside.bits,
     )
 
 

@@ -87,15 +87,16 @@ def pending(plan: Plan, done: Mapping[str, Record], rerun: Rerun) -> list[Cell]:
     """Cells of the plan to run; ``done``: the records by key.
 
     A cell whose record lacks shifts is there too: it predicts them with the model that the record kept, or
-    where there is none it is run again.
+    where there is none it is run again. A cell that is run again predicts the shifts of its record too,
+    unless the plan drops them.
     """
-    if rerun == "all":
-        return list(plan.cells)
     cells = []
     for cell in plan.cells:
         record = done.get(cell.key)
         if record is None or (rerun == "failed" and not record.ok):
             cells.append(cell)
+        elif rerun == "all":
+            cells.append(cell if plan.drop_shifts else with_earlier(cell, record))
         elif lacks_shifts(cell, record):
             kept, cell = (record.path / MODEL_FOLDER).is_dir(), with_earlier(cell, record)
             cells.append(replace(cell, kept=str(record.path.absolute()), group="") if kept else cell)

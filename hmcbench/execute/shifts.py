@@ -15,7 +15,7 @@ import numpy as np
 
 from hmcbench.data import featurize
 from hmcbench.data.prepare import Preparation
-from hmcbench.data.shifts import SEED, ShiftChoice, filled, shift_choice, shifted_test
+from hmcbench.data.shifts import SEED, ShiftChoice, filled, seen_by, shift_choice, shifted_test
 from hmcbench.data.splits import Split
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput, HmcbenchError, one_line
@@ -51,14 +51,25 @@ class ShiftedViews:
     threads: int = 1
 
     def inputs(self, shift: ShiftChoice, severity: float) -> Inputs:
-        """The test samples under a shift at one severity."""
+        """The test samples that see a shift, at one severity."""
         alone, changed = shifted_test(self.registry, self.dataset, self.split, shift, severity)
+        test = self.split.sides["test"][seen_by(self.dataset, self.split, shift)]
+        kept = {p.name: Rows(self.rows[p.name], test) for p in self.plans if p.source not in changed}
+        return self.of_others(alone, kept)
+
+    def of_others(self, alone: Dataset, kept: Mapping[str, Any] | None = None) -> Inputs:
+        """What the model reads of samples that are not those of the dataset.
+
+        Args:
+            alone: these samples, with views that are prepared as those of the dataset.
+            kept: view that the model reads -> its rows, where they are known.
+        """
         alone.views = {name: self._complete(name, rows) for name, rows in alone.views.items()}
-        views: dict[str, Any] = {}
+        views = dict(kept or {})
         for plan in self.plans:
-            if plan.source not in changed:
-                views[plan.name] = Rows(self.rows[plan.name], self.split.sides["test"])
-            elif plan.steps:
+            if plan.name in views:
+                continue
+            if plan.steps:
                 views[plan.name] = Rows(featurize.compute_view(plan, alone, self.threads).rows)
             else:
                 views[plan.name] = Rows(self._prepared(plan.source, alone.views[plan.source]))
@@ -75,13 +86,28 @@ class ShiftedViews:
         return rows if way is None or not way.kinds else way(rows).rows
 
 
+@dataclass(frozen=True)
+class ShiftScores:
+    """What a model predicts under shifts.
+
+    Attributes:
+        points: scores of the test samples that see a shift.
+        seen: label -> places of these among the test samples, for shifts that not all of them see.
+        problems: label of a shift that failed -> reason.
+    """
+
+    points: Mapping[stored.ShiftPoint, Scores]
+    seen: Mapping[str, np.ndarray]
+    problems: Mapping[str, str]
+
+
 def predict_shifts(
     model: Any,
     spec: ModelSpec,
     views: ShiftedViews,
     shifts: Sequence[ShiftChoice],
-) -> tuple[dict[stored.ShiftPoint, Scores], dict[str, str]]:
-    """Checked scores at every point, and the shifts that failed with the reason."""
+) -> ShiftScores:
+    """Checked scores at every point."""
     points: dict[stored.ShiftPoint, Scores] = {}
     problems: dict[str, str] = {}
     for shift in shifts:
@@ -94,13 +120,14 @@ def predict_shifts(
             points |= of_shift
         except Exception as error:  # a plugin may raise anything; the cell has its own results
             problems[shift.label] = one_line(f"{type(error).__name__}: {error}", 300)
-    return points, problems
+    seen = {shift.label: seen_by(views.dataset, views.split, shift) for shift in shifts}
+    part = {label: rows for label, rows in seen.items() if len(rows) < len(views.split.sides["test"])}
+    return ShiftScores(points, part, problems)
 
 
 def shifts_part(
     shifts: Sequence[ShiftChoice],
-    scores: Mapping[stored.ShiftPoint, Scores],
-    problems: Mapping[str, str],
+    predicted: ShiftScores,
     sources: frozenset[str],
     predictions: Predictions,
     thresholds: Thresholds | None,
@@ -115,16 +142,18 @@ def shifts_part(
         predictions: of the record, with all sides.
         names: ids of the metrics to compute.
     """
-    points = stored.in_small_form(scores, predictions.task, thresholds)
+    points = stored.in_small_form(predicted.points, predicted.seen, predictions.task, thresholds)
     blocks: dict[str, dict[str, Any]] = {}
     for shift in shifts:
         block = shift.stated()
         if not sources & frozenset(shift.views):
             block["unread"] = True
-        if shift.label in problems:
-            block["problem"] = problems[shift.label]
+        if shift.label in predicted.problems:
+            block["problem"] = predicted.problems[shift.label]
         else:
             block["metrics"] = [{} for _ in shift.severities]
+            if shift.label in predicted.seen:
+                block["before"] = {}
         blocks[shift.label] = block
     part: dict[str, Any] = {"seed": SEED, "of": blocks}
     if points:
@@ -144,7 +173,7 @@ def lacks_shifts(cell: Cell, record: Record) -> bool:
     """Whether a record of a cell that ended well lacks shifts that the cell asks for."""
     have = record.part("shifts").get("of") or {}
     stated = [
-        [label, block.get("version"), [float(x) for x in block.get("severities", ())]]
+        [label, block.get("version"), [float(x) for x in block.get("severities", ())], block.get("samples")]
         for label, block in have.items()
     ]
     return record.ok and any(shift.identity() not in stated for shift in cell.shifts)
@@ -157,7 +186,8 @@ def with_earlier(cell: Cell, record: Record) -> Cell:
     for label, block in (record.part("shifts").get("of") or {}).items():
         if label not in wanted and "metrics" in block:
             with suppress(HmcbenchError):  # not installed any more
-                more.append(shift_choice(default_registry(), label, block["severities"]))
+                severities, samples = block["severities"], block.get("samples")
+                more.append(shift_choice(default_registry(), label, severities, samples))
     return replace(cell, shifts=(*cell.shifts, *more))
 
 

@@ -302,12 +302,15 @@ class ShiftSpec(Spec):
         severities: rising numbers above 0, five as a rule: mild, ..., what a bad day gives, ..., severe.
         unit: what a severity is measured in, for tables and figures.
         high: the largest severity that makes sense; ``None``: there is none.
+        samples: at most so many test samples are predicted under it, drawn for this shift; ``None``: all. For
+            shifts of views whose features, or whose models, take long.
     """
 
     views: tuple[str, ...] = ()
     severities: tuple[float, ...] = ()
     unit: str = field(default="", metadata=_ONE_LINE)
     high: float | None = None
+    samples: int | None = None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

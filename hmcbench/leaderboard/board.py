@@ -183,10 +183,12 @@ class ShiftRow:
     """A model under shifts; None where it lacks a shift that other rows have.
 
     Attributes:
-        plain: on the test samples as they are.
+        plain: without shifts, on the samples that see them.
         mean: mean over shifts and severities.
         drop: what that costs; above 0 is worse.
         values: per shift, at every severity.
+        before: per shift, without it, on the samples that see it.
+        means, drops: per shift, mean over its severities and what that costs.
         unread: per shift, whether it changes nothing that the model reads.
     """
 
@@ -195,6 +197,9 @@ class ShiftRow:
     mean: BoardCell
     drop: BoardCell
     values: list[list[float | None]]
+    before: list[float | None]
+    means: list[BoardCell]
+    drops: list[BoardCell]
     unread: list[bool]
 
 
@@ -204,6 +209,7 @@ class ShiftsTable:
 
     Attributes:
         units, severities: of every shift.
+        samples: how many test samples see it, where not all do.
         order: sentences on where the order of the models changes.
     """
 
@@ -211,6 +217,7 @@ class ShiftsTable:
     shifts: list[str]
     units: list[str]
     severities: list[list[float]]
+    samples: list[int | None]
     rows: list[ShiftRow]
     order: list[str]
 

@@ -29,8 +29,9 @@ from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.promises import broken_promises
 from hmcbench.leaderboard.published import Paper, papers_of, published_rows, stored_beside
 from hmcbench.leaderboard.render.text import clean
-from hmcbench.leaderboard.robust import robust_table
+from hmcbench.leaderboard.robust import BoardRecords, robust_table
 from hmcbench.leaderboard.rules_table import rules_tables, under_best_rule
+from hmcbench.leaderboard.shift_estimates import ShiftEstimates, shift_estimates
 from hmcbench.leaderboard.shifts import shifts_table
 from hmcbench.leaderboard.statistics import holm
 from hmcbench.leaderboard.summary import (
@@ -58,12 +59,14 @@ class Analysis:
         rows: its records by model.
         estimator: of its columns; None where no cell ended well.
         estimates: label -> column id -> estimate, of the rows that have a cell that ended well.
+        shifted: their estimates under shifts; None where no cell was predicted under any.
     """
 
     board: Board
     rows: Sequence[RowRecords]
     estimator: Estimator | None = None
     estimates: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    shifted: ShiftEstimates | None = None
 
 
 def build(
@@ -100,10 +103,22 @@ def build(
     choices: dict[str, Any] = {"intervals": intervals, "cache": cache, "primary": primary, "columns": columns}
     together = groups(latest)
     analyses = [analyse(group, suite or {}, specs=known, **choices) for group in together]
-    known_of = [(a.board, a.rows, group) for a, group in zip(analyses, together, strict=True)]
+    known_of = [
+        BoardRecords(
+            a.board, a.rows, group, partial(estimates_of, a, specs=known, intervals=intervals, cache=cache)
+        )
+        for a, group in zip(analyses, together, strict=True)
+    ]
     for i, analysis in enumerate(analyses):
         analysis.board.robust = robust_table(known_of[i], known_of[:i] + known_of[i + 1 :])
     return Boards([analysis.board for analysis in analyses], records)
+
+
+def estimates_of(analysis: Analysis, names: Sequence[str], **more: Any) -> dict[str, dict[str, Estimate]]:
+    """Label of a row -> metric -> estimate, of metrics that need not be columns; ``more``: of Estimator."""
+    ok = [row for row in analysis.rows if row.ok]
+    estimator = Estimator(ok, names, [], **more) if ok else None
+    return {} if estimator is None else {row.label: estimator.row(row) for row in ok}
 
 
 def analyse(
@@ -151,11 +166,13 @@ def analyse(
     board.traits = traits(board, records)
     estimator = Estimator(by_row, names, sides, specs, intervals, cache) if ok else None
     estimates: dict[str, dict[str, Estimate]] = {}
+    shifted: ShiftEstimates | None = None
     if estimator is not None:
         board.reference = row_named(str(info.get("suite", {}).get("reference") or ""), by_row)
         estimates = {row.label: estimator.row(row) for row in by_row if row.ok}
         board.notes += _fill(board, by_row, estimator, estimates)
-        board.shifts = shifts_table(by_rule, names, specs, estimator.complete)
+        shifted = shift_estimates(by_rule, names, specs, estimator.complete, cache, intervals)
+        board.shifts = None if shifted is None else shifts_table(shifted)
         if cache is not None:
             cache.tidy()
     board.facts += agreement_facts(by_row)
@@ -167,7 +184,7 @@ def analyse(
         _add_stored(board, papers, by_row, more, estimates)
     board.published = published_rows(papers, board, by_row, estimates)
     board.notes += [clean(note) for note in (*notes, *mixtures(ok), *broken_promises(by_row))]
-    return Analysis(board, by_row, estimator, estimates)
+    return Analysis(board, by_row, estimator, estimates, shifted)
 
 
 # --------------------------------------------------------------------------- rows

@@ -18,7 +18,10 @@ from hmcbench.leaderboard.render.text import clean
 from hmcbench.records.record import FoldSeed, Record
 from hmcbench.records.row_names import chosen_row, model_reference
 
-_PROTOCOL = ("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit", "calibration", *VARIED)
+_PROTOCOL = (
+    *("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit", "calibration", "far_unknown"),
+    *VARIED,
+)
 _KNOWN = ("suite", "version", "dataset", "fingerprint", "profile", "reference", *_PROTOCOL, "split")
 
 

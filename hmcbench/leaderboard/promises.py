@@ -11,7 +11,12 @@ from hmcbench.metrics.promise import ALPHA
 from hmcbench.records.record import Record
 
 DEVIATIONS = 3.0  # standard deviations beyond the promise: chance does that once in 740 rows
-_LOSSES = {"backoff_risk": False, "conformal_coverage": True, "mondrian_coverage": True}
+_LOSSES = {
+    "backoff_risk": False,
+    "conformal_coverage": True,
+    "mondrian_coverage": True,
+    **{f"bounded_coverage_at_{k}": True for k in (1, 2, 3)},
+}
 """Metric -> whether it is a share of hits, so that the promise is on what is left of 1."""
 
 

@@ -7,28 +7,40 @@ suite measured (``[protocol] unknown``, ``train_share``) is taken from them, for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.board import Board, BoardCell, Column, RobustRow, RobustTable
 from hmcbench.leaderboard.grouping import RowRecords, place_of
+from hmcbench.leaderboard.inference import Estimate
 from hmcbench.leaderboard.render.text import clean, interval_text, title_text, value_text
-from hmcbench.metrics.evaluation import Evaluation
-from hmcbench.metrics.selection import curve
 from hmcbench.records.record import Record
 
-COVERAGE = 0.9
 RISK = Column("risk_at_90", "risk at 90 % coverage", "lower", "score")
+ROBUST = ("risk_at_90", "unknown_auroc", "far_auroc")
+"""Metrics of the view that need not be columns of the board."""
 SHIFTED = "mean_under_shift"
 UNKNOWN = Column("unknown_auroc", "unknown_auroc", "higher", "score")
+FAR = Column("far_auroc", "far_auroc", "higher", "score")
 LITTLE = "little_data"
 _VARIED = {"split", "unknown", "train_share", "label_noise", "noise_to"}
 
-BoardRecords = tuple[Board, Sequence[RowRecords], Sequence[Record]]
-"""A board, its rows and all its records."""
+
+class BoardRecords(NamedTuple):
+    """A board, its rows and all its records.
+
+    Attributes:
+        estimates: ids of metrics -> label of a row -> metric -> estimate.
+    """
+
+    board: Board
+    rows: Sequence[RowRecords]
+    records: Sequence[Record]
+    estimates: Callable[[Sequence[str]], Mapping[str, Mapping[str, Estimate]]]
 
 
 def robust_table(group: BoardRecords, others: Sequence[BoardRecords]) -> RobustTable | None:
@@ -38,18 +50,19 @@ def robust_table(group: BoardRecords, others: Sequence[BoardRecords]) -> RobustT
         group: without unknown classes, smaller shares or wrong labels.
         others: further boards of the suite.
     """
-    board, rows, records = group
+    board, records = group.board, group.records
     if board.shifts is None or _varied(records):
         return None
-    alike = [other for other in others if _rest(other[2]) == _rest(records)]
+    alike = [other for other in others if _rest(other.records) == _rest(records)]
     table = RobustTable([board.primary_column], [RobustRow(row.model, {}) for row in board.rows if row.cells])
     for row in table.rows:
         measured = next(r for r in board.rows if r.model == row.model and r.cells)
         if board.primary in measured.cells:
             row.cells[board.primary] = replace(measured.cells[board.primary], best=False)
-    _add(table, RISK, {clean(row.label): _risk(row.ok) for row in rows})
+    _add(table, RISK, {label: _cell(estimate) for label, estimate in _estimates(group, RISK.id).items()})
     _add_shifts(table, board)
     _add(table, UNKNOWN, _of_unknown(alike))
+    _add(table, FAR, {label: _cell(estimate) for label, estimate in _estimates(group, FAR.id).items()})
     _add_least_share(table, board, alike)
     _add_cost(table, board)
     return table
@@ -76,21 +89,15 @@ def _add(table: RobustTable, column: Column, cells: dict[str, BoardCell | None])
                 row.cells[column.id] = known[row.model]
 
 
-def _risk(records: Sequence[Record]) -> BoardCell | None:
-    """Mean over cells of the risk at the coverage; None where a model says less, or without truth."""
-    risks = []
-    for record in records:
-        try:
-            test = record.predictions().of_side("test")
-            if test.truth is None or test.only_sets or test.maps is not None or test.task.kind != "hmc":
-                return None
-            coverage, risk = curve(Evaluation.of_predictions(test, record.thresholds))
-        except HmcbenchError:
-            return None
-        if coverage[-1] < COVERAGE:
-            return None
-        risks.append(float(np.interp(COVERAGE, coverage, risk)))
-    return BoardCell(float(np.mean(risks))) if risks else None
+def _estimates(group: BoardRecords, metric: str) -> dict[str, Estimate]:
+    """Label of a row -> estimate of a metric that need not be a column of the board."""
+    found = group.estimates([metric])
+    return {clean(label): values[metric] for label, values in found.items() if metric in values}
+
+
+def _cell(estimate: Estimate) -> BoardCell:
+    low, high = estimate.interval() or (None, None)
+    return BoardCell(estimate.mean, low, high)
 
 
 def _add_shifts(table: RobustTable, board: Board) -> None:
@@ -102,23 +109,52 @@ def _add_shifts(table: RobustTable, board: Board) -> None:
 
 
 def _of_unknown(boards: Sequence[BoardRecords]) -> dict[str, BoardCell | None]:
-    """Mean over all cells in which a class was never shown."""
-    values: dict[str, list[float]] = {}
-    for _, _, records in boards:
-        for record in records:
-            value = record.metrics("test").get(UNKNOWN.id) if record.ok else None
-            if record.ok and record.part("split").get("unknown") and isinstance(value, (int, float)):
-                values.setdefault(clean(record.label), []).append(float(value))
-    return {label: BoardCell(float(np.mean(of_label))) for label, of_label in values.items()}
+    """Mean over the boards in which a class was never shown.
+
+    With an interval where all of them test the same samples: draw b then takes the same ones everywhere.
+    """
+    with_unknown = [
+        board for board in boards if any(r.ok and r.part("split").get("unknown") for r in board.records)
+    ]
+    of_board = [_estimates(board, UNKNOWN.id) for board in with_unknown]
+    paired = len({_tested(board.records) for board in with_unknown}) == 1
+    out: dict[str, BoardCell | None] = {}
+    for label in dict.fromkeys(label for estimates in of_board for label in estimates):
+        known = [estimates[label] for estimates in of_board if label in estimates]
+        out[label] = _cell(known[0] if len(known) == 1 else _mean(known, paired))
+    return out
+
+
+def _mean(estimates: Sequence[Estimate], paired: bool) -> Estimate:
+    """The mean over boards of a value that all of them have."""
+    least = min(len(estimate.seeds) for estimate in estimates)
+    draws = [estimate.draws for estimate in estimates if estimate.draws is not None]
+    return replace(
+        estimates[0],
+        seeds=np.mean([estimate.seeds[:least] for estimate in estimates], axis=0),
+        draws=np.mean(draws, axis=0) if paired and len(draws) == len(estimates) else None,
+        repeats=None,
+        kept=None,
+        cells=None,
+    )
+
+
+def _tested(records: Sequence[Record]) -> tuple[str, ...]:
+    """The test samples of a board in stored order; a name of its own where they are not there."""
+    first = min((record for record in records if record.ok), key=lambda record: record.fold_seed)
+    try:
+        return tuple(first.predictions().of_side("test").ids)
+    except HmcbenchError:
+        return (str(first.path),)
 
 
 def _add_least_share(table: RobustTable, board: Board, alike: Sequence[BoardRecords]) -> None:
     """The primary metric on the board with the smallest share of the training samples."""
     shares = {}
-    for other, _, records in alike:
-        split = next((record.part("split") for record in records if record.ok), {})
+    for other in alike:
+        split = next((record.part("split") for record in other.records if record.ok), {})
         if split.get("train_share") and not split.get("unknown") and not split.get("label_noise"):
-            shares[float(split["train_share"][0])] = other
+            shares[float(split["train_share"][0])] = other.board
     if shares:
         least = min(shares)
         column = board.primary_column

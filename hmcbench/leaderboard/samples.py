@@ -25,7 +25,7 @@ from hmcbench.leaderboard.draws import Draws
 from hmcbench.leaderboard.inference import Basis
 from hmcbench.leaderboard.statistics import Bootstrap, StatsReduce
 from hmcbench.metrics.base import summed
-from hmcbench.metrics.computing import CALIBRATION, is_pooled, pooled_counts, sample_stats
+from hmcbench.metrics.computing import BESIDE, is_pooled, pooled_counts, sample_stats
 from hmcbench.metrics.evaluation import Apart, Evaluation
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import FoldSeed, NotPublished, Record
@@ -242,10 +242,14 @@ class Samples:
     ) -> Apart | None:
         """What a few metrics need of a test set, where the record has it."""
         unknown = None if predictions.unknown is None else predictions.unknown[rows]
-        if CALIBRATION not in predictions.side:
-            return None if unknown is None else Apart(ids, unknown=unknown)
-        calibration = Evaluation.of_predictions(predictions.of_side(CALIBRATION), record.thresholds)
-        return Apart(ids, calibration, predictions.alpha, unknown)
+        there = [name in predictions.side for name in BESIDE]
+        if unknown is None and not any(there):
+            return None
+        beside = [
+            Evaluation.of_predictions(predictions.of_side(name), record.thresholds) if known else None
+            for name, known in zip(BESIDE, there, strict=True)
+        ]
+        return Apart(ids, beside[0], predictions.alpha, unknown, beside[1])
 
     # ------------------------------------------------------------------ draws
 

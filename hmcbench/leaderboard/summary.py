@@ -80,6 +80,7 @@ def traits(board: Board, records: Sequence[Record]) -> dict[str, str]:
         "version": f"version {board.version}",
         "division": board.division,
         **varied(split),
+        "far_unknown": f"far unknowns of {split['far_unknown']}" if split.get("far_unknown") else "",
         **{name: f"{name} {value:.3g}" for name, value in shares.items() if isinstance(value, float)},
         "drop_leaks": "without leaks" if split.get("drop_leaks") else "",
         "refit": "last fit on train and validation" if split.get("refit") else "",

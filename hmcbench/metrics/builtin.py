@@ -230,6 +230,14 @@ SPECS: list[MetricSpec] = [
     ),
     _spec(
         "selection",
+        "risk_at_90",
+        "risk where nine tenths of the information are given",
+        citation=_GOREN,
+        better="lower",
+        **_SCORES,
+    ),
+    _spec(
+        "selection",
         "backoff_risk",
         "share of samples that back-off answers wrongly; at most alpha is promised",
         citation=f"{_GOREN}; {_CRC}",
@@ -265,6 +273,28 @@ SPECS: list[MetricSpec] = [
     ),
     _spec("conformal", "conformal_size", "mean size of the sets", **_SIZE),
     _spec("conformal", "conformal_nodes", "mean of the fewest nodes that spell a set", **_SIZE),
+    *(
+        _spec(
+            "bounded",
+            f"bounded_coverage_at_{k}",
+            f"share of truths inside the set that at most {k} classes spell; 1 - alpha is promised",
+            citation="Mortier et al. 2025",
+            better="",
+            **_SINGLE,
+            **_SCORES,
+        )
+        for k in (1, 2, 3)
+    ),
+    *(
+        _spec(
+            "bounded",
+            f"bounded_size_at_{k}",
+            f"mean size of the sets that at most {k} classes spell",
+            **_SINGLE,
+            **_SIZE,
+        )
+        for k in (1, 2, 3)
+    ),
     _spec(
         "conformal",
         "level{k}_conformal_coverage",
@@ -325,6 +355,23 @@ SPECS: list[MetricSpec] = [
         "unknown",
         "unknown_named",
         "share of the unknown given a wrong class with confidence over .9",
+        better="lower",
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec("unknown", "far_auroc", "whether samples of other data are suspected more", **_SINGLE, **_SCORES),
+    _spec(
+        "unknown",
+        "far_fpr95",
+        "share of test samples suspected where 95 % of other data are",
+        better="lower",
+        **_SINGLE,
+        **_SCORES,
+    ),
+    _spec(
+        "unknown",
+        "far_named",
+        "share of samples of other data given a class with confidence over .9",
         better="lower",
         **_SINGLE,
         **_SCORES,

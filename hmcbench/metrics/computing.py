@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 CALIBRATION = "calibration"
 """The side that is put apart (:class:`hmcbench.data.protocol.Protocol`)."""
+FAR = "far"
+"""The side of samples of other data (``far_unknown``)."""
+BESIDE = (CALIBRATION, FAR)
+"""Sides that some metrics of the others read, and that have no values of their own."""
 
 MANY_CLASSES = 1000
 """With more classes than this, per-class ids are computed only where they are asked for by name."""
@@ -99,7 +103,7 @@ def compute_sides(
 ) -> dict[str, Results]:
     """All metrics that apply to stored predictions, by side.
 
-    The side ``calibration`` is read by some metrics and has no values of its own.
+    The sides :data:`BESIDE` are read by some metrics and have no values of their own.
 
     Args:
         specs, names: as for :func:`compute`.
@@ -115,11 +119,11 @@ def compute_sides(
         names = None if names is None else [name for name in names if find_spec(specs, name) in known]
         specs = known
     sides = dict.fromkeys(predictions.side)
-    calibration = predictions.of_side(CALIBRATION) if CALIBRATION in sides else None
+    beside = [predictions.of_side(name) if name in sides else None for name in BESIDE]
     for side in sides:
-        if side == CALIBRATION:
+        if side in BESIDE:
             continue
-        evaluation = Evaluation.of_predictions(predictions.of_side(side), thresholds, calibration)
+        evaluation = Evaluation.of_predictions(predictions.of_side(side), thresholds, *beside)
         scored[side] = compute(specs, evaluation, names)
     return scored
 

@@ -20,6 +20,7 @@ break it, and the coverage on the test side then shows it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -48,10 +49,18 @@ def truths(e: Evaluation) -> np.ndarray:
     return found
 
 
-def limits(e: Evaluation, *, per_end: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def shares_of(e: Evaluation) -> np.ndarray:
+    """float64 (N, E): q of every end."""
+    return e.likeliest.shares
+
+
+def limits(
+    e: Evaluation, confidence: Callable[[Evaluation], np.ndarray] = shares_of, *, per_end: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """The least q of an end in a set, and up to which tie number it belongs to it: float64 (E,) each.
 
     Args:
+        confidence: the calibration side -> float64 (N, E), used in place of q.
         per_end: a limit for every end (Mondrian).
 
     Raises:
@@ -60,7 +69,7 @@ def limits(e: Evaluation, *, per_end: bool = False) -> tuple[np.ndarray, np.ndar
     apart, alpha = calibration_of(e), e.apart.alpha
     true = truths(apart)
     rows = np.flatnonzero(true >= 0)
-    true, q, ties = true[rows], apart.likeliest.shares[rows, true[rows]], apart.ties[rows]
+    true, q, ties = true[rows], confidence(apart)[rows, true[rows]], apart.ties[rows]
     width = len(e.likeliest.ends.columns)
     if not per_end:
         if len(rows) < least_samples(alpha):
@@ -83,10 +92,13 @@ def _limit(q: np.ndarray, ties: np.ndarray, alpha: float) -> tuple[float, float]
 
 def end_sets(e: Evaluation, *, per_end: bool = False) -> np.ndarray:
     """Boolean (N, E): which ends belong to the set of every sample; see :func:`limits`."""
-    least, tie = limits(e, per_end=per_end)
-    q = e.likeliest.shares
-    inside: np.ndarray = (q > least) | ((q == least) & (e.ties[:, None] <= tie))
-    return inside
+    return inside(shares_of(e), e, *limits(e, per_end=per_end))
+
+
+def inside(q: np.ndarray, e: Evaluation, least: np.ndarray, tie: np.ndarray) -> np.ndarray:
+    """Boolean (N, E): which ends are within :func:`limits`."""
+    within: np.ndarray = (q > least) | ((q == least) & (e.ties[:, None] <= tie))
+    return within
 
 
 def class_sets(e: Evaluation) -> np.ndarray:

@@ -48,14 +48,20 @@ class Ends:
         below it is spelled by itself. Exact for trees and DAGs: ends have one class per level above them, so
         that two nodes share all ends of one of them or none.
         """
+        fewest: np.ndarray = np.count_nonzero(self.spelling(sets), axis=1)
+        return fewest
+
+    def spelling(self, sets: np.ndarray) -> np.ndarray:
+        """Boolean (N, E): the first end at or below each of the fewest nodes that spell a set."""
         held = np.asarray((self.below @ sets.T.astype(np.int64)).T)  # (N, C)
         full = (held == self.counts) & (self.counts > 0)
         everything: np.ndarray = np.all(sets, axis=1, keepdims=True)
         above = np.concatenate([full, everything], axis=1)[:, self.parent]
-        alone = sets & ~full[:, self.columns]
-        fewest: np.ndarray = np.count_nonzero(full & ~above, axis=1) + np.count_nonzero(alone, axis=1)
-        fewest += everything[:, 0]
-        return fewest
+        first: np.ndarray = sets & ~full[:, self.columns]
+        sample, node = np.nonzero(full & ~above)
+        first[sample, self.below.indices[self.below.indptr[node]]] = True
+        first[:, 0] |= everything[:, 0]
+        return first
 
 
 @lru_cache(maxsize=8)

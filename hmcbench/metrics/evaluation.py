@@ -47,12 +47,14 @@ class Apart:
         calibration: the samples of the partition ``calibration``, or None where none was put apart.
         alpha: the bound on risk, and the share of truths that a conformal set may miss.
         unknown: boolean (N,) or None: samples of classes that were never shown.
+        far: samples of other data, which no class is right for; None where there are none.
     """
 
     ids: Sequence[str] | None = None
     calibration: Evaluation | None = None
     alpha: float = ALPHA
     unknown: np.ndarray | None = None
+    far: Evaluation | None = None
 
 
 class Evaluation:
@@ -164,6 +166,7 @@ class Evaluation:
         predictions: Predictions,
         thresholds: Thresholds | None = None,
         calibration: Predictions | None = None,
+        far: Predictions | None = None,
     ) -> Evaluation:
         """What metrics see of predictions.
 
@@ -171,6 +174,7 @@ class Evaluation:
             predictions: of one side, with truth.
             thresholds: of the record; they are used, never fitted anew.
             calibration: of the side that was put apart, with truth; None or empty where there is none.
+            far: of the far unknowns; None or empty where there are none.
 
         Raises:
             BadInput: no truth is stored, or shapes do not fit.
@@ -179,7 +183,10 @@ class Evaluation:
             raise BadInput("the predictions are stored without truth", allowed="records with truth")
         if predictions.maps is not None:
             return cls.of_maps(predictions.task, predictions.truth, predictions.maps)
-        known = calibration is not None and len(calibration) > 0
+        beside = [
+            cls.of_predictions(part, thresholds) if part is not None and len(part) else None
+            for part in (calibration, far)
+        ]
         return cls.of(
             predictions.task,
             predictions.truth,
@@ -190,12 +197,7 @@ class Evaluation:
             training=predictions.training,
             ruled=predictions.ruled,
             only_sets=predictions.only_sets,
-            apart=Apart(
-                predictions.ids,
-                cls.of_predictions(calibration, thresholds) if known and calibration is not None else None,
-                predictions.alpha,
-                predictions.unknown,
-            ),
+            apart=Apart(predictions.ids, beside[0], predictions.alpha, predictions.unknown, beside[1]),
         )
 
     @classmethod

@@ -152,6 +152,19 @@ def _four_ends(ends: np.ndarray, labels: list[str]) -> Evaluation:
     return Evaluation.of(Task("hmc", "single", "full", hierarchy), truth, scores)
 
 
+def with_far() -> Evaluation:
+    """The samples of :func:`with_calibration`, and beside them the second and the fourth as other data.
+
+    >>> len(with_far().apart.far)
+    2
+    """
+    e = with_calibration()
+    rows = [1, 3]
+    far = Evaluation.of(e.task, np.zeros((2, e.hierarchy.n), dtype=bool), e.scores[rows])
+    apart = Apart(e.apart.ids, e.apart.calibration, e.apart.alpha, far=far)
+    return Evaluation.of(e.task, e.truth, e.scores, apart=apart)
+
+
 def with_unknown() -> Evaluation:
     """The samples of :func:`with_calibration`, of which the second and the fourth are unknown ones below a.
 

@@ -12,6 +12,7 @@ larger theta never makes a wrong answer of a right one [Angelopoulos et al. 2024
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -31,6 +32,10 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.promise import least_samples
 from hmcbench.metrics.rankings import finite_scores
 
+COVERAGE = 0.9
+"""Of ``risk_at_90``."""
+CurveOfSums = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Sums (..., K) -> coverage and risk (..., T) of the curve, from (0, 0) on."""
 NO_CALIBRATION = "it needs samples put apart: calibration = 0.1 under [protocol]"
 
 
@@ -108,20 +113,42 @@ def _pair_curve(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.n
     return found / len(true), np.where(pairs > 0, 1 - found / np.maximum(pairs, 1), 0.0)
 
 
-def _area(coverage: np.ndarray, risk: np.ndarray) -> np.ndarray:
-    """Trapezoids under curves (..., T) from (0, 0) on."""
-    zero = np.zeros((*coverage.shape[:-1], 1))
-    widths = np.diff(coverage, axis=-1, prepend=zero)
-    heights = (risk + np.concatenate([zero, risk[..., :-1]], axis=-1)) / 2
-    area: np.ndarray = (widths * heights).sum(axis=-1)
+def area_under(coverage: np.ndarray, risk: np.ndarray) -> np.ndarray:
+    """Trapezoids under curves (..., T)."""
+    area: np.ndarray = (np.diff(coverage) * (risk[..., 1:] + risk[..., :-1]) / 2).sum(axis=-1)
     return area
 
 
-def _counts(e: Evaluation) -> tuple[Stats, Reduce]:
-    return _single_counts(e) if e.task.paths == "single" else _pair_counts(e)
+def risk_at(coverage: np.ndarray, risk: np.ndarray, wanted: float = COVERAGE) -> np.ndarray:
+    """Risk (...) where curves (..., T) reach a coverage, linear between two points; nan where they do not.
+
+    >>> risk_at(np.array([0.0, 0.5, 0.75]), np.array([0.0, 0.0, 0.5]), 0.625).item()
+    0.25
+    """
+    reached = coverage >= wanted - 1e-12  # sums round
+    last = np.clip(reached.argmax(axis=-1), min(1, coverage.shape[-1] - 1), None)[..., None]
+    (low, high), (before, after) = (
+        [np.take_along_axis(values, place, axis=-1)[..., 0] for place in (last - 1, last)]
+        for values in (coverage, risk)
+    )
+    width = np.maximum(high - low, np.finfo(np.float64).tiny)
+    at: np.ndarray = before + (after - before) * np.minimum((wanted - low) / width, 1)
+    return np.where(reached.any(axis=-1), at, np.nan)
 
 
-def _single_counts(e: Evaluation) -> tuple[Stats, Reduce]:
+def _counts_of(
+    read: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Callable[[Evaluation], tuple[Stats, Reduce]]:
+    """The counts of a metric that is read from the curve."""
+
+    def counts(e: Evaluation) -> tuple[Stats, Reduce]:
+        stats, curves = _single_counts(e) if e.task.paths == "single" else _pair_counts(e)
+        return stats, lambda sums: read(*curves(sums))
+
+    return counts
+
+
+def _single_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
     """(N, 2 T + 1): gains in information at T thresholds, answers that turn wrong, and a count of samples."""
     if len(e.likeliest.ends.columns) < 2:
         raise NotApplicable("paths can end at one class only")
@@ -134,35 +161,40 @@ def _single_counts(e: Evaluation) -> tuple[Stats, Reduce]:
     values = np.concatenate([gain, wrong, np.ones(len(e))])
     stats = coo_array((values, (rows, cells)), shape=(len(e), 2 * len(at) + 1))
 
-    def reduce(sums: np.ndarray) -> np.ndarray:
+    def curves(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = np.maximum(sums[..., -1:], 1)
         half = (sums.shape[-1] - 1) // 2
         gains, wrongs = sums[..., :half].cumsum(axis=-1), sums[..., half:-1].cumsum(axis=-1)
-        return _area(gains / count, wrongs / count)
+        return _from_zero(gains / count), _from_zero(wrongs / count)
 
-    return csr_array(stats), reduce
+    return csr_array(stats), curves
 
 
-def _pair_counts(e: Evaluation) -> tuple[Stats, Reduce]:
-    """Negatives and positives above and at the score of every positive: risk changes between two of them too."""
+def _from_zero(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros((*values.shape[:-1], 1)), values], axis=-1)
+
+
+def _pair_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
+    """Negatives and positives above and at the score of every positive: between two the risk changes too."""
     scores, truth = e.hierarchy.cohere(finite_scores(e)), np.asarray(e.truth)
     at = pooled.thresholds(scores[truth])
     both = np.unique(pooled.both_sides(at))[::-1]
 
-    def reduce(sums: np.ndarray) -> np.ndarray:
+    def curves(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         half = sums.shape[-1] // 2
         if not half:
-            return np.full(sums.shape[:-1], np.nan)
+            return (np.full((*sums.shape[:-1], 2), np.nan),) * 2
         found = sums[..., half:].cumsum(axis=-1)
         pairs = sums[..., :half].cumsum(axis=-1) + found
         total = found[..., -1:]
         risk = np.where(pairs > 0, 1 - found / np.maximum(pairs, 1), 0.0)
-        return np.where(total[..., 0] > 0, _area(found / np.maximum(total, 1), risk), np.nan)
+        coverage = np.where(total > 0, found / np.maximum(total, 1), np.nan)
+        return _from_zero(coverage), _from_zero(risk)
 
-    return pooled.pair_counts(scores, truth, both), reduce
+    return pooled.pair_counts(scores, truth, both), curves
 
 
-@pooled_metric(_counts)
+@pooled_metric(_counts_of(area_under))
 def hierarchical_aurc(e: Evaluation) -> float:
     """Area under risk against coverage of hierarchical selective classification [Goren et al. 2024].
 
@@ -176,7 +208,23 @@ def hierarchical_aurc(e: Evaluation) -> float:
     >>> round(hierarchical_aurc(selected()), 4)  # (0, 0), (.2, 0), (.3, 0), (.6, 0), (.8, .2), (1, .4)
     0.08
     """
-    return float(np.trapezoid(*curve(e)[::-1]))
+    return float(area_under(*curve(e)))
+
+
+@pooled_metric(_counts_of(risk_at))
+def risk_at_90(e: Evaluation) -> float:
+    """Risk where nine tenths of the information are given, on the curve of ``hierarchical_aurc``.
+
+    Linear between two points of it; undefined where even the most specific answers give less.
+
+    >>> from hmcbench.metrics.fixtures import selected
+    >>> round(risk_at_90(selected()), 4)  # between (.8, .2) and (1, .4)
+    0.3
+    """
+    risk = float(risk_at(*curve(e)))
+    if math.isnan(risk):
+        raise NotApplicable(f"the answers give less than {COVERAGE:g} of the information")
+    return risk
 
 
 # --------------------------------------------------------------------------- back-off

@@ -1,7 +1,8 @@
 """Samples of classes that no model was shown (``[protocol] unknown``), for single paths.
 
 They stand in the test partition with what lies above their class as truth. A sample is suspected by 1 - q of
-the class where its likeliest path ends (:mod:`hmcbench.metrics.ends`).
+the class where its likeliest path ends (:mod:`hmcbench.metrics.ends`). *Far* unknowns are samples of other
+data (``far_unknown``), beside the test partition; an interval over test samples takes them as they are.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def suspicion(e: Evaluation) -> np.ndarray:
 
 
 def _counts(e: Evaluation) -> tuple[Stats, Reduce]:
-    """Known samples and unknown ones at and just above the score of every unknown one, then all and all unknown."""
+    """Known and unknown samples at and just above the score of every unknown one, then all of them."""
     unknown, scores = unknown_of(e), suspicion(e)
     at = pooled.thresholds(scores[unknown])
     both = pooled.both_sides(at)
@@ -112,3 +113,49 @@ def unknown_named(e: Evaluation) -> Stats:
     ended = e.likeliest.path[rows, np.maximum(depth - 1, 0)]
     wrong = (depth > 0) & ~np.asarray(e.truth)[rows, ended]
     return columns(unknown & wrong & (e.likeliest.chosen > SURE), unknown)
+
+
+# --------------------------------------------------------------------------- samples of other data
+
+
+def far_of(e: Evaluation) -> np.ndarray:
+    """float64 (M,), rising: the suspicion of the far unknowns; raises NotApplicable where there are none."""
+    if e.apart.far is None:
+        raise NotApplicable('it needs samples of other data: far_unknown = "DATASET" under [protocol]')
+    return np.sort(suspicion(e.apart.far))
+
+
+@sample_metric(first_over_second)
+def far_auroc(e: Evaluation) -> Stats:
+    """Probability that a sample of other data is suspected more than a test sample; ties count one half.
+
+    >>> from hmcbench.metrics.fixtures import with_far
+    >>> round(far_auroc(with_far()), 4)  # .5 and .375 against .125, .25, .5, .5, .375: (4 + 2.5) / 10
+    0.65
+    """
+    far, scores = far_of(e), suspicion(e)
+    below = np.searchsorted(far, scores, "left") + np.searchsorted(far, scores, "right")
+    return columns(1 - below / (2 * len(far)), np.ones(len(e)))
+
+
+@sample_metric(first_over_second)
+def far_fpr95(e: Evaluation) -> Stats:
+    """Share of the test samples that are suspected as much when 95 % of the samples of other data are.
+
+    >>> from hmcbench.metrics.fixtures import with_far
+    >>> far_fpr95(with_far())  # both of the other data reach .375; of the five test samples three do
+    0.6
+    """
+    far = far_of(e)
+    limit = far[len(far) - math.ceil(SHARE * len(far) - 1e-9)]
+    return columns(suspicion(e) >= limit, np.ones(len(e)))
+
+
+def far_named(e: Evaluation) -> float:
+    """Share of the samples of other data that get some class with a confidence over .9.
+
+    >>> from hmcbench.metrics.fixtures import with_far
+    >>> far_named(with_far())
+    0.0
+    """
+    return float((1 - far_of(e) > SURE).mean())

@@ -24,7 +24,13 @@ from hmcbench.interfaces import FittedPer, ModelSpec, Spec, Task, Value
 from hmcbench.metrics.ids import find_spec, parse_id
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
-from hmcbench.plan.datasets import PlannedDataset, check_calibration, chosen_datasets, load_datasets
+from hmcbench.plan.datasets import (
+    PlannedDataset,
+    check_calibration,
+    check_far,
+    chosen_datasets,
+    load_datasets,
+)
 from hmcbench.plan.describe import (
     constants_of,
     describe_dataset,
@@ -33,7 +39,7 @@ from hmcbench.plan.describe import (
     origins_of,
 )
 from hmcbench.plan.epochs import factor, scaled
-from hmcbench.plan.shifts import applicable_shifts, chosen_shifts
+from hmcbench.plan.shifts import NONE, applicable_shifts, chosen_shifts
 from hmcbench.plan.suite import PaperRow, Profile, Suite
 from hmcbench.registry.registry import Registry, file_digest, load_object, parse_reference, unmet_needs
 
@@ -66,6 +72,7 @@ class Cell:
     alpha: float = ALPHA  # the bound on risk
     shifts: tuple[ShiftChoice, ...] = ()  # that the test samples are predicted under
     shift_metrics: tuple[str, ...] = ()  # ids of what is computed there
+    far: tuple[str, Mapping[str, Value]] | None = None  # dataset of the far unknowns, and its parameters
     kept: str = ""  # the record folder of this cell, whose kept model predicts the shifts
     computation: Mapping[str, Value] | None = None  # of an earlier fit of this cell; see Run
     group: str = ""  # cells of one group are fitted together in one process; empty for none
@@ -105,6 +112,7 @@ class Plan:
     not_applicable: Sequence[NotPaired]
     notes: Sequence[str] = field(default=())
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # see labels_of
+    drop_shifts: bool = False  # whether cells that run again lose the shifts of their records
 
     def info(self) -> dict[str, Any]:
         """The content of ``suite.json``, as plain data."""
@@ -165,10 +173,14 @@ class Pair:
 
     def cell(self, fold: int, seed: int) -> Cell:
         """The cell of one fold and one seed."""
-        split = self.data.splits[fold]
+        far = self.data.far
+        split = describe_split(
+            self.data.protocol, fold, self.data.splits[fold], None if far is None else far[2]
+        )
         return Cell(
             key=self._key(fold, seed),
-            record={**self.described, "split": describe_split(self.data.protocol, fold, split), "seed": seed},
+            record={**self.described, "split": split, "seed": seed},
+            far=None if far is None else far[:2],
             dataset=self.data.spec.name,
             dataset_params=self.data.params,
             model=self.spec.name,
@@ -210,6 +222,7 @@ class Pair:
             *([{k: v["digest"] for k, v in self.constants.items()}] if self.constants else []),
             *([self.origins] if self.origins else []),
             *([{"thresholds": self.per}] if self.per != "shared" else []),
+            *([{"far": self.data.far[2].fingerprint}] if self.data.far is not None else []),
         ]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -225,7 +238,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     models = selected("model", profile.models, choices.models, registry, profile.labels)
     datasets, notes = chosen_datasets(suite, registry, choices)
     references = (*suite.datasets, *suite.without_data)
-    check_settings(choices, models, references, registry)
+    far = (suite.protocol.far_unknown,) if suite.protocol.far_unknown else ()
+    check_settings(choices, models, (*references, *far), registry)
     _check_params(suite, registry)
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
@@ -249,6 +263,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
                 reason = str(error).rstrip(".")
                 skipped.append(NotPaired(variants[0].reference, model_ref, reason))
                 continue
+            check_far(data, pairs[0].label, pairs[0].sources)
             if data.dataset.task.unit == "sample":
                 read[data.reference] = read.get(data.reference, frozenset()) | pairs[0].sources
             if model_ref in profile.labels:
@@ -276,7 +291,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
         )
         for cell in cells
     ]
-    return Plan(suite, profile_name, cells, skipped, notes, labels)
+    return Plan(suite, profile_name, cells, skipped, notes, labels, choices.shifts == (NONE,))
 
 
 def plan_data(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite, str, list[PlannedDataset]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from hmcbench.data.far import far_samples
 from hmcbench.data.loading import plan_dataset
-from hmcbench.data.protocol import EACH, Protocol
+from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
 from hmcbench.data.variants import can_be_unknown, divide
 from hmcbench.errors import BadInput
@@ -26,6 +27,7 @@ class PlannedDataset(NamedTuple):
         reference: the shortest that resolves to these parameters.
         protocol: of the splits: the suite's, or another for small data of the user.
         notes: for the plan.
+        far: name and parameters of the dataset of far unknowns, and the samples that are taken of it.
     """
 
     spec: DatasetSpec
@@ -35,6 +37,7 @@ class PlannedDataset(NamedTuple):
     protocol: Protocol
     splits: Sequence[Split]
     notes: Sequence[str]
+    far: tuple[str, dict[str, Value], Dataset] | None = None
 
 
 def chosen_datasets(suite: Suite, registry: Registry, choices: Choices) -> tuple[list[str], list[str]]:
@@ -94,18 +97,38 @@ def load_datasets(
         protocol, changed = protocol_of(dataset, protocol)
         notes += changed
     label = registry.label("datasets", spec, params, choices.profile)
+    far = _far(registry, dataset, protocol.far_unknown, choices) if protocol.far_unknown else None
     planned = []
     for variant in _variants(dataset, protocol, notes):
         divided = [divide(dataset, variant, fold) for fold in range(variant.splits)]
         splits = [split for _, split in divided]
         more = [*splits[0].notes, *notes_of(dataset, variant, splits)]
-        planned.append(PlannedDataset(spec, params, label, divided[0][0], variant, splits, [*notes, *more]))
+        notes_of_it = [*notes, *more]
+        planned.append(PlannedDataset(spec, params, label, divided[0][0], variant, splits, notes_of_it, far))
     return planned
+
+
+def _far(
+    registry: Registry, dataset: Dataset, reference: str, choices: Choices
+) -> tuple[str, dict[str, Value], Dataset]:
+    spec, params = _dataset_params(registry, reference, choices)
+    return spec.name, params, far_samples(dataset, plan_dataset(registry, spec, params, reference), reference)
+
+
+def check_far(data: PlannedDataset, model: str, sources: Collection[str]) -> None:
+    """Raise BadInput where the far unknowns lack a view of the data that a model reads."""
+    lacking = sorted(set(sources) - set(data.far[2].views)) if data.far is not None else []
+    if lacking:
+        raise BadInput(
+            f"far_unknown = {data.protocol.far_unknown}: it has no view {lacking[0]} like that of"
+            f" {data.reference}, which {model} reads",
+            allowed="a dataset with the views that the models read",
+        )
 
 
 def _variants(dataset: Dataset, protocol: Protocol, notes: list[str]) -> list[Protocol]:
     """The protocols of single cells; leaves that cannot be unknown in turn are named in ``notes``."""
-    if protocol.unknown != (EACH,):
+    if not protocol.each:
         return protocol.variants()
     hierarchy = dataset.task.hierarchy
     if hierarchy is None:

@@ -11,6 +11,7 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
 from hmcbench.errors import NotApplicable, Unavailable
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
+from hmcbench.metrics.computing import FAR
 from hmcbench.registry.registry import Registry, file_digest, parse_reference, shown
 
 
@@ -46,14 +47,16 @@ def describe_dataset(
     }
 
 
-def describe_split(protocol: Protocol, fold: int, split: Split) -> dict[str, Any]:
-    """The split's part of a record."""
+def describe_split(protocol: Protocol, fold: int, split: Split, far: Dataset | None = None) -> dict[str, Any]:
+    """The split's part of a record; ``far``: the far unknowns."""
+    counts = {name: len(rows) for name, rows in split.sides.items()}
     return {
         **protocol.to_json(),
         "fold": fold,
         "fingerprint": split.fingerprint,
-        "counts": {name: len(rows) for name, rows in split.sides.items()},
+        "counts": counts if far is None else {**counts, FAR: len(far.ids)},
         "notes": list(split.notes),
+        **({} if far is None else {"far_fingerprint": far.fingerprint}),
     }
 
 

@@ -21,12 +21,13 @@ def shifts_of_suite(suite: Suite, registry: Registry) -> list[ShiftChoice]:
     """The shifts that a suite names.
 
     Raises:
-        BadInput: an unknown shift, or severities that cannot be used.
+        BadInput: an unknown shift, or severities or samples that cannot be used.
     """
     choices = []
     for entry in suite.shifts:
         try:
-            choices.append(shift_choice(registry, entry["name"], entry.get("severities", ())))
+            severities, samples = entry.get("severities", ()), entry.get("samples")
+            choices.append(shift_choice(registry, entry["name"], severities, samples))
         except HmcbenchError as error:
             where = f"suite {suite.name} [[shifts]]: {error.what}"
             raise BadInput(where, allowed=error.allowed, hint=error.hint) from None

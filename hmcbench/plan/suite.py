@@ -81,10 +81,11 @@ class PaperRow(TypedDict, total=False):
 
 
 class ShiftEntry(TypedDict, total=False):
-    """An entry of ``[[shifts]]``: a reference, and severities instead of the shift's own."""
+    """An entry of ``[[shifts]]``: a reference, and severities and samples instead of the shift's own."""
 
     name: str
     severities: tuple[float, ...]
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ def _listed(where: str, data: Mapping[str, Any], name: str) -> list[Any]:
 
 def _shift_entry(where: str, entry: Any) -> ShiftEntry:
     place = f"{where} [[shifts]]"
-    values = _checked(place, entry, {"name": str, "severities": tuple[float, ...]})
+    values = _checked(place, entry, {"name": str, "severities": tuple[float, ...], "samples": int})
     _need(place, values, "name")
     return cast(ShiftEntry, values)
 

@@ -13,10 +13,12 @@ from typing import Any
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.build import Analysis, analyse
+from hmcbench.leaderboard.build import Analysis, analyse, estimates_of
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest
 from hmcbench.leaderboard.inference import Estimate, contrast
 from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digests
+from hmcbench.leaderboard.robust import ROBUST
+from hmcbench.leaderboard.shift_estimates import kept_as
 from hmcbench.records.given_data import Given, LeftOut, WithTruth
 from hmcbench.records.record import Record, read_all
 from hmcbench.records.suite_file import read_info
@@ -123,7 +125,7 @@ def kept_boards(
         group for group in groups(newest(records)) if any(withheld(record) for record in group)
     ]
     analyses = [analyse(group, info, specs=specs, intervals=before) for group in withheld_groups]
-    entries = [_board(analysis, before, today) for analysis in analyses]
+    entries = [_board(analysis, _beside(analysis, specs, before), before, today) for analysis in analyses]
     return [board for board in entries if board["rows"]]
 
 
@@ -134,7 +136,20 @@ def to_text(boards: Sequence[Mapping[str, Any]]) -> str:
     return _NUMBERS.sub(lambda match: " ".join(match[0].split()), text)
 
 
-def _board(analysis: Analysis, before: Intervals, today: str) -> dict[str, Any]:
+def _beside(
+    analysis: Analysis, specs: Sequence[MetricSpec], before: Intervals
+) -> dict[str, dict[str, Estimate]]:
+    """Label of a row -> estimates that are no columns of its board: of the robust view, and under shifts."""
+    names = [name for name in ROBUST if name not in {column.id for column in analysis.board.columns}]
+    beside = estimates_of(analysis, names, specs=specs, intervals=before)
+    for label, row in (analysis.shifted.rows if analysis.shifted is not None else {}).items():
+        beside.setdefault(label, {}).update({kept_as(name): estimate for name, estimate in row.items()})
+    return beside
+
+
+def _board(
+    analysis: Analysis, beside: Mapping[str, Mapping[str, Estimate]], before: Intervals, today: str
+) -> dict[str, Any]:
     board, estimator = analysis.board, analysis.estimator
     out: dict[str, Any] = {"board": f"{board.suite}, {board.data}", "rows": []}
     earlier: dict[str, dict[str, Estimate]] = {}
@@ -142,7 +157,8 @@ def _board(analysis: Analysis, before: Intervals, today: str) -> dict[str, Any]:
         complete = estimator.complete(row) if estimator is not None else []
         if estimator is None or not any(withheld(record) for record in complete):
             continue
-        estimates = {k: e for k, e in analysis.estimates[row.label].items() if e.over_samples}
+        of_row = {**analysis.estimates[row.label], **beside.get(row.label, {})}
+        estimates = {name: estimate for name, estimate in of_row.items() if estimate.over_samples}
         if not estimates:
             continue
         entry = _entry(row, complete, estimates, today, before)

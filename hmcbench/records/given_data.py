@@ -16,6 +16,7 @@ from hmcbench.data.variants import divide
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset
+from hmcbench.metrics.computing import FAR
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry
@@ -95,7 +96,7 @@ class Given:
             stated = str(stored.get("fingerprint") or "")[:12]
             mismatch(where, "split", stated, split.fingerprint[:12])
             return
-        for side in dict.fromkeys(predictions.side):
+        for side in dict.fromkeys(side for side in predictions.side if side != FAR):
             wanted = {dataset.ids[i] for i in split.sides.get(side, ())}
             if wanted != set(predictions.of_side(side).ids):
                 mismatch(where, f"its {side} samples are not those of the split", None, None)

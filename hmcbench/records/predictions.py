@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from hmcbench.errors import BadInput
 from hmcbench.files import replacing
@@ -37,7 +37,8 @@ class Predictions:
 
     Attributes:
         ids: N sample ids, unique.
-        side: N names: ``validation``, ``calibration``, ``test``, or a further test set (``shifted``).
+        side: N names: ``validation``, ``calibration``, ``test``, ``far`` (other data), or a further
+            test set (``shifted``).
         scores: float32 (N, C) probabilities, or float64 (N, T) predicted targets.
         task: the task, with its hierarchy or targets.
         truth: hmc: boolean CSR (N, C), ancestor-closed; regression: float (N, T); ``None`` where
@@ -95,6 +96,31 @@ class Predictions:
             ruled=None if self.ruled is None else self.ruled[rows],
             maps=None if self.maps is None else self.maps[rows],
             unknown=None if self.unknown is None else self.unknown[rows],
+        )
+
+    def beside(self, other: Predictions) -> Predictions:
+        """These rows, and those of other sides below them."""
+        if not len(other) or not len(self):
+            return self if len(self) else other
+        groups = None
+        if self.groups is not None or other.groups is not None:
+            groups = [*(self.groups or self.ids), *(other.groups or other.ids)]
+        unknown = None
+        if self.unknown is not None or other.unknown is not None:
+            known = [np.zeros(len(part), dtype=bool) for part in (self, other)]
+            pairs = zip((self.unknown, other.unknown), known, strict=True)
+            unknown = np.concatenate([part if part is not None else none for part, none in pairs])
+        return replace(
+            self,
+            ids=[*self.ids, *other.ids],
+            side=[*self.side, *other.side],
+            scores=np.concatenate([self.scores, other.scores]),
+            truth=_stacked(self.truth, other.truth),
+            stop=None if self.stop is None or other.stop is None else np.concatenate([self.stop, other.stop]),
+            groups=groups,
+            decisions=_stacked(self.decisions, other.decisions),
+            ruled=None,
+            unknown=unknown,
         )
 
     def save(self, path: Path) -> None:
@@ -252,3 +278,12 @@ def _sparse_parts(name: str, sets: Any) -> dict[str, np.ndarray]:
 
 def _sets(indices: np.ndarray, indptr: np.ndarray, width: int) -> csr_array:
     return csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=(len(indptr) - 1, width))
+
+
+def _stacked(above: Any, below: Any) -> Any:
+    """Matrices of two sides below one another; None where one has none."""
+    if above is None or below is None:
+        return None
+    if isinstance(above, np.ndarray) and isinstance(below, np.ndarray):
+        return np.concatenate([above, below])
+    return csr_array(vstack([csr_array(above), csr_array(below)], format="csr"), dtype=bool)

@@ -21,7 +21,14 @@ from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import Rule, score_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, RUN_HINT, NotPublished, Record, read_all, record_json
-from hmcbench.records.shifts import ShiftPoint, shift_blocks, shift_metrics, stored_shifts, with_metrics
+from hmcbench.records.shifts import (
+    ShiftPoint,
+    recorded_values,
+    shift_blocks,
+    shift_metrics,
+    stored_shifts,
+    with_metrics,
+)
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
 
@@ -199,14 +206,13 @@ def _under_shifts(
     except HmcbenchError as error:
         result.damaged.append((record.path.name, str(error).rstrip(".")))
         return part
-    for label, block in blocks.items():
-        for severity, old in zip(block["severities"], block["metrics"], strict=True):
-            point = ShiftPoint(label, float(severity))
-            new = values.get(point, {})
-            if only_new:
-                new = values[point] = {name: value for name, value in new.items() if name not in old}
-            result.new += len(new.keys() - old.keys())
-            result.changed += sum(old[name] != new[name] for name in new.keys() & old.keys())
+    for label, severity, old in recorded_values(blocks):
+        point = ShiftPoint(label, severity)
+        new = values.get(point, {})
+        if only_new:
+            new = values[point] = {name: value for name, value in new.items() if name not in old}
+        result.new += len(new.keys() - old.keys())
+        result.changed += sum(old[name] != new[name] for name in new.keys() & old.keys())
     return {**part, "of": with_metrics(part["of"], values)}
 
 

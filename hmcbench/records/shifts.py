@@ -2,14 +2,15 @@
 
 Scores are stored in 16 bits, together up to :data:`MOST_BYTES` before compression; where there are more, only
 the coherent decisions are, of every path its last class. Metrics are computed from what is stored, so that
-they follow from the file. Truth, sides and hierarchy are in ``predictions.npz``.
+they follow from the file. Truth, sides and hierarchy are in ``predictions.npz``. Of a shift that not all test
+samples see, the file says which do, and the record has the metrics of these without it (``before``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from hmcbench.records.record import Record
 
 FILE = "shifts.npz"
-FORMAT = 1
+FORMAT = 2
+READ = (1, 2)  # all test samples see every shift in 1
 MOST_BYTES = 2_500_000
 SETS = "decisions"
 """What a record says of the form where only decisions are stored."""
@@ -48,41 +50,58 @@ class ShiftPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Shifted:
-    """What is stored of the test samples at one point, in the order of the record's test samples.
+    """What is stored at one point of the n test samples that see the shift, in the record's order.
 
     Attributes:
         scores: float32 (n, C) or predicted targets (n, T); None where only decisions are stored.
         stop: float32 (n, L) or None, as in :class:`hmcbench.interfaces.Scores`.
         decided: boolean CSR (n, C) or None: decisions of the model itself.
         sets: boolean CSR (n, C), closed; None where scores are stored.
+        seen: int64 (n,), rising places among all test samples; None where all see the shift.
     """
 
     scores: np.ndarray | None = None
     stop: np.ndarray | None = None
     decided: Any = None
     sets: Any = None
+    seen: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        held = self.scores if self.sets is None else self.sets
+        return 0 if held is None else int(held.shape[0])
+
+    def rows(self, start: int, stop: int) -> Shifted:
+        """Some of the rows."""
+        parts = (self.scores, self.stop, self.decided, self.sets)
+        return Shifted(*(None if part is None else part[start:stop] for part in parts))
 
 
 def in_small_form(
-    points: Mapping[ShiftPoint, Scores], task: Task, thresholds: Thresholds | None
+    points: Mapping[ShiftPoint, Scores],
+    seen: Mapping[str, np.ndarray],
+    task: Task,
+    thresholds: Thresholds | None,
 ) -> dict[ShiftPoint, Shifted]:
-    """Scores as they can be stored: rounded to 16 bits, or as decisions where they are too many."""
-    if not points:
-        return {}
-    first = next(iter(points.values()))
-    numbers = first.values.size + (0 if first.stop is None else first.stop.size)
-    if task.kind == "regression":
-        return {point: Shifted(scores.values.astype(np.float32)) for point, scores in points.items()}
-    if 2 * numbers * len(points) > MOST_BYTES:
-        return {point: Shifted(sets=_coherent(scores, task, thresholds)) for point, scores in points.items()}
-    return {
-        point: Shifted(
+    """Scores as they can be stored: rounded to 16 bits, or as decisions where they are too many.
+
+    Args:
+        seen: label of a shift -> places of the test samples that see it, where not all do.
+    """
+    numbers = sum(s.values.size + (0 if s.stop is None else s.stop.size) for s in points.values())
+    many = 2 * numbers > MOST_BYTES
+
+    def small(scores: Scores) -> Shifted:
+        if task.kind == "regression":
+            return Shifted(scores.values.astype(np.float32))
+        if many:
+            return Shifted(sets=_coherent(scores, task, thresholds))
+        return Shifted(
             rounded(scores.values, bits_for(scores.values, 16)),
             None if scores.stop is None else rounded(scores.stop, 16),
             None if scores.decisions is None else csr_array(scores.decisions, dtype=bool),
         )
-        for point, scores in points.items()
-    }
+
+    return {point: replace(small(scores), seen=seen.get(point.shift)) for point, scores in points.items()}
 
 
 def _coherent(scores: Scores, task: Task, thresholds: Thresholds | None) -> csr_array:
@@ -102,19 +121,26 @@ def save(path: Path, points: Mapping[ShiftPoint, Shifted], task: Task) -> str:
         points: all with scores, or all with sets.
     """
     all_points = list(points.values())
-    header = {"format": FORMAT, "points": [list(point) for point in points]}
+    seen = {point.shift: shifted.seen for point, shifted in points.items() if shifted.seen is not None}
+    header = {
+        "format": FORMAT,
+        "points": [[*point, len(shifted)] for point, shifted in points.items()],
+        "seen": {label: len(places) for label, places in seen.items()},
+    }
     arrays: dict[str, Any] = {"header": np.array(json.dumps(header))}
+    if seen:
+        arrays["seen"] = np.concatenate(list(seen.values())).astype(np.int32)
     if all_points[0].sets is not None:
         hierarchy = decisions.hierarchy_of(task)
         ends = [hierarchy.most_specific(point.sets) for point in all_points]
         arrays |= _parts("sets", vstack([csr_array(part, dtype=bool) for part in ends], format="csr"))
     else:
-        scores = np.stack([point.scores for point in all_points if point.scores is not None])
+        scores = np.concatenate([point.scores for point in all_points if point.scores is not None])
         bits = bits_for(scores, 16) if task.kind == "hmc" else 32
         arrays["scores"] = stored(scores, bits)
         stops = [point.stop for point in all_points if point.stop is not None]
         if stops:
-            arrays["stop"] = stored(np.stack(stops), 16)
+            arrays["stop"] = stored(np.concatenate(stops), 16)
         decided = [point.decided for point in all_points if point.decided is not None]
         if decided:
             arrays |= _parts("decided", vstack(decided, format="csr"))
@@ -141,24 +167,50 @@ def load(path: Path, task: Task) -> dict[ShiftPoint, Shifted]:
 
 def _read(file: Mapping[str, np.ndarray], task: Task) -> dict[ShiftPoint, Shifted]:
     header = json.loads(str(file["header"]))
-    if header["format"] != FORMAT:
+    if header["format"] not in READ:
         raise ValueError(f"format {header['format']}, this version reads {FORMAT}")
-    points = [ShiftPoint(str(shift), float(severity)) for shift, severity in header["points"]]
+    points = [ShiftPoint(str(shift), float(severity)) for shift, severity, *_ in header["points"]]
     width = len(task.targets) if task.hierarchy is None else task.hierarchy.n
+    whole = _whole(file, task, width)
+    counts = [len(whole) // len(points)] * len(points)
+    if header["format"] > 1:
+        counts = [int(n) for *_, n in header["points"]]
+    parts = [part for part in (whole.scores, whole.stop, whole.decided, whole.sets) if part is not None]
+    if any(part.shape[0] != sum(counts) for part in parts):
+        raise ValueError("its parts do not fit together")
+    seen = _seen(file, header.get("seen", {}))
+    ends = np.cumsum(counts)
+    return {
+        point: replace(whole.rows(end - count, end), seen=seen.get(point.shift))
+        for point, count, end in zip(points, counts, ends, strict=True)
+    }
+
+
+def _whole(file: Mapping[str, np.ndarray], task: Task, width: int) -> Shifted:
+    """All points below one another."""
     if "sets_indices" in file:
-        ends = _sets(file, "sets", width, len(points))
         close = decisions.hierarchy_of(task).close
-        closed = [csr_array(close(part), dtype=bool) for part in ends]
-        return {point: Shifted(sets=sets) for point, sets in zip(points, closed, strict=True)}
+        return Shifted(sets=csr_array(close(_sets(file, "sets", width)), dtype=bool))
     scores = file["scores"].astype(np.float32)
-    stops = file["stop"].astype(np.float32) if "stop" in file else [None] * len(points)
-    decided: Sequence[Any] = [None] * len(points)
-    if "decided_indices" in file:
-        decided = _sets(file, "decided", width, len(points))
-    if scores.shape[0] != len(points) or scores.shape[2] != width:
-        raise ValueError(f"scores of shape {scores.shape} for {len(points)} points and {width} columns")
-    parts = zip(points, scores, stops, decided, strict=True)
-    return {point: Shifted(values, stop, sets) for point, values, stop, sets in parts}
+    if scores.shape[-1] != width:
+        raise ValueError(f"scores of {scores.shape[-1]} columns for {width}")
+    scores = scores.reshape(-1, width)
+    return Shifted(
+        scores,
+        file["stop"].astype(np.float32).reshape(len(scores), -1) if "stop" in file else None,
+        _sets(file, "decided", width) if "decided_indices" in file else None,
+    )
+
+
+def _seen(file: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Label of a shift -> places of the test samples that see it."""
+    if not counts:
+        return {}
+    ends = np.cumsum(list(counts.values()))
+    parts = np.split(file["seen"].astype(np.int64), ends[:-1])
+    if len(file["seen"]) != ends[-1]:
+        raise ValueError("its parts do not fit together")
+    return dict(zip(counts, parts, strict=True))
 
 
 def _parts(name: str, sets: csr_array) -> dict[str, np.ndarray]:
@@ -171,22 +223,20 @@ def _parts(name: str, sets: csr_array) -> dict[str, np.ndarray]:
     }
 
 
-def _sets(file: Mapping[str, np.ndarray], name: str, width: int, points: int) -> list[csr_array]:
-    """The sets of every point."""
+def _sets(file: Mapping[str, np.ndarray], name: str, width: int) -> csr_array:
+    """The sets of all points, boolean (sum of their n, C)."""
     indices, counts = file[f"{name}_indices"].astype(np.int32), file[f"{name}_counts"].astype(np.int64)
     indptr = np.concatenate([[0], np.cumsum(counts)])
-    if len(counts) % points or indptr[-1] != len(indices) or (len(indices) and indices.max() >= width):
+    if indptr[-1] != len(indices) or (len(indices) and indices.max() >= width):
         raise ValueError("its parts do not fit together")
-    whole = csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=(len(counts), width))
-    n = len(counts) // points
-    return [whole[i * n : (i + 1) * n] for i in range(points)]
+    return csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=(len(counts), width))
 
 
 # --------------------------------------------------------------------------- what follows from it
 
 
 def under_shift(predictions: Predictions, shifted: Shifted) -> Predictions:
-    """The test side with the scores or decisions of a point; beside it the side that was put apart.
+    """The test samples that see a shift, with the scores or decisions of a point; and the side put apart.
 
     Args:
         predictions: of the record, with all sides and truth.
@@ -194,7 +244,7 @@ def under_shift(predictions: Predictions, shifted: Shifted) -> Predictions:
     Raises:
         BadInput: another number of test samples.
     """
-    test = predictions.of_side("test")
+    test = _seeing(predictions.of_side("test"), shifted.seen)
     values = shifted.scores if shifted.sets is None else shifted.sets.toarray().astype(np.float32)
     assert values is not None
     if values.shape != test.scores.shape:
@@ -202,30 +252,21 @@ def under_shift(predictions: Predictions, shifted: Shifted) -> Predictions:
     values = values.astype(test.scores.dtype, copy=False)
     only_sets = shifted.sets is not None
     test = replace(test, scores=values, stop=shifted.stop, decisions=shifted.decided, only_sets=only_sets)
-    apart = predictions.of_side(CALIBRATION)
-    if only_sets or not len(apart):
+    return test if only_sets else predictions.of_side(CALIBRATION).beside(test)
+
+
+def before_shift(predictions: Predictions, shifted: Shifted) -> Predictions:
+    """The same samples as of :func:`under_shift`, as they are."""
+    test = _seeing(predictions.of_side("test"), shifted.seen)
+    return predictions.of_side(CALIBRATION).beside(test)
+
+
+def _seeing(test: Predictions, seen: np.ndarray | None) -> Predictions:
+    if seen is None:
         return test
-    return replace(
-        apart,
-        ids=[*apart.ids, *test.ids],
-        side=[*apart.side, *test.side],
-        scores=np.concatenate([apart.scores, test.scores]),
-        truth=_stacked(apart.truth, test.truth),
-        stop=None if apart.stop is None or test.stop is None else np.concatenate([apart.stop, test.stop]),
-        groups=None if apart.groups is None or test.groups is None else [*apart.groups, *test.groups],
-        decisions=None if apart.decisions is None else _stacked(apart.decisions, test.decisions),
-        unknown=None
-        if apart.unknown is None or test.unknown is None
-        else np.concatenate([apart.unknown, test.unknown]),
-    )
-
-
-def _stacked(above: Any, below: Any) -> Any:
-    if above is None or below is None:
-        return None
-    if isinstance(above, np.ndarray) and isinstance(below, np.ndarray):
-        return np.concatenate([above, below])
-    return csr_array(vstack([csr_array(above), csr_array(below)], format="csr"), dtype=bool)
+    if len(seen) and not 0 <= seen.min() <= seen.max() < len(test):
+        raise BadInput(f"{FILE} names test samples that the record does not have")
+    return test.take(seen)
 
 
 def shift_metrics(
@@ -237,6 +278,8 @@ def shift_metrics(
 ) -> dict[ShiftPoint, dict[str, float]]:
     """ShiftPoint -> metric id -> value on the test samples; the thresholds are those of the record.
 
+    Where not all test samples see a shift, its severity 0 has the values of those that do, as they are.
+
     Raises:
         BadInput: no truth is stored, or predictions that do not fit.
     """
@@ -244,6 +287,10 @@ def shift_metrics(
     for point, shifted in points.items():
         scored = compute_sides(specs, under_shift(predictions, shifted), thresholds, names)
         out[point] = dict(scored["test"])
+        plain = ShiftPoint(point.shift, 0.0)
+        if shifted.seen is not None and plain not in out:
+            scored = compute_sides(specs, before_shift(predictions, shifted), thresholds, names)
+            out[plain] = dict(scored["test"])
     return out
 
 
@@ -266,14 +313,27 @@ def with_metrics(
     keep: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """Blocks of a record with these values; other values of theirs stay where ``keep`` is true."""
-    out = {}
-    for label, block in blocks.items():
+    new = {
+        (label, severity): {**(old if keep else {}), **values.get(ShiftPoint(label, severity), {})}
+        for label, severity, old in recorded_values(blocks)
+    }
+    out = {label: dict(block) for label, block in blocks.items()}
+    for label, block in out.items():
+        if "before" in block:
+            block["before"] = new[label, 0.0]
         if "metrics" in block:
-            before = zip(block["severities"], block["metrics"], strict=True)
-            metrics = [
-                {**(old if keep else {}), **values.get(ShiftPoint(label, float(severity)), {})}
-                for severity, old in before
-            ]
-            block = {**block, "metrics": metrics}
-        out[label] = dict(block)
+            block["metrics"] = [new[label, float(severity)] for severity in block["severities"]]
     return out
+
+
+Recorded = tuple[str, float, Mapping[str, Any]]
+"""Label of a shift, severity, and metrics there."""
+
+
+def recorded_values(blocks: Mapping[str, Mapping[str, Any]]) -> Iterator[Recorded]:
+    """Every point in a record; severity 0 where not all samples see a shift."""
+    for label, block in blocks.items():
+        if "before" in block:
+            yield label, 0.0, block["before"]
+        for severity, values in zip(block.get("severities", ()), block.get("metrics", ()), strict=False):
+            yield label, float(severity), values

@@ -23,6 +23,7 @@ from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.grouping import groups, newest
 from hmcbench.leaderboard.learning import curves, table
 from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.shifts import words
 from hmcbench.leaderboard.summary import board_facts, varied
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.promise import ALPHA
@@ -32,9 +33,18 @@ from hmcbench.registry.registry import Registry
 
 MOST_CLASSES = 30
 MOST_CONFUSED = 8
-TRUST = ("backoff_risk", "backoff_coverage", "conformal_coverage", "conformal_size", "hierarchical_aurc")
+TRUST = (
+    "risk_at_90",
+    "backoff_risk",
+    "backoff_coverage",
+    "conformal_coverage",
+    "conformal_size",
+    "hierarchical_aurc",
+)
+FAR = ("far_auroc", "far_fpr95", "far_named")
 UNKNOWN = ("unknown_auroc", "unknown_fpr95", "unknown_parent_accuracy", "unknown_named")
 EXPLAINED = {
+    "risk_at_90": "share of wrong answers where nine tenths of the information are given",
     "backoff_risk": "share of wrong answers where it answers only as deep as it is sure enough",
     "backoff_coverage": "information of these answers (1: the most specific class, 0: refer)",
     "conformal_coverage": "share of sets that hold the truth",
@@ -44,6 +54,9 @@ EXPLAINED = {
     "unknown_fpr95": "known samples suspected where 95 % of the unknown are",
     "unknown_parent_accuracy": "unknown samples that back-off stops right above their class",
     "unknown_named": "unknown samples given a wrong class with confidence over .9",
+    "far_auroc": "samples of other data are suspected more than test samples",
+    "far_fpr95": "test samples suspected where 95 % of the other data are",
+    "far_named": "samples of other data given a class with confidence over .9",
 }
 
 
@@ -111,7 +124,7 @@ def _card(
         *_confusions(records),
         _trust(records, row.cells),
         _breaks(analysis, row),
-        _unknown(others, info, specs),
+        _unknown(records[0], row.cells, others, info, specs),
         _learning([records, *others], info, specs),
         _costs(row, analysis),
         _sources(records[0], registry),
@@ -136,13 +149,15 @@ def _names(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
     of_classes = [
         n.replace("class_support", f"class_{part}") for n in largest for part in ("recall", "precision")
     ]
-    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *of_classes]
+    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *FAR, *of_classes]
     return [name for name in dict.fromkeys(wanted) if name in values]
 
 
 def _quality(names: Sequence[str]) -> list[str]:
     return [
-        name for name in names if "[" not in name and name not in TRUST and not name.endswith("_coverage")
+        name
+        for name in names
+        if "[" not in name and name not in (*TRUST, *FAR) and not name.endswith("_coverage")
     ]
 
 
@@ -253,14 +268,14 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     if table is not None and table.rows:
         shifted = table.rows[0]  # the only one, as of the board
         section.lines.append(f"under shifts: {table.metric}, means over severities (docs/shifts.md)")
+        section.lines += words(table)
+        section.heads = ["", "mean and 95 % interval", "drop and 95 % interval"]
+        section.rows = [[*line, ""] for line in section.rows]
+        section.rows.append(["all shifts", _text(shifted.mean), _signed(shifted.drop)])
         section.rows += [
-            ["mean under shift", _text(shifted.mean)],
-            ["drop under shift", _text(shifted.drop)],
-        ]
-        section.rows += [
-            [f"{shift}, {min(severities):g} to {max(severities):g} {unit}", _text(_mean_of(values))]
-            for shift, unit, severities, values in zip(
-                table.shifts, table.units, table.severities, shifted.values, strict=True
+            [f"{shift}, {min(severities):g} to {max(severities):g} {unit}", _text(mean), _signed(drop)]
+            for shift, unit, severities, mean, drop in zip(
+                table.shifts, table.units, table.severities, shifted.means, shifted.drops, strict=True
             )
         ]
     if not section.rows:
@@ -268,13 +283,27 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     return section
 
 
-def _mean_of(values: Sequence[float | None]) -> BoardCell:
-    known = [value for value in values if value is not None]
-    return BoardCell(float(np.mean(known)) if known else None)
+def _signed(cell: BoardCell) -> str:
+    """A drop: more than 0 is worse."""
+    if cell.mean is None:
+        return "-"
+    interval = "" if cell.low is None or cell.high is None else f" [{cell.low:+.3f}, {cell.high:+.3f}]"
+    return f"{cell.mean:+.3f}{interval}"
 
 
-def _unknown(others: Sequence[Sequence[Record]], info: Mapping[str, Any], specs: Any) -> Section:
+def _unknown(
+    record: Record,
+    cells: Mapping[str, BoardCell],
+    others: Sequence[Sequence[Record]],
+    info: Mapping[str, Any],
+    specs: Any,
+) -> Section:
     section = Section("What it has never seen", heads=["never shown", *UNKNOWN])
+    far = [name for name in FAR if name in cells]
+    if far:
+        other = record.part("split").get("far_unknown")
+        section.lines.append(f"{record.counts.get('far', 0):,} samples of other data: {other}")
+        section.lines += [f"{name} {_text(cells[name])}: {EXPLAINED[name]}" for name in far]
     for records in others:
         classes = records[0].part("split").get("unknown")
         names = [name for name in UNKNOWN if name in records[0].metrics("test")]
@@ -285,7 +314,7 @@ def _unknown(others: Sequence[Sequence[Record]], info: Mapping[str, Any], specs:
         section.rows.append([", ".join(map(str, classes)), *(_text(cells.get(name)) for name in UNKNOWN)])
     if section.rows:
         section.lines += [f"{name}: {EXPLAINED[name]}" for name in UNKNOWN]
-    else:
+    elif not far:
         section.lines.append("not measured: the suite leaves no class out ([protocol] unknown)")
     return section
 

@@ -14,7 +14,15 @@ from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
-from hmcbench.records.shifts import FILE, ShiftPoint, shift_blocks, shift_metrics, stored_shifts, with_metrics
+from hmcbench.records.shifts import (
+    FILE,
+    ShiftPoint,
+    recorded_values,
+    shift_blocks,
+    shift_metrics,
+    stored_shifts,
+    with_metrics,
+)
 from hmcbench.verify.findings import SuiteReport
 from hmcbench.verify.metrics import installed, not_installed
 
@@ -46,11 +54,10 @@ def check_shifts(
         report.add("unreadable", name, error.what)
         return part
     report.compare(name, f"digest of {FILE}", part.get("sha256"), digest)
-    for label, block in blocks.items():
-        for severity, values in zip(block["severities"], block["metrics"], strict=True):
-            computed = again.get(ShiftPoint(label, float(severity)), {})
-            for metric in sorted(set(values) & set(names)):
-                what = f"{metric} under {label} at {severity:g}"
-                report.compare(name, what, values[metric], computed.get(metric), from_predictions=True)
+    for label, severity, values in recorded_values(blocks):
+        computed = again.get(ShiftPoint(label, severity), {})
+        for metric in sorted(set(values) & set(names)):
+            what = f"{metric} under {label} at {severity:g}"
+            report.compare(name, what, values[metric], computed.get(metric), from_predictions=True)
     part["of"] = with_metrics(record.part("shifts")["of"], again)
     return part

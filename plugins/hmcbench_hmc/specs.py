@@ -70,5 +70,10 @@ SUITES: list[SuiteSpec] = [
         name="hmc-classic",
         summary="the classic sets of hierarchical multi-label classification; synthetic ones without them",
         source="hmcbench_hmc:suites/hmc-classic.toml",
-    )
+    ),
+    SuiteSpec(
+        name="hmc-trust",
+        summary="a FunCat set: sets with a promise, shifts, a tenth of the data",
+        source="hmcbench_hmc:suites/hmc-trust.toml",
+    ),
 ]

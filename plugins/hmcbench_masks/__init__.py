@@ -97,7 +97,7 @@ def hmcbench_models() -> list[ModelSpec]:
             extra="masks",
             citation=f"{citation}; segmentation-models-pytorch",
             accelerated=True,
-            check="hmcbench_masks.models.sides:check",
+            check=f"hmcbench_masks.models.sides:{'check_fpn' if name == 'fpn' else 'check'}",
             **_PIXELS,
         )
         for name, (title, citation) in _NETWORKS.items()

@@ -201,6 +201,8 @@ def hmcbench_suites() -> list[SuiteSpec]:
         "srim-steel": "mechanical properties of 81 steels; needs a file of your own",
         "metallic-glass": "glass or crystal, split at random and by element system",
         "hea-phases": "structure of complex concentrated alloys, and their phases",
+        "metallic-glass-trust": "glass or crystal: trust, shifts, unknown classes, less data",
+        "hea-phases-trust": "structure of alloys: trust, shifts, unknown classes, less data",
         "hea-hardness": "hardness of complex concentrated alloys",
         "steel-plates": "faults of steel plates, two levels",
     }

@@ -21,13 +21,13 @@ def hmcbench_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="sem-failure",
-            version="1",
+            version="2",
             summary="SEM fractographs of metal failure, 2 x 3 classes: synthetic, or your own images",
             factory="hmcbench_sem.datasets:sem_failure",
             params={
                 "path": _PATH,
-                "version": Param(2, "of the synthetic images: docs/fractographs.md", choices=(2, 3)),
-                "size": Param(128, "side of the synthetic images in pixels", low=32, high=2048),
+                "version": Param(3, "of the synthetic images: docs/fractographs.md", choices=(2, 3)),
+                "size": Param(64, "side of the synthetic images in pixels", low=32, high=2048),
                 "seed": Param(0, "of the synthetic images", low=0),
                 "composite": Param(0.0, "share of synthetic images with several failures", low=0.0, high=1.0),
                 "shifted": Param(True, "make the shifted test set too"),
@@ -109,13 +109,16 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             name="fractograph-masks",
             version="1",
             summary="synthetic SEM fractographs with true masks: six failure mechanisms and background",
-            factory="hmcbench_sem.surfaces.label_maps:fractograph_masks",
+            factory="hmcbench_sem.label_maps:fractograph_masks",
             params={
+                "version": Param(
+                    3, "of the images: 2 has one texture per class and no background", choices=(2, 3)
+                ),
                 "size": Param(128, "side of the images in pixels", low=32, high=2048),
                 "seed": Param(0, "of the images", low=0),
                 "composite": Param(0.7, "share of images with several failures", low=0.0, high=1.0),
-                "train": Param(240, "training images", low=12, high=1771),
-                "test": Param(100, "test images", low=12, high=1500),
+                "train": Param(240, "training images", low=12, high=20_000),
+                "test": Param(100, "test images", low=12, high=5000),
             },
             requires=("PIL",),
             citation=_PAPER,
@@ -204,6 +207,16 @@ def hmcbench_suites() -> list[SuiteSpec]:
             name="sem-failure-ablation",
             summary="the five variants of the HFF family under identical settings",
             source="hmcbench_sem:suites/sem-failure-ablation.toml",
+        ),
+        SuiteSpec(
+            name="sem-failure-trust",
+            summary="sem-failure: trust, shifts, a mechanism never shown, less data (synthetic)",
+            source="hmcbench_sem:suites/sem-failure-trust.toml",
+        ),
+        SuiteSpec(
+            name="x-sdd-trust",
+            summary="X-SDD: trust, shifts, a defect never shown, other pictures, less data",
+            source="hmcbench_sem:suites/x-sdd-trust.toml",
         ),
         SuiteSpec(
             name="x-sdd",

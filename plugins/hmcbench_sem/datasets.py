@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMED = 20  # files that a note names; more are counted
 COUNTS = {  # version of the synthetic images -> what its class counts are
-    2: "class counts as in the HFFNet-2d paper",
+    2: "version 2, class counts as in the HFFNet-2d paper",
     3: "version 3, training counts as in the HFFNet-2d paper",
 }
 
@@ -32,8 +32,8 @@ def failure_hierarchy() -> Hierarchy:
 def sem_failure(
     *,
     path: str = "",
-    version: int = 2,
-    size: int = 128,
+    version: int = 3,
+    size: int = 64,
     seed: int = 0,
     composite: float = 0.0,
     shifted: bool = True,

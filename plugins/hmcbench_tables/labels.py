@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hmcbench.data.columns import MOSTLY, is_missing
+from hmcbench.data.columns import MOSTLY, is_missing, numbers
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy, bad_name
 from hmcbench_tables.columns import find
@@ -18,6 +18,7 @@ from hmcbench_tables.reading import TextTable
 
 TRUE = {"1", "1.0", "true", "yes"}
 FALSE = {"0", "0.0", "false", "no"}
+MANY_NUMBERS = 20  # different numbers in a column that is hardly one of classes
 FEW_ROWS, MANY_ROWS = 2, 20  # rows with a name below another parent than usual: a slip of the pen?
 FORMS = {"levels": "level columns", "joined": "labels joined by |", "columns": "0/1 columns"}
 
@@ -59,7 +60,9 @@ def read_labels(
     if len(above) > 1:
         raise BadInput(f"parent names {len(above)} columns: {', '.join(above)}", allowed="one 0/1 column")
     names = [name for name in names if name not in above]
-    form = _form(table, names, above) if form == "auto" else form
+    if form == "auto":
+        form = _form(table, names, above)
+        _check_names(table, names)
     given = _hierarchy_file(table, hierarchy) if hierarchy else None
     if form == "columns":
         return _indicators(table, names, above, given, report)
@@ -86,6 +89,21 @@ def _form(table: TextTable, names: Sequence[str], above: Sequence[str]) -> str:
             allowed="one form for all; form=levels takes 0 and 1 as names",
         )
     return "columns" if binary else "levels" if len(names) > 1 else "joined"
+
+
+def _check_names(table: TextTable, names: Sequence[str]) -> None:
+    """Raises BadInput for a column of measured numbers: nearly every row would be a class of its own."""
+    for name in names:
+        cells = [cell for cell in table.column(name) if not is_missing(cell)]
+        different = len(set(cells))
+        if different <= MANY_NUMBERS or different < len(cells) / 2:
+            continue
+        if len(numbers(cells)[1]) <= (1 - MOSTLY) * len(cells):
+            raise BadInput(
+                f"{table.source}: the labels {name!r} are {different} different numbers in {len(cells)} rows",
+                allowed="names of classes; form=levels or form=joined takes numbers as names",
+                hint=f"--target {name} for a regression",
+            )
 
 
 def _share_of_truth(cells: Sequence[str]) -> float:

@@ -167,29 +167,39 @@ def fabricate(tmp_path: Path) -> Callable[..., Record]:
 
 @pytest.fixture
 def shift() -> Callable[..., Record]:
-    """``shift(record, size, names=("noise", "blur"))``: add predictions under shifts to a record.
+    """``shift(record, size, names=("noise", "blur"), seen={})``: add predictions under shifts to a record.
 
-    At severity s the scores are mixed with random ones, ``size * s`` parts of them.
+    At severity s the scores are mixed with random ones, ``size * s`` parts of them. ``seen``: the places of
+    the test samples that see a shift; all by default.
     """
 
-    def add(record: Record, size: float, names: Sequence[str] = ("noise", "blur")) -> Record:
+    def add(
+        record: Record,
+        size: float,
+        names: Sequence[str] = ("noise", "blur"),
+        seen: Mapping[str, Sequence[int]] | None = None,
+    ) -> Record:
         predictions = record.predictions()
         test = predictions.of_side("test")
         random = np.random.default_rng(7).random(test.scores.shape)
         steps = (0.5, 1.0)
-        scores = {
-            ShiftPoint(name, s): Scores(((1 - size * s) * test.scores + size * s * random).astype(np.float32))
-            for name in names
-            for s in steps
-        }
-        points = in_small_form(scores, predictions.task, record.thresholds)
+        rows = {name: np.array(places) for name, places in (seen or {}).items()}
+        everyone = np.arange(len(test))
+
+        def mixed(name: str, part: float) -> Scores:
+            values = ((1 - part) * test.scores + part * random).astype(np.float32)
+            return Scores(values[rows.get(name, everyone)])
+
+        scores = {ShiftPoint(name, s): mixed(name, size * s) for name in names for s in steps}
+        points = in_small_form(scores, rows, predictions.task, record.thresholds)
         names_of = ["hf1_samples", "level{k}_accuracy"]
         values = shift_metrics(SPECS, predictions, points, record.thresholds, names_of)
         block = {"version": "1", "unit": "parts", "severities": list(steps), "metrics": [{}, {}]}
+        of_some = {name: {"samples": len(places), "before": {}} for name, places in rows.items()}
         part = {
             "seed": 0,
             "sha256": save_shifts(record.path / FILE, points, predictions.task),
-            "of": with_metrics(dict.fromkeys(names, block), values),
+            "of": with_metrics({name: {**block, **of_some.get(name, {})} for name in names}, values),
         }
         data = {**record.data, "shifts": part}
         write_atomic(record.path / "record.json", record_json(data))

@@ -20,6 +20,7 @@ CLASS_COLOURS = (BLUE, ORANGE, GREEN, SKY, PURPLE, "#F0E442")
 WRONG, NOTHING, UNLABELLED = VERMILION, "#FFFFFF", "#000000"
 """A mistake has a colour that no class has. Classes beyond the sixth take the colours again, darker."""
 SIDE = 480  # pixels of a drawn map
+SHEET = "label-maps"  # name of the figure of :func:`map_sheet`
 
 
 def colours(n: int) -> list[tuple[float, float, float]]:

@@ -60,7 +60,7 @@ def draw_record(
         picture = None
         if pictures and chosen.truth is not None and chosen.maps is not None:
             picture = _pictures(record, chosen, registry, data, notes)
-            drawn.append(("label-maps", _map_sheet(record, chosen, side, picture)))
+            drawn.append((label_maps.SHEET, _map_sheet(record, chosen, side, picture)))
         elif pictures and chosen.truth is not None and chosen.task.kind == "hmc":
             drawn += _mistakes(record, chosen, side, registry, data, notes)
     folder.mkdir(parents=True, exist_ok=True)

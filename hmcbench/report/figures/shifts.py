@@ -16,7 +16,7 @@ MOST_LINES = len(OKABE_ITO)
 
 
 def shifts_figure(board: Board, table: ShiftsTable) -> Figure:
-    """A panel per shift: severity 0 (the test samples as they are), then its severities, evenly spaced.
+    """A panel per shift: severity 0 (the samples that see it, as they are) and its severities, evenly spaced.
 
     The first seven models, by their mean under shift.
     """
@@ -29,7 +29,7 @@ def shifts_figure(board: Board, table: ShiftsTable) -> Figure:
             ax = axes[i // columns, i % columns]
             ticks = ["0", *(f"{severity:g}" for severity in table.severities[i])]
             for row, colour in zip(models, OKABE_ITO, strict=False):
-                values = [row.plain, *row.values[i]]
+                values = [row.before[i], *row.values[i]]
                 points = [(x, value) for x, value in enumerate(values) if value is not None]
                 style = ":" if row.unread[i] else "o-"
                 label = plain(row.model[:60]) if i == 0 else None

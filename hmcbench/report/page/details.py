@@ -19,6 +19,7 @@ from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import HISTORY, NotPublished, Record
 from hmcbench.report.figures.confusion import NOTHING, confusion_matrix, outcomes
 from hmcbench.report.figures.curves import read_history
+from hmcbench.report.figures.label_maps import SHEET
 from hmcbench.report.figures.reliability import level_bins
 from hmcbench.report.page.overlays import overlays
 
@@ -47,7 +48,6 @@ def cell_details(record: Record, pictures: Path | None = None, images: int = 0) 
         "facts": _facts(data),
         "metrics": _metrics(data),
         "curves": _curves(record, notes),
-        "pictures": _pictures(pictures, notes),
     }
     try:
         predictions = record.predictions().of_side(SIDE)
@@ -63,6 +63,7 @@ def cell_details(record: Record, pictures: Path | None = None, images: int = 0) 
         notes.append("the predictions were not published")
     except HmcbenchError:  # its message names a folder, which must not appear on a page
         notes.append("the predictions cannot be read")
+    out["pictures"] = _pictures(pictures, notes, "overlays" in out)
     return {**out, "notes": notes}
 
 
@@ -160,11 +161,11 @@ def _matrix(evaluation: Evaluation, k: int) -> dict[str, Any]:
     return {"pairs": [[names[i], names[j], int(errors[i, j])] for i, j in cells if errors[i, j]]}
 
 
-def _pictures(folder: Path | None, notes: list[str]) -> list[dict[str, str]]:
-    """PNG files as ``data:`` URLs."""
+def _pictures(folder: Path | None, notes: list[str], has_maps: bool) -> list[dict[str, str]]:
+    """PNG files as ``data:`` URLs; without the sheet of label maps where the page has them."""
     out, size = [], 0
     for path in sorted(folder.glob("*.png")) if folder is not None and folder.is_dir() else ():
-        if DRAWN.fullmatch(path.stem):
+        if DRAWN.fullmatch(path.stem) or (has_maps and path.stem == SHEET):
             continue
         try:
             content = path.read_bytes()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hmcbench import Inputs, Labelled, Run, Scores, Task
 from hmcbench.data.borrowed import ImageModel, image_model
 from hmcbench.errors import BadInput, NotApplicable
+from hmcbench.files import write_atomic
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Value
 from hmcbench_masks.models.images import BAND, grey, labelled_images, maps_of
 
+FILE, INNER = "model.json", "inner"  # what wraps the inner model, and the folder of its own files
 LEAST = 0.5  # share of a patch that must be labelled
 
 
@@ -59,7 +64,6 @@ class Patches:
         if not len(parts[0]):
             raise NotApplicable(f"no patch of {self.side} pixels is labelled")
         self._inner.model.fit(*parts, replace(run, task=task))
-        self._task = task
 
     def _cut(self, samples: Labelled, task: Task) -> Labelled:
         """Patches of all images with their labels."""
@@ -90,6 +94,38 @@ class Patches:
         """Of the patches of an image; a smaller image is one patch."""
         rows, columns = (range(0, max(1, size - self.side + 1), self.stride) for size in (height, width))
         return [(top, left) for top in rows for left in columns]
+
+    def save(self, folder: Path) -> None:
+        """Writes ``model.json``, and the files of the inner model to ``inner/``.
+
+        Raises:
+            NotApplicable: the inner model keeps nothing.
+        """
+        model = self._inner.model
+        if not hasattr(model, "save") or not hasattr(model, "load"):
+            raise NotApplicable(f"{self._inner.spec.name} saves no weights")
+        (folder / INNER).mkdir()
+        model.save(folder / INNER)
+        write_atomic(folder / FILE, json.dumps({"inner_version": self._inner.spec.version}) + "\n")
+
+    def load(self, folder: Path, run: Run) -> None:
+        """Replaces ``fit``; raises BadInput for files that are damaged or of another inner model."""
+        self._inner = image_model(self.reference, run.profile, run.task, to_load=True)
+        spec = self._inner.spec
+        try:
+            version = json.loads((folder / FILE).read_text(encoding="utf-8"))["inner_version"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(
+                f"{folder / FILE} cannot be read ({error})", allowed="as hmcbench run wrote it"
+            ) from None
+        if version != spec.version:
+            raise BadInput(
+                f"{folder} was made by version {version} of {spec.name}",
+                allowed=f"version {spec.version}, which is installed",
+                hint="run the cell again",
+            )
+        model: Any = self._inner.model
+        model.load(folder / INNER, replace(run, task=replace(run.task, unit="sample")))
 
     def predict(self, inputs: Inputs) -> Iterator[Iterator[Scores]]:
         """Bands of rows, per image."""

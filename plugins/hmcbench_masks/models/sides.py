@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hmcbench.errors import BadInput
 from hmcbench.torchkit.architectures import check as check_name
 
+GROUPS = 32
 STRIDE = 32  # of the deepest maps: sides of crops and tiles are multiples of it
 
 
@@ -17,6 +20,13 @@ def check(*, encoder: str, crop: int, tile: int, overlap: int, **_others: object
     """
     check_name(architecture=encoder)
     check_sides(crop, tile, overlap)
+
+
+def check_fpn(*, width: int, **others: Any) -> None:
+    """The same, and the width that the norm of a feature pyramid network can divide."""
+    if width % GROUPS:
+        raise BadInput(f"width={width}", allowed=f"a multiple of {GROUPS}, the groups of the norm of an FPN")
+    check(**others)
 
 
 def check_sides(crop: int, tile: int, overlap: int) -> None:

@@ -19,20 +19,20 @@ OFF = 2  # pixels of difference in size that look like an error of rounding
 
 
 def mask_problems(
-    file: Path, values: np.ndarray, size: tuple[int, ...], rows: Mapping[int, int], where: str
+    file: Path, values: np.ndarray, size: tuple[int, ...], rows: Mapping[int, int] | None, where: str
 ) -> list[Problem]:
     """Why a mask cannot be used: its size, its values.
 
     Args:
         values: int64 (H, W).
         size: of the image.
-        rows: the values that are known.
+        rows: the values that are known; None for all.
     """
     problems = []
     if values.shape != tuple(size):
         problems.append(Problem(where, _size(values.shape, size), "size"))
     found, counts = np.unique(values, return_counts=True)
-    strange = ~np.isin(found, list(rows))
+    strange = np.zeros(len(found), bool) if rows is None else ~np.isin(found, list(rows))
     if strange.any():
         problems.append(
             Problem(where, _values(file, found[strange], counts[strange], values), "unknown-value")

@@ -15,6 +15,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy, path_id
 
 FILE = "classes.csv"
 IGNORE = "ignore"
+OTHER = "other"  # every value of a mask that has no row
 _ALLOWED = "the columns value and path, and perhaps objects"
 _COLOUR = re.compile(r"#?([0-9a-fA-F]{6})|(\d{1,3})[ ,;]+(\d{1,3})[ ,;]+(\d{1,3})")
 _YES = ("yes", "y", "1", "true", "x")
@@ -26,7 +27,8 @@ class ClassTable:
 
     Attributes:
         labels: value -> ids of its classes; None where its pixels are not labelled. A value is a number, a
-            colour as 256 * (256 * red + green) + blue + :data:`COLOUR`, or the name of a category.
+            colour as 256 * (256 * red + green) + blue + :data:`COLOUR`, or the name of a category;
+            :data:`OTHER` stands for every value of a mask that is not in the table.
         objects: classes whose connected regions are objects.
     """
 
@@ -72,7 +74,8 @@ def read_classes(file: Path) -> ClassTable:
 
     A row has a value (a number, a colour as ``#rrggbb`` or ``255 0 0``, or the name of a category) and the
     path of its class, top level first: ``fracture/ductile``. Several paths are joined by ``|``, the word
-    ``ignore`` stands for pixels that are not labelled. ``objects`` is ``yes`` where connected regions are
+    ``ignore`` stands for pixels that are not labelled; the value ``other`` for all that have no row.
+    ``objects`` is ``yes`` where connected regions are
     objects.
 
     Raises:

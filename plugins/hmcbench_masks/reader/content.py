@@ -14,10 +14,22 @@ from hmcbench.data.borrowed import read_images
 from hmcbench.errors import BadInput, Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench_masks.reader import checks
-from hmcbench_masks.reader.classes import FILE, ClassTable, of_names, read_classes, value_text, with_greys
+from hmcbench_masks.reader.classes import (
+    FILE,
+    OTHER,
+    ClassTable,
+    of_names,
+    read_classes,
+    value_text,
+    with_greys,
+)
 from hmcbench_masks.reader.files import IMAGES, MASKS, ImagePair, list_pairs
 from hmcbench_masks.reader.masks import MaskFile, read_values
-from hmcbench_masks.reader.polygons import Drawing, Region, drawn, find_polygons, read_polygons
+from hmcbench_masks.reader.micronet import is_micronet, list_micronet
+from hmcbench_masks.reader.micronet import table_of as micronet_table
+from hmcbench_masks.reader.polygons import find_polygons, read_polygons
+from hmcbench_masks.reader.run_lengths import find_run_lengths, read_run_lengths
+from hmcbench_masks.reader.shapes import Drawing, LabelledShape, Shapes, drawn
 
 SHOWN = 8  # values that a message lists
 BACKGROUND = "background"
@@ -95,12 +107,13 @@ def read_folder(path: str, options: Options) -> MaskFolder:
     """Everything in a folder.
 
     Raises:
-        BadInput: no such folder, neither masks nor polygons, or a ``classes.csv`` that cannot be used.
+        BadInput: no such folder, neither masks nor shapes, or a ``classes.csv`` that cannot be used.
     """
     root = Path(path).expanduser()
     if not root.is_dir():
         raise BadInput(f"no folder {path}", allowed=f"a folder with {IMAGES}/, {MASKS}/ and {FILE}")
-    content = _of_masks(root, options) if (root / MASKS).is_dir() else _of_polygons(root, options)
+    masked = (root / MASKS).is_dir() or is_micronet(root)
+    content = _of_masks(root, options) if masked else _of_shapes(root, _read_shapes(root), options)
     content.images.sort(key=lambda image: image.pair.id)
     if not content.images:
         content.problems.append(Problem(".", "no image can be used", "empty", skippable=False))
@@ -122,7 +135,7 @@ def _present(content: MaskFolder) -> list[str]:
 
 
 def _of_masks(root: Path, options: Options) -> MaskFolder:
-    pairs, problems = list_pairs(root)
+    pairs, problems = list_pairs(root) if (root / MASKS).is_dir() else list_micronet(root)
     table = options.table or _table_of(root, pairs)
     content = MaskFolder(root, table, table.sets(), problems=problems)
     places = {classes: i for i, classes in enumerate(content.sets)}
@@ -131,6 +144,8 @@ def _of_masks(root: Path, options: Options) -> MaskFolder:
         for value, classes in with_greys(table.labels).items()
         if isinstance(value, int)
     }
+    others = table.labels.get(OTHER)
+    rest = (-1 if others is None else places[others]) if OTHER in table.labels else None
     for pair, row in zip(pairs, _images(pairs, options), strict=True):
         where = str(pair.mask.relative_to(root)) if pair.mask else pair.id
         if isinstance(row, Problem):
@@ -142,11 +157,13 @@ def _of_masks(root: Path, options: Options) -> MaskFolder:
             content.problems.append(Problem(where, error.what, "unreadable"))
             continue
         pixels = row.load()
-        found = checks.mask_problems(pair.mask or pair.image, values, pixels.shape[:2], rows, where)
+        found = checks.mask_problems(
+            pair.mask or pair.image, values, pixels.shape[:2], rows if rest is None else None, where
+        )
         content.problems += found
         if any(problem.fatal for problem in found):
             continue
-        labels = MaskFile(str(pair.mask), rows, len(content.sets))
+        labels = MaskFile(str(pair.mask), rows, len(content.sets), rest)
         _add(content, pair, row, labels, pixels, options)
     return content
 
@@ -157,6 +174,9 @@ def _table_of(root: Path, pairs: Sequence[ImagePair]) -> ClassTable:
     values: set[int] = set()
     for pair in pairs[:SHOWN]:
         values |= set(np.unique(read_values(pair.mask or pair.image)).tolist())
+    embedded = micronet_table(values) if is_micronet(root) else None
+    if embedded is not None:
+        return embedded
     shown = ", ".join(value_text(v) for v in sorted(values)[:SHOWN]) + ", ..." * (len(values) > SHOWN)
     raise BadInput(
         f"{root} has no {FILE}; its masks hold the values {shown}",
@@ -189,53 +209,74 @@ def _add(
     content.images.append(MaskedImage(pair, row, labels, counts, drawn_map.shape, digest))
 
 
-# --------------------------------------------------------------------------- polygons
+# --------------------------------------------------------------------------- shapes
 
 
-def _of_polygons(root: Path, options: Options) -> MaskFolder:
-    files = find_polygons(root)
+def _read_shapes(root: Path) -> Shapes:
+    """Run lengths in a CSV file, or polygons in JSON files."""
+    tables, files = find_run_lengths(root), find_polygons(root)
+    if len(tables) > 1:
+        raise BadInput(f"{root} has {len(tables)} CSV files of run lengths", allowed="one for all images")
+    if tables:
+        return read_run_lengths(root, tables[0])
     if not files:
         raise BadInput(
             f"{root} has no folder {MASKS} and no polygons",
-            allowed=f"{IMAGES}/ with {MASKS}/ and {FILE}, or a COCO JSON file, or labelme JSON files",
+            allowed=f"{IMAGES}/ with {MASKS}/ and {FILE}, COCO JSON, labelme JSON, a CSV file of run lengths,"
+            " or train/ with train_annot/",
         )
-    polygons = read_polygons(root, files)
-    table = options.table or (
-        read_classes(root / FILE) if (root / FILE).is_file() else of_names(polygons.names, BACKGROUND)
-    )
-    if BACKGROUND not in table.labels:
-        table = ClassTable({**table.labels, BACKGROUND: (BACKGROUND,)}, table.objects)
-    content = MaskFolder(root, table, [])
+    return read_polygons(root, files)
+
+
+def _of_shapes(root: Path, shapes: Shapes, options: Options) -> MaskFolder:
+    table = _table_of_names(root, shapes, options)
+    content = MaskFolder(root, table, [], problems=list(shapes.problems))
     sets: dict[tuple[str, ...], int] = {}
     rows: dict[frozenset[str], int] = {}
-    loaded = list(
-        zip(polygons.pairs, polygons.shapes, polygons.sizes, _images(polygons.pairs, options), strict=True)
-    )
     usable = []
-    for pair, shapes, size, row in loaded:
-        where = str(pair.image.relative_to(root))
-        strange = sorted({shape.name for shape in shapes} - set(map(str, table.labels)))
-        if isinstance(row, Problem):
-            content.problems.append(Problem(where, row.what, row.kind))
-        elif strange:
-            what = f"the category {strange[0]} is not in {FILE}"
-            content.problems.append(Problem(where, what, "unknown-class"))
-        elif size is not None and size != row.load().shape[:2]:
-            height, width = row.load().shape[:2]
-            what = (
-                f"the image has {width} x {height} pixels, its polygons were drawn on {size[1]} x {size[0]}"
-            )
-            content.problems.append(Problem(where, what, "size"))
-        else:
-            pixels = row.load()
-            height, width = pixels.shape[:2]
-            for names in drawn(height, width, shapes, options.overlap)[1]:
-                rows[names] = _row_of(names, table, sets)
-            usable.append((pair, shapes, row, pixels))
+    images = _images(shapes.pairs, options)
+    for pair, drawing, size, row in zip(shapes.pairs, shapes.shapes, shapes.sizes, images, strict=True):
+        problem = _shape_problem(str(pair.image.relative_to(root)), row, drawing, size, table)
+        if problem is not None:
+            content.problems.append(problem)
+            continue
+        height, width = row.load().shape[:2]
+        for names in drawn(height, width, drawing, options.overlap)[1]:
+            rows[names] = _row_of(names, table, sets)
+        usable.append((pair, drawing, row))
     content.sets = list(sets)
-    for pair, shapes, row, pixels in usable:
-        _add(content, pair, row, _drawing(shapes, pixels.shape, rows, len(sets), options), pixels, options)
+    for pair, drawing, row in usable:
+        pixels = row.load()  # again: the pixels of all images are not in memory at once
+        height, width = pixels.shape[:2]
+        labels = Drawing(height, width, drawing, rows, len(sets), options.overlap)
+        _add(content, pair, row, labels, pixels, options)
     return content
+
+
+def _table_of_names(root: Path, shapes: Shapes, options: Options) -> ClassTable:
+    """The classes of categories, whose names are texts, and of the background."""
+    table = options.table or (
+        read_classes(root / FILE) if (root / FILE).is_file() else of_names(shapes.names, BACKGROUND)
+    )
+    labels: dict[int | str, tuple[str, ...] | None] = {value_text(v): c for v, c in table.labels.items()}
+    return ClassTable({BACKGROUND: (BACKGROUND,), **labels}, table.objects)
+
+
+def _shape_problem(
+    image: str, row: Any, drawing: Sequence[LabelledShape], size: tuple[int, int] | None, table: ClassTable
+) -> Problem | None:
+    """Why an image cannot be used."""
+    if isinstance(row, Problem):
+        return Problem(image, row.what, row.kind)
+    strange = sorted({shape.name for shape in drawing} - set(map(str, table.labels)))
+    if strange:
+        return Problem(image, f"the category {strange[0]} is not in {FILE}", "unknown-class")
+    height, width = row.load().shape[:2]
+    if size is not None and size != (height, width):
+        what = f"the image has {width} x {height} pixels, its polygons were drawn on {size[1]} x {size[0]}"
+        return Problem(image, what, "size")
+    wrong = [(shape.where, text) for shape in drawing if (text := shape.problem(height, width))]
+    return Problem(wrong[0][0] or image, wrong[0][1], "outside") if wrong else None
 
 
 def _row_of(names: frozenset[str], table: ClassTable, sets: dict[tuple[str, ...], int]) -> int:
@@ -245,13 +286,3 @@ def _row_of(names: frozenset[str], table: ClassTable, sets: dict[tuple[str, ...]
         return -1
     classes = tuple(dict.fromkeys(name for part in parts for name in part or ()))
     return sets.setdefault(classes, len(sets))
-
-
-def _drawing(
-    shapes: Sequence[Region],
-    size: Sequence[int],
-    rows: dict[frozenset[str], int],
-    labels: int,
-    options: Options,
-) -> Drawing:
-    return Drawing(size[0], size[1], shapes, rows, labels, options.overlap)

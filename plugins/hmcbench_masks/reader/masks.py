@@ -21,13 +21,14 @@ def read_values(file: Path) -> np.ndarray:
     """The values of a mask, int64 (H, W): grey values of any depth, indices of a palette, or colours.
 
     Colours are numbers as :func:`hmcbench_masks.reader.classes.colour_number` makes them; opacity is ignored.
-    Three equal channels are grey.
+    Three equal channels are grey. Colours of 16 bits are taken for those of 8 bits; of several pages the
+    first is read.
 
     Raises:
         BadInput: the file cannot be read, or has another shape.
     """
     try:
-        pixels = tifffile.imread(file) if file.suffix.lower() in TIFF else _decoded(file)
+        pixels = tifffile.imread(file, key=0) if file.suffix.lower() in TIFF else _decoded(file)
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise BadInput(f"{file.name} cannot be read as a mask ({reason})") from None
@@ -35,7 +36,8 @@ def read_values(file: Path) -> np.ndarray:
         pixels = np.moveaxis(pixels, 0, 2)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    if pixels.ndim == 3 and pixels.shape[2] in (3, 4) and pixels.dtype == np.uint8:
+    if pixels.ndim == 3 and pixels.shape[2] in (3, 4) and pixels.dtype in (np.uint8, np.uint16):
+        pixels = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
         red, green, blue = (pixels[..., i] for i in range(3))
         if (red == green).all() and (green == blue).all():
             return red.astype(np.int64)
@@ -43,7 +45,7 @@ def read_values(file: Path) -> np.ndarray:
     if pixels.ndim != 2 or pixels.dtype.kind not in "uib":
         raise BadInput(
             f"{file.name} has {pixels.dtype} values of shape {pixels.shape}",
-            allowed="whole numbers (H, W), or 8-bit colours",
+            allowed="whole numbers (H, W), or colours of 8 or 16 bits",
         )
     return pixels.astype(np.int64)
 
@@ -62,11 +64,13 @@ class MaskFile:
         file: the mask.
         rows: value -> row of the legend; -1 for pixels that are not labelled.
         labels: rows of the legend.
+        rest: the row of every other value; None where there is none.
     """
 
     file: str
     rows: Mapping[int, int]
     labels: int
+    rest: int | None = None
 
     def load(self) -> np.ndarray:
         """uint8 or uint16 (H, W).
@@ -74,18 +78,21 @@ class MaskFile:
         Raises:
             BadInput: a value that has no row.
         """
-        return translated(read_values(Path(self.file)), self.rows, self.labels, self.file)
+        return translated(read_values(Path(self.file)), self.rows, self.labels, self.file, self.rest)
 
 
-def translated(values: np.ndarray, rows: Mapping[int, int], labels: int, where: str) -> np.ndarray:
-    """Values (H, W) -> rows of the legend; raises BadInput for a value that has none."""
+def translated(
+    values: np.ndarray, rows: Mapping[int, int], labels: int, where: str, rest: int | None = None
+) -> np.ndarray:
+    """Values (H, W) -> rows of the legend, ``rest`` for those of no row; without it, BadInput."""
     kind = dtype_of(labels)
     known = np.array(sorted(rows), dtype=np.int64)
     places = np.searchsorted(known, values).clip(0, len(known) - 1)
     strange = known[places] != values
-    if strange.any():
+    if strange.any() and rest is None:
         raise BadInput(f"{where}: a value that classes.csv lacks ({values[strange][0]})")
-    numbers = np.array([rows[int(value)] for value in known])
+    numbers = np.array([*(rows[int(value)] for value in known), -1 if rest is None else rest])
+    places[strange] = len(known)
     table: np.ndarray = np.where(numbers < 0, ignored(kind), numbers).astype(kind)
     result: np.ndarray = table[places]
     return result

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hmcbench.errors import BadInput
-from hmcbench.hierarchy.label_maps import dtype_of, ignored
 from hmcbench_masks.reader.files import IMAGES, ImagePair, described, image_files
+from hmcbench_masks.reader.shapes import Shapes
 
 
 @dataclass(frozen=True)
@@ -22,78 +22,20 @@ class Region:
 
     name: str
     polygons: Sequence[Sequence[tuple[float, float]]]
+    where: str = ""
 
+    def inside(self, height: int, width: int) -> np.ndarray:
+        """bool (H, W)."""
+        canvas = Image.new("1", (width, height))
+        draw = ImageDraw.Draw(canvas)
+        for polygon in self.polygons:
+            if len(polygon) >= 3:
+                draw.polygon([(float(x), float(y)) for x, y in polygon], fill=1)
+        return np.array(canvas, dtype=bool)
 
-@dataclass(frozen=True)
-class Drawing:
-    """The shapes of one image, as a label map that is drawn when it is needed.
-
-    Attributes:
-        height, width: of the image.
-        shapes: later ones lie above earlier ones.
-        sets: set of category names -> row of the legend, -1 for pixels that are not labelled; the empty set
-            is the background.
-        labels: rows of the legend.
-    """
-
-    height: int
-    width: int
-    shapes: Sequence[Region]
-    sets: dict[frozenset[str], int]
-    labels: int
-    overlap: str
-
-    def load(self) -> np.ndarray:
-        """uint8 or uint16 (H, W)."""
-        found, names = drawn(self.height, self.width, self.shapes, self.overlap)
-        kind = dtype_of(self.labels)
-        rows = np.array([self.sets[names_of] for names_of in names])
-        table: np.ndarray = np.where(rows < 0, ignored(kind), rows).astype(kind)
-        result: np.ndarray = table[found]
-        return result
-
-
-def drawn(
-    height: int, width: int, shapes: Sequence[Region], overlap: str
-) -> tuple[np.ndarray, list[frozenset[str]]]:
-    """int64 (H, W), positions in a list of sets of category names; a pixel inside several shapes has several
-    names, or with ``overlap="last"`` that of the last shape."""
-    numbers: dict[frozenset[str], int] = {frozenset(): 0}
-    pixels = np.zeros((height, width), dtype=np.int64)
-    for shape in shapes:
-        inside = _inside(height, width, shape)
-        for old in np.unique(pixels[inside]).tolist() if inside.any() else ():
-            before = list(numbers)[old]
-            names = frozenset([shape.name]) if overlap == "last" else before | {shape.name}
-            new = numbers.setdefault(names, len(numbers))
-            pixels[inside & (pixels == old)] = new if new != old else old
-    return pixels, list(numbers)
-
-
-def _inside(height: int, width: int, shape: Region) -> np.ndarray:
-    canvas = Image.new("1", (width, height))
-    draw = ImageDraw.Draw(canvas)
-    for polygon in shape.polygons:
-        if len(polygon) >= 3:
-            draw.polygon([(float(x), float(y)) for x, y in polygon], fill=1)
-    return np.array(canvas, dtype=bool)
-
-
-@dataclass(frozen=True)
-class Polygons:
-    """Pairs of images and shapes.
-
-    Attributes:
-        pairs: images; they have no mask.
-        shapes: of every image.
-        sizes: (height, width) of every image as the file of polygons says, or None.
-        names: paths of the categories: (supercategory, name) or (name,).
-    """
-
-    pairs: list[ImagePair]
-    shapes: list[list[Region]]
-    sizes: list[tuple[int, int] | None]
-    names: list[tuple[str, ...]]
+    def problem(self, _height: int, _width: int) -> str:
+        """Empty: a polygon may leave its image."""
+        return ""
 
 
 def find_polygons(root: Path) -> list[Path]:
@@ -101,7 +43,7 @@ def find_polygons(root: Path) -> list[Path]:
     return [p for p in sorted(root.rglob("*.json")) if not p.name.startswith(".")]
 
 
-def read_polygons(root: Path, files: Sequence[Path]) -> Polygons:
+def read_polygons(root: Path, files: Sequence[Path]) -> Shapes:
     """All polygons of a folder: one COCO file, or labelme files.
 
     Raises:
@@ -130,7 +72,7 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: str) -> Polygons:
+def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: str) -> Shapes:
     try:
         names = {c["id"]: _category(c) for c in content["categories"]}
         by_image: dict[Any, list[Region]] = {image["id"]: [] for image in content["images"]}
@@ -145,7 +87,7 @@ def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: s
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{where} is no COCO file ({type(error).__name__}: {error})") from None
     found = [_pair(root, images, Path(name).name, where) for name, *_ in entries]
-    return Polygons(described(root, found), [shapes for _, shapes, _ in entries], sizes, list(names.values()))
+    return Shapes(described(root, found), [shapes for _, shapes, _ in entries], sizes, list(names.values()))
 
 
 def _category(category: dict[str, Any]) -> tuple[str, ...]:
@@ -156,7 +98,7 @@ def _category(category: dict[str, Any]) -> tuple[str, ...]:
 
 def _labelme(
     root: Path, contents: Sequence[dict[str, Any]], images: dict[str, Path], files: Sequence[Path]
-) -> Polygons:
+) -> Shapes:
     pairs, all_shapes, sizes, names = [], [], [], dict[tuple[str, ...], None]()
     for content, file in zip(contents, files, strict=True):
         try:
@@ -178,7 +120,7 @@ def _labelme(
         all_shapes.append(shapes)
         sizes.append(size)
         names |= dict.fromkeys((shape.name,) for shape in shapes)
-    return Polygons(described(root, pairs), all_shapes, sizes, sorted(names))
+    return Shapes(described(root, pairs), all_shapes, sizes, sorted(names))
 
 
 def _corners(shape: dict[str, Any]) -> list[tuple[float, float]]:

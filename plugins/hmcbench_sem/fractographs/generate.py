@@ -17,7 +17,7 @@ import numpy as np
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Image
 from hmcbench_sem.fractographs.detector import MAIN_LAB, OTHER_LAB, Instrument
-from hmcbench_sem.fractographs.scenes import render
+from hmcbench_sem.fractographs.scenes import Drawn, render
 from hmcbench_sem.fractographs.taxonomy import LEAF_IDS, LEAVES
 
 VERSION = 1  # of these streams; published records rest on these pictures, which therefore stay as they are
@@ -41,9 +41,18 @@ class Fractograph:
     size: int
     instrument: Instrument
 
+    def render(self) -> Drawn:
+        """Grey levels and where the second class shows."""
+        return render(self.entropy, self.classes, self.size, self.instrument)
+
     def load(self, min_side: int | None = None) -> np.ndarray:
         """Grey levels, (size, size) uint8; ``min_side`` changes nothing."""
-        return render(self.entropy, self.classes, self.size, self.instrument)
+        return self.render().grey
+
+    def masks(self) -> dict[str, np.ndarray]:
+        """Leaf -> (size, size) bool: where its failure shows. A pixel belongs to one leaf."""
+        second = self.render().second
+        return dict(zip(self.classes, (~second, second), strict=False))
 
 
 @dataclass(frozen=True)

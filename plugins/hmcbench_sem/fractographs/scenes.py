@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from hmcbench_sem.fractographs.detector import Instrument, Surface, micrograph
-from hmcbench_sem.fractographs.fields import View, bump, noise, rotated, step
+from hmcbench_sem.fractographs.fields import Field, View, bump, noise, rotated, step
 from hmcbench_sem.fractographs.mechanical import fatigue, plastic_deformation, stress_corrosion
 from hmcbench_sem.fractographs.thermal import deposit_corrosion, nodules, oxide_spalling, thermal_cycling
 
@@ -21,7 +22,20 @@ SCENES: dict[str, Callable[[np.random.Generator, View], Surface]] = {
 }
 
 
-def render(entropy: Sequence[int], classes: Sequence[str], size: int, instrument: Instrument) -> np.ndarray:
+@dataclass(frozen=True)
+class Drawn:
+    """A micrograph with its truth.
+
+    Attributes:
+        grey: (size, size) uint8.
+        second: (size, size) bool, where the second failure shows; elsewhere it is the first.
+    """
+
+    grey: np.ndarray
+    second: np.ndarray
+
+
+def render(entropy: Sequence[int], classes: Sequence[str], size: int, instrument: Instrument) -> Drawn:
     """A micrograph of a surface with one failure, or of two that meet.
 
     Args:
@@ -29,25 +43,28 @@ def render(entropy: Sequence[int], classes: Sequence[str], size: int, instrument
         classes: one or two ids of leaves.
         size: pixels along a side.
         instrument: ranges of its settings.
-
-    Returns:
-        Grey levels, (size, size) uint8.
     """
     streams = np.random.SeedSequence(entropy).spawn(3)
     rng, second, exposure = (np.random.Generator(np.random.PCG64(s)) for s in streams)
     low, high = np.log(instrument.magnification)
     view = View.of(size, float(np.exp(rng.uniform(low, high))), rng.uniform(*instrument.tilt))
-    surface = SCENES[classes[0]](rng, view)
+    surface, share = SCENES[classes[0]](rng, view), np.zeros_like(view.x)
     if len(classes) > 1:
-        surface = join(second, view, surface, SCENES[classes[1]](second, view))
-    return micrograph(exposure, clutter(rng, view, surface), view, instrument)
+        other = SCENES[classes[1]](second, view)
+        share = border(second, view)
+        surface = join(surface, other, share)
+    grey = micrograph(exposure, clutter(rng, view, surface), view, instrument)
+    return Drawn(grey, share > 0.5)
 
 
-def join(rng: np.random.Generator, view: View, first: Surface, second: Surface) -> Surface:
-    """Two surfaces on either side of an irregular border; each keeps a quarter of the picture or more."""
+def border(rng: np.random.Generator, view: View) -> Field:
+    """0 on one side of an irregular border, 1 on the other; either has a quarter of the picture or more."""
     across = rotated(view, rng.uniform(0, 2 * np.pi))[0] * view.magnification
-    border = across + 0.12 * noise(rng, view, 0.5, 12, 1.2) - rng.uniform(-0.12, 0.12)
-    share = step(border, -0.02, 0.02)
+    return step(across + 0.12 * noise(rng, view, 0.5, 12, 1.2) - rng.uniform(-0.12, 0.12), -0.02, 0.02)
+
+
+def join(first: Surface, second: Surface, share: Field) -> Surface:
+    """Two surfaces on either side of a border."""
     return Surface(
         first.height * (1 - share) + second.height * share,
         first.tone * (1 - share) + second.tone * share,

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import spearmanr
 
-from hmcbench.apply.pointing import Found, centre, fitted_mask, found, summary
+from hmcbench.apply.pointing import Found, agreement, centre, fitted_mask, found, summary
 
 
 def blob(row: int, column: int) -> np.ndarray:
@@ -64,6 +65,27 @@ def test_means_have_intervals_over_images() -> None:
     assert summary(results, 2) == {}
 
 
+def one_map(i: int, pointing: float, energy: float, faithful: float) -> Found:
+    values, nothing = np.full(3, np.nan), np.zeros((3, 19))
+    values[0] = faithful
+    return Found(f"i{i // 2}", 1, "a", 0.2, np.full(3, pointing), np.full(3, energy), nothing, values)
+
+
+def test_faithful_maps_that_point_better_agree() -> None:
+    rng = np.random.default_rng(0)
+    faithful = rng.normal(size=60)
+    energy = 0.2 * faithful + 0.2 * rng.normal(size=60)
+    maps = [one_map(i, float(f > 0), e, f) for i, (f, e) in enumerate(zip(faithful, energy, strict=True))]
+    agreed = agreement(maps, 1)
+    assert agreed["energy"].value == pytest.approx(spearmanr(faithful, energy).statistic)
+    assert agreed["pointing"].value == pytest.approx(spearmanr(faithful, faithful > 0).statistic)
+    assert agreed["energy"].low < agreed["energy"].value < agreed["energy"].high
+    apart = agreement([one_map(i, float(rng.random() < 0.5), 0.3, f) for i, f in enumerate(faithful)], 1)
+    assert set(apart) == {"pointing"}  # all have the same energy
+    assert apart["pointing"].low < 0 < apart["pointing"].high
+    assert agreement(maps, 2) == {} == agreement([one_map(0, 1, 1, float("nan"))], 1)
+
+
 @pytest.fixture
 def masks(trained_run: Any, tmp_path: Path) -> Path:
     """The images of a run; in each, the class of the image covers the left half."""
@@ -93,6 +115,11 @@ def test_the_command(cli: Callable[..., Any], trained_run: Any, masks: Path, tmp
         assert level["maps"]["chance"]["energy"]["value"] == pytest.approx(0.5, abs=0.03)
         assert level["maps"]["centre"]["energy"]["value"] == pytest.approx(0.5, abs=0.03)
         assert level["images"] > 3
+        assert -1 <= level["maps"]["network"]["faithful"]["value"] <= 1
+        assert all(-1 <= value["low"] <= value["high"] <= 1 for value in level["agreement"].values())
+    ended = cli("explain", trained_run.record, "--masks", masks, "--fast", "--output", tmp_path / "fast")
+    assert ended.status == 0 and "faithful" not in ended.out, ended.err
+    assert "agreement" not in json.loads((tmp_path / "fast" / "pointing.json").read_text())["levels"]["1"]
     (masks / "classes.csv").write_text(
         "value,path\n" + "".join(f"{i},other/c{i}\n" for i in range(9)) + "255,ignore\n"
     )

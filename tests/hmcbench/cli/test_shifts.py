@@ -30,5 +30,9 @@ def test_a_second_run_adds_shifts_with_the_kept_models(cli: Callable[..., Any], 
     assert len(list(out.glob(f"*/records/*/{FILE}"))) == len(list(out.glob("*/records/*")))
     again = cli("run", "--suite", suite, "--out", out, "--shifts", "noise")
     assert "0 to run" in again.out
+    again = cli("run", "--suite", suite, "--out", out, "--rerun", "all", "--dry-run")
+    assert "predict the shifts of their records again (--shifts none leaves them out)" in again.out
+    none = cli("run", "--suite", suite, "--out", out, "--rerun", "all", "--shifts", "none", "--dry-run")
+    assert "lose the predictions under shifts of their records" in none.out
     refused = cli("run", "--suite", suite, "--out", out, "--shifts", "defocus")
     assert refused.status == 2 and refused.err.count("\n") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hmcbench import BadInput, ShiftInputs, ShiftSpec, hookimpl
 from hmcbench.data import shifts
 from hmcbench.data.protocol import Protocol
-from hmcbench.data.shifts import filled, shift_choice, shifted_rows, shifted_test
+from hmcbench.data.shifts import filled, seen_by, shift_choice, shifted_rows, shifted_test
 from hmcbench.data.splits import make_split
 from hmcbench.errors import PluginError
 from hmcbench.interfaces import Param
@@ -45,7 +46,47 @@ def test_a_choice_has_the_label_and_the_severities(registry: Registry) -> None:
     choice = shift_choice(registry, "add[sign=-1]", (0.5, 4))
     assert (choice.label, choice.severities, choice.params) == ("add[sign=-1]", (0.5, 4.0), {"sign": -1})
     assert shift_choice(registry, "add[sign=1]").label == "add"
-    assert choice.identity() == ["add[sign=-1]", "1", [0.5, 4.0]]
+    assert choice.identity() == ["add[sign=-1]", "1", [0.5, 4.0], None]
+    assert shift_choice(registry, "add", samples=9).stated()["samples"] == 9
+    with pytest.raises(BadInput, match="samples 0"):
+        shift_choice(registry, "add", samples=0)
+
+
+@pytest.mark.parametrize("shape", ["tree", "multiple", "dag", "regression"])
+def test_those_that_see_a_shift_are_like_the_test_samples(registry: Registry, shape: Any) -> None:
+    dataset = tiny_dataset(300, shape)
+    split = make_split(dataset, Protocol(test=0.6))
+    choice = shift_choice(registry, "add", samples=40)
+    places = seen_by(dataset, split, choice)
+    test = split.sides["test"]
+    assert len(places) == 40 and np.array_equal(places, np.unique(places)) and places.max() < len(test)
+    targets = np.asarray(dataset.targets)[test]
+    if shape == "regression":
+        tenths = 10 * targets[:, 0].argsort().argsort() // len(test)
+        assert np.all(np.abs(np.bincount(tenths[places], minlength=10) - 4) <= 1)
+    else:
+        _, kinds = np.unique(targets, axis=0, return_inverse=True)
+        shares = np.bincount(kinds) * 40 / len(test)
+        assert np.all(np.abs(np.bincount(kinds[places], minlength=len(shares)) - shares) < 1)
+    other = seen_by(dataset, split, shift_choice(registry, "add[sign=-1]", samples=40))
+    assert not np.array_equal(other, places), "another shift draws others"
+    assert np.array_equal(
+        seen_by(dataset, split, shift_choice(registry, "add", samples=500)), np.arange(len(test))
+    )
+
+
+def test_who_sees_a_shift_does_not_depend_on_the_order_of_the_rows(registry: Registry) -> None:
+    dataset = tiny_dataset(60, "tree")
+    split = make_split(dataset, Protocol(test=0.6))
+    choice = shift_choice(registry, "add", samples=10)
+    turned = replace(split, sides={**split.sides, "test": split.sides["test"][::-1]})
+    drawn = [
+        {dataset.ids[part.sides["test"][i]] for i in seen_by(dataset, part, choice)}
+        for part in (split, turned)
+    ]
+    assert drawn[0] == drawn[1]
+    alone, _ = shifted_test(registry, dataset, split, choice, 2.0)
+    assert set(alone.ids) == drawn[0] and len(alone.targets) == 10
 
 
 @pytest.mark.parametrize("severities", [(0.0, 1.0), (2.0, 1.0), (1.0, 1.0), (-1.0,), (1.0, 6.0), (np.nan,)])

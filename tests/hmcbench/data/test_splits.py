@@ -17,6 +17,7 @@ from scipy import sparse
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split, make_split
 from hmcbench.errors import BadInput
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
 from hmcbench.testing.helpers import Kind, tiny_dataset, tiny_hierarchy
 
@@ -276,3 +277,20 @@ def test_a_dataset_may_bring_its_own_calibration_side() -> None:
     dataset = tiny_dataset(50, split=["test", "calibration", "", "", ""] * 10)
     for protocol in (Protocol("predefined"), Protocol("predefined", calibration=0.5)):
         assert make_split(dataset, protocol).sides["calibration"].tolist() == list(range(1, 50, 5))
+
+
+@pytest.mark.parametrize(("n", "more"), [(8, ""), (9, " and 1 more")])
+def test_absent_classes_are_named_up_to_eight(n: int, more: str) -> None:
+    names = [f"c{i}" for i in range(n)]
+    hierarchy = Hierarchy.from_edges([("", name) for name in ["common", *names]])
+    labels = [["common"]] * 4 + [[name] for name in names]
+    dataset = Dataset(
+        ids=[str(i) for i in range(len(labels))],
+        views={},
+        targets=hierarchy.encode(labels),
+        task=Task(hierarchy=hierarchy),
+        fingerprint="",
+        split=["train", "validation", "test", "train", *["train"] * n],
+    )
+    notes = make_split(dataset, Protocol("predefined", test=0.2, validation=0.2)).notes
+    assert f"classes absent from test: {', '.join(names[:8])}{more}" in notes

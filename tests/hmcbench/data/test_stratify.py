@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
+from hmcbench.data.stratify import SplitUnits
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
 from hmcbench.testing.helpers import Kind, tiny_dataset
@@ -96,6 +97,54 @@ def test_large_groups_are_balanced_as_well_as_possible_and_deviations_noted(coun
     }
     assert any(note.startswith("classes absent from test: ") for note in split.notes)
     assert any(note.startswith("not exactly stratified: ") for note in split.notes)
+
+
+def sides_with(
+    counted: Counted, counts: list[int], tested: list[int]
+) -> tuple[SplitUnits, dict[str, list[int]]]:
+    """``tested`` of ``counts`` samples of each leaf are for testing, the others for training."""
+    starts = np.cumsum([0, *counts])
+    test = [int(start) + i for start, n in zip(starts, tested, strict=False) for i in range(n)]
+    train = [row for row in range(sum(counts)) if row not in test]
+    return SplitUnits(counted(counts), 0), {"train": train, "test": test}
+
+
+def test_a_deviation_is_told_with_its_numbers(counted: Counted) -> None:
+    shares = {"train": 4, "test": 1}
+    units, sides = sides_with(counted, [10] * 5, [4, 0, 2, 2, 2])
+    text = "not exactly stratified: a/a0 in train: 6, expected 8.0 (other counts like this: 3)"
+    assert units._deviations(sides, shares) == [text.replace("a/a0", units.dataset.task.hierarchy.classes[2])]  # type: ignore[union-attr]
+    units, sides = sides_with(counted, [50, 10, 10, 10, 10], [8, 3, 3, 2, 2])
+    (note,) = units._deviations(sides, shares)
+    assert note.endswith("in test: 8, expected 10.0"), "one alone has no others"
+
+
+def test_deviations_of_a_sample_or_a_tenth_are_none(counted: Counted) -> None:
+    shares = {"train": 4, "test": 1}
+    one_sample = sides_with(counted, [10] * 5, [3, 1, 2, 2, 2])
+    a_tenth = sides_with(counted, [100, 10, 10, 10, 10], [18, 3, 3, 2, 2])
+    for units, sides in (one_sample, a_tenth):
+        assert units._deviations(sides, shares) == []
+
+
+def test_folds_take_a_class_of_one_unit_too(counted: Counted) -> None:
+    notes: list[str] = []
+    units = SplitUnits(counted([1, 9, 9, 9, 9]), 0)
+    folds = units.divide(range(37), {"0": 1, "1": 1, "2": 1}, notes)
+    assert sorted(len(rows) for rows in folds.values()) == [12, 12, 13]
+
+
+@given(st.lists(st.integers(1, 12), min_size=4, max_size=30), st.integers(0, 4))
+@settings(max_examples=80)
+def test_units_of_any_size_are_divided_once_each(counted: Counted, sizes: list[int], test: int) -> None:
+    n = sum(sizes)
+    counts = [n // 5 + (i < n % 5) for i in range(5)]
+    groups = [f"g{i}" for i, size in enumerate(sizes) for _ in range(size)]
+    shares = {"train": 5 - test, "validation": 1, "test": test}
+    sides = SplitUnits(counted(counts, groups=groups), 0).divide(range(n), shares, [])
+    assert sorted(row for rows in sides.values() for row in rows) == list(range(n))
+    for side, share in shares.items():
+        assert abs(len(sides[side]) - share * n / sum(shares.values())) <= 2 * max(sizes)
 
 
 def test_no_partition_stays_empty(counted: Counted) -> None:

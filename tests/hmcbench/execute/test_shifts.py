@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,8 @@ from hmcbench.execute import shifts as executed
 from hmcbench.execute.outcome import record_outcome
 from hmcbench.execute.runner import RunOutcome, execute, existing, pending
 from hmcbench.interfaces import ModelSpec
+from hmcbench.metrics.builtin import SPECS
+from hmcbench.metrics.computing import compute_sides
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
@@ -67,13 +70,18 @@ def add(inputs: ShiftInputs, severity: float) -> np.ndarray:
     return np.asarray(inputs.rows) + severity
 
 
+def some(inputs: ShiftInputs, severity: float) -> np.ndarray:
+    """Seen by four test samples."""
+    return add(inputs, severity)
+
+
 def breaks(inputs: ShiftInputs, severity: float) -> np.ndarray:
     raise RuntimeError("no such\ninstrument")
 
 
-def shift(name: str, factory: Any) -> ShiftSpec:
+def shift(name: str, factory: Any, **more: Any) -> ShiftSpec:
     usual = {"version": "1", "summary": "one line", "views": ("table",), "severities": (1.0, 3.0)}
-    return ShiftSpec(name=name, factory=factory, unit="m", **usual)
+    return ShiftSpec(name=name, factory=factory, unit="m", **usual, **more)
 
 
 @pytest.fixture
@@ -83,7 +91,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     plugin = SimpleNamespace(
         __name__="means",
         hmcbench_models=hookimpl(lambda: [means]),
-        hmcbench_shifts=hookimpl(lambda: [shift("add", add), shift("breaks", breaks)]),
+        hmcbench_shifts=hookimpl(
+            lambda: [shift("add", add), shift("some", some, samples=4), shift("breaks", breaks)]
+        ),
     )
     with temporary_plugin(plugin) as found:
         for module in (cells, executed):
@@ -166,6 +176,15 @@ def test_nothing_is_done_twice_and_earlier_shifts_stay(run: Any, registry: Regis
     assert pending(todo, existing(todo, tmp_path).records, "missing") == []
 
 
+def test_a_rerun_keeps_shifts_unless_none_are_asked_for(run: Any, registry: Registry, tmp_path: Path) -> None:
+    before = points(run("add"))
+    outcome = execute(plan(registry), tmp_path, executor="here", rerun="all")
+    assert len(FITS) == 2 and outcome.ran == 1
+    assert points(outcome.done[0]).keys() == before.keys()
+    outcome = execute(plan(registry, "none"), tmp_path, executor="here", rerun="all")
+    assert len(FITS) == 3 and not outcome.done[0].part("shifts")
+
+
 def test_other_severities_and_versions_are_missing(run: Any, registry: Registry) -> None:
     record = run("add")
     (cell,) = plan(registry, "add").cells
@@ -174,6 +193,31 @@ def test_other_severities_and_versions_are_missing(run: Any, registry: Registry)
         other = json.loads(json.dumps(record.data))
         other["shifts"]["of"]["add"] |= change
         assert executed.lacks_shifts(cell, Record(record.path, other))
+
+
+def test_a_shift_may_be_seen_by_some_test_samples(run: Any, registry: Registry) -> None:
+    record = run("some", "add")
+    block = record.part("shifts")["of"]["some"]
+    assert block["samples"] == 4 and "before" not in record.part("shifts")["of"]["add"]
+    shifted = points(record)["some", 3.0]
+    assert len(shifted) == 4 and len(points(record)["add", 3.0]) > 4
+    seen = record.predictions().of_side("test").take(shifted.seen)
+    assert block["before"] == dict(
+        compute_sides(SPECS, seen, record.thresholds, list(block["before"]))["test"]
+    )
+    # the slow way: the model on rows that are shifted by hand
+    (cell,) = plan(registry).cells
+    dataset, split = cells.load(registry, cell)
+    model = Means()
+    model.load(record.path / MODEL_FOLDER, None)
+    table = np.asarray(dataset.views["table"])[split.sides["test"]][shifted.seen]
+    assert [dataset.ids[i] for i in split.sides["test"][shifted.seen]] == seen.ids
+    slow = model.predict(SimpleNamespace(views={"table": table + 3.0})).values
+    assert np.allclose(shifted.scores, slow, atol=1e-3)
+    (cell,) = plan(registry, "some").cells
+    assert not executed.lacks_shifts(cell, record)
+    other = replace(cell, shifts=(replace(cell.shifts[0], samples=5),))
+    assert executed.lacks_shifts(other, record)
 
 
 def test_without_weights_the_cell_is_run_again(run: Any) -> None:

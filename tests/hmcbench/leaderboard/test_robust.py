@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,10 @@ def test_it_shows_quality_risk_and_mean_under_shift(fabricate: Any, shift: Any) 
     test = record.predictions().of_side("test")
     coverage, risk = curve(Evaluation.of_predictions(test, record.thresholds))
     assert row.cells["risk_at_90"].mean == pytest.approx(np.interp(0.9, coverage, risk))
+    for name in ("hf1_samples", "risk_at_90", "mean_under_shift"):
+        cell = row.cells[name]
+        assert cell.low < cell.mean < cell.high, name
+    assert "[" in robust.lines(table)[0][2]
     values = [v["hf1_samples"] for b in record.part("shifts")["of"].values() for v in b["metrics"]]
     assert row.cells["mean_under_shift"].mean == pytest.approx(np.mean(values))
     assert "mean_under_shift" not in other.cells and robust.lines(table)[1][3] == "-"
@@ -64,6 +69,28 @@ def test_unknown_classes_and_little_data_come_from_the_other_boards(fabricate: A
     assert row.cells["unknown_auroc"].mean == pytest.approx(0.7)
     assert row.cells["little_data"].mean == records[3].metrics("test")["hf1_samples"]
     assert "hf1_samples with 10 % of the data" in [column.title for column in table.columns]
+
+
+def test_unknown_classes_have_an_interval_over_the_same_samples(fabricate: Any, shift: Any) -> None:
+    def of(key: str, step: int, **more: Any) -> Record:
+        made = fabricate("base", 0.8, key=key * 64, **more).predictions()
+        split = {"unknown": [key], "fingerprint": key * 64}
+        unknown = np.arange(len(made.ids)) % step == 0
+        made = replace(made, unknown=unknown)
+        record: Record = fabricate("a", predictions=made, key=key * 64, split=split)
+        return record
+
+    base, first = shift(fabricate("a", 0.9), 0.5), of("1", 5)
+    alone = table_of([base, first]).rows[0].cells["unknown_auroc"]
+    assert alone.low < alone.mean < alone.high
+    second = of("2", 3)
+    cell = table_of([base, first, second]).rows[0].cells["unknown_auroc"]
+    assert cell.mean == pytest.approx(np.mean([r.metrics("test")["unknown_auroc"] for r in (first, second)]))
+    assert cell.low < cell.mean < cell.high
+    assert cell.high - cell.low < alone.high - alone.low, "a mean over more unknown samples is surer"
+    other = of("3", 3, prefix="other")
+    cell = table_of([base, first, other]).rows[0].cells["unknown_auroc"]
+    assert cell.mean is not None and cell.low is None, "of other samples"
 
 
 def test_standings_go_from_the_worst_to_the_best(fabricate: Any, shift: Any) -> None:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from hmcbench.leaderboard import shift_draws as drawing
 from hmcbench.leaderboard import shifts
 from hmcbench.leaderboard.board import Board, ShiftsTable
+from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
+from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.render.console import print_console
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
+from hmcbench.leaderboard.shift_draws import shift_draws
+from hmcbench.leaderboard.shift_estimates import steps_of
 from hmcbench.leaderboard.statistics import Bootstrap
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import sample_stats
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import find_spec
-from hmcbench.records.record import Record
+from hmcbench.records.record import Record, read_record
 from hmcbench.records.shifts import stored_shifts, under_shift
 from hmcbench.report.page import page_of
 
@@ -60,26 +66,67 @@ def test_values_are_means_over_severities_and_cells(fabricate: Any, shift: Any) 
     assert row.mean.low < row.mean.mean < row.mean.high and row.drop.low > 0
 
 
-def test_draws_are_those_of_the_samples(fabricate: Any, shift: Any) -> None:
-    """The slow way: every point by itself, then the mean of the draws."""
-    record = shift(fabricate("a", 0.8), 0.9)
+def draws_of(record: Record, seen: Any, places: Sequence[int]) -> tuple[float, np.ndarray]:
+    """The slow way: value and draws of predictions of some test samples, a draw at a time."""
+    n = len(record.predictions().of_side("test"))
+    evaluation = Evaluation.of_predictions(seen, record.thresholds)
+    pair = sample_stats(find_spec(SPECS, "hf1_samples"), evaluation, "hf1_samples")
+    assert pair is not None
+    stats, reduce = pair
+    weights = Bootstrap(n).weights.astype(float)
+    return float(reduce(stats.sum(axis=0))), np.array([reduce(w[places] @ stats) for w in weights])
+
+
+@pytest.mark.parametrize(
+    "seen", [None, {"noise": range(0, 60, 3)}, {"noise": range(40), "blur": range(20, 60)}]
+)
+def test_draws_are_those_of_the_samples(fabricate: Any, shift: Any, seen: Any) -> None:
+    """Every point by itself on the samples that see it, then the means."""
+    record = shift(fabricate("a", 0.8), 0.9, seen=seen)
     predictions, spec = record.predictions(), find_spec(SPECS, "hf1_samples")
     test = predictions.of_side("test")
-    bootstrap = Bootstrap(len(test))
-
-    def draws(seen: Any) -> np.ndarray:
-        pair = sample_stats(spec, Evaluation.of_predictions(seen, record.thresholds), "hf1_samples")
-        assert pair is not None
-        values: np.ndarray = bootstrap.values([pair])[0]
-        return values
-
-    points = stored_shifts(record, predictions)
-    mean = np.mean([draws(under_shift(predictions, shifted)) for shifted in points.values()], axis=0)
-    steps = shifts._steps([record], "hf1_samples")
-    drawn = shifts._drawn([record], [0], steps, "hf1_samples", spec)
+    before, after = [], []
+    for point, shifted in stored_shifts(record, predictions).items():
+        places = list((seen or {}).get(point.shift, range(len(test))))
+        after.append(draws_of(record, under_shift(predictions, shifted).of_side("test"), places))
+        before.append(draws_of(record, test.take(np.array(places)), places))
+    plain, mean = (np.mean([draws for _, draws in part], axis=0) for part in (before, after))
+    drawn = shift_draws([record], steps_of([record], "hf1_samples"), "hf1_samples", spec, None)
     assert drawn is not None
-    assert drawn.draws[0] == pytest.approx(draws(test)) and drawn.draws[1] == pytest.approx(mean)
-    assert drawn.draws[2] == pytest.approx(draws(test) - mean)
+    assert drawn.columns["plain"] == pytest.approx(plain) and drawn.columns["mean"] == pytest.approx(mean)
+    assert drawn.columns["drop"] == pytest.approx(plain - mean)
+    assert drawn.points["plain"] == pytest.approx([np.mean([value for value, _ in before])])
+    _, table = board_of([record])
+    (row,) = table.rows
+    assert row.plain == pytest.approx(np.mean([value for value, _ in before]))
+    assert row.mean.mean == pytest.approx(np.mean([value for value, _ in after]))
+    assert row.before == pytest.approx([np.mean([value for value, _ in before[i : i + 2]]) for i in (2, 0)])
+    everyone = len(test) if not seen or len(seen) < 2 else 60
+    assert drawn.basis["mean"].units == everyone
+
+
+def test_a_board_says_how_many_samples_see_a_shift(fabricate: Any, shift: Any) -> None:
+    seen = {"noise": range(10), "blur": range(5, 15)}
+    board, table = board_of([shift(fabricate("a", 0.8), 0.9, seen=seen)])
+    assert table.samples == [10, 10]
+    sentence = 'Every shift is seen by 10 test samples, drawn for it; "without" is of the same samples.'
+    assert sentence in shifts.words(table) and sentence in to_markdown(Boards([board], []))
+
+
+def test_draws_come_from_the_cache(
+    fabricate: Any, shift: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = shift(fabricate("a", 0.8), 0.9)
+    cache = DrawCache(tmp_path / "draws")
+    cache.folder.mkdir()
+    first = build([record], specs=SPECS, cache=cache)[0].shifts
+    with monkeypatch.context() as patched:
+        patched.setattr(drawing, "_drawn", lambda *_: pytest.fail("drawn again"))
+        assert build([record], specs=SPECS, cache=cache)[0].shifts == first
+    shift(record, 0.5)  # another file
+    changed = read_record(record.path)
+    again = build([changed], specs=SPECS, cache=cache)[0].shifts
+    assert again is not None and first is not None and again.rows[0].mean != first.rows[0].mean
 
 
 def test_folds_are_pooled(fabricate: Any, shift: Any) -> None:

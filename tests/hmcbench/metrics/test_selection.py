@@ -89,8 +89,11 @@ class Slow:
         found = {self.q[i][v] for i, path in enumerate(self.chosen) for v in path}
         return sorted(found, reverse=True)
 
+    def curve(self) -> list[tuple[float, float]]:
+        return [(0.0, 0.0), *(self.point(theta) for theta in self.thetas())]
+
     def area(self) -> float:
-        points = [(0.0, 0.0), *(self.point(theta) for theta in self.thetas())]
+        points = self.curve()
         return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in itertools.pairwise(points))
 
     def theta(self, alpha: Fraction) -> Fraction:
@@ -114,6 +117,27 @@ def test_the_area_is_the_one_of_the_definition(
         return
     slow = Slow(problem, slow_coherent(problem))
     assert found["hierarchical_aurc"] == pytest.approx(slow.area(), abs=1e-12)
+
+
+def read_at(points: list[tuple[float, float]], wanted: float) -> float:
+    """Risk where the line through the points of a curve reaches a coverage; nan where it does not."""
+    for (c, r), (d, s) in itertools.pairwise(points):
+        if c < wanted - 1e-12 <= d:
+            return r + (s - r) * min((wanted - c) / (d - c), 1)
+    return math.nan
+
+
+@given(data=st.data())
+def test_risk_at_a_coverage_is_read_from_the_curve(
+    data: st.DataObject, problems: Any, slow_coherent: Any
+) -> None:
+    problem = data.draw(problems(("tree",), ("single",), least=1))
+    found = compute(SPECS, problem.evaluation(), ["risk_at_90"])
+    points = []
+    if len(problem.hierarchy) > 1:
+        points = Slow(problem, slow_coherent(problem)).curve()
+    expected = read_at(points, 0.9) if points else math.nan
+    assert found.get("risk_at_90", math.nan) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 @given(data=st.data(), tenths=st.integers(1, 9))
@@ -162,15 +186,18 @@ def test_several_paths_follow_precision_and_recall_along_one_threshold(
 
 
 @given(data=st.data(), seed=st.integers(0, 2**32))
-def test_weights_are_repetitions(data: st.DataObject, seed: int, problems: Any) -> None:
+@pytest.mark.parametrize("name", ["hierarchical_aurc", "risk_at_90"])
+def test_weights_are_repetitions(name: str, data: st.DataObject, seed: int, problems: Any) -> None:
     problem = data.draw(problems(least=1))
     weights = np.random.default_rng(seed).integers(0, 4, (3, len(problem.scores)))
     weights[:, 0] = np.maximum(weights[:, 0], 1)
-    counts = pooled_counts(find_spec(SPECS, "hierarchical_aurc"), problem.evaluation())
+    counts = pooled_counts(find_spec(SPECS, name), problem.evaluation())
+    if counts is None and name == "risk_at_90":
+        return  # undefined for all samples together, but perhaps not for some of them
     values = [np.nan] * 3 if counts is None else counts[1](weights @ counts[0])
     for row, value in zip(weights, values, strict=True):
         repeated = problem.evaluation(np.repeat(np.arange(len(row)), row))
-        expected = compute(SPECS, repeated, ["hierarchical_aurc"]).get("hierarchical_aurc", np.nan)
+        expected = compute(SPECS, repeated, [name]).get(name, np.nan)
         assert value == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 

@@ -49,6 +49,23 @@ def test_values_are_those_of_plain_counting(data: st.DataObject, seed: int, prob
     assert found["unknown_named"] == pytest.approx(named)
 
 
+@given(data=st.data(), cut=st.integers(1, 5))
+def test_far_unknowns_are_counted_plainly(data: st.DataObject, cut: int, problems: Any) -> None:
+    problem = data.draw(problems(("tree",), ("single",), least=2))
+    cut = min(cut, len(problem.scores) - 1)
+    far = Evaluation.of(problem.task, problem.truth[:cut], problem.scores[:cut])
+    e = Evaluation.of(problem.task, problem.truth[cut:], problem.scores[cut:], apart=Apart(far=far))
+    found = compute(OWN, e)
+    assert not found.failures
+    ones, others = ((1 - part.likeliest.chosen).tolist() for part in (far, e))
+    wins = [1.0 if a > b else 0.5 if a == b else 0.0 for a in ones for b in others]
+    assert found["far_auroc"] == pytest.approx(sum(wins) / len(wins))
+    limits = [t for t in ones if sum(s >= t for s in ones) / len(ones) >= 0.95 - 1e-12]
+    assert found["far_fpr95"] == pytest.approx(sum(s >= max(limits) for s in others) / len(others))
+    assert found["far_named"] == pytest.approx(sum(1 - s > 0.9 for s in ones) / len(ones))
+    assert "far_unknown" in compute(OWN, problem.evaluation()).left_out["far_auroc"]
+
+
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_weights_are_repetitions(data: st.DataObject, seed: int, problems: Any) -> None:
     problem = data.draw(problems(("tree",), ("single",), least=3))

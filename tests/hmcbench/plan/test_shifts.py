@@ -50,6 +50,13 @@ def test_all_are_those_of_the_suite_or_all_that_change_what_is_read() -> None:
     assert {"noise", "missing-values", "eds-drift"} <= set(names) and "defocus" not in names
 
 
+def test_a_suite_may_say_how_many_samples_see_a_shift() -> None:
+    suite = OWN.replace("severities = [0.5, 2]", "samples = 7")
+    assert [shift.samples for shift in planned(suite, "all").cells[0].shifts] == [7, None]
+    with pytest.raises(BadInput, match="samples 0"):
+        planned(suite.replace("7", "0"), "all")
+
+
 def test_names_of_the_suite_have_its_severities() -> None:
     assert labels(planned(OWN, "noise")) == [("noise", (0.5, 2.0))]
     assert labels(planned("", "noise"))[0][1] == (0.05, 0.1, 0.2, 0.5, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def points_of(predictions: Predictions, count: int = 3) -> dict[ShiftPoint, Scor
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_is_stored_is_read_again(shape: str, tmp_path: Path) -> None:
     predictions = predictions_of(shape)
-    points = shifts.in_small_form(points_of(predictions), predictions.task, None)
+    points = shifts.in_small_form(points_of(predictions), {}, predictions.task, None)
     digest = shifts.save(tmp_path / "shifts.npz", points, predictions.task)
     assert shifts.save(tmp_path / "again.npz", points, predictions.task) == digest
     again = shifts.load(tmp_path / "shifts.npz", predictions.task)
@@ -51,6 +52,69 @@ def test_what_is_stored_is_read_again(shape: str, tmp_path: Path) -> None:
         assert np.allclose(shifted.scores, points_of(predictions)[point].values, atol=1e-3)
 
 
+def some_see(predictions: Predictions) -> tuple[dict[ShiftPoint, Scores], dict[str, np.ndarray]]:
+    """Points of ``noise``, which all test samples see, and of ``blur``, which five see."""
+    points = points_of(predictions)
+    places = np.array([0, 3, 4, 9, 11])
+    rng = np.random.default_rng(2)
+    width = predictions.scores.shape[1]
+    points |= {ShiftPoint("blur", s): Scores(rng.random((5, width))) for s in (1.0, 2.0)}
+    return points, {"blur": places}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("most", [shifts.MOST_BYTES, 10])
+def test_who_saw_a_shift_is_read_again(
+    shape: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "MOST_BYTES", most)
+    predictions = predictions_of(shape)
+    scores, seen = some_see(predictions)
+    points = shifts.in_small_form(scores, seen, predictions.task, None)
+    shifts.save(tmp_path / "shifts.npz", points, predictions.task)
+    again = shifts.load(tmp_path / "shifts.npz", predictions.task)
+    assert list(again) == list(points)
+    for point, shifted in again.items():
+        part = np.arange(20) if point.shift == "noise" else seen["blur"]
+        assert len(shifted) == len(part)
+        under, before = shifts.under_shift(predictions, shifted), shifts.before_shift(predictions, shifted)
+        test = predictions.of_side("test")
+        assert under.of_side("test").ids == before.of_side("test").ids == [test.ids[i] for i in part]
+        assert np.array_equal(before.of_side("test").scores, test.scores[part])
+        if shifted.sets is None:
+            assert np.array_equal(under.of_side("test").scores, points[point].scores)
+
+
+def test_before_is_measured_on_those_that_see_a_shift() -> None:
+    predictions = predictions_of("tree")
+    scores, seen = some_see(predictions)
+    points = shifts.in_small_form(scores, seen, predictions.task, None)
+    values = shifts.shift_metrics(SPECS, predictions, points, None, NAMES)
+    assert {point for point in values if not point.severity} == {ShiftPoint("blur", 0.0)}
+    slow = compute_sides(SPECS, predictions.of_side("test").take(seen["blur"]), None, NAMES)
+    assert values[ShiftPoint("blur", 0.0)] == dict(slow["test"])
+    blocks = {
+        "noise": {"severities": [1.0, 2.0, 3.0], "metrics": [{}, {}, {}]},
+        "blur": {"severities": [1.0, 2.0], "metrics": [{}, {}], "before": {"old": 1.0}},
+        "bad": {"severities": [1.0], "problem": "no"},
+    }
+    out = shifts.with_metrics(blocks, values)
+    assert out["blur"]["before"] == {"old": 1.0, **slow["test"]} and "before" not in out["noise"]
+    assert (
+        out["blur"]["metrics"] == [values["blur", 1.0], values["blur", 2.0]] and out["bad"] == blocks["bad"]
+    )
+    recorded = {(label, severity): found for label, severity, found in shifts.recorded_values(out)}
+    assert recorded == {**values, ("blur", 0.0): out["blur"]["before"]}
+
+
+def test_files_of_the_first_format_are_read(tmp_path: Path) -> None:
+    header = {"format": 1, "points": [["noise", 1.0], ["noise", 2.0]]}
+    scores = np.random.default_rng(0).random((2, 20, 7)).astype(np.float16)
+    np.savez_compressed(tmp_path / "shifts.npz", header=np.array(json.dumps(header)), scores=scores)
+    points = shifts.load(tmp_path / "shifts.npz", predictions_of("tree").task)
+    assert [np.array_equal(p.scores, s) for p, s in zip(points.values(), scores, strict=True)] == [True, True]
+
+
 @pytest.mark.parametrize("shape", SHAPES[:4])
 def test_too_many_scores_are_stored_as_decisions(
     shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -58,7 +122,7 @@ def test_too_many_scores_are_stored_as_decisions(
     monkeypatch.setattr(shifts, "MOST_BYTES", 10)
     predictions = predictions_of(shape)
     scores = points_of(predictions)
-    points = shifts.in_small_form(scores, predictions.task, None)
+    points = shifts.in_small_form(scores, {}, predictions.task, None)
     shifts.save(tmp_path / "shifts.npz", points, predictions.task)
     for point, shifted in shifts.load(tmp_path / "shifts.npz", predictions.task).items():
         coherent = decisions.coherent(scores[point].values, None, predictions.task)
@@ -96,7 +160,7 @@ def test_stop_outputs_and_decisions_of_the_model_are_kept(tmp_path: Path) -> Non
     stop = np.full((len(scores.values), 2), 0.25, dtype=np.float32)
     point = ShiftPoint("noise", 1.0)
     small = shifts.in_small_form(
-        {point: replace(scores, stop=stop, decisions=decided)}, predictions.task, None
+        {point: replace(scores, stop=stop, decisions=decided)}, {}, predictions.task, None
     )
     shifts.save(tmp_path / "shifts.npz", small, predictions.task)
     again = shifts.load(tmp_path / "shifts.npz", predictions.task)[point]
@@ -106,7 +170,7 @@ def test_stop_outputs_and_decisions_of_the_model_are_kept(tmp_path: Path) -> Non
 def test_metrics_are_those_of_predictions_with_these_scores() -> None:
     """The slow way: whole predictions with other scores in the rows of the test side."""
     predictions = predictions_of("multiple")
-    points = shifts.in_small_form(points_of(predictions), predictions.task, None)
+    points = shifts.in_small_form(points_of(predictions), {}, predictions.task, None)
     values = shifts.shift_metrics(SPECS, predictions, points, None, [*NAMES, "conformal_coverage"])
     test = np.array([side == "test" for side in predictions.side])
     for point, shifted in points.items():

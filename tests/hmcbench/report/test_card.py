@@ -57,6 +57,26 @@ def test_every_section_has_its_numbers(fabricate: Callable[..., Record]) -> None
     assert any(row[0] == "fit (s)" for row in by_title["What it costs"].rows)
 
 
+def test_it_says_how_the_model_breaks(fabricate: Callable[..., Record], shift: Callable[..., Record]) -> None:
+    record = shift(measured(fabricate), 0.9, seen={"noise": range(40)})
+    (card,) = cards([record], None, "forest", default_registry())
+    section = sections(card)["How it breaks"]
+    assert section.heads == ["", "mean and 95 % interval", "drop and 95 % interval"]
+    assert [line[0] for line in section.rows] == [
+        "all shifts",
+        "blur, 0.5 to 1 parts",
+        "noise, 0.5 to 1 parts",
+    ]
+    of_noise = record.part("shifts")["of"]["noise"]
+    mean = np.mean([values["hf1_samples"] for values in of_noise["metrics"]])
+    assert section.rows[2][1].startswith(f"{mean:.3f} [")
+    assert section.rows[2][2].startswith(f"{of_noise['before']['hf1_samples'] - mean:+.3f} [")
+    assert "Some shifts are seen by 40 test samples" in section.lines[1]
+    for text in (to_markdown([card]), to_html([card])):
+        assert "drop and 95 % interval" in text and "noise, 0.5 to 1 parts" in text
+    assert "risk\\_at\\_90" in to_markdown([card])
+
+
 def test_what_was_not_measured_is_named(fabricate: Callable[..., Record]) -> None:
     record = fabricate("forest", dataset=DATA)
     (card,) = cards([record], None, "forest", default_registry())

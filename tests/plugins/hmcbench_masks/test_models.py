@@ -20,7 +20,7 @@ from hmcbench.interfaces import ModelSpec
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.pixels import level_miou
 from hmcbench.plan.describe import origins_of
-from hmcbench.registry.registry import default_registry
+from hmcbench.registry.registry import default_registry, load_object
 from hmcbench.testing.helpers import fitted, inputs
 from hmcbench.testing.label_maps import tiny_maps
 
@@ -111,6 +111,24 @@ def test_a_network_learns(tmp_path: Path) -> None:
             unet(**wrong)
     with pytest.raises(BadInput, match="encoder nothing cannot be used"):
         fitted(unet(encoder="nothing", crop=32, tile=32, overlap=4, epochs=1), tiny_maps(3))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["fpn", "deeplabv3plus"])
+def test_other_networks_learn(name: str) -> None:
+    pytest.importorskip("segmentation_models_pytorch", reason="needs the extra masks")
+    from hmcbench_masks.models import network
+
+    model = getattr(network, name)(width=32, reduce=1, crop=32, tile=64, overlap=8, epochs=12, crops=4)
+    assert miou(model) > 0.5
+
+
+def test_the_width_of_a_pyramid_is_checked_before_a_run() -> None:
+    registry = default_registry()
+    for reference, said in (("fpn[width=48]", "a multiple of 32"), ("fpn[crop=33]", "crop=33")):
+        spec, params = registry.resolve("models", reference)
+        with pytest.raises(BadInput, match=said):
+            load_object(spec.check)(**params)
 
 
 def test_the_version_of_the_wrapped_model_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hmcbench_masks.datasets import masks
-from hmcbench_masks.reader.polygons import Region, drawn
+from hmcbench_masks.reader.polygons import Region
+from hmcbench_masks.reader.shapes import drawn
 from PIL import Image
 
 from hmcbench.errors import BadInput, DataProblems

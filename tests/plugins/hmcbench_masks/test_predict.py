@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hmcbench_masks.models.forest import PixelForest
+from hmcbench_masks.models.patches import Patches
 from hmcbench_masks.models.prior import PixelPrior
 from PIL import Image
 
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.execute.pixels import PixelModel
 from hmcbench.interfaces import ModelSpec, Run
 from hmcbench.testing.helpers import fitted, inputs
@@ -28,8 +29,20 @@ SPEC = ModelSpec(name="any", version="1", summary="any", factory="x:y", unit="pi
 FOREST = {"trees": 5, "samples": 100, "reduce": 1}
 
 
-@pytest.mark.parametrize("paths", ["single", "multiple"])
-@pytest.mark.parametrize("make", [PixelPrior, lambda: PixelForest(**FOREST)])
+def patches() -> Patches:
+    return Patches(model="forest", settings="trees=5", side=12, stride=6)
+
+
+@pytest.mark.parametrize(
+    ("make", "paths"),
+    [
+        (PixelPrior, "single"),
+        (PixelPrior, "multiple"),
+        (lambda: PixelForest(**FOREST), "single"),
+        (lambda: PixelForest(**FOREST), "multiple"),
+        (patches, "single"),
+    ],
+)
 def test_a_kept_model_predicts_the_same(make: Callable[[], Any], paths: Any, tmp_path: Path) -> None:
     dataset = tiny_maps(4, paths=paths)
     model, again = make(), make()
@@ -65,6 +78,43 @@ def test_a_forest_of_other_filters_is_refused(tmp_path: Path) -> None:
         PixelForest(widths="1").load(tmp_path, Run(dataset.task, 0, "cpu", 1, "quick"))
 
 
+def test_patches_of_another_inner_model_are_refused(tmp_path: Path) -> None:
+    dataset, model = tiny_maps(4), patches()
+    fitted(model, dataset, train=range(3), valid=range(3, 4))
+    model.save(tmp_path)
+    run = Run(dataset.task, 0, "cpu", 1, "quick")
+    (tmp_path / "model.json").write_text('{"inner_version": "0"}')
+    with pytest.raises(BadInput, match="was made by version 0 of forest"):
+        patches().load(tmp_path, run)
+    (tmp_path / "model.json").write_text("torn")
+    with pytest.raises(BadInput, match="cannot be read"):
+        patches().load(tmp_path, run)
+
+
+def test_patches_of_a_model_that_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, model = tiny_maps(4), patches()
+    fitted(model, dataset, train=range(3), valid=range(3, 4))
+    monkeypatch.delattr(type(model._inner.model), "load")
+    with pytest.raises(NotApplicable, match="forest saves no weights"):
+        model.save(tmp_path)
+
+
+@pytest.mark.torch
+def test_patches_of_a_network_come_back(tmp_path: Path) -> None:
+    dataset = tiny_maps(4)
+
+    def make() -> Patches:
+        settings = "epochs=1;image_size=32;pretrained=no"
+        return Patches(model="timm:resnet10t", settings=settings, side=16, stride=16)
+
+    model, again = make(), make()
+    fitted(model, dataset, train=range(3), valid=range(3, 4))
+    model.save(tmp_path)
+    again.load(tmp_path, Run(dataset.task, 0, "cpu", 1, "quick"))
+    maps = [PixelModel(m, SPEC, dataset.task).predict(inputs(dataset, [3])) for m in (model, again)]
+    assert maps[0].same(maps[1])
+
+
 def test_new_images(folder: Folder, cli: Cli, tmp_path: Path) -> None:
     root, out, new = folder(6), tmp_path / "runs", tmp_path / "new"
     model = "pixel-forest[trees=5,samples=100,reduce=1]"
@@ -93,6 +143,9 @@ def test_new_images(folder: Folder, cli: Cli, tmp_path: Path) -> None:
         assert (labels == values["b"]).mean() == pytest.approx(float(row["b"]), abs=1e-6)
         with Image.open(maps / "overlays" / Path(row["path"]).name) as overlay:
             assert overlay.size == (40, 30)
+
+    done = cli("explain", record, new)
+    assert done.status == 2 and "labels every pixel" in done.err and "--maps FOLDER" in done.err, done.err
 
     before = sorted(maps.rglob("*"))
     for args, said in (

@@ -77,8 +77,8 @@ def test_synthetic_default() -> None:
     assert data.split is not None
     assert {side: data.split.count(side) for side in set(data.split)} == {
         "train": 1771,
-        "test": 193,
-        "shifted": 193,
+        "test": 1500,
+        "shifted": 1500,
     }
     assert "synthetic" in data.notes[0]
     assert data.views["image"][0].load().shape == (32, 32)

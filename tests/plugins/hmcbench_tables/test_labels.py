@@ -123,3 +123,13 @@ def test_labels_that_cannot_be_used(tmp_path: Path, text: str, more: dict[str, s
     )
     with pytest.raises(BadInput, match=says.replace("| in", r"\| in")):
         read(content, text, **more)
+
+
+def test_measured_numbers_are_no_classes() -> None:
+    measured = [f"{0.37 * i:.2f}" for i in range(40)]
+    content = table(family=["MP", "IM"] * 20, hardness=measured)
+    with pytest.raises(BadInput, match=r"'hardness' are 40 different numbers in 40 rows.*--target hardness"):
+        read(content, "family;hardness")
+    assert len(read(content, "family;hardness", form="levels")[0].hierarchy.classes) == 42
+    codes = table(code=[str(100 + i % 20) for i in range(60)])
+    assert len(read(codes, "code")[0].hierarchy.classes) == 20

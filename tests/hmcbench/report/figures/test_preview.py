@@ -45,12 +45,12 @@ def test_the_key_names_parts_and_pixels() -> None:
 def test_the_command_draws_chosen_samples(cli: Callable[..., Any], tmp_path: Path) -> None:
     out = tmp_path / "f.png"
     ended = cli("data", "preview", "sem-failure[size=32]", "--view", "pixels[size=16]", "--out", out)
-    assert ended.status == 0 and "6 of 2,157 samples, synthetic" in ended.out, ended
+    assert ended.status == 0 and "6 of 4,771 samples, synthetic" in ended.out, ended
     with Image.open(out) as six:
         height = six.height
     one = ["--sample", "synthetic-train-fatigue-0001"]
     ended = cli("data", "preview", "sem-failure[size=32]", "--view", "image", *one, "--out", out)
-    assert ended.status == 0 and "1 of 2,157" in ended.out, ended
+    assert ended.status == 0 and "1 of 4,771" in ended.out, ended
     with Image.open(out) as alone:
         assert alone.height < height
 

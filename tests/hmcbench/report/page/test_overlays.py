@@ -17,6 +17,7 @@ from PIL import Image
 from hmcbench.leaderboard.build import build
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
+from hmcbench.report.figures.label_maps import SHEET
 from hmcbench.report.figures.thumbnails import (
     MOST_IMAGES,
     THUMBNAILS,
@@ -25,6 +26,7 @@ from hmcbench.report.figures.thumbnails import (
     write_thumbnails,
 )
 from hmcbench.report.page import page_of
+from hmcbench.report.page.details import cell_details
 from hmcbench.report.page.overlays import overlays
 from hmcbench.testing.label_maps import tiny_maps
 from hmcbench.verify.pages import check_page
@@ -105,6 +107,18 @@ def test_they_are_shown_where_pictures_may_be(pixel_record: Callable[..., Record
         (cell,) = data_of(page)["cells"]
         assert len(cell["overlays"]) == 3
         assert SCRIPT not in page.split('id="data"')[0]
+
+
+def test_the_sheet_of_label_maps_is_not_shown_a_second_time(
+    pixel_record: Callable[..., Record], tmp_path: Path
+) -> None:
+    record = pixel_record()
+    for name in (SHEET, "mine"):
+        Image.new("L", (2, 2)).save(tmp_path / f"{name}.png")
+    shown = cell_details(record, tmp_path, images=1)
+    assert shown["overlays"] and [picture["name"] for picture in shown["pictures"]] == ["mine"]
+    without = cell_details(record, tmp_path, images=0)
+    assert [picture["name"] for picture in without["pictures"]] == [SHEET, "mine"]
 
 
 def test_withheld_truth_shows_nothing(

@@ -14,7 +14,7 @@ import pytest
 from hmcbench_sem.fractographs.detector import MAIN_LAB, OTHER_LAB, Surface
 from hmcbench_sem.fractographs.fields import View
 from hmcbench_sem.fractographs.generate import VERSION, fractographs
-from hmcbench_sem.fractographs.scenes import SCENES, clutter, join, render
+from hmcbench_sem.fractographs.scenes import SCENES, border, clutter, join, render
 from hmcbench_sem.fractographs.taxonomy import LEAF_IDS
 
 GOLDEN = Path(__file__).with_name("golden_fractographs.json")
@@ -62,8 +62,8 @@ def test_surfaces_stay_in_single_precision(leaf):
 @pytest.mark.parametrize("leaf", LEAF_IDS)
 @pytest.mark.parametrize("size", [33, 100])
 def test_any_size_shows_the_same_scene(leaf, size):
-    fine = blocks(render((3,), [leaf], 128, MAIN_LAB))
-    image = render((3,), [leaf], size, MAIN_LAB).astype(float)
+    fine = blocks(render((3,), [leaf], 128, MAIN_LAB).grey)
+    image = render((3,), [leaf], size, MAIN_LAB).grey.astype(float)
     at = ((np.arange(128) + 0.5) * size / 128).astype(int)
     other = blocks(image[np.ix_(at, at)])
     assert np.corrcoef(fine.ravel(), other.ravel())[0, 1] > 0.8
@@ -72,7 +72,7 @@ def test_any_size_shows_the_same_scene(leaf, size):
 @pytest.mark.parametrize("instrument", [MAIN_LAB, OTHER_LAB])
 def test_no_picture_is_blank_or_burnt_out(instrument):
     for k, leaf in enumerate(LEAF_IDS * 3):
-        image = render((11, k), [leaf], 64, instrument)
+        image = render((11, k), [leaf], 64, instrument).grey
         assert image.std() > 12
         assert np.mean((image == 0) | (image == 255)) < 0.15
 
@@ -80,7 +80,8 @@ def test_no_picture_is_blank_or_burnt_out(instrument):
 def test_two_surfaces_both_stay_in_sight():
     view = View.of(64, 1.0, 0.3)
     none, all_ = (Surface(flat, flat) for flat in (np.zeros_like(view.x), np.ones_like(view.x)))
-    shares = [join(np.random.default_rng(k), view, none, all_).tone.mean() for k in range(60)]
+    parts = [border(np.random.default_rng(k), view) for k in range(60)]
+    shares = [join(none, all_, part).tone.mean() for part in parts]
     assert 0.2 < min(shares) < 0.4 < 0.6 < max(shares) < 0.8
 
 

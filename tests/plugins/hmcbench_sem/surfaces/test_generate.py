@@ -89,14 +89,14 @@ def test_the_fingerprint_knows_every_parameter():
     assert pictures().fingerprint == prints[0]
 
 
-def test_version_2_is_still_what_records_were_made_from():
-    old, new = sem_failure(size=128), sem_failure(size=128, version=3)
+def test_version_2_is_still_what_older_records_were_made_from():
+    old, new = sem_failure(size=128, version=2), sem_failure(size=128)
     assert old.fingerprint.startswith("272779768787")  # of the published records
     assert len(old.ids) == 2157
     assert new.fingerprint != old.fingerprint
     assert len(new.ids) == 4771
     assert new.synthetic
-    assert old.notes == ["synthetic fractographs, 128 px, seed 0; class counts as in the HFFNet-2d paper"]
+    assert "version 2, class counts as in the HFFNet-2d paper" in old.notes[0]
     assert "version 3" in new.notes[0]
 
 

@@ -1,0 +1,77 @@
+"""Where the order of two rows changes from one situation to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from hmcbench.leaderboard.inference import Contrast, Estimate, contrast
+from hmcbench.leaderboard.statistics import LEVEL
+
+MOST = 4
+"""So many changes are told."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A pair of rows that changes places.
+
+    Attributes:
+        ahead, behind: labels of the rows, as they stand before.
+        before, after: the first minus the second.
+        silent: whether one of them rests on one training.
+    """
+
+    ahead: str
+    behind: str
+    before: Contrast
+    after: Contrast
+    silent: bool
+
+    @property
+    def clear(self) -> tuple[bool, bool]:
+        """Whether the difference before, and the one after, is clear on these samples."""
+        return _clear(self.before), _clear(self.after)
+
+    def told(self, before: str, after: str) -> str:
+        """A sentence; ``before`` and ``after``: the situations, as ``without a shift``."""
+        which = ("both differences are", "only the first is", "only the second is", "neither difference is")
+        place = {(True, True): 0, (True, False): 1, (False, True): 2, (False, False): 3}[self.clear]
+        once = ", of models that were trained once" if self.silent else ""
+        first, second = self.before.difference, self.after.difference
+        return (
+            f"{self.ahead} is ahead of {self.behind} {before} ({first:+.3f}) and behind {after} ({second:+.3f});"
+            f" {which[place]} clear on these samples{once}."
+        )
+
+
+def _clear(found: Contrast) -> bool:
+    return found.p is not None and found.p < 1 - LEVEL
+
+
+def changes(rows: Mapping[str, tuple[Estimate, Estimate]], sign: float) -> list[Change]:
+    """Pairs of rows that change places, the clearest first.
+
+    Args:
+        rows: label -> estimates before and after.
+        sign: -1 where less is better.
+    """
+    found = []
+    for a, b in combinations(rows, 2):
+        if sign * (rows[a][0].mean - rows[b][0].mean) < 0:
+            a, b = b, a
+        before, after = (contrast(rows[a][i], rows[b][i]) for i in (0, 1))
+        if sign * before.difference > 0 > sign * after.difference:
+            silent = rows[a][0].silent or rows[b][0].silent
+            found.append(Change(a, b, before, after, silent))
+    return sorted(found, key=lambda c: (-sum(c.clear), c.after.p or 1.0, c.ahead, c.behind))
+
+
+def sentences(found: Sequence[Change], rows: int, before: str, after: str) -> list[str]:
+    """The first changes in words, or that there are none among so many rows."""
+    if not found:
+        return [f"The order of the {rows} rows is the same {after}."] if rows > 1 else []
+    texts = [change.told(before, after) for change in found[:MOST]]
+    more = len(found) - MOST
+    return [*texts, f"So do {more} further pairs change places."] if more > 0 else texts

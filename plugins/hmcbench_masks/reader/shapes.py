@@ -1,0 +1,95 @@
+"""Images whose pixels are labelled by shapes: polygons or run lengths, drawn when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from hmcbench.errors import Problem
+from hmcbench.hierarchy.label_maps import dtype_of, ignored
+from hmcbench_masks.reader.files import ImagePair
+
+
+class LabelledShape(Protocol):
+    """Pixels of one category."""
+
+    @property
+    def name(self) -> str:
+        """Of the category."""
+
+    @property
+    def where(self) -> str:
+        """File and line; empty where there are no lines."""
+
+    def inside(self, height: int, width: int) -> np.ndarray:
+        """bool (H, W)."""
+
+    def problem(self, height: int, width: int) -> str:
+        """Why it does not fit into an image; empty where it does."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Pairs of images and shapes.
+
+    Attributes:
+        pairs: images; they have no mask.
+        shapes: of every image; later ones lie above earlier ones.
+        sizes: (height, width) of every image as the file of shapes says, or None.
+        names: paths of the categories: (supercategory, name) or (name,).
+        problems: of images that are left out.
+    """
+
+    pairs: list[ImagePair]
+    shapes: Sequence[Sequence[LabelledShape]]
+    sizes: Sequence[tuple[int, int] | None]
+    names: list[tuple[str, ...]]
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The shapes of one image as a label map.
+
+    Attributes:
+        height, width: of the image.
+        sets: set of category names -> row of the legend, -1 for pixels that are not labelled; the empty set
+            is the background.
+        labels: rows of the legend.
+    """
+
+    height: int
+    width: int
+    shapes: Sequence[LabelledShape]
+    sets: dict[frozenset[str], int]
+    labels: int
+    overlap: str
+
+    def load(self) -> np.ndarray:
+        """uint8 or uint16 (H, W)."""
+        places, names = drawn(self.height, self.width, self.shapes, self.overlap)
+        kind = dtype_of(self.labels)
+        rows = np.array([self.sets[names_of] for names_of in names])
+        table: np.ndarray = np.where(rows < 0, ignored(kind), rows).astype(kind)
+        result: np.ndarray = table[places]
+        return result
+
+
+def drawn(
+    height: int, width: int, shapes: Sequence[LabelledShape], overlap: str
+) -> tuple[np.ndarray, list[frozenset[str]]]:
+    """int64 (H, W), positions in a list of sets of category names; a pixel inside several shapes has several
+    names, or with ``overlap="last"`` that of the last shape."""
+    numbers: dict[frozenset[str], int] = {frozenset(): 0}
+    pixels = np.zeros((height, width), dtype=np.int64)
+    for shape in shapes:
+        inside = shape.inside(height, width)
+        for old in np.unique(pixels[inside]).tolist() if inside.any() else ():
+            before = list(numbers)[old]
+            names = frozenset([shape.name]) if overlap == "last" else before | {shape.name}
+            new = numbers.setdefault(names, len(numbers))
+            pixels[inside & (pixels == old)] = new if new != old else old
+    return pixels, list(numbers)
