@@ -118,7 +118,7 @@ class Bootstrap:
         return _Table(columns, whole, drawn, counts[:, exact].astype(np.float32), table[:, ~whole])
 
     def _drawn(self, which: np.ndarray) -> np.ndarray:
-        """float32 (B, P): how often each of P kinds of samples is in a draw; ``which`` (N,) each sample is."""
+        """float32 (B, P): how often each of P rows is in a draw; ``which`` (N,) of them each sample has."""
         ones = np.ones(len(which), dtype=np.uint8), which, np.arange(len(which) + 1)
         blocks = [sums for _, sums in self._sums(csr_array(ones))]
         return np.concatenate(blocks).astype(np.float32)
@@ -149,7 +149,7 @@ class Bootstrap:
             yield rows, sums.astype(wide, copy=False).T
 
     def _kinds(self, table: csr_array) -> tuple[type, type]:
-        """The narrowest types that hold every sum of a table of counts (N, K), and all sums of a draw together.
+        """The narrowest types that hold every sum of a table of counts (N, K), and those of a draw together.
 
         Products and sums of 2 bytes are two to four times as fast as those of 8.
         """
@@ -189,10 +189,10 @@ class Bootstrap:
 
 
 def _distinct(table: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Where each of the P distinct rows of (N, K) stands first, and which of them each row is; None for many."""
+    """Where each of P distinct rows of (N, K) stands first, and which of them each row is; None for many."""
     numbers = table @ np.random.default_rng(SEED).random(table.shape[1])  # of equal rows they are equal
     _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
-    few = 0 < table.size and _FEW * len(first) < len(table)
+    few = table.size > 0 and _FEW * len(first) < len(table)
     return (first, which) if few and np.array_equal(table[first][which], table) else None
 
 

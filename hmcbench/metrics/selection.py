@@ -175,7 +175,7 @@ def _from_zero(values: np.ndarray) -> np.ndarray:
 
 
 def _pair_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
-    """Negatives and positives above, and at, the score of every positive: risk changes between them too."""
+    """Negatives and positives above and at the score of every positive: between two the risk changes too."""
     scores, truth = e.hierarchy.cohere(finite_scores(e)), np.asarray(e.truth)
     at = pooled.thresholds(scores[truth])
     both = np.unique(pooled.both_sides(at))[::-1]

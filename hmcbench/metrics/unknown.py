@@ -35,7 +35,7 @@ def suspicion(e: Evaluation) -> np.ndarray:
 
 
 def _counts(e: Evaluation) -> tuple[Stats, Reduce]:
-    """Known samples and unknown ones at and just above the score of every unknown one, then all and all unknown."""
+    """Known and unknown samples at and just above the score of every unknown one, then all of them."""
     unknown, scores = unknown_of(e), suspicion(e)
     at = pooled.thresholds(scores[unknown])
     both = pooled.both_sides(at)

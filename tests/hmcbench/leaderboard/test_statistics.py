@@ -83,7 +83,7 @@ def test_counts_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.Monk
 
 
 def distinct_rows(n: int) -> np.ndarray:
-    """(n, 5): counts with few distinct rows, one column of fractions, one of numbers too large for float32."""
+    """(n, 5): counts with few distinct rows, a column of fractions, one too large for float32."""
     rng = np.random.default_rng(4)
     rows = np.column_stack([rng.integers(0, 9, (6, 3)), rng.random(6), rng.integers(0, 2**40, 6)])
     chosen: np.ndarray = rows[rng.integers(0, 6, n)]
