@@ -109,10 +109,11 @@ class Bootstrap:
         columns = {i: slice(*pair) for i, pair in zip(dense, itertools.pairwise(ends), strict=True)}
         table = np.concatenate([np.zeros((self.weights.shape[1], 0)), *dense.values()], axis=1)
         whole = (table[:_FEW] == np.rint(table[:_FEW])).all(axis=0)  # of all rows: below
-        counts, drawn, often = table[:, whole], None, np.ones(len(table))
+        counts, drawn, often = table[:, whole], None, np.ones(len(table), dtype=np.int64)
         if (distinct := _distinct(counts)) is not None:
             first, which = distinct
-            counts, drawn, often = counts[first], self._drawn(which), np.bincount(which)
+            counts, drawn = counts[first], self._drawn(which)
+            often = np.bincount(which).astype(np.int64)
         exact = (counts == np.rint(counts)).all(axis=0) & (often @ np.abs(counts) * self._largest < 2**24)
         whole[whole] = exact
         return _Table(columns, whole, drawn, counts[:, exact].astype(np.float32), table[:, ~whole])
