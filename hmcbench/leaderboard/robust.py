@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.board import Board, BoardCell, Column, RobustRow, RobustTable
 from hmcbench.leaderboard.grouping import RowRecords, place_of
 from hmcbench.leaderboard.inference import Estimate
@@ -111,41 +110,24 @@ def _add_shifts(table: RobustTable, board: Board) -> None:
 def _of_unknown(boards: Sequence[BoardRecords]) -> dict[str, BoardCell | None]:
     """Mean over the boards in which a class was never shown.
 
-    With an interval where all of them test the same samples: draw b then takes the same ones everywhere.
+    Its interval is the mean of theirs, which is not narrower than its own, whatever samples they share.
     """
-    with_unknown = [
-        board for board in boards if any(r.ok and r.part("split").get("unknown") for r in board.records)
-    ]
-    of_board = [_estimates(board, UNKNOWN.id) for board in with_unknown]
-    paired = len({_tested(board.records) for board in with_unknown}) == 1
-    out: dict[str, BoardCell | None] = {}
-    for label in dict.fromkeys(label for estimates in of_board for label in estimates):
-        known = [estimates[label] for estimates in of_board if label in estimates]
-        out[label] = _cell(known[0] if len(known) == 1 else _mean(known, paired))
-    return out
+    of_row: dict[str, list[Estimate]] = {}
+    for board in boards:
+        if any(record.ok and record.part("split").get("unknown") for record in board.records):
+            for label, estimate in _estimates(board, UNKNOWN.id).items():
+                of_row.setdefault(label, []).append(estimate)
+    return {label: _mean(estimates) for label, estimates in of_row.items()}
 
 
-def _mean(estimates: Sequence[Estimate], paired: bool) -> Estimate:
-    """The mean over boards of a value that all of them have."""
-    least = min(len(estimate.seeds) for estimate in estimates)
-    draws = [estimate.draws for estimate in estimates if estimate.draws is not None]
-    return replace(
-        estimates[0],
-        seeds=np.mean([estimate.seeds[:least] for estimate in estimates], axis=0),
-        draws=np.mean(draws, axis=0) if paired and len(draws) == len(estimates) else None,
-        repeats=None,
-        kept=None,
-        cells=None,
-    )
-
-
-def _tested(records: Sequence[Record]) -> tuple[str, ...]:
-    """The test samples of a board in stored order; a name of its own where they are not there."""
-    first = min((record for record in records if record.ok), key=lambda record: record.fold_seed)
-    try:
-        return tuple(first.predictions().of_side("test").ids)
-    except HmcbenchError:
-        return (str(first.path),)
+def _mean(estimates: Sequence[Estimate]) -> BoardCell:
+    ends = [estimate.interval() if estimate.over_samples else None for estimate in estimates]
+    mean = float(np.mean([estimate.mean for estimate in estimates]))
+    known = [pair for pair in ends if pair is not None]
+    if len(known) < len(ends):
+        return BoardCell(mean)
+    low, high = np.mean(known, axis=0)
+    return BoardCell(mean, float(low), float(high))
 
 
 def _add_least_share(table: RobustTable, board: Board, alike: Sequence[BoardRecords]) -> None:

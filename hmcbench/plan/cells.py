@@ -275,6 +275,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     _check_typed_ids(registry, (choices.primary, *choices.columns), tasks)
     suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
     shifts_of = applicable_shifts(suite, choices, shifts, read)
+    plain = not all(map(_varied, cells))
     labels = labels_of(suite, registry)
     if short:
         short = labels[profile_name] = labels.get(profile_name, {}) | short
@@ -285,7 +286,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             metrics=suite.wanted,
             rules=suite.decisions.rules,
             alpha=suite.decisions.alpha,
-            shifts=shifts_of.get(cell.dataset_reference, ()),
+            shifts=() if _varied(cell) and plain else shifts_of.get(cell.dataset_reference, ()),
             shift_metrics=tuple(dict.fromkeys((suite.primary, *suite.columns))),
             row=short.get(cell.label, cell.label),
         )

@@ -50,6 +50,15 @@ def test_all_are_those_of_the_suite_or_all_that_change_what_is_read() -> None:
     assert {"noise", "missing-values", "eds-drift"} <= set(names) and "defocus" not in names
 
 
+def test_cells_with_fewer_samples_have_shifts_only_where_there_are_no_others() -> None:
+    def shifted(shares: str) -> dict[tuple[float, ...], bool]:
+        plan = planned(f"{OWN}[protocol]\ntrain_share = {shares}", "all")
+        return {tuple(cell.record["split"].get("train_share", ())): bool(cell.shifts) for cell in plan.cells}
+
+    assert shifted("[0.5, 1.0]") == {(0.5,): False, (): True}
+    assert shifted("[0.5]") == {(0.5,): True}
+
+
 def test_a_suite_may_say_how_many_samples_see_a_shift() -> None:
     suite = OWN.replace("severities = [0.5, 2]", "samples = 7")
     assert [shift.samples for shift in planned(suite, "all").cells[0].shifts] == [7, None]
