@@ -17,7 +17,7 @@ from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.grouping import groups, newest
 from hmcbench.leaderboard.inference import Estimate
 from hmcbench.leaderboard.intervals import Intervals
-from hmcbench.leaderboard.order import Change, changes
+from hmcbench.leaderboard.order import OrderChange, changes
 from hmcbench.leaderboard.shift_draws import MEAN, PLAIN
 from hmcbench.records.record import read_all
 from hmcbench.records.row_names import with_labels
@@ -70,7 +70,7 @@ class Compared:
     after: str
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[OrderChange]:
         return changes(self.rows, self.sign)
 
     def line(self) -> list[str]:

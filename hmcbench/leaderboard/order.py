@@ -14,7 +14,7 @@ MOST = 4
 
 
 @dataclass(frozen=True)
-class Change:
+class OrderChange:
     """A pair of rows that changes places.
 
     Attributes:
@@ -50,7 +50,7 @@ def _clear(found: Contrast) -> bool:
     return found.p is not None and found.p < 1 - LEVEL
 
 
-def changes(rows: Mapping[str, tuple[Estimate, Estimate]], sign: float) -> list[Change]:
+def changes(rows: Mapping[str, tuple[Estimate, Estimate]], sign: float) -> list[OrderChange]:
     """Pairs of rows that change places, the clearest first.
 
     Args:
@@ -64,11 +64,11 @@ def changes(rows: Mapping[str, tuple[Estimate, Estimate]], sign: float) -> list[
         before, after = (contrast(rows[a][i], rows[b][i]) for i in (0, 1))
         if sign * before.difference > 0 > sign * after.difference:
             silent = rows[a][0].silent or rows[b][0].silent
-            found.append(Change(a, b, before, after, silent))
+            found.append(OrderChange(a, b, before, after, silent))
     return sorted(found, key=lambda c: (-sum(c.clear), c.after.p or 1.0, c.ahead, c.behind))
 
 
-def sentences(found: Sequence[Change], rows: int, before: str, after: str) -> list[str]:
+def sentences(found: Sequence[OrderChange], rows: int, before: str, after: str) -> list[str]:
     """The first changes in words, or that there are none among so many rows."""
     if not found:
         return [f"The order of the {rows} rows is the same {after}."] if rows > 1 else []

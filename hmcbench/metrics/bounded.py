@@ -137,7 +137,7 @@ def bounded_size_at_1(e: Evaluation) -> Stats:
 
     >>> from hmcbench.metrics.fixtures import with_calibration
     >>> bounded_size_at_1(with_calibration())
-    1.2
+    1.6
     """
     return _size(e, 1)
 

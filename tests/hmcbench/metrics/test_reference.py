@@ -17,6 +17,7 @@ from hmcbench.metrics.ids import find_spec
 
 RANKINGS = {  # test_rankings.py, test_lca_sets.py and test_selection.py have slow versions of these
     "hierarchical_aurc",
+    "risk_at_90",
     *("auprc_micro", "auprc_macro", "auprc_weighted", "auprc_pooled_clus", "auroc_macro", "fmax", "smin"),
     *("lrap", "coverage_error", "ranking_loss", "precision_at_1", "precision_at_3", "precision_at_5"),
     *("ndcg_at_5", "lca_p", "lca_r", "lca_f1"),
