@@ -147,7 +147,7 @@ def text() -> str:
     pairs = [compared(folder) for folder in folders]
     shifted = [pair[0] for pair in pairs if pair[0] is not None]
     little = [pair[1] for pair in pairs if pair[1] is not None]
-    links = ", ".join(f"[{folder.name}](../results/{folder.name}/README.md)" for folder in folders)
+    links = ", ".join(f"`results/{folder.name}`" for folder in folders)
 
     def table(found: list[Compared]) -> str:
         return tabulate([part.line() for part in found], HEAD, tablefmt="github", disable_numparse=True)

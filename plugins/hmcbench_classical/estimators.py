@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-from sklearn.linear_model import SGDRegressor
+from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -134,6 +134,19 @@ class Descent(SGDRegressor):  # type: ignore[misc]
         return plain(self, SGDRegressor)
 
 
+class DescentClassifier(SGDClassifier):  # type: ignore[misc]
+    """Stochastic gradient descent whose decision values are computed in float64.
+
+    Its coefficients reach hundreds, so that float32 values of one sample differ by 1e-5 between batches.
+    """
+
+    def decision_function(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(super().decision_function(np.asarray(rows, dtype=np.float64)))
+
+    def public(self) -> Any:
+        return plain(self, SGDClassifier)
+
+
 class _Quiet:
     """Fits without warnings of an optimiser that stopped at a bound or before convergence."""
 
@@ -217,7 +230,7 @@ def perceptron_classifier(hidden: int, **choice: float) -> Any:
 
 
 OWN_TYPES: tuple[type, ...] = (
-    *(Stretch, FillEmpty, SoftmaxSVC, Descent),
+    *(Stretch, FillEmpty, SoftmaxSVC, Descent, DescentClassifier),
     *(Process, ProcessClassifier, Perceptron, PerceptronClassifier),
 )
 """The classes of this module that a kept model may have as parts."""

@@ -93,7 +93,7 @@ logistic_regression = Family(
 )
 sgd = Family(
     regressor=lambda **choice: estimators.Descent(learning_rate="adaptive", max_iter=3000, **choice),
-    classifier=lambda **choice: linear_model.SGDClassifier(loss="log_loss", max_iter=3000, **choice),
+    classifier=lambda **choice: estimators.DescentClassifier(loss="log_loss", max_iter=3000, **choice),
     space={"alpha": tuple(10.0 ** (k / 2) for k in range(-12, -1)), "penalty": ("l2", "l1", "elasticnet")},
     scaled_target=True,
 )

@@ -24,7 +24,7 @@ from hmcbench.report.figures.thumbnails import write_thumbnails
 MOST_MISTAKES = 12
 MOST_MAPS = 4
 MOST_LEVELS = 6  # that are drawn
-Drawn = tuple[str, Figure]
+NamedFigure = tuple[str, Figure]
 
 
 def draw_record(
@@ -93,7 +93,7 @@ def heading(record: Record, content: str, side: str = "") -> str:
     return plain(f"{record.label} on {record.dataset_reference}{made_up}{where}\n{content}{of_side}")
 
 
-def _history(record: Record) -> Iterator[Drawn]:
+def _history(record: Record) -> Iterator[NamedFigure]:
     path = record.path / HISTORY
     if path.is_file():
         fig = curves.curves(curves.read_history(path), heading(record, "training curves"))
@@ -101,7 +101,7 @@ def _history(record: Record) -> Iterator[Drawn]:
             yield "training-curves", fig
 
 
-def _decided(record: Record, chosen: Predictions, side: str, notes: list[str]) -> Iterator[Drawn]:
+def _decided(record: Record, chosen: Predictions, side: str, notes: list[str]) -> Iterator[NamedFigure]:
     """Figures that compare decisions or predicted targets with the truth."""
     task = chosen.task
     if chosen.truth is None:
@@ -133,7 +133,7 @@ def _mistakes(
     registry: Registry,
     data: Mapping[str, str],
     notes: list[str],
-) -> Iterator[Drawn]:
+) -> Iterator[NamedFigure]:
     evaluation = Evaluation.of_predictions(chosen, record.thresholds)
     if not evaluation.has_scores:
         notes.append("only sets are stored: no mistake is more confident than another")

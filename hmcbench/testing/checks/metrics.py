@@ -38,6 +38,8 @@ def problems(subject: Subject) -> Iterator[tuple[str, Evaluation]]:
         yield "confusion_matrices", fixtures.confusion_matrices()
         if subject.spec.name.startswith("unknown_"):
             yield "with_unknown", fixtures.with_unknown()
+        if subject.spec.name.startswith("far_"):
+            yield "with_far", fixtures.with_far()
     else:
         yield "two_alloys", fixtures.two_alloys()
     for shape, problem in random_problems(subject):
