@@ -113,7 +113,8 @@ def hardware_text(record: Record) -> str:
     cores = f"{hardware['cores']} cores" if hardware.get("cores") else ""
     memory = f"{hardware['memory_gb']} GB" if hardware.get("memory_gb") else ""
     gpu = hardware.get("gpu") or "no GPU used"
-    text = _joined(hardware.get("cpu"), cores, memory, gpu)
+    shared = f"{hardware['at_a_time']} cells at a time" if hardware.get("at_a_time") else ""
+    text = _joined(hardware.get("cpu"), cores, memory, gpu, shared)
     return clean(f"{text} (fingerprint {str(hardware['fingerprint'])[:12]})")
 
 
