@@ -75,12 +75,12 @@ class Compared:
 
     def line(self) -> list[str]:
         """A row of the table."""
-        n, found = len(self.rows), self.changes
-        clear = sum(all(change.clear) for change in found)
+        n, changed = len(self.rows), self.changes
+        clear = sum(all(change.clear) for change in changed)
         return [
             self.data,
             str(n),
-            f"{len(found)} of {n * (n - 1) // 2}",
+            f"{len(changed)} of {n * (n - 1) // 2}",
             str(clear),
             *(self._first(place) for place in (0, 1)),
         ]
@@ -125,12 +125,14 @@ def compared(folder: Path) -> tuple[Compared | None, Compared | None]:
     if plain is None:
         return None, None
     board = plain.board
-    sign = -1.0 if board.primary_column.better == "lower" else 1.0
+    sign = _sign(board.primary_column.better)
     name = f"{board.data}, {board.primary}"
     shifted = little = None
     if plain.shifted is not None:
         pairs = {label: (row[PLAIN], row[MEAN]) for label, row in plain.shifted.rows.items()}
-        shifted = Compared(name, pairs, sign, "under shifts")
+        shifted = Compared(
+            f"{board.data}, {plain.shifted.metric}", pairs, _sign(plain.shifted.better), "under shifts"
+        )
     if least is not None:
         rows = {
             label: (values[board.primary], least.estimates[label][board.primary])
@@ -141,6 +143,10 @@ def compared(folder: Path) -> tuple[Compared | None, Compared | None]:
     return shifted, little
 
 
+def _sign(better: str) -> float:
+    return -1.0 if better == "lower" else 1.0
+
+
 def text() -> str:
     """The page as it should be."""
     folders = sorted(path for path in RESULTS.glob("*-trust") if path.is_dir())
@@ -149,13 +155,12 @@ def text() -> str:
     little = [pair[1] for pair in pairs if pair[1] is not None]
     links = ", ".join(f"`results/{folder.name}`" for folder in folders)
 
-    def table(found: list[Compared]) -> str:
-        return tabulate([part.line() for part in found], HEAD, tablefmt="github", disable_numparse=True)
+    def table(suites: list[Compared]) -> str:
+        return tabulate([suite.line() for suite in suites], HEAD, tablefmt="github", disable_numparse=True)
 
-    def told(found: list[Compared], before: str) -> str:
-        return (
-            "\n".join(line for part in found for line in part.sentences(before)) or "No pair changes places."
-        )
+    def told(suites: list[Compared], before: str) -> str:
+        lines = [line for suite in suites for line in suite.sentences(before)]
+        return "\n".join(lines) or "No pair changes places."
 
     return PAGE.format(
         suites=links,
