@@ -31,10 +31,13 @@ PAGE = """<!-- made by docs/make_order.py from results/*-trust -->
 
 # Does the order of models change?
 
-From the published records of {suites}. [When to trust](trust.md) and [How it breaks](shifts.md)
-say what is measured. A pair *changes places* where the first model is ahead before and behind after. It is
+From the published records of
+{suites}.
+[When to trust](trust.md) and [How it breaks](shifts.md) say what is measured. A pair *changes places* where the first model is ahead before and behind after. It is
 *clear* where the difference before and the difference after both have p below .05 on these samples; of models
 that were trained once, that says nothing of another training. Values are means with 95 % intervals.
+
+Under shifts the first model stays first on {shifts_kept} sets, with little data on {shares_kept}.
 
 ## Under shifts
 
@@ -73,6 +76,12 @@ class Compared:
     def changes(self) -> list[OrderChange]:
         return changes(self.rows, self.sign)
 
+    @property
+    def first(self) -> tuple[str, str]:
+        """The label of the first model before and after."""
+        places = [max(self.rows, key=lambda name: self.sign * self.rows[name][i].mean) for i in (0, 1)]
+        return places[0], places[1]
+
     def line(self) -> list[str]:
         """A row of the table."""
         n, changed = len(self.rows), self.changes
@@ -86,7 +95,7 @@ class Compared:
         ]
 
     def _first(self, place: int) -> str:
-        label = max(self.rows, key=lambda name: self.sign * self.rows[name][place].mean)
+        label = self.first[place]
         estimate = self.rows[label][place]
         low, high = estimate.interval() or (None, None)
         reach = "" if low is None else f" [{low:.3f}, {high:.3f}]"
@@ -126,7 +135,8 @@ def compared(folder: Path) -> tuple[Compared | None, Compared | None]:
         return None, None
     board = plain.board
     sign = _sign(board.primary_column.better)
-    name = f"{board.data}, {board.primary}"
+    data = folder.name.removesuffix("-trust") if board.data == "images" else board.data
+    name = f"{data}, {board.primary}"
     shifted = little = None
     if plain.shifted is not None:
         pairs = {label: (row[PLAIN], row[MEAN]) for label, row in plain.shifted.rows.items()}
@@ -162,8 +172,13 @@ def text() -> str:
         lines = [line for suite in suites for line in suite.sentences(before)]
         return "\n".join(lines) or "No pair changes places."
 
+    def kept(suites: list[Compared]) -> str:
+        return f"{sum(len(set(suite.first)) == 1 for suite in suites)} of {len(suites)}"
+
     return PAGE.format(
         suites=links,
+        shifts_kept=kept(shifted),
+        shares_kept=kept(little),
         shifts=table(shifted),
         shift_sentences=told(shifted, "without a shift"),
         shares=table(little),
