@@ -33,7 +33,8 @@ PAGE = """<!-- made by docs/make_order.py from results/*-trust -->
 
 From the published records of
 {suites}.
-[When to trust](trust.md) and [How it breaks](shifts.md) say what is measured. A pair *changes places* where the first model is ahead before and behind after. It is
+[When to trust](trust.md) and [How it breaks](shifts.md) say what is measured. A pair *changes places* where
+the first model is ahead before and behind after. It is
 *clear* where the difference before and the difference after both have p below .05 on these samples; of models
 that were trained once, that says nothing of another training. Values are means with 95 % intervals.
 
@@ -141,7 +142,7 @@ def compared(folder: Path) -> tuple[Compared | None, Compared | None]:
     if plain.shifted is not None:
         pairs = {label: (row[PLAIN], row[MEAN]) for label, row in plain.shifted.rows.items()}
         shifted = Compared(
-            f"{board.data}, {plain.shifted.metric}", pairs, _sign(plain.shifted.better), "under shifts"
+            f"{data}, {plain.shifted.metric}", pairs, _sign(plain.shifted.better), "under shifts"
         )
     if least is not None:
         rows = {
