@@ -46,6 +46,9 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
     return [(name, clean(value)) for name, value in lines]
 
 
+VARIED = ("unknown", "train_share", "label_noise")
+
+
 def varied(split: Mapping[str, Any]) -> dict[str, str]:
     """What the suite varies from board to board, in words; empty for all samples with right labels."""
     unknown = ", ".join(map(str, split.get("unknown") or ()))
