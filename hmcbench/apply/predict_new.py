@@ -134,5 +134,7 @@ def frame_of(block: Block, task: Task) -> pd.DataFrame:
     unsure = uncertainties(block.scores, task) if block.paths else None
     if unsure is not None:
         names["total_uncertainty"], names["epistemic_uncertainty"] = unsure
+    if block.scores.novelty is not None:
+        names["novelty"] = block.scores.novelty
     scores = library.DataFrame(block.scores.values, columns=list(hierarchy.classes))
     return library.concat([library.DataFrame(names), scores], axis=1)

@@ -69,7 +69,8 @@ def predict_command(
     and that confidence. The run must have a calibration side ([protocol] calibration = 0.1).
 
     Of a model that predicts in several passes (mc_dropout, orientations, members), two more: how uncertain
-    the prediction is in all, and what of it is the disagreement of the passes, from 0 to 1.
+    the prediction is in all, and what of it is the disagreement of the passes, from 0 to 1. Of a model with
+    novelty=energy or neighbours, how unlike the training samples it is: the larger, the more.
 
     Of a model of pixels, the row of an image is the share of its area that each class has. --maps also
     writes, per image, a label map and the image with the map laid over it, and classes.csv.
@@ -244,6 +245,7 @@ def _class_rows(trained: Trained, block: Block, climb: BackOff | None) -> Iterat
                 if unsure
                 else {}
             ),
+            **({} if block.scores.novelty is None else {"novelty": float(block.scores.novelty[i])}),
             "levels": [
                 {"label": list(level.labels), "confidence": list(level.confidence)}
                 for level in block.levels(hierarchy, i)

@@ -179,7 +179,7 @@ def mean_of(predictions: Sequence[Predictions], weights: Sequence[float]) -> Pre
         scores += weight * part.scores
     stops = [weight * p.stop for p, weight in zip(predictions, weights, strict=True) if p.stop is not None]
     stop = np.sum(stops, axis=0).astype(first.scores.dtype) if len(stops) == len(predictions) else None
-    return replace(first, scores=scores.astype(first.scores.dtype), stop=stop, decisions=None)
+    return replace(first, scores=scores.astype(first.scores.dtype), stop=stop, decisions=None, novelty=None)
 
 
 def select(

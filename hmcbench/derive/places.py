@@ -115,7 +115,7 @@ def _has_truth(record: Record) -> bool:
 def _of_record(record: Record, specs: Sequence[Any]) -> Place:
     predictions = record.predictions()
     nothing = np.zeros((len(predictions), 0))
-    wanted = replace(predictions, scores=nothing, stop=None, decisions=None, only_sets=False)
+    wanted = replace(predictions, scores=nothing, stop=None, decisions=None, only_sets=False, novelty=None)
     described = {name: record.data[name] for name in ("suite", "dataset", "split", "profile")}
     per: FittedPer = record.part("decision").get("per", "shared")
     return Place(described, wanted, named_by_suite(record, specs)[0], sorted(record.part("rules")), per)

@@ -80,6 +80,9 @@ def join_scores(
         stop=None if parts[0].stop is None else np.concatenate([p.stop for p in parts if p.stop is not None]),
         groups=None if dataset.groups is None else [dataset.groups[i] for i in rows],
         decisions=None if parts[0].decisions is None else np.concatenate([p.decisions for p in parts]),
+        novelty=None
+        if parts[0].novelty is None
+        else np.concatenate([p.novelty for p in parts if p.novelty is not None]),
         training=training_counts(dataset, split.sides["train"]),
         bits=bits,
         unknown=np.isin(rows, list(split.unknown)) if split.unknown else None,
@@ -98,6 +101,7 @@ def far_predictions(ids: Sequence[str], scores: Scores, beside: Predictions) -> 
         truth=np.zeros((len(ids), width), dtype=bool) if isinstance(beside.truth, np.ndarray) else no_class,
         stop=scores.stop,
         decisions=scores.decisions,
+        novelty=scores.novelty,
         bits=beside.bits,
     )
 
@@ -140,23 +144,27 @@ def check_scores(scores: Any, n: int, task: Task, spec: ModelSpec) -> Scores:
             f"model {spec.name}: decisions of shape {decided.shape} and type {decided.dtype}",
             allowed=f"booleans of shape {values.shape}",
         )
-    for array in (values, stop):
+    novelty = None if scores.novelty is None else np.asarray(scores.novelty, dtype=np.float32)
+    if novelty is not None and novelty.shape != (n,):
+        raise PluginError(f"model {spec.name}: novelty of shape {novelty.shape}, expected {(n,)}")
+    for array in (values, stop, novelty):
         if array is not None and not np.isfinite(array).all():
-            bad = int((~np.isfinite(array)).any(axis=1).sum())
+            bad = int((~np.isfinite(array)).reshape(n, -1).any(axis=1).sum())
             raise FloatingPointError(f"{bad} of {n} predictions are NaN or infinite")
     if task.kind == "regression":
         return Scores(values)
     if spec.scores == "logit":
         values, stop = to_probabilities(values, stop, task)
     if spec.scores == "ranking":
-        return Scores(values.astype(np.float32), decisions=decided)
+        return Scores(values.astype(np.float32), decisions=decided, novelty=novelty)
     if values.size and not (values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
         raise PluginError(
             f"model {spec.name}: probabilities outside [0, 1] ({values.min():.9g} to {values.max():.9g})"
         )
     narrow = np.clip(values, 0, 1).astype(np.float32)
     passes = tuple(check_scores(one_pass, n, task, spec) for one_pass in scores.passes)
-    return Scores(narrow, None if stop is None else np.clip(stop, 0, 1).astype(np.float32), decided, passes)
+    stop = None if stop is None else np.clip(stop, 0, 1).astype(np.float32)
+    return Scores(narrow, stop, decided, passes, novelty)
 
 
 def to_probabilities(

@@ -250,6 +250,8 @@ class Scores:
             extra ``stop`` output of every level (never a class, never scored).
         decisions: boolean (N, C) or None: the classes that the model decides for by itself, closed or not.
             They replace the rule of the task; scores still make the rankings.
+        novelty: float (N,) or None: how unlike the training samples each one is; the larger, the more. Only
+            its order counts: metrics of unknown samples suspect by it, in place of the confidence.
         passes: the scores of several passes or networks whose mean ``values`` is, where there are any; their
             disagreement is shown by ``hmcbench predict``, and they are never stored.
     """
@@ -258,6 +260,7 @@ class Scores:
     stop: np.ndarray | None = None
     decisions: np.ndarray | None = None
     passes: Sequence[Scores] = ()
+    novelty: np.ndarray | None = None
 
 
 class Model(Protocol):

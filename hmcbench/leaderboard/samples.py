@@ -241,15 +241,16 @@ class Samples:
         self, predictions: Predictions, record: Record, ids: Sequence[str], rows: slice | np.ndarray
     ) -> Apart | None:
         """What a few metrics need of a test set, where the record has it."""
-        unknown = None if predictions.unknown is None else predictions.unknown[rows]
+        parts = (predictions.unknown, predictions.novelty)
+        unknown, novelty = (None if part is None else part[rows] for part in parts)
         there = [name in predictions.side for name in BESIDE]
-        if unknown is None and not any(there):
+        if unknown is None and not any(there):  # novelty alone tells nothing
             return None
         beside = [
             Evaluation.of_predictions(predictions.of_side(name), record.thresholds) if known else None
             for name, known in zip(BESIDE, there, strict=True)
         ]
-        return Apart(ids, beside[0], predictions.alpha, unknown, beside[1])
+        return Apart(ids, beside[0], predictions.alpha, unknown, beside[1], novelty)
 
     # ------------------------------------------------------------------ draws
 
@@ -308,7 +309,11 @@ def _together(folds: Sequence[Evaluation]) -> Evaluation:
     truth, scores = (_stacked(parts) for parts in ([e.truth for e in folds], [e.scores for e in folds]))
     stop = None if first.stop is None else np.concatenate([e.stop for e in folds if e.stop is not None])
     unknown = [e.apart.unknown for e in folds if e.apart.unknown is not None]
-    apart = Apart(unknown=np.concatenate(unknown)) if len(unknown) == len(folds) else None
+    novelty = [e.apart.novelty for e in folds if e.apart.novelty is not None]
+    apart = None
+    if len(unknown) == len(folds):
+        together = np.concatenate(novelty) if len(novelty) == len(folds) else None
+        apart = Apart(unknown=np.concatenate(unknown), novelty=together)
     return Evaluation.of(first.task, truth, scores, stop, apart=apart)
 
 

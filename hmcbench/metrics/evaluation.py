@@ -48,6 +48,7 @@ class Apart:
         alpha: the bound on risk, and the share of truths that a conformal set may miss.
         unknown: boolean (N,) or None: samples of classes that were never shown.
         far: samples of other data, which no class is right for; None where there are none.
+        novelty: float (N,) or None; see :class:`hmcbench.interfaces.Scores`.
     """
 
     ids: Sequence[str] | None = None
@@ -55,6 +56,7 @@ class Apart:
     alpha: float = ALPHA
     unknown: np.ndarray | None = None
     far: Evaluation | None = None
+    novelty: np.ndarray | None = None
 
 
 class Evaluation:
@@ -197,7 +199,14 @@ class Evaluation:
             training=predictions.training,
             ruled=predictions.ruled,
             only_sets=predictions.only_sets,
-            apart=Apart(predictions.ids, beside[0], predictions.alpha, predictions.unknown, beside[1]),
+            apart=Apart(
+                predictions.ids,
+                beside[0],
+                predictions.alpha,
+                predictions.unknown,
+                beside[1],
+                predictions.novelty,
+            ),
         )
 
     @classmethod

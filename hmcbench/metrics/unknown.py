@@ -1,8 +1,9 @@
 """Samples of classes that no model was shown (``[protocol] unknown``), for single paths.
 
-They stand in the test partition with what lies above their class as truth. A sample is suspected by 1 - q of
-the class where its likeliest path ends (:mod:`hmcbench.metrics.ends`). *Far* unknowns are samples of other
-data (``far_unknown``), beside the test partition; an interval over test samples takes them as they are.
+They stand in the test partition with what lies above their class as truth. A sample is suspected by the
+novelty that the model gives it, else by 1 - q of the class where its likeliest path ends
+(:mod:`hmcbench.metrics.ends`). *Far* unknowns are samples of other data (``far_unknown``), beside the test
+partition; an interval over test samples takes them as they are.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def unknown_of(e: Evaluation) -> np.ndarray:
 
 
 def suspicion(e: Evaluation) -> np.ndarray:
-    """float64 (N,): 1 - q of the class where the likeliest path ends; 1 for the empty path."""
+    """float64 (N,): novelty, else 1 - q of the class where the likeliest path ends; 1 for the empty path."""
+    if e.apart.novelty is not None:
+        return np.asarray(e.apart.novelty, dtype=np.float64)
     return 1 - e.likeliest.chosen
 
 
@@ -118,11 +121,11 @@ def unknown_named(e: Evaluation) -> Stats:
 # --------------------------------------------------------------------------- samples of other data
 
 
-def far_of(e: Evaluation) -> np.ndarray:
-    """float64 (M,), rising: the suspicion of the far unknowns; raises NotApplicable where there are none."""
+def far_of(e: Evaluation) -> Evaluation:
+    """The far unknowns; raises NotApplicable where there are none."""
     if e.apart.far is None:
         raise NotApplicable('it needs samples of other data: far_unknown = "DATASET" under [protocol]')
-    return np.sort(suspicion(e.apart.far))
+    return e.apart.far
 
 
 @sample_metric(first_over_second)
@@ -133,7 +136,7 @@ def far_auroc(e: Evaluation) -> Stats:
     >>> round(far_auroc(with_far()), 4)  # .5 and .375 against .125, .25, .5, .5, .375: (4 + 2.5) / 10
     0.65
     """
-    far, scores = far_of(e), suspicion(e)
+    far, scores = np.sort(suspicion(far_of(e))), suspicion(e)
     below = np.searchsorted(far, scores, "left") + np.searchsorted(far, scores, "right")
     return columns(1 - below / (2 * len(far)), np.ones(len(e)))
 
@@ -146,7 +149,7 @@ def far_fpr95(e: Evaluation) -> Stats:
     >>> far_fpr95(with_far())  # both of the other data reach .375; of the five test samples three do
     0.6
     """
-    far = far_of(e)
+    far = np.sort(suspicion(far_of(e)))
     limit = far[len(far) - math.ceil(SHARE * len(far) - 1e-9)]
     return columns(suspicion(e) >= limit, np.ones(len(e)))
 
@@ -158,4 +161,4 @@ def far_named(e: Evaluation) -> float:
     >>> far_named(with_far())
     0.0
     """
-    return float((1 - far_of(e) > SURE).mean())
+    return float((far_of(e).likeliest.chosen > SURE).mean())

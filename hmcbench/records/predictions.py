@@ -56,6 +56,7 @@ class Predictions:
         maps: of pixels: the decided label maps. Scores are then (N, 0), and truth is
             :class:`hmcbench.hierarchy.label_maps.LabelMaps` too.
         unknown: boolean (N,) or None: samples of classes that the run never showed.
+        novelty: float32 (N,) or None; see :class:`hmcbench.interfaces.Scores`.
         alpha: the bound on risk that the suite asks for; kept in ``record.json``, not in the file.
     """
 
@@ -74,6 +75,7 @@ class Predictions:
     maps: LabelMaps | None = None
     unknown: np.ndarray | None = None
     alpha: float = ALPHA
+    novelty: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -96,6 +98,7 @@ class Predictions:
             ruled=None if self.ruled is None else self.ruled[rows],
             maps=None if self.maps is None else self.maps[rows],
             unknown=None if self.unknown is None else self.unknown[rows],
+            novelty=None if self.novelty is None else self.novelty[rows],
         )
 
     def beside(self, other: Predictions) -> Predictions:
@@ -121,6 +124,7 @@ class Predictions:
             decisions=_stacked(self.decisions, other.decisions),
             ruled=None,
             unknown=unknown,
+            novelty=_stacked(self.novelty, other.novelty),
         )
 
     def save(self, path: Path) -> None:
@@ -153,6 +157,8 @@ class Predictions:
             arrays["training"] = np.asarray(self.training, dtype=np.int64)
         if self.unknown is not None:
             arrays["unknown"] = np.asarray(self.unknown, dtype=bool)
+        if self.novelty is not None:
+            arrays["novelty"] = np.asarray(self.novelty, dtype=np.float32)
         if self.decisions is not None:
             arrays |= _sparse_parts("decisions", self.decisions)
         pairs = (("truth", self.truth), ("predicted", self.maps))
@@ -230,15 +236,16 @@ class PredictionsReader:
             decided = None
             if "decisions_indptr" in infos:
                 decided = _sets(array("decisions_indices"), array("decisions_indptr"), scores.shape[1])
-            parts = (part for part in (scores, truth, decided) if part is not None)
+            unknown, novelty = (array(name) if name in infos else None for name in ("unknown", "novelty"))
+            parts = (part for part in (scores, truth, decided, novelty) if part is not None)
             lengths = {len(ids), len(side), *(part.shape[0] for part in parts)}
             if len(lengths) > 1:
                 raise ValueError(f"its parts have {' and '.join(map(str, sorted(lengths)))} rows")
             stop = array("stop") if "stop" in infos else None
             training = shared(np.asarray, "training") if "training" in infos else None
             kept = (ids, side, scores, task, truth, stop, groups, decided, training)
-            unknown = array("unknown") if "unknown" in infos else None
-            return Predictions(*kept, bits=bits, only_sets=only_sets, maps=maps, unknown=unknown)
+            more = {"bits": bits, "only_sets": only_sets, "maps": maps, "unknown": unknown}
+            return Predictions(*kept, **more, novelty=novelty)
 
 
 def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:

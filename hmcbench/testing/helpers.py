@@ -184,7 +184,7 @@ def assert_batch_independent(model: Model, dataset: Dataset, tolerance: float = 
     blocks = [[0], list(range(n))[::-1], list(range(1, n, 2))]
     for rows in blocks:
         block_scores = model.predict(inputs(dataset, rows))
-        for name in ("values", "stop"):
+        for name in ("values", "stop", "novelty"):
             block, expected = getattr(block_scores, name), getattr(all_scores, name)
             if (block is None) != (expected is None):
                 raise AssertionError(f"only some batches have {name}")
@@ -251,11 +251,8 @@ def same_scores(first: Scores, second: Scores) -> bool:
     """Whether two predictions are equal bit for bit."""
     import numpy as np
 
-    if first.stop is None or second.stop is None:
-        same_stop = first.stop is second.stop
-    else:
-        same_stop = np.array_equal(first.stop, second.stop)
-    return same_stop and bool(np.array_equal(first.values, second.values))
+    pairs = [(getattr(first, name), getattr(second, name)) for name in ("values", "stop", "novelty")]
+    return all(a is b if a is None or b is None else bool(np.array_equal(a, b)) for a, b in pairs)
 
 
 # --------------------------------------------------------------------------- temporary plugins

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,14 @@ from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
-from hmcbench.torchkit import weights
+from hmcbench.torchkit import novelty, weights
 from hmcbench.torchkit.computing import Computation, as_before
 from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
 from hmcbench.torchkit.device import seed_epoch
 from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer, improving_at_end
 from hmcbench.torchkit.expansion import expand, is_other_taxonomy, take_body
 from hmcbench.torchkit.freezing import freeze
-from hmcbench.torchkit.layout import Layout
+from hmcbench.torchkit.layout import Layout, Output
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
 from hmcbench.torchkit.passes import turned, units_left_out
 from hmcbench.torchkit.recipes import Recipe
@@ -70,6 +70,7 @@ class TorchModel:
         self.facts: dict[str, Value] = dict(facts or {})
         self.pretrained = pretrained
         self.module: nn.Module = nn.Identity()
+        self._known: torch.Tensor | None = None
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Build and train; resumes from a checkpoint in ``run.folder`` if there is one."""
@@ -100,6 +101,8 @@ class TorchModel:
         seed_epoch(run.seed, -1)
         layout = self._layout = layout_of(run.task, self._device)
         if isinstance(layout, TargetLayout):
+            if self.recipe.novelty != "none":
+                raise NotApplicable("novelty is measured where classes are predicted, not numbers")
             layout.fit(train.targets)
         fitted, checked = (self._partition(samples) for samples in (train, valid))
         self._normaliser = Normaliser(self.recipe.normalise, fitted.pixels)
@@ -129,10 +132,19 @@ class TorchModel:
         self._computation = trainer.computation
         trainer.fit()
         module.eval()
+        self._known = self._features_of(train) if self.recipe.novelty == "neighbours" else None
         self.facts.update(self._computation.facts(self.recipe.batch_size))
         if trainer.accumulator.limit < self.recipe.batch_size:  # chosen so, or memory ran out
             self.facts["images_per_pass"] = trainer.accumulator.limit
         return trainer
+
+    def _features_of(self, train: Labelled) -> torch.Tensor:
+        """Features (M, D) of some training images, or of their tiles."""
+        rows, tiles = self._rows(train)
+        chosen = np.linspace(0, len(rows) - 1, min(len(rows), novelty.MOST)).astype(int)
+        beside = tuple(x[torch.as_tensor(chosen)] for x in self._beside(train, tiles))
+        with novelty.Measure("neighbours", self.module) as measure:
+            return torch.cat([measure.features for _ in self._outputs(rows.take(chosen), beside)])
 
     def _partition(self, samples: Labelled) -> EncodedImages:
         """The pixels, targets and further inputs of all tiles; a tile has those of its image."""
@@ -177,34 +189,49 @@ class TorchModel:
             return passes[0]
         stops = [one_pass.stop for one_pass in passes if one_pass.stop is not None]
         values = np.mean([one_pass.values for one_pass in passes], axis=0)
-        return Scores(values, np.mean(stops, axis=0) if stops else None, passes=passes)
+        unlike = [one_pass.novelty for one_pass in passes if one_pass.novelty is not None]
+        stop, mean_unlike = (np.mean(part, axis=0) if part else None for part in (stops, unlike))
+        return Scores(values, stop, passes=passes, novelty=mean_unlike)
 
     def _pass(self, inputs: Inputs, number: int, orientation: int) -> Scores:
         """One prediction: see :mod:`hmcbench.torchkit.passes`."""
         torch.set_num_threads(self._computation.threads)
         rows, tiles = self._rows(inputs)
-        pixels, beside = PixelBatches(rows, self._device, keep=False), self._beside(inputs, tiles)
         dtype = np.float64 if isinstance(self._layout, TargetLayout) else np.float32
-        values = np.empty((len(pixels), self._layout.n), dtype=dtype)
-        stop = np.empty((len(pixels), self._layout.depth), dtype=np.float32) if self._layout.stops else None
-        done = 0
-        with torch.inference_mode(), units_left_out(self.module, number):
-            for block in pixels.blocks(EVALUATION_BATCH):
-                images = self._computation.arranged(turned(self._normaliser(block), orientation))
-                rows_done = slice(done, done + len(block))
-                with self._computation.autocast(self._device):
-                    output = self.module(images, *(x[rows_done] for x in beside))
+        values = np.empty((len(rows), self._layout.n), dtype=dtype)
+        stop = np.empty((len(rows), self._layout.depth), dtype=np.float32) if self._layout.stops else None
+        unlike = None if self.recipe.novelty == "none" else np.empty((len(rows), 1), dtype=np.float32)
+        with novelty.Measure(self.recipe.novelty, self.module, self._known) as measure:
+            for place, output in self._outputs(rows, self._beside(inputs, tiles), number, orientation):
                 classes, ended = self._layout.scores(output)
-                values[rows_done] = classes.cpu().numpy()
+                values[place] = classes.cpu().numpy()
                 if ended is None:
                     stop = None  # one logit per class has no column for it
                 elif stop is not None:
-                    stop[rows_done] = ended.cpu().numpy()
-                done += len(block)
+                    stop[place] = ended.cpu().numpy()
+                if unlike is not None:
+                    unlike[place, 0] = measure(output, self.layout).cpu().numpy()
         if tiles > 1:
             values = values.reshape(len(inputs), tiles, -1).mean(1)
-            stop = None if stop is None else stop.reshape(len(inputs), tiles, -1).mean(1)
-        return Scores(values, stop)
+            stop, unlike = (
+                None if part is None else part.reshape(len(inputs), tiles, -1).mean(1)
+                for part in (stop, unlike)
+            )
+        return Scores(values, stop, novelty=None if unlike is None else unlike[:, 0])
+
+    def _outputs(
+        self, rows: Rows, beside: tuple[torch.Tensor, ...], number: int = 0, orientation: int = 0
+    ) -> Iterator[tuple[slice, Output]]:
+        """The module's outputs for blocks of rows, and their places."""
+        pixels, done = PixelBatches(rows, self._device, keep=False), 0
+        with torch.inference_mode(), units_left_out(self.module, number):
+            for block in pixels.blocks(EVALUATION_BATCH):
+                images = self._computation.arranged(turned(self._normaliser(block), orientation))
+                place = slice(done, done + len(block))
+                with self._computation.autocast(self._device):
+                    output = self.module(images, *(x[place] for x in beside))
+                yield place, output
+                done += len(block)
 
     @property
     def layout(self) -> Layout:
@@ -236,6 +263,8 @@ class TorchModel:
     def save(self, folder: Path) -> None:
         """Writes ``weights.safetensors``, and ``model.json`` with the other values for ``predict``."""
         weights.save_module(self.module, folder / weights.WEIGHTS)
+        if self._known is not None:
+            weights.save_tensors({"features": self._known}, folder / weights.FEATURES)
         targets = self._layout if isinstance(self._layout, TargetLayout) else None
         settings = {
             "format": weights.FORMAT,
@@ -267,6 +296,8 @@ class TorchModel:
         module = self._build(run.task)
         weights.load_module(module, folder / weights.WEIGHTS)
         module = module.to(self._device)
+        if self.recipe.novelty == "neighbours":
+            self._known = weights.read_state(folder / weights.FEATURES)["features"].to(self._device)
         saved = {**settings, "threads": min(settings["threads"], run.threads)}
         self._computation = as_before(saved, module, self.recipe, self._device, run.threads)
         self.module = self._computation.prepare(module).eval()

@@ -79,6 +79,12 @@ class Recipe:
     orientations: int = _param(
         1, "mirror images and rotations of a test image whose mean is taken", low=1, high=8, added=True
     )
+    novelty: str = _param(
+        "none",
+        "how unlike the training images an image is: energy of its logits, or distance in feature space",
+        choices=("none", "energy", "neighbours"),
+        added=True,
+    )
     deterministic: bool = _param(False, "on a GPU: the same bits every time, slower")
     precision: str = _param(
         "auto",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,17 @@ from hmcbench.errors import BadInput
 from hmcbench.files import replacing
 
 FORMAT = 1
-WEIGHTS, SETTINGS = "weights.safetensors", "model.json"
+WEIGHTS, SETTINGS, FEATURES = "weights.safetensors", "model.json", "features.safetensors"
 ALLOWED = "files written by hmcbench run"
 
 
 def save_module(module: nn.Module, path: Path) -> None:
     """Write all parameters and buffers; tensors that share memory are written once per name."""
-    state = module.state_dict()
+    save_tensors(module.state_dict(), path)
+
+
+def save_tensors(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write tensors by name."""
     plain = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state.items()}
     with replacing(path) as fresh:
         save_file(plain, fresh)

@@ -31,6 +31,8 @@ def task(kind: Any = "tree") -> Any:
         (Scores(np.full((2, 7), -0.5)), PluginError, "outside"),
         (Scores(np.full((2, 7), np.nan)), FloatingPointError, "2 of 2"),
         (Scores(np.zeros((2, 7)), np.zeros((2, 9))), PluginError, "stop"),
+        (Scores(np.zeros((2, 7)), novelty=np.zeros((2, 1))), PluginError, "novelty of shape"),
+        (Scores(np.zeros((2, 7)), novelty=np.array([0, np.inf])), FloatingPointError, "1 of 2"),
     ],
 )
 def test_what_a_model_returns_is_checked(scores: Any, error: type[Exception], says: str) -> None:

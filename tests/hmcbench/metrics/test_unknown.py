@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,23 @@ def test_values_are_those_of_plain_counting(data: st.DataObject, seed: int, prob
     wrong = [c >= 0 and not e.truth[i, c] and e.likeliest.chosen[i] > 0.9 for i, c in enumerate(ended)]
     named = sum(w for w, u in zip(wrong, unknown, strict=True) if u) / len(ones)
     assert found["unknown_named"] == pytest.approx(named)
+
+
+def test_novelty_is_suspected_before_confidence() -> None:
+    """By hand: novelty 5 and 1 of the unknown, 2, 3 and 4 of the known: three of six pairs."""
+    plain = with_unknown()
+    novelty = np.array([2.0, 5.0, 3.0, 1.0, 4.0])
+    assert plain.apart.unknown is not None and np.flatnonzero(plain.apart.unknown).tolist() == [1, 3]
+    far = Evaluation.of(plain.task, plain.truth, plain.scores, apart=Apart(novelty=novelty + 10))
+    apart = replace(plain.apart, novelty=novelty, far=far)
+    e = Evaluation.of(plain.task, plain.truth, plain.scores, apart=apart)
+    values = compute(OWN, e)
+    assert values["unknown_auroc"] == pytest.approx(3 / 6)
+    assert values["unknown_fpr95"] == 1.0  # all known ones reach 1
+    assert (values["far_auroc"], values["far_fpr95"]) == (1.0, 0.0)
+    assert values["far_named"] == float((plain.likeliest.chosen > 0.9).mean()), "of the confidence"
+    pooled = pooled_counts(find_spec(SPECS, "unknown_auroc"), e, "unknown_auroc")
+    assert pooled is not None and pooled[1](pooled[0].sum(axis=0)) == pytest.approx(3 / 6)
 
 
 @given(data=st.data(), cut=st.integers(1, 5))

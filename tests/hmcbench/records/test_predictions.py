@@ -46,6 +46,20 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, kind: str) -> None:
     assert (after.task.paths, after.task.depth) == (before.task.paths, before.task.depth)
 
 
+def test_novelty_is_kept_with_its_samples(tmp_path: Path) -> None:
+    before = replace(example(), novelty=np.arange(20, dtype=np.float32))
+    before.save(tmp_path / "p.npz")
+    after = Predictions.load(tmp_path / "p.npz")
+    assert after.novelty is not None and after.novelty.tolist() == list(range(20))
+    test, valid = after.of_side("test"), after.of_side("validation")
+    assert test.novelty is not None and test.novelty.tolist() == list(range(8, 20))
+    together = test.beside(valid).novelty
+    assert together is not None and together.tolist() == [*range(8, 20), *range(8)]
+    replace(example(), novelty=np.arange(19, dtype=np.float32)).save(tmp_path / "p.npz")
+    with pytest.raises(BadInput, match="19 and 20 rows"):
+        Predictions.load(tmp_path / "p.npz")
+
+
 def test_the_same_numbers_give_the_same_file(tmp_path: Path) -> None:
     for name in ("a.npz", "b.npz"):
         example().save(tmp_path / name)

@@ -1,0 +1,123 @@
+"""Novelty: energy by hand, distances by sorting, and a network that is kept and read again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from hmcbench.errors import BadInput, NotApplicable  # noqa: E402
+from hmcbench.interfaces import Run  # noqa: E402
+from hmcbench.testing.helpers import assert_batch_independent, inputs, labelled, tiny_dataset  # noqa: E402
+from hmcbench.torchkit import novelty  # noqa: E402
+from hmcbench.torchkit.layout import Layout  # noqa: E402
+from hmcbench.torchkit.model import TorchModel  # noqa: E402
+from hmcbench.torchkit.recipes import Recipe  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+
+class Net(nn.Module):
+    """Grey levels of 6 x 6 in one hidden layer, and logits per level."""
+
+    def __init__(self, sizes: Any) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, 5), nn.ReLU())
+        self.heads = nn.ModuleList([nn.Linear(5, n) for n in sizes])
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        features = self.body(images)
+        return [head(features) for head in self.heads]
+
+
+def dataset(kind: Any = "tree") -> Any:
+    made = tiny_dataset(24, kind)
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 6, 6), dtype=np.uint8)
+    return replace(made, views={"pixels": pixels})
+
+
+def fitted(kind: str, of: Any) -> TorchModel:
+    from hmcbench.torchkit.layout import level_sizes
+
+    recipe = Recipe(epochs=1, batch_size=8, augment="none", precision="float32", novelty=kind)
+    model = TorchModel(lambda task: Net(level_sizes(task)), recipe)
+    rows = range(16), range(16, 24)
+    model.fit(*(labelled(of, part) for part in rows), Run(of.task))
+    return model
+
+
+def test_energy_is_that_of_the_deepest_level() -> None:
+    layout = Layout(tiny_dataset(4).task, torch.device("cpu"))
+    logits = [torch.randn(3, n) for n in layout.sizes]
+    expected = [-np.log(np.exp(row).sum()) for row in logits[-1].double().numpy()]
+    assert np.allclose(novelty.energy(logits, layout).numpy(), expected, atol=1e-6)
+
+
+def test_energy_of_several_paths_sums_over_classes() -> None:
+    layout = Layout(tiny_dataset(4, "multiple").task, torch.device("cpu"))
+    logits = torch.randn(3, layout.n)
+    expected = -np.log1p(np.exp(logits.double().numpy())).sum(axis=1)
+    assert np.allclose(novelty.energy(logits, layout).numpy(), expected, atol=1e-5)
+    levels = [logits[:, columns] for columns in layout.columns]
+    assert np.allclose(novelty.energy(levels, layout).numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("known", [3, 10, 40])
+def test_distance_is_that_of_the_tenth_neighbour(known: int) -> None:
+    rng = np.random.default_rng(0)
+    features, others = rng.normal(size=(4, 6)), rng.normal(size=(known, 6))
+    apart = np.sort(np.linalg.norm(features[:, None] - others, axis=2), axis=1)
+    result = novelty.distance(torch.from_numpy(features), torch.from_numpy(others))
+    assert np.allclose(result.numpy(), apart[:, min(9, known - 1)])
+
+
+def test_features_are_the_inputs_of_the_last_linear_layer() -> None:
+    net, images = Net([2, 4]), torch.randn(3, 1, 6, 6)
+    with novelty.Measure("neighbours", net) as measure, torch.inference_mode():
+        net(images)
+        expected = nn.functional.normalize(net.body(images), dim=1)
+        assert torch.equal(measure.features, expected)
+        kept = measure.features
+    with torch.inference_mode():
+        net(images[:1])
+    assert measure.features is kept, "nothing is kept outside of the context"
+
+
+def test_a_network_without_a_linear_layer_is_refused() -> None:
+    with pytest.raises(BadInput, match="novelty=energy"):
+        novelty.Measure("neighbours", nn.Conv2d(1, 1, 1))
+    novelty.Measure("energy", nn.Conv2d(1, 1, 1))
+
+
+@pytest.mark.parametrize("kind", ["none", "energy", "neighbours"])
+def test_a_kept_network_gives_the_same_novelty(kind: str, tmp_path: Path) -> None:
+    of = dataset()
+    model = fitted(kind, of)
+    scores = assert_batch_independent(model, of, 1e-5)
+    if kind == "none":
+        assert scores.novelty is None
+        return
+    assert scores.novelty is not None and scores.novelty.shape == (24,)
+    assert len(np.unique(scores.novelty)) > 12
+    model.save(tmp_path)
+    again = TorchModel(model.build, model.recipe)
+    again.load(tmp_path, Run(of.task))
+    assert np.array_equal(again.predict(inputs(of)).novelty, scores.novelty)
+
+
+def test_training_images_are_their_own_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(novelty, "K", 1)
+    unlike = fitted("neighbours", dataset()).predict(inputs(dataset())).novelty
+    assert unlike is not None and unlike[:16].max() < 1e-6 < 0.05 < unlike[16:].mean()
+
+
+def test_numbers_have_no_novelty() -> None:
+    with pytest.raises(NotApplicable, match="classes"):
+        fitted("energy", dataset("regression"))
