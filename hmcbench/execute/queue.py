@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +57,16 @@ def most_memory_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cel
 
 
 def stamp(record: Path) -> Stamp | None:
-    """Differs between a record and a later one of the same cell; None where there is no record."""
+    """Differs between a record and a later one of the same cell; None where there is no record.
+
+    Some file systems give files no number, and count time in steps of two seconds: there the content tells.
+    """
     try:
         status = (record / JSON).stat()
+        number = status.st_ino or zlib.crc32((record / JSON).read_bytes())
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns
+    return number, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
