@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -195,11 +195,13 @@ class Arena:
         for name in names:
             status = (self.records / name / NPZ).stat()
             stamp = status.st_ino, status.st_mtime_ns
-            if self.seen.setdefault(name, stamp) != stamp and "brought" not in name:  # these replace themselves
+            if (
+                self.seen.setdefault(name, stamp) != stamp and "brought" not in name
+            ):  # these replace themselves
                 tally.problems.append(f"made twice: {name}")
                 self.seen[name] = stamp
 
-    def play(self, mix: tuple[str, ...], tally: Tally, wanted: int) -> None:
+    def play(self, mix: Sequence[str], tally: Tally, wanted: int) -> None:
         """One round: until every command has ended by itself."""
         if "run" not in mix:
             self._once(tally, Side(self, "run", 9))
@@ -248,13 +250,22 @@ class Arena:
 
 
 def killed(
-    place: Path, kills: int, seed: int, environment: Mapping[str, str] | None = None
+    place: Path,
+    kills: int,
+    seed: int,
+    *,
+    seconds: float = math.inf,
+    environment: Mapping[str, str] | None = None,
+    mixes: Sequence[Sequence[str]] = MIXES,
 ) -> tuple[Tally, int]:
     """Kill that often, in one round at least; returns what came of it, and the number of rounds.
 
     Args:
+        seconds: after which no further round begins.
         environment: further variables of the commands.
+        mixes: the commands of the rounds, in turn.
     """
+    until = time.monotonic() + seconds
     tally, rounds = Tally(), 0
     suite = place / "mortal.toml"
     suite.write_text(tiny_suite("mortal", MODELS), "utf-8")
@@ -262,8 +273,8 @@ def killed(
     subprocess.run(task, check=True, stdout=subprocess.DEVNULL)
     predictions = next(iter(sorted((place / "task").rglob("example.csv"))))
     with CommandServer({"HMCBENCH_CACHE": str(place / "cache"), **(environment or {})}) as server:
-        while not rounds or tally.kills.total() < kills:
-            mix = MIXES[rounds % len(MIXES)]
+        while not rounds or (tally.kills.total() < kills and time.monotonic() < until):
+            mix = mixes[rounds % len(mixes)]
             arena = Arena(place / f"round-{rounds}", suite, predictions, server, f"{seed} {rounds}")
             arena.play(mix, tally, kills)
             shutil.rmtree(arena.place)
@@ -276,11 +287,12 @@ def killed(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="no further round begins after these")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name, installed_plugin(Path(name, "plugin"), "mortal", PLUGIN):
-        tally, rounds = killed(Path(name), options.kills, options.seed)
+        tally, rounds = killed(Path(name), options.kills, options.seed, seconds=options.seconds)
     for command in TIMES:
         print(
             f"{command:8} {tally.kills[command]:5} kills, {tally.at_work[command]:5} while it wrote;"

@@ -69,7 +69,7 @@ def tried(kind: str, number_of_kills: int, seed: int) -> tuple[kills.Tally, int]
         with installed_plugin(place / "plugin", "mortal", kills.PLUGIN):
             path = os.pathsep.join([str(site), str(Path(__file__).parent), os.environ["PYTHONPATH"]])
             environment = {"PYTHONPATH": path, file_shim.VARIABLE: f"{kind}:{place}"}
-            tally, rounds = kills.killed(place, number_of_kills, seed, environment)
+            tally, rounds = kills.killed(place, number_of_kills, seed, environment=environment)
             tally.problems += made_again(place, environment)
     return tally, rounds
 

@@ -200,7 +200,10 @@ def measured(place: Path, name: str, arguments: Sequence[str]) -> bool:
             break
         time.sleep(0.1)
     _, errors = command.communicate()
-    print(f"{name}: {time.monotonic() - began:.1f} s, {largest / 1e6:.0f} MB, status {command.returncode}", flush=True)
+    print(
+        f"{name}: {time.monotonic() - began:.1f} s, {largest / 1e6:.0f} MB, status {command.returncode}",
+        flush=True,
+    )
     if command.returncode:
         print(errors[-1000:])
     return command.returncode == 0
