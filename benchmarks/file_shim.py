@@ -1,7 +1,8 @@
 """Functions on files as other file systems have them, for ``odd_filesystems.py``.
 
-``HMCBENCH_FILE_SHIM=KIND:FOLDER`` and this folder's ``sitecustomize`` put them in place in every Python process,
-before anything else is imported. Only files below FOLDER are concerned. ``os.file_shim`` names the kind.
+``HMCBENCH_FILE_SHIM=KIND:FOLDER`` and a ``sitecustomize`` that ``odd_filesystems.py`` writes put them in
+place in every Python process, before anything else is imported. Only files below FOLDER are concerned.
+``os.file_shim`` names the kind.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 VARIABLE = "HMCBENCH_FILE_SHIM"
@@ -146,7 +148,7 @@ def _fold_case(root: str) -> None:
         if not _below(path, root):
             return path
         place = root
-        for part in os.path.relpath(os.fsdecode(path), root).split(os.sep):
+        for part in Path(os.path.relpath(os.fsdecode(path), root)).parts:
             if part == ".":
                 continue
             if not _exists(f"{place}/{part}"):

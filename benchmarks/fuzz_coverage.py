@@ -1,9 +1,11 @@
-"""Damaged files that look for new branches: ``python benchmarks/fuzz_coverage.py --seconds 60 x.arff coco.json ...``.
+"""Damaged files that look for new branches.
 
-As ``fuzz_readers.py``, with the same readers and first inputs, but atheris (``pip install atheris``) chooses the
-next input: one that reached a new branch of hmcbench is changed further. Each reader runs in a process of its own, with
-at most 10 s for an input and 2 GiB of memory. An input that ends in anything but content or one clear line is written to
-``--keep``; the exit status is then 1.
+``python benchmarks/fuzz_coverage.py --seconds 60 x.arff coco.json``.
+
+The readers and first inputs are those of ``fuzz_readers.py``, but atheris (``pip install atheris``)
+chooses the next input: one that reached a new branch of hmcbench is changed further. Each reader runs in
+a process of its own, with at most 10 s for an input and 2 GiB of memory. An input that ends in anything
+but content or one clear line is written to ``--keep``; the exit status is then 1.
 """
 
 from __future__ import annotations

@@ -274,7 +274,8 @@ def arff_readers() -> list[Reader]:
         paths + b"{0 1.5, 2 a/b}\n{1 'light blue', 2 d}\n",
         pairs + b"1,red,k1,b@c\n2,red,k2,root/a\n",
     ]
-    flat = b"@attribute x real\n@attribute a {0,1}\n@attribute ab {0,1}\n@attribute b {0,1}\n@data\n1,1,1,0\n2,0,0,1\n"
+    flat = b"@attribute x real\n@attribute a {0,1}\n@attribute ab {0,1}\n@attribute b {0,1}\n@data\n"
+    flat += b"1,1,1,0\n2,0,0,1\n"
     labels = (
         b'<?xml version="1.0" encoding="utf-8"?>\n<labels xmlns="http://mulan.sourceforge.net/labels">\n'
         b'<label name="a"><label name="ab"></label></label>\n<label name="b"></label>\n</labels>\n'

@@ -48,7 +48,7 @@ MIXES = (
     ("bring", "bring", "publish", "publish"),
 )
 TIMES = {"run": 1, "rescore": 3, "publish": 3, "bring": 3}  # how often each has to end by itself in a round
-LATEST_S = {"run": 3.0, "rescore": 1.2, "publish": 1.5, "bring": 1.5}  # a command that takes less may survive
+LATEST_S = {"run": 3.0, "rescore": 1.2, "publish": 1.5, "bring": 1.5}  # one that takes less survives
 
 MODELS = ("mortal[name=a]", "mortal[name=A]")  # labels that differ in case alone
 SEEDS = CELLS // len(MODELS)
@@ -66,7 +66,7 @@ class Mortal:
     def fit(self, train, valid, run):
         import os, time
         kind = os.environ.get("HMCBENCH_FILE_SHIM", "").partition(":")[0]
-        assert getattr(os, "file_shim", "") == kind, "the functions on files are not those that were asked for"
+        assert getattr(os, "file_shim", "") == kind, "the functions on files are not those asked for"
         self.seed = run.seed
         for i in range(4):
             run.report(i + 1, 4, loss=1.0 / (i + 1))
@@ -127,7 +127,7 @@ class Side:
         """Whether it has a temporary file or folder (that holds a file)."""
         places = (self.arena.records, self.arena.records.parent, *self.arena.published())
         parts = [p for place in places for p in place.glob(f".*-{self.pid}.*")]
-        parts += [p for p in self.arena.records.glob(f"*/.*-{self.pid}.*")] if not holding else []
+        parts += [] if holding else list(self.arena.records.glob(f"*/.*-{self.pid}.*"))
         return any((part / holding).exists() for part in parts)
 
     def ripe(self) -> bool:
@@ -287,7 +287,7 @@ def killed(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="no further round begins after these")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="then no round begins")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     began = time.monotonic()
@@ -302,7 +302,8 @@ def main() -> int:
         print(f"--- {count} times: {problem}")
     seconds = time.monotonic() - began
     print(
-        f"{tally.kills.total()} kills in {rounds} rounds, {len(tally.problems)} not survived, {seconds:.0f} s",
+        f"{tally.kills.total()} kills in {rounds} rounds, {len(tally.problems)} not survived,"
+        f" {seconds:.0f} s",
         flush=True,
     )
     return 1 if tally.problems else 0

@@ -1,4 +1,4 @@
-"""Several commands on one folder of a file system that keeps few promises: ``python benchmarks/odd_filesystems.py``.
+"""Commands on a folder of a file system that keeps few promises: ``python benchmarks/odd_filesystems.py``.
 
 The functions on files are those of ``file_shim.py``, in every process of every command:
 
@@ -9,8 +9,9 @@ The functions on files are those of ``file_shim.py``, in every process of every 
 - ``jumping-clock``: the wall clock, and the times of files, jump by hours and years;
 - ``all`` of them.
 
-On each of them the rounds of ``kills.py`` are played with some kills, then single cells are run again and again
-within one step of the clock, and one command must show what it wrote. Nothing may be doubled, torn or lost.
+On each of them the rounds of ``kills.py`` are played with some kills, then cells are run again and again
+within one step of the clock, and the command must show what it wrote. Nothing may be doubled, torn or
+lost.
 """
 
 from __future__ import annotations

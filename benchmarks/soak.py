@@ -1,11 +1,12 @@
 """One run of very many cells, and one folder of very many records: ``python benchmarks/soak.py``.
 
-- ``--cells 10000``: toy cells in one run. Private memory and open files of the command are read again and again;
-  the slope of memory over cells, and the time of a cell beside its own work (``timing.elapsed_s``), are printed.
-- ``--interrupts 10``: that run with more cells, interrupted (Ctrl-C) at random moments: the time until it answers
-  (its line ``interrupted`` stands there) and until it has ended.
-- ``--records 50000``: a folder of so many records is listed (``leaderboard --format long.csv``), resumed (``run``,
-  nothing is left to run) and shown (``leaderboard``): time and memory.
+- ``--cells 10000``: toy cells in one run. Private memory and open files of the command are read again and
+  again. The slope of memory over cells is printed, and the time of a cell beside its own work
+  (``timing.elapsed_s``).
+- ``--interrupts 10``: that run with more cells, interrupted (Ctrl-C) at random moments: the time until it
+  answers (its line ``interrupted`` stands there) and until it has ended.
+- ``--records 50000``: a folder of so many records is listed (``leaderboard --format long.csv``), resumed
+  (``run`` with nothing left to run) and shown (``leaderboard``): time and memory.
 
 ``--of run`` or ``--of records`` does one part alone. The exit status is 1 where a bound is exceeded.
 """
@@ -141,8 +142,7 @@ def interrupted(place: Path, cells: Cells, times: int, rng: random.Random) -> bo
 
         def read(command: subprocess.Popen[str] = command, lines: list[tuple[float, str]] = lines) -> None:
             assert command.stderr is not None
-            for line in command.stderr:
-                lines.append((time.monotonic(), line))
+            lines.extend((time.monotonic(), line) for line in command.stderr)
 
         reader = threading.Thread(target=read)
         reader.start()
@@ -200,10 +200,8 @@ def measured(place: Path, name: str, arguments: Sequence[str]) -> bool:
             break
         time.sleep(0.1)
     _, errors = command.communicate()
-    print(
-        f"{name}: {time.monotonic() - began:.1f} s, {largest / 1e6:.0f} MB, status {command.returncode}",
-        flush=True,
-    )
+    seconds = time.monotonic() - began
+    print(f"{name}: {seconds:.1f} s, {largest / 1e6:.0f} MB, status {command.returncode}", flush=True)
     if command.returncode:
         print(errors[-1000:])
     return command.returncode == 0
@@ -222,7 +220,8 @@ def handled(place: Path, number: int) -> bool:
         "shown": ["leaderboard", "runs"],
         "shown again": ["leaderboard", "runs"],
     }
-    return all([measured(place, name, arguments) for name, arguments in commands.items()])
+    good = [measured(place, *command) for command in commands.items()]  # all of them, also after a failure
+    return all(good)
 
 
 def main() -> int:

@@ -89,7 +89,7 @@ def to_long_csv(records: Iterable[Record]) -> str:
 
 
 def write_long_csv(records: Iterable[Record], path: Path) -> None:
-    """The same as a file, in one step and line by line: the lines of 50,000 records do not fit into memory."""
+    """The same as a file, in one step and line by line: lines of 50,000 records do not fit into memory."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         _write_lines(records, file)
 

@@ -337,4 +337,4 @@ def test_what_a_killed_publish_left_goes_with_the_next(
     (place / "records" / f".part-0123456789abcdef-{owner}").mkdir()
     publish(runs, results)
     assert files(results) == before
-    assert not [path for path in results.rglob(".*")]
+    assert not list(results.rglob(".*"))
