@@ -121,9 +121,10 @@ def soaked(place: Path, cells: Cells) -> bool:
     slope, (least, most) = watched.slope(cells.number), watched.files(cells.number)
     largest = max(uss for _, uss, _ in watched.samples) / 1e6
     print(
-        f"{len(made)} cells in {last - began:.0f} s, the board {time.monotonic() - last:.0f} s more: a cell took"
-        f" {each:.3f} s, {each - work:.3f} s beside its work; {slope:.0f} bytes of memory for each cell"
-        f" ({largest:.0f} MB at most), {least} to {most} open files; status {command.returncode}",
+        f"{len(made)} cells in {last - began:.0f} s, the board {time.monotonic() - last:.0f} s more;"
+        f" a cell took {each:.3f} s, {each - work:.3f} s beside its work;"
+        f" {slope:.0f} bytes of memory for each cell ({largest:.0f} MB at most),"
+        f" {least} to {most} open files; status {command.returncode}",
         flush=True,
     )
     if errors.strip():
