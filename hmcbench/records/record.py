@@ -24,6 +24,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import has_ended, new_owner, write_atomic
 from hmcbench.records.former_ids import renamed_column, renamed_values
 from hmcbench.records.former_models import deterministic_before
+from hmcbench.records.kinds import wrong_kind
 
 if TYPE_CHECKING:
     from hmcbench.metrics.decisions import Thresholds
@@ -331,6 +332,9 @@ def migrate(data: Any, path: Path) -> dict[str, Any]:
     absent = [name for name in _REQUIRED if name not in data]
     if absent:
         raise BadInput(f"{path} lacks {', '.join(absent)}", allowed="a record written by hmcbench run")
+    wrong = wrong_kind(data)
+    if wrong:
+        raise BadInput(f"{path}: {wrong}", hint="remove the folder and run again")
     return dict(data)
 
 

@@ -172,6 +172,8 @@ XML: list[tuple[str, str, str, str]] = [
     ("no labels", LABELS.format(""), "bad.xml:1", "names no labels"),
     ("a label without a name", LABELS.format("\n<label/>"), "bad.xml:2", "without a name"),
     ("another element", LABELS.format("\n\n<class name='a'/>"), "bad.xml:3", "<class>"),
+    ("an unknown encoding", "<?xml version='1.0' encoding='odd'?><labels/>", "bad.xml:1", "known encoding"),
+    ("an encoding of several bytes", "<?xml version='1.0' encoding='utf-7'?><a/>", "bad.xml:1", "multi-byte"),
     ("a document type", "<!DOCTYPE x [<!ENTITY e 'e'>]>\n<labels/>", "bad.xml:1", "document type"),
     ("a label that is no attribute", LABELS.format("<label name='q'/>"), "bad.arff:2", "'q' of the XML"),
     (
