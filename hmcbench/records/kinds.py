@@ -17,7 +17,7 @@ def _all(kind: Kinds, *names: str) -> dict[str, Kinds]:
 PARTS = ("split", "timing", "memory", "hardware", "versions", "decision", "rules", "shifts", "predictions")
 KINDS: Mapping[str, Mapping[str, Kinds]] = {
     "": {
-        **_all(TEXT, "key", "status", "profile", "cause", "message", "created"),
+        **_all(TEXT, "key", "status", "profile", "cause", "message", "created", "git"),
         **_all(WHOLE, "seed"),
         **_all(TABLE, "suite", "dataset", "model", "metrics", "weights", "applied_rule", *PARTS),
     },
@@ -28,11 +28,17 @@ KINDS: Mapping[str, Mapping[str, Kinds]] = {
         **_all(LIST, "notes", "targets"),
     },
     "model": {**_all(TEXT, "name", "label", "reference"), **_all(TABLE, "params", "brought")},
-    "split": {**_all(TABLE, "counts"), **_all(WHOLE, "fold"), **_all(TEXT, "fingerprint")},
+    "split": {
+        **_all(TABLE, "counts"),
+        **_all(WHOLE, "fold"),
+        **_all(TEXT, "fingerprint", "kind"),
+        **_all(LIST, "notes", "unknown", "train_share", "label_noise"),
+    },
     "decision": {"alpha": NUMBER, "thresholds": (*NUMBER, *LIST), "per": TEXT},
     "shifts": _all(TABLE, "of"),
 }
 """Part (empty: the record) -> name -> kind of its value; a part or value may be absent or null."""
+TASKS = ("hmc", "regression")
 NEEDED = {
     "": ("key", "status", "suite", "dataset", "model", "profile", "seed", "metrics"),
     "suite": ("name",),
@@ -62,7 +68,10 @@ def _told(name: str, value: Any, kind: Kinds) -> str:
 
 
 def _wrong_inside(data: Mapping[str, Any]) -> Iterator[str]:
-    """Tables of numbers, and tables of tables of them."""
+    """The task, tables of numbers, and tables of tables."""
+    task = data["dataset"].get("task")
+    if task not in (None, *TASKS):
+        yield f"dataset.task is {task!r}, not {' or '.join(TASKS)}"
     tables = {"split.counts": (data.get("split") or {}).get("counts")}
     blocks = {"rules": data.get("rules"), "shifts.of": (data.get("shifts") or {}).get("of")}
     blocks["metrics"] = data["metrics"]

@@ -20,6 +20,7 @@ from hmcbench.files import (
     host_tag,
     new_owner,
     process_start,
+    processor_name,
     replacing,
     sweep_temporary,
     this_host,
@@ -120,3 +121,24 @@ def test_an_owner_has_ended_when_its_process_of_this_machine_is_no_more(tmp_path
         path.write_text("half")
     sweep_temporary(tmp_path)
     assert list(tmp_path.iterdir()) == [mine]
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (
+            "vendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC",
+            "AMD EPYC (family 26, model 2)",
+        ),
+        (
+            "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: unknown",
+            "GenuineIntel (family 6, model 143)",
+        ),
+        ("model name\t: ARMv8 Processor rev 3 (v8l)", "ARMv8 Processor rev 3 (v8l)"),
+    ],
+)
+def test_a_processor_is_named_with_its_family(lines: str, name: str, tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"processor\t: 0\n{lines}\n\nprocessor\t: 1\nmodel name\t: another\n", encoding="utf-8")
+    assert processor_name(info) == name
+    assert processor_name(tmp_path / "absent")
