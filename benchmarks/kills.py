@@ -90,34 +90,41 @@ class Tally:
     killed: dict[str, float] = field(default_factory=dict)  # mark -> when
 
 
-class Side:
+class TypedCommand:
     """One command of a round, typed again until it has ended often enough by itself."""
 
-    def __init__(self, arena: Arena, command: str, number: int) -> None:
-        self.arena, self.command, self.number = arena, command, number
+    def __init__(self, kill_round: KillRound, command: str, number: int) -> None:
+        self.kill_round, self.command, self.number = kill_round, command, number
         self.ended = self._starts = 0
-        self._output = arena.place / f"output-{number}.txt"
+        self._output = kill_round.place / f"output-{number}.txt"
         self.start()
 
     def _arguments(self) -> list[str]:
-        arena, suite = self.arena, str(self.arena.suite)
+        kill_round, suite = self.kill_round, str(self.kill_round.suite)
         if self.command == "run":
-            run = ["run", "--suite", suite, "--out", str(arena.out), "--seeds", str(SEEDS)]
+            run = ["run", "--suite", suite, "--out", str(kill_round.out), "--seeds", str(SEEDS)]
             return [*run, "--device", "cpu", "--threads", "1", "--quiet"]
         if self.command == "rescore":
             rule = RULES[(self.number + self.ended) % len(RULES)]
-            return ["rescore", str(arena.out), "--rules", rule]
+            return ["rescore", str(kill_round.out), "--rules", rule]
         if self.command == "publish":
-            return ["publish", str(arena.out), "--to", str(arena.board), "--no-figures"]
-        bring = ["bring", str(arena.out), "--suite", suite, "--name", f"brought {self.number}.{self.ended}"]
-        return [*bring, "--predictions", str(arena.predictions)]
+            return ["publish", str(kill_round.out), "--to", str(kill_round.board), "--no-figures"]
+        bring = [
+            "bring",
+            str(kill_round.out),
+            "--suite",
+            suite,
+            "--name",
+            f"brought {self.number}.{self.ended}",
+        ]
+        return [*bring, "--predictions", str(kill_round.predictions)]
 
     def start(self) -> None:
         """Type it, and choose when it dies: by the clock, or when the file of a result is there."""
         self._starts += 1
-        self.mark = f"{self.arena.place} {self.number} {self._starts}"
-        self.pid = self.arena.server.start(self.mark, *self._arguments(), output=self._output)
-        rng = self.arena.rng
+        self.mark = f"{self.kill_round.place} {self.number} {self._starts}"
+        self.pid = self.kill_round.server.start(self.mark, *self._arguments(), output=self._output)
+        rng = self.kill_round.rng
         self._due = time.monotonic() + rng.uniform(0.0, LATEST_S[self.command])
         self._watched = ""
         if rng.random() < 0.4:  # dies when it has something in work
@@ -125,26 +132,26 @@ class Side:
 
     def in_work(self, holding: str = "") -> bool:
         """Whether it has a temporary file or folder (that holds a file)."""
-        places = (self.arena.records, self.arena.records.parent, *self.arena.published())
+        places = (self.kill_round.records, self.kill_round.records.parent, *self.kill_round.published())
         parts = [p for place in places for p in place.glob(f".*-{self.pid}.*")]
-        parts += [] if holding else list(self.arena.records.glob(f"*/.*-{self.pid}.*"))
+        parts += [] if holding else list(self.kill_round.records.glob(f"*/.*-{self.pid}.*"))
         return any((part / holding).exists() for part in parts)
 
     def ripe(self) -> bool:
         if self._due == math.inf and self.in_work(self._watched):
-            self._due = time.monotonic() + self.arena.rng.choice((0.0, 0.0, 0.05))
+            self._due = time.monotonic() + self.kill_round.rng.choice((0.0, 0.0, 0.05))
         return time.monotonic() >= self._due
 
     def look(self, tally: Tally, kill: bool) -> None:
         """Take note of its end, or kill it, and type it again."""
-        status = self.arena.server.status(self.pid)
+        status = self.kill_round.server.status(self.pid)
         if status is None:
             if not (kill and self.ripe()):
                 return
             os.kill(self.pid, signal.SIGSTOP)  # what lies there now is what it leaves
             tally.at_work[self.command] += self.in_work()
             os.kill(self.pid, signal.SIGKILL)
-            while (status := self.arena.server.status(self.pid)) is None:
+            while (status := self.kill_round.server.status(self.pid)) is None:
                 time.sleep(0.001)
         text = self.output()
         if "Traceback" in text:
@@ -170,7 +177,7 @@ class Side:
         return self.ended >= TIMES[self.command]
 
 
-class Arena:
+class KillRound:
     """The folder of one round, what works on it, and which records were seen there."""
 
     def __init__(self, place: Path, suite: Path, predictions: Path, server: CommandServer, seed: str) -> None:
@@ -204,8 +211,8 @@ class Arena:
     def play(self, mix: Sequence[str], tally: Tally, wanted: int) -> None:
         """One round: until every command has ended by itself."""
         if "run" not in mix:
-            self._once(tally, Side(self, "run", 9))
-        sides = [Side(self, command, number) for number, command in enumerate(mix)]
+            self._once(tally, TypedCommand(self, "run", 9))
+        sides = [TypedCommand(self, command, number) for number, command in enumerate(mix)]
         until = time.monotonic() + STUCK_S
         while not all(side.done() for side in sides):
             time.sleep(TICK_S)
@@ -217,11 +224,11 @@ class Arena:
                     side.look(tally, tally.kills.total() < wanted)
             self.look(tally)
         for command in ("run", "rescore", "publish"):
-            self._once(tally, Side(self, command, 9))
+            self._once(tally, TypedCommand(self, command, 9))
         brought = sum(TIMES["bring"] for command in mix if command == "bring")
         self._check(tally, brought)
 
-    def _once(self, tally: Tally, side: Side) -> None:
+    def _once(self, tally: Tally, side: TypedCommand) -> None:
         while not side.ended:
             time.sleep(TICK_S)
             status = self.server.status(side.pid)
@@ -275,9 +282,9 @@ def killed(
     with CommandServer({"HMCBENCH_CACHE": str(place / "cache"), **(environment or {})}) as server:
         while not rounds or (tally.kills.total() < kills and time.monotonic() < until):
             mix = mixes[rounds % len(mixes)]
-            arena = Arena(place / f"round-{rounds}", suite, predictions, server, f"{seed} {rounds}")
-            arena.play(mix, tally, kills)
-            shutil.rmtree(arena.place)
+            kill_round = KillRound(place / f"round-{rounds}", suite, predictions, server, f"{seed} {rounds}")
+            kill_round.play(mix, tally, kills)
+            shutil.rmtree(kill_round.place)
             rounds += 1
             progress = f"round {rounds}: {tally.kills.total()} kills {dict(tally.kills)}"
             print(f"{progress}, {len(tally.problems)} not survived", file=sys.stderr, flush=True)

@@ -55,14 +55,14 @@ def started(place: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @dataclass(frozen=True)
-class Cells:
+class PlanSize:
     """How many: ``splits`` random splits with ``seeds`` each."""
 
     splits: int
     seeds: int
 
     @classmethod
-    def of(cls, number: int) -> Cells:
+    def of(cls, number: int) -> PlanSize:
         seeds = min(number, MOST_SEEDS)
         return cls(max(1, number // seeds), seeds)
 
@@ -81,7 +81,7 @@ class Cells:
 
 
 @dataclass
-class Watched:
+class MemoryCourse:
     """What was seen of a command while it ran: cells, bytes of private memory, open files."""
 
     samples: list[tuple[int, int, int]] = field(default_factory=list)
@@ -101,9 +101,9 @@ class Watched:
         return (min(late), max(late)) if late else (0, 0)
 
 
-def soaked(place: Path, cells: Cells) -> bool:
+def soaked(place: Path, cells: PlanSize) -> bool:
     """Run the cells; whether all bounds were kept."""
-    records, watched, began = place / "runs" / "soak" / "records", Watched(), time.monotonic()
+    records, watched, began = place / "runs" / "soak" / "records", MemoryCourse(), time.monotonic()
     command = started(place, *cells.run())
     process, last = psutil.Process(command.pid), began
     while command.poll() is None:
@@ -134,7 +134,7 @@ def soaked(place: Path, cells: Cells) -> bool:
     return whole and level and each - work <= MOST_BESIDE_S
 
 
-def interrupted(place: Path, cells: Cells, times: int, rng: random.Random) -> bool:
+def interrupted(place: Path, cells: PlanSize, times: int, rng: random.Random) -> bool:
     """Go on with more cells and interrupt it; whether it always answered and ended in good order."""
     answers, ends, good = [], [], True
     for _ in range(times):
@@ -171,8 +171,8 @@ def interrupted(place: Path, cells: Cells, times: int, rng: random.Random) -> bo
 
 def filled(place: Path, number: int) -> None:
     """Records of a plan of so many cells, made of one record of each split: other seeds and keys."""
-    cells = Cells.of(number)
-    started(place, *Cells(cells.splits, 1).run()).communicate()
+    cells = PlanSize.of(number)
+    started(place, *PlanSize(cells.splits, 1).run()).communicate()
     patterns = {record.fold: record for record in read_all(place / "runs" / "soak" / "records")}
     records = place / "many" / "soak" / "records"
     plan = api.make_plan(
@@ -217,7 +217,7 @@ def handled(place: Path, number: int) -> bool:
     (place / "many").rename(place / "runs")
     commands = {
         "listed": ["leaderboard", "runs", "--format", "long.csv", "--output", "long.csv"],
-        "resumed, with the board": Cells.of(number).run(),
+        "resumed, with the board": PlanSize.of(number).run(),
         "shown": ["leaderboard", "runs"],
         "shown again": ["leaderboard", "runs"],
     }
@@ -238,8 +238,8 @@ def main() -> int:
         place = Path(name)
         (place / "soak.toml").write_text(tiny_suite("soak", ["random"]), "utf-8")
         if options.of != "records":
-            good &= soaked(place, Cells.of(options.cells))
-            more = Cells.of(options.cells + MORE)
+            good &= soaked(place, PlanSize.of(options.cells))
+            more = PlanSize.of(options.cells + MORE)
             good &= interrupted(place, more, options.interrupts, random.Random(options.seed))
             shutil.rmtree(place / "runs")
         if options.of != "run":

@@ -21,8 +21,8 @@ def place(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_a_run_of_many_cells_stays_level_and_answers(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soak, "MOST_BYTES", 20_000.0)  # so few cells show no smaller slope
-    assert soak.soaked(place, soak.Cells.of(150))
-    assert soak.interrupted(place, soak.Cells.of(2000), 2, random.Random(0))
+    assert soak.soaked(place, soak.PlanSize.of(150))
+    assert soak.interrupted(place, soak.PlanSize.of(2000), 2, random.Random(0))
 
 
 @pytest.mark.alone
@@ -38,6 +38,6 @@ def test_a_folder_of_many_records_is_listed_resumed_and_shown(
 
 
 def test_a_slope_is_bytes_for_each_cell() -> None:
-    watched = soak.Watched([(n, 1000 + 300 * n, 9) for n in range(100)])
+    watched = soak.MemoryCourse([(n, 1000 + 300 * n, 9) for n in range(100)])
     assert watched.slope(100) == pytest.approx(300)
     assert watched.files(100) == (9, 9)
