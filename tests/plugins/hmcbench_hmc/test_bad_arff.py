@@ -219,7 +219,7 @@ def test_no_path_and_no_such_path(tmp_path: Path) -> None:
 
 
 def test_a_line_of_very_many_blanks_takes_no_time(tmp_path: Path) -> None:
-    """With the time of the square it took 40 s."""
+    """Their square would take 40 s."""
     blanks = " " * 100_000
     rows = f"1,x{blanks}y,'a'\n1,no ,'a/b'{blanks}\n2 ,{blanks}'yes'{blanks},c\n"
     (tmp_path / "f.arff").write_text(HEAD + rows)
