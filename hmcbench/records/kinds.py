@@ -72,8 +72,8 @@ def _wrong_inside(data: Mapping[str, Any]) -> Iterator[str]:
     task = data["dataset"].get("task")
     if task not in (None, *TASKS):
         yield f"dataset.task is {task!r}, not {' or '.join(TASKS)}"
-    tables = {"split.counts": (data.get("split") or {}).get("counts")}
-    blocks = {"rules": data.get("rules"), "shifts.of": (data.get("shifts") or {}).get("of")}
+    tables: dict[str, Any] = {"split.counts": (data.get("split") or {}).get("counts")}
+    blocks: dict[str, Any] = {"rules": data.get("rules"), "shifts.of": (data.get("shifts") or {}).get("of")}
     blocks["metrics"] = data["metrics"]
     for name, block in blocks.items():
         for label, table in (block or {}).items():
