@@ -37,6 +37,7 @@ def changed(data: Any, place: tuple[str, ...], value: Any) -> Any:
     return copy
 
 
+@pytest.mark.slow
 def test_every_value_of_a_record_may_be_of_another_kind(fabricate: Fabricate) -> None:
     record = fabricate("a", 0.8)
     fabricate("b", 0.7)
