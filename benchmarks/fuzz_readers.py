@@ -8,6 +8,7 @@ tests/test_fuzz.py runs a small part of it.
 from __future__ import annotations
 
 import argparse
+import gzip
 import io
 import json
 import random
@@ -35,8 +36,24 @@ TOKENS = [
     *(b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b'"', b"'", b",", b";", b"\n", b"\r", b"="),
     *(b"[" * 5000, b"{" * 3000, b'{"a":' * 3000, b"[[" * 400 + b"]]" * 400, b"9" * 5000, b"1e999", b"-1"),
     *(b"nan", b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}", b'""', b"0x7fffffff", b"1.5", b"../../x"),
+    *(
+        b" " * 20_000,
+        b"'" * 3000,
+        b"," * 3000,
+        b"NaN,",
+        b'"a":',
+        b"[1]",
+        b"-Infinity",
+        b"%",
+        b"{",
+        b"}",
+        b"|",
+    ),
     *(b"/etc/passwd", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"<script>", b"=cmd()"),
 ]
+
+
+HANG_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -226,6 +243,7 @@ def all_readers() -> list[Reader]:
         Reader("formula.txt", [b"Zr0.5(Al2O3)3", b"Fe55.2Ni44.8"], formula),
     ]
     readers += [Reader(f"x.{kind}", seeds, read_picture) for kind, seeds in pictures().items()]
+    readers += [*arff_readers(), *mask_readers(), answers_reader()]
     try:
         import torch  # noqa: F401
         from hmcbench_timm.cifar100 import read_archive
@@ -240,6 +258,88 @@ def all_readers() -> list[Reader]:
         Reader("weights.safetensors", [weights_file()], read_state),
         Reader("model.json", [json.dumps(settings).encode()], read_settings),
     ]
+
+
+def arff_readers() -> list[Reader]:
+    """ARFF files with paths, with pairs, sparse, compressed; and labels in Mulan's XML."""
+    from hmcbench_hmc.arff.dataset import arff
+
+    attributes = (
+        b"% x\n@relation 'a b'\n@attribute size numeric\n@attribute 'the colour' {red,'light blue'}\n"
+    )
+    paths = attributes + b"@attribute class hierarchical a,a/b,a/c,d\n@data\n"
+    pairs = attributes + b"@attribute k key\n@attribute class hierarchical root/a,a/b,a/c\n@data\n"
+    seeds = [
+        paths + b"1,red,a/b\n2.5,'light blue',a/c@d\n?,?,d:0.7\n-1e2, red ,a/b@a/c % last\n",
+        paths + b"{0 1.5, 2 a/b}\n{1 'light blue', 2 d}\n",
+        pairs + b"1,red,k1,b@c\n2,red,k2,root/a\n",
+    ]
+    flat = b"@attribute x real\n@attribute a {0,1}\n@attribute ab {0,1}\n@attribute b {0,1}\n@data\n"
+    flat += b"1,1,1,0\n2,0,0,1\n"
+    labels = (
+        b'<?xml version="1.0" encoding="utf-8"?>\n<labels xmlns="http://mulan.sourceforge.net/labels">\n'
+        b'<label name="a"><label name="ab"></label></label>\n<label name="b"></label>\n</labels>\n'
+    )
+    return [
+        Reader("x.arff", [*seeds, gzip.compress(seeds[0], mtime=0)], lambda path: arff(path=str(path))),
+        Reader("y.arff", [flat], lambda path: arff(path=str(path)), {"y.xml": labels}),
+        Reader("z.xml", [labels], lambda path: arff(path=str(path.with_suffix(".arff"))), {"z.arff": flat}),
+    ]
+
+
+def mask_readers() -> list[Reader]:
+    """Folders of images with polygons (COCO, labelme), run lengths, or masks and ``classes.csv``."""
+    from hmcbench_masks.lint import lint
+
+    grey = Image.fromarray(np.arange(600, dtype=np.uint16).astype(np.uint8).reshape(20, 30))
+    mask = Image.fromarray((np.arange(600).reshape(20, 30) % 3).astype(np.uint8))
+    contents = []
+    for image in (grey, mask):
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        contents.append(file.getvalue())
+    images = {"images/p.png": contents[0], "images/q.png": contents[0]}
+    square = [2, 2, 9, 2, 9, 9, 2, 9]
+    coco = {
+        "images": [{"id": i, "file_name": f"{n}.png", "height": 20, "width": 30} for i, n in enumerate("pq")],
+        "categories": [{"id": 1, "name": "pore", "supercategory": "defect"}, {"id": 2, "name": "crack"}],
+        "annotations": [
+            {"id": 1, "image_id": 0, "category_id": 1, "segmentation": [square]},
+            {"id": 2, "image_id": 1, "category_id": 2, "segmentation": [square, square]},
+        ],
+    }
+    shapes = [
+        {"label": "pore", "points": [[2, 2], [9, 2], [9, 9.5]], "shape_type": "polygon"},
+        {"label": "dirt", "points": [[20, 5], [25, 9]], "shape_type": "rectangle"},
+    ]
+    labelme = {"imagePath": "p.png", "imageHeight": 20, "imageWidth": 30, "shapes": shapes}
+    runs = b"ImageId,ClassId,EncodedPixels\np.png,1,3 4 30 2\nq.png,2,1 1\np.png,2,\n"
+    joined = b"ImageId_ClassId,EncodedPixels\np.png_1,3 4 30 2\n"
+    classes = (
+        b"value,path,objects\n0,metal,\n1,defect/pore,yes\n#020202,defect/crack|dirt,no\nother,ignore,\n"
+    )
+    masked = {"images/p.png": contents[0], "masks/p.png": contents[1]}
+
+    def folder(path: Path) -> Any:
+        return lint(path=str(path.parent))
+
+    return [
+        Reader("coco.json", [json.dumps(coco).encode()], folder, images),
+        Reader("p.json", [json.dumps(labelme).encode()], folder, images),
+        Reader("train.csv", [runs, joined], folder, images),
+        Reader("classes.csv", [classes], folder, masked),
+        Reader("masks/p.png", [contents[1]], folder, {"images/p.png": contents[0], "classes.csv": classes}),
+    ]
+
+
+def answers_reader() -> Reader:
+    """Predictions of others, as ``hmcbench bring`` reads them."""
+    from hmcbench.derive.answers import read_answers
+
+    task = tiny_dataset(12, "tree").task
+    sets = b"id,labels,rater,seconds\ns1,a1,Ann,1.5\ns2,b1|b,Ben,0\ns1,b2,Ben,2\n"
+    scores = b"id,a,b,a1,a2,b1,b2,b3\ns1,0.5,0.5,0.5,0,0,0.25,0.25\ns2,1,0,1,0,0,0,0\n"
+    return Reader("answers.csv", [sets, scores], lambda path: read_answers(path, task))
 
 
 def _utf8(path: Path) -> str:
@@ -269,7 +369,9 @@ def fuzz(total: int, seed: int = 0) -> Outcome:
             folder = Path(base, f"{i}")
             folder.mkdir()
             for name, content in dict(reader.others).items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
+            (folder / reader.name).parent.mkdir(parents=True, exist_ok=True)
             rng = random.Random(f"{seed} {reader.name}")
             for k in range(total // len(every) + (i < total % len(every))):
                 data = mutate(rng.choice(reader.seeds), rng, seeds) if k else reader.seeds[0]
@@ -290,7 +392,10 @@ def _read(reader: Reader, path: Path, data: bytes, outcome: Outcome) -> None:
             outcome.broken.append((reader.name, f"a message of several lines: {str(error)!r}", data))
     except Exception:
         outcome.broken.append((reader.name, traceback.format_exc(limit=-3), data))
-    outcome.slowest = max(outcome.slowest, (time.perf_counter() - start, reader.name))
+    seconds = time.perf_counter() - start
+    if seconds > HANG_S:
+        outcome.broken.append((reader.name, f"{seconds:.0f} s", data))
+    outcome.slowest = max(outcome.slowest, (seconds, reader.name))
 
 
 def main() -> int:

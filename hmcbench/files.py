@@ -56,8 +56,7 @@ def weights_file(text: str) -> Path:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``; it replaces ``path`` when the block ends without an error."""
-    owner = f"{os.getpid()}.{host_tag(this_host())}.{secrets.token_hex(4)}"
-    temporary = path.with_name(f".{path.name}-{owner}.tmp")
+    temporary = path.with_name(f".{path.name}-{new_owner()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
@@ -84,15 +83,30 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         os.fsync(file.fileno())
 
 
-def sweep_temporary(folder: Path, dead: Callable[[str], bool]) -> None:
+def new_owner() -> str:
+    """A name for what this process has in work: ``process.host.random``."""
+    return f"{os.getpid()}.{host_tag(this_host())}.{secrets.token_hex(6)}"
+
+
+def has_ended(owner: str) -> bool:
+    """Whether the process of an owner ran on this machine and is no more; of others nothing is known."""
+    import psutil
+
+    process, _, rest = owner.partition(".")
+    here = process.isdigit() and rest.split(".")[0] == host_tag(this_host())
+    return here and not psutil.pid_exists(int(process))
+
+
+def sweep_temporary(folder: Path, dead: Callable[[str], bool] = has_ended) -> None:
     """Remove the temporary files in a folder whose writer was killed.
 
     Args:
-        dead: whether the process of an owner (``process.host.random``) is known to be dead.
+        dead: whether the process of an owner (:func:`new_owner`) is known to be dead.
     """
     for path in folder.glob(".*.tmp"):
         if dead(path.name.removesuffix(".tmp").rpartition("-")[2]):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # what cannot be removed harms nobody
+                path.unlink(missing_ok=True)
 
 
 # --------------------------------------------------------------------------- machines and processes

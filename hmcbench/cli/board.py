@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
     from hmcbench.leaderboard.boards import Boards
+    from hmcbench.records.record import Record
 
 FORMATS = ("md", "csv", "json", "latex", "html")
 LONG, PARQUET = "long.csv", "parquet"  # of records, not of boards
@@ -120,22 +121,29 @@ def leaderboard_command(
         click.echo(render(boards, kind, pictures), nl=False)
 
 
-def _write_long(folders: Sequence[Path], kind: str, output: Path | None) -> None:
-    """The records of suites as one long table; no board is computed."""
-    from hmcbench.files import write_atomic
-    from hmcbench.leaderboard.render.long import to_long_csv, write_parquet
-    from hmcbench.records.record import read_all
+def _labelled_records(folder: Path) -> Iterator[Record]:
+    """The records of a suite's folder under the labels of its rows, one after another."""
+    from hmcbench.records.record import each_record
     from hmcbench.records.row_names import with_labels
     from hmcbench.records.suite_file import read_info
 
-    records = [r for folder in folders for r in with_labels(read_all(folder / "records"), read_info(folder))]
+    info = read_info(folder)
+    for record in each_record(folder / "records"):
+        yield from with_labels([record], info)
+
+
+def _write_long(folders: Sequence[Path], kind: str, output: Path | None) -> None:
+    """The records of suites as one long table; no board is computed."""
+    from hmcbench.leaderboard.render.long import to_long_csv, write_long_csv, write_parquet
+
+    records = chain.from_iterable(map(_labelled_records, folders))
     if output is None:
         click.echo(to_long_csv(records), nl=False)
         return
     if kind == PARQUET:
         write_parquet(records, output)
     else:
-        write_atomic(output, to_long_csv(records))
+        write_long_csv(records, output)
     click.echo(f"table        {output}")
 
 

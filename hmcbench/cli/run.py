@@ -226,6 +226,9 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
     from hmcbench.leaderboard.files import boards_of, write_boards
 
     quiet, as_json = options["quiet"], options["as_json"]
+    if outcome.interrupted:  # first of all: the board of thousands of cells takes a while
+        missing = len(plan.cells) - len(outcome.done)
+        click.echo(f"hmcbench: interrupted; {missing} cells left: the same command continues", err=True)
     written: list[Path] = []
     if outcome.done:
         boards = boards_of(outcome.folder, outcome.done)
@@ -252,8 +255,6 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
             )
         show_failed(outcome)
     if outcome.interrupted:
-        missing = len(plan.cells) - len(outcome.done)
-        click.echo(f"hmcbench: interrupted; {missing} cells left: the same command continues", err=True)
         return INTERRUPTED
     return 1 if outcome.failed else 0
 

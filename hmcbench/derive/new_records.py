@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ, Record, begin_record, commit_record
+from hmcbench.records.record import NPZ, Record, begin_record, commit_record, sweep_killed
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +22,7 @@ class NewRecord:
 
 def write_records(folder: Path, new: Sequence[NewRecord], replaced: Sequence[Record] = ()) -> list[Record]:
     """Write records, each whole or not at all, and then remove those that they replace."""
+    sweep_killed(folder)
     written = []
     for made in new:
         temporary = begin_record(folder, made.data["key"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +57,16 @@ def most_memory_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cel
 
 
 def stamp(record: Path) -> Stamp | None:
-    """Differs between a record and a later one of the same cell; None where there is no record."""
+    """Differs between a record and a later one of the same cell; None where there is no record.
+
+    Some file systems give files no number, and count time in steps of two seconds: there the content tells.
+    """
     try:
         status = (record / JSON).stat()
+        number = status.st_ino or zlib.crc32((record / JSON).read_bytes())
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns
+    return number, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -172,18 +177,29 @@ class CellQueue:
             self._waiting.append(held)
         return jobs
 
-    def _done(self, cell: Cell) -> bool:
+    def _record_of(self, cell: Cell) -> Path | None:
+        """The record of a cell that was made since this run began; None without one."""
         path = self._folder / folder_name({**cell.record, "key": cell.key})
         now = stamp(path)
-        if now is None or now == self._before.get(cell.key):
+        return None if now is None or now == self._before.get(cell.key) else path
+
+    def _done(self, cell: Cell) -> bool:
+        path = self._record_of(cell)
+        if path is None:
             return False
         self._elsewhere(cell, read_record(path))
         return True
 
     def may_commit(self, job: Job) -> bool:
-        """Whether the result of a job may become the record; if not, it is removed and the cell put back."""
-        if self._locks.holds(job.cell.key):
+        """Whether the result of a job may become the record; if not, it is removed and the cell put back.
+
+        Where a file system does not keep ``O_EXCL``, two runs may have believed that they hold the lock: the
+        last one that wrote it does, unless the other has made the record, or removed its folder.
+        """
+        cell = job.cell
+        if self._locks.holds(cell.key) and job.part.is_dir() and self._record_of(cell) is None:
             return True
+        self._locks.release(cell.key)
         shutil.rmtree(job.part, ignore_errors=True)
         self._waiting.append([job.cell])
         return False

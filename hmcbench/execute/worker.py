@@ -47,7 +47,10 @@ def main(
     os.environ.update(environment)
     parts = [Path(folder).absolute() for folder in folders]  # a model may change the working directory
     works = [str(Path(folder).absolute()) for folder in works]
-    _redirect(parts[0] / LOG)
+    try:
+        _redirect(parts[0] / LOG)
+    except OSError:  # the runner was killed, and another has removed the folder; or the disk is full
+        os._exit(1)
     for part in parts[1:]:  # one process has one log; every record of a failure needs it
         with suppress(OSError):
             os.link(parts[0] / LOG, part / LOG)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hmcbench.files import write_atomic
+from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.draws import DrawCache
@@ -50,6 +50,7 @@ def write_boards(folder: Path, boards: Boards, pages: Mapping[str, str] | None =
     """
     pages = {"leaderboard.md": to_markdown(boards)} if pages is None else pages
     texts = {**pages, "leaderboard.csv": to_csv(boards), "leaderboard.json": to_json(boards)}
+    sweep_temporary(folder)
     for name, content in texts.items():
         write_atomic(folder / name, content)
     return [folder / name for name in texts]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hmcbench.files import write_atomic
+from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.leaderboard.render.text import distinctions, number
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.report.page import Card, index_page
@@ -28,6 +28,7 @@ def index_html(target: Path) -> str:
 
 def write_index(target: Path) -> list[Path]:
     """Write both; the files written."""
+    sweep_temporary(target)
     write_atomic(target / README, index_text(target))
     write_atomic(target / PAGE, index_html(target))
     return [target / README, target / PAGE]

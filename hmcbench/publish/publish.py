@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hmcbench.errors import BadInput, unknown
-from hmcbench.files import write_atomic
+from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.files import boards_of, write_boards
 from hmcbench.leaderboard.render.markdown import to_markdown
@@ -36,6 +36,7 @@ from hmcbench.records.record import (
     commit_record,
     read_all,
     suite_folder,
+    sweep_killed,
 )
 from hmcbench.records.shifts import FILE as SHIFTS
 from hmcbench.records.suite_file import read_info
@@ -161,6 +162,7 @@ def _publish_suite(
 ) -> list[Path]:
     folder_of_records = folder / "records"
     _make_folder(folder_of_records)
+    sweep_killed(folder_of_records)
     for record in records:
         _publish_record(record, folder_of_records, record.key in left_out)
     sources = sorted({r.path.parent.parent for r in records})
@@ -222,7 +224,7 @@ def _publish_record(record: Record, records: Path, leave_out: bool) -> None:
     done = commit_record(part, records, data)
     for other in records.glob(f"*--{done.short_key}"):
         if other != done.path:
-            shutil.rmtree(other)
+            shutil.rmtree(other, ignore_errors=True)
 
 
 # --------------------------------------------------------------------------- figures
@@ -251,6 +253,7 @@ def draw(folder: Path, boards: Boards) -> list[Path]:
     """Draw the boards, and the first cell of each board's first model; remove outdated figures."""
     place = folder / FIGURES
     place.mkdir(exist_ok=True)
+    sweep_temporary(place)
     known = {record.path.name for record in boards.records}
     for old in place.iterdir():
         if old.is_dir() and old.name not in known:

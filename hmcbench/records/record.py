@@ -7,6 +7,7 @@ are migrated when read.
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import json
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hmcbench.errors import BadInput
-from hmcbench.files import write_atomic
+from hmcbench.files import has_ended, new_owner, write_atomic
 from hmcbench.records.former_ids import renamed_column, renamed_values
 from hmcbench.records.former_models import deterministic_before
+from hmcbench.records.kinds import wrong_kind
 
 if TYPE_CHECKING:
     from hmcbench.metrics.decisions import Thresholds
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 2
 JSON, NPZ, HISTORY = "record.json", "predictions.npz", "history.csv"
+COMMIT_TRIES = 20  # of a record that other processes write at the same moment
 SUITE = "suite.json"  # beside the folder of records, see suite_file
 RUN_HINT = "hmcbench run --suite NAME writes records to runs/NAME"
 _REQUIRED = ("schema", "key", "status", "suite", "dataset", "model", "profile", "seed", "metrics")
@@ -250,9 +253,9 @@ def begin_record(folder: Path, key: str, owner: str = "") -> Path:
     """An empty temporary folder for the cell ``key``, beside the records.
 
     Args:
-        owner: the run (see :mod:`hmcbench.execute.locks`); the process id by default.
+        owner: the run (see :mod:`hmcbench.execute.locks`); this process by default.
     """
-    temporary = folder / f".part-{short_key(key)}-{owner or os.getpid()}"
+    temporary = folder / f".part-{short_key(key)}-{owner or new_owner()}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     return temporary
@@ -263,14 +266,24 @@ def commit_record(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Rec
 
     An earlier record of the same key (a failed cell that was run again) is renamed first and removed
     last. After a kill the old or the new record exists; after a kill between the two renames, the next
-    :func:`sweep_killed` restores the old one.
+    :func:`sweep_killed` restores the old one. Of several processes that write the same record at the same
+    moment (two ``publish`` into one folder) the last one wins.
     """
     write_atomic(temporary / JSON, record_json(data))
     final = folder / folder_name(data)
     aside = folder / f".old-{final.name}-{temporary.name.rpartition('-')[2]}"
-    if final.exists():
-        final.rename(aside)
-    temporary.rename(final)
+    for tries_left in reversed(range(COMMIT_TRIES)):
+        with suppress(FileNotFoundError):  # there is none, or another process has just moved it aside
+            final.rename(aside)
+        try:
+            temporary.rename(final)
+            break
+        except OSError as error:
+            if not tries_left or error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                with suppress(OSError):
+                    aside.rename(final)
+                raise
+            shutil.rmtree(aside, ignore_errors=True)  # another process has put a later one there
     shutil.rmtree(aside, ignore_errors=True)
     return Record(final, data)
 
@@ -319,6 +332,9 @@ def migrate(data: Any, path: Path) -> dict[str, Any]:
     absent = [name for name in _REQUIRED if name not in data]
     if absent:
         raise BadInput(f"{path} lacks {', '.join(absent)}", allowed="a record written by hmcbench run")
+    wrong = wrong_kind(data)
+    if wrong:
+        raise BadInput(f"{path}: {wrong}", hint="remove the folder and run again")
     return dict(data)
 
 
@@ -362,14 +378,23 @@ def read_all(root: Path, known: Iterable[Record] = ()) -> list[Record]:
     Sorted by folder name, without temporary folders. ``known`` records are not read again. Raises
     BadInput when there is no such folder.
     """
+    with _no_collection():
+        by_folder = {str(record.path): record for record in known}
+        return [by_folder.get(name) or read_record(Path(name)) for name in _ordered(root)]
+
+
+def each_record(root: Path) -> Iterator[Record]:
+    """The same one after another: 50,000 of them take more than a gigabyte."""
+    return (read_record(Path(name)) for name in _ordered(root))
+
+
+def _ordered(root: Path) -> list[str]:
+    """Record folders at or below ``root``, sorted."""
     if not root.is_dir():
         raise BadInput(f"no folder {root}", hint=RUN_HINT)
     if is_record(root):
-        return [read_record(root)]
-    with _no_collection():
-        ordered = sorted(_folders(str(root)), key=lambda name: name.split(os.sep))  # noqa: PTH206 (as below)
-        by_folder = {str(record.path): record for record in known}
-        return [by_folder.get(name) or read_record(Path(name)) for name in ordered]
+        return [str(root)]
+    return sorted(_folders(str(root)), key=lambda name: name.split(os.sep))  # noqa: PTH206 (as below)
 
 
 def _folders(root: str) -> Iterator[str]:
@@ -395,7 +420,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def sweep_killed(folder: Path, dead: Callable[[str], bool]) -> None:
+def sweep_killed(folder: Path, dead: Callable[[str], bool] = has_ended) -> None:
     """Remove incomplete folders of killed runs, and restore records that they had renamed.
 
     Args:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hmcbench.errors import BadInput, HmcbenchError
-from hmcbench.files import write_atomic
+from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides
 from hmcbench.metrics.ids import find_spec
@@ -111,6 +111,7 @@ def rescore(
         raise BadInput(f"{root} holds no records", hint=RUN_HINT)
     result = Rescored()
     for record in records:
+        sweep_temporary(record.path)
         if not record.ok:
             continue
         try:

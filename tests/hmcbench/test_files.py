@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -14,10 +16,13 @@ from hmcbench.errors import BadInput
 from hmcbench.files import (
     cache_dir,
     check_reachable,
+    has_ended,
     host_tag,
+    new_owner,
     process_start,
     processor_name,
     replacing,
+    sweep_temporary,
     this_host,
     write_atomic,
 )
@@ -99,6 +104,23 @@ def test_a_port_where_nothing_listens_is_an_error() -> None:
             check_reachable("127.0.0.1", port)
         listener.listen()
         check_reachable("127.0.0.1", port)
+
+
+def test_an_owner_has_ended_when_its_process_of_this_machine_is_no_more(tmp_path: Path) -> None:
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    pid = int(gone.stdout)
+    here = host_tag(this_host())
+    assert has_ended(f"{pid}.{here}.abc")
+    assert not has_ended(new_owner())
+    assert not has_ended(f"{pid}.{host_tag('another machine')}.abc")
+    assert not has_ended("no owner")
+    left, mine = tmp_path / f".board.md-{pid}.{here}.abc.tmp", tmp_path / f".board.md-{new_owner()}.tmp"
+    for path in (left, mine):
+        path.write_text("half")
+    sweep_temporary(tmp_path)
+    assert list(tmp_path.iterdir()) == [mine]
 
 
 @pytest.mark.parametrize(

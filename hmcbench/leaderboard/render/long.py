@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from hmcbench.errors import Unavailable
 from hmcbench.files import replacing
@@ -84,10 +84,20 @@ def _values(record: Record) -> Iterator[tuple[str, str, str, float | None]]:
 def to_long_csv(records: Iterable[Record]) -> str:
     """CSV with all digits; texts that a spreadsheet would run begin with an apostrophe."""
     out = io.StringIO()
+    _write_lines(records, out)
+    return out.getvalue()
+
+
+def write_long_csv(records: Iterable[Record], path: Path) -> None:
+    """The same as a file, in one step and line by line: lines of 50,000 records do not fit into memory."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        _write_lines(records, file)
+
+
+def _write_lines(records: Iterable[Record], out: TextIO) -> None:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: safe(value) for name, value in line.items()} for line in long_lines(records))
-    return out.getvalue()
 
 
 def write_parquet(records: Iterable[Record], path: Path) -> None:

@@ -51,6 +51,8 @@ def read_labels(path: Path) -> list[Edge]:
         parser.Parse(content, True)
     except expat.ExpatError as error:
         stop(f"is no XML ({expat.errors.messages[error.code]})", error.lineno)
+    except (LookupError, ValueError) as error:  # an encoding that Python or expat does not know
+        stop(f"is in no known encoding ({error})", 1)
     except OSError as error:
         stop(f"cannot be read ({error.strerror})", 1)
     if not edges:

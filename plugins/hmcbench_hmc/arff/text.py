@@ -24,7 +24,8 @@ LISTED = 100
 """Problems of one kind and file that are listed; further ones are counted."""
 
 _VALUE = re.compile(
-    r"""\s*(?:'(?P<single>(?:[^'\\]|\\.)*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<plain>[^,]*?))\s*(?:,|$)""",
+    r"""\s*(?:'(?P<single>(?:[^'\\]|\\.)*)'\s*(?=,|$)|"(?P<double>(?:[^"\\]|\\.)*)"\s*(?=,|$)"""
+    r"""|(?P<plain>[^,]*))(?:,|$)""",  # takes the blanks too: to look for their end would take their square
     re.DOTALL,
 )
 _CODE = re.compile(r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^%'"]|['"]|(?<=\S)%)*""", re.DOTALL)
@@ -126,7 +127,7 @@ def values(text: str) -> list[str]:
         quoted = match and (match["single"] if match["single"] is not None else match["double"])
         if match is None or (quoted is None and match["plain"][:1] in ("'", '"')):
             raise ValueError(f"a quote is not closed, or text follows it: {text[place : place + 40]!r}")
-        found.append(match["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        found.append(match["plain"].rstrip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
         if match.end() == len(text) and not match[0].endswith(","):
             return found
         place = match.end()

@@ -15,6 +15,10 @@ from hmcbench.errors import BadInput
 from hmcbench_masks.reader.files import IMAGES, ImagePair, described, image_files
 from hmcbench_masks.reader.shapes import Shapes
 
+WRONG = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+"""What the wrong kind of value in a JSON file raises."""
+FARTHEST = 1e7
+
 
 @dataclass(frozen=True)
 class Region:
@@ -63,7 +67,7 @@ def read_polygons(root: Path, files: Sequence[Path]) -> Shapes:
 def _read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{file} cannot be read ({error})", allowed="COCO or labelme JSON") from None
     if not isinstance(content, dict) or not (
         "shapes" in content or {"images", "annotations"} <= set(content)
@@ -80,13 +84,14 @@ def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: s
             rings = note["segmentation"]
             if not isinstance(rings, list):
                 raise BadInput(f"{where}: annotation {note.get('id')} is a run length", allowed="polygons")
-            polygons = [list(zip(ring[::2], ring[1::2], strict=True)) for ring in rings]
+            pairs = [zip(ring[::2], ring[1::2], strict=True) for ring in rings]
+            polygons = [[_point(x, y) for x, y in ring] for ring in pairs]
             by_image[note["image_id"]].append(Region(names[note["category_id"]][-1], polygons))
         entries = [(image["file_name"], by_image[image["id"]], image) for image in content["images"]]
         sizes = [(int(i["height"]), int(i["width"])) if "height" in i else None for *_, i in entries]
-    except (KeyError, TypeError, ValueError) as error:
+        found = [_pair(root, images, Path(name).name, where) for name, *_ in entries]
+    except WRONG as error:
         raise BadInput(f"{where} is no COCO file ({type(error).__name__}: {error})") from None
-    found = [_pair(root, images, Path(name).name, where) for name, *_ in entries]
     return Shapes(described(root, found), [shapes for _, shapes, _ in entries], sizes, list(names.values()))
 
 
@@ -102,7 +107,7 @@ def _labelme(
     pairs, all_shapes, sizes, names = [], [], [], dict[tuple[str, ...], None]()
     for content, file in zip(contents, files, strict=True):
         try:
-            kinds = {shape.get("shape_type", "polygon") for shape in content["shapes"]}
+            kinds = {str(shape.get("shape_type", "polygon")) for shape in content["shapes"]}
             shapes = [Region(str(s["label"]), [_corners(s)]) for s in content["shapes"]]
             size = (
                 (int(content["imageHeight"]), int(content["imageWidth"]))
@@ -110,7 +115,7 @@ def _labelme(
                 else None
             )
             name = Path(str(content.get("imagePath") or file.stem).replace("\\", "/")).name
-        except (KeyError, TypeError, ValueError) as error:
+        except WRONG as error:
             raise BadInput(f"{file} is no labelme file ({type(error).__name__}: {error})") from None
         if not kinds <= {"polygon", "rectangle"}:
             raise BadInput(
@@ -124,11 +129,19 @@ def _labelme(
 
 
 def _corners(shape: dict[str, Any]) -> list[tuple[float, float]]:
-    points = [(float(x), float(y)) for x, y in shape["points"]]
+    points = [_point(x, y) for x, y in shape["points"]]
     if shape.get("shape_type") == "rectangle" and len(points) == 2:
         (left, top), (right, bottom) = points
         return [(left, top), (right, top), (right, bottom), (left, bottom)]
     return points
+
+
+def _point(x: Any, y: Any) -> tuple[float, float]:
+    """A place in pixels; a polygon may leave its image, but not by millions of them."""
+    place = float(x), float(y)
+    if not all(abs(number) <= FARTHEST for number in place):  # nan is no place either
+        raise ValueError(f"{x}, {y} is no place in pixels")
+    return place
 
 
 def _pair(root: Path, images: dict[str, Path], name: str, where: str) -> ImagePair:

@@ -11,7 +11,6 @@ import math
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 import pytest
+from command_server import CommandServer, living
 
 from hmcbench.execute.queue import Stamp, stamp
 from hmcbench.records.record import JSON, read_all, read_record
@@ -38,7 +37,6 @@ CELLS = 40
 TICK_S = 0.02
 LIMIT_S = 600.0  # for all of it; it takes a minute or two
 ORPHANS_S = 15.0  # a process that its killed runner has left is gone long before
-MARK = "HMCBENCH_KILL_TEST"  # in the environment of a run and of all its processes
 
 PLUGIN = """
 from hmcbench import ModelSpec, hookimpl
@@ -59,57 +57,6 @@ class Mortal:
         from hmcbench import Scores
         return Scores(np.random.default_rng(self.seed).random((len(inputs), 7)))
 """
-
-TEMPLATE = f"""
-import os, sys
-from hmcbench.execute import cell, runner
-from hmcbench.leaderboard import build
-from hmcbench.testing import helpers
-from hmcbench.cli import board, live, main, run
-for line in sys.stdin:
-    word, *rest = line.rstrip("\\n").split("\\t")
-    if word == "ended":
-        pid, status = os.waitpid(int(rest[0]), os.WNOHANG)
-        print(os.waitstatus_to_exitcode(status) if pid else "", flush=True)
-        continue
-    pid = os.fork()
-    if pid == 0:
-        os.environ["{MARK}"], *arguments = rest
-        os.dup2(2, 1)
-        main(arguments)
-    print(pid, flush=True)
-"""
-
-
-class Template:
-    """Starts ``hmcbench``, whole commands, from a process that has imported what they need.
-
-    That saves a third of the time of a start, in which a kill would show nothing.
-    """
-
-    def __enter__(self) -> Template:
-        command = [sys.executable, "-c", TEMPLATE]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._process.communicate()
-        self._process.kill()
-
-    def _ask(self, *words: str) -> str:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(*words, sep="\t", file=self._process.stdin, flush=True)
-        return self._process.stdout.readline().strip()
-
-    def start(self, mark: str, *arguments: str) -> int:
-        """The process of the new command."""
-        return int(self._ask("start", mark, *arguments))
-
-    def status(self, pid: int) -> int | None:
-        """As that of a process that was waited for; None: it has not ended. Once it has, ask no more."""
-        said = self._ask("ended", str(pid))
-        return int(said) if said else None
 
 
 @dataclass(eq=False)
@@ -169,8 +116,8 @@ class Arena:
 class Side:
     """One command, started again and again on one arena."""
 
-    def __init__(self, arena: Arena, suite: Path, template: Template, rng: random.Random) -> None:
-        self.arena, self._suite, self._template, self._rng = arena, suite, template, rng
+    def __init__(self, arena: Arena, suite: Path, server: CommandServer, rng: random.Random) -> None:
+        self.arena, self._suite, self._server, self._rng = arena, suite, server, rng
         self._starts = 0
         self.start()
 
@@ -179,7 +126,7 @@ class Side:
         self._starts += 1
         self.mark = f"{self._suite.parent} {id(self)} {self._starts}"
         run = ["run", "--suite", str(self._suite), "--out", str(self.arena.out), "--seeds", str(CELLS)]
-        self.pid = self._template.start(self.mark, *run, "--device", "cpu", "--jobs", "2", "--quiet")
+        self.pid = self._server.start(self.mark, *run, "--device", "cpu", "--jobs", "2", "--quiet")
         self._status: int | None = None
         kind, self._due = self._rng.random(), math.inf
         self._awaited, self._more = "log.txt", self._rng.randrange(4)
@@ -198,7 +145,7 @@ class Side:
     def ended(self) -> bool:
         """Whether it ended by itself, and well."""
         if self._status is None:
-            self._status = self._template.status(self.pid)
+            self._status = self._server.status(self.pid)
         assert self._status in (None, 0), f"a run ended with status {self._status}"
         return self._status is not None
 
@@ -228,19 +175,7 @@ class Side:
         if self._status is None:
             os.kill(self.pid, signal.SIGKILL)
         while self._status is None:
-            self._status = self._template.status(self.pid)
-
-
-def living(marks: set[str]) -> set[str]:
-    """Those of the marks that some process still carries."""
-    found = set()
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.add(process.environ().get(MARK, ""))
-        except psutil.Error:
-            continue
-    return found & marks
+            self._status = self._server.status(self.pid)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -252,9 +187,9 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class Killing:
     """All sides, and who was killed when."""
 
-    def __init__(self, suite: Path, template: Template, rng: random.Random) -> None:
+    def __init__(self, suite: Path, server: CommandServer, rng: random.Random) -> None:
         alone, shared = (Arena(suite.parent / name) for name in ("alone", "shared"))
-        self.sides = [Side(arena, suite, template, rng) for arena in (alone, shared, shared)]
+        self.sides = [Side(arena, suite, server, rng) for arena in (alone, shared, shared)]
         self.arenas = {arena: [s for s in self.sides if s.arena is arena] for arena in (alone, shared)}
         self.killed: dict[str, float] = {}
         self.doing = Counter[str]()
@@ -291,8 +226,8 @@ class Killing:
 def test_85_random_kills_lose_no_record_make_none_twice_and_tear_none(tmp_path: Path) -> None:
     suite = tmp_path / "mortal.toml"
     suite.write_text(tiny_suite("mortal", ["mortal"]))
-    with Template() as template:
-        killing = Killing(suite, template, random.Random(85))
+    with CommandServer() as server:
+        killing = Killing(suite, server, random.Random(85))
         try:
             while len(killing.killed) < KILLS:
                 killing.step(go_on=True)

@@ -331,3 +331,41 @@ def test_cells_that_need_most_memory_come_first_after_those_without_a_record(tmp
     ordered = [cell.pair[1] for cell in queue.most_memory_first(cells, done)]
     assert ordered == ["new", "newer", "large", "small"]
     assert queue.most_memory_first(cells, []) == cells
+
+
+@pytest.mark.parametrize("lost", ["the folder", "the race"])
+def test_of_two_runs_that_believe_to_hold_a_lock_one_makes_the_record(
+    tmp_path: Path, plan: Plan, lost: str
+) -> None:
+    """As on a file system that does not keep ``O_EXCL``."""
+    done = runner.execute(plan, tmp_path / "other", device="cpu").done
+    folder = tmp_path / "shared" / "records"
+    folder.mkdir(parents=True)
+    with Locks(tmp_path / "locks") as locks:
+        work = shared(plan, folder, locks, [])
+        job = next_job(work.jobs())
+        if lost == "the folder":  # the other has swept it, as the holder of the lock may
+            shutil.rmtree(job.part)
+        else:
+            commit_record(begin_record(folder, job.cell.key), folder, dict(done[0].data))
+        assert not work.may_commit(job)
+        assert not job.part.exists()
+        assert not list((tmp_path / "locks").glob("*.lock")), "whoever comes next can take the cell"
+
+
+def test_where_files_have_no_number_and_coarse_times_the_content_tells_records_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record.json"
+    stat = Path.stat
+
+    def coarse(path: Path, **kwargs: Any) -> Any:
+        stat(path, **kwargs)
+        return SimpleNamespace(st_ino=0, st_mtime_ns=0)
+
+    path.write_text('{"seed": 1}')
+    assert queue.stamp(tmp_path) == queue.stamp(tmp_path)
+    monkeypatch.setattr(Path, "stat", coarse)
+    first = queue.stamp(tmp_path)
+    path.write_text('{"seed": 2}')
+    assert first != queue.stamp(tmp_path)

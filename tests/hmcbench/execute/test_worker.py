@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,15 @@ def test_a_process_ends_whether_or_not_it_has_made_its_group(has_group: bool) ->
     end_group(process.pid)
     end(process.pid)
     assert process.wait(timeout=60) == -signal.SIGKILL
+
+
+def test_a_worker_whose_folder_is_gone_ends_without_a_word(tmp_path: Path) -> None:
+    """Its runner was killed, and another run has removed the folder."""
+    code = (
+        "import multiprocessing, sys; from hmcbench.execute import worker;"
+        "ends = [multiprocessing.Pipe() for _ in range(2)];"
+        "worker.main([], [sys.argv[1]], [], 'cpu', {}, ends[0][1], ends[1][0])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "gone")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from hmcbench.errors import BadInput
+from hmcbench.files import host_tag, this_host
 from hmcbench.leaderboard import files as files_module
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.files import boards_of
@@ -316,3 +319,22 @@ def test_pictures_of_boards(fabricate: Fabricate, tmp_path: Path) -> None:
     assert drawn.name == "critical-difference-quick-hf1_samples.svg"
     assert drawn.read_text().startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert board_figures(build(records[:1])) == {}
+
+
+def test_what_a_killed_publish_left_goes_with_the_next(
+    fabricate: Fabricate, runs: Path, results: Path
+) -> None:
+    fabricate("a", 0.9)
+    publish(runs, results)
+    before = files(results)
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    owner = f"{int(gone.stdout)}.{host_tag(this_host())}.abc"
+    place = results / "smoke"
+    for path in (results / f".README.md-{owner}.tmp", place / f".index.html-{owner}.tmp"):
+        path.write_text("half")
+    (place / "records" / f".part-0123456789abcdef-{owner}").mkdir()
+    publish(runs, results)
+    assert files(results) == before
+    assert not list(results.rglob(".*"))

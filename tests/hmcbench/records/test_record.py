@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
 import gc
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -15,6 +18,7 @@ from hmcbench.records.record import (
     Record,
     begin_record,
     commit_record,
+    each_record,
     read_all,
     read_record,
     record_folders,
@@ -281,3 +285,39 @@ def test_records_come_in_the_order_of_their_folders(tmp_path: Path) -> None:
         (folder / "record.json").write_text(json.dumps(DATA))
     found = [record.path for record in read_all(tmp_path)]
     assert found == sorted(found) == [tmp_path / name / "x" for name in ("a", "a-b", "b")]
+
+
+def test_of_processes_that_write_the_same_record_at_once_none_fails_and_one_record_stands(
+    tmp_path: Path,
+) -> None:
+    def write(turn: int) -> None:
+        for _ in range(50):
+            commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, {**DATA, "seed": 3, "turn": turn})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    (record,) = read_all(tmp_path)
+    assert record.data["turn"] in range(4)
+    assert [path.name for path in tmp_path.iterdir()] == [record.path.name]
+
+
+def test_a_record_that_cannot_take_its_place_leaves_the_one_that_stood(tmp_path: Path) -> None:
+    record = commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, DATA)
+    part = begin_record(tmp_path, DATA["key"])
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path == part:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, target)
+
+    with patch.object(Path, "rename", fail), pytest.raises(OSError, match="Input/output"):
+        commit_record(part, tmp_path, {**DATA, "status": "failed"})
+    assert [r.data for r in read_all(tmp_path)] == [record.data]
+
+
+def test_records_are_read_one_after_another(tmp_path: Path) -> None:
+    commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, DATA)
+    assert list(each_record(tmp_path)) == read_all(tmp_path)
+    with pytest.raises(BadInput, match="no folder"):
+        each_record(tmp_path / "none")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hmcbench.errors import BadInput
+from hmcbench.files import host_tag, new_owner, this_host
 from hmcbench.interfaces import MetricSpec, RuleSpec, Task
 from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.metrics.base import SampleMetric
@@ -211,3 +212,16 @@ def test_the_alpha_of_the_suite_is_taken_over(fabricate: Callable[..., Record]) 
     (folder / "suite.json").write_text(json.dumps({"suite": {"name": "smoke"}}))
     rescore(folder)
     assert read_record(record.path).data == record.data
+
+
+def test_what_a_killed_rescore_left_goes_with_the_next(fabricate: Fabricate) -> None:
+    record = fabricate("a", 0.8)
+    command = [sys.executable, "-c", "import os; print(os.getpid())"]
+    pid = int(subprocess.run(command, capture_output=True, check=True).stdout)
+    left = record.path / f".{JSON}-{pid}.{host_tag(this_host())}.abc.tmp"
+    works = record.path / f".{JSON}-{new_owner()}.tmp"
+    for path in (left, works):
+        path.write_text("half")
+    rescore(record.path)
+    assert not left.exists()
+    assert works.exists()

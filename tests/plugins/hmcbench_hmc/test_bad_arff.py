@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,8 @@ XML: list[tuple[str, str, str, str]] = [
     ("no labels", LABELS.format(""), "bad.xml:1", "names no labels"),
     ("a label without a name", LABELS.format("\n<label/>"), "bad.xml:2", "without a name"),
     ("another element", LABELS.format("\n\n<class name='a'/>"), "bad.xml:3", "<class>"),
+    ("an unknown encoding", "<?xml version='1.0' encoding='odd'?><labels/>", "bad.xml:1", "known encoding"),
+    ("an encoding of several bytes", "<?xml version='1.0' encoding='utf-7'?><a/>", "bad.xml:1", "multi-byte"),
     ("a document type", "<!DOCTYPE x [<!ENTITY e 'e'>]>\n<labels/>", "bad.xml:1", "document type"),
     ("a label that is no attribute", LABELS.format("<label name='q'/>"), "bad.arff:2", "'q' of the XML"),
     (
@@ -213,3 +216,15 @@ def test_no_path_and_no_such_path(tmp_path: Path) -> None:
         arff()
     with pytest.raises(BadInput, match="no such file or folder"):
         arff(path=str(tmp_path / "nothing"))
+
+
+def test_a_line_of_very_many_blanks_takes_no_time(tmp_path: Path) -> None:
+    """Their square would take 40 s."""
+    blanks = " " * 100_000
+    rows = f"1,x{blanks}y,'a'\n1,no ,'a/b'{blanks}\n2 ,{blanks}'yes'{blanks},c\n"
+    (tmp_path / "f.arff").write_text(HEAD + rows)
+    began = time.process_time()
+    with pytest.raises(DataProblems, match="is no value of 'y'"):
+        arff(path=str(tmp_path / "f.arff"))
+    assert arff(path=str(tmp_path / "f.arff"), skip_bad=True).views["table"].tolist() == [[1, 0], [2, 1]]
+    assert time.process_time() - began < 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,58 @@ def test_the_last_shape_lies_above() -> None:
     regions = [Region("a", [SQUARE]), Region("b", [RIGHT]), Region("a", [SQUARE])]
     pixels, names = drawn(20, 30, regions, "last")
     assert [set(names[pixels[5, x]]) for x in (3, 8, 12, 25)] == [{"a"}, {"a"}, {"b"}, set()]
+
+
+RING = np.ravel(SQUARE).tolist()
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("images", [7]),
+        ("images", [{"id": 0, "file_name": 5}]),
+        ("images", [{"id": 0, "file_name": "p.png", "height": 1e999, "width": 3}]),
+        ("categories", [{"id": [], "name": "pore"}]),
+        ("categories", ["pore"]),
+        ("annotations", [["id"]]),
+        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [["x", "y", 3, 4, 5, 6]]}]),
+        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [[None, *RING[1:]]]}]),
+        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [[math.nan, *RING[1:]]]}]),
+        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [[1e300, *RING[1:]]]}]),
+        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [[10**400, *RING[1:]]]}]),
+        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [RING[1:]]}]),
+    ],
+)
+def test_values_of_another_kind_are_named_in_one_line(tmp_path: Path, part: str, value: Any) -> None:
+    with pytest.raises(BadInput, match=r"annotations\.json is no COCO file") as error:
+        masks(path=str(coco(tmp_path, **{part: value})))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"shapes": [1]},
+        {"shapes": [{"label": "a", "points": [["x", 1]]}]},
+        {"shapes": [{"label": "a", "points": [[1, 2, 3]]}]},
+        {"shapes": [{"label": "a", "points": [[1, -math.inf]]}]},
+        {"shapes": [], "imageHeight": 1e999, "imageWidth": 3},
+        {"shapes": [], "imageHeight": None, "imageWidth": 3},
+    ],
+)
+def test_so_are_those_of_labelme(tmp_path: Path, content: Any) -> None:
+    image(tmp_path, "p.png")
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=r"p\.json is no labelme file"):
+        masks(path=str(tmp_path))
+
+
+def test_a_shape_without_a_type_and_json_without_a_bottom_are_named(tmp_path: Path) -> None:
+    image(tmp_path, "p.png")
+    shape = {"label": "a", "points": SQUARE, "shape_type": None}
+    (tmp_path / "p.json").write_text(json.dumps({"shapes": [shape, {**shape, "shape_type": "circle"}]}))
+    with pytest.raises(BadInput, match="shapes of type None, circle"):
+        masks(path=str(tmp_path))
+    (tmp_path / "p.json").write_text('{"shapes":' * 100_000)
+    with pytest.raises(BadInput, match="cannot be read"):
+        masks(path=str(tmp_path))

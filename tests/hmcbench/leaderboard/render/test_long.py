@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hmcbench.leaderboard.render.long import COLUMNS, COST, to_long_csv
+from hmcbench.leaderboard.render.long import COLUMNS, COST, to_long_csv, write_long_csv
 from hmcbench.metrics.rules.scoring import find_rules
 from hmcbench.records.record import Record, read_all
 from hmcbench.records.rescore import rescore
@@ -66,3 +66,9 @@ def test_the_command(cli: Callable[..., Any], fabricate: Fabricate, tmp_path: Pa
     done = cli("leaderboard", tmp_path / "runs", "--format", "parquet")
     assert done.status == 2
     assert "--output FILE.parquet" in done.err
+
+
+def test_the_file_is_the_text(fabricate: Fabricate, tmp_path: Path) -> None:
+    records = [fabricate("a", 0.8), fabricate("ü", 0.7)]
+    write_long_csv(iter(records), tmp_path / "long.csv")
+    assert (tmp_path / "long.csv").read_text(encoding="utf-8") == to_long_csv(records)
