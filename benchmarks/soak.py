@@ -143,7 +143,8 @@ def interrupted(place: Path, cells: PlanSize, times: int, rng: random.Random) ->
 
         def read(command: subprocess.Popen[str] = command, lines: list[tuple[float, str]] = lines) -> None:
             assert command.stderr is not None
-            lines.extend((time.monotonic(), line) for line in command.stderr)
+            with command.stderr:
+                lines.extend((time.monotonic(), line) for line in command.stderr)
 
         reader = threading.Thread(target=read)
         reader.start()
