@@ -6,7 +6,13 @@ they fail, crash or never end; one that survives shows a line that no test holds
 Changed are comparisons (``<`` to ``<=``), arithmetic (``+`` to ``-``), ``and`` to ``or``, ``not x`` to ``x``,
 and whole numbers (n to n + 1). Texts, annotations and messages of errors are left alone. The tests are the
 file ``test_MODULE.py`` in the mirrored folder, and those of :data:`MORE_TESTS`. ``--count`` mutants are drawn
-evenly over the modules. Standard output has one line per survivor, then a table; ``--json`` keeps both.
+evenly over the modules (``--count 0``: all). How they are tried is in ``mutant_trials.py``.
+
+Changes that no test can notice are listed in ``equivalent_mutants.toml``, each with the reason. They are
+tried like the others and count apart if they survive.
+
+Standard output has one line per survivor, as an entry of that file, then a table. ``--json`` keeps the table,
+the survivors, and which test noticed which change; ``--table FILE`` prints the table that was kept.
 """
 
 from __future__ import annotations
@@ -14,19 +20,19 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import os
 import random
-import shutil
-import subprocess
-import sys
 import tempfile
-import time
+import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from mutant_trials import Trial
 
 ROOT = Path(__file__).resolve().parents[1]
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 CORE = (
     "hmcbench/hierarchy/edges.py",
     "hmcbench/hierarchy/graph.py",
@@ -51,7 +57,6 @@ MORE_TESTS = {  # tests of a module beside those of its own name
     ],
     "hmcbench/plan/cells.py": ["tests/hmcbench/plan/test_suite.py"],
 }
-COPIED = ("hmcbench", "plugins", "tests", "pyproject.toml", "conftest.py")
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -76,21 +81,39 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the ``number``-th place of a module that can be changed, its line, and what it says now."""
+    """One change: the ``number``-th place of a module that can be changed.
+
+    ``key`` finds it again when lines have moved: the module, the function, the text of the line, and what
+    the change is; a line with the same change twice has ``(2)`` behind the second.
+    """
 
     module: str
     number: int
     line: int
+    where: str
+    text: str
     change: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.module, self.where, self.text, self.change
+
+    def entry(self) -> str:
+        """As :data:`EQUIVALENT` lists it."""
+        fields = {"module": self.module, "where": self.where, "line": self.text, "change": self.change}
+        lines = [f"{name} = {_quoted(value)}" for name, value in fields.items()]
+        return "\n".join(["[[equivalent]]", *lines, 'reason = ""', ""])
 
 
 class Count(NamedTuple):
-    """Mutants of a module: all, tried, and died."""
+    """Mutants of a module: all; tried, and of these: noticed, equivalent, and neither."""
 
     module: str
     mutants: int
     tried: int
-    died: int
+    noticed: int
+    equivalent: int
+    left: int
 
 
 class Changer(ast.NodeTransformer):
@@ -98,11 +121,25 @@ class Changer(ast.NodeTransformer):
 
     def __init__(self, at: int = -1) -> None:
         self.at = at
-        self.places: list[tuple[int, str]] = []  # line, and what the change is
+        self.places: list[tuple[int, str, str]] = []  # line, in which function, and what the change is
+        self._inside: list[str] = []
 
     def _changed(self, node: ast.expr, other: ast.expr) -> ast.expr:
-        self.places.append((node.lineno, f"{ast.unparse(node)}  ->  {ast.unparse(other)}"))
+        change = f"{ast.unparse(node)}  ->  {ast.unparse(other)}"
+        self.places.append((node.lineno, ".".join(self._inside), change))
         return ast.copy_location(other, node) if len(self.places) - 1 == self.at else node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._within(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._within(node)
+
+    def _within(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
+        self._inside.append(node.name)
+        self.generic_visit(node)
+        self._inside.pop()
+        return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
@@ -151,17 +188,31 @@ def _with(node: ast.expr, **fields: object) -> ast.expr:
     return type(node)(**{**dict(ast.iter_fields(node)), **fields})
 
 
+def _quoted(text: str) -> str:
+    """A TOML string."""
+    return f"'{text}'" if "'" not in text else json.dumps(text, ensure_ascii=False)
+
+
 def mutants(module: str) -> list[Mutant]:
     """All mutants of a module."""
+    source = (ROOT / module).read_text(encoding="utf-8")
     changer = Changer()
-    changer.visit(ast.parse((ROOT / module).read_text(encoding="utf-8")))
-    return [Mutant(module, number, line, change) for number, (line, change) in enumerate(changer.places)]
+    changer.visit(ast.parse(source))
+    lines = source.splitlines()
+    seen: Counter[tuple[int, str]] = Counter()
+    every = []
+    for number, (line, where, change) in enumerate(changer.places):
+        seen[line, change] += 1
+        nth = f" ({seen[line, change]})" if seen[line, change] > 1 else ""
+        every.append(Mutant(module, number, line, where, lines[line - 1].strip(), change + nth))
+    return every
 
 
-def mutated(mutant: Mutant) -> str:
-    """The text of the mutant's module."""
+def mutated(mutant: Mutant) -> ast.Module:
+    """The code of the mutant's module."""
     tree = ast.parse((ROOT / mutant.module).read_text(encoding="utf-8"))
-    return ast.unparse(ast.fix_missing_locations(Changer(mutant.number).visit(tree)))
+    changed: ast.Module = ast.fix_missing_locations(Changer(mutant.number).visit(tree))
+    return changed
 
 
 def tests_of(module: str) -> list[str]:
@@ -171,52 +222,46 @@ def tests_of(module: str) -> list[str]:
     return [str(own)] * (ROOT / own).exists() + MORE_TESTS.get(module, [])
 
 
-class Trial:
-    """A copy of the code in which one module at a time is changed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-            elif source.exists():
-                shutil.copy(source, folder / name)
-        paths = os.pathsep.join(str(folder / name) for name in ("", "plugins"))
-        self.environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-
-    def run(self, tests: Sequence[str], timeout: float) -> bool:
-        """Whether the tests pass in time."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        try:
-            ended = subprocess.run(
-                command,
-                cwd=self.folder,
-                env=self.environment,
-                capture_output=True,
-                check=False,
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        return ended.returncode == 0
-
-    def survives(self, mutant: Mutant, timeout: float) -> bool:
-        target = self.folder / mutant.module
-        original = target.read_text(encoding="utf-8")
-        target.write_text(mutated(mutant), encoding="utf-8")
-        try:
-            return self.run(tests_of(mutant.module), timeout)
-        finally:
-            target.write_text(original, encoding="utf-8")
+def equivalents() -> dict[tuple[str, str, str, str], str]:
+    """The changes that no test can notice, and why."""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]
+    reasons = {(e["module"], e["where"], e["line"], e["change"]): e["reason"] for e in listed}
+    known = {mutant.key for module in CORE for mutant in mutants(module)}
+    unknown = [key for key in reasons if key not in known]
+    if unknown or len(reasons) < len(listed) or not all(reasons.values()):
+        raise SystemExit(f"{EQUIVALENT.name}: unknown, repeated or without a reason: {unknown}")
+    return reasons
 
 
 def drawn(modules: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, list[Mutant]]]:
-    """``count`` mutants, evenly over the modules."""
+    """``count`` mutants, evenly over the modules; all if ``count`` is 0."""
     for i, module in enumerate(modules):
         every = mutants(module)
-        share = count // len(modules) + (i < count % len(modules))
+        share = count // len(modules) + (i < count % len(modules)) if count else len(every)
         yield module, random.Random(f"{seed} {module}").sample(every, min(share, len(every)))
+
+
+def causes(trial: Trial, module: str, chosen: Sequence[Mutant]) -> dict[Mutant, str]:
+    """Which test noticed each mutant; empty for those that survive."""
+    tests = trial.baseline(tests_of(module))
+    trees = {mutant.number: mutated(mutant) for mutant in chosen}
+    swapped = trial.swapped(module, trees, tests)
+    return {m: swapped.get(m.number) or trial.fresh(module, trees[m.number], tests) for m in chosen}
+
+
+def table(counts: Sequence[Count]) -> str:
+    """As docs/reliability.md has it."""
+    total = Count("all", *(sum(numbers) for numbers in zip(*(c[1:] for c in counts), strict=True)))
+    lines = [
+        "| module | possible changes | tried | noticed | equivalent | not noticed |",
+        "|---|" + "---:|" * 5,
+    ]
+    for count in counts:
+        name = f"`{count.module.removeprefix('hmcbench/')}`"
+        lines.append("| {} | {} | {} | {} | {} | {} |".format(name, *count[1:]))
+    lines.append("| {} | {} | {} | {} | {} | {} |".format(*total))
+    share = total.noticed / max(total.tried - total.equivalent, 1)
+    return "\n".join([*lines, "", f"Noticed: {share:.1%} of those that are not equivalent."])
 
 
 def main() -> None:
@@ -225,31 +270,30 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--table", type=Path)
     args = parser.parse_args()
-    lines: list[Count] = []
-    survivors: list[Mutant] = []
+    if args.table:
+        print(table([Count(*row) for row in json.loads(args.table.read_text(encoding="utf-8"))["table"]]))
+        return
+    reasons = equivalents()
+    counts: list[Count] = []
+    kept: dict[str, Any] = {"seed": args.seed, "left": [], "noticed_by": {}}
     with tempfile.TemporaryDirectory() as name:
-        trial = Trial(Path(name))
+        trial = Trial(ROOT, Path(name))
         for module, chosen in drawn(args.modules, args.count, args.seed):
-            start = time.monotonic()
-            if not trial.run(tests_of(module), 600):
-                raise SystemExit(f"{module}: its tests {tests_of(module)} do not pass without a change")
-            timeout = 20 + 3 * (time.monotonic() - start)
-            alive = []
-            for mutant in chosen:
-                if trial.survives(mutant, timeout):
-                    alive.append(mutant)
-                    print(f"alive  {mutant.module}:{mutant.line}  {mutant.change}", flush=True)
-            survivors += alive
-            lines.append(Count(module, len(mutants(module)), len(chosen), len(chosen) - len(alive)))
-            print("| {} | {} | {} | {} |".format(*lines[-1]), flush=True)
-    print("\n| module | mutants | tried | died |\n|---|---:|---:|---:|")
-    for line in lines:
-        print("| `{}` | {} | {} | {} |".format(*line))
-    total = (sum(c.mutants for c in lines), sum(c.tried for c in lines), sum(c.died for c in lines))
-    print("| all | {} | {} | {} |".format(*total))
-    if args.json:
-        args.json.write_text(json.dumps({"table": lines, "alive": [asdict(m) for m in survivors]}, indent=1))
+            found = causes(trial, module, chosen)
+            alive = [mutant for mutant, cause in found.items() if not cause]
+            left = [mutant for mutant in alive if mutant.key not in reasons]
+            for mutant in sorted(left, key=lambda mutant: mutant.number):
+                print(f"# {mutant.module}:{mutant.line}\n{mutant.entry()}", flush=True)
+            kept["left"] += [mutant.key for mutant in left]
+            kept["noticed_by"][module] = Counter(cause for cause in found.values() if cause)
+            numbers = (len(mutants(module)), len(chosen), len(chosen) - len(alive), len(alive) - len(left))
+            counts.append(Count(module, *numbers, len(left)))
+            print("# {} {} tried {}, noticed {}, equivalent {}, left {}".format(*counts[-1]), flush=True)
+            if args.json:
+                args.json.write_text(json.dumps({"table": counts, **kept}, indent=1) + "\n", encoding="utf-8")
+    print(table(counts))
 
 
 if __name__ == "__main__":
