@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 from mutant_trials import Trial
 
 ROOT = Path(__file__).resolve().parents[1]
-EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
+Key = tuple[str, str, str, str]
 CORE = (
     "hmcbench/hierarchy/edges.py",
     "hmcbench/hierarchy/graph.py",
@@ -95,11 +95,11 @@ class Mutant:
     change: str
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
+    def key(self) -> Key:
         return self.module, self.where, self.text, self.change
 
     def entry(self) -> str:
-        """As :data:`EQUIVALENT` lists it."""
+        """As ``equivalent_mutants.toml`` lists it."""
         fields = {"module": self.module, "where": self.where, "line": self.text, "change": self.change}
         lines = [f"{name} = {_quoted(value)}" for name, value in fields.items()]
         return "\n".join(["[[equivalent]]", *lines, 'reason = ""', ""])
@@ -193,60 +193,64 @@ def _quoted(text: str) -> str:
     return f"'{text}'" if "'" not in text else json.dumps(text, ensure_ascii=False)
 
 
-def mutants(module: str) -> list[Mutant]:
-    """All mutants of a module."""
-    source = (ROOT / module).read_text(encoding="utf-8")
-    changer = Changer()
-    changer.visit(ast.parse(source))
-    lines = source.splitlines()
-    seen: Counter[tuple[int, str]] = Counter()
-    every = []
-    for number, (line, where, change) in enumerate(changer.places):
-        seen[line, change] += 1
-        nth = f" ({seen[line, change]})" if seen[line, change] > 1 else ""
-        every.append(Mutant(module, number, line, where, lines[line - 1].strip(), change + nth))
-    return every
+@dataclass(frozen=True)
+class Code:
+    """The folder that holds the code, its tests, and the list of equivalent changes."""
 
+    root: Path = ROOT
 
-def mutated(mutant: Mutant) -> ast.Module:
-    """The code of the mutant's module."""
-    tree = ast.parse((ROOT / mutant.module).read_text(encoding="utf-8"))
-    changed: ast.Module = ast.fix_missing_locations(Changer(mutant.number).visit(tree))
-    return changed
+    def mutants(self, module: str) -> list[Mutant]:
+        """All mutants of a module."""
+        source = (self.root / module).read_text(encoding="utf-8")
+        changer = Changer()
+        changer.visit(ast.parse(source))
+        lines = source.splitlines()
+        seen: Counter[tuple[int, str]] = Counter()
+        every = []
+        for number, (line, where, change) in enumerate(changer.places):
+            seen[line, change] += 1
+            nth = f" ({seen[line, change]})" if seen[line, change] > 1 else ""
+            every.append(Mutant(module, number, line, where, lines[line - 1].strip(), change + nth))
+        return every
 
+    def mutated(self, mutant: Mutant) -> ast.Module:
+        """The code of the mutant's module."""
+        tree = ast.parse((self.root / mutant.module).read_text(encoding="utf-8"))
+        changed: ast.Module = ast.fix_missing_locations(Changer(mutant.number).visit(tree))
+        return changed
 
-def tests_of(module: str) -> list[str]:
-    """The test files of a module."""
-    path = Path("tests") / module
-    own = path.with_name(f"test_{path.name}")
-    return [str(own)] * (ROOT / own).exists() + MORE_TESTS.get(module, [])
+    def tests_of(self, module: str) -> list[str]:
+        """The test files of a module."""
+        path = Path("tests") / module
+        own = path.with_name(f"test_{path.name}")
+        return [str(own)] * (self.root / own).exists() + MORE_TESTS.get(module, [])
 
+    def equivalent(self) -> dict[Key, str]:
+        """The changes that no test can notice, and why; each must be a change of today."""
+        path = self.root / "benchmarks" / "equivalent_mutants.toml"
+        listed = tomllib.loads(path.read_text(encoding="utf-8"))["equivalent"]
+        reasons: dict[Key, str] = {
+            (e["module"], e["where"], e["line"], e["change"]): e["reason"] for e in listed
+        }
+        known = {mutant.key for module in {key[0] for key in reasons} for mutant in self.mutants(module)}
+        unknown = [key for key in reasons if key not in known]
+        if unknown or len(reasons) < len(listed) or not all(reasons.values()):
+            raise SystemExit(f"{path.name}: unknown, listed twice or without a reason: {unknown}")
+        return reasons
 
-def equivalents() -> dict[tuple[str, str, str, str], str]:
-    """The changes that no test can notice, and why."""
-    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]
-    reasons = {(e["module"], e["where"], e["line"], e["change"]): e["reason"] for e in listed}
-    known = {mutant.key for module in CORE for mutant in mutants(module)}
-    unknown = [key for key in reasons if key not in known]
-    if unknown or len(reasons) < len(listed) or not all(reasons.values()):
-        raise SystemExit(f"{EQUIVALENT.name}: unknown, repeated or without a reason: {unknown}")
-    return reasons
+    def drawn(self, modules: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, list[Mutant]]]:
+        """``count`` mutants, evenly over the modules; all if ``count`` is 0."""
+        for i, module in enumerate(modules):
+            every = self.mutants(module)
+            share = count // len(modules) + (i < count % len(modules)) if count else len(every)
+            yield module, random.Random(f"{seed} {module}").sample(every, min(share, len(every)))
 
-
-def drawn(modules: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, list[Mutant]]]:
-    """``count`` mutants, evenly over the modules; all if ``count`` is 0."""
-    for i, module in enumerate(modules):
-        every = mutants(module)
-        share = count // len(modules) + (i < count % len(modules)) if count else len(every)
-        yield module, random.Random(f"{seed} {module}").sample(every, min(share, len(every)))
-
-
-def causes(trial: Trial, module: str, chosen: Sequence[Mutant]) -> dict[Mutant, str]:
-    """Which test noticed each mutant; empty for those that survive."""
-    tests = trial.baseline(tests_of(module))
-    trees = {mutant.number: mutated(mutant) for mutant in chosen}
-    swapped = trial.swapped(module, trees, tests)
-    return {m: swapped.get(m.number) or trial.fresh(module, trees[m.number], tests) for m in chosen}
+    def causes(self, trial: Trial, module: str, chosen: Sequence[Mutant]) -> dict[Mutant, str]:
+        """Which test noticed each mutant; empty for those that survive."""
+        tests = trial.baseline(self.tests_of(module))
+        trees = {mutant.number: self.mutated(mutant) for mutant in chosen}
+        swapped = trial.swapped(module, trees, tests)
+        return {m: swapped.get(m.number) or trial.fresh(module, trees[m.number], tests) for m in chosen}
 
 
 def table(counts: Sequence[Count]) -> str:
@@ -270,25 +274,32 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--root", type=Path, default=ROOT, help="of other code, with its tests")
     parser.add_argument("--table", type=Path)
     args = parser.parse_args()
     if args.table:
         print(table([Count(*row) for row in json.loads(args.table.read_text(encoding="utf-8"))["table"]]))
         return
-    reasons = equivalents()
+    code = Code(args.root.resolve())
+    reasons = code.equivalent()
     counts: list[Count] = []
     kept: dict[str, Any] = {"seed": args.seed, "left": [], "noticed_by": {}}
     with tempfile.TemporaryDirectory() as name:
-        trial = Trial(ROOT, Path(name))
-        for module, chosen in drawn(args.modules, args.count, args.seed):
-            found = causes(trial, module, chosen)
+        trial = Trial(code.root, Path(name).resolve())
+        for module, chosen in code.drawn(args.modules, args.count, args.seed):
+            found = code.causes(trial, module, chosen)
             alive = [mutant for mutant, cause in found.items() if not cause]
             left = [mutant for mutant in alive if mutant.key not in reasons]
             for mutant in sorted(left, key=lambda mutant: mutant.number):
                 print(f"# {mutant.module}:{mutant.line}\n{mutant.entry()}", flush=True)
             kept["left"] += [mutant.key for mutant in left]
             kept["noticed_by"][module] = Counter(cause for cause in found.values() if cause)
-            numbers = (len(mutants(module)), len(chosen), len(chosen) - len(alive), len(alive) - len(left))
+            numbers = (
+                len(code.mutants(module)),
+                len(chosen),
+                len(chosen) - len(alive),
+                len(alive) - len(left),
+            )
             counts.append(Count(module, *numbers, len(left)))
             print("# {} {} tried {}, noticed {}, equivalent {}, left {}".format(*counts[-1]), flush=True)
             if args.json:
