@@ -36,7 +36,7 @@ import pytest
 
 COPIED = ("hmcbench", "plugins", "tests", "pyproject.toml", "conftest.py")
 OPTIONS = (
-    *("-x", "-q", "--tb=no", "-p", "no:cacheprovider"),
+    *("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # libraries are imported before pytest starts
 )
 Pair = tuple[CodeType, CodeType]

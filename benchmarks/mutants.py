@@ -5,8 +5,9 @@ they fail, crash or never end; one that survives shows a line that no test holds
 
 Changed are comparisons (``<`` to ``<=``), arithmetic (``+`` to ``-``), ``and`` to ``or``, ``not x`` to ``x``,
 and whole numbers (n to n + 1). Texts, annotations and messages of errors are left alone. The tests are the
-file ``test_MODULE.py`` in the mirrored folder, and those of :data:`MORE_TESTS`. ``--count`` mutants are drawn
-evenly over the modules (``--count 0``: all). How they are tried is in ``mutant_trials.py``.
+file ``test_MODULE.py`` in the mirrored folder, and those of :data:`MORE_TESTS`; tests marked slow are left out.
+``--count`` mutants are drawn evenly over the modules (``--count 0``: all). How they are tried is in
+``mutant_trials.py``.
 
 Changes that no test can notice are listed in ``equivalent_mutants.toml``, each with the reason. They are
 tried like the others and count apart if they survive.
@@ -56,6 +57,10 @@ MORE_TESTS = {  # tests of a module beside those of its own name
         "tests/hmcbench/metrics/test_fixtures.py",
     ],
     "hmcbench/plan/cells.py": ["tests/hmcbench/plan/test_suite.py"],
+    "hmcbench/records/predictions.py": [
+        "tests/hmcbench/records/test_maps.py",
+        "tests/hmcbench/records/test_score_bits.py",
+    ],
 }
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,

@@ -1,4 +1,4 @@
-"""``benchmarks/mutants.py`` tells what tests notice from what they do not; its list and table are of today."""
+"""``benchmarks/mutants.py`` tells what tests notice from what not; its list and its table are of today."""
 
 from __future__ import annotations
 
