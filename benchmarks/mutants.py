@@ -5,7 +5,7 @@ they fail, crash or never end; one that survives shows a line that no test holds
 
 Changed are comparisons (``<`` to ``<=``), arithmetic (``+`` to ``-``), ``and`` to ``or``, ``not x`` to ``x``,
 and whole numbers (n to n + 1). Texts, annotations and messages of errors are left alone. The tests are the
-file ``test_MODULE.py`` in the mirrored folder, and those of :data:`MORE_TESTS`; tests marked slow are left out.
+file ``test_MODULE.py`` in the mirrored folder, and those of :data:`MORE_TESTS`, but none that is marked slow.
 ``--count`` mutants are drawn evenly over the modules (``--count 0``: all). How they are tried is in
 ``mutant_trials.py``.
 
@@ -56,7 +56,11 @@ MORE_TESTS = {  # tests of a module beside those of its own name
         "tests/hmcbench/metrics/test_reference.py",
         "tests/hmcbench/metrics/test_fixtures.py",
     ],
-    "hmcbench/plan/cells.py": ["tests/hmcbench/plan/test_suite.py"],
+    "hmcbench/plan/cells.py": [
+        "tests/hmcbench/plan/test_datasets_of_suite.py",
+        "tests/hmcbench/plan/test_epochs.py",
+        "tests/hmcbench/plan/test_shifts.py",
+    ],
     "hmcbench/records/predictions.py": [
         "tests/hmcbench/records/test_maps.py",
         "tests/hmcbench/records/test_score_bits.py",
