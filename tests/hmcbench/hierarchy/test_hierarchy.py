@@ -105,6 +105,12 @@ def test_children_of_removed_classes_stand_below_the_next_above(tree: Hierarchy,
     assert dag.without([]) == dag
 
 
+def test_paths_lead_from_the_top_level_down(tree: Hierarchy, dag: Hierarchy) -> None:
+    assert list(tree.paths("d")) == [("a", "b", "d")]
+    assert list(dag.paths("e")) == [("a", "c", "e"), ("b", "c", "e"), ("a", "d", "e")]
+    assert list(dag.paths("a")) == [("a",)]
+
+
 def test_folders_that_hold_no_classes(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no sub-folders"):
         Hierarchy.from_folders(tmp_path)
