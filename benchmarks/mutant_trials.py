@@ -42,6 +42,7 @@ OPTIONS = (
 Pair = tuple[CodeType, CodeType]
 """The code of a function, before and after a change."""
 POLL_S = 0.01
+STOPPED = "crash or time limit"
 MEMORY = 4 * 2**30
 """Bytes that a mutant may take beyond what its process has at the start: some never stop growing."""
 
@@ -266,7 +267,7 @@ class Trial:
 
 
 def _cause(answer: str | None) -> str:
-    return "crash or time limit" if answer is None else answer
+    return STOPPED if answer is None else answer
 
 
 def difference(old: CodeType, new: CodeType) -> Pair | None:

@@ -12,8 +12,8 @@ file ``test_MODULE.py`` in the mirrored folder, and those of :data:`MORE_TESTS`,
 Changes that no test can notice are listed in ``equivalent_mutants.toml``, each with the reason. They are
 tried like the others and count apart if they survive.
 
-Standard output has one line per survivor, as an entry of that file, then a table. ``--json`` keeps the table,
-the survivors, and which test noticed which change; ``--table FILE`` prints the table that was kept.
+Standard output has every other survivor, as an entry of that file, then a table. ``--json FILE`` keeps the
+results, beside those of other modules that the file has; ``--table FILE`` prints the table of a kept file.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ import random
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from mutant_trials import Trial
+from mutant_trials import STOPPED, Trial
 
 ROOT = Path(__file__).resolve().parents[1]
 Key = tuple[str, str, str, str]
@@ -114,15 +113,28 @@ class Mutant:
         return "\n".join(["[[equivalent]]", *lines, 'reason = ""', ""])
 
 
-class Count(NamedTuple):
-    """Mutants of a module: all; tried, and of these: noticed, equivalent, and neither."""
+@dataclass(frozen=True)
+class Result:
+    """What came of the mutants of a module.
+
+    Attributes:
+        possible: how many there are.
+        tried: of these.
+        noticed: of the tried; ``stopped`` of them crashed or ran into the time limit.
+        equivalent: survivors that are listed as such.
+        left: the other survivors.
+    """
 
     module: str
-    mutants: int
+    possible: int
     tried: int
     noticed: int
+    stopped: int
     equivalent: int
-    left: int
+    left: Sequence[Mapping[str, str]]
+
+    def row(self) -> tuple[int, ...]:
+        return self.possible, self.tried, self.noticed, self.stopped, self.equivalent, len(self.left)
 
 
 class Changer(ast.NodeTransformer):
@@ -262,19 +274,50 @@ class Code:
         return {m: swapped.get(m.number) or trial.fresh(module, trees[m.number], tests) for m in chosen}
 
 
-def table(counts: Sequence[Count]) -> str:
+def table(results: Sequence[Result]) -> str:
     """As docs/reliability.md has it."""
-    total = Count("all", *(sum(numbers) for numbers in zip(*(c[1:] for c in counts), strict=True)))
-    lines = [
-        "| module | possible changes | tried | noticed | equivalent | not noticed |",
-        "|---|" + "---:|" * 5,
-    ]
-    for count in counts:
-        name = f"`{count.module.removeprefix('hmcbench/')}`"
-        lines.append("| {} | {} | {} | {} | {} | {} |".format(name, *count[1:]))
-    lines.append("| {} | {} | {} | {} | {} | {} |".format(*total))
-    share = total.noticed / max(total.tried - total.equivalent, 1)
-    return "\n".join([*lines, "", f"Noticed: {share:.1%} of those that are not equivalent."])
+    heads = ("possible changes", "tried", "noticed", "of these by a crash or the time limit", "equivalent")
+    lines = [f"| module | {' | '.join(heads)} | not noticed |", "|---|" + "---:|" * 6]
+    for result in results:
+        name = f"`{result.module.removeprefix('hmcbench/')}`"
+        lines.append(f"| {name} | {' | '.join(map(str, result.row()))} |")
+    total = [sum(numbers) for numbers in zip(*(result.row() for result in results), strict=True)]
+    lines.append(f"| all | {' | '.join(map(str, total))} |")
+    _, tried, noticed, _, equivalent, _ = total
+    share = noticed / max(tried - equivalent, 1)
+    return "\n".join([*lines, "", f"Noticed: {share:.1%} of the changes that are not equivalent."])
+
+
+def load(path: Path) -> list[Result]:
+    """The results that ``--json`` kept."""
+    return [Result(**result) for result in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def keep(path: Path, result: Result) -> None:
+    """Beside the results of other modules, in the order of :data:`CORE`."""
+    others = [other for other in load(path) if other.module != result.module] if path.exists() else []
+    order = {module: i for i, module in enumerate(CORE)}
+    results = sorted([*others, result], key=lambda each: order.get(each.module, len(order)))
+    path.write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n", encoding="utf-8")
+
+
+def tried(code: Code, trial: Trial, module: str, chosen: Sequence[Mutant]) -> Result:
+    """Tries mutants of a module and prints those that no test noticed."""
+    causes = code.causes(trial, module, chosen)
+    reasons = code.equivalent()
+    alive = [mutant for mutant in sorted(chosen, key=lambda m: m.number) if not causes[mutant]]
+    left = [mutant for mutant in alive if mutant.key not in reasons]
+    for mutant in left:
+        print(f"# {mutant.module}:{mutant.line}\n{mutant.entry()}", flush=True)
+    return Result(
+        module,
+        possible=len(code.mutants(module)),
+        tried=len(chosen),
+        noticed=len(chosen) - len(alive),
+        stopped=sum(cause == STOPPED for cause in causes.values()),
+        equivalent=len(alive) - len(left),
+        left=[{"where": m.where, "line": m.text, "change": m.change} for m in left],
+    )
 
 
 def main() -> None:
@@ -286,34 +329,21 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=ROOT, help="of other code, with its tests")
     parser.add_argument("--table", type=Path)
     args = parser.parse_args()
-    if args.table:
-        print(table([Count(*row) for row in json.loads(args.table.read_text(encoding="utf-8"))["table"]]))
-        return
     code = Code(args.root.resolve())
-    reasons = code.equivalent()
-    counts: list[Count] = []
-    kept: dict[str, Any] = {"seed": args.seed, "left": [], "noticed_by": {}}
+    code.equivalent()  # stops here where the list is wrong
+    if args.table:
+        print(table(load(args.table)))
+        return
+    results = []
     with tempfile.TemporaryDirectory() as name:
         trial = Trial(code.root, Path(name).resolve())
         for module, chosen in code.drawn(args.modules, args.count, args.seed):
-            found = code.causes(trial, module, chosen)
-            alive = [mutant for mutant, cause in found.items() if not cause]
-            left = [mutant for mutant in alive if mutant.key not in reasons]
-            for mutant in sorted(left, key=lambda mutant: mutant.number):
-                print(f"# {mutant.module}:{mutant.line}\n{mutant.entry()}", flush=True)
-            kept["left"] += [mutant.key for mutant in left]
-            kept["noticed_by"][module] = Counter(cause for cause in found.values() if cause)
-            numbers = (
-                len(code.mutants(module)),
-                len(chosen),
-                len(chosen) - len(alive),
-                len(alive) - len(left),
-            )
-            counts.append(Count(module, *numbers, len(left)))
-            print("# {} {} tried {}, noticed {}, equivalent {}, left {}".format(*counts[-1]), flush=True)
+            result = tried(code, trial, module, chosen)
+            print(f"# {module}: tried, noticed, ...: {result.row()[1:]}", flush=True)
+            results.append(result)
             if args.json:
-                args.json.write_text(json.dumps({"table": counts, **kept}, indent=1) + "\n", encoding="utf-8")
-    print(table(counts))
+                keep(args.json, result)
+    print(table(results))
 
 
 if __name__ == "__main__":

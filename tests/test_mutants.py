@@ -69,12 +69,28 @@ def test_what_tests_notice_and_what_not(tmp_path: Path) -> None:
     """Changes in functions and outside; no test says that an empty sum is 0."""
     done = try_all(tmp_path, LISTED)
     assert done.returncode == 0, done.stderr
-    kept = json.loads((tmp_path / "kept.json").read_text())
-    assert [(where, change) for _, where, _, change in kept["left"]] == [("sums", "0  ->  1")]
-    assert kept["table"] == [["plugins/limits.py", 8, 8, 6, 1, 1]]
+    (kept,) = json.loads((tmp_path / "kept.json").read_text())
+    assert [(one["where"], one["change"]) for one in kept.pop("left")] == [("sums", "0  ->  1")]
+    assert kept == {
+        "module": "plugins/limits.py",
+        "possible": 8,
+        "tried": 8,
+        "noticed": 6,
+        "stopped": 0,
+        "equivalent": 1,
+    }
+    assert "| all | 8 | 8 | 6 | 0 | 1 | 1 |" in done.stdout
 
 
 def test_the_list_of_equivalent_changes_must_be_of_today(tmp_path: Path) -> None:
     done = try_all(tmp_path, LISTED.replace("<=", ">"))
     assert done.returncode != 0
     assert "equivalent_mutants.toml: unknown, listed twice or without a reason" in done.stderr
+
+
+def test_the_list_of_this_repository_is_of_today_and_the_page_has_the_table_of_the_kept_run() -> None:
+    command = [sys.executable, str(SCRIPT), "--table", str(ROOT / "docs" / "mutants.json")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed in (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    share = float(printed.rpartition("Noticed: ")[2].partition("%")[0])
+    assert share >= 95
