@@ -151,6 +151,7 @@ class Swapping(Watch):
     name: str = ""  # of the module, for imports
     pairs: dict[int, Pair] = field(default_factory=dict)
     fork: Callable[[int], Fork] | None = None
+    noticed: Callable[[int, str], None] = lambda number, cause: None
     outcomes: dict[int, str] = field(default_factory=dict)
     child: Fork | None = None  # of which this process is the child
 
@@ -169,6 +170,8 @@ class Swapping(Watch):
                     function.__code__ = new
                 return None  # pytest goes on with the tests
             self.outcomes[number] = _cause(child.answer())
+            if self.outcomes[number]:
+                self.noticed(number, self.outcomes[number])
         return True
 
 
@@ -236,11 +239,20 @@ class Trial:
         finally:
             self._restore(module)
 
-    def swapped(self, module: str, trees: dict[int, ast.Module], tests: Tests) -> dict[int, str]:
-        """Why changes died, empty if they survived, for all those that can be tried in this way."""
+    def swapped(
+        self,
+        module: str,
+        trees: dict[int, ast.Module],
+        tests: Tests,
+        noticed: Callable[[int, str], None] = lambda number, cause: None,
+    ) -> dict[int, str]:
+        """Why changes died, empty if they survived, for all those that can be tried in this way.
+
+        ``noticed`` is called at once for each that died, in another process.
+        """
         path = self.folder / module
         original = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        plugin = Swapping(tests.seconds, name=module.removesuffix(".py").replace("/", "."))
+        plugin = Swapping(tests.seconds, name=module.removesuffix(".py").replace("/", "."), noticed=noticed)
         for number, tree in trees.items():
             pair = difference(original, compile(tree, str(path), "exec", dont_inherit=True))
             if pair is not None:

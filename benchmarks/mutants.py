@@ -266,12 +266,42 @@ class Code:
             share = count // len(modules) + (i < count % len(modules)) if count else len(every)
             yield module, random.Random(f"{seed} {module}").sample(every, min(share, len(every)))
 
-    def causes(self, trial: Trial, module: str, chosen: Sequence[Mutant]) -> dict[Mutant, str]:
+    def causes(self, trial: Trial, module: str, chosen: Sequence[Mutant], kept: Kept) -> dict[Mutant, str]:
         """Which test noticed each mutant; empty for those that survive."""
+        causes = {mutant: cause for mutant in chosen if (cause := kept.causes.get(mutant.key))}
+        open_ones = {mutant.number: mutant for mutant in chosen if mutant not in causes}
+        if not open_ones:
+            return causes
         tests = trial.baseline(self.tests_of(module))
-        trees = {mutant.number: self.mutated(mutant) for mutant in chosen}
-        swapped = trial.swapped(module, trees, tests)
-        return {m: swapped.get(m.number) or trial.fresh(module, trees[m.number], tests) for m in chosen}
+        trees = {number: self.mutated(mutant) for number, mutant in open_ones.items()}
+        swapped = trial.swapped(
+            module, trees, tests, lambda number, cause: kept.add(open_ones[number], cause)
+        )
+        for number, mutant in open_ones.items():
+            causes[mutant] = swapped.get(number) or trial.fresh(module, trees[number], tests)
+            kept.add(mutant, causes[mutant])
+        return causes
+
+
+class Kept:
+    """What is known of mutants, in a file that grows line by line: a run that was interrupted goes on.
+
+    What a test noticed is not tried again: delete the file when code or tests lose something.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.causes: dict[Key, str] = {}
+        if path is not None and path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                module, where, text, change, cause = json.loads(line)
+                self.causes[module, where, text, change] = cause
+
+    def add(self, mutant: Mutant, cause: str) -> None:
+        self.causes[mutant.key] = cause
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([*mutant.key, cause]) + "\n")
 
 
 def table(results: Sequence[Result]) -> str:
@@ -301,9 +331,9 @@ def keep(path: Path, result: Result) -> None:
     path.write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n", encoding="utf-8")
 
 
-def tried(code: Code, trial: Trial, module: str, chosen: Sequence[Mutant]) -> Result:
+def tried(code: Code, trial: Trial, module: str, chosen: Sequence[Mutant], kept: Kept) -> Result:
     """Tries mutants of a module and prints those that no test noticed."""
-    causes = code.causes(trial, module, chosen)
+    causes = code.causes(trial, module, chosen, kept)
     reasons = code.equivalent()
     alive = [mutant for mutant in sorted(chosen, key=lambda m: m.number) if not causes[mutant]]
     left = [mutant for mutant in alive if mutant.key not in reasons]
@@ -326,6 +356,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--kept", type=Path, help="outcomes, line by line; to go on with them")
     parser.add_argument("--root", type=Path, default=ROOT, help="of other code, with its tests")
     parser.add_argument("--table", type=Path)
     args = parser.parse_args()
@@ -334,11 +365,11 @@ def main() -> None:
     if args.table:
         print(table(load(args.table)))
         return
-    results = []
+    results, kept = [], Kept(args.kept)
     with tempfile.TemporaryDirectory() as name:
         trial = Trial(code.root, Path(name).resolve())
         for module, chosen in code.drawn(args.modules, args.count, args.seed):
-            result = tried(code, trial, module, chosen)
+            result = tried(code, trial, module, chosen, kept)
             print(f"# {module}: tried, noticed, ...: {result.row()[1:]}", flush=True)
             results.append(result)
             if args.json:
