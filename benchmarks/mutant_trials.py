@@ -98,13 +98,19 @@ class Fork:
         os._exit(0)
 
     def answer(self) -> Any:
-        """What the child answered; None if it died or was still not done after five times its limit."""
-        waited = 0.0  # counted in polls: a time in which both processes are stopped does not count
+        """What the child answered; None if it died, used up its time, or slept for as long.
+
+        Only sleep is waited for: a child that does not get the processor may take any time.
+        """
+        waited = 0.0
         try:
             while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
                 time.sleep(POLL_S)
                 waited += POLL_S
-                if self._limit_s is not None and waited > 5 * self._limit_s:
+                if self._limit_s is not None and waited > self._limit_s:
+                    waited = 0.0
+                    if not _asleep(self.pid):
+                        continue
                     os.killpg(self.pid, signal.SIGKILL)
                     os.waitpid(self.pid, 0)
                     break
@@ -115,6 +121,17 @@ class Fork:
             return None
         finally:
             shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def _asleep(group: int) -> bool:
+    """Whether all processes of a group wait for something else than the processor."""
+    states = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, its_group = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if int(its_group) == group:
+                states.add(state)
+    return states <= {"S", "Z"}
 
 
 @dataclass(eq=False)
