@@ -278,15 +278,18 @@ class Code:
             module, trees, tests, lambda number, cause: kept.add(open_ones[number], cause)
         )
         for number, mutant in open_ones.items():
-            causes[mutant] = swapped.get(number) or trial.fresh(module, trees[number], tests)
-            kept.add(mutant, causes[mutant])
+            causes[mutant] = swapped.get(number, "")
+            if not causes[mutant]:
+                causes[mutant] = trial.fresh(module, trees[number], tests)
+                kept.add(mutant, causes[mutant])
         return causes
 
 
 class Kept:
     """What is known of mutants, in a file that grows line by line: a run that was interrupted goes on.
 
-    What a test noticed is not tried again: delete the file when code or tests lose something.
+    What a test noticed is not tried again, what survived is; both count beside what is drawn. Delete the file
+    when code or tests lose something.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -335,7 +338,7 @@ def tried(code: Code, trial: Trial, module: str, chosen: Sequence[Mutant], kept:
     """Tries mutants of a module and prints those that no test noticed."""
     causes = code.causes(trial, module, chosen, kept)
     reasons = code.equivalent()
-    alive = [mutant for mutant in sorted(chosen, key=lambda m: m.number) if not causes[mutant]]
+    alive = [mutant for mutant in chosen if not causes[mutant]]
     left = [mutant for mutant in alive if mutant.key not in reasons]
     for mutant in left:
         print(f"# {mutant.module}:{mutant.line}\n{mutant.entry()}", flush=True)
@@ -368,7 +371,8 @@ def main() -> None:
     results, kept = [], Kept(args.kept)
     with tempfile.TemporaryDirectory() as name:
         trial = Trial(code.root, Path(name).resolve())
-        for module, chosen in code.drawn(args.modules, args.count, args.seed):
+        for module, drawn in code.drawn(args.modules, args.count, args.seed):
+            chosen = [m for m in code.mutants(module) if m in drawn or m.key in kept.causes]
             result = tried(code, trial, module, chosen, kept)
             print(f"# {module}: tried, noticed, ...: {result.row()[1:]}", flush=True)
             results.append(result)
