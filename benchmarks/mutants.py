@@ -334,19 +334,18 @@ def keep(path: Path, result: Result) -> None:
     path.write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n", encoding="utf-8")
 
 
-def tried(code: Code, trial: Trial, module: str, chosen: Sequence[Mutant], kept: Kept) -> Result:
-    """Tries mutants of a module and prints those that no test noticed."""
-    causes = code.causes(trial, module, chosen, kept)
+def result_of(code: Code, module: str, causes: Mapping[Mutant, str]) -> Result:
+    """What came of the mutants that were tried, from which test noticed each."""
     reasons = code.equivalent()
-    alive = [mutant for mutant in chosen if not causes[mutant]]
+    alive = [mutant for mutant in code.mutants(module) if causes.get(mutant) == ""]
     left = [mutant for mutant in alive if mutant.key not in reasons]
     for mutant in left:
         print(f"# {mutant.module}:{mutant.line}\n{mutant.entry()}", flush=True)
     return Result(
         module,
         possible=len(code.mutants(module)),
-        tried=len(chosen),
-        noticed=len(chosen) - len(alive),
+        tried=len(causes),
+        noticed=len(causes) - len(alive),
         stopped=sum(cause == STOPPED for cause in causes.values()),
         equivalent=len(alive) - len(left),
         left=[{"where": m.where, "line": m.text, "change": m.change} for m in left],
@@ -373,7 +372,7 @@ def main() -> None:
         trial = Trial(code.root, Path(name).resolve())
         for module, drawn in code.drawn(args.modules, args.count, args.seed):
             chosen = [m for m in code.mutants(module) if m in drawn or m.key in kept.causes]
-            result = tried(code, trial, module, chosen, kept)
+            result = result_of(code, module, code.causes(trial, module, chosen, kept))
             print(f"# {module}: tried, noticed, ...: {result.row()[1:]}", flush=True)
             results.append(result)
             if args.json:
