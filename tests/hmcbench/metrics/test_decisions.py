@@ -246,6 +246,16 @@ def test_thresholds_per_level() -> None:
     ] == pytest.approx(0.55)  # type: ignore[index]
 
 
+def test_unscored_classes_count_for_no_threshold_but_their_own() -> None:
+    truth = UNEVEN.encode([["a1"], ["b"]])
+    scores = np.array([[0.2, 0.1, 0.8, 0.3], [0.4, 0.7, 0.0, 0.4]])
+    # level 2 without a2: .8 / 0
+    per_level = fit_threshold(scores, truth, UNEVEN, "per_level", unscored=("a2",))
+    assert per_level.values == pytest.approx([0.55, 0.55, 0.4, 0.4])
+    per_class = fit_threshold(scores, truth, UNEVEN, "per_class", unscored=("a1",))
+    assert per_class.values == pytest.approx([0.6, 0.4, 0.4, 0.55])
+
+
 def test_thresholds_of_a_task() -> None:
     truth, scores = UNEVEN.encode([["a1"]]), np.array([[0.75, 0.25, 0.75, 0.25]])
     assert thresholds_of(scores, truth, single(UNEVEN)) is None
