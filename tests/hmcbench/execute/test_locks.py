@@ -115,6 +115,45 @@ def test_another_machine_is_dead_when_its_heartbeat_stood_still_for_long_enough(
         assert near.holds(KEY)
 
 
+def test_a_heartbeat_that_stood_still_for_exactly_the_limit_may_still_come(tmp_path: Path) -> None:
+    clock = Clock()
+    with Locks(tmp_path, host="far") as far, Locks(tmp_path, host="near", stale_s=60, clock=clock) as near:
+        assert not near.dead(far.owner)
+        clock.now += 60
+        assert not near.dead(far.owner)
+        clock.now += 0.5
+        assert near.dead(far.owner)
+
+
+def test_the_heart_of_a_run_beats_by_itself(tmp_path: Path) -> None:
+    with Locks(tmp_path, beat_s=0.01) as locks:
+        (path,) = tmp_path.glob("*.run")
+        before = path.read_text()
+        until = time.monotonic() + 60
+        while path.read_text() == before and time.monotonic() < until:
+            time.sleep(0.01)
+        assert json.loads(path.read_text())["beat"] > json.loads(before)["beat"]
+        assert locks.claim(KEY)
+
+
+def test_an_owner_that_is_a_bare_process_id_lives_as_long_as_the_process(locks: Locks) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not locks.dead(str(process.pid))
+    process.communicate()
+    assert locks.dead(str(process.pid))
+
+
+def test_others_may_read_the_files_and_nobody_can_start_them(tmp_path: Path, locks: Locks) -> None:
+    before = os.umask(0)
+    try:
+        with Locks(tmp_path) as open_to_others:
+            assert open_to_others.claim(KEY)
+            files = [tmp_path / f"{open_to_others.owner}.run", *tmp_path.glob("*.lock")]
+            assert [path.stat().st_mode & 0o777 for path in files] == [0o644] * 2
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize("years", [-30, 30])
 def test_wall_clocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, years: int) -> None:
     clock, real = Clock(), time.time

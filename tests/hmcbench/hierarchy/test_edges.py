@@ -59,6 +59,15 @@ def test_lint_lists_every_separate_cycle_once() -> None:
     assert cycles == ["a cycle: a > b > a", "a cycle: p > q > p"]
 
 
+def test_a_cycle_is_reported_where_its_first_class_is() -> None:
+    (problem,) = lint([("", "t"), ("c", "a"), ("b", "c"), ("a", "b")])
+    assert (problem.where, problem.what) == ("edge 2", "a cycle: a > b > c > a")
+
+
+def test_sixty_four_levels_are_not_too_deep() -> None:
+    assert lint([(f"n{i}", f"n{i + 1}") for i in range(63)]) == []
+
+
 def test_lint_lists_one_problem_once() -> None:
     edges = [("", "a"), ("a", "b"), ("b", "b"), ("c|d", "e"), ("c|d", "f"), ("q", "g"), ("q", "h")]
     kinds = [problem.kind for problem in lint(edges)]
@@ -70,6 +79,11 @@ def test_lint_shortens_a_long_cycle() -> None:
     (problem,) = lint(edges)
     assert problem.what.endswith("n007 > ... > n000")
     assert len(problem.what) < 200
+
+
+def test_a_cycle_of_nine_classes_is_written_in_full() -> None:
+    (problem,) = lint([(f"n{i}", f"n{(i + 1) % 9}") for i in range(9)])
+    assert problem.what == "a cycle: n0 > n1 > n2 > n3 > n4 > n5 > n6 > n7 > n8 > n0"
 
 
 def test_lint_uses_the_places_it_is_given() -> None:
@@ -117,3 +131,10 @@ def test_read_edges_reports_for_a_data_lint(tmp_path: Path) -> None:
     assert [(p.where, p.kind) for p in table.problems] == [("hierarchy.csv:3", "bad-row")]
     (problem,) = lint(table.edges, table.where)
     assert (problem.where, problem.kind) == ("hierarchy.csv:4", "unknown-parent")
+
+
+def test_read_edges_keeps_descriptions_of_the_children(tmp_path: Path) -> None:
+    table = read_edges(write(tmp_path, "parent,child,description\n,a,the top\na,b,\na,c\n"))
+    assert table.edges == [("", "a"), ("a", "b"), ("a", "c")]
+    assert table.descriptions == {"a": "the top"}
+    assert not table.problems

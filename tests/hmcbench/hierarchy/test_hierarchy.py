@@ -92,6 +92,25 @@ def test_nested_folders(tmp_path: Path) -> None:
     )
 
 
+def test_children_of_removed_classes_stand_below_the_next_above(tree: Hierarchy, dag: Hierarchy) -> None:
+    assert tree.without(["b", "x"]).edges == (
+        ("", "a"),
+        ("", "y"),
+        ("a", "c"),
+        ("a", "d"),
+        ("a", "e"),
+        ("y", "z"),
+    )
+    assert dag.without(["c"]).parents("e") == ("a", "b", "d")
+    assert dag.without([]) == dag
+
+
+def test_paths_lead_from_the_top_level_down(tree: Hierarchy, dag: Hierarchy) -> None:
+    assert list(tree.paths("d")) == [("a", "b", "d")]
+    assert list(dag.paths("e")) == [("a", "c", "e"), ("b", "c", "e"), ("a", "d", "e")]
+    assert list(dag.paths("a")) == [("a",)]
+
+
 def test_folders_that_hold_no_classes(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no sub-folders"):
         Hierarchy.from_folders(tmp_path)
@@ -99,7 +118,25 @@ def test_folders_that_hold_no_classes(tmp_path: Path) -> None:
         Hierarchy.from_folders(tmp_path / "absent")
 
 
+def test_an_error_says_how_many_more_there_are() -> None:
+    for further, more in ((0, ""), (1, r" \(and 1 more\)"), (2, r" \(and 2 more\)")):
+        edges = [("", "a"), *((f"q{i}", f"b{i}") for i in range(1 + further))]
+        with pytest.raises(
+            BadInput, match=rf"edge 2: parent 'q0' is not a class: no row has it as a child{more}\.$"
+        ):
+            Hierarchy.from_edges(edges)
+
+
 # --------------------------------------------------------------------------- round trips
+
+
+def test_a_file_has_a_third_column_only_for_descriptions(tmp_path: Path) -> None:
+    for descriptions, text in (
+        ({}, "parent,child\n,a\na,b\n"),
+        ({"b": "second"}, "parent,child,description\n,a,\na,b,second\n"),
+    ):
+        Hierarchy.from_edges([("a", "b")], descriptions=descriptions).to_csv(tmp_path / "h.csv")
+        assert (tmp_path / "h.csv").read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize("descriptions", [{}, {"a": 'says "so",\nand more', "p/q": "quality"}])
@@ -168,6 +205,8 @@ def test_level_targets(tree: Hierarchy) -> None:
 def test_level_targets_want_one_closed_path(tree: Hierarchy, dag: Hierarchy) -> None:
     with pytest.raises(BadInput, match="sample 1 has several classes at level 2"):
         tree.level_targets(tree.encode([["c"], ["b", "e"]]))
+    with pytest.raises(BadInput, match="sample 1 has several classes at level 3"):
+        tree.level_targets(tree.encode([["c"], ["c", "d"], ["c", "z"]]))
     with pytest.raises(BadInput, match="several classes at level 1"):
         dag.level_targets(dag.encode([["c"]]))
     with pytest.raises(BadInput, match="without its ancestors"):

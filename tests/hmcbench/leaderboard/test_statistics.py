@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.sparse import csc_array, csr_array
@@ -63,6 +65,72 @@ def test_counts_of_any_size_and_type_are_summed_exactly(most: int, kind: type) -
 
     for stats in (counts, counts.tocsc(), table.astype(kind)):
         np.testing.assert_array_equal(bootstrap.of_counts(stats, check), expected[:, 0] / 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "kind"),
+    [
+        (2**16 - 1, np.uint16),
+        (2**16, np.int32),
+        (2**17 - 1, np.int32),
+        (2**24 + 1, np.int32),
+        (2**31 - 1, np.int32),
+        (2**31, np.float64),
+        (2**32 - 1, np.float64),
+    ],
+)
+def test_a_sum_at_the_end_of_a_type_is_exact(count: int, kind: type) -> None:
+    def check(sums: np.ndarray) -> np.ndarray:
+        assert sums.dtype == kind
+        assert (sums == count).all()
+        return sums[:, 0].astype(float)
+
+    assert (Bootstrap(1, draws=3).of_counts(csr_array(np.array([[count]])), check) == count).all()
+
+
+def test_sums_that_only_some_draws_make_too_large_for_two_bytes_are_exact() -> None:
+    """One sample alone would fit, and all of them together once; a draw that repeats it does not."""
+    counts = np.zeros((40, 2), dtype=np.int64)
+    counts[:, 1], counts[0, 0] = 1_000, 30_000
+    bootstrap = Bootstrap(40)
+    expected = bootstrap.weights.astype(np.int64) @ counts
+    assert expected[:, 0].max() > 2**16
+    for column in (0, 1):
+        found = bootstrap.of_counts(csr_array(counts), lambda sums, k=column: sums[:, k].astype(np.int64))
+        np.testing.assert_array_equal(found, expected[:, column])
+
+
+def test_whole_numbers_are_summed_in_four_bytes_only_where_these_hold_the_sum() -> None:
+    """Of numbers above 2**24 four bytes hold every second one."""
+    for largest in (2**20, 2**22, 2**24, 2**26):
+        table = np.random.default_rng(largest).integers(0, largest, (60, 1)).astype(float)
+        bootstrap = Bootstrap(60)
+        (drawn,) = bootstrap.values([(table, lambda sums: sums[..., 0])])
+        np.testing.assert_array_equal(
+            drawn, (bootstrap.weights.astype(np.int64) @ table.astype(np.int64))[:, 0]
+        )
+
+
+def test_blocks_of_draws_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "_BLOCK", 20_000)
+    table = np.random.default_rng(6).random((2_000, 40))
+    counts = csr_array(np.random.default_rng(7).integers(0, 9, (2_000, 40)))
+
+    def peak(draws: int) -> float:
+        """Of the work for so many draws, beside the weights and what is kept of them."""
+        tracemalloc.start()
+        bootstrap = Bootstrap(2_000, draws=draws)
+        drawing = tracemalloc.get_traced_memory()[1] - bootstrap.weights.nbytes
+        for work in (lambda: bootstrap.values([(table, ratio)]), lambda: bootstrap.of_counts(counts, ratio)):
+            work()  # keeps the weights in other types
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            work()
+            drawing = max(drawing, tracemalloc.get_traced_memory()[1] - before)
+        tracemalloc.stop()
+        return drawing / 2**20
+
+    assert peak(1_000) < 1.5 * peak(200) < 6
 
 
 def test_counts_of_one_sample_that_stand_apart_are_left_as_they_are() -> None:
@@ -178,6 +246,8 @@ def test_t_interval_is_students() -> None:
     expected = t.interval(0.95, 3, values.mean(), values.std(ddof=1) / 2)
     assert statistics.t_interval(values) == pytest.approx(expected)
     assert statistics.t_interval(values[:1]) is None
+    of_two = t.interval(0.95, 1, 0.91, values[:2].std(ddof=1) / np.sqrt(2))
+    assert statistics.t_interval(values[:2]) == pytest.approx(of_two)
 
 
 def test_nadeau_bengio_replaces_the_variance_of_the_mean() -> None:
@@ -188,11 +258,16 @@ def test_nadeau_bengio_replaces_the_variance_of_the_mean() -> None:
 
 
 def test_p_values_agree_with_scipy() -> None:
-    from scipy.stats import ttest_ind, ttest_rel
+    from scipy.stats import t, ttest_ind, ttest_rel
 
     a, b = np.array([0.90, 0.92, 0.95, 0.91]), np.array([0.89, 0.90, 0.94, 0.915])
     assert statistics.paired_t_p(a, b, 0.0) == pytest.approx(ttest_rel(a, b).pvalue)
-    assert statistics.welch_p(a, b[:3]) == pytest.approx(ttest_ind(a, b[:3], equal_var=False).pvalue)
+    for first, second in ((a, b[:3]), (b[:3], a), (a[:3], b), (a[:2], b[:2])):
+        expected = ttest_ind(first, second, equal_var=False).pvalue
+        assert statistics.welch_p(first, second) == pytest.approx(expected)
+    spread = (a - b).std(ddof=1) * np.sqrt(1 / 4 + 1 / 9)
+    corrected = 2 * t.sf(abs((a - b).mean()) / spread, 3)
+    assert statistics.paired_t_p(a, b, 1 / 9) == pytest.approx(corrected)
 
 
 def test_p_of_constant_differences() -> None:
@@ -209,6 +284,16 @@ def test_holm_by_hand() -> None:
 
 def test_draws_are_the_same_every_time() -> None:
     assert (Bootstrap(30).weights == Bootstrap(30).weights).all()
+    # published intervals are computed again with these
+    assert Bootstrap(6, draws=3).weights.tolist() == [
+        [1, 2, 0, 0, 1, 2],
+        [0, 0, 1, 1, 0, 4],
+        [1, 3, 1, 0, 1, 0],
+    ]
+    assert Bootstrap(6, ["a", "b", "a", "c", "c", "c"], draws=2).weights.tolist() == [
+        [0, 0, 0, 3, 3, 3],
+        [1, 1, 1, 1, 1, 1],
+    ]
 
 
 def test_undefined_draws_do_not_count() -> None:

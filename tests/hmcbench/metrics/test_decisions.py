@@ -21,6 +21,7 @@ from hmcbench.metrics.decisions import (
     Thresholds,
     coherent,
     fit_threshold,
+    path_shares,
     raw,
     repair,
     rule_name,
@@ -29,6 +30,7 @@ from hmcbench.metrics.decisions import (
 
 TREE = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")])
 UNEVEN = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "a1"), ("a", "a2")])
+TREE_OF_LEAVES = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "a1"), ("b", "b1")])
 FIXTURE = Hierarchy.from_edges([("a", "b"), ("a", "e"), ("b", "c"), ("b", "d"), ("x", "y"), ("y", "z")])
 Depth = Literal["full", "ragged"]
 
@@ -138,6 +140,25 @@ def test_paths_of_equal_products_tie_whatever_the_order_of_their_factors() -> No
     assert sets(h, coherent(equal, None, single(h))) == ["b b1 b2"]
 
 
+def test_shares_of_paths_by_hand() -> None:
+    scores = np.array([[0.6, 0.4, 0.3, 0.2], [0.5, 0.5, 0.0, 1.0]])
+    stop = np.array([[0.1, 0.5], [0.25, 0.5]])
+    ends, shares = path_shares(scores, stop, single(UNEVEN, "ragged"))
+    assert ends.tolist() == [-1, 0, 1, 2, 3]
+    # nothing .1 x .5, a .6 x .5, b .4 x .5, a a1 .6 x .3, a a2 .6 x .2: .85 together
+    expected = np.array([[0.05, 0.3, 0.2, 0.18, 0.12], [0.125, 0.25, 0.25, 0, 0.5]])
+    np.testing.assert_allclose(shares, expected / [[0.85], [1.125]])
+    ends, shares = path_shares(scores[:1], None, single(TREE_OF_LEAVES, "full"))
+    assert (ends.tolist(), shares.round(4).tolist()) == ([2, 3], [[0.6923, 0.3077]])
+
+
+def test_paths_without_any_likely_one_share_alike() -> None:
+    scores, stop = np.zeros((2, 4)), np.zeros((2, 2))
+    scores[1] = [1.0, 0.0, 0.5, 0.5]
+    _, shares = path_shares(scores, stop, single(UNEVEN, "ragged"))
+    np.testing.assert_allclose(shares, [[0.2] * 5, [0, 0, 0, 0.5, 0.5]])
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("where", ["scores", "stop"])
 def test_scores_that_are_no_numbers_are_never_decided(bad: float, where: str) -> None:
@@ -225,6 +246,16 @@ def test_thresholds_per_level() -> None:
     ] == pytest.approx(0.55)  # type: ignore[index]
 
 
+def test_unscored_classes_count_for_no_threshold_but_their_own() -> None:
+    truth = UNEVEN.encode([["a1"], ["b"]])
+    scores = np.array([[0.2, 0.1, 0.8, 0.3], [0.4, 0.7, 0.0, 0.4]])
+    # level 2 without a2: .8 / 0
+    per_level = fit_threshold(scores, truth, UNEVEN, "per_level", unscored=("a2",))
+    assert per_level.values == pytest.approx([0.55, 0.55, 0.4, 0.4])
+    per_class = fit_threshold(scores, truth, UNEVEN, "per_class", unscored=("a1",))
+    assert per_class.values == pytest.approx([0.6, 0.4, 0.4, 0.55])
+
+
 def test_thresholds_of_a_task() -> None:
     truth, scores = UNEVEN.encode([["a1"]]), np.array([[0.75, 0.25, 0.75, 0.25]])
     assert thresholds_of(scores, truth, single(UNEVEN)) is None
@@ -248,6 +279,11 @@ def test_neighbouring_floats_are_still_told_apart() -> None:
         fitted = fit_threshold(scores, np.array([[True], [False]]), one)
         assert raw(scores, None, multiple(one), fitted).tolist() == [[True], [False]]
         high = low
+
+
+def test_a_single_pair_is_its_own_threshold() -> None:
+    one = Hierarchy.from_edges([("", "a")])
+    assert fit_threshold(np.array([[0.25]]), np.array([[True]]), one).values == 0.25
 
 
 def test_equal_scores_are_cut_together() -> None:

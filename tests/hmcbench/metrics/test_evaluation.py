@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
+import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +16,9 @@ from scipy.sparse import csr_array, csr_matrix, issparse
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Scores, Task
+from hmcbench.metrics import evaluation as evaluation_module
 from hmcbench.metrics.decisions import Thresholds
-from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.evaluation import Apart, Evaluation, information_content, scored_part
 from hmcbench.metrics.fixtures import confusion_matrices, four_scores, three_samples, two_alloys
 from hmcbench.records.predictions import Predictions
 from hmcbench.testing.helpers import tiny_dataset
@@ -46,6 +50,77 @@ def test_stored_predictions_are_decided_with_the_thresholds_given(tree: Hierarch
     assert Evaluation.of_predictions(stored).truth.tolist() == truth.toarray().tolist()
     with pytest.raises(BadInput, match="stored without truth"):
         Evaluation.of_predictions(Predictions(stored.ids, stored.side, stored.scores, task))
+
+
+def test_samples_put_apart_and_far_ones_are_beside_the_others(tree: Hierarchy) -> None:
+    task = Task("hmc", "multiple", "ragged", tree)
+    scores = np.full((2, 4), 0.4, dtype=np.float32)
+    test = Predictions(["s", "t"], ["test"] * 2, scores, task, np.zeros((2, 4), bool), alpha=0.2)
+    test = replace(test, unknown=np.array([True, False]))
+    apart, far = replace(test, ids=["u", "v"]), test.take(np.array([1]))
+    e = Evaluation.of_predictions(test, Thresholds(0.3), apart, far)
+    assert (e.apart.ids, e.apart.alpha) == (["s", "t"], 0.2)
+    assert np.asarray(e.apart.unknown).tolist() == [True, False]
+    assert e.apart.calibration is not None
+    assert e.apart.far is not None
+    assert e.apart.calibration.apart.ids == ["u", "v"]
+    assert e.apart.calibration.raw.all(), "the same thresholds"
+    assert len(e.apart.far) == 1
+    none = test.take(np.zeros(0, dtype=int))
+    for lacking in (None, none):
+        e = Evaluation.of_predictions(test, None, lacking, lacking)
+        assert (e.apart.calibration, e.apart.far) == (None, None)
+
+
+def test_decisions_of_the_model_and_of_a_rule_are_taken_as_they_are(tree: Hierarchy) -> None:
+    task, truth = Task("hmc", "multiple", "ragged", tree), np.zeros((1, 4), bool)
+    scores, decided = np.full((1, 4), 0.9), np.array([[False, False, True, False]])
+    e = Evaluation.of(task, truth, scores, decided=csr_array(decided))
+    assert e.raw.tolist() == decided.tolist()
+    assert e.coherent.tolist() == [[True, False, True, False]]
+    ruled = np.array([[False, True, False, False]])
+    e = Evaluation.of(task, truth, scores, ruled=ruled)
+    assert (e.coherent.tolist(), e.raw.all()) == (ruled.tolist(), True)
+    assert e.information is None
+    training = np.array([[3, 3], [0, 3], [1, 3], [7, 7]])
+    np.testing.assert_array_equal(information_content(training), [0, 2, 1, 0])
+    e = Evaluation.of(task, truth, scores, training=training)
+    np.testing.assert_array_equal(np.asarray(e.information), [0, 2, 1, 0])
+
+
+def test_classes_that_are_not_scored_are_taken_out_after_decisions(tree: Hierarchy) -> None:
+    task = Task("hmc", "multiple", "ragged", tree, unscored=("a",))
+    scores, truth = np.array([[0.1, 0.2, 0.6, 0.3]]), np.array([[True, False, True, False]])
+    e = Evaluation.of(task, truth, scores, training=np.array([[3, 3], [0, 3], [1, 3], [7, 7]]))
+    reduced, columns = scored_part(task)
+    assert reduced.hierarchy is not None
+    assert (reduced.hierarchy.classes, columns.tolist()) == (("b", "c", "x"), [2, 3, 1])
+    assert e.hierarchy == reduced.hierarchy
+    assert (e.truth.tolist(), e.scores.tolist()) == ([[True, False, False]], [[0.6, 0.3, 0.2]])
+    assert e.raw.tolist() == e.coherent.tolist() == [[True, False, False]]
+    assert np.asarray(e.information).tolist() == [1.0, 0.0, 2.0]
+    streamed = Evaluation.of_blocks(task, truth, [scores])
+    assert streamed.truth.toarray().tolist() == streamed.coherent.toarray().tolist() == [[True, False, False]]
+    whole = Task("hmc", "multiple", "ragged", tree)
+    assert scored_part(whole)[0] is whole
+    assert scored_part(whole)[1].tolist() == [0, 1, 2, 3]
+
+
+def test_ties_are_decided_by_the_ids(tree: Hierarchy) -> None:
+    task, none = Task("hmc", "multiple", "ragged", tree), np.zeros((2, 4))
+    e = Evaluation.of(task, none > 0, none, apart=Apart(["s", "t"]))
+    first = [int.from_bytes(hashlib.sha256(name).digest()[:6], "big") / 2**48 for name in (b"s", b"t")]
+    assert e.ties.tolist() == first
+    assert all(0 <= value < 1 for value in first)
+    with pytest.raises(NotApplicable, match="need the ids"):
+        _ = Evaluation.of(task, none > 0, none).ties
+
+
+def test_the_columns_of_a_level(tree: Hierarchy) -> None:
+    chain = Hierarchy.from_edges([("a", "b")])
+    for hierarchy, columns in ((tree, [slice(0, 2), slice(2, 4)]), (chain, [slice(0, 1), slice(1, 2)])):
+        none = np.zeros((1, hierarchy.n), bool)
+        assert [Evaluation.of_sets(hierarchy, none, none).level_columns(k) for k in (1, 2)] == columns
 
 
 @pytest.mark.parametrize("kind", [csr_array, csr_matrix])
@@ -111,6 +186,23 @@ def test_violations_ignore_rounding(tree: Hierarchy) -> None:
     assert e.violations.tolist() == [1, 0]
 
 
+def test_violations_are_counted_in_blocks_that_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    hierarchy = Hierarchy.from_edges([(f"p{i // 2}", f"c{i}") for i in range(40)])
+    scores = np.random.default_rng(0).random((3_000, hierarchy.n))
+    task, truth = Task("hmc", "multiple", "ragged", hierarchy), np.zeros(scores.shape, bool)
+    parents, children = hierarchy.edge_index.T
+    expected = (scores[:, children] > scores[:, parents] + 1e-6).sum(axis=1)
+    np.testing.assert_array_equal(Evaluation.of(task, truth, scores).violations, expected)
+    monkeypatch.setattr(evaluation_module, "_CELLS", 3_999)
+    evaluation = Evaluation.of(task, truth, scores)
+    tracemalloc.start()
+    in_blocks = evaluation.violations
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(in_blocks, expected)
+    assert peak < 300_000  # all at once: three megabytes
+
+
 @pytest.mark.parametrize("kind", ["tree", "ragged", "multiple", "dag"])
 def test_truth_may_be_sparse_in_the_usual_case(kind: Any) -> None:
     data = tiny_dataset(kind=kind)
@@ -169,6 +261,12 @@ def test_blocks_may_have_stop_outputs_and_any_size() -> None:
     np.testing.assert_array_equal(e.violations, whole.violations)
     with pytest.raises(NotApplicable):
         _ = e.scores
+
+
+def test_no_block_is_an_evaluation_of_no_sample() -> None:
+    data = tiny_dataset(kind="multiple", samples=5)
+    e = Evaluation.of_blocks(data.task, data.targets[:0], [])
+    assert (len(e), len(e.violations), e.raw.shape) == (0, 0, (0, data.targets.shape[1]))
 
 
 def test_blocks_that_are_too_few_are_bad_input() -> None:

@@ -118,6 +118,21 @@ def test_blocks_of_samples_give_one_table(samples: int, monkeypatch: pytest.Monk
     assert whole[:, whole.shape[1] // 2 :].sum() == evaluation.truth.sum()
 
 
+def test_no_more_pairs_are_sorted_at_once_than_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, places = [], pooled._places
+
+    def noted(scores: np.ndarray, at: np.ndarray) -> np.ndarray:
+        sizes.append(len(scores))
+        return places(scores, at)
+
+    monkeypatch.setattr(pooled, "_places", noted)
+    monkeypatch.setattr(pooled, "_PAIRS", 100)
+    evaluation = random_evaluation(300)
+    pooled.pair_counts(evaluation.scores, evaluation.truth)
+    assert sum(sizes) == evaluation.scores.size
+    assert max(sizes) <= 100
+
+
 @pytest.mark.parametrize("starts", [[0], [0, 1, 2, 40], [0, 16, 17, 99]])
 @pytest.mark.parametrize("shape", [(100,), (1, 100), (3, 100)])
 @pytest.mark.parametrize("kind", [np.uint16, np.float64])
@@ -142,6 +157,8 @@ def test_thresholds_are_all_scores_or_some_with_the_ends() -> None:
     found = pooled.thresholds(many)
     assert (len(found), found[0], found[-1]) == (pooled.GRID, many[-1], 0.0)
     assert (np.diff(found) < 0).all()
+    # the numbers of published boards
+    assert [len(pooled.thresholds(np.arange(float(n)))) for n in (2048, 2049)] == [2048, 512]
 
 
 @pytest.mark.parametrize("name", AVERAGES)

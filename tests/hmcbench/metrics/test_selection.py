@@ -22,7 +22,7 @@ from hmcbench.metrics.evaluation import Apart, Evaluation
 from hmcbench.metrics.fixtures import selected, with_calibration
 from hmcbench.metrics.ids import find_spec
 from hmcbench.metrics.promise import least_samples
-from hmcbench.metrics.selection import curve, least_theta
+from hmcbench.metrics.selection import curve, least_theta, risk_at
 
 
 class Slow:
@@ -276,6 +276,16 @@ def test_the_curve_of_the_fixture() -> None:
     coverage, risk = curve(selected())
     assert coverage.round(12).tolist() == [0.0, 0.2, 0.3, 0.6, 0.8, 1.0]
     assert risk.round(12).tolist() == [0.0, 0.0, 0.0, 0.0, 0.2, 0.4]
+
+
+def test_risk_is_read_up_to_the_point_that_reaches_the_coverage() -> None:
+    risk = np.array([0.0, 0.25, 0.5])
+    assert risk_at(np.array([0.0, 0.5, 0.9]), risk) == 0.5
+    assert risk_at(np.array([0.0, 0.8, 1.0]), risk) == pytest.approx(0.375)
+    assert np.isnan(risk_at(np.array([0.0, 0.5, 0.89]), risk))
+    assert np.isnan(risk_at(np.zeros(1), np.zeros(1)))
+    # sums round: what lacks less than 1e-12 reaches it, and no line is drawn beyond its end
+    assert risk_at(0.9 - np.array([0.9, 1.5e-12, 5e-13]), risk) == 0.5
 
 
 def test_all_may_be_wrong_or_none() -> None:

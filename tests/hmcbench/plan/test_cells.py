@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,13 +8,13 @@ import pytest
 
 from hmcbench.data import featurize
 from hmcbench.errors import BadInput
-from hmcbench.interfaces import ModelSpec, Param
+from hmcbench.interfaces import DatasetSpec, ModelSpec, Param
 from hmcbench.interfaces.hookspecs import hookimpl
-from hmcbench.plan.cells import Plan, make_plan
+from hmcbench.plan.cells import Plan, make_plan, plan_data
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import load_suite, parse_suite
 from hmcbench.registry.registry import default_registry
-from hmcbench.testing.helpers import temporary_plugin, tiny_suite
+from hmcbench.testing.helpers import temporary_plugin, tiny_dataset, tiny_suite
 
 
 def test_views_are_planned_once_for_all_folds_and_seeds_of_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +92,137 @@ def test_an_added_parameter_with_its_default_keeps_the_key() -> None:
         assert plan_of("knn[fresh=2]").cells[0].key != before
     finally:
         knn.params = {name: param for name, param in knn.params.items() if name != "fresh"}
+
+
+def test_of_a_file_its_content_counts_and_cosmetic_parameters_do_not(tmp_path: Path) -> None:
+    for name, content in (("a", "1"), ("same", "1"), ("other", "2")):
+        (tmp_path / name).write_text(content)
+    weights = Param(False, "weights", file=True, type=str)
+    params = {"weights": weights, "folder": Param("x", cosmetic=True), "kind": Param("k")}
+    spec = ModelSpec(name="net", version="1", summary="", factory="m:f", params=params)
+    plugin = SimpleNamespace(__name__="nets", hmcbench_models=hookimpl(lambda: [spec]))
+
+    def key(options: str) -> str:
+        suite = parse_suite(tiny_suite("keys", [f"net[{options}]" if options else "net"]), "s.toml")
+        return make_plan(suite, registry, Choices()).cells[0].key
+
+    with temporary_plugin(plugin) as registry:
+        plain, file = key(""), key(f"weights={tmp_path / 'a'}")
+        assert plain == key("folder=y") != key("kind=l")
+        assert plain != file == key(f"weights={tmp_path / 'same'}") != key(f"weights={tmp_path / 'other'}")
+
+
+@pytest.mark.parametrize(
+    ("joint", "together"), [("", True), ("builtins:object", True), ("builtins:bool", False)]
+)
+def test_cells_that_are_fitted_together_are_a_group(joint: str, together: bool) -> None:
+    values: dict[str, Any] = {"version": "1", "summary": "", "factory": "m:f"}
+    specs = [ModelSpec(name="many", fit_many="m:g", joint=joint, **values), ModelSpec(name="alone", **values)]
+    plugin = SimpleNamespace(__name__="others", hmcbench_models=hookimpl(lambda: specs))
+    with temporary_plugin(plugin) as registry:
+        plan = make_plan(
+            parse_suite(tiny_suite("s", ["many", "alone"]), "s.toml"), registry, Choices(seeds=2)
+        )
+    assert [bool(cell.group) for cell in plan.cells] == [together, together, False, False]
+    assert len({cell.group for cell in plan.cells}) == 1 + together
+
+
+def test_modules_of_model_and_dataset_are_imported_before_a_cell_starts() -> None:
+    prior = plan_of("prior").cells[0].preload
+    assert prior == ("hmcbench_toy.models", "hmcbench_toy.data")
+    assert "skops.io" in plan_of("knn").cells[0].preload, "which keeps a model of scikit-learn"
+    assert "skops.io" not in plan_of("knn", keep_weights=False).cells[0].preload
+
+
+def test_only_data_that_were_typed_are_given() -> None:
+    assert plan_of("prior").cells[0].record["dataset"]["given"] is False
+
+
+# --------------------------------------------------------------------------- what the command line changes
+
+
+def test_typed_columns_and_the_typed_primary_metric() -> None:
+    plain = plan_of("prior").suite
+    assert (plain.primary, plain.columns) == ("hf1_samples", ("hf1_samples",))
+    primary = plan_of("prior", primary="exact_match").suite
+    assert (primary.primary, primary.columns) == ("exact_match", ("exact_match", "hf1_samples"))
+    columns = plan_of("prior", columns=("hr_micro",)).suite
+    assert (columns.primary, columns.columns) == ("hf1_samples", ("hr_micro",))
+
+
+def test_folds_replace_the_split_of_a_suite_and_its_repeats() -> None:
+    plan = plan_of("prior", protocol='kind = "holdout"\nrepeats = 2', folds=3)
+    assert [(cell.record["split"]["kind"], cell.fold) for cell in plan.cells] == [
+        ("kfold", k) for k in range(3)
+    ]
+    with pytest.raises(BadInput, match=r"--splits 2 and --folds 3\. Allowed: one of them"):
+        plan_of("prior", splits=2, folds=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "splits", "expected"),
+    [("kfold", 1, "holdout"), ("predefined", 1, "predefined"), ("predefined", 2, "holdout")],
+)
+def test_splits_replace_another_kind_only_where_they_must_and_may(
+    kind: str, splits: int, expected: str
+) -> None:
+    plan = plan_of("prior", protocol=f'kind = "{kind}"', splits=splits, free_protocol=True)
+    assert [cell.record["split"]["kind"] for cell in plan.cells] == [expected] * splits
+
+
+def test_the_data_of_a_plan_without_its_models() -> None:
+    suite = parse_suite(tiny_suite("keys", ["prior"]), "s.toml")
+    changed, profile, data = plan_data(suite, default_registry(), Choices(splits=2))
+    assert (changed.protocol.repeats, profile) == (2, "quick")
+    assert [(each.reference, len(each.splits)) for each in data] == [("toy-tree", 2)]
+    text = tiny_suite("keys", ["prior"]).replace("test = 0.3", "train_share = [0.5, 1.0]")
+    several = parse_suite(text, "s.toml")
+    with pytest.raises(BadInput, match="suite keys makes 2 tasks of toy-tree"):
+        plan_data(several, default_registry(), Choices())
+
+
+# --------------------------------------------------------------------------- other data
+
+
+def test_far_unknowns_are_part_of_a_cell_and_of_its_key() -> None:
+    plain = plan_of("prior").cells[0]
+    near, far = (
+        plan_of("prior", protocol=f'test = 0.3\nfar_unknown = "toy-tree[noise={noise}]"').cells[0]
+        for noise in (2, 3)
+    )
+    assert plain.far is None
+    assert "far_unknown" not in plain.record["split"]
+    assert far.far is not None
+    name, params = far.far
+    assert (name, params["noise"]) == ("toy-tree", 3)
+    assert far.record["split"]["far_unknown"] == "toy-tree[noise=3]"
+    assert far.record["split"]["counts"]["far"] > 0
+    assert len({plain.key, near.key, far.key}) == 3
+
+
+def regression(columns: tuple[str, ...]) -> Plan:
+    spec = DatasetSpec(
+        name="numbers",
+        task="regression",
+        version="1",
+        summary="",
+        factory=lambda: tiny_dataset(60, "regression"),
+        views=("table",),
+    )
+    plugin = SimpleNamespace(__name__="others", hmcbench_datasets=hookimpl(lambda: [spec]))
+    text = tiny_suite("s", ["ridge"]).replace("toy-tree", "numbers").replace("hf1_samples", "r2")
+    with temporary_plugin(plugin) as registry:
+        return make_plan(parse_suite(text, "s.toml"), registry, Choices(columns=columns))
+
+
+def test_ids_of_levels_classes_and_targets_that_the_data_have_are_accepted() -> None:
+    assert plan_of("prior", columns=("class_f1[a1]", "level2_accuracy", "level{k}_accuracy")).cells
+    (target, *_) = tiny_dataset(60, "regression").task.targets
+    assert regression((f"target_r2[{target}]",)).cells
+    with pytest.raises(BadInput, match="unknown class or target"):
+        regression(("target_r2[nothing]",))
+    with pytest.raises(BadInput, match="the data have 0 levels"):
+        regression(("level1_accuracy",))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,6 +102,12 @@ def test_a_dataset_that_is_named_runs_or_says_why_not() -> None:
     assert {c.record["dataset"]["reference"] for c in plan.cells} == {"sets:first"}
 
 
+def test_notes_name_the_dataset_where_there_are_several() -> None:
+    own = "the dataset's own sides were set aside for a holdout split"
+    assert {f"sets:first: {own}", f"sets:second: {own}"} <= set(planned(("first", "second")).notes)
+    assert own in planned((), datasets=("sets:first",)).notes
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
@@ -160,6 +167,8 @@ TREE = Task("hmc", "single", "full", tiny_hierarchy("tree"))
         ({"hierarchies": ("tree",)}, DAG, "takes trees, the hierarchy is a DAG"),
         ({"hierarchies": ("dag",)}, TREE, "takes DAGs only"),
         ({"scores": "ranking"}, TREE, "single label paths need probabilities"),
+        ({"unit": "pixel"}, TREE, "labels pixels, the dataset has labels of every sample"),
+        ({}, replace(TREE, unit="pixel"), "labels images, the dataset has labels of every pixel"),
         ({"applicable": lambda task: f"not for {task.paths} paths"}, DAG, "not for multiple paths"),
     ],
 )
@@ -171,3 +180,15 @@ def test_a_model_says_what_it_applies_to(changes: dict[str, Any], task: Task, sa
 def test_and_else_it_applies() -> None:
     for task in (DAG, TREE):
         _check_applicable(spec(applicable=lambda _task: ""), task)
+    _check_applicable(spec(scores="ranking"), DAG)
+
+
+def test_what_a_model_says_of_classes_does_not_count_for_regression() -> None:
+    task = Task("regression", targets=("x",))
+    for limits in (
+        {"paths": ("multiple",)},
+        {"depths": ("ragged",)},
+        {"hierarchies": ("dag",)},
+        {"scores": "ranking"},
+    ):
+        _check_applicable(spec(tasks=("regression",), **limits), task)

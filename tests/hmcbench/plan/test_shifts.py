@@ -42,6 +42,8 @@ def labels(plan: Plan) -> list[tuple[str, tuple[float, ...]]]:
 
 def test_none_is_the_default_even_where_the_suite_names_some() -> None:
     assert labels(planned(OWN)) == labels(planned(OWN, "none")) == []
+    assert planned(OWN, "none").drop_shifts
+    assert not planned(OWN).drop_shifts
 
 
 def test_all_are_those_of_the_suite_or_all_that_change_what_is_read() -> None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import io
+import json
+import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +13,7 @@ import pytest
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
 from hmcbench.records import predictions as predictions_module
-from hmcbench.records.predictions import Predictions, PredictionsReader
+from hmcbench.records.predictions import Predictions, PredictionsReader, _stored
 from hmcbench.testing.helpers import tiny_dataset
 
 
@@ -44,6 +48,101 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, kind: str) -> None:
     assert np.array_equal(after.truth.toarray(), truth)
     assert after.task.hierarchy == before.task.hierarchy
     assert (after.task.paths, after.task.depth) == (before.task.paths, before.task.depth)
+    assert (after.bits, after.decisions, after.training, after.unknown) == (32, None, None, None)
+
+
+def complete() -> Predictions:
+    """With every part that a file may have."""
+    before = example()
+    rng = np.random.default_rng(1)
+    wide = before.scores.shape
+    return replace(
+        before,
+        decisions=rng.random(wide) < 0.5,
+        training=rng.integers(0, 9, (wide[1], 2)),
+        unknown=rng.random(20) < 0.5,
+        ruled=rng.random(wide) < 0.5,
+    )
+
+
+def test_every_further_part_is_saved_too(tmp_path: Path) -> None:
+    before = complete()
+    before.save(tmp_path / "p.npz")
+    after = Predictions.load(tmp_path / "p.npz")
+    assert np.array_equal(after.decisions.toarray(), before.decisions)
+    assert np.array_equal(np.asarray(after.training), np.asarray(before.training))
+    assert np.array_equal(np.asarray(after.unknown), np.asarray(before.unknown))
+    assert after.ruled is None  # a rule is applied again, never stored
+
+
+def test_truth_may_be_absent(tmp_path: Path) -> None:
+    replace(example(), truth=None).save(tmp_path / "p.npz")
+    assert Predictions.load(tmp_path / "p.npz").truth is None
+
+
+def test_a_selection_has_its_rows_of_every_part() -> None:
+    whole, rows = complete(), np.array([3, 11, 2])
+    some = whole.take(rows)
+    assert some.ids == [whole.ids[i] for i in rows]
+    assert some.groups == [(whole.groups or [])[i] for i in rows]
+    for name in ("scores", "truth", "stop", "decisions", "ruled", "unknown"):
+        assert np.array_equal(getattr(some, name), getattr(whole, name)[rows]), name
+    names = ("truth", "stop", "groups", "decisions", "ruled", "unknown")
+    without = replace(whole, **dict.fromkeys(names, None)).take(rows)
+    assert [getattr(without, name) for name in (*names, "maps")] == [None] * 7
+
+
+def test_sides_are_put_below_one_another() -> None:
+    whole = complete()
+    above, below = whole.of_side("validation"), whole.of_side("test")
+    both = above.beside(below)
+    assert (both.ids, both.side, both.groups) == (list(whole.ids), list(whole.side), list(whole.groups or []))
+    for name in ("scores", "truth", "stop", "decisions", "unknown"):
+        assert np.array_equal(getattr(both, name), getattr(whole, name)), name
+    assert both.ruled is None
+    none = whole.of_side("far")
+    assert above.beside(none) is above
+    assert none.beside(above) is above
+
+
+def test_parts_that_one_of_two_sides_lacks() -> None:
+    """Samples without a group are a group each; those of which it was not said are of known classes."""
+    whole = complete()
+    above, below = whole.of_side("validation"), whole.of_side("test")
+    lacking = {"groups": None, "unknown": None, "stop": None, "decisions": None, "truth": None}
+    first, second = replace(above, **lacking).beside(below), above.beside(replace(below, **lacking))
+    assert whole.groups is not None
+    assert whole.unknown is not None
+    assert first.groups == [*whole.ids[:8], *whole.groups[8:]]
+    assert second.groups == [*whole.groups[:8], *whole.ids[8:]]
+    assert np.asarray(first.unknown).tolist() == [*[False] * 8, *whole.unknown[8:].tolist()]
+    assert np.asarray(second.unknown).tolist() == [*whole.unknown[:8].tolist(), *[False] * 12]
+    for either in (first, second):
+        assert (either.stop, either.decisions, either.truth) == (None, None, None)
+    neither = replace(above, **lacking).beside(replace(below, **lacking))
+    assert (neither.groups, neither.unknown) == (None, None)
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    example().save(tmp_path / "p.npz")
+    with np.load(tmp_path / "p.npz") as data:
+        parts = {name: data[name] for name in data.files}
+    header = json.loads(str(parts["header"]))
+    assert header["format"] == 1, "files of before must stay readable"
+    np.savez(tmp_path / "later.npz", **{**parts, "header": np.array(json.dumps({**header, "format": 2}))})
+    with pytest.raises(BadInput, match="format 2, this version reads 1"):
+        Predictions.load(tmp_path / "later.npz")
+
+
+def test_the_stored_bytes_of_a_part_are_all_of_it(tmp_path: Path) -> None:
+    """They say whether two files share a part, so none may be left out."""
+    example().save(tmp_path / "p.npz")
+    content = (tmp_path / "p.npz").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for info in archive.infolist():
+            inflate = zlib.decompressobj(-15)
+            assert inflate.decompress(_stored(content, info)) == archive.read(info)
+            assert inflate.eof and not inflate.unused_data
 
 
 def test_novelty_is_kept_with_its_samples(tmp_path: Path) -> None:

@@ -2,23 +2,30 @@ from __future__ import annotations
 
 import errno
 import gc
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from hmcbench.errors import BadInput
+from hmcbench.metrics.promise import ALPHA
+from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import (
     JSON,
+    NPZ,
     SCHEMA,
     FoldSeed,
+    NotPublished,
     Record,
     begin_record,
     commit_record,
     each_record,
+    folder_name,
     read_all,
     read_record,
     record_folders,
@@ -30,6 +37,7 @@ from hmcbench.records.record import (
     sweep_killed,
     sweep_run,
 )
+from hmcbench.testing.helpers import tiny_dataset
 
 DATA: dict[str, Any] = {
     "schema": SCHEMA,
@@ -88,6 +96,78 @@ def test_a_record_says_what_it_is_of(tmp_path: Path) -> None:
     assert (record.part("timing"), record.part("memory")) == (timing, {})
     assert (record.cause, record.message, record.created, record.counts) == ("", "", "", {})
     assert record.share_targets
+
+
+def test_a_record_keeps_what_a_cell_stated(tmp_path: Path) -> None:
+    stated = {
+        "dataset": {"name": "toy-tree", "reference": "toy-tree[noise=1]", "share_targets": False},
+        "model": {"label": "knn", "name": "knn", "brought": {"by": "hand"}},
+        "split": {"fold": 1, "counts": {"test": 7}},
+        "created": "2026-01-02T03:04:05+00:00",
+    }
+    record = Record(tmp_path, DATA | stated)
+    assert record.pair == (record.dataset_reference, "knn") == ("toy-tree[noise=1]", "knn")
+    assert (record.created, record.counts) == (stated["created"], {"test": 7})
+    assert (record.brought, Record(tmp_path, DATA).brought) == ({"by": "hand"}, {})
+    assert not record.share_targets
+
+
+def test_whether_a_model_is_deterministic_is_what_it_declared_or_what_was_known_of_it(tmp_path: Path) -> None:
+    for model, expected in (
+        ({"name": "prior", "plugin": {"distribution": "hmcbench"}}, True),
+        ({"name": "prior", "plugin": {"distribution": "hmcbench"}, "deterministic": False}, False),
+        ({"name": "net"}, False),
+        ({"name": "net", "deterministic": True}, True),
+    ):
+        assert Record(tmp_path, {**DATA, "model": model}).deterministic is expected
+
+
+def test_the_folder_of_a_record_has_the_options_of_its_dataset_and_fold_0_without_a_split() -> None:
+    data = {name: DATA[name] for name in DATA if name != "split"}
+    data["dataset"] = {"name": "toy-tree", "reference": "toy-tree[noise=1]"}
+    assert folder_name(data) == "toy-tree-noise-1--timm-net-head-leaf--f0-s3--0123456789abcdef"
+
+
+def test_long_names_are_cut_at_sixty_signs() -> None:
+    assert slug("a" * 61) == "a" * 60
+    assert (slug("b" * 60), slug("!")) == ("b" * 60, "x")
+
+
+@pytest.fixture
+def predicted(tmp_path: Path) -> Path:
+    """A folder with predictions of six samples."""
+    dataset = tiny_dataset(6)
+    scores = np.random.default_rng(0).random(dataset.targets.shape, dtype=np.float32)
+    Predictions(list(dataset.ids), ["test"] * 6, scores, dataset.task, dataset.targets).save(tmp_path / NPZ)
+    return tmp_path
+
+
+def test_predictions_have_the_bound_on_risk_of_the_record_and_its_rule(predicted: Path) -> None:
+    plain = Record(predicted, DATA).predictions()
+    assert (len(plain), plain.alpha, plain.ruled) == (6, ALPHA, None)
+    assert Record(predicted, {**DATA, "decision": {"alpha": 0.2}}).predictions().alpha == 0.2
+    ruled = Record(predicted, {**DATA, "applied_rule": {"rule": "map", "params": {}}}).predictions().ruled
+    assert ruled is not None
+    assert ruled.shape == plain.scores.shape
+
+
+def test_predictions_that_were_not_published_are_told_from_missing_ones(tmp_path: Path) -> None:
+    there, left_out = Record(tmp_path, DATA), Record(tmp_path, {**DATA, "predictions": {"left_out": True}})
+    assert (there.has_predictions, left_out.has_predictions) == (True, False)
+    with pytest.raises(NotPublished, match="were not published"):
+        left_out.predictions()
+    with pytest.raises(BadInput, match=r"predictions\.npz is missing"):
+        there.predictions()
+
+
+def test_the_digest_of_predictions_knows_the_file_the_rule_and_the_bound_on_risk(predicted: Path) -> None:
+    rules = [{"applied_rule": {"rule": "map", "params": {"a": value}}} for value in (1, 2)]
+    bounds: list[dict[str, Any]] = [{"decision": {"alpha": value}} for value in (0.1, 0.2)]
+    changed = [Record(predicted, DATA | more).predictions_digest() for more in ({}, *rules, *bounds)]
+    assert changed[0] == hashlib.sha256((predicted / NPZ).read_bytes()).hexdigest()
+    assert len(set(changed)) == 5
+    (predicted / NPZ).unlink()
+    assert Record(predicted, DATA).predictions_digest() == ""
 
 
 def test_a_record_of_a_cell_that_failed_early_knows_its_fold(tmp_path: Path) -> None:
@@ -193,7 +273,7 @@ def test_a_folder_that_is_no_record_is_refused(tmp_path: Path) -> None:
 def test_json_has_no_nan_and_a_stable_order() -> None:
     with pytest.raises(ValueError, match="JSON"):
         record_json({"x": float("nan")})
-    assert list(json.loads(record_json({"b": 1, "a": 2}))) == ["a", "b"]
+    assert record_json({"b": 1, "a": "\u00e9"}) == '{\n "a": "\u00e9",\n "b": 1\n}\n'
 
 
 GOLDEN = Path(__file__).parent / "golden"
