@@ -33,7 +33,7 @@ from hmcbench import Param, hookimpl
 
 @hookimpl
 def hmcbench_models():
-    (timm,) = hmcbench_timm.hmcbench_models()
+    timm = next(spec for spec in hmcbench_timm.hmcbench_models() if spec.name == "timm")
     params = {**timm.params, "log": Param(""), "pairs": Param(4)}
     return [replace(timm, name="paired", factory="paired:Paired", params=params)]
 

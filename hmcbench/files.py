@@ -117,19 +117,19 @@ def host_tag(host: str) -> str:
 
 
 @functools.cache
-def processor_name() -> str:
-    """The processor's name in the system; its family and model where there is no name."""
+def processor_name(info: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name in the system with its family and model, as virtual machines cut names short."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = info.read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     fields = dict(line.replace("\t", "").split(":", 1) for line in reversed(lines) if ":" in line)
     fields = {k.strip(): v.strip() for k, v in fields.items()}
     name = fields.get("model name", "")
-    if name and name.lower() != "unknown":
-        return name
-    vendor = fields.get("vendor_id", platform.machine())
-    return f"{vendor} family {fields.get('cpu family', '?')} model {fields.get('model', '?')}"
+    if not name or name.lower() == "unknown":
+        name = fields.get("vendor_id", platform.machine())
+    family, model = fields.get("cpu family"), fields.get("model")
+    return f"{name} (family {family}, model {model})" if family and model else name
 
 
 class OtherWork:

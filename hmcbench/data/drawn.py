@@ -7,9 +7,15 @@ it is no cost of a model's features.
 from __future__ import annotations
 
 import hashlib
+import math
+import multiprocessing
+import pickle
+import signal
+import sys
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +25,7 @@ from hmcbench.files import cache_dir, replacing
 from hmcbench.interfaces import Dataset
 
 MOST_BYTES = 1 << 30  # of pictures that are kept on the disk; more are drawn whenever they are needed
-BLOCK = 64  # pictures that a thread draws at a time
+LONG_S = 4.0  # of drawing, from which on starting processes pays
 
 
 class KeptPictures(Sequence[Any]):
@@ -87,34 +93,86 @@ def _drawn(rows: Sequence[Any], path: Path, threads: int) -> KeptPictures | None
 
 
 def _draw(rows: Sequence[Any], path: Path, threads: int) -> bool:
-    """Write all pictures to a file, one block at a time; False, and no file, if they do not suit one."""
+    """Write all pictures to a file; False, and no file, if they do not suit one."""
+    began = time.perf_counter()
     first = rows[0].load()
+    seconds = (time.perf_counter() - began) * len(rows)
     if first.dtype != np.uint8 or first.nbytes * len(rows) > MOST_BYTES:
         return False
-    starts = range(0, len(rows), BLOCK)
-
-    def block(start: int) -> list[np.ndarray]:
-        return [rows[i].load() for i in range(start, min(start + BLOCK, len(rows)))]
-
     header: dict[str, Any] = {
         "descr": first.dtype.str,
         "fortran_order": False,
         "shape": (len(rows), *first.shape),
     }
+    parts = max(1, threads)
     try:
-        with (
-            replacing(path) as temporary,
-            temporary.open("wb") as file,
-            ThreadPoolExecutor(max(1, threads)) as pool,
-        ):
-            np.lib.format.write_array_header_1_0(file, header)
-            for pictures in pool.map(block, starts):
-                if any(picture.shape != first.shape for picture in pictures):
-                    raise _SeveralSizes
-                file.write(np.stack(pictures).tobytes())
+        with replacing(path) as temporary:
+            with temporary.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                offset = file.tell()
+            places = [PicturePlaces(temporary, offset, first.shape, k, parts) for k in range(parts)]
+            if parts == 1 or seconds < LONG_S or not _in_processes(rows, places):
+                with ThreadPoolExecutor(parts) as pool:
+                    list(pool.map(lambda place: place.fill(rows[place.start :: place.step]), places))
     except _SeveralSizes:
         return False
     return True
+
+
+@dataclass(frozen=True)
+class PicturePlaces:
+    """The places ``start``, ``start + step``, ... of a file of pictures.
+
+    Attributes:
+        offset: of the first picture in the file, bytes.
+        shape: of a picture.
+    """
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    start: int
+    step: int
+
+    def fill(self, rows: Sequence[Any]) -> None:
+        """Draw the pictures of these places. Written, not mapped: a full disk is an error, not a crash."""
+        place = self.offset + self.start * math.prod(self.shape)
+        with self.path.open("r+b") as file:
+            for row in rows:
+                picture = row.load()
+                if picture.shape != self.shape:
+                    raise _SeveralSizes
+                file.seek(place)
+                file.write(picture.tobytes())
+                place += self.step * picture.nbytes
+
+    def fill_alone(self, rows: Sequence[Any]) -> None:
+        """:meth:`fill` in a process of its own; its parent finds out what is wrong if it fails."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what Ctrl-C ends
+        try:
+            self.fill(rows)
+        except Exception:
+            sys.exit(1)
+
+
+def _in_processes(rows: Sequence[Any], places: Sequence[PicturePlaces]) -> bool:
+    """Draw in processes, as threads wait for each other in many small steps; False where one failed.
+
+    Every process ends by itself after its part, also where this one was killed.
+    """
+    methods = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    processes = []
+    try:
+        for place in places:
+            part = list(rows[place.start :: place.step])
+            processes.append(context.Process(target=place.fill_alone, args=(part,), daemon=False))
+            processes[-1].start()
+    except (pickle.PicklingError, AttributeError, TypeError):  # pictures that cannot be sent to a process
+        processes.pop()
+    for process in processes:
+        process.join()
+    return len(processes) == len(places) and all(process.exitcode == 0 for process in processes)
 
 
 class _SeveralSizes(Exception):

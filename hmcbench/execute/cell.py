@@ -300,7 +300,7 @@ class CellRun:
             "weights": weights,
             "timing": {**timing, **({"metrics_s": slow} if slow else {})},
             "memory": self.memory.stop(clock.device),
-            "hardware": resources.hardware(clock.device) | {"threads": cell.threads},
+            "hardware": resources.hardware(clock.device, cell.at_a_time) | {"threads": cell.threads},
             "versions": resources.versions(cell.preload),
         }
 

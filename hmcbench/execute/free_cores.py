@@ -1,4 +1,4 @@
-"""What other programs leave of the processor, and cells that take no more threads than that.
+"""What other programs and cells leave of the processor, and cells that take no more threads than that.
 
 Two threads that wait for each other on a busy core are several times slower than one.
 """
@@ -23,22 +23,25 @@ def busy_cores(seconds: float = WATCH_S) -> float:
     return others.busy_cores()
 
 
-def on_free_cores(cells: Sequence[Cell], pending: Sequence[Cell]) -> tuple[Sequence[Cell], str]:
-    """The cells with no more threads than there are free cores, and a line that says so, else empty.
+def on_free_cores(
+    cells: Sequence[Cell], pending: Sequence[Cell], jobs: int = 1
+) -> tuple[Sequence[Cell], str]:
+    """The cells with no more threads than their share of the free cores, and a line that says so, else empty.
 
     Args:
         cells: of a plan.
         pending: those that would run; nothing is measured where these take one thread each.
+        jobs: cells at the same time.
     """
     most = max((cell.threads for cell in pending), default=1)
-    if most == 1 or not (busy := round(busy_cores())):
+    if most == 1:
         return cells, ""
-    cores = resources.cores()
-    free = max(1, cores - busy)
+    cores, busy = resources.cores(), round(busy_cores())
+    free = max(1, (cores - busy) // jobs)
     if free >= most:
         return cells, ""
-    note = (
-        f"{min(busy, cores)} of {cores} cores are busy with other programs: {free}"
-        f" thread{'s' * (free > 1)} a cell instead of {most} (--threads {most} insists)"
-    )
+    why = f"{min(busy, cores)} of {cores} cores are busy with other programs"
+    if not busy:
+        why = f"{jobs} cells at a time on {cores} core{'s' * (cores > 1)}" if jobs > 1 else f"{cores} cores"
+    note = f"{why}: {free} thread{'s' * (free > 1)} a cell instead of {most} (--threads {most} insists)"
     return [replace(cell, threads=min(cell.threads, free)) for cell in cells], note

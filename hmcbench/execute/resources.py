@@ -67,8 +67,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def hardware(device: str) -> dict[str, Any]:
-    """CPU, cores, memory, device, and a fingerprint: only timings with the same one are compared."""
+def hardware(device: str, at_a_time: int = 1) -> dict[str, Any]:
+    """CPU, cores, memory, device, and a fingerprint: only timings with the same one are compared.
+
+    Where several cells share the device, their number is one of these facts.
+    """
     gpu = ""
     if device.startswith("cuda"):
         torch = sys.modules["torch"]
@@ -80,6 +83,7 @@ def hardware(device: str) -> dict[str, Any]:
         "device": "cuda" if gpu else "cpu",
         "gpu": gpu,
         "system": platform.system(),
+        **({"at_a_time": at_a_time} if at_a_time > 1 else {}),
     }
     text = "|".join(str(facts[k]) for k in sorted(facts))
     return {**facts, "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:12]}

@@ -134,6 +134,8 @@ def execute(
     todo = cheapest_first(todo, took) if budget else most_memory_first(todo, before.records.values())
     if executor == "local":
         places = slots(device, jobs, todo, per_gpu)
+        together = min(max(map(places.count, places)), len(todo))
+        todo = [replace(cell, at_a_time=max(1, together)) for cell in todo]
     limit = Budget(budget, took) if budget else None
     preload = tuple(dict.fromkeys(name for cell in todo for name in cell.preload))
     threads = max((cell.threads for cell in todo), default=1)

@@ -19,7 +19,7 @@ from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.learning import crossings, curves
 from hmcbench.leaderboard.render.text import clean, number
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL
-from hmcbench.leaderboard.summary import win_rates
+from hmcbench.leaderboard.summary import VARIED, win_rates
 from hmcbench.records.record import Record
 from hmcbench.records.row_names import chosen_row, model_reference, with_labels
 
@@ -128,7 +128,7 @@ def _on_board(
     lacking = [row for row in pair if estimator is None or not estimator.complete(row)]
     for row in lacking:
         reason = "no cell ended well" if not row.ok else "no seed has all folds"
-        out.reasons.append(f"{board.title}: {clean(row.label)} has no whole row ({reason})")
+        out.reasons.append(f"{_title(board)}: {clean(row.label)} has no whole row ({reason})")
     if lacking or estimator is None:
         return
     wanted = list(dict.fromkeys([board.primary, *chosen]))
@@ -145,7 +145,7 @@ def _on_board(
     measured = [_measured(line, out, quality, directions, brought) for line in lines]
     out.boards.append(
         Comparison(
-            board.title,
+            _title(board),
             sizes(pair, estimator),
             measured,
             method(of_pair, len(lines), estimator),
@@ -153,6 +153,11 @@ def _on_board(
             caveats(board, pair, estimator, [m.difference for m in measured]),
         )
     )
+
+
+def _title(board: Board) -> str:
+    """Its title with what the suite varies from board to board."""
+    return ", ".join([board.title, *(board.traits[name] for name in VARIED if name in board.traits)])
 
 
 def _chosen(names: Sequence[str], board: Board, group: Sequence[Record]) -> list[str]:

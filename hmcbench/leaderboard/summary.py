@@ -46,6 +46,9 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
     return [(name, clean(value)) for name, value in lines]
 
 
+VARIED = ("unknown", "train_share", "label_noise")
+
+
 def varied(split: Mapping[str, Any]) -> dict[str, str]:
     """What the suite varies from board to board, in words; empty for all samples with right labels."""
     unknown = ", ".join(map(str, split.get("unknown") or ()))
@@ -113,7 +116,8 @@ def hardware_text(record: Record) -> str:
     cores = f"{hardware['cores']} cores" if hardware.get("cores") else ""
     memory = f"{hardware['memory_gb']} GB" if hardware.get("memory_gb") else ""
     gpu = hardware.get("gpu") or "no GPU used"
-    text = _joined(hardware.get("cpu"), cores, memory, gpu)
+    shared = f"{hardware['at_a_time']} cells at a time" if hardware.get("at_a_time") else ""
+    text = _joined(hardware.get("cpu"), cores, memory, gpu, shared)
     return clean(f"{text} (fingerprint {str(hardware['fingerprint'])[:12]})")
 
 

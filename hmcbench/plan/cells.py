@@ -76,6 +76,7 @@ class Cell:
     kept: str = ""  # the record folder of this cell, whose kept model predicts the shifts
     computation: Mapping[str, Value] | None = None  # of an earlier fit of this cell; see Run
     group: str = ""  # cells of one group are fitted together in one process; empty for none
+    at_a_time: int = 1  # cells that share the device, whose costs suffer
 
     @property
     def label(self) -> str:

@@ -29,11 +29,14 @@ def _of(record: Record, suite: Mapping[str, Any]) -> bool:
 
 
 def _labelled(record: Record, labels: Mapping[str, Any]) -> Record:
-    of_profile = labels.get(record.profile)
-    label = of_profile.get(record.label) if isinstance(of_profile, dict) else None
+    of_profile, reference, start = labels.get(record.profile), record.label, ""
+    if record.data["model"].get("init_from"):  # a row of its own, named after the model that it started from
+        reference, _, key = record.label.rpartition(" from ")
+        start = f" from {key}"
+    label = of_profile.get(reference) if isinstance(of_profile, dict) else None
     if not isinstance(label, str):
         return record
-    model = {**record.data["model"], "label": label, "reference": record.label}
+    model = {**record.data["model"], "label": label + start, "reference": record.label}
     return replace(record, data={**record.data, "model": model})
 
 

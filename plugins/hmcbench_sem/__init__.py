@@ -214,6 +214,16 @@ def hmcbench_suites() -> list[SuiteSpec]:
             source="hmcbench_sem:suites/sem-failure-trust.toml",
         ),
         SuiteSpec(
+            name="transfer-neu-det",
+            summary="NEU-DET with few images, from scratch and from a network trained before",
+            source="hmcbench_sem:suites/transfer-neu-det.toml",
+        ),
+        SuiteSpec(
+            name="transfer-ti64",
+            summary="Ti-6Al-4V fractures with few images, from scratch and from a network trained before",
+            source="hmcbench_sem:suites/transfer-ti64.toml",
+        ),
+        SuiteSpec(
             name="x-sdd-trust",
             summary="X-SDD: trust, shifts, a defect never shown, other pictures, less data",
             source="hmcbench_sem:suites/x-sdd-trust.toml",

@@ -16,6 +16,7 @@ from hmcbench.files import (
     check_reachable,
     host_tag,
     process_start,
+    processor_name,
     replacing,
     this_host,
     write_atomic,
@@ -98,3 +99,24 @@ def test_a_port_where_nothing_listens_is_an_error() -> None:
             check_reachable("127.0.0.1", port)
         listener.listen()
         check_reachable("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (
+            "vendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC",
+            "AMD EPYC (family 26, model 2)",
+        ),
+        (
+            "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: unknown",
+            "GenuineIntel (family 6, model 143)",
+        ),
+        ("model name\t: ARMv8 Processor rev 3 (v8l)", "ARMv8 Processor rev 3 (v8l)"),
+    ],
+)
+def test_a_processor_is_named_with_its_family(lines: str, name: str, tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"processor\t: 0\n{lines}\n\nprocessor\t: 1\nmodel name\t: another\n", encoding="utf-8")
+    assert processor_name(info) == name
+    assert processor_name(tmp_path / "absent")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,77 @@ def test_the_pictures_are_those_of_the_dataset() -> None:
     read = with_drawn_pictures(made, {"image"}, threads=2)
     for i in (0, 64, len(made.ids) - 1):
         assert (read.views["image"][i].load() == made.views["image"][i].load()).all()
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_processes_draw_the_same_pictures(
+    parts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawn, "LONG_S", 0.0)
+    synthetic = sem_failure(size=32, shifted=False)
+    some = replace(synthetic, ids=synthetic.ids[:10], views={"image": synthetic.views["image"][:10]})
+    calls = spy(monkeypatch)
+    read = with_drawn_pictures(some, {"image"}, threads=parts)
+    assert calls == ([] if parts == 1 else [True])
+    for i in range(10):
+        assert (read.views["image"][i].load() == synthetic.views["image"][i].load()).all()
+
+
+class Broken(Drawing):
+    """A picture that is drawn by the process which made it, and by no other."""
+
+    def __init__(self, grey: int) -> None:
+        super().__init__(grey)
+        self.process = os.getpid()
+
+    def load(self, min_side: int | None = None) -> np.ndarray:
+        assert os.getpid() == self.process
+        return super().load()
+
+
+class Unsent(Drawing):
+    """A picture that cannot be sent to a process."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("not to be pickled")
+
+
+@pytest.mark.parametrize("kind", [Broken, Unsent])
+def test_threads_draw_what_processes_cannot(kind: Any, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn, "LONG_S", 0.0)
+    calls = spy(monkeypatch)
+    read = with_drawn_pictures(dataset([kind(i) for i in range(5)]), {"image"}, threads=2)
+    assert calls == [False]
+    assert [int(picture.load()[0, 0]) for picture in read.views["image"][:]] == [0, 1, 2, 3, 4]
+    assert len(list(cache.rglob("*"))) == 2, "the folder and the file"
+
+
+def test_an_error_of_a_picture_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn, "LONG_S", 0.0)
+    pictures: list[Any] = [Drawing(1), Failing(2)]
+    with pytest.raises(ZeroDivisionError):
+        with_drawn_pictures(dataset(pictures), {"image"}, threads=2)
+    assert not list(cache.rglob("*.npy*"))
+
+
+class Failing(Drawing):
+    """A picture that cannot be drawn."""
+
+    def load(self, min_side: int | None = None) -> np.ndarray:
+        raise ZeroDivisionError
+
+
+def spy(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether processes drew all pictures, for every time they were asked."""
+    results: list[bool] = []
+    ask = drawn._in_processes
+
+    def asked(rows: Any, places: Any) -> bool:
+        results.append(ask(rows, places))
+        return results[-1]
+
+    monkeypatch.setattr(drawn, "_in_processes", asked)
+    return results
 
 
 @pytest.mark.parametrize("case", ["sizes", "measured", "numbers", "bytes"])

@@ -75,6 +75,42 @@ def test_as_many_threads_as_cores_are_free(
     assert [cell.threads for cell in on_free_cores(cells, cells)[0]] == left
 
 
+@pytest.mark.parametrize(
+    ("cores", "jobs", "most", "left", "line"),
+    [
+        (0.0, 2, 2, 1, "2 cells at a time on 2 cores: 1 thread a cell instead of 2 (--threads 2 insists)"),
+        (0.0, 2, 1, 1, ""),
+        (0.0, 1, 2, 2, ""),
+        (0.0, 5, 2, 1, "5 cells at a time on 2 cores: 1 thread a cell instead of 2 (--threads 2 insists)"),
+        (0.0, 1, 8, 2, "2 cores: 2 threads a cell instead of 8 (--threads 8 insists)"),
+    ],
+)
+def test_cells_at_the_same_time_share_the_cores(
+    cores: float, jobs: int, most: int, left: int, line: str, busy: Callable[[float], None]
+) -> None:
+    busy(cores)
+    cells: Any = [Cell(most)]
+    (cell,), note = on_free_cores(cells, cells, jobs)
+    assert (cell.threads, note) == (left, line)
+
+
+def test_costs_of_cells_at_the_same_time_are_apart(
+    cli: Callable[..., Any], busy: Callable[[float], None], tmp_path: Path
+) -> None:
+    busy(0.0)
+    suite = tmp_path / "beside.toml"
+    suite.write_text(tiny_suite("beside", ["prior", "random"], threads=2))
+    ended = cli("run", "--suite", suite, "--jobs", 2, "--out", tmp_path)
+    assert ended.status == 0, ended.err
+    assert "2 cells at a time on 2 cores: 1 thread a cell" in ended.out
+    assert "2 cells at a time (fingerprint" in ended.out
+    cli("run", "--suite", suite, "--rerun", "all", "--out", tmp_path / "b")
+    paths = [*records_dir(tmp_path, "beside").iterdir(), *records_dir(tmp_path / "b", "beside").iterdir()]
+    hardware = [read_record(path).data["hardware"] for path in paths]
+    assert [facts.get("at_a_time") for facts in hardware] == [2, 2, None, None]
+    assert len({facts["fingerprint"] for facts in hardware}) == 2
+
+
 def test_nothing_is_measured_for_single_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(free_cores, "busy_cores", lambda: pytest.fail("measured"))
     cells: Any = [Cell(1), Cell(2)]

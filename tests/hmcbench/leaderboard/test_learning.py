@@ -103,7 +103,12 @@ def test_the_command_and_what_it_refuses(
     assert len(list((tmp_path / "figures").glob("learning-*.png"))) == 1
     of_class = cli("learning", runs, "--metric", "class_f1[a1]")
     assert of_class.status == 0 and "class_f1[a1], mean" in of_class.out
-    assert "Along the learning curves" in cli("compare", runs, "steep", "flat").out
+    compared = cli("compare", runs, "steep", "flat").out
+    assert "Along the learning curves" in compared
+    titles = [line for line in compared.splitlines() if ", split " in line]
+    assert len(titles) == len(set(titles)) and any(
+        title.endswith(" of the training samples") for title in titles
+    )
     for args, says in (
         (["--metric", "hf1_sample"], "did you mean"),
         (["--suite", "other"], "other"),

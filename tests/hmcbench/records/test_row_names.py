@@ -58,3 +58,17 @@ def test_records_get_the_label_of_their_profile(fabricate: Callable[..., Record]
     assert [model_reference(r) for r in with_labels(records, info)] == ["a", "a", "b"]
     for other in (None, {}, {"labels": 3, "suite": {}}, {**info, "suite": {"name": "another"}}):
         assert [r.label for r in with_labels(records, other)] == ["a", "a", "b"]
+
+
+def test_a_row_that_started_from_another_model_keeps_the_label_of_its_own(
+    fabricate: Callable[..., Record],
+) -> None:
+    info: dict[str, Any] = {"suite": {"name": "smoke"}, "labels": {"quick": {"a[x=1]": "Model A"}}}
+    started = fabricate("a[x=1] from 0123abcd")
+    started.data["model"]["init_from"] = {"key": "0123abcd" * 8}
+    of_another_name = fabricate("a[x=1] from 0123abcd")
+    assert [r.label for r in with_labels([started, of_another_name], info)] == [
+        "Model A from 0123abcd",
+        "a[x=1] from 0123abcd",
+    ]
+    assert model_reference(with_labels([started], info)[0]) == "a[x=1] from 0123abcd"
