@@ -1,4 +1,4 @@
-"""How well could a perfect classifier of windows label the pixels of fractograph-masks? Prints a Markdown table.
+"""How well could a perfect classifier of windows label the pixels of fractograph-masks? Prints a table.
 
     python benchmarks/window_bounds.py [IMAGES]
 
@@ -21,7 +21,7 @@ MECHANISMS = 6  # the first numbers of the legend; the seventh is background
 
 
 def bound(maps: np.ndarray, labels: int, side: int) -> tuple[float, float]:
-    """mIoU over the mechanisms, and accuracy, of the most frequent class within ``side`` pixels, (N, H, W)."""
+    """mIoU over the mechanisms, and accuracy, of the most frequent class within ``side`` pixels."""
     counts = np.zeros((labels, 3))
     for labelled in maps:
         shares = [ndimage.uniform_filter((labelled == k).astype(np.float32), side) for k in range(labels)]
@@ -38,8 +38,7 @@ def main(images: int) -> None:
     for version, labels in ((2, MECHANISMS), (3, MECHANISMS + 1)):
         dataset = fractograph_masks(version=version, seed=1, train=12, test=images)
         maps = np.stack([dataset.targets.load(12 + i) for i in range(images)])
-        for side in SIDES:
-            rows.append([version, side, *bound(maps, labels, side)])
+        rows += [[version, side, *bound(maps, labels, side)] for side in SIDES]
     print(tabulate(rows, ["version", "window, px", "mIoU", "accuracy"], tablefmt="github", floatfmt=".3f"))
 
 
