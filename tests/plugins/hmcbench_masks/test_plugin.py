@@ -116,5 +116,5 @@ def test_the_suite_of_fractographs_runs_from_end_to_end(cli: Cli, tmp_path: Path
     quick = load_suite(default_registry(), "fractograph-masks").profiles["quick"]
     (rows,) = (b["rows"] for b in board["boards"])
     assert len(rows) == len(quick.models)
-    assert all(0 <= row["metrics"]["level2_miou"]["mean"] <= 1 for row in rows)
+    assert all(0 <= row["cells"]["level2_miou"]["mean"] <= 1 for row in rows)
     assert "level2_miou" in done.out
