@@ -19,7 +19,7 @@ from torch import nn
 
 from hmcbench.torchkit.layout import Output
 
-__all__ = ["has_bfloat16"]  # what plugins may use
+__all__ = ["autocast", "has_bfloat16", "usual_precision"]  # what plugins may use
 
 SMALLEST = 3
 """Images per pass below which the training gives up: with two, an odd batch leaves a pass of one image,

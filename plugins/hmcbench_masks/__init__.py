@@ -75,6 +75,12 @@ _NETWORK = {
     "learning_rate": Param(2e-3, "the highest learning rate", low=0.0),
     "weight_decay": Param(0.02, "weight decay", low=0.0),
     "dice": Param(1.0, "weight of the Dice loss beside cross-entropy", low=0.0),
+    "precision": Param(
+        "float32",
+        "of training; auto: bfloat16 where the device has units for it and the network gains by it",
+        choices=("auto", "float32", "bfloat16"),
+        added=True,
+    ),
 }
 _FULL = {"reduce": 1, "crop": 256, "tile": 512, "overlap": 64, "epochs": 100, "crops": 16}
 _NETWORKS = {

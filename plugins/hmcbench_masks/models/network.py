@@ -102,6 +102,7 @@ class PixelNetwork:
         sides = [self._micrographs(part, table) if len(part) else [] for part in (train, valid)]
         trainer = CropTrainer(self.module, self._layout, self.recipe, run)
         self.facts["epoch_used"] = trainer.fit(*sides)
+        self.facts["precision"] = trainer.precision
         self.facts["parameters"] = count_parameters(self.module)
         self.module.eval()
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hmcbench import Run
+from hmcbench.torchkit.device import autocast, usual_precision
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.optim import rate_factor
 
@@ -30,6 +31,7 @@ class CropRecipe:
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     dice: float = 1.0
+    precision: str = "float32"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,12 @@ class CropTrainer:
     run: Run
     best: tuple[float, dict[str, torch.Tensor]] = field(default_factory=lambda: (-1.0, {}))
 
+    @property
+    def precision(self) -> str:
+        """Of the forward pass: ``float32`` or ``bfloat16``; losses are float32."""
+        wanted = self.recipe.precision
+        return usual_precision(self.layout.device, self.module) if wanted == "auto" else wanted
+
     def fit(self, train: Sequence[TrainingImage], valid: Sequence[TrainingImage]) -> int:
         """Train; the number of the epoch whose weights the module ends with, from 1.
 
@@ -115,7 +123,7 @@ class CropTrainer:
         """
         recipe = self.recipe
         optimizer = torch.optim.AdamW(
-            self.module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            self.module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         steps = max(1, math.ceil(len(train) * recipe.crops / recipe.batch_size))
         used = recipe.epochs
@@ -134,7 +142,7 @@ class CropTrainer:
     def _epoch(
         self, epoch: int, steps: int, train: Sequence[TrainingImage], optimizer: torch.optim.Optimizer
     ) -> dict[str, float]:
-        recipe, device = self.recipe, self.layout.device
+        recipe, device, precision = self.recipe, self.layout.device, self.precision
         warps = Warps((self.run.seed * 1_000_003 + epoch) % 2**63, recipe.crop, device)
         order = warps.random.permutation(np.resize(np.arange(len(train)), steps * recipe.batch_size))
         self.module.train()
@@ -151,7 +159,9 @@ class CropTrainer:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-            loss = self._loss(self.module(images), numbers, train[0].table)
+            with autocast(device, precision):
+                output = self.module(images)
+            loss = self._loss(output, numbers, train[0].table)
             loss.backward()
             nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
             optimizer.step()
@@ -168,24 +178,27 @@ class CropTrainer:
             output: logits (B, K, h, w).
             numbers: rows of the legend (B, h, w), -1 where not labelled.
         """
-        known = numbers >= 0
-        logits = output.permute(0, 2, 3, 1)[known].float()
-        targets = table[numbers[known]]
-        if not len(targets):
+        logits = output.float().permute(0, 2, 3, 1).flatten(0, 2)
+        rows = numbers.flatten()
+        if not (known := rows >= 0).all():
+            logits, rows = logits[known], rows[known]
+        if not len(rows):
             return output.sum() * 0
+        pixels = rows.bincount(minlength=len(table)).float()
         parts = []
         for k, level in enumerate(logits.split(self.layout.sizes, dim=1)):
             if self.layout.single:
-                hot = F.one_hot(targets[:, k], level.shape[1]).float()
-                entropy, shares = F.cross_entropy(level, targets[:, k]), level.softmax(1)
+                sets = F.one_hot(table[:, k], level.shape[1]).float()
+                hot, logs = F.embedding(rows, sets), level.log_softmax(1)
+                entropy, shares = -(logs * hot).sum() / len(rows), logs.exp()
             else:
-                hot = targets[:, self.layout.columns[k]].float()
+                sets = table[:, self.layout.columns[k]].float()
+                hot = F.embedding(rows, sets)
                 entropy, shares = F.binary_cross_entropy_with_logits(level, hot), level.sigmoid()
-            present = hot.sum(0) > 0
-            overlap = (2 * (shares * hot).sum(0) + 1) / (shares.sum(0) + hot.sum(0) + 1)
-            parts.append(
-                entropy + self.recipe.dice * (1 - overlap[present]).sum() / present.sum().clamp_min(1)
-            )
+            area = pixels @ sets
+            overlap = (2 * (shares * hot).sum(0) + 1) / (shares.sum(0) + area + 1)
+            missed = (1 - overlap)[area > 0]
+            parts.append(entropy + self.recipe.dice * missed.sum() / max(1, len(missed)))
         return torch.stack(parts).mean()
 
     def _validate(self, valid: Sequence[TrainingImage]) -> float:

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hmcbench.plan.suite import load_suite
+from hmcbench.registry.registry import default_registry
+
 from .conftest import Folder
 
 Cli = Callable[..., Any]
@@ -94,3 +97,24 @@ def test_parameters_of_networks_are_checked_before_a_run(folder: Folder, cli: Cl
         done = cli(*data, "--model", "unet", "--set", f"unet.{setting}")
         assert done.status == 2, setting
         assert said in done.err
+
+
+@pytest.mark.torch
+def test_the_suite_of_fractographs_runs_from_end_to_end(cli: Cli, tmp_path: Path) -> None:
+    """Every row of ``quick`` on few small images, and few steps."""
+    pytest.importorskip("segmentation_models_pytorch", reason="needs the extra masks")
+    small = {
+        "fractograph-masks": ("size=32", "train=24", "test=12"),
+        "unet": ("epochs=1", "crop=32", "tile=32", "overlap=8"),
+        "pixel-forest": ("trees=5", "samples=50"),
+        "patch": ("side=16", "stride=16"),
+    }
+    settings = [part for name, values in small.items() for v in values for part in ("--set", f"{name}.{v}")]
+    done = cli("run", "--suite", "fractograph-masks", *settings, "--out", tmp_path)
+    assert done.status == 0, done.err
+    board = json.loads((tmp_path / "fractograph-masks" / "leaderboard.json").read_text())
+    quick = load_suite(default_registry(), "fractograph-masks").profiles["quick"]
+    (rows,) = (b["rows"] for b in board["boards"])
+    assert len(rows) == len(quick.models)
+    assert all(0 <= row["cells"]["level2_miou"]["mean"] <= 1 for row in rows)
+    assert "level2_miou" in done.out
