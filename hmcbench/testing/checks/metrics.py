@@ -26,6 +26,7 @@ from hmcbench.testing.helpers import tiny_dataset
 TOLERANCE = 1e-9
 SHAPES = ("tree", "ragged", "multiple", "dag", "regression")
 PIXELS = "pixels"
+FAR = 5  # samples of other data
 
 
 def problems(subject: Subject) -> Iterator[tuple[str, Evaluation]]:
@@ -62,7 +63,9 @@ def random_problem(
     apart = None
     if dataset.task.kind == "hmc":  # some metrics need samples that were put apart
         calibration = Evaluation.of(dataset.task, truth, scores, apart=Apart(dataset.ids))
-        apart = Apart(np.array(dataset.ids, dtype=object)[rows].tolist(), calibration)
+        nothing = np.zeros((FAR, truth.shape[1]), dtype=np.float32)
+        far = Evaluation.of(dataset.task, nothing.astype(bool), nothing)  # of no class, and told so
+        apart = Apart(np.array(dataset.ids, dtype=object)[rows].tolist(), calibration, far=far)
     return Evaluation.of(dataset.task, truth[rows], scores[rows], training=training, apart=apart)
 
 
