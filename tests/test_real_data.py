@@ -38,7 +38,7 @@ def run(cli: Callable[..., Any], folder: Path, data: Path, test: float, *models:
     listed = ", ".join(f'"{m}"' for m in models)
     (folder / "suite.toml").write_text(SUITE.format(name=folder.name, test=test, models=listed))
     args = ("run", "--suite", folder / "suite.toml", "--data", f"images={data}", "--out", folder / "runs")
-    ended = cli(*args, "--device", "cpu", "--json")
+    ended = cli(*args, "--splits", 1, "--device", "cpu", "--json")
     assert ended.status == 0, ended.err + ended.out
     found = json.loads(ended.out)
     assert (folder / "runs" / folder.name / "leaderboard.md").is_file()
