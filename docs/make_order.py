@@ -140,7 +140,7 @@ def compared(folder: Path) -> tuple[Compared | None, Compared | None]:
     name = f"{data}, {board.primary}"
     shifted = little = None
     if plain.shifted is not None:
-        pairs = {label: (row[PLAIN], row[MEAN]) for label, row in plain.shifted.rows.items()}
+        pairs = _distinct({label: (row[PLAIN], row[MEAN]) for label, row in plain.shifted.rows.items()})
         shifted = Compared(
             f"{data}, {plain.shifted.metric}", pairs, _sign(plain.shifted.better), "under shifts"
         )
@@ -150,8 +150,17 @@ def compared(folder: Path) -> tuple[Compared | None, Compared | None]:
             for label, values in plain.estimates.items()
             if board.primary in values and board.primary in least.estimates.get(label, {})
         }
+        rows = _distinct(rows)
         little = Compared(f"{name}, {100 * share:.3g} %", rows, sign, f"with {100 * share:.3g} % of them")
     return shifted, little
+
+
+def _distinct(rows: Mapping[str, tuple[Estimate, Estimate]]) -> dict[str, tuple[Estimate, Estimate]]:
+    """Without rows that predict as an earlier one does: novelty changes no prediction."""
+    first: dict[tuple[float, float], str] = {}
+    for label, (before, after) in rows.items():
+        first.setdefault((before.mean, after.mean), label)
+    return {label: rows[label] for label in first.values()}
 
 
 def _sign(better: str) -> float:

@@ -141,7 +141,9 @@ def run(
         before = runner.existing(plan, Path(out))
         todo = runner.pending(plan, before.records, rerun)
         if not threads:
-            plan = replace(plan, cells=on_free_cores(plan.cells, todo, jobs)[0])
+            plan = replace(
+                plan, cells=on_free_cores(plan.cells, todo, runner.together(device, jobs, todo))[0]
+            )
         with _bar(todo, progress) as observer:
             outcome = runner.execute(
                 plan,

@@ -142,7 +142,9 @@ def run_command(**options: Any) -> int:
             click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
         return 0
     if options["executor"] == "local" and not options["threads"]:
-        cells, note = on_free_cores(plan.cells, todo, options["jobs"])
+        cells, note = on_free_cores(
+            plan.cells, todo, runner.together(options["device"], options["jobs"], todo, options["per_gpu"])
+        )
         plan = replace(plan, cells=cells)
         if note and not silent:
             click.echo(f"note: {note}\n")

@@ -134,8 +134,8 @@ def execute(
     todo = cheapest_first(todo, took) if budget else most_memory_first(todo, before.records.values())
     if executor == "local":
         places = slots(device, jobs, todo, per_gpu)
-        together = min(max(map(places.count, places)), len(todo))
-        todo = [replace(cell, at_a_time=max(1, together)) for cell in todo]
+        share = min(max(map(places.count, places)), max(1, len(todo)))
+        todo = [replace(cell, at_a_time=share) for cell in todo]
     limit = Budget(budget, took) if budget else None
     preload = tuple(dict.fromkeys(name for cell in todo for name in cell.preload))
     threads = max((cell.threads for cell in todo), default=1)
@@ -238,6 +238,11 @@ def writing_to(folder: Path) -> Iterator[None]:
             f"{folder} cannot be written to ({error.strerror})",
             hint="make room, then type the same command again" if full else "--out DIR names another folder",
         ) from None
+
+
+def together(device: str, jobs: int, cells: Sequence[Cell], per_gpu: int = 1) -> int:
+    """How many of these cells run at the same time, and share the cores; for :func:`slots`."""
+    return max(1, min(len(slots(device, jobs, cells, per_gpu)), len(cells)))
 
 
 def slots(device: str, jobs: int, cells: Sequence[Cell], per_gpu: int = 1) -> list[str]:

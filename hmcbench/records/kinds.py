@@ -64,7 +64,7 @@ def _is(value: Any, kind: Kinds) -> bool:
 
 
 def _told(name: str, value: Any, kind: Kinds) -> str:
-    return f"{name} is {str(value)[:40]!r}, not {' or '.join(WORDS[one] for one in kind)}"
+    return f"{name} is {str(value)[:40]!r}, not {' or '.join(WORDS[type_] for type_ in kind)}"
 
 
 def _wrong_inside(data: Mapping[str, Any]) -> Iterator[str]:

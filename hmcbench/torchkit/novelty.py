@@ -3,7 +3,7 @@
 - ``energy``: minus the logarithm of the sum of the exponentials of its logits at the deepest level [Liu et
   al. 2020, section 3, with temperature 1]; of a sigmoid per class, minus the sum of log(1 + exp(logit)) over
   all classes [Wang et al. 2021].
-- ``neighbours``: distance to the nearest training images but nine in feature space [Sun et al. 2022], where
+- ``neighbours``: distance to the tenth nearest training image in feature space [Sun et al. 2022], where
   features are the inputs of the last linear layer, scaled to length 1.
 """
 

@@ -14,6 +14,7 @@ import pytest
 import hmcbench
 from hmcbench.execute import free_cores, resources
 from hmcbench.execute.free_cores import busy_cores, on_free_cores
+from hmcbench.execute.runner import together
 from hmcbench.records.record import read_record, records_dir
 from hmcbench.testing.helpers import tiny_suite
 
@@ -92,6 +93,23 @@ def test_cells_at_the_same_time_share_the_cores(
     cells: Any = [Cell(most)]
     (cell,), note = on_free_cores(cells, cells, jobs)
     assert (cell.threads, note) == (left, line)
+
+
+def test_so_many_cells_are_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "cuda_devices", lambda: [])
+    cell: Any = [ACell(accelerated=True)]
+    assert (
+        together("auto", 3, cell * 5) == 3 and together("cpu", 3, cell) == 1 and together("cpu", 3, []) == 1
+    )
+    monkeypatch.setattr(resources, "cuda_devices", lambda: ["0"])
+    assert together("auto", 3, cell * 5) == 1 and together("auto", 3, cell * 5, per_gpu=2) == 2
+
+
+@dataclass(frozen=True)
+class ACell:
+    """What is read of a cell."""
+
+    accelerated: bool
 
 
 def test_costs_of_cells_at_the_same_time_are_apart(
