@@ -77,7 +77,7 @@ _NETWORK = {
     "dice": Param(1.0, "weight of the Dice loss beside cross-entropy", low=0.0),
     "turns": Param(
         "any",
-        "of crops; any: by any angle, and scaled by up to a quarter; right: by right angles, pixels as they are",
+        "of crops; any: by any angle, and scaled by up to a quarter; right: by right angles, unscaled",
         choices=("any", "right"),
         added=True,
     ),
