@@ -23,7 +23,7 @@ BLOCK = 64  # images that are featurized at once
 EPOCH_SHARE = "epoch_share"  # parameter of networks: the share of the training samples in an epoch
 
 
-class Blank:
+class BlackPicture:
     """A black picture."""
 
     def load(self, min_side: int | None = None) -> np.ndarray:
@@ -124,7 +124,7 @@ class ProceduralModel:
     def _views(self, ids: Sequence[str], images: Sequence[Any]) -> Inputs:
         """What the inner model reads, in blocks: images are large, its views are not."""
         if not len(ids):
-            one = self._inner.inputs(["none"], [Blank()])
+            one = self._inner.inputs(["none"], [BlackPicture()])
             return Inputs([], {name: rows.take(slice(0)) for name, rows in one.views.items()})
         blocks = [
             self._inner.inputs(ids[k : k + BLOCK], [images[i] for i in range(k, min(k + BLOCK, len(ids)))])
