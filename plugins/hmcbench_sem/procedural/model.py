@@ -15,20 +15,13 @@ from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Value
+from hmcbench_sem.eds import Blank
 from hmcbench_sem.procedural.classes import drawable
 from hmcbench_sem.procedural.drawing import Mixture, draw, size_of
 
 FILE, INNER = "model.json", "inner"  # what wraps the inner model, and the folder of its own files
 BLOCK = 64  # images that are featurized at once
 EPOCH_SHARE = "epoch_share"  # parameter of networks: the share of the training samples in an epoch
-
-
-class BlackPicture:
-    """A black picture."""
-
-    def load(self, min_side: int | None = None) -> np.ndarray:
-        """(64, 64) uint8."""
-        return np.zeros((64, 64), np.uint8)
 
 
 class ProceduralModel:
@@ -124,7 +117,7 @@ class ProceduralModel:
     def _views(self, ids: Sequence[str], images: Sequence[Any]) -> Inputs:
         """What the inner model reads, in blocks: images are large, its views are not."""
         if not len(ids):
-            one = self._inner.inputs(["none"], [BlackPicture()])
+            one = self._inner.inputs(["none"], [Blank(64)])
             return Inputs([], {name: rows.take(slice(0)) for name, rows in one.views.items()})
         blocks = [
             self._inner.inputs(ids[k : k + BLOCK], [images[i] for i in range(k, min(k + BLOCK, len(ids)))])

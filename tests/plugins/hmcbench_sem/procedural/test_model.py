@@ -18,6 +18,7 @@ from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, Inputs, Labelled, ModelSpec, Param, Run, Scores, Task, Value
 from hmcbench.plan.describe import origins_of
 from hmcbench.registry.registry import default_registry
+from hmcbench.testing import checks
 from hmcbench.testing.checks.standins import tiny
 from hmcbench.testing.helpers import fitted, inputs, same_scores
 
@@ -247,6 +248,14 @@ def test_the_network_of_a_reference_is_no_parameter_beside_it() -> None:
 def test_models_that_cannot_be_wrapped_are_refused_before_a_run(reference: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         resolve(reference)
+
+
+def test_the_kit_passes_over_what_no_class_can_be_drawn_of() -> None:
+    outcomes = checks.check("models", "procedural")
+    assert checks.failures(outcomes) == []
+    skipped = [outcome.detail for outcome in outcomes if outcome.status == "skipped"]
+    assert any("does not apply to a tree, one leaf per sample: none of the classes" in why for why in skipped)
+    assert any(outcome.status == "ok" for outcome in outcomes)
 
 
 def test_the_versions_of_model_and_pictures_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
