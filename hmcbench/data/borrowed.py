@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from hmcbench.data.featurize import plan_views, transformer
 from hmcbench.data.views import Rows
@@ -21,6 +24,9 @@ __all__ = ["ImageModel", "check_image_model", "image_model", "image_model_spec",
 
 IMAGES = "images"
 """The dataset whose reader reads image files."""
+
+BLOCK = 256
+"""Images whose features are computed at once."""
 
 
 def read_images(paths: Sequence[str], **params: Any) -> list[Any | Problem]:
@@ -51,8 +57,18 @@ class ImageModel:
     views: Mapping[str, Callable[[Any], Any]]
 
     def inputs(self, ids: Sequence[str], rows: Sequence[Any]) -> Inputs:
-        """What the model reads of images."""
-        return Inputs(ids, {name: Rows(make(rows)) for name, make in self.views.items()})
+        """What the model reads of images, block by block: features of many at once would fill the memory."""
+        blocks = [rows[k : k + BLOCK] for k in range(0, len(rows), BLOCK)] or [rows]
+        return Inputs(
+            ids, {name: Rows(_joined([make(block) for block in blocks])) for name, make in self.views.items()}
+        )
+
+
+def _joined(blocks: Sequence[Any]) -> Any:
+    """A view of all blocks: an array where each is one, else a list."""
+    if len(blocks) == 1:
+        return blocks[0]
+    return np.concatenate(blocks) if isinstance(blocks[0], np.ndarray) else [*chain.from_iterable(blocks)]
 
 
 NO_PARAMS: Mapping[str, Value] = MappingProxyType({})

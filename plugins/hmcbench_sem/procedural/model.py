@@ -20,7 +20,6 @@ from hmcbench_sem.procedural.classes import drawable
 from hmcbench_sem.procedural.drawing import Mixture, draw, size_of
 
 FILE, INNER = "model.json", "inner"  # what wraps the inner model, and the folder of its own files
-BLOCK = 64  # images that are featurized at once
 EPOCH_SHARE = "epoch_share"  # parameter of networks: the share of the training samples in an epoch
 
 
@@ -115,18 +114,11 @@ class ProceduralModel:
         return Labelled([f"procedural-{k + 1:05d}" for k in range(count)], {"image": pictures}, labels)
 
     def _views(self, ids: Sequence[str], images: Sequence[Any]) -> Inputs:
-        """What the inner model reads, in blocks: images are large, its views are not."""
-        if not len(ids):
-            one = self._inner.inputs(["none"], [Blank(64)])
-            return Inputs([], {name: rows.take(slice(0)) for name, rows in one.views.items()})
-        blocks = [
-            self._inner.inputs(ids[k : k + BLOCK], [images[i] for i in range(k, min(k + BLOCK, len(ids)))])
-            for k in range(0, len(ids), BLOCK)
-        ]
-        names = blocks[0].views
-        return Inputs(
-            ids, {name: Rows(np.concatenate([block.views[name] for block in blocks])) for name in names}
-        )
+        """What the inner model reads."""
+        if len(ids):
+            return self._inner.inputs(ids, images)
+        one = self._inner.inputs(["none"], [Blank(64)])
+        return Inputs([], {name: rows.take(slice(0)) for name, rows in one.views.items()})
 
     def predict(self, inputs: Inputs) -> Scores:
         """Scores of the inner model."""
