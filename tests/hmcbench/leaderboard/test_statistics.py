@@ -192,6 +192,13 @@ def test_values_of_several_models_are_those_of_each_alone(stats: np.ndarray) -> 
         np.testing.assert_array_equal(together, bootstrap.values(model))
 
 
+@pytest.mark.parametrize("widths", [[], [0], [1], [2], [3], [1, 1], [2, 1, 2], [3, 4]])
+def test_tables_side_by_side_have_an_even_number_of_columns(widths: list[int]) -> None:
+    found = statistics._side_by_side([np.ones((4, width)) for width in widths], 4)
+    whole = sum(widths)
+    assert found.tolist() == [[1.0] * whole + [0.0] * (whole % 2)] * 4
+
+
 @pytest.mark.parametrize(("most", "kind"), [(3, np.uint16), (300, np.int32), (2**24, np.float64)])
 def test_sums_of_counts_have_a_type_that_holds_their_total(most: int, kind: type) -> None:
     table = csr_array(np.random.default_rng(5).integers(0, most, (90, 40)))
