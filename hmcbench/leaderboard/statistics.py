@@ -60,7 +60,7 @@ class Bootstrap:
         rng = np.random.default_rng([SEED, units])
         counts = np.zeros((draws, units), dtype=np.uint8)
         step = max(1, _BLOCK // max(units, 1))
-        for start in range(0, draws if units else 0, step):
+        for start in range(0, draws, step):
             rows = min(step, draws - start)
             picked = rng.integers(0, units, size=(rows, units)) + np.arange(rows)[:, None] * units
             drawn = np.bincount(picked.ravel(), minlength=rows * units)

@@ -303,6 +303,13 @@ def test_draws_are_the_same_every_time() -> None:
     ]
 
 
+def test_draws_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Bootstrap(30, draws=7).weights
+    for block in (1, 60, 120):  # of one, two and four draws: the last of these has three
+        monkeypatch.setattr(statistics, "_BLOCK", block)
+        np.testing.assert_array_equal(Bootstrap(30, draws=7).weights, whole)
+
+
 def test_undefined_draws_do_not_count() -> None:
     draws = np.array([np.nan, *np.linspace(0, 1, 101)])
     assert statistics.percentiles(draws) == pytest.approx((0.025, 0.975))
