@@ -125,10 +125,11 @@ def _run(
             out,
             **{name: options[name] for name in ("device", "jobs", "rerun")},
             observer=view,
+            on_interrupt=live.say_interrupted,
             before=before,
         )
     if outcome.interrupted:
-        click.echo("hmcbench: interrupted; the same command continues from here", err=True)
+        click.echo("hmcbench: the same command continues from here", err=True)
         return INTERRUPTED
     specs = registry.specs("metrics")
     headers = dict(zip(table.datasets, table.headers, strict=False))

@@ -156,6 +156,7 @@ def run_command(**options: Any) -> int:
             **{name: options[name] for name in ("device", "jobs", "per_gpu", "rerun", "executor")},
             budget=budget,
             observer=view,
+            on_interrupt=live.say_interrupted,
             before=before,
         )
     return finish(plan, outcome, options)
@@ -230,7 +231,7 @@ def finish(plan: Plan, outcome: RunOutcome, options: dict[str, Any]) -> int:
     quiet, as_json = options["quiet"], options["as_json"]
     if outcome.interrupted:  # first of all: the board of thousands of cells takes a while
         missing = len(plan.cells) - len(outcome.done)
-        click.echo(f"hmcbench: interrupted; {missing} cells left: the same command continues", err=True)
+        click.echo(f"hmcbench: {missing} cells left: the same command continues", err=True)
     written: list[Path] = []
     if outcome.done:
         boards = boards_of(outcome.folder, outcome.done)

@@ -114,6 +114,7 @@ def execute(
     executor: str = "local",
     budget: float = 0.0,
     observer: Observer = lambda _event, _record: None,
+    on_interrupt: Callable[[], None] = lambda: None,
     before: RecordScan | None = None,
 ) -> RunOutcome:
     """Run pending cells; Ctrl-C or SIGTERM ends the run cleanly.
@@ -125,6 +126,8 @@ def execute(
         executor: ``local``, ``here`` for this process, or ``ray`` for a cluster.
         budget: seconds for the whole run; 0 for no limit.
         observer: called with every event of a cell, and with its record if there is one.
+        on_interrupt: called at once when the run is interrupted; what is left to do takes longer with every
+            record.
         before: the result of :func:`existing`, if the caller has it already.
     """
     folder = records_dir(out, plan.suite.name)
@@ -152,7 +155,7 @@ def execute(
         folder.mkdir(parents=True, exist_ok=True)
         _save_plan(plan, folder.parent, before.folders)
         if todo:
-            _run(todo, folder, make_executor, before.stamps, result, observer, limit)
+            _run(todo, folder, make_executor, before.stamps, result, (observer, on_interrupt), limit)
         after, left = _tidy(plan.cells, todo, folder, before)
     result.done = list(after.records.values())
     if limit is not None:
@@ -192,10 +195,15 @@ def _run(
     make_executor: Callable[[], Executor],
     before: Mapping[str, Stamp],
     result: RunOutcome,
-    observer: Observer,
+    listeners: tuple[Observer, Callable[[], None]],
     budget: Budget | None,
 ) -> None:
-    """Run cells until all have a record, of this run or of another."""
+    """Run cells until all have a record, of this run or of another.
+
+    Args:
+        listeners: ``observer`` and ``on_interrupt`` of :func:`execute`.
+    """
+    observer, on_interrupt = listeners
 
     def elsewhere(cell: Cell, record: Record) -> None:
         observer(Event("elsewhere", Job(cell, record.path, record.path)), record)
@@ -220,6 +228,7 @@ def _run(
                 observer(event, record)
         except KeyboardInterrupt:
             result.interrupted = True
+            on_interrupt()
         finally:
             events.close()
             sweep_run(folder, locks.owner)

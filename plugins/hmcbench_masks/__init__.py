@@ -75,6 +75,12 @@ _NETWORK = {
     "learning_rate": Param(2e-3, "the highest learning rate", low=0.0),
     "weight_decay": Param(0.02, "weight decay", low=0.0),
     "dice": Param(1.0, "weight of the Dice loss beside cross-entropy", low=0.0),
+    "turns": Param(
+        "any",
+        "of crops; any: by any angle, and scaled by up to a quarter; right: by right angles, unscaled",
+        choices=("any", "right"),
+        added=True,
+    ),
     "precision": Param(
         "float32",
         "of training; auto: bfloat16 where the device has units for it and the network gains by it",

@@ -31,6 +31,7 @@ class CropRecipe:
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     dice: float = 1.0
+    turns: str = "any"
     precision: str = "float32"
 
 
@@ -71,19 +72,29 @@ class TrainingImage:
 
 
 class Warps:
-    """Random crops: any turn, mirrored or not, scaled by up to a quarter; other contrast and brightness."""
+    """Random crops: turned, mirrored or not, with other contrast and brightness.
 
-    def __init__(self, seed: int, side: int, device: torch.device) -> None:
+    Args:
+        side: of a crop, in pixels.
+        turns: ``any`` turns by any angle and scales by up to a quarter, which makes fine texture blurred;
+            ``right`` turns by right angles, and every pixel of the crop is one of the image.
+    """
+
+    def __init__(self, seed: int, side: int, device: torch.device, turns: str = "any") -> None:
         self.random, self.side, self.device = np.random.default_rng(seed), side, device
+        self.turns = turns
 
     def draw(self, image: TrainingImage) -> tuple[torch.Tensor, torch.Tensor]:
         """One crop of an image; see :meth:`TrainingImage.warped`."""
         u = self.random.random(8)
         height, width = image.pixels.shape[2:]
         angle, scale, mirror = 2 * math.pi * u[0], 1.25 ** (2 * u[1] - 1), 1.0 if u[2] < 0.5 else -1.0
-        cosine, sine = math.cos(angle) * scale * self.side, math.sin(angle) * scale * self.side
         room = [max(0.0, 1 - self.side / size) for size in (width, height)]
         x, y = (2 * u[3] - 1) * room[0], (2 * u[4] - 1) * room[1]
+        if self.turns == "right":
+            angle, scale = math.pi / 2 * int(4 * u[0]), 1.0
+            x, y = self._whole(x, width), self._whole(y, height)
+        cosine, sine = math.cos(angle) * scale * self.side, math.sin(angle) * scale * self.side
         theta = torch.tensor(
             [[[mirror * cosine / width, -sine / width, x], [mirror * sine / height, cosine / height, y]]],
             dtype=torch.float32,
@@ -93,6 +104,13 @@ class Warps:
         noise = torch.from_numpy(self.random.standard_normal(pixels.shape).astype(np.float32)).to(self.device)
         changed = pixels * 1.3 ** (2 * u[5] - 1) + 0.3 * (2 * u[6] - 1) + 0.15 * u[7] * noise
         return changed, numbers
+
+    def _whole(self, centre: float, size: int) -> float:
+        """The nearest centre of a crop, -1 to 1, whose pixels are those of the image."""
+        if size <= self.side:
+            return 0.0
+        start = round((centre + 1) * size / 2 - self.side / 2)
+        return (2 * start + self.side) / size - 1
 
 
 @dataclass
@@ -143,7 +161,7 @@ class CropTrainer:
         self, epoch: int, steps: int, train: Sequence[TrainingImage], optimizer: torch.optim.Optimizer
     ) -> dict[str, float]:
         recipe, device, precision = self.recipe, self.layout.device, self.precision
-        warps = Warps((self.run.seed * 1_000_003 + epoch) % 2**63, recipe.crop, device)
+        warps = Warps((self.run.seed * 1_000_003 + epoch) % 2**63, recipe.crop, device, recipe.turns)
         order = warps.random.permutation(np.resize(np.arange(len(train)), steps * recipe.batch_size))
         self.module.train()
         total = torch.zeros((), device=device)

@@ -246,7 +246,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     text = Path(sys.argv[1]).read_text()
     plan = make_plan(parse_suite(text, "faults.toml"), default_registry(), Choices(seeds=30))
-    outcome = runner.execute(plan, Path(sys.argv[2]), device="cpu", jobs=2)
+    answer = lambda: print("answered")
+    outcome = runner.execute(plan, Path(sys.argv[2]), device="cpu", jobs=2, on_interrupt=answer)
     print(len(outcome.done), outcome.interrupted)
 """
 
@@ -277,8 +278,8 @@ def test_interrupt_ends_in_good_order_and_says_what_is_left(tmp_path: Path) -> N
     wait_for(folder, 1)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=30)
-    done, interrupted = out.split()
-    assert interrupted == "True"
+    answered, done, interrupted = out.split()
+    assert (answered, interrupted) == ("answered", "True")
     assert 0 < int(done) < 30
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]
 

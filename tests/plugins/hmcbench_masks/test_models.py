@@ -114,6 +114,30 @@ def test_a_network_learns(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("size", [(9, 12), (7, 7), (20, 8)])
+def test_crops_at_right_angles_keep_every_pixel(size: tuple[int, int]) -> None:
+    import torch
+    from hmcbench_masks.models.training import TrainingImage, Warps
+
+    side = 6
+    values = np.arange(size[0] * size[1], dtype=np.float32).reshape(size)
+    places = [
+        values[y : y + side, x : x + side]
+        for y in range(size[0] - side + 1)
+        for x in range(size[1] - side + 1)
+    ]
+    looks = {np.rot90(each, k).tobytes() for crop in places for each in (crop, crop.T) for k in range(4)}
+    image = TrainingImage.of(values, values, torch.zeros(1, 1), torch.device("cpu"))
+    warps, seen = Warps(0, side, torch.device("cpu"), "right"), set()
+    for _ in range(200):
+        _, numbers = warps.draw(image)
+        crop = numbers.numpy().astype(np.float32).tobytes()
+        assert crop in looks
+        seen.add(crop)
+    assert len(seen) > min(len(looks) / 2, 60)  # of 8 looks of each place
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize("name", ["fpn", "deeplabv3plus"])
 def test_other_networks_learn(name: str) -> None:
     pytest.importorskip("segmentation_models_pytorch", reason="needs the extra masks")
