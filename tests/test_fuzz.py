@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from hmcbench.errors import BadInput
 
 pytestmark = pytest.mark.torch
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "fuzz_readers.py"
@@ -37,3 +40,18 @@ def test_it_finds_a_reader_that_breaks(script: Any, tmp_path: Path) -> None:
     outcome = script.Outcome(script.Counter(), script.Counter(), [], (0.0, ""))
     script._read(reader, tmp_path / "x.json", b"{}", outcome)
     assert "ValueError" in outcome.broken[0][1]
+
+
+def test_it_stops_a_reader_that_hangs(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "HANG_S", 0.2)
+
+    def waits(path: Path) -> None:
+        try:
+            time.sleep(600)
+        except OSError:
+            raise BadInput(f"{path} cannot be read") from None
+
+    outcome = script.Outcome(script.Counter(), script.Counter(), [], (0.0, ""))
+    script._read(script.Reader("x.json", [b"{}"], waits), tmp_path / "x.json", b"{}", outcome)
+    assert "longer than 0.2 s" in outcome.broken[0][1]
+    assert not outcome.refused["x.json"]

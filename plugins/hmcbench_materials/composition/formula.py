@@ -28,6 +28,8 @@ _TOKEN = re.compile(
     r"(?P<symbol>[A-Z][a-z]?)|(?P<open>[([{])|(?P<close>[)\]}])|(?P<amount>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 )
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+LONGEST = 1000
+"""Characters of a formula or a list of phases: reading takes time by the square of their number."""
 _DEPTH = 32  # parentheses within parentheses
 _NEAR = 0.005  # how far, relatively, a sum of shares may be off: they are often rounded
 _ANIONS = frozenset(("N", "O", "F", "S", "Cl", "Se", "Br", "Te", "I"))
@@ -82,6 +84,8 @@ def parse_formula(text: str) -> Amounts:
 
 def read_formula(text: str) -> Formula:
     """As :func:`parse_formula`, with notes."""
+    if len(text) > LONGEST:
+        raise FormulaError(f"{text[:40]!r}... has {len(text):,} characters; at most {LONGEST:,} are read")
     plain = notation.plain(text)
     try:
         parts = _parts(_tokens(plain), "", _DEPTH)

@@ -44,8 +44,8 @@ _REFUSED = tuple(
 
 
 def plain(text: str) -> str:
-    """``Al₀.₅Co at.%`` -> ``Al0.5Co``."""
-    return _ATOMIC.sub("", text.translate(_SUBSCRIPTS)).strip()
+    """``Al₀.₅Co at.%`` -> ``Al0.5Co``; of several blanks in a row one is left."""
+    return _ATOMIC.sub("", " ".join(text.translate(_SUBSCRIPTS).split())).strip()
 
 
 def refusal(text: str) -> tuple[str, str] | None:

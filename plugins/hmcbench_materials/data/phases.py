@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from hmcbench_materials.composition.formula import FormulaError, parse_formula
+from hmcbench_materials.composition.formula import LONGEST, FormulaError, parse_formula
 
 ClassPath = tuple[str, ...]
 
@@ -70,6 +70,8 @@ def phase_set(cell: str) -> tuple[str, ...]:
     Raises:
         ValueError: no phase, or one that is not known.
     """
+    if len(cell) > LONGEST:
+        raise ValueError(f"{cell[:40]!r}... has {len(cell):,} characters; at most {LONGEST:,} are read")
     names = [name.strip() for name in _split(unicodedata.normalize("NFKC", cell))]
     if not all(names):
         raise ValueError("no phase is given" if not cell else f"{cell!r} has an empty phase")

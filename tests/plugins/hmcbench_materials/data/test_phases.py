@@ -82,3 +82,9 @@ def test_lint_reads_each_row_or_reports_it(cli: Callable[..., Any], tmp_path: Pa
     assert ended.status == 2
     assert "alloys.csv:4: Phases: the phase 'Sec.' is not known" in ended.out
     assert re.search(r"usable rows +4\n", ended.out)
+
+
+@pytest.mark.parametrize("cell", ["FCC" + " " * 20_000 + "x", "FCC+" * 5_000, "(" * 20_000])
+def test_a_cell_of_20_000_characters_is_refused_at_once(cell: str) -> None:
+    with pytest.raises(ValueError, match="at most 1,000 are read"):
+        phase_set(cell)
