@@ -55,6 +55,7 @@ MORE_TESTS = {  # tests of a module beside those of its own name
         "tests/hmcbench/metrics/test_reference.py",
         "tests/hmcbench/metrics/test_fixtures.py",
     ],
+    "hmcbench/data/stratify.py": ["tests/hmcbench/data/test_splits.py"],
     "hmcbench/plan/cells.py": [
         "tests/hmcbench/plan/test_datasets_of_suite.py",
         "tests/hmcbench/plan/test_epochs.py",

@@ -44,6 +44,7 @@ SMALL = {
     "pct-forest": "pct-forest[trees=20]",
     "boosting-per-class": "boosting-per-class[trees=10]",
     "pixel-forest": "pixel-forest[trees=5,samples=200]",
+    "procedural": "procedural:forest[trees=10,drawn=24,looks=*:dimples]",
     "patch": "patch:forest[settings=trees=5,side=16,stride=8]",
     "unet": "unet[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=16,reduce=1,batch_size=2]",
     "fpn": "fpn[epochs=1,crops=1,crop=32,tile=64,overlap=8,width=32,reduce=1,batch_size=2]",

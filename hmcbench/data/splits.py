@@ -23,7 +23,7 @@ from hmcbench.interfaces import Dataset, Inputs, Labelled
 if TYPE_CHECKING:
     import numpy as np
 
-SCALE = 10**6  # shares are whole millionths
+SCALE = 1_000_000  # shares are whole millionths
 LISTED = 8  # names in a note; further ones are counted
 
 

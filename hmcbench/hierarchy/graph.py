@@ -23,7 +23,8 @@ class Graph:
     Attributes:
         levels: int64 (C,), longest distance from the virtual root; the top level is 1.
         depth: the number of levels L.
-        edge_index: int64 (E, 2), columns of parent and child; top-level classes have no row.
+        edge_index: int64 (E, 2), columns of parent and child, sorted by child, then parent; top-level
+            classes have no row.
     """
 
     def __init__(self, levels: np.ndarray, edge_index: np.ndarray) -> None:
@@ -124,7 +125,7 @@ class Graph:
         """Row numbers of ``edge_index`` by ``order``, split so that no group has one of ``ends`` twice."""
         if not len(ends):
             return []
-        edges = np.lexsort((*self.edge_index.T[::-1], ends))
+        edges = np.argsort(ends, kind="stable")
         nth = np.arange(len(ends)) - np.searchsorted(ends[edges], ends[edges])
         edges, nth = (values[np.lexsort((nth, order[edges]))] for values in (edges, nth))
         cuts = np.flatnonzero((np.diff(nth) != 0) | (np.diff(order[edges]) != 0)) + 1

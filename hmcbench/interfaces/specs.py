@@ -190,6 +190,8 @@ class ModelSpec(Spec):
             ``fit_many`` is used with them, as it pays. Empty: always.
         check: ``"module:function"``, called with the parameters while a run is planned; raises BadInput
             for a value that only the model's libraries (``requires``, which are installed) can check.
+        check_task: ``"module:function"``, called with ``task`` (:class:`Task`) and the parameters while a run
+            is planned; raises BadInput where the parameters do not suit the task.
     """
 
     views: tuple[str, ...] = ()
@@ -209,6 +211,7 @@ class ModelSpec(Spec):
     fit_many: str = ""
     joint: str = ""
     check: str = ""
+    check_task: str = ""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -60,7 +60,7 @@ class Bootstrap:
         rng = np.random.default_rng([SEED, units])
         counts = np.zeros((draws, units), dtype=np.uint8)
         step = max(1, _BLOCK // max(units, 1))
-        for start in range(0, draws if units else 0, step):
+        for start in range(0, draws, step):
             rows = min(step, draws - start)
             picked = rng.integers(0, units, size=(rows, units)) + np.arange(rows)[:, None] * units
             drawn = np.bincount(picked.ravel(), minlength=rows * units)
@@ -82,9 +82,7 @@ class Bootstrap:
         out = [np.empty((len(metrics), draws)) for metrics in models]
         tables = [self._table(metrics) for metrics in models]
         ends = np.cumsum([0, *(table.fractions.shape[1] for table in tables)])
-        # an even number of columns: BLAS rounds an odd last one otherwise, and it would depend on the others
-        odd = np.zeros((n, ends[-1] % 2))
-        fractions = np.concatenate([*(table.fractions for table in tables), odd], axis=1)
+        fractions = _side_by_side([table.fractions for table in tables], n)
         step = max(1, _BLOCK // max([n, 1, ends[-1], *(len(table.whole) for table in tables)]))
         for start in range(0, draws, step):
             rows = slice(start, start + step)
@@ -187,6 +185,15 @@ class Bootstrap:
     def _size(self) -> int:
         """The number of samples of the largest draw."""
         return int(self.weights.sum(axis=1).max(initial=0))
+
+
+def _side_by_side(tables: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """Tables (n, K), and a column of zeros where the number of columns would be odd.
+
+    BLAS rounds an odd last column in another way, so that its sums would depend on the columns beside it.
+    """
+    odd = sum(table.shape[1] for table in tables) % 2
+    return np.concatenate([*tables, np.zeros((n, odd))], axis=1)
 
 
 def _distinct(table: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

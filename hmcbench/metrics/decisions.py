@@ -252,11 +252,11 @@ def _largest_product(factors: np.ndarray, columns: sparse.csr_array) -> np.ndarr
 def _first_largest(factors: np.ndarray, columns: sparse.csr_array, candidates: np.ndarray) -> int:
     """Of some products of one row the first of the largest, without any rounding."""
     values: dict[int, Fraction] = {}
-    products: dict[int, Fraction] = {}
+    products: dict[int, Fraction | int] = {}
     for candidate in candidates.tolist():
         used = columns.indices[columns.indptr[candidate] : columns.indptr[candidate + 1]].tolist()
         values.update({k: Fraction(float(factors[k])) for k in used if k not in values})
-        products[candidate] = math.prod((values[k] for k in used), start=Fraction(1))
+        products[candidate] = math.prod(values[k] for k in used)
     return max(products, key=products.__getitem__)
 
 
@@ -400,8 +400,8 @@ def _best_cut(scores: np.ndarray, truth: np.ndarray, fallback: float) -> float:
     ranked = np.sort(scores, axis=None)
     first = np.searchsorted(ranked, cuts)  # equal scores are taken together
     hits = len(cuts) - np.searchsorted(cuts, cuts)
-    f1 = 2 * hits / (len(ranked) - first + len(cuts))
-    best = len(cuts) - 1 - int(f1[::-1].argmax())
+    half_f1 = hits / (len(ranked) - first + len(cuts))
+    best = len(cuts) - 1 - int(half_f1[::-1].argmax())
     above, under = cuts[best], ranked[max(first[best] - 1, 0)]
     middle = under + (above - under) / 2  # in the type of the scores: may round to one of them
     return float(middle if middle > under else above)

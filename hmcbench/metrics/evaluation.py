@@ -35,7 +35,7 @@ Matrix = Any
 TOLERANCE = 1e-6
 """A child may exceed its parent by this much before it counts as a violation."""
 
-_CELLS = 2**22  # scores looked at together: keeps temporaries at tens of megabytes
+_CELLS = 4_000_000  # scores looked at together: keeps temporaries at tens of megabytes
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ MOST_EXACT = 2048
 """With no more distinct scores of positives, each is a threshold and nothing is approximated."""
 GRID = 512
 """With more, this many of them: draws of an area are then wrong by about 1 % of their standard deviation."""
-_PAIRS = 2**22  # sorted together: keeps temporaries at tens of megabytes
+_PAIRS = 4_000_000  # sorted together: keeps temporaries at tens of megabytes
 _ROWS = 16  # that are summed up one by one; then come the sums of so many
 
 
@@ -132,9 +132,10 @@ def _table(places: np.ndarray, truth: np.ndarray, size: int) -> csr_array:
     cells = (places + size * truth.ravel())[reached]
     ends = np.zeros(n + 1, dtype=np.int32)
     np.cumsum(np.count_nonzero(reached.reshape(truth.shape), axis=1), out=ends[1:])
-    if len(cells) > n * 2 * size:  # of wide tables many pairs share a cell
+    whole = n * 2 * size
+    if len(cells) > whole:  # of wide tables many pairs share a cell
         cells += np.repeat(np.arange(n) * 2 * size, np.diff(ends))
-        table = np.bincount(cells, minlength=n * 2 * size).astype(np.int32)
+        table = np.bincount(cells, minlength=whole).astype(np.int32)
         return csr_array(table.reshape(n, 2 * size))
     return csr_array((np.ones(len(cells), dtype=np.int32), cells, ends), shape=(n, 2 * size))
 

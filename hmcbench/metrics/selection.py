@@ -76,6 +76,15 @@ def steps(e: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     return sample, e.likeliest.q[there], gain[there], turned[there].astype(np.int64)
 
 
+def _check_coverage(e: Evaluation) -> None:
+    """Raise NotApplicable where coverage is undefined: there is one end only, or nothing to recall."""
+    if e.task.paths == "single":
+        if len(e.likeliest.ends.columns) < 2:
+            raise NotApplicable("paths can end at one class only")
+    elif not e.n_true.any():
+        raise NotApplicable("no sample has a class")
+
+
 def curve(e: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     """Coverage and risk (T,), from (0, 0) on, at every distinct theta in falling order, where either grows.
 
@@ -85,16 +94,13 @@ def curve(e: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         NotApplicable: there is one end only, or nothing to recall, so that coverage is undefined.
     """
+    _check_coverage(e)
     if e.task.paths == "single":
-        if len(e.likeliest.ends.columns) < 2:
-            raise NotApplicable("paths can end at one class only")
         _sample, q, gain, wrong = steps(e)
         order = np.argsort(-q, kind="stable")
         last = np.flatnonzero(np.diff(-q[order], append=np.inf) > 0)
         above, below = gain[order].cumsum()[last] / len(e), wrong[order].cumsum()[last] / len(e)
     else:
-        if not e.n_true.any():
-            raise NotApplicable("no sample has a class")
         above, below = _pair_curve(e.hierarchy.cohere(finite_scores(e)), np.asarray(e.truth))
     return np.concatenate([[0.0], above]), np.concatenate([[0.0], below])
 
@@ -120,13 +126,13 @@ def area_under(coverage: np.ndarray, risk: np.ndarray) -> np.ndarray:
 
 
 def risk_at(coverage: np.ndarray, risk: np.ndarray, wanted: float = COVERAGE) -> np.ndarray:
-    """Risk (...) where curves (..., T) reach a coverage, linear between two points; nan where they do not.
+    """Risk (...) where curves (..., T) reach a coverage above 0, linear between points; nan elsewhere.
 
     >>> risk_at(np.array([0.0, 0.5, 0.75]), np.array([0.0, 0.0, 0.5]), 0.625).item()
     0.25
     """
     reached = coverage >= wanted - 1e-12  # sums round
-    last = np.clip(reached.argmax(axis=-1), min(1, coverage.shape[-1] - 1), None)[..., None]
+    last = reached.argmax(axis=-1)[..., None]
     (low, high), (before, after) = (
         [np.take_along_axis(values, place, axis=-1)[..., 0] for place in (last - 1, last)]
         for values in (coverage, risk)
@@ -142,6 +148,7 @@ def _counts_of(
     """The counts of a metric that is read from the curve."""
 
     def counts(e: Evaluation) -> tuple[Stats, Reduce]:
+        _check_coverage(e)
         stats, curves = _single_counts(e) if e.task.paths == "single" else _pair_counts(e)
         return stats, lambda sums: read(*curves(sums))
 
@@ -150,8 +157,6 @@ def _counts_of(
 
 def _single_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
     """(N, 2 T + 1): gains in information at T thresholds, answers that turn wrong, and a count of samples."""
-    if len(e.likeliest.ends.columns) < 2:
-        raise NotApplicable("paths can end at one class only")
     sample, q, gain, wrong = steps(e)
     at = pooled.thresholds(q)
     place = np.minimum(len(at) - np.searchsorted(at[::-1], q, side="right"), len(at) - 1)
@@ -182,8 +187,6 @@ def _pair_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
 
     def curves(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         half = sums.shape[-1] // 2
-        if not half:
-            return (np.full((*sums.shape[:-1], 2), np.nan),) * 2
         found = sums[..., half:].cumsum(axis=-1)
         pairs = sums[..., :half].cumsum(axis=-1) + found
         total = found[..., -1:]
@@ -284,8 +287,7 @@ def backoff_coverage(e: Evaluation) -> Stats:
     0.8
     """
     stopped = _stopped(e)
-    if len(e.likeliest.ends.columns) < 2:
-        raise NotApplicable("paths can end at one class only")
+    _check_coverage(e)
     information = np.where(stopped >= 0, e.likeliest.ends.information[stopped], 0.0)
     return columns(information, np.ones(len(e)))
 

@@ -425,6 +425,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     _check_applicable(spec, data.dataset.task)
     if spec.check:
         registry.call("models", spec, spec.check, params)
+    if spec.check_task:
+        registry.call("models", spec, spec.check_task, {**params, "task": data.dataset.task})
     views = featurize.plan_views(registry, tuple(data.dataset.views), spec.views, params)
     constants = constants_of(views)
     origins = origins_of(registry, data.spec, spec, params, views)

@@ -80,7 +80,7 @@ def selected(
     for pattern in itertools.chain.from_iterable(separate):
         matches = _matches(kind, pattern, references, labels or {}, registry)
         if not matches:
-            if any(c in pattern for c in "*?"):
+            if any(c in pattern for c in "*?") and "[" not in pattern:
                 raise unknown(f"{kind} of this suite", pattern, references)
             registry.resolve(f"{kind}s", pattern)
             matches = [pattern]

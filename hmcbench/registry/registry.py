@@ -262,7 +262,7 @@ class Registry:
             chosen[name] = convert(spec.name, name, spec.params[name], value)
         return spec, default_params(spec, profile, chosen) | chosen
 
-    def call(self, kind: str, spec: Spec, path: str | Callable[..., Any], params: Mapping[str, Value]) -> Any:
+    def call(self, kind: str, spec: Spec, path: str | Callable[..., Any], params: Mapping[str, Any]) -> Any:
         """Call a function of a spec, before any cell runs, with its parameters.
 
         Raises:

@@ -99,7 +99,8 @@ class Trainer:
             raise BadInput("mixup and cutmix are for images alone", allowed="mixup=0 and cutmix=0")
         self.loss = loss_of(layout, recipe)
         self.optimizer = make_optimizer(module, recipe)
-        self.steps = math.ceil(len(train) / recipe.batch_size)
+        self.samples = max(1, round(len(train) * recipe.epoch_share))  # of an epoch
+        self.steps = math.ceil(self.samples / recipe.batch_size)
         identity = {"recipe": asdict(recipe), "seed": run.seed, "train": len(train), "valid": len(valid)}
         self.checkpoints = Checkpoints(run.folder, identity)
         self.resumed = self.checkpoints.load()
@@ -176,22 +177,20 @@ class Trainer:
             "train_loss": train_loss,
             **{f"train_level{k}_accuracy": n / len(order) for k, n in enumerate(correct.tolist(), start=1)},
             "learning_rate": self._rate(step),
-            "images_per_second": len(self.train) / (time.perf_counter() - start),
+            "images_per_second": self.samples / (time.perf_counter() - start),
         }
 
     def _order(self, seed: int) -> torch.Tensor:
-        """The samples of an epoch, int64 (N,) on the CPU: each once, or drawn by their weights.
+        """The samples of an epoch, int64 (n,) on the CPU: each at most once, or drawn by their weights.
 
         A single sample is used twice: a batch norm over one pixel of one sample has no variance.
         """
-        if len(self.train) == 1:
-            return torch.zeros(2, dtype=torch.int64)
         generator = torch.Generator().manual_seed(seed)
         if self.weights is not None and self.recipe.balance == "sampling":
-            return torch.multinomial(
-                self.weights.cpu(), len(self.train), replacement=True, generator=generator
-            )
-        return torch.randperm(len(self.train), generator=generator)
+            order = torch.multinomial(self.weights.cpu(), self.samples, replacement=True, generator=generator)
+        else:
+            order = torch.randperm(len(self.train), generator=generator)[: self.samples]
+        return order.repeat(2) if len(order) == 1 else order
 
     def _step(
         self, inputs: Sequence[torch.Tensor], goals: list[Goal], step: int

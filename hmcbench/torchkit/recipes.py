@@ -21,6 +21,13 @@ class Recipe:
     """Keywords of the training loop; each field holds its :class:`Param`."""
 
     epochs: int = _param(20, "passes over the training samples", low=1, passes=True)
+    epoch_share: float = _param(
+        1.0,
+        "share of the training samples in an epoch, drawn anew for each; 1: every sample once",
+        low=1e-6,
+        high=1.0,
+        added=True,
+    )
     batch_size: int = _param(32, "samples per step", low=2)
     optimizer: str = _param("adamw", "the optimizer", choices=("adamw", "sgd"))
     learning_rate: float = _param(2e-3, "the highest learning rate", low=0.0)

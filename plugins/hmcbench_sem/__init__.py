@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hmcbench import DatasetSpec, FeaturizerSpec, Param, ShiftSpec, SuiteSpec, hookimpl
+from hmcbench import DatasetSpec, FeaturizerSpec, ModelSpec, Param, ShiftSpec, SuiteSpec, hookimpl
 from hmcbench_sem.shifts.specs import image_shifts
 
 _PAPER = (
@@ -145,6 +145,34 @@ def hmcbench_datasets() -> list[DatasetSpec]:
 
 
 @hookimpl
+def hmcbench_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            name="procedural",
+            version="3.1",  # of the pictures (hmcbench_sem.surfaces.generate.VERSION), and of the mixture
+            summary="A model of images trained on real and on procedural fractographs (procedural:forest)",
+            factory="hmcbench_sem.procedural.model:ProceduralModel",
+            params={
+                "model": Param("forest", "the model of images; its parameters may be given too", model=True),
+                "share": Param(0.5, "share of procedural images among those trained on", low=0.0, high=0.95),
+                "drawn": Param(400, "about so many different procedural images at least", low=1, high=20_000),
+                "side": Param(256, "longest side of a procedural image in pixels", low=32, high=2048),
+                "looks": Param(
+                    "", "looks of classes, as brittle:cleavage+shear-facets;background:none; others by name"
+                ),
+            },
+            variant="model",
+            of_variant="hmcbench_sem.procedural.spec:spec_of",
+            check_task="hmcbench_sem.procedural.classes:check",
+            views=("image",),
+            requires=("PIL", "scipy"),
+            accelerated=True,
+            citation=_PAPER,
+        ),
+    ]
+
+
+@hookimpl
 def hmcbench_featurizers() -> list[FeaturizerSpec]:
     return [
         FeaturizerSpec(
@@ -222,6 +250,11 @@ def hmcbench_suites() -> list[SuiteSpec]:
             name="transfer-ti64",
             summary="Ti-6Al-4V fractures with few images, from scratch and from a network trained before",
             source="hmcbench_sem:suites/transfer-ti64.toml",
+        ),
+        SuiteSpec(
+            name="augment-ti64",
+            summary="Ti-6Al-4V fractures: real patches alone, and procedural fractographs beside them",
+            source="hmcbench_sem:suites/augment-ti64.toml",
         ),
         SuiteSpec(
             name="x-sdd-trust",

@@ -236,6 +236,7 @@ def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TrainedR
     """``run_once(*options)``: train timm:test_resnet on a folder of pictures, without the ``cli`` fixture."""
 
     def run(*options: str) -> TrainedRun:
+        pytest.importorskip("timm", reason="needs the extra vision")
         base = tmp_path_factory.mktemp("trained")
         root = base / "images"
         for leaf, name in enumerate(CLASSES):
@@ -259,5 +260,4 @@ def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TrainedR
 @pytest.fixture(scope="session")
 def trained_run(run_once: Callable[..., TrainedRun]) -> TrainedRun:
     """The usual run, with its weights. Read only."""
-    pytest.importorskip("timm", reason="needs the extra vision")
     return run_once("--crop-bottom", "4")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hmcbench.errors import BadInput
 from hmcbench.execute.cell import seed_everything
 from hmcbench.execute.predict import check_scores
 from hmcbench.interfaces import Dataset, Scores
@@ -39,6 +40,11 @@ def data(subject: Subject, shape: str) -> Dataset:
     reason = load_object(subject.spec.applicable)(dataset.task) if subject.spec.applicable else ""
     if reason:
         raise Skip(f"it does not apply to {SHAPES[shape]}: {reason}")
+    if subject.spec.check_task:
+        try:
+            load_object(subject.spec.check_task)(**{**subject.params, "task": dataset.task})
+        except BadInput as error:
+            raise Skip(f"with these parameters it does not apply to {SHAPES[shape]}: {error}") from None
     return dataset
 
 

@@ -16,6 +16,7 @@ from hmcbench.records.weights import load_trained
 from hmcbench.registry.registry import default_registry
 
 
+@pytest.mark.torch
 def test_tiles_are_explained_as_one_picture(
     cli: Callable[..., Any], run_once: Callable[..., Any], tmp_path: Path
 ) -> None:

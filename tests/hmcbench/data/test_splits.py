@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import Split, make_split
+from hmcbench.data.splits import Split, make_split, side
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
@@ -246,6 +246,20 @@ def test_another_process_finds_the_same_sides() -> None:
     here = make_split(tiny_dataset(150, "dag"), Protocol("kfold", seed=1), 2).fingerprint
     there = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert there.stdout.strip() == here
+
+
+# --------------------------------------------------------------------------- samples for a model
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_a_model_gets_the_samples_of_a_side(counted: Counted, grouped: bool) -> None:
+    dataset = counted([2] * 5, groups=[f"g{i // 2}" for i in range(10)] if grouped else None)
+    split = Split({"train": np.array([3, 4, 8])}, "", ())
+    samples = side(dataset, {"table": np.arange(20.0).reshape(10, 2)}, split, "train")
+    assert samples.ids == ["i0003", "i0004", "i0008"]
+    assert samples.views["table"][:].tolist() == [[6, 7], [8, 9], [16, 17]]
+    assert np.array_equal(samples.targets, dataset.targets[[3, 4, 8]])
+    assert samples.groups == (["g1", "g2", "g4"] if grouped else None)
 
 
 # --------------------------------------------------------------------------- a side that is put apart

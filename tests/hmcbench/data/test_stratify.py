@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import make_split
-from hmcbench.data.stratify import SplitUnits
+from hmcbench.data.stratify import Bundle, SplitUnits, _Assignment, _rounded, _set_aside
+from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
 from hmcbench.testing.helpers import Kind, tiny_dataset
@@ -117,6 +119,21 @@ def test_a_deviation_is_told_with_its_numbers(counted: Counted) -> None:
     units, sides = sides_with(counted, [50, 10, 10, 10, 10], [8, 3, 3, 2, 2])
     (note,) = units._deviations(sides, shares)
     assert note.endswith("in test: 8, expected 10.0"), "one alone has no others"
+    units, sides = sides_with(counted, [50, 50, 10, 10, 10], [8, 12, 2, 2, 2])
+    (note,) = units._deviations(sides, shares)
+    assert note.endswith("in test: 8, expected 10.0 (other counts like this: 1)")
+
+
+@pytest.mark.parametrize(
+    ("tested", "told"),
+    [([4, 4, 0, 1, 1], "a in train: 12, expected 16.0"), ([4] * 5, "samples in train: 30, expected 40.0")],
+)
+def test_the_first_class_and_the_number_of_samples_may_deviate_most(
+    counted: Counted, tested: list[int], told: str
+) -> None:
+    units, sides = sides_with(counted, [10] * 5, tested)
+    (note,) = units._deviations(sides, {"train": 4, "test": 1})
+    assert note.startswith(f"not exactly stratified: {told}")
 
 
 def test_deviations_of_a_sample_or_a_tenth_are_none(counted: Counted) -> None:
@@ -125,6 +142,69 @@ def test_deviations_of_a_sample_or_a_tenth_are_none(counted: Counted) -> None:
     a_tenth = sides_with(counted, [100, 10, 10, 10, 10], [18, 3, 3, 2, 2])
     for units, sides in (one_sample, a_tenth):
         assert units._deviations(sides, shares) == []
+
+
+def test_every_sample_has_the_columns_of_its_classes(counted: Counted) -> None:
+    assert SplitUnits(counted([1, 0, 2, 0, 0]), 0).classes == [(0, 2), (1, 4), (1, 4)]
+    assert SplitUnits(tiny_dataset(3, "regression"), 0).classes == [(), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"), [(4, "fold 0, fold 1, fold 2, fold 3"), (5, "5 parts"), (6, "6 parts")]
+)
+def test_up_to_four_parts_are_named_where_units_are_too_few(counted: Counted, parts: int, named: str) -> None:
+    units = SplitUnits(counted([2, 2, 0, 0, 2], groups=["g", "g", "h", "h", "i", "i"]), 0)
+    with pytest.raises(BadInput, match=f"6 samples in 3 units cannot be divided into {named}"):
+        units.divide(range(6), {f"fold {k}": 1 for k in range(parts)}, [])
+
+
+@pytest.mark.parametrize(
+    ("lone", "others", "shares"),
+    [(1, 2, {"train": 1, "test": 3}), (2, 3, {"train": 1, "test": 5}), (2, 2, None), (1, 1, None)],
+)
+def test_units_are_set_aside_where_train_and_the_other_partitions_have_enough_left(
+    lone: int, others: int, shares: dict[str, int] | None
+) -> None:
+    """Train and test have one half each; train keeps its lone units and gets the fewer of the others."""
+    alone = [Bundle([[row]], [], 1) for row in range(lone)]
+    rest = [Bundle([[lone + row] for row in range(others)], [], others + 1)]
+    halves = {"train": 1, "test": 1}
+    found = _set_aside([*alone, *rest], halves)
+    assert found == ((alone, rest, shares) if shares else ([], [*alone, *rest], halves))
+
+
+@pytest.mark.parametrize(
+    ("total", "weights", "parts"),
+    [(10, [1, 1, 1], [4, 3, 3]), (10, [7, 2, 2], [6, 2, 2]), (5, [3, 8], [1, 4]), (6, [1, 2], [2, 4])],
+)
+def test_whole_numbers_in_proportion_have_the_largest_remainders(
+    total: int, weights: list[int], parts: list[int]
+) -> None:
+    assert _rounded(total, weights) == parts
+
+
+def test_the_room_of_a_partition_is_counted_in_samples() -> None:
+    pairs = Bundle([[2 * i, 2 * i + 1] for i in range(5)], [(0, 2), (-1, 2)], 5)
+    assignment = _Assignment([pairs], {"train": 1, "test": 1}, 2)
+    assert assignment.room == [1, 1]  # five samples each, without two pairs
+    assignment.add(pairs)
+    assert assignment.room == [-1, 1]
+    assert assignment.sides() == {"train": [0, 1, 2, 3, 8, 9], "test": [4, 5, 6, 7]}
+
+
+def test_a_partition_with_its_exact_share_of_a_bundle_gets_no_further_unit() -> None:
+    """Train lacks the class of the first two bundles most when the second is divided: 1, 1/2 and 1/2."""
+    bundles = [
+        Bundle([[0], [1], [2]], [(0, 1), (1, 1), (-1, 1)], 3),
+        Bundle([[3], [4]], [(0, 1), (2, 1), (-1, 1)], 2),
+        Bundle([[5], [6], [7]], [(3, 1), (4, 1), (-1, 1)], 3),
+    ]
+    assignment = _Assignment(bundles, {"train": 2, "validation": 1, "test": 1}, 6)
+    for bundle in bundles:
+        assignment.add(bundle)
+    sides = assignment.sides()
+    assert len({3, 4} & set(sides["train"])) == 1
+    assert [len(rows) for rows in sides.values()] == [4, 2, 2]
 
 
 def test_folds_take_a_class_of_one_unit_too(counted: Counted) -> None:

@@ -56,6 +56,9 @@ def test_structure(edges: list[tuple[str, str]]) -> None:
     assert {name: graph.levels[graph.index(name)] for name in names} == {n: level_of(edges, n) for n in names}
     assert list(graph.classes) == sorted(names, key=lambda name: (level_of(edges, name), name))
     assert set(graph.edges) == set(edges)
+    levels = [level_of(edges, name) for name in names]
+    assert graph.level_sizes.tolist() == [levels.count(k) for k in range(1, max(levels) + 1)]
+    assert graph.is_tree == (len(edges) == len(names))
     assert [graph.classes[i] for i in graph.leaves] == [c for c in graph.classes if not graph.children(c)]
     for name, row in zip(graph.classes, sets_of(graph, graph.ancestors), strict=True):
         assert row == ancestors_of(edges, name)
@@ -86,6 +89,24 @@ def test_sets(edges: list[tuple[str, str]], data: st.DataObject) -> None:
     assert (graph.encode(decoded) != graph.encode(given_sets)).nnz == 0
 
 
+@given(edge_lists())
+def test_rounds_have_every_edge_once_and_are_few(edges: list[tuple[str, str]]) -> None:
+    graph = Hierarchy.from_edges(edges)
+    every = [(parent, child) for parent, child in graph.edge_index.tolist()]
+    for rounds, end, deepest_first in ((graph.rounds_up, 0, True), (graph.rounds_down, 1, False)):
+        groups = [list(zip(*(columns.tolist() for columns in group), strict=True)) for group in rounds]
+        assert sorted(edge for group in groups for edge in group) == sorted(every)
+        order = [int(graph.levels[group[0][end]]) for group in groups]
+        assert order == sorted(order, reverse=deepest_first)
+        for group, level in zip(groups, order, strict=True):
+            ends = [edge[end] for edge in group]
+            assert len(set(ends)) == len(ends)
+            assert (graph.levels[ends] == level).all()
+        for level in set(order):  # no more than the edges of the class that has the most
+            ends = [edge[end] for edge in every if graph.levels[edge[end]] == level]
+            assert order.count(level) == max(ends.count(column) for column in ends)
+
+
 @given(edge_lists(), st.data())
 def test_cohere(edges: list[tuple[str, str]], data: st.DataObject) -> None:
     graph = Hierarchy.from_edges(edges)
@@ -113,6 +134,19 @@ def test_single_paths(edges: list[tuple[str, str]], data: st.DataObject) -> None
             level = [graph.classes[i] for i in graph.level_classes(k + 1)]
             assert row[k] == (level.index(path[k]) if k < len(path) else len(level))
     assert graph.label_shape(sets)[0] == "single"
+
+
+@given(edge_lists(), st.data())
+def test_levels_with_several_classes_are_crowded(edges: list[tuple[str, str]], data: st.DataObject) -> None:
+    graph = Hierarchy.from_edges(edges)
+    sets = data.draw(hnp.arrays(bool, (data.draw(st.integers(0, 3)), graph.n)))
+    positions, crowded = graph.level_positions(sets)
+    assert positions.shape == crowded.shape == (len(sets), graph.depth)
+    for k in range(graph.depth):
+        of_level = sets[:, graph.level_classes(k + 1)]
+        assert crowded[:, k].tolist() == (of_level.sum(axis=1) > 1).tolist()
+        for row, position in zip(of_level, positions[:, k], strict=True):
+            assert row[position] if row.any() else position == len(row)
 
 
 @given(edge_lists(), st.data())

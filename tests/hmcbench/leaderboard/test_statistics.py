@@ -111,8 +111,10 @@ def test_whole_numbers_are_summed_in_four_bytes_only_where_these_hold_the_sum() 
         )
 
 
-def test_blocks_of_draws_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("held", [statistics._HELD, 1_000])
+def test_blocks_of_draws_bound_the_memory(held: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "_BLOCK", 20_000)
+    monkeypatch.setattr(statistics, "_HELD", held)
     table = np.random.default_rng(6).random((2_000, 40))
     counts = csr_array(np.random.default_rng(7).integers(0, 9, (2_000, 40)))
 
@@ -142,6 +144,13 @@ def test_counts_of_one_sample_that_stand_apart_are_left_as_they_are() -> None:
         np.testing.assert_array_equal(part, old)
 
 
+def test_a_last_sample_without_any_count_changes_nothing() -> None:
+    bootstrap = Bootstrap(3, draws=5)
+    counts = csr_array(np.array([[2, 1], [0, 3], [0, 0]]))
+    found = bootstrap.of_counts(counts, lambda sums: sums.sum(axis=1))
+    np.testing.assert_array_equal(found, bootstrap.weights.astype(int) @ [3, 3, 0])
+
+
 def test_counts_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     table = csr_array(np.random.default_rng(3).integers(0, 9, (70, 4)))
     bootstrap = Bootstrap(70)
@@ -164,12 +173,30 @@ def test_sums_of_few_distinct_rows_are_those_of_all_samples(
 ) -> None:
     monkeypatch.setattr(statistics, "_FEW", few)
     table, bootstrap = distinct_rows(200), Bootstrap(200)
-    assert (bootstrap._table([(table, ratio)]).drawn is None) == (few > 8)
+    held = bootstrap._table([(table, ratio)])
+    assert (held.drawn is None) == (few > 8)
+    assert held.whole.tolist() == [True, True, True, False, False]
     sums = np.stack([bootstrap.values([(table, lambda s, k=k: s[..., k])])[0] for k in range(5)], axis=1)
     exact = bootstrap.weights.astype(np.int64) @ table.astype(np.int64)
     for column in (0, 1, 2, 4):
         np.testing.assert_array_equal(sums[:, column], exact[:, column])
     np.testing.assert_allclose(sums, bootstrap.weights @ table, rtol=1e-14)
+
+
+def test_rows_are_counted_apart_where_few_of_them_differ() -> None:
+    rows = np.arange(90.0)[:, None] // 30
+    distinct = statistics._distinct(rows)
+    assert distinct is not None
+    first, which = distinct
+    assert rows[first].tolist() == [[0], [1], [2]]
+    np.testing.assert_array_equal(rows[first][which], rows)
+    assert statistics._distinct(np.arange(90.0)[:, None]) is None
+
+
+@pytest.mark.parametrize(("count", "whole"), [(2**24 - 1, True), (2**24 + 1, False)])
+def test_sums_have_four_bytes_up_to_their_last_exact_number(count: int, whole: bool) -> None:
+    table = Bootstrap(1, draws=2)._table([(np.array([[float(count)]]), ratio)])
+    assert table.whole.tolist() == [whole]
 
 
 def test_a_fraction_or_a_new_row_far_below_is_seen() -> None:
@@ -190,6 +217,13 @@ def test_values_of_several_models_are_those_of_each_alone(stats: np.ndarray) -> 
     ]
     for together, model in zip(bootstrap.of_models(models), models, strict=True):
         np.testing.assert_array_equal(together, bootstrap.values(model))
+
+
+@pytest.mark.parametrize("widths", [[], [0], [1], [2], [3], [1, 1], [2, 1, 2], [3, 4]])
+def test_tables_side_by_side_have_an_even_number_of_columns(widths: list[int]) -> None:
+    found = statistics._side_by_side([np.ones((4, width)) for width in widths], 4)
+    whole = sum(widths)
+    assert found.tolist() == [[1.0] * whole + [0.0] * (whole % 2)] * 4
 
 
 @pytest.mark.parametrize(("most", "kind"), [(3, np.uint16), (300, np.int32), (2**24, np.float64)])
@@ -294,6 +328,13 @@ def test_draws_are_the_same_every_time() -> None:
         [0, 0, 0, 3, 3, 3],
         [1, 1, 1, 1, 1, 1],
     ]
+
+
+def test_draws_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Bootstrap(30, draws=7).weights
+    for block in (1, 60, 120):  # of one, two and four draws: the last of these has three
+        monkeypatch.setattr(statistics, "_BLOCK", block)
+        np.testing.assert_array_equal(Bootstrap(30, draws=7).weights, whole)
 
 
 def test_undefined_draws_do_not_count() -> None:

@@ -159,6 +159,12 @@ def test_paths_without_any_likely_one_share_alike() -> None:
     np.testing.assert_allclose(shares, [[0.2] * 5, [0, 0, 0, 0.5, 0.5]])
 
 
+def test_shares_of_products_that_no_float_can_hold() -> None:
+    scores = np.array([[3e-200, 1e-200, 1e-200, 1e-200]])  # products 3e-400 and 1e-400
+    _, shares = path_shares(scores, None, single(TREE_OF_LEAVES))
+    np.testing.assert_allclose(shares, [[0.75, 0.25]])
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("where", ["scores", "stop"])
 def test_scores_that_are_no_numbers_are_never_decided(bad: float, where: str) -> None:
@@ -334,6 +340,10 @@ def test_rules_have_names() -> None:
         rule_name(multiple(TREE), Thresholds(np.full(6, 0.4))),
     ]
     assert len(set(names)) == 4
+    assert [name.rpartition("coherent: ")[2] for name in names[:2]] == [
+        "likeliest path to a leaf",
+        "likeliest path ending anywhere",
+    ]
     assert rule_name(multiple(TREE)) == names[2]
 
 

@@ -184,6 +184,9 @@ def test_violations_ignore_rounding(tree: Hierarchy) -> None:
     scores = np.array([[0.5, 0.1, 0.5 + 5e-7, 0.51], [0.9, 0, 0.1, 0.1]])
     e = Evaluation.of(Task("hmc", "multiple", "ragged", tree), np.zeros((2, 4), bool), scores)
     assert e.violations.tolist() == [1, 0]
+    scores = np.array([[0.0, 0.0, 1e-6, 0.0], [0.0, 0.0, np.nextafter(1e-6, 1), 0.0]])  # as much, and more
+    e = Evaluation.of(Task("hmc", "multiple", "ragged", tree), np.zeros((2, 4), bool), scores)
+    assert e.violations.tolist() == [0, 1]
 
 
 def test_violations_are_counted_in_blocks_that_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +230,8 @@ def test_shapes_that_differ_are_bad_input(tree: Hierarchy, shapes: Any) -> None:
 
 def test_what_is_not_there_is_not_applicable() -> None:
     sets = three_samples()
+    assert not sets.has_scores
+    assert four_scores().has_scores
     for name in ("scores", "coherent", "violations"):
         with pytest.raises(NotApplicable):
             getattr(sets, name)

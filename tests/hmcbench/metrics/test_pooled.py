@@ -109,7 +109,7 @@ def test_areas_under_roc_curves_at_shared_thresholds_too() -> None:
     assert np.abs(found - slow).max() < 0.02 * np.std(slow)
 
 
-@pytest.mark.parametrize("samples", [2, 5, 300])
+@pytest.mark.parametrize("samples", [2, 3, 5, 300])
 def test_blocks_of_samples_give_one_table(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluation = random_evaluation(samples)
     whole = pooled.pair_counts(evaluation.scores, evaluation.truth).toarray()
@@ -149,6 +149,14 @@ def test_a_pair_counts_at_the_highest_threshold_that_it_reaches() -> None:
     truth = np.array([[True, False], [False, False], [False, True]])
     table = pooled.pair_counts(scores, truth, np.array([0.7, 0.5, 0.2])).toarray()
     assert table.tolist() == [[0, 0, 1, 1, 0, 0], [0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 1, 0]]
+
+
+def test_every_class_with_a_positive_has_thresholds_of_its_own() -> None:
+    scores = np.array([[0.9, 0.8, 0.2], [0.5, 0.8, 0.6], [0.7, 0.8, 0.5]])
+    truth = np.array([[True, False, False], [False, False, False], [True, False, True]])
+    table, starts = pooled.class_counts(scores, truth)  # .9 and .7 of the first class, .5 of the last
+    assert table.toarray().tolist() == [[0, 0, 0, 1, 0, 0], [0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 1, 1]]
+    assert starts.tolist() == [0, 2]
 
 
 def test_thresholds_are_all_scores_or_some_with_the_ends() -> None:

@@ -284,8 +284,18 @@ def test_risk_is_read_up_to_the_point_that_reaches_the_coverage() -> None:
     assert risk_at(np.array([0.0, 0.8, 1.0]), risk) == pytest.approx(0.375)
     assert np.isnan(risk_at(np.array([0.0, 0.5, 0.89]), risk))
     assert np.isnan(risk_at(np.zeros(1), np.zeros(1)))
-    # sums round: what lacks less than 1e-12 reaches it, and no line is drawn beyond its end
-    assert risk_at(0.9 - np.array([0.9, 1.5e-12, 5e-13]), risk) == 0.5
+    # sums round: what lacks 1e-12 reaches it, and no line is drawn beyond its end
+    assert risk_at(0.9 - np.array([0.9, 1.5e-12, 1e-12]), risk) == 0.5
+
+
+def test_two_ends_are_enough_for_coverage() -> None:
+    hierarchy = Hierarchy.from_edges([("", "a"), ("", "b")])
+    truth, scores = np.array([[True, False]] * 2), np.array([[0.75, 0.25], [0.25, 0.75]])
+    e = Evaluation.of(Task(hierarchy=hierarchy), truth, scores)
+    counts = pooled_counts(find_spec(SPECS, "hierarchical_aurc"), e)  # from (0, 0) to (1, .5)
+    assert counts is not None
+    assert counts[1](np.ones((3, 2)) @ counts[0]).tolist() == [0.25] * 3
+    assert compute(SPECS, with_apart(e, e, 0.7))["backoff_coverage"] == 1.0
 
 
 def test_all_may_be_wrong_or_none() -> None:

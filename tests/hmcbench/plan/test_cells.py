@@ -43,6 +43,7 @@ def test_a_fold_and_a_seed_change_the_key_and_nothing_else_that_a_pair_says() ->
     for cell in plan.cells:
         assert cell.record["seed"] == cell.seed
         assert cell.record["split"]["fold"] == cell.fold
+        assert cell.at_a_time == 1, "the runner says where cells share a device"
         assert cell.record["model"] == plan.cells[0].record["model"]
 
 

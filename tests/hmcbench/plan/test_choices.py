@@ -57,6 +57,8 @@ def test_a_model_outside_the_suite_may_be_added() -> None:
         selected("model", MODELS, ("x*",), REGISTRY)
     with pytest.raises(BadInput, match="did you mean 'prior'"):
         selected("model", MODELS, ("priro",), REGISTRY)
+    pattern_in_a_value = "procedural:forest[looks=*:dimples]"
+    assert selected("model", MODELS, (pattern_in_a_value,), REGISTRY) == [pattern_in_a_value]
 
 
 def test_the_name_of_a_suite_stands_for_its_only_dataset() -> None:

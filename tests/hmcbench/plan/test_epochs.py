@@ -10,7 +10,7 @@ import pytest
 
 from hmcbench.interfaces import ModelSpec, Param
 from hmcbench.interfaces.hookspecs import hookimpl
-from hmcbench.plan.cells import Plan, make_plan
+from hmcbench.plan.cells import Plan, _of_epochs, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.epochs import factor
 from hmcbench.plan.suite import load_suite, parse_suite
@@ -65,6 +65,14 @@ def test_entries_of_the_suite_are_scaled(
 )
 def test_what_the_user_sets_stays(registry: Registry, choices: Any) -> None:
     assert epochs_of(plan_of(registry, "net", **choices)) == [5]
+
+
+@pytest.mark.parametrize(("epochs_for", "told"), [(19, True), (20, False), (21, True)])
+def test_a_factor_is_told_from_five_percent_on(epochs_for: int, told: bool) -> None:
+    profile, sides = SimpleNamespace(epochs_for=epochs_for), {"train": range(20)}
+    data = SimpleNamespace(splits=[SimpleNamespace(sides=sides)], reference="toy")
+    notes = _of_epochs(profile, data)  # type: ignore[arg-type]
+    assert bool(notes) == told
 
 
 def test_the_plan_names_the_factor_and_the_row_keeps_its_label(registry: Registry) -> None:

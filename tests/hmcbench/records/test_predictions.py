@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
@@ -48,6 +49,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, kind: str) -> None:
     assert np.array_equal(after.truth.toarray(), truth)
     assert after.task.hierarchy == before.task.hierarchy
     assert (after.task.paths, after.task.depth) == (before.task.paths, before.task.depth)
+    assert before.bits == 32, "by default"
     assert (after.bits, after.decisions, after.training, after.unknown) == (32, None, None, None)
 
 
@@ -100,6 +102,12 @@ def test_sides_are_put_below_one_another() -> None:
     for name in ("scores", "truth", "stop", "decisions", "unknown"):
         assert np.array_equal(getattr(both, name), getattr(whole, name)), name
     assert both.ruled is None
+    for first, second in ((True, False), (False, True)):
+        mixed = [
+            replace(part, truth=csr_array(part.truth)) if is_sparse else part
+            for part, is_sparse in ((above, first), (below, second))
+        ]
+        assert np.array_equal(mixed[0].beside(mixed[1]).truth.toarray(), whole.truth), "one of them is sparse"
     none = whole.of_side("far")
     assert above.beside(none) is above
     assert none.beside(above) is above

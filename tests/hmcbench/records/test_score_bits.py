@@ -46,6 +46,7 @@ def test_a_file_holds_the_rounded_scores(tmp_path: Path, bits: int) -> None:
     predictions.save(tmp_path / "p.npz")
     loaded = Predictions.load(tmp_path / "p.npz")
     assert np.array_equal(loaded.scores, predictions.scores) and loaded.bits == bits
+    assert loaded.scores.dtype == np.float32
     loaded.take(np.arange(3)).save(tmp_path / "again.npz")
     assert Predictions.load(tmp_path / "again.npz").bits == bits
 

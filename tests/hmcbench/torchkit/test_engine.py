@@ -14,7 +14,7 @@ from torch import nn
 from hmcbench.interfaces import Dataset, Run, Scores
 from hmcbench.testing.helpers import fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import checkpoint
-from hmcbench.torchkit.engine import Ema, improving_at_end
+from hmcbench.torchkit.engine import Ema, Trainer, improving_at_end
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
 
@@ -171,6 +171,25 @@ def test_every_sample_is_seen_once_in_batches_of_nearly_one_size(
 
     train(build, images("tree"), Recipe(epochs=1, batch_size=batch_size))
     assert sum(sizes) == 40 and max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize(("share", "samples"), [(0.5, 20), (0.26, 10), (0.01, 2), (1.0, 40)])
+@pytest.mark.parametrize("balance", ["none", "sampling"])
+def test_an_epoch_may_have_a_share_of_the_samples_others_in_each(
+    share: float, samples: int, balance: str, images: Callable[..., Dataset], tiny_net: Any
+) -> None:
+    recipe = Recipe(epochs=1, batch_size=8, epoch_share=share, balance=balance)
+    model = TorchModel(tiny_net, recipe)
+    trainers: list[Trainer] = []
+    begin = Trainer.fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "fit", lambda self: (trainers.append(self), begin(self))[1])
+        fitted(model, images("tree"), seed=3)
+    (trainer,) = trainers
+    first, again, second = (trainer._order(seed) for seed in (1, 1, 2))
+    assert len(first) == samples and torch.equal(first, again) and not torch.equal(first, second)
+    assert balance == "sampling" or len(first.unique()) == (samples if samples > 2 else 1)
+    assert trainer.steps == -(-max(1, round(40 * share)) // 8)
 
 
 def test_balance_lifts_a_rare_class(images: Callable[..., Dataset], tiny_net: Any) -> None:
