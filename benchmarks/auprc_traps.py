@@ -23,7 +23,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 from sklearn.preprocessing import StandardScaler
 
-from hmcbench.data.prepare import prepare
+from hmcbench.data.prepare import preparations, prepare
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import labelled, make_split
 from hmcbench.files import write_atomic
@@ -70,7 +70,7 @@ class ClassicSet:
     def views(self, known: np.ndarray, *, missing: bool) -> dict[str, np.ndarray]:
         """The table; missing numbers stay, or become the means of the ``known`` samples."""
         spec = replace(default_registry().get("models", "pct-forest"), missing=missing)
-        prepared = prepare(self.data, known, spec)
+        prepared = prepare(self.data, preparations(self.data, known, spec))
         return {"table": prepared["table"].rows if prepared else np.asarray(self.data.views["table"])}
 
     def forest(self, train: np.ndarray, views: dict[str, np.ndarray], side: str = "test") -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from auprc_traps import ClassicSet
 from hmcbench_hmc.classic.dataset import classic
 from sklearn.metrics import average_precision_score
 
@@ -90,3 +91,15 @@ def test_an_outlier_reverses_the_order_of_two_means() -> None:
 def test_single_paths_are_read_from_the_labels(name: str, shared: Callable[[str], Path]) -> None:
     data = classic(set=name, path=str(shared("hmc_classic")))
     assert data.task.paths == ("multiple" if name.endswith("FUN") else "single")
+
+
+def test_the_script_of_the_page_fills_in_means_of_the_samples_that_it_is_given(
+    shared: Callable[[str], Path],
+) -> None:
+    of = ClassicSet("cellcycle_FUN", str(shared("hmc_classic")))
+    train = of.sides["train"]
+    kept, filled = (of.views(train, missing=missing)["table"] for missing in (True, False))
+    absent = np.isnan(kept)
+    means = np.broadcast_to(np.nanmean(kept[train], axis=0, dtype=np.float64), kept.shape)
+    assert absent.any()
+    np.testing.assert_allclose(filled[absent], means[absent], rtol=1e-5, atol=1e-7)
