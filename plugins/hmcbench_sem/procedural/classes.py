@@ -89,11 +89,11 @@ def drawable(hierarchy: Hierarchy, text: str) -> dict[str, Looks]:
     for pattern in chosen:
         if not any(_fits(pattern, pair) for pair in both):
             raise unknown("class in looks", pattern, dict.fromkeys(itertools.chain(*both)))
-    found = {}
+    looks_of = {}
     for pair in both:
         said = next((looks for pattern, looks in chosen.items() if _fits(pattern, pair)), None)
-        found[pair[0]] = looks_by_name(pair[1]) if said is None else said
-    drawn = {name: looks for name, looks in found.items() if looks}
+        looks_of[pair[0]] = looks_by_name(pair[1]) if said is None else said
+    drawn = {name: looks for name, looks in looks_of.items() if looks}
     if not drawn:
         more = f" and {len(both) - 8} more" if len(both) > 8 else ""
         raise BadInput(
@@ -123,14 +123,14 @@ def pictures_of(labels: Sequence[str], drawn: Mapping[str, Looks]) -> dict[Looks
     """
     if not labels or not all(label in drawn for label in labels):
         return {}
-    found: dict[Looks, float] = {}
+    weights: dict[Looks, float] = {}
     for choice in itertools.product(*(drawn[label] for label in labels)):
         looks = tuple(dict.fromkeys(choice))
         if len(looks) <= MOST and _seen_together(looks):
             weight = math.prod(BY_NAME[look].share or 1.0 for look in choice)
-            found[looks] = found.get(looks, 0.0) + weight
-    total = sum(found.values())
-    return {looks: weight / total for looks, weight in found.items()}
+            weights[looks] = weights.get(looks, 0.0) + weight
+    total = sum(weights.values())
+    return {looks: weight / total for looks, weight in weights.items()}
 
 
 def _seen_together(looks: Looks) -> bool:
