@@ -172,7 +172,7 @@ def record_file() -> bytes:
 
 
 def intervals_file() -> bytes:
-    column = {"low": 0.1, "high": 0.3, "values": [0.2]}
+    column = {"low": 0.1, "high": 0.3, "values": [0.2], "support": 10, "constant": False}
     row = {"made": "2026-01-02", "records": {"k": "d"}, "columns": {"m": column}}
     rows = [
         row | {"model": "a", "differences": {}},
@@ -334,7 +334,12 @@ def mask_readers() -> list[Reader]:
         Reader("p.json", [json.dumps(labelme).encode()], folder, images),
         Reader("train.csv", [runs, joined], folder, images),
         Reader("classes.csv", [classes], folder, masked),
-        Reader("masks/p.png", [contents[1]], folder, {"images/p.png": contents[0], "classes.csv": classes}),
+        Reader(
+            "masks/p.png",
+            [contents[1]],
+            lambda path: folder(path.parent),
+            {"images/p.png": contents[0], "classes.csv": classes},
+        ),
     ]
 
 

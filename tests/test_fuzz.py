@@ -13,6 +13,7 @@ import pytest
 from hmcbench.errors import BadInput
 
 pytestmark = pytest.mark.torch
+REPORTED = ("suite.json", "x.bmp", "masks/p.png")  # readers that mostly list what is wrong, or read around it
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "fuzz_readers.py"
 
 
@@ -32,7 +33,15 @@ def test_no_damaged_file_makes_a_traceback(script: Any) -> None:
     assert not outcome.broken, [(name, cause) for name, cause, _ in outcome.broken[:3]]
     assert sum(outcome.inputs.values()) == 1000
     assert len(outcome.inputs) >= 12
-    assert min(outcome.refused[name] for name in outcome.inputs if name not in ("suite.json", "x.bmp")) > 0
+    assert min(outcome.refused[name] for name in outcome.inputs if name not in REPORTED) > 0
+
+
+def test_every_reader_reads_its_first_input(script: Any) -> None:
+    readers = len(script.all_readers())
+    outcome = script.fuzz(readers)
+    assert sum(outcome.inputs.values()) == readers
+    assert not [name for name in outcome.inputs if outcome.refused[name]]
+    assert not outcome.broken
 
 
 def test_it_finds_a_reader_that_breaks(script: Any, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ a mapping may have; empty for any keyword).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from functools import cache
@@ -74,6 +75,8 @@ def _fits(value: Any, wanted: Any) -> bool:
         return value in get_args(wanted)
     if kind is Callable:
         return callable(value)
+    if kind is float and type(value) is int:
+        return abs(value) <= sys.float_info.max
     kinds = {float: (float, int), tuple: (tuple, list)}.get(kind, kind)
     return isinstance(value, kinds) and not (isinstance(value, bool) and kind in (int, float))
 

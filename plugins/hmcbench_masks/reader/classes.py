@@ -16,6 +16,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy, path_id
 FILE = "classes.csv"
 IGNORE = "ignore"
 OTHER = "other"  # every value of a mask that has no row
+MOST_DIGITS = 9  # of a value: images have no larger ones
 _ALLOWED = "the columns value and path, and perhaps objects"
 _COLOUR = re.compile(r"#?([0-9a-fA-F]{6})|(\d{1,3})[ ,;]+(\d{1,3})[ ,;]+(\d{1,3})")
 _YES = ("yes", "y", "1", "true", "x")
@@ -108,6 +109,10 @@ def value_of(text: str, where: str) -> int | str:
     if not text:
         raise BadInput(f"{where}: no value", allowed="a number, a colour such as #ff0000, or a name")
     if text.isascii() and text.isdigit() and not (len(text) == 6 and text.startswith("0")):
+        if len(text) > MOST_DIGITS:
+            raise BadInput(
+                f"{where}: the value {text[:20]}...", allowed=f"a number of up to {MOST_DIGITS} digits"
+            )
         return int(text)
     found = _COLOUR.fullmatch(text)
     if found is None:

@@ -87,8 +87,8 @@ def translated(
     """Values (H, W) -> rows of the legend, ``rest`` for those of no row; without it, BadInput."""
     kind = dtype_of(labels)
     known = np.array(sorted(rows), dtype=np.int64)
-    places = np.searchsorted(known, values).clip(0, len(known) - 1)
-    strange = known[places] != values
+    places = np.searchsorted(known, values)
+    strange = np.append(known, -1)[places] != values  # no value is negative
     if strange.any() and rest is None:
         raise BadInput(f"{where}: a value that classes.csv lacks ({values[strange][0]})")
     numbers = np.array([*(rows[int(value)] for value in known), -1 if rest is None else rest])

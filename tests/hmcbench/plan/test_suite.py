@@ -76,6 +76,7 @@ def test_decisions_are_read_and_kept_only_where_they_are_named() -> None:
         ('models = ["prior"]', "models = [1]", "a list of text"),
         ('models = ["prior"]', 'models = "prior"', "models must be a list"),
         ("time_limit = 10", "time_limit = -1", "must be positive"),
+        ("time_limit = 10", f"time_limit = 1{'0' * 400}", "time_limit must be a number"),
         ("seeds = 5", "seeds = 0", "must be positive"),
         ('models = ["prior"]', 'models = [{ model = "prior" }]', "models lacks label"),
         ('models = ["prior"]', 'models = [{ model = "prior", name = "P" }]', "unknown key in s.toml"),

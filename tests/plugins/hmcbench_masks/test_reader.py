@@ -194,6 +194,7 @@ def test_bad_folders_and_tables_say_what_is_allowed(folder: Folder, tmp_path: Pa
         ("value,path\n0,a//b\n", "has a gap"),
         ("value,path\n,a\n", "no value"),
         ('value,path\n"300 0 0",a\n', "three numbers"),
+        (f"value,path\n{'9' * 5000},a\n", "up to 9 digits"),
         ("value,path\n0,ignore\n", "names no class"),
     ):
         (root / "classes.csv").write_text(text)
@@ -202,6 +203,15 @@ def test_bad_folders_and_tables_say_what_is_allowed(folder: Folder, tmp_path: Pa
     (root / "classes.csv").unlink()
     with pytest.raises(BadInput, match=r"hold the values 0, 1, 2, 255"):
         masks(path=str(root))
+
+
+def test_a_table_that_names_no_value_of_its_own(folder: Folder) -> None:
+    root = folder()
+    (root / "classes.csv").write_text("value,path\nother,a/x\n")
+    dataset = masks(path=str(root))
+    assert dataset.task.hierarchy is not None
+    assert dataset.task.hierarchy.classes == ("a", "a/x")
+    assert np.unique(dataset.targets.load(0)).size == 1
 
 
 def test_values_are_numbers_colours_or_names(tmp_path: Path) -> None:
