@@ -91,20 +91,37 @@ def result_of(event: Event) -> dict[str, Any]:
         return _failed("time-out", f"ended after its limit of {limit:g} s{each} (--timeout S sets another)")
     if event.killed:
         return _failed(event.killed, "the cell used more memory than its limit")
-    try:
-        result: dict[str, Any] = json.loads((event.job.part / worker.RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        if shutil.disk_usage(event.job.part).free < LEAST_FREE:
-            raise OSError(errno.ENOSPC, "No space left on device") from None
-    else:
+    result = _written_result(event.job.part / worker.RESULT)
+    if result is not None:
         if result["cause"] == worker.DISK_FULL:  # not an error of the cell: no record
             raise OSError(errno.ENOSPC, result["message"])
         return result
+    if shutil.disk_usage(event.job.part).free < LEAST_FREE:
+        raise OSError(errno.ENOSPC, "No space left on device")
     if event.exit == -signal.SIGKILL:
         return _failed("out of memory", "killed by the system, most likely for want of memory")
     if event.exit is not None and event.exit < 0:
         return _failed("crash", f"ended by {signal.Signals(-event.exit).name}; its log.txt says where")
     return _failed("crash", f"ended with status {event.exit} and without a result; see its log.txt")
+
+
+def _written_result(file: Path) -> dict[str, Any] | None:
+    """What the worker wrote; None where there is none, or half of one.
+
+    Raises:
+        OSError: the file cannot be read, also not a second time. That is no failure of the cell, which would
+            keep it from being run again: the run ends, and the same command goes on.
+    """
+    for last in (False, True):
+        try:
+            result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            return result
+        except ValueError:
+            return None
+        except OSError as error:
+            if last and error.errno != errno.ENOENT:
+                raise
+    return None
 
 
 def _failed(cause: str, message: str) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -86,3 +88,34 @@ def test_a_full_disk_is_an_error_of_the_run(job: Job) -> None:
     write_result(job, status="failed", cause=DISK_FULL, message="No space left on device")
     with pytest.raises(OSError, match="No space left"):
         result_of(Event("ended", job, exit=0))
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.EINTR, errno.ENOENT])
+def test_a_result_that_cannot_be_read_once_is_read_again(
+    job: Job, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_result(job)
+    monkeypatch.setattr(Path, "read_text", failing(code, times=1))
+    assert result_of(Event("ended", job, exit=0)) == OK
+
+
+def test_a_result_that_cannot_be_read_is_no_failure_of_the_cell(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_result(job)
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="Input/output error"):
+        patched.setattr(Path, "read_text", failing(errno.EIO, times=9))
+        record_outcome(Event("ended", job, exit=0), tmp_path / "records", None)
+    assert not read_all(tmp_path / "records")
+
+
+def failing(code: int, times: int) -> Any:
+    """``Path.read_text`` that fails so many times with an error of the system."""
+    left, read = [code] * times, Path.read_text
+
+    def read_text(path: Path, *args: Any, **kwargs: Any) -> str:
+        if left:
+            raise OSError(left.pop(), os.strerror(code), str(path))
+        return read(path, *args, **kwargs)
+
+    return read_text
