@@ -35,7 +35,7 @@ from hmcbench.records.record import JSON, folder_name, read_all, record_json
 from hmcbench.testing.helpers import tiny_suite
 
 MOST_BYTES = 1000.0  # of memory for each cell that has ended
-MOST_FILES = 4  # that the number of open files may vary by
+MOST_FILES = 4  # by which the highest number of open files may grow from the first half to the second
 MOST_BESIDE_S = 0.3  # of a cell beside its work
 ANSWER_S = 2.0  # to Ctrl-C
 MORE = 2000  # cells, for those that are interrupted
@@ -98,8 +98,13 @@ class MemoryCourse:
         return float(np.polyfit(late[:, 0], late[:, 1], 1)[0]) if len(late) > 2 else float("nan")
 
     def files(self, cells: int) -> tuple[int, int]:
-        late = [fds for n, _, fds in self.samples if WARM * cells <= n < cells]
-        return (min(late), max(late)) if late else (0, 0)
+        """The highest number of open files in the first half, after the first share, and in the second."""
+        middle = (1 + WARM) / 2 * cells
+        halves = ((WARM * cells, middle), (middle, cells))
+        first, second = (
+            max((fds for n, _, fds in self.samples if low <= n < high), default=0) for low, high in halves
+        )
+        return first, second
 
 
 def soaked(place: Path, cells: PlanSize) -> bool:
@@ -119,19 +124,19 @@ def soaked(place: Path, cells: PlanSize) -> bool:
     made = read_all(records)
     work = sum(record.part("timing")["elapsed_s"] for record in made) / max(1, len(made))
     each = (last - began) / max(1, len(made))
-    slope, (least, most) = watched.slope(cells.number), watched.files(cells.number)
+    slope, (first, second) = watched.slope(cells.number), watched.files(cells.number)
     largest = max(uss for _, uss, _ in watched.samples) / 1e6
     print(
         f"{len(made)} cells in {last - began:.0f} s, the board {time.monotonic() - last:.0f} s more;"
         f" a cell took {each:.3f} s, {each - work:.3f} s beside its work;"
         f" {slope:.0f} bytes of memory for each cell ({largest:.0f} MB at most),"
-        f" {least} to {most} open files; status {command.returncode}",
+        f" at most {first} open files, then {second}; status {command.returncode}",
         flush=True,
     )
     if errors.strip():
         print(errors[-1000:])
     whole = command.returncode == 0 and len(made) == cells.number and all(record.ok for record in made)
-    level = slope < MOST_BYTES and most - least <= MOST_FILES
+    level = slope < MOST_BYTES and second - first <= MOST_FILES
     return whole and level and each - work <= MOST_BESIDE_S
 
 

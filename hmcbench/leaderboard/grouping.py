@@ -118,35 +118,52 @@ def groups(records: Sequence[Record]) -> list[list[Record]]:
     by_place: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
     for place, record in complete:
         by_place.setdefault(tuple(place[k] for k in _KNOWN[:-1]), []).append((place, record))
-    boards: list[list[tuple[dict[str, str], Record]]] = []
-    for key in sorted(by_place):
-        boards += _by_split(by_place[key])
-    unplaced: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
+    boards = [_Board(board) for key in sorted(by_place) for board in _by_split(by_place[key])]
+    unplaced: dict[tuple[str, ...], list[Record]] = {}
     for place, record in placed:
         if place["fingerprint"] and place["split"]:
             continue
-        fitting = [board for board in boards if _fits(place, record.fold, board)]
+        fitting = [board for board in boards if board.fits(place, record.fold)]
         if not fitting and record.data["dataset"].get("as_written"):  # may differ from the resolved one
             anywhere = place | {"reference": ""}
-            fitting = [board for board in boards if _fits(anywhere, record.fold, board)]
+            fitting = [board for board in boards if board.fits(anywhere, record.fold)]
         if fitting:
-            max(fitting, key=_latest).append((place, record))
+            max(fitting, key=lambda board: board.latest).add(place, record)
         else:
-            unplaced.setdefault(tuple(place[k] for k in _KNOWN[:6]), []).append((place, record))
-    return [[r for _, r in board] for board in (*boards, *(unplaced[key] for key in sorted(unplaced)))]
+            unplaced.setdefault(tuple(place[k] for k in _KNOWN[:6]), []).append(record)
+    return [*(board.records for board in boards), *(unplaced[key] for key in sorted(unplaced))]
 
 
-def _latest(board: list[tuple[dict[str, str], Record]]) -> str:
-    return max(record.created for _, record in board)
+class _Board:
+    """Records that may be compared, with what a further one is held against: thousands may come.
 
+    Attributes:
+        place: of the first record.
+        splits: fold -> fingerprints of its splits.
+        latest: when the last of the records was made.
+    """
 
-def _fits(place: Mapping[str, str], fold: int, board: list[tuple[dict[str, str], Record]]) -> bool:
-    """Whether the known facts agree with a board; a split is compared with the same fold's only."""
-    first = board[0][0]
-    same_fold = {other["split"] for other, record in board if record.fold == fold}
-    split_fits = not place["split"] or not same_fold or place["split"] in same_fold
-    same_data = all(place[k] == first[k] for k in VARIED)  # absent means all samples, right labels
-    return split_fits and same_data and all(not place[k] or place[k] == first[k] for k in _KNOWN[:-1])
+    def __init__(self, placed: Sequence[tuple[dict[str, str], Record]]) -> None:
+        self.place = placed[0][0]
+        self.records: list[Record] = []
+        self.splits: dict[int, set[str]] = {}
+        self.latest = ""
+        for place, record in placed:
+            self.add(place, record)
+
+    def add(self, place: Mapping[str, str], record: Record) -> None:
+        self.records.append(record)
+        self.splits.setdefault(record.fold, set()).add(place["split"])
+        self.latest = max(self.latest, record.created)
+
+    def fits(self, place: Mapping[str, str], fold: int) -> bool:
+        """Whether the known facts agree; a split is compared with the same fold's only."""
+        same_fold = self.splits.get(fold)
+        split_fits = not place["split"] or not same_fold or place["split"] in same_fold
+        same_data = all(place[k] == self.place[k] for k in VARIED)  # absent means all samples, right labels
+        return (
+            split_fits and same_data and all(not place[k] or place[k] == self.place[k] for k in _KNOWN[:-1])
+        )
 
 
 def _by_split(placed: list[tuple[dict[str, str], Record]]) -> list[list[tuple[dict[str, str], Record]]]:
