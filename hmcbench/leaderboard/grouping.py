@@ -118,7 +118,7 @@ def groups(records: Sequence[Record]) -> list[list[Record]]:
     by_place: dict[tuple[str, ...], list[tuple[dict[str, str], Record]]] = {}
     for place, record in complete:
         by_place.setdefault(tuple(place[k] for k in _KNOWN[:-1]), []).append((place, record))
-    boards = [_Board(board) for key in sorted(by_place) for board in _by_split(by_place[key])]
+    boards = [_ComparableRecords(board) for key in sorted(by_place) for board in _by_split(by_place[key])]
     unplaced: dict[tuple[str, ...], list[Record]] = {}
     for place, record in placed:
         if place["fingerprint"] and place["split"]:
@@ -134,7 +134,7 @@ def groups(records: Sequence[Record]) -> list[list[Record]]:
     return [*(board.records for board in boards), *(unplaced[key] for key in sorted(unplaced))]
 
 
-class _Board:
+class _ComparableRecords:
     """Records that may be compared, with what a further one is held against: thousands may come.
 
     Attributes:
