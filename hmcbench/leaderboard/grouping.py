@@ -161,9 +161,8 @@ class _ComparableRecords:
         same_fold = self.splits.get(fold)
         split_fits = not place["split"] or not same_fold or place["split"] in same_fold
         same_data = all(place[k] == self.place[k] for k in VARIED)  # absent means all samples, right labels
-        return (
-            split_fits and same_data and all(not place[k] or place[k] == self.place[k] for k in _KNOWN[:-1])
-        )
+        same_facts = all(not place[k] or place[k] == self.place[k] for k in _KNOWN[:-1])
+        return split_fits and same_data and same_facts
 
 
 def _by_split(placed: list[tuple[dict[str, str], Record]]) -> list[list[tuple[dict[str, str], Record]]]:

@@ -16,7 +16,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy, path_id
 FILE = "classes.csv"
 IGNORE = "ignore"
 OTHER = "other"  # every value of a mask that has no row
-MOST_DIGITS = 9  # of a value: images have no larger ones
+MOST_DIGITS = 10  # of a value: those of 32 bits have no more
 _ALLOWED = "the columns value and path, and perhaps objects"
 _COLOUR = re.compile(r"#?([0-9a-fA-F]{6})|(\d{1,3})[ ,;]+(\d{1,3})[ ,;]+(\d{1,3})")
 _YES = ("yes", "y", "1", "true", "x")

@@ -194,7 +194,7 @@ def test_bad_folders_and_tables_say_what_is_allowed(folder: Folder, tmp_path: Pa
         ("value,path\n0,a//b\n", "has a gap"),
         ("value,path\n,a\n", "no value"),
         ('value,path\n"300 0 0",a\n', "three numbers"),
-        (f"value,path\n{'9' * 5000},a\n", "up to 9 digits"),
+        (f"value,path\n{'9' * 5000},a\n", "up to 10 digits"),
         ("value,path\n0,ignore\n", "names no class"),
     ):
         (root / "classes.csv").write_text(text)
