@@ -72,6 +72,11 @@ SUITES: list[SuiteSpec] = [
         source="hmcbench_hmc:suites/hmc-classic.toml",
     ),
     SuiteSpec(
+        name="hmc-published",
+        summary="C-HMCNN with the published width and epochs of each classic set; needs the data",
+        source="hmcbench_hmc:suites/hmc-published.toml",
+    ),
+    SuiteSpec(
         name="hmc-trust",
         summary="a FunCat set: sets with a promise, shifts, a tenth of the data",
         source="hmcbench_hmc:suites/hmc-trust.toml",
