@@ -49,6 +49,7 @@ def system() -> list[dict[str, Any]]:
     libraries = resources.versions(("sklearn", "torch", "torchvision", "timm"))
     facts = resources.hardware("cpu")
     gpus = resources.cuda_devices()
+    cores = f"{facts['cores']} core{'s' * (facts['cores'] != 1)}"
     cache = cache_dir()
     probe = cache / ".doctor"
     try:
@@ -59,7 +60,7 @@ def system() -> list[dict[str, Any]]:
         writable = False
     return [
         check("versions", True, ", ".join(f"{k} {v}" for k, v in libraries.items())),
-        check("machine", True, f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gb']} GB"),
+        check("machine", True, f"{facts['cpu']}, {cores}, {facts['memory_gb']} GB"),
         check("gpu", bool(gpus) or None, f"{len(gpus)} visible" if gpus else "none visible: the CPU is used"),
         check("cache", writable, str(cache)),
     ]

@@ -40,8 +40,9 @@ def on_free_cores(
     free = max(1, (cores - busy) // jobs)
     if free >= most:
         return cells, ""
-    why = f"{min(busy, cores)} of {cores} cores are busy with other programs"
+    counted = f"{cores} core{'s' * (cores > 1)}"
+    why = f"{min(busy, cores)} of {counted} are busy with other programs"
     if not busy:
-        why = f"{jobs} cells at a time on {cores} core{'s' * (cores > 1)}" if jobs > 1 else f"{cores} cores"
+        why = f"{jobs} cells at a time on {counted}" if jobs > 1 else counted
     note = f"{why}: {free} thread{'s' * (free > 1)} a cell instead of {most} (--threads {most} insists)"
     return [replace(cell, threads=min(cell.threads, free)) for cell in cells], note

@@ -305,11 +305,16 @@ def costs(board: Board, a: str, b: str) -> list[str]:
         cells = [rows[label].costs[common[0]].get(name) for label in (a, b)]
         values = [cell.mean for cell in cells if cell is not None and cell.mean]
         if len(values) == 2:
-            ratio = values[0] / values[1]
-            words = f"{_number(ratio)} times" if ratio >= 1 else f"1/{_number(1 / ratio)} of"
             both = " against ".join(map(_number, values))
-            out.append(f"{title}: {a} takes {words} that of {b} ({both})")
+            out.append(f"{title}: {a} takes {_as_long(values[0] / values[1])} {b} ({both})")
     return out
+
+
+def _as_long(ratio: float) -> str:
+    """``as long as``, ``2.5 times as long as``, ``1/3 as long as``."""
+    if _number(ratio) == "1":
+        return "as long as"
+    return f"{_number(ratio)} times as long as" if ratio > 0.5 else f"1/{_number(1 / ratio)} as long as"
 
 
 def _number(value: float) -> str:

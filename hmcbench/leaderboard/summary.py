@@ -113,7 +113,7 @@ def hardware_text(record: Record) -> str:
         return "unknown hardware"
     if hardware.get("stated"):
         return clean(f"{hardware.get('cpu')}, as stated by the author of the row")
-    cores = f"{hardware['cores']} cores" if hardware.get("cores") else ""
+    cores = f"{hardware['cores']} core{'s' * (hardware['cores'] != 1)}" if hardware.get("cores") else ""
     memory = f"{hardware['memory_gb']} GB" if hardware.get("memory_gb") else ""
     gpu = hardware.get("gpu") or "no GPU used"
     shared = f"{hardware['at_a_time']} cells at a time" if hardware.get("at_a_time") else ""

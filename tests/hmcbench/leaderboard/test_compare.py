@@ -128,10 +128,25 @@ def test_without_truth_seeds_are_compared_or_nothing(fabricate: Fabricate) -> No
     assert alone.method.startswith("nothing: no predictions with truth")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (30.0, "10 times as long as"),
+        (3.001, "as long as"),
+        (2.7, "0.9 times as long as"),
+        (0.3, "1/10 as long as"),
+    ],
+)
+def test_costs_are_ratios_in_words(fabricate: Fabricate, seconds: float, words: str) -> None:
+    records = [fabricate("a", 0.9, timing={"fit_s": seconds}), fabricate("b", 0.6, timing={"fit_s": 3.0})]
+    (one,) = compare(records).boards
+    assert any(line.startswith(f"time to fit: a takes {words} b (") for line in one.more), one.more
+
+
 def test_costs_compare_on_one_hardware_only(fabricate: Fabricate) -> None:
     records = [fabricate("a", 0.9, timing={"fit_s": 30.0}), fabricate("b", 0.6, timing={"fit_s": 3.0})]
     (one,) = compare(records).boards
-    assert "time to fit: a takes 10 times that of b (30 against 3)" in one.more
+    assert "time to fit: a takes 10 times as long as b (30 against 3)" in one.more
     assert (
         any("a takes 1/" in line for line in compare_models(records, "b", "a", SPECS).boards[0].more) is False
     )
