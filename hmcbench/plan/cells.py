@@ -445,6 +445,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     preload = tuple(module for module in _modules(spec, data.spec, *steps) if module not in named)
     if choices.keep_weights and "sklearn" in spec.requires:
         preload += ("skops.io",)  # what keeps it, where installed: four seconds once, and not for every cell
+    if "torch" in preload:
+        preload += ("torch._dynamo",)  # what the first optimizer imports: seconds once, and not in every fit
     joint = bool(spec.fit_many)
     if joint and spec.joint:
         joint = bool(registry.call("models", spec, spec.joint, params))

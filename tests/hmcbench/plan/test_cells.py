@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -133,6 +134,16 @@ def test_modules_of_model_and_dataset_are_imported_before_a_cell_starts() -> Non
     assert prior == ("hmcbench_toy.models", "hmcbench_toy.data")
     assert "skops.io" in plan_of("knn").cells[0].preload, "which keeps a model of scikit-learn"
     assert "skops.io" not in plan_of("knn", keep_weights=False).cells[0].preload
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
+def test_what_the_first_optimizer_of_torch_imports_is_imported_before_a_cell_starts() -> None:
+    spec = ModelSpec(name="network", version="1", summary="", factory="m:f", requires=("torch",))
+    with temporary_plugin(
+        SimpleNamespace(__name__="t", hmcbench_models=hookimpl(lambda: [spec]))
+    ) as registry:
+        plan = make_plan(parse_suite(tiny_suite("s", ["network"]), "s.toml"), registry, Choices())
+    assert plan.cells[0].preload[0] == "torch" and plan.cells[0].preload[-1] == "torch._dynamo"
 
 
 def test_only_data_that_were_typed_are_given() -> None:

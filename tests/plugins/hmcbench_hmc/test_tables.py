@@ -67,3 +67,25 @@ def test_the_cells_are_those_of_the_suite(table: PublishedTable, shared: Callabl
     ours = {cell.label: cell.key for cell in planned.plan.cells}
     assert ours.keys() - keys.keys() == {"hmcn-r", "hmc-lmlp"}  # not in the quick profile
     assert all(ours[label] == keys[label] for label in ours.keys() & keys.keys())
+
+
+def test_the_table_of_published_budgets_has_the_numbers_of_the_other_one(table: PublishedTable) -> None:
+    budgets = find_table(default_registry(), "hmc-published")
+    (row,), everywhere = budgets.rows, next(row for row in table.rows if row.label == "C-HMCNN")
+    printed = dict(zip(table.datasets, everywhere.values, strict=True))
+    assert row.values == tuple(printed[name] for name in budgets.datasets)
+    assert set(budgets.datasets) == set(table.datasets) - set(table.absent)
+    assert (row.model, budgets.mean_of, budgets.margin) == (everywhere.model, table.mean_of, table.margin)
+
+
+def test_every_set_has_its_published_width_and_epochs(shared: Callable[[str], Path]) -> None:
+    registry = default_registry()
+    suite = load_suite(registry, "hmc-published")
+    cells = make_plan(suite, registry, Choices(data={"hmc-classic": str(shared("hmc_classic"))})).cells
+    params: dict[Any, Any] = {cell.dataset_params["set"]: cell.model_params for cell in cells}
+    assert len(params) == 16
+    for name, of_set in params.items():
+        assert of_set["batch_size"] == 4 and of_set["patience"] == 0, name
+        assert of_set["learning_rate"] == (1e-4 if name.endswith(("_FUN", "_GO")) else 1e-5), name
+    assert params["spo_FUN"]["hidden"] == (250, 250) and params["spo_FUN"]["epochs"] == 115
+    assert params["gasch2_GO"]["hidden"] == (500, 500) and params["gasch2_GO"]["epochs"] == 177
