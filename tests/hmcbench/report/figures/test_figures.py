@@ -151,6 +151,20 @@ def test_training_curves(tmp_path: Path) -> None:
     assert curves.curves({"step": [1.0], "speed": [2.0]}, "nothing to show") is None
 
 
+def test_other_metrics_on_validation_have_a_panel(tmp_path: Path) -> None:
+    history = {"step": [1.0, 2.0], "train_loss": [2.0, 1.0], "valid_miou": [np.nan, 0.5]}
+    with style.styled():
+        one = curves.curves(history, "one metric")
+        two = curves.curves({**history, "valid_f_1": [0.1, 0.2]}, "two metrics")
+    assert one is not None and two is not None
+    assert one.axes[1].get_ylabel() == "mean IoU"
+    assert [line.get_label() for line in one.axes[1].lines] == ["mean IoU, validation"]
+    assert two.axes[1].get_ylabel() == "validation metrics"
+    lines = {line.get_label(): line.get_color() for line in two.axes[1].lines}
+    assert list(lines) == ["mean IoU, validation", "f 1, validation"] and len(set(lines.values())) == 2
+    written(two, tmp_path)
+
+
 @pytest.mark.parametrize("text", ["step,train_loss\n1,much\n", "step,train_loss\n1\n2,3,4,5\n"])
 def test_a_damaged_history_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text(text)
