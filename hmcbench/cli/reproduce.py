@@ -72,8 +72,13 @@ def reproduce_command(
 
     registry = default_registry()
     if not table:
-        for known in known_tables(registry):
-            click.echo(f"{known.name:12} {known.title} (suite {known.suite}; {known.source})")
+        lines = [
+            (known.name, f"{known.title} (suite {known.suite}; {known.source})")
+            for known in known_tables(registry)
+        ]
+        formatter = click.get_current_context().make_formatter()
+        formatter.write_dl(lines)
+        click.echo(formatter.getvalue(), nl=False)
         return 0
     output: Path | None = options["output"]
     if output is not None and output.suffix not in (".md", ".json"):

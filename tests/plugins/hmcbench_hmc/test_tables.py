@@ -89,3 +89,10 @@ def test_every_set_has_its_published_width_and_epochs(shared: Callable[[str], Pa
         assert of_set["learning_rate"] == (1e-4 if name.endswith(("_FUN", "_GO")) else 1e-5), name
     assert params["spo_FUN"]["hidden"] == (250, 250) and params["spo_FUN"]["epochs"] == 115
     assert params["gasch2_GO"]["hidden"] == (500, 500) and params["gasch2_GO"]["epochs"] == 177
+
+
+def test_the_list_of_tables_fits_a_terminal(cli: Callable[..., Any]) -> None:
+    lines = cli("reproduce").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    starts = {line.split()[0]: line.index("AU(PRC)") for line in lines if line.startswith("hmc-")}
+    assert set(starts) == {"hmc-classic", "hmc-published"} and len(set(starts.values())) == 1
