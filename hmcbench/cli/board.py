@@ -221,7 +221,7 @@ def rescore_command(runs: Path, suite: str, rules: str) -> int:
 @click.option("--no-truth", is_flag=True, help="Leave the truth out, whatever the data sets allow.")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for intervals.")
 @click.option(
-    "--predictions", multiple=True, metavar="PATTERN", help="Publish the predictions of these rows only."
+    "--predictions", multiple=True, metavar="PATTERN", help="Publish those of these rows only, or none."
 )
 def publish_command(
     runs: Path,
@@ -241,8 +241,8 @@ def publish_command(
     For records without truth, --data names their data, from which the intervals are computed; this
     publishes no truth. Published records of others stay.
 
-    Where predictions are large, --predictions names the rows that keep them; the others keep their
-    metrics, intervals and the digest of their predictions.
+    Where predictions are large, --predictions names the rows that keep them (none: no row does); the
+    others keep their metrics, intervals and the digest of their predictions.
 
     \b
     Example:
@@ -254,7 +254,7 @@ def publish_command(
 
     paths = pairs("--data", data, "NAME=PATH")
     given = Given(default_registry(), paths) if paths else None
-    chosen = list(predictions) or ["*"]
+    chosen = [] if list(predictions) == ["none"] else list(predictions) or ["*"]
     for path in publish(
         runs, target, suite, figures=figures, truth=not no_truth, given=given, predictions=chosen
     ):

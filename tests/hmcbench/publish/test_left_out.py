@@ -110,3 +110,12 @@ def test_the_first_row_may_be_without_predictions(fabricate: Fabricate, tmp_path
     publish(tmp_path / "runs", tmp_path / "results", figures=True, predictions=["second"])
     (board,) = boards_of(tmp_path / "results" / "smoke")
     assert [row.model for row in board.rows] == ["first", "second"]
+
+
+def test_no_row_keeps_them_by_the_word_none(
+    published: tuple[Path, Path], cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    ended = cli("publish", published[0], "--to", tmp_path / "other", "--no-figures", "--predictions", "none")
+    assert ended.status == 0, ended.err
+    records = read_all(tmp_path / "other")
+    assert len(records) == 4 and all(record.part("predictions")["left_out"] for record in records)
