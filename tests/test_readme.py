@@ -56,14 +56,18 @@ def test_every_command_in_the_documents_exists(page: Path, monkeypatch: pytest.M
             parse(group, "hmcbench", args)
 
 
-def parse(command: click.Command | None, name: str, args: list[str]) -> None:
+def parse(
+    command: click.Command | None, name: str, args: list[str], parent: click.Context | None = None
+) -> None:
     """Fails with click's own error where a command or a flag does not exist."""
     assert command is not None, name
     if isinstance(command, click.Group):
-        child = command.get_command(click.Context(command), args[0])
-        parse(child, args[0], args[1:])
+        # with its own settings: a command keeps the help option of the first context that it is parsed in
+        context = click.Context(command, parent, name, **command.context_settings)
+        child = command.get_command(context, args[0])
+        parse(child, args[0], args[1:], context)
     else:
-        command.make_context(name, list(args), resilient_parsing=False)
+        command.make_context(name, list(args), parent, resilient_parsing=False)
 
 
 def test_the_board_in_the_readme_is_the_published_one() -> None:
