@@ -82,9 +82,9 @@ def written(folder: Path, classes: int, samples: int, rng: random.Random) -> Non
 def own_memory(process: psutil.Process) -> int:
     """Bytes that a process and those that it has started have for themselves alone."""
     total = 0
-    for one in (process, *process.children(recursive=True)):
+    for part in (process, *process.children(recursive=True)):
         try:
-            total += one.memory_full_info().uss
+            total += part.memory_full_info().uss
         except psutil.Error:
             continue
     return total
@@ -129,22 +129,13 @@ def main() -> int:
         (place / "suite.toml").write_text(SUITE, "utf-8")
         written(place / "data", options.classes, options.samples, random.Random(options.seed))
         commands = {
-            "run, with the board": (
-                "run",
-                "--suite",
-                "suite.toml",
-                "--data",
-                "arff=data",
-                "--quiet",
-                "--out",
-                "runs",
-            ),
-            "the board again": ("leaderboard", "runs"),
-            "verify": ("verify", "runs"),
-            "publish, with the page": ("publish", "runs", "--to", "board"),
+            "run, with the board": "run --suite suite.toml --data arff=data --quiet --out runs",
+            "the board again": "leaderboard runs",
+            "verify": "verify runs",
+            "publish, with the page": "publish runs --to board",
         }
         for title, arguments in commands.items():
-            status, seconds, gib = measured(place, *arguments)
+            status, seconds, gib = measured(place, *arguments.split())
             print(f"{title}: {seconds:.0f} s, {gib:.2f} GiB, status {status}", flush=True)
             if status:
                 print((place / "output.txt").read_text("utf-8")[-2000:])

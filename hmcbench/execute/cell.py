@@ -78,7 +78,7 @@ def run_cells(
     for module in spec.requires:  # before the clock starts: imports are not part of a cell's time
         importlib.import_module(module)
     for module in cells[0].preload:  # the fork server has them; a process of another kind may not
-        with suppress(ImportError):  # such as the factory of a broken plugin, whose cell says it later
+        with suppress(Exception):  # the factory of a broken plugin: its cell says so later
             importlib.import_module(module)
     device = resources.choose_device(device, spec.accelerated)
     ready: dict[int, tuple[CellRun, Fit]] = {}
