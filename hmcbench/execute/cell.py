@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -77,9 +77,6 @@ def run_cells(
     spec = registry.get("models", cells[0].model)
     for module in spec.requires:  # before the clock starts: imports are not part of a cell's time
         importlib.import_module(module)
-    for module in cells[0].preload:  # the fork server has them; a process of another kind may not
-        with suppress(Exception):  # the factory of a broken plugin: its cell says so later
-            importlib.import_module(module)
     device = resources.choose_device(device, spec.accelerated)
     ready: dict[int, tuple[CellRun, Fit]] = {}
     with threadpool_limits(limits=max(cell.threads for cell in cells)):
