@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import site
 import subprocess
+import time
 import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -42,6 +43,32 @@ def idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def shared() -> Callable[[str], Path]:
     """``shared("xsdd")``: the folder of a real data set, or a skip that names the searched folder."""
     return shared_data
+
+
+def processor_time(work: Callable[[], object]) -> float:
+    """Seconds of one call, without those of other programs."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+@pytest.fixture
+def growth() -> Callable[..., float]:
+    """``growth(prepare, small, large)``: how many times as long the work of the large size takes.
+
+    ``prepare(size)`` makes the work of a size; making it is not measured. Each time is the least of
+    five calls, in turns, so that a busy machine slows both. With sizes 16 times apart, the time grows
+    16-fold if it is in proportion and 256-fold if by the square: assert less than 64.
+    """
+
+    def measure(prepare: Callable[[int], Callable[[], object]], small: int, large: int) -> float:
+        few, many = prepare(small), prepare(large)
+        few(), many()  # imports and first use
+        times = [(processor_time(few), processor_time(many)) for _ in range(5)]
+        least_few, least_many = (min(column) for column in zip(*times, strict=True))
+        return least_many / max(least_few, 1e-4)  # a shorter time is that of the clock
+
+    return measure
 
 
 @dataclass(frozen=True)

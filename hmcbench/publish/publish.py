@@ -264,6 +264,8 @@ def draw(folder: Path, boards: Boards) -> list[Path]:
     for record in (r for r in first_cells(boards) if r.has_predictions):
         paths, _ = draw_record(record, place / record.path.name, default_registry(), {}, pictures=False)
         written += paths
+    if not any(place.iterdir()):
+        place.rmdir()
     return written
 
 

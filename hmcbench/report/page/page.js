@@ -37,6 +37,14 @@
     return String(size >= 1000 ? Math.round(value) : Number(value.toPrecision(3)));
   }
 
+  // Texts of ticks, with as many digits as tell them apart.
+  function tickTexts(ticks) {
+    let texts = ticks.map(short);
+    for (let digits = 4; new Set(texts).size < ticks.length && digits <= 15; digits++)
+      texts = ticks.map((tick) => String(Number(tick.toPrecision(digits))));
+    return texts;
+  }
+
   // ------------------------------------------------------------------ scales
 
   function ticks(low, high, log) {
@@ -66,14 +74,15 @@
   }
 
   function axes(svg, x, y, box, titles) {
-    for (const tick of y.ticks) {
+    const [across, up] = [tickTexts(x.ticks), tickTexts(y.ticks)];
+    y.ticks.forEach((tick, i) => {
       shape(svg, "path", { class: "grid", d: `M${box.left} ${y(tick)}H${box.right}` });
-      shape(svg, "text", { class: "tick", x: box.left - 6, y: y(tick) + 4, "text-anchor": "end" }, short(tick));
-    }
-    for (const tick of x.ticks) {
+      shape(svg, "text", { class: "tick", x: box.left - 6, y: y(tick) + 4, "text-anchor": "end" }, up[i]);
+    });
+    x.ticks.forEach((tick, i) => {
       shape(svg, "path", { class: "axis", d: `M${x(tick)} ${box.bottom}v4` });
-      shape(svg, "text", { class: "tick", x: x(tick), y: box.bottom + 16, "text-anchor": "middle" }, short(tick));
-    }
+      shape(svg, "text", { class: "tick", x: x(tick), y: box.bottom + 16, "text-anchor": "middle" }, across[i]);
+    });
     shape(svg, "path", { class: "axis", d: `M${box.left} ${box.top}V${box.bottom}H${box.right}` });
     const middle = (box.left + box.right) / 2;
     shape(svg, "text", { x: middle, y: box.bottom + 34, "text-anchor": "middle" }, titles[0]);

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 from hmcbench.leaderboard import grouping
@@ -135,18 +133,16 @@ def test_runs_in_few_words(fabricate: Fabricate) -> None:
     assert text(*((f, f) for f in range(9))).endswith("fold 5 seed 5 and 3 more")
 
 
-def test_time_grows_with_the_number_of_cells_not_yet_run(fabricate: Fabricate) -> None:
+def test_time_grows_with_the_number_of_cells_not_yet_run(
+    fabricate: Fabricate, growth: Callable[..., float]
+) -> None:
     """An interrupted run of 12,000 cells took 48 s to end."""
-
     unread = {"fingerprint": None}
     ended, pending = fabricate("a"), fabricate("a", status="failed", dataset=unread, split=unread)
 
-    def seconds(number: int) -> float:
+    def prepare(number: int) -> Callable[[], list[int]]:
         records = [ended] * number + [pending] * number
-        starts = [time.perf_counter()]
-        for _ in range(3):
-            assert sizes(records) == [2 * number]
-            starts.append(time.perf_counter())
-        return min(b - a for a, b in pairwise(starts))
+        assert sizes(records) == [2 * number]
+        return lambda: sizes(records)
 
-    assert seconds(2000) < 10 * seconds(500)  # 4 if in proportion, 16 if by the square
+    assert growth(prepare, 500, 8000) < 64

@@ -321,6 +321,14 @@ def test_pictures_of_boards(fabricate: Fabricate, tmp_path: Path) -> None:
     assert board_figures(build(records[:1])) == {}
 
 
+def test_a_suite_without_figures_has_no_folder_for_them(
+    fabricate: Fabricate, runs: Path, results: Path
+) -> None:
+    fabricate("a", 0.9)
+    publish(runs, results, figures=True, predictions=())
+    assert not (results / "smoke" / "figures").exists()
+
+
 def test_what_a_killed_publish_left_goes_with_the_next(
     fabricate: Fabricate, runs: Path, results: Path
 ) -> None:

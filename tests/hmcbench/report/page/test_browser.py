@@ -12,6 +12,7 @@ import pytest
 
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.render.block import with_columns
+from hmcbench.records.record import HISTORY
 from hmcbench.report.page import Card, index_page, page_of
 
 PHONE, DESK = 390, 1280
@@ -265,3 +266,19 @@ def test_label_maps_fade_over_their_image(
     assert script(browser, opacity) == ["0", "0", "1"]
     assert script(browser, "return document.documentElement.scrollWidth") <= width
     assert browser.get_log("browser") == [] and script(browser, "return window.pwned") is None
+
+
+def test_ticks_close_to_each_other_differ(
+    browser: Any, fabricate: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A loss that falls from 0.15204 to 0.15201 had five ticks of 0.152."""
+    record = fabricate("a", 0.9)
+    losses = "\n".join(f"{step},{0.15205 - 1e-5 * step}" for step in range(1, 5))
+    (record.path / HISTORY).write_text(f"step,train_loss\n{losses}\n", encoding="utf-8")
+    path = tmp_path / "page.html"
+    path.write_text(page_of(build([record])), encoding="utf-8")
+    browser.get(path.as_uri())
+    script(browser, "document.querySelectorAll('.opener').forEach(o => o.click())")
+    texts = "return [...document.querySelectorAll('svg[aria-label^=training] .tick')].map(t => t.textContent)"
+    upright = [text for text in script(browser, texts) if text.startswith("0.15")]
+    assert len(upright) > 2 and len(set(upright)) == len(upright)
