@@ -117,7 +117,7 @@ def build(
 def estimates_of(analysis: Analysis, names: Sequence[str], **more: Any) -> dict[str, dict[str, Estimate]]:
     """Label of a row -> metric -> estimate, of metrics that need not be columns; ``more``: of Estimator."""
     ok = [row for row in analysis.rows if row.ok]
-    estimator = Estimator(ok, names, [], **more) if ok else None
+    estimator = Estimator(ok, names, [], **more) if ok and names else None
     return {} if estimator is None else {row.label: estimator.row(row) for row in ok}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
@@ -66,11 +66,10 @@ class Given:
             return predictions, "the data given are not theirs"
         dataset, split = divide(dataset, Protocol.of_record(record.data["split"]), record.fold)
         self._check_split(record, dataset, split, predictions, mismatch)
-        rows = {sample: i for i, sample in enumerate(dataset.ids)}
-        if any(sample not in rows for sample in predictions.ids):
+        truth = _truth(dataset, predictions)
+        if truth is None:
             mismatch(where, "some of its samples are not in the data given", None, None)
             return predictions, "the data given are not theirs"
-        truth = dataset.targets[np.array([rows[sample] for sample in predictions.ids], dtype=np.int64)]
         if predictions.truth is not None and not _equal(predictions.truth, truth):
             mismatch(where, "the stored truth is not that of the data given", None, None)
         return replace(predictions, truth=truth), ""
@@ -100,6 +99,22 @@ class Given:
             wanted = {dataset.ids[i] for i in split.sides.get(side, ())}
             if wanted != set(predictions.of_side(side).ids):
                 mismatch(where, f"its {side} samples are not those of the split", None, None)
+
+
+def _truth(dataset: Dataset, predictions: Predictions) -> Any:
+    """The truth of every sample, no class for those of other data; None where a sample is missing."""
+    rows = {sample: i for i, sample in enumerate(dataset.ids)}
+    far = np.array([side == FAR for side in predictions.side], dtype=bool)
+    places = [0 if other else rows.get(s, -1) for s, other in zip(predictions.ids, far, strict=True)]
+    if -1 in places:
+        return None
+    truth = dataset.targets[np.array(places, dtype=np.int64)]
+    if not far.any():
+        return truth
+    if issparse(truth):
+        return csr_array(truth.multiply(~far[:, None]))
+    truth[far] = False
+    return truth
 
 
 def _equal(a: Any, b: Any) -> bool:

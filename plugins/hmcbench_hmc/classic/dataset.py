@@ -29,7 +29,13 @@ def classic(*, set: str, path: str = "", roots: bool = False, paths: str = "auto
         return make_dataset(content, paths=paths, synthetic=True, notes=[note])
     unscored = () if roots else SETS[set].unscored
     notes = [f"classes that are not scored: {', '.join(unscored)}"] if unscored else []
-    return make_dataset(content, paths=paths, unscored=unscored, notes=notes)
+    return make_dataset(
+        content,
+        paths=paths,
+        unscored=unscored,
+        share_targets=False,  # the sets state no licence
+        notes=notes,
+    )
 
 
 def lint_classic(*, set: str, path: str = "", seed: int = 0, **_more: Value) -> DataReport:

@@ -10,7 +10,7 @@ import pytest
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.leaderboard.board import Board, Row
-from hmcbench.leaderboard.build import build
+from hmcbench.leaderboard.build import analyse, build, estimates_of
 from hmcbench.metrics.base import PooledMetric
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute
@@ -425,3 +425,10 @@ def test_a_ranking_of_a_plugin_ranks_and_drops_like_the_others(fabricate: Fabric
         cells = [[row.cells[name.format(board.primary)] for row in board.rows] for board in of]
         assert cells[0] == cells[1]
         assert all(cell.low is not None for cell in cells[0])
+
+
+def test_no_metrics_have_no_estimates(fabricate: Fabricate) -> None:
+    """Where a board has all columns of the robust view, nothing is kept beside it."""
+    analysis = analyse([fabricate("a"), fabricate("b")], {}, specs=SPECS)
+    assert estimates_of(analysis, [], specs=SPECS) == {}
+    assert set(estimates_of(analysis, ["hf1_micro"], specs=SPECS)) == {"a", "b"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
@@ -16,6 +17,7 @@ from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, DatasetSpec, Param
 from hmcbench.interfaces.hookspecs import hookimpl
+from hmcbench.metrics.computing import FAR
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
@@ -75,6 +77,33 @@ def test_truth_comes_from_the_data_of_the_record(registry: Registry, record: Rec
     rows = [dataset.ids.index(sample) for sample in record.predictions().ids]
     assert np.array_equal(truth, dataset.targets[rows])
     assert WithTruth(record.path, record.data, truth).predictions().truth is truth
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_samples_of_other_data_have_no_class(
+    registry: Registry, record: Record, monkeypatch: pytest.MonkeyPatch, sparse: bool
+) -> None:
+    """Their ids are of that data: they may be those of samples here, and need not be."""
+    stored = record.predictions()
+    other = [stored.ids[0], "elsewhere"]
+    predictions = replace(
+        stored,
+        ids=[*stored.ids, *other],
+        side=[*stored.side, FAR, FAR],
+        scores=np.concatenate([stored.scores, stored.scores[:2]]),
+    )
+    given = Given(registry, {"files": "1"})
+    expected, _, _ = join(given, record)
+    if sparse:
+        read = {key: replace(data, targets=csr_array(data.targets)) for key, data in given._read.items()}
+        monkeypatch.setattr(given, "_read", read)
+    truth, reason, differences = join(given, record, predictions)
+    assert (reason, differences) == ("", [])
+    truth = truth.toarray() if sparse else truth
+    assert truth.dtype == bool and not truth[-2:].any()
+    assert np.array_equal(truth[:-2], expected)
+    beside = replace(predictions, side=[*stored.side, FAR, "test"])
+    assert join(given, record, beside)[1] == "the data given are not theirs"
 
 
 def test_without_data_the_reason_names_the_option(registry: Registry, record: Record) -> None:

@@ -76,6 +76,7 @@ def test_real_sets(name: str, shared: Callable[[str], Path]) -> None:
     assert np.isnan(table).mean() == pytest.approx(REAL[name][5], abs=1e-4)
     assert dataset.task.unscored == (sets.GO_ROOTS if name.endswith("_GO") else ())
     assert dataset.task.paths == ("multiple" if "_" in name else "single")
+    assert not dataset.share_targets
 
 
 @pytest.mark.parametrize("name", sets.SYNTHETIC)
@@ -84,7 +85,7 @@ def test_synthetic_sets(name: str) -> None:
     (spec,) = (s for s in DATASETS if s.name == "hmc-classic")
     check(dataset, spec)
     assert dataset.fingerprint == again.fingerprint != other.fingerprint
-    assert dataset.synthetic and dataset.task.paths == "multiple"
+    assert dataset.synthetic and dataset.share_targets and dataset.task.paths == "multiple"
     assert {side: list(dataset.split or ()).count(side) for side in ("train", "validation", "test")} == {
         "train": 300,
         "validation": 100,
