@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmcbench.leaderboard.board import Board
+from hmcbench.leaderboard.board import Board, Style
+from hmcbench.leaderboard.render.text import NOTHING, number
 from hmcbench.leaderboard.summary import pairwise_wins
 
 ALPHA, DRAWS = 0.05, 9_999
@@ -23,7 +24,7 @@ class Across:
 
     Attributes:
         suite, profile, metric: what was compared.
-        datasets: D names.
+        datasets: D names, without what all of them begin with (``hmc-classic:``).
         models: M >= 2 labels.
         ranks: their mean ranks, 1 is best; ties share.
         wins: (M,) share of data sets won, mean over opponents, ties half.
@@ -31,6 +32,8 @@ class Across:
         distance: Nemenyi's critical difference of mean ranks at 0.05; None for two models.
         groups: [first, last] positions of models that do not differ significantly, longest runs only.
         left_out: models that lack a ranked row on some data set.
+        values: D rows of the metric, for ``models`` and then ``left_out``; None without a ranked row.
+        style: of the metric, see :class:`hmcbench.leaderboard.board.Column`.
     """
 
     suite: str
@@ -44,6 +47,8 @@ class Across:
     distance: float | None
     groups: Sequence[tuple[int, int]]
     left_out: Sequence[str]
+    values: Sequence[Sequence[float | None]] = ()
+    style: Style = "score"
 
 
 def friedman_p(table: np.ndarray) -> float:
@@ -97,20 +102,22 @@ def mean_ranks(table: np.ndarray, better: str) -> np.ndarray:
 def across(boards: Sequence[Board]) -> list[Across]:
     """One comparison per suite version, profile and ranking metric with several data sets.
 
-    Of boards with the same data set name, only the first counts.
+    ``hmc-classic:spo_GO`` and ``hmc-classic:seq_GO`` are two data sets; what options in brackets make of one
+    is not another. Of the boards of one data set, only the first counts.
     """
     groups: dict[tuple[str, ...], dict[str, Board]] = {}
     for board in boards:
         key = (board.suite, board.version, board.profile, board.primary)
-        groups.setdefault(key, {}).setdefault(board.dataset, board)
-    comparisons = (_across(list(group.values())) for group in groups.values())
+        groups.setdefault(key, {}).setdefault(board.data.partition("[")[0], board)
+    comparisons = (_across(list(group), list(group.values())) for group in groups.values())
     return [comparison for comparison in comparisons if comparison is not None]
 
 
-def _across(boards: Sequence[Board]) -> Across | None:
-    better = next((c.better for c in boards[0].columns if c.id == boards[0].primary), "")
-    if len(boards) < 2 or not better:
+def _across(datasets: Sequence[str], boards: Sequence[Board]) -> Across | None:
+    column = next((c for c in boards[0].columns if c.id == boards[0].primary), None)
+    if len(boards) < 2 or column is None or not column.better:
         return None
+    better = column.better
     values = [
         {row.model: row.cells[b.primary].mean for row in b.rows if row.rank is not None} for b in boards
     ]
@@ -130,15 +137,24 @@ def _across(boards: Sequence[Board]) -> Across | None:
         boards[0].suite,
         boards[0].profile,
         boards[0].primary,
-        [board.dataset for board in boards],
+        _short(datasets),
         [models[i] for i in order],
         sorted_ranks,
         rates,
         friedman_p(table) if tested else None,
         distance,
         cliques(sorted_ranks, distance) if distance is not None else [],
-        [model for model in known if model not in models],
+        left_out := [model for model in known if model not in models],
+        [[means.get(model) for model in [*(models[i] for i in order), *left_out]] for means in values],
+        column.style,
     )
+
+
+def _short(datasets: Sequence[str]) -> list[str]:
+    """``hmc-classic:spo_GO`` is ``spo_GO`` where all are of ``hmc-classic``."""
+    parts = [name.partition(":") for name in datasets]
+    same = len({dataset for dataset, _, _ in parts}) == 1 and all(rest for _, _, rest in parts)
+    return [rest if same else name for name, (_, _, rest) in zip(datasets, parts, strict=True)]
 
 
 def cliques(ranks: Sequence[float], distance: float) -> list[tuple[int, int]]:
@@ -173,11 +189,27 @@ def lines(result: Across) -> list[list[str]]:
     ]
 
 
+def values_heading(result: Across) -> str:
+    return f"{result.metric} on every data set"
+
+
+def values_head(result: Across) -> list[str]:
+    return ["data set", *result.models, *result.left_out]
+
+
+def values_lines(result: Across) -> list[list[str]]:
+    """A line per data set, under :func:`values_head`."""
+    return [
+        [dataset, *(NOTHING if value is None else number(value, result.style) for value in values)]
+        for dataset, values in zip(result.datasets, result.values, strict=True)
+    ]
+
+
 def words(result: Across) -> list[str]:
     """The conclusions, in sentences."""
-    out = [f"Data sets: {', '.join(result.datasets)}."]
+    out = []
     if result.left_out:
-        out.append(f"Left out, because they lack a ranked row somewhere: {', '.join(result.left_out)}.")
+        out.append(f"Not ranked, because they lack a data set: {', '.join(result.left_out)}.")
     if result.p is None or result.distance is None:
         return [*out, "Two models: nothing to test over ranks; compare them on each data set."]
     out.append(f"Friedman's test (by permutation): p {_p(result.p)}.")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+Style = Literal["score", "drop", "number", "count"]
+
 
 @dataclass(frozen=True)
 class Column:
@@ -27,7 +29,7 @@ class Column:
     id: str
     title: str
     better: Literal["higher", "lower", ""]
-    style: Literal["score", "drop", "number", "count"]
+    style: Style
     trivial: bool = False
 
 

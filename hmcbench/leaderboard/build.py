@@ -20,6 +20,7 @@ from hmcbench.leaderboard.grouping import (
     groups,
     missing_records,
     newest,
+    place_of,
     row_named,
     rows,
     runs_text,
@@ -101,7 +102,7 @@ def build(
         latest += with_labels(missing, suite)
     known = default_registry().specs("metrics") if specs is None else specs
     choices: dict[str, Any] = {"intervals": intervals, "cache": cache, "primary": primary, "columns": columns}
-    together = groups(latest)
+    together = _as_listed(groups(latest), suite or {})
     analyses = [analyse(group, suite or {}, specs=known, **choices) for group in together]
     known_of = [
         BoardRecords(
@@ -112,6 +113,19 @@ def build(
     for i, analysis in enumerate(analyses):
         analysis.board.robust = robust_table(known_of[i], known_of[:i] + known_of[i + 1 :])
     return Boards([analysis.board for analysis in analyses], records)
+
+
+def _as_listed(together: Sequence[list[Record]], suite: Mapping[str, Any]) -> list[list[Record]]:
+    """Groups in the order in which the suite lists its data sets; groups of others stay in theirs, behind."""
+    listed = [str(name) for name in (suite.get("suite") or {}).get("datasets") or ()]
+
+    def place(group: list[Record]) -> tuple[str, str, int]:
+        facts = place_of(group[0])
+        names = facts["reference"], facts["reference"].partition("[")[0]
+        at = next((listed.index(name) for name in names if name in listed), len(listed))
+        return facts["suite"], facts["version"], at
+
+    return sorted(together, key=place)
 
 
 def estimates_of(analysis: Analysis, names: Sequence[str], **more: Any) -> dict[str, dict[str, Estimate]]:

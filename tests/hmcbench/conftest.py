@@ -124,6 +124,8 @@ def make_data(model: str, seed: int, fold: int, /, **changes: Any) -> dict[str, 
         "created": "2026-01-02T03:04:05+00:00",
     }
     data = _merged(base, changes)
+    if "reference" not in changes.get("dataset", {}):
+        data["dataset"]["reference"] = data["dataset"]["name"]
     identity = repr(
         (model, seed, fold, data["dataset"], data["split"], data["profile"], data["model"]["version"])
     )

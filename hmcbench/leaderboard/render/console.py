@@ -31,6 +31,8 @@ def print_console(boards: Boards, console: Console) -> None:
         heading, lines = across.heading(comparison), across.lines(comparison)
         _print_plain(console, heading, across.HEAD, lines, names=2)
         console.print(Text(" ".join(across.words(comparison)), style="dim"))
+        title, head = across.values_heading(comparison), across.values_head(comparison)
+        _print_plain(console, title, head, across.values_lines(comparison))
     if boards:
         console.print(Text(text.LEGEND, style="dim"))
 

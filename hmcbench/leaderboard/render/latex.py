@@ -45,16 +45,27 @@ def to_latex(boards: Boards) -> str:
     """Quality, costs, differences and published rows of every board, each as a ``table``."""
     if not boards:
         return f"{PREAMBLE}\n% no records\n"
-    parts = [part for board in boards for part in _tables(board)]
-    parts += map(_across, boards.across)
+    parts = [part for comparison in boards.across for part in _across(comparison)]
+    parts += [part for board in boards for part in _tables(board)]
     return "\n\n".join([PREAMBLE, *parts]) + "\n"
 
 
-def _across(comparison: across.Across) -> str:
-    lines = [[latex(part) for part in line] for line in across.lines(comparison)]
+def _across(comparison: across.Across) -> list[str]:
+    """Mean ranks, and the values that they are of."""
+    ranks, values = (
+        [[latex(part) for part in line] for line in lines(comparison)]
+        for lines in (across.lines, across.values_lines)
+    )
     caption = f"{latex(across.heading(comparison))}. {latex(' '.join(across.words(comparison)))}"
     name = "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part) for part in (comparison.suite, comparison.profile))
-    return _table(caption, f"tab:{name}-across", across.HEAD, lines, "rlrr")
+    head = across.values_head(comparison)
+    shape = "l" + "r" * (len(head) - 1)
+    return [
+        _table(caption, f"tab:{name}-across", across.HEAD, ranks, "rlrr"),
+        _table(
+            f"{latex(across.values_heading(comparison))}.", f"tab:{name}-across-values", head, values, shape
+        ),
+    ]
 
 
 def _tables(board: Board) -> list[str]:

@@ -15,14 +15,13 @@ from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 
 
 def to_markdown(boards: Boards) -> str:
-    """A section per board: heading, facts, quality, costs, published rows, notes."""
+    """What holds across data sets, and a section per board: facts, quality, costs, published rows, notes."""
     if not boards:
         return "# Leaderboard\n\nNo records.\n"
     names = list(dict.fromkeys(board.suite for board in boards))
     titles = text.headings(boards)
     sections = (_section(heading, board) for heading, board in zip(titles, boards, strict=True))
-    parts = [f"# Leaderboard: {esc(', '.join(names))}", *sections]
-    parts += map(_across, boards.across)
+    parts = [f"# Leaderboard: {esc(', '.join(names))}", *map(_across, boards.across), *sections]
     return "\n\n".join([*parts, f"---\n\n{text.LEGEND}"]) + "\n"
 
 
@@ -74,8 +73,11 @@ def _pairs(lines: Sequence[tuple[str, str]]) -> str:
 
 
 def _across(comparison: across.Across) -> str:
-    table = _plain(across.HEAD, across.lines(comparison), right=(0, 2, 3))
-    return f"## {esc(across.heading(comparison))}\n\n{table}\n\n{esc(' '.join(across.words(comparison)))}"
+    ranks = _plain(across.HEAD, across.lines(comparison), right=(0, 2, 3))
+    head = across.values_head(comparison)
+    values = _plain([*map(esc, head)], across.values_lines(comparison), right=range(1, len(head)))
+    parts = [f"## {esc(across.heading(comparison))}", ranks, esc(" ".join(across.words(comparison)))]
+    return "\n\n".join([*parts, f"### {esc(across.values_heading(comparison))}", values])
 
 
 def _quality(board: Board) -> str:

@@ -47,9 +47,8 @@ def page_of(boards: Boards, pictures: bool = False) -> str:
     data: dict[str, Any] = {"boards": [board_data(board, places) for board in boards], "cells": cells}
     data |= {"sources": sources} if sources else {}
     sections = enumerate(zip(text.headings(boards), boards, strict=True))
-    body = "\n".join(_board(heading, board, i) for i, (heading, board) in sections)
+    body = "\n".join([*map(_across, boards.across), *(_board(h, board, i) for i, (h, board) in sections)])
     body = body or "<p>No records.</p>"
-    body += "".join(map(_across, boards.across))
     left_out = f"<p class='note'>Details of {more} cells are left to their records.</p>" if more > 0 else ""
     legend = f'{left_out}\n<p class="note">{escape(text.LEGEND)}</p>'
     return _filled(title, f"{body}\n{legend}", data)
@@ -212,8 +211,11 @@ def _board(heading: str, board: Board, number: int) -> str:
 def _across(result: across.Across) -> str:
     conclusions = escape(" ".join(across.words(result)))
     table = _plain(across.HEAD, across.lines(result))
+    values = _plain(across.values_head(result), across.values_lines(result))
+    values = _heading(across.values_heading(result)) + values
     drawn = f'<figure class="scroll">{svg}</figure>' if (svg := diagram(result)) else ""
-    return f"<section><h2>{escape(across.heading(result))}</h2>{table}{drawn}<p>{conclusions}</p></section>"
+    title = f"<h2>{escape(across.heading(result))}</h2>"
+    return f"<section>{title}{table}{drawn}<p>{conclusions}</p>{values}</section>"
 
 
 def _robust(table: RobustTable) -> str:

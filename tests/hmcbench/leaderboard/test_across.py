@@ -118,12 +118,21 @@ def test_several_data_sets_of_one_suite(many: list[Record]) -> None:
     (one,) = across(boards)
     assert list(one.models) == ["good", "middle", "bad"] and list(one.ranks) == [1, 2, 3]
     assert list(one.wins) == [1, 0.5, 0] and list(one.left_out) == ["alone"]
+    assert one.datasets == [f"set-{i}" for i in range(6)]
+    by_model = {name: [row[i] for row in one.values] for i, name in enumerate([*one.models, "alone"])}
+    board = {row.model: row.cells["hf1_samples"].mean for row in boards[0].rows}
+    assert {name: values[0] for name, values in by_model.items()} == board
+    assert by_model["alone"][1:] == [None] * 5
     assert one.p is not None and one.p < 0.001 and one.distance == pytest.approx(critical_difference(3, 6))
     said = " ".join(words(one))
     assert "p < 0.001" in said
     assert "Not told apart: good, middle; middle, bad." in said
     text = to_markdown(boards)
     assert "## Across 6 data sets: smoke, profile quick, hf1_samples" in text and "mean rank" in text
+    assert text.index("Across 6 data sets") < text.index("## smoke 1: set-0")
+    lines = [re.sub(" +", " ", line) for line in text.splitlines()]
+    assert "| data set | good | middle | bad | alone |" in lines
+    assert any(re.fullmatch(r"\| set-5 \| 0\.\d{3} \| 0\.\d{3} \| 0\.\d{3} \| - \|", line) for line in lines)
     assert "Across 6 data sets" in to_latex(boards) and '"across": [\n  {' in to_json(boards)
 
 
@@ -154,6 +163,39 @@ def test_what_is_no_comparison_over_data_sets(many: list[Record]) -> None:
         assert across(with_columns(build(many), [column])) == []
     (few,) = across(build(many[:6]))
     assert "rough guide" in " ".join(words(few))
+
+
+def of_sets(fabricate: Callable[..., Record], *references: str) -> list[Record]:
+    """Two models on each of these references, which have other data each."""
+    return [
+        fabricate(
+            model,
+            accuracy,
+            dataset={"name": reference.partition(":")[0].partition("[")[0], "reference": reference}
+            | {"fingerprint": f"{i}" * 64},
+        )
+        for i, reference in enumerate(references)
+        for model, accuracy in (("a", 0.9), ("b", 0.6))
+    ]
+
+
+def test_sets_of_one_dataset_are_data_sets(fabricate: Callable[..., Record]) -> None:
+    """``hmc-classic:spo_GO`` and ``hmc-classic:seq_GO`` were taken for one."""
+    boards = build(of_sets(fabricate, "classic:x", "classic:y[roots=true]", "classic:z"))
+    assert across(boards)[0].datasets == ["x", "y", "z"]
+    boards = build(of_sets(fabricate, "classic:x", "other:y"))
+    assert across(boards)[0].datasets == ["classic:x", "other:y"]
+
+
+def test_options_make_no_data_set_of_their_own(fabricate: Callable[..., Record]) -> None:
+    assert across(build(of_sets(fabricate, "alloys", "alloys[split_by=system]"))) == []
+
+
+def test_data_sets_are_in_the_order_of_the_suite(fabricate: Callable[..., Record]) -> None:
+    records = of_sets(fabricate, "classic:x", "more", "classic:y[roots=true]", "classic:z")
+    listed = {"suite": {"name": "smoke", "datasets": ["classic:z", "classic:y", "classic:x"]}}
+    boards = build(records, listed)
+    assert [board.data for board in boards] == ["classic:z", "classic:y[roots=true]", "classic:x", "more"]
 
 
 def test_the_same_everywhere_is_not_told_apart(fabricate: Callable[..., Record]) -> None:
