@@ -197,8 +197,8 @@ def single_paths(of: ClassicSet) -> Iterator[Line]:
     assert hierarchy is not None
     valid = of.forest(of.sides["train"], views, "validation")
     limit = fit_threshold(valid, of.truth_of(of.sides["validation"]), hierarchy)
-    one, several = replace(of.task, paths="single"), replace(of.task, paths="multiple")
-    ours = of.value(best, "exact_match", task=one)
+    single, several = replace(of.task, paths="single"), replace(of.task, paths="multiple")
+    ours = of.value(best, "exact_match", task=single)
     trapped = of.value(best, "exact_match", task=several, threshold=limit)
     yield Line("`exact_match`: read as several paths, with a threshold", "pct-forest", ours, trapped)
 
@@ -211,10 +211,10 @@ def prior(of: ClassicSet) -> np.ndarray:
 
 def stored(of: ClassicSet, records: Path, model: str) -> np.ndarray | None:
     """Test scores of a record, in the order of the set; None where there is none."""
-    found = sorted((records / "records").glob(f"hmc-classic-{of.name}--{model}--*/predictions.npz"))
-    if not found:
+    paths = sorted((records / "records").glob(f"hmc-classic-{of.name}--{model}--*/predictions.npz"))
+    if not paths:
         return None
-    test = Predictions.load(found[0]).of_side("test")
+    test = Predictions.load(paths[0]).of_side("test")
     place = {name: i for i, name in enumerate(test.ids)}
     scores: np.ndarray = test.scores[[place[of.data.ids[i]] for i in of.sides["test"]]]
     return scores

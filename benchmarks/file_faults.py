@@ -240,16 +240,16 @@ def trial(job: Job, start: Path, root: Path, at: int, error: int, expected: dict
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(start, root)
     before = metrics(root)
-    done = forked(lambda: command(job.args, root, Faults(root, at, error)))
+    outcome = forked(lambda: command(job.args, root, Faults(root, at, error)))
     problems = []
-    if "failure" in done:
-        return [f"{done['failure']}"]
-    if "Traceback" in done["text"] or done["status"] == 99:
-        problems.append("traceback: " + done["text"][-1500:])
-    if done["status"] not in (0, 1, 2, 3):
-        problems.append(f"status {done['status']}")
-    if done["status"] == 2 and len(done["text"].strip().splitlines()) > 3:
-        problems.append("more than one line: " + done["text"][-400:])
+    if "failure" in outcome:
+        return [f"{outcome['failure']}"]
+    if "Traceback" in outcome["text"] or outcome["status"] == 99:
+        problems.append("traceback: " + outcome["text"][-1500:])
+    if outcome["status"] not in (0, 1, 2, 3):
+        problems.append(f"status {outcome['status']}")
+    if outcome["status"] == 2 and len(outcome["text"].strip().splitlines()) > 3:
+        problems.append("more than one line: " + outcome["text"][-400:])
     problems += [f"torn: {line}" for line in whole(root)]
     lost = before.keys() - metrics(root).keys()
     problems += [f"lost: {name}" for name in sorted(lost)]
@@ -258,7 +258,7 @@ def trial(job: Job, start: Path, root: Path, at: int, error: int, expected: dict
         problems.append(f"again: status {again.get('status')}: {again.get('text', again)[-400:]}")
     if metrics(root) != expected["metrics"]:
         problems.append("again: other metrics or records")
-    return [f"{done['what']} ({errno.errorcode.get(error, 'short')}): {problem}" for problem in problems]
+    return [f"{outcome['what']} ({errno.errorcode.get(error, 'short')}): {problem}" for problem in problems]
 
 
 def tried(job: Job, folder: Path, most: int) -> tuple[int, Counter[str], list[str]]:
@@ -266,8 +266,8 @@ def tried(job: Job, folder: Path, most: int) -> tuple[int, Counter[str], list[st
     start, root = folder / "start", folder / "root"
     start.mkdir(parents=True)
     for args in job.before:
-        done = forked(lambda args=args: command(args, start))  # type: ignore[misc]
-        assert done.get("status") == 0, (args, done)
+        outcome = forked(lambda args=args: command(args, start))  # type: ignore[misc]
+        assert outcome.get("status") == 0, (args, outcome)
     (start / "p.csv").write_text(predictions(start), "utf-8")
     shutil.copytree(start, root)
     counted = forked(lambda: command(job.args, root, Faults(root)))

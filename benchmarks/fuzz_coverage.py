@@ -86,11 +86,11 @@ def fuzzed(name: str, seconds: int, seed: int, keep: Path) -> tuple[int, int, st
             str(corpus),
         ]
         command = [sys.executable, __file__, "--one", name, str(folder), str(corpus), *options]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    text = done.stdout + done.stderr
+        completed = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    text = completed.stdout + completed.stderr
     counts = DONE.findall(text) or re.findall(r"#(\d+)\s+\S+\s+cov: (\d+)", text) or [("0", "0")]
     told = [line for line in text.splitlines() if not line.startswith("INFO: Instrumenting")]
-    broken = "" if done.returncode == 0 else "\n".join(told[-40:])
+    broken = "" if completed.returncode == 0 else "\n".join(told[-40:])
     return int(counts[-1][0]), int(counts[-1][1]), broken
 
 

@@ -102,8 +102,8 @@ def changed_copies(name: str) -> None:
     chosen = np.random.default_rng(0).choice(len(pictures), min(CHANGED, len(pictures)), replace=False)
     for change, function in CHANGES.items():
         copies = [thumbnail(np.ascontiguousarray(function(pictures[i])), reference) for i in chosen]
-        found = {(pair.first, pair.second) for pair in find_near_copies(originals + copies)}
-        hits = sum((int(i), len(originals) + k) in found for k, i in enumerate(chosen))
+        near_pairs = {(pair.first, pair.second) for pair in find_near_copies(originals + copies)}
+        hits = sum((int(i), len(originals) + k) in near_pairs for k, i in enumerate(chosen))
         print(f"{name}, {change:24} {hits:4} of {len(chosen)} copies found")
 
 

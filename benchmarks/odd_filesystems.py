@@ -41,16 +41,16 @@ def made_again(place: Path, environment: dict[str, str]) -> list[str]:
     command = ["run", "--suite", str(suite), "--out", str(out), "--seeds", "1", "--device", "cpu", "--json"]
     problems, before = [], dict[str, str]()
     for _ in range(AGAIN):
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", "hmcbench", *command, "--rerun", "all"],
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode != 0 or "Traceback" in done.stderr:
-            return [f"run again: status {done.returncode}: {done.stderr[-1500:]}"]
-        shown = {row["key"]: json.dumps(row["timing"]) for row in json.loads(done.stdout)["records"]}
+        if completed.returncode != 0 or "Traceback" in completed.stderr:
+            return [f"run again: status {completed.returncode}: {completed.stderr[-1500:]}"]
+        shown = {row["key"]: json.dumps(row["timing"]) for row in json.loads(completed.stdout)["records"]}
         there = {record.key: json.dumps(record.data["timing"]) for record in read_all(out)}
         if shown != there:
             problems.append("run again: it shows records that are not those on disk")

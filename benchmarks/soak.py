@@ -121,13 +121,13 @@ def soaked(place: Path, cells: PlanSize) -> bool:
         if watched.samples[-1][0] < cells.number:
             last = time.monotonic()
     _, errors = command.communicate()
-    made = read_all(records)
-    work = sum(record.part("timing")["elapsed_s"] for record in made) / max(1, len(made))
-    each = (last - began) / max(1, len(made))
+    written = read_all(records)
+    work = sum(record.part("timing")["elapsed_s"] for record in written) / max(1, len(written))
+    each = (last - began) / max(1, len(written))
     slope, (first, second) = watched.slope(cells.number), watched.files(cells.number)
     largest = max(uss for _, uss, _ in watched.samples) / 1e6
     print(
-        f"{len(made)} cells in {last - began:.0f} s, the board {time.monotonic() - last:.0f} s more;"
+        f"{len(written)} cells in {last - began:.0f} s, the board {time.monotonic() - last:.0f} s more;"
         f" a cell took {each:.3f} s, {each - work:.3f} s beside its work;"
         f" {slope:.0f} bytes of memory for each cell ({largest:.0f} MB at most),"
         f" at most {first} open files, then {second}; status {command.returncode}",
@@ -135,7 +135,7 @@ def soaked(place: Path, cells: PlanSize) -> bool:
     )
     if errors.strip():
         print(errors[-1000:])
-    whole = command.returncode == 0 and len(made) == cells.number and all(record.ok for record in made)
+    whole = command.returncode == 0 and len(written) == cells.number and all(record.ok for record in written)
     level = slope < MOST_BYTES and second - first <= MOST_FILES
     return whole and level and each - work <= MOST_BESIDE_S
 

@@ -103,9 +103,9 @@ with threadpool_limits(limits=2):
 
 def python(code: str, *args: object) -> str:
     command = [sys.executable, "-c", code, *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
 def run(model: str, out: Path) -> Any:

@@ -197,15 +197,15 @@ def beside_clus(
     """
     train, test = sides
     model = PctForest(trees=100, projections=40, features=0.25)
-    found: list[np.ndarray] = []
+    scores: list[np.ndarray] = []
 
     def fit_and_predict() -> None:
         model.fit(train, nothing(train), Run(task))
-        found.append(np.asarray(model.predict(test).values))
+        scores.append(np.asarray(model.predict(test).values))
 
     ours = seconds(fit_and_predict)
     truth = sparse.csr_array(test.targets).toarray().astype(bool)
-    area, theirs = auprc_pooled_clus(Evaluation.of(task, truth, found[0])), clus.printed["Pooled AUPRC"]
+    area, theirs = auprc_pooled_clus(Evaluation.of(task, truth, scores[0])), clus.printed["Pooled AUPRC"]
     assert area >= theirs
     peer = f"50 of Clus {clus.version}, {how}: AU(PRC) {theirs:.4f}"
     ratio(f"100 trees on 40 projections, {work}: AU(PRC) {area:.4f}", peer, clus.seconds, ours, asked)
@@ -214,10 +214,10 @@ def beside_clus(
 @needs_clus
 def test_forest_beside_clus(tmp_path: Path, ratio: Callable[..., None]) -> None:
     hierarchy = made_dag(499)
-    made = made_samples(hierarchy, 2250)
-    views = made.views["table"]
+    samples = made_samples(hierarchy, 2250)
+    views = samples.views["table"]
     train, test = (
-        Labelled(made.ids[rows], {"table": views[rows]}, made.targets[rows])
+        Labelled(samples.ids[rows], {"table": views[rows]}, samples.targets[rows])
         for rows in (slice(1500), slice(1500, None))
     )
     for name, side in (("train", train), ("test", test)):
@@ -246,6 +246,6 @@ def test_forest_beside_clus_on_a_classic_set(
 @pytest.mark.parametrize(("name", "trees"), [("cellcycle_FUN", 0), ("cellcycle_FUN", 5), ("pheno_GO", 0)])
 def test_areas_are_those_that_clus_prints(name: str, trees: int, tmp_path: Path) -> None:
     clus, task = classic_run(tmp_path, name, str(shared_data("hmc_classic")), trees)
-    found = areas(clus, task)
-    assert found["auprc_pooled_clus"] == pytest.approx(clus.printed["Pooled AUPRC"], abs=1e-6)
-    assert found["auroc_macro"] == pytest.approx(clus.printed["Average AUROC"], abs=1e-6)
+    values = areas(clus, task)
+    assert values["auprc_pooled_clus"] == pytest.approx(clus.printed["Pooled AUPRC"], abs=1e-6)
+    assert values["auroc_macro"] == pytest.approx(clus.printed["Average AUROC"], abs=1e-6)

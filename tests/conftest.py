@@ -106,11 +106,11 @@ class Shell:
         """The output of a line, which must succeed."""
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "HMCBENCH_PLUGINS")}
         environment["PATH"] = f"{self.programs}{os.pathsep}{environment['PATH']}"
-        done = subprocess.run(
+        completed = subprocess.run(
             line, shell=True, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        assert completed.returncode == 0, f"{line}\n{completed.stdout}{completed.stderr}"
+        return completed.stdout
 
 
 @pytest.fixture(scope="session")

@@ -186,4 +186,4 @@ def test_a_class_name_stands_for_one_thing() -> None:
     for path in own:
         for name in class_names(path):
             places.setdefault(name, []).append(str(path.relative_to(ROOT)))
-    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

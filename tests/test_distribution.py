@@ -55,10 +55,10 @@ def test_it_installs_and_runs_in_an_empty_folder(
 
     def ended(*arguments: str) -> str:
         command = [sys.executable, *arguments]
-        done = subprocess.run(
+        completed = subprocess.run(
             command, cwd=empty, env=environment, check=True, capture_output=True, text=True, timeout=300
         )
-        return done.stdout
+        return completed.stdout
 
     where = Path(ended("-c", "import hmcbench, hmcbench_toy; print(hmcbench.__file__)").strip())
     assert where == site / "hmcbench" / "__init__.py"

@@ -15,12 +15,12 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "file_faults.py"
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["bring", "rescore"])
 def test_a_file_operation_that_fails_loses_nothing(command: str) -> None:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, str(SCRIPT), command],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "FAULTS": "12"},
     )
-    assert done.returncode == 0, done.stderr
-    assert f"{command}: 12 faults, 0 not survived" in done.stdout, done.stdout
+    assert completed.returncode == 0, completed.stderr
+    assert f"{command}: 12 faults, 0 not survived" in completed.stdout, completed.stdout

@@ -46,10 +46,10 @@ def golden_run(folder: Path) -> dict[str, Any]:
     """What the command line makes of the suite: processor, libraries, and the metrics of every cell."""
     images = draw_images(folder / "images")
     command = [sys.executable, "-m", "hmcbench", "run", "--suite", str(SUITE), "--data", f"images={images}"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [*command, "--out", str(folder / "runs")], capture_output=True, text=True, check=False, timeout=600
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     boards = json.loads((folder / "runs" / "golden" / "leaderboard.json").read_text("utf-8"))["boards"]
     intervals = {
         (board["fingerprint"], row["model"]): {

@@ -21,9 +21,9 @@ def imported(args: list[str]) -> set[str]:
         f"heavy = lambda: [m for m in {HEAVY!r} if m in sys.modules]\n"
         "atexit.register(lambda: print('LOADED', *heavy(), file=sys.stderr))\n" + MAIN.format(args=args)
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("LOADED")]
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    (line,) = [line for line in completed.stderr.splitlines() if line.startswith("LOADED")]
     return set(line.split()[1:])
 
 
@@ -48,8 +48,8 @@ def test_listing_imports_no_numerical_library(args: list[str]) -> None:
 
 def test_importing_the_package_is_light() -> None:
     code = f"import hmcbench, sys; print([m for m in {HEAVY!r} + ('click', 'pluggy') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
 
 
 def test_listing_reads_entry_points_without_the_costly_library() -> None:
@@ -61,8 +61,8 @@ def test_listing_reads_entry_points_without_the_costly_library() -> None:
         f"atexit.register(lambda: print(*[m for m in {costly!r} if m in set(sys.modules) - before],"
         " file=sys.stderr))\n" + MAIN.format(args=["list", "models"])
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.split() == []
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stderr.split() == []
 
 
 @pytest.mark.alone

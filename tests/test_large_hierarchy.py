@@ -16,6 +16,6 @@ def test_all_commands_end_well_and_the_bound_on_memory_counts(most: str, status:
     pytest.importorskip("torch", reason="needs the extra vision")
     sizes = ["--classes", "60", "--samples", "150", "--most-gib", most]
     command = [sys.executable, SCRIPT, *sizes]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    assert done.returncode == status, done.stdout + done.stderr
-    assert done.stdout.count("status 0") == 4
+    completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    assert completed.returncode == status, completed.stdout + completed.stderr
+    assert completed.stdout.count("status 0") == 4

@@ -67,10 +67,10 @@ def try_all(folder: Path, listed: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_what_tests_notice_and_what_not(tmp_path: Path) -> None:
     """Changes in functions and outside; no test says that an empty sum is 0."""
-    done = try_all(tmp_path, LISTED)
-    assert done.returncode == 0, done.stderr
+    ended = try_all(tmp_path, LISTED)
+    assert ended.returncode == 0, ended.stderr
     (kept,) = json.loads((tmp_path / "kept.json").read_text())
-    assert [(one["where"], one["change"]) for one in kept.pop("left")] == [("sums", "0  ->  1")]
+    assert [(mutant["where"], mutant["change"]) for mutant in kept.pop("left")] == [("sums", "0  ->  1")]
     assert kept == {
         "module": "plugins/limits.py",
         "possible": 8,
@@ -79,13 +79,13 @@ def test_what_tests_notice_and_what_not(tmp_path: Path) -> None:
         "stopped": 0,
         "equivalent": 1,
     }
-    assert "| all | 8 | 8 | 6 | 0 | 1 | 1 |" in done.stdout
+    assert "| all | 8 | 8 | 6 | 0 | 1 | 1 |" in ended.stdout
 
 
 def test_the_list_of_equivalent_changes_must_be_of_today(tmp_path: Path) -> None:
-    done = try_all(tmp_path, LISTED.replace("<=", ">"))
-    assert done.returncode != 0
-    assert "equivalent_mutants.toml: unknown, listed twice or without a reason" in done.stderr
+    ended = try_all(tmp_path, LISTED.replace("<=", ">"))
+    assert ended.returncode != 0
+    assert "equivalent_mutants.toml: unknown, listed twice or without a reason" in ended.stderr
 
 
 def test_the_list_of_this_repository_is_of_today_and_the_page_has_the_table_of_the_kept_run() -> None:

@@ -54,11 +54,11 @@ def test_the_functions_on_files_are_those_of_another_file_system(
 ) -> None:
     path = os.pathsep.join([str(Path(file_shim.__file__).parent), *sys.path])
     command = [sys.executable, "-c", CODE, kind, str(tmp_path)]
-    done = subprocess.run(
+    completed = subprocess.run(
         command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path}
     )
     expected = {**NORMAL, **other}
-    assert done.stdout.strip() == ", ".join(f"{name} {value}" for name, value in expected.items())
+    assert completed.stdout.strip() == ", ".join(f"{name} {value}" for name, value in expected.items())
 
 
 @pytest.mark.alone

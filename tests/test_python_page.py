@@ -41,7 +41,7 @@ def test_every_line_runs(from_file: bool, tmp_path: Path) -> None:
     """As a script, without a guard of its main module; and as a notebook, whose classes are in no file."""
     code = "\n".join([*(page_blocks() if from_file else notebook_cells()), EXPECTED])
     (tmp_path / "page.py").write_text(code, encoding="utf-8")
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "page.py" if from_file else "-"],
         input=None if from_file else code,
         cwd=tmp_path,
@@ -50,8 +50,8 @@ def test_every_line_runs(from_file: bool, tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    assert completed.returncode == 0, completed.stderr
+    assert not completed.stderr
 
 
 def test_the_notebook_is_the_page() -> None:

@@ -40,9 +40,9 @@ def run(cli: Callable[..., Any], folder: Path, data: Path, test: float, *models:
     args = ("run", "--suite", folder / "suite.toml", "--data", f"images={data}", "--out", folder / "runs")
     ended = cli(*args, "--splits", 1, "--device", "cpu", "--json")
     assert ended.status == 0, ended.err + ended.out
-    found = json.loads(ended.out)
+    printed = json.loads(ended.out)
     assert (folder / "runs" / folder.name / "leaderboard.md").is_file()
-    return {r["model"]["label"]: r for r in found["records"]}
+    return {r["model"]["label"]: r for r in printed["records"]}
 
 
 def write_index(folder: Path, source: Path, rows: list[dict[str, str]]) -> Path:
@@ -142,17 +142,17 @@ def test_patches_of_micrographs_as_the_example_cuts_them(
     args = ["run", "--suite", example / "suite.toml", "--data", f"ti64={tmp_path / 'patches'}", "--json"]
     ended = cli(*args, "--model", "forest", "--model", "prior", "--out", tmp_path / "runs")
     assert ended.status == 0, ended.err
-    made = json.loads(ended.out)["records"]
-    assert len(made) == 10
-    assert {r["dataset"]["samples"] for r in made} == {475}
-    assert {r["dataset"]["paths"] for r in made} == {"multiple"}
+    records = json.loads(ended.out)["records"]
+    assert len(records) == 10
+    assert {r["dataset"]["samples"] for r in records} == {475}
+    assert {r["dataset"]["paths"] for r in records} == {"multiple"}
     mean = {
-        name: sum(r["metrics"]["test"]["hf1_samples"] for r in made if r["model"]["name"] == name) / 5
+        name: sum(r["metrics"]["test"]["hf1_samples"] for r in records if r["model"]["name"] == name) / 5
         for name in ("forest", "prior")
     }
     assert mean["forest"] > mean["prior"]
-    for fold in {r["split"]["fold"] for r in made}:
-        record = next(Path(r["path"]) for r in made if r["split"]["fold"] == fold)
+    for fold in {r["split"]["fold"] for r in records}:
+        record = next(Path(r["path"]) for r in records if r["split"]["fold"] == fold)
         kept = Predictions.load(record / "predictions.npz")
         parents = {side: set(kept.of_side(side).groups or ()) for side in ("validation", "test")}
         assert not parents["validation"] & parents["test"]

@@ -91,9 +91,9 @@ def test_patches_of_micrographs_a_network_is_ahead_of_texture_on_average() -> No
     records = read_all(RESULTS / "ti64" / "records")
 
     def of(name: str, side: str) -> float:
-        found = [score(r, "hf1_samples", side) for r in records if r.data["model"]["name"] == name]
-        assert len(found) == 5
-        return mean(found)
+        scores = [score(r, "hf1_samples", side) for r in records if r.data["model"]["name"] == name]
+        assert len(scores) == 5
+        return mean(scores)
 
     chosen = max(("hffnet-2d", "timm"), key=lambda name: of(name, "validation"))
     assert of(chosen, "test") > of("forest", "test") > of("prior", "test")

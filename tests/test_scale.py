@@ -59,11 +59,11 @@ def test_twenty_thousand_images_stay_below_three_gibibytes(tmp_path: Path) -> No
     write_images(tmp_path / "images")
     (tmp_path / "large.toml").write_text(SUITE)
     args = ("run", "--suite", "large.toml", "--data", "images=images", "--device", "cpu", "--json")
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", COMMAND, *args], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    text, _, last = done.stdout.strip().rpartition("\n")
+    assert completed.returncode == 0, completed.stderr
+    text, _, last = completed.stdout.strip().rpartition("\n")
     parent = json.loads(last)
     assert parent["status"] == 0
     (record,) = json.loads(text)["records"]
@@ -125,9 +125,9 @@ def test_fifty_thousand_images_of_224_pixels_train_from_a_memory_map(tmp_path: P
     """7.5 GB of pixels (a sparse file here); 40 steps from random places show what a training holds."""
     path = tmp_path / "pixels.npy"
     np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(50_000, 224, 224, 3)).flush()
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", PIXELS, str(path)], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    memory = json.loads(done.stdout)
+    assert completed.returncode == 0, completed.stderr
+    memory = json.loads(completed.stdout)
     assert 0 < memory["peak_private_mb"] < LIMIT_MB

@@ -35,11 +35,11 @@ def test_the_worked_example(cli: Callable[..., Any], tmp_path: Path, monkeypatch
     write_files(tmp_path)
     at_half, lower = (cli(*shlex.split(line)[1:]) for line in COMMANDS[:2])
     assert (at_half.status, lower.status) == (0, 0), at_half.err + lower.err
-    found = values(at_half.out)
+    shown = values(at_half.out)
     printed = dict(re.findall(r"^\| `(\w+)` \| (\d\.\d{4}) \|", TEXT, re.MULTILINE))
     assert len(printed) == 5
-    assert {name: found[name] for name in printed} == printed
-    assert (found["auprc_micro"], found["auprc_pooled_clus"]) == ("0.9583", "0.9653")
+    assert {name: shown[name] for name in printed} == printed
+    assert (shown["auprc_micro"], shown["auprc_pooled_clus"]) == ("0.9583", "0.9653")
     assert values(lower.out)["exact_match"] == "1.0000"
     assert values(lower.out)["incoherent_rate"] == "0.5000"  # one of two raw decisions is not closed
 

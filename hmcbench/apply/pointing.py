@@ -110,15 +110,15 @@ def _predicted(trained: Trained, registry: Registry, dataset: Dataset, rows: Seq
     pictures = [dataset.views["image"][i] for i in rows]
     plans = featurize.plan_views(registry, ("image",), trained.spec.views, trained.params)
     with ThreadPoolExecutor(1) as pool:
-        made = {p.name: pool.submit(featurize.transformer(p), pictures).result() for p in plans}
+        views = {p.name: pool.submit(featurize.transformer(p), pictures).result() for p in plans}
     names = [dataset.ids[i] for i in rows]
-    inputs = Inputs(names, {name: Rows(view) for name, view in made.items()})
+    inputs = Inputs(names, {name: Rows(view) for name, view in views.items()})
     scores = check_scores(trained.model.predict(inputs), len(names), trained.task, trained.spec)
     raw, coherent = (
         decide(scores.values, scores.stop, trained.task, trained.thresholds)
         for decide in (decisions.raw, decisions.coherent)
     )
-    return Block(names, pictures, made, scores, raw, coherent, [])
+    return Block(names, pictures, views, scores, raw, coherent, [])
 
 
 def _masks(maps: LabelMaps, hierarchy: Hierarchy, row: int) -> Mapping[str, np.ndarray]:
@@ -177,11 +177,11 @@ def found(image: str, level: int, name: str, mask: np.ndarray, maps: Sequence[np
     ([1.0, 0.25], [0.8, 0.25], [1.0, 0.25])
     """
     pointing, energy, iou = [], [], []
-    for one in maps:
-        top, total = float(one.max()), float(one.sum())
-        pointing.append(float(mask[one == top].mean()) if top > 0 else 0.0)
-        energy.append(float(one[mask].sum()) / total if total > 0 else 0.0)
-        marked = one[None] >= THRESHOLDS[:, None, None] * max(top, 1e-12)
+    for heat in maps:
+        top, total = float(heat.max()), float(heat.sum())
+        pointing.append(float(mask[heat == top].mean()) if top > 0 else 0.0)
+        energy.append(float(heat[mask].sum()) / total if total > 0 else 0.0)
+        marked = heat[None] >= THRESHOLDS[:, None, None] * max(top, 1e-12)
         iou.append((marked & mask).sum(axis=(1, 2)) / np.maximum((marked | mask).sum(axis=(1, 2)), 1))
     return Found(image, level, name, float(mask.mean()), np.array(pointing), np.array(energy), np.array(iou))
 

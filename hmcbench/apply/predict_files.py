@@ -72,13 +72,13 @@ class Block:
 
     def levels(self, hierarchy: Hierarchy, row: int) -> list[LevelLabel]:
         """Labels and their confidence at every level, for one of the n rows."""
-        found = []
+        labels = []
         for k in range(1, hierarchy.depth + 1):
             columns = hierarchy.level_classes(k)
             decided = columns[self.coherent[row, columns]]
             scores = self.scores.values[row, decided].tolist()
-            found.append(LevelLabel([hierarchy.classes[c] for c in decided], scores))
-        return found
+            labels.append(LevelLabel([hierarchy.classes[c] for c in decided], scores))
+        return labels
 
 
 class Reader:

@@ -73,7 +73,9 @@ def bring_command(runs: Path, suite: str, **options: Any) -> None:
     plan, places = _places(folder, name, records, options)
     registry = default_registry()
     new = [
-        made for files in _files(places, options) for made in make_records(files, stated, registry, raters)
+        record
+        for files in _files(places, options)
+        for record in make_records(files, stated, registry, raters)
     ]
     replaced = older(with_labels(records, read_info(folder)), new, options["replacing"], folder)
     if plan is not None and read_info(folder) is None:

@@ -35,18 +35,18 @@ def card_command(runs: Path, model: str, suite: str, kind: str, output: Path | N
     from hmcbench.report.card import cards, check_found, to_html, to_markdown
 
     check_output(output)
-    registry, made = default_registry(), []
+    registry, model_cards = default_registry(), []
     known = []
     for folder in suite_folders(runs, suite):
         records, info = read_all(folder / "records"), read_info(folder)
         rows = [(r.label, model_reference(r)) for r in with_labels(records, info) if r.ok]
         known.append(rows)
         if labels_named(model, rows):
-            made += cards(records, info, model, registry)
-    if not made:
+            model_cards += cards(records, info, model, registry)
+    if not model_cards:
         chosen_row(model, chain(*known), f" in {runs}")
-    check_found(made, model)
-    text = to_html(made) if kind == "html" else to_markdown(made)
+    check_found(model_cards, model)
+    text = to_html(model_cards) if kind == "html" else to_markdown(model_cards)
     if output is None:
         click.echo(text, nl=False)
     else:

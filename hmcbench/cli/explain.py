@@ -74,7 +74,7 @@ def explain_command(
     report_model(trained)
     names = dict(zip(explainer.hierarchy.classes, explainer.hierarchy.names, strict=True))
     label = trained.record.label
-    done: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     measured: list[Explanation] = []
     bad = 0
     for block in predict_files(trained, default_registry(), files, max_pixels):
@@ -83,17 +83,17 @@ def explain_command(
             _make_folder(output)
             with styled():
                 figure = overlay_figure(explanation, names, f"{Path(explanation.path).name}, {label}")
-            path = save(figure, output / _file_name(explanation.path, done))
-            done.append(_entry(explanation, path.name))
+            path = save(figure, output / _file_name(explanation.path, entries))
+            entries.append(_entry(explanation, path.name))
             measured.append(_without_pixels(explanation))
             click.echo(f"figure  {path}")
-    if not done:
+    if not entries:
         raise BadInput("none of the files could be read as an image")
     with styled():
-        curves = faithfulness_figure(measured, f"{label}, mean over images: {len(done)}")
+        curves = faithfulness_figure(measured, f"{label}, mean over images: {len(entries)}")
     if curves is not None:
         click.echo(f"figure  {save(curves, output / 'faithfulness.png')}")
-    _report(output, done)
+    _report(output, entries)
     return 1 if bad else 0
 
 
@@ -147,10 +147,10 @@ def _make_folder(path: Path) -> None:
         raise BadInput(message, hint="--output names another folder") from None
 
 
-def _file_name(path: str, done: Sequence[dict[str, Any]]) -> str:
+def _file_name(path: str, entries: Sequence[dict[str, Any]]) -> str:
     """``stem.png``, with a number where two files have the same stem."""
     stem = slug(Path(path).stem)
-    taken = {entry["figure"] for entry in done} | {"faithfulness.png"}
+    taken = {entry["figure"] for entry in entries} | {"faithfulness.png"}
     numbers = (f"{stem}-{i}.png" for i in range(2, len(taken) + 3))
     return next(name for name in (f"{stem}.png", *numbers) if name not in taken)
 
@@ -179,13 +179,13 @@ def _without_pixels(explanation: Explanation) -> Explanation:
     return replace(explanation, picture=explanation.picture[:0], levels=levels)
 
 
-def _report(output: Path, done: Sequence[dict[str, Any]]) -> None:
+def _report(output: Path, entries: Sequence[dict[str, Any]]) -> None:
     from hmcbench.files import write_atomic
 
     path = output / "explanations.json"
-    write_atomic(path, json.dumps(done, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(path, json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
     click.echo(f"report  {path}")
-    levels = [level for entry in done for level in entry["levels"]]
+    levels = [level for entry in entries for level in entry["levels"]]
     similar = [level["similarity_random_weights"] for level in levels if "similarity_random_weights" in level]
     if similar:
         click.echo(f"similarity to the maps of random weights: {fmean(similar):.2f} (rank correlation)")

@@ -32,11 +32,11 @@ def export_model_command(run: Path, path: Path) -> int:
     from hmcbench.cli.predict import load_model
 
     check_output(path)
-    done = export_model(load_model(run, "cpu"), path)
-    click.echo(f"model        {done.model}")
-    click.echo(f"description  {done.description}")
-    if done.difference is None:
+    exported = export_model(load_model(run, "cpu"), path)
+    click.echo(f"model        {exported.model}")
+    click.echo(f"description  {exported.description}")
+    if exported.difference is None:
         click.echo("not compared with the model: onnxruntime is not installed", err=True)
     else:
-        click.echo(f"largest difference to the model on random samples: {done.difference:.1e}")
+        click.echo(f"largest difference to the model on random samples: {exported.difference:.1e}")
     return 0

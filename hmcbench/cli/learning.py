@@ -63,15 +63,15 @@ def learning_command(runs: Path, suite: str, metric: str, reach: float | None, o
                 columns=(metric,) if metric else (),
             )
             boards.append((group, analysis))
-        for found in curves(boards, metric):
+        for curve_set in curves(boards, metric):
             shown += 1
-            heads, rows = table(found, reach)
-            click.echo(f"{found.title}\n{found.metric}, mean and 95 % interval\n")
+            heads, rows = table(curve_set, reach)
+            click.echo(f"{curve_set.title}\n{curve_set.metric}, mean and 95 % interval\n")
             click.echo(tabulate(rows, heads, tablefmt="pipe", disable_numparse=True) + "\n")
             if output is not None:
                 output.mkdir(parents=True, exist_ok=True)
-                name = f"learning-{slug(found.title)}-{found.axis}-{slug(found.metric)}.png"
-                click.echo(f"figure  {save(learning_figure(found), output / name)}")
+                name = f"learning-{slug(curve_set.title)}-{curve_set.axis}-{slug(curve_set.metric)}.png"
+                click.echo(f"figure  {save(learning_figure(curve_set), output / name)}")
     if not shown:
         raise BadInput(
             f"{runs} has no two boards that differ in the share of training samples or of wrong labels",

@@ -66,9 +66,9 @@ def show_plan(
     click.echo(f"{len(todo)} to run{again}, records go to {records_dir(out, suite.name)}\n")
 
 
-def limit_notes(todo: Sequence[Cell], done: Iterable[Record]) -> list[str]:
+def limit_notes(todo: Sequence[Cell], records: Iterable[Record]) -> list[str]:
     """One line for every model whose earlier cells took longer than the time limit of those to run."""
-    took = seconds_taken(done)
+    took = seconds_taken(records)
     late = {c.pair: c for c in todo if took.get(c.pair, 0.0) > c.time_limit and not c.group}
     return [
         f"{cell.row} took {duration(took[pair])} earlier; its limit is {duration(cell.time_limit)}"
@@ -106,11 +106,11 @@ def goal_text(facts: Mapping[str, Any]) -> str:
     return f"target{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
-def show_budget(todo: Sequence[Cell], done: Iterable[Record], seconds: float, jobs: int) -> None:
+def show_budget(todo: Sequence[Cell], records: Iterable[Record], seconds: float, jobs: int) -> None:
     """How many cells are expected to fit into the time, by what earlier cells took."""
     if not seconds:
         return
-    fit, not_fit, unknown = Budget(seconds, seconds_taken(done)).forecast(todo, jobs)
+    fit, not_fit, unknown = Budget(seconds, seconds_taken(records)).forecast(todo, jobs)
     click.echo(
         f"budget {duration(seconds)}, cheapest cells first: by earlier records, {fit} of these cells fit"
         f" and {not_fit} do not; {unknown} have no earlier record\n"
@@ -130,9 +130,9 @@ def say_interrupted() -> None:
     click.echo("hmcbench: interrupted; the cells that run are ended", err=True)
 
 
-def view(todo: Sequence[Cell], jobs: int, done: Iterable[Record] = (), budget: float = 0.0) -> Silent:
+def view(todo: Sequence[Cell], jobs: int, records: Iterable[Record] = (), budget: float = 0.0) -> Silent:
     """The live table where there is a terminal, plain lines otherwise."""
-    left = TimeLeft(todo, jobs, seconds_taken(done), budget or math.inf)
+    left = TimeLeft(todo, jobs, seconds_taken(records), budget or math.inf)
     return Live(todo, left) if sys.stdout.isatty() and not in_notebook() else Lines(todo, left)
 
 
@@ -178,7 +178,7 @@ class Lines(Silent):
     """One line when a cell starts, one when it ends, one if it will exceed its limit; plain text."""
 
     def __init__(self, todo: Sequence[Cell], left: TimeLeft) -> None:
-        self._total, self._done, self._left = len(todo), 0, left
+        self._total, self._ended, self._left = len(todo), 0, left
         self._warned: set[str] = set()
 
     def __call__(self, event: Event, record: Record | None) -> None:
@@ -187,11 +187,11 @@ class Lines(Silent):
         if event.kind == "started":
             click.echo(f"start  {cell_text(cell)}")
         elif record is not None:
-            self._done += 1
-            left = f", {left_text(self._left)}" if self._done < self._total else ""
+            self._ended += 1
+            left = f", {left_text(self._left)}" if self._ended < self._total else ""
             took = "by another run" if event.kind == "elsewhere" else duration(event.seconds)
             result = " ".join(result_texts(record)[:1]) if record.ok else failure_text(record)
-            click.echo(f"end    {cell_text(cell)}: {result} ({took}; {self._done} of {self._total}{left})")
+            click.echo(f"end    {cell_text(cell)}: {result} ({took}; {self._ended} of {self._total}{left})")
         else:
             self._warn(cell)
 
@@ -253,9 +253,9 @@ class Live(Silent):
             self._begun[cell.key] = time.monotonic()
             self._steps.pop(cell.key, None)
         elif "done" in event.message:
-            done, total_steps = event.message["done"], max(1, event.message["total"])
+            steps, total_steps = event.message["done"], max(1, event.message["total"])
             spent = time.monotonic() - self._begun.setdefault(cell.key, self._start)
-            self._steps[cell.key] = done, total_steps, spent / max(1, done) * total_steps
+            self._steps[cell.key] = steps, total_steps, spent / max(1, steps) * total_steps
             total = self._left.too_slow(cell)
             if total is not None and cell.key not in self._warned:
                 self._warned.add(cell.key)
@@ -283,18 +283,18 @@ class Live(Silent):
         from rich.text import Text
 
         width = self._console.width
-        total, done = len(self._cells), len(self._records)
-        filled = round(min(BAR, width) * done / max(1, total))
+        total, ended = len(self._cells), len(self._records)
+        filled = round(min(BAR, width) * ended / max(1, total))
         bar = Text("━" * filled, style="green") + Text("─" * (min(BAR, width) - filled), style="dim")
-        return Group(*self._table(width), bar, Text(self._summary(total, done)))
+        return Group(*self._table(width), bar, Text(self._summary(total, ended)))
 
-    def _summary(self, total: int, done: int) -> str:
+    def _summary(self, total: int, ended: int) -> str:
         failed = sum(not record.ok for record in self._records.values())
         spent = duration(time.monotonic() - self._start)
         bad = f", {failed} failed" if failed else ""
-        if done == total:
-            return f"{done} of {total} cells in {spent}{bad}"
-        return f"{done} of {total} cells{bad}, {spent} so far, {left_text(self._left)}"
+        if ended == total:
+            return f"{ended} of {total} cells in {spent}{bad}"
+        return f"{ended} of {total} cells{bad}, {spent} so far, {left_text(self._left)}"
 
     def _table(self, width: int) -> list[Any]:
         """Lines of cells; columns that are equal in all cells are left out."""
@@ -321,14 +321,14 @@ class Live(Silent):
         return self._cells[start : start + most]
 
 
-def step_texts(done: int, total: int, seconds: float, spent: float) -> list[str]:
+def step_texts(steps: int, total: int, seconds: float, spent: float) -> list[str]:
     """Details of a training, the longest first; all steps take ``seconds``, of which ``spent`` are over."""
-    counts = f"{done}/{total}"
-    if not 0 < done < total:
+    counts = f"{steps}/{total}"
+    if not 0 < steps < total:
         return [counts]
     left = max(seconds - spent, LEAST_LEFT * spent)
     text = f"{counts}, {duration(left)} left" if left >= FEW_S else f"{counts}, a few seconds left"
-    return [f"{'━' * round(12 * done / total):<12} {text}", text, counts]
+    return [f"{'━' * round(12 * steps / total):<12} {text}", text, counts]
 
 
 def layout(

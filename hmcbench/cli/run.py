@@ -128,7 +128,7 @@ def run_command(**options: Any) -> int:
     plan = make_plan(options)
     out: Path = options["out"]
     before = runner.existing(plan, out)
-    done = before.records.values()
+    records = before.records.values()
     todo = runner.pending(plan, before.records, options["rerun"])
     if options["executor"] == "slurm":
         click.echo(slurm_script(todo, options), nl=False)
@@ -136,7 +136,7 @@ def run_command(**options: Any) -> int:
     silent = options["as_json"] or options["quiet"]
     if not silent:
         live.show_plan(plan, todo, before.records, out, options["rerun"])
-        live.show_budget(todo, done, budget, options["jobs"])
+        live.show_budget(todo, records, budget, options["jobs"])
     if options["dry_run"]:
         if options["as_json"]:
             click.echo(json.dumps([dict(c.record) | {"key": c.key, "fold": c.fold} for c in todo], indent=1))
@@ -148,7 +148,7 @@ def run_command(**options: Any) -> int:
         plan = replace(plan, cells=cells)
         if note and not silent:
             click.echo(f"note: {note}\n")
-    view = live.Silent() if silent else live.view(todo, options["jobs"], done, budget)
+    view = live.Silent() if silent else live.view(todo, options["jobs"], records, budget)
     with view, output_to_stderr(silent):
         outcome = runner.execute(
             plan,

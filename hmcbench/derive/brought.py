@@ -86,7 +86,7 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
         BadInput: no file of these splits, or none for one of the splits of a dataset that has some.
     """
     _check_task(root, places)
-    found: list[Files] = []
+    all_files: list[Files] = []
     lacking: dict[str, list[Place]] = {}
     for place in places:
         paths = sorted((root / place.folder).glob("seed-*/predictions.csv"))
@@ -97,8 +97,8 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
             if not seed.isdecimal():
                 raise BadInput(f"{path.parent}: {seed!r} is no seed", allowed="seed-0, seed-1, ...")
             validation = path.with_name("validation.csv")
-            found.append(Files(place, int(seed), path, validation if validation.is_file() else None))
-    if not found:
+            all_files.append(Files(place, int(seed), path, validation if validation.is_file() else None))
+    if not all_files:
         raise BadInput(
             f"{root} holds no predictions", allowed=f"{places[0].folder}/seed-0/predictions.csv in it"
         )
@@ -110,13 +110,13 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
             allowed=f"predictions for {', '.join(sorted(known))}",
             hint="--dataset NAME for one dataset of the suite",
         )
-    for files in found:
+    for files in all_files:
         for place in lacking.get(files.place.dataset, ()):
             raise BadInput(
                 f"{root / place.folder} has no seed-*/predictions.csv",
                 allowed="predictions for every fold of a dataset",
             )
-    return found
+    return all_files
 
 
 def _check_task(root: Path, places: Sequence[Place]) -> None:
@@ -163,7 +163,7 @@ def make_records(
     answers = [(name, each) for name, path in named for each in read_answers(path, task)]
     validation = read_answers(files.validation, task) if files.validation is not None else []
     by_rater = {each.rater: each for each in validation}
-    made = []
+    records = []
     for name, each in answers:
         if name and each.rater:
             raise BadInput(f"{each.path} has a column {RATER}", allowed=f"--predictions {each.path}")
@@ -181,14 +181,14 @@ def make_records(
         if validation and beside is None:
             raise BadInput(f"{files.validation} has no rows of {each.rater or 'the same rater'}")
         own = replace(stated, name=label, rater=stated.rater or bool(who))
-        made.append(_record(files, own, each, beside, registry))
+        records.append(_record(files, own, each, beside, registry))
     if by_rater:
         raise BadInput(f"{files.validation} has rows of {next(iter(by_rater)) or 'no rater'} alone")
-    labels = [record.data["model"]["label"] for record in made]
+    labels = [record.data["model"]["label"] for record in records]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise BadInput(f"two raters are called {twice[0]!r} on {place.text}", allowed="one name for each")
-    return made
+    return records
 
 
 def _record(
@@ -346,23 +346,23 @@ def older(records: Sequence[Record], new: Sequence[NewRecord], replacing: bool, 
     Raises:
         BadInput: a name that a model of the run has, or one that brought predictions have already.
     """
-    found = []
-    for made in new:
-        label = made.data["model"]["label"]
+    replaced = []
+    for new_record in new:
+        label = new_record.data["model"]["label"]
         for record in (r for r in records if r.label == label):
             if not record.brought:
                 raise BadInput(
                     f"{folder} has a row {label!r} that hmcbench made", allowed="--name with another name"
                 )
-            if _same_place(record.data, made.data):
+            if _same_place(record.data, new_record.data):
                 where = f"{record.dataset_reference}, fold {record.fold}, seed {record.seed}"
-                if not replacing and not _same_but_for_its_making(record.data, made.data):
+                if not replacing and not _same_but_for_its_making(record.data, new_record.data):
                     raise BadInput(
                         f"{folder} has predictions called {label!r} already ({where})",
                         hint="--replace puts the new ones in their place; --name NAME adds another row",
                     )
-                found.append(record)
-    return found
+                replaced.append(record)
+    return replaced
 
 
 def _same_but_for_its_making(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

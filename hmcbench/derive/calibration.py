@@ -125,8 +125,8 @@ def _temperature(level: Level) -> Map:
             return float(-np.log(np.maximum(p, LEAST)).mean())
         return float(-np.log(np.maximum((p * level.truth).sum(axis=1), LEAST)).mean())
 
-    found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded", options={"xatol": 1e-4})
-    return {"t": round(float(np.exp(found.x)), 6)}
+    optimum = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded", options={"xatol": 1e-4})
+    return {"t": round(float(np.exp(optimum.x)), 6)}
 
 
 def _platt(level: Level) -> Map:
@@ -141,10 +141,10 @@ def _platt(level: Level) -> Map:
         error = _sigmoid(z) - target
         return float((np.logaddexp(0, z) - target * z).mean()), np.array([(error * x).mean(), error.mean()])
 
-    found = minimize(
+    optimum = minimize(
         loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]
     )
-    return {"a": round(float(found.x[0]), 6), "b": round(float(found.x[1]), 6)}
+    return {"a": round(float(optimum.x[0]), 6), "b": round(float(optimum.x[1]), 6)}
 
 
 def _isotonic(level: Level) -> Map:

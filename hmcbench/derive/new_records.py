@@ -24,10 +24,10 @@ def write_records(folder: Path, new: Sequence[NewRecord], replaced: Sequence[Rec
     """Write records, each whole or not at all, and then remove those that they replace."""
     sweep_killed(folder)
     written = []
-    for made in new:
-        temporary = begin_record(folder, made.data["key"])
-        made.predictions.save(temporary / NPZ)
-        written.append(commit_record(temporary, folder, made.data))
+    for new_record in new:
+        temporary = begin_record(folder, new_record.data["key"])
+        new_record.predictions.save(temporary / NPZ)
+        written.append(commit_record(temporary, folder, new_record.data))
     kept = {record.path for record in written}
     for record in replaced:
         if record.path not in kept:

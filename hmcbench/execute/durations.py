@@ -33,10 +33,10 @@ def parse_budget(text: str) -> float:
     return float(seconds)
 
 
-def seconds_taken(done: Iterable[Record]) -> dict[DatasetModel, float]:
+def seconds_taken(records: Iterable[Record]) -> dict[DatasetModel, float]:
     """Mean seconds of a cell by (dataset, model label), from records without a failure."""
     seconds: dict[DatasetModel, list[float]] = {}
-    for record in done:
+    for record in records:
         if record.ok:
             seconds.setdefault(record.pair, []).append(elapsed(record))
     return {pair: fmean(values) for pair, values in seconds.items()}
@@ -184,13 +184,13 @@ class TimeLeft:
         if name == "fit":
             self._fitting[cell.key] = self._clock()
 
-    def progress(self, cell: Cell, done: int, total: int) -> None:
-        """``done`` of ``total`` steps of its training are done."""
+    def progress(self, cell: Cell, steps: int, total: int) -> None:
+        """``steps`` of ``total`` steps of its training are done."""
         begun = self._fitting.setdefault(cell.key, self._started.get(cell.key, self._clock()))
-        if done > 0:
-            self._steps[cell.key] = done if done < total else max(done, SURE_STEPS)
-            rate = (self._clock() - begun) / done
-            self._total[cell.key] = self._before(cell) + rate * max(done, total)
+        if steps > 0:
+            self._steps[cell.key] = steps if steps < total else max(steps, SURE_STEPS)
+            rate = (self._clock() - begun) / steps
+            self._total[cell.key] = self._before(cell) + rate * max(steps, total)
 
     def ended(self, cell: Cell, seconds: float, ok: bool = True) -> None:
         """A cell has ended; a failed one is not used to estimate others."""

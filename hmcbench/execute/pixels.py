@@ -88,8 +88,8 @@ class PixelModel:
 
 def check_sizes(predicted: LabelMaps, truth: LabelMaps, ids: Sequence[str], spec: ModelSpec) -> None:
     """Raise PluginError where a predicted map has another size than the true one."""
-    for name, found, wanted in zip(ids, predicted, truth, strict=True):
-        if found.shape != wanted.shape:
+    for name, guess, wanted in zip(ids, predicted, truth, strict=True):
+        if guess.shape != wanted.shape:
             raise PluginError(
-                f"model {spec.name}: scores of {found.shape} pixels for {name}, which has {wanted.shape}"
+                f"model {spec.name}: scores of {guess.shape} pixels for {name}, which has {wanted.shape}"
             )

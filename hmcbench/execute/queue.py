@@ -41,13 +41,13 @@ def grouped(cells: Sequence[Cell]) -> list[list[Cell]]:
     return list(groups.values())
 
 
-def most_memory_first(cells: Sequence[Cell], done: Iterable[Record]) -> list[Cell]:
+def most_memory_first(cells: Sequence[Cell], records: Iterable[Record]) -> list[Cell]:
     """Cells sorted by the memory that cells of their model and data took, most first.
 
     Cells without such a record come first, in their order.
     """
     took: dict[tuple[str, str], float] = {}
-    for record in done:
+    for record in records:
         memory = record.part("memory")
         peak = (
             memory.get("peak_private_mb") or memory.get("peak_anon_mb") or 0.0
@@ -155,18 +155,18 @@ class CellQueue:
 
     def _check_waiting(self) -> None:
         """Report waiting cells that other runs have finished."""
-        left = ([cell for cell in cells if not self._done(cell)] for cells in self._waiting)
+        left = ([cell for cell in cells if not self._made_elsewhere(cell)] for cells in self._waiting)
         self._waiting = [cells for cells in left if cells]
 
     def _claim(self, cells: Sequence[Cell]) -> list[Job]:
         """Jobs for the cells whose lock is free; creates their folders."""
         jobs, held = [], []
         for cell in cells:
-            if self._done(cell):
+            if self._made_elsewhere(cell):
                 continue
             if not self._locks.claim(cell.key):
                 held.append(cell)
-            elif self._done(cell):  # by the run that has just released the lock
+            elif self._made_elsewhere(cell):  # by the run that has just released the lock
                 self._locks.release(cell.key)
             else:
                 sweep_cell(self._folder, cell.key)
@@ -183,7 +183,7 @@ class CellQueue:
         now = stamp(path)
         return None if now is None or now == self._before.get(cell.key) else path
 
-    def _done(self, cell: Cell) -> bool:
+    def _made_elsewhere(self, cell: Cell) -> bool:
         path = self._record_of(cell)
         if path is None:
             return False

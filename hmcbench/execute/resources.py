@@ -31,11 +31,13 @@ def cuda_devices() -> list[str]:
     if visible is not None:
         return [part for part in visible.split(",") if part.strip() not in ("", "-1")]
     try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+        completed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return []
-    lines = [line for line in done.stdout.splitlines() if line.startswith("GPU ")]
-    return [str(i) for i in range(len(lines))] if done.returncode == 0 else []
+    lines = [line for line in completed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(i) for i in range(len(lines))] if completed.returncode == 0 else []
 
 
 def check_device(device: str) -> None:
@@ -110,10 +112,10 @@ def git_revision() -> str | None:
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None
+    return completed.stdout.strip() or None
 
 
 def synchronise(device: str) -> None:

@@ -83,8 +83,8 @@ def existing(plan: Plan, out: Path) -> RecordScan:
     return scan(plan.cells, folder)
 
 
-def pending(plan: Plan, done: Mapping[str, Record], rerun: Rerun) -> list[Cell]:
-    """Cells of the plan to run; ``done``: the records by key.
+def pending(plan: Plan, records: Mapping[str, Record], rerun: Rerun) -> list[Cell]:
+    """Cells of the plan to run; ``records``: those that there are, by key.
 
     A cell whose record lacks shifts is there too: it predicts them with the model that the record kept, or
     where there is none it is run again. A cell that is run again predicts the shifts of its record too,
@@ -92,7 +92,7 @@ def pending(plan: Plan, done: Mapping[str, Record], rerun: Rerun) -> list[Cell]:
     """
     cells = []
     for cell in plan.cells:
-        record = done.get(cell.key)
+        record = records.get(cell.key)
         if record is None or (rerun == "failed" and not record.ok):
             cells.append(cell)
         elif rerun == "all":

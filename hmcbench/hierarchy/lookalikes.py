@@ -44,9 +44,9 @@ def lookalikes(names: Iterable[str], *, joined: bool = False) -> Iterator[tuple[
             yield twin, name, _difference(twin, name)
 
 
-def _difference(one: str, other: str) -> str:
-    if "".join(one.lower().split()) == "".join(other.lower().split()):
+def _difference(name: str, other: str) -> str:
+    if "".join(name.lower().split()) == "".join(other.lower().split()):
         return "differ only in case or spaces"
-    own = [c for a, b in ((one, other), (other, one)) for c in dict.fromkeys(a) if c not in b]
+    own = [c for a, b in ((name, other), (other, name)) for c in dict.fromkeys(a) if c not in b]
     names = [unicodedata.name(c, f"U+{ord(c):04X}") for c in own]
     return "look alike" + (f" ({', '.join(names)})" if names else "")

@@ -77,7 +77,7 @@ def agreements(rows: Sequence[RowRecords]) -> tuple[list[Agreement], int]:
     )
     groups = [group for part in sides[0] for group in part.groups or ()]
     bootstrap = Bootstrap(len(sets), groups or None)
-    names, found = list(records), list[Agreement]()
+    names, kappas = list(records), list[Agreement]()
     for level, answers in _questions(sets, sides[0][0]):
         chosen = [tuple(range(len(names)))] if len(names) > 2 else []
         chosen += list(combinations(range(len(names)), 2))
@@ -86,8 +86,8 @@ def agreements(rows: Sequence[RowRecords]) -> tuple[list[Agreement], int]:
             kappa = float(reduce(table.sum(axis=0)))
             known = np.isfinite(drawn).any() and math.isfinite(kappa)
             low, high = percentiles(drawn) if known else (math.nan, math.nan)
-            found.append(Agreement(level, tuple(clean(names[i]) for i in who), kappa, low, high))
-    return found, len(sets)
+            kappas.append(Agreement(level, tuple(clean(names[i]) for i in who), kappa, low, high))
+    return kappas, len(sets)
 
 
 def _by_rater(records: Sequence[Record]) -> bool:
@@ -209,10 +209,10 @@ def _mean_kappa(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 def agreement_facts(rows: Sequence[RowRecords]) -> list[tuple[str, str]]:
     """(name, value) lines of a board, one per level; nothing without two raters."""
-    found, samples = agreements(rows)
+    kappas, samples = agreements(rows)
     facts = []
-    for level in dict.fromkeys(a.level for a in found):
-        own = [a for a in found if a.level == level]
+    for level in dict.fromkeys(a.level for a in kappas):
+        own = [a for a in kappas if a.level == level]
         where = f"level {level}" if level else "mean over classes"
         parts = [f"Fleiss' kappa of {len(a.raters)} raters {_text(a)}" for a in own if len(a.raters) > 2]
         parts.append(f"Cohen's kappa {_pairs([a for a in own if len(a.raters) == 2])}")
@@ -220,14 +220,14 @@ def agreement_facts(rows: Sequence[RowRecords]) -> list[tuple[str, str]]:
     return facts
 
 
-def _pairs(found: Sequence[Agreement]) -> str:
-    if len(found) <= MOST_PAIRS:
-        return ", ".join(f"of {' and '.join(a.raters)} {_text(a)}" for a in found)
-    known = sorted((a for a in found if math.isfinite(a.kappa)), key=lambda a: a.kappa)
+def _pairs(kappas: Sequence[Agreement]) -> str:
+    if len(kappas) <= MOST_PAIRS:
+        return ", ".join(f"of {' and '.join(a.raters)} {_text(a)}" for a in kappas)
+    known = sorted((a for a in kappas if math.isfinite(a.kappa)), key=lambda a: a.kappa)
     if not known:
         return "undefined"
     ends = " to ".join(f"{_text(a)} ({' and '.join(a.raters)})" for a in (known[0], known[-1]))
-    return f"of {len(found)} pairs {ends}"
+    return f"of {len(kappas)} pairs {ends}"
 
 
 def _text(agreement: Agreement) -> str:

@@ -265,8 +265,8 @@ def _ok_row(model: RowRecords, estimator: Estimator) -> Row:
     if model.others:
         row.cause = f"{len(model.others)} of {len(model.others) + len(model.ok)} cells failed or missing"
     if not used:
-        done = len({r.fold for r in model.ok})
-        row.cause = f"{done} of {len(estimator.folds)} folds, no seed with all of them"
+        ok_folds = len({r.fold for r in model.ok})
+        row.cause = f"{ok_folds} of {len(estimator.folds)} folds, no seed with all of them"
     facts_of = [r.data["model"] for r in model.ok]
     row.marks += [m for m in ("transductive", "pretrained") if any(f.get(m) for f in facts_of)]
     if any(r.brought for r in model.ok):

@@ -109,7 +109,7 @@ def compare_models(
             analysis = analyse(group, info or {}, specs=specs, intervals=intervals, cache=cache)
             _on_board(analysis, (pair[0], pair[1]), specs, names, intervals, out)
             boards.append((group, analysis))
-    out.learning += [sentence for found in curves(boards) for sentence in crossings(found, a, b)]
+    out.learning += [sentence for curve_set in curves(boards) for sentence in crossings(curve_set, a, b)]
     if not out.boards and not out.reasons:
         out.reasons += list(_apart(a, b, groups_of))
     return out

@@ -77,7 +77,7 @@ def curves(boards: Iterable[tuple[Sequence[Record], Analysis]], metric: str = ""
         metric: id of a column of the boards; the one that ranks by default.
     """
     boards = [(records, analysis) for records, analysis in boards if analysis.estimator is not None]
-    found = []
+    curve_sets = []
     for axis in AXES:
         alike: dict[tuple[str, ...], list[tuple[Sequence[Record], Analysis]]] = {}
         for records, analysis in boards:
@@ -89,8 +89,8 @@ def curves(boards: Iterable[tuple[Sequence[Record], Analysis]], metric: str = ""
                 column = next((c for c in first.columns if c.id == (metric or first.primary)), None)
                 better = column.better if column is not None else "higher"
                 title = f"{first.suite} {first.version}: {first.data}, profile {first.profile}"
-                found.append(LearningCurves(title, axis, metric or first.primary, better, points))
-    return found
+                curve_sets.append(LearningCurves(title, axis, metric or first.primary, better, points))
+    return curve_sets
 
 
 def _rest(records: Sequence[Record], axis: Axis) -> tuple[str, ...]:
@@ -151,10 +151,10 @@ def crossings(curves: LearningCurves, a: str, b: str) -> list[str]:
     for point in curves.points:
         if a in point.cells and b in point.cells:
             of = [point.analysis.estimates[model][curves.metric] for model in (a, b)]
-            found = contrast(*of)
+            compared = contrast(*of)
             sign = -1.0 if curves.better == "lower" else 1.0
             difference = sign * (of[0].mean - of[1].mean)
-            signs.append((point, difference, found.p is not None and found.p < 1 - LEVEL))
+            signs.append((point, difference, compared.p is not None and compared.p < 1 - LEVEL))
     signs = [sign_of for sign_of in signs if sign_of[1]]  # equal values are ahead of nothing
     if len(signs) < 2:
         return []

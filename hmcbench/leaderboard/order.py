@@ -46,8 +46,8 @@ class OrderChange:
         )
 
 
-def _clear(found: Contrast) -> bool:
-    return found.p is not None and found.p < 1 - LEVEL
+def _clear(compared: Contrast) -> bool:
+    return compared.p is not None and compared.p < 1 - LEVEL
 
 
 def changes(rows: Mapping[str, tuple[Estimate, Estimate]], sign: float) -> list[OrderChange]:
@@ -57,21 +57,21 @@ def changes(rows: Mapping[str, tuple[Estimate, Estimate]], sign: float) -> list[
         rows: label -> estimates before and after.
         sign: -1 where less is better.
     """
-    found = []
+    swaps = []
     for a, b in combinations(rows, 2):
         if sign * (rows[a][0].mean - rows[b][0].mean) < 0:
             a, b = b, a
         before, after = (contrast(rows[a][i], rows[b][i]) for i in (0, 1))
         if sign * before.difference > 0 > sign * after.difference:
             silent = rows[a][0].silent or rows[b][0].silent
-            found.append(OrderChange(a, b, before, after, silent))
-    return sorted(found, key=lambda c: (-sum(c.clear), c.after.p or 1.0, c.ahead, c.behind))
+            swaps.append(OrderChange(a, b, before, after, silent))
+    return sorted(swaps, key=lambda c: (-sum(c.clear), c.after.p or 1.0, c.ahead, c.behind))
 
 
-def sentences(found: Sequence[OrderChange], rows: int, before: str, after: str) -> list[str]:
+def sentences(swaps: Sequence[OrderChange], rows: int, before: str, after: str) -> list[str]:
     """The first changes in words, or that there are none among so many rows."""
-    if not found:
+    if not swaps:
         return [f"The order of the {rows} rows is the same {after}."] if rows > 1 else []
-    texts = [change.told(before, after) for change in found[:MOST]]
-    more = len(found) - MOST
+    texts = [change.told(before, after) for change in swaps[:MOST]]
+    more = len(swaps) - MOST
     return [*texts, f"So do {more} further pairs change places."] if more > 0 else texts

@@ -90,8 +90,8 @@ def _add(table: RobustTable, column: Column, cells: dict[str, BoardCell | None])
 
 def _estimates(group: BoardRecords, metric: str) -> dict[str, Estimate]:
     """Label of a row -> estimate of a metric that need not be a column of the board."""
-    found = group.estimates([metric])
-    return {clean(label): values[metric] for label, values in found.items() if metric in values}
+    estimates = group.estimates([metric])
+    return {clean(label): values[metric] for label, values in estimates.items() if metric in values}
 
 
 def _cell(estimate: Estimate) -> BoardCell:

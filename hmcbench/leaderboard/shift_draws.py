@@ -147,12 +147,12 @@ def columns_of(values: np.ndarray, steps: Sequence[ShiftSteps], sign: float) -> 
     Args:
         sign: -1 where less is better.
     """
-    plain, mean, done = [], [], 0
+    plain, mean, start = [], [], 0
     for step in steps:
-        end = done + 1 + len(step.severities)
-        plain.append(values[done])
-        mean.append(values[done + 1 : end].mean(axis=0))
-        done = end
+        end = start + 1 + len(step.severities)
+        plain.append(values[start])
+        mean.append(values[start + 1 : end].mean(axis=0))
+        start = end
     columns = {PLAIN: np.mean(plain, axis=0), MEAN: np.mean(mean, axis=0)}
     columns[DROP] = sign * (columns[PLAIN] - columns[MEAN])
     for step, before, under in zip(steps, plain, mean, strict=True):

@@ -80,10 +80,10 @@ def shift_estimates(
 
 def steps_of(records: Sequence[Record], metric: str) -> list[ShiftSteps]:
     """The shifts with values of a metric that all records have at the same severities."""
-    found = []
+    of_records = []
     for record in records:
         blocks = shift_blocks(record).items()
-        found.append(
+        of_records.append(
             [
                 ShiftSteps(
                     label,
@@ -96,7 +96,7 @@ def steps_of(records: Sequence[Record], metric: str) -> list[ShiftSteps]:
                 if all(metric in values for values in block["metrics"])
             ]
         )
-    shared = [steps for steps in found[0] if all(steps in other for other in found)]
+    shared = [steps for steps in of_records[0] if all(steps in other for other in of_records)]
     return sorted(shared, key=lambda steps: (steps[:4], steps.samples or 0))
 
 

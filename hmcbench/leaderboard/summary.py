@@ -38,8 +38,8 @@ def board_facts(records: Sequence[Record], primary: str) -> list[tuple[str, str]
     lines.append(("split", _joined(division(records), counts, refit)))
     lines += [("varied", text) for text in varied(known.part("split")).values()]
     cells = [r for r in records if r.cause != "not applicable"]
-    done, seeds = sum(r.ok for r in cells), sorted({r.seed for r in cells})
-    lines.append(("cells", f"{done} of {len(cells)} ended well; seeds {numbers(seeds)}"))
+    ended_well, seeds = sum(r.ok for r in cells), sorted({r.seed for r in cells})
+    lines.append(("cells", f"{ended_well} of {len(cells)} ended well; seeds {numbers(seeds)}"))
     lines.append(("ranked by", f"{primary}, mean over seeds"))
     notes = dict.fromkeys(note for r in records for p in ("dataset", "split") for note in _notes(r, p))
     lines += [("note", note) for note in notes]

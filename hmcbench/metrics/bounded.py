@@ -52,10 +52,10 @@ def entries(
         sets[crowded] = _widened(ends, sets[crowded], q[active[crowded]])
         new = sets & (entered[active] == -np.inf)
         entered[active] = np.where(new, brought[:, None], entered[active])
-        done = sets.all(axis=1)
+        settled = sets.all(axis=1)
         if until is not None:
-            done |= sets[np.arange(len(active)), until[active]]
-        active = active[~done]
+            settled |= sets[np.arange(len(active)), until[active]]
+        active = active[~settled]
         if not len(active):
             break
     return entered

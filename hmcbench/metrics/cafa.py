@@ -167,6 +167,6 @@ def smin(e: Evaluation) -> float:
     weights = np.broadcast_to(information, scores.shape)
     everything = np.bincount(place, weights.ravel(), minlength=size)
     hits = np.bincount(place[truth.ravel()], weights[truth], minlength=size)
-    reached, found = np.cumsum(everything)[: len(at)], np.cumsum(hits)[: len(at)]
+    reached, hits_reached = np.cumsum(everything)[: len(at)], np.cumsum(hits)[: len(at)]
     total = np.array([hits.sum()])
-    return float(_least(total - found, reached - found, total, np.array([float(len(e))])))
+    return float(_least(total - hits_reached, reached - hits_reached, total, np.array([float(len(e))])))

@@ -45,8 +45,8 @@ def truths(e: Evaluation) -> np.ndarray:
     ends = e.likeliest.ends.columns
     place = np.full(e.hierarchy.n + 1, -1, dtype=np.int64)
     place[ends] = np.arange(len(ends))
-    found: np.ndarray = place[e.deepest(e.truth)]
-    return found
+    true_ends: np.ndarray = place[e.deepest(e.truth)]
+    return true_ends
 
 
 def shares_of(e: Evaluation) -> np.ndarray:
@@ -155,8 +155,8 @@ def conformal_coverage(e: Evaluation) -> Stats:
     """
     if _single(e):
         return columns(*_inside(e))
-    found = np.count_nonzero(class_sets(e) & e.truth, axis=1)
-    return columns(np.where(e.n_true > 0, ratio(found, e.n_true), 1.0), np.ones(len(e)))
+    hits = np.count_nonzero(class_sets(e) & e.truth, axis=1)
+    return columns(np.where(e.n_true > 0, ratio(hits, e.n_true), 1.0), np.ones(len(e)))
 
 
 @sample_metric(first_over_second)
@@ -199,8 +199,8 @@ def level_conformal_coverage(e: Evaluation, k: int) -> Stats:
     reached, level = _reached(e), e.level_columns(k)
     truth = np.asarray(e.truth)[:, level]
     count = np.count_nonzero(truth, axis=1)
-    found = np.count_nonzero(reached[:, level] & truth, axis=1)
-    return columns(ratio(found, count), count > 0)
+    hits = np.count_nonzero(reached[:, level] & truth, axis=1)
+    return columns(ratio(hits, count), count > 0)
 
 
 def _reached(e: Evaluation) -> np.ndarray:

@@ -441,18 +441,18 @@ class Evaluation:
 
     def level_columns(self, k: int) -> slice:
         """The columns of level k, a contiguous range."""
-        found = self.hierarchy.level_classes(k)
-        return slice(int(found[0]), int(found[-1]) + 1)
+        classes = self.hierarchy.level_classes(k)
+        return slice(int(classes[0]), int(classes[-1]) + 1)
 
     def deepest(self, sets: Matrix) -> np.ndarray:
         """int64 (N,): the most specific class of every row, the last column; -1 for none."""
         if not issparse(sets):
             return np.where(sets.any(axis=1), sets.shape[1] - 1 - sets[:, ::-1].argmax(axis=1), -1)
         ends = sets.indptr[1:]
-        found = np.full(sets.shape[0], -1, dtype=np.int64)
+        last = np.full(sets.shape[0], -1, dtype=np.int64)
         filled = ends > sets.indptr[:-1]
-        found[filled] = sets.indices[ends[filled] - 1]
-        return found
+        last[filled] = sets.indices[ends[filled] - 1]
+        return last
 
     def _per_level(self, sets: Matrix) -> np.ndarray:
         levels = self.hierarchy.levels
@@ -541,10 +541,10 @@ def _same_shape(truth: tuple[int, ...], predicted: tuple[int, ...], width: int) 
 
 def _violations(hierarchy: Hierarchy, scores: np.ndarray) -> np.ndarray:
     parents, children = hierarchy.edge_index.T
-    found = np.zeros(len(scores), dtype=np.int64)
+    counts = np.zeros(len(scores), dtype=np.int64)
     step = max(1, _CELLS // max(1, len(parents)))
     for start in range(0, len(scores), step):
         block = scores[start : start + step]
         above = block[:, children] > block[:, parents] + TOLERANCE
-        found[start : start + step] = np.count_nonzero(above, axis=1)
-    return found
+        counts[start : start + step] = np.count_nonzero(above, axis=1)
+    return counts

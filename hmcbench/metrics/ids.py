@@ -80,8 +80,8 @@ def parse_id(spec: MetricSpec, name: str) -> MetricId | None:
     stem = re.escape(spec.name).replace(re.escape("{k}"), r"(?P<k>[1-9][0-9]*)")
     raw = f"(?P<raw>{RAW})?" if spec.decided else "(?P<raw>(?!))?"
     member = r"\[(?P<member>.+)\]" if spec.over == "classes" else ""
-    found = re.fullmatch(stem + raw + member, name, re.DOTALL)
-    if found is None:
+    match = re.fullmatch(stem + raw + member, name, re.DOTALL)
+    if match is None:
         return None
-    groups = found.groupdict()
+    groups = match.groupdict()
     return MetricId(spec, bool(groups["raw"]), int(groups.get("k") or 0), groups.get("member") or "")

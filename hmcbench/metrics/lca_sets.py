@@ -41,7 +41,7 @@ def _joined(e: Evaluation, true: csr_array, said: csr_array) -> tuple[csr_array,
     other_rows, other_second, other_first, other_meet = _nearest(e, said, true)
     rows, meet = np.concatenate([rows, other_rows]), np.concatenate([meet, other_meet])
     first, second = np.concatenate([first, other_first]), np.concatenate([second, other_second])
-    alone = (_without_partner(one, other) for one, other in ((true, said), (said, true)))
+    alone = (_without_partner(labels, other) for labels, other in ((true, said), (said, true)))
     ways = []
     for ends, (lone_rows, lone) in zip((first, second), alone, strict=True):
         root = np.full(len(lone), -1)

@@ -45,15 +45,15 @@ def mask_of(maps: LabelMaps, pixels: np.ndarray, column: int) -> np.ndarray:
 
 def border(mask: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     """int64 (B, 2): labelled pixels of a mask beside a labelled pixel outside it."""
-    found = np.zeros(mask.shape, dtype=bool)
+    beside = np.zeros(mask.shape, dtype=bool)
     outside = labelled & ~mask
-    found[1:] |= outside[:-1]
-    found[:-1] |= outside[1:]
-    found[:, 1:] |= outside[:, :-1]
-    found[:, :-1] |= outside[:, 1:]
-    found &= mask
-    found &= labelled
-    return np.argwhere(found)
+    beside[1:] |= outside[:-1]
+    beside[:-1] |= outside[1:]
+    beside[:, 1:] |= outside[:, :-1]
+    beside[:, :-1] |= outside[:, 1:]
+    beside &= mask
+    beside &= labelled
+    return np.argwhere(beside)
 
 
 def border_f1(true: np.ndarray, guess: np.ndarray, tolerance: float) -> float:
@@ -101,8 +101,8 @@ def overlaps(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndar
         for part, size in zip((a, b), sizes, strict=True):
             size += np.bincount(part, minlength=len(size))
         both = (a > 0) & (b > 0)
-        found, number = np.unique(a[both].astype(np.int64) * (m + 1) + b[both], return_counts=True)
-        keys, counts = np.concatenate([keys, found]), np.concatenate([counts, number])
+        band_keys, number = np.unique(a[both].astype(np.int64) * (m + 1) + b[both], return_counts=True)
+        keys, counts = np.concatenate([keys, band_keys]), np.concatenate([counts, number])
     keys, places = np.unique(keys, return_inverse=True)
     total = np.bincount(places, weights=counts, minlength=len(keys)).astype(np.int64)
     return np.stack([keys // (m + 1), keys % (m + 1), total], axis=1), sizes[0][1:], sizes[1][1:]

@@ -112,11 +112,11 @@ def _pair_curve(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.n
     """
     ranked, true = np.sort(scores, axis=None), np.sort(scores[truth])
     at = np.unique(true)[::-1]
-    pairs, found = (
+    pairs, true_pairs = (
         np.stack([len(v) - np.searchsorted(v, at, side) for side in ("right", "left")], axis=1).ravel()
         for v in (ranked, true)
     )
-    return found / len(true), np.where(pairs > 0, 1 - found / np.maximum(pairs, 1), 0.0)
+    return true_pairs / len(true), np.where(pairs > 0, 1 - true_pairs / np.maximum(pairs, 1), 0.0)
 
 
 def area_under(coverage: np.ndarray, risk: np.ndarray) -> np.ndarray:
@@ -187,11 +187,11 @@ def _pair_counts(e: Evaluation) -> tuple[Stats, CurveOfSums]:
 
     def curves(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         half = sums.shape[-1] // 2
-        found = sums[..., half:].cumsum(axis=-1)
-        pairs = sums[..., :half].cumsum(axis=-1) + found
-        total = found[..., -1:]
-        risk = np.where(pairs > 0, 1 - found / np.maximum(pairs, 1), 0.0)
-        coverage = np.where(total > 0, found / np.maximum(total, 1), np.nan)
+        true_pairs = sums[..., half:].cumsum(axis=-1)
+        pairs = sums[..., :half].cumsum(axis=-1) + true_pairs
+        total = true_pairs[..., -1:]
+        risk = np.where(pairs > 0, 1 - true_pairs / np.maximum(pairs, 1), 0.0)
+        coverage = np.where(total > 0, true_pairs / np.maximum(total, 1), np.nan)
         return _from_zero(coverage), _from_zero(risk)
 
     return pooled.pair_counts(scores, truth, both), curves

@@ -221,9 +221,9 @@ def _publish_record(record: Record, records: Path, leave_out: bool) -> None:
             shutil.copyfile(record.path / SHIFTS, part / SHIFTS)
     if (record.path / HISTORY).is_file():
         shutil.copyfile(record.path / HISTORY, part / HISTORY)
-    done = commit_record(part, records, data)
-    for other in records.glob(f"*--{done.short_key}"):
-        if other != done.path:
+    published = commit_record(part, records, data)
+    for other in records.glob(f"*--{published.short_key}"):
+        if other != published.path:
             shutil.rmtree(other, ignore_errors=True)
 
 

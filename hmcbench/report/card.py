@@ -101,12 +101,12 @@ def cards(
     for group in groups([record for record in named if record.label == label]):
         first = group[0]
         boards.setdefault((first.dataset_reference, first.profile), []).append(group)
-    made = []
+    model_cards = []
     for alike in boards.values():
         plain = [board for board in alike if not varied(board[0].part("split"))] or alike[:1]
         others = [board for board in alike if board not in plain]
-        made += [_card(label, board, others, info, registry) for board in plain]
-    return made
+        model_cards += [_card(label, board, others, info, registry) for board in plain]
+    return model_cards
 
 
 def _card(
@@ -322,10 +322,10 @@ def _unknown(
 def _learning(boards: Sequence[Sequence[Record]], info: Mapping[str, Any], specs: Any) -> Section:
     section = Section("How much data it needs")
     analysed = [(board, analyse(board, info, specs=specs, cache=DrawCache.open())) for board in boards]
-    for found in curves(analysed):
-        heads, rows = table(found)
+    for curve_set in curves(analysed):
+        heads, rows = table(curve_set)
         section.lines += [
-            f"{found.metric}: {head}: {text}"
+            f"{curve_set.metric}: {head}: {text}"
             for row in rows
             for head, text in zip(heads[1:], row[1:], strict=True)
         ]
@@ -371,10 +371,10 @@ def _sources(record: Record, registry: Registry) -> Section:
 # --------------------------------------------------------------------------- as text
 
 
-def to_markdown(made: Sequence[ModelCard]) -> str:
+def to_markdown(model_cards: Sequence[ModelCard]) -> str:
     """Cards one below the other."""
     parts = []
-    for card in made:
+    for card in model_cards:
         parts.append(f"# {_plain(card.model)}\n\n{_plain(card.title)}")
         for section in card.sections:
             text = [f"## {section.title}"]
@@ -401,10 +401,10 @@ _STYLE = (
 )
 
 
-def to_html(made: Sequence[ModelCard]) -> str:
+def to_html(model_cards: Sequence[ModelCard]) -> str:
     """A page without scripts and without anything from elsewhere."""
     parts = []
-    for card in made:
+    for card in model_cards:
         parts.append(f"<h1>{escape(card.model)}</h1><p>{escape(card.title)}</p>")
         for section in card.sections:
             parts.append(f"<h2>{escape(section.title)}</h2>")
@@ -412,12 +412,12 @@ def to_html(made: Sequence[ModelCard]) -> str:
                 parts.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in section.lines) + "</ul>")
             if section.rows:
                 parts.append(tabulate(section.rows, section.heads, tablefmt="html", disable_numparse=True))
-    names = ", ".join(dict.fromkeys(card.model for card in made))
+    names = ", ".join(dict.fromkeys(card.model for card in model_cards))
     head = f'<meta charset="utf-8"><title>{escape(names)}</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
-def check_found(made: Sequence[ModelCard], name: str) -> None:
+def check_found(model_cards: Sequence[ModelCard], name: str) -> None:
     """Raise BadInput where there is no card."""
-    if not made:
+    if not model_cards:
         raise BadInput(f"no record of {name} ended well", hint="hmcbench leaderboard shows the rows")

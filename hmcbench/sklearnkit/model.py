@@ -230,10 +230,10 @@ class EstimatorModel:
         """The position in ``tried`` of the best choice, per target in regression."""
         valid_rows = table(valid, self._names)[0]
         table_of_losses = []
-        for done, choice in enumerate(tried, start=1):
+        for number, choice in enumerate(tried, start=1):
             scores = self._fitted(choice, rows, targets, run).predict(valid_rows)
             table_of_losses.append(losses(run.task, valid.targets, scores))
-            run.report(done, len(tried), validation_loss=float(table_of_losses[-1].mean()))
+            run.report(number, len(tried), validation_loss=float(table_of_losses[-1].mean()))
         best: np.ndarray = np.argmin(table_of_losses, axis=0)  # the first of equals; defaults come first
         names = run.task.targets if len(best) > 1 else ("",)
         chosen = [describe(tried[i], self._space) for i in best]

@@ -137,8 +137,8 @@ class Trainer:
                 break
             row = self._epoch(epoch)
             row.update(self._validate())
-            done = epoch + 1 - first
-            row["seconds_left"] = (time.perf_counter() - start) / done * (self.last - epoch - 1)
+            epochs = epoch + 1 - first
+            row["seconds_left"] = (time.perf_counter() - start) / epochs * (self.last - epoch - 1)
             self._keep_best(epoch + 1, row)
             self.history.append(row)
             self.run.report(epoch + 1, self.last, **row)
@@ -228,19 +228,19 @@ class Trainer:
         self.evaluated.eval()
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros(self.layout.depth, device=self.device)
-        done = 0
+        seen = 0
         with torch.inference_mode(), self.computation.autocast(self.device):
             for block in self.valid.pixels.blocks(EVALUATION_BATCH):
-                rows = slice(done, done + len(block))
+                rows = slice(seen, seen + len(block))
                 targets = self.valid.targets[rows]
                 images = self.computation.arranged(self.normaliser(block))
                 output = self.evaluated(images, *(x[rows] for x in self.valid.beside))
                 loss += self.loss(output, targets) * len(block)
                 correct += self.layout.correct(output, targets)
-                done += len(block)
-        accuracies = (correct / done).tolist()
+                seen += len(block)
+        accuracies = (correct / seen).tolist()
         return {
-            "valid_loss": float(loss) / done,
+            "valid_loss": float(loss) / seen,
             **{f"level{k}_accuracy": accuracy for k, accuracy in enumerate(accuracies, start=1)},
         }
 

@@ -224,15 +224,15 @@ class TorchModel:
         self, rows: Rows, beside: tuple[torch.Tensor, ...], number: int = 0, orientation: int = 0
     ) -> Iterator[tuple[slice, Output]]:
         """The module's outputs for blocks of rows, and their places."""
-        pixels, done = PixelBatches(rows, self._device, keep=False), 0
+        pixels, start = PixelBatches(rows, self._device, keep=False), 0
         with torch.inference_mode(), units_left_out(self.module, number):
             for block in pixels.blocks(EVALUATION_BATCH):
                 images = self._computation.arranged(turned(self._normaliser(block), orientation))
-                place = slice(done, done + len(block))
+                place = slice(start, start + len(block))
                 with self._computation.autocast(self._device):
                     output = self.module(images, *(x[place] for x in beside))
                 yield place, output
-                done += len(block)
+                start += len(block)
 
     @property
     def layout(self) -> Layout:

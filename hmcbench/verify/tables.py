@@ -69,8 +69,8 @@ def _table(
     for row in table["rows"]:
         if all(value["mean"] is None for value in row["values"]):
             continue  # only numbers of the paper
-        one = str(row.get("metric") or table["metrics"][0])
-        columns = [(name, one) for name in datasets] or [("", str(name)) for name in table["metrics"]]
+        metric = str(row.get("metric") or table["metrics"][0])
+        columns = [(name, metric) for name in datasets] or [("", str(name)) for name in table["metrics"]]
         _row(where, row, table, columns, boards, report)
 
 
@@ -109,14 +109,14 @@ def _row(
     report: SuiteReport,
 ) -> None:
     """Compare every number of a row, given its columns as dataset and metric."""
-    found = {name: board.row(str(row["model"])) for name, board in boards.items()}
+    by_dataset = {name: board.row(str(row["model"])) for name, board in boards.items()}
     level = level_of(
         [(v["published"], v["mean"]) for v in row["values"]], several=bool(table.get("datasets"))
     )
     mean_of = int(row.get("mean_of") or table.get("mean_of") or 0)
     lost = False
     for (dataset, metric), value in zip(columns, row["values"], strict=True):
-        run_estimates, specs = found[dataset], boards[dataset].specs
+        run_estimates, specs = by_dataset[dataset], boards[dataset].specs
         if run_estimates is None:
             if value["mean"] is not None and not lost:
                 lost = True

@@ -31,13 +31,13 @@ class Pixels:
         colour = (3,) if self.channels == 3 else ()
         out = np.empty((len(rows), side, side, *colour), np.uint8)
         for i, image in enumerate(rows):
-            out[i] = self._one(image.load(min_side=side), side)
+            out[i] = self._stretched(image.load(min_side=side), side)
         if self.tiles == 1:
             return out
         cut = out.reshape(len(rows), self.tiles, self.size, self.tiles, self.size, *colour).swapaxes(2, 3)
         return cut.reshape(len(rows), self.tiles**2, self.size, self.size, *colour)
 
-    def _one(self, array: np.ndarray, side: int) -> np.ndarray:
+    def _stretched(self, array: np.ndarray, side: int) -> np.ndarray:
         picture = PillowImage.fromarray(array)
         mode = "RGB" if self.channels == 3 else "L"
         if picture.mode != mode and picture.mode == "RGB":

@@ -58,8 +58,11 @@ class Embedding:
 
     def _fill(self, weights: str) -> None:
         path = weights_file(weights)
-        done = transfer(self.network, path)
-        absent = [*done.other_shape, *(n for n in done.missing if not n.endswith("num_batches_tracked"))]
+        transferred = transfer(self.network, path)
+        absent = [
+            *transferred.other_shape,
+            *(n for n in transferred.missing if not n.endswith("num_batches_tracked")),
+        ]
         if absent:  # a frozen layer with random weights would spoil all that follows it
             more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
             raise BadInput(

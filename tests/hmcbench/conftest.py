@@ -159,9 +159,9 @@ def fabricate(tmp_path: Path) -> Callable[..., Record]:
         data = make_data(model, seed, fold, **changes)
         part = begin_record(there, data["key"])
         if data["status"] == "ok":
-            made = predictions or make_predictions(accuracy, seed, sizes, prefix, groups)
-            made.save(part / NPZ)
-            data["metrics"] = data["metrics"] or score(made)
+            stored = predictions or make_predictions(accuracy, seed, sizes, prefix, groups)
+            stored.save(part / NPZ)
+            data["metrics"] = data["metrics"] or score(stored)
         return commit_record(part, there, data)
 
     return make

@@ -105,7 +105,7 @@ def _class_counts(evaluation: Evaluation) -> np.ndarray:
 def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
     """Several paths: samples per class of level k that were found, missed, invented."""
     names, counts, left_out, others = outcomes(evaluation, k, MOST_CLASSES)
-    found, missed, invented = counts.T
+    matched, missed, invented = counts.T
     fig, axes = figure(6.4, (1.6 if left_out else 1.4) + 0.3 * len(names))
     if left_out:
         title += f"\nthe {len(names)} classes with the most errors; {left_out:,} others: "
@@ -113,9 +113,9 @@ def class_outcomes(evaluation: Evaluation, k: int, title: str) -> Figure:
     fig.suptitle(title)
     ax = axes[0, 0]
     places = np.arange(len(names))
-    ax.barh(places, found, color=BLUE, label="found")
-    ax.barh(places, missed, left=found, color=ORANGE, label="missed")
-    true = found + missed
+    ax.barh(places, matched, color=BLUE, label="found")
+    ax.barh(places, missed, left=matched, color=ORANGE, label="missed")
+    true = matched + missed
     ax.barh(places, invented, left=true, color=VERMILION, hatch="//", edgecolor="white", label="invented")
     label_classes(ax, "y", names)
     ax.invert_yaxis()

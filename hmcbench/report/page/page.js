@@ -5,29 +5,29 @@
   const SVG = "http://www.w3.org/2000/svg";
 
   function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
+    const node = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) {
-      if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-      else if (value !== null && value !== false) made.setAttribute(key, value === true ? "" : value);
+      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+      else if (value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
     }
-    made.append(...children.filter((child) => child !== null && child !== undefined));
-    return made;
+    node.append(...children.filter((child) => child !== null && child !== undefined));
+    return node;
   }
 
   function shape(parent, name, attributes = {}, text = "") {
-    const made = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== "") made.textContent = text;
-    parent.append(made);
-    return made;
+    const node = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    if (text !== "") node.textContent = text;
+    parent.append(node);
+    return node;
   }
 
   function canvas(width, height, label) {
-    const made = document.createElementNS(SVG, "svg");
+    const svg = document.createElementNS(SVG, "svg");
     for (const [key, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}`, role: "img" }))
-      made.setAttribute(key, value);
-    made.setAttribute("aria-label", label);
-    return made;
+      svg.setAttribute(key, value);
+    svg.setAttribute("aria-label", label);
+    return svg;
   }
 
   function short(value) {
@@ -228,7 +228,7 @@
       if (level.outcomes) out.push(listPanel(`Level ${level.level}: classes`, ["class", "found", "missed", "invented"], level.outcomes));
       if (level.bins.length) out.push(reliabilityPanel(level));
     }
-    for (const one of cell.parity || []) out.push(parityPanel(one));
+    for (const parity of cell.parity || []) out.push(parityPanel(parity));
     if (cell.metrics.length) {
       const lines = cell.metrics.slice(1).map(([name, ...values]) => [name, ...values.map(short)]);
       out.push(listPanel("All metrics", cell.metrics[0], lines));

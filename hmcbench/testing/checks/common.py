@@ -47,11 +47,14 @@ def light(subject: Subject) -> None:
     code = f"import sys, {module}; print(*[m for m in {HEAVY!r} if m in sys.modules])"
     command = [sys.executable, "-c", code]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=IMPORT_S, check=False)
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=IMPORT_S, check=False)
     except subprocess.TimeoutExpired:
         raise AssertionError(f"importing {module} takes more than {IMPORT_S:.0f} s") from None
-    need(done.returncode == 0, f"importing {module} fails: {done.stderr.strip().rpartition(chr(10))[2]}")
-    need(not done.stdout.strip(), f"importing {module} imports {', '.join(done.stdout.split())}")
+    need(
+        completed.returncode == 0,
+        f"importing {module} fails: {completed.stderr.strip().rpartition(chr(10))[2]}",
+    )
+    need(not completed.stdout.strip(), f"importing {module} imports {', '.join(completed.stdout.split())}")
 
 
 def usable(subject: Subject) -> None:

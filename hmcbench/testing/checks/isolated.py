@@ -30,27 +30,27 @@ def outcomes(
     context = multiprocessing.get_context("spawn")  # inherits nothing from this process
     name = reference.partition("[")[0].partition(":")[0]
     todo = checks.checks_of(kind, default_registry().get(kind, name))
-    done = lost = 0
-    while done < len(todo) and lost < MOST_LOST:
+    position = lost = 0
+    while position < len(todo) and lost < MOST_LOST:
         receive, send = context.Pipe(duplex=False)
-        process = context.Process(target=_child, args=(kind, reference, dict(params), done, send))
+        process = context.Process(target=_child, args=(kind, reference, dict(params), position, send))
         process.start()
         send.close()
         _, ended = _next(receive, process, START_S)
-        while done < len(todo):
+        while position < len(todo):
             outcome = None
             if not ended:
                 outcome, ended = _next(receive, process, limit_s)
             if outcome is None:
                 lost += 1
-                yield Outcome(kind, name, todo[done].name, "failed", ended, todo[done].why)
+                yield Outcome(kind, name, todo[position].name, "failed", ended, todo[position].why)
             else:
                 yield outcome
-            done += 1
+            position += 1
             if ended:
                 break
         _end(process)
-    for check in todo[done:]:
+    for check in todo[position:]:
         yield Outcome(kind, name, check.name, "skipped", NOT_TRIED)
 
 

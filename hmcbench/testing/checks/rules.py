@@ -45,10 +45,10 @@ def coherent(subject: Subject) -> None:
     for shape, predictions in problems(subject):
         rule = rule_of(subject, predictions)
         for scores in (predictions.scores, np.round(predictions.scores), np.zeros_like(predictions.scores)):
-            made = result(rule, _with(predictions, scores))
+            ruled = result(rule, _with(predictions, scores))
             if subject.spec.makes == "sets" and predictions.task.paths == "single":
                 assert predictions.task.hierarchy is not None
-                _, crowded = predictions.task.hierarchy.level_positions(made)
+                _, crowded = predictions.task.hierarchy.level_positions(ruled)
                 need(not crowded.any(), f"{shape}: several classes at one level, where one path is promised")
 
 

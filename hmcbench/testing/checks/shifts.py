@@ -30,8 +30,8 @@ def inputs_of(subject: Subject) -> ShiftInputs:
         rows = stand_in(subject, (view,), "tree").views[view]
         return ShiftInputs(view, [f"sample-{i}" for i in range(ROWS)], rows[:ROWS], rows[ROWS:])
 
-    made: ShiftInputs = subject.keep("inputs", make)
-    return made
+    inputs: ShiftInputs = subject.keep("inputs", make)
+    return inputs
 
 
 def shifted(subject: Subject, inputs: ShiftInputs, severity: float) -> list[np.ndarray]:

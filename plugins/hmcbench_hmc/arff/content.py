@@ -94,8 +94,8 @@ def find_files(path: Path, name: str = "") -> dict[str, Path]:
             else "no ARFF file"
         )
         raise BadInput(f"{path}: {what}", allowed=ALLOWED, hint=f"arff[path=...,name=...] chooses of {names}")
-    (found,) = sets.values()
-    files = {side: found[side] for side in ("", *_SIDES) if side in found}
+    (by_side,) = sets.values()
+    files = {side: by_side[side] for side in ("", *_SIDES) if side in by_side}
     if "" in files and len(files) > 1:
         raise BadInput(f"{path}: {files[''].name} is neither train, valid nor test", allowed=ALLOWED)
     return files

@@ -120,14 +120,14 @@ def values(text: str) -> list[str]:
     """
     if "," not in text and not re.search("""['"]""", text):
         return text.split() or [""]
-    found: list[str] = []
+    texts: list[str] = []
     place = 0
     while True:
         match = _VALUE.match(text, place)
         quoted = match and (match["single"] if match["single"] is not None else match["double"])
         if match is None or (quoted is None and match["plain"][:1] in ("'", '"')):
             raise ValueError(f"a quote is not closed, or text follows it: {text[place : place + 40]!r}")
-        found.append(match["plain"].rstrip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        texts.append(match["plain"].rstrip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
         if match.end() == len(text) and not match[0].endswith(","):
-            return found
+            return texts
         place = match.end()

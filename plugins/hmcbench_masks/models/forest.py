@@ -65,13 +65,13 @@ class PixelForest:
         rng = np.random.default_rng(run.seed)
         self._legend = Legend.of(train, run.task)
         features, labels, weights = [], [], []
-        for done, (pixels, numbers) in enumerate(labelled_images(train, self.reduce), start=1):
+        for step, (pixels, numbers) in enumerate(labelled_images(train, self.reduce), start=1):
             chosen, weight = self._draw(numbers.ravel(), rng)
             planes = filters(normalised(pixels), self.widths)
             features.append(planes.reshape(-1, planes.shape[2])[chosen])
             labels.append(numbers.ravel()[chosen])
             weights.append(weight)
-            run.report(done, len(train) + 1)
+            run.report(step, len(train) + 1)
         self._forest = ExtraTreesClassifier(
             self.trees, min_samples_leaf=self.leaf, n_jobs=run.threads, random_state=run.seed
         )

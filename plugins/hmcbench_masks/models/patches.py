@@ -87,8 +87,8 @@ class Patches:
     def _views(self, ids: Sequence[str], patches: Sequence[Patch]) -> Inputs:
         if patches:
             return self._inner.inputs(ids, patches)
-        one = self._inner.inputs(["none"], [Patch(np.zeros((self.side, self.side), np.uint8))])
-        return Inputs([], {name: rows.take(slice(0)) for name, rows in one.views.items()})
+        inputs = self._inner.inputs(["none"], [Patch(np.zeros((self.side, self.side), np.uint8))])
+        return Inputs([], {name: rows.take(slice(0)) for name, rows in inputs.views.items()})
 
     def _corners(self, height: int, width: int) -> list[tuple[int, int]]:
         """Of the patches of an image; a smaller image is one patch."""

@@ -39,10 +39,10 @@ def in_tiles(
         if above is not None:
             row[: len(above)] += above
         end = tops[i + 1] if i + 1 < len(tops) else top + side
-        done = row[: min(end, height) - top, :width]
+        finished = row[: min(end, height) - top, :width]
         above = row[end - top :]
-        if len(done):
-            yield done[..., :-1] / done[..., -1:]
+        if len(finished):
+            yield finished[..., :-1] / finished[..., -1:]
 
 
 def starts(size: int, side: int, overlap: int) -> list[int]:

@@ -31,11 +31,11 @@ def mask_problems(
     problems = []
     if values.shape != tuple(size):
         problems.append(Problem(where, _size(values.shape, size), "size"))
-    found, counts = np.unique(values, return_counts=True)
-    strange = np.zeros(len(found), bool) if rows is None else ~np.isin(found, list(rows))
+    distinct, counts = np.unique(values, return_counts=True)
+    strange = np.zeros(len(distinct), bool) if rows is None else ~np.isin(distinct, list(rows))
     if strange.any():
         problems.append(
-            Problem(where, _values(file, found[strange], counts[strange], values), "unknown-value")
+            Problem(where, _values(file, distinct[strange], counts[strange], values), "unknown-value")
         )
     elif file.suffix.lower() in JPEG:
         problems.append(
@@ -53,13 +53,13 @@ def _size(mask: Sequence[int], image: Sequence[int]) -> str:
     return text
 
 
-def _values(file: Path, found: np.ndarray, counts: np.ndarray, values: np.ndarray) -> str:
-    shown = ", ".join(value_text(int(v)) for v in found[:4]) + ", ..." * (len(found) > 4)
+def _values(file: Path, strange: np.ndarray, counts: np.ndarray, values: np.ndarray) -> str:
+    shown = ", ".join(value_text(int(v)) for v in strange[:4]) + ", ..." * (len(strange) > 4)
     share = counts.sum() / values.size
-    text = f"{len(found)} values that classes.csv lacks ({shown}), {share:.2%} of the pixels"
+    text = f"{len(strange)} values that classes.csv lacks ({shown}), {share:.2%} of the pixels"
     if file.suffix.lower() in JPEG:
         return text + ": a JPEG changes the values of a mask; save it as PNG"
-    if len(found) > 8 and share < 0.2:
+    if len(strange) > 8 and share < 0.2:
         return text + ": edges look smoothed (antialiased or scaled); save the mask without interpolation"
     return text
 

@@ -114,12 +114,12 @@ def value_of(text: str, where: str) -> int | str:
                 f"{where}: the value {text[:20]}...", allowed=f"a number of up to {MOST_DIGITS} digits"
             )
         return int(text)
-    found = _COLOUR.fullmatch(text)
-    if found is None:
+    match = _COLOUR.fullmatch(text)
+    if match is None:
         return text
-    if found[1]:
-        return COLOUR + int(found[1], 16)
-    parts = [int(found[i]) for i in (2, 3, 4)]
+    if match[1]:
+        return COLOUR + int(match[1], 16)
+    parts = [int(match[i]) for i in (2, 3, 4)]
     if max(parts) > 255:
         raise BadInput(f"{where}: the colour {text}", allowed="three numbers from 0 to 255")
     return colour_number(*parts)

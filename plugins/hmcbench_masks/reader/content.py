@@ -157,11 +157,11 @@ def _of_masks(root: Path, options: Options) -> MaskFolder:
             content.problems.append(Problem(where, error.what, "unreadable"))
             continue
         pixels = row.load()
-        found = checks.mask_problems(
+        of_mask = checks.mask_problems(
             pair.mask or pair.image, values, pixels.shape[:2], rows if rest is None else None, where
         )
-        content.problems += found
-        if any(problem.fatal for problem in found):
+        content.problems += of_mask
+        if any(problem.fatal for problem in of_mask):
             continue
         labels = MaskFile(str(pair.mask), rows, len(content.sets), rest)
         _add(content, pair, row, labels, pixels, options)

@@ -38,8 +38,8 @@ class ImagePair:
 
 def image_files(folder: Path) -> list[Path]:
     """Image files below a folder, without hidden ones, in the order of their paths."""
-    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGE_TYPES]
-    return [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGE_TYPES]
+    return [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
 
 
 def list_pairs(root: Path) -> tuple[list[ImagePair], list[Problem]]:

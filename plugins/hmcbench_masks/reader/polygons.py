@@ -89,10 +89,12 @@ def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: s
             by_image[note["image_id"]].append(Region(names[note["category_id"]][-1], polygons))
         entries = [(image["file_name"], by_image[image["id"]], image) for image in content["images"]]
         sizes = [(int(i["height"]), int(i["width"])) if "height" in i else None for *_, i in entries]
-        found = [_pair(root, images, Path(name).name, where) for name, *_ in entries]
+        image_pairs = [_pair(root, images, Path(name).name, where) for name, *_ in entries]
     except WRONG as error:
         raise BadInput(f"{where} is no COCO file ({type(error).__name__}: {error})") from None
-    return Shapes(described(root, found), [shapes for _, shapes, _ in entries], sizes, list(names.values()))
+    return Shapes(
+        described(root, image_pairs), [shapes for _, shapes, _ in entries], sizes, list(names.values())
+    )
 
 
 def _category(category: dict[str, Any]) -> tuple[str, ...]:

@@ -117,8 +117,8 @@ class ProceduralModel:
         """What the inner model reads."""
         if len(ids):
             return self._inner.inputs(ids, images)
-        one = self._inner.inputs(["none"], [Blank(64)])
-        return Inputs([], {name: rows.take(slice(0)) for name, rows in one.views.items()})
+        inputs = self._inner.inputs(["none"], [Blank(64)])
+        return Inputs([], {name: rows.take(slice(0)) for name, rows in inputs.views.items()})
 
     def predict(self, inputs: Inputs) -> Scores:
         """Scores of the inner model."""

@@ -96,8 +96,8 @@ def scan_all(
             todo.append((file, stamp))
     try:
         with ThreadPoolExecutor(THREADS) as pool:
-            found = pool.map(lambda item: scan_one(root / item[0], crop, max_pixels), todo)
-            for (file, stamp), scan in zip(todo, found, strict=True):
+            scans = pool.map(lambda item: scan_one(root / item[0], crop, max_pixels), todo)
+            for (file, stamp), scan in zip(todo, scans, strict=True):
                 result[file] = scan
                 fresh[file] = [stamp, asdict(scan)]
     finally:  # an interrupted scan goes on where it was

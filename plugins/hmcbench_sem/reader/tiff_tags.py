@@ -41,13 +41,13 @@ def _text(value: Any) -> str:
 
 
 def _fei(tags: Mapping[int, Any]) -> float | None:
-    found = _FEI_WIDTH.search(_text(tags[_FEI])) if _FEI in tags else None
-    return _positive(float(found[1]) * 1e6) if found else None
+    match = _FEI_WIDTH.search(_text(tags[_FEI])) if _FEI in tags else None
+    return _positive(float(match[1]) * 1e6) if match else None
 
 
 def _zeiss(tags: Mapping[int, Any]) -> float | None:
-    found = _ZEISS_SIZE.search(_text(tags[_ZEISS])) if _ZEISS in tags else None
-    return _positive(float(found[1]) * _MICRONS.get(found[2], 0.0)) if found else None
+    match = _ZEISS_SIZE.search(_text(tags[_ZEISS])) if _ZEISS in tags else None
+    return _positive(float(match[1]) * _MICRONS.get(match[2], 0.0)) if match else None
 
 
 def _resolution(tags: Mapping[int, Any]) -> float | None:

@@ -34,8 +34,8 @@ def drift(inputs: ShiftInputs, severity: float) -> list[ShiftedImage]:
     def change(grey: Grey, severity: float, rng: np.random.Generator) -> Grey:
         rows, columns = places(grey)
         angle = rng.uniform(0, 2 * math.pi)
-        done = pixels_of(severity, grey) * rows / max(len(rows) - 1, 1)
-        return resampled(grey, rows + math.sin(angle) * done, columns + math.cos(angle) * done)
+        moved = pixels_of(severity, grey) * rows / max(len(rows) - 1, 1)
+        return resampled(grey, rows + math.sin(angle) * moved, columns + math.cos(angle) * moved)
 
     return shifted_images(inputs, severity, change)
 

@@ -125,8 +125,8 @@ def test_estimators_score_alike(
 ) -> None:
     """On rows with all colours and missing values, raw columns in."""
     case, path = trained(reference, kind), tmp_path / "model.onnx"
-    done = export_model(case, path)
-    assert done.difference is not None and done.difference <= TOLERANCE
+    exported = export_model(case, path)
+    assert exported.difference is not None and exported.difference <= TOLERANCE
     random = np.random.default_rng(5)
     rows = random.normal(size=(50, 8)).astype(np.float32).astype(np.float64)
     rows[:, 3] = random.integers(3, size=50)
@@ -139,7 +139,7 @@ def test_estimators_score_alike(
     assert len(theirs) == 1 + (ours.stop is not None)
     if ours.stop is not None:
         np.testing.assert_allclose(theirs[1], ours.stop, atol=TOLERANCE)
-    about = json.loads(done.description.read_text())
+    about = json.loads(exported.description.read_text())
     assert about["input"]["columns"] == [f"c{i}" for i in range(8)]
     assert about["input"]["values"] == {"c3": list(COLOURS)}
 
@@ -166,11 +166,11 @@ def test_the_description_is_enough_for_coherent_decisions(
     case = trained("forest", "multiple")
     limits = decisions.Thresholds(np.linspace(0.2, 0.6, 7))
     case = Trained(**{**vars(case), "thresholds": limits})
-    done = export_model(case, tmp_path / "model.onnx")
-    about = json.loads(done.description.read_text())
+    exported = export_model(case, tmp_path / "model.onnx")
+    about = json.loads(exported.description.read_text())
     rows = np.random.default_rng(3).normal(size=(30, 8)).astype(np.float32)
     rows[:, 3] = 1
-    (scores,) = scores_of(done.model, rows)
+    (scores,) = scores_of(exported.model, rows)
     highest = scores.copy()
     for parent, child in sorted(about["task"]["parents"], key=lambda e: -about["task"]["levels"][e[1]]):
         highest[:, parent] = np.maximum(highest[:, parent], highest[:, child])

@@ -49,12 +49,12 @@ def test_masks_are_seen_as_the_network_sees_the_image() -> None:
 def test_means_have_intervals_over_images() -> None:
     rng = np.random.default_rng(0)
 
-    def one(image: int) -> Found:
+    def of_image(image: int) -> Found:
         hit = float(rng.random() < 0.7)
         values = np.array([hit, 0.3, 0.2])
         return Found(f"i{image}", 1, "a", 0.2, values, values, np.tile(values[:, None], (1, 19)))
 
-    results = [one(i // 2) for i in range(80)]
+    results = [of_image(i // 2) for i in range(80)]
     table = summary(results, 1)
     network = table["network"]["pointing"]
     assert network.value == pytest.approx(np.mean([f.pointing[0] for f in results]))

@@ -68,6 +68,6 @@ def test_nothing_that_exists_is_replaced(tmp_path: Path) -> None:
     ],
 )
 def test_names_lead_nowhere_else(paths: list[str], names: list[str] | None) -> None:
-    found = list(map_names(paths).values())
-    assert len(set(found)) == len(paths) and not any(".." in Path(name).parts for name in found)
-    assert names is None or found == names
+    file_names = list(map_names(paths).values())
+    assert len(set(file_names)) == len(paths) and not any(".." in Path(name).parts for name in file_names)
+    assert names is None or file_names == names

@@ -14,7 +14,7 @@ TREE = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c"), ("a", "d"), ("b",
 
 
 def mixed(*passes: np.ndarray) -> Scores:
-    return Scores(np.mean(passes, axis=0), passes=[Scores(one) for one in passes])
+    return Scores(np.mean(passes, axis=0), passes=[Scores(values) for values in passes])
 
 
 def test_sure_passes_that_disagree_are_epistemic() -> None:
@@ -44,6 +44,6 @@ def test_random_passes_follow_the_definition() -> None:
 
 
 def test_one_pass_and_regression_have_none() -> None:
-    one = np.full((2, 6), 0.5)
-    assert uncertainties(Scores(one), Task(hierarchy=TREE)) is None
-    assert uncertainties(mixed(one, one), Task("regression", targets=("t",))) is None
+    single = np.full((2, 6), 0.5)
+    assert uncertainties(Scores(single), Task(hierarchy=TREE)) is None
+    assert uncertainties(mixed(single, single), Task("regression", targets=("t",))) is None

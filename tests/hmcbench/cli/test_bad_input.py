@@ -192,8 +192,10 @@ def test_damaged_records(
     cli: Callable[..., Any], tmp_path: Path, name: str, text: str | None, says: str
 ) -> None:
     out = tmp_path / "runs"
-    done = cli("run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--out", out, "--json")
-    assert done.status == 0, done.err
+    ended = cli(
+        "run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--out", out, "--json"
+    )
+    assert ended.status == 0, ended.err
     (folder,) = (out / "smoke" / "records").iterdir()
     if text is None:
         (folder / name).unlink()

@@ -46,9 +46,9 @@ def test_rows_are_named_as_the_board_names_them_or_by_their_model(
 
 
 def test_json(cli: Callable[..., Any], runs: Path) -> None:
-    (one,) = json.loads(cli("compare", runs, "b", "a", "--json").out)
-    assert one["boards"][0]["metrics"][0]["verdict"] == "a is better than b"
-    assert one["boards"][0]["metrics"][0]["difference"]["p"] < 0.05
+    (comparison,) = json.loads(cli("compare", runs, "b", "a", "--json").out)
+    assert comparison["boards"][0]["metrics"][0]["verdict"] == "a is better than b"
+    assert comparison["boards"][0]["metrics"][0]["difference"]["p"] < 0.05
 
 
 def test_not_comparable(cli: Callable[..., Any], runs: Path) -> None:

@@ -178,9 +178,9 @@ def test_hundreds_of_cells_do_not_fill_the_screen() -> None:
     cells = [cell(f"m{i:03}") for i in range(300)]
     view = live.Live(cells, TimeLeft(cells), console)
     with view:
-        for one in cells[:150]:
-            view(event("started", one), None)
-            view(event("ended", one), record(0.5))
+        for running in cells[:150]:
+            view(event("started", running), None)
+            view(event("ended", running), record(0.5))
     last = frame(console)
     start = len(last) - last[::-1].index("model  state") - 1
     rows = [line for line in last[start:] if line.startswith("m") and line != "model  state"]
@@ -191,8 +191,8 @@ def test_hundreds_of_cells_do_not_fill_the_screen() -> None:
 def plan_of(cells: list[Any]) -> Any:
     suite = SimpleNamespace(name="s", version=1)
     facts = {"samples": 9, "synthetic": True, "task": "hmc", "classes": 3, "levels": 1}
-    for one in cells:
-        one.record["dataset"] = facts
+    for planned in cells:
+        planned.record["dataset"] = facts
     return SimpleNamespace(suite=suite, profile="quick", cells=cells, not_applicable=[], notes=[])
 
 

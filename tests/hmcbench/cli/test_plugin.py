@@ -37,22 +37,22 @@ class Model:
 
 def test_a_plugin_that_passes(cli: Callable[..., Any], tmp_path: Path) -> None:
     with installed_plugin(tmp_path, "my_plugin", PLUGIN.replace("BODY", "pass")):
-        done = cli("plugin", "check", "my_plugin")
-        assert done.status == 0, done.out
-        assert "model mine: 19 checks ran, 0 failed, 10 skipped" in done.out
-        assert done.out.splitlines()[-1].startswith("21 checks ran, 0 failed")
+        ended = cli("plugin", "check", "my_plugin")
+        assert ended.status == 0, ended.out
+        assert "model mine: 19 checks ran, 0 failed, 10 skipped" in ended.out
+        assert ended.out.splitlines()[-1].startswith("21 checks ran, 0 failed")
 
 
 def test_failures_are_printed_with_reason_and_consequence(cli: Callable[..., Any], tmp_path: Path) -> None:
     with installed_plugin(tmp_path, "my_plugin", PLUGIN.replace("BODY", "pass")):
-        done = cli("plugin", "check", "--spec", "mine", "--set", "mine.high=7", "--verbose")
-        assert done.status == 1
-        assert "FAILED  model mine: scores, a tree, one leaf per sample" in done.out
-        assert "probabilities outside [0, 1] (7 to 7)" in done.out
-        assert "why it matters: " in done.out
-        assert "ok      model mine: same seed, same scores" in done.out
-        assert "skipped model mine: scores, two targets: its spec declares no tasks" in done.out
-        assert "imports nothing heavy" not in done.out
+        ended = cli("plugin", "check", "--spec", "mine", "--set", "mine.high=7", "--verbose")
+        assert ended.status == 1
+        assert "FAILED  model mine: scores, a tree, one leaf per sample" in ended.out
+        assert "probabilities outside [0, 1] (7 to 7)" in ended.out
+        assert "why it matters: " in ended.out
+        assert "ok      model mine: same seed, same scores" in ended.out
+        assert "skipped model mine: scores, two targets: its spec declares no tasks" in ended.out
+        assert "imports nothing heavy" not in ended.out
 
 
 FOREVER = """import time
@@ -74,9 +74,9 @@ def test_a_model_that_dies_or_never_ends_is_caught(
     cli: Callable[..., Any], tmp_path: Path, body: str, says: str
 ) -> None:
     with installed_plugin(tmp_path, "my_plugin", PLUGIN.replace("BODY", body)):
-        done = cli("plugin", "check", "--spec", "mine", "--timeout", "1.5", "--json")
-    assert done.status == 1
-    data = json.loads(done.out)
+        ended = cli("plugin", "check", "--spec", "mine", "--timeout", "1.5", "--json")
+    assert ended.status == 1
+    data = json.loads(ended.out)
     assert data["failed"] == 2 and data["ran"] == 6 < len(data["checks"])
     details = [c["detail"] for c in data["checks"] if c["status"] == "failed"]
     assert all(says in detail for detail in details)
@@ -85,9 +85,9 @@ def test_a_model_that_dies_or_never_ends_is_caught(
 
 def test_a_broken_plugin_is_told_and_nothing_of_it_runs(cli: Callable[..., Any], tmp_path: Path) -> None:
     with installed_plugin(tmp_path, "my_plugin", "1 / 0"):
-        done = cli("plugin", "check", "my_plugin")
-    assert done.status == 1
-    assert "ZeroDivisionError" in done.out and "2 checks ran, 2 failed" in done.out
+        ended = cli("plugin", "check", "my_plugin")
+    assert ended.status == 1
+    assert "ZeroDivisionError" in ended.out and "2 checks ran, 2 failed" in ended.out
 
 
 def test_no_check_is_a_failure(
@@ -97,10 +97,10 @@ def test_no_check_is_a_failure(
         'version="1",', 'version="1", requires=("no_such_library",),'
     )
     with installed_plugin(tmp_path, "my_plugin", source):
-        done = cli("plugin", "check", "my_plugin", "--spec", "mine")
-        assert done.status == 1 and "no check ran: that is a failure" in done.out
-    done = cli("plugin", "check")
-    assert done.status == 2 and "no check ran" in done.err
+        ended = cli("plugin", "check", "my_plugin", "--spec", "mine")
+        assert ended.status == 1 and "no check ran: that is a failure" in ended.out
+    ended = cli("plugin", "check")
+    assert ended.status == 2 and "no check ran" in ended.err
     assert checks.failures([]) == ["no check ran"]
 
 
@@ -122,18 +122,18 @@ BAD = [
 
 @pytest.mark.parametrize(("args", "status", "says"), BAD, ids=[" ".join(a) for a, *_ in BAD])
 def test_bad_input(cli: Callable[..., Any], args: list[str], status: int, says: str) -> None:
-    done = cli(*args)
-    assert done.status == status
-    assert says in done.err and len(done.err.splitlines()) == int(status == 2)
+    ended = cli(*args)
+    assert ended.status == status
+    assert says in ended.err and len(ended.err.splitlines()) == int(status == 2)
 
 
 def test_what_is_printed_can_be_typed(
     cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = cli("plugin", "new", "my-model", "--kind", "model")
-    assert done.status == 0
-    assert "pip install -e my-model" in done.out and "--suite my-model/example.toml" in done.out
+    ended = cli("plugin", "new", "my-model", "--kind", "model")
+    assert ended.status == 0
+    assert "pip install -e my-model" in ended.out and "--suite my-model/example.toml" in ended.out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["my-model"]
     assert (tmp_path / "my-model" / "my_model" / "model.py").is_file()
     left = [
@@ -178,8 +178,8 @@ def test_bad_input_writes_nothing(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "file").write_text("kept")
-    done = cli(*args)
-    assert done.status == 2 and says in done.err and len(done.err.splitlines()) == 1, done
+    ended = cli(*args)
+    assert ended.status == 2 and says in ended.err and len(ended.err.splitlines()) == 1, ended
     assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == ["there", "there/file"]
 
 
@@ -192,6 +192,6 @@ def test_a_disk_that_fills_leaves_nothing(
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", full)
-        done = cli("plugin", "new", "mine", "--kind", "model")
-    assert done.status == 2 and "No space left" in done.err
+        ended = cli("plugin", "new", "mine", "--kind", "model")
+    assert ended.status == 2 and "No space left" in ended.err
     assert list(tmp_path.iterdir()) == []

@@ -22,10 +22,11 @@ def test_a_second_run_adds_shifts_with_the_kept_models(cli: Callable[..., Any], 
     suite, out = tmp_path / "suite.toml", tmp_path / "runs"
     suite.write_text(tiny_suite("shifted", ["knn", "prior"]))
     assert cli("run", "--suite", suite, "--out", out, "--quiet").status == 0
-    done = cli("run", "--suite", suite, "--out", out, "--shifts", "noise", "--shifts", "missing-values")
-    assert done.status == 0
+    ended = cli("run", "--suite", suite, "--out", out, "--shifts", "noise", "--shifts", "missing-values")
+    assert ended.status == 0
     assert (
-        "predict shifts with the models that they kept" in done.out and "hf1_samples under shifts" in done.out
+        "predict shifts with the models that they kept" in ended.out
+        and "hf1_samples under shifts" in ended.out
     )
     assert len(list(out.glob(f"*/records/*/{FILE}"))) == len(list(out.glob("*/records/*")))
     again = cli("run", "--suite", suite, "--out", out, "--shifts", "noise")

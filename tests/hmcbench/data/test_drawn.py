@@ -63,10 +63,10 @@ def test_every_picture_is_drawn_once_for_all_cells(cache: Path) -> None:
 
 
 def test_the_pictures_are_those_of_the_dataset() -> None:
-    made = sem_failure(size=32, shifted=False)
-    read = with_drawn_pictures(made, {"image"}, threads=2)
-    for i in (0, 64, len(made.ids) - 1):
-        assert (read.views["image"][i].load() == made.views["image"][i].load()).all()
+    generated = sem_failure(size=32, shifted=False)
+    read = with_drawn_pictures(generated, {"image"}, threads=2)
+    for i in (0, 64, len(generated.ids) - 1):
+        assert (read.views["image"][i].load() == generated.views["image"][i].load()).all()
 
 
 @pytest.mark.parametrize("parts", [1, 3])
@@ -147,8 +147,8 @@ def test_what_does_not_suit_a_file_stays(case: str, cache: Path, monkeypatch: py
         pictures = [np.zeros(3), np.zeros(3)]
     if case == "bytes":
         monkeypatch.setattr(drawn, "MOST_BYTES", 10)
-    made = dataset(pictures, synthetic=case != "measured")
-    assert with_drawn_pictures(made, {"image"}).views["image"] is pictures
+    generated = dataset(pictures, synthetic=case != "measured")
+    assert with_drawn_pictures(generated, {"image"}).views["image"] is pictures
     assert not list(cache.rglob("*.npy*"))
 
 

@@ -38,8 +38,8 @@ def spec(**changes: Any) -> ShiftSpec:
 def registry() -> Iterator[Registry]:
     SEEN.clear()
     plugin = SimpleNamespace(__name__="adds", hmcbench_shifts=hookimpl(lambda: [spec(high=5.0)]))
-    with temporary_plugin(plugin) as found:
-        yield found
+    with temporary_plugin(plugin) as own_registry:
+        yield own_registry
 
 
 def test_a_choice_has_the_label_and_the_severities(registry: Registry) -> None:

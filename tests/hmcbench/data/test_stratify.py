@@ -168,8 +168,8 @@ def test_units_are_set_aside_where_train_and_the_other_partitions_have_enough_le
     alone = [Bundle([[row]], [], 1) for row in range(lone)]
     rest = [Bundle([[lone + row] for row in range(others)], [], others + 1)]
     halves = {"train": 1, "test": 1}
-    found = _set_aside([*alone, *rest], halves)
-    assert found == ((alone, rest, shares) if shares else ([], [*alone, *rest], halves))
+    parts = _set_aside([*alone, *rest], halves)
+    assert parts == ((alone, rest, shares) if shares else ([], [*alone, *rest], halves))
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def test_the_predictions_of_a_run_come_back_with_its_metrics(
     first = record_of(runs, dataset, "random")
     files = [write(f"{s}.csv", *scores_of(first.predictions(), s)) for s in ("test", "validation")]
     args = ("--suite", "smoke", "--dataset", dataset, "--name", "Clus 2.11", "--predictions", files[0])
-    done = cli("bring", runs, *args, "--validation", files[1], "--seconds", "12", "--seconds", "fit=10")
-    assert done.status == 0, done.err
+    ended = cli("bring", runs, *args, "--validation", files[1], "--seconds", "12", "--seconds", "fit=10")
+    assert ended.status == 0, ended.err
     (record,) = brought(runs)
     assert record.data["metrics"] == first.data["metrics"]
     assert record.thresholds is None or record.thresholds.values == first.thresholds.values
@@ -130,9 +130,9 @@ def test_what_needs_a_model_says_that_there_is_none(cli: Cli, runs: Path, write:
     args = ("--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions", path)
     assert cli("bring", runs, *args).status == 0
     (record,) = brought(runs)
-    done = cli(command, record.path, *([path] if command != "importance" else []))
-    assert done.status == 2
-    assert "brought from another program: there is no model of them here" in done.err
+    ended = cli(command, record.path, *([path] if command != "importance" else []))
+    assert ended.status == 2
+    assert "brought from another program: there is no model of them here" in ended.err
 
 
 def test_an_ensemble_of_all_rows_leaves_brought_ones_out(cli: Cli, runs: Path, write: Write) -> None:
@@ -140,9 +140,9 @@ def test_an_ensemble_of_all_rows_leaves_brought_ones_out(cli: Cli, runs: Path, w
     args = ("--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions", path)
     assert cli("bring", runs, *args).status == 0
     assert cli("ensemble", runs, "--best", "3").status == 0
-    done = cli("ensemble", runs, "--rows", "mine,prior")
-    assert done.status == 2
-    assert "predicts other samples" in done.err or "label sets without scores" in done.err
+    ended = cli("ensemble", runs, "--rows", "mine,prior")
+    assert ended.status == 2
+    assert "predicts other samples" in ended.err or "label sets without scores" in ended.err
 
 
 def test_the_same_name_twice_says_what_to_do(cli: Cli, runs: Path, write: Write) -> None:
@@ -172,8 +172,8 @@ def test_without_records_the_suite_is_planned(cli: Cli, toy_run: Path, write: Wr
     first = record_of(toy_run, "toy-tree", "random")
     path = write("p.csv", *scores_of(first.predictions(), "test"))
     args = ("--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions", path)
-    done = cli("bring", tmp_path / "new", *args)
-    assert done.status == 0, done.err
+    ended = cli("bring", tmp_path / "new", *args)
+    assert ended.status == 0, ended.err
     (record,) = brought(tmp_path / "new")
     assert record.metrics("test") == first.metrics("test")
     assert record.data["split"] == first.data["split"]
@@ -196,9 +196,9 @@ def test_raters_are_rows_with_agreement_and_time(cli: Cli, runs: Path, write: Wr
     both = [[who, *row] for who in ("Ben", "Cid") for row in said[who]]
     shared = write("both.csv", ["id", "rater", "labels"], [[name, who, label] for who, name, label in both])
     assert cli(*args, "--rater", f"Ann={timed}").status == 0
-    done = cli(*args, "--predictions", shared)
-    assert done.status == 0, done.err
-    assert "agreement of raters: level 1, 50 samples: Fleiss' kappa of 3 raters" in done.out
+    ended = cli(*args, "--predictions", shared)
+    assert ended.status == 0, ended.err
+    assert "agreement of raters: level 1, 50 samples: Fleiss' kappa of 3 raters" in ended.out
     ann, ben, _cid = sorted(brought(runs), key=lambda record: record.label)
     assert ann.part("timing") == {"predict_s": 149.0, "latency_p50_ms": 3000.0}
     assert ben.part("timing") == ben.part("hardware") == {}
@@ -260,10 +260,10 @@ def test_wrong_files_are_one_line_and_nothing_is_written(
     path.write_text("\n".join(filter(None, [head, *lines(ids)])) + "\n")
     before = {p: p.stat().st_mtime_ns for p in toy_run.rglob("*")}
     name = () if case == "no rater" else ("--name", "mine")
-    done = cli("bring", toy_run, "--suite", "smoke", "--dataset", "toy-tree", "--predictions", path, *name)
-    assert done.status == 2
-    assert len(done.err.strip().splitlines()) == 1
-    assert says in done.err
+    ended = cli("bring", toy_run, "--suite", "smoke", "--dataset", "toy-tree", "--predictions", path, *name)
+    assert ended.status == 2
+    assert len(ended.err.strip().splitlines()) == 1
+    assert says in ended.err
     assert {p: p.stat().st_mtime_ns for p in toy_run.rglob("*")} == before
 
 
@@ -272,13 +272,13 @@ def test_validation_in_the_wrong_file(cli: Cli, runs: Path, write: Write) -> Non
     head, rows = scores_of(first, "test")
     _, more = scores_of(first, "validation")
     args = ("bring", runs, "--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions")
-    done = cli(*args, write("p.csv", head, [*rows, *more]))
-    assert "is a validation sample of toy-tree, fold 0" in done.err
-    assert "--validation FILE" in done.err
-    done = cli(*args, write("p.csv", head, rows), "--validation", write("v.csv", head, rows))
-    assert "is a test sample" in done.err
-    done = cli(*args, write("p.csv", head, rows), "--validation", write("v.csv", *labels_of(first)))
-    assert "has scores" in done.err
+    ended = cli(*args, write("p.csv", head, [*rows, *more]))
+    assert "is a validation sample of toy-tree, fold 0" in ended.err
+    assert "--validation FILE" in ended.err
+    ended = cli(*args, write("p.csv", head, rows), "--validation", write("v.csv", head, rows))
+    assert "is a test sample" in ended.err
+    ended = cli(*args, write("p.csv", head, rows), "--validation", write("v.csv", *labels_of(first)))
+    assert "has scores" in ended.err
     assert not brought(runs)
 
 
@@ -315,10 +315,10 @@ def test_bad_flags(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write("p.csv", *labels_of(record_of(toy_run, "toy-tree", "prior").predictions()))
-    done = cli("bring", toy_run, "--suite", "smoke", *args)
-    assert done.status == 2
-    assert len(done.err.strip().splitlines()) == 1
-    assert says in done.err
+    ended = cli("bring", toy_run, "--suite", "smoke", *args)
+    assert ended.status == 2
+    assert len(ended.err.strip().splitlines()) == 1
+    assert says in ended.err
     assert not brought(toy_run)
 
 
@@ -351,11 +351,11 @@ def test_brought_rows_alone_name_their_splits(cli: Cli, runs: Path, write: Write
 
 def test_a_suite_is_needed(cli: Cli, tmp_path: Path, write: Write) -> None:
     path = write("p.csv", ["id", "labels"], [["1", "a"]])
-    done = cli("bring", tmp_path / "none", "--predictions", path, "--name", "x")
-    assert done.status == 2
-    assert "--suite is missing" in done.err
-    done = cli("bring", tmp_path / "none", "--suite", "smok", "--predictions", path, "--name", "x")
-    assert "did you mean 'smoke'" in done.err
+    ended = cli("bring", tmp_path / "none", "--predictions", path, "--name", "x")
+    assert ended.status == 2
+    assert "--suite is missing" in ended.err
+    ended = cli("bring", tmp_path / "none", "--suite", "smok", "--predictions", path, "--name", "x")
+    assert "did you mean 'smoke'" in ended.err
     assert not (tmp_path / "none").exists()
 
 

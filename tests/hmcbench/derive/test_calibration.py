@@ -80,8 +80,8 @@ def several(scale: float, shift: float = 0.0) -> Predictions:
 
 
 def values(predictions: Predictions, *names: str) -> list[float]:
-    found = compute(SPECS, Evaluation.of_predictions(predictions.of_side("test")), names)
-    return [found[name] for name in names]
+    computed = compute(SPECS, Evaluation.of_predictions(predictions.of_side("test")), names)
+    return [computed[name] for name in names]
 
 
 @pytest.mark.parametrize("stop", [False, True])
@@ -152,17 +152,17 @@ def test_rows_are_written_beside_the_others(fabricate: Callable[..., Record]) ->
     folder, registry = record.path.parent, default_registry()
     for method in METHODS:
         write_records(folder, calibrate_records(None, read_all(folder), method, registry))
-    made = {r.label: r for r in read_all(folder)}
+    records = {r.label: r for r in read_all(folder)}
     labels = {f"forest[trees=5,calibrated={method}]" for method in METHODS}
-    assert set(made) == {"forest[trees=5]", *labels}
-    one = made["forest[trees=5,calibrated=platt]"]
-    assert one.data["model"]["members"][0]["key"] == record.key
-    assert len(one.data["model"]["maps"]) == 2
-    assert one.part("timing") == record.part("timing")
-    again = compute_sides(SPECS, one.predictions(), one.thresholds)
-    assert {side: dict(v) for side, v in again.items()} == one.data["metrics"]
+    assert set(records) == {"forest[trees=5]", *labels}
+    platt = records["forest[trees=5,calibrated=platt]"]
+    assert platt.data["model"]["members"][0]["key"] == record.key
+    assert len(platt.data["model"]["maps"]) == 2
+    assert platt.part("timing") == record.part("timing")
+    again = compute_sides(SPECS, platt.predictions(), platt.thresholds)
+    assert {side: dict(v) for side, v in again.items()} == platt.data["metrics"]
     (board,) = boards_of(folder.parent)
-    assert {row.model for row in board.rows} == set(made)
+    assert {row.model for row in board.rows} == set(records)
 
 
 def test_nothing_is_written_where_a_later_suite_cannot_be_calibrated(

@@ -36,9 +36,11 @@ def ensembles(record: Record, *rows: str, **more: Any) -> list[Record]:
 def test_the_mean_of_two_rows_has_a_record_per_seed(fabricate: Fabricate) -> None:
     first = [fabricate("a", 0.7, seed=seed) for seed in (0, 1)]
     second = [fabricate("b", 0.8, seed=seed) for seed in (0, 1)]
-    made = ensembles(first[0], "a", "b")
-    assert [(record.label, record.seed) for record in made] == [("ensemble-of[rows=a+b]", s) for s in (0, 1)]
-    for a, b, record in zip(first, second, made, strict=True):
+    records = ensembles(first[0], "a", "b")
+    assert [(record.label, record.seed) for record in records] == [
+        ("ensemble-of[rows=a+b]", s) for s in (0, 1)
+    ]
+    for a, b, record in zip(first, second, records, strict=True):
         mean = (a.predictions().scores + b.predictions().scores) / 2
         np.testing.assert_allclose(record.predictions().scores, mean, atol=1e-7)
         test = record.predictions().of_side("test")
@@ -172,10 +174,10 @@ def test_nothing_to_select_on(fabricate: Fabricate) -> None:
 def test_the_command(cli: Callable[..., Any], fabricate: Fabricate, tmp_path: Path) -> None:
     fabricate("a", 0.7)
     fabricate("b", 0.8)
-    done = cli("ensemble", tmp_path / "runs", "--rows", "a,b", "--name", "both")
-    assert done.status == 0
+    ended = cli("ensemble", tmp_path / "runs", "--rows", "a,b", "--name", "both")
+    assert ended.status == 0
     assert "both" in (tmp_path / "runs" / "smoke" / "leaderboard.md").read_text()
     for wrong in (("--rows", "a"), (), ("--over-seeds",)):
-        done = cli("ensemble", tmp_path / "runs", *wrong)
-        assert done.status == 2
-        assert "an ensemble needs two members" in done.err
+        ended = cli("ensemble", tmp_path / "runs", *wrong)
+        assert ended.status == 2
+        assert "an ensemble needs two members" in ended.err

@@ -32,9 +32,9 @@ def table(path: Path) -> dict[str, list[str]]:
 def test_inputs_labels_and_hierarchy_are_those_of_the_data(cli: Cli, tmp_path: Path) -> None:
     from hmcbench_toy.data import tree
 
-    done = cli("export-task", "smoke", "--dataset", "toy-tree", "--to", tmp_path / "task", "--seeds", "2")
-    assert done.status == 0, done.err
-    assert "the view answers is left out: it holds the truth" in done.out
+    ended = cli("export-task", "smoke", "--dataset", "toy-tree", "--to", tmp_path / "task", "--seeds", "2")
+    assert ended.status == 0, ended.err
+    assert "the view answers is left out: it holds the truth" in ended.out
     data, root = tree(), tmp_path / "task" / "toy-tree"
     assert Hierarchy.from_csv(root / "hierarchy.csv") == data.task.hierarchy
     values = dict(zip(data.ids, data.views["table"], strict=True))
@@ -65,16 +65,16 @@ def test_the_example_can_be_brought_and_other_data_are_refused(cli: Cli, tmp_pat
     for example in (tmp_path / "task").rglob("example.csv"):
         shutil.copyfile(example, example.with_name("predictions.csv"))
     bring = ("bring", tmp_path / "runs", "--suite", "smoke", "--predictions", tmp_path / "task")
-    done = cli(*bring, "--name", "mean", "--dataset", "toy-tree", "--folds", "2")
-    assert done.status == 0, done.err
+    ended = cli(*bring, "--name", "mean", "--dataset", "toy-tree", "--folds", "2")
+    assert ended.status == 0, ended.err
     records = read_all(tmp_path / "runs")
     assert [r.fold for r in records] == [0, 1]
-    done = cli("bring", tmp_path / "new", *bring[2:], "--name", "mean", "--dataset", "toy-tree")
-    assert done.status == 2
-    assert "was exported from another split of toy-tree, fold 0" in done.err
+    ended = cli("bring", tmp_path / "new", *bring[2:], "--name", "mean", "--dataset", "toy-tree")
+    assert ended.status == 2
+    assert "was exported from another split of toy-tree, fold 0" in ended.err
     (tmp_path / "task" / "toy-tree" / "fold-1" / "seed-0" / "predictions.csv").unlink()
-    done = cli(*bring, "--name", "half", "--dataset", "toy-tree", "--folds", "2")
-    assert "fold-1 has no seed-*/predictions.csv" in done.err
+    ended = cli(*bring, "--name", "half", "--dataset", "toy-tree", "--folds", "2")
+    assert "fold-1 has no seed-*/predictions.csv" in ended.err
 
 
 def test_a_dataset_without_records_is_planned_where_it_is_named(cli: Cli, tmp_path: Path) -> None:
@@ -82,14 +82,14 @@ def test_a_dataset_without_records_is_planned_where_it_is_named(cli: Cli, tmp_pa
     for example in (tmp_path / "task").rglob("example.csv"):
         shutil.copyfile(example, example.with_name("predictions.csv"))
     out = tmp_path / "runs"
-    done = cli(
+    ended = cli(
         "run", "--suite", "smoke", "--dataset", "toy-tree", "--model", "prior", "--out", out, "--quiet"
     )
-    assert done.status == 0, done.err
+    assert ended.status == 0, ended.err
     bring = ("bring", out, "--suite", "smoke", "--predictions", tmp_path / "task", "--name", "mean")
-    done = cli(*bring)
-    assert done.status == 2
-    assert "has predictions for toy-dag, of which there is no record" in done.err
+    ended = cli(*bring)
+    assert ended.status == 2
+    assert "has predictions for toy-dag, of which there is no record" in ended.err
     assert cli(*bring, "--dataset", "toy-dag").status == 0
     assert cli(*bring, "--dataset", "toy-tree").status == 0
     assert sorted(r.dataset for r in read_all(out) if r.brought) == ["toy-dag", "toy-tree"]
@@ -101,9 +101,9 @@ def test_nothing_is_overwritten(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "empty").mkdir()
     for name, says in (("full", "is not empty"), ("file", "file")):
-        done = cli("export-task", "smoke", "--to", tmp_path / name)
-        assert done.status == 2
-        assert says in done.err
+        ended = cli("export-task", "smoke", "--to", tmp_path / name)
+        assert ended.status == 2
+        assert says in ended.err
     assert (tmp_path / "full" / "mine.txt").read_text() == "x"
     assert cli("export-task", "smoke", "--dataset", "toy-dag", "--to", tmp_path / "empty").status == 0
     assert cli("export-task", "smok", "--to", tmp_path / "x").status == 2
@@ -129,8 +129,8 @@ def test_pictures_do_not_give_their_labels_away(
     cli: Cli, tmp_path: Path, pictures: Path, images: str
 ) -> None:
     args = ("--data", f"sem-failure={pictures}", "--splits", "1")
-    done = cli("export-task", "sem-failure", *args, "--to", tmp_path / "task", "--images", images)
-    assert done.status == 0, done.err
+    ended = cli("export-task", "sem-failure", *args, "--to", tmp_path / "task", "--images", images)
+    assert ended.status == 0, ended.err
     (root,) = (p.parent for p in (tmp_path / "task").rglob("hierarchy.csv"))
     listed = table(root / "fold-0" / "test" / "image.csv")
     assert listed.pop("id") == ["file"]
@@ -146,7 +146,7 @@ def test_pictures_do_not_give_their_labels_away(
     said = root / "fold-0" / "seed-0" / "predictions.csv"
     with said.open("w", newline="") as file:
         csv.writer(file).writerows([["id", "labels"], *([name, "metal"] for name in listed)])
-    done = cli(
+    ended = cli(
         "bring",
         tmp_path / "runs",
         "--suite",
@@ -157,7 +157,7 @@ def test_pictures_do_not_give_their_labels_away(
         "--predictions",
         tmp_path / "task",
     )
-    assert done.status == 0, done.err
+    assert ended.status == 0, ended.err
     (record,) = read_all(tmp_path / "runs")
     assert all(name.startswith(("metal/", "oxide/")) for name in record.predictions().ids)
 
@@ -168,11 +168,11 @@ def test_a_table_of_ones_own_with_gaps_and_names(cli: Cli, tmp_path: Path) -> No
         f"{'' if i % 9 == 0 else i},{['cast', 'rolled'][i % 2]},{'ab'[i % 2]},g{i // 4}" for i in range(80)
     ]
     (tmp_path / "t.csv").write_text("x,process,label,heat\n" + "\n".join(lines) + "\n")
-    made = ("suite", "new", tmp_path / "mine.toml", "--table", tmp_path / "t.csv", "--labels", "label")
-    done = cli(*made, "--group", "heat")
-    assert done.status == 0, done.err
-    done = cli("export-task", tmp_path / "mine.toml", "--to", tmp_path / "task")
-    assert done.status == 0, done.err
+    args = ("suite", "new", tmp_path / "mine.toml", "--table", tmp_path / "t.csv", "--labels", "label")
+    ended = cli(*args, "--group", "heat")
+    assert ended.status == 0, ended.err
+    ended = cli("export-task", tmp_path / "mine.toml", "--to", tmp_path / "task")
+    assert ended.status == 0, ended.err
     (folder,) = (p.parent for p in (tmp_path / "task").rglob("fold-0/train"))
     cells = table(folder / "train" / "table.csv")
     assert cells.pop("id") == ["x", "process"]

@@ -63,8 +63,8 @@ def test_the_script_of_the_page(
     exec(script.replace("range(5)", "range(2)"), {})
     model = "sklearn:sklearn.ensemble.RandomForestClassifier[n_estimators=20]"
     hmcbench.run("steel-plates", models=[model], data=data, folds=2, in_process=True, progress=False)
-    done = cli("bring", "runs", "--suite", "steel-plates", "--name", "mine", "--predictions", "task")
-    assert done.status == 0, done.err
+    ended = cli("bring", "runs", "--suite", "steel-plates", "--name", "mine", "--predictions", "task")
+    assert ended.status == 0, ended.err
     measured, brought = rows(Path("runs"))
     assert [r.fold for r in brought] == [0, 1]
     for ours, theirs in zip(measured, brought, strict=True):
@@ -81,8 +81,8 @@ def test_hiclass(cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.Mo
     exec(HICLASS, {})
     model = "hiclass[local=level,classifier=decision-tree]"
     hmcbench.run("smoke", datasets=["toy-tree"], models=[model], in_process=True, progress=False)
-    done = cli("bring", "runs", "--suite", "smoke", "--name", "hiclass 5", "--predictions", "p.csv")
-    assert done.status == 0, done.err
+    ended = cli("bring", "runs", "--suite", "smoke", "--name", "hiclass 5", "--predictions", "p.csv")
+    assert ended.status == 0, ended.err
     (ours,), (theirs,) = rows(Path("runs"))
     assert theirs.metrics("test") == ours.metrics("test")
 
@@ -98,8 +98,8 @@ def test_several_paths_with_a_threshold_of_validation(
     model = "sklearn:sklearn.ensemble.ExtraTreesClassifier"
     hmcbench.run("smoke", datasets=["toy-dag"], models=[model], in_process=True, progress=False)
     args = ("--name", "mine", "--predictions", "p.csv", "--validation", "v.csv")
-    done = cli("bring", "runs", "--suite", "smoke", *args)
-    assert done.status == 0, done.err
+    ended = cli("bring", "runs", "--suite", "smoke", *args)
+    assert ended.status == 0, ended.err
     (ours,), (theirs,) = rows(Path("runs"))
     assert theirs.data["decision"] == ours.data["decision"]
     assert theirs.data["metrics"] == ours.data["metrics"]

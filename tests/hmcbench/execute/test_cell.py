@@ -43,7 +43,7 @@ class Recorder:
     def phase(self, name: str) -> None:
         SEEN.append(name)
 
-    def __call__(self, done: int, total: int, **values: float) -> None:
+    def __call__(self, step: int, total: int, **values: float) -> None:
         raise AssertionError
 
     def write(self) -> None:
@@ -71,9 +71,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
         hmcbench_datasets=hookimpl(lambda: [data]),
         hmcbench_models=hookimpl(lambda: [spy]),
     )
-    with temporary_plugin(plugin) as found:
-        monkeypatch.setattr(cells, "default_registry", lambda: found)
-        yield found
+    with temporary_plugin(plugin) as own_registry:
+        monkeypatch.setattr(cells, "default_registry", lambda: own_registry)
+        yield own_registry
 
 
 def run_alone(cell: Cell, part: Path) -> dict[str, Any]:

@@ -117,36 +117,36 @@ class Clock:
         return self.now
 
 
-def run(left: TimeLeft, clock: Clock, one: Any, before: float, fit: float) -> Iterator[float]:
+def run(left: TimeLeft, clock: Clock, running: Any, before: float, fit: float) -> Iterator[float]:
     """Let a cell run; yields whenever a user might look, with the seconds that the cell still takes."""
-    left.started(one)
+    left.started(running)
     begun = clock.now
     clock.now += before
-    left.phase(one, "fit")
-    steps = one.record["model"]["params"].get("epochs", 1)
+    left.phase(running, "fit")
+    steps = running.record["model"]["params"].get("epochs", 1)
     for step in range(1, steps + 1):
         clock.now = begun + before + fit * step / steps
         if steps > 1:
-            left.progress(one, step, steps)
+            left.progress(running, step, steps)
             yield begun + before + fit - clock.now
-    left.ended(one, clock.now - begun)
+    left.ended(running, clock.now - begun)
     yield 0.0
 
 
 def test_nothing_is_known_before_the_first_event_and_nothing_is_left_at_the_end() -> None:
-    clock, one = Clock(), cell("a")
-    left = TimeLeft([one], clock=clock)
+    clock, running = Clock(), cell("a")
+    left = TimeLeft([running], clock=clock)
     assert seconds(left) is None
-    left.started(one)
+    left.started(running)
     assert seconds(left) is None
-    left.ended(one, 3.0)
+    left.ended(running, 3.0)
     assert seconds(left) == 0.0
 
 
 def test_progress_of_the_running_cell_counts_and_what_came_before_it_does_not() -> None:
-    clock, one = Clock(), cell("a", epochs=10)
-    left = TimeLeft([one], clock=clock)
-    for rest in run(left, clock, one, before=50, fit=100):
+    clock, running = Clock(), cell("a", epochs=10)
+    left = TimeLeft([running], clock=clock)
+    for rest in run(left, clock, running, before=50, fit=100):
         spent = clock.now - 100.0
         ended = clock.now == 250.0 and seconds(left) == 0.0
         assert ended or seconds(left) == pytest.approx(max(rest, 0.1 * spent))
@@ -179,12 +179,12 @@ def test_jobs_divide_but_never_by_more_than_there_are_cells() -> None:
 
 def test_a_cell_that_takes_longer_than_expected_has_always_time_left() -> None:
     """It was "0:00 left" for minutes: the phases after the last epoch report nothing."""
-    clock, one = Clock(), cell("a", epochs=2)
-    left = TimeLeft([one], clock=clock)
-    left.started(one)
-    left.phase(one, "fit")
+    clock, running = Clock(), cell("a", epochs=2)
+    left = TimeLeft([running], clock=clock)
+    left.started(running)
+    left.phase(running, "fit")
     clock.now += 60
-    left.progress(one, 2, 2)
+    left.progress(running, 2, 2)
     clock.now += 240
     assert seconds(left) == pytest.approx(30)
 
@@ -217,30 +217,30 @@ def test_a_budget_ends_the_time_left() -> None:
 
 
 def test_a_limit_that_will_be_missed_is_known_before_it_is() -> None:
-    clock, one = Clock(), cell("a", epochs=20, time_limit=120.0)
-    left = TimeLeft([one], clock=clock)
-    left.started(one)
+    clock, running = Clock(), cell("a", epochs=20, time_limit=120.0)
+    left = TimeLeft([running], clock=clock)
+    left.started(running)
     clock.now += 10
-    left.phase(one, "fit")
+    left.phase(running, "fit")
     clock.now += 8
-    left.progress(one, 1, 20)
-    assert left.too_slow(one) is None, "the first epoch also warms up"
+    left.progress(running, 1, 20)
+    assert left.too_slow(running) is None, "the first epoch also warms up"
     clock.now += 8
-    left.progress(one, 2, 20)
-    assert left.too_slow(one) == pytest.approx(170)
+    left.progress(running, 2, 20)
+    assert left.too_slow(running) == pytest.approx(170)
     for _ in range(3):
         clock.now += 2
-        left.progress(one, 5, 20)
-    assert left.too_slow(one) is None
+        left.progress(running, 5, 20)
+    assert left.too_slow(running) is None
 
 
 def test_cells_that_are_fitted_together_have_the_sum_of_their_limits() -> None:
     clock = Clock()
     cells = [cell("a", epochs=10, seed=s, time_limit=60.0, group="g") for s in range(3)]
     left = TimeLeft(cells, clock=clock)
-    for one in cells:
-        left.started(one)
-        left.phase(one, "fit")
+    for running in cells:
+        left.started(running)
+        left.phase(running, "fit")
     clock.now += 30
     left.progress(cells[0], 2, 10)
     assert left.too_slow(cells[0]) is None, "150 s of 180"
@@ -276,9 +276,9 @@ def test_a_real_run_replayed_is_known_within_a_factor_of_two() -> None:
     left = TimeLeft(cells, clock=clock)
     whole = sum(total for *_, total in REAL)
     seen: list[tuple[float, float]] = []
-    for i, (one, (_, _, before, total)) in enumerate(zip(cells, REAL, strict=True)):
+    for i, (running, (_, _, before, total)) in enumerate(zip(cells, REAL, strict=True)):
         after = sum(total for *_, total in REAL[i + 1 :])
-        for rest in run(left, clock, one, before, total - before):
+        for rest in run(left, clock, running, before, total - before):
             said = seconds(left)
             assert said is not None
             seen.append((rest + after, said))

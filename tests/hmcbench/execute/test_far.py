@@ -46,9 +46,9 @@ def plan_of(dataset: str = "toy-tree[noise=1]", more: str = NAMED, model: str = 
 
 @pytest.fixture
 def record(tmp_path: Path) -> Record:
-    (found,) = execute(plan_of(), tmp_path, executor="here").done
-    assert found.ok, found.message
-    return found
+    (written,) = execute(plan_of(), tmp_path, executor="here").done
+    assert written.ok, written.message
+    return written
 
 
 def test_they_are_predicted_and_stored_without_a_class(record: Record) -> None:
@@ -118,5 +118,5 @@ def test_a_worker_notices_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (cell,) = plan.cells
     split = {**cell.record["split"], "far_fingerprint": "other"}
     changed = replace(plan, cells=[replace(cell, record={**cell.record, "split": split})])
-    (found,) = execute(changed, tmp_path, executor="here").done
-    assert not found.ok and "changed while the run was going on" in found.message
+    (failed,) = execute(changed, tmp_path, executor="here").done
+    assert not failed.ok and "changed while the run was going on" in failed.message

@@ -148,12 +148,12 @@ def test_every_cell_gets_its_record_with_its_cause(
     tmp_path: Path, fault: str, causes: list[str | None]
 ) -> None:
     plan = plan_of(f"joint[fault={fault}]", limit=1 if fault == "hang" else 60)
-    done = runner.execute(plan, tmp_path, device="cpu").done
-    assert [r.data["cause"] for r in done] == causes
-    assert all((r.path / "log.txt").is_file() for r in done if not r.ok)
-    assert not any((r.path / NPZ).exists() for r in done if not r.ok)
+    records = runner.execute(plan, tmp_path, device="cpu").done
+    assert [r.data["cause"] for r in records] == causes
+    assert all((r.path / "log.txt").is_file() for r in records if not r.ok)
+    assert not any((r.path / NPZ).exists() for r in records if not r.ok)
     if fault == "hang":
-        assert "1 s for each of the cells fitted together" in done[0].data["message"]
+        assert "1 s for each of the cells fitted together" in records[0].data["message"]
 
 
 def test_only_what_is_missing_runs_again(tmp_path: Path) -> None:
@@ -164,9 +164,9 @@ def test_only_what_is_missing_runs_again(tmp_path: Path) -> None:
     again = runner.execute(plan, tmp_path, device="cpu")
     assert again.ran == 2
     assert [r.key for r in again.done] == [r.key for r in first.done]
-    made = [r.data["model"]["process"] for r in again.done]
-    assert made[0] == made[2]
-    assert made[1] == made[3] != made[0]
+    processes = [r.data["model"]["process"] for r in again.done]
+    assert processes[0] == processes[2]
+    assert processes[1] == processes[3] != processes[0]
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="SIGKILL")

@@ -41,14 +41,14 @@ def run(folder: Path, models: list[str]) -> tuple[dict[str, Record], str, str]:
     """Label -> record, and what the command wrote."""
     chosen = [word for name in models for word in ("--model", name)]
     command = ["run", "--suite", "smoke", "--dataset", "toy-tree", "--out", str(folder), "--timeout", "20"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "hmcbench", *command, *chosen], capture_output=True, text=True, check=False
     )
     stored = folder / "smoke" / "records"
     return (
         {record.label: record for record in (read_all(stored) if stored.exists() else [])},
-        done.stdout,
-        done.stderr,
+        completed.stdout,
+        completed.stderr,
     )
 
 

@@ -82,9 +82,9 @@ class Arena:
         names = {path.name for path in there if not path.name.startswith(".")}
         assert not self.seen.keys() - names, "lost"
         for name in names - self.seen.keys():
-            found = stamp(self.records / name)
-            assert found is not None, f"{name} is torn: it has no {JSON}"
-            self.seen[name] = found
+            stamped = stamp(self.records / name)
+            assert stamped is not None, f"{name} is torn: it has no {JSON}"
+            self.seen[name] = stamped
 
     def check(self) -> None:
         """Every record is the one that was seen first; what came since the last check is whole."""
@@ -150,8 +150,8 @@ class Side:
         return self._status is not None
 
     def ripe(self) -> bool:
-        made = len(self.arena.seen) - self._stood
-        if self._due == math.inf and made >= self._more and self.parts(self._awaited):
+        count = len(self.arena.seen) - self._stood
+        if self._due == math.inf and count >= self._more and self.parts(self._awaited):
             self._due = time.monotonic() + self._delay
         return time.monotonic() >= self._due
 

@@ -28,8 +28,8 @@ class Clock:
 
 @pytest.fixture
 def locks(tmp_path: Path) -> Iterator[Locks]:
-    with Locks(tmp_path, stale_s=60) as made:
-        yield made
+    with Locks(tmp_path, stale_s=60) as held_locks:
+        yield held_locks
 
 
 def left_behind(folder: Path, host: str = "", lines: str = "") -> str:
@@ -39,11 +39,11 @@ def left_behind(folder: Path, host: str = "", lines: str = "") -> str:
         f"locks = Locks(Path(sys.argv[1]), host={host!r}); locks.__enter__(); assert locks.claim({KEY!r})\n"
         f"{lines}\nprint(locks.owner, flush=True); os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code, str(folder)], check=False, capture_output=True, text=True
     )
-    assert done.returncode == -9, done.stderr
-    return done.stdout.strip()
+    assert completed.returncode == -9, completed.stderr
+    return completed.stdout.strip()
 
 
 def test_one_holds_a_lock_until_it_gives_it_back(tmp_path: Path, locks: Locks) -> None:

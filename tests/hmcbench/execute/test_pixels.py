@@ -40,14 +40,14 @@ def test_decisions_are_those_of_samples_in_any_bands(paths: Any, monkeypatch: py
     scores = random_scores(dataset)
     whole = [Scores(values) for values in scores]
     bands = [[Scores(v[:3]), Scores(v[3:4]), Scores(v[4:])] for v in scores]
-    found = PixelModel(Given(whole), SPEC, dataset.task).predict(inputs(dataset))
-    assert found.same(PixelModel(Given(bands), SPEC, dataset.task).predict(inputs(dataset)))
-    for values, labels in zip(scores, found, strict=True):
+    predicted = PixelModel(Given(whole), SPEC, dataset.task).predict(inputs(dataset))
+    assert predicted.same(PixelModel(Given(bands), SPEC, dataset.task).predict(inputs(dataset)))
+    for values, labels in zip(scores, predicted, strict=True):
         flat = values.reshape(-1, values.shape[2]).astype(np.float32)
         wanted = decisions.coherent(flat, None, dataset.task)
-        assert np.array_equal(found.legend[labels.ravel()], wanted)
+        assert np.array_equal(predicted.legend[labels.ravel()], wanted)
     monkeypatch.setattr(pixels, "CELLS", 7)
-    assert found.same(PixelModel(Given(whole), SPEC, dataset.task).predict(inputs(dataset)))
+    assert predicted.same(PixelModel(Given(whole), SPEC, dataset.task).predict(inputs(dataset)))
 
 
 def test_wrong_scores_are_refused() -> None:

@@ -95,7 +95,7 @@ def test_two_runs_share_the_work_and_nothing_runs_twice(tmp_path: Path) -> None:
         command = [sys.executable, str(script), str(suite), str(tmp_path / "runs"), rerun]
         runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         ended = [run.communicate(timeout=120)[0].split() for run in runs]
-        assert [done for done, _ in ended] == ["12", "12"], "both wait for the other's last cells"
+        assert [count for count, _ in ended] == ["12", "12"], "both wait for the other's last cells"
         return [int(ran) for _, ran in ended]
 
     assert sum(both("missing")) == 12
@@ -170,10 +170,10 @@ def test_a_cell_that_another_run_holds_comes_back_when_its_lock_is_free(
 def test_a_record_that_another_run_made_meanwhile_is_reported_and_not_made_again(
     tmp_path: Path, plan: Plan
 ) -> None:
-    done = runner.execute(plan, tmp_path, device="cpu").done
-    folder = done[0].path.parent
+    records = runner.execute(plan, tmp_path, device="cpu").done
+    folder = records[0].path.parent
     stood = runner.existing(plan, tmp_path).stamps
-    data = dict(done[1].data)
+    data = dict(records[1].data)
     commit_record(begin_record(folder, data["key"]), folder, data)  # made anew since
     told: list[str] = []
     with Locks(tmp_path / "locks") as locks:
@@ -194,33 +194,33 @@ def test_a_record_that_another_run_made_after_the_scan_is_taken(tmp_path: Path, 
 def test_a_second_scan_reads_what_has_changed_and_nothing_else(
     tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = runner.execute(plan, tmp_path, device="cpu").done
-    folder = done[0].path.parent
+    records = runner.execute(plan, tmp_path, device="cpu").done
+    folder = records[0].path.parent
     before = scan(plan.cells, folder)
-    assert list(before.records.values()) == done
-    assert before.folders == {record.short_key: record.path for record in done}
-    data = {**done[1].data, "message": "made anew"}
-    commit_record(begin_record(folder, done[1].key), folder, data)
-    shutil.rmtree(done[2].path)
+    assert list(before.records.values()) == records
+    assert before.folders == {record.short_key: record.path for record in records}
+    data = {**records[1].data, "message": "made anew"}
+    commit_record(begin_record(folder, records[1].key), folder, data)
+    shutil.rmtree(records[2].path)
     read: list[Path] = []
     monkeypatch.setattr(queue, "read_record", lambda path: read.append(path) or read_record(path))
     after = scan(plan.cells, folder, before)
-    assert read == [done[1].path]
-    assert after.records == {done[0].key: done[0], done[1].key: Record(done[1].path, data)}
+    assert read == [records[1].path]
+    assert after.records == {records[0].key: records[0], records[1].key: Record(records[1].path, data)}
     assert set(after.stamps) == set(after.records)
 
 
 def test_what_another_run_has_finished_is_reported_before_the_next_cell_starts(
     tmp_path: Path, plan: Plan
 ) -> None:
-    done = runner.execute(plan, tmp_path / "other", device="cpu").done
+    records = runner.execute(plan, tmp_path / "other", device="cpu").done
     folder, told = tmp_path / "shared" / "records", list[str]()
     folder.mkdir(parents=True)
     with Locks(tmp_path / "locks") as mine, Locks(tmp_path / "locks") as other:
         assert other.claim(plan.cells[0].key)
         jobs = shared(plan, folder, mine, told).jobs()
         assert next_job(jobs).cell == plan.cells[1] and not told
-        commit_record(begin_record(folder, plan.cells[0].key), folder, dict(done[0].data))
+        commit_record(begin_record(folder, plan.cells[0].key), folder, dict(records[0].data))
         assert next_job(jobs).cell == plan.cells[2]
         assert told == [plan.cells[0].key]
         assert next(jobs, None) is None
@@ -326,9 +326,9 @@ def test_cells_that_need_most_memory_come_first_after_those_without_a_record(tmp
         data = {"dataset": {"name": "toy"}, "model": {"label": label}, "memory": {name: peak}}
         return Record(tmp_path, data)
 
-    done = [record("small", 10), record("large", 900, "peak_anon_mb"), record("large", None)]
+    records = [record("small", 10), record("large", 900, "peak_anon_mb"), record("large", None)]
     cells: list[Any] = [SimpleNamespace(pair=("toy", name)) for name in ("small", "new", "large", "newer")]
-    ordered = [cell.pair[1] for cell in queue.most_memory_first(cells, done)]
+    ordered = [cell.pair[1] for cell in queue.most_memory_first(cells, records)]
     assert ordered == ["new", "newer", "large", "small"]
     assert queue.most_memory_first(cells, []) == cells
 
@@ -338,7 +338,7 @@ def test_of_two_runs_that_believe_to_hold_a_lock_one_makes_the_record(
     tmp_path: Path, plan: Plan, lost: str
 ) -> None:
     """As on a file system that does not keep ``O_EXCL``."""
-    done = runner.execute(plan, tmp_path / "other", device="cpu").done
+    records = runner.execute(plan, tmp_path / "other", device="cpu").done
     folder = tmp_path / "shared" / "records"
     folder.mkdir(parents=True)
     with Locks(tmp_path / "locks") as locks:
@@ -347,7 +347,7 @@ def test_of_two_runs_that_believe_to_hold_a_lock_one_makes_the_record(
         if lost == "the folder":  # the other has swept it, as the holder of the lock may
             shutil.rmtree(job.part)
         else:
-            commit_record(begin_record(folder, job.cell.key), folder, dict(done[0].data))
+            commit_record(begin_record(folder, job.cell.key), folder, dict(records[0].data))
         assert not work.may_commit(job)
         assert not job.part.exists()
         assert not list((tmp_path / "locks").glob("*.lock")), "whoever comes next can take the cell"

@@ -20,9 +20,9 @@ def test_hardware_has_a_stable_fingerprint() -> None:
 
 
 def test_versions_name_distributions_and_pass_over_what_is_not_there() -> None:
-    found = resources.versions(("sklearn", "no_such_module", "hmcbench_toy"))
-    assert {"python", "hmcbench", "numpy", "scikit-learn"} <= set(found)
-    assert "no_such_module" not in found
+    versions = resources.versions(("sklearn", "no_such_module", "hmcbench_toy"))
+    assert {"python", "hmcbench", "numpy", "scikit-learn"} <= set(versions)
+    assert "no_such_module" not in versions
 
 
 def test_visible_devices_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,8 +51,8 @@ print(json.dumps([held / 1e6, resources.process_memory(os.getpid()).private / 1e
 
 def test_memory_watch_sees_a_peak_that_is_gone() -> None:
     """In a process of its own, whose memory nothing else changes."""
-    done = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True, check=True)
-    held, after, peak = json.loads(done.stdout)
+    completed = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True, check=True)
+    held, after, peak = json.loads(completed.stdout)
     assert after < held - 120
     assert peak["peak_private_mb"] >= held - 40
     assert peak["peak_device_mb"] is None

@@ -199,8 +199,8 @@ def test_the_same_command_again_runs_nothing_and_failures_run_on_request(tmp_pat
 
 def test_same_seed_gives_identical_prediction_files_and_another_seed_does_not(tmp_path: Path) -> None:
     def predictions(out: Path) -> list[bytes]:
-        done = runner.execute(plan_of("good", seeds=2), out, device="cpu").done
-        return [(r.path / NPZ).read_bytes() for r in done]
+        records = runner.execute(plan_of("good", seeds=2), out, device="cpu").done
+        return [(r.path / NPZ).read_bytes() for r in records]
 
     first, second = predictions(tmp_path / "a"), predictions(tmp_path / "b")
     assert first == second
@@ -278,9 +278,9 @@ def test_interrupt_ends_in_good_order_and_says_what_is_left(tmp_path: Path) -> N
     wait_for(folder, 1)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=30)
-    answered, done, interrupted = out.split()
+    answered, ended, interrupted = out.split()
     assert (answered, interrupted) == ("answered", "True")
-    assert 0 < int(done) < 30
+    assert 0 < int(ended) < 30
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]
 
 

@@ -111,9 +111,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
         hmcbench_datasets=hookimpl(lambda: [data]),
         hmcbench_models=hookimpl(lambda: models),
     )
-    with temporary_plugin(plugin) as found:
-        monkeypatch.setattr(cells, "default_registry", lambda: found)
-        yield found
+    with temporary_plugin(plugin) as own_registry:
+        monkeypatch.setattr(cells, "default_registry", lambda: own_registry)
+        yield own_registry
 
 
 def planned(registry: Registry, *models: str, refit: bool = True, **choices: Any) -> list[Cell]:
@@ -132,10 +132,10 @@ class Recorder:
     def phase(self, name: str) -> None:
         self.phases.append(name)
 
-    def __call__(self, done: int, total: int, **values: float) -> None:
+    def __call__(self, step: int, total: int, **values: float) -> None:
         self.rows.append(values["samples"])
 
-    def progress(self, done: int, total: int, **values: float) -> None:
+    def progress(self, step: int, total: int, **values: float) -> None:
         self.steps += 1
 
     def write(self) -> None:

@@ -95,10 +95,10 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
             lambda: [shift("add", add), shift("some", some, samples=4), shift("breaks", breaks)]
         ),
     )
-    with temporary_plugin(plugin) as found:
+    with temporary_plugin(plugin) as own_registry:
         for module in (cells, executed):
-            monkeypatch.setattr(module, "default_registry", lambda: found)
-        yield found
+            monkeypatch.setattr(module, "default_registry", lambda: own_registry)
+        yield own_registry
 
 
 @pytest.fixture

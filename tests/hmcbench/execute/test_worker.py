@@ -46,5 +46,5 @@ def test_a_worker_whose_folder_is_gone_ends_without_a_word(tmp_path: Path) -> No
         "worker.main([], [sys.argv[1]], [], 'cpu', {}, ends[0][1], ends[1][0])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "gone")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (1, "", "")

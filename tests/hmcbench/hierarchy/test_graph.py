@@ -30,12 +30,12 @@ def edge_lists(draw: Any, *, dag: bool = True, most: int = 12) -> list[tuple[str
 
 def ancestors_of(edges: list[tuple[str, str]], name: str) -> set[str]:
     """A class and everything above it."""
-    found = {name}
+    ancestors = {name}
     while True:
-        more = {parent for parent, child in edges if child in found and parent} - found
+        more = {parent for parent, child in edges if child in ancestors and parent} - ancestors
         if not more:
-            return found
-        found |= more
+            return ancestors
+        ancestors |= more
 
 
 def level_of(edges: list[tuple[str, str]], name: str) -> int:

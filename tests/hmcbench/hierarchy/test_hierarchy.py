@@ -154,11 +154,11 @@ def test_round_trips(tmp_path: Path, tree: Hierarchy, dag: Hierarchy, descriptio
 
 
 def test_fingerprint_knows_the_edges() -> None:
-    one = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c")])
+    tree = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c")])
     other = Hierarchy.from_edges([("", "a"), ("", "b"), ("b", "c")])
-    assert one.classes == other.classes
-    assert one != other
-    assert one != "a"
+    assert tree.classes == other.classes
+    assert tree != other
+    assert tree != "a"
 
 
 def test_other_stored_data_is_refused() -> None:

@@ -78,9 +78,9 @@ def test_critical_values_of_nemenyi(models: int, q: float) -> None:
 
 def test_p_is_uniform_where_nothing_is_to_be_found() -> None:
     rng = np.random.default_rng(0)
-    found = np.array([friedman_p(rng.normal(size=(4, 3))) for _ in range(200)])
-    assert (found <= 0.05).mean() < 0.09  # exact and discrete: at most 0.05, here by chance a little more
-    assert 0.4 < found.mean() < 0.7
+    p_values = np.array([friedman_p(rng.normal(size=(4, 3))) for _ in range(200)])
+    assert (p_values <= 0.05).mean() < 0.09  # exact and discrete: at most 0.05, here by chance a little more
+    assert 0.4 < p_values.mean() < 0.7
 
 
 def test_the_ends_of_friedman() -> None:
@@ -115,16 +115,18 @@ def many(fabricate: Callable[..., Record]) -> list[Record]:
 
 def test_several_data_sets_of_one_suite(many: list[Record]) -> None:
     boards = build(many)
-    (one,) = across(boards)
-    assert list(one.models) == ["good", "middle", "bad"] and list(one.ranks) == [1, 2, 3]
-    assert list(one.wins) == [1, 0.5, 0] and list(one.left_out) == ["alone"]
-    assert one.datasets == [f"set-{i}" for i in range(6)]
-    by_model = {name: [row[i] for row in one.values] for i, name in enumerate([*one.models, "alone"])}
+    (comparison,) = across(boards)
+    assert list(comparison.models) == ["good", "middle", "bad"] and list(comparison.ranks) == [1, 2, 3]
+    assert list(comparison.wins) == [1, 0.5, 0] and list(comparison.left_out) == ["alone"]
+    assert comparison.datasets == [f"set-{i}" for i in range(6)]
+    labels = [*comparison.models, "alone"]
+    by_model = {name: [row[i] for row in comparison.values] for i, name in enumerate(labels)}
     board = {row.model: row.cells["hf1_samples"].mean for row in boards[0].rows}
     assert {name: values[0] for name, values in by_model.items()} == board
     assert by_model["alone"][1:] == [None] * 5
-    assert one.p is not None and one.p < 0.001 and one.distance == pytest.approx(critical_difference(3, 6))
-    said = " ".join(words(one))
+    assert comparison.p is not None and comparison.p < 0.001
+    assert comparison.distance == pytest.approx(critical_difference(3, 6))
+    said = " ".join(words(comparison))
     assert "p < 0.001" in said
     assert "Not told apart: good, middle; middle, bad." in said
     text = to_markdown(boards)
@@ -204,21 +206,24 @@ def test_the_same_everywhere_is_not_told_apart(fabricate: Callable[..., Record])
         for m in "abc"
         for i in range(5)
     ]
-    (one,) = across(build(records))
-    assert one.p == 1 and "could be chance" in " ".join(words(one))
+    (comparison,) = across(build(records))
+    assert comparison.p == 1 and "could be chance" in " ".join(words(comparison))
 
 
 def test_the_diagram(many: list[Record]) -> None:
-    (one,) = across(build(many))
-    drawn = diagram(one)
+    (comparison,) = across(build(many))
+    drawn = diagram(comparison)
     assert drawn.startswith("<svg ") and drawn.count('stroke-width="5"') == 2
-    assert all(f">{model}  {rank:.2f}<" in drawn for model, rank in zip(one.models, one.ranks, strict=True))
-    assert "xmlns" in diagram(one, alone=True) and 'fill="white"' in diagram(one, alone=True)
+    assert all(
+        f">{model}  {rank:.2f}<" in drawn
+        for model, rank in zip(comparison.models, comparison.ranks, strict=True)
+    )
+    assert "xmlns" in diagram(comparison, alone=True) and 'fill="white"' in diagram(comparison, alone=True)
 
 
 def test_labels_of_the_diagram_are_text(many: list[Record]) -> None:
-    (one,) = across(build(many))
-    evil = acr.Across(**{**vars(one), "models": ["<script>" * 20, "a", "b"]})
+    (comparison,) = across(build(many))
+    evil = acr.Across(**{**vars(comparison), "models": ["<script>" * 20, "a", "b"]})
     drawn = diagram(evil)
     assert "<script" not in drawn and "...  1.00" in drawn
     assert set(re.findall(r"<(\w+)", drawn)) == {"svg", "title", "path", "text"}

@@ -142,9 +142,9 @@ def test_raters_of_a_board(fabricate: Callable[..., Record], leaves: Predictions
     sets = {
         name: drawn(leaves, share, i) for i, (name, share) in enumerate([("A", 0.2), ("B", 0.3), ("C", 0.4)])
     }
-    found, samples = agreements(raters(fabricate, sets, leaves))
+    kappas, samples = agreements(raters(fabricate, sets, leaves))
     assert samples == 60
-    assert [(a.level, a.raters) for a in found[:4]] == [
+    assert [(a.level, a.raters) for a in kappas[:4]] == [
         (1, ("A", "B", "C")), (1, ("A", "B")), (1, ("A", "C")), (1, ("B", "C")),
     ]  # fmt: skip
     hierarchy = leaves.task.hierarchy
@@ -152,7 +152,7 @@ def test_raters_of_a_board(fabricate: Callable[..., Record], leaves: Predictions
     for k in (1, 2):
         columns = hierarchy.level_classes(k)
         said = {n: np.where(s[:, columns].any(1), s[:, columns].argmax(1), 9) for n, s in sets.items()}
-        by_raters = {a.raters: a for a in found if a.level == k}
+        by_raters = {a.raters: a for a in kappas if a.level == k}
         for pair in itertools.combinations("ABC", 2):
             agreement = by_raters[pair]
             expected = cohen_kappa_score(said[pair[0]], said[pair[1]])

@@ -406,8 +406,8 @@ def test_rankings_of_folds_rank_all_samples_together(fabricate: Fabricate) -> No
     truth = np.concatenate([side.truth.toarray() for side in sides])
     whole = Evaluation.of(sides[0].task, truth, np.concatenate([side.scores for side in sides]))
     expected = compute(SPECS, whole, list(RANKINGS["suite"]["columns"]))
-    found = {name: cells[name].mean for name in expected}
-    assert found == pytest.approx(dict(expected), abs=1e-12)
+    means = {name: cells[name].mean for name in expected}
+    assert means == pytest.approx(dict(expected), abs=1e-12)
     of_folds = np.mean([record.data["metrics"]["test"]["auprc_micro"] for record in records])
     assert abs(expected["auprc_micro"] - of_folds) > 1e-4  # which is another number
 

@@ -20,18 +20,18 @@ def compare(records: list[Record], **more: object) -> Compared:
 
 
 def test_a_clear_difference(fabricate: Fabricate) -> None:
-    found = compare([fabricate("a", 0.95), fabricate("b", 0.6), fabricate("c", 0.5)])
-    (one,) = found.boards
-    assert one.size == "200 test samples, the same for both; 1 seed each; 1 split"
-    first = one.metrics[0]
+    compared = compare([fabricate("a", 0.95), fabricate("b", 0.6), fabricate("c", 0.5)])
+    (board,) = compared.boards
+    assert board.size == "200 test samples, the same for both; 1 seed each; 1 split"
+    first = board.metrics[0]
     assert first.metric == "hf1_samples" and first.verdict == "a is better than b"
     assert first.difference.mean == pytest.approx(first.a - first.b)
     assert first.difference.low is not None and first.difference.low > 0
     assert (
-        one.method
+        board.method
         == "paired bootstrap, 1,000 draws of the same test samples for both; p adjusted for 3 metrics (Holm)"
     )
-    said = " ".join(one.caveats)
+    said = " ".join(board.caveats)
     assert "one split" in said and "profile quick" in said and "ranks on this board" in said
     assert "synthetic" not in said and "cannot be seen" not in said
 
@@ -46,46 +46,46 @@ def test_every_row_is_drawn_once(fabricate: Fabricate, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Samples, "draws", counted)
     records = [fabricate("a", 0.95), fabricate("b", 0.6), fabricate("c", 0.5)]
-    (one,) = compare(records).boards
+    (board,) = compare(records).boards
     assert drawn == ["a", "b", "c"]
     drawn.clear()
     (other,) = compare(records, names=["hf1_samples", "hf1_micro"]).boards  # the second is no column
     assert drawn == ["a", "b", "c", "a", "b"]
-    assert other.metrics[0].difference.low == one.metrics[0].difference.low
+    assert other.metrics[0].difference.low == board.metrics[0].difference.low
     assert other.metrics[1].metric == "hf1_micro" and other.metrics[1].difference.low is not None
 
 
 def test_the_order_of_the_two_does_not_matter(fabricate: Fabricate) -> None:
     records = [fabricate("a", 0.95), fabricate("b", 0.6)]
-    one, other = compare(records), compare_models(records, "b", "a", SPECS)
-    left, right = one.boards[0].metrics[0], other.boards[0].metrics[0]
+    forward, other = compare(records), compare_models(records, "b", "a", SPECS)
+    left, right = forward.boards[0].metrics[0], other.boards[0].metrics[0]
     assert left.verdict == right.verdict and left.difference.p == right.difference.p
     assert left.difference.mean == -right.difference.mean
 
 
 def test_no_difference_is_not_equality(fabricate: Fabricate) -> None:
-    (one,) = compare([fabricate("a", 0.80), fabricate("b", 0.79)]).boards
-    first = one.metrics[0]
+    (board,) = compare([fabricate("a", 0.80), fabricate("b", 0.79)]).boards
+    first = board.metrics[0]
     assert first.verdict.startswith("not told apart; a difference of up to 0.0")
     assert "not shown to be equal" in first.verdict
-    assert any("cannot be seen" in line for line in one.caveats)
+    assert any("cannot be seen" in line for line in board.caveats)
 
 
 def test_lower_may_be_better(fabricate: Fabricate) -> None:
-    (one,) = compare([fabricate("a", 0.95), fabricate("b", 0.5)], names=["level1_brier"]).boards
-    assert [m.metric for m in one.metrics] == ["level1_brier"]
-    assert one.metrics[0].a < one.metrics[0].b and one.metrics[0].verdict == "a is better than b"
-    assert "Holm" not in one.method
+    (board,) = compare([fabricate("a", 0.95), fabricate("b", 0.5)], names=["level1_brier"]).boards
+    assert [m.metric for m in board.metrics] == ["level1_brier"]
+    assert board.metrics[0].a < board.metrics[0].b and board.metrics[0].verdict == "a is better than b"
+    assert "Holm" not in board.method
 
 
 def test_one_training_says_nothing_of_a_method(fabricate: Fabricate) -> None:
     records = [fabricate("a", 0.95, model={"deterministic": False}), fabricate("b", 0.5)]
-    (one,) = compare(records).boards
+    (board,) = compare(records).boards
     verdict = (
         "the a trained here is ahead of the b trained here; one training of a says nothing of the method"
     )
-    assert one.metrics[0].verdict == verdict
-    assert any(line.startswith("one seed: it tells two trained models apart") for line in one.caveats)
+    assert board.metrics[0].verdict == verdict
+    assert any(line.startswith("one seed: it tells two trained models apart") for line in board.caveats)
     (sure,) = compare([fabricate("a", 0.95), fabricate("b", 0.5)]).boards
     assert sure.metrics[0].verdict == "a is better than b"
     assert not any(line.startswith("one seed") for line in sure.caveats)
@@ -93,14 +93,15 @@ def test_one_training_says_nothing_of_a_method(fabricate: Fabricate) -> None:
 
 def test_several_seeds_and_groups(fabricate: Fabricate) -> None:
     records = [fabricate(m, acc, seed=s, groups=True) for m, acc in (("a", 0.9), ("b", 0.6)) for s in (0, 1)]
-    (one,) = compare(records).boards
+    (board,) = compare(records).boards
     assert (
-        one.size.startswith("200 test samples, the same for both, in ") and "groups; 2 seeds each" in one.size
+        board.size.startswith("200 test samples, the same for both, in ")
+        and "groups; 2 seeds each" in board.size
     )
-    assert "widened for the spread of seeds" in one.method and not any(
-        "one seed" in line for line in one.caveats
+    assert "widened for the spread of seeds" in board.method and not any(
+        "one seed" in line for line in board.caveats
     )
-    assert one.more[0] == "hf1_samples: a is better in 100 % of 2 cells of the same fold and seed"
+    assert board.more[0] == "hf1_samples: a is better in 100 % of 2 cells of the same fold and seed"
 
 
 def test_repeated_splits(fabricate: Fabricate) -> None:
@@ -112,17 +113,17 @@ def test_repeated_splits(fabricate: Fabricate) -> None:
         for m, acc in (("a", 0.9), ("b", 0.6))
         for f in range(4)
     ]
-    (one,) = compare(records).boards
-    assert "4 random splits" in one.size and "Nadeau and Bengio" in one.method
-    assert any("repeated over the folds alone" in line for line in one.caveats)
+    (board,) = compare(records).boards
+    assert "4 random splits" in board.size and "Nadeau and Bengio" in board.method
+    assert any("repeated over the folds alone" in line for line in board.caveats)
 
 
 def test_without_truth_seeds_are_compared_or_nothing(fabricate: Fabricate) -> None:
     records = [fabricate(m, acc, seed=s) for m, acc in (("a", 0.9), ("b", 0.6)) for s in (0, 1)]
     for record in records:
         replace(record.predictions(), truth=None).save(record.path / NPZ)
-    (one,) = compare(records).boards
-    assert one.method.startswith("Welch's test over seeds, not paired")
+    (board,) = compare(records).boards
+    assert board.method.startswith("Welch's test over seeds, not paired")
     (alone,) = compare([records[0], records[2]]).boards
     assert alone.metrics[0].verdict.startswith("nothing can be said")
     assert alone.method.startswith("nothing: no predictions with truth")
@@ -139,29 +140,29 @@ def test_without_truth_seeds_are_compared_or_nothing(fabricate: Fabricate) -> No
 )
 def test_costs_are_ratios_in_words(fabricate: Fabricate, seconds: float, words: str) -> None:
     records = [fabricate("a", 0.9, timing={"fit_s": seconds}), fabricate("b", 0.6, timing={"fit_s": 3.0})]
-    (one,) = compare(records).boards
-    assert any(line.startswith(f"time to fit: a takes {words} b (") for line in one.more), one.more
+    (board,) = compare(records).boards
+    assert any(line.startswith(f"time to fit: a takes {words} b (") for line in board.more), board.more
 
 
 def test_costs_compare_on_one_hardware_only(fabricate: Fabricate) -> None:
     records = [fabricate("a", 0.9, timing={"fit_s": 30.0}), fabricate("b", 0.6, timing={"fit_s": 3.0})]
-    (one,) = compare(records).boards
-    assert "time to fit: a takes 10 times as long as b (30 against 3)" in one.more
+    (board,) = compare(records).boards
+    assert "time to fit: a takes 10 times as long as b (30 against 3)" in board.more
     assert (
         any("a takes 1/" in line for line in compare_models(records, "b", "a", SPECS).boards[0].more) is False
     )
     records[1] = fabricate("b", 0.6, hardware={"fingerprint": "hw2"})
-    (one,) = compare(records).boards
-    assert one.more == ["their costs do not compare: they were measured on different hardware"]
+    (board,) = compare(records).boards
+    assert board.more == ["their costs do not compare: they were measured on different hardware"]
 
 
 def test_failed_cells_and_synthetic_samples_are_told(fabricate: Fabricate) -> None:
     data = {"synthetic": True}
     records = [fabricate("a", dataset=data), fabricate("b", 0.6, dataset=data)]
     records.append(fabricate("b", seed=1, status="failed", cause="crash", dataset=data))
-    (one,) = compare(records).boards
-    assert one.caveats[0].startswith("these samples are synthetic")
-    assert any(line.startswith("b: 1 of its 2 cells failed") for line in one.caveats)
+    (board,) = compare(records).boards
+    assert board.caveats[0].startswith("these samples are synthetic")
+    assert any(line.startswith("b: 1 of its 2 cells failed") for line in board.caveats)
 
 
 @pytest.mark.parametrize(
@@ -178,16 +179,16 @@ def test_failed_cells_and_synthetic_samples_are_told(fabricate: Fabricate) -> No
     ],
 )
 def test_why_two_do_not_compare(fabricate: Fabricate, changes: dict[str, object], says: str) -> None:
-    found = compare([fabricate("a"), fabricate("b", **changes)])
-    assert found.boards == []
-    assert len(found.reasons) == 1 and says in found.reasons[0]
-    assert found.reasons[0].startswith("a and b were not measured on the same: ")
+    compared = compare([fabricate("a"), fabricate("b", **changes)])
+    assert compared.boards == []
+    assert len(compared.reasons) == 1 and says in compared.reasons[0]
+    assert compared.reasons[0].startswith("a and b were not measured on the same: ")
 
 
 def test_a_row_that_is_not_whole(fabricate: Fabricate) -> None:
     records = [fabricate("a", fold=f, prefix=f"f{f}") for f in (0, 1)] + [fabricate("b", prefix="f0")]
-    found = compare(records)
-    assert found.boards == [] and "b has no whole row (no seed has all folds)" in found.reasons[0]
+    compared = compare(records)
+    assert compared.boards == [] and "b has no whole row (no seed has all folds)" in compared.reasons[0]
     failed = [fabricate("a", seed=5), fabricate("b", seed=5, status="failed", cause="crash")]
     assert "b has no whole row (no cell ended well)" in compare(failed).reasons[0]
 

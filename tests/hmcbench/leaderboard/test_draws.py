@@ -207,9 +207,9 @@ def test_the_folder_stays_small_and_what_was_used_last_stays(tmp_path: Path) -> 
         cache.put({"row": i}, draws)
         os.utime(cache._path({"row": i}), (i, i))
     cache.tidy()
-    found = cache.get({"row": 0})
-    assert found is not None and found.columns["x"].tolist() == draws.columns["x"].tolist()
-    assert found.points["x"].tolist() == [0.5]
+    cached = cache.get({"row": 0})
+    assert cached is not None and cached.columns["x"].tolist() == draws.columns["x"].tolist()
+    assert cached.points["x"].tolist() == [0.5]
     cache.put({"row": 3}, draws)
     cache.tidy()
     assert [i for i in range(4) if cache.get({"row": i})] == [0, 2, 3]

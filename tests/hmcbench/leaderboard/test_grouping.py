@@ -96,9 +96,9 @@ def test_two_versions_of_a_model_are_two_rows(fabricate: Fabricate) -> None:
 
 
 def test_a_cell_that_never_ran_belongs_to_its_model(fabricate: Fabricate) -> None:
-    done = fabricate("a")
+    record = fabricate("a")
     cell = {"key": "f" * 64, "dataset": "toy", "model": "a", "fold": 0, "seed": 1, "profile": "quick"}
-    rows, _ = grouping.rows([done, *grouping.missing_records([cell], [done], "quick")])
+    rows, _ = grouping.rows([record, *grouping.missing_records([cell], [record], "quick")])
     assert [(row.label, len(row.ok), len(row.others)) for row in rows] == [("a", 1, 1)]
 
 

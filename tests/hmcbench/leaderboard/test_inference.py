@@ -38,9 +38,9 @@ def of_seeds(*values: float, noise: float = 0.01, seed: int = 0, **fields: Any) 
 
 
 def test_one_seed_has_the_interval_of_its_draws() -> None:
-    one = estimate(0.8)
-    assert one.draws is not None
-    assert one.interval() == pytest.approx(np.quantile(one.draws, [0.025, 0.975]))
+    single = estimate(0.8)
+    assert single.draws is not None
+    assert single.interval() == pytest.approx(np.quantile(single.draws, [0.025, 0.975]))
 
 
 def test_seeds_widen_the_interval_by_students_distribution() -> None:
@@ -53,10 +53,10 @@ def test_seeds_widen_the_interval_by_students_distribution() -> None:
 
 
 def test_few_groups_widen_the_interval_as_student_says() -> None:
-    one = estimate(0.5, basis=Basis(4, 400))
-    low, high = one.interval() or (0, 0)
-    assert one.draws is not None
-    expected = t.ppf(0.975, 3) * one.draws.std() * (4 / 3) ** 0.5
+    grouped = estimate(0.5, basis=Basis(4, 400))
+    low, high = grouped.interval() or (0, 0)
+    assert grouped.draws is not None
+    expected = t.ppf(0.975, 3) * grouped.draws.std() * (4 / 3) ** 0.5
     assert (high - low) / 2 == pytest.approx(expected)
     assert estimate(0.5, basis=Basis(1, 400)).interval() is None
 
@@ -79,8 +79,8 @@ def test_shares_that_differ_between_seeds_rest_on_more_than_the_samples_of_one()
     for values in (np.stack([alike, alike]), apart):
         draws = weights @ values.mean(axis=0) / 200
         mean = values.mean()
-        one = Estimate(np.full(2, mean), draws, basis=Basis(200, 200, 1), bounds=(0.0, 1.0))
-        low, high = one.interval() or (0, 0)
+        shares = Estimate(np.full(2, mean), draws, basis=Basis(200, 200, 1), bounds=(0.0, 1.0))
+        low, high = shares.interval() or (0, 0)
         widths.append(high - low)
     assert widths[1] / widths[0] == pytest.approx(0.5**0.5, abs=0.06)
 
@@ -227,10 +227,10 @@ def test_nothing_is_told_apart_less_than_the_best() -> None:
 
 
 def test_nothing_is_said_without_repetition() -> None:
-    one, two = Estimate(np.array([0.9])), Estimate(np.array([0.1]))
-    assert contrast(one, two).p is None
-    assert best([one, two], "higher") is None
-    assert one.interval() is None
+    first, second = Estimate(np.array([0.9])), Estimate(np.array([0.1]))
+    assert contrast(first, second).p is None
+    assert best([first, second], "higher") is None
+    assert first.interval() is None
 
 
 def test_rows_that_are_near_the_first_are_not_told_apart() -> None:
@@ -262,8 +262,8 @@ def test_the_prediction_interval_of_a_further_split() -> None:
 
 
 def test_the_prediction_interval_of_one_split_counts_both_test_sets() -> None:
-    one = estimate(0.9)
-    ends, alone = prediction_interval(one, 0.95), one.interval()
+    single = estimate(0.9)
+    ends, alone = prediction_interval(single, 0.95), single.interval()
     assert ends is not None and alone is not None
     assert (ends[1] - ends[0]) / (alone[1] - alone[0]) == pytest.approx(2**0.5)
     assert prediction_interval(estimate(0.9, deterministic=False), 0.95) is None

@@ -27,18 +27,18 @@ def row(records: list[Record], model: str, **differences: list[float | None]) ->
         "made": "2026-01-02",
         "records": digests(records),
         "columns": {"m": {"low": 0.1, "high": 0.3, "support": 50, "constant": False, "values": [0.2]}},
-        "differences": {other: {"m": found} for other, found in differences.items()},
+        "differences": {other: {"m": values} for other, values in differences.items()},
     }
 
 
 def test_a_difference_stands_once_and_is_read_from_both_sides(fabricate: Fabricate, tmp_path: Path) -> None:
     a, b = fabricate("a"), fabricate("b")
-    found = written(tmp_path, [row([a], "a"), row([b], "b", a=[0.1, 0.4, 0.02])])
-    one, other = found.of([a]), found.of([b])
-    assert one is not None and other is not None
-    assert one.columns["m"] == Kept("a", 0.1, 0.3, {"b": (-0.4, -0.1, 0.02)}, 50)
+    intervals = written(tmp_path, [row([a], "a"), row([b], "b", a=[0.1, 0.4, 0.02])])
+    first, other = intervals.of([a]), intervals.of([b])
+    assert first is not None and other is not None
+    assert first.columns["m"] == Kept("a", 0.1, 0.3, {"b": (-0.4, -0.1, 0.02)}, 50)
     assert other.columns["m"].against == {"a": (0.1, 0.4, 0.02)}
-    assert (one.values, one.made) == ({"m": [0.2]}, "2026-01-02")
+    assert (first.values, first.made) == ({"m": [0.2]}, "2026-01-02")
 
 
 def test_a_difference_without_an_interval_keeps_its_p(fabricate: Fabricate, tmp_path: Path) -> None:
@@ -49,11 +49,11 @@ def test_a_difference_without_an_interval_keeps_its_p(fabricate: Fabricate, tmp_
 
 def test_only_the_very_records_of_a_row_are_its_records(fabricate: Fabricate, tmp_path: Path) -> None:
     a, b, c = fabricate("a"), fabricate("a", seed=1), fabricate("c")
-    found = written(tmp_path, [row([a, b], "a")])
-    assert found.of([b, a]) is not None
-    assert found.of([a]) is None and found.knows([a])
-    assert found.of([a, b, c]) is None
-    assert found.of([c]) is None and not found.knows([c])
+    intervals = written(tmp_path, [row([a, b], "a")])
+    assert intervals.of([b, a]) is not None
+    assert intervals.of([a]) is None and intervals.knows([a])
+    assert intervals.of([a, b, c]) is None
+    assert intervals.of([c]) is None and not intervals.knows([c])
 
 
 @pytest.mark.parametrize("name", [JSON, NPZ])

@@ -38,13 +38,13 @@ def of_shares(fabricate: Fabricate, label: str, accuracies: dict[float, float]) 
     ]
 
 
-def found(records: list[Record]) -> list[LearningCurves]:
+def curves_of(records: list[Record]) -> list[LearningCurves]:
     return curves([(group, analyse(group, {}, specs=SPECS)) for group in groups(records)])
 
 
 def test_boards_that_differ_in_the_share_make_a_curve(fabricate: Fabricate) -> None:
     records = of_shares(fabricate, "steep", STEEP) + of_shares(fabricate, "flat", FLAT)
-    (curve,) = found(records)
+    (curve,) = curves_of(records)
     assert [(point.x, point.samples) for point in curve.points] == [(0.1, 60), (0.3, 180), (1.0, 600)]
     assert curve.models == ["steep", "flat"]
     for point in curve.points:
@@ -57,7 +57,7 @@ def test_boards_that_differ_in_the_share_make_a_curve(fabricate: Fabricate) -> N
 
 
 def test_samples_until_a_value_lie_on_the_line_between_two_points(fabricate: Fabricate) -> None:
-    (curve,) = found(of_shares(fabricate, "steep", STEEP))
+    (curve,) = curves_of(of_shares(fabricate, "steep", STEEP))
     y0, y1 = (curve.points[i].cells["steep"].mean for i in (1, 2))
     assert y0 is not None and y1 is not None
     mean, low, high = samples_until(curve, "steep", (y0 + y1) / 2)
@@ -69,14 +69,14 @@ def test_samples_until_a_value_lie_on_the_line_between_two_points(fabricate: Fab
 
 def test_a_crossing_is_told_in_words(fabricate: Fabricate) -> None:
     records = of_shares(fabricate, "steep", STEEP) + of_shares(fabricate, "flat", FLAT)
-    (curve,) = found(records)
+    (curve,) = curves_of(records)
     (sentence,) = crossings(curve, "steep", "flat")
     assert sentence.startswith("hf1_samples: flat is ahead at ")
     assert "steep at 600 training samples" in sentence
     compared = compare_models(records, "flat", "steep", SPECS)
     assert compared.learning == [sentence]
     apart = of_shares(fabricate, "poor", {0.1: 0.2, 0.3: 0.3, 1.0: 0.4})
-    (sentence,) = crossings(found(records + apart)[0], "poor", "flat")
+    (sentence,) = crossings(curves_of(records + apart)[0], "poor", "flat")
     assert "do not cross; flat is ahead from 60 training samples to 600" in sentence
 
 
@@ -86,7 +86,7 @@ def test_both_kinds_of_wrong_labels_begin_at_none(fabricate: Fabricate) -> None:
         varied(fabricate, "net", 0.8, label_noise=[0.1], noise_to="sibling"),
         varied(fabricate, "net", 0.7, label_noise=[0.2], noise_to="sibling"),
     ]
-    (curve,) = found(records)
+    (curve,) = curves_of(records)
     assert (curve.axis, [point.x for point in curve.points]) == ("label_noise", [0, 0.1, 0.2])
     assert table(curve, 0.9)[0] == ["model", "0 % wrong labels", "10 % wrong labels", "20 % wrong labels"]
 

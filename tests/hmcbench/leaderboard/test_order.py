@@ -51,9 +51,9 @@ def np_once(part: Estimate) -> Estimate:
 
 def test_sentences_are_few() -> None:
     rows = {f"m{i}": (estimate(0.9 - i / 20, draw=i), estimate(0.1 + i / 20, draw=i + 20)) for i in range(5)}
-    found = changes(rows, 1.0)
-    assert len(found) == 10
-    told = sentences(found, 5, "x", "y")
+    swaps = changes(rows, 1.0)
+    assert len(swaps) == 10
+    told = sentences(swaps, 5, "x", "y")
     assert len(told) == 5 and told[-1] == "So do 6 further pairs change places."
     assert sentences([], 3, "x", "y") == ["The order of the 3 rows is the same y."]
     assert sentences([], 1, "x", "y") == []

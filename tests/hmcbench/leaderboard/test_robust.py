@@ -53,8 +53,8 @@ def test_unknown_classes_and_little_data_come_from_the_other_boards(fabricate: A
     def of(key: str, accuracy: float, metrics: Any = None, **split: Any) -> Record:
         changes = {"metrics": {"test": metrics}} if metrics else {}
         places = {**split, "fingerprint": key * 64}
-        made: Record = fabricate("a", accuracy, key=key * 64, split=places, **changes)
-        return made
+        record: Record = fabricate("a", accuracy, key=key * 64, split=places, **changes)
+        return record
 
     base = shift(fabricate("a", 0.9), 0.5)
     records = [
@@ -73,11 +73,11 @@ def test_unknown_classes_and_little_data_come_from_the_other_boards(fabricate: A
 
 def test_unknown_classes_have_an_interval(fabricate: Any, shift: Any) -> None:
     def of(key: str, step: int, **more: Any) -> Record:
-        made = fabricate("base", 0.8, key=key * 64, **more).predictions()
+        predictions = fabricate("base", 0.8, key=key * 64, **more).predictions()
         split = {"unknown": [key], "fingerprint": key * 64}
-        unknown = np.arange(len(made.ids)) % step == 0
-        made = replace(made, unknown=unknown)
-        record: Record = fabricate("a", predictions=made, key=key * 64, split=split)
+        unknown = np.arange(len(predictions.ids)) % step == 0
+        predictions = replace(predictions, unknown=unknown)
+        record: Record = fabricate("a", predictions=predictions, key=key * 64, split=split)
         return record
 
     base, first = shift(fabricate("a", 0.9), 0.5), of("1", 5)

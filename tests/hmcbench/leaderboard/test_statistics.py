@@ -96,8 +96,8 @@ def test_sums_that_only_some_draws_make_too_large_for_two_bytes_are_exact() -> N
     expected = bootstrap.weights.astype(np.int64) @ counts
     assert expected[:, 0].max() > 2**16
     for column in (0, 1):
-        found = bootstrap.of_counts(csr_array(counts), lambda sums, k=column: sums[:, k].astype(np.int64))
-        np.testing.assert_array_equal(found, expected[:, column])
+        drawn = bootstrap.of_counts(csr_array(counts), lambda sums, k=column: sums[:, k].astype(np.int64))
+        np.testing.assert_array_equal(drawn, expected[:, column])
 
 
 def test_whole_numbers_are_summed_in_four_bytes_only_where_these_hold_the_sum() -> None:
@@ -147,8 +147,8 @@ def test_counts_of_one_sample_that_stand_apart_are_left_as_they_are() -> None:
 def test_a_last_sample_without_any_count_changes_nothing() -> None:
     bootstrap = Bootstrap(3, draws=5)
     counts = csr_array(np.array([[2, 1], [0, 3], [0, 0]]))
-    found = bootstrap.of_counts(counts, lambda sums: sums.sum(axis=1))
-    np.testing.assert_array_equal(found, bootstrap.weights.astype(int) @ [3, 3, 0])
+    drawn = bootstrap.of_counts(counts, lambda sums: sums.sum(axis=1))
+    np.testing.assert_array_equal(drawn, bootstrap.weights.astype(int) @ [3, 3, 0])
 
 
 def test_counts_do_not_depend_on_the_size_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,9 +221,9 @@ def test_values_of_several_models_are_those_of_each_alone(stats: np.ndarray) -> 
 
 @pytest.mark.parametrize("widths", [[], [0], [1], [2], [3], [1, 1], [2, 1, 2], [3, 4]])
 def test_tables_side_by_side_have_an_even_number_of_columns(widths: list[int]) -> None:
-    found = statistics._side_by_side([np.ones((4, width)) for width in widths], 4)
+    table = statistics._side_by_side([np.ones((4, width)) for width in widths], 4)
     whole = sum(widths)
-    assert found.tolist() == [[1.0] * whole + [0.0] * (whole % 2)] * 4
+    assert table.tolist() == [[1.0] * whole + [0.0] * (whole % 2)] * 4
 
 
 @pytest.mark.parametrize(("most", "kind"), [(3, np.uint16), (300, np.int32), (2**24, np.float64)])

@@ -60,8 +60,8 @@ def test_pairwise_wins() -> None:
 def test_win_rates_over_common_cells() -> None:
     a = {FoldSeed(0, 0): 0.9, FoldSeed(1, 0): 0.8, FoldSeed(2, 0): 0.1}
     b = {FoldSeed(0, 0): 0.8, FoldSeed(1, 0): 0.8}
-    found = win_rates({"a": a, "b": b}, "higher")
-    assert [(w.model, w.rate, w.cells) for w in found] == [("a", 0.75, 2), ("b", 0.25, 2)]
+    rates = win_rates({"a": a, "b": b}, "higher")
+    assert [(w.model, w.rate, w.cells) for w in rates] == [("a", 0.75, 2), ("b", 0.25, 2)]
     assert [w.rate for w in win_rates({"a": a, "b": b}, "lower")] == [0.25, 0.75]
     assert win_rates({"a": a}, "higher") == [] == win_rates({"a": a, "b": b}, "")
     assert win_rates({"a": a, "b": {FoldSeed(0, 0): 1.0}}, "higher") == []
@@ -101,10 +101,10 @@ def test_front_against_its_definition() -> None:
     rng = np.random.default_rng(1)
     for _ in range(20):
         points = [(float(q), float(c)) for q, c in rng.integers(0, 5, size=(12, 2))]
-        found = set(pareto_front(points, "higher", "lower"))
+        front = set(pareto_front(points, "higher", "lower"))
         for i, (q, c) in enumerate(points):
             beaten = [(x, y) for x, y in points if x >= q and y <= c and (x, y) != (q, c)]
-            assert (i in found) == (not beaten)
+            assert (i in front) == (not beaten)
 
 
 def test_the_front_of_a_board(fabricate: Callable[..., Record]) -> None:

@@ -34,9 +34,9 @@ def board(records: list[Record], published: dict[str, Any] | None = None, **suit
 
 def outcome(record: Record, **published: Any) -> tuple[str, list[str]]:
     value = record.data["metrics"]["test"]["hf1_samples"]
-    found = board([record], {"metrics": {"hf1_samples": value}, **published}).published[0].verdict
-    assert found is not None
-    return found.outcome, found.reasons
+    verdict = board([record], {"metrics": {"hf1_samples": value}, **published}).published[0].verdict
+    assert verdict is not None
+    return verdict.outcome, verdict.reasons
 
 
 def test_without_the_papers_data_nothing_is_testable(fabricate: Fabricate) -> None:
@@ -64,10 +64,10 @@ def test_nor_without_its_weights_or_in_another_profile_or_unmeasured(fabricate: 
 
 def test_a_value_outside_our_interval_is_not_reproduced(fabricate: Fabricate) -> None:
     record = fabricate("net", 0.7)
-    found, reasons = outcome(
+    verdict, reasons = outcome(
         record, fingerprint=record.data["dataset"]["fingerprint"], metrics={"hf1_samples": 0.99}
     )
-    assert found == "not reproduced"
+    assert verdict == "not reproduced"
     assert reasons == ["hf1_samples 0.9900 is outside [0.590, 0.772], where one split of ours lies"]
 
 
@@ -152,9 +152,9 @@ def test_the_choice_is_made_on_validation_alone(fabricate: Fabricate) -> None:
     """The model with the better test scores loses where its validation scores are lower."""
 
     def record(label: str, fold: int, valid: float, test: float) -> Record:
-        made = fabricate(label, split={"fold": fold})
-        made.data["metrics"] = {"validation": {"m": valid}, "test": {"m": test}}
-        return made
+        fabricated = fabricate(label, split={"fold": fold})
+        fabricated.data["metrics"] = {"validation": {"m": valid}, "test": {"m": test}}
+        return fabricated
 
     class Rows:
         def __init__(self, label: str, ok: list[Record]) -> None:
@@ -214,8 +214,8 @@ def test_a_verdict_reads_stored_metrics_of_the_row_that_its_model_has(fabricate:
     }
     shown = board([record], published, columns=["hf1_samples"])
     assert "level1_argmax_accuracy" not in [column.id for column in shown.columns]
-    found = shown.published[0].verdict
-    assert found is not None and found.model == "net[x=1]"
-    assert found.measured == {"level1_argmax_accuracy": value}
+    verdict = shown.published[0].verdict
+    assert verdict is not None and verdict.model == "net[x=1]"
+    assert verdict.measured == {"level1_argmax_accuracy": value}
     cell = shown.rows[0].cells["level1_argmax_accuracy"]
     assert cell.low is not None and cell.high is not None and cell.low < value < cell.high

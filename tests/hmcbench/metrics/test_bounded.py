@@ -55,8 +55,8 @@ def slow_entries(nodes: list[frozenset[int]], q: list[float], most: int, fast: l
 def check_entries(ends: Ends, hierarchy: Hierarchy, q: np.ndarray, most: int) -> None:
     fast = entries(ends, q, most)
     nodes = nodes_of(hierarchy, ends.columns.tolist())
-    for row, found in zip(q.tolist(), fast.tolist(), strict=True):
-        assert found == slow_entries(nodes, row, most, found)
+    for row, entered in zip(q.tolist(), fast.tolist(), strict=True):
+        assert entered == slow_entries(nodes, row, most, entered)
     for value in np.unique(fast):
         assert ends.spelled_by(fast >= value).max() <= most
     assert (fast >= q).all(), "no end enters after its turn"

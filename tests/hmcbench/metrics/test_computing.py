@@ -66,8 +66,8 @@ def test_importing_the_specs_is_light() -> None:
         "import sys, hmcbench.metrics.builtin, hmcbench.metrics.ids\n"
         f"print([m for m in {heavy} if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
 
 
 def test_ids_of_a_single_path_task() -> None:
@@ -75,34 +75,34 @@ def test_ids_of_a_single_path_task() -> None:
     apart = Apart([str(i) for i in range(len(e))], None)
     calibration = Evaluation.of(e.task, e.truth, e.scores, apart=apart)
     apart = replace(apart, calibration=calibration)
-    found = compute(SPECS, Evaluation.of(e.task, e.truth, e.scores, apart=apart))
-    assert not found.failures
+    values = compute(SPECS, Evaluation.of(e.task, e.truth, e.scores, apart=apart))
+    assert not values.failures
     for s in SPECS:
         if s.name == "class_mondrian_coverage":  # of classes where a path may end
-            assert f"{s.name}[thermal/3]" in found
+            assert f"{s.name}[thermal/3]" in values
         elif s.name.startswith(("far_", "unknown_")):  # of samples without a class
             continue
         elif s.task == "hmc" and "single" in s.paths and s.unit == "sample":
             stem = s.name.replace("{k}", "2")
             members = [f"[{c}]" for c in ("mechanical", "thermal/3")] if s.over == "classes" else [""]
             for suffix in ("", "_raw") if s.decided else ("",):
-                assert all(stem + suffix + member in found for member in members), stem + suffix
-    assert not any("argmax_accuracy_raw" in name or "level3" in name for name in found)
-    assert all(type(value) is float and math.isfinite(value) for value in found.values())
+                assert all(stem + suffix + member in values for member in members), stem + suffix
+    assert not any("argmax_accuracy_raw" in name or "level3" in name for name in values)
+    assert all(type(value) is float and math.isfinite(value) for value in values.values())
 
 
 def test_single_path_metrics_are_left_out_of_several_paths() -> None:
-    found = compute(SPECS, four_scores())
+    values = compute(SPECS, four_scores())
     for name in ("tree_path_distance", "mistake_severity", "level{k}_argmax_accuracy"):
-        assert found.left_out[name] == "defined for single paths only"
-    assert not any("argmax" in name or "severity" in name for name in found)
+        assert values.left_out[name] == "defined for single paths only"
+    assert not any("argmax" in name or "severity" in name for name in values)
 
 
 def test_sets_have_no_raw_decisions_and_no_rankings() -> None:
-    found = compute(SPECS, three_samples())
-    assert not any("_raw" in name for name in found)
-    assert {"hf1_micro_raw", "fpa"} <= set(found.left_out)
-    assert {"auprc_micro", "violation_rate", "level1_argmax_accuracy"} <= set(found.left_out)
+    values = compute(SPECS, three_samples())
+    assert not any("_raw" in name for name in values)
+    assert {"hf1_micro_raw", "fpa"} <= set(values.left_out)
+    assert {"auprc_micro", "violation_rate", "level1_argmax_accuracy"} <= set(values.left_out)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,9 @@ def test_an_id_of_before_is_one_line_with_that_of_today(name: str, now: str) -> 
 
 def test_many_classes_are_listed_only_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(computing, "MANY_CLASSES", 7)
-    found = compute(SPECS, confusion_matrices())
-    assert not any("[" in name for name in found)
-    assert "ask for it by name" in found.left_out["class_f1"]
+    values = compute(SPECS, confusion_matrices())
+    assert not any("[" in name for name in values)
+    assert "ask for it by name" in values.left_out["class_f1"]
     assert len(compute(SPECS, confusion_matrices(), ["class_f1"])) == 8
 
 
@@ -203,20 +203,20 @@ def test_many_classes_are_listed_only_by_name(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_a_broken_metric_stops_nothing(odd: MetricSpec, said: str) -> None:
     usual = compute(SPECS, four_scores())
-    found = compute([odd, *SPECS], four_scores())
-    assert {k: v for k, v in found.items() if "odd" not in k} == usual
+    values = compute([odd, *SPECS], four_scores())
+    assert {k: v for k, v in values.items() if "odd" not in k} == usual
     if said:
-        assert "odd" not in found
-        assert re.search(said, found.failures["odd"])
-        assert "\n" not in found.failures["odd"]
+        assert "odd" not in values
+        assert re.search(said, values.failures["odd"])
+        assert "\n" not in values.failures["odd"]
 
 
 def test_not_applicable_and_undefined_are_no_failures() -> None:
     specs = [spec(raises(NotApplicable("not today"))), spec(lambda e: math.nan, name="blank", decided=False)]
-    found = compute(specs, four_scores())
-    assert not found
-    assert not found.failures
-    assert found.left_out == {"odd": "not today.", "odd_raw": "not today.", "blank": "undefined here"}
+    values = compute(specs, four_scores())
+    assert not values
+    assert not values.failures
+    assert values.left_out == {"odd": "not today.", "odd_raw": "not today.", "blank": "undefined here"}
 
 
 def test_statistics_of_a_broken_metric_are_none() -> None:

@@ -72,10 +72,10 @@ def test_sets_are_those_of_the_definition(
     problem = data.draw(problems(("tree",), ("single",)))
     e = divided(problem, min(cut, len(problem.scores)), alpha)
     prefix = "mondrian" if per_end else "conformal"
-    found = compute(OWN, e)
-    assert not found.failures
-    if f"{prefix}_size" not in found:
-        assert "needs" in found.left_out[f"{prefix}_size"]
+    values = compute(OWN, e)
+    assert not values.failures
+    if f"{prefix}_size" not in values:
+        assert "needs" in values.left_out[f"{prefix}_size"]
         return
     sets = slow_sets(e, per_end)
     ends = e.likeliest.ends.columns.tolist()
@@ -83,16 +83,16 @@ def test_sets_are_those_of_the_definition(
     labels = [max(np.flatnonzero(row).tolist(), default=-1) for row in e.truth]
     inside = [ends.index(c) in s for c, s in zip(labels, sets, strict=True) if c >= 0]
     n = max(1, len(sets))
-    assert found[f"{prefix}_size"] == pytest.approx(sum(map(len, sets)) / n)
-    assert found[f"{prefix}_coverage"] == pytest.approx(sum(inside) / max(1, len(inside)))
+    assert values[f"{prefix}_size"] == pytest.approx(sum(map(len, sets)) / n)
+    assert values[f"{prefix}_coverage"] == pytest.approx(sum(inside) / max(1, len(inside)))
     if not per_end:
         fewest = [slow_fewest(problem.hierarchy, ends, s) for s in sets]
-        assert found["conformal_nodes"] == pytest.approx(sum(fewest) / n)
+        assert values["conformal_nodes"] == pytest.approx(sum(fewest) / n)
         return
     for k, end in enumerate(ends):
         held = [k in s for c, s in zip(labels, sets, strict=True) if c == end]
         name = f"class_mondrian_coverage[{e.hierarchy.classes[end]}]"
-        assert found.get(name) == (pytest.approx(sum(held) / len(held)) if held else None)
+        assert values.get(name) == (pytest.approx(sum(held) / len(held)) if held else None)
 
 
 def slow_fewest(hierarchy: Hierarchy, ends: list[int], wanted: set[int]) -> int:
@@ -135,10 +135,10 @@ def test_several_paths_control_what_is_missed(
     problem = data.draw(problems(paths=("multiple",)))
     cut = min(cut, len(problem.scores))
     e = divided(problem, cut, alpha)
-    found = compute(OWN, e)
-    assert not found.failures
+    values = compute(OWN, e)
+    assert not values.failures
     if 1 / (cut + 1) > alpha + 1e-9:
-        assert "conformal_size" in found.left_out
+        assert "conformal_size" in values.left_out
         return
     truth = problem.sets(problem.truth)
 
@@ -155,18 +155,18 @@ def test_several_paths_control_what_is_missed(
     rows = range(cut, len(problem.scores))
     sets = sets_at(threshold)
     n = max(1, len(rows))
-    assert found["conformal_coverage"] == pytest.approx(sum(kept(threshold, i) for i in rows) / n)
-    assert found["conformal_size"] == pytest.approx(sum(len(sets[i]) for i in rows) / n)
+    assert values["conformal_coverage"] == pytest.approx(sum(kept(threshold, i) for i in rows) / n)
+    assert values["conformal_size"] == pytest.approx(sum(len(sets[i]) for i in rows) / n)
     specific = [problem.hierarchy.most_specific(problem.hierarchy.encode([sets[i]])).sum() for i in rows]
-    assert found["conformal_nodes"] == pytest.approx(sum(specific) / n)
+    assert values["conformal_nodes"] == pytest.approx(sum(specific) / n)
     for k in range(1, e.levels + 1):
         here = {c for c, level in zip(e.hierarchy.classes, e.hierarchy.levels, strict=True) if level == k}
         shares = [len(truth[i] & sets[i] & here) / len(truth[i] & here) for i in rows if truth[i] & here]
-        value = found.get(f"level{k}_conformal_coverage")
+        value = values.get(f"level{k}_conformal_coverage")
         assert value == (pytest.approx(sum(shares) / len(shares)) if shares else None)
     for c in e.hierarchy.classes:
         held = [c in sets[i] for i in rows if c in truth[i]]
-        value = found.get(f"class_conformal_coverage[{c}]")
+        value = values.get(f"class_conformal_coverage[{c}]")
         assert value == (pytest.approx(sum(held) / len(held)) if held else None)
 
 

@@ -48,17 +48,18 @@ def files(tmp_path: Path) -> Files:
 
 def test_the_fixture(files: Files) -> None:
     result = files.score()
-    found = result["metrics"]
+    values = result["metrics"]
     for name in ("hp_micro", "hr_micro", "hf1_micro"):
-        assert found[name] == 0.625
+        assert values[name] == 0.625
     shown = {
-        name: f"{found[name]:.4f}" for name in ("hp_samples", "hr_samples", "hf1_samples", "hf1_samples_mean")
+        name: f"{values[name]:.4f}"
+        for name in ("hp_samples", "hr_samples", "hf1_samples", "hf1_samples_mean")
     }
     assert list(shown.values()) == ["0.6111", "0.6667", "0.6377", "0.6222"]
     assert (result["samples"], result["classes"], result["levels"]) == (3, 8, 3)
     assert (result["predictions"], result["paths"], result["threshold"]) == ("sets", "single", None)
-    assert found["tree_path_distance"] == 2
-    assert "incoherent_rate" not in found
+    assert values["tree_path_distance"] == 2
+    assert "incoherent_rate" not in values
     assert not result["failures"]
     assert json.loads(json.dumps(result)) == result
 
@@ -79,13 +80,13 @@ def test_confusion_matrices_of_the_paper(files: Files) -> None:
 
 def test_scores_are_cut_at_the_threshold(files: Files) -> None:
     result = files.score(p=SCORES)
-    found = result["metrics"]
+    values = result["metrics"]
     # closed: abd, abe, xyz against abc, abd, xy
-    assert found["hf1_micro"] == pytest.approx(2 * 6 / (9 + 8))
+    assert values["hf1_micro"] == pytest.approx(2 * 6 / (9 + 8))
     assert (result["predictions"], result["paths"], result["threshold"]) == ("scores", "multiple", 0.5)
-    assert found["violation_rate"] == pytest.approx(2 / 18)  # b and e above a
-    assert found["incoherent_rate"] == pytest.approx(1 / 3)
-    assert {"auprc_micro", "hf1_micro_raw", "class_f1[z]"} <= set(found)
+    assert values["violation_rate"] == pytest.approx(2 / 18)  # b and e above a
+    assert values["incoherent_rate"] == pytest.approx(1 / 3)
+    assert {"auprc_micro", "hf1_micro_raw", "class_f1[z]"} <= set(values)
     other = files.score(p=SCORES, threshold=0.65)["metrics"]
     assert other["hf1_micro"] == pytest.approx(2 * 4 / (5 + 8))  # abd, nothing, xy
     assert other["empty_predictions"] == 1
@@ -101,9 +102,9 @@ def test_single_paths_of_scores_are_decided_by_the_likeliest_path(files: Files) 
     truth = "id,labels\n1,c\n2,d\n3,z\n"
     result = files.score(t=truth, p=SOFT, paths="single")
     assert (result["paths"], result["threshold"], result["notes"]) == ("single", None, [])
-    found = result["metrics"]
-    assert found["exact_match"] == found["exact_match_raw"] == found["level3_argmax_accuracy"] == 1
-    assert found["incoherent_rate"] == found["tree_path_distance"] == 0
+    values = result["metrics"]
+    assert values["exact_match"] == values["exact_match_raw"] == values["level3_argmax_accuracy"] == 1
+    assert values["incoherent_rate"] == values["tree_path_distance"] == 0
     for more in ({}, {"paths": "multiple"}):
         result = files.score(t=truth, p=SOFT, **more)
         assert (result["paths"], result["threshold"]) == ("multiple", 0.5)
@@ -115,9 +116,9 @@ def test_single_paths_of_scores_are_decided_by_the_likeliest_path(files: Files) 
 def test_plain_ids_of_scores_read_the_coherent_decision(files: Files) -> None:
     """The argmax of level 1 of the second row is wrong, and its path is right."""
     scores = SOFT.replace("2,.7,.4,.1,.5,.2,.3,", "2,.4,.4,.1,.5,.2,.45,")
-    found = files.score(t="id,labels\n1,c\n2,d\n3,z\n", p=scores, paths="single")["metrics"]
-    assert (found["exact_match"], found["exact_match_raw"]) == (1, pytest.approx(2 / 3))
-    assert (found["level1_accuracy"], found["level1_accuracy_raw"]) == (1, pytest.approx(2 / 3))
+    values = files.score(t="id,labels\n1,c\n2,d\n3,z\n", p=scores, paths="single")["metrics"]
+    assert (values["exact_match"], values["exact_match_raw"]) == (1, pytest.approx(2 / 3))
+    assert (values["level1_accuracy"], values["level1_accuracy_raw"]) == (1, pytest.approx(2 / 3))
 
 
 def test_sets_of_single_paths_may_be_scored_as_several_and_not_the_other_way(files: Files) -> None:
@@ -132,8 +133,8 @@ def test_sets_of_single_paths_may_be_scored_as_several_and_not_the_other_way(fil
 @pytest.mark.parametrize("threshold", [0.3, 0.7])
 def test_a_score_equal_to_the_threshold_reaches_it(files: Files, threshold: float) -> None:
     hierarchy, truth = "parent,child\n,a\n", "id,labels\n1,a\n"
-    found = files.score(hierarchy, truth, f"id,a\n1,{threshold}\n", threshold=threshold)["metrics"]
-    assert found["hr_micro"] == 1
+    values = files.score(hierarchy, truth, f"id,a\n1,{threshold}\n", threshold=threshold)["metrics"]
+    assert values["hr_micro"] == 1
 
 
 def test_several_paths_empty_rows_spaces_and_quotes(files: Files) -> None:

@@ -277,27 +277,27 @@ def test_thresholds_without_anything_to_learn_from() -> None:
 
 
 def test_neighbouring_floats_are_still_told_apart() -> None:
-    one = Hierarchy.from_edges([("", "a")])
+    tree = Hierarchy.from_edges([("", "a")])
     high = np.float32(0.5)
     for _ in range(2):  # halfway rounds up for one pair and down for the next
         low = np.nextafter(high, np.float32(0))
         scores = np.array([[high], [low]], dtype=np.float32)
-        fitted = fit_threshold(scores, np.array([[True], [False]]), one)
-        assert raw(scores, None, multiple(one), fitted).tolist() == [[True], [False]]
+        fitted = fit_threshold(scores, np.array([[True], [False]]), tree)
+        assert raw(scores, None, multiple(tree), fitted).tolist() == [[True], [False]]
         high = low
 
 
 def test_a_single_pair_is_its_own_threshold() -> None:
-    one = Hierarchy.from_edges([("", "a")])
-    assert fit_threshold(np.array([[0.25]]), np.array([[True]]), one).values == 0.25
+    tree = Hierarchy.from_edges([("", "a")])
+    assert fit_threshold(np.array([[0.25]]), np.array([[True]]), tree).values == 0.25
 
 
 def test_equal_scores_are_cut_together() -> None:
-    one = Hierarchy.from_edges([("", "a")])
+    tree = Hierarchy.from_edges([("", "a")])
     truth = np.array([[True]] * 2 + [[False]] * 10 + [[True]])
     scores = np.array([[0.5]] * 12 + [[0.25]])
     # the first two alone would give .8, but .5 takes twelve (.27); .25 takes all (.375)
-    assert fit_threshold(scores, truth, one).values == 0.25
+    assert fit_threshold(scores, truth, tree).values == 0.25
 
 
 def test_thresholds_keep_in_json() -> None:

@@ -322,10 +322,10 @@ print(hierarchy.depth, int(status.split("VmHWM:")[1].split()[0]) / 2**20)
 
 @pytest.mark.slow
 def test_fifty_thousand_classes_stream_within_two_gibibytes() -> None:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", STREAM], capture_output=True, text=True, timeout=300, check=False
     )
-    assert done.returncode == 0, done.stderr
-    depth, gibibytes = map(float, done.stdout.split())
+    assert completed.returncode == 0, completed.stderr
+    depth, gibibytes = map(float, completed.stdout.split())
     assert depth == 14
     assert gibibytes < 2

@@ -14,8 +14,8 @@ from hmcbench.metrics.fixtures import LEVEL_1, LEVEL_2, confusion_matrices, thre
 
 
 def test_three_samples() -> None:
-    found = compute(SPECS, three_samples())
-    assert not found.failures
+    values = compute(SPECS, three_samples())
+    assert not values.failures
     expected = {
         "hp_micro": 5 / 8,
         "hr_micro": 5 / 8,
@@ -33,18 +33,18 @@ def test_three_samples() -> None:
         "tree_path_distance": 2.0,
         "mistake_severity": 4 / 3,
     }
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=5e-5)
+    assert {name: values[name] for name in expected} == pytest.approx(expected, abs=5e-5)
 
 
 def test_confusion_matrices_of_the_paper() -> None:
     assert LEVEL_1.sum() == LEVEL_2.sum() == 193
     e = confusion_matrices()
-    found = compute(SPECS, e)
-    assert round(found["level1_argmax_accuracy"], 4) == round(found["level1_accuracy_raw"], 4) == 0.9793
-    assert round(found["level2_argmax_accuracy"], 4) == round(found["level2_accuracy_raw"], 4) == 0.9275
-    assert found["incoherent_rate"] == found["tice"] == 4 / 193
-    assert round(found["hr_micro_raw"], 4) == 0.9637  # closing adds the right branch to the four
-    assert found["level1_accuracy"] == 1  # block-diagonal: level 2 implies level 1
+    values = compute(SPECS, e)
+    assert round(values["level1_argmax_accuracy"], 4) == round(values["level1_accuracy_raw"], 4) == 0.9793
+    assert round(values["level2_argmax_accuracy"], 4) == round(values["level2_accuracy_raw"], 4) == 0.9275
+    assert values["incoherent_rate"] == values["tice"] == 4 / 193
+    assert round(values["hr_micro_raw"], 4) == 0.9637  # closing adds the right branch to the four
+    assert values["level1_accuracy"] == 1  # block-diagonal: level 2 implies level 1
     raw = e.raw
     for level, matrix in ((slice(0, 2), LEVEL_1), (slice(2, 8), LEVEL_2)):
         counted = e.truth[:, level].T.astype(int) @ raw[:, level].astype(int)
@@ -66,15 +66,15 @@ def test_three_levels_where_a_sample_is_right_in_every_other_way() -> None:
     scores[7:9, [a, b]] = 0.4, 0.55  # right at levels 2 and 3
     scores[9, [a, b]] = scores[9, [a1, b1]] = scores[9, [a11, b11]] = 0.1, 0.9  # wrong everywhere
     e = Evaluation.of(Task("hmc", "single", "full", hierarchy), truth, scores)
-    found = compute(SPECS, e)
-    assert (found["level1_accuracy_raw"], found["level1_argmax_accuracy"], found["level1_accuracy"]) == (
+    values = compute(SPECS, e)
+    assert (values["level1_accuracy_raw"], values["level1_argmax_accuracy"], values["level1_accuracy"]) == (
         0.4,
         0.7,
         0.9,
     )
-    assert (found["exact_match_raw"], found["fpa"], found["exact_match"]) == (0.4, 0.4, 0.9)
-    assert (found["incoherent_rate"], found["tice"]) == (0.5, 0.5)
-    assert (found["tree_path_distance"], found["tree_path_distance_raw"]) == (0.6, 0.6)
+    assert (values["exact_match_raw"], values["fpa"], values["exact_match"]) == (0.4, 0.4, 0.9)
+    assert (values["incoherent_rate"], values["tice"]) == (0.5, 0.5)
+    assert (values["tree_path_distance"], values["tree_path_distance_raw"]) == (0.6, 0.6)
 
 
 def test_one_label_per_level_without_closing_makes_precision_equal_recall() -> None:
@@ -82,9 +82,9 @@ def test_one_label_per_level_without_closing_makes_precision_equal_recall() -> N
     e = confusion_matrices()
     flat = Hierarchy.from_edges([("", name) for name in e.hierarchy.classes])
     columns = [e.hierarchy.index(name) for name in flat.classes]
-    found = compute(SPECS, Evaluation.of_sets(flat, e.truth[:, columns], e.raw[:, columns]))
+    values = compute(SPECS, Evaluation.of_sets(flat, e.truth[:, columns], e.raw[:, columns]))
     for name in ("hp_samples", "hr_samples", "hp_micro", "hr_micro"):
-        assert round(found[name], 4) == 0.9534
+        assert round(values[name], 4) == 0.9534
 
 
 def test_empty_sets() -> None:
@@ -92,7 +92,7 @@ def test_empty_sets() -> None:
     hierarchy = Hierarchy.from_edges([("a", "b")])
     truth = np.array([[1, 1], [0, 0], [0, 0], [1, 0]], dtype=bool)
     said = np.array([[0, 0], [1, 0], [0, 0], [1, 0]], dtype=bool)
-    found = compute(SPECS, Evaluation.of_sets(hierarchy, truth, said))
+    values = compute(SPECS, Evaluation.of_sets(hierarchy, truth, said))
     expected = {
         "hp_samples": (0 + 0 + 1) / 3,
         "hr_samples": (0 + 1) / 2,
@@ -107,29 +107,29 @@ def test_empty_sets() -> None:
         "empty_truths": 1,
         "level2_precision_macro": 0.0,
     }
-    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert {name: values[name] for name in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("samples", [0, 3])
 def test_nothing_at_all(samples: int) -> None:
     hierarchy = Hierarchy.from_edges([("a", "b")])
     task = Task("hmc", "multiple", "ragged", hierarchy)
-    found = compute(SPECS, Evaluation.of(task, np.zeros((samples, 2), bool), np.zeros((samples, 2))))
-    assert not found.failures
-    exact = found.pop("exact_match"), found.pop("exact_match_raw")
+    values = compute(SPECS, Evaluation.of(task, np.zeros((samples, 2), bool), np.zeros((samples, 2))))
+    assert not values.failures
+    exact = values.pop("exact_match"), values.pop("exact_match_raw")
     assert exact == ((1, 1) if samples else (0, 0))
-    assert found.pop("lrap") == (1 if samples else 0)  # as scikit-learn has it
-    assert {v for name, v in found.items() if not name.startswith("empty_pairs")} == {0}
-    assert set(found.left_out) >= {"auprc_micro", "auprc_macro", "auprc_weighted"}
+    assert values.pop("lrap") == (1 if samples else 0)  # as scikit-learn has it
+    assert {v for name, v in values.items() if not name.startswith("empty_pairs")} == {0}
+    assert set(values.left_out) >= {"auprc_micro", "auprc_macro", "auprc_weighted"}
 
 
 def test_a_missing_class_is_the_virtual_root() -> None:
     """Ragged, single path: nothing predicted for a, nothing true for b."""
     hierarchy = Hierarchy.from_edges([("a", "b")])
     truth, said = np.array([[True, False], [False, False]]), np.array([[False, False], [True, True]])
-    found = compute(SPECS, Evaluation.of_sets(hierarchy, truth, said, "single"))
-    assert found["tree_path_distance"] == (1 + 2) / 2
-    assert found["mistake_severity"] == 2  # the virtual root is as high as there are levels
+    values = compute(SPECS, Evaluation.of_sets(hierarchy, truth, said, "single"))
+    assert values["tree_path_distance"] == (1 + 2) / 2
+    assert values["mistake_severity"] == 2  # the virtual root is as high as there are levels
 
 
 def test_stop_is_no_class() -> None:
@@ -139,11 +139,11 @@ def test_stop_is_no_class() -> None:
     scores = np.array([[0.9, 0.1, 0.2], [0.9, 0.1, 0.2], [0.2, 0.8, 0.9]], dtype=np.float32)
     stop = np.array([[0, 0.8], [0, 0.8], [0, 0.1]], dtype=np.float32)
     e = Evaluation.of(Task("hmc", "single", "ragged", hierarchy), truth, scores, stop)
-    found = compute(SPECS, e)
-    assert found["level1_argmax_accuracy"] == 1
-    assert found["level2_argmax_accuracy"] == 0
-    assert found["level2_accuracy"] == 0
-    assert found["incoherent_rate"] == 1 / 3  # b below c
+    values = compute(SPECS, e)
+    assert values["level1_argmax_accuracy"] == 1
+    assert values["level2_argmax_accuracy"] == 0
+    assert values["level2_accuracy"] == 0
+    assert values["incoherent_rate"] == 1 / 3  # b below c
 
 
 def test_probabilities_by_hand() -> None:
@@ -152,33 +152,33 @@ def test_probabilities_by_hand() -> None:
     truth = np.array([[1, 0, 1], [0, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)
     top = np.array([1.0, 0.95, 0.95, 0.6, 0.5])
     scores = np.stack([top, 1 - top, [0.0, 0.3, 0.3, 0.3, 0.3]], axis=1)
-    found = compute(SPECS, Evaluation.of(Task("hmc", "single", "ragged", hierarchy), truth, scores))
+    values = compute(SPECS, Evaluation.of(Task("hmc", "single", "ragged", hierarchy), truth, scores))
     # bins: [14/15, 1] holds three, 2.9 - 2; .6 is the lower edge of bin 9, .4; .5 lies in bin 7, .5
-    assert found["level1_ece"] == pytest.approx((0.9 + 0.4 + 0.5) / 5)
-    assert found["level1_aurc"] == pytest.approx((0 + 0.5 / 2 + 1 / 3 + 1 / 4 + 2 / 5) / 5)
-    assert found["level1_brier"] == pytest.approx((0 + 2 * 0.9025 + 2 * 0.0025 + 2 * 0.16 + 2 * 0.25) / 5)
-    assert found["level2_log_loss"] == pytest.approx(-np.log(1e-7))  # only the first has a class there
-    assert found["level2_ece"] == 1  # its probability is 0, and it is the only class of the level
+    assert values["level1_ece"] == pytest.approx((0.9 + 0.4 + 0.5) / 5)
+    assert values["level1_aurc"] == pytest.approx((0 + 0.5 / 2 + 1 / 3 + 1 / 4 + 2 / 5) / 5)
+    assert values["level1_brier"] == pytest.approx((0 + 2 * 0.9025 + 2 * 0.0025 + 2 * 0.16 + 2 * 0.25) / 5)
+    assert values["level2_log_loss"] == pytest.approx(-np.log(1e-7))  # only the first has a class there
+    assert values["level2_ece"] == 1  # its probability is 0, and it is the only class of the level
 
 
 def test_levels_without_a_true_class_have_no_calibration() -> None:
     hierarchy = Hierarchy.from_edges([("", "a"), ("a", "b")])
     truth, scores = np.array([[True, False]]), np.array([[0.9, 0.2]])
-    found = compute(SPECS, Evaluation.of(Task("hmc", "single", "ragged", hierarchy), truth, scores))
+    values = compute(SPECS, Evaluation.of(Task("hmc", "single", "ragged", hierarchy), truth, scores))
     names = {f"level2_{name}" for name in ("ece", "brier", "log_loss", "aurc")}
-    assert {found.left_out[name] for name in names} == {"undefined here"}
+    assert {values.left_out[name] for name in names} == {"undefined here"}
 
 
 def test_constant_targets_are_counted_and_left_out() -> None:
-    found = compute(SPECS, two_alloys())
-    assert found["r2_undefined"] == 1
-    assert found["r2"] == found["target_r2[strength]"]
-    assert found.left_out == {"target_r2[hardness]": "undefined here"}
+    values = compute(SPECS, two_alloys())
+    assert values["r2_undefined"] == 1
+    assert values["r2"] == values["target_r2[strength]"]
+    assert values.left_out == {"target_r2[hardness]": "undefined here"}
 
 
 def test_targets_of_zero_have_no_relative_error() -> None:
     task = Task("regression", targets=("t", "u"))
     truth, said = np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([[1.0, 1.0], [3.0, 0.0]])
-    found = compute(SPECS, Evaluation.of_regression(task, truth, said))
-    assert found["mape"] == found["target_mape[t]"] == found["max_relative_error"] == 0.5
-    assert {"target_mape[u]", "target_max_relative_error[u]"} <= set(found.left_out)
+    values = compute(SPECS, Evaluation.of_regression(task, truth, said))
+    assert values["mape"] == values["target_mape[t]"] == values["max_relative_error"] == 0.5
+    assert {"target_mape[u]", "target_max_relative_error[u]"} <= set(values.left_out)

@@ -49,24 +49,26 @@ def random_evaluation(seed: int, score_levels: int = 1000) -> Evaluation:
 @pytest.mark.parametrize("seed", range(3))
 def test_sets_are_those_of_scikit_learn(seed: int) -> None:
     e = random_evaluation(seed)
-    found = compute(SPECS, e)
+    computed = compute(SPECS, e)
     for average, suffix in (("micro", "micro"), ("samples", "samples")):
         p, r, f, _ = precision_recall_fscore_support(e.truth, e.closed, average=average, zero_division=0)
-        assert (found[f"hp_{suffix}"], found[f"hr_{suffix}"]) == pytest.approx((p, r))
+        assert (computed[f"hp_{suffix}"], computed[f"hr_{suffix}"]) == pytest.approx((p, r))
         # "samples" of scikit-learn is the mean of F, not the F of the means
-        assert found["hf1_micro" if average == "micro" else "hf1_samples_mean"] == pytest.approx(f)
+        assert computed["hf1_micro" if average == "micro" else "hf1_samples_mean"] == pytest.approx(f)
     p, r, f, support = precision_recall_fscore_support(e.truth, e.closed, average=None, zero_division=0)
     present = support > 0
     assert not present.all()
-    assert found["hf1_macro"] == pytest.approx(f[present].mean())
+    assert computed["hf1_macro"] == pytest.approx(f[present].mean())
     for k in (1, 2, 3):
         level = e.hierarchy.level_classes(k)
         level = level[present[level]]
         for values, name in ((p, "precision"), (r, "recall"), (f, "f1")):
-            assert found[f"level{k}_{name}_macro"] == pytest.approx(values[level].mean() if len(level) else 0)
+            assert computed[f"level{k}_{name}_macro"] == pytest.approx(
+                values[level].mean() if len(level) else 0
+            )
     for i, name in enumerate(e.hierarchy.classes):
-        assert found[f"class_f1[{name}]"] == pytest.approx(f[i])
-        assert found[f"class_support[{name}]"] == support[i]
+        assert computed[f"class_f1[{name}]"] == pytest.approx(f[i])
+        assert computed[f"class_support[{name}]"] == support[i]
 
 
 @pytest.mark.parametrize("score_levels", [1, 2, 5, 1000])
@@ -74,17 +76,17 @@ def test_sets_are_those_of_scikit_learn(seed: int) -> None:
 def test_average_precision_is_that_of_scikit_learn(score_levels: int, dtype: Any) -> None:
     e = random_evaluation(7, score_levels)
     e = Evaluation.of(e.task, e.truth, e.scores.astype(dtype))
-    found = compute(SPECS, e)
+    values = compute(SPECS, e)
     present = e.truth.any(axis=0)
     truth, scores = e.truth[:, present], e.scores[:, present]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns about classes without positives
-        assert found["auprc_micro"] == pytest.approx(
+        assert values["auprc_micro"] == pytest.approx(
             average_precision_score(e.truth, e.scores, average="micro")
         )
     for average in ("macro", "weighted"):
         expected = average_precision_score(truth, scores, average=average)
-        assert found[f"auprc_{average}"] == pytest.approx(expected, rel=1e-12)
+        assert values[f"auprc_{average}"] == pytest.approx(expected, rel=1e-12)
     each = class_average_precision(e)
     assert np.isnan(each[~present]).all()
     np.testing.assert_allclose(
@@ -100,9 +102,9 @@ def test_average_precision_with_ties(seed: int, samples: int, grid: int) -> None
     truth[0] = True
     e = Evaluation.of(Task("hmc", "multiple", "ragged", hierarchy), truth, scores)
     expected = average_precision_score(truth[:, 0], scores[:, 0])
-    found = compute(SPECS, e)
+    values = compute(SPECS, e)
     for average in ("micro", "macro", "weighted"):
-        assert found[f"auprc_{average}"] == pytest.approx(expected, rel=1e-12)
+        assert values[f"auprc_{average}"] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -111,9 +113,9 @@ def test_probabilities_are_those_of_scikit_learn(seed: int) -> None:
     hierarchy = Hierarchy.from_edges([("", "a"), ("", "b"), ("", "c")])
     true, scores = rng.integers(0, 3, 200), rng.dirichlet([2.0] * 3, 200)
     e = Evaluation.of(Task("hmc", "single", "full", hierarchy), np.eye(3, dtype=bool)[true], scores)
-    found = compute(SPECS, e)
-    assert found["level1_log_loss"] == pytest.approx(log_loss(true, scores))
-    assert found["level1_brier"] == pytest.approx(
+    values = compute(SPECS, e)
+    assert values["level1_log_loss"] == pytest.approx(log_loss(true, scores))
+    assert values["level1_brier"] == pytest.approx(
         brier_score_loss(true, scores, labels=[0, 1, 2], scale_by_half=False)
     )
 
@@ -135,7 +137,7 @@ def test_hierarchical_scores_are_those_of_hiclass(seed: int) -> None:
     ends = rng.choice(hierarchy.classes, (2, 80))  # paths of any depth
     true, said = ([_prefixes(c) for c in side] for side in ends.tolist())
     truth, decided = (hierarchy.encode([[c] for c in side]) for side in ends.tolist())
-    found = compute(SPECS, Evaluation.of_sets(hierarchy, truth, decided, "single"))
+    values = compute(SPECS, Evaluation.of_sets(hierarchy, truth, decided, "single"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where a sample has no hit at all
         for name, average, ours in [
@@ -146,7 +148,7 @@ def test_hierarchical_scores_are_those_of_hiclass(seed: int) -> None:
             ("recall", "macro", "hr_samples"),
             ("f1", "macro", "hf1_samples_mean"),
         ]:
-            assert found[ours] == pytest.approx(getattr(metrics, name)(true, said, average=average)), ours
+            assert values[ours] == pytest.approx(getattr(metrics, name)(true, said, average=average)), ours
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])
@@ -154,8 +156,10 @@ def test_regression_is_that_of_scikit_learn(offset: float) -> None:
     rng = np.random.default_rng(3)
     truth = rng.normal(offset + 10, 2, (50, 3))
     said = truth + rng.normal(0, 0.5, truth.shape)
-    found = compute(SPECS, Evaluation.of_regression(Task("regression", targets=("a", "b", "c")), truth, said))
-    assert not found.failures
+    values = compute(
+        SPECS, Evaluation.of_regression(Task("regression", targets=("a", "b", "c")), truth, said)
+    )
+    assert not values.failures
     for name, function in {
         "r2": r2_score,
         "rmse": root_mean_squared_error,
@@ -163,5 +167,5 @@ def test_regression_is_that_of_scikit_learn(offset: float) -> None:
         "mape": mean_absolute_percentage_error,
     }.items():
         each = function(truth, said, multioutput="raw_values")
-        assert found[name] == pytest.approx(each.mean(), rel=1e-9)
-        assert [found[f"target_{name}[{t}]"] for t in "abc"] == pytest.approx(each.tolist(), rel=1e-9)
+        assert values[name] == pytest.approx(each.mean(), rel=1e-9)
+        assert [values[f"target_{name}[{t}]"] for t in "abc"] == pytest.approx(each.tolist(), rel=1e-9)

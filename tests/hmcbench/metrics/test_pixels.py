@@ -104,9 +104,9 @@ def slow_overlaps(e: Evaluation) -> dict[str, float]:
 
 @given(e=problems())
 def test_overlaps_and_areas(e: Evaluation) -> None:
-    found = compute(SPECS, e, [name for name in PIXELS if name not in ("boundary_f1", "aji")])
-    assert not found.failures
-    assert found == pytest.approx(slow_overlaps(e), abs=1e-12)
+    values = compute(SPECS, e, [name for name in PIXELS if name not in ("boundary_f1", "aji")])
+    assert not values.failures
+    assert values == pytest.approx(slow_overlaps(e), abs=1e-12)
 
 
 def slow_border(mask: np.ndarray, known: np.ndarray) -> list[tuple[int, int]]:
@@ -140,8 +140,8 @@ def test_borders(e: Evaluation) -> None:
                 p, r = slow_near(said, true, 1.0), slow_near(true, said, 1.0)
                 scores.append(share(2 * p * r, p + r))
         means += [float(np.mean(scores))] if scores else []
-    found = compute(SPECS, e, ["boundary_f1"])
-    assert found.get("boundary_f1") == (pytest.approx(np.mean(means)) if means else None)
+    values = compute(SPECS, e, ["boundary_f1"])
+    assert values.get("boundary_f1") == (pytest.approx(np.mean(means)) if means else None)
 
 
 def slow_aji(e: Evaluation, c: int) -> float | None:
@@ -170,10 +170,10 @@ def slow_aji(e: Evaluation, c: int) -> float | None:
 
 @given(e=problems())
 def test_objects(e: Evaluation) -> None:
-    found = compute(SPECS, e, ["aji"])
+    values = compute(SPECS, e, ["aji"])
     for c, name in enumerate(HIERARCHY.classes):
         wanted = slow_aji(e, c) if name in ("b", "a/x") else None
-        assert found.get(f"aji[{name}]") == (None if wanted is None else pytest.approx(wanted))
+        assert values.get(f"aji[{name}]") == (None if wanted is None else pytest.approx(wanted))
 
 
 @given(e=problems())
@@ -183,9 +183,9 @@ def test_metrics_of_samples_are_those_of_pixels(e: Evaluation) -> None:
     rows = [HIERARCHY.encode([part[i] for part in pixels]).toarray() for i in (0, 1)]
     alone = Evaluation.of_sets(HIERARCHY, *rows)
     names = [s.name for s in SPECS if s.decided]
-    wanted, found = (compute(SPECS, x, names) for x in (alone, e))
-    assert found.keys() == wanted.keys()
-    assert found == pytest.approx(dict(wanted), abs=1e-9)
+    wanted, values = (compute(SPECS, x, names) for x in (alone, e))
+    assert values.keys() == wanted.keys()
+    assert values == pytest.approx(dict(wanted), abs=1e-9)
 
 
 @given(e=problems())
@@ -205,10 +205,10 @@ def test_other_libraries_agree() -> None:
     hierarchy = Hierarchy.from_edges([("", "p"), ("", "q"), ("", "r")])
     task, legend = Task("hmc", "single", "full", hierarchy, unit="pixel"), np.eye(3, dtype=bool)
     e = Evaluation.of_maps(task, LabelMaps(list(truth), legend), LabelMaps(list(guess), legend))
-    found = compute(SPECS, e, ["level1_miou", "class_iou"])
+    values = compute(SPECS, e, ["level1_miou", "class_iou"])
     wanted = jaccard_score(truth.ravel(), guess.ravel(), average=None)
-    assert [found[f"class_iou[{n}]"] for n in "pqr"] == pytest.approx(list(wanted))
-    assert found["level1_miou"] == pytest.approx(wanted.mean())
+    assert [values[f"class_iou[{n}]"] for n in "pqr"] == pytest.approx(list(wanted))
+    assert values["level1_miou"] == pytest.approx(wanted.mean())
     assert e.pairs is not None
     cells = confusion_matrix(truth.ravel(), guess.ravel())
     assert np.array_equal(e.pairs.pixels.reshape(3, 3), cells)
@@ -254,9 +254,9 @@ def test_many_labels_are_counted() -> None:
 
 
 def test_what_needs_scores_or_maps_says_so() -> None:
-    found = compute(SPECS, two_maps())
-    assert not found.failures
-    assert {"auprc_micro", "level1_ece", "hf1_samples_raw", "incoherent_rate"} <= set(found.left_out)
+    values = compute(SPECS, two_maps())
+    assert not values.failures
+    assert {"auprc_micro", "level1_ece", "hf1_samples_raw", "incoherent_rate"} <= set(values.left_out)
     assert not [name for name in compute(SPECS, three_samples()) if find_spec(SPECS, name).unit == "pixel"]
     with pytest.raises(NotApplicable, match="label maps"):
         level_miou(three_samples(), 1)
@@ -291,8 +291,8 @@ print(int(status.split("VmHWM:")[1].split()[0]) // 1024)
 
 @pytest.mark.slow
 def test_a_map_of_8000_by_8000_is_scored_within_one_gibibyte() -> None:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", LARGE.format(path=sys.path)], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 1024
+    assert completed.returncode == 0, completed.stderr
+    assert int(completed.stdout) < 1024

@@ -78,19 +78,19 @@ def weights_of(evaluation: Evaluation, draws: int) -> np.ndarray:
 def test_no_more_positives_than_thresholds_are_exact(name: str, steps: int) -> None:
     evaluation = random_evaluation(300, steps=steps)
     weights = weights_of(evaluation, 40)
-    found = drawn(evaluation, name, weights)
-    np.testing.assert_allclose(found, slow_bootstrap(evaluation, name, weights), rtol=1e-12)
+    areas = drawn(evaluation, name, weights)
+    np.testing.assert_allclose(areas, slow_bootstrap(evaluation, name, weights), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", AVERAGES)
 def test_more_positives_share_thresholds_and_hardly_move_a_draw(name: str) -> None:
     evaluation = random_evaluation(9000)
     weights = weights_of(evaluation, 40)
-    found, slow = drawn(evaluation, name, weights), slow_bootstrap(evaluation, name, weights)
+    areas, slow = drawn(evaluation, name, weights), slow_bootstrap(evaluation, name, weights)
     assert np.unique(evaluation.scores[evaluation.truth]).size > 4 * pooled.MOST_EXACT
-    assert not np.allclose(found, slow, atol=1e-9)
-    assert np.abs(found - slow).max() < 0.1 * slow.std()
-    assert abs((found - slow).mean()) < 0.01 * slow.std()
+    assert not np.allclose(areas, slow, atol=1e-9)
+    assert np.abs(areas - slow).max() < 0.1 * slow.std()
+    assert abs((areas - slow).mean()) < 0.01 * slow.std()
     value = float(drawn(evaluation, name, np.ones(len(evaluation))))
     assert value == pytest.approx(compute(SPECS, evaluation, [name])[name], abs=1e-12)
 
@@ -98,7 +98,7 @@ def test_more_positives_share_thresholds_and_hardly_move_a_draw(name: str) -> No
 def test_areas_under_roc_curves_at_shared_thresholds_too() -> None:
     evaluation = random_evaluation(9000)
     weights = weights_of(evaluation, 20)
-    found = drawn(evaluation, "auroc_macro", weights)
+    areas = drawn(evaluation, "auroc_macro", weights)
     slow = []
     for row in weights:
         rows = np.repeat(np.arange(len(row)), row)
@@ -106,7 +106,7 @@ def test_areas_under_roc_curves_at_shared_thresholds_too() -> None:
         there = truth.any(axis=0)
         slow.append(roc_auc_score(truth[:, there], scores[:, there], average="macro"))
     assert evaluation.class_counts[:, 2].max() > pooled.MOST_EXACT  # some classes are not exact
-    assert np.abs(found - slow).max() < 0.02 * np.std(slow)
+    assert np.abs(areas - slow).max() < 0.02 * np.std(slow)
 
 
 @pytest.mark.parametrize("samples", [2, 3, 5, 300])
@@ -138,10 +138,10 @@ def test_no_more_pairs_are_sorted_at_once_than_memory_allows(monkeypatch: pytest
 @pytest.mark.parametrize("kind", [np.uint16, np.float64])
 def test_sums_so_far_begin_anew_at_every_start(starts: list[int], shape: tuple[int, ...], kind: type) -> None:
     counts = np.random.default_rng(0).integers(0, 600, shape).astype(kind)
-    found = pooled.cumulated(counts, np.array(starts))
+    sums = pooled.cumulated(counts, np.array(starts))
     parts = [part.cumsum(axis=-1) for part in np.split(counts.astype(int), starts[1:], axis=-1)]
-    np.testing.assert_array_equal(found, np.concatenate(parts, axis=-1))
-    assert found.dtype == kind
+    np.testing.assert_array_equal(sums, np.concatenate(parts, axis=-1))
+    assert sums.dtype == kind
 
 
 def test_a_pair_counts_at_the_highest_threshold_that_it_reaches() -> None:
@@ -162,9 +162,9 @@ def test_every_class_with_a_positive_has_thresholds_of_its_own() -> None:
 def test_thresholds_are_all_scores_or_some_with_the_ends() -> None:
     few, many = np.arange(pooled.MOST_EXACT) / 7, np.arange(pooled.MOST_EXACT + 1) / 7
     assert len(pooled.thresholds(np.repeat(few, 3))) == pooled.MOST_EXACT
-    found = pooled.thresholds(many)
-    assert (len(found), found[0], found[-1]) == (pooled.GRID, many[-1], 0.0)
-    assert (np.diff(found) < 0).all()
+    thresholds = pooled.thresholds(many)
+    assert (len(thresholds), thresholds[0], thresholds[-1]) == (pooled.GRID, many[-1], 0.0)
+    assert (np.diff(thresholds) < 0).all()
     # the numbers of published boards
     assert [len(pooled.thresholds(np.arange(float(n)))) for n in (2048, 2049)] == [2048, 512]
 

@@ -70,8 +70,8 @@ def test_the_best_labels_with_ties_at_the_cut(seed: int, steps: int) -> None:
         for _ in range(600 if steps < 100 else 1):
             order = np.lexsort((rng.random(e.scores.shape), -e.scores), axis=1)[:, :k]
             hits.append(np.take_along_axis(np.asarray(e.truth), order, axis=1).mean())
-        found = getattr(label_rankings, f"precision_at_{k}")(e)
-        assert found == pytest.approx(np.mean(hits), abs=0.04 if steps < 100 else 1e-12)
+        precision = getattr(label_rankings, f"precision_at_{k}")(e)
+        assert precision == pytest.approx(np.mean(hits), abs=0.04 if steps < 100 else 1e-12)
 
 
 @CASES

@@ -38,12 +38,12 @@ def is_decided(name: str) -> bool:
 def test_scores(data: st.DataObject, problems: Any, slow: Callable[..., dict[str, float]]) -> None:
     problem = data.draw(problems())
     evaluation = problem.evaluation()
-    found = compute(SPECS, evaluation)
-    assert not found.failures
+    values = compute(SPECS, evaluation)
+    assert not values.failures
     expected = slow(problem, problem.sets(evaluation.raw), problem.scores)
-    raw = {n.replace("_raw", ""): v for n, v in found.items() if "_raw" in n or not is_decided(n)}
+    raw = {n.replace("_raw", ""): v for n, v in values.items() if "_raw" in n or not is_decided(n)}
     for name, of in OTHER_NAMES.items():
-        assert raw.pop(name, None) == (found[of] if evaluation.task.paths == "single" else None)
+        assert raw.pop(name, None) == (values[of] if evaluation.task.paths == "single" else None)
     assert {n: v for n, v in raw.items() if not is_ranking(n)} == pytest.approx(expected, abs=1e-12)
 
 
@@ -56,8 +56,8 @@ def test_plain_ids_score_the_coherent_decision(
 ) -> None:
     problem = data.draw(problems())
     expected = slow(problem, slow_coherent(problem), problem.scores)
-    found = compute(SPECS, problem.evaluation())
-    decided = {name: value for name, value in found.items() if is_decided(name) and not is_ranking(name)}
+    values = compute(SPECS, problem.evaluation())
+    decided = {name: value for name, value in values.items() if is_decided(name) and not is_ranking(name)}
     plain = {name: value for name, value in decided.items() if "_raw" not in name}
     assert plain == pytest.approx({n: v for n, v in expected.items() if is_decided(n)}, abs=1e-12)
 
@@ -70,11 +70,11 @@ def test_sets(
     raw = problem.scores >= 0.75
     kind = csr_matrix if sparse else lambda m: m
     evaluation = Evaluation.of_sets(problem.hierarchy, kind(problem.truth), kind(raw))
-    found = compute(SPECS, evaluation)
-    assert not found.failures
+    values = compute(SPECS, evaluation)
+    assert not values.failures
     expected = slow(problem, problem.sets(raw), None)
     single_only = ("tree_path_distance", "mistake_severity")
-    known = {name: value for name, value in found.items() if not is_ranking(name)}
+    known = {name: value for name, value in values.items() if not is_ranking(name)}
     assert known == pytest.approx({k: v for k, v in expected.items() if k not in single_only}, abs=1e-12)
 
 
@@ -83,8 +83,8 @@ def test_blocks_give_what_all_scores_at_once_give(data: st.DataObject, size: int
     problem = data.draw(problems())
     whole = compute(SPECS, problem.evaluation())
     blocks = [problem.scores[i : i + size] for i in range(0, len(problem.scores), size)]
-    found = compute(SPECS, Evaluation.of_blocks(problem.task, csr_matrix(problem.truth), blocks))
-    assert not found.failures
+    values = compute(SPECS, Evaluation.of_blocks(problem.task, csr_matrix(problem.truth), blocks))
+    assert not values.failures
     need_all = {k for k in whole if (is_ranking(k) and "lca" not in k) or k.endswith(PROBABILITIES)}
-    assert found == pytest.approx({k: v for k, v in whole.items() if k not in need_all}, abs=1e-12)
-    assert set(found.left_out) >= need_all
+    assert values == pytest.approx({k: v for k, v in whole.items() if k not in need_all}, abs=1e-12)
+    assert set(values.left_out) >= need_all

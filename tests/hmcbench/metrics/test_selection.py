@@ -86,8 +86,8 @@ class Slow:
         return coverage, sum(self.wrong(i, theta) for i in range(n)) / n
 
     def thetas(self) -> list[Fraction]:
-        found = {self.q[i][v] for i, path in enumerate(self.chosen) for v in path}
-        return sorted(found, reverse=True)
+        scores = {self.q[i][v] for i, path in enumerate(self.chosen) for v in path}
+        return sorted(scores, reverse=True)
 
     def curve(self) -> list[tuple[float, float]]:
         return [(0.0, 0.0), *(self.point(theta) for theta in self.thetas())]
@@ -111,12 +111,12 @@ def test_the_area_is_the_one_of_the_definition(
     data: st.DataObject, problems: Any, slow_coherent: Any
 ) -> None:
     problem = data.draw(problems(("tree",), ("single",), least=1))
-    found = compute(SPECS, problem.evaluation(), ["hierarchical_aurc"])
+    values = compute(SPECS, problem.evaluation(), ["hierarchical_aurc"])
     if len(problem.hierarchy) < 2:
-        assert found.left_out == {"hierarchical_aurc": "paths can end at one class only."}
+        assert values.left_out == {"hierarchical_aurc": "paths can end at one class only."}
         return
     slow = Slow(problem, slow_coherent(problem))
-    assert found["hierarchical_aurc"] == pytest.approx(slow.area(), abs=1e-12)
+    assert values["hierarchical_aurc"] == pytest.approx(slow.area(), abs=1e-12)
 
 
 def read_at(points: list[tuple[float, float]], wanted: float) -> float:
@@ -132,12 +132,12 @@ def test_risk_at_a_coverage_is_read_from_the_curve(
     data: st.DataObject, problems: Any, slow_coherent: Any
 ) -> None:
     problem = data.draw(problems(("tree",), ("single",), least=1))
-    found = compute(SPECS, problem.evaluation(), ["risk_at_90"])
+    values = compute(SPECS, problem.evaluation(), ["risk_at_90"])
     points = []
     if len(problem.hierarchy) > 1:
         points = Slow(problem, slow_coherent(problem)).curve()
     expected = read_at(points, 0.9) if points else math.nan
-    assert found.get("risk_at_90", math.nan) == pytest.approx(expected, abs=1e-9, nan_ok=True)
+    assert values.get("risk_at_90", math.nan) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 @given(data=st.data(), tenths=st.integers(1, 9))
@@ -150,19 +150,19 @@ def test_back_off_is_the_one_of_the_definition(
     whole = Evaluation.of(e.task, e.truth, e.scores, apart=apart)
     levels = range(1, e.levels + 1)
     names = ["backoff_risk", "backoff_coverage", *(f"level{k}_coverage" for k in levels)]
-    found = compute(SPECS, whole, names)
+    values = compute(SPECS, whole, names)
     if Fraction(1, len(e) + 1) > alpha:
-        assert "calibration samples, not" in found.left_out["backoff_risk"]
+        assert "calibration samples, not" in values.left_out["backoff_risk"]
         return
     theta = slow.theta(alpha)
     answers = [slow.answer(i, theta) for i in range(len(e))]
-    assert found["backoff_risk"] == pytest.approx(sum(slow.wrong(i, theta) for i in range(len(e))) / len(e))
+    assert values["backoff_risk"] == pytest.approx(sum(slow.wrong(i, theta) for i in range(len(e))) / len(e))
     for k in levels:
         deep = [bool(v) and len(slow.up[v]) >= k for v in answers]
-        assert found[f"level{k}_coverage"] == pytest.approx(sum(deep) / len(e))
+        assert values[f"level{k}_coverage"] == pytest.approx(sum(deep) / len(e))
     if len(problem.hierarchy) > 1:
         mean = sum(map(slow.information, answers)) / len(e)
-        assert found["backoff_coverage"] == pytest.approx(mean, abs=1e-12)
+        assert values["backoff_coverage"] == pytest.approx(mean, abs=1e-12)
 
 
 @given(data=st.data())
@@ -171,10 +171,10 @@ def test_several_paths_follow_precision_and_recall_along_one_threshold(
 ) -> None:
     problem = data.draw(problems(paths=("multiple",)))
     e = problem.evaluation()
-    found = compute(SPECS, e, ["hierarchical_aurc"])
+    values = compute(SPECS, e, ["hierarchical_aurc"])
     truth = problem.sets(problem.truth)
     if not any(truth):
-        assert found.left_out == {"hierarchical_aurc": "no sample has a class."}
+        assert values.left_out == {"hierarchical_aurc": "no sample has a class."}
         return
     points = [(0.0, 0.0)]
     for t in sorted(set(problem.scores.ravel().tolist()), reverse=True):
@@ -182,7 +182,7 @@ def test_several_paths_follow_precision_and_recall_along_one_threshold(
         hits = sum(len(y & p) for y, p in zip(truth, sets, strict=True))
         points.append((hits / sum(map(len, truth)), 1 - hits / sum(map(len, sets))))
     area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in itertools.pairwise(points))
-    assert found["hierarchical_aurc"] == pytest.approx(area, abs=1e-9)
+    assert values["hierarchical_aurc"] == pytest.approx(area, abs=1e-9)
 
 
 @given(data=st.data(), seed=st.integers(0, 2**32))
@@ -312,8 +312,8 @@ def test_the_least_number_of_samples(alpha: float) -> None:
 
 def test_what_cannot_be_promised_says_why() -> None:
     e = selected()
-    found = compute(SPECS, e)
-    assert "calibration = 0.1 under [protocol]" in found.left_out["backoff_risk"]
+    values = compute(SPECS, e)
+    assert "calibration = 0.1 under [protocol]" in values.left_out["backoff_risk"]
     few = Evaluation.of(e.task, e.truth, e.scores, apart=Apart(calibration=e, alpha=0.05))
     left_out = compute(SPECS, few).left_out
     assert left_out["backoff_coverage"] == "alpha = 0.05 needs 19 calibration samples, not 5."

@@ -32,22 +32,22 @@ def test_values_are_those_of_plain_counting(data: st.DataObject, seed: int, prob
     rng = np.random.default_rng(seed)
     unknown = rng.random(len(problem.scores)) < 0.4
     e = marked(problem, unknown)
-    found = compute(OWN, e)
-    assert not found.failures
+    values = compute(OWN, e)
+    assert not values.failures
     if unknown.all() or not unknown.any():
-        assert "known and unknown samples" in found.left_out["unknown_auroc"]
+        assert "known and unknown samples" in values.left_out["unknown_auroc"]
         return
     suspected = (1 - e.likeliest.chosen).tolist()
     ones = [s for s, u in zip(suspected, unknown, strict=True) if u]
     others = [s for s, u in zip(suspected, unknown, strict=True) if not u]
     wins = [1.0 if a > b else 0.5 if a == b else 0.0 for a in ones for b in others]
-    assert found["unknown_auroc"] == pytest.approx(sum(wins) / len(wins))
+    assert values["unknown_auroc"] == pytest.approx(sum(wins) / len(wins))
     limits = [t for t in ones if sum(s >= t for s in ones) / len(ones) >= 0.95 - 1e-12]
-    assert found["unknown_fpr95"] == sum(s >= max(limits) for s in others) / len(others)
+    assert values["unknown_fpr95"] == sum(s >= max(limits) for s in others) / len(others)
     ended = [max(row.tolist()) for row in e.likeliest.path]
     wrong = [c >= 0 and not e.truth[i, c] and e.likeliest.chosen[i] > 0.9 for i, c in enumerate(ended)]
     named = sum(w for w, u in zip(wrong, unknown, strict=True) if u) / len(ones)
-    assert found["unknown_named"] == pytest.approx(named)
+    assert values["unknown_named"] == pytest.approx(named)
 
 
 def test_novelty_is_suspected_before_confidence() -> None:
@@ -73,14 +73,14 @@ def test_far_unknowns_are_counted_plainly(data: st.DataObject, cut: int, problem
     cut = min(cut, len(problem.scores) - 1)
     far = Evaluation.of(problem.task, problem.truth[:cut], problem.scores[:cut])
     e = Evaluation.of(problem.task, problem.truth[cut:], problem.scores[cut:], apart=Apart(far=far))
-    found = compute(OWN, e)
-    assert not found.failures
+    values = compute(OWN, e)
+    assert not values.failures
     ones, others = ((1 - part.likeliest.chosen).tolist() for part in (far, e))
     wins = [1.0 if a > b else 0.5 if a == b else 0.0 for a in ones for b in others]
-    assert found["far_auroc"] == pytest.approx(sum(wins) / len(wins))
+    assert values["far_auroc"] == pytest.approx(sum(wins) / len(wins))
     limits = [t for t in ones if sum(s >= t for s in ones) / len(ones) >= 0.95 - 1e-12]
-    assert found["far_fpr95"] == pytest.approx(sum(s >= max(limits) for s in others) / len(others))
-    assert found["far_named"] == pytest.approx(sum(1 - s > 0.9 for s in ones) / len(ones))
+    assert values["far_fpr95"] == pytest.approx(sum(s >= max(limits) for s in others) / len(others))
+    assert values["far_named"] == pytest.approx(sum(1 - s > 0.9 for s in ones) / len(ones))
     assert "far_unknown" in compute(OWN, problem.evaluation()).left_out["far_auroc"]
 
 
@@ -99,10 +99,10 @@ def test_weights_are_repetitions(data: st.DataObject, seed: int, problems: Any) 
 
 
 def test_by_hand() -> None:
-    found = compute(OWN, with_unknown())
-    assert found["unknown_auroc"] == 0.75
-    assert found["unknown_fpr95"] == pytest.approx(1 / 3)
-    assert (found["unknown_parent_accuracy"], found["unknown_named"]) == (0.5, 0.0)
+    values = compute(OWN, with_unknown())
+    assert values["unknown_auroc"] == 0.75
+    assert values["unknown_fpr95"] == pytest.approx(1 / 3)
+    assert (values["unknown_parent_accuracy"], values["unknown_named"]) == (0.5, 0.0)
 
 
 def test_a_sure_wrong_name_is_counted() -> None:
@@ -110,12 +110,12 @@ def test_a_sure_wrong_name_is_counted() -> None:
     unknown = np.arange(len(e)) < 100
     truth = np.array(e.truth)
     truth[unknown] = False  # classes of the top level: nothing above them is true
-    found = compute(OWN, Evaluation.of(e.task, truth, e.scores, apart=Apart(unknown=unknown)))
-    assert found["unknown_named"] == pytest.approx(np.mean(e.likeliest.chosen[:100] > 0.9))
-    assert "calibration" in found.left_out["unknown_parent_accuracy"]
+    values = compute(OWN, Evaluation.of(e.task, truth, e.scores, apart=Apart(unknown=unknown)))
+    assert values["unknown_named"] == pytest.approx(np.mean(e.likeliest.chosen[:100] > 0.9))
+    assert "calibration" in values.left_out["unknown_parent_accuracy"]
 
 
 def test_without_unknown_samples_they_are_left_out() -> None:
-    found = compute(OWN, selected())
-    assert not found
-    assert 'unknown = ["CLASS"]' in found.left_out["unknown_fpr95"]
+    values = compute(OWN, selected())
+    assert not values
+    assert 'unknown = ["CLASS"]' in values.left_out["unknown_fpr95"]

@@ -43,8 +43,8 @@ def test_weights_are_repetitions(data: st.DataObject, seed: int, problems: Any) 
     repeated = compute(SPECS, problem.evaluation(np.repeat(np.arange(len(weights)), weights)))
     rankings = re.compile(r"aurc|risk_at_90|level\d+_auprc")
     names = [n for n in compute(SPECS, evaluation) if n not in NO_SUMS and not rankings.search(n)]
-    found = {name: weighted(evaluation, name, weights) for name in names}
-    defined = {name: value for name, value in found.items() if not np.isnan(value)}
+    values = {name: weighted(evaluation, name, weights) for name in names}
+    defined = {name: value for name, value in values.items() if not np.isnan(value)}
     assert {k: v for k, v in repeated.items() if k in names} == pytest.approx(defined, abs=1e-12)
 
 
@@ -62,8 +62,8 @@ def test_weights_are_repetitions_in_regression(seed: int, samples: int, constant
     repeated = compute(SPECS, Evaluation.of_regression(task, truth[rows], predicted[rows]))
     assert not repeated.failures
     names = [n for n in compute(SPECS, evaluation) if "max_relative" not in n]
-    found = {name: weighted(evaluation, name, weights) for name in names}
-    defined = {name: value for name, value in found.items() if not np.isnan(value)}
+    values = {name: weighted(evaluation, name, weights) for name in names}
+    defined = {name: value for name, value in values.items() if not np.isnan(value)}
     assert {k: v for k, v in repeated.items() if k in names} == pytest.approx(defined, rel=1e-6, abs=1e-9)
 
 

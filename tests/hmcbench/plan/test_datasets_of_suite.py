@@ -70,12 +70,12 @@ def planned(there: tuple[str, ...], text: str = TEXT, **choices: Any) -> Any:
 
 def test_parameters_per_dataset_are_not_in_the_label() -> None:
     plan = planned(("first", "second"))
-    found = {(c.record["dataset"]["reference"], c.label): dict(c.model_params) for c in plan.cells}
-    assert found["sets:first", "wide"] == {"hidden": (30, 20), "rate": 0.1}
-    assert found["sets:second", "wide"] == {"hidden": (5,), "rate": 0.5}
+    params = {(c.record["dataset"]["reference"], c.label): dict(c.model_params) for c in plan.cells}
+    assert params["sets:first", "wide"] == {"hidden": (30, 20), "rate": 0.1}
+    assert params["sets:second", "wide"] == {"hidden": (5,), "rate": 0.5}
     # what an entry of the suite sets by itself counts
-    assert found["sets:first", "wide[hidden=7]"] == {"hidden": (7,), "rate": 0.1}
-    assert found["sets:second", "wide[hidden=7]"] == {"hidden": (7,), "rate": 0.5}
+    assert params["sets:first", "wide[hidden=7]"] == {"hidden": (7,), "rate": 0.1}
+    assert params["sets:second", "wide[hidden=7]"] == {"hidden": (7,), "rate": 0.5}
 
 
 def test_the_command_line_has_the_last_word() -> None:

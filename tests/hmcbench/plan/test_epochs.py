@@ -25,8 +25,8 @@ def registry() -> Iterator[Registry]:
     params = {"epochs": Param(8, low=2, passes=True, aliases=("e",)), "rounds": Param(8)}
     net = ModelSpec(name="net", version="1", summary="", factory=object, views=("table",), params=params)
     plugin = SimpleNamespace(__name__="nets", hmcbench_models=hookimpl(lambda: [net]))
-    with temporary_plugin(plugin) as found:
-        yield found
+    with temporary_plugin(plugin) as own_registry:
+        yield own_registry
 
 
 def plan_of(registry: Registry, *models: str, epochs_for: int = 2 * TRAIN, **choices: Any) -> Plan:

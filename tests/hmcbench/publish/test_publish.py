@@ -267,8 +267,8 @@ def test_the_whole_tree(fabricate: Fabricate, tmp_path: Path) -> None:
     before = tree(results)
     stray = results / "smoke" / "figures" / "mine.png"
     stray.write_bytes(b"")
-    found = [str(f) for _, f in verify_results([results / "smoke"]).all_findings()]
-    assert found == ["figures/mine.png: a picture of no board"]
+    findings = [str(f) for _, f in verify_results([results / "smoke"]).all_findings()]
+    assert findings == ["figures/mine.png: a picture of no board"]
     publish(runs, results, figures=True)  # again: what is new is drawn, what is a stranger goes
     assert tree(results) == before
 
@@ -298,8 +298,8 @@ def test_pictures_of_samples_are_copied_of_synthetic_data_alone(
 
 def test_the_first_cell_of_the_first_model(fabricate: Fabricate) -> None:
     records = [fabricate(m, acc, seed=s) for m, acc in (("a", 0.5), ("b", 0.9)) for s in (1, 0)]
-    (one,) = first_cells(build(records))
-    assert (one.data["model"]["label"], one.data["seed"]) == ("b", 0)
+    (record,) = first_cells(build(records))
+    assert (record.data["model"]["label"], record.data["seed"]) == ("b", 0)
 
 
 def test_pictures_of_boards(fabricate: Fabricate, tmp_path: Path) -> None:

@@ -29,12 +29,12 @@ def check(cli: Cli) -> list[int]:
     status = []
     for line in re.findall(r"- run: (.*)", job):
         program, *args = line.split()
-        done = (
+        code = (
             cli(*args).status
             if program == "hmcbench"
             else subprocess.run(["bash", "-c", line], check=False, capture_output=True).returncode
         )
-        status.append(done)
+        status.append(code)
     return status
 
 

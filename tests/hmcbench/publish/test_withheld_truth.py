@@ -71,10 +71,10 @@ def test_the_published_board_says_what_the_run_said(runs: Path, results: Path) -
 def test_any_two_models_are_compared_as_before(runs: Path, results: Path) -> None:
     said = []
     for folder in (runs / "smoke", results / "smoke"):
-        found = compare_models(
+        compared = compare_models(
             read_all(folder / "records"), "c", "b", SPECS, info=INFO, intervals=Intervals.read(folder)
         )
-        said.append(found.boards[0])
+        said.append(compared.boards[0])
     assert [asdict(m) for m in said[0].metrics] == [asdict(m) for m in said[1].metrics]
     assert said[0].metrics[0].difference.p is not None and said[0].metrics[0].verdict == "b is better than c"
     assert said[1].method.startswith(f"paired bootstrap, {DRAWS:,} draws")
@@ -151,5 +151,5 @@ def test_the_date_stays_where_the_numbers_do(results: Path, runs: Path) -> None:
     data["boards"][0]["rows"][1]["columns"][name]["low"] -= 0.01
     path.write_text(json.dumps(data), encoding="utf-8")
     publish(runs, results)
-    made = [row["made"] for _, row in Intervals.read(results / "smoke").entries()]
-    assert made[0] == "2001-01-01" and "2001-01-01" not in made[1:]
+    dates = [row["made"] for _, row in Intervals.read(results / "smoke").entries()]
+    assert dates[0] == "2001-01-01" and "2001-01-01" not in dates[1:]

@@ -232,17 +232,17 @@ def test_a_reader_makes_once_what_files_share_and_never_what_differs(tmp_path: P
     base = Predictions.load(tmp_path / "p.npz", reader)
     for name, predictions in others.items():
         predictions.save(tmp_path / f"{name}.npz")
-        found = Predictions.load(tmp_path / f"{name}.npz", reader)
+        loaded = Predictions.load(tmp_path / f"{name}.npz", reader)
         alone = Predictions.load(tmp_path / f"{name}.npz")
-        assert (found.ids, found.side, found.groups) == (alone.ids, alone.side, alone.groups)
-        assert found.task.depth == alone.task.depth and found.task.hierarchy == alone.task.hierarchy
-        assert np.array_equal(found.scores, alone.scores)
-        assert np.array_equal(found.truth.toarray(), alone.truth.toarray())
-        assert (found.stop is None) == (name == "stop")
+        assert (loaded.ids, loaded.side, loaded.groups) == (alone.ids, alone.side, alone.groups)
+        assert loaded.task.depth == alone.task.depth and loaded.task.hierarchy == alone.task.hierarchy
+        assert np.array_equal(loaded.scores, alone.scores)
+        assert np.array_equal(loaded.truth.toarray(), alone.truth.toarray())
+        assert (loaded.stop is None) == (name == "stop")
         same = {
             part
             for part in ("ids", "side", "truth", "groups", "task")
-            if vars(found)[part] is vars(base)[part]
+            if vars(loaded)[part] is vars(base)[part]
         }
         assert same == {"ids", "side", "truth", "groups", "task"} - {name}
 

@@ -58,9 +58,9 @@ def test_a_record_appears_whole_under_a_name_that_ends_with_its_key(tmp_path: Pa
     assert read_all(tmp_path) == []
     record = commit_record(part, tmp_path, DATA)
     assert record.path.name == "toy-tree-x--timm-net-head-leaf--f2-s3--0123456789abcdef"
-    (found,) = read_all(tmp_path)
-    assert found.data == DATA
-    assert found.ok
+    (stored,) = read_all(tmp_path)
+    assert stored.data == DATA
+    assert stored.ok
     assert not part.exists()
 
 
@@ -203,8 +203,8 @@ def test_records_are_found_by_their_short_keys_without_being_read(tmp_path: Path
 def test_a_new_record_replaces_the_old_one_of_its_key(tmp_path: Path) -> None:
     commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, {**DATA, "status": "failed"})
     commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, DATA)
-    (found,) = read_all(tmp_path)
-    assert found.ok
+    (record,) = read_all(tmp_path)
+    assert record.ok
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -363,8 +363,8 @@ def test_records_come_in_the_order_of_their_folders(tmp_path: Path) -> None:
         folder = tmp_path / name / "x"
         folder.mkdir(parents=True)
         (folder / "record.json").write_text(json.dumps(DATA))
-    found = [record.path for record in read_all(tmp_path)]
-    assert found == sorted(found) == [tmp_path / name / "x" for name in ("a", "a-b", "b")]
+    paths = [record.path for record in read_all(tmp_path)]
+    assert paths == sorted(paths) == [tmp_path / name / "x" for name in ("a", "a-b", "b")]
 
 
 def test_of_processes_that_write_the_same_record_at_once_none_fails_and_one_record_stands(

@@ -194,8 +194,8 @@ def test_neither_plugins_nor_data_are_touched(fabricate: Fabricate) -> None:
         f"print(rescore(Path({str(record.path)!r})).records,"
         " sorted({'torch', 'PIL', 'hmcbench.data.splits', 'hmcbench.execute.runner'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "1 []"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "1 []"
 
 
 def test_the_alpha_of_the_suite_is_taken_over(fabricate: Callable[..., Record]) -> None:

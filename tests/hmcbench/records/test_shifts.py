@@ -103,7 +103,7 @@ def test_before_is_measured_on_those_that_see_a_shift() -> None:
     assert (
         out["blur"]["metrics"] == [values["blur", 1.0], values["blur", 2.0]] and out["bad"] == blocks["bad"]
     )
-    recorded = {(label, severity): found for label, severity, found in shifts.recorded_values(out)}
+    recorded = {(label, severity): values for label, severity, values in shifts.recorded_values(out)}
     assert recorded == {**values, ("blur", 0.0): out["blur"]["before"]}
 
 

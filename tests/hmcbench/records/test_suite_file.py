@@ -125,9 +125,9 @@ def test_runs_that_start_together_write_all_their_plans(
     read = planned_module.read_info
 
     def slowly(folder: Path) -> Any:
-        found = read(folder)
+        info = read(folder)
         time.sleep(0.1)  # long enough for all to read the same
-        return found
+        return info
 
     monkeypatch.setattr(planned_module, "read_info", slowly)
     plans = [plan_of(model) for model in ("random", "prior", "oracle")]

@@ -45,10 +45,10 @@ def test_agrees_with_importlib_metadata_on_odd_files(tmp_path: Path, monkeypatch
     distribution(second, "empty", "[mine]\nshadowed_too = pkg\n", version="2.0")
     (second / "single.egg-info").write_text("Name: single\n")  # a file: no entry points can be in it
     monkeypatch.setattr(sys, "path", [str(first), str(second), str(tmp_path / "absent")])
-    found = entry_points("mine")
-    assert [p.name for p in found] == ["old", "one", "three"]
-    assert sorted(map(tuple, found)) == by_the_library("mine")
-    assert found[1] == EntryPoint("one", "pkg.mod:Thing.part", "odd-one", "1.0")
+    points = entry_points("mine")
+    assert [p.name for p in points] == ["old", "one", "three"]
+    assert sorted(map(tuple, points)) == by_the_library("mine")
+    assert points[1] == EntryPoint("one", "pkg.mod:Thing.part", "odd-one", "1.0")
 
 
 def test_a_distribution_without_metadata_or_with_odd_bytes_is_still_read(

@@ -155,8 +155,8 @@ def test_a_slow_plugin_works_and_is_listed(cli: Callable[..., Any], tmp_path: Pa
     with installed_plugin(tmp_path, "stranger", source("import time; time.sleep(1.05)")):
         rows = json.loads(cli("list", "plugins", "--json").out)
         assert next(r["status"] for r in rows if r["plugin"] == "stranger").startswith("slow: 1.")
-        done = cli("doctor", "--fast")
-    assert done.status == 0 and "every command waits 1." in done.out
+        ended = cli("doctor", "--fast")
+    assert ended.status == 0 and "every command waits 1." in ended.out
 
 
 def test_there_is_no_alarm_where_there_cannot_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,9 +185,9 @@ def test_a_plugin_may_print_and_change_the_working_directory(tmp_path: Path) -> 
     loud = source('import os; print("{}"); os.chdir("/")', 'print("more")')
     with installed_plugin(tmp_path, "stranger", loud):
         code = "from hmcbench.cli import main; main(['list', 'models', '--json'])"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "good" in {row["name"] for row in json.loads(done.stdout)}
-    assert done.stderr.split() == ["{}", "more"]
+        completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "good" in {row["name"] for row in json.loads(completed.stdout)}
+    assert completed.stderr.split() == ["{}", "more"]
     before = os.getcwd()  # noqa: PTH109
     registry, plugin = third_party(tmp_path, loud)
     assert os.getcwd() == before and not plugin.error and models(registry) == {"good", "better"}  # noqa: PTH109
@@ -198,9 +198,9 @@ def test_what_is_written_to_file_descriptors_at_import_does_not_break_json(tmp_p
     loud = source('import os, sys; os.write(1, b"raw "); os.write(2, b"two "); sys.__stdout__.write("own ")')
     with installed_plugin(tmp_path, "stranger", loud):
         code = "from hmcbench.cli import main; main(['list', 'models', '--json'])"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "good" in {row["name"] for row in json.loads(done.stdout)}
-    assert done.stderr.split() == ["raw", "two", "own"]
+        completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "good" in {row["name"] for row in json.loads(completed.stdout)}
+    assert completed.stderr.split() == ["raw", "two", "own"]
 
 
 def test_a_plugin_that_hangs_is_skipped_for_the_rest_of_the_command(
@@ -327,5 +327,5 @@ def test_lists_and_the_doctor_say_what_is_wrong(cli: Callable[..., Any], tmp_pat
     with installed_plugin(tmp_path, "stranger", source(spec="3")):
         assert "broken: hmcbench_models returned a int" in cli("list", "plugins").out
         assert "good" in cli("list", "models").out
-        done = cli("doctor", "--fast")
-        assert done.status == 1 and "FAILED  plugin stranger: hmcbench_models returned a int" in done.out
+        ended = cli("doctor", "--fast")
+        assert ended.status == 1 and "FAILED  plugin stranger: hmcbench_models returned a int" in ended.out

@@ -23,10 +23,10 @@ def sections(card: ModelCard) -> dict[str, Section]:
 
 
 def measured(fabricate: Callable[..., Record], model: str = "forest", **split: Any) -> Record:
-    made = fabricate("base", 0.85, sizes=SIZES).predictions()
+    predictions = fabricate("base", 0.85, sizes=SIZES).predictions()
     if "unknown" in split:
-        made = replace(made, unknown=np.arange(len(made.ids)) % 7 == 0)
-    return fabricate(model, predictions=made, dataset=DATA, split={"counts": COUNTS, **split})
+        predictions = replace(predictions, unknown=np.arange(len(predictions.ids)) % 7 == 0)
+    return fabricate(model, predictions=predictions, dataset=DATA, split={"counts": COUNTS, **split})
 
 
 def test_every_section_has_its_numbers(fabricate: Callable[..., Record]) -> None:

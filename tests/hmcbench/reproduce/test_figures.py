@@ -35,14 +35,16 @@ def test_relative_errors_have_the_whole_width_each(drawn: list[Drawing], tmp_pat
     rng = np.random.default_rng(0)
     series = {f"target {k}": {name: rng.normal(size=120) for name in "abcd"} for k in range(4)}
     figures._draw(figure("relative-error"), series, tmp_path / "f.png")
-    (made,) = drawn
-    assert [len(ax.lines) for ax in made.axes] == [5] * 4  # four rows and the zero
-    assert len({round(ax.get_position().x0, 3) for ax in made.axes}) == 1
-    assert len({line.get_marker() for line in made.axes[0].lines[:4]}) == 4  # not told apart by colour alone
-    legend = made.legends[0]
+    (drawing,) = drawn
+    assert [len(ax.lines) for ax in drawing.axes] == [5] * 4  # four rows and the zero
+    assert len({round(ax.get_position().x0, 3) for ax in drawing.axes}) == 1
+    assert (
+        len({line.get_marker() for line in drawing.axes[0].lines[:4]}) == 4
+    )  # not told apart by colour alone
+    legend = drawing.legends[0]
     assert [text.get_text() for text in legend.get_texts()] == list("abcd")
     box = legend.get_window_extent()
-    assert not any(box.overlaps(ax.get_window_extent()) for ax in made.axes)
+    assert not any(box.overlaps(ax.get_window_extent()) for ax in drawing.axes)
 
 
 def test_columns_of_a_history_are_told_in_words(drawn: list[Drawing], tmp_path: Path) -> None:

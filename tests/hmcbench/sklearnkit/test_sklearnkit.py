@@ -72,8 +72,8 @@ def test_sparse_targets_are_the_same(kind: Kind) -> None:
     dataset = tiny_dataset(60, kind)
     thin = replace(dataset, targets=sparse.csr_array(dataset.targets))
     for name in ("forest", "one per class"):
-        one, two = (fitted(MAKERS[name](), d).predict(inputs(d)) for d in (dataset, thin))
-        assert same_scores(one, two)
+        first, second = (fitted(MAKERS[name](), d).predict(inputs(d)) for d in (dataset, thin))
+        assert same_scores(first, second)
 
 
 def test_the_seed_reaches_parts_and_a_fixed_one_is_respected() -> None:
@@ -199,8 +199,8 @@ def test_regression(name: str, targets: int) -> None:
 def test_views_of_any_shape_are_flattened() -> None:
     dataset = tiny_dataset(40)
     blocks = replace(dataset, views={"table": dataset.views["table"].reshape(40, 2, 4)})
-    one, two = (fitted(MAKERS["forest"](), d).predict(inputs(d)) for d in (dataset, blocks))
-    assert same_scores(one, two)
+    first, second = (fitted(MAKERS["forest"](), d).predict(inputs(d)) for d in (dataset, blocks))
+    assert same_scores(first, second)
 
 
 def test_a_classifier_without_probabilities_is_refused_and_a_model_names_its_estimator() -> None:

@@ -168,8 +168,8 @@ def test_odd_training_data(strategy: str, kind: Kind) -> None:
     train = np.flatnonzero(~dataset.targets[:, gone])
     scores = fitted(model(strategy), dataset, train=train, valid=[0]).predict(inputs(dataset))
     assert (scores.values[:, gone] == 0).all()
-    one: Scores = fitted(model(strategy), dataset, train=[4], valid=[5]).predict(inputs(dataset))
-    np.testing.assert_array_equal(one.values, np.repeat(dataset.targets[[4]], 60, axis=0))
+    from_row: Scores = fitted(model(strategy), dataset, train=[4], valid=[5]).predict(inputs(dataset))
+    np.testing.assert_array_equal(from_row.values, np.repeat(dataset.targets[[4]], 60, axis=0))
 
 
 def test_an_unknown_strategy_is_refused() -> None:

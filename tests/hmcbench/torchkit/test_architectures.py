@@ -58,5 +58,5 @@ def test_a_plan_with_known_names_imports_neither_torch_nor_timm() -> None:
         "atexit.register(lambda: print({'torch', 'timm'} & set(sys.modules)))\n"
         f"main({args!r})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "2 to run" in done.stdout and done.stdout.splitlines()[-1] == "set()"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "2 to run" in completed.stdout and completed.stdout.splitlines()[-1] == "set()"

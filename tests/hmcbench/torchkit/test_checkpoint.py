@@ -76,11 +76,11 @@ print(json.dumps([ended("whole", 0, "whole.npy"), ended("broken", 3, "broken.npy
 
 @pytest.mark.slow
 def test_a_training_killed_twice_ends_as_an_unbroken_one(tmp_path: Path) -> None:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [0, -signal.SIGKILL, -signal.SIGKILL, 0], done.stderr
+    assert completed.returncode == 0, completed.stderr
+    assert json.loads(completed.stdout) == [0, -signal.SIGKILL, -signal.SIGKILL, 0], completed.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "whole.npy"), np.load(tmp_path / "broken.npy"))
 
 

@@ -33,9 +33,9 @@ class History:
         self.rows: list[dict[str, float]] = []
         self.die_after = die_after
 
-    def __call__(self, done: int, total: int, **values: float) -> None:
-        self.rows.append({"done": done, "total": total, **values})
-        if done == self.die_after:
+    def __call__(self, step: int, total: int, **values: float) -> None:
+        self.rows.append({"done": step, "total": total, **values})
+        if step == self.die_after:
             raise Killed
 
 
@@ -225,5 +225,5 @@ def test_ema_is_the_running_mean_of_the_weights() -> None:
 def test_ema_weights_are_what_is_judged_and_used(images: Callable[..., Dataset], tiny_net: Any) -> None:
     plain, _ = train(tiny_net, images("tree"), Recipe(epochs=3, batch_size=16))
     mean, _ = train(tiny_net, images("tree"), Recipe(epochs=3, batch_size=16, ema=0.9))
-    one, two = (next(iter(m.module.parameters())) for m in (plain, mean))
-    assert not torch.equal(one, two) and two.requires_grad
+    first, second = (next(iter(m.module.parameters())) for m in (plain, mean))
+    assert not torch.equal(first, second) and second.requires_grad

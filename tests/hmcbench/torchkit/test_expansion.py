@@ -151,9 +151,9 @@ def test_stop_is_taken_along_and_may_be_new() -> None:
     assert np.allclose(outputs(before, old)[1, ""], outputs(after, new)[1, ""])
     torch.manual_seed(0)
     full, ragged = task(OLD), task(["a/a1/x", *OLD[1:]])
-    one, two = Net(LevelHeads, full).eval(), Net(LevelHeads, ragged).eval()
-    expand(two, one.state_dict(), full, ragged)
-    was, now = outputs(one, full), outputs(two, ragged)
+    first, second = Net(LevelHeads, full).eval(), Net(LevelHeads, ragged).eval()
+    expand(second, first.state_dict(), full, ragged)
+    was, now = outputs(first, full), outputs(second, ragged)
     assert (now[1, ""] < torch.stack([was[row] for row in was if row[0] == 1]).amax(0)).all()
 
 

@@ -82,8 +82,8 @@ def test_total_loss_of_two_levels() -> None:
     task = Task(hierarchy=tiny_hierarchy())
     loss = LevelLoss(Layout(task, CPU), Recipe())
     levels, targets = [logits(3, 2).float(), logits(3, 5).float()], torch.tensor([[0, 1], [1, 2], [1, 4]])
-    one, two = (focal_loss(x, targets[:, k], smoothing=0.1) for k, x in enumerate(levels))
-    torch.testing.assert_close(loss(levels, targets), one + 2 * two)
+    first, second = (focal_loss(x, targets[:, k], smoothing=0.1) for k, x in enumerate(levels))
+    torch.testing.assert_close(loss(levels, targets), first + 2 * second)
     sigmoid = loss(torch.cat(levels, 1), targets)  # one tensor: a sigmoid per class
     multiple = Layout(dataclasses.replace(task, paths="multiple"), CPU)
     sets = torch.cat(Layout(task, CPU).per_level_sets(targets), dim=1)

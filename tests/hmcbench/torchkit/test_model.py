@@ -158,9 +158,9 @@ def test_a_second_fit_trains_the_epochs_that_the_first_kept(
     dataset, rates, rows = images("tree", 60), [], []
     recipe = dataclasses.replace(QUICK, epochs=8, patience=8)
 
-    def report(done: int, total: int, **row: float) -> None:
+    def report(step: int, total: int, **row: float) -> None:
         rates.append(row["learning_rate"])
-        rows.append((done, total, sorted(row)))
+        rows.append((step, total, sorted(row)))
 
     model = TorchModel(tiny_net, recipe)
     run = Run(dataset.task, refit=True, report=report)

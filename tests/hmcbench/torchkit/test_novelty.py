@@ -38,9 +38,9 @@ class Net(nn.Module):
 
 
 def dataset(kind: Any = "tree") -> Any:
-    made = tiny_dataset(24, kind)
+    tiny = tiny_dataset(24, kind)
     pixels = np.random.default_rng(0).integers(0, 256, (24, 6, 6), dtype=np.uint8)
-    return replace(made, views={"pixels": pixels})
+    return replace(tiny, views={"pixels": pixels})
 
 
 def fitted(kind: str, of: Any) -> TorchModel:

@@ -46,10 +46,10 @@ def test_a_body_is_taken_whatever_stands_before_its_names(tmp_path: Path, name: 
     for before in ("", "module.", "backbone.network."):
         state = {before + key: value for key, value in source.state_dict().items()}
         target = Network()
-        done = transfer(target, written(state, tmp_path / name))
+        transferred = transfer(target, written(state, tmp_path / name))
         assert equal(target.body, source)
-        assert done.missing == ("head.weight", "head.bias")
-        assert not done.unused and not done.other_shape
+        assert transferred.missing == ("head.weight", "head.bias")
+        assert not transferred.unused and not transferred.other_shape
 
 
 def test_a_network_within_the_file_of_a_training_is_taken(tmp_path: Path) -> None:
@@ -61,18 +61,19 @@ def test_a_network_within_the_file_of_a_training_is_taken(tmp_path: Path) -> Non
 def test_shapes_that_do_not_fit_are_named(tmp_path: Path) -> None:
     source, target = Network(classes=8), Network(classes=5)
     before = target.head.weight.clone()
-    done = transfer(target, written(source.state_dict(), tmp_path / "w.safetensors"))
+    transferred = transfer(target, written(source.state_dict(), tmp_path / "w.safetensors"))
     assert equal(target.body, source.body) and torch.equal(target.head.weight, before)
-    assert done.other_shape == ("head.weight (8, 2) not (5, 2)", "head.bias (8,) not (5,)")
-    assert "9 of 11 tensors taken; of another shape: head.weight (8, 2) not (5, 2)" in done.note()
+    assert transferred.other_shape == ("head.weight (8, 2) not (5, 2)", "head.bias (8,) not (5,)")
+    assert "9 of 11 tensors taken; of another shape: head.weight (8, 2) not (5, 2)" in transferred.note()
 
 
 @pytest.mark.parametrize(("here", "there"), [(1, 3), (3, 1)])
 def test_input_channels_are_adapted(tmp_path: Path, here: int, there: int) -> None:
     """A grey picture, or a grey one in three channels, gives what it gave before."""
     source, target = body(there), body(here)
-    done = transfer(target, written(source.state_dict(), tmp_path / "w.safetensors"))
-    assert done.adapted == ("0.weight",) and "adapted to the input channels: 0.weight" in done.note()
+    transferred = transfer(target, written(source.state_dict(), tmp_path / "w.safetensors"))
+    assert transferred.adapted == ("0.weight",)
+    assert "adapted to the input channels: 0.weight" in transferred.note()
     grey = torch.rand(2, 1, 3, 3)
     pictures = [grey.expand(-1, channels, -1, -1) for channels in (there, here)]
     before, after = (net.eval()(x) for net, x in zip((source, target), pictures, strict=True))
@@ -80,8 +81,8 @@ def test_input_channels_are_adapted(tmp_path: Path, here: int, there: int) -> No
 
 
 def test_other_numbers_of_channels_and_other_networks_are_refused(tmp_path: Path) -> None:
-    done = transfer(body(1), written(body(4).state_dict(), tmp_path / "w.safetensors"))
-    assert done.other_shape == ("0.weight (4, 4, 3, 3) not (4, 1, 3, 3)",)
+    transferred = transfer(body(1), written(body(4).state_dict(), tmp_path / "w.safetensors"))
+    assert transferred.other_shape == ("0.weight (4, 4, 3, 3) not (4, 1, 3, 3)",)
     other = {"a.weight": torch.zeros(3), "1.num_batches_tracked": torch.zeros((), dtype=torch.int64)}
     with pytest.raises(BadInput, match="none of the weights"):
         transfer(body(), written(other, tmp_path / "o.safetensors"))

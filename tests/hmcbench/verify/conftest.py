@@ -43,13 +43,13 @@ class Plugin:
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     # the author's part alone, as of a built-in dataset: differences beside the fingerprint are tried too
     monkeypatch.setattr(contract, "full_fingerprint", lambda dataset: dataset.fingerprint)
-    with temporary_plugin(Plugin()) as made:
-        yield made
+    with temporary_plugin(Plugin()) as own_registry:
+        yield own_registry
     MADE.clear()
 
 
 @pytest.fixture
-def made() -> dict[str, Dataset]:
+def datasets() -> dict[str, Dataset]:
     """Path -> data set: what ``--data private=PATH`` reads."""
     return MADE
 

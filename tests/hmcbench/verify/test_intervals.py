@@ -80,9 +80,9 @@ def test_a_changed_end_is_found_with_the_data(private: Path, registry: Registry)
 
     changed(private, narrower)
     assert check(private, registry).clean
-    (found,) = findings(private, registry, private="here")
-    assert (found.kind, found.what) == ("differs", "hf1_samples.low")
-    assert found.published == pytest.approx(found.recomputed + 0.01)
+    (finding,) = findings(private, registry, private="here")
+    assert (finding.kind, finding.what) == ("differs", "hf1_samples.low")
+    assert finding.published == pytest.approx(finding.recomputed + 0.01)
 
 
 def test_a_changed_p_is_found_with_the_data(pair: Path, registry: Registry) -> None:
@@ -93,15 +93,15 @@ def test_a_changed_p_is_found_with_the_data(pair: Path, registry: Registry) -> N
 
     changed(pair, surer)
     assert check(pair, registry).clean
-    found = findings(pair, registry, private="here")
-    assert [(f.kind, f.what) for f in found] == [("differs", "level2_accuracy[2]")]
+    listed = findings(pair, registry, private="here")
+    assert [(f.kind, f.what) for f in listed] == [("differs", "level2_accuracy[2]")]
 
 
 def test_a_row_that_is_lacking_is_found_with_the_data(pair: Path, registry: Registry) -> None:
     changed(pair, lambda rows: rows.pop())
     assert check(pair, registry).clean
-    (found,) = findings(pair, registry, private="here")
-    assert found.what == "lacks the row b"
+    (finding,) = findings(pair, registry, private="here")
+    assert finding.what == "lacks the row b"
 
 
 def test_a_damaged_file_is_a_finding_and_no_traceback(private: Path, registry: Registry) -> None:
@@ -121,13 +121,13 @@ def test_a_file_of_other_draws_is_not_used(private: Path, registry: Registry) ->
 
 
 def test_data_of_others_are_refused_before_anything_is_written(
-    private: Path, registry: Registry, made: dict[str, Dataset]
+    private: Path, registry: Registry, datasets: dict[str, Dataset]
 ) -> None:
     before = {path: path.read_bytes() for path in private.rglob("*") if path.is_file()}
-    made["other"] = replace(made["here"], fingerprint="e" * 64)
+    datasets["other"] = replace(datasets["here"], fingerprint="e" * 64)
     with pytest.raises(BadInput, match="fingerprint of the data given as --data private"):
         publish(private, private, given=given(registry, "other"))
-    made["renamed"] = replace(made["here"], ids=[f"x{i}" for i in range(len(made["here"].ids))])
+    datasets["renamed"] = replace(datasets["here"], ids=[f"x{i}" for i in range(len(datasets["here"].ids))])
     with pytest.raises(BadInput, match="split"):
         publish(private, private, given=given(registry, "renamed"))
     with pytest.raises(BadInput, match="no record is of this dataset"):

@@ -79,29 +79,31 @@ def _renamed(d: Dataset) -> Dataset:
 def test_other_data_do_not_match(
     private: Path,
     registry: Registry,
-    made: dict[str, Dataset],
+    datasets: dict[str, Dataset],
     change: Callable[[Dataset], Dataset],
     says: str,
 ) -> None:
-    made["other"] = change(made["here"])
-    found = [f for _, f in check(private, registry, private="other").all_findings()]
-    assert any(f.kind == "data" and f.what == says for f in found)
+    datasets["other"] = change(datasets["here"])
+    findings = [f for _, f in check(private, registry, private="other").all_findings()]
+    assert any(f.kind == "data" and f.what == says for f in findings)
 
 
 def test_stored_truth_is_compared_with_the_data(
-    private: Path, registry: Registry, made: dict[str, Dataset]
+    private: Path, registry: Registry, datasets: dict[str, Dataset]
 ) -> None:
     public = read_all(private)[0]
-    rows = {name: i for i, name in enumerate(made["here"].ids)}
+    rows = {name: i for i, name in enumerate(datasets["here"].ids)}
     stored = Predictions.load(public.path / NPZ)
-    truth = np.asarray(made["here"].targets)[[rows[name] for name in stored.ids]]
+    truth = np.asarray(datasets["here"].targets)[[rows[name] for name in stored.ids]]
     replace(stored, truth=truth).save(public.path / NPZ)
     (private / "smoke" / FILE).unlink()  # its intervals are of the record as it was
     kinds = {f.what for _, f in check(private, registry, private="here").all_findings() if f.kind == "data"}
     assert not kinds
     replace(stored, truth=truth[::-1]).save(public.path / NPZ)
-    found = [f.what for _, f in check(private, registry, private="here").all_findings() if f.kind == "data"]
-    assert found == ["the stored truth is not that of the data given"]
+    problems = [
+        f.what for _, f in check(private, registry, private="here").all_findings() if f.kind == "data"
+    ]
+    assert problems == ["the stored truth is not that of the data given"]
 
 
 @pytest.mark.parametrize(

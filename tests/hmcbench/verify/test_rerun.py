@@ -72,14 +72,14 @@ def test_equal_near_and_other_predictions(cli: Cli, runs: Path) -> None:
     shutil.copyfile(tree[1].path / NPZ, prior[1].path / NPZ)  # a tree that is called prior
     rescore(runs)
     assert cli("verify", runs).status in (0, 1)
-    found = {cell.record: cell for cell in again(runs).refitted}
-    assert found[tree[0].path.name].verdict == "within the interval"
-    assert "scores differ by up to 0.0001" in found[tree[0].path.name].text
-    assert found[tree[1].path.name].verdict == found[prior[0].path.name].verdict == "equal bits"
-    assert found[prior[1].path.name].verdict == "not"
-    done = cli("verify", runs, "--rerun", "4", "--rerun-seed", "7", "--json")
-    assert done.status == 1
-    report = json.loads(done.out)["rerun"]
+    cells = {cell.record: cell for cell in again(runs).refitted}
+    assert cells[tree[0].path.name].verdict == "within the interval"
+    assert "scores differ by up to 0.0001" in cells[tree[0].path.name].text
+    assert cells[tree[1].path.name].verdict == cells[prior[0].path.name].verdict == "equal bits"
+    assert cells[prior[1].path.name].verdict == "not"
+    ended = cli("verify", runs, "--rerun", "4", "--rerun-seed", "7", "--json")
+    assert ended.status == 1
+    report = json.loads(ended.out)["rerun"]
     assert (report["seed"], report["cells"], len(report["refitted"])) == (7, 4, 4)
 
 
@@ -90,9 +90,9 @@ def test_the_choice_follows_the_seed(fitted: Path) -> None:
 
 
 def test_the_command_says_what_came_back(cli: Cli, fitted: Path) -> None:
-    done = cli("verify", fitted, "--rerun", "1", "--rerun-seed", "3")
-    assert "fitted again: 1 of 4 cells, chosen at random (--rerun-seed 3)" in done.out
-    assert "equal bits" in done.out
+    ended = cli("verify", fitted, "--rerun", "1", "--rerun-seed", "3")
+    assert "fitted again: 1 of 4 cells, chosen at random (--rerun-seed 3)" in ended.out
+    assert "equal bits" in ended.out
 
 
 def test_other_data_versions_and_models_are_not_fitted(runs: Path) -> None:
@@ -135,6 +135,6 @@ def test_bad_flags(cli: Cli, fitted: Path) -> None:
         (("--rerun", "0"), "--rerun"),
         (("--rerun-seed", "1"), "--rerun-seed without --rerun"),
     ):
-        done = cli("verify", fitted, *flags)
-        assert done.status == 2
-        assert says in done.err
+        ended = cli("verify", fitted, *flags)
+        assert ended.status == 2
+        assert says in ended.err

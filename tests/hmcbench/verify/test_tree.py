@@ -48,7 +48,7 @@ def results(fabricate: Fabricate, tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def found(results: Path, *, files: bool = False) -> list[Finding]:
+def findings_of(results: Path, *, files: bool = False) -> list[Finding]:
     """The findings; ``files``: those on changed files alone, else the others."""
     folders = sorted(path.parent for path in results.glob("*/records"))
     findings = [finding for _, finding in verify_results(folders, index=results).all_findings()]
@@ -81,7 +81,7 @@ def test_what_was_published_is_clean(results: Path) -> None:
 
 def test_a_metric_that_does_not_follow_from_the_predictions(results: Path) -> None:
     changed(record(results, "a") / JSON, lambda d: d["metrics"]["test"].update(level1_accuracy=0.999))
-    findings = found(results)
+    findings = findings_of(results)
     assert findings[0].kind == "differs" and findings[0].what == "test level1_accuracy"
     assert findings[0].published == 0.999 and findings[0].recomputed < 0.96
     assert "level1_accuracy: published 0.999, recomputed 0.9" in str(findings[0])
@@ -95,7 +95,7 @@ def test_boards_follow_from_recomputed_metrics_not_from_stored_ones(results: Pat
         json.loads((results / "smoke" / "leaderboard.json").read_text())["boards"][0]["rows"][0]["model"]
         == "b"
     )
-    what = {(f.kind, f.what.partition(".")[0]) for f in found(results)}
+    what = {(f.kind, f.what.partition(".")[0]) for f in findings_of(results)}
     assert (
         ("differs", "test hf1_samples") in what
         and ("differs", "cells") in what
@@ -107,7 +107,7 @@ def test_predictions_that_were_changed(results: Path) -> None:
     place = record(results, "a") / NPZ
     predictions = Predictions.load(place)
     replace(predictions, scores=np.roll(predictions.scores, 1, axis=0)).save(place)
-    assert {f.kind for f in found(results)} == {"differs"}
+    assert {f.kind for f in findings_of(results)} == {"differs"}
 
 
 def _value(board: dict[str, Any]) -> None:
@@ -174,7 +174,9 @@ def test_a_board_that_does_not_follow_from_its_records(
     results: Path, change: Callable[[dict[str, Any]], None], kind: str, says: str
 ) -> None:
     changed(results / "smoke" / "leaderboard.json", lambda d: change(d["boards"][0]))
-    assert any(f.kind == kind and says in f.what for f in found(results)), list(map(str, found(results)))
+    assert any(f.kind == kind and says in f.what for f in findings_of(results)), list(
+        map(str, findings_of(results))
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_a_number_changed_by_hand(results: Path, name: str) -> None:
     text = (results / name).read_text(encoding="utf-8")
     number = re.findall(r"0\.\d{3}", text)[-1]
     (results / name).write_text(text.replace(number, "0.111", 1), encoding="utf-8")
-    (finding,) = found(results)
+    (finding,) = findings_of(results)
     assert finding.kind == "differs" and finding.where.startswith(Path(name).name)
     assert "0.111" in str(finding)
 
@@ -193,7 +195,7 @@ def test_the_data_of_the_page_and_its_script(results: Path) -> None:
     page = results / "smoke" / "index.html"
     text = page.read_text(encoding="utf-8")
     page.write_text(text.replace('"rank":1', '"rank":9'), encoding="utf-8")
-    assert [(f.kind, f.what) for f in found(results)] == [
+    assert [(f.kind, f.what) for f in findings_of(results)] == [
         ("differs", "data of the page, boards[0].rows[0].rank")
     ]
     page.write_text(text.replace("use strict", "use other"), encoding="utf-8")
@@ -201,19 +203,19 @@ def test_the_data_of_the_page_and_its_script(results: Path) -> None:
     assert [f.kind for _, f in report.all_findings()] == ["changed"]
     assert "are not those of this version" in report.suites[0].notes[0]
     page.write_text("<html></html>", encoding="utf-8")
-    assert [f.kind for f in found(results)] == ["unreadable"]
+    assert [f.kind for f in findings_of(results)] == ["unreadable"]
 
 
 def test_a_line_added_by_hand(results: Path) -> None:
     with (results / "smoke" / "README.md").open("a", encoding="utf-8") as file:
         file.write("We are the best.\n")
-    (finding,) = found(results)
+    (finding,) = findings_of(results)
     assert finding.published == "We are the best." and "lines instead of" in finding.what
 
 
 def test_a_row_whose_record_is_gone(results: Path) -> None:
     shutil.rmtree(record(results, "b"))
-    findings = found(results)
+    findings = findings_of(results)
     assert any(f.kind == "no record" and f.what == "row b" for f in findings)
 
 
@@ -250,7 +252,7 @@ def test_pictures_and_tables_need_records(results: Path) -> None:
     )
     (results / "smoke" / "tables" / "other-figure-2.png").write_bytes(b"")
     (results / "smoke" / "tables" / "torn.json").write_text("{}")
-    assert [(f.kind, f.where, f.what) for f in found(results)] == [
+    assert [(f.kind, f.where, f.what) for f in findings_of(results)] == [
         ("no record", "figures/gone", "pictures without a record"),
         ("differs", "tables/paper-1.json", "wrong hf1_samples mean"),
         ("no record", "tables/paper-1.json", "row lost (none)"),
@@ -266,11 +268,11 @@ def test_a_table_that_names_its_records_is_checked_against_those_alone(results: 
     rows = [{"label": "ours", "model": "a", "values": [value]}]
     table = {"metrics": ["hf1_samples"], "rows": rows, "records": [record(results, "a").name]}
     path.write_text(json.dumps(table))
-    assert ("differs", "ours hf1_samples mean") in [(f.kind, f.what) for f in found(results)]
+    assert ("differs", "ours hf1_samples mean") in [(f.kind, f.what) for f in findings_of(results)]
     path.write_text(json.dumps({**table, "records": [record(results, "b").name]}))
-    assert [(f.kind, f.what) for f in found(results)] == [("no record", "row ours (a)")]
+    assert [(f.kind, f.what) for f in findings_of(results)] == [("no record", "row ours (a)")]
     path.write_text(json.dumps({**table, "records": ["gone"]}))
-    assert ("no record", "gone") in [(f.kind, f.what) for f in found(results)]
+    assert ("no record", "gone") in [(f.kind, f.what) for f in findings_of(results)]
 
 
 def test_a_threshold_that_validation_does_not_give(fabricate: Fabricate, tmp_path: Path) -> None:
@@ -281,9 +283,9 @@ def test_a_threshold_that_validation_does_not_give(fabricate: Fabricate, tmp_pat
     scores = np.clip(truth * 0.4 + rng.random(truth.shape) * 0.5, 0, 1).astype(np.float32)
     side = ["validation"] * 30 + ["test"] * 30
     task = Task(paths="multiple", hierarchy=hierarchy)
-    made = Predictions([f"s{i}" for i in range(60)], side, scores, task, truth)
+    predictions = Predictions([f"s{i}" for i in range(60)], side, scores, task, truth)
     split = {"counts": {"validation": 30, "test": 30}}
-    fabricate("cheat", predictions=made, decision={"thresholds": 0.9}, split=split)
+    fabricate("cheat", predictions=predictions, decision={"thresholds": 0.9}, split=split)
     findings = [f for _, f in verify_results([tmp_path / "runs" / "smoke"]).all_findings()]
     assert any("threshold is not the one" in f.what and f.published == 0.9 for f in findings)
 
@@ -337,7 +339,7 @@ def test_a_board_with_a_metric_that_is_not_installed(
         assert verify_results([tmp_path / "results" / "smoke"], registry=registry).clean
     results = tmp_path / "results"
     report = verify_results([results / "smoke"])
-    assert report.clean, list(map(str, found(results)))
+    assert report.clean, list(map(str, findings_of(results)))
     assert "metric mine is not installed: its values are not checkable here" in report.suites[0].notes
     assert report.suites[0].uncheckable == 4  # two records, two partitions
     board = json.loads((results / "smoke" / "leaderboard.json").read_text())["boards"][0]
@@ -347,7 +349,7 @@ def test_a_board_with_a_metric_that_is_not_installed(
         lambda d: d["boards"][0]["rows"][0]["cells"]["exact_match"].update(mean=0.123),
     )
     assert ("differs", "cells.exact_match.mean", 0.123) in [
-        (f.kind, f.what, f.published) for f in found(results)
+        (f.kind, f.what, f.published) for f in findings_of(results)
     ]
 
 
@@ -360,7 +362,7 @@ def test_planned_sets_of_one_dataset_that_have_not_run_yet(fabricate: Fabricate,
     publish(tmp_path / "runs", tmp_path / "results")
     text = (tmp_path / "results" / "smoke" / "README.md").read_text()
     assert all(f"toy:{name}" in text for name in "bcd")
-    assert found(tmp_path / "results") == []
+    assert findings_of(tmp_path / "results") == []
 
 
 def test_numbers_in_the_text_of_a_table(results: Path) -> None:
@@ -372,9 +374,9 @@ def test_numbers_in_the_text_of_a_table(results: Path) -> None:
     shown = "0.940 / {mean:.3f} \\[{low:.3f}, {high:.3f}\\] =".format(**value)
     text = f"| row | our model | F1 |\n|:--|:--|:--|\n| Ours, 2.5 Ni | `a` | {shown} |\n"
     (tables / "paper-1.md").write_text(text)
-    assert found(results) == []
+    assert findings_of(results) == []
     (tables / "paper-1.md").write_text(text.replace(f"{value['mean']:.3f}", "0.999"))
-    (finding,) = found(results)
+    (finding,) = findings_of(results)
     assert (finding.kind, finding.where) == ("differs", "tables/paper-1.md")
     assert finding.what == "Ours, 2.5 Ni: 0.999 is no number of paper-1.json"
 
@@ -385,7 +387,7 @@ def test_counts_and_hierarchy_of_the_record_are_those_of_its_predictions(results
         data["dataset"]["hierarchy"] = "e" * 64
 
     changed(record(results, "a") / JSON, change)
-    assert {(f.kind, f.what) for f in found(results)} >= {
+    assert {(f.kind, f.what) for f in findings_of(results)} >= {
         ("differs", "samples per side"),
         ("data", "hierarchy fingerprint"),
     }

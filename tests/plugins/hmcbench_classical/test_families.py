@@ -95,8 +95,8 @@ def test_constant_targets_one_row_one_column(registry: Registry, name: str) -> N
         np.testing.assert_allclose(scores.values, 7.0, atol=0.5)
         thin = replace(dataset, targets=dataset.targets[:, :1], task=Task("regression", targets=("only",)))
         assert fitted(make(registry, name), thin).predict(inputs(thin)).values.shape == (40, 1)
-    one = fitted(make(registry, name), dataset, train=[3], valid=[4]).predict(inputs(dataset))
-    np.testing.assert_allclose(one.values, np.repeat(dataset.targets[[3]], 40, axis=0), atol=1e-3)
+    from_row = fitted(make(registry, name), dataset, train=[3], valid=[4]).predict(inputs(dataset))
+    np.testing.assert_allclose(from_row.values, np.repeat(dataset.targets[[3]], 40, axis=0), atol=1e-3)
     narrow = replace(dataset, views={"table": np.asarray(dataset.views["table"])[:, :1]})
     assert np.isfinite(fitted(make(registry, name), narrow).predict(inputs(narrow)).values).all()
 

@@ -85,9 +85,9 @@ def test_texture_tells_textures_apart_and_ignores_brightness(registry: Registry)
     step, images = featurizer(registry, "texture"), pictures()
     features = step.transform(images)
     noise, stripes, blobs = (features[k::3] for k in range(3))
-    for one, other in ((noise, stripes), (stripes, blobs), (noise, blobs)):
-        within = max(np.ptp(one, axis=0).mean(), np.ptp(other, axis=0).mean())
-        assert np.abs(one.mean(0) - other.mean(0)).mean() > 2 * within
+    for texture, other in ((noise, stripes), (stripes, blobs), (noise, blobs)):
+        within = max(np.ptp(texture, axis=0).mean(), np.ptp(other, axis=0).mean())
+        assert np.abs(texture.mean(0) - other.mean(0)).mean() > 2 * within
     darker = step.transform(images // 2)
     np.testing.assert_allclose(darker[:, 10:], features[:, 10:], atol=0.1, rtol=0.05)
 

@@ -89,8 +89,8 @@ def test_linear_projection_and_1x1_convolution_are_the_same_function(waves: Any,
     state["adapter.weight"] = state["adapter.weight"][:, :, None, None]
     conv.load_state_dict(state)
     images = waves(2, 1, 24, 24)
-    for one, other in zip(linear(images), conv(images), strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    for features, other in zip(linear(images), conv(images), strict=True):
+        torch.testing.assert_close(features, other, rtol=0, atol=1e-6)
     torch.manual_seed(0)
     drawn = nn.Linear(2048, 768).weight
     torch.manual_seed(0)

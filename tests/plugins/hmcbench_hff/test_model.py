@@ -81,8 +81,8 @@ def fit(registry: Registry, dataset: Dataset, name: str = "hffnet-2d", **changes
 def test_plugin_is_light() -> None:
     heavy = "('torch', 'timm', 'numpy', 'PIL', 'sklearn')"
     code = f"import hmcbench_hff, sys; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
 
 
 def test_paper_profile_is_the_published_recipe(registry: Registry) -> None:

@@ -168,8 +168,8 @@ def test_unscored_classes_and_paths_are_chosen(tmp_path: Path) -> None:
         read(tmp_path, HEADER + ROWS, unscored="x")
     with pytest.raises(BadInput, match="several label paths"):
         read(tmp_path, HEADER + ROWS, paths="single")
-    one = read(tmp_path, HEADER + "1,red,a/b\n", paths="multiple")
-    assert one.task.paths == "multiple"
+    several = read(tmp_path, HEADER + "1,red,a/b\n", paths="multiple")
+    assert several.task.paths == "multiple"
 
 
 def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ def test_real_sets(name: str, shared: Callable[[str], Path]) -> None:
     hierarchy = dataset.task.hierarchy
     assert hierarchy is not None
     table = dataset.views["table"]
-    found = (*table.shape, hierarchy.n, len(hierarchy.edge_index), hierarchy.depth)
-    assert found == REAL[name][:5]
+    sizes = (*table.shape, hierarchy.n, len(hierarchy.edge_index), hierarchy.depth)
+    assert sizes == REAL[name][:5]
     assert np.isnan(table).mean() == pytest.approx(REAL[name][5], abs=1e-4)
     assert dataset.task.unscored == (sets.GO_ROOTS if name.endswith("_GO") else ())
     assert dataset.task.paths == ("multiple" if "_" in name else "single")

@@ -59,10 +59,10 @@ def test_without_data_nothing_is_tested(
 def test_the_cells_are_those_of_the_suite(table: PublishedTable, shared: Callable[[str], Path]) -> None:
     registry = default_registry()
     data = {"hmc-classic": str(shared("hmc_classic"))}
-    one = of_datasets(table, ["cellcycle_FUN"])
-    planned = plan_table(one, registry, Choices(data=data), one.rows)
+    reduced = of_datasets(table, ["cellcycle_FUN"])
+    planned = plan_table(reduced, registry, Choices(data=data), reduced.rows)
     suite = load_suite(registry, "hmc-classic")
-    chosen = Choices(data=data, datasets=one.datasets)
+    chosen = Choices(data=data, datasets=reduced.datasets)
     keys = {cell.label: cell.key for cell in make_plan(suite, registry, chosen).cells}
     ours = {cell.label: cell.key for cell in planned.plan.cells}
     assert ours.keys() - keys.keys() == {"hmcn-r", "hmc-lmlp"}  # not in the quick profile

@@ -63,9 +63,9 @@ def test_classes_without_a_test_positive() -> None:
 def test_a_mean_over_samples_is_another_number() -> None:
     task, truth, scores = scored()
     mean = float(average_precision_score(truth, scores, average="samples"))
-    found = areas(task, truth, scores)
-    assert found["auprc_micro"] == pytest.approx(average_precision_score(truth, scores, average="micro"))
-    assert all(abs(value - mean) > 0.01 for value in found.values())
+    values = areas(task, truth, scores)
+    assert values["auprc_micro"] == pytest.approx(average_precision_score(truth, scores, average="micro"))
+    assert all(abs(value - mean) > 0.01 for value in values.values())
 
 
 def test_an_outlier_reverses_the_order_of_two_means() -> None:

@@ -41,8 +41,8 @@ def test_a_forest_learns_what_a_prior_cannot() -> None:
 
 
 def test_patches_learn() -> None:
-    found = miou(Patches(model="forest", settings="trees=10", side=12, stride=6))
-    assert found > 0.4
+    score = miou(Patches(model="forest", settings="trees=10", side=12, stride=6))
+    assert score > 0.4
 
 
 def test_patches_without_gaps() -> None:
@@ -82,10 +82,10 @@ def test_blended_tiles_are_the_image(size: tuple[int, int], side: int, overlap: 
 
 def test_starts_cover_and_overlap() -> None:
     for size in range(1, 60):
-        found = starts(size, 16, 5)
-        assert found[0] == 0
-        assert size <= 16 or found[-1] == size - 16
-        assert all(16 - (b - a) >= 5 for a, b in pairwise(found))
+        places = starts(size, 16, 5)
+        assert places[0] == 0
+        assert size <= 16 or places[-1] == size - 16
+        assert all(16 - (b - a) >= 5 for a, b in pairwise(places))
 
 
 def test_scores_return_to_full_size_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:

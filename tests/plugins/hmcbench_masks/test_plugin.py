@@ -22,8 +22,8 @@ MODELS = ("--model", "pixel-prior", "--model", "pixel-forest[trees=5,samples=100
 
 def test_masks_of_ones_own_are_run_published_and_verified(folder: Folder, cli: Cli, tmp_path: Path) -> None:
     root, out, results = folder(6), tmp_path / "runs", tmp_path / "results"
-    done = cli("run", "--suite", "masks", "--data", f"masks={root}", *MODELS, "--folds", 2, "--out", out)
-    assert done.status == 0, done.err
+    ended = cli("run", "--suite", "masks", "--data", f"masks={root}", *MODELS, "--folds", 2, "--out", out)
+    assert ended.status == 0, ended.err
     board = json.loads((out / "masks" / "leaderboard.json").read_text())
     text = json.dumps(board)
     assert "hierarchical_iou" in text
@@ -34,11 +34,11 @@ def test_masks_of_ones_own_are_run_published_and_verified(folder: Folder, cli: C
     assert "aji[a]" not in values
     assert "auprc_micro" not in values
 
-    done = cli("rescore", out)
-    assert done.status == 0
-    assert "0 new values, 0 changed" in done.out
-    done = cli("figures", record, "--data", f"masks={root}", "--output", tmp_path / "figures")
-    assert done.status == 0, done.err
+    ended = cli("rescore", out)
+    assert ended.status == 0
+    assert "0 new values, 0 changed" in ended.out
+    ended = cli("figures", record, "--data", f"masks={root}", "--output", tmp_path / "figures")
+    assert ended.status == 0, ended.err
     names = {path.name for path in (tmp_path / "figures").rglob("*.png")}
     assert {"label-maps.png", "confusion-level1.png", "confusion-level2.png"} <= names
     assert "reliability.png" not in names
@@ -47,45 +47,45 @@ def test_masks_of_ones_own_are_run_published_and_verified(folder: Folder, cli: C
     assert cli("figures", out, "--data", f"masks={root}").status == 0
     page = tmp_path / "page.html"
     for options, shown in (((), False), (("--pictures",), True)):
-        done = cli("leaderboard", out, "--format", "html", *options, "--output", page)
-        assert done.status == 0, done.err
+        ended = cli("leaderboard", out, "--format", "html", *options, "--output", page)
+        assert ended.status == 0, ended.err
         assert ('"overlays":[{' in page.read_text()) == shown
     assert '"image":null' not in page.read_text()
 
     assert cli("publish", out, "--to", results).status == 0
-    done = cli("verify", results)
-    assert done.status == 0, done.out + done.err
+    ended = cli("verify", results)
+    assert ended.status == 0, ended.out + ended.err
 
     (published,) = results.rglob("*forest*f0-s0*/record.json")
     changed = json.loads(published.read_text())
     changed["metrics"]["test"]["level2_miou"] += 0.01
     published.write_text(json.dumps(changed))
-    done = cli("verify", results)
-    assert done.status == 1
-    assert "level2_miou" in done.out + done.err
+    ended = cli("verify", results)
+    assert ended.status == 1
+    assert "level2_miou" in ended.out + ended.err
 
 
 def test_models_of_images_do_not_apply_and_say_why(folder: Folder, cli: Cli, tmp_path: Path) -> None:
     data = ("--suite", "masks", "--data", f"masks={folder(5)}", "--folds", 2, "--out", tmp_path / "runs")
-    done = cli("run", *data, "--model", "random", "--model", "pixel-prior", "--dry-run")
-    assert done.status == 0
-    assert "labels images, the dataset has labels of every pixel" in done.out
+    ended = cli("run", *data, "--model", "random", "--model", "pixel-prior", "--dry-run")
+    assert ended.status == 0
+    assert "labels images, the dataset has labels of every pixel" in ended.out
 
 
 def test_lint_of_the_command_line(folder: Folder, cli: Cli) -> None:
     root = folder()
-    done = cli("data", "lint", root, "--dataset", "masks")
-    assert done.status == 0
-    assert "24" in done.out
+    ended = cli("data", "lint", root, "--dataset", "masks")
+    assert ended.status == 0
+    assert "24" in ended.out
     values = np.array(Image.open(root / "masks" / "m0.png"))
     Image.fromarray(values[:, :-1]).save(root / "masks" / "m0.png")
-    done = cli("data", "lint", root, "--dataset", "masks")
-    assert done.status == 2
-    assert "cut or scaled by rounding" in done.out
-    done = cli("run", "--suite", "masks", "--data", f"masks={root}")
-    assert done.status == 2
-    assert "--dataset" in done.err
-    assert "Traceback" not in done.err
+    ended = cli("data", "lint", root, "--dataset", "masks")
+    assert ended.status == 2
+    assert "cut or scaled by rounding" in ended.out
+    ended = cli("run", "--suite", "masks", "--data", f"masks={root}")
+    assert ended.status == 2
+    assert "--dataset" in ended.err
+    assert "Traceback" not in ended.err
 
 
 @pytest.mark.torch
@@ -94,9 +94,9 @@ def test_parameters_of_networks_are_checked_before_a_run(folder: Folder, cli: Cl
     data = ("run", "--suite", "masks", "--data", f"masks={folder(12)}", "--dry-run")
     wrong = {"encoder=resnet10": "unknown timm", "crop=100": "multiple of 32", "tile=32": "less"}
     for setting, said in wrong.items():
-        done = cli(*data, "--model", "unet", "--set", f"unet.{setting}")
-        assert done.status == 2, setting
-        assert said in done.err
+        ended = cli(*data, "--model", "unet", "--set", f"unet.{setting}")
+        assert ended.status == 2, setting
+        assert said in ended.err
 
 
 @pytest.mark.torch
@@ -110,11 +110,11 @@ def test_the_suite_of_fractographs_runs_from_end_to_end(cli: Cli, tmp_path: Path
         "patch": ("side=16", "stride=16"),
     }
     settings = [part for name, values in small.items() for v in values for part in ("--set", f"{name}.{v}")]
-    done = cli("run", "--suite", "fractograph-masks", *settings, "--out", tmp_path)
-    assert done.status == 0, done.err
+    ended = cli("run", "--suite", "fractograph-masks", *settings, "--out", tmp_path)
+    assert ended.status == 0, ended.err
     board = json.loads((tmp_path / "fractograph-masks" / "leaderboard.json").read_text())
     quick = load_suite(default_registry(), "fractograph-masks").profiles["quick"]
     (rows,) = (b["rows"] for b in board["boards"])
     assert len(rows) == len(quick.models)
     assert all(0 <= row["cells"]["level2_miou"]["mean"] <= 1 for row in rows)
-    assert "level2_miou" in done.out
+    assert "level2_miou" in ended.out

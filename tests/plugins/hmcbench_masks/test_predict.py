@@ -118,10 +118,10 @@ def test_patches_of_a_network_come_back(tmp_path: Path) -> None:
 def test_new_images(folder: Folder, cli: Cli, tmp_path: Path) -> None:
     root, out, new = folder(6), tmp_path / "runs", tmp_path / "new"
     model = "pixel-forest[trees=5,samples=100,reduce=1]"
-    done = cli(
+    ended = cli(
         "run", "--suite", "masks", "--data", f"masks={root}", "--model", model, "--folds", 2, "--out", out
     )
-    assert done.status == 0, done.err
+    assert ended.status == 0, ended.err
     (record,) = (out / "masks" / "records").glob("*f0-s0*")
     new.mkdir()
     for name in ("m0.png", "m1.png"):
@@ -130,9 +130,9 @@ def test_new_images(folder: Folder, cli: Cli, tmp_path: Path) -> None:
     (new / "readme.txt").write_text("no image")
     maps = tmp_path / "maps"
 
-    done = cli("predict", record, new, "--maps", maps)
-    assert done.status == 1 and "torn.png" in done.err and "readme" not in done.err, done.err
-    rows = list(csv.DictReader(io.StringIO(done.out)))
+    ended = cli("predict", record, new, "--maps", maps)
+    assert ended.status == 1 and "torn.png" in ended.err and "readme" not in ended.err, ended.err
+    rows = list(csv.DictReader(io.StringIO(ended.out)))
     assert [Path(row["path"]).name for row in rows] == ["m0.png", "m1.png"]
     for row in rows:
         assert (row["height"], row["width"]) == ("30", "40")
@@ -144,8 +144,8 @@ def test_new_images(folder: Folder, cli: Cli, tmp_path: Path) -> None:
         with Image.open(maps / "overlays" / Path(row["path"]).name) as overlay:
             assert overlay.size == (40, 30)
 
-    done = cli("explain", record, new)
-    assert done.status == 2 and "labels every pixel" in done.err and "--maps FOLDER" in done.err, done.err
+    ended = cli("explain", record, new)
+    assert ended.status == 2 and "labels every pixel" in ended.err and "--maps FOLDER" in ended.err, ended.err
 
     before = sorted(maps.rglob("*"))
     for args, said in (
@@ -153,17 +153,18 @@ def test_new_images(folder: Folder, cli: Cli, tmp_path: Path) -> None:
         ((record, new, "--maps", tmp_path / "x", "--back-off", ".05"), "labels pixels"),
         ((record, new / "torn.png", "--maps", tmp_path / "x"), "none of the files"),
     ):
-        done = cli("predict", *args)
-        assert done.status == 2 and said in done.err and "Traceback" not in done.err, done.err
+        ended = cli("predict", *args)
+        assert ended.status == 2 and said in ended.err and "Traceback" not in ended.err, ended.err
     assert sorted(maps.rglob("*")) == before and not (tmp_path / "x").exists()
 
     (new / "torn.png").unlink()
-    done = cli("predict", record, new, "--json")
-    assert done.status == 0 and set(json.loads(done.out.splitlines()[0])["areas"]) == {"a", "b", "a/x", "a/y"}
+    ended = cli("predict", record, new, "--json")
+    assert ended.status == 0
+    assert set(json.loads(ended.out.splitlines()[0])["areas"]) == {"a", "b", "a/x", "a/y"}
 
     corrected = tmp_path / "again"  # maps and images together are data of the dataset masks
     maps.rename(corrected)
     new.rename(corrected / "images")
     (corrected / "images" / "readme.txt").unlink()
-    done = cli("data", "lint", corrected, "--dataset", "masks")
-    assert done.status == 0, done.out + done.err
+    ended = cli("data", "lint", corrected, "--dataset", "masks")
+    assert ended.status == 0, ended.out + ended.err

@@ -17,13 +17,13 @@ Picture = Callable[..., np.ndarray]
 @pytest.fixture
 def files(tmp_path: Path, picture: Picture) -> list[ImageFile]:
     """Grey and colour, of unequal sizes."""
-    made = []
+    images = []
     for k, (height, width) in enumerate([(100, 140), (64, 64), (300, 200), (20, 30)]):
         array = picture(k, height, width)
         name = tmp_path / f"{k}.{'jpg' if k == 2 else 'png'}"
         Image.fromarray(np.stack([array, array, array // 2], -1) if k % 2 else array).save(name)
-        made.append(ImageFile(str(name)))
-    return made
+        images.append(ImageFile(str(name)))
+    return images
 
 
 @pytest.mark.parametrize(("channels", "shape"), [(1, (4, 64, 64)), (3, (4, 64, 64, 3))])

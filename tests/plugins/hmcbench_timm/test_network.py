@@ -60,8 +60,8 @@ def fit(registry: Registry, dataset: Dataset, reference: str = "timm:test_resnet
 def test_the_plugin_is_light() -> None:
     heavy = "('torch', 'timm', 'numpy', 'PIL', 'sklearn')"
     code = f"import hmcbench_timm, sys; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("profile", ["quick", "standard", "paper"])

@@ -66,11 +66,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, stubborn: str) -> Iterator
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         from ray.cluster_utils import Cluster
 
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        made.add_node(num_cpus=1)
-        patch.setenv("RAY_ADDRESS", made.address)
-        yield made
-        made.shutdown()
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        nodes.add_node(num_cpus=1)
+        patch.setenv("RAY_ADDRESS", nodes.address)
+        yield nodes
+        nodes.shutdown()
 
 
 def start(out: Path, models: Sequence[str] = ("good",), seeds: int = CELLS) -> subprocess.Popen[str]:
@@ -81,40 +81,40 @@ def start(out: Path, models: Sequence[str] = ("good",), seeds: int = CELLS) -> s
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def standing(folder: Path, made: dict[str, str]) -> int:
+def standing(folder: Path, stamps: dict[str, str]) -> int:
     """Check that what stands is whole, is there once, and is what stood before; how many there are."""
-    found = read_all(folder) if folder.is_dir() else []
-    assert all(record.ok and len(record.predictions()) for record in found), "torn"
-    assert not found or max(Counter(record.key for record in found).values()) == 1, "twice"
-    now = {record.key: record.data["created"] + record.path.name for record in found}
-    assert made.items() <= now.items(), "lost, or made again"
-    made.update(now)
-    return len(found)
+    records = read_all(folder) if folder.is_dir() else []
+    assert all(record.ok and len(record.predictions()) for record in records), "torn"
+    assert not records or max(Counter(record.key for record in records).values()) == 1, "twice"
+    now = {record.key: record.data["created"] + record.path.name for record in records}
+    assert stamps.items() <= now.items(), "lost, or made again"
+    stamps.update(now)
+    return len(records)
 
 
 def test_drivers_and_nodes_are_killed_and_no_record_is_lost_made_twice_or_torn(
     cluster: Any, tmp_path: Path
 ) -> None:
-    folder, made, rng = tmp_path / "on-ray" / "records", dict[str, str](), random.Random(6)
+    folder, stamps, rng = tmp_path / "on-ray" / "records", dict[str, str](), random.Random(6)
     for _ in range(12):  # drivers, from their start to the middle of their work
         driver = start(tmp_path)
         time.sleep(rng.uniform(0.5, 4.0))
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
-        assert standing(folder, made) < CELLS, "the run was over before it was killed"
+        assert standing(folder, stamps) < CELLS, "the run was over before it was killed"
     driver = start(tmp_path)
     for _ in range(3):  # nodes, while one driver goes on
         node = cluster.add_node(num_cpus=1)
-        before = standing(folder, made)
+        before = standing(folder, stamps)
         until = time.monotonic() + 60
-        while standing(folder, made) < min(before + 2, CELLS) and driver.poll() is None:
+        while standing(folder, stamps) < min(before + 2, CELLS) and driver.poll() is None:
             assert time.monotonic() < until, "nothing goes on"
             time.sleep(rng.uniform(0.1, 0.4))
         cluster.remove_node(node, allow_graceful=False)
     out, err = driver.communicate(timeout=120)
     assert len(json.loads(out)["records"]) == CELLS
     assert "(raylet)" in err, "Ray says that nodes died, and not amidst the JSON"
-    assert standing(folder, made) == CELLS
+    assert standing(folder, stamps) == CELLS
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     assert not list((tmp_path / "on-ray" / "locks").iterdir())
 
@@ -125,14 +125,14 @@ def test_records_are_as_those_of_this_machine_and_failures_have_their_cause(
     driver = start(tmp_path, ["good", "crash", "raises"], 1)
     out, _ = driver.communicate(timeout=120)
     assert len(json.loads(out)["records"]) == 3
-    found = {r.data["model"]["label"]: r for r in read_all(tmp_path)}
-    assert found["good"].ok
-    assert (found["good"].path / HISTORY).read_text().splitlines()[0] == "step,loss"
-    assert found["good"].data["timing"]["fit_s"] >= 0.8
-    assert found["crash"].data["cause"] == "crash"
-    assert "status 7" in found["crash"].data["message"]
-    assert found["raises"].data["message"] == "RuntimeError: no such luck"
-    assert "no such luck" in (found["raises"].path / "log.txt").read_text()
+    records = {r.data["model"]["label"]: r for r in read_all(tmp_path)}
+    assert records["good"].ok
+    assert (records["good"].path / HISTORY).read_text().splitlines()[0] == "step,loss"
+    assert records["good"].data["timing"]["fit_s"] >= 0.8
+    assert records["crash"].data["cause"] == "crash"
+    assert "status 7" in records["crash"].data["message"]
+    assert records["raises"].data["message"] == "RuntimeError: no such luck"
+    assert "no such luck" in (records["raises"].path / "log.txt").read_text()
     assert not list((tmp_path / "on-ray" / "locks").iterdir())
 
 

@@ -14,17 +14,17 @@ PAGE = "# Mine\n\n<!-- x -->\nold\n<!-- /x -->\n\nrest  \n"
 
 
 def test_the_block_is_replaced_and_nothing_else() -> None:
-    made = replaced(PAGE, "x", "| a |\n| b |")
-    assert made == "# Mine\n\n<!-- x -->\n\n| a |\n| b |\n\n<!-- /x -->\n\nrest  \n"
-    assert replaced(made, "x", "| a |\n| b |") == made
+    text = replaced(PAGE, "x", "| a |\n| b |")
+    assert text == "# Mine\n\n<!-- x -->\n\n| a |\n| b |\n\n<!-- /x -->\n\nrest  \n"
+    assert replaced(text, "x", "| a |\n| b |") == text
     assert replaced(PAGE.replace("old\n", ""), "x", "new") == replaced(PAGE, "x", "new")
 
 
 def test_line_ends_stay_as_they_are() -> None:
     page = PAGE.replace("\n", "\r\n")
-    made = replaced(page, "x", "a\nb")
-    assert made.replace("\r\n", "\n") == replaced(PAGE, "x", "a\nb")
-    assert made.count("\n") == made.count("\r\n")
+    text = replaced(page, "x", "a\nb")
+    assert text.replace("\r\n", "\n") == replaced(PAGE, "x", "a\nb")
+    assert text.count("\n") == text.count("\r\n")
     assert replaced("<!-- x -->\n<!-- /x -->", "x", "a") == "<!-- x -->\n\na\n\n<!-- /x -->"
 
 
@@ -99,6 +99,6 @@ def test_unknown_columns(fabricate: Callable[..., Record]) -> None:
 def test_what_came_from_elsewhere_closes_no_block(fabricate: Callable[..., Record]) -> None:
     evil = "<!-- /x --> <script>alert(1)</script> | y"
     records = [fabricate("a", model={"label": evil}), fabricate("b", status="failed", cause=evil)]
-    made = replaced(PAGE, "x", to_block(build(records)))
-    assert "<script" not in made and made.count("<!--") == 2
-    assert replaced(made, "x", "old").count("rest  ") == 1
+    text = replaced(PAGE, "x", to_block(build(records)))
+    assert "<script" not in text and text.count("<!--") == 2
+    assert replaced(text, "x", "old").count("rest  ") == 1

@@ -111,5 +111,5 @@ def test_rich_is_imported_only_for_drawing() -> None:
         "from hmcbench.leaderboard.render import csv_json, latex, markdown;"
         "print('rich' in sys.modules, 'torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False"]
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.split() == ["False", "False"]

@@ -21,33 +21,33 @@ def test_one_line_per_row_with_full_precision(fabricate: Fabricate) -> None:
     records = [fabricate("a", 0.9), fabricate("b", 0.5), fabricate("c", status="failed", cause="crash")]
     row = {"model": "P", "source": "s", "metrics": {"hf1_samples": 0.9639, "hp_samples": 0.9}, "note": "n"}
     boards = build(records, {"suite": {"name": "smoke"}, "published": [row]})
-    found = lines(to_csv(boards))
-    assert [(r["block"], r["rank"], r["model"], r["status"]) for r in found] == [
+    rows = lines(to_csv(boards))
+    assert [(r["block"], r["rank"], r["model"], r["status"]) for r in rows] == [
         ("measured", "1", "a", "ok"),
         ("measured", "2", "b", "ok"),
         ("measured", "", "c", "failed"),
         ("published", "", "P", ""),
     ]
-    assert float(found[0]["hf1_samples"]) == records[0].data["metrics"]["test"]["hf1_samples"]
-    assert found[0]["hf1_samples_best"] == "True"
-    assert found[0]["fit_s"] == "10.0"
-    assert found[3]["hp_samples"] == "0.9"
-    assert {r["dataset_fingerprint"] for r in found} == {"d" * 64}
+    assert float(rows[0]["hf1_samples"]) == records[0].data["metrics"]["test"]["hf1_samples"]
+    assert rows[0]["hf1_samples_best"] == "True"
+    assert rows[0]["fit_s"] == "10.0"
+    assert rows[3]["hp_samples"] == "0.9"
+    assert {r["dataset_fingerprint"] for r in rows} == {"d" * 64}
 
 
 def test_costs_name_their_hardware_where_there_are_several(fabricate: Fabricate) -> None:
     records = [fabricate("a"), fabricate("b", hardware={"fingerprint": "hw2", "cpu": "Loom"})]
-    found = lines(to_csv(build(records)))
-    assert "fit_s" not in found[0]
-    assert (found[0]["fit_s (A)"], found[0]["fit_s (B)"]) == ("10.0", "")
-    assert found[1]["hardware"].startswith("B: Loom")
+    rows = lines(to_csv(build(records)))
+    assert "fit_s" not in rows[0]
+    assert (rows[0]["fit_s (A)"], rows[0]["fit_s (B)"]) == ("10.0", "")
+    assert rows[1]["hardware"].startswith("B: Loom")
 
 
 def test_spreadsheets_run_no_formula(fabricate: Fabricate) -> None:
     record = fabricate("m", model={"label": "=HYPERLINK(1)"}, dataset={"name": "@x"})
-    found = lines(to_csv(build([record])))
-    assert found[0]["model"] == "'=HYPERLINK(1)"
-    assert found[0]["dataset"] == "'@x"
+    rows = lines(to_csv(build([record])))
+    assert rows[0]["model"] == "'=HYPERLINK(1)"
+    assert rows[0]["dataset"] == "'@x"
 
 
 def test_json_holds_the_whole_board(fabricate: Fabricate) -> None:

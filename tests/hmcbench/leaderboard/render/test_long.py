@@ -53,19 +53,19 @@ def test_a_failed_record_has_one_line(fabricate: Fabricate) -> None:
 def test_the_command(cli: Callable[..., Any], fabricate: Fabricate, tmp_path: Path) -> None:
     fabricate("a", 0.8)
     fabricate("b", status="failed", cause="crash")
-    done = cli("leaderboard", tmp_path / "runs", "--format", "long.csv")
-    lines = table(done.out)
+    ended = cli("leaderboard", tmp_path / "runs", "--format", "long.csv")
+    lines = table(ended.out)
     assert {line["model"] for line in lines} == {"a", "b"}
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra tables")
-    done = cli("leaderboard", tmp_path / "runs", "--format", "parquet", "--output", tmp_path / "all.parquet")
-    assert done.status == 0, done.err
+    ended = cli("leaderboard", tmp_path / "runs", "--format", "parquet", "--output", tmp_path / "all.parquet")
+    assert ended.status == 0, ended.err
     stored = parquet.read_table(tmp_path / "all.parquet").to_pylist()
     assert [str(row["key"]) for row in stored] == [line["key"] for line in lines]
     values = [None if line["value"] == "" else float(line["value"]) for line in lines]
     assert [row["value"] for row in stored] == values
-    done = cli("leaderboard", tmp_path / "runs", "--format", "parquet")
-    assert done.status == 2
-    assert "--output FILE.parquet" in done.err
+    ended = cli("leaderboard", tmp_path / "runs", "--format", "parquet")
+    assert ended.status == 2
+    assert "--output FILE.parquet" in ended.err
 
 
 def test_the_file_is_the_text(fabricate: Fabricate, tmp_path: Path) -> None:

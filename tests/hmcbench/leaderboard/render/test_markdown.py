@@ -68,10 +68,10 @@ def test_what_a_search_cost_is_shown_where_a_model_searched(fabricate: Callable[
     tuned = fabricate("tuned", 0.9, timing={"search_s": 7.5, "search_candidates": 12})
     boards = build([plain, tuned])
     lines = to_markdown(boards).partition("### Costs")[2].splitlines()
-    head, one, two = ([part.strip() for part in line.split("|")] for line in (lines[2], *lines[4:6]))
+    head, first, second = ([part.strip() for part in line.split("|")] for line in (lines[2], *lines[4:6]))
     place, tried = head.index(title), head.index("candidates tried")
-    assert (one[2], one[place], one[tried]) == ("tuned", "7.5", "12")
-    assert (two[2], two[place], two[tried]) == ("plain", "-", "-")
+    assert (first[2], first[place], first[tried]) == ("tuned", "7.5", "12")
+    assert (second[2], second[place], second[tried]) == ("plain", "-", "-")
 
 
 def test_a_regression_names_its_targets(fabricate: Callable[..., Record]) -> None:

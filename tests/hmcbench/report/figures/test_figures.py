@@ -19,9 +19,9 @@ from hmcbench.metrics.probabilities import level_ece
 from hmcbench.report.figures import confusion, curves, mistakes, reliability, style
 
 
-def written(made: Any, tmp_path: Path) -> Image.Image:
+def written(figure: Any, tmp_path: Path) -> Image.Image:
     """The figure as it lies on disk; its outermost pixels are paper, so nothing is cut off."""
-    with Image.open(style.save(made, tmp_path / "f.png")) as picture:
+    with Image.open(style.save(figure, tmp_path / "f.png")) as picture:
         pixels = np.asarray(picture.convert("L"))
     edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     assert (edges == 255).all(), "something touches the edge"
@@ -48,10 +48,10 @@ def test_confusion_matrices_are_those_of_the_paper(tmp_path: Path) -> None:
         assert (counts[:-1, :-1] == expected).all() and counts.sum() == 193
         assert [e.hierarchy.levels[c] for c in columns] == [k] * len(expected)
         with style.styled():
-            made = confusion.confusion(e, k, "the paper's")
-        texts = [t.get_text() for t in made.axes[0].texts]
+            figure = confusion.confusion(e, k, "the paper's")
+        texts = [t.get_text() for t in figure.axes[0].texts]
         assert texts == [str(n) for n in expected.ravel()]
-        written(made, tmp_path)
+        written(figure, tmp_path)
 
 
 def test_paths_that_end_early_have_a_row_and_a_column() -> None:
@@ -75,11 +75,11 @@ def test_long_names_and_many_classes_are_not_cut_off(n: int, tmp_path: Path) -> 
 def test_several_paths_show_what_was_found_missed_and_invented(tmp_path: Path) -> None:
     e = four_scores()
     with style.styled():
-        made = confusion.class_outcomes(e, 2, "classes")
-    bars = [round(bar.get_width()) for bar in made.axes[0].patches]
+        figure = confusion.class_outcomes(e, 2, "classes")
+    bars = [round(bar.get_width()) for bar in figure.axes[0].patches]
     hits, said, true = (part[:, 1:].sum(axis=0) for part in (e.matched, e.closed, e.truth))
     assert bars == [*hits, *(true - hits), *(said - hits)]
-    written(made, tmp_path)
+    written(figure, tmp_path)
 
 
 def test_a_level_of_very_many_classes_shows_those_with_the_most_errors(tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_a_level_of_very_many_classes_shows_those_with_the_most_errors(tmp_path:
     scores[9:, 45:] = 1  # and the last five invented in 51 samples
     e = Evaluation.of(Task(paths="multiple", hierarchy=hierarchy), truth, scores)
     with style.styled():
-        made = confusion.class_outcomes(e, 1, "classes")
-    labels = [tick.get_text() for tick in made.axes[0].get_yticklabels()]
+        figure = confusion.class_outcomes(e, 1, "classes")
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert labels == [f"c{i:02}" for i in (*range(45, 50), *range(35))]
-    widths = [round(bar.get_width()) for bar in made.axes[0].patches]
+    widths = [round(bar.get_width()) for bar in figure.axes[0].patches]
     assert widths == [5] * 40 + [4] * 40 + [51] * 5 + [0] * 35
     title = "the 40 classes with the most errors; 10 others: 50 found, 40 missed, 0 invented"
-    assert made.get_suptitle().endswith(title)
-    written(made, tmp_path)
+    assert figure.get_suptitle().endswith(title)
+    written(figure, tmp_path)
 
 
 def test_the_gap_of_the_diagram_is_the_metric(tmp_path: Path) -> None:
@@ -109,24 +109,26 @@ def test_the_gap_of_the_diagram_is_the_metric(tmp_path: Path) -> None:
 
 
 def test_reliability_of_several_paths_pools_class_probabilities() -> None:
-    found = reliability.level_bins(four_scores(), 2)
-    assert found.samples.sum() == 8
+    bins = reliability.level_bins(four_scores(), 2)
+    assert bins.samples.sum() == 8
     # per bin |sum of probabilities - true|: .1 twice, .2, .3 three times (one is true), .6 and .8 (true)
-    assert found.error == pytest.approx((0.2 + 0.2 + 0.1 + 0.4 + 0.2) / 8)
+    assert bins.error == pytest.approx((0.2 + 0.2 + 0.1 + 0.4 + 0.2) / 8)
 
 
 def test_mistakes_are_sorted_by_confidence(tmp_path: Path) -> None:
     e = many_classes(24)
-    found = mistakes.confident_mistakes(e, 7)
+    confident = mistakes.confident_mistakes(e, 7)
     wrong = np.flatnonzero((e.closed != e.truth).any(axis=1))
-    assert {m.row for m in found} <= set(wrong.tolist()) and len(found) == 7
-    assert [m.confidence for m in found] == sorted((m.confidence for m in found), reverse=True)
-    assert found[0].confidence == e.scores[wrong].max()
-    assert all(m.said != m.true for m in found)
+    assert {m.row for m in confident} <= set(wrong.tolist()) and len(confident) == 7
+    assert [m.confidence for m in confident] == sorted((m.confidence for m in confident), reverse=True)
+    assert confident[0].confidence == e.scores[wrong].max()
+    assert all(m.said != m.true for m in confident)
     with style.styled():
         ids = [f"folder/$picture$_{i}.png" for i in range(len(e))]
-        made = mistakes.mistake_sheet(found, ids, lambda row: np.full((20, 30), row, np.uint8), "mistakes")
-    written(made, tmp_path)
+        figure = mistakes.mistake_sheet(
+            confident, ids, lambda row: np.full((20, 30), row, np.uint8), "mistakes"
+        )
+    written(figure, tmp_path)
     assert mistakes.confident_mistakes(confusion_matrices(), 99)[0].confidence == pytest.approx(0.9)
 
 
@@ -142,27 +144,27 @@ def test_training_curves(tmp_path: Path) -> None:
     history = curves.read_history(path)
     assert np.isnan(history["valid_loss"][1])
     with style.styled():
-        made = curves.curves(history, "curves")
-    assert made is not None and len(made.axes) == 2
-    assert [line.get_label() for line in made.axes[0].lines] == ["training", "validation"]
-    assert [line.get_label() for line in made.axes[1].lines] == ["level 1, validation"]
+        figure = curves.curves(history, "curves")
+    assert figure is not None and len(figure.axes) == 2
+    assert [line.get_label() for line in figure.axes[0].lines] == ["training", "validation"]
+    assert [line.get_label() for line in figure.axes[1].lines] == ["level 1, validation"]
     path.unlink()
-    written(made, tmp_path)
+    written(figure, tmp_path)
     assert curves.curves({"step": [1.0], "speed": [2.0]}, "nothing to show") is None
 
 
 def test_other_metrics_on_validation_have_a_panel(tmp_path: Path) -> None:
     history = {"step": [1.0, 2.0], "train_loss": [2.0, 1.0], "valid_miou": [np.nan, 0.5]}
     with style.styled():
-        one = curves.curves(history, "one metric")
-        two = curves.curves({**history, "valid_f_1": [0.1, 0.2]}, "two metrics")
-    assert one is not None and two is not None
-    assert one.axes[1].get_ylabel() == "mean IoU"
-    assert [line.get_label() for line in one.axes[1].lines] == ["mean IoU, validation"]
-    assert two.axes[1].get_ylabel() == "validation metrics"
-    lines = {line.get_label(): line.get_color() for line in two.axes[1].lines}
+        first = curves.curves(history, "one metric")
+        second = curves.curves({**history, "valid_f_1": [0.1, 0.2]}, "two metrics")
+    assert first is not None and second is not None
+    assert first.axes[1].get_ylabel() == "mean IoU"
+    assert [line.get_label() for line in first.axes[1].lines] == ["mean IoU, validation"]
+    assert second.axes[1].get_ylabel() == "validation metrics"
+    lines = {line.get_label(): line.get_color() for line in second.axes[1].lines}
     assert list(lines) == ["mean IoU, validation", "f 1, validation"] and len(set(lines.values())) == 2
-    written(two, tmp_path)
+    written(second, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["step,train_loss\n1,much\n", "step,train_loss\n1\n2,3,4,5\n"])
@@ -218,9 +220,11 @@ def test_pictures_of_mistakes(cli: Callable[..., Any], fabricate: Any, tmp_path:
     rows = np.arange(0, len(dataset.ids), 40)
     truth = dataset.targets[rows]
     scores = np.random.default_rng(0).random(truth.shape).astype(np.float32)
-    made = Predictions([dataset.ids[i] for i in rows], ["test"] * len(rows), scores, dataset.task, truth)
+    predictions = Predictions(
+        [dataset.ids[i] for i in rows], ["test"] * len(rows), scores, dataset.task, truth
+    )
     named = {"name": "sem-failure", "reference": "sem-failure[size=32,shifted=False]"}
-    record = fabricate("net", predictions=made, dataset=named | {"fingerprint": dataset.fingerprint})
+    record = fabricate("net", predictions=predictions, dataset=named | {"fingerprint": dataset.fingerprint})
     ended = cli("figures", record.path, "--output", tmp_path / "out")
     assert ended.status == 0 and "note" not in ended.out, ended
     with Image.open(tmp_path / "out" / record.path.name / "mistakes.png") as sheet:

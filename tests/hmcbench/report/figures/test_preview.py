@@ -32,12 +32,12 @@ def test_what_is_there_is_named_the_most_first() -> None:
 
 
 def test_the_key_names_parts_and_pixels() -> None:
-    found = preview.Preview([np.zeros((4, 6))] * 4, ["a$b"] * 4, [["one", "two"]], [["x", ""], ["y", "z"]])
+    content = preview.Preview([np.zeros((4, 6))] * 4, ["a$b"] * 4, [["one", "two"]], [["x", ""], ["y", "z"]])
     with style.styled():
-        made = preview.draw(found, "title")
-    texts = [text.get_text() for part in made.subfigs[1].axes for text in part.texts]
+        figure = preview.draw(content, "title")
+    texts = [text.get_text() for part in figure.subfigs[1].axes for text in part.texts]
     assert texts == ["one", "two", "x", "", "y", "z"]
-    shown = made.subfigs[0].axes
+    shown = figure.subfigs[0].axes
     assert [len(ax.images) for ax in shown] == [1, 1, 1, 1, 0, 0]
     assert shown[0].get_title() == r"a\$b"
 
@@ -48,8 +48,8 @@ def test_the_command_draws_chosen_samples(cli: Callable[..., Any], tmp_path: Pat
     assert ended.status == 0 and "6 of 4,771 samples, synthetic" in ended.out, ended
     with Image.open(out) as six:
         height = six.height
-    one = ["--sample", "synthetic-train-fatigue-0001"]
-    ended = cli("data", "preview", "sem-failure[size=32]", "--view", "image", *one, "--out", out)
+    sample = ["--sample", "synthetic-train-fatigue-0001"]
+    ended = cli("data", "preview", "sem-failure[size=32]", "--view", "image", *sample, "--out", out)
     assert ended.status == 0 and "1 of 4,771" in ended.out, ended
     with Image.open(out) as alone:
         assert alone.height < height

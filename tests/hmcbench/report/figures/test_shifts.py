@@ -31,6 +31,6 @@ def test_the_command_draws_boards_with_shifts_only(
     refused = cli("figures", runs, "--shifts")
     assert refused.status == 2 and "no predictions under shifts" in refused.err
     shift(record, 0.5)
-    done = cli("figures", runs, "--shifts", "--output", tmp_path / "drawn")
+    ended = cli("figures", runs, "--shifts", "--output", tmp_path / "drawn")
     (path,) = (tmp_path / "drawn").iterdir()
-    assert done.status == 0 and str(path) in done.out and path.stat().st_size > 5000
+    assert ended.status == 0 and str(path) in ended.out and path.stat().st_size > 5000

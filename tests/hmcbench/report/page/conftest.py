@@ -55,23 +55,23 @@ def evil(fabricate: Callable[..., Record], tmp_path: Path) -> Made:
     folder = tmp_path / "runs" / "evil"
     records = []
     for i, (name, accuracy) in enumerate((("a", 0.9), ("b", 0.7), ("c", 0.5))):
-        made = fabricate("throw-away", accuracy, folder=tmp_path / "away" / str(i)).predictions()
+        predictions = fabricate("throw-away", accuracy, folder=tmp_path / "away" / str(i)).predictions()
         rng = np.random.default_rng(i)
-        leaf = rng.integers(0, 3, len(made))
-        said = np.where(rng.random(len(made)) < accuracy, leaf, (leaf + 1) % 3)
+        leaf = rng.integers(0, 3, len(predictions))
+        said = np.where(rng.random(len(predictions)) < accuracy, leaf, (leaf + 1) % 3)
         truth, scores = (
             hierarchy.ancestors[[hierarchy.leaves[j] for j in some]].toarray() for some in (leaf, said)
         )
         scores = 0.05 + 0.9 * scores.astype(np.float32)
-        made = replace(
-            made, scores=scores, truth=truth, task=Task(hierarchy=hierarchy), stop=None, groups=None
+        predictions = replace(
+            predictions, scores=scores, truth=truth, task=Task(hierarchy=hierarchy), stop=None, groups=None
         )
         changes = {"label": f"{name}{EVIL}", "params": {EVIL: EVIL}, "parameters": 1000 * (i + 1)}
         timing = {"fit_s": 10.0**i, "total_s": 10.0**i + 1}
         record = fabricate(
             name,
             folder=folder / "records",
-            predictions=made,
+            predictions=predictions,
             model=changes,
             git=EVIL,
             timing=timing,

@@ -64,10 +64,10 @@ def network(name: str, kind: Kind, seed: int = 0) -> tuple[VectorNetwork, torch.
     dataset = tiny_dataset(24, kind)
     build, params = NETWORKS[name]
     torch.manual_seed(seed)
-    made = build(dataset.task, 8, **params)
+    net = build(dataset.task, 8, **params)
     y = torch.as_tensor(np.asarray(dataset.targets))[None]
-    made.prepare(y[0])
-    return made, torch.as_tensor(np.asarray(dataset.views["table"]))[None], y
+    net.prepare(y[0])
+    return net, torch.as_tensor(np.asarray(dataset.views["table"]))[None], y
 
 
 @pytest.mark.parametrize("kind", ["multiple", "dag"])
@@ -87,8 +87,8 @@ def test_each_method_is_far_above_the_prior(name: str, kind: Kind) -> None:
 @pytest.mark.parametrize("kind", ["multiple", "dag"])
 @pytest.mark.parametrize("name", COHERENT)
 def test_scores_are_coherent_by_construction(name: str, kind: Kind) -> None:
-    made, x, _y = network(name, kind)
-    values = made.eval().probabilities(x * 3)[0]
+    net, x, _y = network(name, kind)
+    values = net.eval().probabilities(x * 3)[0]
     parent, child = tiny_hierarchy(kind).edge_index.T.copy()
     assert bool((values[:, child] <= values[:, parent]).all())
 
@@ -97,66 +97,66 @@ def test_scores_are_coherent_by_construction(name: str, kind: Kind) -> None:
 @pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"hmc-lmlp"}))  # it stops gradients by design
 def test_gradients_of_the_losses(name: str, kind: Kind) -> None:
     """Against a finite difference along a random direction."""
-    made, x, y = network(name, kind)
-    parameters = list(made.eval().parameters())
+    net, x, y = network(name, kind)
+    parameters = list(net.eval().parameters())
     count = sum(p.numel() for p in parameters)
     directions = [torch.randn_like(p) / count**0.5 for p in parameters]
-    slopes = torch.autograd.grad(made.loss(x, y).sum(), parameters, allow_unused=True)
+    slopes = torch.autograd.grad(net.loss(x, y).sum(), parameters, allow_unused=True)
     expected = sum(float((s * d).sum()) for s, d in zip(slopes, directions, strict=True) if s is not None)
     values = []
     for step in (1e-4, -2e-4):
         with torch.no_grad():
             for p, d in zip(parameters, directions, strict=True):
                 p += step * d
-            values.append(made.loss(x, y).double().item())
+            values.append(net.loss(x, y).double().item())
     assert (values[0] - values[1]) / 2e-4 == pytest.approx(expected, rel=0.06, abs=5e-3)
 
 
 def test_c_hmcnn_has_the_loss_of_its_paper() -> None:
-    made, x, y = network("c-hmcnn", "dag")
-    h = cast(CHmcnn, made).logits(x).sigmoid()[0].detach().double().numpy()
+    net, x, y = network("c-hmcnn", "dag")
+    h = cast(CHmcnn, net).logits(x).sigmoid()[0].detach().double().numpy()
     sets, below = y[0].double().numpy(), tiny_hierarchy("dag").descendants.toarray()
     mcm = np.stack([np.where(row, h, 0).max(axis=1) for row in below], axis=1)
     given = np.stack([np.where(row, h * sets, 0).max(axis=1) for row in below], axis=1)
     expected = np.mean(np.where(sets, -np.log(np.where(sets, given, 1.0)), -np.log(1 - mcm)))
-    assert made.loss(x, y).item() == pytest.approx(expected, rel=1e-5)
-    np.testing.assert_allclose(made.probabilities(x)[0].detach().numpy(), mcm, rtol=1e-5)
+    assert net.loss(x, y).item() == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(net.probabilities(x)[0].detach().numpy(), mcm, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("norm", "expected"), [(1.0, 0.7), (2.0, 0.5), (0.0, 0.4)])
 def test_awx_sums_leaves(norm: float, expected: float) -> None:
     task = Task(paths="multiple", hierarchy=Hierarchy.from_edges([("a", "b"), ("a", "c")]))
-    made = Awx(task, 1, hidden=(), noise=0.0, norm=norm)
+    net = Awx(task, 1, hidden=(), noise=0.0, norm=norm)
     with torch.no_grad():
-        made.output.weight.zero_()
-        made.output.bias.copy_(torch.logit(torch.tensor([[[0.3, 0.4]]])))
-    values = made.probabilities(torch.zeros(1, 1, 1))[0, 0]
+        net.output.weight.zero_()
+        net.output.bias.copy_(torch.logit(torch.tensor([[[0.3, 0.4]]])))
+    values = net.probabilities(torch.zeros(1, 1, 1))[0, 0]
     torch.testing.assert_close(values, torch.tensor([expected, 0.3, 0.4]))
 
 
 def test_hmcn_charges_a_child_above_its_parent() -> None:
-    made, x, y = network("hmcn-f", "multiple")
-    free = HmcnF.loss(cast(HmcnF, made), x, y)
-    cast(HmcnF, made).penalty = 0.0
-    p = made.probabilities(x)[0].detach().double().numpy()
+    net, x, y = network("hmcn-f", "multiple")
+    free = HmcnF.loss(cast(HmcnF, net), x, y)
+    cast(HmcnF, net).penalty = 0.0
+    p = net.probabilities(x)[0].detach().double().numpy()
     parent, child = tiny_hierarchy("multiple").edge_index.T
     violation = np.maximum(0, p[:, child] - p[:, parent]) ** 2
     expected = 0.1 * violation.sum(axis=1).mean() / p.shape[1]
-    assert (free - made.loss(x, y)).item() == pytest.approx(expected, abs=1e-6)
+    assert (free - net.loss(x, y)).item() == pytest.approx(expected, abs=1e-6)
     assert expected > 0
 
 
 def test_a_level_of_lmlp_gets_no_gradient_from_those_below() -> None:
-    made, x, _y = network("hmc-lmlp", "multiple")
-    last = cast(Lmlp, made).logits(x)[:, :, 2:].sum()
-    first, second = (list(level.parameters()) for level in cast(Lmlp, made).levels)
+    net, x, _y = network("hmc-lmlp", "multiple")
+    last = cast(Lmlp, net).logits(x)[:, :, 2:].sum()
+    first, second = (list(level.parameters()) for level in cast(Lmlp, net).levels)
     assert not any(g.any() for g in torch.autograd.grad(last, first, retain_graph=True))
     assert all(g.any() for g in torch.autograd.grad(last, second))
 
 
 def test_a_box_holds_a_point_inside_and_loses_it_outside() -> None:
-    made, x, _y = network("mbm", "multiple")
-    box = cast(Mbm, made)
+    net, x, _y = network("mbm", "multiple")
+    box = cast(Mbm, net)
     with torch.no_grad():
         box.centres.fill_(1.0)
         box.sides.fill_(100.0)
@@ -167,8 +167,8 @@ def test_a_box_holds_a_point_inside_and_loses_it_outside() -> None:
 
 
 def test_hyperplanes_cross_the_border_of_the_ball_at_right_angles() -> None:
-    made, _x, _y = network("hmi", "multiple")
-    radius, centre = cast(Hmi, made).spheres()
+    net, _x, _y = network("hmi", "multiple")
+    radius, centre = cast(Hmi, net).spheres()
     torch.testing.assert_close(centre.square().sum(2), radius.square() + 1, rtol=1e-4, atol=1e-4)
     assert float(to_ball(torch.randn(50, 3) * 100).norm(dim=1).max()) < 1
 

@@ -122,7 +122,7 @@ def test_early_stopping_keeps_the_best_epoch_and_refit_trains_as_long() -> None:
     seen: list[float] = []
     total: list[int] = []
 
-    def report(_done: int, of: int, **row: float) -> None:
+    def report(_step: int, of: int, **row: float) -> None:
         seen.append(row.get("valid_precision", -1.0))
         total.append(of)
 

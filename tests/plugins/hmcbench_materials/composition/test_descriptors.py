@@ -48,8 +48,8 @@ def test_equal_to_the_authors_tables(shared: Callable[[str], Path], table: Eleme
     for name, amounts in (("BMG-RMG-CRA", glasses), ("NIMS", amounts_array(steels))):
         header, wanted = published(folder / f"{name}__original_images.csv")
         assert header == [f"{s}:{p}" for s in STATISTICS for p in PROPERTIES]
-        made = statistics(amounts, table.values, exact=True)
-        np.testing.assert_allclose(made, wanted, rtol=1e-6, atol=1e-8, err_msg=name)
+        described = statistics(amounts, table.values, exact=True)
+        np.testing.assert_allclose(described, wanted, rtol=1e-6, atol=1e-8, err_msg=name)
 
 
 def test_the_geometric_mean_overflows_only_where_that_is_asked_for(table: ElementTable) -> None:
@@ -72,10 +72,12 @@ def test_equal_to_xenonpy(table: ElementTable) -> None:
     for total in (1.0, 100.0):
         amounts = random_amounts(rng, 1000, table.covered, total)
         wanted = backend.xenonpy_statistics(amounts, table)
-        made = statistics(amounts, table.values, exact=True)
+        described = statistics(amounts, table.values, exact=True)
         scale = np.maximum(np.abs(wanted), 1.0)
         same = (
-            (made == wanted) | (np.abs(made - wanted) <= 1e-9 * scale) | (np.isnan(made) & np.isnan(wanted))
+            (described == wanted)
+            | (np.abs(described - wanted) <= 1e-9 * scale)
+            | (np.isnan(described) & np.isnan(wanted))
         )
         # a harmonic mean of values of both signs divides by a difference that may nearly vanish
         assert same.mean() > 0.99999 and same[:, : 4 * 58].all() and same[:, 5 * 58 :].all()

@@ -25,7 +25,7 @@ DIFFERENT = {
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[ElementTable]:
+def own_table() -> Iterator[ElementTable]:
     for package in ("mendeleev", "pymatgen", "matminer"):
         pytest.importorskip(package)
     import warnings
@@ -35,33 +35,35 @@ def made() -> Iterator[ElementTable]:
         yield elements.assembled()
 
 
-def agreement(made: ElementTable, theirs: ElementTable) -> dict[str, float]:
+def agreement(own_table: ElementTable, theirs: ElementTable) -> dict[str, float]:
     """Property -> share of the elements for which a source has a value that are within 1 %."""
     shares = {}
     for place, name in enumerate(PROPERTIES):
-        counted = theirs.covered & ~made.imputed[:, place]
-        ours, wanted = made.values[counted, place], theirs.values[counted, place]
+        counted = theirs.covered & ~own_table.imputed[:, place]
+        ours, wanted = own_table.values[counted, place], theirs.values[counted, place]
         shares[name] = float(np.mean(np.abs(ours - wanted) <= 0.01 * np.abs(wanted) + 1e-12))
     return shares
 
 
 @pytest.mark.slow
-def test_at_least_50_of_58_properties_are_xenonpys(made: ElementTable, shared: Callable[[str], Path]) -> None:
+def test_at_least_50_of_58_properties_are_xenonpys(
+    own_table: ElementTable, shared: Callable[[str], Path]
+) -> None:
     theirs = read_elements(shared("xenonpy_elements") / "elements_completed_84x58.csv")
     assert theirs.covered.sum() == 84
-    shares = agreement(made, theirs)
+    shares = agreement(own_table, theirs)
     assert {name for name, share in shares.items() if share < 0.9} <= DIFFERENT
     assert sum(share >= 0.9 for share in shares.values()) >= 50
 
 
 @pytest.mark.slow
-def test_gaps_are_filled_marked_and_always_the_same(made: ElementTable) -> None:
-    assert made.covered.sum() == 94
-    assert 0 < made.imputed.sum() < 0.1 * 94 * 58
-    assert not made.imputed[:, PROPERTIES.index("atomic_weight")].any()
-    raw = np.where(made.imputed, np.nan, made.values)
-    assert np.array_equal(elements.impute(raw), made.values, equal_nan=True)
-    assert "mendeleev" in made.origin and "pymatgen" in made.origin
+def test_gaps_are_filled_marked_and_always_the_same(own_table: ElementTable) -> None:
+    assert own_table.covered.sum() == 94
+    assert 0 < own_table.imputed.sum() < 0.1 * 94 * 58
+    assert not own_table.imputed[:, PROPERTIES.index("atomic_weight")].any()
+    raw = np.where(own_table.imputed, np.nan, own_table.values)
+    assert np.array_equal(elements.impute(raw), own_table.values, equal_nan=True)
+    assert "mendeleev" in own_table.origin and "pymatgen" in own_table.origin
 
 
 def test_every_property_has_a_source() -> None:
@@ -95,8 +97,8 @@ def planned() -> Plan:
     )
 
 
-def cells(monkeypatch: pytest.MonkeyPatch, made: ElementTable) -> dict[str, Cell]:
-    monkeypatch.setattr(elements, "_xenonpy", lambda: made)
+def cells(monkeypatch: pytest.MonkeyPatch, own_table: ElementTable) -> dict[str, Cell]:
+    monkeypatch.setattr(elements, "_xenonpy", lambda: own_table)
     return {cell.label: cell for cell in planned().cells if cell.fold == 0}
 
 

@@ -18,19 +18,19 @@ from hmcbench.registry.registry import create, default_registry
 @pytest.mark.parametrize("name", KINDS)
 def test_every_dataset_has_a_synthetic_stand_in_that_says_so(name: str) -> None:
     spec = default_registry().get("datasets", name)
-    made: Dataset = create(spec, {k: p.default for k, p in spec.params.items()} | {"source": "synthetic"})
+    dataset: Dataset = create(spec, {k: p.default for k, p in spec.params.items()} | {"source": "synthetic"})
     again = load(name, source="synthetic")
     other = load(name, source="synthetic", seed=1)
-    assert made.synthetic and made.share_targets
-    assert "synthetic" in made.notes[0]
-    assert made.fingerprint == again.fingerprint != other.fingerprint
-    assert tuple(made.views) == spec.views
-    assert made.task.kind == spec.task
-    assert 80 <= len(made.ids) == len(set(made.ids)) <= 300
-    for view in made.views.values():
-        assert view.shape[0] == len(made.ids) and np.isfinite(view).all()
-    assert len(made.columns["table"]) == made.views["table"].shape[1]
-    assert made.targets.shape[0] == len(made.ids)
+    assert dataset.synthetic and dataset.share_targets
+    assert "synthetic" in dataset.notes[0]
+    assert dataset.fingerprint == again.fingerprint != other.fingerprint
+    assert tuple(dataset.views) == spec.views
+    assert dataset.task.kind == spec.task
+    assert 80 <= len(dataset.ids) == len(set(dataset.ids)) <= 300
+    for view in dataset.views.values():
+        assert view.shape[0] == len(dataset.ids) and np.isfinite(view).all()
+    assert len(dataset.columns["table"]) == dataset.views["table"].shape[1]
+    assert dataset.targets.shape[0] == len(dataset.ids)
 
 
 def test_synthetic_alloys_have_every_class() -> None:

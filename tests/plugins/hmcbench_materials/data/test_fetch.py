@@ -103,8 +103,8 @@ def test_a_file_is_fetched_checked_and_found(cli: Callable[..., Any], server: Se
     assert ended.status == 0, ended.err
     assert "NIMS-Fatigue.csv" in ended.out
     assert kept(tmp_path) == ["NIMS-Fatigue.csv"]
-    found = load("nims-steel")
-    assert not found.synthetic and len(found.ids) == 9
+    loaded = load("nims-steel")
+    assert not loaded.synthetic and len(loaded.ids) == 9
     assert cli("data", "fetch", "nims-steel", "--mirror", server.address).status == 0
     assert len(server.paths) == 1  # the second time nothing was asked for
 

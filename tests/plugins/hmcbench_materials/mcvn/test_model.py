@@ -78,11 +78,11 @@ def test_nothing_leaks_from_test_rows(changes: dict[str, Any]) -> None:
 def test_it_learns_what_can_be_learned(kind: Kind) -> None:
     dataset = data(kind, samples=120, noise=0.05)
     model = fitted(make(epochs=50), dataset, train=range(80), valid=range(80, 90))
-    found, truth = (
+    predicted, truth = (
         model.predict(inputs(dataset, range(90, 120))).values,
         np.asarray(dataset.targets[90:], float),
     )
-    explained = 1 - np.square(found - truth).sum() / np.square(truth - truth.mean(0)).sum()
+    explained = 1 - np.square(predicted - truth).sum() / np.square(truth - truth.mean(0)).sum()
     assert explained > 0.8
 
 
@@ -215,8 +215,8 @@ def test_searches_are_trained_with_others_as_alone_and_fail_alone() -> None:
     for k, alone in enumerate(fits()[:2]):
         alone.model.fit(alone.train, alone.valid, alone.run)
         rows = inputs(dataset, range(70, 90))
-        one, two = (fit.model.predict(rows).values for fit in (alone, together[k]))
-        np.testing.assert_allclose(one, two, atol=1e-4 * np.ptp(one))
+        first, second = (fit.model.predict(rows).values for fit in (alone, together[k]))
+        np.testing.assert_allclose(first, second, atol=1e-4 * np.ptp(first))
 
 
 @pytest.mark.parametrize("kind", ["regression", "tree", "multiple"])

@@ -63,11 +63,11 @@ class Listed(nn.Module):
 
 def networks(features: int = 16, count: int = 3) -> list[Listed]:
     torch.manual_seed(0)
-    made = [Listed(features).double() for _ in range(count)]
-    for network in made:
+    built = [Listed(features).double() for _ in range(count)]
+    for network in built:
         for parameter in network.parameters():
             parameter.data += 0.05 * torch.randn_like(parameter)
-    return made
+    return built
 
 
 def samples(count: int, features: int = 16) -> tuple[torch.Tensor, torch.Tensor]:

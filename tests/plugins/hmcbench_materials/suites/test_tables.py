@@ -53,9 +53,9 @@ def test_numbers_that_the_text_repeats() -> None:
 
 
 def test_what_does_not_add_up_in_table_6() -> None:
-    found = inconsistencies(find_table(default_registry(), "6"))
-    assert [line.partition(":")[0] for line in found] == ["SVM, E, BMG", "SVM, E&P, RMG", "RF, O, BMG"]
-    assert "0.8314" in found[1]
+    lines = inconsistencies(find_table(default_registry(), "6"))
+    assert [line.partition(":")[0] for line in lines] == ["SVM, E, BMG", "SVM, E&P, RMG", "RF, O, BMG"]
+    assert "0.8314" in lines[1]
     notes = " ".join(find_table(default_registry(), "6").notes)
     assert "208" in notes
     assert 208 + 1241 + 510 == 1959 != 6471 // 3

@@ -33,9 +33,9 @@ def test_ids_tell_side_and_class():
 
 
 def test_a_picture_depends_on_nothing_but_its_number():
-    one, again = fractographs(size=48), fractographs(size=48)
+    first, again = fractographs(size=48), fractographs(size=48)
     chosen = [0, 700, 1771, 2000]
-    forwards = [one.images[i].load() for i in chosen]
+    forwards = [first.images[i].load() for i in chosen]
     np.random.default_rng().random(10)
     backwards = [pickle.loads(pickle.dumps(again.images[i])).load(min_side=16) for i in reversed(chosen)]
     for a, b in zip(forwards, reversed(backwards), strict=True):
@@ -46,14 +46,14 @@ def test_a_picture_depends_on_nothing_but_its_number():
 
 
 def test_the_shifted_set_is_frozen():
-    one, other = fractographs(size=32, seed=0), fractographs(size=32, seed=5)
-    shifted = [i for i, side in enumerate(one.split) if side == "shifted"]
-    assert [one.images[i] for i in shifted] == [other.images[i] for i in shifted]
-    assert not any(np.array_equal(one.images[i].load(), other.images[i].load()) for i in (0, 1000, 1800))
+    first, other = fractographs(size=32, seed=0), fractographs(size=32, seed=5)
+    shifted = [i for i, side in enumerate(first.split) if side == "shifted"]
+    assert [first.images[i] for i in shifted] == [other.images[i] for i in shifted]
+    assert not any(np.array_equal(first.images[i].load(), other.images[i].load()) for i in (0, 1000, 1800))
     without = fractographs(size=32, shifted=False)
     assert len(without.ids) == 1964
     assert set(without.split) == {"train", "test"}
-    assert without.images == one.images[:1964]
+    assert without.images == first.images[:1964]
 
 
 def test_composite_failures():

@@ -118,8 +118,8 @@ def test_looks_that_no_magnification_shows_together_are_not_combined() -> None:
 
 
 def test_classes_with_one_look_share_a_surface_and_four_looks_are_too_many() -> None:
-    one = dict.fromkeys("abcd", ("dimples",))
-    assert pictures_of(list("abcd"), one) == {("dimples",): 1.0}
+    looks = dict.fromkeys("abcd", ("dimples",))
+    assert pictures_of(list("abcd"), looks) == {("dimples",): 1.0}
     four = dict(zip("abcd", [("dimples",), ("cleavage",), ("intergranular",), ("machined",)], strict=True))
     assert pictures_of(list("abcd"), four) == {}
     assert pictures_of(list("abc"), four) != {}

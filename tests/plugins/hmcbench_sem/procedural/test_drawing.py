@@ -77,11 +77,11 @@ def test_the_proportions_are_those_of_the_samples_that_can_be_drawn() -> None:
 
 def test_pictures_have_their_size_and_follow_the_seed() -> None:
     first, again, other = (draw(TI64, targets(*SETS), LOOKS, 4, (24, 40), seed=s)[0] for s in (0, 0, 1))
-    for one, two, three in zip(first, again, other, strict=True):
-        pixels = one.load()
+    for picture, same, unlike in zip(first, again, other, strict=True):
+        pixels = picture.load()
         assert pixels.shape == (24, 40) and pixels.dtype == np.uint8
-        assert np.array_equal(pixels, two.load())
-        assert not np.array_equal(pixels, three.load())
+        assert np.array_equal(pixels, same.load())
+        assert not np.array_equal(pixels, unlike.load())
     assert np.array_equal(first[0].load(), first[0].scene.load()[8:32])
 
 

@@ -47,15 +47,15 @@ class Watching:
 @pytest.fixture
 def watching(monkeypatch: pytest.MonkeyPatch) -> list[Watching]:
     """The inner models that are made, in their order: all of them keep what they are given."""
-    made: list[Watching] = []
+    models: list[Watching] = []
 
     def make(reference: str, profile: str, task: Task, **further: Any) -> borrowed.ImageModel:
         real = borrowed.image_model(reference, profile, task, **further)
-        made.append(Watching())
-        return replace(real, model=made[-1])
+        models.append(Watching())
+        return replace(real, model=models[-1])
 
     monkeypatch.setattr(module, "image_model", make)
-    return made
+    return models
 
 
 def test_training_gets_procedural_images_and_validation_none(watching: list[Watching]) -> None:

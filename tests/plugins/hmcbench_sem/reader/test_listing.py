@@ -308,8 +308,8 @@ def test_oddities_of_a_folder_tree(tree: Path) -> None:
     (tree / "a" / "gone.png").symlink_to(tree / "nothing")
     bad = os.fsencode(tree) + b"/a/caf\xe9.png"
     Path(os.fsdecode(bad)).write_bytes((tree / "a" / "2.png").read_bytes())
-    found = {(p.where, p.kind, p.fatal) for p in collect(str(tree)).problems}
-    assert found == {
+    problems = {(p.where, p.kind, p.fatal) for p in collect(str(tree)).problems}
+    assert problems == {
         ("empty", "empty-folder", True),
         ("a/notes.txt", "extension", False),
         ("b/film.gif", "extension", False),

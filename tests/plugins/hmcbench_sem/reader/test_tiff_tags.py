@@ -37,8 +37,8 @@ FEI = "[User]\r\nDate=01/02/2020\r\n[Scan]\r\nPixelWidth=1.35e-008\r\nPixelHeigh
     ],
 )
 def test_pixel_size(tags: dict[int, object], expected: float | None) -> None:
-    found = pixel_size(tags)
-    assert found == pytest.approx(expected, rel=1e-9) if expected is not None else found is None
+    size = pixel_size(tags)
+    assert size == pytest.approx(expected, rel=1e-9) if expected is not None else size is None
 
 
 def test_read_from_a_file(tmp_path: Path) -> None:

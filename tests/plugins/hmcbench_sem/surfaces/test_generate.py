@@ -30,9 +30,9 @@ def test_counts_are_those_of_table_1_and_1500_for_testing():
 
 
 def test_a_picture_depends_on_nothing_but_its_number():
-    one, again = pictures(size=48), pictures(size=48)
+    first, again = pictures(size=48), pictures(size=48)
     chosen = [0, 700, 1771, 4000]
-    forwards = [one.images[i].load() for i in chosen]
+    forwards = [first.images[i].load() for i in chosen]
     np.random.default_rng().random(10)
     backwards = [pickle.loads(pickle.dumps(again.images[i])).load(min_side=16) for i in reversed(chosen)]
     for a, b in zip(forwards, reversed(backwards), strict=True):
@@ -43,12 +43,12 @@ def test_a_picture_depends_on_nothing_but_its_number():
 
 def test_a_seed_changes_every_partition():
     """Version 2 shows the same shifted images for every seed, so its seeds were no independent draws."""
-    one, other = pictures(size=32, seed=0), pictures(size=32, seed=5)
+    first, other = pictures(size=32, seed=0), pictures(size=32, seed=5)
     for i in (0, 1800, 4000):
-        assert not np.array_equal(one.images[i].load(), other.images[i].load())
+        assert not np.array_equal(first.images[i].load(), other.images[i].load())
     without = pictures(size=32, shifted=False)
     assert set(without.split) == {"train", "test"}
-    assert without.images == one.images[: len(without.ids)]
+    assert without.images == first.images[: len(without.ids)]
 
 
 def test_rare_looks_are_as_common_as_others_in_the_shifted_set():

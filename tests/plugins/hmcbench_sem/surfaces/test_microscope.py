@@ -24,8 +24,8 @@ PLAIN = replace(MAIN_LAB, tilt=(0, 0), lean=(0, 0), facing=(0, 0), ramp=(0, 0), 
 
 
 def surface(height: np.ndarray, heavy: float | np.ndarray = 1.0) -> Specimen:
-    one = np.ones_like(height)
-    return Specimen(height, one, one * np.asarray(heavy, np.float32), one)
+    ones = np.ones_like(height)
+    return Specimen(height, ones, ones * np.asarray(heavy, np.float32), ones)
 
 
 def test_slopes_are_brighter_than_flats_and_pits_darker():
