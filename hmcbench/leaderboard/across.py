@@ -34,6 +34,7 @@ class Across:
         left_out: models that lack a ranked row on some data set.
         values: D rows of the metric, for ``models`` and then ``left_out``; None without a ranked row.
         style: of the metric, see :class:`hmcbench.leaderboard.board.Column`.
+        rules: model, decision rule that its board shows it under, and the data sets where it does.
     """
 
     suite: str
@@ -49,6 +50,7 @@ class Across:
     left_out: Sequence[str]
     values: Sequence[Sequence[float | None]] = ()
     style: Style = "score"
+    rules: Sequence[tuple[str, str, Sequence[str]]] = ()
 
 
 def friedman_p(table: np.ndarray) -> float:
@@ -137,7 +139,7 @@ def _across(datasets: Sequence[str], boards: Sequence[Board]) -> Across | None:
         boards[0].suite,
         boards[0].profile,
         boards[0].primary,
-        _short(datasets),
+        names := _short(datasets),
         [models[i] for i in order],
         sorted_ranks,
         rates,
@@ -147,7 +149,18 @@ def _across(datasets: Sequence[str], boards: Sequence[Board]) -> Across | None:
         left_out := [model for model in known if model not in models],
         [[means.get(model) for model in [*(models[i] for i in order), *left_out]] for means in values],
         column.style,
+        _rules(names, boards),
     )
+
+
+def _rules(datasets: Sequence[str], boards: Sequence[Board]) -> list[tuple[str, str, list[str]]]:
+    """Model, decision rule and data sets, of the ranked rows that are shown under one."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for dataset, board in zip(datasets, boards, strict=True):
+        for row in board.rows:
+            if row.rule and row.rank is not None:
+                places.setdefault((row.model, row.rule), []).append(dataset)
+    return [(model, rule, names) for (model, rule), names in sorted(places.items())]
 
 
 def _short(datasets: Sequence[str]) -> list[str]:
@@ -210,6 +223,11 @@ def words(result: Across) -> list[str]:
     out = []
     if result.left_out:
         out.append(f"Not ranked, because they lack a data set: {', '.join(result.left_out)}.")
+    if result.rules:
+        ruled = "; ".join(
+            f"{model} under {rule} on {', '.join(names)}" for model, rule, names in result.rules
+        )
+        out.append(f"Some rows are under the decision rule that is best on validation: {ruled}.")
     if result.p is None or result.distance is None:
         return [*out, "Two models: nothing to test over ranks; compare them on each data set."]
     out.append(f"Friedman's test (by permutation): p {_p(result.p)}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from math import factorial
 from pathlib import Path
 
@@ -187,6 +188,16 @@ def test_sets_of_one_dataset_are_data_sets(fabricate: Callable[..., Record]) -> 
     assert across(boards)[0].datasets == ["x", "y", "z"]
     boards = build(of_sets(fabricate, "classic:x", "other:y"))
     assert across(boards)[0].datasets == ["classic:x", "other:y"]
+
+
+def test_rows_under_a_decision_rule_are_named(fabricate: Callable[..., Record]) -> None:
+    boards = build(of_sets(fabricate, "classic:x", "classic:y", "classic:z"))
+    for i in (0, 2):
+        boards[i].rows[0].rule = "isotonic"
+    (comparison,) = across(boards)
+    assert comparison.rules == [("a", "isotonic", ["x", "z"])]
+    assert "best on validation: a under isotonic on x, z." in " ".join(words(comparison))
+    assert "decision rule" not in " ".join(words(replace(comparison, rules=[])))
 
 
 def test_options_make_no_data_set_of_their_own(fabricate: Callable[..., Record]) -> None:
