@@ -1,9 +1,9 @@
-"""The index of published results: a card per board, as Markdown and as a page."""
+"""The index of published results: a card per board, or one per suite of many, as Markdown and as a page."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.report.page import Card, index_page
 
 README, PAGE = "README.md", "index.html"
+CARDS = 4  # a suite with more boards has one card
 
 
 def index_text(target: Path) -> str:
-    """``README.md`` of the target: a section per board of every suite published there."""
+    """``README.md`` of the target: a section per card of every suite published there."""
     intro = "Written by `hmcbench publish`. The records lie beside each table."
     return "\n\n".join(["# Published results", intro, *map(_section, _cards(target, README))]) + "\n"
 
@@ -41,19 +42,45 @@ def _section(card: Card) -> str:
 
 
 def _cards(target: Path, file: str) -> list[Card]:
-    """A card per board; ``file`` is the one in a suite's folder that it links to.
+    """A card per board, or one where a suite has many; ``file`` is the one in its folder that they link to.
 
     The heading has what distinguishes a board from the others of its suite.
     """
     out = []
     for path in sorted(target.glob("*/leaderboard.json")):
-        boards = json.loads(path.read_text(encoding="utf-8"))["boards"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        boards = content["boards"]
         traits = [board.get("traits") or {"data": board.get("data", "")} for board in boards]
         address = f"{path.parent.name}/{file}"
+        of_version: dict[str, list[tuple[int, str]]] = {}
         for place, (board, words) in enumerate(zip(boards, distinctions(traits), strict=True)):
-            heading = f"{board['suite']} {board['version']}" + (f": {', '.join(words)}" if words else "")
-            out.append(Card(heading, address, place, board.get("question", ""), _lines(board)))
+            of_version.setdefault(f"{board['suite']} {board['version']}", []).append(
+                (place, ", ".join(words))
+            )
+        for heading, places in of_version.items():
+            if len(places) > CARDS:
+                lines = [*_across(content.get("across") or ()), *_short_lines(boards, places)]
+                question = boards[places[0][0]].get("question", "")
+                out.append(Card(f"{heading}: {len(places)} boards", address, places[0][0], question, lines))
+                continue
+            for place, words in places:
+                title, board = f"{heading}: {words}" if words else heading, boards[place]
+                out.append(Card(title, address, place, board.get("question", ""), _lines(board)))
     return out
+
+
+def _across(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The mean ranks over data sets, a line per comparison."""
+    return [
+        f"mean ranks of {c['metric']} over {len(c['datasets'])} data sets: "
+        + ", ".join(f"{model} {rank:.2f}" for model, rank in zip(c["models"], c["ranks"], strict=True))
+        for c in comparisons
+    ]
+
+
+def _short_lines(boards: Sequence[Mapping[str, Any]], places: Sequence[tuple[int, str]]) -> list[str]:
+    """A line per board: what distinguishes it, and the first row."""
+    return [f"{words}: {_first(boards[place])}" for place, words in places]
 
 
 def _lines(board: Mapping[str, Any]) -> list[str]:

@@ -56,14 +56,14 @@ def page_of(boards: Boards, pictures: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Card:
-    """A board in an index.
+    """A board, or a suite of many, in an index.
 
     Attributes:
         heading: of the card, a link.
         address: the linked file, relative to the index.
-        number: of the board in that file, from 0.
+        number: of the board, or the first one, in that file, from 0.
         question: what its suite asks; may be empty.
-        lines: about the board.
+        lines: about it.
     """
 
     heading: str

@@ -69,3 +69,20 @@ def test_boards_of_an_earlier_version_have_cards_too(fabricate: Fabricate, tmp_p
 def test_a_board_without_a_complete_row(fabricate: Fabricate, tmp_path: Path) -> None:
     published(tmp_path, [fabricate("a", status="failed", cause="nan")])
     assert "1 model; no row is complete" in index_text(tmp_path)
+
+
+def test_a_suite_of_many_boards_has_one_card(fabricate: Fabricate, tmp_path: Path) -> None:
+    """19 cards of one suite hid all others."""
+    records = [
+        fabricate(model, accuracy, dataset={"name": f"set-{i}", "fingerprint": f"{i}" * 64})
+        for i in range(5)
+        for model, accuracy in (("a", 0.9), ("b", 0.6), ("c", 0.3))
+    ]
+    published(tmp_path, records)
+    text, page = index_text(tmp_path), index_html(tmp_path)
+    assert "## [smoke 1: 5 boards](smoke/README.md)" in text and text.count("## [") == 1
+    assert "mean ranks of hf1_samples over 5 data sets: a 1.00, b 2.00, c 3.00" in text
+    assert all(f"- set-{i}: first is a with hf1_samples 0." in text for i in range(5))
+    assert page.count('<article class="card">') == 1 and "set-4: first is a" in page
+    published(tmp_path / "few", records[:12])
+    assert index_text(tmp_path / "few").count("## [smoke 1: set-") == 4
