@@ -252,6 +252,11 @@ def hmcbench_suites() -> list[SuiteSpec]:
             source="hmcbench_sem:suites/transfer-ti64.toml",
         ),
         SuiteSpec(
+            name="transfer-ti64-series",
+            summary="Ti-6Al-4V specimens of one series, from scratch and from a network of another series",
+            source="hmcbench_sem:suites/transfer-ti64-series.toml",
+        ),
+        SuiteSpec(
             name="augment-ti64",
             summary="Ti-6Al-4V fractures: real patches alone, and procedural fractographs beside them",
             source="hmcbench_sem:suites/augment-ti64.toml",

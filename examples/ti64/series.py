@@ -1,0 +1,35 @@
+"""Sort micrographs of Ti-6Al-4V specimens by their series: series.py SOURCE TARGET.
+
+SOURCE holds ``specimens.csv`` (file, series, ..., specimen such as B3067) and the images it names. TARGET gets a
+folder per series, ``B`` and ``S``, each with its images and an ``index.csv`` of two levels that both share: what
+the first two figures of a specimen's code say (30 or 60), and all four (3067, 3090, 6067, 6090).
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sys
+from pathlib import Path
+
+
+def main(source: Path, target: Path) -> None:
+    with (source / "specimens.csv").open(newline="", encoding="utf-8") as file:
+        micrographs = list(csv.DictReader(file))
+    for series in sorted({row["level1_series"] for row in micrographs}):
+        folder = target / series
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [("file", "level1", "level2")]
+        for row in micrographs:
+            if row["level1_series"] == series:
+                name, code = Path(row["file"]).name, row["level3_specimen"].removeprefix(series)
+                shutil.copyfile(source / row["file"], folder / name)
+                rows.append((name, code[:2], code))
+        with (folder / "index.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
