@@ -1,8 +1,8 @@
 """Sort micrographs of Ti-6Al-4V specimens by their series: series.py SOURCE TARGET.
 
-SOURCE holds ``specimens.csv`` (file, series, ..., specimen such as B3067) and the images it names. TARGET gets a
-folder per series, ``B`` and ``S``, each with its images and an ``index.csv`` of two levels that both share: what
-the first two figures of a specimen's code say (30 or 60), and all four (3067, 3090, 6067, 6090).
+SOURCE holds ``specimens.csv`` (file, series, ..., specimen such as B3067) and the images it names. TARGET
+gets a folder per series, ``B`` and ``S``, each with its images and an ``index.csv`` of two levels that both
+share: what the first two figures of a specimen's code say (30 or 60), and all four (3067, 3090, 6067, 6090).
 """
 
 from __future__ import annotations

@@ -79,6 +79,16 @@ class Intervals:
         """
         return cls([board for folder in folders for board in _boards(folder / FILE)])
 
+    def under(self, moved: Mapping[str, str]) -> Intervals:
+        """The same, for records that were copied with another content: digest before -> digest now."""
+
+        def renamed(row: Mapping[str, Any]) -> dict[str, Any]:
+            return {**row, "records": {key: moved.get(old, old) for key, old in row["records"].items()}}
+
+        return Intervals(
+            [{**board, "rows": [renamed(row) for row in board["rows"]]} for board in self.boards]
+        )
+
     def entries(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
         """(board, row) in the order of the file."""
         return [(board, row) for board in self.boards for row in board["rows"]]
@@ -117,15 +127,35 @@ def _row(board: Mapping[str, Any], row: Mapping[str, Any]) -> KeptRow:
     return KeptRow(columns, values, row["made"])
 
 
-def _boards(path: Path) -> list[Mapping[str, Any]]:
+def check_kept(folder: Path) -> None:
+    """Raise BadInput where a suite's folder holds intervals that would be lost if it were written anew."""
+    _boards(folder / FILE)
+    if (data := _content(folder / FILE)) is not None and not _current(data):
+        raise BadInput(
+            f"{folder / FILE} is of another version or has other settings, and would be removed",
+            hint="--data NAME=PATH computes the intervals again; without the data, remove the file first",
+        )
+
+
+def _content(path: Path) -> Any:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
+
+
+def _current(data: Any) -> bool:
+    return data["schema"] == SCHEMA and all(data[name] == value for name, value in SETTINGS.items())
+
+
+def _boards(path: Path) -> list[Mapping[str, Any]]:
+    data = _content(path)
+    if data is None:
+        return []
     try:
-        if data["schema"] != SCHEMA or any(data[name] != value for name, value in SETTINGS.items()):
+        if not _current(data):
             return []
         boards: list[Mapping[str, Any]] = list(data["boards"])
         for board in boards:

@@ -53,10 +53,9 @@ def _cards(target: Path, file: str) -> list[Card]:
         traits = [board.get("traits") or {"data": board.get("data", "")} for board in boards]
         address = f"{path.parent.name}/{file}"
         of_version: dict[str, list[tuple[int, str]]] = {}
-        for place, (board, words) in enumerate(zip(boards, distinctions(traits), strict=True)):
-            of_version.setdefault(f"{board['suite']} {board['version']}", []).append(
-                (place, ", ".join(words))
-            )
+        for place, (board, parts) in enumerate(zip(boards, distinctions(traits), strict=True)):
+            heading, words = f"{board['suite']} {board['version']}", ", ".join(parts)
+            of_version.setdefault(heading, []).append((place, words))
         for heading, places in of_version.items():
             if len(places) > CARDS:
                 lines = [*_across(content.get("across") or ()), *_short_lines(boards, places)]

@@ -19,6 +19,8 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.files import boards_of, write_boards
+from hmcbench.leaderboard.intervals import Intervals, check_kept
+from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.publish.anonymise import scrub
@@ -86,6 +88,11 @@ def publish(
     """
     inside = target.resolve()
     if inside in (runs.resolve(), *runs.resolve().parents):
+        if not truth or tuple(predictions) != ("*",):
+            raise BadInput(
+                f"{runs} is published already: its records stay as they are",
+                hint="to leave out truth or predictions, publish the runs, or this into another folder",
+            )
         return _rewrite(runs, target, suite, figures, given)
     records = [r for r in read_all(runs) if inside not in r.path.resolve().parents]
     names = sorted({r.suite for r in records})
@@ -108,6 +115,8 @@ def publish(
     truths = truth_at_hand(chosen, None)  # refuse before anything is written
     if given is not None:
         truths = truth_at_hand([*_published_records(suites.values()), *chosen], given)
+    for folder in {*suites.values(), *(r.path.parent.parent for r in chosen)}:
+        _check_intervals(folder, given)
     written: list[Path] = []
     for name, folder in suites.items():
         written += _publish_suite([r for r in chosen if r.suite == name], folder, figures, truths, left_out)
@@ -135,11 +144,21 @@ def _rewrite(runs: Path, target: Path, suite: str, figures: bool, given: Given |
         raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
     if not named:
         raise BadInput(f"nothing to publish: {runs} holds no records", hint="hmcbench publish RUNS --to DIR")
-    truths = {} if given is None else truth_at_hand(_published_records(named), given)
+    truths = truth_at_hand(_published_records(named), given)
+    for folder in named:
+        _check_intervals(folder, given)
     written = []
     for folder in named:
         written += [*keep_intervals(folder, truths), *_write_pages(folder, figures), write_sums(folder)]
     return [*written, *write_index(target)]
+
+
+def _check_intervals(folder: Path, given: Given | None) -> None:
+    """Raise BadInput where kept intervals cannot be read, or would be lost because no data compute them."""
+    if given is None or not given.paths:
+        check_kept(folder)
+    else:
+        Intervals.read(folder)
 
 
 def _named(records: Sequence[Record], patterns: Sequence[str]) -> set[str]:
@@ -184,8 +203,16 @@ def _write_pages(folder: Path, figures: bool) -> list[Path]:
     """Write the tables of one suite, in every format, from its published records."""
     boards = boards_of(folder)
     drawn = draw(folder, boards) if figures else []
+    if not figures:
+        remove_outdated(folder / FIGURES, boards, of_boards=_changed(folder, boards))
     pages = {README: suite_text(folder, boards), PAGE: page_of(boards)}
     return [*write_boards(folder, boards, pages), *drawn]
+
+
+def _changed(folder: Path, boards: Boards) -> bool:
+    """Whether the boards are not those that were written last."""
+    path = folder / "leaderboard.json"
+    return not path.is_file() or path.read_text(encoding="utf-8") != to_json(boards)
 
 
 def suite_text(folder: Path, boards: Boards) -> str:
@@ -253,13 +280,7 @@ def draw(folder: Path, boards: Boards) -> list[Path]:
     """Draw the boards, and the first cell of each board's first model; remove outdated figures."""
     place = folder / FIGURES
     place.mkdir(exist_ok=True)
-    sweep_temporary(place)
-    known = {record.path.name for record in boards.records}
-    for old in place.iterdir():
-        if old.is_dir() and old.name not in known:
-            shutil.rmtree(old)
-        elif old.is_file() and old.name not in board_figures(boards):
-            old.unlink()
+    remove_outdated(place, boards)
     written = draw_boards(boards, place)
     for record in (r for r in first_cells(boards) if r.has_predictions):
         paths, _ = draw_record(record, place / record.path.name, default_registry(), {}, pictures=False)
@@ -267,6 +288,20 @@ def draw(folder: Path, boards: Boards) -> list[Path]:
     if not any(place.iterdir()):
         place.rmdir()
     return written
+
+
+def remove_outdated(place: Path, boards: Boards, of_boards: bool = False) -> None:
+    """Remove figures of records and boards that are no longer there; ``of_boards``: those of all boards."""
+    if not place.is_dir():
+        return
+    sweep_temporary(place)
+    known = {record.path.name for record in boards.records}
+    drawn = {} if of_boards else board_figures(boards)
+    for old in place.iterdir():
+        if old.is_dir() and old.name not in known:
+            shutil.rmtree(old)
+        elif old.is_file() and old.name not in drawn:
+            old.unlink()
 
 
 def first_cells(boards: Boards) -> list[Record]:

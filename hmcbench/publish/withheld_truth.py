@@ -16,7 +16,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.build import Analysis, analyse, estimates_of
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest
 from hmcbench.leaderboard.inference import Estimate, contrast
-from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digests
+from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digest, digests
 from hmcbench.leaderboard.robust import ROBUST
 from hmcbench.leaderboard.shift_estimates import kept_as
 from hmcbench.records.given_data import Given, LeftOut, WithTruth
@@ -66,14 +66,16 @@ def keep_intervals(
     Returns:
         The file, where it was written.
     """
-    before = Intervals.read(folder, *sources)
+    stored = read_all(folder / "records")
+    moved = {digest(left_out[r.key]): digest(r) for r in stored if r.key in left_out}
+    before = Intervals.read(folder, *sources).under(moved)
     published = [
         LeftOut(r.path, r.data, source=left_out[r.key], truth=truths.get(r.key))
         if r.key in left_out
         else WithTruth(r.path, r.data, truths[r.key])
         if r.key in truths
         else r
-        for r in read_all(folder / "records")
+        for r in stored
     ]
     specs = default_registry().specs("metrics")
     boards = kept_boards(

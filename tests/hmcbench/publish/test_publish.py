@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -327,6 +328,45 @@ def test_a_suite_without_figures_has_no_folder_for_them(
     fabricate("a", 0.9)
     publish(runs, results, figures=True, predictions=())
     assert not (results / "smoke" / "figures").exists()
+
+
+def test_what_is_published_already_cannot_lose_its_truth_in_place(
+    fabricate: Fabricate, runs: Path, results: Path
+) -> None:
+    """It was ignored without a word, and the truth stayed."""
+    fabricate("a", 0.9)
+    publish(runs, results)
+    before = files(results)
+    for more in ({"truth": False}, {"predictions": ()}):
+        with pytest.raises(BadInput, match="is published already") as error:
+            publish(results, results, **more)
+        assert "into another folder" in str(error.value)
+    assert files(results) == before
+
+
+def test_damaged_predictions_are_not_published_anew(fabricate: Fabricate, runs: Path, results: Path) -> None:
+    """Their digest would say that they are right."""
+    fabricate("a", 0.9)
+    publish(runs, results)
+    (path,) = results.rglob("predictions.npz")
+    path.write_bytes(path.read_bytes()[:100])
+    before = files(results)
+    with pytest.raises(BadInput, match=r"predictions\.npz"):
+        publish(results, results)
+    assert files(results) == before
+
+
+def test_without_figures_none_of_an_earlier_board_stays(
+    fabricate: Fabricate, runs: Path, results: Path
+) -> None:
+    records = [fabricate(m, a, timing={"total_s": s}) for m, a, s in (("a", 0.9, 1.0), ("b", 0.5, 9.0))]
+    publish(runs, results, figures=True)
+    place = results / "smoke" / "figures"
+    assert list(place.glob("quality-cost*.png"))
+    shutil.rmtree(results / "smoke" / "records" / records[1].path.name)
+    publish(results, results)
+    assert not list(place.glob("*.png"))
+    assert {path.name for path in place.iterdir()} <= {records[0].path.name}
 
 
 def test_what_a_killed_publish_left_goes_with_the_next(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hmcbench.errors import BadInput
 from hmcbench.leaderboard.compare import compare_models
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.leaderboard.intervals import FILE, Intervals
@@ -153,3 +154,30 @@ def test_the_date_stays_where_the_numbers_do(results: Path, runs: Path) -> None:
     publish(runs, results)
     dates = [row["made"] for _, row in Intervals.read(results / "smoke").entries()]
     assert dates[0] == "2001-01-01" and "2001-01-01" not in dates[1:]
+
+
+def test_intervals_stay_where_predictions_are_left_out_later(
+    runs: Path, results: Path, tmp_path: Path
+) -> None:
+    """Their records are other files then."""
+    second = tmp_path / "second"
+    publish(results, second, predictions=())
+    assert not list(second.rglob(NPZ)) and (second / "smoke" / FILE).is_file()
+    (before,), (after,) = boards_of(results / "smoke"), boards_of(second / "smoke")
+    for row, same in zip(before.rows, after.rows, strict=True):
+        assert row.cells["hf1_samples"].low is not None
+        assert row.cells["hf1_samples"] == same.cells["hf1_samples"]
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_kept_intervals_that_cannot_be_kept_stop_it_before_anything_is_written(
+    runs: Path, results: Path, tmp_path: Path, damaged: bool
+) -> None:
+    """A damaged file left a folder half-written; one of another version was removed without a word."""
+    path = results / "smoke" / FILE
+    path.write_text("{" if damaged else path.read_text().replace('"schema": 3', '"schema": 2'))
+    before = content(results)
+    for source, target in ((runs, results), (results, results), (results, tmp_path / "elsewhere")):
+        with pytest.raises(BadInput, match="cannot be read" if damaged else "of another version"):
+            publish(source, target)
+    assert content(results) == before and not list(tmp_path.glob("elsewhere/*/*"))
