@@ -193,7 +193,7 @@ def _publish_suite(
         write_atomic(
             folder / SUITE, json.dumps(scrub(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         )
-    kept = keep_intervals(folder, truths, sources, left_out)
+    kept = keep_intervals(folder, truths, sources, left_out, {r.key: r for r in records})
     if figures:
         copy_drawn(records, folder)
     return [*kept, *_write_pages(folder, figures), write_sums(folder)]

@@ -54,6 +54,7 @@ def keep_intervals(
     truths: Truths,
     sources: Sequence[Path] = (),
     left_out: Mapping[str, Record] = MappingProxyType({}),
+    copied: Mapping[str, Record] = MappingProxyType({}),
 ) -> list[Path]:
     """Write ``intervals.json`` of a published suite, or remove it where there is nothing to keep.
 
@@ -62,12 +63,13 @@ def keep_intervals(
         truths: from :func:`truth_at_hand`; the kept intervals of other records stay.
         sources: suites' folders that records were copied from; they may hold kept intervals too.
         left_out: key -> record with the predictions that the published one is without.
+        copied: key -> the record that the published one was copied from, whose intervals it keeps.
 
     Returns:
         The file, where it was written.
     """
     stored = read_all(folder / "records")
-    moved = {digest(left_out[r.key]): digest(r) for r in stored if r.key in left_out}
+    moved = {digest(copied[r.key]): digest(r) for r in stored if r.key in copied}
     before = Intervals.read(folder, *sources).under(moved)
     published = [
         LeftOut(r.path, r.data, source=left_out[r.key], truth=truths.get(r.key))

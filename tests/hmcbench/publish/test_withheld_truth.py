@@ -13,7 +13,7 @@ import pytest
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.compare import compare_models
 from hmcbench.leaderboard.files import boards_of
-from hmcbench.leaderboard.intervals import FILE, Intervals
+from hmcbench.leaderboard.intervals import FILE, Intervals, digest
 from hmcbench.leaderboard.statistics import DRAWS
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.publish.publish import publish
@@ -156,14 +156,25 @@ def test_the_date_stays_where_the_numbers_do(results: Path, runs: Path) -> None:
     assert dates[0] == "2001-01-01" and "2001-01-01" not in dates[1:]
 
 
-def test_intervals_stay_where_predictions_are_left_out_later(
+def test_intervals_stay_where_records_change_while_they_are_copied(
     runs: Path, results: Path, tmp_path: Path
 ) -> None:
-    """Their records are other files then."""
-    second = tmp_path / "second"
+    """Without predictions, and then marked as without truth, they are other files."""
+    second, third = tmp_path / "second", tmp_path / "third"
     publish(results, second, predictions=())
     assert not list(second.rglob(NPZ)) and (second / "smoke" / FILE).is_file()
-    (before,), (after,) = boards_of(results / "smoke"), boards_of(second / "smoke")
+    for path in second.rglob(JSON):
+        path.write_text(path.read_text().replace('"share_targets": false', '"share_targets": true'))
+    text = (second / "smoke" / FILE).read_text()
+    for record in read_all(second):
+        old = json.loads(text)["boards"][0]["rows"]
+        text = text.replace(
+            next(r["records"][record.key] for r in old if record.key in r["records"]), digest(record)
+        )
+    (second / "smoke" / FILE).write_text(text)
+    publish(second, third, truth=False)
+    assert not any(record.share_targets for record in read_all(third))
+    (before,), (after,) = boards_of(results / "smoke"), boards_of(third / "smoke")
     for row, same in zip(before.rows, after.rows, strict=True):
         assert row.cells["hf1_samples"].low is not None
         assert row.cells["hf1_samples"] == same.cells["hf1_samples"]
