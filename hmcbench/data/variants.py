@@ -44,7 +44,11 @@ def divide(dataset: Dataset, protocol: Protocol, fold: int = 0) -> tuple[Dataset
             allowed="train_share, or a dataset whose samples have labels",
         )
     if protocol.unknown:
+        several = dataset.task.paths != "single"
         dataset, split = _without_classes(dataset, split, protocol.unknown)
+        if several:
+            text = "no metric of unknown classes: suspicion is defined for samples with one label path"
+            split = replace(split, notes=(*split.notes, text))
     seed = protocol.seed + (fold if protocol.kind == "holdout" else 0)
     if protocol.train_share:
         split = _with_share(dataset, split, protocol.train_share[0], seed)

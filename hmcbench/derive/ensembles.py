@@ -98,7 +98,8 @@ def make_ensembles(
         registry: for metrics and decision rules.
 
     Raises:
-        BadInput: an unknown row, nothing in common, predictions that are missing or cannot be averaged.
+        BadInput: an unknown row, nothing in common, predictions that are missing or cannot be averaged, or
+            a name that another row has.
     """
     named = with_labels([record for record in newest(records) if record.ok], info)
     no_members = (NAME, CALIBRATED)
@@ -106,6 +107,8 @@ def make_ensembles(
     rows = [(record.label, model_reference(record)) for record in named]
     chosen = {chosen_row(name, rows) for name in wanted.rows} or {record.label for record in usual}
     wanted = replace(wanted, rows=tuple(chosen_row(name, rows) for name in wanted.rows))
+    for record in named:
+        _check_name(record, wanted)
     new = []
     for board in groups([record for record in named if record.label in chosen]):
         for place, cells in _places(board, wanted).items():
@@ -117,6 +120,19 @@ def make_ensembles(
             allowed="rows of one board" + ("" if wanted.over_seeds else ", or --over-seeds"),
         )
     return new
+
+
+def _check_name(record: Record, wanted: Wanted) -> None:
+    """Raise BadInput where a row of other members, or no ensemble at all, has the name of the new one."""
+    if record.label != wanted.label:
+        return
+    members = record.part("model").get("members") or []
+    same = bool(wanted.best) or {member["label"] for member in members} == set(wanted.rows)
+    over_seeds = len({member["seed"] for member in members}) > 1
+    if record.part("model").get("name") != NAME or not same or (over_seeds and not wanted.over_seeds):
+        raise BadInput(
+            f"another row is called {wanted.label} already", allowed="another --name", hint="--name LABEL"
+        )
 
 
 def _places(board: Sequence[Record], wanted: Wanted) -> dict[FoldSeed, list[Record]]:

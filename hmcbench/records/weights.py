@@ -173,6 +173,12 @@ def with_model(record: Record) -> Record:
             f"the predictions of {record.label} were brought from {who}: there is no model of them here",
             allowed="a row that hmcbench run made",
         )
+    if members := record.part("model").get("members"):
+        names = ", ".join(dict.fromkeys(str(member["label"]) for member in members))
+        raise BadInput(
+            f"{record.label} is a mean of stored predictions: there is no trained model of it",
+            allowed=f"its members: {names}",
+        )
     return record
 
 

@@ -125,6 +125,8 @@ def test_unknown_classes_are_never_shown(kind: Any) -> None:
     np.testing.assert_array_equal(reduced.targets, dataset.targets[:, columns])
     assert after.is_closed(reduced.targets)
     assert gone
+    several = dataset.task.paths != "single"
+    assert any("no metric of unknown classes" in note for note in split.notes) == several
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from hmcbench.metrics.rules.scoring import find_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, Record, read_all
 from hmcbench.records.rescore import rescore
+from hmcbench.records.weights import with_model
 from hmcbench.registry.registry import default_registry
 
 Fabricate = Callable[..., Record]
@@ -181,3 +182,19 @@ def test_the_command(cli: Callable[..., Any], fabricate: Fabricate, tmp_path: Pa
         ended = cli("ensemble", tmp_path / "runs", *wrong)
         assert ended.status == 2
         assert "an ensemble needs two members" in ended.err
+
+
+def test_a_name_that_another_row_has_is_refused(fabricate: Fabricate) -> None:
+    """The next ensemble would have taken both for one row."""
+    records = [fabricate(model, accuracy) for model, accuracy in (("a", 0.9), ("b", 0.6), ("c", 0.3))]
+    with pytest.raises(BadInput, match="another row is called a already"):
+        make_ensembles(None, records, Wanted(("b", "c"), name="a"), default_registry())
+    (duo,) = make_ensembles(None, records, Wanted(("a", "b"), name="duo"), default_registry())
+    stored = [*records, replace(records[0], data=duo.data)]
+    with pytest.raises(BadInput, match="another row is called duo already"):
+        make_ensembles(None, stored, Wanted(("a", "c"), name="duo"), default_registry())
+    (again,) = make_ensembles(None, stored, Wanted(("a", "b"), name="duo"), default_registry())
+    assert again.data["key"] == duo.data["key"]
+    with pytest.raises(BadInput, match="no trained model") as error:
+        with_model(stored[-1])
+    assert "its members: a, b" in str(error.value)
