@@ -105,8 +105,9 @@ def make_ensembles(
     no_members = (NAME, CALIBRATED)
     usual = [r for r in named if r.data["model"].get("name") not in no_members and not r.brought]
     rows = [(record.label, model_reference(record)) for record in named]
-    chosen = {chosen_row(name, rows) for name in wanted.rows} or {record.label for record in usual}
-    wanted = replace(wanted, rows=tuple(chosen_row(name, rows) for name in wanted.rows))
+    where = f" of {records[0].suite}" if records else ""
+    wanted = replace(wanted, rows=tuple(chosen_row(name, rows, where) for name in wanted.rows))
+    chosen = set(wanted.rows) or {record.label for record in usual}
     for record in named:
         _check_name(record, wanted)
     new = []

@@ -130,15 +130,20 @@ def data_of(suite: Suite, data: Mapping[str, str]) -> dict[str, str]:
     return {only if only and n == suite.name and n not in names else n: path for n, path in data.items()}
 
 
+def check_data_names(choices: Choices, datasets: Sequence[str]) -> None:
+    """Raise BadInput where ``--data`` names none of these datasets."""
+    names = [parse_reference(r).name for r in datasets]
+    for name in choices.data:
+        if name not in names:
+            raise unknown("dataset of this suite", name, names, "--data NAME=PATH")
+
+
 def check_settings(
     choices: Choices, models: Sequence[str], datasets: Sequence[str], registry: Registry
 ) -> None:
     """Raise BadInput where ``--data`` or ``--set`` names nothing in the plan."""
-    dataset_names = [parse_reference(r).name for r in datasets]
-    names = [*(parse_reference(r).name for r in models), *dataset_names]
-    for name in choices.data:
-        if name not in dataset_names:
-            raise unknown("dataset of this suite", name, dataset_names, "--data NAME=PATH")
+    check_data_names(choices, datasets)
+    names = [parse_reference(r).name for r in (*models, *datasets)]
     for key in choices.settings:
         owner, dot, _ = key.rpartition(".")
         if not dot:

@@ -101,5 +101,6 @@ def words(wanted: Any) -> str:
     if kind in (Union, UnionType):
         return " or ".join(map(words, parts))
     if kind is tuple:
-        return f"a list of {words(parts[0])}"
+        several = {int: "whole numbers", float: "numbers"}.get(parts[0])
+        return f"a list of {several or words(parts[0])}"
     return _WORDS.get(kind) or f"a {kind.__name__}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, unknown
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.estimates import Estimator
@@ -15,7 +15,7 @@ from hmcbench.leaderboard.grouping import rows as rows_of
 from hmcbench.leaderboard.inference import Estimate, prediction_interval, same_split_interval
 from hmcbench.leaderboard.verdicts import UNTESTABLE, joint_level, row_verdict, value_verdict
 from hmcbench.plan.cells import Plan, make_plan
-from hmcbench.plan.choices import Choices, data_of
+from hmcbench.plan.choices import Choices, check_data_names, data_of
 from hmcbench.plan.datasets import is_at_hand
 from hmcbench.plan.suite import load_suite
 from hmcbench.records.record import Record
@@ -88,10 +88,16 @@ class Planned:
 
 
 def absent_data(table: PublishedTable, registry: Registry, choices: Choices) -> dict[str, str]:
-    """Dataset of a table with several -> why it cannot be run: nobody has it, or its files are not here."""
+    """Dataset of a table with several -> why it cannot be run: nobody has it, or its files are not here.
+
+    Raises BadInput for a profile or a dataset of ``--data`` that the table's suite has not.
+    """
     absent = {name: reason for name, reason in table.absent.items() if name in table.datasets}
     suite = load_suite(registry, table.suite)
     choices = replace(choices, data=data_of(suite, choices.data))
+    check_data_names(choices, suite.datasets)
+    if choices.profile and choices.profile not in suite.profiles:
+        raise unknown(f"profile of suite {suite.name}", choices.profile, suite.profiles)
     for name in table.datasets:
         if name not in absent and not is_at_hand(registry, name, choices):
             dataset = parse_reference(name).name

@@ -364,7 +364,7 @@ def test_each_leaf_is_unknown_in_turn() -> None:
         ("train_share = [0.0]", "above 0, up to 1"),
         ("label_noise = [1.0]", "from 0, below 1"),
         ('label_noise = [0.1]\nnoise_to = "siblings"', "did you mean 'sibling'"),
-        ('train_share = "a tenth"', "a list of a number"),
+        ('train_share = "a tenth"', "a list of numbers"),
         ("calibration = 0.95", "leave something to train on"),
     ],
 )

@@ -202,6 +202,20 @@ def test_without_any_data_nothing_runs(
     assert not (tmp_path / "runs" / "pits" / "records").exists()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [(("--data", "mine=x"), "did you mean 'mines'"), (("--profile", "paper"), "profile of suite pits")],
+)
+def test_a_wrong_name_is_told_without_any_data_too(
+    cli: Callable[..., Any], table: Path, tmp_path: Path, wrong: tuple[str, ...], says: str
+) -> None:
+    """The table said "no data" instead."""
+    runs = tmp_path / "runs"
+    ended = cli("reproduce", table, "--out", runs, "--dataset", "mines:d", *wrong)
+    assert ended.status == 2 and says in ended.err
+    assert not runs.exists()
+
+
 def test_one_training_decides_nothing_and_synthetic_data_prove_nothing(
     cli: Callable[..., Any], table: Path, tmp_path: Path
 ) -> None:
