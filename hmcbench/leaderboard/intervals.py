@@ -138,12 +138,16 @@ def check_kept(folder: Path) -> None:
 
 
 def _content(path: Path) -> Any:
+    """None where there is no file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
+    if content is None:
+        raise _damaged(path, "it is null")
+    return content
 
 
 def _current(data: Any) -> bool:

@@ -237,6 +237,9 @@ def test_pictures_and_tables_need_records(results: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "reliability.png").write_bytes(b"")
     publish(results, results)
+    assert good.is_dir() and not bad.exists()
+    bad.mkdir()
+    (bad / "reliability.png").write_bytes(b"")
     value = {"published": 0.9, **measured(results), "verdict": "reproduced"}
     wrong = {**value, "mean": 0.5}
     alone = {"published": 0.9, "mean": None, "low": None, "high": None, "verdict": "not testable"}
