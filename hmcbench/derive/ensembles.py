@@ -130,10 +130,9 @@ def _check_name(record: Record, wanted: Wanted) -> None:
     members = record.part("model").get("members") or []
     same = bool(wanted.best) or {member["label"] for member in members} == set(wanted.rows)
     over_seeds = len({member["seed"] for member in members}) > 1
-    if record.part("model").get("name") != NAME or not same or (over_seeds and not wanted.over_seeds):
-        raise BadInput(
-            f"another row is called {wanted.label} already", allowed="another --name", hint="--name LABEL"
-        )
+    mixed = bool(record.seed) if wanted.over_seeds else over_seeds  # a mean over seeds stands at seed 0
+    if record.part("model").get("name") != NAME or not same or mixed:
+        raise BadInput(f"another row is called {wanted.label} already", allowed="another --name LABEL")
 
 
 def _places(board: Sequence[Record], wanted: Wanted) -> dict[FoldSeed, list[Record]]:

@@ -195,6 +195,9 @@ def test_a_name_that_another_row_has_is_refused(fabricate: Fabricate) -> None:
         make_ensembles(None, stored, Wanted(("a", "c"), name="duo"), default_registry())
     (again,) = make_ensembles(None, stored, Wanted(("a", "b"), name="duo"), default_registry())
     assert again.data["key"] == duo.data["key"]
+    second = replace(stored[-1], data={**duo.data, "seed": 1, "key": "e" * 64})
+    with pytest.raises(BadInput, match="another row is called duo already"):
+        make_ensembles(None, [*stored, second], Wanted(("a", "b"), True, name="duo"), default_registry())
     with pytest.raises(BadInput, match="no trained model") as error:
         with_model(stored[-1])
     assert "its members: a, b" in str(error.value)
