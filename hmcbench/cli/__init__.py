@@ -19,6 +19,15 @@ import click
 from hmcbench.errors import HmcbenchError, close_matches
 
 INTERRUPTED = 130
+_ROOM = ". make room, then type the same command again."
+_RIGHTS = ". name another folder or file, or ask for the right to use this one."
+HINTS = {  # what to type next, by the number of an error of the system
+    errno.ENOSPC: _ROOM,
+    getattr(errno, "EDQUOT", errno.ENOSPC): _ROOM,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: ". it is on a read-only disk: name another folder or file.",
+}
 COMMANDS = {  # name -> (module, one line for --help), in the order in which a new user needs them
     "run": ("run", "Run a suite and write its leaderboard."),
     "list": ("listing", "List plugins, suites, datasets, models, metrics, featurizers or shifts."),
@@ -118,10 +127,9 @@ def main(args: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        place = error.filename or ("" if full else _line_of(error))
+        hint = HINTS.get(error.errno or 0, "")
+        place = error.filename or ("" if hint else _line_of(error))
         where = f" ({place})" if place else ""
-        hint = ". make room, then type the same command again." if full else ""
         fail(f"{error.strerror or error}{where}{hint}", 2)
 
 

@@ -254,6 +254,8 @@ def publish_command(
 
     paths = pairs("--data", data, "NAME=PATH")
     given = Given(default_registry(), paths) if paths else None
+    if "none" in predictions and len(predictions) > 1:
+        raise BadInput("--predictions none beside other --predictions", allowed="none alone, or rows")
     chosen = [] if list(predictions) == ["none"] else list(predictions) or ["*"]
     for path in publish(
         runs, target, suite, figures=figures, truth=not no_truth, given=given, predictions=chosen

@@ -29,6 +29,7 @@ def card_command(runs: Path, model: str, suite: str, kind: str, output: Path | N
       hmcbench card runs forest --suite my-suite --format html --output forest.html
     """
     from hmcbench.files import write_atomic
+    from hmcbench.leaderboard.grouping import with_row_names
     from hmcbench.records.record import read_all
     from hmcbench.records.row_names import chosen_row, labels_named, model_reference, with_labels
     from hmcbench.records.suite_file import read_info
@@ -39,7 +40,8 @@ def card_command(runs: Path, model: str, suite: str, kind: str, output: Path | N
     known = []
     for folder in suite_folders(runs, suite):
         records, info = read_all(folder / "records"), read_info(folder)
-        rows = [(r.label, model_reference(r)) for r in with_labels(records, info) if r.ok]
+        named = with_row_names(with_labels(records, info))
+        rows = [(r.label, model_reference(r)) for r in named if r.ok]
         known.append(rows)
         if labels_named(model, rows):
             model_cards += cards(records, info, model, registry)

@@ -88,7 +88,7 @@ def reproduce_command(
     own_data = pairs("--data", data, "NAME=PATH")
     chosen = {name: options.pop(name) for name in ("profile", "splits", "seeds")}
     choices = Choices(data=own_data, time_limit=timeout, **chosen)
-    return _run(published, _rows(published, patterns), choices, options)
+    return _run(published, _rows(published, patterns), choices, options, bool(patterns or datasets))
 
 
 def _rows(table: PublishedTable, patterns: Sequence[str]) -> list[PublishedRow]:
@@ -99,10 +99,16 @@ def _rows(table: PublishedTable, patterns: Sequence[str]) -> list[PublishedRow]:
 
 
 def _run(
-    table: PublishedTable, rows: Sequence[PublishedRow], choices: Choices, options: dict[str, Any]
+    table: PublishedTable,
+    rows: Sequence[PublishedRow],
+    choices: Choices,
+    options: dict[str, Any],
+    part: bool,
 ) -> int:
+    """Run what has no record, and show the table; ``part``: of some of its rows or data sets."""
     from hmcbench.cli import live
     from hmcbench.execute import runner
+    from hmcbench.plan.suite import load_suite
     from hmcbench.records.record import suite_folder
     from hmcbench.reproduce import compare, figures
 
@@ -110,17 +116,18 @@ def _run(
     output: Path | None = options["output"]
     check_device(options["device"])
     registry = default_registry()
+    folder = _folder(out / suite_folder(load_suite(registry, table.suite).name), part)
     absent = compare.absent_data(table, registry, choices)
     if absent and len(absent) == len(table.datasets):
         result = compare.untestable(table, rows, "no data", absent)
-        return _show(result, out / suite_folder(Path(table.suite).stem), output, [], 0)
+        return _show_unmeasured(result, folder, output)
     try:
         planned = compare.plan_table(table, registry, choices, rows)
     except BadInput:
         if choices.data or not table.not_public:
             raise
         result = compare.untestable(table, rows, table.not_public)
-        return _show(result, out / suite_folder(Path(table.suite).stem), output, [], 0)
+        return _show_unmeasured(result, folder, output)
     before = runner.existing(planned.plan, out)
     todo = runner.pending(planned.plan, before.records, options["rerun"])
     click.echo(f"table {table.name}: {len(planned.plan.cells)} cells, {len(todo)} to run", err=True)
@@ -145,30 +152,45 @@ def _run(
         for path in figures.draw(
             table,
             _by_row(planned, compare.of_dataset(outcome.done, reference)),
-            outcome.folder / "tables",
+            folder,
             headers.get(name, ""),
         )
     ]
-    return _show(result, outcome.folder, output, paths, 1 if outcome.failed else 0)
+    _show(result, [*_files(result, folder), *([output] if output else [])], paths)
+    return 1 if outcome.failed else 0
 
 
 def _by_row(planned: Planned, records: Sequence[Record]) -> dict[str, list[Record]]:
     return {row: [r for r in records if r.ok and r.label == label] for row, label in planned.labels.items()}
 
 
-def _show(result: Result, suite: Path, output: Path | None, figures: Sequence[Path], status: int) -> int:
-    """Print the table; write it into the suite's folder and to ``output``."""
+def _folder(suite: Path, part: bool) -> Path:
+    """Of the files; some rows or data sets of a table do not replace the whole table."""
+    return suite / "tables" / "part" if part else suite / "tables"
+
+
+def _files(result: Result, folder: Path) -> list[Path]:
+    return [folder / f"{result.table.name}.md", folder / f"{result.table.name}.json"]
+
+
+def _show_unmeasured(result: Result, folder: Path, output: Path | None) -> int:
+    """Show the paper's numbers alone; they do not replace a table that is there."""
+    files = _files(result, folder)
+    new = [] if any(path.exists() for path in files) else files
+    _show(result, [*new, *([output] if output else [])], [])
+    if not new:
+        click.echo(f"hmcbench: nothing was measured, so {files[0]} stays as it is", err=True)
+    return 0
+
+
+def _show(result: Result, paths: Sequence[Path], figures: Sequence[Path]) -> None:
+    """Print the table, and write it into files by their endings."""
     from hmcbench.files import write_atomic
     from hmcbench.reproduce.render import to_json, to_text
 
     click.echo(to_text(result, console=True))
-    folder = suite / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{result.table.name}.md", folder / f"{result.table.name}.json"]
-    if output is not None:
-        paths.append(output)
     for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, to_json(result) if path.suffix == ".json" else to_text(result))
     for path in (*paths, *figures):
         click.echo(f"table        {path}")
-    return status

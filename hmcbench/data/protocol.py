@@ -158,6 +158,10 @@ class Protocol:
             raise BadInput(f"{where}: train_share = {list(self.train_share)}", allowed="above 0, up to 1")
         if not all(0 <= rate < 1 for rate in self.label_noise):
             raise BadInput(f"{where}: label_noise = {list(self.label_noise)}", allowed="from 0, below 1")
+        if EACH in self.hidden and not self.each:
+            raise BadInput(
+                f"{where}: unknown = {list(self.unknown)}", allowed='"each" alone, or names of classes'
+            )
         if self.noise_to not in NOISE:
             raise unknown(f"noise_to in {where}", self.noise_to, NOISE)
         if self.refit and self.kind != "predefined" and not self.validation:

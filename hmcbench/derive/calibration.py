@@ -25,7 +25,7 @@ import numpy as np
 
 from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput, unknown
-from hmcbench.leaderboard.grouping import newest
+from hmcbench.leaderboard.grouping import newest, with_row_names
 from hmcbench.metrics.computing import CALIBRATION, compute_sides
 from hmcbench.metrics.decisions import hierarchy_of, rule_name, thresholds_of
 from hmcbench.records.predictions import Predictions
@@ -234,7 +234,7 @@ def calibrate_records(
     """
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    named = with_labels([record for record in newest(records) if record.ok], info)
+    named = with_row_names(with_labels([record for record in newest(records) if record.ok], info))
     usual = [record for record in named if record.data["model"].get("name") != NAME]
     pairs = [(record.label, model_reference(record)) for record in usual]
     chosen = {chosen_row(name, pairs) for name in rows} or {record.label for record in usual}

@@ -20,7 +20,7 @@ from hmcbench.derive.calibration import NAME as CALIBRATED
 from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import FittedPer
-from hmcbench.leaderboard.grouping import groups, newest
+from hmcbench.leaderboard.grouping import groups, newest, with_row_names
 from hmcbench.metrics.computing import compute, compute_sides
 from hmcbench.metrics.decisions import rule_name, thresholds_of
 from hmcbench.metrics.evaluation import Evaluation
@@ -101,7 +101,7 @@ def make_ensembles(
         BadInput: an unknown row, nothing in common, predictions that are missing or cannot be averaged, or
             a name that another row has.
     """
-    named = with_labels([record for record in newest(records) if record.ok], info)
+    named = with_row_names(with_labels([record for record in newest(records) if record.ok], info))
     no_members = (NAME, CALIBRATED)
     usual = [r for r in named if r.data["model"].get("name") not in no_members and not r.brought]
     rows = [(record.label, model_reference(record)) for record in named]

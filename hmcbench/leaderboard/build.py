@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard.agreement import agreement_facts
-from hmcbench.leaderboard.answer import answer, is_prior
+from hmcbench.leaderboard.answer import MOST_NAMED, answer, is_prior
 from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.draws import DrawCache
@@ -242,13 +243,29 @@ def _fill(
     unranked = [i for i in range(len(board_rows)) if i not in ranked]
     board.rows = [board_rows[i] for i in (*ranked, *unranked)]
     board.facts += pareto_facts(board)
-    notes = estimator.notes()
+    notes = [*estimator.notes(), *_never_compared(board, {board_rows[i].model: quality[i] for i in ranked})]
     once = [board_rows[i].model for i in ranked if quality[i][board.primary].one_draw]
     if once:
         notes.append(one_draw_note(once, len(ranked)))
     if board.columns[0].better == "":
         notes.append(f"{board.primary} is no installed metric: ranked as if more were better, not marked")
     return [clean(note) for note in notes]
+
+
+def _never_compared(board: Board, quality: Mapping[str, Mapping[str, Estimate]]) -> list[str]:
+    """A note on rows of unknown difference: published without truth, one after the other."""
+    by_row = {name: estimates[board.primary] for name, estimates in quality.items()}
+    if all(estimate.kept is None for estimate in by_row.values()):
+        return []
+    pairs = [
+        f"{a} and {b}" for a, b in itertools.combinations(by_row, 2) if by_row[a].never_compared(by_row[b])
+    ]
+    more = f" and {len(pairs) - MOST_NAMED} more pairs" if len(pairs) > MOST_NAMED else ""
+    text = (
+        f"published one after the other without truth, and never compared: {'; '.join(pairs[:MOST_NAMED])}"
+        f"{more}; hmcbench publish with --data NAME=PATH compares them"
+    )
+    return [text] if pairs else []
 
 
 def _cells(records: Sequence[Record], metric: str) -> dict[FoldSeed, float]:

@@ -21,7 +21,7 @@ from hmcbench.leaderboard.render.text import clean, number
 from hmcbench.leaderboard.statistics import DRAWS, LEVEL
 from hmcbench.leaderboard.summary import VARIED, win_rates
 from hmcbench.records.record import Record
-from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.records.row_names import chosen_row, with_labels
 
 
 @dataclass(frozen=True)
@@ -92,16 +92,16 @@ def compare_models(
     Raises:
         BadInput: a name of no row or of several, a metric that no record has, or the same model twice.
     """
-    latest = newest(with_labels(records, info))
-    named = [(clean(r.label), clean(model_reference(r))) for r in latest]
+    by_board = [(group, rows(group)[0]) for group in groups(newest(with_labels(records, info)))]
+    named = [(clean(row.label), clean(row.reference)) for _, on_board in by_board for row in on_board]
     a, b = (chosen_row(name, named) for name in (a, b))
     if a == b:
         raise BadInput(f"{a} cannot be compared with itself", allowed="two models of the records")
     out = Compared(a, b)
     groups_of: dict[str, list[list[Record]]] = {a: [], b: []}
     boards: list[tuple[Sequence[Record], Analysis]] = []
-    for group in groups(latest):
-        by_label = {clean(row.label): row for row in rows(group)[0]}
+    for group, on_board in by_board:
+        by_label = {clean(row.label): row for row in on_board}
         pair = [by_label[name] for name in (a, b) if name in by_label]
         for row in pair:
             groups_of[clean(row.label)].append(group)
@@ -184,7 +184,9 @@ def _measured(
     once = [name for name in (out.a, out.b) if quality[name][line.metric].one_draw]
     ahead = line.mean > 0 if better[line.metric] == "higher" else line.mean < 0
     first, second = (out.a, out.b) if ahead else (out.b, out.a)
-    if line.p is None:
+    if line.p is None and quality[out.a][line.metric].never_compared(quality[out.b][line.metric]):
+        text = f"nothing can be said: {NEVER_COMPARED}"
+    elif line.p is None:
         text = "nothing can be said: there is neither a common sample nor a second seed"
     elif line.p < 1 - LEVEL and once:
         named = {name: name if name in brought else f"the {name} trained here" for name in (first, second)}
@@ -202,6 +204,10 @@ def _measured(
     return Measured(line.metric, values[0], values[1], line, text)
 
 
+NEVER_COMPARED = (
+    "they were published without truth, one after the other; "
+    "hmcbench publish with both and --data NAME=PATH compares them"
+)
 _FACTS = {
     "version": "suite version",
     "dataset": "data set",
@@ -261,7 +267,9 @@ def _samples(pair: RowPair, estimator: Estimator) -> str:
 def method(estimates: Sequence[Mapping[str, Estimate]], tests: int, estimator: Estimator) -> str:
     """The method of intervals and p-values."""
     first = next(iter(estimates[0].values()))
-    if all(e.over_samples for by_metric in estimates for e in by_metric.values()):
+    if any(e.never_compared(estimates[1][name]) for name, e in estimates[0].items() if name in estimates[1]):
+        text = "nothing: the interval of each was kept without that of the other, and the truth is not stored"
+    elif all(e.over_samples for by_metric in estimates for e in by_metric.values()):
         text = f"paired bootstrap, {DRAWS:,} draws of the same test samples for both"
         text += ", widened for the spread of seeds" if len(first.seeds) > 1 else ""
         text += ", kept from when the truth was at hand" if first.kept is not None else ""

@@ -8,7 +8,7 @@ run, or failed before its data were read, joins the latest group that agrees wit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,20 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
         if labels.count(row.label) > 1:
             row.label = f"{row.label} v{row.version}"
     return ordered, notes
+
+
+def with_row_names(records: Sequence[Record]) -> list[Record]:
+    """Records named after their rows: of two versions of a model on one board, ``svm v1`` and ``svm v2``.
+
+    Records that a later one of the same row, fold and seed replaces are left out.
+    """
+    return [
+        replace(record, data={**record.data, "model": {**record.data["model"], **names}})
+        for board in groups(records)
+        for row in rows(board)[0]
+        for record in (*row.ok, *row.others)
+        for names in [{"label": row.label, "reference": model_reference(record)}]
+    ]
 
 
 def row_named(name: str, rows: Iterable[RowRecords]) -> str:

@@ -116,6 +116,10 @@ class Estimate:
             return other.kept.row in self.kept.against
         return self.drawn and other.drawn
 
+    def never_compared(self, other: Estimate) -> bool:
+        """Whether both have an interval over samples, but no difference on the same samples."""
+        return self.over_samples and other.over_samples and not self.paired(other)
+
     @property
     def mean(self) -> float:
         return float((self.seeds if self.repeats is None else self.repeats).mean())

@@ -416,6 +416,19 @@ def _changed(suite: Suite, choices: Choices) -> Suite:
     return replace(suite, protocol=protocol)
 
 
+def _check_parameters(registry: Registry, spec: ModelSpec, params: Mapping[str, Any], task: Task) -> None:
+    """Have a model check its parameters; its error names the model, of several in a suite."""
+    try:
+        if spec.check:
+            registry.call("models", spec, spec.check, params)
+        if spec.check_task:
+            registry.call("models", spec, spec.check_task, {**params, "task": task})
+    except BadInput as error:
+        if spec.name in error.what:
+            raise
+        raise BadInput(f"{spec.name}: {error.what}", allowed=error.allowed, hint=error.hint) from None
+
+
 def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str, choices: Choices) -> Pair:
     """The dataset with a model and its parameters, or NotApplicable with the reason."""
     profile = choices.profile
@@ -423,10 +436,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     spec, shown = _model(registry, suite, data, reference, choices, {})
     params = _model(registry, suite, data, reference, choices, own)[1] if own else shown
     _check_applicable(spec, data.dataset.task)
-    if spec.check:
-        registry.call("models", spec, spec.check, params)
-    if spec.check_task:
-        registry.call("models", spec, spec.check_task, {**params, "task": data.dataset.task})
+    _check_parameters(registry, spec, params, data.dataset.task)
     views = featurize.plan_views(registry, tuple(data.dataset.views), spec.views, params)
     constants = constants_of(views)
     origins = origins_of(registry, data.spec, spec, params, views)

@@ -195,7 +195,7 @@ def parse_suite(text: str, where: str) -> Suite:
     head = _checked(f"{where} [suite]", data.get("suite", {}), types)
     _need(f"{where} [suite]", head, "name", "version", "datasets", "primary")
     head["name"] = unicodedata.normalize("NFC", head["name"])  # one suite in both forms of Unicode
-    protocol = Protocol(**_checked(f"{where} [protocol]", _protocol(data), types_of(Protocol)))
+    protocol = Protocol(**_checked(f"{where} [protocol]", _protocol(where, data), types_of(Protocol)))
     protocol.check(where)
     decisions = Decisions(**_checked(f"{where} [decisions]", data.get("decisions", {}), types_of(Decisions)))
     if not 0 < decisions.alpha < 1:
@@ -238,11 +238,16 @@ def _shift_entry(where: str, entry: Any) -> ShiftEntry:
     return cast(ShiftEntry, values)
 
 
-def _protocol(data: Mapping[str, Any]) -> Any:
+def _protocol(where: str, data: Mapping[str, Any]) -> Any:
     """``unknown = "each"`` as a list."""
     table = data.get("protocol", {})
-    if isinstance(table, dict) and isinstance(table.get("unknown"), str):
-        return {**table, "unknown": [table["unknown"]]}
+    classes = table.get("unknown") if isinstance(table, dict) else None
+    if isinstance(classes, str):
+        return {**table, "unknown": [classes]}
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
+        raise BadInput(
+            f"{where} [protocol]: unknown = {classes!r}", allowed='"each", or names of classes in brackets'
+        )
     return table
 
 

@@ -182,7 +182,8 @@ class Predictions:
         try:
             return (reader or PredictionsReader()).read(path.read_bytes())
         except FileNotFoundError:
-            raise BadInput(f"{path} is missing", hint="run the same command again to make it") from None
+            hint = "take it from where the record came from, or remove the record and run again"
+            raise BadInput(f"{path} is missing", hint=hint) from None
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BadInput(

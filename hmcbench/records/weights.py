@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,8 +154,9 @@ def _records_named(path: Path) -> list[Record]:
     """The records of a row, or whose folders start with the last part of a path that does not exist."""
     if _names_a_row(path):
         records = with_labels(read_all(path.parent / "records"), read_info(path.parent))
-        label = chosen_row(path.name, ((r.label, model_reference(r)) for r in records), f" in {path.parent}")
-        return [record for record in records if record.label == label]
+        names = [(label, model_reference(r)) for r in records for label in _labels(r, records)]
+        label = chosen_row(path.name, names, f" in {path.parent}")
+        return [record for record in records if label in _labels(record, records)]
     folders = sorted(p for p in path.parent.iterdir() if is_record(p)) if path.parent.is_dir() else []
     if not folders:
         raise BadInput(f"no record at {path}", hint=RUN_HINT)
@@ -163,6 +164,13 @@ def _records_named(path: Path) -> list[Record]:
     if not records:
         raise unknown("record", path.name, [p.name for p in folders])
     return records
+
+
+def _labels(record: Record, records: Sequence[Record]) -> list[str]:
+    """Its label, and where several versions of the model have that, also ``label v2``, as boards show it."""
+    same = {str(r.data["model"].get("version") or "") for r in records if r.label == record.label}
+    version = record.data["model"].get("version")
+    return [record.label, *([f"{record.label} v{version}"] if len(same) > 1 else [])]
 
 
 def with_model(record: Record) -> Record:

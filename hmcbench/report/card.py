@@ -20,7 +20,7 @@ from hmcbench.leaderboard.board import BoardCell, Row
 from hmcbench.leaderboard.build import Analysis, analyse
 from hmcbench.leaderboard.columns import COSTS, wanted_metrics
 from hmcbench.leaderboard.draws import DrawCache
-from hmcbench.leaderboard.grouping import groups, newest
+from hmcbench.leaderboard.grouping import groups, newest, with_row_names
 from hmcbench.leaderboard.learning import curves, table
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.shifts import words
@@ -95,7 +95,7 @@ def cards(
         BadInput: a name of no row or of several.
     """
     info = info or {}
-    named = [r for r in newest(with_labels(records, info)) if r.ok]
+    named = [r for r in with_row_names(newest(with_labels(records, info))) if r.ok]
     label = chosen_row(name, [(r.label, model_reference(r)) for r in named])
     boards: dict[tuple[str, str], list[list[Record]]] = {}
     for group in groups([record for record in named if record.label == label]):

@@ -15,6 +15,7 @@ from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.compare import compare_models
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.files import boards_of
+from hmcbench.leaderboard.grouping import with_row_names
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.compared import compared_text
 from hmcbench.leaderboard.render.console import print_console
@@ -166,7 +167,11 @@ class Leaderboards:
 
     def record(self, model: str, *, fold: int = 0, seed: int = 0) -> Record:
         """The record of one cell; raises BadInput where there is none or there are several."""
-        known = [r for folder in self.folders for r in with_labels(self._of(folder), read_info(folder))]
+        known = [
+            record
+            for folder in self.folders
+            for record in with_row_names(with_labels(self._of(folder), read_info(folder)))
+        ]
         label = chosen_row(model, ((r.label, model_reference(r)) for r in known))
         cells = [r for r in known if r.label == label and (r.fold, r.seed) == (fold, seed)]
         if len(cells) != 1:

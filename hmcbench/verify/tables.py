@@ -32,22 +32,23 @@ _DECIMAL = re.compile(r"-?\d+\.\d+")
 def check_tables(
     folder: Path, records: Sequence[Record], specs: Sequence[MetricSpec], report: SuiteReport
 ) -> None:
-    """Recompute the measured numbers in ``tables/*.json`` and look for them in the text of the same name.
+    """Recompute the measured numbers in ``tables/**/*.json`` and look for them in the text of the same name.
 
     A row without records is a finding.
     """
-    for path in sorted((folder / TABLES).glob("*.json")):
+    for path in sorted((folder / TABLES).rglob("*.json")):
+        where = path.relative_to(folder).as_posix()
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
-            _table(f"{TABLES}/{path.name}", table, records, specs, report)
-            if path.with_suffix(".md").is_file():
-                _text(path.with_suffix(".md"), table, report)
+            _table(where, table, records, specs, report)
+            if (text := path.with_suffix(".md")).is_file():
+                _text(text.relative_to(folder).as_posix(), text, table, report)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            report.add("unreadable", f"{TABLES}/{path.name}", f"is no table ({error})")
-    for path in sorted((folder / TABLES).glob("*.png")):
+            report.add("unreadable", where, f"is no table ({error})")
+    for path in sorted((folder / TABLES).rglob("*.png")):
         name = path.stem.partition("-figure-")[0]
-        if not (folder / TABLES / f"{name}.json").is_file():
-            report.add("no record", f"{TABLES}/{path.name}", f"there is no {name}.json")
+        if not (path.parent / f"{name}.json").is_file():
+            report.add("no record", path.relative_to(folder).as_posix(), f"there is no {name}.json")
 
 
 def _table(
@@ -137,7 +138,7 @@ def _row(
             report.compare(where, what, value[part], number, from_predictions=verified)
 
 
-def _text(path: Path, table: Mapping[str, Any], report: SuiteReport) -> None:
+def _text(where: str, path: Path, table: Mapping[str, Any], report: SuiteReport) -> None:
     """Every decimal number of a row of the text must be one of the row's numbers, rounded."""
     lines = [
         [unescape(cell.replace("\\", "")).strip() for cell in line.split("|")[1:-1]]
@@ -157,7 +158,7 @@ def _text(path: Path, table: Mapping[str, Any], report: SuiteReport) -> None:
                 digits = len(text.partition(".")[2])
                 if not any(abs(n - float(text)) <= 0.5001 * 10.0**-digits for n in known):
                     what = f"{row['label']}: {text} is no number of {path.stem}.json"
-                    report.add("differs", f"{TABLES}/{path.name}", what)
+                    report.add("differs", where, what)
 
 
 def _plain(label: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,6 +47,25 @@ def test_the_package_is_run_as_a_module() -> None:
 
 def test_the_version(cli: Callable[..., Any]) -> None:
     assert cli("--version").out.startswith("hmcbench ")
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSPC, "make room, then type the same command again."),
+        (errno.EACCES, "name another folder or file, or ask for the right to use this one."),
+        (errno.EROFS, "it is on a read-only disk: name another folder or file."),
+    ],
+)
+def test_an_error_of_the_system_says_what_to_type_next(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, number: int, says: str
+) -> None:
+    def refused(*_args: Any, **_options: Any) -> None:
+        raise OSError(number, os.strerror(number), "runs/x")
+
+    monkeypatch.setattr(runner, "execute", refused)
+    (line,) = cli("run", "--suite", "smoke", "--quiet").err.splitlines()
+    assert line == f"hmcbench: {os.strerror(number)} (runs/x). {says}"
 
 
 def test_an_error_of_the_system_without_a_file_says_where_it_was_raised(

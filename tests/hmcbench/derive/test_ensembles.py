@@ -52,6 +52,18 @@ def test_the_mean_of_two_rows_has_a_record_per_seed(fabricate: Fabricate) -> Non
     assert {row.model for row in board.rows} == {"a", "b", "ensemble-of[rows=a+b]"}
 
 
+def test_a_version_of_a_model_is_a_row_of_its_own(fabricate: Fabricate) -> None:
+    """The name on the board was unknown here, and the name of the model averaged both versions."""
+    first = fabricate("a", 0.7, model={"version": "1"})
+    fabricate("a", 0.9, model={"version": "2"})
+    other = fabricate("b", 0.8)
+    (record,) = ensembles(first, "a v1", "b")
+    assert record.label == "ensemble-of[rows=a v1+b]"
+    assert [member["key"] for member in record.data["model"]["members"]] == [first.key, other.key]
+    with pytest.raises(BadInput, match=r"a stands for 2 rows.*one of a v1, a v2"):
+        ensembles(first, "a", "b")
+
+
 def test_costs_are_those_of_all_members(fabricate: Fabricate) -> None:
     first = fabricate("a", timing={"throughput_per_s": 30.0, "predict_s": 1.0})
     fabricate("b", timing={"throughput_per_s": 60.0}, memory={"peak_private_mb": 500.0})

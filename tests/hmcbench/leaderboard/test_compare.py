@@ -63,6 +63,17 @@ def test_the_order_of_the_two_does_not_matter(fabricate: Fabricate) -> None:
     assert left.difference.mean == -right.difference.mean
 
 
+def test_two_versions_of_a_model_are_named_as_the_board_names_them(fabricate: Fabricate) -> None:
+    """They could not be compared, with each other or with a third row."""
+    versions = [fabricate("a", accuracy, model={"version": v}) for v, accuracy in (("1", 0.95), ("2", 0.6))]
+    records = [*versions, fabricate("b", 0.6)]
+    (board,) = compare_models(records, "a v1", "a v2", SPECS).boards
+    assert board.metrics[0].verdict == "a v1 is better than a v2"
+    assert compare_models(records, "b", "a v1", SPECS).boards
+    with pytest.raises(BadInput, match=r"a stands for 2 rows.*one of a v1, a v2"):
+        compare(records)
+
+
 def test_no_difference_is_not_equality(fabricate: Fabricate) -> None:
     (board,) = compare([fabricate("a", 0.80), fabricate("b", 0.79)]).boards
     first = board.metrics[0]

@@ -126,4 +126,8 @@ def test_estimates_of_kept_rows_are_compared_by_what_is_kept() -> None:
     assert contrast(a, c).p is None and contrast(a, c).low is None
     assert best([b, a], "higher") == 1
     assert best([a, b, c], "higher") is None  # c was never paired
-    assert contrast(a, Estimate(np.array([0.5]), draws=np.zeros(10))).p is None
+    drawn = Estimate(np.array([0.5]), draws=np.zeros(10))
+    assert contrast(a, drawn).p is None
+    never = [x.never_compared(y) for x, y in ((a, b), (a, c), (c, a), (a, drawn), (drawn, drawn))]
+    assert never == [False, True, True, True, False]
+    assert not a.never_compared(Estimate(np.array([0.5, 0.6])))  # of seeds alone

@@ -119,3 +119,6 @@ def test_no_row_keeps_them_by_the_word_none(
     assert ended.status == 0, ended.err
     records = read_all(tmp_path / "other")
     assert len(records) == 4 and all(record.part("predictions")["left_out"] for record in records)
+    both = cli("publish", published[0], "--to", tmp_path / "x", "--predictions", "none", "--predictions", "a")
+    assert both.status == 2 and "Allowed: none alone, or rows" in both.err
+    assert not (tmp_path / "x").exists()

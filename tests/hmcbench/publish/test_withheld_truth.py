@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -192,3 +193,25 @@ def test_kept_intervals_that_cannot_be_kept_stop_it_before_anything_is_written(
         with pytest.raises(BadInput, match="cannot be read" if damaged else "of another version"):
             publish(source, target)
     assert content(results) == before and not list(tmp_path.glob("elsewhere/*/*"))
+
+
+def test_rows_published_one_after_the_other_were_never_compared(runs: Path, tmp_path: Path) -> None:
+    """The comparison said that they have no common sample, and the board nothing."""
+    target = tmp_path / "results"
+    for others in (("b", "c"), ("a", "c"), ("a", "b")):
+        part = tmp_path / f"without-{'-'.join(others)}"
+        shutil.copytree(runs, part)
+        for record in read_all(part):
+            if record.label in others:
+                shutil.rmtree(record.path)
+        publish(part, target)
+    (board,) = boards_of(target / "smoke")
+    (note,) = [note for note in board.notes if "never compared" in note]
+    assert all(pair in note for pair in ("a and b", "a and c", "b and c", "--data NAME=PATH"))
+    assert all(row.cells["hf1_samples"].low is not None for row in board.rows)
+    records, kept = read_all(target / "smoke" / "records"), Intervals.read(target / "smoke")
+    (alone,) = compare_models(records, "a", "b", SPECS, info=INFO, intervals=kept).boards
+    assert "published without truth, one after the other" in alone.metrics[0].verdict
+    assert alone.method.startswith("nothing: the interval of each was kept without that of the other")
+    publish(runs, target)
+    assert not any("never compared" in note for note in boards_of(target / "smoke")[0].notes)

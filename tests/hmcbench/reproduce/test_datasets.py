@@ -106,8 +106,8 @@ def table(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-def read(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    data = json.loads((folder / "pits" / "tables" / "pits-1.json").read_text())
+def read(folder: Path, part: str = "") -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    data = json.loads((folder / "pits" / "tables" / part / "pits-1.json").read_text())
     return data, {row["label"]: row for row in data["rows"]}
 
 
@@ -186,8 +186,28 @@ def test_chosen_datasets_and_rows(cli: Callable[..., Any], table: Path, tmp_path
     ended = cli("reproduce", table, "--dataset", "B", "--row", "prior", "--out", tmp_path / "runs")
     assert ended.status == 0, ended.err
     assert "1 cells, 1 to run" in ended.err
-    data, rows = read(tmp_path / "runs")
+    data, rows = read(tmp_path / "runs", "part")
     assert (data["headers"], list(rows)) == (["B"], ["prior"])
+
+
+def test_a_part_does_not_replace_the_whole(cli: Callable[..., Any], table: Path, tmp_path: Path) -> None:
+    """A measured table was lost to one of its rows, or to one without data."""
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    assert cli("reproduce", table, "--out", runs).status == 0
+    whole = {path.name: path.read_bytes() for path in (runs / "pits" / "tables").iterdir()}
+    assert cli("reproduce", table, "--out", runs, "--dataset", "B", "--row", "prior").status == 0
+    tables = runs / "pits" / "tables"
+    assert {path.name: path.read_bytes() for path in tables.iterdir() if path.is_file()} == whole
+    ended = cli("reproduce", table, "--out", runs, "--dataset", "C", "--dataset", "D")
+    assert "nothing was measured, so " in ended.err and "pits-1.md stays as it is" in ended.err
+    assert read(runs, "part")[0]["headers"] == ["B"]
+    assert cli("publish", runs, "--to", results, "--no-figures").status == 0
+    assert cli("verify", results).status == 0
+    part = results / "pits" / "tables" / "part" / "pits-1.json"
+    data = json.loads(part.read_text())
+    data["rows"][0]["values"][0]["mean"] += 0.1
+    part.write_text(json.dumps(data))
+    assert "tables/part/pits-1.json" in cli("verify", results).out
 
 
 @pytest.mark.parametrize("chosen", [("C",), ("D",), ("C", "D")])
@@ -221,8 +241,8 @@ def test_one_training_decides_nothing_and_synthetic_data_prove_nothing(
 ) -> None:
     chosen = ("--row", "forest", "--dataset", "A", "--out", tmp_path / "runs")
     assert cli("reproduce", table, *chosen).status == 0
-    assert read(tmp_path / "runs")[1]["forest"]["verdict"] == "undecided"
+    assert read(tmp_path / "runs", "part")[1]["forest"]["verdict"] == "undecided"
     table.write_text(table.read_text().replace('["mines",', '["mines:made",'))
     assert cli("reproduce", table, *chosen).status == 0
-    row = read(tmp_path / "runs")[1]["forest"]
+    row = read(tmp_path / "runs", "part")[1]["forest"]
     assert (row["verdict"], row["reason"]) == ("not testable", "the data are synthetic")

@@ -83,6 +83,6 @@ def test_two_rows_of_table_3_on_the_real_steels(
     args = ("--row", "Ridge, O", "--splits", 2, "--out", tmp_path)
     ended = cli("reproduce", "3", "--data", data, *args)
     assert ended.status == 0, ended.err
-    text = (tmp_path / "nims-steel" / "tables" / "mcvn-3.md").read_text()
+    text = (tmp_path / "nims-steel" / "tables" / "part" / "mcvn-3.md").read_text()
     assert "nims-steel, real, 360 samples" in text
     assert "Rows: 1 " in text
