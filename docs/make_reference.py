@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: the command line, the metrics, the hooks, helpers for tests.
+"""Write docs/reference/ from the code: the command line, suites, metrics, hooks, helpers for tests.
 
 ``python docs/make_reference.py`` writes; ``--check`` fails if a page is out of date.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import click
 from hmcbench import interfaces
 from hmcbench.cli import COMMANDS, cli
 from hmcbench.interfaces import hookspecs
-from hmcbench.registry.registry import default_registry, load_object
+from hmcbench.plan.suite import load_suite
+from hmcbench.registry.registry import default_registry, load_object, parse_reference
 from hmcbench.testing import checks, helpers
 
 FOLDER = Path(__file__).parent / "reference"
+RESULTS = Path(__file__).parent.parent / "results"
 NOTE = "<!-- made by docs/make_reference.py; edit the code instead -->\n\n"
 
 
@@ -42,6 +45,40 @@ def section(parent: click.Context, name: str, command: click.Command | None) -> 
         for sub in command.list_commands(context):
             parts += section(context, sub, command.get_command(context, sub))
     return parts
+
+
+def suites() -> str:
+    """Every suite: its question, its data, and the boards that are published."""
+    registry = default_registry()
+    parts = [NOTE, "# Suites\n\n`hmcbench show suite NAME` lists models, protocol and columns. Boards of `results/` are\n"]
+    parts.append("in the repository, each in a folder of its name.\n")
+    for spec in registry.specs("suites"):
+        suite = load_suite(registry, spec.name)
+        names = dict.fromkeys(parse_reference(reference).name for reference in suite.datasets)
+        datasets: list[interfaces.DatasetSpec] = [registry.get("datasets", name) for name in names]
+        lines = [f"- data: `{data.name}`, {data.summary}{_given(data)}" for data in datasets]
+        lines.append(f"- ranked by `{suite.primary}`; profiles {', '.join(suite.profiles)}")
+        lines.append(f"- published: {_published(spec.name)}")
+        parts.append(f"\n## `{spec.name}`\n\n{suite.summary[0].upper()}{suite.summary[1:]}.\n\n")
+        parts.append(f"*{suite.question}*\n\n" if suite.question else "")
+        parts.append("\n".join(lines) + "\n")
+    return "".join(parts)
+
+
+def _given(data: interfaces.DatasetSpec) -> str:
+    return f" (`--data {data.name}=PATH`)" if data.path_param else ""
+
+
+def _published(suite: str) -> str:
+    """What there is in ``results/``."""
+    path = RESULTS / suite / "leaderboard.json"
+    if not path.is_file():
+        return "nothing"
+    boards = json.loads(path.read_text(encoding="utf-8"))["boards"]
+    rows = {row["model"] for board in boards for row in board["rows"]}
+    count = f"{len(boards)} boards" if len(boards) > 1 else "a board"
+    synthetic = " of synthetic data" if all(board["synthetic"] for board in boards) else ""
+    return f"`results/{suite}`, {count}{synthetic}, {len(rows)} row{'s' * (len(rows) > 1)}"
 
 
 def metrics() -> str:
@@ -84,6 +121,7 @@ def testing() -> str:
 def main() -> int:
     pages = {
         FOLDER / "cli.md": command_line(),
+        FOLDER / "suites.md": suites(),
         FOLDER / "metrics.md": metrics(),
         FOLDER / "rules.md": rules(),
         FOLDER / "contract.md": contract(),

@@ -31,21 +31,33 @@ class Given:
 
     Attributes:
         registry: the installed plugins.
-        paths: dataset name -> path.
+        paths: dataset name -> path. A name that is a suite's alone stands for the dataset of that suite, if
+            it has one only, and comes before the name of the dataset.
     """
 
     registry: Registry
     paths: Mapping[str, str] = field(default_factory=dict)
-    _read: dict[tuple[str, str], Dataset] = field(default_factory=dict)
+    _read: dict[tuple[str, str, str], Dataset] = field(default_factory=dict)
 
     def check_names(self, records: Sequence[Record]) -> None:
         """Raise BadInput for a name of no record, or of a dataset that reads no path."""
         names = sorted({record.dataset for record in records})
+        of_suite: dict[str, set[str]] = {}
+        for record in records:
+            of_suite.setdefault(record.suite, set()).add(record.dataset)
         for name in self.paths:
-            if name not in names:
+            datasets = of_suite.get(name, set())
+            dataset = next(iter(datasets)) if name not in names and len(datasets) == 1 else name
+            if dataset not in names:
                 raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
-            if not self.registry.get("datasets", name).path_param:
-                raise BadInput(f"--data {name}=...: {name} reads no path")
+            if not self.registry.get("datasets", dataset).path_param:
+                raise BadInput(f"--data {name}=...: {dataset} reads no path")
+
+    def path_of(self, record: Record) -> str | None:
+        """Where the record's data are, if the user said so."""
+        datasets = {spec.name for spec in self.registry.specs("datasets")}
+        of_suite = None if record.suite in datasets else self.paths.get(record.suite)
+        return of_suite if of_suite is not None else self.paths.get(record.dataset)
 
     def join(self, record: Record, predictions: Predictions, mismatch: Mismatch) -> tuple[Predictions, str]:
         """Predictions with the truth of the user's data, or the reason why there is none.
@@ -53,7 +65,7 @@ class Given:
         ``mismatch`` is called for a fingerprint, split or stored truth that differs from the data.
         """
         name = record.dataset
-        if name not in self.paths:
+        if self.path_of(record) is None:
             spec = next((s for s in self.registry.specs("datasets") if s.name == name), None)
             how = f": --data {name}=PATH" if spec is not None and spec.path_param else ""
             return predictions, f"their truth was not published{how}"
@@ -77,10 +89,11 @@ class Given:
     def _dataset(self, record: Record) -> Dataset:
         """The dataset with the record's parameters, read from the user's path."""
         data = record.data["dataset"]
-        key = str(data["reference"]), record.profile
+        given = str(self.path_of(record))
+        key = str(data["reference"]), record.profile, given
         if key not in self._read:
             spec = self.registry.get("datasets", data["name"])
-            path = {spec.path_param: self.paths[spec.name]}
+            path = {spec.path_param: given}
             _, params = self.registry.resolve("datasets", data["reference"], record.profile, **path)
             self._read[key] = load_dataset(self.registry, spec, params)
         return self._read[key]

@@ -64,7 +64,7 @@ def _recomputed(
 
 def _joined(record: Record, given: Given) -> Record:
     """The record with truth from the user's data; unchanged where there is none (already reported)."""
-    if not withheld(record) or record.dataset not in given.paths:
+    if not withheld(record) or given.path_of(record) is None:
         return record
     try:
         predictions, _ = given.join(record, record.predictions(), lambda *_: None)

@@ -106,6 +106,18 @@ def test_samples_of_other_data_have_no_class(
     assert join(given, record, beside)[1] == "the data given are not theirs"
 
 
+def test_a_suite_of_one_dataset_may_be_named_instead(registry: Registry, record: Record) -> None:
+    """Several suites have the dataset ``images``, each with files of its own."""
+    given = Given(registry, {"smoke": "1", "files": "2"})
+    given.check_names([record])
+    assert join(given, record)[1:] == ("", [])
+    other = replace(record, data={**record.data, "suite": {**record.data["suite"], "name": "other"}})
+    assert join(given, other)[2] == ["fingerprint of the data given as --data files"]
+    both = replace(record, data={**record.data, "dataset": {**record.data["dataset"], "name": "toy"}})
+    with pytest.raises(BadInput, match=r"--data smoke=\.\.\.: no record is of this dataset"):
+        given.check_names([record, both])
+
+
 def test_without_data_the_reason_names_the_option(registry: Registry, record: Record) -> None:
     truth, reason, differences = join(Given(registry), record)
     assert (truth, differences) == (None, [])
