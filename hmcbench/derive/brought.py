@@ -25,6 +25,7 @@ from hmcbench.execute.resources import git_revision
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.metrics.computing import compute_sides
 from hmcbench.metrics.decisions import Thresholds, rule_name, thresholds_of
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.suite import checked_label
 from hmcbench.records.predictions import Predictions
@@ -226,6 +227,7 @@ def _record(
             "rule": "predicted targets" if task.kind == "regression" else rule,
             "thresholds": None if thresholds is None else thresholds.to_json(),
             **({"per": per} if per != "shared" else {}),
+            **({"alpha": predictions.alpha} if predictions.alpha != ALPHA else {}),
         },
         "metrics": compute_sides(specs, predictions, thresholds, names),
         **({"rules": ruled} if ruled else {}),

@@ -262,8 +262,9 @@ def _calibrated(record: Record, method: Any, registry: Registry) -> NewRecord:
         "maps": maps,
     }
     identity = [NAME, VERSION, method, record.key]
+    of_scores = ("rules", "applied_rule", "shifts")  # parts that other scores made
     data = {
-        **{name: value for name, value in record.data.items() if name not in ("rules", "applied_rule")},
+        **{name: value for name, value in record.data.items() if name not in of_scores},
         "key": hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
         "model": model,
         "decision": {

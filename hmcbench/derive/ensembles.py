@@ -148,6 +148,11 @@ def _members(cells: Sequence[Record], wanted: Wanted, registry: Registry) -> lis
     """The cells with their weights; those that the selection left out are not there."""
     if wanted.best:
         cells = [cell for cell in cells if cell.part("model").get("fitted_on") != BOTH]
+        if not cells:
+            raise BadInput(
+                "every row was fitted on validation samples too: there is nothing to select on",
+                allowed="a mean of named rows",
+            )
     predictions = _aligned(cells)
     if wanted.best:
         metric = str(cells[0].data["suite"]["primary"])

@@ -140,7 +140,9 @@ def places_of_suite(suite: Suite, registry: Registry, choices: Choices) -> tuple
                 "profile": profile,
             }
             names, rules = suite.wanted or None, suite.decisions.rules
-            wanted = replace(_wanted(data.dataset, split), bits=data.protocol.score_bits)
+            wanted = replace(
+                _wanted(data.dataset, split), bits=data.protocol.score_bits, alpha=suite.decisions.alpha
+            )
             places.append(Place(described, wanted, names, rules, per))
     return Plan(suite, profile, [], [], labels=labels_of(suite, registry)), places
 

@@ -169,6 +169,8 @@ def titles(names: Iterable[str], specs: Sequence[MetricSpec]) -> dict[str, str]:
     ['hf1_macro', 'BMG precision', 'CRA F1, raw']
     >>> list(titles(["class_f1[a/x]", "class_f1[b/x]"], SPECS).values())
     ['a/x F1', 'b/x F1']
+    >>> list(titles(["class_f1[01]", "class_f1[01/01]"], SPECS).values())
+    ['01 F1', '01/01 F1']
     """
     ids = {name: metric_id(specs, name) for name in names}
     members = {parts.member for parts in ids.values() if parts is not None and parts.member}
@@ -180,7 +182,8 @@ def _title(name: str, parts: MetricId | None, members: set[str]) -> str:
         return name
     path = parts.member.split("/")
     tails = ("/".join(path[-n:]) for n in range(1, len(path) + 1))
-    short = next(t for t in tails if sum(m == t or m.endswith(f"/{t}") for m in members) == 1)
+    alone = (t for t in tails if sum(m == t or m.endswith(f"/{t}") for m in members) == 1)
+    short = next(alone, parts.member)  # a class may be called as another one ends: 01 and 01/01
     metric = parts.spec.name.partition("_")[2] or parts.spec.name
     return f"{short} {'F1' if metric == 'f1' else metric}{', raw' if parts.raw else ''}"
 

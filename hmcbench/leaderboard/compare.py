@@ -107,7 +107,9 @@ def compare_models(
             groups_of[clean(row.label)].append(group)
         if len(pair) == 2:
             analysis = analyse(group, info or {}, specs=specs, intervals=intervals, cache=cache)
-            _on_board(analysis, (pair[0], pair[1]), specs, names, intervals, out)
+            under_rules = {clean(row.label): row for row in analysis.rows}
+            chosen = under_rules[a], under_rules[b]
+            _on_board(analysis, chosen, specs, names, intervals, cache, out)
             boards.append((group, analysis))
     out.learning += [sentence for curve_set in curves(boards) for sentence in crossings(curve_set, a, b)]
     if not out.boards and not out.reasons:
@@ -121,6 +123,7 @@ def _on_board(
     specs: Sequence[MetricSpec],
     names: Sequence[str],
     intervals: Intervals | None,
+    cache: DrawCache | None,
     out: Compared,
 ) -> None:
     board, estimator = analysis.board, analysis.estimator
@@ -134,7 +137,7 @@ def _on_board(
     wanted = list(dict.fromkeys([board.primary, *chosen]))
     estimates = analysis.estimates
     if not set(wanted) <= set(estimator.names):
-        estimator = Estimator(analysis.rows, wanted, [], specs, intervals)
+        estimator = Estimator(analysis.rows, wanted, [], specs, intervals, cache)
         estimates = {row.label: estimator.row(row) for row in pair}
     of_pair = [{name: e for name, e in estimates[row.label].items() if name in wanted} for row in pair]
     quality = dict(zip((out.a, out.b), of_pair, strict=True))

@@ -127,7 +127,8 @@ class Estimator:
         try:
             return self._known_draws(records), None
         except NoTruth as error:
-            kept, reason = self._intervals.of(records), str(error)
+            rule = str(records[0].part("applied_rule").get("rule", ""))
+            kept, reason = self._intervals.of(records, rule), str(error)
             if kept is not None:
                 self.dates.add(kept.made)
                 return Draws(), kept

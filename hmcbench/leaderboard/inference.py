@@ -193,7 +193,11 @@ class Estimate:
         return t_interval(self.seeds)
 
     def sample_reaches(self, level: float = LEVEL) -> tuple[float, float] | None:
-        """How far the interval over samples reaches down and up; ``None`` for fewer than two units."""
+        """How far the interval over samples reaches down and up; ``None`` for fewer than two units.
+
+        Draws are centred on the value: samples that are drawn twice raise the average precision of rare
+        classes, so that draws of ``auprc_macro`` may all lie above it.
+        """
         draws = self.draws if self.draws is not None else np.zeros(0)
         draws = draws[np.isfinite(draws)]
         if self.units < 2 or not len(draws):
@@ -204,8 +208,8 @@ class Estimate:
         factor = quantile(self.units - 1, level) * _inflated(self.units)
         if self.units < _FEW_UNITS:
             return float(draws.std()) * factor, float(draws.std()) * factor
-        low, high = percentiles(draws)
-        return max(0.0, self.mean - low) * factor / NORMAL, max(0.0, high - self.mean) * factor / NORMAL
+        low, high = percentiles(draws - draws.mean())
+        return max(0.0, -low) * factor / NORMAL, max(0.0, high) * factor / NORMAL
 
     def _score_interval(self, draws: np.ndarray, z: float) -> tuple[float, float] | None:
         """Wilson's interval of a share, and of a value at a bound from which no draw differs; else none."""
@@ -353,7 +357,7 @@ def _training_of(a: Estimate, b: Estimate) -> Training:
     seeds = [e for e in (a, b) if not e.deterministic]
     if seeds and min(len(e.seeds) for e in seeds) == 1:
         folds = [None if e.cells is None else e.cells.mean(axis=0) for e in (a, b)]
-        if folds[0] is not None and folds[1] is not None and len(folds[0]) == len(folds[1]):
+        if folds[0] is not None and folds[1] is not None and FOLDS <= len(folds[0]) == len(folds[1]):
             return _over_folds(folds[0] - folds[1], _difference(a, b))
     parts = [part for part in (a.training, b.training) if part.variance > 0]
     total = sum(part.variance for part in parts)

@@ -25,7 +25,7 @@ from hmcbench.leaderboard.statistics import DRAWS, LEVEL, SEED
 from hmcbench.records.record import JSON, NPZ, Record
 
 FILE = "intervals.json"
-SCHEMA = 3  # 1 and 2 had intervals and p-values that covered too little
+SCHEMA = 4  # 1 and 2 had intervals and p-values that covered too little; 3 intervals off their values
 SETTINGS = {"draws": DRAWS, "level": LEVEL, "seed": SEED}
 
 
@@ -93,10 +93,17 @@ class Intervals:
         """(board, row) in the order of the file."""
         return [(board, row) for board in self.boards for row in board["rows"]]
 
-    def of(self, records: Sequence[Record]) -> KeptRow | None:
-        """The kept row of exactly these records with their present content; else None."""
+    def of(self, records: Sequence[Record], rule: str | None = None) -> KeptRow | None:
+        """The kept row of exactly these records with their present content; else None.
+
+        ``rule``: the decision rule that they are under, empty for none; None for any.
+        """
         keys = {record.key for record in records}
-        near = [(board, row) for board, row in self.entries() if set(row["records"]) == keys]
+        near = [
+            (board, row)
+            for board, row in self.entries()
+            if set(row["records"]) == keys and rule in (None, row.get("rule", ""))
+        ]
         now = digests(records) if near else {}
         return next((_row(board, row) for board, row in near if row["records"] == now), None)
 
@@ -173,7 +180,7 @@ def _boards(path: Path) -> list[Mapping[str, Any]]:
 
 def _check(row: Mapping[str, Any]) -> None:
     """Raise one of the errors above where a part is missing or has a wrong type."""
-    texts = [row["model"], row["made"], *row["records"].values()]
+    texts = [row["model"], row["made"], row.get("rule", ""), *row["records"].values()]
     numbers: list[Any] = []
     for column in row["columns"].values():
         numbers += [

@@ -26,7 +26,7 @@ from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.publish.anonymise import scrub
 from hmcbench.publish.index import PAGE, README, write_index
 from hmcbench.publish.sums import write_sums
-from hmcbench.publish.withheld_truth import Truths, keep_intervals, truth_at_hand
+from hmcbench.publish.withheld_truth import Truths, keep_intervals, truth_at_hand, withheld
 from hmcbench.records.given_data import Given
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import (
@@ -154,8 +154,9 @@ def _rewrite(runs: Path, target: Path, suite: str, figures: bool, given: Given |
 
 
 def _check_intervals(folder: Path, given: Given | None) -> None:
-    """Raise BadInput where kept intervals cannot be read, or would be lost because no data compute them."""
-    if given is None or not given.paths:
+    """Raise BadInput where kept intervals cannot be read, or would be lost because nothing computes them."""
+    withheld_records = [record for record in _published_records([folder]) if withheld(record)]
+    if given is None or any(not r.has_predictions or given.path_of(r) is None for r in withheld_records):
         check_kept(folder)
     else:
         Intervals.read(folder)

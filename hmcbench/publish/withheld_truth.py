@@ -184,11 +184,12 @@ def _entry(
 ) -> dict[str, Any]:
     """A row without its differences; it keeps its date where nothing has changed."""
     ends = {name: estimate.interval() or (None, None) for name, estimate in estimates.items()}
-    old = before.of(complete)
+    old = before.of(complete, row.rule)
     same = old is not None and ends == {name: (kept.low, kept.high) for name, kept in old.columns.items()}
     return {
         "model": row.label,
         "made": old.made if old is not None and same else today,
+        **({"rule": row.rule} if row.rule else {}),
         "records": digests(complete),
         "columns": {
             name: {

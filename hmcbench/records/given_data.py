@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -162,8 +163,14 @@ class LeftOut(Record):
     source: Record = field(kw_only=True)
     truth: Any = None
 
+    @property
+    def predictions_folder(self) -> Path | None:
+        return self.source.predictions_folder
+
     def predictions(self, reader: PredictionsReader | None = None) -> Predictions:
-        stored = self.source.predictions(reader)
+        """Those of the source, under the decision rule of this record."""
+        under = {name: self.data[name] for name in ("decision", "applied_rule") if name in self.data}
+        stored = replace(self.source, data={**self.source.data, **under}).predictions(reader)
         return stored if self.truth is None else replace(stored, truth=self.truth)
 
     def predictions_digest(self) -> str:

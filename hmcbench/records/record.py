@@ -201,6 +201,11 @@ class Record:
         """Whether it was written or published with its predictions (``hmcbench publish --predictions``)."""
         return not self.part("predictions").get("left_out", False)
 
+    @property
+    def predictions_folder(self) -> Path | None:
+        """The folder with its predictions, and those under shifts; None if they were left out."""
+        return self.path if self.has_predictions else None
+
     def predictions_digest(self) -> str:
         """SHA-256 of the stored predictions, and of the decision rule that is applied to them, if any.
 

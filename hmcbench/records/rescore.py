@@ -18,7 +18,7 @@ from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides
 from hmcbench.metrics.ids import find_spec
 from hmcbench.metrics.promise import ALPHA
-from hmcbench.metrics.rules.scoring import Rule, score_rules
+from hmcbench.metrics.rules.scoring import Rule, find_rules, score_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, RUN_HINT, NotPublished, Record, read_all, record_json
 from hmcbench.records.shifts import (
@@ -131,7 +131,12 @@ def rescore(
         except HmcbenchError as error:
             result.skipped.append((record.path.name, str(error).rstrip(".")))
             continue
-        ruled = _ruled(record, predictions, known, wanted, rules, result)
+        moved = any(
+            value != record.metrics(side).get(name)
+            for side, values in scored.items()
+            for name, value in values.items()
+        )
+        ruled = _ruled(record, predictions, known, wanted, rules, result, again=moved and not only_new)
         shifts = _under_shifts(record, predictions, known, names, only_new, result)
         result.records += 1
         _store(record, scored, {"rules": ruled, "shifts": shifts, "decision": decision}, only_new, result)
@@ -172,15 +177,44 @@ def _ruled(
     names: Sequence[str] | None,
     rules: Sequence[Rule],
     result: Rescored,
+    *,
+    again: bool,
 ) -> dict[str, Any]:
-    """The part ``rules`` of the record, with what it held before."""
+    """The part ``rules`` of the record: under these rules.
+
+    The values of a rule that fails now, and of metrics that are not named, stay. ``again``: also under the
+    rules that it was scored under before, since its metrics have moved.
+    """
+    before = record.part("rules")
+    if again:
+        rules = [*rules, *_installed([label for label in before if label not in {r.label for r in rules}])]
     if not rules:
-        return dict(record.part("rules"))
+        return dict(before)
     per = record.part("decision").get("per", "shared")
     blocks = score_rules(rules, specs, predictions, record.thresholds, per, names)
     result.rules += [label for label in blocks if label not in result.rules]
     result.failures.update({label: block["failure"] for label, block in blocks.items() if "failure" in block})
-    return {**record.part("rules"), **blocks}
+    return {**before, **{label: _merged(before.get(label, {}), block) for label, block in blocks.items()}}
+
+
+def _installed(labels: Sequence[str]) -> list[Rule]:
+    """The rules of these labels, without those of no installed plugin."""
+    rules = []
+    for label in labels:
+        with suppress(BadInput):
+            rules += find_rules(default_registry(), [label])
+    return rules
+
+
+def _merged(before: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
+    """A new block of a rule, with the values of the former one that it has not."""
+    if "metrics" not in before:
+        return dict(block)
+    if "failure" in block:
+        return dict(before)
+    sides = {**before["metrics"], **block["metrics"]}
+    merged = {side: {**before["metrics"].get(side, {}), **block["metrics"].get(side, {})} for side in sides}
+    return {**block, "metrics": merged}
 
 
 def _under_shifts(

@@ -296,9 +296,10 @@ def shift_metrics(
 
 def stored_shifts(record: Record, predictions: Predictions) -> dict[ShiftPoint, Shifted]:
     """The points that a record has; empty where it has none or they were not published."""
-    if not record.part("shifts").get("of") or not record.has_predictions:
+    folder = record.predictions_folder
+    if not record.part("shifts").get("of") or folder is None:
         return {}
-    return load(record.path / FILE, predictions.task)
+    return load(folder / FILE, predictions.task)
 
 
 def shift_blocks(record: Record) -> dict[str, Mapping[str, Any]]:

@@ -18,12 +18,15 @@ from typing import Any, Literal
 import numpy as np
 
 from hmcbench.data.protocol import Protocol
+from hmcbench.derive.calibration import NAME as CALIBRATED
 from hmcbench.derive.ensembles import NAME as ENSEMBLE
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.execute import runner
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords
+from hmcbench.metrics.promise import ALPHA
 from hmcbench.plan.cells import Cell, Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import Decisions, Profile, Suite
@@ -93,7 +96,7 @@ def rerun_cells(
     """Fit ``count`` cells again, chosen at random among those that can be fitted here.
 
     Args:
-        records: of any number of suites; brought ones, ensembles and failed ones are no candidates.
+        records: of any number of suites; brought, calibrated and failed ones and ensembles are no candidates.
         data: dataset name -> path.
         registry: the installed plugins.
         seed: of the choice.
@@ -102,7 +105,8 @@ def rerun_cells(
     Returns:
         What came back. Nothing is written below the records.
     """
-    usable = [r for r in records if r.ok and not r.brought and r.data["model"].get("name") != ENSEMBLE]
+    derived = (ENSEMBLE, CALIBRATED)
+    usable = [r for r in records if r.ok and not r.brought and r.data["model"].get("name") not in derived]
     usable.sort(key=lambda record: record.key)
     random.Random(seed).shuffle(usable)
     report = RerunReport(seed, len(usable))
@@ -185,7 +189,10 @@ def _suite_of(record: Record) -> Suite:
         (),
         {record.profile: profile},
         protocol=Protocol.of_record(record.data["split"]),
-        decisions=Decisions(record.part("decision").get("per", "shared")),
+        decisions=Decisions(
+            record.part("decision").get("per", "shared"),
+            alpha=float(record.part("decision").get("alpha", ALPHA)),
+        ),
         params={record.dataset: {model: params}} if params else {},
     )
 
@@ -266,7 +273,10 @@ def _equal(old: Predictions, new: Predictions) -> bool:
     def same(a: Any, b: Any) -> bool:
         if a is None or b is None:
             return a is b
+        if isinstance(a, LabelMaps):
+            return a.same(b)
         left, right = (x.toarray() if hasattr(x, "toarray") else np.asarray(x) for x in (a, b))
         return bool(np.array_equal(left, right))
 
-    return all(same(getattr(old, name), getattr(new, name)) for name in ("scores", "stop", "decisions"))
+    parts = ("scores", "stop", "decisions", "maps", "novelty")
+    return all(same(getattr(old, name), getattr(new, name)) for name in parts)

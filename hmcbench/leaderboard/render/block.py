@@ -46,10 +46,12 @@ def with_columns(boards: Boards, ids: Sequence[str]) -> Boards:
         by_id = {column.id: column for column in columns}
         return list({i: by_id[i] for name in ids for i in ids_of(name, by_id)}.values())
 
-    chosen_boards = [
-        replace(board, columns=chosen(board.columns), cost_columns=chosen(board.cost_columns))
-        for board in boards
-    ]
+    chosen_boards = []
+    for board in boards:
+        columns = chosen(board.columns)
+        rules = [table for table in board.rules if table.metric in {column.id for column in columns}]
+        costs = chosen(board.cost_columns)
+        chosen_boards.append(replace(board, columns=columns, cost_columns=costs, rules=rules))
     return Boards(chosen_boards, boards.records)
 
 

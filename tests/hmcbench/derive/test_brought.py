@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hmcbench.files import write_atomic
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import Record, read_all
+from hmcbench.records.record import JSON, Record, read_all, record_json
 
 from .conftest import Write, record_of
 
@@ -76,6 +77,19 @@ def test_the_predictions_of_a_run_come_back_with_its_metrics(
     assert row.cells["hf1_samples"].mean == first.metrics("test")["hf1_samples"]
     assert board.hardware["B"] == "hardware not stated, as stated by the author of the row"
     assert cli("verify", runs).status == 0
+
+
+def test_the_bound_on_risk_is_that_of_the_other_rows(cli: Cli, runs: Path, write: Write) -> None:
+    """It was used for the metrics and not recorded, so that everything read later used 0.05."""
+    for record in read_all(runs):
+        decision = {**record.data["decision"], "alpha": 0.1}
+        write_atomic(record.path / JSON, record_json({**record.data, "decision": decision}))
+    first = record_of(runs, "toy-tree", "random")
+    files = [write(f"{s}.csv", *scores_of(first.predictions(), s)) for s in ("test", "validation")]
+    args = ("--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions", files[0])
+    assert cli("bring", runs, *args, "--validation", files[1]).status == 0
+    (record,) = brought(runs)
+    assert record.part("decision")["alpha"] == 0.1
 
 
 def test_sets_have_the_metrics_of_sets_and_no_costs(cli: Cli, runs: Path, write: Write) -> None:

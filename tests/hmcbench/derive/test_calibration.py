@@ -147,6 +147,15 @@ def test_only_the_calibration_side_is_read() -> None:
     assert fit(replace(predictions, truth=truth), "platt") == fit(predictions, "platt")
 
 
+def test_values_under_shifts_are_not_those_of_the_row_that_was_calibrated(
+    fabricate: Callable[..., Record], shift: Callable[..., Record]
+) -> None:
+    record = shift(fabricate("forest", predictions=single(2.5)), 0.5)
+    assert record.part("shifts")
+    (new,) = calibrate_records(None, [record], "platt", default_registry())
+    assert "shifts" not in new.data
+
+
 def test_rows_are_written_beside_the_others(fabricate: Callable[..., Record]) -> None:
     record = fabricate("forest[trees=5]", predictions=single(2.5))
     folder, registry = record.path.parent, default_registry()

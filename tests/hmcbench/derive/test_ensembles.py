@@ -64,6 +64,12 @@ def test_a_version_of_a_model_is_a_row_of_its_own(fabricate: Fabricate) -> None:
         ensembles(first, "a", "b")
 
 
+def test_rows_that_were_fitted_on_validation_leave_nothing_to_select_on(fabricate: Fabricate) -> None:
+    first = fabricate("a", 0.7, model={"fitted_on": "train and validation"})
+    with pytest.raises(BadInput, match="fitted on validation samples too"):
+        ensembles(first, best=3)
+
+
 def test_costs_are_those_of_all_members(fabricate: Fabricate) -> None:
     first = fabricate("a", timing={"throughput_per_s": 30.0, "predict_s": 1.0})
     fabricate("b", timing={"throughput_per_s": 60.0}, memory={"peak_private_mb": 500.0})

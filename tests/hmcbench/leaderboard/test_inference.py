@@ -40,7 +40,16 @@ def of_seeds(*values: float, noise: float = 0.01, seed: int = 0, **fields: Any) 
 def test_one_seed_has_the_interval_of_its_draws() -> None:
     single = estimate(0.8)
     assert single.draws is not None
-    assert single.interval() == pytest.approx(np.quantile(single.draws, [0.025, 0.975]))
+    centred = single.draws - single.draws.mean() + single.mean
+    assert single.interval() == pytest.approx(np.quantile(centred, [0.025, 0.975]))
+
+
+def test_draws_that_all_lie_above_the_value_have_an_interval_around_it() -> None:
+    """Samples drawn twice raise the average precision of rare classes: the interval began at the value."""
+    raised = estimate(0.25)
+    assert raised.draws is not None and raised.draws.min() > 0.2
+    low, high = replace(raised, seeds=np.array([0.2])).interval() or (0, 0)
+    assert (low, high) == pytest.approx((0.2 - 0.0196, 0.2 + 0.0196), abs=0.002)
 
 
 def test_seeds_widen_the_interval_by_students_distribution() -> None:
@@ -211,6 +220,15 @@ def test_saying_the_same_to_all_is_never_best() -> None:
     assert best([lucky, *rest], "higher") is None
     assert best([replace(lucky, constant=False), *rest], "higher") == 0
     assert best([estimate(0.2, constant=True), *rest], "higher") == 1
+
+
+def test_one_training_against_several_keeps_the_spread_of_the_several() -> None:
+    """It was dropped: the difference of one seed and five had the width of the samples alone."""
+    once, often = (replace(of_seeds(*v), cells=np.array(v)[:, None]) for v in ((0.9,), (0.7, 0.75, 0.8)))
+    narrow = contrast(once, replace(often, deterministic=True))
+    wide = contrast(once, often)
+    assert wide.high is not None and narrow.high is not None
+    assert wide.high - wide.difference > 2 * (narrow.high - narrow.difference)
 
 
 def test_equal_seeds_without_samples_say_nothing() -> None:

@@ -13,7 +13,9 @@ import pytest
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.build import build
+from hmcbench.leaderboard.compare import compare_models
 from hmcbench.leaderboard.grouping import rows
+from hmcbench.leaderboard.render.block import with_columns
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.rules_table import under_best_rule
@@ -63,6 +65,25 @@ def test_no_rule_where_none_is_better_or_validation_says_nothing(
     board = board_of(fabricate("a", metrics=plain, rules={"map": block(validation, 0.9)}, **more))
     assert [row.shown for row in board.rows] == ["a"]
     assert board.rules[0].rows[0].chosen == ""
+
+
+def test_a_comparison_by_another_metric_is_under_the_rules_of_the_board(fabricate: Fabricate) -> None:
+    """The rows were compared without their rules by a metric that is no column."""
+    a, b = fabricate("a", 0.6), fabricate("b", 0.5)
+    rescore(a.path.parent, rules=find_rules(default_registry(), ["map"]))
+    records = [read_record(record.path) for record in (a, b)]
+    ruled = records[0].data["rules"]["map"]["metrics"]
+    ruled["validation"]["hf1_samples"] = 1.0  # so that the rule is the best one
+    names = ["hf1_micro"]
+    (shown,) = compare_models(records, "a", "b", SPECS, names=names).boards
+    assert shown.metrics[0].a == pytest.approx(ruled["test"]["hf1_micro"])
+
+
+def test_without_the_column_of_a_table_of_rules_there_is_no_table(fabricate: Fabricate) -> None:
+    plain = {"validation": {"hf1_samples": 0.5}, "test": {"hf1_samples": 0.6, "exact_match": 0.3}}
+    board = board_of(fabricate("a", metrics=plain, rules={"map": block(0.7, 0.55)}))
+    boards = with_columns(Boards([board]), ["exact_match"])
+    assert not boards[0].rules and "exact_match" in to_markdown(boards)
 
 
 def test_only_rules_of_all_cells_count(fabricate: Fabricate) -> None:

@@ -12,9 +12,12 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.files import boards_of
+from hmcbench.leaderboard.intervals import Intervals
+from hmcbench.metrics.rules.scoring import find_rules
 from hmcbench.publish.publish import publish
 from hmcbench.records.record import JSON, NPZ, NotPublished, Record, read_all
 from hmcbench.records.rescore import rescore
+from hmcbench.registry.registry import default_registry
 from hmcbench.verify.tree import verify_results
 
 Fabricate = Callable[..., Record]
@@ -54,6 +57,23 @@ def test_intervals_and_differences_are_those_of_the_runs(published: tuple[Path, 
         assert row.model == other.model
         for column, cell in row.cells.items():
             assert cell == other.cells[column]
+
+
+def test_intervals_of_rows_under_a_rule_are_those_of_the_runs(fabricate: Fabricate, tmp_path: Path) -> None:
+    """They were of the row without its rule, around its own value."""
+    records = [fabricate(name, accuracy) for name, accuracy in (("a", 0.7), ("b", 0.5))]
+    rescore(tmp_path / "runs", rules=find_rules(default_registry(), ["map"]))
+    for record in records:
+        data = json.loads((record.path / JSON).read_text())
+        data["rules"]["map"]["metrics"]["validation"]["hf1_samples"] = 1.0  # so that it is the best one
+        (record.path / JSON).write_text(json.dumps(data))
+    publish(tmp_path / "runs", tmp_path / "results", predictions=())
+    (mine,), (theirs,) = (boards_of(tmp_path / name / "smoke") for name in ("runs", "results"))
+    assert [row.shown for row in theirs.rows] == ["a · map", "b · map"]
+    assert [row.cells for row in mine.rows] == [row.cells for row in theirs.rows]
+    kept = Intervals.read(tmp_path / "results" / "smoke")
+    published = read_all(tmp_path / "results")
+    assert kept.of(published[:1], "map") and not kept.of(published[:1], "") and kept.of(published[:1])
 
 
 def test_verify_says_what_it_could_not_recompute(published: tuple[Path, Path]) -> None:

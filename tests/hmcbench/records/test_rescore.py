@@ -172,6 +172,37 @@ def test_rules_reach_old_records_and_stay(fabricate: Fabricate) -> None:
     assert read_record(record.path).data["rules"].keys() == {"isotonic", "map"}
 
 
+def test_metrics_that_move_move_under_the_rules_too(fabricate: Fabricate) -> None:
+    """A new metric had no value under a rule, so that a board showed the one without it."""
+    record = fabricate("a", 0.8)
+    rescore(record.path, rules=find_rules(default_registry(), ["map"]))
+    place = record.path / JSON
+    data = json.loads(place.read_text())
+    right = data["rules"]["map"]["metrics"]["test"]
+    moved = {**right, "hf1_samples": 0.1}
+    del moved["hf1_micro"]
+    data["rules"]["map"]["metrics"]["test"] = moved
+    place.write_text(json.dumps(data))
+    rescore(record.path)  # nothing new without rules: nothing is computed under them
+    assert read_record(record.path).data["rules"]["map"]["metrics"]["test"] == moved
+    del data["metrics"]["test"]["hf1_micro"]
+    place.write_text(json.dumps(data))
+    assert rescore(record.path).rules == ["map"]
+    assert read_record(record.path).data["rules"]["map"]["metrics"]["test"] == right
+
+
+def test_a_rule_that_fails_keeps_its_values(fabricate: Fabricate, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = fabricate("a", 0.8)
+    (rule,) = find_rules(default_registry(), ["map"])
+    rescore(record.path, rules=[rule])
+    before = read_record(record.path).data["rules"]
+    wrong = RuleSpec(name="map", version="1", summary="", factory=lambda scores, task: scores[:, 1:])
+    assert "map" in rescore(record.path, rules=[Rule("map", wrong, {})]).failures
+    assert read_record(record.path).data["rules"] == before
+    rescore(record.path, ["exact_match"], rules=[rule])
+    assert read_record(record.path).data["rules"]["map"]["metrics"] == before["map"]["metrics"]
+
+
 def test_a_rule_that_fails_is_named(fabricate: Fabricate) -> None:
     spec = RuleSpec(name="wrong", version="1", summary="", factory=lambda scores, task: scores[:, 1:])
     result = rescore(fabricate("a").path, rules=[Rule("wrong", spec, {})])

@@ -14,10 +14,11 @@ import pytest
 
 import hmcbench
 from hmcbench.files import write_atomic
+from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.records.record import JSON, NPZ, Record, read_all, record_json
 from hmcbench.records.rescore import rescore
 from hmcbench.registry.registry import default_registry
-from hmcbench.verify.rerun import RerunReport, cell_of, rerun_cells
+from hmcbench.verify.rerun import RerunReport, _equal, cell_of, rerun_cells
 
 Cli = Callable[..., Any]
 
@@ -81,6 +82,16 @@ def test_equal_near_and_other_predictions(cli: Cli, runs: Path) -> None:
     assert ended.status == 1
     report = json.loads(ended.out)["rerun"]
     assert (report["seed"], report["cells"], len(report["refitted"])) == (7, 4, 4)
+
+
+def test_maps_and_novelty_are_compared_too(runs: Path) -> None:
+    """Of pixels only the scores were compared, and there are none."""
+    one = read_all(runs)[0].predictions()
+    assert _equal(one, replace(one)) and not _equal(one, replace(one, novelty=np.zeros(len(one))))
+    legend = np.eye(3, dtype=bool)
+    maps = [LabelMaps([np.array([[0, value]], dtype=np.uint8)], legend) for value in (1, 2)]
+    pixels = [replace(one, scores=np.zeros((1, 0)), maps=m) for m in (*maps, maps[0])]
+    assert _equal(pixels[0], pixels[2]) and not _equal(pixels[0], pixels[1])
 
 
 def test_the_choice_follows_the_seed(fitted: Path) -> None:
