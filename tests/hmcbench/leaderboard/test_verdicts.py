@@ -68,7 +68,7 @@ def test_a_value_outside_our_interval_is_not_reproduced(fabricate: Fabricate) ->
         record, fingerprint=record.data["dataset"]["fingerprint"], metrics={"hf1_samples": 0.99}
     )
     assert verdict == "not reproduced"
-    assert reasons == ["hf1_samples 0.9900 is outside [0.590, 0.772], where one split of ours lies"]
+    assert reasons == ["hf1_samples 0.9900 is outside [0.591, 0.773], where one split of ours lies"]
 
 
 @pytest.mark.parametrize(
