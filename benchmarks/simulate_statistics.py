@@ -189,6 +189,43 @@ def share_coverage(samples: int, accuracy: float, boards: int) -> tuple[float, f
     return covered / boards, narrowest
 
 
+def average_precision(order: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(B,) stepwise average precision of one class, of samples that are drawn ``weights`` (B, N) times."""
+    drawn = weights[:, order].astype(float)
+    hits = drawn * truth[order]
+    found, shown = hits.cumsum(axis=1), drawn.cumsum(axis=1)
+    precision = np.divide(found, shown, out=np.zeros_like(found), where=shown > 0)
+    total = found[:, -1]
+    return np.divide((hits * precision).sum(axis=1), total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def rare_coverage(positives: float, boards: int, classes: int = 20, draws: int = 300) -> list[float]:
+    """Macro average precision of rare classes: bias of the draws, and coverage of the centred interval.
+
+    Returns:
+        Mean of draws minus value, in standard deviations of the value; coverage of the mean over test sets of
+        this size, by the interval of boards and by percentiles that are not centred.
+    """
+    rng = np.random.default_rng([8, int(10 * positives)])
+    values, of_draws = np.zeros(boards), np.zeros((boards, draws))
+    for board in range(boards):
+        weights = rng.multinomial(SAMPLES, np.full(SAMPLES, 1 / SAMPLES), draws)
+        precisions = []
+        for _ in range(classes):
+            truth = rng.random(SAMPLES) < positives / SAMPLES
+            order = np.argsort(-(truth + rng.standard_normal(SAMPLES)))
+            precisions.append(average_precision(order, truth, np.vstack([np.ones(SAMPLES), weights])))
+        macro = np.nanmean(precisions, axis=0)
+        values[board], of_draws[board] = macro[0], macro[1:]
+    wanted, covered = values.mean(), np.zeros(2)
+    for value, drawn in zip(values, of_draws, strict=True):
+        boards_have = Estimate(np.array([value]), drawn, deterministic=True, basis=Basis(SAMPLES, SAMPLES, 0))
+        ends = np.array([boards_have.interval() or (0.0, 0.0), np.quantile(drawn, (0.025, 0.975))])
+        covered += (ends[:, 0] <= wanted) & (wanted <= ends[:, 1])
+    bias = float((of_draws.mean(axis=1) - values).mean() / values.std())
+    return [bias, *(covered / boards).tolist()]
+
+
 # --------------------------------------------------------------------------- best, told apart, verdicts
 
 
@@ -302,6 +339,14 @@ def sections(scale: float) -> Iterator[tuple[str, str, Sequence[str], list[list[
         "Coverage where samples come in few groups, and mean width as above.",
         ("groups", "coverage", "width"),
         [[groups, *group_coverage(groups, count(4000))] for groups in (3, 4, 5, 10, 20)],
+    )
+    yield (
+        "Rare classes",
+        f"Macro average precision of 20 classes on {SAMPLES} samples, by the mean number of positives of a"
+        " class: how far draws lie above the value, in standard deviations of the value, and how often the"
+        " interval holds the mean over test sets of this size. Boards centre the draws on the value.",
+        ("positives", "draws above the value", "coverage", "if draws were not centred"),
+        [[positives, *rare_coverage(positives, count(300))] for positives in (4, 10, 40, 200)],
     )
     yield (
         "Shares near 1",
