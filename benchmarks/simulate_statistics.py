@@ -196,7 +196,9 @@ def average_precision(order: np.ndarray, truth: np.ndarray, weights: np.ndarray)
     found, shown = hits.cumsum(axis=1), drawn.cumsum(axis=1)
     precision = np.divide(found, shown, out=np.zeros_like(found), where=shown > 0)
     total = found[:, -1]
-    return np.divide((hits * precision).sum(axis=1), total, out=np.full_like(total, np.nan), where=total > 0)
+    values: np.ndarray = np.full_like(total, np.nan)
+    np.divide((hits * precision).sum(axis=1), total, out=values, where=total > 0)
+    return values
 
 
 def rare_coverage(positives: float, boards: int, classes: int = 20, draws: int = 300) -> list[float]:
