@@ -50,8 +50,11 @@ def section(parent: click.Context, name: str, command: click.Command | None) -> 
 def suites() -> str:
     """Every suite: its question, its data, and the boards that are published."""
     registry = default_registry()
-    parts = [NOTE, "# Suites\n\n`hmcbench show suite NAME` lists models, protocol and columns. Boards of `results/` are\n"]
-    parts.append("in the repository, each in a folder of its name.\n")
+    parts = [
+        NOTE,
+        "# Suites\n\n`hmcbench show suite NAME` lists models, protocol and columns.\n",
+        "Boards of `results/` are in the repository, each in a folder of its name.\n",
+    ]
     for spec in registry.specs("suites"):
         suite = load_suite(registry, spec.name)
         names = dict.fromkeys(parse_reference(reference).name for reference in suite.datasets)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry, missing
 
 
@@ -50,19 +51,19 @@ def system() -> list[dict[str, Any]]:
     facts = resources.hardware("cpu")
     gpus = resources.cuda_devices()
     cores = f"{facts['cores']} core{'s' * (facts['cores'] != 1)}"
-    cache = cache_dir()
-    probe = cache / ".doctor"
     try:
+        cache = cache_dir()
+        probe = cache / ".doctor"
         probe.write_bytes(b"")
         probe.unlink()
-        writable = True
-    except OSError:
-        writable = False
+        writable, where = True, str(cache)
+    except (OSError, BadInput) as error:
+        writable, where = False, str(error)
     return [
         check("versions", True, ", ".join(f"{k} {v}" for k, v in libraries.items())),
         check("machine", True, f"{facts['cpu']}, {cores}, {facts['memory_gb']} GB"),
         check("gpu", bool(gpus) or None, f"{len(gpus)} visible" if gpus else "none visible: the CPU is used"),
-        check("cache", writable, str(cache)),
+        check("cache", writable, where),
     ]
 
 

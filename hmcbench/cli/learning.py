@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, unknown
 from hmcbench.records.suite_file import suite_folders
 from hmcbench.registry.registry import default_registry
 
@@ -47,7 +47,7 @@ def learning_command(runs: Path, suite: str, metric: str, reach: float | None, o
     specs = default_registry().specs("metrics")
     if metric:
         find_spec(specs, metric)
-    shown = 0
+    shown, known = 0, set[str]()
     for folder in suite_folders(runs, suite):
         info = read_info(folder) or {}
         records = newest(with_labels(read_all(folder / "records"), info))
@@ -63,7 +63,10 @@ def learning_command(runs: Path, suite: str, metric: str, reach: float | None, o
                 columns=(metric,) if metric else (),
             )
             boards.append((group, analysis))
+        known |= {name for record in records for name in record.metrics("test")}
         for curve_set in curves(boards, metric):
+            if not any(point.cells for point in curve_set.points):
+                continue
             shown += 1
             heads, rows = table(curve_set, reach)
             click.echo(f"{curve_set.title}\n{curve_set.metric}, mean and 95 % interval\n")
@@ -72,6 +75,8 @@ def learning_command(runs: Path, suite: str, metric: str, reach: float | None, o
                 output.mkdir(parents=True, exist_ok=True)
                 name = f"learning-{slug(curve_set.title)}-{curve_set.axis}-{slug(curve_set.metric)}.png"
                 click.echo(f"figure  {save(learning_figure(curve_set), output / name)}")
+    if metric and not shown and metric not in known:
+        raise unknown(f"metric of {runs}", metric, known, nearest_first=True)
     if not shown:
         raise BadInput(
             f"{runs} has no two boards that differ in the share of training samples or of wrong labels",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import click
 
 from hmcbench.cli.common import PATH, device_option, pairs
 from hmcbench.cli.plugin_option import plugin_option
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.records.suite_file import suite_folders
 
 if TYPE_CHECKING:
@@ -76,18 +77,14 @@ def verify_command(
     folders = suite_folders(results, suite)
     index = None if suite or folders == [results] else results
     report = verify_results(folders, pairs("--data", data, "NAME=PATH"), index)
+    if not as_json:
+        _print_report(report)
     again = _rerun(folders, pairs("--data", data, "NAME=PATH"), rerun, rerun_seed, device)
     if as_json:
         parts = report.to_json() | ({"rerun": again.to_json()} if again is not None else {})
         click.echo(json.dumps(parts, indent=1, ensure_ascii=False))
-    else:
-        for part in report.suites:
-            _print_suite(part)
-        for line in _lines(report.findings):
-            click.echo(line)
-        click.echo(_verdict(report))
-        if again is not None:
-            _print_rerun(again)
+    elif again is not None:
+        _print_rerun(again)
     if again is None or report.status == FOUND:
         return report.status
     return again.status
@@ -96,19 +93,29 @@ def verify_command(
 def _rerun(
     folders: Sequence[Path], data: dict[str, str], count: int | None, seed: int | None, device: str
 ) -> RerunReport | None:
-    """Fit cells again; None where this was not asked for."""
+    """Fit cells again; None where this was not asked for. Damaged records have been reported."""
     import secrets
-    from itertools import chain
 
-    from hmcbench.records.record import read_all
+    from hmcbench.records.record import read_record, record_folders
     from hmcbench.registry.registry import default_registry
     from hmcbench.verify.rerun import rerun_cells
 
     if count is None:
         return None
-    records = list(chain(*(read_all(folder / "records") for folder in folders)))
+    records = []
+    for path in (path for folder in folders for path in record_folders(folder / "records").values()):
+        with suppress(HmcbenchError):
+            records.append(read_record(path))
     chosen = seed if seed is not None else secrets.randbelow(10**6)
     return rerun_cells(records, count, data, default_registry(), seed=chosen, device=device)
+
+
+def _print_report(report: Report) -> None:
+    for part in report.suites:
+        _print_suite(part)
+    for line in _lines(report.findings):
+        click.echo(line)
+    click.echo(_verdict(report))
 
 
 def _print_rerun(report: RerunReport) -> None:

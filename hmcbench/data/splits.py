@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SCALE = 1_000_000  # shares are whole millionths
 LISTED = 8  # names in a note; further ones are counted
+SEEN = ("train", "validation", "calibration")  # partitions that a model, or what corrects it, sees
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     ``calibration``; one that the dataset defines stays as it is.
 
     Partitions of the dataset with other names than the usual three (``shifted``) are kept under every
-    protocol and never trained on. A class that only one unit has goes to train. What cannot be
-    balanced is in ``notes``, never an error.
+    protocol and never trained on; under ``holdout`` and ``kfold`` without copies of what a model sees. A
+    class that only one unit has goes to train. What cannot be balanced is in ``notes``, never an error.
 
     Raises:
         BadInput: fewer units than partitions or folds, nothing to train on, an unknown fold.
@@ -85,6 +86,8 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     shares = {name: round(SCALE * share) for name, share in wanted.items() if name not in sides}
     if shares:
         sides |= samples.divide(sides["train"], {"train": SCALE - sum(shares.values()), **shares}, notes)
+    if protocol.kind != "predefined":
+        _keep_unseen(dataset, sides, notes)
     _leaks(dataset, sides, protocol.drop_leaks, notes)
     if not sides["train"]:
         raise BadInput("the split leaves no sample to train on", hint="choose another protocol or more data")
@@ -115,16 +118,38 @@ def _own_sides(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int
     return dict(sides), notes
 
 
+def _keep_unseen(dataset: Dataset, sides: dict[str, list[int]], notes: list[str]) -> None:
+    """Leave out of further test sets the copies of what a model sees.
+
+    The dataset chose them for its own sides, which a random split sets aside: they may show test samples of
+    that division again.
+    """
+    keys = dataset.duplicates
+    if keys is None:
+        return
+    seen = {keys[row] for side in SEEN for row in sides.get(side, [])} - {""}
+    for side in sorted(sides.keys() - {"test", *SEEN}):
+        rows = sides[side]
+        sides[side] = [row for row in rows if keys[row] not in seen]
+        if len(sides[side]) < len(rows):
+            left = f"{len(rows) - len(sides[side])} of {len(rows)}"
+            notes.append(f"left out of {side}: {left} samples, copies of samples that a model sees")
+        if not sides[side]:
+            del sides[side]
+
+
 def _leaks(dataset: Dataset, sides: dict[str, list[int]], drop: bool, notes: list[str]) -> None:
-    """Note copies and groups that a predefined split divides; drop training copies if ``drop``."""
+    """Note copies and groups of what a model sees in other sides; drop training copies if ``drop``."""
     side_of = {row: side for side, rows in sides.items() for row in rows}
     rank = defaultdict(lambda: 2, train=0, validation=1)
     dropped: set[int] = set()
     for kind, keys in (("identical copies", dataset.duplicates), ("samples of one group", dataset.groups)):
         divided: Counter[str] = Counter()
         for rows in rows_by_key(keys).values():
-            between = sorted({side_of[row] for row in rows}, key=lambda side: (rank[side], side))
-            if len(between) > 1:
+            between = sorted(
+                {side_of[row] for row in rows if row in side_of}, key=lambda side: (rank[side], side)
+            )
+            if len(between) > 1 and set(between) & set(SEEN):  # two test sets may show one sample
                 divided[" and ".join(between)] += 1
                 if keys is dataset.duplicates:
                     highest = rank[between[-1]]

@@ -178,7 +178,9 @@ def fit(predictions: Predictions, method: Method) -> list[Map]:
     if predictions.task.kind != "hmc":
         raise BadInput("regression predicts no probabilities", allowed="records with classes")
     if predictions.only_sets or predictions.maps is not None:
-        raise BadInput("no scores of classes are stored", allowed="records of models that give probabilities")
+        raise _NoProbabilities(
+            "no scores of classes are stored", allowed="records of models that give probabilities"
+        )
     apart = predictions.of_side(CALIBRATION)
     if not len(apart) or apart.truth is None:
         raise BadInput(
@@ -186,7 +188,7 @@ def fit(predictions: Predictions, method: Method) -> list[Map]:
             allowed="records of a suite with calibration = 0.1 under [protocol], stored with truth",
         )
     if predictions.scores.min() < 0 or predictions.scores.max() > 1:
-        raise BadInput("the scores only rank: they are no probabilities")
+        raise _NoProbabilities("the scores only rank: they are no probabilities")
     return [fit_level(level, method) for level in levels_of(apart)]
 
 
@@ -227,10 +229,10 @@ def calibrate_records(
         info: ``suite.json``.
         records: of the suite.
         method: one of :data:`METHODS`.
-        rows: labels or names of rows; empty for all that are not calibrated ones.
+        rows: labels or names of rows; empty for all that are not calibrated ones and give probabilities.
 
     Raises:
-        BadInput: an unknown method or row, records without a calibration side.
+        BadInput: an unknown method or row, records without a calibration side, no row with probabilities.
     """
     if method not in METHODS:
         raise unknown("method", method, METHODS)
@@ -238,7 +240,24 @@ def calibrate_records(
     usual = [record for record in named if record.data["model"].get("name") != NAME]
     pairs = [(record.label, model_reference(record)) for record in usual]
     chosen = {chosen_row(name, pairs) for name in rows} or {record.label for record in usual}
-    return [_calibrated(record, method, registry) for record in usual if record.label in chosen]
+    new: list[tuple[tuple[str, ...], NewRecord]] = []
+    refused: dict[tuple[str, ...], BadInput] = {}  # rows, each on its board
+    for record in (record for record in usual if record.label in chosen):
+        row = (*record.pair, record.profile)
+        try:
+            new += [(row, _calibrated(record, method, registry))] if row not in refused else []
+        except _NoProbabilities as error:
+            if rows:
+                raise
+            refused[row] = error
+    kept = [record for row, record in new if row not in refused]
+    if refused and not kept:
+        raise next(iter(refused.values()))
+    return kept
+
+
+class _NoProbabilities(BadInput):
+    """Of a row of sets, or of scores that only rank."""
 
 
 def _calibrated(record: Record, method: Any, registry: Registry) -> NewRecord:
@@ -246,7 +265,8 @@ def _calibrated(record: Record, method: Any, registry: Registry) -> NewRecord:
     try:
         maps = fit(before, method)
     except BadInput as error:
-        raise BadInput(f"{record.path.name}: {error.what}", allowed=error.allowed, hint=error.hint) from None
+        kind = _NoProbabilities if isinstance(error, _NoProbabilities) else BadInput
+        raise kind(f"{record.path.name}: {error.what}", allowed=error.allowed, hint=error.hint) from None
     predictions = calibrated(before, maps)
     per = record.part("decision").get("per", "shared")
     valid = predictions.of_side("validation")

@@ -99,7 +99,7 @@ def build(
     records = with_labels(records, suite)
     latest = newest(records)
     if expected_cells is not None:
-        missing = missing_records(expected_cells, latest, str((suite or {}).get("profile", "")))
+        missing = missing_records(expected_cells, latest, str((suite or {}).get("profile", "")), suite)
         latest += with_labels(missing, suite)
     known = default_registry().specs("metrics") if specs is None else specs
     choices: dict[str, Any] = {"intervals": intervals, "cache": cache, "primary": primary, "columns": columns}

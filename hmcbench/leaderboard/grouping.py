@@ -45,7 +45,10 @@ class RowRecords:
 
 
 def missing_records(
-    expected: Iterable[Mapping[str, Any]], records: Sequence[Record], profile: str
+    expected: Iterable[Mapping[str, Any]],
+    records: Sequence[Record],
+    profile: str,
+    info: Mapping[str, Any] | None = None,
 ) -> list[Record]:
     """Stand-ins for planned cells without a record, and for models that are not applicable to a data set.
 
@@ -55,9 +58,15 @@ def missing_records(
             ``reference``, the dataset with its options, where the file is not an old one.
         records: of the suite.
         profile: of cells without one.
+        info: ``suite.json``, whose suite has planned them; without it that of the newest record has.
     """
     keys = {record.key for record in records}
-    suite: Mapping[str, Any] = records[0].data["suite"] if records else {}
+    newest_record = max(records, key=lambda record: record.created, default=None)
+    stated = (info or {}).get("suite") or {}
+    suite = {
+        **(newest_record.data["suite"] if newest_record is not None else {}),
+        **{name: stated[name] for name in ("name", "version", "primary") if name in stated},
+    }
     out: list[Record] = []
     for cell in expected:
         key = str(cell.get("key", ""))
@@ -228,13 +237,19 @@ def row_named(name: str, rows: Iterable[RowRecords]) -> str:
 
 
 def _adopt_versionless(by_model: dict[tuple[str, str], RowRecords]) -> None:
-    """Move cells without a model version, which never ran, into the last row of the same model."""
+    """Move cells without a model version, which never ran, into the latest row of the same model."""
+
+    def latest(identity: tuple[str, str]) -> tuple[str, str]:
+        row = by_model[identity]
+        return max(record.created for record in (*row.ok, *row.others)), identity[1]
+
     for identity in [i for i in by_model if not i[1]]:
         versions = [i for i in by_model if i[0] == identity[0] and i[1]]
         if versions:
             unversioned = by_model.pop(identity)
-            by_model[versions[-1]].others += unversioned.others
-            by_model[versions[-1]].ok += unversioned.ok
+            adopting = by_model[max(versions, key=latest)]
+            adopting.others += unversioned.others
+            adopting.ok += unversioned.ok
 
 
 def numbers(values: Sequence[int]) -> str:

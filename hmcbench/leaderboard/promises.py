@@ -30,7 +30,7 @@ def broken_promises(rows: Sequence[RowRecords]) -> list[str]:
     for row in rows:
         records = [record for record in row.ok if record.counts.get("calibration")]
         for name, hits in _LOSSES.items():
-            known = [record for record in records if name in record.metrics("test")]
+            known = [record for record in records if record.metrics("test").get(name) is not None]
             if known and (text := _broken(known, name, hits)):
                 notes.append(f"{row.label}: {text}")
     return notes

@@ -195,6 +195,26 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return result
 
 
+def is_rounding(
+    variance: np.ndarray,
+    mean: np.ndarray,
+    count: np.ndarray | int,
+    epsilon: float = float(np.finfo(np.float64).eps),
+) -> np.ndarray:
+    """Whether numbers that vary so little are one number: a mean of equal numbers may miss their last digit.
+
+    The bound is that of scikit-learn's scalers: what ``count`` numbers of this mean may miss by rounding.
+
+    Args:
+        epsilon: relative size of the last digit.
+
+    >>> equal = np.array([0.3, 0.1 + 0.2, 0.3])
+    >>> equal.var() > 0, bool(is_rounding(equal.var(), equal.mean(), 3))
+    (True, True)
+    """
+    return np.asarray(variance <= count * epsilon * variance + (count * mean * epsilon) ** 2)
+
+
 def harmonic(p: np.ndarray, r: np.ndarray) -> np.ndarray:
     """``2 p r / (p + r)``; 0 where both are 0."""
     return ratio(2.0 * p * r, p + r)

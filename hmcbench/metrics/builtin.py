@@ -393,9 +393,8 @@ def hmcbench_metrics() -> list[MetricSpec]:
 
 def _rule(module: str, function: str, name: str, summary: str, citation: str, **more: Any) -> RuleSpec:
     factory = f"hmcbench.metrics.rules.{module}:{function}"
-    return RuleSpec(
-        name=name, version="1", summary=summary, factory=factory, citation=citation, **{**_SETS, **more}
-    )
+    fields: dict[str, Any] = {"version": "1", **_SETS, **more}
+    return RuleSpec(name=name, summary=summary, factory=factory, citation=citation, **fields)
 
 
 _SETS: dict[str, Any] = {"makes": "sets"}
@@ -450,6 +449,7 @@ RULES: list[RuleSpec] = [
         "cssa",
         "sets: the closed set of k classes with the largest sum of scores",
         "Bi and Kwok 2011",
+        version="2",  # 1 counted classes that are not scored
         params={"k": _K},
         fit="hmcbench.metrics.rules.ranked:fit_cssa",
         **_SEVERAL,
@@ -460,6 +460,7 @@ RULES: list[RuleSpec] = [
         "expected-hf1",
         "sets: the closed set of the largest expected hF1",
         "Dinkelbach 1967",
+        version="2",  # as cssa
     ),
 ]
 

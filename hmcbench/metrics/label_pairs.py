@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from hmcbench.errors import BadInput
 
@@ -34,8 +34,10 @@ class LabelPairs:
             raise BadInput(f"{len(predicted)} label maps for {len(truth)} true ones", allowed="as many")
         self.truth, self.predicted = truth, predicted
         shape = len(truth.legend), len(predicted.legend)
-        rows = [count_pairs(t, p, *shape) for t, p in zip(truth, predicted, strict=True)]
-        table = csr_array(np.array(rows)) if rows else csr_array((0, shape[0] * shape[1]), dtype=np.int64)
+        # row by row: most pairs of two large legends never occur
+        rows = [csr_array(count_pairs(t, p, *shape)[None]) for t, p in zip(truth, predicted, strict=True)]
+        empty = csr_array((0, shape[0] * shape[1]), dtype=np.int64)
+        table = csr_array(vstack(rows, format="csr")) if rows else empty
         used = np.unique(table.indices)
         self.counts = csr_array(table[:, used])
         self.pairs = np.stack(np.divmod(used, shape[1]), axis=1)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hmcbench.metrics.base import Reduce, Stats, class_metric, ratio, sample_metric
+from hmcbench.metrics.base import Reduce, Stats, class_metric, is_rounding, ratio, sample_metric
 from hmcbench.metrics.evaluation import Evaluation
 
 _ROUNDING = 1e-12  # a spread this small beside the values themselves is rounding, not spread
@@ -29,9 +29,14 @@ def _errors(e: Evaluation) -> np.ndarray:
 
 
 def _moments(e: Evaluation) -> np.ndarray:
-    """(N, T, 4): 1, y, y^2, (p - y)^2; y is measured from its mean, which changes no R2 but its rounding."""
+    """(N, T, 4): 1, y, y^2, (p - y)^2; y is measured from its mean, which changes no R2 but its rounding.
+
+    What is left of a constant target then is rounding, and counts as 0.
+    """
     errors = _errors(e)
-    y = e.truth - (e.truth.mean(axis=0) if len(e) else 0.0)
+    mean = e.truth.mean(axis=0) if len(e) else np.zeros(errors.shape[1])
+    y = e.truth - mean
+    y = np.where(is_rounding((y**2).sum(axis=0) / max(1, len(e)), mean, len(e)), 0.0, y)
     return np.stack([np.ones_like(y), y, y**2, errors**2], axis=2)
 
 

@@ -196,8 +196,13 @@ class Pair:
             preload=self.preload,
             accelerated=self.spec.accelerated,
             per=self.per,
-            group=f"{self.data.dataset.fingerprint} {self.spec.name}" if self.joint else "",
+            group=self._group() if self.joint else "",
         )
+
+    def _group(self) -> str:
+        """Names the cells that are fitted together: those of the same samples with the same labels."""
+        varied = [getattr(self.data.protocol, name) for name in VARIED]
+        return f"{self.data.dataset.fingerprint} {self.spec.name} {varied}"
 
     def _hashed_params(self) -> dict[str, Any]:
         """The parameters that may change the result; added ones only where they have another value.

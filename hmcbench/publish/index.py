@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hmcbench.errors import BadInput
 from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.leaderboard.render.text import distinctions, number
 from hmcbench.leaderboard.render.text import markdown as esc
@@ -27,6 +28,20 @@ def index_html(target: Path) -> str:
     return index_page("Published results", _cards(target, PAGE))
 
 
+def check_index(target: Path, written: Collection[Path]) -> None:
+    """Raise BadInput where the boards of another suite cannot be read; ``written``: folders written anew."""
+    for path in sorted(target.glob("*/leaderboard.json")):
+        if path.parent in written:
+            continue
+        try:
+            _cards_of(path, README)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise BadInput(
+                f"{path} cannot be read ({type(error).__name__}: {error})",
+                hint=f"hmcbench publish {path.parent} --to {target} writes it anew",
+            ) from None
+
+
 def write_index(target: Path) -> list[Path]:
     """Write both; the files written."""
     sweep_temporary(target)
@@ -42,29 +57,33 @@ def _section(card: Card) -> str:
 
 
 def _cards(target: Path, file: str) -> list[Card]:
-    """A card per board, or one where a suite has many; ``file`` is the one in its folder that they link to.
+    """The cards of all suites; ``file`` is the one in its folder that they link to."""
+    return [card for path in sorted(target.glob("*/leaderboard.json")) for card in _cards_of(path, file)]
+
+
+def _cards_of(path: Path, file: str) -> list[Card]:
+    """A card per board of a suite, or one where it has many.
 
     The heading has what distinguishes a board from the others of its suite.
     """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    boards = content["boards"]
+    traits = [board.get("traits") or {"data": board.get("data", "")} for board in boards]
+    address = f"{path.parent.name}/{file}"
+    of_version: dict[str, list[tuple[int, str]]] = {}
+    for place, (board, parts) in enumerate(zip(boards, distinctions(traits), strict=True)):
+        heading, words = f"{board['suite']} {board['version']}", ", ".join(parts)
+        of_version.setdefault(heading, []).append((place, words))
     out = []
-    for path in sorted(target.glob("*/leaderboard.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        boards = content["boards"]
-        traits = [board.get("traits") or {"data": board.get("data", "")} for board in boards]
-        address = f"{path.parent.name}/{file}"
-        of_version: dict[str, list[tuple[int, str]]] = {}
-        for place, (board, parts) in enumerate(zip(boards, distinctions(traits), strict=True)):
-            heading, words = f"{board['suite']} {board['version']}", ", ".join(parts)
-            of_version.setdefault(heading, []).append((place, words))
-        for heading, places in of_version.items():
-            if len(places) > CARDS:
-                lines = [*_across(content.get("across") or ()), *_short_lines(boards, places)]
-                question = boards[places[0][0]].get("question", "")
-                out.append(Card(f"{heading}: {len(places)} boards", address, places[0][0], question, lines))
-                continue
-            for place, words in places:
-                title, board = f"{heading}: {words}" if words else heading, boards[place]
-                out.append(Card(title, address, place, board.get("question", ""), _lines(board)))
+    for heading, places in of_version.items():
+        if len(places) > CARDS:
+            lines = [*_across(content.get("across") or ()), *_short_lines(boards, places)]
+            question = boards[places[0][0]].get("question", "")
+            out.append(Card(f"{heading}: {len(places)} boards", address, places[0][0], question, lines))
+            continue
+        for place, words in places:
+            title, board = f"{heading}: {words}" if words else heading, boards[place]
+            out.append(Card(title, address, place, board.get("question", ""), _lines(board)))
     return out
 
 

@@ -24,7 +24,7 @@ from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.render.text import markdown as esc
 from hmcbench.publish.anonymise import scrub
-from hmcbench.publish.index import PAGE, README, write_index
+from hmcbench.publish.index import PAGE, README, check_index, write_index
 from hmcbench.publish.sums import write_sums
 from hmcbench.publish.withheld_truth import Truths, keep_intervals, truth_at_hand, withheld
 from hmcbench.records.given_data import Given
@@ -37,11 +37,13 @@ from hmcbench.records.record import (
     begin_record,
     commit_record,
     read_all,
+    record_folders,
     suite_folder,
     sweep_killed,
 )
+from hmcbench.records.row_names import model_reference, with_labels
 from hmcbench.records.shifts import FILE as SHIFTS
-from hmcbench.records.suite_file import read_info
+from hmcbench.records.suite_file import read_info, with_earlier
 from hmcbench.registry.registry import default_registry
 from hmcbench.report.figures.boards import board_figures, draw_boards
 from hmcbench.report.figures.record import draw_record
@@ -117,6 +119,7 @@ def publish(
         truths = truth_at_hand([*_published_records(suites.values()), *chosen], given)
     for folder in {*suites.values(), *(r.path.parent.parent for r in chosen)}:
         _check_intervals(folder, given)
+    check_index(target, suites.values())
     written: list[Path] = []
     for name, folder in suites.items():
         written += _publish_suite([r for r in chosen if r.suite == name], folder, figures, truths, left_out)
@@ -147,6 +150,7 @@ def _rewrite(runs: Path, target: Path, suite: str, figures: bool, given: Given |
     truths = truth_at_hand(_published_records(named), given)
     for folder in named:
         _check_intervals(folder, given)
+    check_index(target, named)
     written = []
     for folder in named:
         written += [*keep_intervals(folder, truths), *_write_pages(folder, figures), write_sums(folder)]
@@ -163,14 +167,28 @@ def _check_intervals(folder: Path, given: Given | None) -> None:
 
 
 def _named(records: Sequence[Record], patterns: Sequence[str]) -> set[str]:
-    """Keys of the records whose row or model one of the patterns names."""
+    """Keys of the records whose row or model one of the patterns names; a name need not be a pattern."""
+    labelled = [
+        record
+        for source in sorted({r.path.parent.parent for r in records})
+        for record in with_labels([r for r in records if r.path.parent.parent == source], read_info(source))
+    ]
     keys: set[str] = set()
     for pattern in patterns:
-        fitting = {r.key for r in records if any(fnmatchcase(n, pattern) for n in (r.label, r.model))}
+        fitting = {
+            r.key
+            for r in labelled
+            if any(name == pattern or fnmatchcase(name, pattern) for name in _names(r))
+        }
         if not fitting:
-            raise unknown("row whose predictions are published", pattern, sorted({r.label for r in records}))
+            raise unknown("row whose predictions are published", pattern, {r.label for r in labelled})
         keys |= fitting
     return keys
+
+
+def _names(record: Record) -> tuple[str, str, str]:
+    """Of its row, of the model with its options, of the model."""
+    return record.label, model_reference(record), record.model
 
 
 def _publish_suite(
@@ -189,15 +207,23 @@ def _publish_suite(
     for source in sources:
         if (source / TABLES).is_dir():
             shutil.copytree(source / TABLES, folder / TABLES, dirs_exist_ok=True)
-    info = next((i for r in records if (i := read_info(r.path.parent.parent)) is not None), None)
-    if info is not None:
-        write_atomic(
-            folder / SUITE, json.dumps(scrub(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        )
+    _write_info(sources, folder)
     kept = keep_intervals(folder, truths, sources, left_out, {r.key: r for r in records})
     if figures:
         copy_drawn(records, folder)
     return [*kept, *_write_pages(folder, figures), write_sums(folder)]
+
+
+def _write_info(sources: Iterable[Path], folder: Path) -> None:
+    """Write ``suite.json``: that of the first source, with what the others and the published one add."""
+    infos = [scrub(info) for source in sources if (info := read_info(source)) is not None]
+    if not infos:
+        return
+    recorded = record_folders(folder / "records")
+    first, *others = infos
+    for other in (*others, read_info(folder)):
+        first = with_earlier(first, other, recorded)
+    write_atomic(folder / SUITE, json.dumps(first, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def _write_pages(folder: Path, figures: bool) -> list[Path]:

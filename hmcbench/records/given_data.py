@@ -89,13 +89,12 @@ class Given:
 
     def _dataset(self, record: Record) -> Dataset:
         """The dataset with the record's parameters, read from the user's path."""
-        data = record.data["dataset"]
         given = str(self.path_of(record))
-        key = str(data["reference"]), record.profile, given
+        key = record.dataset_reference, record.profile, given
         if key not in self._read:
-            spec = self.registry.get("datasets", data["name"])
+            spec = self.registry.get("datasets", record.dataset)
             path = {spec.path_param: given}
-            _, params = self.registry.resolve("datasets", data["reference"], record.profile, **path)
+            _, params = self.registry.resolve("datasets", record.dataset_reference, record.profile, **path)
             self._read[key] = load_dataset(self.registry, spec, params)
         return self._read[key]
 

@@ -380,12 +380,22 @@ def record_folders(folder: Path) -> dict[str, Path]:
 def read_all(root: Path, known: Iterable[Record] = ()) -> list[Record]:
     """All records at or below ``root`` (a record, a records folder, a suite's or a runs folder).
 
-    Sorted by folder name, without temporary folders. ``known`` records are not read again. Raises
-    BadInput when there is no such folder.
+    Sorted by folder name, without temporary folders. ``known`` records are not read again. A folder that
+    another run renames in the meantime is looked for once more. Raises BadInput when there is no such folder.
     """
     with _no_collection():
         by_folder = {str(record.path): record for record in known}
-        return [by_folder.get(name) or read_record(Path(name)) for name in _ordered(root)]
+        for again in (False, True):
+            names = _ordered(root)
+            for name in names:
+                try:
+                    by_folder[name] = by_folder.get(name) or read_record(Path(name))
+                except BadInput:
+                    if again and Path(name).is_dir():
+                        raise
+            if all(name in by_folder for name in names):
+                break
+        return [by_folder[name] for name in names if name in by_folder]
 
 
 def each_record(root: Path) -> Iterator[Record]:

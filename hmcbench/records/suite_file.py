@@ -2,7 +2,8 @@
 
 A planned cell without a record is a row of the board. It stays there when the next command in the same
 folder names other models: a plan replaces the entries of the pairs of dataset and model that it names,
-under its profile, and keeps those of other pairs.
+under its profile, and keeps those of other pairs. So do the short labels of rows: those of an earlier plan
+stay, unless this plan gives them to another model.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
     if not runs.is_dir():
         raise BadInput(f"no folder {runs}", hint="hmcbench run --suite NAME writes records to runs/NAME")
     if (runs / "records").is_dir():
+        names = list(dict.fromkeys(filter(None, (suite_name(runs), runs.resolve().name))))
+        if suite and not {suite, suite_folder(suite)} & set(names):
+            raise unknown(f"suite in {runs}", suite, names[:1])
         return [runs]
     folders = sorted(p.parent for p in runs.glob("*/records") if p.is_dir())
     if suite:
@@ -40,15 +44,19 @@ def suite_folders(runs: Path, suite: str = "") -> list[Path]:
 
 
 def read_info(folder: Path) -> Mapping[str, Any] | None:
-    """``suite.json`` of a suite's folder, or None where it is missing or damaged."""
+    """``suite.json`` of a suite's folder, or None where it is missing or damaged.
+
+    What a user's edit has made invalid is left out: a ``suite`` that is no table, cells without a model.
+    """
     try:
         data = json.loads((folder / SUITE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(data, dict):
         return None
-    suite = data.get("suite")
-    return data | {"suite": _with_current_ids(suite)} if isinstance(suite, dict) else data
+    suite = data.pop("suite", None)
+    known = {"suite": _with_current_ids(suite)} if isinstance(suite, dict) else {}
+    return data | known | {kind: _entries(data, kind) for kind in KINDS}
 
 
 def _with_current_ids(suite: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,8 +69,7 @@ def _with_current_ids(suite: Mapping[str, Any]) -> dict[str, Any]:
 
 def suite_name(folder: Path) -> str:
     """The suite that a folder holds; empty where ``suite.json`` does not tell."""
-    suite = (read_info(folder) or {}).get("suite")
-    return str(suite.get("name", "")) if isinstance(suite, dict) else ""
+    return str(((read_info(folder) or {}).get("suite") or {}).get("name", ""))
 
 
 def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) -> None:
@@ -73,28 +80,72 @@ def save_info(info: Mapping[str, Any], folder: Path, recorded: Collection[str]) 
         folder: of the suite.
         recorded: short keys of the cells that have a record.
     """
-    info = {**info, **{kind: list(info[kind]) for kind in KINDS}}
-    before = read_info(folder)
-    if before is not None and _version(before) == _version(info):  # another version has its own boards
-        _keep_open(info, before, recorded)
+    info = with_earlier(info, read_info(folder), recorded)
     write_atomic(folder / SUITE, json.dumps(info, indent=1, sort_keys=True, default=list) + "\n")
 
 
-def _keep_open(info: Mapping[str, Any], before: Mapping[str, Any], recorded: Collection[str]) -> None:
-    """Add the entries of an earlier plan for pairs that this one does not name."""
+def with_earlier(
+    info: Mapping[str, Any], before: Mapping[str, Any] | None, recorded: Collection[str]
+) -> dict[str, Any]:
+    """A plan with what an earlier one of the same suite and version adds: open cells, pairs, labels.
+
+    Args:
+        info: the content of ``suite.json``.
+        before: that of the earlier plan; None for none.
+        recorded: short keys of the cells that have a record.
+    """
+    merged = {**info, **{kind: list(info[kind]) for kind in KINDS}}
+    if before is None or _version(before) != _version(info):  # another version has its own boards
+        return merged
     named = {_pair(entry) for kind in KINDS for entry in info[kind]}
     for kind in KINDS:
-        for entry in _entries(before, kind):
+        for entry in before[kind]:
             if _pair(entry) not in named and short_key(str(entry.get("key", ""))) not in recorded:
-                info[kind].append(entry)
+                merged[kind].append(entry)
+    labels = _with_earlier_labels(info, before)
+    return merged | ({"labels": labels} if labels or "labels" in info else {})
+
+
+def _with_earlier_labels(info: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Profile -> reference -> label of both plans; no label stands for models of the one and of the other.
+
+    An earlier label goes where this plan shows cells under it (``--set`` has changed the model), or where the
+    entry that has it now is another one than before.
+    """
+    labels, earlier = _labels(info), _labels(before)
+    for profile, old in earlier.items():
+        new = labels.get(profile, {})
+        models = {str(cell["model"]) for cell in info["cells"] if cell.get("profile") == profile}
+        shown = {new.get(model, model) for model in models}
+        moved = set(new.values()) - {label for reference, label in new.items() if old.get(reference) == label}
+        kept = {reference: label for reference, label in old.items() if label not in shown | moved}
+        if kept or new:
+            labels[profile] = kept | new
+    return labels
+
+
+def _labels(info: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The valid labels of a file that the user may have edited."""
+    labels = info.get("labels")
+    by_profile = labels.items() if isinstance(labels, Mapping) else ()
+    return {
+        profile: {reference: label for reference, label in of_profile.items() if isinstance(label, str)}
+        for profile, of_profile in by_profile
+        if isinstance(of_profile, Mapping)
+    }
 
 
 def _entries(info: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     """The valid entries of a file that the user may have edited."""
     listed = info.get(kind)
     entries = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
-    entries = [{"profile": info.get("profile"), **e} for e in entries]
-    return [e for e in entries if all(isinstance(e.get(k), str) for k in ("dataset", "model", "profile"))]
+    entries = [{"profile": str(info.get("profile") or ""), **e} for e in entries]
+    return [
+        e
+        for e in entries
+        if all(isinstance(e.get(k), str) for k in ("dataset", "model", "profile"))
+        and all(isinstance(e.get(k, 0), int) for k in ("fold", "seed"))
+    ]
 
 
 def _pair(entry: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -103,5 +154,4 @@ def _pair(entry: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _version(info: Mapping[str, Any]) -> Any:
-    suite = info.get("suite")
-    return suite.get("version") if isinstance(suite, dict) else None
+    return (info.get("suite") or {}).get("version")

@@ -11,11 +11,13 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hmcbench.data.prepare import Preparation, read_preparations, write_preparations
+from hmcbench.data.protocol import VARIED, Protocol
 from hmcbench.errors import BadInput, HmcbenchError, unknown
 from hmcbench.interfaces import ModelSpec, Run, Task, Value
 from hmcbench.metrics.decisions import Thresholds
@@ -108,9 +110,12 @@ def find_record(path: Path, *, first: bool = False) -> Record:
         first: whether a row with several folds or seeds stands for the first of them that ended well.
 
     Raises:
-        BadInput: no record, several records or rows (they are named), or a failed cell.
+        BadInput: no record, several records or rows (they are named), a row of several data sets or profiles,
+            or a failed cell.
     """
-    if not path.exists():
+    if _names_a_row(path):
+        records = _current(path, _records_of_row(path))[: 1 if first else None]
+    elif not path.exists():
         records = _records_named(path)
     elif not path.is_dir():
         raise BadInput(f"{path} is a file", allowed="a record folder written by hmcbench run")
@@ -118,9 +123,6 @@ def find_record(path: Path, *, first: bool = False) -> Record:
         records = read_all(path)
     if not records:
         raise BadInput(f"{path} holds no record", hint=RUN_HINT)
-    if first and len({record.label for record in records}) == 1 and _names_a_row(path):
-        ended = [record for record in records if record.ok]
-        records = sorted(ended, key=lambda r: (r.fold, r.seed, r.dataset))[:1] or records[:1]
     if len(records) > 1:
         names = ", ".join(record.path.name for record in records[:6]) + (", ..." if len(records) > 6 else "")
         raise BadInput(f"{path} stands for {len(records)} records", allowed=f"one of {names}")
@@ -131,6 +133,61 @@ def find_record(path: Path, *, first: bool = False) -> Record:
 
 def _names_a_row(path: Path) -> bool:
     return not path.exists() and (path.parent / "records").is_dir()
+
+
+def _records_of_row(path: Path) -> list[Record]:
+    """All records of a row, of every version, profile and data set; raises BadInput where there is none."""
+    records = with_labels(read_all(path.parent / "records"), read_info(path.parent))
+    versions: dict[str, set[str]] = {}
+    for record in records:
+        versions.setdefault(record.label, set()).add(str(record.data["model"].get("version") or ""))
+    names = [_names(record, len(versions[record.label]) > 1) for record in records]
+    label = chosen_row(path.name, chain(*names), f" in {path.parent}")
+    return [r for r, known in zip(records, names, strict=True) if label in [name for name, _ in known]]
+
+
+def _names(record: Record, several: bool) -> list[tuple[str, str]]:
+    """Its label, and where several versions of the model have that, also ``label v2``, as boards show it.
+
+    With the reference that stands for the label; none for that with the version.
+    """
+    version = record.data["model"].get("version")
+    return [
+        (record.label, model_reference(record)),
+        *([(f"{record.label} v{version}", "")] if several else []),
+    ]
+
+
+def _current(path: Path, records: Sequence[Record]) -> list[Record]:
+    """Of a row the newest record of every fold and seed, by fold and seed; failed ones where no other is.
+
+    What was made with an earlier version of the model or the suite, other data of that name or another split
+    than the newest record is outdated.
+    """
+    records = [record for record in records if record.ok] or records
+    places = list(dict.fromkeys(map(_place, records)))
+    if len(places) > 1:
+        shown = "; ".join(places[:6]) + ("; ..." if len(places) > 6 else "")
+        example = path.parent / "records" / records[0].path.name
+        raise BadInput(f"{path} is a row of {len(places)} boards: {shown}", hint=f"name a record: {example}")
+    by_age = sorted(records, key=lambda r: (r.created, r.key))
+    newest = {r.fold_seed: r for r in by_age if _made_with(r) == _made_with(by_age[-1])}
+    return [newest[fold_seed] for fold_seed in sorted(newest)]
+
+
+def _place(record: Record) -> str:
+    """What a user tells models of one name apart by: the data, what the suite varies, and the profile."""
+    split = record.part("split")
+    varied = [f"{name} {', '.join(map(str, split[name]))}" for name in VARIED[:3] if split.get(name)]
+    return ", ".join((record.dataset_reference, *varied, f"profile {record.profile}"))
+
+
+def _made_with(record: Record) -> tuple[object, ...]:
+    """The versions of suite and model, the data and the split: what the cells of a row have in common."""
+    data = record.data
+    protocol = replace(Protocol.of_record(record.part("split")), repeats=1)
+    versions = data["suite"].get("version"), data["model"].get("version")
+    return *versions, data["dataset"].get("fingerprint"), protocol
 
 
 def spec_of(record: Record, registry: Registry) -> ModelSpec:
@@ -151,12 +208,7 @@ def spec_of(record: Record, registry: Registry) -> ModelSpec:
 
 
 def _records_named(path: Path) -> list[Record]:
-    """The records of a row, or whose folders start with the last part of a path that does not exist."""
-    if _names_a_row(path):
-        records = with_labels(read_all(path.parent / "records"), read_info(path.parent))
-        names = [(label, model_reference(r)) for r in records for label in _labels(r, records)]
-        label = chosen_row(path.name, names, f" in {path.parent}")
-        return [record for record in records if label in _labels(record, records)]
+    """The records whose folders start with the last part of a path that does not exist."""
     folders = sorted(p for p in path.parent.iterdir() if is_record(p)) if path.parent.is_dir() else []
     if not folders:
         raise BadInput(f"no record at {path}", hint=RUN_HINT)
@@ -164,13 +216,6 @@ def _records_named(path: Path) -> list[Record]:
     if not records:
         raise unknown("record", path.name, [p.name for p in folders])
     return records
-
-
-def _labels(record: Record, records: Sequence[Record]) -> list[str]:
-    """Its label, and where several versions of the model have that, also ``label v2``, as boards show it."""
-    same = {str(r.data["model"].get("version") or "") for r in records if r.label == record.label}
-    version = record.data["model"].get("version")
-    return [record.label, *([f"{record.label} v{version}"] if len(same) > 1 else [])]
 
 
 def with_model(record: Record) -> Record:

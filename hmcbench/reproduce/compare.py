@@ -217,7 +217,7 @@ def compare(
 
 def of_dataset(records: Sequence[Record], reference: str) -> list[Record]:
     """The records of a dataset; all for an empty reference."""
-    return [r for r in records if not reference or r.data["dataset"]["reference"] == reference]
+    return [r for r in records if not reference or r.dataset_reference == reference]
 
 
 def _of_absent(table: PublishedTable, absent: Mapping[str, str]) -> list[str]:
@@ -333,9 +333,9 @@ def _facts(table: PublishedTable, records: Sequence[Record]) -> dict[str, str]:
         return {}
     data = records[0].data
     folds = {record.fold for record in records}
-    kind = "synthetic" if any(r.data["dataset"]["synthetic"] for r in records) else "real"
+    kind = "synthetic" if any(r.data["dataset"].get("synthetic") for r in records) else "real"
     if table.datasets:
-        names = {record.data["dataset"]["reference"] for record in records}
+        names = {record.dataset_reference for record in records}
         return {
             "data": f"{len(names)} of {len(table.datasets)} datasets, {kind}",
             "splits": f"{len(folds)} ({data['split']['kind']})",
@@ -345,7 +345,7 @@ def _facts(table: PublishedTable, records: Sequence[Record]) -> dict[str, str]:
     counts = data["split"]["counts"]
     sides = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return {
-        "data": f"{data['dataset']['reference']}, {kind}, {data['dataset']['samples']:,} samples, "
+        "data": f"{records[0].dataset_reference}, {kind}, {data['dataset']['samples']:,} samples, "
         f"fingerprint {data['dataset']['fingerprint'][:12]}",
         "splits": f"{len(folds)} ({data['split']['kind']}): {sides}",
         "profile": str(data["profile"]),

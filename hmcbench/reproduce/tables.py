@@ -174,7 +174,7 @@ def _row(where: str, row: Any, head: Mapping[str, Any]) -> PublishedRow:
 
 def published_row(table: PublishedTable, row: PublishedRow) -> PublishedRow:
     """The row with the paper's values: itself, or the row that it is compared with."""
-    return row if row.values else next(other for other in table.rows if other.label == row.against)
+    return row if row.values else next(r for r in table.rows if r.values and r.label == row.against)
 
 
 def of_datasets(table: PublishedTable, patterns: Sequence[str]) -> PublishedTable:
@@ -200,9 +200,10 @@ def of_datasets(table: PublishedTable, patterns: Sequence[str]) -> PublishedTabl
 
 def _check_references(table: PublishedTable, where: str) -> None:
     labels = [row.label for row in table.rows if row.values]
-    references = [row.against for row in table.rows if not row.values]
-    references += [name for figure in table.figures for name in figure.rows]
-    for name in references:
+    for row in table.rows:
+        if not row.values and row.against not in labels:
+            raise unknown(f"row with values in {where}", row.against, labels)
+    for name in (name for figure in table.figures for name in figure.rows):
         if name not in [row.label for row in table.rows]:
             raise unknown(f"row in {where}", name, labels)
     for figure in table.figures:
@@ -250,6 +251,10 @@ def _known(kind: str, table: Any, allowed: Sequence[str]) -> None:
 
 
 def _checked(where: str, table: Any, allowed: Mapping[str, type]) -> dict[str, Any]:
+    if not isinstance(table, Mapping):
+        raise BadInput(
+            f"{where} = {table!r}", allowed=" with ".join(["a table", *filter(None, [", ".join(allowed)])])
+        )
     _known(f"key in {where}", table, list(allowed))
     out: dict[str, Any] = {}
     value: Any

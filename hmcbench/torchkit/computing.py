@@ -27,6 +27,7 @@ from hmcbench.files import OtherWork, cache_dir, processor_name, write_atomic
 from hmcbench.interfaces import Value
 from hmcbench.torchkit.device import autocast, has_bfloat16, usual_precision
 from hmcbench.torchkit.freezing import training_mode
+from hmcbench.torchkit.layout import Masked
 from hmcbench.torchkit.recipes import Recipe
 
 FEWEST_STEPS = 300
@@ -260,5 +261,7 @@ class TrialSteps:
         for piece in images.split(computation.images_per_pass):
             with computation.autocast(images.device):
                 output = module(piece)
+            if isinstance(output, Masked):  # what the loss of such a network works on
+                output = output.highest()
             levels = [output] if isinstance(output, torch.Tensor) else output
             torch.stack([level.float().square().mean() for level in levels]).sum().backward()

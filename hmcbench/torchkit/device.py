@@ -10,14 +10,14 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
-from hmcbench.torchkit.layout import Output
+from hmcbench.torchkit.layout import Masked, Output
 
 __all__ = ["autocast", "has_bfloat16", "usual_precision"]  # what plugins may use
 
@@ -183,38 +183,52 @@ def make_forward(
 
 
 class _Call(nn.Module):
-    """A wrapper whose forward may be replaced without changing the network itself."""
+    """A wrapper whose forward may be replaced without changing the network itself.
+
+    Attributes:
+        finish: what turns the tensors that ``forward`` returns into the output of the network.
+    """
 
     def __init__(self, module: nn.Module, device: torch.device, precision: str) -> None:
         super().__init__()
         self.module, self.device_type, self.precision = module, device.type, precision
+        self.finish: Callable[[Any], Any] = _unchanged
 
     def forward(self, images: torch.Tensor) -> Any:
         # weights are cast inside the graph: a cache of casts would outlive the weights
         enabled = self.precision == "bfloat16"
         with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False):
-            return self.module(images)
+            output = self.module(images)
+        if isinstance(output, Masked):  # a graph returns tensors alone; its maximum is taken in the loss
+            self.finish = partial(Masked, maximum=output.maximum)
+            return output.logits
+        return output
+
+
+def _unchanged(output: Any) -> Any:
+    return output
 
 
 class GraphForward:
     """One CUDA graph of forward and backward per batch size (an epoch has one or two).
 
-    A network that cannot be captured (it waits for the device, or its shapes depend on values) is
-    run as it is, with a warning.
+    A network that cannot be captured (it waits for the device, its shapes depend on values, or its outputs
+    are no tensors) is run as it is, with a warning.
     """
 
     def __init__(self, module: nn.Module, device: torch.device, precision: str) -> None:
         self.module, self.device, self.precision = module, device, precision
-        self.calls: dict[int, Callable[[torch.Tensor], Any]] = {}
+        self.calls: dict[int, _Call] = {}
 
     def __call__(self, images: torch.Tensor) -> Output:
         call = self.calls.get(len(images))
         if call is None:
             call = self.calls[len(images)] = self._capture(images)
-        output: Output = call(images)
+        tensors = call(images)
+        output: Output = call.finish(tensors)  # set by the call where it is no graph
         return output
 
-    def _capture(self, images: torch.Tensor) -> Callable[[torch.Tensor], Any]:
+    def _capture(self, images: torch.Tensor) -> _Call:
         """The warm-up changes buffers (batch norms) and the random state: both are restored."""
         call = _Call(self.module, self.device, self.precision).train(self.module.training)
         buffers = [(b, b.clone()) for b in self.module.buffers()]
@@ -223,7 +237,7 @@ class GraphForward:
             torch.cuda.make_graphed_callables(call, (torch.zeros_like(images),), allow_unused_input=True)
         except torch.OutOfMemoryError:
             raise  # smaller passes may fit
-        except RuntimeError as error:
+        except (RuntimeError, AttributeError) as error:  # the latter: an output that is no tensor
             warnings.warn(f"no CUDA graph, going on without: {str(error).splitlines()[0]}", stacklevel=2)
             call = _Call(self.module, self.device, self.precision).train(self.module.training)
         finally:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -159,9 +160,8 @@ class Trainer:
         for i, (pixels, chunk) in enumerate(zip(self.train.pixels.batches(chunks), chunks, strict=True)):
             index = chunk.to(self.device, non_blocking=True)
             weight = self.weights[index] if self.weights is not None and recipe.balance == "weights" else None
-            images, goals = mixer(
-                augmenter(pixels, self.normaliser), Goal(self.train.targets[index], weight=weight)
-            )
+            augmented = self._augmented(augmenter, pixels)
+            images, goals = mixer(augmented, Goal(self.train.targets[index], weight=weight))
             step = epoch * self.steps + i
             inputs = (self.computation.arranged(images), *(x[index] for x in self.train.beside))
             loss, hits = self._step(inputs, goals, step)
@@ -179,6 +179,17 @@ class Trainer:
             "learning_rate": self._rate(step),
             "images_per_second": self.samples / (time.perf_counter() - start),
         }
+
+    def _augmented(self, augmenter: Augmenter, pixels: torch.Tensor) -> torch.Tensor:
+        """Augmented images; those that the network takes for none stay of one grey level.
+
+        A rectangle, a streak or noise in them would be something to see.
+        """
+        images = augmenter(pixels, self.normaliser)
+        missing: Any = getattr(self.module, "missing_images", None)
+        if missing is None:
+            return images
+        return torch.where(missing(pixels), images[:, :, :1, :1], images)
 
     def _order(self, seed: int) -> torch.Tensor:
         """The samples of an epoch, int64 (n,) on the CPU: each at most once, or drawn by their weights.

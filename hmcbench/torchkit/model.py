@@ -37,7 +37,8 @@ class TorchModel:
         build: called with the task after torch was seeded; returns the module (its outputs are
             described in :mod:`hmcbench.torchkit`). With ``beside`` also with ``columns``, the number of
             values of each column, 0 for numbers; the module then has ``fit_columns(rows)``, which is called
-            with the training rows, float32 (N, F).
+            with the training rows, float32 (N, F). A module for which an image of one grey level is none has
+            ``missing_images(pixels)``, bool (B, 1 or C, 1, 1): these stay of one grey level when augmented.
         recipe: how to train it.
         view: the view of images, uint8 (N, H, W) or (N, H, W, 3); or of images cut into T tiles,
             (N, T, H, W[, 3]): it is trained on tiles, and scores are means over an image's tiles.

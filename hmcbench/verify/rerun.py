@@ -30,7 +30,7 @@ from hmcbench.metrics.promise import ALPHA
 from hmcbench.plan.cells import Cell, Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import Decisions, Profile, Suite
-from hmcbench.records.given_data import WithTruth
+from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
 from hmcbench.records.suite_file import read_info
@@ -134,7 +134,7 @@ def rerun_cells(
 def _without_data(error: HmcbenchError, record: Record, data: Mapping[str, str], registry: Registry) -> str:
     """Why data cannot be loaded, and how to give them."""
     spec = next((s for s in registry.specs("datasets") if s.name == record.dataset), None)
-    if spec is None or not spec.path_param or record.dataset in data:
+    if spec is None or not spec.path_param or Given(registry, data).path_of(record) is not None:
         return str(error)
     return f"{error.what}: --data {record.dataset}=PATH"
 
@@ -154,7 +154,8 @@ def cell_of(record: Record, data: Mapping[str, str], registry: Registry) -> Cell
     except BadInput as error:
         raise _NotHere(error.what.partition(";")[0]) from None
     suite = _suite_of(record)
-    given = {name: path for name, path in data.items() if name == record.dataset}
+    path = Given(registry, data).path_of(record)
+    given = {} if path is None else {record.dataset: path}
     plan = make_plan(suite, registry, Choices(profile=record.profile, data=given, keep_weights=False))
     for pair in plan.not_applicable:
         raise _NotHere(f"{record.label}: {pair.reason}")

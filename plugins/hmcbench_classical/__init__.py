@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hmcbench import FeaturizerSpec, ModelSpec, Param, hookimpl
+from hmcbench import FeaturizerSpec, ModelSpec, Param, Task, hookimpl
+from hmcbench.errors import NotApplicable
 from hmcbench.interfaces import TaskKind, Value
 
 _SIDE = "side of the square that images are brought to, in pixels"
@@ -53,6 +54,24 @@ _TREES = {
     "min_samples_leaf": _LEAF,
     "max_features": Param(0.0, "share of features tried at a split; 0: the library's own", low=0, high=1),
 }
+
+FORESTS = ("forest", "extra-trees")
+MOST_NUMBERS = 300 * 2 * 2000
+"""Numbers that one node of every tree of a flat forest has together. A tree of 2,000 training samples has
+about 2,500 nodes: 300 trees take 24 GB for 2,000 classes, each with the shares of its two values."""
+
+
+def check_forest(*, task: Task, strategy: str, n_estimators: int, **_others: Value) -> None:
+    """Raise NotApplicable for a flat forest of so many classes that it would fill the memory."""
+    if strategy != "flat" or task.hierarchy is None:
+        return
+    classes = task.hierarchy.n
+    if n_estimators * classes * (2 if task.paths == "multiple" else 1) > MOST_NUMBERS:
+        raise NotApplicable(
+            f"every node of {n_estimators} trees keeps the shares of {classes:,} classes, tens of GB;"
+            " pct-forest grows such trees in little memory"
+        )
+
 
 # name -> summary, tasks, citation, parameters
 MODELS: dict[str, tuple[str, tuple[TaskKind, ...], str, dict[str, Param]]] = {
@@ -215,6 +234,7 @@ def _spec(
         extra="boost" if boosts else "",
         accelerated=boosts,
         deterministic=_deterministic(name),
+        check_task="hmcbench_classical:check_forest" if name in FORESTS else "",
         citation=citation,
         aliases=("texture-forest",) if name == "forest" else (),
     )

@@ -1,9 +1,10 @@
-"""Bags: a sample is several images of one specimen, in the order of their names."""
+"""Bags: a sample is several images of one specimen, in the order of their names, image 2 before image 10."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -36,7 +37,7 @@ def image_bags(
     collection = collect(path, crop_bottom, max_pixels=max_pixels)
     collection.check(skip_bad)
     bags: dict[str, list[int]] = defaultdict(list)
-    for row in sorted(range(len(collection.samples)), key=lambda i: collection.samples[i].entry.id):
+    for row in sorted(range(len(collection.samples)), key=lambda i: _order(collection.samples[i].entry.id)):
         bags[collection.samples[row].entry.group].append(row)
     if "" in bags:
         what = f"{len(bags['']):,} images of {path} have no group"
@@ -56,6 +57,7 @@ def image_bags(
     first = [rows[0] for rows in bags.values()]
     split = [collection.samples[row].entry.split for row in first]
     members = {name: [collection.samples[row].entry.id for row in rows] for name, rows in bags.items()}
+    pictures_of = [[collection.samples[row].scan.digest for row in rows] for rows in bags.values()]
     content = ["image-bags", collection.fingerprint(), members]
     return Dataset(
         ids=list(bags),
@@ -63,9 +65,20 @@ def image_bags(
         targets=collection.targets[first],
         task=_task(collection, first),
         fingerprint=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
+        duplicates=[hashlib.sha256(" ".join(sorted(each)).encode()).hexdigest() for each in pictures_of],
         split=split if any(split) else None,
         notes=[f"{len(bags)} samples of {_sizes([len(rows) for rows in bags.values()])} images"],
     )
+
+
+def _order(name: str) -> tuple[list[tuple[str, int]], str]:
+    """Sorts names as people count: numbers by their value, the text before them first.
+
+    >>> sorted(["s10.png", "s9.png", "s1/b.png", "s1/a.png"], key=_order)
+    ['s1/a.png', 's1/b.png', 's9.png', 's10.png']
+    """
+    parts = re.findall(r"([^0-9]*)([0-9]*)", name)
+    return [(text, int(digits or -1)) for text, digits in parts], name
 
 
 def _difference(

@@ -97,6 +97,7 @@ def sem_eds(
         targets=targets,
         task=Task(paths=paths, depth=depth, hierarchy=hierarchy),
         fingerprint=hashlib.sha256(json.dumps(recipe).encode()).hexdigest(),
+        duplicates=ids + [ids[i] for i in again],  # a random split may train on none of the two
         split=[drawn.split[i] for i in rows] + [INCOMPLETE] * test,
         synthetic=True,
         notes=[f"synthetic fractographs, {size} px, seed {seed}; their EDS is simulated"],

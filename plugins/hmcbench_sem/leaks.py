@@ -59,8 +59,14 @@ def near_copies_of(collection: Collection, max_pixels: int) -> list[NearCopy]:
 
 def problems(samples: Sequence[Sample], pairs: Sequence[NearCopy]) -> list[Problem]:
     """A warning for every set of near copies; where the data bring a split, only across its partitions."""
-    crossing = [pair for pair in pairs if not _has_split(samples) or _crosses(samples, pair)]
-    return [_set_problem(samples, rows, crossing) for rows in _sets(len(samples), crossing)]
+    has_split = _has_split(samples)
+    crossing = [pair for pair in pairs if not has_split or _crosses(samples, pair)]
+    sets = _sets(len(samples), crossing)
+    set_of = {row: number for number, rows in enumerate(sets) for row in rows}
+    within: list[list[NearCopy]] = [[] for _ in sets]
+    for pair in crossing:
+        within[set_of[pair.first]].append(pair)
+    return [_set_problem(samples, rows, pairs) for rows, pairs in zip(sets, within, strict=True)]
 
 
 def facts(samples: Sequence[Sample], pairs: Sequence[NearCopy]) -> dict[str, str]:
@@ -119,9 +125,10 @@ def _sets(count: int, pairs: Sequence[NearCopy]) -> list[list[int]]:
 
 
 def _set_problem(samples: Sequence[Sample], rows: Sequence[int], pairs: Sequence[NearCopy]) -> Problem:
+    """The warning for a set of near copies, by the pairs within it."""
     others = ", ".join(_named(samples[row]) for row in rows[1 : NAMED + 1])
     more = f" and {len(rows) - 1 - NAMED} more" if len(rows) > NAMED + 1 else ""
-    surest = max((pair for pair in pairs if pair.first in rows), key=lambda pair: pair.correlation)
+    surest = max(pairs, key=lambda pair: pair.correlation)
     first = samples[rows[0]]
     side = f" ({first.entry.split})" if first.entry.split else ""
     what = f"shows the same place{side} as {others}{more}: {_how_alike(surest)}"

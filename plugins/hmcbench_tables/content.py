@@ -186,17 +186,19 @@ def _copies(content: OwnTable, usable: Sequence[int]) -> None:
     copies: dict[str, list[int]] = defaultdict(list)
     for row in usable:
         copies[content.duplicates[row]].append(row)
-    several = [rows for rows in copies.values() if len(rows) > 1]
-    clashes = [rows for rows in several if len({answer(content, row) for row in rows}) > 1]
-    same = [rows for rows in several if rows not in clashes]
+    same: list[list[int]] = []
+    clashes: list[list[int]] = []
+    for rows in copies.values():
+        if len(rows) > 1:
+            (same if len({answer(content, row) for row in rows}) == 1 else clashes).append(rows)
     for kind, sets, agree in (("duplicate", same, "the same"), ("clash", clashes, "different")):
         if sets:
-            rows = f"{sum(map(len, sets))} rows in {len(sets)} set{'s' * (len(sets) > 1)}"
+            count = f"{sum(map(len, sets))} rows in {len(sets)} set{'s' * (len(sets) > 1)}"
             goal = ""
             if content.labels is not None or content.targets:
                 goal = f" and {agree} {'labels' if content.labels is not None else 'targets'}"
             lines = content.report.lines(sets[0])
-            what = f"{rows} have the same features{goal}; a split keeps a set together: {lines}"
+            what = f"{count} have the same features{goal}; a split keeps a set together: {lines}"
             content.report.note(kind, what + (" and others" if len(sets) > 1 else ""))
 
 

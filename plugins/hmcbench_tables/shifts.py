@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from hmcbench import BadInput, ShiftInputs
+from hmcbench.metrics.base import is_rounding
 
 
 def noise(inputs: ShiftInputs, severity: float) -> np.ndarray:
@@ -88,7 +89,7 @@ def changed_unit(inputs: ShiftInputs, severity: float, column: str = "") -> np.n
 
 
 def _deviation(inputs: ShiftInputs) -> np.ndarray:
-    """(F,) of the columns over training samples; 0 for nominal ones."""
+    """(F,) of the columns over training samples; 0 for constant and nominal ones."""
     training = np.asarray(inputs.training, dtype=np.float64)
     known = np.isfinite(training)
     count = np.maximum(known.sum(axis=0), 1)
@@ -96,5 +97,5 @@ def _deviation(inputs: ShiftInputs) -> np.ndarray:
     mean = centred.sum(axis=0) / count
     squares = np.where(known, (training - mean) ** 2, 0.0).sum(axis=0) / count
     nominal = [bool(kind.values) for kind in inputs.kinds] or [False] * training.shape[1]
-    deviation: np.ndarray = np.where(nominal, 0.0, np.sqrt(squares))
+    deviation: np.ndarray = np.where(nominal | is_rounding(squares, mean, count), 0.0, np.sqrt(squares))
     return deviation

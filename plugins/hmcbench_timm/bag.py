@@ -73,6 +73,11 @@ class Bag(nn.Module):
             self.pool = RecurrentPooling(features)
         self.head = make_head("levels", features, task)
 
+    def missing_images(self, pixels: torch.Tensor) -> torch.Tensor:
+        """See :class:`hmcbench.torchkit.model.TorchModel`."""
+        values = pixels.flatten(2)
+        return (values.amax(2) == values.amin(2))[:, :, None, None]
+
     def forward(self, x: torch.Tensor) -> Any:
         samples, count = x.shape[:2]
         variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)

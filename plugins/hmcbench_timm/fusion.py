@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hmcbench.interfaces import Task
+from hmcbench.metrics.base import is_rounding
 from hmcbench.torchkit.heads import make_head
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.pretrained import timm_network
@@ -48,8 +49,11 @@ class TableEncoder(nn.Module):
         filled = rows.double().nan_to_num(0.0)
         mean = filled.sum(0) / count
         variance = ((filled - mean).square() * known).sum(0) / count
+        # sums of float32 are exact here, but each number is rounded to its last digit
+        last = torch.finfo(rows.dtype).eps
+        constant = torch.as_tensor(is_rounding(variance.numpy(), mean.numpy(), 1, last))
         self.mean.copy_(mean)
-        self.deviation.copy_(torch.where(variance > 0, variance.sqrt(), 1.0))
+        self.deviation.copy_(torch.where(constant, 1.0, variance.sqrt()))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         scaled = ((rows - self.mean) / self.deviation).nan_to_num(0.0)
@@ -72,7 +76,7 @@ class Fusion(nn.Module):
     * gated: both are brought to one width, and a gate, from both, weighs them channel by channel
       [Arevalo et al. 2017, "Gated multimodal units"]; of a sample with one of them this one counts alone.
 
-    A picture of one grey level counts as missing, a row without any value too.
+    A picture of one grey level or colour counts as missing, a row without any value too.
 
     Args:
         body: of timm, with pooled features.
@@ -109,13 +113,21 @@ class Fusion(nn.Module):
         """See :class:`hmcbench.torchkit.model.TorchModel`."""
         self.table.fit(rows)
 
+    def missing_images(self, pixels: torch.Tensor) -> torch.Tensor:
+        """See :class:`hmcbench.torchkit.model.TorchModel`."""
+        return ~_varies(pixels)[:, None, None, None]
+
     def forward(self, images: torch.Tensor, rows: torch.Tensor | None = None) -> Any:
         if rows is None:
             rows = images.new_full((len(images), len(self.table.columns)), float("nan"))
-        pixels = images.flatten(1)
-        there = torch.stack([pixels.amax(1) > pixels.amin(1), (~rows.isnan()).any(1)], dim=1)  # (B, 2)
+        read = self.table(rows)
+        if self.use == "table":  # the image network would be multiplied by 0
+            if self.gate is not None:
+                return self.head(read)
+            return [level.float() for level in self.heads[1](read)]
+        there = torch.stack([_varies(images), (~rows.isnan()).any(1)], dim=1)  # (B, 2)
         weights = self._shown(there).float()
-        seen, read = self.body(images), self.table(rows)
+        seen = self.body(images)
         of_image, of_table = weights[:, :1], weights[:, 1:]
         if self.gate is None:
             levels = zip(self.heads[0](seen), self.heads[1](read), strict=True)
@@ -137,6 +149,12 @@ class Fusion(nn.Module):
             there = there & ~(hidden & there.all(1, keepdim=True))
         count = there.sum(1, keepdim=True)
         return torch.where(count > 0, there / count.clamp_min(1), 0.5)
+
+
+def _varies(images: torch.Tensor) -> torch.Tensor:
+    """Bool (B,): whether a channel has two values, of images (B, C, H, W)."""
+    pixels = images.flatten(2)
+    return (pixels.amax(2) > pixels.amin(2)).any(1)
 
 
 def build(task: Task, *, columns: Sequence[int], network: dict[str, Any], **joint: Any) -> Fusion:

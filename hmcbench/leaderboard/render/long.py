@@ -36,8 +36,8 @@ def long_lines(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
     """The lines: :data:`COLUMNS` -> value.
 
     ``side`` is ``test``, ``validation``, a further test set, or ``cost`` for costs as boards show them (their
-    ids name the unit). ``rule`` is the decision rule of a value, or empty. A failed record has one line
-    without side, metric and value.
+    ids name the unit). ``rule`` is the decision rule of a value, or empty. A metric without value has a line
+    without one, and a failed record one line without side, metric and value.
     """
     for record in records:
         head = _head(record)
@@ -69,12 +69,13 @@ def _head(record: Record) -> dict[str, Any]:
 
 def _values(record: Record) -> Iterator[tuple[str, str, str, float | None]]:
     """(rule, side, metric, value) of a record that ended well."""
-    blocks: list[tuple[str, Mapping[str, Mapping[str, float]]]] = [("", record.data["metrics"])]
+    blocks: list[tuple[str, Mapping[str, Mapping[str, float | None]]]] = [("", record.data["metrics"])]
     blocks += [(rule, block.get("metrics") or {}) for rule, block in sorted(record.part("rules").items())]
     for rule, metrics in blocks:
         for side, values in metrics.items():
             for metric in sorted(values):
-                yield rule, side, metric, float(values[metric])
+                value = values[metric]
+                yield rule, side, metric, None if value is None else float(value)
     for name in COSTS:
         value = cost(record, name)
         if value is not None:

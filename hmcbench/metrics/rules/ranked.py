@@ -45,15 +45,17 @@ def cssa(scores: np.ndarray, task: Task, *, k: int) -> np.ndarray:
 def fit_cssa(scores: np.ndarray, truth: Sets, task: Task, *, k: int) -> Mapping[str, Value]:
     """``k`` itself, or for 0 the number with the largest ``hf1_micro`` on validation data (the least such).
 
-    Bi and Kwok take the number of labels as known; a sample's own is not.
+    Bi and Kwok take the number of labels as known; a sample's own is not. Classes that the task leaves
+    unscored are among the ``k``, and do not count for the choice.
     """
     if k or not len(scores):
         return {"k": k or 1}
     order = _ranking(isotonic(_wide(scores), task))
-    dense = np.asarray(truth.toarray() if hasattr(truth, "toarray") else truth, dtype=bool)
+    counted = _counted(task)
+    dense = np.asarray(truth.toarray() if hasattr(truth, "toarray") else truth, dtype=bool) & counted
     hits = np.take_along_axis(dense, order, axis=1).sum(axis=0).cumsum()
-    sizes = len(order) * np.arange(1, order.shape[1] + 1)
-    return {"k": int((2 * hits / (sizes + dense.sum())).argmax()) + 1}
+    sizes = counted[order].sum(axis=0).cumsum()
+    return {"k": int(ratio(2 * hits, sizes + dense.sum()).argmax()) + 1}
 
 
 def expected_f1(scores: np.ndarray, task: Task) -> np.ndarray:
@@ -61,6 +63,7 @@ def expected_f1(scores: np.ndarray, task: Task) -> np.ndarray:
 
         maximise  2 sum_{c in P} s_c / (|P| + sum_c s_c)   over closed sets P
 
+    Classes that the task leaves unscored count in no sum and no size; the heights are those of all classes.
     The best P holds the classes above some height of the isotonic repair [as for every such ratio: Dinkelbach
     1967], so the best of C heights is exact on trees, and on DAGs to the accuracy of the repair. Where all
     scores are 0 it is empty. Single paths: the best admissible path. Cost: as ``cssa``.
@@ -74,15 +77,15 @@ def expected_f1(scores: np.ndarray, task: Task) -> np.ndarray:
     >>> expected_f1(np.array([[0.9, 0.3, 0.1]]), Task(paths="multiple", hierarchy=h))
     array([[ True, False, False]])
     """
-    hierarchy = hierarchy_of(task)
     check_probabilities(scores)
-    scores = _wide(scores)
-    total = scores.sum(axis=1)
+    scores, counted = _wide(scores), _counted(task)
+    shares = scores * counted
+    total = shares.sum(axis=1)
     if task.paths == "single":
         return _best_ratio_path(scores, total, task)
     order = _ranking(isotonic(scores, task))
-    sums = np.take_along_axis(scores, order, axis=1).cumsum(axis=1)
-    values = ratio(2 * sums, np.arange(1, hierarchy.n + 1) + total[:, None])
+    sums = np.take_along_axis(shares, order, axis=1).cumsum(axis=1)
+    values = ratio(2 * sums, counted[order].cumsum(axis=1) + total[:, None])
     return _firsts(order, np.where(total > 0, values.argmax(axis=1) + 1, 0))
 
 
@@ -92,6 +95,11 @@ def _best_ratio_path(scores: np.ndarray, total: np.ndarray, task: Task) -> np.nd
     values = ratio(2 * (paths @ scores.T), np.diff(paths.indptr)[:, None] + total)
     chosen: np.ndarray = paths[values.argmax(axis=0)].toarray()
     return chosen
+
+
+def _counted(task: Task) -> np.ndarray:
+    """Boolean (C,): whether a class is scored."""
+    return ~np.isin(hierarchy_of(task).classes, list(task.unscored))
 
 
 def _wide(scores: np.ndarray) -> np.ndarray:

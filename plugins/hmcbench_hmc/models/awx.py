@@ -30,6 +30,7 @@ from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 ALMOST = 1e-6
 TINY = 1e-30  # a root of 0 has no gradient
+PLAIN = 5.0  # the largest n for which ALMOST^n is no smaller than TINY
 
 
 class Awx(VectorNetwork):
@@ -63,14 +64,27 @@ class Awx(VectorNetwork):
         logits = self.output(self.hidden(x)).float()  # (M, B, leaves)
         leaves = logits.sigmoid().flatten(0, 1).T  # a row per leaf
         zeros = leaves.new_zeros(self.classes, leaves.shape[1])
+        values: torch.Tensor  # a row per class
         if not self.norm:
-            values: torch.Tensor = self.maximum(zeros.index_copy(0, self.leaves, leaves).T)
-            return values.view(*x.shape[:2], -1)
-        leaf, above = self.pairs
-        powers = leaves.clamp_min(ALMOST) ** self.norm
-        total = zeros.index_add(0, above, powers.index_select(0, leaf)).clamp(TINY, 1.0)
-        values = total.pow(1 / self.norm).T
-        return values.view(*x.shape[:2], -1)
+            values = self._highest(leaves)
+        elif self.norm <= PLAIN:
+            leaf, above = self.pairs
+            powers = leaves.clamp_min(ALMOST) ** self.norm
+            values = zeros.index_add(0, above, powers.index_select(0, leaf)).clamp(TINY, 1.0)
+            values = values.pow(1 / self.norm)
+        else:  # in shares of the largest leaf below: their powers stay, and it cancels in the gradient
+            leaf, above = self.pairs
+            leaves = leaves.clamp_min(ALMOST)
+            largest = self._highest(leaves.detach())
+            shares = (leaves.index_select(0, leaf) / largest.index_select(0, above)) ** self.norm
+            values = (largest * zeros.index_add(0, above, shares).pow(1 / self.norm)).clamp_max(1.0)
+        return values.T.view(*x.shape[:2], -1)
+
+    def _highest(self, leaves: torch.Tensor) -> torch.Tensor:
+        """The highest leaf at or below every class: (leaves, n) -> (C, n)."""
+        zeros = leaves.new_zeros(self.classes, leaves.shape[1])
+        highest: torch.Tensor = self.maximum(zeros.index_copy(0, self.leaves, leaves).T)
+        return highest.T
 
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         p = self.probabilities(x).clamp(ALMOST, 1 - ALMOST)

@@ -30,12 +30,15 @@ from torch.nn import functional as F
 from hmcbench.interfaces import Task
 from hmcbench.torchkit.layout import hierarchy_of
 from hmcbench_hmc.models.layers import Hidden, Linear, VectorNetwork
+from hmcbench_hmc.models.training import BLOCK
 from hmcbench_hmc.models.vectors import VectorModel, network_model
 
 SOFTNESS = 0.05
 ALMOST = 1e-6  # how far from 1 a probability stays, so that the logarithm of its complement is finite
 CLASSES = 512
 """Classes per block of the (samples, classes, dimensions) distances."""
+NUMBERS = 2**24
+"""Distances of a block in a prediction; there are some five temporaries of as many numbers."""
 
 
 class Mbm(VectorNetwork):
@@ -63,10 +66,16 @@ class Mbm(VectorNetwork):
         """(M, B, F) -> (M, B, C), at most -ALMOST."""
         point = F.softplus(self.point(self.hidden(x))).float()[:, :, None, :]  # (M, B, 1, d)
         parts = []
-        for centre, side in zip(self.centres.split(CLASSES, 1), self.sides.split(CLASSES, 1), strict=True):
+        size = CLASSES if self.training else self._classes_at_once()
+        for centre, side in zip(self.centres.split(size, 1), self.sides.split(size, 1), strict=True):
             beyond = (point - centre[:, None]).abs() - F.softplus(side)[:, None]  # (M, B, classes, d)
             parts.append(_log_share(F.softplus(beyond / SOFTNESS)).sum(3))
         return torch.cat(parts, dim=2).clamp_max(-ALMOST)
+
+    def _classes_at_once(self) -> int:
+        """Classes of a block in a prediction; in training the gradient keeps all blocks anyway."""
+        members, _classes, dimensions = self.centres.shape
+        return max(1, min(CLASSES, NUMBERS // (members * BLOCK * dimensions)))
 
     def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         log_p = self.log_probabilities(x)

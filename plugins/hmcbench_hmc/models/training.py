@@ -84,7 +84,8 @@ def train(
     """Train the members of a network in place, each as if it were alone.
 
     Args:
-        valid: for early stopping; may be empty.
+        valid: for early stopping; may be empty. Without a positive pair, of which no epoch is better than
+            another, all epochs are trained.
         seeds, reports: one per member; seeds are those of the order of samples and of dropout.
         last_epoch: end after so many epochs of the recipe's schedule; 0: after all.
 
@@ -100,7 +101,8 @@ def train(
     network.prepare(train.y)
     optimizer = _optimizer(network, recipe)
     steps = math.ceil(len(train) / recipe.batch_size)
-    best = Best(network, len(seeds), recipe.patience) if recipe.patience and len(valid) else None
+    judged = recipe.patience and bool(valid.y.any())
+    best = Best(network, len(seeds), recipe.patience) if judged else None
     last = last_epoch or recipe.epochs
     for epoch in range(last):
         losses = torch.zeros(len(seeds), device=device)
@@ -175,10 +177,8 @@ def scores(network: VectorNetwork, x: torch.Tensor) -> torch.Tensor:
 
 
 def validation_precision(network: VectorNetwork, valid: VectorSamples) -> list[float]:
-    """Average precision of all pairs of sample and class, for every member; 0 without a positive pair."""
+    """Average precision of all pairs of sample and class, at least one of them positive, for every member."""
     truth = valid.y.flatten().cpu().numpy()
-    if not truth.any():
-        return [0.0] * len(next(network.parameters()))
     members = scores(network, valid.x).flatten(1).cpu().numpy()
     return [float(average_precision_score(truth, values)) for values in members]
 

@@ -42,6 +42,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value
 from hmcbench_hmc.models.kept_trees import (
     SPLITS,
+    KeptTree,
     add_trees,
     kept_trees,
     read_arrays,
@@ -127,7 +128,7 @@ class PctForest(OfOneView):
 
     def _grow(
         self, rows: np.ndarray, targets: sparse.csr_array, seed: np.random.SeedSequence
-    ) -> tuple[DecisionTreeRegressor, np.ndarray]:
+    ) -> tuple[DecisionTreeRegressor | KeptTree, np.ndarray]:
         """A tree, and how often its bag holds every sample, (N,)."""
         random = np.random.default_rng(seed)
         counts = np.bincount(random.integers(len(rows), size=len(rows)), minlength=len(rows))
@@ -141,7 +142,10 @@ class PctForest(OfOneView):
         else:
             goal = goal.toarray()
         tree.fit(rows[bag], goal, sample_weight=counts[bag].astype(np.float64))
-        return tree, counts
+        if goal.shape[1] < targets.shape[1]:
+            return tree, counts
+        # its values, nodes x classes, are what a forest of thousands of classes has no room for
+        return kept_trees(splits_of([tree.tree_]))[0], counts
 
     def _neighbours(self, rows: np.ndarray, counts: np.ndarray) -> sparse.csr_array:
         """Leaves of all trees x training samples: the share of a sample in the mean of a leaf, over trees."""
@@ -234,25 +238,22 @@ class Pct(OfOneView):
         scaled = self._truth @ sparse.diags_array(np.sqrt(class_weights(hierarchy_of(run))))
         tree = DecisionTreeRegressor(min_samples_leaf=self.leaf, random_state=0)  # for splits that are equal
         self._tree: Any = tree.fit(rows, scaled.toarray())
-        self._paths = tree.decision_path(rows)  # (N, nodes)
+        size = tree.tree_.n_node_samples
+        means = tree.decision_path(rows).T.tocsr() @ self._truth.astype(np.float64)
+        self._means = sparse.csr_array(means.multiply(1 / size[:, None]))
+        spread = tree.tree_.impurity * size  # sums of squares, up to one factor
+        after = spread[tree.tree_.children_left] + spread[tree.tree_.children_right]  # not read at leaves
+        self._chance = _f_test(spread, after, size)
 
     def _cut(self, significance: float) -> None:
         """Find the end of every node: itself, or the first node above it whose split is not significant."""
         tree = self._tree.tree_
-        left, right, size = tree.children_left, tree.children_right, tree.n_node_samples
-        spread = tree.impurity * size  # sums of squares, up to one factor
+        left, right = tree.children_left, tree.children_right
+        kept = (self._chance <= significance) | (significance >= 1)
         self._end = np.arange(tree.node_count)
-        for node in range(tree.node_count):  # parents come before their children
-            if left[node] < 0:
-                continue
-            children = [left[node], right[node]]
-            split = self._end[node] == node and (
-                significance >= 1 or _f_test(spread[node], spread[children].sum(), size[node]) <= significance
-            )
-            if not split:
-                self._end[children] = self._end[node]
-        means = self._paths.T.tocsr() @ self._truth.astype(np.float64)
-        self._means = sparse.csr_array(means.multiply(1 / size[:, None]))
+        for node in np.flatnonzero(left >= 0):  # parents come before their children
+            if not (self._end[node] == node and kept[node]):
+                self._end[[left[node], right[node]]] = self._end[node]
 
     def predict(self, inputs: Inputs) -> Scores:
         """The mean class vector of the leaf, float64 (N, C)."""
@@ -283,11 +284,13 @@ class Pct(OfOneView):
         return {"leaves": len(np.unique(leaves)), "significance": float(self._chosen)}
 
 
-def _f_test(before: float, after: float, samples: int) -> float:
-    """The probability of such a fall of the sum of squares by chance: F(1, n - 2)."""
-    if after <= 0 or samples <= 2:
-        return 0.0 if before > after else 1.0
-    return float(f_distribution.sf((samples - 2) * (before - after) / after, 1, samples - 2))
+def _f_test(before: np.ndarray, after: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """The probability of every such fall of the sum of squares by chance: F(1, n - 2)."""
+    chance = np.where(before > after, 0.0, 1.0)
+    some = (after > 0) & (samples > 2)
+    before, after, free = before[some], after[some], samples[some] - 2
+    chance[some] = f_distribution.sf(free * (before - after) / after, 1, free)
+    return chance
 
 
 def hierarchy_of(run: Run) -> Hierarchy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from torch import nn
 from hmcbench.errors import BadInput, PluginError
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Task, Value
+from hmcbench.metrics.base import is_rounding
 from hmcbench.torchkit import weights
 from hmcbench.torchkit.measure import count_parameters
 from hmcbench_hmc.models import SMALL_BATCH
@@ -34,8 +36,8 @@ leave the cache at every step, and one after another is faster. docs/performance
 class Scaler:
     """Columns brought to mean 0 and deviation 1 of the training samples; missing values become 0, the mean.
 
-    A constant column becomes 0. As ``sklearn.preprocessing.StandardScaler``, with the two lines that missing
-    values ask for.
+    A constant column becomes 0, also one that is constant but for rounding. As
+    ``sklearn.preprocessing.StandardScaler``, with the two lines that missing values ask for.
     """
 
     def __init__(self, mean: np.ndarray, deviation: np.ndarray) -> None:
@@ -47,8 +49,8 @@ class Scaler:
         known = np.isfinite(rows)
         count = np.maximum(1, known.sum(axis=0))
         mean = np.where(known, rows, 0.0).sum(axis=0) / count
-        deviation = np.sqrt(np.where(known, (rows - mean) ** 2, 0.0).sum(axis=0) / count)
-        return cls(mean, np.where(deviation > 0, deviation, 1.0))
+        variance = np.where(known, (rows - mean) ** 2, 0.0).sum(axis=0) / count
+        return cls(mean, np.where(is_rounding(variance, mean, count), 1.0, np.sqrt(variance)))
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Float32 (N, F)."""
@@ -263,9 +265,17 @@ def _groups(fits: Sequence[Fit]) -> list[list[int]]:
     groups: dict[Any, list[int]] = {}
     for i, fit in enumerate(fits):
         model, run = fit.model, fit.run
-        key = [model.build, model.architecture, model.recipe, model.members, model.view, run.device]
-        groups.setdefault((repr(key), tuple(fit.train.ids), tuple(fit.valid.ids), run.threads), []).append(i)
+        settings = [model.build, model.architecture, model.recipe, model.members, model.view, run.device]
+        key = repr(settings), run.threads, _identity(fit.train), _identity(fit.valid)
+        groups.setdefault(key, []).append(i)
     return [list(group) for group in groups.values()]
+
+
+def _identity(samples: Labelled) -> tuple[tuple[str, ...], tuple[int, ...], str]:
+    """What tells the samples of two fits apart: those with the same ids may have other labels, wrong ones."""
+    targets = samples.dense_targets
+    digest = hashlib.sha256(np.packbits(targets.astype(bool)).tobytes()).hexdigest()
+    return tuple(samples.ids), targets.shape, digest
 
 
 def together(network: VectorNetwork, recipe: VectorRecipe) -> int:

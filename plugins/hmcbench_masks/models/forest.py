@@ -37,6 +37,19 @@ def filters(level: np.ndarray, widths: tuple[float, ...]) -> np.ndarray:
     return np.stack(planes, axis=2).astype(np.float32)
 
 
+def _in_bands(pixels: np.ndarray, widths: tuple[float, ...]) -> Iterator[tuple[slice, np.ndarray]]:
+    """:func:`filters` of an image uint8 (H, W), band by band: its rows, and the features of their pixels.
+
+    The features are those of the whole image, whose planes would take gigabytes for a large one.
+    """
+    reach = round(4 * max(widths)) + 6  # of the widest filter, and of the gradients that it smooths
+    step = max(16, BAND // pixels.shape[1])
+    level = normalised(pixels)
+    for top in range(0, len(level), step):
+        low, rows = max(0, top - reach), slice(top, min(top + step, len(level)))
+        yield rows, filters(level[low : top + step + reach], widths)[top - low : rows.stop - low]
+
+
 class PixelForest:
     """Extremely randomised trees on :func:`filters`, one class per set of classes.
 
@@ -67,8 +80,7 @@ class PixelForest:
         features, labels, weights = [], [], []
         for step, (pixels, numbers) in enumerate(labelled_images(train, self.reduce), start=1):
             chosen, weight = self._draw(numbers.ravel(), rng)
-            planes = filters(normalised(pixels), self.widths)
-            features.append(planes.reshape(-1, planes.shape[2])[chosen])
+            features.append(self._features(pixels, chosen))
             labels.append(numbers.ravel()[chosen])
             weights.append(weight)
             run.report(step, len(train) + 1)
@@ -77,6 +89,15 @@ class PixelForest:
         )
         self._forest.fit(np.concatenate(features), np.concatenate(labels), np.concatenate(weights))
         run.report(len(train) + 1, len(train) + 1)
+
+    def _features(self, pixels: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Those of the pixels at these positions of an image, float32 (n, 1 + 6 widths)."""
+        features = np.empty((len(chosen), 1 + 6 * len(self.widths)), dtype=np.float32)
+        width = pixels.shape[1]
+        for rows, planes in _in_bands(pixels, self.widths) if len(chosen) else ():
+            here = (chosen >= rows.start * width) & (chosen < rows.stop * width)
+            features[here] = planes.reshape(-1, planes.shape[2])[chosen[here] - rows.start * width]
+        return features
 
     def save(self, folder: Path) -> None:
         """Writes ``estimators.skops``; raises BadInput for a forest that is too large to be kept."""
@@ -122,15 +143,9 @@ class PixelForest:
     def _shares(self, pixels: np.ndarray) -> np.ndarray:
         """float32 (h, w, M), the share of the trees' votes for every set of classes."""
         shares = np.zeros((*pixels.shape, len(self._legend.sets)), dtype=np.float32)
-        margin = round(4 * max(self.widths))  # beyond it the widest filter sees next to nothing
-        step = max(16, BAND // pixels.shape[1])
-        level = normalised(pixels)
-        for top in range(0, len(level), step):
-            low = max(0, top - margin)
-            part = filters(level[low : top + step + margin], self.widths)[top - low : top - low + step]
-            flat = part.reshape(-1, part.shape[2])
-            votes = self._forest.predict_proba(flat).astype(np.float32)
-            shares[top : top + step][..., self._forest.classes_] = votes.reshape(*part.shape[:2], -1)
+        for rows, planes in _in_bands(pixels, self.widths):
+            votes = self._forest.predict_proba(planes.reshape(-1, planes.shape[2])).astype(np.float32)
+            shares[rows][..., self._forest.classes_] = votes.reshape(*planes.shape[:2], -1)
         return shares
 
     def describe(self) -> Mapping[str, Value]:

@@ -59,9 +59,11 @@ def full_size(values: np.ndarray, shape: Sequence[int], factor: int) -> Iterator
     for top in range(0, height, step):
         first, last = top // factor, -(-min(height, top + step) // factor)
         low, high = max(0, first - 1), min(len(values), last + 1)  # neighbours that interpolation needs
-        part = enlarged(values[low:high], (high - low) * factor, width)
+        # The last column of a width that is no multiple of the factor sticks out, like the last row: both are
+        # enlarged by the factor itself and cut, or the map would be squeezed.
+        part = enlarged(values[low:high], (high - low) * factor, values.shape[1] * factor)
         start = (first - low) * factor
-        yield part[start : start + min(step, height - top)]
+        yield part[start : start + min(step, height - top), :width]
 
 
 @dataclass(frozen=True, eq=False)

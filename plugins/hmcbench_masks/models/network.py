@@ -100,7 +100,7 @@ class PixelNetwork:
         self._prepare(run)
         table = self._targets(maps_of(train).legend)
         sides = [self._micrographs(part, table) if len(part) else [] for part in (train, valid)]
-        trainer = CropTrainer(self.module, self._layout, self.recipe, run)
+        trainer = CropTrainer(self.module, self._layout, self.recipe, run, self.tile, self.overlap)
         self.facts["epoch_used"] = trainer.fit(*sides)
         self.facts["precision"] = trainer.precision
         self.facts["parameters"] = count_parameters(self.module)

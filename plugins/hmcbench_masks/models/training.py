@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from hmcbench import Run
 from hmcbench.torchkit.device import autocast, usual_precision
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.optim import rate_factor
+from hmcbench_masks.models.tiles import BATCH, in_tiles
 
 UNLABELLED = -1
 
@@ -118,6 +119,7 @@ class CropTrainer:
     """Trains a module in place.
 
     Attributes:
+        tile, overlap: those of predictions; large images of the validation side are read in such tiles.
         best: mean IoU on validation, and the weights that had it.
     """
 
@@ -125,6 +127,8 @@ class CropTrainer:
     layout: Layout
     recipe: CropRecipe
     run: Run
+    tile: int = 256
+    overlap: int = 32
     best: tuple[float, dict[str, torch.Tensor]] = field(default_factory=lambda: (-1.0, {}))
 
     @property
@@ -225,21 +229,47 @@ class CropTrainer:
         counts = [torch.zeros(3, size, device=self.layout.device) for size in self.layout.sizes]
         with torch.inference_mode():
             for image in valid:
-                height, width = image.pixels.shape[2:]
-                padded = F.pad(image.pixels, (0, -width % 32, 0, -height % 32), mode="replicate")
-                output = self.module(padded.contiguous(memory_format=torch.channels_last))
-                known = image.numbers[0, 0] >= 0
-                logits = output[0, :, :height, :width].permute(1, 2, 0)[known]
-                targets = image.table[image.numbers[0, 0].long()[known]]
-                for k, level in enumerate(logits.split(self.layout.sizes, dim=1)):
-                    if self.layout.single:
-                        true = F.one_hot(targets[:, k], level.shape[1])
-                        guess = F.one_hot(level.argmax(1), level.shape[1])
-                    else:
-                        true, guess = targets[:, self.layout.columns[k]].long(), (level > 0).long()
-                    counts[k] += torch.stack([(true * guess).sum(0), true.sum(0), guess.sum(0)])
+                top = 0
+                for band in self._outputs(image.pixels):
+                    rows = image.numbers[0, 0, top : top + len(band)]
+                    top += len(band)
+                    known = rows >= 0
+                    self._count(counts, band[known], image.table[rows[known].long()])
         values = []
         for both, true, guess in counts:
             there = true > 0
             values.append((both / (true + guess - both).clamp_min(1))[there].mean())
         return float(torch.stack(values).nanmean())
+
+    def _outputs(self, pixels: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Logits (h, w, K) of an image (1, 1, H, W), band by band.
+
+        An image that has no more pixels than a batch of tiles is one band: it needs no more memory than a
+        prediction. A larger one is read in tiles, as in a prediction.
+        """
+        height, width = pixels.shape[2:]
+        if height * width <= BATCH * self.tile**2:
+            padded = F.pad(pixels, (0, -width % 32, 0, -height % 32), mode="replicate")
+            yield self._logits(padded)[0, :height, :width]
+            return
+
+        def logits(tiles: np.ndarray) -> np.ndarray:
+            return self._logits(torch.from_numpy(tiles)[:, None].to(pixels.device)).float().cpu().numpy()
+
+        for band in in_tiles(pixels[0, 0].cpu().numpy(), logits, self.tile, self.overlap):
+            yield torch.from_numpy(band).to(pixels.device)
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 1, h, w) -> (B, h, w, K)."""
+        output: torch.Tensor = self.module(images.contiguous(memory_format=torch.channels_last))
+        return output.permute(0, 2, 3, 1)
+
+    def _count(self, counts: Sequence[torch.Tensor], logits: torch.Tensor, targets: torch.Tensor) -> None:
+        """Add the pixels (n, K) of every class of every level: right, true and guessed ones."""
+        for k, level in enumerate(logits.split(self.layout.sizes, dim=1)):
+            if self.layout.single:
+                true = F.one_hot(targets[:, k], level.shape[1])
+                guess = F.one_hot(level.argmax(1), level.shape[1])
+            else:
+                true, guess = targets[:, self.layout.columns[k]].long(), (level > 0).long()
+            counts[k] += torch.stack([(true * guess).sum(0), true.sum(0), guess.sum(0)])

@@ -23,7 +23,7 @@ from hmcbench_masks.reader.classes import (
     value_text,
     with_greys,
 )
-from hmcbench_masks.reader.files import IMAGES, MASKS, ImagePair, list_pairs
+from hmcbench_masks.reader.files import IMAGES, MASKS, ImagePair, list_pairs, same_name
 from hmcbench_masks.reader.masks import MaskFile, read_values
 from hmcbench_masks.reader.micronet import is_micronet, list_micronet
 from hmcbench_masks.reader.micronet import table_of as micronet_table
@@ -234,8 +234,11 @@ def _of_shapes(root: Path, shapes: Shapes, options: Options) -> MaskFolder:
     sets: dict[tuple[str, ...], int] = {}
     rows: dict[frozenset[str], int] = {}
     usable = []
-    images = _images(shapes.pairs, options)
+    images, same = _images(shapes.pairs, options), _same_names(root, shapes.pairs)
+    content.problems += same.values()
     for pair, drawing, size, row in zip(shapes.pairs, shapes.shapes, shapes.sizes, images, strict=True):
+        if pair.id in same:
+            continue
         problem = _shape_problem(str(pair.image.relative_to(root)), row, drawing, size, table)
         if problem is not None:
             content.problems.append(problem)
@@ -251,6 +254,14 @@ def _of_shapes(root: Path, shapes: Shapes, options: Options) -> MaskFolder:
         labels = Drawing(height, width, drawing, rows, len(sets), options.overlap)
         _add(content, pair, row, labels, pixels, options)
     return content
+
+
+def _same_names(root: Path, pairs: Sequence[ImagePair]) -> dict[str, Problem]:
+    """A problem for every name of several images."""
+    images_of: dict[str, list[Path]] = {}
+    for pair in pairs:
+        images_of.setdefault(pair.id, []).append(pair.image)
+    return {name: same_name(root, paths) for name, paths in images_of.items() if len(paths) > 1}
 
 
 def _table_of_names(root: Path, shapes: Shapes, options: Options) -> ClassTable:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem
@@ -42,8 +44,29 @@ def image_files(folder: Path) -> list[Path]:
     return [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
 
 
+def by_name(
+    root: Path, files: Iterable[Path], name: Callable[[Path], str]
+) -> tuple[dict[str, Path], dict[str, Problem]]:
+    """Files by their names here, and a problem for every name that several files have.
+
+    Which of the files is meant cannot be known, so none of them may be used.
+    """
+    files_of: dict[str, list[Path]] = {}
+    for file in files:
+        files_of.setdefault(name(file), []).append(file)
+    problems = {each: same_name(root, paths) for each, paths in files_of.items() if len(paths) > 1}
+    return {each: paths[0] for each, paths in files_of.items()}, problems
+
+
+def same_name(root: Path, paths: Sequence[Path]) -> Problem:
+    """That these files are one sample: its name has no ending, and where shapes label it no folder."""
+    first, *others = dict.fromkeys(str(path.relative_to(root)) for path in paths)
+    what = f"has the same name as {' and '.join(others)}; rename one" if others else "is listed several times"
+    return Problem(first, what, "same-name")
+
+
 def list_pairs(root: Path) -> tuple[list[ImagePair], list[Problem]]:
-    """The pairs of ``images/`` and ``masks/``, and files without a partner.
+    """The pairs of ``images/`` and ``masks/``, files without a partner, and files of one name.
 
     Names are compared without their endings, then without words such as ``image`` and ``mask``.
 
@@ -53,11 +76,14 @@ def list_pairs(root: Path) -> tuple[list[ImagePair], list[Problem]]:
     for name in (IMAGES, MASKS):
         if not (root / name).is_dir():
             raise BadInput(f"{root} has no folder {name}", allowed=f"{IMAGES}/ and {MASKS}/, or polygons")
-    masks = {_stem(path, root / MASKS): path for path in image_files(root / MASKS)}
-    images = {_stem(path, root / IMAGES): path for path in image_files(root / IMAGES)}
+    (images, same_images), (masks, same_masks) = (
+        by_name(root, image_files(root / name), partial(_stem, folder=root / name))
+        for name in (IMAGES, MASKS)
+    )
     short = _unique({_plain(stem): stem for stem in masks}, masks)
     plain = Counter(_plain(stem) for stem in images)
-    pairs, problems, used = [], [], set()
+    pairs, used = [], set()
+    problems = [*same_images.values(), *same_masks.values()]
     for stem, image in images.items():
         partner = stem if stem in masks else short.get(_plain(stem)) if plain[_plain(stem)] == 1 else None
         if partner is None:
@@ -65,7 +91,8 @@ def list_pairs(root: Path) -> tuple[list[ImagePair], list[Problem]]:
             problems.append(Problem(where, f"no mask of this name in {MASKS}/", "no-mask"))
             continue
         used.add(partner)
-        pairs.append(ImagePair(stem, image, masks[partner]))
+        if stem not in same_images and partner not in same_masks:
+            pairs.append(ImagePair(stem, image, masks[partner]))
     for stem in masks.keys() - used:
         where = str(masks[stem].relative_to(root))
         problems.append(Problem(where, f"no image of this name in {IMAGES}/", "no-image", fatal=False))

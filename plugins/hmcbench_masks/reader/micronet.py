@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hmcbench.errors import Problem
 from hmcbench_masks.reader.classes import OTHER, ClassTable, colour_number
-from hmcbench_masks.reader.files import ImagePair, described, image_files
+from hmcbench_masks.reader.files import ImagePair, by_name, described, image_files
 
 MASKS = "_annot"  # after the name of a folder of images
 MASK = "_mask"  # after the name of an image, in the Super folders
@@ -33,14 +33,17 @@ def is_micronet(root: Path) -> bool:
 
 
 def list_micronet(root: Path) -> tuple[list[ImagePair], list[Problem]]:
-    """The pairs of all folders, and files without a partner; ids are ``train/NAME``."""
+    """The pairs of all folders, files without a partner, and files of one name; ids are ``train/NAME``."""
     pairs: list[ImagePair] = []
     problems: list[Problem] = []
     for name, split in SPLITS.items():
         folder = root / f"{name}{MASKS}"
-        masks = {path.stem.removesuffix(MASK): path for path in image_files(folder)}
-        images = {path.stem: path for path in image_files(root / name)}
+        masks, same_masks = by_name(root, image_files(folder), lambda path: path.stem.removesuffix(MASK))
+        images, same_images = by_name(root, image_files(root / name), lambda path: path.stem)
+        problems += [*same_images.values(), *same_masks.values()]
         for stem, image in images.items():
+            if stem in same_images or stem in same_masks:
+                continue
             if stem in masks:
                 pairs.append(ImagePair(f"{name}/{stem}", image, masks[stem], split=split))
             else:

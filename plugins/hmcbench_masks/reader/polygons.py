@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from PIL import Image, ImageDraw
 
 from hmcbench.errors import BadInput
 from hmcbench_masks.reader.files import IMAGES, ImagePair, described, image_files
-from hmcbench_masks.reader.shapes import Shapes
+from hmcbench_masks.reader.shapes import Part, Shapes
 
 WRONG = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 """What the wrong kind of value in a JSON file raises."""
 FARTHEST = 1e7
+SPARE = 8  # pixels around a box: more than the error of a border from FARTHEST to FARTHEST
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,34 @@ class Region:
     polygons: Sequence[Sequence[tuple[float, float]]]
     where: str = ""
 
-    def inside(self, height: int, width: int) -> np.ndarray:
-        """bool (H, W)."""
-        canvas = Image.new("1", (width, height))
+    def inside(self, height: int, width: int) -> Part:
+        """The pixels of an image of this size that it covers.
+
+        Polygons are moved up only, and the columns cut afterwards: moved to the left as well, some borders
+        would lie one pixel aside, because Pillow computes their columns in single precision.
+        """
+        points = [[(int(x), int(y)) for x, y in polygon] for polygon in self.polygons if len(polygon) >= 3]
+        (left, right), (top, bottom) = (
+            _span([point[axis] for polygon in points for point in polygon], size)
+            for axis, size in enumerate((width, height))
+        )
+        canvas = Image.new("1", (right, bottom - top))
         draw = ImageDraw.Draw(canvas)
-        for polygon in self.polygons:
-            if len(polygon) >= 3:
-                draw.polygon([(float(x), float(y)) for x, y in polygon], fill=1)
-        return np.array(canvas, dtype=bool)
+        for polygon in points:
+            draw.polygon([(x, y - top) for x, y in polygon], fill=1)
+        return Part(top, left, np.array(canvas, dtype=bool)[:, left:])
 
     def problem(self, _height: int, _width: int) -> str:
         """Empty: a polygon may leave its image."""
         return ""
+
+
+def _span(places: Sequence[int], size: int) -> tuple[int, int]:
+    """The first pixel of an axis that polygons may cover, and the one after the last."""
+    if not places:
+        return 0, 0
+    first, last = max(0, min(places) - SPARE), min(size, max(places) + 1 + SPARE)
+    return (first, last) if first < last else (0, 0)
 
 
 def find_polygons(root: Path) -> list[Path]:
@@ -54,8 +72,10 @@ def read_polygons(root: Path, files: Sequence[Path]) -> Shapes:
         BadInput: a file of neither kind, or an image that is not there.
     """
     contents = [_read(file) for file in files]
-    images: dict[str, Path] = {}
-    for path in image_files(root / IMAGES if (root / IMAGES).is_dir() else root):
+    folder = root / IMAGES if (root / IMAGES).is_dir() else root
+    pictures = image_files(folder)
+    images = {path.relative_to(start).as_posix(): path for start in (root, folder) for path in pictures}
+    for path in pictures:
         images.setdefault(path.name, path)
     if any("annotations" in content and "images" in content for content in contents):
         if len(contents) > 1:
@@ -89,7 +109,7 @@ def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: s
             by_image[note["image_id"]].append(Region(names[note["category_id"]][-1], polygons))
         entries = [(image["file_name"], by_image[image["id"]], image) for image in content["images"]]
         sizes = [(int(i["height"]), int(i["width"])) if "height" in i else None for *_, i in entries]
-        image_pairs = [_pair(root, images, Path(name).name, where) for name, *_ in entries]
+        image_pairs = [_pair(root, images, Path(name), where) for name, *_ in entries]
     except WRONG as error:
         raise BadInput(f"{where} is no COCO file ({type(error).__name__}: {error})") from None
     return Shapes(
@@ -116,14 +136,15 @@ def _labelme(
                 if "imageHeight" in content
                 else None
             )
-            name = Path(str(content.get("imagePath") or file.stem).replace("\\", "/")).name
+            name = str(content.get("imagePath") or file.stem).replace("\\", "/")
+            place = Path(os.path.relpath(file.parent / name, root))  # labelme writes it from its own file
         except WRONG as error:
             raise BadInput(f"{file} is no labelme file ({type(error).__name__}: {error})") from None
         if not kinds <= {"polygon", "rectangle"}:
             raise BadInput(
                 f"{file} has shapes of type {', '.join(sorted(kinds))}", allowed="polygon, rectangle"
             )
-        pairs.append(_pair(root, images, name, str(file.relative_to(root))))
+        pairs.append(_pair(root, images, place, str(file.relative_to(root))))
         all_shapes.append(shapes)
         sizes.append(size)
         names |= dict.fromkeys((shape.name,) for shape in shapes)
@@ -146,7 +167,9 @@ def _point(x: Any, y: Any) -> tuple[float, float]:
     return place
 
 
-def _pair(root: Path, images: dict[str, Path], name: str, where: str) -> ImagePair:
-    if name not in images:
-        raise BadInput(f"{where}: no image {name} below {root}", allowed=f"the image files in {IMAGES}/")
-    return ImagePair(Path(name).stem, images[name], None)
+def _pair(root: Path, images: dict[str, Path], path: Path, where: str) -> ImagePair:
+    """The image of this folder and name; where the folder is another one here, the first of this name."""
+    image = images.get(path.as_posix()) or images.get(path.name)
+    if image is None:
+        raise BadInput(f"{where}: no image {path.name} below {root}", allowed=f"the image files in {IMAGES}/")
+    return ImagePair(path.stem, image, None)

@@ -9,8 +9,8 @@ import numpy as np
 
 from hmcbench.errors import BadInput, Problem
 from hmcbench.hierarchy.csv_rows import csv_rows
-from hmcbench_masks.reader.files import IMAGES, ImagePair, described, image_files
-from hmcbench_masks.reader.shapes import Shapes
+from hmcbench_masks.reader.files import IMAGES, ImagePair, by_name, described, image_files
+from hmcbench_masks.reader.shapes import Part, Shapes
 
 FOLDERS = (IMAGES, "train_images")
 COLUMNS = ("imageid", "classid", "encodedpixels")
@@ -34,13 +34,16 @@ class Runs:
     starts: np.ndarray
     lengths: np.ndarray
 
-    def inside(self, height: int, width: int) -> np.ndarray:
-        """bool (H, W)."""
-        edges = np.zeros(height * width + 1, dtype=np.int32)
-        np.add.at(edges, self.starts, 1)
-        np.add.at(edges, self.starts + self.lengths, -1)
+    def inside(self, height: int, width: int) -> Part:
+        """The pixels of an image of this size that they cover."""
+        ends = self.starts + self.lengths
+        left = int(self.starts.min()) // height if len(ends) else 0
+        right = -(-int(ends.max()) // height) if len(ends) else 0
+        edges = np.zeros((right - left) * height + 1, dtype=np.int32)
+        np.add.at(edges, self.starts - left * height, 1)
+        np.add.at(edges, ends - left * height, -1)
         covered: np.ndarray = edges[:-1].cumsum() > 0
-        return covered.reshape(width, height).T
+        return Part(0, left, covered.reshape(right - left, height).T)
 
     def problem(self, height: int, width: int) -> str:
         """Why the runs do not fit into an image; empty where they do."""
@@ -74,9 +77,9 @@ def read_run_lengths(root: Path, file: Path) -> Shapes:
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
     if folder is None:
         raise BadInput(f"{root} has {file.name} and no images", allowed=f"a folder {' or '.join(FOLDERS)}")
-    images = {path.name: path for path in image_files(folder)}
-    rows: dict[str, list[Runs]] = {name: [] for name in images}
-    problems: list[Problem] = []
+    images, same = by_name(root, image_files(folder), lambda path: path.name)
+    rows: dict[str, list[Runs]] = {name: [] for name in images if name not in same}
+    problems = list(same.values())
     names = set()
     for line, image, name, text in _rows(file):
         where = f"{file.name}:{line}"

@@ -13,6 +13,26 @@ from hmcbench.hierarchy.label_maps import dtype_of, ignored
 from hmcbench_masks.reader.files import ImagePair
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Pixels of an image, all of them in one box, so that a small shape costs as much as its box.
+
+    Attributes:
+        top, left: of the box.
+        mask: bool (h, w), of the pixels of the box.
+    """
+
+    top: int
+    left: int
+    mask: np.ndarray
+
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """Rows and columns of the image."""
+        height, width = self.mask.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
 class LabelledShape(Protocol):
     """Pixels of one category."""
 
@@ -24,8 +44,8 @@ class LabelledShape(Protocol):
     def where(self) -> str:
         """File and line; empty where there are no lines."""
 
-    def inside(self, height: int, width: int) -> np.ndarray:
-        """bool (H, W)."""
+    def inside(self, height: int, width: int) -> Part:
+        """The pixels of an image of this size that it covers."""
 
     def problem(self, height: int, width: int) -> str:
         """Why it does not fit into an image; empty where it does."""
@@ -86,10 +106,10 @@ def drawn(
     numbers: dict[frozenset[str], int] = {frozenset(): 0}
     pixels = np.zeros((height, width), dtype=np.int64)
     for shape in shapes:
-        inside = shape.inside(height, width)
-        for old in np.unique(pixels[inside]).tolist() if inside.any() else ():
-            before = list(numbers)[old]
-            names = frozenset([shape.name]) if overlap == "last" else before | {shape.name}
-            new = numbers.setdefault(names, len(numbers))
-            pixels[inside & (pixels == old)] = new if new != old else old
+        part = shape.inside(height, width)
+        under = pixels[part.box]  # a view: what is written here is in the image
+        before = under.copy()
+        for old in np.unique(before[part.mask]).tolist():
+            names = frozenset([shape.name]) if overlap == "last" else list(numbers)[old] | {shape.name}
+            under[part.mask & (before == old)] = numbers.setdefault(names, len(numbers))
     return pixels, list(numbers)

@@ -124,5 +124,6 @@ def compositions(weights: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _heats(weights: np.ndarray) -> list[str]:
-    """Equal strings for equal compositions."""
-    return [" ".join(f"{amount:g}" for amount in row[row > 0]) for row in weights]
+    """Equal strings for equal compositions; other elements in equal amounts are another heat."""
+    elements = periodic_table.SYMBOLS
+    return [" ".join(f"{elements[i]}{row[i]:g}" for i in np.flatnonzero(row > 0)) for row in weights]

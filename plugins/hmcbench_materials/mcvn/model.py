@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from hmcbench.errors import BadInput
-from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Task, Value
+from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Value
 from hmcbench.torchkit.weights import ALLOWED
 from hmcbench_materials.mcvn import store
 from hmcbench_materials.mcvn.architecture import HEADS, IMAGE, Architecture
@@ -59,6 +59,7 @@ class Mcvn:
         self.recipe = BankRecipe(epochs, batch_size, schedule, keep_best, patience)
         self.with_validation = with_validation and not (keep_best or patience)
         self.components: Components | None = None
+        self.ends: torch.Tensor | None = None  # epochs that a first fit chose, in a second one
         self.bank: Bank  # set by train_together, as are
         self.train: SampleGroups  # the training samples, where the attention is to them
 
@@ -67,6 +68,10 @@ class Mcvn:
         (outcome,) = fit_together([Fit(self, train, valid, run)])
         if outcome is not None:
             raise outcome
+
+    def refit(self, train: Labelled, run: Run) -> None:
+        """Train new networks, each up to the epoch that ``fit`` kept, if it chose one."""
+        refit_together([self], train, run)
 
     def predict(self, inputs: Inputs) -> Scores:
         """Regression (n, T); hmc: probabilities (n, C), and of ``stop`` (n, L) where paths end early."""
@@ -115,14 +120,15 @@ class Mcvn:
         self.image_ranges, self.table_ranges = kept.image_ranges, kept.table_ranges
         self.components, self.fitted_on, self.threads = kept.components, kept.fitted_on, kept.threads
 
-    def trains_on_validation(self, task: Task) -> bool:
+    def trains_on_validation(self, run: Run) -> bool:
         """Whether nothing is chosen on the validation samples, so that a fit may learn from them."""
-        return self.with_validation and (task.kind, task.paths) != ("hmc", "multiple")
+        open_thresholds = (run.task.kind, run.task.paths) == ("hmc", "multiple")
+        return self.with_validation and not (run.refit or open_thresholds)
 
     def prepare(self, train: Labelled, valid: Labelled, run: Run) -> Prepared:
         """Learn ranges and the head from the training samples; make the networks."""
         self.threads = run.threads
-        on_both = bool(len(valid)) and self.trains_on_validation(run.task)
+        on_both = bool(len(valid)) and self.trains_on_validation(run)
         self.fitted_on = "train and validation" if on_both else "train"
         sides = (train, valid) if on_both else (train,)
         self._learn(sides)
@@ -146,7 +152,7 @@ class Mcvn:
         )
         generators = [torch.Generator().manual_seed(int(seed >> 1)) for seed in seeds]
         weights = [self.plan.initial(generator, kind=self.init) for generator in generators[1:]]
-        return Prepared(self, run, fitted, checked, torch.stack(weights), int(seeds[0] >> 1))
+        return Prepared(self, run, fitted, checked, torch.stack(weights), int(seeds[0] >> 1), self.ends)
 
     def _learn(self, sides: Sequence[Labelled]) -> None:
         """Ranges of both inputs, and the components, from the rows that are trained on."""
@@ -181,13 +187,14 @@ class Prepared:
     valid: SampleGroups
     weights: torch.Tensor  # (networks, P)
     seed: int  # of the order of samples
+    ends: torch.Tensor | None  # see Bank.fit
 
     @property
     def kind(self) -> tuple[Any, ...]:
         """Equal for fits that may share a bank: same layers, recipe and numbers of samples."""
         model = self.model
         sizes = (len(self.train), len(self.valid), len(self.weights))
-        return (model.plan, model.recipe, model.head.kind, sizes)
+        return (model.plan, model.recipe, model.head.kind, sizes, self.ends is None)
 
 
 def fit_together(fits: Sequence[Fit]) -> list[Exception | None]:
@@ -213,6 +220,16 @@ def fit_together(fits: Sequence[Fit]) -> list[Exception | None]:
     return outcomes
 
 
+def refit_together(models: Sequence[Mcvn], train: Labelled, run: Run) -> None:
+    """Second fits of models that have been fitted, on the same samples."""
+    for model in models:
+        model.ends = model.bank.ends
+    none = Labelled([], {}, train.targets[:0])
+    for outcome in fit_together([Fit(model, train, none, run) for model in models]):
+        if outcome is not None:
+            raise outcome
+
+
 def train_together(group: Sequence[Prepared]) -> None:
     """Train one bank, and give every model its networks."""
     first, each = group[0].model, len(group[0].weights)
@@ -228,7 +245,17 @@ def train_together(group: Sequence[Prepared]) -> None:
             prepared.run.report(epoch, first.recipe.epochs, **known)
 
     train, valid = (SampleGroups.cat([getattr(p, side) for p in group]) for side in ("train", "valid"))
-    bank.fit(train, valid, [p.seed for p in group], first.head.loss, first.recipe, adam, report)
+    ends = [p.ends for p in group if p.ends is not None]  # of all of them, or of none
+    bank.fit(
+        train,
+        valid,
+        [p.seed for p in group],
+        first.head.loss,
+        first.recipe,
+        adam,
+        report,
+        torch.cat(ends) if ends else None,
+    )
     for k, prepared in enumerate(group):
         prepared.model.bank = bank.part(slice(k * each, (k + 1) * each))
         keep = (

@@ -15,7 +15,7 @@ from hmcbench.files import write_atomic
 from hmcbench.interfaces import Fit, Inputs, Labelled, Run, Scores, Value
 from hmcbench.sklearnkit.search import Choice, Space, candidates, describe, losses
 from hmcbench.torchkit.weights import ALLOWED
-from hmcbench_materials.mcvn.model import Mcvn, fit_together
+from hmcbench_materials.mcvn.model import Mcvn, fit_together, refit_together
 
 BUDGET = 12
 SPACES: Mapping[str, Space] = {
@@ -43,7 +43,7 @@ class TunedMcvn:
     """Implements :class:`hmcbench.interfaces.Model`: every target takes the candidate that is best for it.
 
     Candidates are trained on the training samples and compared on the validation samples; those that are
-    chosen are then trained on both, where MCVN does that.
+    chosen are then trained on both, where MCVN does that and no second fit follows (:meth:`refit`).
     """
 
     def __init__(self, space: Space, params: Mapping[str, Any]) -> None:
@@ -57,6 +57,10 @@ class TunedMcvn:
         (outcome,) = fit_many([Fit(self, train, valid, run)])
         if outcome is not None:
             raise outcome
+
+    def refit(self, train: Labelled, run: Run) -> None:
+        """Train what ``fit`` chose on ``train``, which holds its validation samples too."""
+        refit_together([model for model, _targets in self._parts], train, run)
 
     def predict(self, inputs: Inputs) -> Scores:
         """As :meth:`Mcvn.predict`."""
@@ -123,7 +127,7 @@ class TunedMcvn:
         texts = [describe(self._choices[i], self._space) for i in best]
         self._facts["search_candidates"] = len(trials)
         self._facts["chosen"] = "; ".join(map("".join, zip(names, texts, strict=True)))
-        refitted = bool(len(fit.valid)) and Mcvn(**self._params).trains_on_validation(fit.run.task)
+        refitted = bool(len(fit.valid)) and Mcvn(**self._params).trains_on_validation(fit.run)
         numbers = np.unique(best).tolist()
         chosen = [self._fit(fit, self._choices[i]) if refitted else trials[i] for i in numbers]
         self._parts = [

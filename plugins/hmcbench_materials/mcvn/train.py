@@ -84,10 +84,15 @@ class SampleGroups:
 
 
 class Bank:
-    """M networks of one architecture; weights (M, P), as :meth:`Architecture.initial` makes the rows."""
+    """M networks of one architecture; weights (M, P), as :meth:`Architecture.initial` makes the rows.
+
+    Attributes:
+        ends: the epochs whose weights the networks have, (M,); None where no validation loss chose them.
+    """
 
     def __init__(self, plan: Architecture, weights: torch.Tensor) -> None:
         self.plan = plan
+        self.ends: torch.Tensor | None = None
         self.weights = weights.clone().requires_grad_()
         self.running = Running.start(len(weights), plan.fused, weights.dtype)
 
@@ -100,30 +105,43 @@ class Bank:
         recipe: BankRecipe,
         adam: Adam,
         report: ReportLosses = lambda _epoch, _train, _valid: None,
+        ends: torch.Tensor | None = None,
     ) -> None:
-        """Train; ``seeds`` are those of the order of samples, one per group; ``valid`` may be empty."""
+        """Train.
+
+        Args:
+            valid: may be empty.
+            seeds: of the order of samples, one per group.
+            ends: the epoch whose weights each network ends with, (M,); None where no earlier fit chose them.
+        """
         orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         reported = max(1, recipe.epochs // EVALUATIONS)
         checked = 1 if recipe.patience else reported
         keeps = recipe.keep_best or recipe.patience
         best = BestStates(self, recipe.patience) if keeps and len(valid) else None
-        for epoch in range(1, recipe.epochs + 1):
+        given = EndStates(self, ends) if ends is not None else None
+        final = recipe.epochs if ends is None else max(1, int(ends.max()))
+        for epoch in range(1, final + 1):
             losses = [
                 self._step(batch, loss, adam, recipe.rate(epoch - 1, adam.steps))
                 for batch in batches(train, orders, recipe)
             ]
-            last = epoch == recipe.epochs
+            if given is not None:
+                given.update(epoch)
+            last = epoch == final
             if epoch % checked and not last:
                 continue
             valid_losses = self.losses(valid, train, loss)
             if best is not None:
-                last = best.update(valid_losses) or last
+                last = best.update(valid_losses, epoch) or last
             if last or not epoch % reported:
                 report(epoch, torch.stack(losses).mean(0), valid_losses)
             if last:
                 break
-        if best is not None:
-            best.restore()
+        for states in (best, given):
+            if states is not None:
+                states.restore()
+        self.ends = ends if best is None else best.ends
 
     def _step(self, batch: SampleGroups, loss: Loss, adam: Adam, rate: float) -> torch.Tensor:
         """One step of every network; the losses (M,) before it."""
@@ -150,6 +168,7 @@ class Bank:
     def part(self, rows: slice) -> Bank:
         """A bank of a part of the networks."""
         part = Bank(self.plan, self.weights.detach()[rows])
+        part.ends = None if self.ends is None else self.ends[rows]
         part.running = Running(self.running.mean[rows].clone(), self.running.variance[rows].clone())
         return part
 
@@ -182,28 +201,56 @@ class Adam:
         weights.mul_(1 - rate * self._decays * self._rates).sub_(move)
 
 
-class BestStates:
-    """The state of every network at its lowest validation loss, until it stops for want of patience."""
+class KeptStates:
+    """A state of every network, to which it returns."""
 
-    def __init__(self, bank: Bank, patience: int = 0) -> None:
+    def __init__(self, bank: Bank) -> None:
         self._live = (bank.weights.detach(), bank.running.mean, bank.running.variance)
         self._kept = tuple(x.clone() for x in self._live)
-        self._losses = torch.full((len(bank.weights),), math.inf, dtype=bank.weights.dtype)
-        self._waited = torch.zeros(len(bank.weights), dtype=torch.long)
-        self._patience = patience or math.inf
 
-    def update(self, losses: torch.Tensor) -> bool:
-        """Keep what is better; whether every network has stopped."""
-        better = (losses < self._losses) & (self._waited < self._patience)
-        self._losses = torch.where(better, losses, self._losses)
-        self._waited = torch.where(better, 0, self._waited + 1)
+    def keep(self, networks: torch.Tensor) -> None:
+        """Keep the present state of some networks, bool (M,)."""
         for kept, live in zip(self._kept, self._live, strict=True):
-            kept[better] = live[better]
-        return bool((self._waited >= self._patience).all())
+            kept[networks] = live[networks]
 
     def restore(self) -> None:
         for kept, live in zip(self._kept, self._live, strict=True):
             live.copy_(kept)
+
+
+class BestStates(KeptStates):
+    """The state of every network at its lowest validation loss, until it stops for want of patience.
+
+    Attributes:
+        ends: the epochs of these states, (M,).
+    """
+
+    def __init__(self, bank: Bank, patience: int = 0) -> None:
+        super().__init__(bank)
+        self.ends = torch.zeros(len(bank.weights), dtype=torch.long)
+        self._losses = torch.full((len(bank.weights),), math.inf, dtype=bank.weights.dtype)
+        self._waited = torch.zeros(len(bank.weights), dtype=torch.long)
+        self._patience = patience or math.inf
+
+    def update(self, losses: torch.Tensor, epoch: int = 0) -> bool:
+        """Keep what is better; whether every network has stopped."""
+        better = (losses < self._losses) & (self._waited < self._patience)
+        self._losses = torch.where(better, losses, self._losses)
+        self._waited = torch.where(better, 0, self._waited + 1)
+        self.ends[better] = epoch
+        self.keep(better)
+        return bool((self._waited >= self._patience).all())
+
+
+class EndStates(KeptStates):
+    """The state of every network after an epoch of its own."""
+
+    def __init__(self, bank: Bank, ends: torch.Tensor) -> None:
+        super().__init__(bank)
+        self._ends = ends
+
+    def update(self, epoch: int) -> None:
+        self.keep(self._ends == epoch)
 
 
 def batches(

@@ -65,9 +65,8 @@ class ProceduralModel:
         mixture = Mixture.of(len(train), self.share, self.drawn)
         self._repeats = mixture.repeats
         changed = at_equal_steps(image_model_spec(self.model), self.params, mixture.epoch_share, run.profile)
-        self._inner: ImageModel = image_model(
-            self.model, run.profile, run.task, params={**self.params, **changed}
-        )
+        self._fitted = {**self.params, **changed}
+        self._inner: ImageModel = image_model(self.model, run.profile, run.task, params=self._fitted)
         together = self._with_procedural(train, run)
         views = self._views(valid.ids, valid.views["image"])
         checked = Labelled(views.ids, views.views, valid.targets, valid.groups)
@@ -81,7 +80,7 @@ class ProceduralModel:
             return
         none = slice(0)
         views = {name: rows.take(none) for name, rows in together.views.items()}
-        self._inner = image_model(self.model, run.profile, run.task, params=self.params)
+        self._inner = image_model(self.model, run.profile, run.task, params=self._fitted)
         self._inner.model.fit(together, Labelled([], views, together.targets[none]), run)
 
     def _with_procedural(self, train: Labelled, run: Run) -> Labelled:

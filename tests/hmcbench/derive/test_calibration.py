@@ -209,3 +209,22 @@ def test_what_cannot_be_calibrated_says_why(fabricate: Callable[..., Record]) ->
     regression = Predictions(["a"], ["calibration"], np.zeros((1, 1)), Task("regression", targets=("y",)))
     with pytest.raises(BadInput, match="regression"):
         fit(regression, "platt")
+
+
+def test_without_named_rows_those_without_probabilities_stay_out(fabricate: Callable[..., Record]) -> None:
+    """One ranking row, or one of sets that a person answered, kept all others from being calibrated."""
+    good, registry = single(2.5), default_registry()
+    ranks = replace(good, scores=good.scores + 1)
+    sets = replace(good, scores=(good.scores > 0.5).astype(np.float32), only_sets=True)
+    records = [
+        fabricate(name, predictions=p, metrics={"test": {"hf1_samples": 0.5}}, seed=seed)
+        for name, *seeds in (("forest", good), ("ranks", good, ranks), ("sets", sets))
+        for seed, p in enumerate(seeds)
+    ]
+    new = calibrate_records(None, records, "platt", registry)
+    assert [record.data["model"]["label"] for record in new] == ["forest[calibrated=platt]"]
+    for named, says in ((["ranks"], "only rank"), (["forest", "sets"], "no scores of classes")):
+        with pytest.raises(BadInput, match=says):
+            calibrate_records(None, records, "platt", registry, named)
+    with pytest.raises(BadInput, match="only rank"):
+        calibrate_records(None, records[1:], "platt", registry)

@@ -44,8 +44,16 @@ def test_a_row_that_differs_from_all_others(fabricate: Fabricate) -> None:
 
 
 def test_one_training_each_tells_nothing_apart(fabricate: Fabricate) -> None:
-    first, *_ = said([fabricate("net", 0.9), fabricate("tree", 0.89)])
-    assert first.endswith("but every model was trained once, and one training does not tell models apart.")
+    once = "but every model was trained once, and one training does not tell models apart."
+    chance: dict[str, Any] = {"model": {"deterministic": False}}
+    for net, tree in ((chance, chance), (chance, {}), ({}, chance)):
+        first, *_ = said([fabricate("net", 0.9, **net), fabricate("tree", 0.89, **tree)])
+        assert first.endswith(once)
+
+
+def test_models_that_every_training_gives_are_told_apart_by_samples_alone(fabricate: Fabricate) -> None:
+    first, *_ = said([fabricate("knn", 0.9), fabricate("tree", 0.9)])
+    assert first.endswith("but cannot be told apart from tree.")
 
 
 def test_a_prior_that_comes_first_is_named_as_what_it_is(fabricate: Fabricate) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hmcbench.leaderboard import grouping
+from hmcbench.leaderboard.build import build
 from hmcbench.records.record import Record
 
 Fabricate = Callable[..., Record]
@@ -100,6 +101,31 @@ def test_a_cell_that_never_ran_belongs_to_its_model(fabricate: Fabricate) -> Non
     cell = {"key": "f" * 64, "dataset": "toy", "model": "a", "fold": 0, "seed": 1, "profile": "quick"}
     rows, _ = grouping.rows([record, *grouping.missing_records([cell], [record], "quick")])
     assert [(row.label, len(row.ok), len(row.others)) for row in rows] == [("a", 1, 1)]
+
+
+def test_of_two_versions_the_later_one_has_the_cells_that_never_ran(fabricate: Fabricate) -> None:
+    cell = {"key": "f" * 64, "dataset": "toy", "model": "a", "fold": 0, "seed": 1, "profile": "quick"}
+    for later in ("1", "2"):
+        dates = {version: f"202{5 + (version == later)}-01-01" for version in ("1", "2")}
+        records = [fabricate("a", model={"version": v}, created=dates[v]) for v in ("1", "2")]
+        for order in (records, records[::-1]):
+            rows, _ = grouping.rows([*order, *grouping.missing_records([cell], records, "quick")])
+            assert [row.version for row in rows if row.others] == [later]
+
+
+def test_planned_cells_are_of_the_suite_that_planned_them(fabricate: Fabricate) -> None:
+    """They were of the suite of whichever record had the smallest key."""
+    old = fabricate("a", suite={"version": 1}, key="0" * 64)
+    new = fabricate("a", suite={"version": 2}, key="1" * 64)
+    cell = {"key": "f" * 64, "dataset": "toy", "model": "b", "fold": 0, "seed": 0, "profile": "quick"}
+    info = {"suite": {"name": "smoke", "version": 2, "primary": "hf1_samples"}, "cells": [cell]}
+    boards = build([old, new], info, [cell])
+    assert {board.version: [row.model for row in board.rows] for board in boards} == {
+        "1": ["a"],
+        "2": ["a", "b"],
+    }
+    (board,) = build([], info, [cell])
+    assert (board.suite, board.version, board.primary) == ("smoke", "2", "hf1_samples")
 
 
 def test_of_two_records_of_one_fold_and_seed_the_newer_stays(fabricate: Fabricate) -> None:

@@ -122,3 +122,12 @@ def test_one_board_is_no_curve(cli: Callable[..., Any], fabricate: Fabricate, tm
     refused = cli("learning", tmp_path / "runs")
     assert refused.status == 2
     assert "train_share = [0.1, 0.3, 1.0]" in refused.err
+
+
+def test_a_metric_that_the_data_do_not_have_is_refused(
+    cli: Callable[..., Any], fabricate: Fabricate, tmp_path: Path
+) -> None:
+    of_shares(fabricate, "steep", STEEP)
+    refused = cli("learning", tmp_path / "runs", "--metric", "level3_accuracy")
+    assert refused.status == 2 and not refused.out
+    assert "'level3_accuracy'; did you mean 'level" in refused.err and "level2_accuracy" in refused.err

@@ -47,3 +47,14 @@ def test_chance_is_allowed_for(name: str, value: float, broken: bool) -> None:
     assert bool(broken_promises([row])) == broken
     without = {**data, "split": {"counts": {"test": 200}}}
     assert broken_promises([RowRecords("net", "1", ok=[Record(Path(), without)])]) == []
+
+
+def test_a_metric_without_a_value_promises_nothing() -> None:
+    split = {"counts": {"test": 200, "calibration": 100}}
+    data = [
+        {"split": split, "metrics": {"test": {"backoff_risk": value}}, "seed": seed}
+        for seed, value in enumerate((None, 0.9))
+    ]
+    records = [Record(Path(), entry) for entry in data]
+    assert broken_promises([RowRecords("net", "1", ok=records[:1])]) == []
+    assert len(broken_promises([RowRecords("net", "1", ok=records)])) == 1

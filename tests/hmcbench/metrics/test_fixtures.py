@@ -182,3 +182,12 @@ def test_targets_of_zero_have_no_relative_error() -> None:
     values = compute(SPECS, Evaluation.of_regression(task, truth, said))
     assert values["mape"] == values["target_mape[t]"] == values["max_relative_error"] == 0.5
     assert {"target_mape[u]", "target_max_relative_error[u]"} <= set(values.left_out)
+
+
+def test_a_target_that_is_constant_but_for_rounding_has_no_r2() -> None:
+    task = Task("regression", targets=("t", "u"))
+    truth = np.array([[0.3, 1.0], [0.1 + 0.2, 2.0], [0.3, 4.0]])
+    assert len(set(truth[:, 0])) == 2
+    values = compute(SPECS, Evaluation.of_regression(task, truth, truth + 0.1))
+    assert values["r2_undefined"] == 1 and values["r2"] == values["target_r2[u]"]
+    assert values.left_out["target_r2[t]"] == "undefined here"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from itertools import product
 from typing import Any
 
@@ -25,7 +26,7 @@ from hmcbench.metrics.computing import compute, sample_stats
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.fixtures import three_samples, two_maps
 from hmcbench.metrics.ids import find_spec
-from hmcbench.metrics.label_pairs import count_pairs
+from hmcbench.metrics.label_pairs import LabelPairs, count_pairs
 from hmcbench.metrics.map_objects import border, border_f1, overlaps
 from hmcbench.metrics.pixels import level_miou
 
@@ -296,3 +297,16 @@ def test_a_map_of_8000_by_8000_is_scored_within_one_gibibyte() -> None:
     )
     assert completed.returncode == 0, completed.stderr
     assert int(completed.stdout) < 1024
+
+
+def test_pairs_of_large_legends_take_the_memory_of_one_image() -> None:
+    rng = np.random.default_rng(0)
+    legend = rng.random((300, HIERARCHY.n)) < 0.5
+    pictures = [rng.integers(0, 300, (8, 8)).astype(np.uint16) for _ in range(40)]
+    maps = LabelMaps(pictures, legend, np.ones(40), ("b", "a/x"))
+    tracemalloc.start()
+    pairs = LabelPairs(maps, maps)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (pairs.pairs[:, 0] == pairs.pairs[:, 1]).all() and pairs.counts.sum() == 40 * 64
+    assert peak < 10 * 300 * 300 * 8, "40 dense rows would be four times as much"

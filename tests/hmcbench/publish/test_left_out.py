@@ -142,3 +142,17 @@ def test_no_row_keeps_them_by_the_word_none(
     both = cli("publish", published[0], "--to", tmp_path / "x", "--predictions", "none", "--predictions", "a")
     assert both.status == 2 and "Allowed: none alone, or rows" in both.err
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("named", ["Net", "net[x=1]", "net", "N*"])
+def test_a_row_is_named_as_the_board_names_it(fabricate: Fabricate, tmp_path: Path, named: str) -> None:
+    """Brackets of a name are no character class, and the board has short labels."""
+    folder = fabricate("net[x=1]", model={"name": "net"}).path.parent.parent
+    fabricate("other")
+    labels = {"quick": {"net[x=1]": "Net"}}
+    (folder / "suite.json").write_text(json.dumps({"suite": {"name": "smoke"}, "labels": labels}))
+    publish(tmp_path / "runs", tmp_path / "out", predictions=[named])
+    assert {r.label: r.has_predictions for r in read_all(tmp_path / "out")} == {
+        "net[x=1]": True,
+        "other": False,
+    }

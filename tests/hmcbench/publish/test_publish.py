@@ -386,3 +386,74 @@ def test_what_a_killed_publish_left_goes_with_the_next(
     publish(runs, results)
     assert files(results) == before
     assert not list(results.rglob(".*"))
+
+
+# --------------------------------------------------------------------------- what several runs have planned
+
+
+def planned(folder: Path, version: int, record: Record, opened: str, **labels: str) -> None:
+    """``suite.json`` of a run that planned a record and one cell that is still open."""
+    same = {"dataset": "toy", "reference": "toy", "profile": "quick", "fold": 0, "seed": 0}
+    cells = [{"key": record.key, "model": record.label}, {"key": opened * 64, "model": f"open {opened}"}]
+    pairs = [{**same, "model": f"refused {opened}", "reason": "it reads images"}]
+    info = {"suite": {"name": "smoke", "version": version}, "profile": "quick", "labels": {"quick": labels}}
+    entries = {"cells": [{**same, **cell} for cell in cells], "not_applicable": pairs}
+    (folder / "suite.json").write_text(json.dumps(info | entries))
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_cells_and_labels_of_an_earlier_run_stay(
+    fabricate: Fabricate, tmp_path: Path, results: Path, together: bool
+) -> None:
+    for name, model in (("a", "net[epochs=14]"), ("b", "forest[x=1]")):
+        folder = tmp_path / "runs" / name / "smoke"
+        record = fabricate(model, folder=folder / "records")
+        planned(folder, 1, record, name, **{model: model.partition("[")[0].upper()})
+        if not together:
+            publish(folder, results)
+    if together:
+        publish(tmp_path / "runs", results)
+    (board,) = boards_of(results / "smoke")
+    statuses = {row.model: row.cause for row in board.rows}
+    assert statuses == {
+        **{"NET": "", "FOREST": "", "open a": "not run", "open b": "not run"},
+        **{"refused a": "not applicable", "refused b": "not applicable"},
+    }
+    before = tree(results)
+    publish(tmp_path / "runs" / ("a" if together else "b"), results)
+    assert tree(results) == before
+
+
+def test_the_plan_of_another_version_replaces_the_published_one(
+    fabricate: Fabricate, tmp_path: Path, results: Path
+) -> None:
+    for version, name in ((1, "a"), (2, "b")):
+        folder = tmp_path / name / "smoke"
+        record = fabricate(
+            "net", folder=folder / "records", suite={"version": version}, key=str(version) * 64
+        )
+        planned(folder, version, record, name)
+        publish(folder, results)
+    assert {row.model for board in boards_of(results / "smoke") for row in board.rows} == {
+        *("net", "open b", "refused b")
+    }
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"boards": [{}]}'])
+def test_damaged_boards_of_another_suite_are_named_before_anything_is_written(
+    fabricate: Fabricate, runs: Path, results: Path, damage: str
+) -> None:
+    fabricate("a")
+    fabricate("a", folder=runs / "more" / "records", suite={"name": "more"}, key="a" * 64)
+    publish(runs, results)
+    (results / "more" / "leaderboard.json").write_text(damage)
+    before = tree(results)
+    fabricate("b")
+    with pytest.raises(
+        BadInput, match=r"more/leaderboard\.json cannot be read .* hmcbench publish .*more --to"
+    ):
+        publish(runs, results, "smoke")
+    assert tree(results) == before
+    publish(results / "more", results)
+    publish(runs, results, "smoke")
+    assert "2 models" in (results / "README.md").read_text()

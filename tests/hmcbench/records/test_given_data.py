@@ -150,3 +150,9 @@ def test_names_of_no_record_are_errors(registry: Registry, record: Record) -> No
     toy = Record(record.path, {**record.data, "dataset": {"name": "toy-tree"}})
     with pytest.raises(BadInput, match="toy-tree reads no path"):
         Given(registry, {"toy-tree": "1"}).check_names([toy])
+
+
+def test_an_old_record_names_its_data_without_options(registry: Registry, record: Record) -> None:
+    named = {name: value for name, value in record.data["dataset"].items() if name != "reference"}
+    old = replace(record, data={**record.data, "dataset": named})
+    assert join(Given(registry, {"files": "1"}), old)[1:] == ("", [])

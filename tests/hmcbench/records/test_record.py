@@ -4,6 +4,7 @@ import errno
 import gc
 import hashlib
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.metrics.promise import ALPHA
+from hmcbench.records import record as record_module
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import (
     JSON,
@@ -401,3 +403,27 @@ def test_records_are_read_one_after_another(tmp_path: Path) -> None:
     assert list(each_record(tmp_path)) == read_all(tmp_path)
     with pytest.raises(BadInput, match="no folder"):
         each_record(tmp_path / "none")
+
+
+def test_a_record_that_a_run_renames_while_it_is_read_is_looked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``leaderboard`` beside a run that repeats failed cells ended with an error."""
+    for key in ("a" * 64, "b" * 64):
+        commit_record(begin_record(tmp_path, key), tmp_path, {**DATA, "key": key})
+    renamed, gone = sorted(path for path in tmp_path.iterdir())
+    read = record_module.read_record
+
+    def while_renamed(folder: Path) -> Record:
+        if folder == renamed:
+            aside = folder.rename(tmp_path / ".old")
+            try:
+                return read(folder)
+            finally:
+                aside.rename(folder.with_name("new--" + "a" * 16))
+        if folder == gone:
+            shutil.rmtree(gone)
+        return read(folder)
+
+    monkeypatch.setattr(record_module, "read_record", while_renamed)
+    assert [r.path.name for r in read_all(tmp_path)] == ["new--" + "a" * 16]

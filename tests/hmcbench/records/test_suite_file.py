@@ -19,7 +19,7 @@ from hmcbench.plan.cells import NotPaired, Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import load_suite
 from hmcbench.records import suite_file as planned_module
-from hmcbench.records.suite_file import read_info, save_info
+from hmcbench.records.suite_file import read_info, save_info, suite_folders
 from hmcbench.registry.registry import default_registry
 
 
@@ -146,3 +146,61 @@ def test_a_folder_of_another_suite_is_refused(tmp_path: Path) -> None:
     save_info({**info, "suite": {**info["suite"], "name": "Smoke"}}, tmp_path / "smoke", ())
     with pytest.raises(BadInput, match=r"holds the suite 'Smoke', not 'smoke'.*--out"):
         runner.existing(plan, tmp_path)
+
+
+def labelled(*models: str, **labels: Any) -> dict[str, Any]:
+    """A plan of these models, with labels."""
+    cells = [{"key": m, "dataset": "d", "model": m, "profile": "quick", "fold": 0, "seed": 0} for m in models]
+    suite = {"name": "s", "version": 1}
+    return {"suite": suite, "profile": "quick", "cells": cells, "not_applicable": [], "labels": labels}
+
+
+ENTRY = {"net": "Net", "net[epochs=7]": "Net"}
+"""The labels of a suite: of its entry as written, and as records name its model."""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        # epochs that one command scaled to its data; the next one runs another model, or a table of a paper
+        (ENTRY | {"net[epochs=14]": "Net"}, (["forest"], ENTRY), ENTRY | {"net[epochs=14]": "Net"}),
+        (ENTRY | {"net[epochs=14]": "Net"}, (["net[epochs=14]"], {}), ENTRY | {"net[epochs=14]": "Net"}),
+        # another model under the same name: --set, an edited entry, a model without a label
+        (ENTRY | {"net[epochs=3]": "Net"}, (["net[epochs=7]"], ENTRY), ENTRY),
+        (ENTRY, (["forest"], {"other": "Net"}), {"other": "Net"}),
+        ({"forest[x=1]": "forest"}, (["forest"], {}), {}),
+    ],
+)
+def test_labels_stay_unless_another_model_has_them(
+    tmp_path: Path, first: dict[str, str], second: tuple[list[str], dict[str, str]], expected: dict[str, str]
+) -> None:
+    save_info(labelled("net[epochs=7]", quick=first, paper={"big": "Big"}), tmp_path, ())
+    models, labels = second
+    save_info(labelled(*models, **({"quick": labels} if labels else {})), tmp_path, ())
+    info = read_info(tmp_path)
+    assert info is not None
+    assert info["labels"] == ({"quick": expected} if expected else {}) | {"paper": {"big": "Big"}}
+
+
+def test_what_an_edit_has_damaged_is_left_out(tmp_path: Path) -> None:
+    runner.execute(plan_of("prior"), tmp_path, device="cpu")
+    path = tmp_path / "smoke" / "suite.json"
+    info = json.loads(path.read_text())
+    whole = {"key": "f" * 64, "dataset": "toy-tree", "model": "random", "profile": "quick"}
+    cells = [whole, {"dataset": "toy-tree"}, {"model": "oracle"}, 3, whole | {"fold": "x"}]
+    path.write_text(json.dumps(info | {"cells": cells, "not_applicable": None}))
+    (board,) = boards_of(tmp_path / "smoke")
+    assert [row.model for row in board.rows] == ["prior", "random"]
+    path.write_text(json.dumps(info | {"suite": None}))
+    (board,) = boards_of(tmp_path / "smoke")
+    assert [row.model for row in board.rows] == ["prior"]
+
+
+def test_a_folder_of_one_suite_is_not_taken_for_another(tmp_path: Path) -> None:
+    runner.execute(plan_of("prior"), tmp_path, device="cpu")
+    folder = tmp_path / "smoke"
+    assert suite_folders(folder) == suite_folders(folder, "smoke") == [folder]
+    with pytest.raises(BadInput, match=r"unknown suite in .*'other'. Allowed: smoke"):
+        suite_folders(folder, "other")
+    folder = folder.rename(tmp_path / "copy")
+    assert suite_folders(folder, "smoke") == suite_folders(folder, "copy") == [folder]

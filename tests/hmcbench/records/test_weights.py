@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -194,3 +196,61 @@ def test_the_file_of_a_model_is_named(fabricate: Callable[..., Record]) -> None:
     named = replace(record, data=record.data | {"model": stored})
     with pytest.raises(BadInput, match=r"in the file mine\.py\. --plugin mine\.py"):
         spec_of(named, default_registry())
+
+
+def test_of_outdated_records_the_newest_is_found(fabricate: Callable[..., Record]) -> None:
+    """Which of several versions, data or splits was found depended on the hash of their cells."""
+    for age, changes in enumerate(
+        (
+            {"model": {"version": "2"}},
+            {"suite": {"version": 2}},
+            {"dataset": {"fingerprint": "e" * 64}},
+            {"split": {"kind": "kfold", "fingerprint": "other"}},
+            {"model": {"params": {"edited": True}}},
+            {"status": "failed", "cause": "nan"},
+        )
+    ):
+        for key, created in (("f", f"2026-01-0{age + 1}"), ("0", f"2025-01-0{age + 1}")):
+            name = f"net{age}"
+            old = {"created": "2025-12-01", "key": "8" * 60 + f"{age:04}"}
+            usual = fabricate(name, **old)
+            made = fabricate(name, created=created, key=key * 60 + f"{age:04}", **changes)
+            newer = made if made.ok and created > "2026" else usual
+            assert find_record(made.path.parents[1] / name, first=True).key == newer.key, (changes, created)
+            shutil.rmtree(made.path)
+    (first, second) = (fabricate("a", seed=s, created=f"2026-01-0{9 - s}", key=f"{s}" * 64) for s in (1, 0))
+    fabricate("a", seed=0, created="2025-01-01", key="a" * 64)
+    assert find_record(first.path.parents[1] / "a", first=True).key == second.key
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"profile": "paper"}, "toy, profile paper; toy, profile quick"),
+        ({"dataset": {"reference": "toy[x=1]"}}, r"toy, profile quick; toy\[x=1\], profile quick"),
+        ({"split": {"train_share": [0.1]}}, r"toy, profile quick; toy, train_share 0\.1, profile quick"),
+    ],
+)
+def test_a_row_of_several_boards_is_refused(
+    fabricate: Callable[..., Record], changes: dict[str, Any], says: str
+) -> None:
+    folder = fabricate("net").path.parents[1]
+    other = fabricate("net", **changes)
+    for first in (True, False):
+        with pytest.raises(BadInput) as error:
+            find_record(folder / "net", first=first)
+        named = sorted(error.value.what.partition("is a row of 2 boards: ")[2].split("; "))
+        assert re.fullmatch(says, "; ".join(named))
+        assert "name a record: " in error.value.hint and "records/toy" in error.value.hint
+    assert find_record(other.path).key == other.key
+
+
+def test_versions_of_a_model_are_named_as_boards_name_them(fabricate: Callable[..., Record]) -> None:
+    old = fabricate("net[x=1]", model={"name": "net"})
+    new = fabricate("net[x=1]", model={"name": "net", "version": "2"}, created="2026-03-01")
+    folder = old.path.parents[1]
+    labels = {"quick": {"net[x=1]": "Net"}}
+    (folder / "suite.json").write_text(json.dumps({"suite": {"name": "smoke"}, "labels": labels}))
+    for name in ("Net", "net[x=1]", "net", "Net v2"):
+        assert find_record(folder / name).key == new.key
+    assert find_record(folder / "Net v1").key == old.key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
+from hmcbench.reproduce.compare import of_dataset
 from hmcbench.testing.helpers import installed_plugin
 
 PLUGIN = """
@@ -171,3 +173,11 @@ def test_bad_input_is_one_line(
     assert ended.status == 2
     assert says in ended.err
     assert ended.err.count("\n") == 1
+
+
+def test_an_old_record_names_its_data_without_options(fabricate: Callable[..., Any]) -> None:
+    record = fabricate("a")
+    named = {name: value for name, value in record.data["dataset"].items() if name != "reference"}
+    old = replace(record, data={**record.data, "dataset": named})
+    assert of_dataset([old], "toy") == [old]
+    assert of_dataset([old], "toy[x=1]") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ def test_a_table_is_read() -> None:
         ("[0.88, 0.56, 0.68]", "[0.88, 0.56]", "3 numbers, one per metric"),
         ("[0.88, 0.56, 0.68]", '[0.88, 0.56, "x"]', "3 numbers, one per metric"),
         ('against = "first"', 'against = "fist"', "did you mean 'first'"),
+        ('against = "first"', 'against = "ours"', "unknown row with values in t.toml 'ours'"),
         ('rows = ["first"]', 'rows = ["none"]', "unknown row"),
         ('kind = "history"', 'kind = "histry"', "did you mean 'history'"),
         ('kind = "holdout"', 'kind = "holdouts"', "did you mean 'holdout'"),
@@ -186,3 +188,19 @@ def test_a_bad_table_of_several_datasets_is_one_line(old: str, new: str, says: s
 def test_a_metric_of_a_row_is_for_tables_of_several_datasets() -> None:
     with pytest.raises(BadInput, match="only in a table with datasets"):
         parse_table(GOOD.replace('note = "copied', 'metric = "exact_match"\nnote = "copied'), "t.toml")
+
+
+@pytest.mark.parametrize("text", ["table = 3", "row = [1]", "absent = 1", "protocol = 1", "figure = [1]"])
+def test_what_is_no_table_is_one_line_that_names_it(text: str) -> None:
+    key = text.partition(" ")[0]
+    blocks = [block for block in GOOD.split("\n\n") if f"[{key}]" not in block]
+    with pytest.raises(BadInput, match=rf"^t\.toml \[+{key}\].* = [13]\. Allowed: a table") as error:
+        parse_table("\n".join([text, *blocks]), "t.toml")
+    assert "\n" not in str(error.value)
+
+
+def test_of_two_rows_with_one_label_that_with_values_is_compared() -> None:
+    table = parse_table(GOOD.replace('label = "ours"', 'label = "first"'), "t.toml")
+    assert published_row(table, table.rows[2]) is table.rows[0]
+    turned = replace(table, rows=table.rows[::-1])
+    assert published_row(turned, turned.rows[0]) is table.rows[0]

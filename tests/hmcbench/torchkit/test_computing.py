@@ -14,9 +14,10 @@ from torch import nn
 
 from hmcbench.files import OtherWork, cache_dir
 from hmcbench.interfaces import Dataset, Run
-from hmcbench.testing.helpers import fitted, inputs, same_scores
+from hmcbench.testing.helpers import fitted, inputs, same_scores, tiny_dataset
 from hmcbench.torchkit import computing, device
 from hmcbench.torchkit.computing import Computation, TrialSteps, as_before, choose, measure, rivals, usual
+from hmcbench.torchkit.heads import HEADS, make_head
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
 
@@ -181,3 +182,10 @@ def test_both_formats_learn(images: Callable[..., Dataset], tiny_net: Any) -> No
         assert model.describe()["precision"] == precision  # type: ignore[attr-defined]
         values[precision] = model.predict(inputs(dataset)).values
     assert 0 < abs(values["float32"] - values["bfloat16"]).max() < 0.2
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_networks_with_every_head_can_be_timed(head: str) -> None:
+    net = nn.Sequential(nn.Flatten(), make_head(head, 64, tiny_dataset(4, "multiple").task))
+    best, rates = measure(net, (1, 8, 8), replace(START, threads=1), replace(RECIPE, precision="float32"))
+    assert best.precision == "float32" and rates

@@ -10,10 +10,18 @@ import torch
 from torch import nn
 
 from hmcbench.interfaces import Dataset
-from hmcbench.testing.helpers import fitted
+from hmcbench.testing.helpers import fitted, tiny_dataset
 from hmcbench.torchkit import device
-from hmcbench.torchkit.device import Accumulator, autocast, has_depthwise, out_of_memory, usual_precision
-from hmcbench.torchkit.heads import make_head
+from hmcbench.torchkit.device import (
+    Accumulator,
+    GraphForward,
+    autocast,
+    has_depthwise,
+    out_of_memory,
+    usual_precision,
+)
+from hmcbench.torchkit.heads import MaxHead, make_head
+from hmcbench.torchkit.layout import Masked
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
 
@@ -98,3 +106,45 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         Accumulator(nn.Identity(), 8).backward(8, run, lambda: None)
+
+
+def captured(module: Any, images: torch.Tensor) -> None:
+    """Stands for ``torch.cuda.make_graphed_callables``, which reads the outputs as tensors."""
+    for output in torch.utils._pytree.tree_leaves(module(*images)):
+        assert isinstance(output.requires_grad, bool)
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs on a machine without a GPU: they are run as they are."""
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda _device: None)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda _state, _device: None)
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", lambda module, x, **_: captured(module, x))
+
+
+@pytest.mark.usefixtures("graphs")
+@pytest.mark.filterwarnings("error")
+def test_a_graph_of_a_network_whose_maximum_depends_on_the_truth() -> None:
+    head = MaxHead(4, tiny_dataset(4, "dag").task).train()
+    x, expected = torch.ones(2, 4), head(torch.ones(2, 4))
+    output: Any = GraphForward(head, CPU, "float32")(x)
+    assert isinstance(output, Masked) and isinstance(expected, Masked)
+    torch.testing.assert_close(output.highest(), expected.highest())
+
+
+@pytest.mark.usefixtures("graphs")
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_network_without_a_graph_runs_as_it_is(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd(nn.Linear):
+        def forward(self, x: torch.Tensor) -> Any:
+            return {1.0}
+
+    def refuse(*_args: Any, **_more: Any) -> None:
+        raise RuntimeError("it waits for the device")
+
+    if masked:
+        monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
+    net: Any = MaxHead(4, tiny_dataset(4, "dag").task).train() if masked else Odd(4, 4)
+    with pytest.warns(UserWarning, match="no CUDA graph"):
+        output = GraphForward(net, CPU, "float32")(torch.ones(2, 4))
+    assert isinstance(output, Masked) if masked else output == {1.0}

@@ -139,6 +139,8 @@ def test_data_of_ones_own_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     there = again(Path("runs"), 2, table="alloys.csv")
     assert [cell.verdict for cell in there.refitted] == ["equal bits"] * 2
+    by_suite = again(Path("runs"), 1, alloys="alloys.csv")  # the name of a suite with one dataset
+    assert [cell.verdict for cell in by_suite.refitted] == ["equal bits"]
 
 
 def test_bad_flags(cli: Cli, fitted: Path) -> None:
@@ -149,3 +151,11 @@ def test_bad_flags(cli: Cli, fitted: Path) -> None:
         ended = cli("verify", fitted, *flags)
         assert ended.status == 2
         assert says in ended.err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_damaged_record_does_not_take_the_report_with_it(cli: Cli, runs: Path, as_json: bool) -> None:
+    (read_all(runs)[0].path / JSON).write_text("{")
+    ended = cli("verify", runs, "--rerun", "1", *(["--json"] if as_json else []))
+    assert ended.status == 1 and not ended.err
+    assert "cannot be read" in ended.out and ("refitted" if as_json else "fitted again: 1 of 3") in ended.out

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hmcbench_classical import MODELS
 
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, NotApplicable
+from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Dataset, Task
 from hmcbench.registry.registry import Registry, create, missing
 from hmcbench.testing.helpers import (
@@ -168,3 +169,28 @@ def test_the_most_probable_class_is_the_machines_own() -> None:
         shares = machine.predict_proba(rows)
         np.testing.assert_allclose(shares.sum(axis=1), 1)
         np.testing.assert_array_equal(shares.argmax(axis=1), machine.predict(rows))
+
+
+@pytest.mark.parametrize(
+    ("paths", "classes", "settings", "refused"),
+    [
+        ("multiple", 2000, "", False),
+        ("multiple", 2001, "", True),
+        ("multiple", 4125, "[trees=100]", False),
+        ("multiple", 4125, "[strategy=node]", False),
+        ("single", 4000, "", False),
+        ("single", 4001, "", True),
+    ],
+)
+def test_a_flat_forest_of_thousands_of_classes_is_refused_while_planning(
+    registry: Registry, paths: Any, classes: int, settings: str, refused: bool
+) -> None:
+    task = Task(paths=paths, hierarchy=Hierarchy.from_paths([[f"c{i}"] for i in range(classes)]))
+    for name in ("forest", "extra-trees"):
+        spec, params = registry.resolve("models", f"{name}{settings}")
+        try:
+            registry.call("models", spec, spec.check_task, {**params, "task": task})
+        except NotApplicable as error:
+            assert refused and f"{classes:,} classes" in str(error) and "pct-forest" in str(error)
+        else:
+            assert not refused

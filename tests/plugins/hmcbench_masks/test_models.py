@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hmcbench_masks.models.forest import PixelForest
-from hmcbench_masks.models.images import full_size, reduced
+from hmcbench_masks.models.forest import PixelForest, filters
+from hmcbench_masks.models.images import full_size, normalised, reduced
 from hmcbench_masks.models.patches import Patches, _between
 from hmcbench_masks.models.prior import PixelPrior
 from hmcbench_masks.models.tiles import in_tiles, starts
 
 from hmcbench.errors import BadInput
 from hmcbench.execute.pixels import PixelModel
-from hmcbench.interfaces import ModelSpec
+from hmcbench.interfaces import ModelSpec, Run
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.pixels import level_miou
 from hmcbench.plan.describe import origins_of
@@ -96,6 +96,57 @@ def test_scores_return_to_full_size_in_bands(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("hmcbench_masks.models.images.BAND", 150)
     banded = np.concatenate(list(full_size(small, pixels.shape, 2)))
     assert np.allclose(whole, banded, atol=1e-4)
+
+
+def test_scores_are_not_stretched_where_the_width_is_no_multiple() -> None:
+    ramp = np.tile(np.arange(29, dtype=np.float32), (7, 1))
+    small = np.stack([ramp[:, k : k + 4].mean(axis=1) for k in range(0, 29, 4)], axis=1)[:2, :, None]
+    (full,) = full_size(small, (7, 29), 4)
+    assert np.abs(full[:, 2:24, 0] - ramp[:, 2:24]).max() < 1e-4
+    (turned,) = full_size(small.swapaxes(0, 1), (29, 7), 4)
+    assert np.allclose(turned, full.swapaxes(0, 1))
+
+
+def test_features_in_bands_are_those_of_the_whole_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (150, 20)).astype(np.uint8)
+    forest = PixelForest(widths="1;2;8")
+    chosen = np.random.default_rng(1).permutation(pixels.size)[:2000]
+    heights: list[int] = []
+
+    def watched(level: np.ndarray, widths: tuple[float, ...]) -> np.ndarray:
+        heights.append(len(level))
+        return filters(level, widths)
+
+    whole = filters(normalised(pixels), forest.widths).reshape(pixels.size, -1)[chosen]
+    monkeypatch.setattr("hmcbench_masks.models.forest.filters", watched)
+    monkeypatch.setattr("hmcbench_masks.models.forest.BAND", 320)
+    assert np.array_equal(forest._features(pixels, chosen), whole)
+    assert len(heights) > 5 and max(heights) < 100
+
+
+@pytest.mark.torch
+def test_large_images_are_validated_in_tiles() -> None:
+    import torch
+    from hmcbench_masks.models.training import CropRecipe, CropTrainer, TrainingImage
+
+    from hmcbench.torchkit.layout import Layout
+
+    device, task = torch.device("cpu"), tiny_maps(1).task
+    layout = Layout(task, device)
+    torch.manual_seed(0)
+    module = torch.nn.Conv2d(1, sum(layout.sizes), 1)  # what it says of a pixel needs no neighbours
+    seen: list[torch.Size] = []
+    module.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0].shape))
+    rng = np.random.default_rng(0)
+    legend = torch.tensor([[0, 0], [0, 1], [1, 1]])
+    numbers = rng.integers(-1, 3, (150, 70))
+    valid = [TrainingImage.of(rng.normal(size=numbers.shape), numbers, legend, device)]
+    scores = [
+        CropTrainer(module, layout, CropRecipe(), Run(task, 0, "cpu", 1, "quick"), tile, 8)._validate(valid)
+        for tile in (256, 32)
+    ]
+    assert seen[0] == (1, 1, 160, 96)
+    assert {tuple(shape[1:]) for shape in seen[1:]} == {(1, 32, 32)} and scores[0] == scores[1]
 
 
 @pytest.mark.torch

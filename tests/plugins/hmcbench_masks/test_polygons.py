@@ -12,7 +12,7 @@ import pytest
 from hmcbench_masks.datasets import masks
 from hmcbench_masks.reader.polygons import Region
 from hmcbench_masks.reader.shapes import drawn
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from hmcbench.errors import BadInput, DataProblems
 
@@ -126,6 +126,57 @@ def test_the_last_shape_lies_above() -> None:
     regions = [Region("a", [SQUARE]), Region("b", [RIGHT]), Region("a", [SQUARE])]
     pixels, names = drawn(20, 30, regions, "last")
     assert [set(names[pixels[5, x]]) for x in (3, 8, 12, 25)] == [{"a"}, {"a"}, {"b"}, set()]
+
+
+def on_the_whole_image(polygons: list[list[tuple[float, float]]], height: int, width: int) -> np.ndarray:
+    """The slow way: a canvas as large as the image."""
+    canvas = Image.new("1", (width, height))
+    for polygon in polygons:
+        if len(polygon) >= 3:
+            ImageDraw.Draw(canvas).polygon(polygon, fill=1)
+    return np.array(canvas, dtype=bool)
+
+
+def test_a_shape_in_its_box_is_that_on_the_whole_image() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        height, width = rng.integers(1, 200, 2).tolist()
+        polygons = [  # some leave the image, some lie beside it, some are no polygon
+            [tuple(point) for point in rng.uniform(-60, 260, 2) + rng.normal(0, scale, (corners, 2))]
+            for scale, corners in zip(rng.choice([3, 30, 4000], 2), rng.integers(1, 9, 2), strict=True)
+        ]
+        part = Region("a", polygons).inside(height, width)
+        whole = np.zeros((height, width), dtype=bool)
+        whole[part.box] = part.mask
+        assert (whole == on_the_whole_image(polygons, height, width)).all()
+
+
+def test_a_small_shape_costs_as_much_as_its_box() -> None:
+    assert Region("a", [SQUARE]).inside(3000, 4000).mask.size < 1000
+    assert Region("a", [[(-9, -9), (-5, -9), (-5, -5)]]).inside(3000, 4000).mask.size < 1000
+
+
+def test_two_images_of_one_name_are_named(tmp_path: Path) -> None:
+    root = coco(tmp_path, images=[{"id": i, "file_name": n} for i, n in enumerate(("p.png", "p.tif"))])
+    image(root, "p.tif")
+    with pytest.raises(DataProblems, match=r"images/p\.png: has the same name as images/p\.tif; rename one"):
+        masks(path=str(root))
+    coco(tmp_path, images=[{"id": i, "file_name": "p.png"} for i in range(2)])
+    with pytest.raises(DataProblems, match=r"images/p\.png: is listed several times"):
+        masks(path=str(root))
+
+
+def test_an_image_is_that_of_its_folder(tmp_path: Path) -> None:
+    root = coco(tmp_path, images=[{"id": i, "file_name": n} for i, n in enumerate(("sub/p.png", "qq.png"))])
+    (root / "images" / "sub").mkdir()
+    Image.new("L", (40, 40)).save(root / "images" / "sub" / "p.png")
+    assert masks(path=str(root)).targets.load(0).shape == (40, 40)
+    (root / "annotations.json").unlink()
+    for name in ("p", "sub/p"):
+        content = {"imagePath": "p.png", "shapes": [{"label": "a", "points": SQUARE}]}
+        (root / "images" / name).with_suffix(".json").write_text(json.dumps(content))
+    with pytest.raises(DataProblems, match=r"images/p\.png: has the same name as images/sub/p\.png"):
+        masks(path=str(root))
 
 
 RING = np.ravel(SQUARE).tolist()

@@ -48,7 +48,10 @@ def decoded(text: str, height: int, width: int) -> np.ndarray:
 def test_runs_go_down_the_columns(text: str) -> None:
     numbers = np.array(text.split(), dtype=np.int64).reshape(-1, 2)
     runs = Runs("1", "", numbers[:, 0] - 1, numbers[:, 1])
-    assert (runs.inside(*SIZE) == decoded(text, *SIZE)).all()
+    part, whole = runs.inside(*SIZE), np.zeros(SIZE, dtype=bool)
+    whole[part.box] = part.mask
+    assert (whole == decoded(text, *SIZE)).all()
+    assert part.mask.any(axis=0)[[0, -1]].all()  # no column too many
     assert not runs.problem(*SIZE)
     assert bool(runs.problem(6, 7)) == (int(numbers.sum(axis=1).max()) - 1 > 42)
 
@@ -208,3 +211,32 @@ def test_masks_of_superalloys_have_16_bits_too(tmp_path: Path) -> None:
     root = micronet(tmp_path, "_mask", painted())
     tifffile.imwrite(root / "test_annot" / "s(1)#2_mask.tif", painted().astype(np.uint16) * 257)
     assert masks(path=str(root)).targets.class_pixels.tolist() == [[41, 7, 3, 4]] * 4
+
+
+def same_names(root: Path) -> dict[str, str]:
+    """Where and what of the problems of this kind, which are all that a run refuses."""
+    with pytest.raises(DataProblems) as error:
+        masks(path=str(root))
+    assert {problem.kind for problem in error.value.problems} == {"same-name"}
+    return {problem.where: problem.what for problem in error.value.problems}
+
+
+def test_images_of_run_lengths_of_one_name_are_named(tmp_path: Path) -> None:
+    root = severstal(tmp_path, "a_1.jpg,1,1 4\nb.jpg,1,1 4\nc.jpg,2,3 4\n")
+    picture(root / "train_images" / "b.png")
+    picture(root / "train_images" / "more" / "c.jpg")
+    assert same_names(root) == {
+        "train_images/b.jpg": "has the same name as train_images/b.png; rename one",
+        "train_images/c.jpg": "has the same name as train_images/more/c.jpg; rename one",
+    }
+    assert masks(path=str(root), skip_bad=True).ids == ["a_1"]
+
+
+def test_images_of_micronet_of_one_name_are_named(tmp_path: Path) -> None:
+    root = micronet(tmp_path, "_mask", painted())
+    picture(root / "val" / "s(1)#2.png")
+    tifffile.imwrite(root / "test_annot" / "s(1)#2.tif", painted())  # beside s(1)#2_mask.tif
+    assert same_names(root) == {
+        "test_annot/s(1)#2.tif": "has the same name as test_annot/s(1)#2_mask.tif; rename one",
+        "val/s(1)#2.png": "has the same name as val/s(1)#2.tif; rename one",
+    }

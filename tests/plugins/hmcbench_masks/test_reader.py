@@ -149,6 +149,19 @@ def test_lint_names_files_without_partner_and_jpeg(folder: Folder) -> None:
     assert "JPEG" in texts["unknown-value"]
 
 
+def test_two_files_of_one_name_are_named(folder: Folder) -> None:
+    root = folder()
+    Image.open(root / "images" / "m0.png").save(root / "images" / "m0.tif")
+    Image.open(root / "masks" / "m2.png").save(root / "masks" / "m2.bmp")
+    with pytest.raises(DataProblems) as error:
+        masks(path=str(root))
+    assert [(p.where, p.what, p.kind) for p in error.value.problems] == [
+        ("images/m0.png", "has the same name as images/m0.tif; rename one", "same-name"),
+        ("masks/m2.bmp", "has the same name as masks/m2.png; rename one", "same-name"),
+    ]
+    assert masks(path=str(root), skip_bad=True).ids == ["m1", "m3"]
+
+
 def test_smoothed_edges_are_named(folder: Folder) -> None:
     root = folder(size=(120, 160))
     file = root / "masks" / "m1.png"

@@ -29,6 +29,24 @@ def test_a_group_is_one_sample(gallery: Gallery) -> None:
     assert other.fingerprint != data.fingerprint
 
 
+def test_images_of_a_series_are_in_the_order_of_their_numbers(gallery: Gallery) -> None:
+    names = [f"s{k + i}" for k in (100, 0, 10) for i in range(1, 7)]
+    rows = [f"{name}.png,{'ab'[int(name[-1]) % 2]},g{name[-1]}" for name in names]
+    root = gallery({f"{name}.png": int(name[1:]) for name in names}, "\n".join(["file,level1,group", *rows]))
+    data = image_bags(path=str(root))
+    assert data.ids == [f"g{i}" for i in range(1, 7)]
+    bags = [[Path(image.path).stem for image in bag] for bag in data.views["images"]]
+    assert bags == [[f"s{i}", f"s{10 + i}", f"s{100 + i}"] for i in range(1, 7)]
+
+
+def test_bags_of_the_same_pictures_stay_on_one_side(gallery: Gallery) -> None:
+    files = {f"{k}.png": {22: 1, 23: 0}.get(k, k) for k in range(24)}  # g11 shows g0, in another order
+    rows = [f"{k}.png,{'ab'[k // 2 in (2, 4, 6, 8)]},g{k // 2}" for k in range(24)]
+    data = image_bags(path=str(gallery(files, "\n".join(["file,level1,group", *rows]))))
+    keys = dict(zip(data.ids, data.duplicates or (), strict=True))
+    assert keys["g0"] == keys["g11"] and len(set(keys.values())) == 11
+
+
 def test_targets_of_a_group_make_a_regression(gallery: Gallery) -> None:
     root = gallery(FILES, index(lambda k: str(k // 2), lambda k: f"g{k // 2}", "target:x"))
     data = image_bags(path=str(root))

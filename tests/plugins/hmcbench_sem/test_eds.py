@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hmcbench_sem.eds import COLUMNS, ELEMENTS, INCOMPLETE, sem_eds, spectrum
 
+from hmcbench.data.protocol import Protocol
+from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
 
 
@@ -24,6 +26,22 @@ def test_the_incomplete_set_is_the_test_set_without_some_views() -> None:
             assert data.views["image"][a] == data.views["image"][b]
     assert data.synthetic and "simulated" in data.notes[0]
     assert all("simulated" in name for name in COLUMNS[2:])
+
+
+def test_no_fold_trains_on_a_picture_of_the_incomplete_set() -> None:
+    data = sem_eds(size=32, train=30, test=40)
+    shown: list[int] = []
+    for fold in range(5):
+        split = make_split(data, Protocol("kfold", folds=5, validation=0.2), fold)
+        originals = [
+            data.ids.index(data.ids[row].removesuffix("-incomplete")) for row in split.sides[INCOMPLETE]
+        ]
+        assert set(originals) <= set(split.sides["test"].tolist())
+        shown += originals
+    assert sorted(shown) == list(range(30, 70))
+    own = make_split(data, Protocol("predefined"))
+    assert sorted(own.sides[INCOMPLETE].tolist()) == list(range(70, 110))
+    assert not any("copies" in note for note in own.notes)
 
 
 def test_spectra_sum_to_a_hundred_and_show_the_failure() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hmcbench_sem.leaks import problems
 from hmcbench_sem.lint import lint_images
+from hmcbench_sem.reader.entries import Entry
 from PIL import Image
 
 from hmcbench.interfaces import DataReport
@@ -76,6 +79,41 @@ def test_without_a_split_all_sets_are_listed_unless_groups_keep_them_together(
     )
     grouped = lint_images(path=str(scenes("file,labels,group", "{file},{class},{scene}")))
     assert (_warnings(grouped, "near-duplicate"), _warnings(grouped, "group"), grouped.pairs) == ([], [], [])
+
+
+class Pair:
+    """A near copy that counts how often it is looked at."""
+
+    looks = 0
+
+    def __init__(self, first: int, correlation: float) -> None:
+        self._first, self.second, self.correlation, self.overlap, self.turned = (
+            first,
+            first + 1,
+            correlation,
+            1.0,
+            False,
+        )
+
+    @property
+    def first(self) -> int:
+        Pair.looks += 1
+        return self._first
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+def test_every_set_looks_at_its_own_pairs_alone(split: str) -> None:
+    samples: Any = [
+        SimpleNamespace(entry=Entry(f"{k}.png", (), "", split="test" if split and k % 3 == 1 else split))
+        for k in range(600)
+    ]
+    pairs: Any = [Pair(first, 0.8 + first / 6000) for k in range(0, 600, 3) for first in (k, k + 1)]
+    Pair.looks = 0
+    found = problems(samples, pairs)
+    assert Pair.looks < 10 * len(pairs)
+    assert len(found) == 200
+    assert found[1].where == "3.png" and "4.png" in found[1].what and "5.png" in found[1].what
+    assert found[-1].what.endswith("100% of the image, correlation 0.90")  # that of the surest of its pairs
 
 
 @pytest.mark.parametrize("column", ["scene_group", "Specimen", "heat", "sample-id", "micrograph2"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hmcbench_tables.content import _copies, read_content
 from hmcbench_tables.lint import lint
 
 N = 400
@@ -105,3 +106,28 @@ def test_copies_and_clashes(tmp_path: Path) -> None:
     assert named["duplicate"].startswith("2 rows in 1 set have the same features and the same labels")
     assert named["clash"].endswith("different labels; a split keeps a set together: lines 4, 5")
     assert named["small-class"].endswith("b (2), c (1)")
+
+
+class Row(int):
+    """A position of a row that counts its comparisons."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Row.compared += 1
+        return int(self) == other
+
+    __hash__ = int.__hash__
+
+
+def test_sets_of_copies_are_not_compared_with_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("x,l\n" + "".join(f"{i},{name}\n" for i in range(300) for name in ("a", "ab"[i % 2])))
+    content = read_content(path=str(path), labels="l")
+    said = [problem.what for problem in content.report.problems]
+    content.report.problems.clear()
+    Row.compared = 0
+    _copies(content, [Row(row) for row in range(600)])
+    assert Row.compared < 600
+    assert [problem.what for problem in content.report.problems] == said[-2:]
+    assert said[-2].startswith("300 rows in 150 sets") and said[-1].startswith("300 rows in 150 sets")

@@ -61,3 +61,12 @@ def test_a_changed_unit_is_in_one_column_of_numbers_of_every_row() -> None:
 def test_an_unknown_column_is_refused() -> None:
     with pytest.raises(BadInput, match=r"'n' is no column of numbers\. Allowed: w, s"):
         shifts.changed_unit(table(), 1.0, "n")
+
+
+def test_a_column_that_is_constant_but_for_rounding_is_no_column_of_numbers() -> None:
+    training = np.column_stack([np.full(7, 0.1), np.arange(7.0)])
+    assert training[:, 0].std() > 0
+    inputs = ShiftInputs("table", ["a"], np.array([[0.1, 2.0]]), training, ("constant", "other"))
+    assert shifts.noise(inputs, 1.0)[0, 0] == 0.1
+    with pytest.raises(BadInput, match=r"Allowed: other"):
+        shifts.changed_unit(inputs, 1.0, "constant")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hmcbench_timm.bag import Bag, create
+from hmcbench_timm.bag import LEAST, Bag, create
 from torch import nn
 
 from hmcbench.interfaces import Dataset, Run
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import assert_batch_independent, fitted, inputs, same_scores, tiny_dataset
+from hmcbench.torchkit.augment import Augmenter
+from hmcbench.torchkit.data import Normaliser
+from hmcbench.torchkit.engine import Trainer
 
 pytestmark = pytest.mark.torch
 POOLINGS = ("mean", "attention", "lstm")
@@ -47,6 +51,17 @@ def test_missing_images_change_nothing(pooling: str) -> None:
     padded = torch.cat([x, torch.zeros(2, 3, 4, 4)], dim=1)
     for a, b in zip(net(x), net(padded), strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("augment", ["none", "light", "paper", "sem"])
+def test_missing_images_stay_missing_when_augmented(augment: str) -> None:
+    pixels = torch.randint(0, 256, (32, 4, 16, 16), dtype=torch.uint8)
+    pixels[:, 2:] = 0
+    trainer: Any = SimpleNamespace(module=module("mean"), normaliser=Normaliser.of("image", [], []))
+    augmenter = Augmenter(augment, torch.Generator().manual_seed(0))
+    images = Trainer._augmented(trainer, augmenter, pixels)
+    variance = images.var(dim=(2, 3), correction=0)
+    assert (variance > LEAST).tolist() == [[True, True, False, False]] * 32
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from torch import nn
 from hmcbench.interfaces import ColumnKind, Dataset, Run
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import assert_batch_independent, fitted, inputs, same_scores, tiny_dataset
+from hmcbench.torchkit.augment import Augmenter
+from hmcbench.torchkit.data import Normaliser
+from hmcbench.torchkit.engine import Trainer
 
 pytestmark = pytest.mark.torch
 KINDS = (ColumnKind(missing=True), ColumnKind(("x", "y", "z"), missing=True))
@@ -92,6 +96,34 @@ def test_the_table_is_scaled_by_known_values() -> None:
     rows = torch.tensor([[2.0, NAN], [NAN, NAN]])
     first, second = encoder(rows)
     assert torch.isfinite(encoder(rows)).all() and not torch.equal(first, second)
+
+
+def test_a_column_that_is_constant_but_for_rounding_does_not_explode() -> None:
+    encoder = TableEncoder([0, 0], 8)
+    rows = torch.tensor([[0.3, 1.0], [0.3, 1.001], [0.3, 1.0]])
+    rows[1, 0] = torch.nextafter(rows[1, 0], torch.tensor(1.0))
+    encoder.fit(rows)
+    assert encoder.deviation[0] == 1 and encoder.deviation[1] < 0.001
+
+
+@pytest.mark.parametrize("how", ["late", "gated"])
+def test_the_table_alone_needs_no_image_network(how: str) -> None:
+    net = module(how, use="table").train()
+    images, rows = torch.randn(3, 1, 4, 4), torch.tensor([[1.0, 2], [0.5, 0], [2, 1]])
+    expected = [level.detach() for level in net(images, rows)]
+    net.body = nn.Flatten()  # a linear layer could not read it
+    for level, other in zip(net(images, rows), expected, strict=True):
+        assert torch.equal(level, other)
+
+
+@pytest.mark.parametrize("augment", ["none", "light", "paper", "sem"])
+def test_missing_images_stay_missing_when_augmented(augment: str) -> None:
+    pixels = torch.randint(0, 256, (32, 3, 16, 16), dtype=torch.uint8)
+    pixels[::2] = torch.tensor([200, 0, 90], dtype=torch.uint8)[:, None, None]  # of one colour
+    trainer: Any = SimpleNamespace(module=module(), normaliser=Normaliser.of("image", [], []))
+    augmenter = Augmenter(augment, torch.Generator().manual_seed(0))
+    images = Trainer._augmented(trainer, augmenter, pixels)
+    assert module().missing_images(images).flatten().tolist() == [True, False] * 16
 
 
 @pytest.mark.parametrize("kind", ["tree", "multiple", "regression"])

@@ -72,3 +72,10 @@ def test_the_file_is_the_text(fabricate: Fabricate, tmp_path: Path) -> None:
     records = [fabricate("a", 0.8), fabricate("ü", 0.7)]
     write_long_csv(iter(records), tmp_path / "long.csv")
     assert (tmp_path / "long.csv").read_text(encoding="utf-8") == to_long_csv(records)
+
+
+def test_a_metric_without_a_value_has_a_line_without_one(fabricate: Fabricate) -> None:
+    (line,) = table(
+        to_long_csv([fabricate("a", metrics={"test": {"hf1_samples": None}}, timing=None, memory=None)])
+    )
+    assert (line["side"], line["metric"], line["value"]) == ("test", "hf1_samples", "")

@@ -76,3 +76,18 @@ def test_a_single_path_stays_one() -> None:
     ragged = expected_f1(scores, replace(MULTIPLE, paths="single"))
     # a: 1.2 / 3.2 = .375; b b1: 2 / 4.2 = .476
     assert TREE.decode(ragged) == ("b1",)
+
+
+def test_classes_that_are_not_scored_do_not_choose() -> None:
+    """Two roots that all samples have, as in the Gene Ontology, with two leaves each."""
+    tree = Hierarchy.from_edges([("", "p"), ("", "q"), ("p", "p1"), ("p", "p2"), ("q", "q1"), ("q", "q2")])
+    task = Task(paths="multiple", depth="ragged", hierarchy=tree)
+    truth = tree.encode([["p1", "q"], ["p", "q1"], ["p", "q"], ["p", "q"]])
+    scores = np.tile([0.99, 0.98, 0.3, 0.0, 0.28, 0.0], (4, 1))
+    # of all: 2 8 / (8 + 10) at 2, 2 9 / (12 + 10) at 3; of the leaves: 2 1 / (4 + 2) at 3, 2 2 / (8 + 2) at 4
+    # of all: 2 1.97 / (2 + 2.55) with the roots; of the leaves: 2 .3 / (1 + .58) with p1, 2 .58 / (2 + .58)
+    for unscored, best in (((), "p|q"), (("p", "q"), "p1|q1")):
+        some = replace(task, unscored=unscored)
+        classes = tree.encode([best.split("|")]).toarray()[0]
+        assert fit_cssa(scores, truth, some, k=0) == {"k": classes.sum()}
+        assert (expected_f1(scores, some) == classes).all()

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 import torch
+from hmcbench_hmc.models import mbm
 from hmcbench_hmc.models.awx import Awx
 from hmcbench_hmc.models.c_hmcnn import CHmcnn
 from hmcbench_hmc.models.hmcn import HmcnF, HmcnR
@@ -47,12 +48,13 @@ NETWORKS: dict[str, tuple[Callable[..., VectorNetwork], dict[str, Any]]] = {
     "hmcn-r": (HmcnR, {"width": 8, "dropout": 0.0, "penalty": 0.1}),
     "awx": (Awx, {"hidden": (8,), "noise": 0.0, "norm": 1.0}),
     "awx-norm": (Awx, {"hidden": (8,), "noise": 0.0, "norm": 3.0}),
+    "awx-high-norm": (Awx, {"hidden": (8,), "noise": 0.0, "norm": 20.0}),
     "awx-maximum": (Awx, {"hidden": (8,), "noise": 0.0, "norm": 0.0}),
     "hmc-lmlp": (Lmlp, {"width": 8, "dropout": 0.0}),
     "mbm": (Mbm, {"hidden": (8,), "dimensions": 3, "dropout": 0.0}),
     "hmi": (Hmi, {"hidden": (8,), "dimensions": 3, "dropout": 0.0, "penalty": 0.1}),
 }
-COHERENT = ("c-hmcnn", "awx", "awx-norm", "awx-maximum")
+COHERENT = ("c-hmcnn", "awx", "awx-norm", "awx-high-norm", "awx-maximum")
 
 
 def precision(truth: Any, values: np.ndarray) -> float:
@@ -134,6 +136,21 @@ def test_awx_sums_leaves(norm: float, expected: float) -> None:
     torch.testing.assert_close(values, torch.tensor([expected, 0.3, 0.4]))
 
 
+@pytest.mark.parametrize("norm", [3.0, 6.0, 14.0, 40.0])
+def test_small_leaves_have_a_norm_and_a_gradient(norm: float) -> None:
+    task = Task(paths="multiple", hierarchy=Hierarchy.from_edges([("a", "b"), ("a", "c"), ("a", "d")]))
+    net = Awx(task, 1, hidden=(), noise=0.0, norm=norm)
+    y = torch.tensor([1e-4, 2e-4, 2e-4], dtype=torch.float64)
+    with torch.no_grad():
+        net.output.weight.zero_()
+        net.output.bias.copy_(torch.logit(y)[None, None])
+    value = net.probabilities(torch.zeros(1, 1, 1))[0, 0, 0]
+    expected = (y**norm).sum() ** (1 / norm)
+    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
+    (slope,) = torch.autograd.grad(value, net.output.bias)  # dy/dlogit is y (1 - y)
+    np.testing.assert_allclose(slope[0, 0], (y / expected) ** (norm - 1) * y * (1 - y), rtol=1e-4)
+
+
 def test_hmcn_charges_a_child_above_its_parent() -> None:
     net, x, y = network("hmcn-f", "multiple")
     free = HmcnF.loss(cast(HmcnF, net), x, y)
@@ -164,6 +181,19 @@ def test_a_box_holds_a_point_inside_and_loses_it_outside() -> None:
         box.sides.fill_(-10.0)
         box.centres.fill_(50.0)
         assert float(box.probabilities(x).max()) < 1e-6
+
+
+def test_smaller_blocks_of_boxes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x, _y = network("mbm", "multiple")
+    sizes: list[tuple[int, ...]] = []
+    log_share = mbm._log_share
+    monkeypatch.setattr(mbm, "_log_share", lambda e: sizes.append(tuple(e.shape)) or log_share(e))
+    whole = net.eval().probabilities(x)
+    monkeypatch.setattr(mbm, "NUMBERS", 2 * mbm.BLOCK * 3)  # two classes of three dimensions
+    assert torch.equal(net.probabilities(x), whole)
+    assert sizes == [(1, 24, 7, 3), (1, 24, 2, 3), (1, 24, 2, 3), (1, 24, 2, 3), (1, 24, 1, 3)]
+    net.train().probabilities(x)
+    assert sizes[-1] == (1, 24, 7, 3), "in training the gradient keeps every block"
 
 
 def test_hyperplanes_cross_the_border_of_the_ball_at_right_angles() -> None:

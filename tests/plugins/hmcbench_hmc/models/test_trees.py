@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hmcbench_hmc.models import trees
 from hmcbench_hmc.models.trees import SIGNIFICANCES, Pct, PctForest, class_weights
 from scipy import sparse
 from scipy.stats import f as f_distribution
@@ -104,6 +105,24 @@ def test_a_forest_predicts_means_of_true_vectors(projections: int) -> None:
     assert (values[:, child] <= values[:, parent] + 1e-6).all()
 
 
+def test_a_forest_on_all_classes_keeps_no_values_of_them() -> None:
+    dataset = tiny_dataset(60, "dag", noise=2.0)
+    for projections, kept in ((0, False), (3, True)):
+        model = PctForest(trees=2, projections=projections)
+        fitted(model, dataset, train=range(60), valid=[])
+        assert [hasattr(tree.tree_, "value") for tree in model._trees] == [kept] * 2
+
+
+def test_the_f_test_of_every_split_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    f_test = trees._f_test
+    monkeypatch.setattr(trees, "_f_test", lambda *args: calls.append(len(args[0])) or f_test(*args))
+    dataset = tiny_dataset(80, "multiple", noise=3.0)
+    model = Pct()
+    fitted(model, dataset, train=range(50), valid=range(50, 80))
+    assert calls == [model._tree.tree_.node_count]
+
+
 def test_threads_and_sparse_targets_change_nothing() -> None:
     dataset = tiny_dataset(60, "dag")
     train = labelled(dataset, range(60))
@@ -134,4 +153,4 @@ def test_refit_keeps_the_significance() -> None:
     chosen = model.describe()["significance"]
     model.refit(labelled(dataset, range(80)), Run(dataset.task))
     assert model.describe()["significance"] == chosen in SIGNIFICANCES
-    assert len(model._paths.toarray()) == 80
+    assert model._tree.tree_.n_node_samples[0] == 80

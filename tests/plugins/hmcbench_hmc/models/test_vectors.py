@@ -20,9 +20,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from hmcbench.errors import BadInput, PluginError
-from hmcbench.interfaces import Fit, Run
+from hmcbench.interfaces import Fit, Labelled, Run
+from hmcbench.plan.cells import make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import parse_suite
 from hmcbench.registry.registry import create, default_registry
-from hmcbench.testing.helpers import inputs, labelled, tiny_dataset
+from hmcbench.testing.helpers import inputs, labelled, tiny_dataset, tiny_suite
 
 pytestmark = pytest.mark.torch
 DATA = tiny_dataset(60, "dag", noise=2.0)
@@ -99,6 +102,27 @@ def test_other_parameters_and_other_data_are_not_mixed() -> None:
     assert not np.allclose(values(fits[2].model), values(fits[0].model), atol=1e-3)
 
 
+def test_the_same_samples_with_other_labels_are_not_mixed() -> None:
+    train, valid = labelled(DATA, TRAIN), labelled(DATA, VALID)
+    wrong = Labelled(train.ids, train.views, np.asarray(train.targets)[::-1].copy())
+    reference = "mlp-bce[hidden=8,epochs=4,batch_size=8]"
+    fits = [Fit(make(reference), samples, valid, Run(DATA.task)) for samples in (train, wrong)]
+    assert fit_many(fits) == [None] * 2
+    alone = make(reference)
+    alone.fit(wrong, valid, Run(DATA.task))
+    np.testing.assert_allclose(values(fits[0].model), values(fit(make(reference))), atol=1e-6)
+    np.testing.assert_allclose(values(fits[1].model), values(alone), atol=1e-6)
+
+
+def test_cells_with_wrong_labels_are_no_group_with_those_without() -> None:
+    text = tiny_suite("noise", ["mlp-bce[hidden=8,batch_size=4]"])
+    text = text.replace("test = 0.3", "test = 0.3\ntrain_share = [0.5, 1.0]\nlabel_noise = [0.0, 0.2]")
+    cells = make_plan(parse_suite(text, "s.toml"), default_registry(), Choices(seeds=2)).cells
+    groups = [cell.group for cell in cells]
+    assert len(cells) == 6 and len(set(groups)) == 3 and all(groups)
+    assert all(groups.count(group) == 2 for group in groups)
+
+
 def test_one_bad_fit_leaves_the_others_alone() -> None:
     reference = "mlp-bce[hidden=8,epochs=2,batch_size=8]"
     bad = labelled(DATA, [])
@@ -142,6 +166,14 @@ def test_without_validation_samples_all_epochs_are_trained() -> None:
     assert model.describe()["epoch_used"] == 6
 
 
+def test_validation_without_any_class_does_not_end_the_training() -> None:
+    valid = labelled(DATA, VALID)
+    empty = Labelled(valid.ids, valid.views, np.zeros_like(valid.targets))
+    model = make("mlp-bce[hidden=8,epochs=6,patience=1]")
+    model.fit(labelled(DATA, TRAIN), empty, Run(DATA.task))
+    assert model.describe()["epoch_used"] == 6
+
+
 def test_a_loss_that_is_not_finite_ends_the_training() -> None:
     with pytest.raises(FloatingPointError, match="the training loss is"):
         fit(make("mlp-bce[hidden=8,epochs=20,learning_rate=1e30,optimizer=adam,schedule=constant]"))
@@ -175,6 +207,14 @@ def test_columns_are_scaled_as_scikit_learn_does() -> None:
         scaled[~np.isnan(rows[:, 0]), :1], StandardScaler().fit_transform(known), atol=1e-6
     )
     assert not scaled[::4, 0].any() and not scaled[:, 1].any()
+
+
+def test_a_column_that_is_constant_but_for_rounding_does_not_explode() -> None:
+    rows = np.full((7, 2), 0.1)
+    rows[::2, 1] = 0.1 + 1e-17
+    scaler = Scaler.of(rows)
+    assert rows.mean(axis=0)[0] != 0.1, "the mean of equal numbers is another number"
+    np.testing.assert_allclose(scaler(np.full((1, 2), 0.2)), [[0.1, 0.1]], rtol=1e-6)
 
 
 def test_layers_are_those_of_torch_for_every_member() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hmcbench_materials.composition.periodic_table import COLUMN
 from hmcbench_materials.data.datasets import KINDS, load
+from hmcbench_materials.data.steel import _heats
 
 from hmcbench.interfaces import Dataset
 from hmcbench.registry.registry import create, default_registry
@@ -57,6 +59,18 @@ def test_nims(shared: Callable[[str], Path]) -> None:
         filled[0, iron], 100 - (0.35 + 0.21 + 0.77 + 0.021 + 0.022 + 0.01 + 0.01 + 0.02)
     )
     np.testing.assert_allclose(dataset.views["composition_Fe_at"].sum(axis=1), 100)
+
+
+def test_heats_are_compositions(shared: Callable[[str], Path]) -> None:
+    steels = np.zeros((5, 118))
+    carbon, chromium, molybdenum = (COLUMN[symbol] for symbol in ("C", "Cr", "Mo"))
+    steels[:, carbon] = 0.3
+    steels[[0, 2], chromium] = steels[[1, 3], molybdenum] = 0.5
+    first, other, same, also, plain = _heats(steels)
+    assert (first, other) == (same, also) and len({first, other, plain}) == 3
+    dataset = load("nims-steel", path=str(shared("nims_fatigue")), split_by="heat")
+    alike = np.unique(dataset.views["composition_wt"], axis=0, return_inverse=True)[1]
+    assert len(set(dataset.groups or ())) == len(set(zip(dataset.groups or (), alike, strict=True))) == 120
 
 
 def test_metallic_glass(shared: Callable[[str], Path]) -> None:

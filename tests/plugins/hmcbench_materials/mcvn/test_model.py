@@ -237,6 +237,49 @@ def test_a_search_is_saved_and_does_without_validation_samples(kind: Kind, tmp_p
         make(tuned=True, members=1, epochs=3).load(folder, Run(task=dataset.task))
 
 
+def refitted(model: Any, dataset: Dataset, valid: range) -> np.ndarray:
+    """Predictions after a first fit on 50 samples, and a second on the validation samples too."""
+    run = Run(dataset.task, refit=True)
+    model.fit(labelled(dataset, range(50)), labelled(dataset, valid), run)
+    assert model.describe()["fitted_on"] == "train"
+    first = model.predict(inputs(dataset)).values
+    model.refit(labelled(dataset, [*range(50), *valid]), run)
+    values: np.ndarray = model.predict(inputs(dataset)).values
+    assert not np.allclose(first, values, atol=1e-4)
+    return values
+
+
+def test_before_a_second_fit_the_validation_samples_are_not_trained_on() -> None:
+    dataset = spread()
+    values = refitted(make(), dataset, range(50, 70))
+    at_once = fitted(make(), dataset, train=range(70), valid=range(0))
+    np.testing.assert_array_equal(values, at_once.predict(inputs(dataset)).values)
+
+
+def test_a_second_fit_ends_each_network_at_the_epoch_that_was_best_for_it() -> None:
+    dataset = spread()
+    model = make(keep_best=True, epochs=12, members=3)
+    values = refitted(model, dataset, range(50, 70))
+    ends = model.bank.ends.tolist()  # type: ignore[union-attr]
+    assert len(ends) == 6 and len(set(ends)) > 1 and max(ends) <= 12
+    bank = Mcvn.prepare(model, labelled(dataset, range(70)), labelled(dataset, range(0)), Run(dataset.task))
+    assert bank.ends is not None and bank.ends.tolist() == ends  # of the first fit
+    assert np.isfinite(values).all()
+
+
+def test_a_second_fit_trains_what_a_search_chose() -> None:
+    dataset, valid = spread(), range(50, 70)
+    model = make(tuned=True, members=1)
+    values = refitted(model, dataset, valid)
+    chosen = [text.split(": ")[1] for text in str(model.describe()["chosen"]).split("; ")]
+    for target, text in enumerate(chosen):
+        params: dict[str, Any] = {k: float(v) for k, v in (item.split("=") for item in text.split(", "))}
+        alone = make(members=1, **params | {"batch_size": int(params["batch_size"])})
+        expected = fitted(alone, dataset, train=range(70), valid=range(0)).predict(inputs(dataset)).values
+        close = 1e-4 * np.ptp(expected[:, target])
+        np.testing.assert_allclose(values[:, target], expected[:, target], atol=close)
+
+
 def test_same_seed_same_predictions_and_another_seed_others() -> None:
     dataset = data()
     first, again, other = (fitted(make(), dataset, seed=s).predict(inputs(dataset)) for s in (4, 4, 5))

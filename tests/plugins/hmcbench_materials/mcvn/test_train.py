@@ -73,6 +73,27 @@ def test_training_ends_when_every_network_has_stopped() -> None:
     assert torch.equal(networks.weights.detach(), before)
 
 
+def test_every_network_ends_with_the_weights_of_its_own_epoch() -> None:
+    torch.manual_seed(0)
+    shapes = ((1, 9, 504), (1, 9, 4), (3, 9))
+    side = SampleGroups(*(torch.rand(shape, dtype=torch.float64) for shape in shapes))
+    none = side.batch(torch.empty(1, 0, dtype=torch.long))
+
+    def trained(recipe: BankRecipe, ends: torch.Tensor | None) -> Bank:
+        networks, rates = bank(3), torch.full((3,), 1e-3, dtype=torch.float64)
+        adam = Adam(rates, torch.zeros_like(rates))
+        networks.fit(side, none, [0], lambda o, t: (o[..., 0] - t).square(), recipe, adam, ends=ends)
+        return networks
+
+    ends = torch.tensor([2, 0, 5])
+    mixed = trained(BankRecipe(9, 4), ends)
+    for k, end in enumerate(ends.tolist()):
+        alone = trained(BankRecipe(end, 4), None) if end else bank(3)
+        assert torch.equal(mixed.weights[k], alone.weights[k])
+        assert torch.equal(mixed.running.mean[k], alone.running.mean[k])
+    assert mixed.ends is ends
+
+
 @pytest.mark.parametrize(
     ("samples", "size", "sizes"),
     [

@@ -169,6 +169,23 @@ def test_a_second_fit_adds_as_large_a_share(watching: list[Watching]) -> None:
     assert model.describe()["procedural_images"] == 40  # type: ignore[attr-defined]
 
 
+def test_a_second_fit_makes_as_few_passes_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Mapping[str, Value]] = []
+
+    def make(reference: str, profile: str, task: Task, *, params: Mapping[str, Value]) -> Any:
+        given.append(dict(params))
+        real = borrowed.image_model(reference, profile, task, params={"n_estimators": 5})
+        return replace(real, model=Watching())
+
+    monkeypatch.setattr(module, "image_model", make)
+    monkeypatch.setattr(module, "at_equal_steps", lambda *_: {"passes": 3})
+    dataset = images()
+    model = fitted(ProceduralModel(share=0.5, passes=6, **ALL), dataset, train=range(12), valid=range(12, 20))
+    train = Labelled(dataset.ids[:20], {"image": dataset.views["image"][:20]}, dataset.targets[:20])
+    model.refit(train, Run(dataset.task))  # type: ignore[attr-defined]
+    assert given == [{"passes": 3}, {"passes": 3}]
+
+
 @pytest.mark.torch
 def test_a_second_fit_of_a_network_takes_its_epochs_and_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     from hmcbench.torchkit.engine import Trainer
