@@ -14,7 +14,12 @@ from hmcbench.registry.registry import default_registry
 @click.command("calibrate")
 @click.argument("runs", type=click.Path(path_type=Path))
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
-@click.option("--rows", default="", metavar="ROW,ROW", help="Models, as the leaderboard names them; all.")
+@click.option(
+    "--rows",
+    default="",
+    metavar="ROW,ROW",
+    help="Models, as the leaderboard names them; all with probabilities.",
+)
 @click.option(
     "--method",
     default="temperature",
