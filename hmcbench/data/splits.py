@@ -59,8 +59,8 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     ``calibration``; one that the dataset defines stays as it is.
 
     Partitions of the dataset with other names than the usual three (``shifted``) are kept under every
-    protocol and never trained on; under ``holdout`` and ``kfold`` without copies of what a model sees. A
-    class that only one unit has goes to train. What cannot be balanced is in ``notes``, never an error.
+    protocol and never trained on. A class that only one unit has goes to train. What cannot be
+    balanced is in ``notes``, never an error.
 
     Raises:
         BadInput: fewer units than partitions or folds, nothing to train on, an unknown fold.
@@ -86,9 +86,7 @@ def make_split(dataset: Dataset, protocol: Protocol, fold: int = 0) -> Split:
     shares = {name: round(SCALE * share) for name, share in wanted.items() if name not in sides}
     if shares:
         sides |= samples.divide(sides["train"], {"train": SCALE - sum(shares.values()), **shares}, notes)
-    if protocol.kind != "predefined":
-        _keep_unseen(dataset, sides, notes)
-    _leaks(dataset, sides, protocol.drop_leaks, notes)
+    _leaks(dataset, sides, protocol, notes)
     if not sides["train"]:
         raise BadInput("the split leaves no sample to train on", hint="choose another protocol or more data")
     _absences(samples, dataset, sides, notes)
@@ -118,44 +116,27 @@ def _own_sides(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int
     return dict(sides), notes
 
 
-def _keep_unseen(dataset: Dataset, sides: dict[str, list[int]], notes: list[str]) -> None:
-    """Leave out of further test sets the copies of what a model sees.
+def _leaks(dataset: Dataset, sides: dict[str, list[int]], protocol: Protocol, notes: list[str]) -> None:
+    """Note copies and groups of what a model sees in other sides; drop training copies where that is asked.
 
-    The dataset chose them for its own sides, which a random split sets aside: they may show test samples of
-    that division again.
+    Copies that further test sets have of a random split's samples are left out there
+    (:func:`hmcbench.data.variants.divide`), and noted there.
     """
-    keys = dataset.duplicates
-    if keys is None:
-        return
-    seen = {keys[row] for side in SEEN for row in sides.get(side, [])} - {""}
-    for side in sorted(sides.keys() - {"test", *SEEN}):
-        rows = sides[side]
-        sides[side] = [row for row in rows if keys[row] not in seen]
-        if len(sides[side]) < len(rows):
-            left = f"{len(rows) - len(sides[side])} of {len(rows)}"
-            notes.append(f"left out of {side}: {left} samples, copies of samples that a model sees")
-        if not sides[side]:
-            del sides[side]
-
-
-def _leaks(dataset: Dataset, sides: dict[str, list[int]], drop: bool, notes: list[str]) -> None:
-    """Note copies and groups of what a model sees in other sides; drop training copies if ``drop``."""
     side_of = {row: side for side, rows in sides.items() for row in rows}
     rank = defaultdict(lambda: 2, train=0, validation=1)
     dropped: set[int] = set()
     for kind, keys in (("identical copies", dataset.duplicates), ("samples of one group", dataset.groups)):
         divided: Counter[str] = Counter()
         for rows in rows_by_key(keys).values():
-            between = sorted(
-                {side_of[row] for row in rows if row in side_of}, key=lambda side: (rank[side], side)
-            )
+            between = sorted({side_of[row] for row in rows}, key=lambda side: (rank[side], side))
             if len(between) > 1 and set(between) & set(SEEN):  # two test sets may show one sample
-                divided[" and ".join(between)] += 1
+                if protocol.kind == "predefined" or keys is dataset.groups:
+                    divided[" and ".join(between)] += 1
                 if keys is dataset.duplicates:
                     highest = rank[between[-1]]
                     dropped.update(row for row in rows if rank[side_of[row]] < highest)
         notes += [f"{n} times {kind} lie in {where}" for where, n in sorted(divided.items())]
-    if drop and dropped:
+    if protocol.drop_leaks and dropped:
         for side in ("train", "validation"):
             sides[side] = [row for row in sides[side] if row not in dropped]
         notes.append(f"left out of training: {len(dropped)} identical copies of samples of other sides")

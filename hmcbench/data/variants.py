@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import LISTED, Split, fingerprinted, make_split
+from hmcbench.data.splits import LISTED, SEEN, Split, fingerprinted, make_split
 from hmcbench.data.stratify import SplitUnits
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 def divide(dataset: Dataset, protocol: Protocol, fold: int = 0) -> tuple[Dataset, Split]:
     """The split of one fold, and the dataset as the cells of this protocol see it.
 
+    A random split sets aside the dataset's own sides. Its further test sets may then hold copies of samples
+    that a model sees: these are left out.
+
     Args:
         dataset: as its plugin made it.
         protocol: of cells: at most one share and one rate of noise.
@@ -34,6 +37,8 @@ def divide(dataset: Dataset, protocol: Protocol, fold: int = 0) -> tuple[Dataset
         BadInput: what the protocol asks for cannot be done with these data.
     """
     split = make_split(dataset, protocol, fold)
+    if protocol.kind != "predefined" and dataset.duplicates is not None:
+        split = _without_copies(dataset, dataset.duplicates, split)
     if not (protocol.unknown or protocol.train_share or protocol.label_noise):
         return dataset, split
     if dataset.task.hierarchy is None and (protocol.unknown or protocol.label_noise):
@@ -55,6 +60,22 @@ def divide(dataset: Dataset, protocol: Protocol, fold: int = 0) -> tuple[Dataset
     if protocol.label_noise:
         dataset, split = _with_noise(dataset, split, protocol, seed)
     return dataset, split
+
+
+def _without_copies(dataset: Dataset, keys: Sequence[str], split: Split) -> Split:
+    """Further test sets without the copies of samples that a model sees; an empty one is gone."""
+    seen = {keys[row] for side in SEEN for row in split.sides.get(side, ())} - {""}
+    sides, notes = {name: rows.tolist() for name, rows in split.sides.items()}, list(split.notes)
+    for name in sorted(sides.keys() - {"test", *SEEN}):
+        kept = [row for row in sides[name] if keys[row] not in seen]
+        left = len(sides[name]) - len(kept)
+        if left:
+            of = len(sides[name])
+            notes.append(f"left out of {name}: {left} of {of} samples, copies of what a model sees")
+            sides[name] = kept
+            if not kept:
+                del sides[name]
+    return fingerprinted(dataset, sides, notes) if len(notes) > len(split.notes) else split
 
 
 def can_be_unknown(hierarchy: Hierarchy, name: str) -> bool:

@@ -209,7 +209,7 @@ def is_rounding(
         epsilon: relative size of the last digit.
 
     >>> equal = np.array([0.3, 0.1 + 0.2, 0.3])
-    >>> equal.var() > 0, bool(is_rounding(equal.var(), equal.mean(), 3))
+    >>> bool(equal.var()), bool(is_rounding(equal.var(), equal.mean(), 3))
     (True, True)
     """
     return np.asarray(variance <= count * epsilon * variance + (count * mean * epsilon) ** 2)

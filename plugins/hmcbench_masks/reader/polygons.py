@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from hmcbench.errors import BadInput
 from hmcbench_masks.reader.files import IMAGES, ImagePair, described, image_files
-from hmcbench_masks.reader.shapes import Part, Shapes
+from hmcbench_masks.reader.shapes import Covered, Shapes
 
 WRONG = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 """What the wrong kind of value in a JSON file raises."""
@@ -30,7 +30,7 @@ class Region:
     polygons: Sequence[Sequence[tuple[float, float]]]
     where: str = ""
 
-    def inside(self, height: int, width: int) -> Part:
+    def inside(self, height: int, width: int) -> Covered:
         """The pixels of an image of this size that it covers.
 
         Polygons are moved up only, and the columns cut afterwards: moved to the left as well, some borders
@@ -45,7 +45,7 @@ class Region:
         draw = ImageDraw.Draw(canvas)
         for polygon in points:
             draw.polygon([(x, y - top) for x, y in polygon], fill=1)
-        return Part(top, left, np.array(canvas, dtype=bool)[:, left:])
+        return Covered(top, left, np.array(canvas, dtype=bool)[:, left:])
 
     def problem(self, _height: int, _width: int) -> str:
         """Empty: a polygon may leave its image."""

@@ -10,7 +10,7 @@ import numpy as np
 from hmcbench.errors import BadInput, Problem
 from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench_masks.reader.files import IMAGES, ImagePair, by_name, described, image_files
-from hmcbench_masks.reader.shapes import Part, Shapes
+from hmcbench_masks.reader.shapes import Covered, Shapes
 
 FOLDERS = (IMAGES, "train_images")
 COLUMNS = ("imageid", "classid", "encodedpixels")
@@ -34,7 +34,7 @@ class Runs:
     starts: np.ndarray
     lengths: np.ndarray
 
-    def inside(self, height: int, width: int) -> Part:
+    def inside(self, height: int, width: int) -> Covered:
         """The pixels of an image of this size that they cover."""
         ends = self.starts + self.lengths
         left = int(self.starts.min()) // height if len(ends) else 0
@@ -43,7 +43,7 @@ class Runs:
         np.add.at(edges, self.starts - left * height, 1)
         np.add.at(edges, ends - left * height, -1)
         covered: np.ndarray = edges[:-1].cumsum() > 0
-        return Part(0, left, covered.reshape(right - left, height).T)
+        return Covered(0, left, covered.reshape(right - left, height).T)
 
     def problem(self, height: int, width: int) -> str:
         """Why the runs do not fit into an image; empty where they do."""

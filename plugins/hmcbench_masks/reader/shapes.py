@@ -14,7 +14,7 @@ from hmcbench_masks.reader.files import ImagePair
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Covered:
     """Pixels of an image, all of them in one box, so that a small shape costs as much as its box.
 
     Attributes:
@@ -44,7 +44,7 @@ class LabelledShape(Protocol):
     def where(self) -> str:
         """File and line; empty where there are no lines."""
 
-    def inside(self, height: int, width: int) -> Part:
+    def inside(self, height: int, width: int) -> Covered:
         """The pixels of an image of this size that it covers."""
 
     def problem(self, height: int, width: int) -> str:

@@ -184,3 +184,41 @@ def test_one_protocol_stands_for_several() -> None:
         assert set(variant.to_json()) - set(Protocol().to_json()) <= {
             *("unknown", "train_share", "label_noise", "noise_to"),
         }
+
+
+# --------------------------------------------------------------------------- copies in further test sets
+
+
+@pytest.mark.parametrize("kind", ["holdout", "kfold"])
+def test_a_random_split_leaves_a_further_test_set_no_copy_of_what_a_model_sees(
+    kind: str, counted: Callable[..., Dataset]
+) -> None:
+    protocol = Protocol(kind, test=0.2, validation=0.25, calibration=0.1)
+    keys = [f"{i // 5}" if i % 5 < 2 else f"own {i}" for i in range(100)]  # shifted ones show those of test
+    dataset = counted([20] * 5, split=["shifted", "test", "train", "", ""] * 20, duplicates=keys)
+    whole, (_, split) = make_split(dataset, protocol), divide(dataset, protocol)
+    tested = {keys[row] for row in split.sides["test"]}
+    assert [keys[row] for row in split.sides["shifted"]] == [key for key in keys[::5] if key in tested]
+    left = 20 - len(split.sides["shifted"])
+    assert f"left out of shifted: {left} of 20 samples, copies of what a model sees" in split.notes
+    assert not any("lie in" in note for note in split.notes)
+    assert split.fingerprint != whole.fingerprint
+    for side in ("train", "validation", "calibration", "test"):
+        assert split.sides[side].tolist() == whole.sides[side].tolist()
+    own = divide(dataset, Protocol("predefined"))[1]
+    assert own.sides["shifted"].tolist() == list(range(0, 100, 5))
+
+
+def test_a_further_test_set_that_is_trained_on_is_gone(counted: Callable[..., Dataset]) -> None:
+    dataset = counted([20] * 5, split=["shifted"] + ["train"] * 99, duplicates=["a"] * 2 + [""] * 98)
+    sides = [divide(dataset, Protocol("kfold", seed=seed))[1].sides for seed in range(9)]
+    there = ["shifted" in parts for parts in sides]
+    assert there == [1 in parts["test"] for parts in sides] and set(there) == {False, True}
+
+
+def test_without_copies_the_split_is_that_of_all_samples(counted: Callable[..., Dataset]) -> None:
+    dataset = counted([20] * 5, split=["shifted", "test", "train", "", ""] * 20, duplicates=[""] * 100)
+    for kind in ("holdout", "kfold"):
+        assert (
+            divide(dataset, Protocol(kind))[1].fingerprint == make_split(dataset, Protocol(kind)).fingerprint
+        )

@@ -7,7 +7,7 @@ import pytest
 from hmcbench_sem.eds import COLUMNS, ELEMENTS, INCOMPLETE, sem_eds, spectrum
 
 from hmcbench.data.protocol import Protocol
-from hmcbench.data.splits import make_split
+from hmcbench.data.variants import divide
 from hmcbench.errors import BadInput
 
 
@@ -32,14 +32,14 @@ def test_no_fold_trains_on_a_picture_of_the_incomplete_set() -> None:
     data = sem_eds(size=32, train=30, test=40)
     shown: list[int] = []
     for fold in range(5):
-        split = make_split(data, Protocol("kfold", folds=5, validation=0.2), fold)
+        split = divide(data, Protocol("kfold", folds=5, validation=0.2), fold)[1]
         originals = [
             data.ids.index(data.ids[row].removesuffix("-incomplete")) for row in split.sides[INCOMPLETE]
         ]
         assert set(originals) <= set(split.sides["test"].tolist())
         shown += originals
     assert sorted(shown) == list(range(30, 70))
-    own = make_split(data, Protocol("predefined"))
+    own = divide(data, Protocol("predefined"))[1]
     assert sorted(own.sides[INCOMPLETE].tolist()) == list(range(70, 110))
     assert not any("copies" in note for note in own.notes)
 
