@@ -12,6 +12,7 @@ import click
 
 from hmcbench.cli.common import PATH, device_option, pairs
 from hmcbench.cli.plugin_option import plugin_option
+from hmcbench.cli.run import check_device
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.records.suite_file import suite_folders
 
@@ -74,6 +75,8 @@ def verify_command(
 
     if rerun_seed is not None and rerun is None:
         raise BadInput("--rerun-seed without --rerun", allowed="--rerun N --rerun-seed S")
+    if rerun is not None:
+        check_device(device)
     folders = suite_folders(results, suite)
     index = None if suite or folders == [results] else results
     report = verify_results(folders, pairs("--data", data, "NAME=PATH"), index)

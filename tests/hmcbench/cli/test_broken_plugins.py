@@ -46,7 +46,7 @@ SMALL = ("run", "--suite", "smoke", "--dataset", "toy-tree", "--dry-run", "--mod
         (("data", "lint", "s.toml", "--as", "poor"), "hmcbench plugin check strange --spec poor"),
         ((*SMALL, "torn"), "plugin strange: strange:broken of torn raised ValueError"),
         ((*SMALL, "lost"), "plugin strange: strange:nowhere of lost raised AttributeError"),
-        ((*SMALL, "choosy", "--set", "choosy.width=9"), "hmcbench: width 9. Allowed: at most 4."),
+        ((*SMALL, "choosy", "--set", "choosy.width=9"), "hmcbench: choosy: width 9. Allowed: at most 4."),
     ],
 )
 def test_one_line(
