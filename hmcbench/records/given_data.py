@@ -42,17 +42,17 @@ class Given:
 
     def check_names(self, records: Sequence[Record]) -> None:
         """Raise BadInput for a name of no record, or of a dataset that reads no path."""
-        names = sorted({record.dataset for record in records})
         of_suite: dict[str, set[str]] = {}
         for record in records:
             of_suite.setdefault(record.suite, set()).add(record.dataset)
+        datasets = {suite: only for suite, (only, *others) in of_suite.items() if not others}
+        datasets |= {record.dataset: record.dataset for record in records}
         for name in self.paths:
-            datasets = of_suite.get(name, set())
-            dataset = next(iter(datasets)) if name not in names and len(datasets) == 1 else name
-            if dataset not in names:
-                raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
-            if not self.registry.get("datasets", dataset).path_param:
-                raise BadInput(f"--data {name}=...: {dataset} reads no path")
+            if name not in datasets:
+                allowed = ", ".join(sorted(datasets))
+                raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=allowed)
+            if not self.registry.get("datasets", datasets[name]).path_param:
+                raise BadInput(f"--data {name}=...: {datasets[name]} reads no path")
 
     def path_of(self, record: Record) -> str | None:
         """Where the record's data are, if the user said so."""
