@@ -1,6 +1,6 @@
-"""Writes docs/performance.md from docs/performance.json, the record of a run of the benchmarks.
+"""Writes docs/performance.md from docs/performance/*.json, one record of a run of the benchmarks per kind of processor.
 
-tox -e bench -- --ratios docs/performance.json
+tox -e bench -- --ratios docs/performance/NAME.json
 python docs/make_performance.py
 """
 
@@ -13,28 +13,45 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "benchmarks"))
 from ratios import Ratios  # noqa: E402
 
-PAGE = """<!-- made by docs/make_performance.py from performance.json -->
+PAGE = """<!-- made by docs/make_performance.py from performance/*.json -->
 
 # Speed
 
 Every benchmark compares hmcbench with the obvious alternative for the same work, in one run on the same
 machine. The ratio is their time divided by ours.
 
-Run of {day}, with {versions}. Load of the machine at the start: {load}.
-
-{table}
+{sections}
 
 `tox -e bench` runs the benchmarks on your machine and ends with this table. A benchmark fails below the ratio
 asked for; those of whole trainings fail only well below it, as they vary by a third on a shared machine.
-Rows of a GPU need one. [performance.json](performance.json) is the record of this run.
+Rows of a GPU need one.
 """
+
+SECTION = """## {processor}
+
+Run of {day}, with {versions}. Load of the machine at the start: {load}. The record: [{file}](performance/{file}).
+
+{table}"""
 
 
 def text() -> str:
     """The page as it should be."""
-    ratios = Ratios.load_file(DOCS / "performance.json")
+    sections = [section(path) for path in sorted((DOCS / "performance").glob("*.json"))]
+    return PAGE.format(sections="\n\n".join(sections))
+
+
+def section(path: Path) -> str:
+    """The part of the page about one run."""
+    ratios = Ratios.load_file(path)
     versions = ", ".join(f"{name} {version}" for name, version in ratios.versions.items())
-    return PAGE.format(day=ratios.day, versions=versions, load=ratios.load, table=ratios.table("github"))
+    return SECTION.format(
+        processor=ratios.rows[0].processor,
+        day=ratios.day,
+        versions=versions,
+        load=ratios.load,
+        file=path.name,
+        table=ratios.table("github"),
+    )
 
 
 if __name__ == "__main__":
