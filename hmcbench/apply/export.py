@@ -17,7 +17,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import replacing, write_atomic
 from hmcbench.interfaces import ColumnKind, Inputs
 from hmcbench.metrics.decisions import repair, rule_name
-from hmcbench.records.weights import Trained
+from hmcbench.records.weights import MODEL_FOLDER, Trained
 
 Arrays = Sequence[np.ndarray]
 FORMAT = 1
@@ -43,14 +43,17 @@ class Exported:
 def export_model(trained: Trained, path: Path) -> Exported:
     """Write ``path`` and the JSON file beside it; neither where something is wrong.
 
+    Files of an earlier export are replaced.
+
     Raises:
-        BadInput: a model of another kind, an estimator that cannot be converted, or a file whose scores are
-            not ours.
+        BadInput: a path that would change other files, a model of another kind, an estimator that cannot be
+            converted, or a file whose scores are not ours.
         Unavailable: the libraries of the extra ``onnx`` are not installed.
     """
     if path.suffix != ".onnx":
         raise BadInput(f"{path} is no name of an ONNX file", allowed="a name that ends with .onnx")
     description = path.with_suffix(".json")
+    _check_place(trained, path, description)
     with replacing(path) as fresh:
         if _is_network(trained):
             about, given, expected = _write_network(trained, fresh)
@@ -64,6 +67,26 @@ def export_model(trained: Trained, path: Path) -> Exported:
             )
     write_atomic(description, json.dumps(_described(trained, about), indent=1, ensure_ascii=False) + "\n")
     return Exported(path, description, difference)
+
+
+def _check_place(trained: Trained, path: Path, description: Path) -> None:
+    """Raise BadInput where the files would stand among the model's own, or replace one that is no export."""
+    own = (trained.record.path / MODEL_FOLDER).resolve()
+    if path.resolve().is_relative_to(own):
+        raise BadInput(
+            f"{path} is among the files of the record's model", allowed="a path outside of its folder model"
+        )
+    if not description.exists():
+        return
+    try:
+        content = json.loads(description.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not str(content.get("made_by", "")).startswith("hmcbench "):
+        raise BadInput(
+            f"{description}, which describes the ONNX file, exists and is of something else",
+            hint="give the ONNX file another name",
+        )
 
 
 def _is_network(trained: Trained) -> bool:

@@ -11,7 +11,6 @@ import numpy as np
 
 from hmcbench.apply.rebuild import Refitted
 from hmcbench.errors import Unavailable
-from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.regression import r2
 from hmcbench.metrics.sets import hf1_samples
 
@@ -49,7 +48,8 @@ class Importance:
 def permutation(refitted: Refitted, repeats: int = 10, seed: int = 0) -> Importance:
     """The loss of the metric when one column of the test samples is shuffled (scikit-learn).
 
-    The metric is ``r2``, or ``hf1_samples`` with the decisions of the task [Breiman 2001].
+    The metric is ``r2``, or ``hf1_samples`` with the decisions of the record: its thresholds, and the model's
+    own decisions where it makes them [Breiman 2001].
     """
     from sklearn.inspection import permutation_importance
 
@@ -57,7 +57,7 @@ def permutation(refitted: Refitted, repeats: int = 10, seed: int = 0) -> Importa
     metric: Any = r2 if task.kind == "regression" else hf1_samples
 
     def score(_model: Any, table: np.ndarray, truth: Any) -> float:
-        return float(metric(Evaluation.of(task, truth, refitted.predict(table))))
+        return float(metric(refitted.evaluation(truth, table)))
 
     class Fitted:
         def fit(self) -> None:

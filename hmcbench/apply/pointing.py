@@ -9,7 +9,6 @@ correlation over maps.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,16 +16,13 @@ import numpy as np
 from PIL import Image
 from scipy.stats import rankdata
 
-from hmcbench.apply.predict_files import Block
+from hmcbench.apply.predict_files import Block, check_constants, predict_views
 from hmcbench.apply.saliency import Explainer
 from hmcbench.data import featurize
-from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
-from hmcbench.execute.predict import check_scores
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.hierarchy.label_maps import LabelMaps
-from hmcbench.interfaces import Dataset, Inputs
-from hmcbench.metrics import decisions
+from hmcbench.interfaces import Dataset
 from hmcbench.records.weights import Trained
 from hmcbench.registry.registry import Registry
 
@@ -71,21 +67,30 @@ class PointingMean:
     high: float
 
 
-def measure(trained: Trained, registry: Registry, dataset: Dataset, *, faithful: bool = True) -> list[Found]:
+def measure(
+    trained: Trained,
+    registry: Registry,
+    dataset: Dataset,
+    *,
+    levels: Sequence[int] = (),
+    faithful: bool = True,
+) -> list[Found]:
     """Hold the maps of a trained network against the label maps of a dataset.
 
     Images of the test partition count where the dataset has one, else all. Left out are classes that the
     network or the dataset does not have, and those that cover more than :data:`WIDEST` of an image.
 
     Args:
+        levels: of the classes whose maps count; all if empty.
         faithful: whether to measure deletion and insertion of every map too.
 
     Raises:
-        BadInput: no label maps, no view ``image``, no class in common, or a model that has no maps.
+        BadInput: no label maps, no view ``image``, no class in common, an unknown level, features that would
+            be computed with other constants than in the run, or a model that has no maps.
     """
     if not isinstance(dataset.targets, LabelMaps) or "image" not in dataset.views:
         raise BadInput("--masks needs images with label maps", allowed="a dataset of pixels, or a folder")
-    explainer, theirs = Explainer(trained, faithful=faithful), dataset.task.hierarchy
+    explainer, theirs = Explainer(trained, levels, faithful=faithful), dataset.task.hierarchy
     assert theirs is not None
     shared = set(explainer.hierarchy.classes) & set(theirs.classes)
     if not shared:
@@ -109,16 +114,10 @@ def measure(trained: Trained, registry: Registry, dataset: Dataset, *, faithful:
 def _predicted(trained: Trained, registry: Registry, dataset: Dataset, rows: Sequence[int]) -> Block:
     pictures = [dataset.views["image"][i] for i in rows]
     plans = featurize.plan_views(registry, ("image",), trained.spec.views, trained.params)
-    with ThreadPoolExecutor(1) as pool:
-        views = {p.name: pool.submit(featurize.transformer(p), pictures).result() for p in plans}
+    check_constants(trained, plans)
+    views = {plan.name: featurize.transformer(plan)(pictures) for plan in plans}
     names = [dataset.ids[i] for i in rows]
-    inputs = Inputs(names, {name: Rows(view) for name, view in views.items()})
-    scores = check_scores(trained.model.predict(inputs), len(names), trained.task, trained.spec)
-    raw, coherent = (
-        decide(scores.values, scores.stop, trained.task, trained.thresholds)
-        for decide in (decisions.raw, decisions.coherent)
-    )
-    return Block(names, pictures, views, scores, raw, coherent, [])
+    return predict_views(trained, names, names, views, [], rows=pictures)
 
 
 def _masks(maps: LabelMaps, hierarchy: Hierarchy, row: int) -> Mapping[str, np.ndarray]:

@@ -8,7 +8,7 @@ model is the scored model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +22,14 @@ from hmcbench.data.variants import divide
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.execute.cell import seed_everything
+from hmcbench.execute.predict import check_scores
 from hmcbench.execute.second_fit import fit_second, is_due, second_fit
-from hmcbench.interfaces import Fit, Inputs, Run, Task
+from hmcbench.interfaces import Fit, Inputs, ModelSpec, Run, Scores, Task
+from hmcbench.metrics.decisions import Thresholds
+from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
+from hmcbench.records.score_bits import bits_for, rounded
 from hmcbench.records.weights import with_model
 from hmcbench.registry.registry import Registry, create
 
@@ -43,6 +48,9 @@ class Refitted:
         columns: names of the F columns, ``view:name`` where there are several views.
         train, test: float (N, F).
         truth: targets of the test samples.
+        spec: of the model.
+        thresholds: of the record; None where none were fitted.
+        bits: of a stored score of the record, to which scores are rounded.
     """
 
     model: Model
@@ -52,9 +60,12 @@ class Refitted:
     train: np.ndarray
     test: np.ndarray
     truth: Any
+    spec: ModelSpec
+    thresholds: Thresholds | None = None
+    bits: int = 32
 
-    def predict(self, table: np.ndarray) -> np.ndarray:
-        """Scores (N, C) or predicted targets (N, T) for rows (N, F)."""
+    def scores(self, table: np.ndarray) -> Scores:
+        """What the record would hold of rows (N, F): probabilities, ``stop`` and decisions, or targets."""
         views, start = {}, 0
         for name, shape in self.shapes.items():
             width = int(np.prod(shape))
@@ -62,7 +73,20 @@ class Refitted:
             views[name] = Rows(block, np.arange(len(table)))
             start += width
         ids = [str(i) for i in range(len(table))]
-        return np.asarray(self.model.predict(Inputs(ids, views)).values, dtype=np.float64)
+        scores = check_scores(self.model.predict(Inputs(ids, views)), len(ids), self.task, self.spec)
+        bits = bits_for(scores.values, self.bits)
+        return replace(scores, values=rounded(scores.values, bits)) if bits < 32 else scores
+
+    def predict(self, table: np.ndarray) -> np.ndarray:
+        """Scores (N, C) or predicted targets (N, T), float64, for rows (N, F)."""
+        return np.asarray(self.scores(table).values, dtype=np.float64)
+
+    def evaluation(self, truth: Any, table: np.ndarray) -> Evaluation:
+        """Rows (N, F) against their truth, decided as the record's predictions were."""
+        scores = self.scores(table)
+        return Evaluation.of(
+            self.task, truth, scores.values, scores.stop, self.thresholds, decided=scores.decisions
+        )
 
 
 def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
@@ -115,8 +139,10 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
         seed_everything(record.seed)
         fit_second(second)
         model = second.model
-    test = split.sides["test"]
-    _check(record, model, inputs(dataset, views, test))
+    test, stored_test = split.sides["test"], record.predictions().of_side("test")
+    samples = inputs(dataset, views, test)
+    scores = check_scores(model.predict(samples), len(samples), dataset.task, spec)
+    _check(stored_test, samples.ids, scores.values)
     return Refitted(
         model=model,
         task=dataset.task,
@@ -125,6 +151,9 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
         train=_table(views, split.sides["train"]),
         test=_table(views, test),
         truth=dataset.targets[test],
+        spec=spec,
+        thresholds=record.thresholds,
+        bits=stored_test.bits,
     )
 
 
@@ -162,13 +191,20 @@ def _column_names(names: Mapping[str, Sequence[str]], views: Mapping[str, Any]) 
     return out
 
 
-def _check(record: Record, model: Model, test: Inputs) -> None:
-    """Raise BadInput unless the model predicts the record's test scores."""
-    stored = record.predictions().of_side("test")
+def _check(stored: Predictions, ids: Sequence[str], predicted: np.ndarray) -> None:
+    """Raise BadInput unless the model predicts the record's test scores.
+
+    Args:
+        stored: of the test partition. Scores that were rounded to 16 bits may be off by half a step more.
+        ids: of the samples.
+        predicted: (N, C) probabilities or (N, T) targets of the model as it is now.
+    """
     row = {name: i for i, name in enumerate(stored.ids)}
-    expected = np.asarray(stored.scores)[[row[name] for name in test.ids]]
-    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-    worst = float(np.abs(np.asarray(model.predict(test).values) - expected).max(initial=0.0)) / scale
+    expected = np.asarray(stored.scores)[[row[name] for name in ids]]
+    off = np.abs(np.asarray(predicted, dtype=np.float64) - expected)
+    if stored.bits == 16:
+        off -= np.maximum(np.abs(expected) * 2.0**-11, 2.0**-25)
+    worst = float(off.max(initial=0.0)) / max(1.0, float(np.abs(expected).max(initial=0.0)))
     if worst > TOLERANCE:
         raise BadInput(
             f"fitted again, the model does not predict as in its record (off by {worst:.2g} of the range)",

@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from hmcbench.interfaces import Scores, Task
-from hmcbench.metrics.ends import PathConfidence, ends_of
+from hmcbench.metrics.decisions import path_shares
 
 
 def uncertainties(scores: Scores, task: Task) -> tuple[np.ndarray, np.ndarray] | None:
     """Total and epistemic uncertainty of every sample, float64 (N,), from 0 to 1; None without passes.
 
-    Single paths: of the distribution over the classes where a path may end. Several paths: the mean over
-    classes.
+    Single paths: of the distribution over the admissible paths, with the empty one where the model gives it a
+    share. Several paths: the mean over classes.
 
     >>> from hmcbench.hierarchy.hierarchy import Hierarchy
     >>> task = Task(paths="multiple", hierarchy=Hierarchy.from_edges([("", "a"), ("", "b")]))
@@ -32,8 +32,8 @@ def uncertainties(scores: Scores, task: Task) -> tuple[np.ndarray, np.ndarray] |
         total = _binary(scores.values)
         within = np.mean([_binary(one_pass.values) for one_pass in scores.passes], axis=0)
     else:
-        shares = [PathConfidence.of(p.values, p.stop, task).shares for p in scores.passes]
-        most = np.log(max(2, len(ends_of(task).columns)))
+        shares = [path_shares(p.values, p.stop, task)[1] for p in scores.passes]
+        most = np.log(max(2, shares[0].shape[1]))
         total = _entropy(np.mean(shares, axis=0)) / most
         within = np.mean([_entropy(part) for part in shares], axis=0) / most
     return total, np.maximum(total - within, 0.0)

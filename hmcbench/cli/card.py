@@ -29,25 +29,23 @@ def card_command(runs: Path, model: str, suite: str, kind: str, output: Path | N
       hmcbench card runs forest --suite my-suite --format html --output forest.html
     """
     from hmcbench.files import write_atomic
-    from hmcbench.leaderboard.grouping import with_row_names
+    from hmcbench.leaderboard.grouping import named_records
     from hmcbench.records.record import read_all
-    from hmcbench.records.row_names import chosen_row, labels_named, model_reference, with_labels
+    from hmcbench.records.row_names import chosen_row, labels_named, model_reference
     from hmcbench.records.suite_file import read_info
-    from hmcbench.report.card import cards, check_found, to_html, to_markdown
+    from hmcbench.report.card import cards, to_html, to_markdown
 
     check_output(output)
     registry, model_cards = default_registry(), []
     known = []
     for folder in suite_folders(runs, suite):
         records, info = read_all(folder / "records"), read_info(folder)
-        named = with_row_names(with_labels(records, info))
-        rows = [(r.label, model_reference(r)) for r in named if r.ok]
+        rows = [(r.label, model_reference(r)) for r in named_records(records, info) if r.ok]
         known.append(rows)
         if labels_named(model, rows):
             model_cards += cards(records, info, model, registry)
     if not model_cards:
         chosen_row(model, chain(*known), f" in {runs}")
-    check_found(model_cards, model)
     text = to_html(model_cards) if kind == "html" else to_markdown(model_cards)
     if output is None:
         click.echo(text, nl=False)

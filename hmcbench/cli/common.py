@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from hmcbench.errors import BadInput
+from hmcbench.registry.registry import split_references
 
 NOTEBOOK_WIDTH = 120  # characters, about what a cell shows without wrapping
 PATH = click.Path(path_type=Path)
@@ -24,8 +24,8 @@ def in_notebook() -> bool:
 
 
 def references(text: str) -> list[str]:
-    """``"a,b[k=1,m=2]"`` -> ``["a", "b[k=1,m=2]"]``."""
-    return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+    """``"a,b[k=1,m=x[n=2]]"`` -> ``["a", "b[k=1,m=x[n=2]]"]``."""
+    return split_references(text)
 
 
 def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:

@@ -42,20 +42,18 @@ def compare_command(
     """
     from hmcbench.leaderboard.compare import compare_models
     from hmcbench.leaderboard.draws import DrawCache
-    from hmcbench.leaderboard.grouping import with_row_names
+    from hmcbench.leaderboard.grouping import named_records
     from hmcbench.leaderboard.intervals import Intervals
     from hmcbench.leaderboard.render.compared import compared_text
     from hmcbench.records.record import Record, read_all
-    from hmcbench.records.row_names import chosen_row, labels_named, model_reference, with_labels
+    from hmcbench.records.row_names import chosen_row, labels_named, model_reference
     from hmcbench.records.suite_file import read_info
 
     specs = default_registry().specs("metrics")
     folders = suite_folders(runs, suite)
     suites: list[tuple[Path, list[Record]]] = [(p, read_all(p / "records")) for p in folders]
     rows_of = {
-        folder: [
-            (r.label, model_reference(r)) for r in with_row_names(with_labels(records, read_info(folder)))
-        ]
+        folder: [(r.label, model_reference(r)) for r in named_records(records, read_info(folder))]
         for folder, records in suites
     }
     places = {name: [p for p in folders if labels_named(name, rows_of[p])] for name in (model_a, model_b)}

@@ -60,7 +60,7 @@ def explain_command(
     if masks:
         if images:
             raise BadInput("--masks and IMAGES cannot be given together")
-        return _against_masks(run, masks, output, device, faithful=not fast)
+        return _against_masks(run, masks, output, device, levels, max_pixels, faithful=not fast)
     if not images:
         raise BadInput("no images", allowed="image files or folders, or --masks FOLDER")
     from hmcbench.apply.predict_files import list_files, predict_files
@@ -97,7 +97,16 @@ def explain_command(
     return 1 if bad else 0
 
 
-def _against_masks(run: Path, masks: str, output: Path, device: str, *, faithful: bool) -> int:
+def _against_masks(
+    run: Path,
+    masks: str,
+    output: Path,
+    device: str,
+    levels: Sequence[int],
+    max_pixels: int | None,
+    *,
+    faithful: bool,
+) -> int:
     """Measure, print a table, and write ``pointing.json``."""
     from tabulate import tabulate
 
@@ -108,9 +117,13 @@ def _against_masks(run: Path, masks: str, output: Path, device: str, *, faithful
     registry = default_registry()
     reference = f"masks[path={masks}]" if Path(masks).is_dir() else masks
     spec, params = registry.resolve("datasets", reference)
+    if max_pixels is not None:
+        if "max_pixels" not in spec.params:
+            raise BadInput(f"--max-pixels: {spec.name} has a fixed limit", allowed="--masks FOLDER")
+        params = {**params, "max_pixels": max_pixels}
     dataset = plan_dataset(registry, spec, params, reference)
     trained = load_model(run, device)
-    results = pointing.measure(trained, registry, dataset, faithful=faithful)
+    results = pointing.measure(trained, registry, dataset, levels=levels, faithful=faithful)
     if not results:
         raise BadInput("no predicted class is in the masks of its image", allowed="images of the same kind")
     content: dict[str, Any] = {"model": trained.record.label, "masks": reference, "levels": {}}

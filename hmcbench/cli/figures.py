@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hmcbench.cli.common import pairs
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.registry.registry import default_registry
 
 
@@ -23,7 +23,8 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
     Training curves, and per level a confusion matrix (with several paths: true positives, misses and
     false positives per class) and a reliability diagram; pictures of the most confident mistakes.
     Per board: risk against information, a line per model.
-    PNG files, in figures/ beside the records unless --output names a folder.
+    PNG files, in figures/ beside the records unless --output names a folder. A record without stored
+    predictions, or without the side, is named and left out.
 
     \b
     Example:
@@ -46,13 +47,22 @@ def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side
     for name in paths:
         if name not in names:
             raise BadInput(f"--data {name}=...: no record is of this dataset", allowed=", ".join(names))
+    problems: list[tuple[str, HmcbenchError]] = []
     for record in records:
         base = output if output is not None else record.path.parent.parent / "figures"
-        written, notes = draw_record(record, base / record.path.name, default_registry(), paths, side)
+        try:
+            written, notes = draw_record(record, base / record.path.name, default_registry(), paths, side)
+        except HmcbenchError as error:  # predictions that are missing or damaged, or have no such side
+            problems.append((record.path.name, error))
+            continue
         for path in written:
             click.echo(f"figure  {path}")
         for note in notes:
             click.echo(f"note    {record.path.name}: {note}")
+    if len(problems) == len(records):
+        raise problems[0][1]
+    for name, problem in problems:
+        click.echo(f"note    {name}: nothing is drawn: {problem}")
     for path in draw_risks(records, output):
         click.echo(f"figure  {path}")
 
@@ -63,9 +73,12 @@ def draw_under_shifts(runs: Path, output: Path | None) -> None:
     from hmcbench.records.suite_file import suite_folders
     from hmcbench.report.figures.shifts import draw_shifts
 
-    written = []
-    for folder in suite_folders(runs):
-        written += draw_shifts(boards_of(folder), output if output is not None else folder / "figures")
+    boards_in = {folder: boards_of(folder) for folder in suite_folders(runs)}
+    if output is not None:  # together, so that no figure replaces that of another suite
+        written = draw_shifts([board for boards in boards_in.values() for board in boards], output)
+    else:
+        drawn = [draw_shifts(boards, folder / "figures") for folder, boards in boards_in.items()]
+        written = [path for paths in drawn for path in paths]
     if not written:
         raise BadInput(
             f"{runs} holds no predictions under shifts", hint="hmcbench run --suite NAME --shifts all"

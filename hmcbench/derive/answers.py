@@ -189,12 +189,25 @@ def opaque_id(fingerprint: str, sample: str) -> str:
 
 
 def with_own_ids(answers: Answers, wanted: Predictions, fingerprint: str) -> Answers:
-    """The answers with the ids of the dataset, where a file has the digests of an exported task."""
+    """The answers with the ids of the dataset, where a file has the digests of an exported task.
+
+    Raises:
+        BadInput: a sample by its id and by its digest.
+    """
     known = set(wanted.ids)
     if all(name in known for name in answers.lines):
         return answers
     own = {opaque_id(fingerprint, name): name for name in wanted.ids}
-    return replace(answers, lines={own.get(name, name): line for name, line in answers.lines.items()})
+    lines: dict[str, int] = {}
+    for name, line in answers.lines.items():
+        sample = own.get(name, name)
+        if sample in lines:
+            raise BadInput(
+                f"{answers.path}:{line}: {name!r} and line {lines[sample]} are the same sample",
+                allowed="one row for each sample, by its id or by its digest",
+            )
+        lines[sample] = line
+    return replace(answers, lines=lines)
 
 
 def rows_of(answers: Answers, ids: Sequence[str]) -> np.ndarray:

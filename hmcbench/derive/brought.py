@@ -84,9 +84,11 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
         only: whether other datasets of the folder may have some too.
 
     Raises:
-        BadInput: no file of these splits, or none for one of the splits of a dataset that has some.
+        BadInput: no file of these splits, none for one of the splits of a dataset that has some, or one for
+            a fold that is none of them.
     """
     _check_task(root, places)
+    _check_folds(root, places)
     all_files: list[Files] = []
     lacking: dict[str, list[Place]] = {}
     for place in places:
@@ -118,6 +120,20 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
                 allowed="predictions for every fold of a dataset",
             )
     return all_files
+
+
+def _check_folds(root: Path, places: Sequence[Place]) -> None:
+    """Raise BadInput where a folder has predictions for another fold of a dataset than these splits."""
+    folders = {place.folder for place in places}
+    known = {folder.partition("/")[0] for folder in folders}
+    for path in sorted(root.glob("*/fold-*/seed-*/predictions.csv")):
+        dataset, fold = path.parts[-4:-2]
+        if dataset in known and f"{dataset}/{fold}" not in folders:
+            raise BadInput(
+                f"{path} is of a fold without a record",
+                allowed=f"predictions for {', '.join(sorted(folders))}",
+                hint="hmcbench run ends the folds of a run that was interrupted",
+            )
 
 
 def _check_task(root: Path, places: Sequence[Place]) -> None:
@@ -164,6 +180,8 @@ def make_records(
     answers = [(name, each) for name, path in named for each in read_answers(path, task)]
     validation = read_answers(files.validation, task) if files.validation is not None else []
     by_rater = {each.rater: each for each in validation}
+    if len(answers) == 1 and set(by_rater) == {""}:  # no need to say whose they are
+        by_rater = {answers[0][0] or answers[0][1].rater: validation[0]}
     records = []
     for name, each in answers:
         if name and each.rater:
@@ -178,9 +196,12 @@ def make_records(
                 f"--name {stated.name} with raters", allowed="one of them: a rater's name is the row's"
             )
         label = checked_label(who or stated.name, "the name of a row" if not who else "the name of a rater")
-        beside = by_rater.pop(each.rater, None)
+        beside = by_rater.pop(who, None)
         if validation and beside is None:
-            raise BadInput(f"{files.validation} has no rows of {each.rater or 'the same rater'}")
+            raise BadInput(
+                f"{files.validation} has no rows of {who or 'the same rater'}",
+                allowed=f"a column {RATER} with the names of all raters" if who else f"no column {RATER}",
+            )
         own = replace(stated, name=label, rater=stated.rater or bool(who))
         records.append(_record(files, own, each, beside, registry))
     if by_rater:
@@ -248,6 +269,12 @@ def _predictions(place: Place, answers: Answers, validation: Answers | None) -> 
     if validation is not None and validation.only_sets != answers.only_sets:
         kinds = ("sets", "scores") if answers.only_sets else ("scores", "sets")
         raise BadInput(f"{answers.path} has {kinds[0]}, {validation.path} has {kinds[1]}", allowed="one kind")
+    if validation is not None and "validation" in place.absent:
+        raise BadInput(
+            f"{validation.path}: no record of {place.text} has its validation samples",
+            allowed="predictions of test samples alone",
+            hint="--suite FILE and --data NAME=PATH make the split anew",
+        )
     others = [side for side in dict.fromkeys(wanted.side) if side not in ("test", "validation")]
     source = dict.fromkeys(matched(answers, wanted, ("test", *others), place.text), answers)
     if validation is not None:

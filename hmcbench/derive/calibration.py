@@ -9,7 +9,10 @@ neither training nor early stopping nor thresholds have seen:
 - ``isotonic``: the nearest step function that never falls [Zadrozny & Elkan 2002], fitted on the same pairs.
 
 On single paths the classes of a level exclude each other, so that what ``platt`` and ``isotonic`` give is
-scaled to sum to 1 again, with ``stop`` where the model has it. Several paths: every pair by itself.
+scaled to sum to 1 again, with ``stop`` where the model has it. Where paths may end above a level and the
+model has no ``stop``, that is what the classes leave of 1 (:mod:`hmcbench.metrics.decisions`): the maps are
+then fitted on samples whose paths end above it too, and a sum is scaled only if it is above 1. Several
+paths: every pair by itself.
 """
 
 from __future__ import annotations
@@ -25,12 +28,12 @@ import numpy as np
 
 from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput, unknown
-from hmcbench.leaderboard.grouping import newest, with_row_names
+from hmcbench.leaderboard.grouping import named_records, newest
 from hmcbench.metrics.computing import CALIBRATION, compute_sides
 from hmcbench.metrics.decisions import hierarchy_of, rule_name, thresholds_of
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
-from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.records.row_names import chosen_row, model_reference
 from hmcbench.registry.registry import Registry
 
 NAME, VERSION = "calibrated", "1"
@@ -49,11 +52,13 @@ class Level:
         scores: float64 (N, K), classes, and ``stop`` as the last column where the model has it.
         truth: boolean (N, K).
         single: whether they exclude each other.
+        open: whether what they leave of 1 says that the path ends above this level.
     """
 
     scores: np.ndarray
     truth: np.ndarray
     single: bool
+    open: bool = False
 
 
 def levels_of(predictions: Predictions) -> list[Level]:
@@ -62,24 +67,25 @@ def levels_of(predictions: Predictions) -> list[Level]:
     truth = np.zeros(predictions.scores.shape, dtype=bool)
     if predictions.truth is not None:
         truth = predictions.truth.toarray() if hasattr(predictions.truth, "toarray") else predictions.truth
-    levels = []
+    levels, single = [], task.paths == "single"
+    leaves_stop = single and predictions.stop is None and not (task.depth == "full" and hierarchy.even)
     for k in range(1, hierarchy.depth + 1):
         columns = hierarchy.level_classes(k)
         scores, true = predictions.scores[:, columns].astype(np.float64), truth[:, columns]
         if predictions.stop is not None:
             scores = np.column_stack([scores, predictions.stop[:, k - 1]])
             true = np.column_stack([true, ~true.any(axis=1)])
-        levels.append(Level(scores, true, task.paths == "single"))
+        levels.append(Level(scores, true, single, open=leaves_stop and k > 1))  # no path ends above level 1
     return levels
 
 
 def fit_level(level: Level, method: Method) -> Map:
     """The map of one level; raises BadInput where no sample has a class there."""
-    if level.single:
-        some = level.truth.any(axis=1)
-        level = replace(level, scores=level.scores[some], truth=level.truth[some])
-    if not level.truth.any():
+    some = level.truth.any(axis=1)
+    if not some.any():
         raise BadInput("the calibration side has no class on one of the levels")
+    if level.single and (method == "temperature" or not level.open):
+        level = replace(level, scores=level.scores[some], truth=level.truth[some])
     return _FITS[method](level)
 
 
@@ -99,7 +105,7 @@ def apply_level(level: Level, fitted: Map) -> np.ndarray:
     else:
         changed = np.interp(scores, fitted["x"], fitted["y"])
     if level.single:
-        changed /= np.maximum(changed.sum(axis=1, keepdims=True), LEAST)
+        changed /= np.maximum(changed.sum(axis=1, keepdims=True), 1.0 if level.open else LEAST)
     return changed
 
 
@@ -236,7 +242,7 @@ def calibrate_records(
     """
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    named = with_row_names(with_labels([record for record in newest(records) if record.ok], info))
+    named = named_records([record for record in newest(records) if record.ok], info)
     usual = [record for record in named if record.data["model"].get("name") != NAME]
     pairs = [(record.label, model_reference(record)) for record in usual]
     chosen = {chosen_row(name, pairs) for name in rows} or {record.label for record in usual}

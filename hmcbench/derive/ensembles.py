@@ -20,7 +20,7 @@ from hmcbench.derive.calibration import NAME as CALIBRATED
 from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import FittedPer
-from hmcbench.leaderboard.grouping import groups, newest, with_row_names
+from hmcbench.leaderboard.grouping import groups, named_records, newest
 from hmcbench.metrics.computing import compute, compute_sides
 from hmcbench.metrics.decisions import rule_name, thresholds_of
 from hmcbench.metrics.evaluation import Evaluation
@@ -29,7 +29,8 @@ from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import SCHEMA, FoldSeed, Record
-from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.records.row_names import chosen_row, model_reference
+from hmcbench.records.score_bits import rounded
 from hmcbench.registry.registry import Registry
 
 NAME, VERSION = "ensemble-of", "1"
@@ -101,7 +102,7 @@ def make_ensembles(
         BadInput: an unknown row, nothing in common, predictions that are missing or cannot be averaged, or
             a name that another row has.
     """
-    named = with_row_names(with_labels([record for record in newest(records) if record.ok], info))
+    named = named_records([record for record in newest(records) if record.ok], info)
     no_members = (NAME, CALIBRATED)
     usual = [r for r in named if r.data["model"].get("name") not in no_members and not r.brought]
     rows = [(record.label, model_reference(record)) for record in named]
@@ -193,14 +194,19 @@ def _inside(scores: np.ndarray) -> bool:
 
 
 def mean_of(predictions: Sequence[Predictions], weights: Sequence[float]) -> Predictions:
-    """The weighted mean of scores, and of ``stop`` outputs where all have them; all else of the first."""
-    first = predictions[0]
+    """The weighted mean of scores, and of ``stop`` outputs where all have them; all else of the first.
+
+    Scores are stored in the most bits that a member has. They are rounded to them here, so that everything
+    that is computed follows from the stored file.
+    """
+    first, bits = predictions[0], max(part.bits for part in predictions)
     scores = np.zeros(first.scores.shape)
     for part, weight in zip(predictions, weights, strict=True):
         scores += weight * part.scores
     stops = [weight * p.stop for p, weight in zip(predictions, weights, strict=True) if p.stop is not None]
     stop = np.sum(stops, axis=0).astype(first.scores.dtype) if len(stops) == len(predictions) else None
-    return replace(first, scores=scores.astype(first.scores.dtype), stop=stop, decisions=None, novelty=None)
+    scores = rounded(scores, bits) if bits < 32 else scores.astype(first.scores.dtype)
+    return replace(first, scores=scores, bits=bits, stop=stop, decisions=None, novelty=None)
 
 
 def select(
@@ -234,8 +240,8 @@ def select(
         used = np.flatnonzero(counts)
         mean = mean_of([valid[i] for i in used], (counts[used] / counts.sum()).tolist())
         thresholds = thresholds_of(mean.scores, mean.truth, mean.task, per)
-        computed = compute([spec], Evaluation.of_predictions(mean, thresholds), [metric])
-        return sign * computed.get(metric, -np.inf)
+        computed = compute([spec], Evaluation.of_predictions(mean, thresholds), [metric]).get(metric)
+        return -np.inf if computed is None else sign * computed
 
     counts = best = np.zeros(len(valid), dtype=np.int64)
     best_value = -np.inf

@@ -80,7 +80,7 @@ def export_task(
     Args:
         suite: by name or from a file.
         choices: datasets, data, profile, folds and seeds as for a run.
-        target: a folder that is absent or empty; it appears when it is complete.
+        target: a folder that is absent or empty, not the working directory; it appears when it is complete.
         images: ``copy`` files, or ``list`` their paths. Images that are no files, or are cropped, are
             written as PNG.
         reference: of the suite, as commands take it; its name if empty.
@@ -89,8 +89,12 @@ def export_task(
         A line per dataset, in words.
 
     Raises:
-        BadInput: a folder that holds something; anything that a run would refuse.
+        BadInput: a folder that holds something, or is the working directory; anything that a run would
+            refuse.
     """
+    place = target.resolve()  # . and a/.. have no name of their own
+    if place == Path.cwd():  # an empty folder is replaced, and nobody works in one that is gone
+        raise BadInput(f"{target} is the working directory", allowed="a new folder", hint="--to task")
     with suppress(FileNotFoundError, NotADirectoryError):
         if any(target.iterdir()):
             raise BadInput(f"{target} is not empty", allowed="a new folder: nothing is overwritten")
@@ -101,17 +105,17 @@ def export_task(
         if isinstance(data.dataset.targets, LabelMaps):
             raise BadInput(f"{data.reference} has label maps of pixels", allowed="labels of whole samples")
     seeds = choices.seeds or suite.profiles[profile].seeds
-    temporary = target.with_name(f".{target.name}-{os.getpid()}.tmp")
+    temporary = place.with_name(f".{place.name}-{os.getpid()}.tmp")
     try:
         temporary.mkdir(parents=True)
         exports = [_write_dataset(data, temporary, images, seeds) for data in loaded]
         facts = {"schema": SCHEMA, "suite": suite.name, "version": suite.version, "profile": profile}
         facts["datasets"] = [_facts(export) for export in exports]
         _write(temporary / TASK, json.dumps(facts, indent=1, sort_keys=True) + "\n")
-        _write(temporary / README, _readme(suite, reference or suite.name, profile, exports, target))
-        if target.is_dir():
-            target.rmdir()
-        temporary.rename(target)
+        _write(temporary / README, _readme(suite, reference or suite.name, profile, exports, place))
+        if place.is_dir():
+            place.rmdir()
+        temporary.rename(place)
     except OSError as error:
         raise BadInput(f"{target} cannot be written ({error.strerror})", hint="--to names another") from None
     finally:

@@ -1,7 +1,7 @@
 """Where brought predictions belong: a dataset and a split of a suite, with its samples and their truth.
 
 Records of the suite have all of that, so that neither data nor suite are needed where there are some. Without
-records, the suite is planned and its data are loaded.
+records, or where they lack folds or partitions, the suite is planned and its data are loaded.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from hmcbench.data.protocol import VARIED, Protocol
 from hmcbench.data.splits import Split
 from hmcbench.errors import BadInput, HmcbenchError, unknown
 from hmcbench.execute.predict import join_scores, predicted_sides
 from hmcbench.interfaces import Dataset, FittedPer, Scores
-from hmcbench.leaderboard.grouping import groups, newest
+from hmcbench.leaderboard.grouping import groups, newest, place_of
 from hmcbench.plan.cells import Plan, labels_of, plan_data
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.describe import describe_dataset, describe_split
@@ -56,6 +57,12 @@ class Place:
         return int(self.described["split"]["fold"])
 
     @property
+    def absent(self) -> set[str]:
+        """The sides of the split that :attr:`wanted` lacks: brought records may have the test side alone."""
+        counts: Mapping[str, int] = self.described["split"].get("counts") or {}
+        return {side for side, count in counts.items() if count and side != "train"} - set(self.wanted.side)
+
+    @property
     def text(self) -> str:
         """``toy-tree, fold 0``."""
         return f"{self.dataset}, fold {self.fold}"
@@ -77,10 +84,10 @@ def places_of_records(
         profile, dataset: only of these; empty for all.
 
     Returns:
-        Splits whose truth some record has.
+        Splits whose truth some record has, with all sides where one has them.
 
     Raises:
-        BadInput: boards of several profiles.
+        BadInput: boards of several profiles, or of several variants of one dataset.
     """
     ended = [r for r in newest(records) if r.ok]
     usable = [r for r in ended if not r.brought] or ended
@@ -92,28 +99,49 @@ def places_of_records(
     chosen = [r for r in usable if not profile or r.profile == profile]
     if dataset:
         chosen = [r for r in chosen if dataset in (r.dataset_reference, r.dataset)]
-    latest: dict[str, list[Record]] = {}
+    boards: dict[str, list[list[Record]]] = {}
     for board in sorted(groups(chosen), key=lambda board: max(r.created for r in board)):
-        latest[board[0].dataset_reference] = board
+        boards.setdefault(board[0].dataset_reference, []).append(board)
     specs = registry.specs("metrics")
-    folds = [
-        [record for record in board if record.fold == fold]
-        for _, board in sorted(latest.items())
-        for fold in sorted({r.fold for r in board})
-    ]
-    with_truth = (next(filter(_has_truth, fold), None) for fold in folds)
-    return [_of_record(record, specs) for record in with_truth if record is not None]
+    places = []
+    for _, of_dataset in sorted(boards.items()):
+        _check_variants(of_dataset)
+        for fold in sorted({record.fold for record in of_dataset[-1]}):
+            place = _of_records([record for record in of_dataset[-1] if record.fold == fold], specs)
+            places += [] if place is None else [place]
+    return places
 
 
-def _has_truth(record: Record) -> bool:
-    try:
-        return record.predictions().truth is not None
-    except HmcbenchError:
-        return False
+def _check_variants(boards: Sequence[Sequence[Record]]) -> None:
+    """Raise BadInput where boards of one dataset, the latest last, differ in what a suite varies."""
+    names = ("suite", "version", "fingerprint")
+    latest, *others = [place_of(board[0]) for board in reversed(boards)]
+    of_suite = [latest, *(place for place in others if all(place[n] == latest[n] for n in names))]
+    variants = {tuple(place[name] for name in VARIED) for place in of_suite}
+    if len(variants) > 1:
+        raise BadInput(
+            f"{latest['suite']} has {len(variants)} boards of {latest['reference']}, which vary the samples",
+            allowed=f"a suite with one value of {', '.join(VARIED[:3])}",
+        )
 
 
-def _of_record(record: Record, specs: Sequence[Any]) -> Place:
-    predictions = record.predictions()
+def _of_records(records: Sequence[Record], specs: Sequence[Any]) -> Place | None:
+    """The split of records of one fold: by the first with truth and all sides, else the first with truth."""
+    incomplete = None
+    for record in records:
+        try:
+            predictions = record.predictions()
+        except HmcbenchError:
+            continue
+        if predictions.truth is not None:
+            place = _of_record(record, predictions, specs)
+            if not place.absent:
+                return place
+            incomplete = incomplete or place
+    return incomplete
+
+
+def _of_record(record: Record, predictions: Predictions, specs: Sequence[Any]) -> Place:
     nothing = np.zeros((len(predictions), 0))
     wanted = replace(predictions, scores=nothing, stop=None, decisions=None, only_sets=False, novelty=None)
     described = {name: record.data[name] for name in ("suite", "dataset", "split", "profile")}
@@ -169,11 +197,16 @@ def find_places(
 
     Returns:
         A plan for ``suite.json``, or None where there are records; and the splits.
+
+    Raises:
+        BadInput: boards of several profiles or variants, another protocol than that of the records, an
+            unknown dataset; anything that planning the suite refuses.
     """
     dataset = choices.datasets[0] if choices.datasets else ""
     if not choices.data:
         places = places_of_records(records, registry, choices.profile, dataset)
         if places:
+            places = _completed(places, suite, registry)
             _check_protocol(places, choices, folder)
             return None, places
     if records and not choices.profile:
@@ -190,6 +223,48 @@ def find_places(
     if not places:
         raise BadInput(f"suite {folder.name} has no dataset", hint="hmcbench show suite NAME")
     return plan, places
+
+
+def _completed(places: Sequence[Place], suite: Any, registry: Registry) -> list[Place]:
+    """The splits of records, with the folds and sides that they lack, where the suite can be planned here.
+
+    A run may have been interrupted after some folds, and brought records may have no validation samples.
+    """
+    completed: list[Place] = []
+    for dataset in dict.fromkeys(place.dataset for place in places):
+        own = {place.fold: place for place in places if place.dataset == dataset}
+        if len(own) < _splits_of(own) or any(place.absent for place in own.values()):
+            try:
+                planned = _planned_as(next(iter(own.values())), suite(), registry)
+            except HmcbenchError:  # its file or its data are not at hand: the records have to do
+                planned = []
+            prints = {fold: place.described["split"].get("fingerprint") for fold, place in own.items()}
+            if all(
+                p.described["split"]["fingerprint"] == prints.get(p.fold) for p in planned if p.fold in own
+            ):
+                own |= {p.fold: p for p in planned if p.fold not in own or own[p.fold].absent}
+        completed += [own[fold] for fold in sorted(own)]
+    return completed
+
+
+def _splits_of(own: Mapping[int, Place]) -> int:
+    """The number of splits that the protocol of records asks for."""
+    protocols = [Protocol.of_record(place.described["split"]) for place in own.values()]
+    return max(protocol.splits for protocol in protocols)
+
+
+def _planned_as(place: Place, suite: Suite, registry: Registry) -> list[Place]:
+    """The splits of the dataset of a record, planned with its protocol; none where the data are others."""
+    described = place.described
+    suite = replace(suite, protocol=Protocol.of_record(described["split"]))
+    choices = Choices(profile=described["profile"], datasets=(place.dataset,))
+    _, planned = places_of_suite(suite, registry, choices)
+    parts = (("suite", "version"), ("dataset", "reference"), ("dataset", "fingerprint"))
+    return [
+        replace(place, described=other.described, wanted=replace(other.wanted, alpha=place.wanted.alpha))
+        for other in planned
+        if all(other.described[part].get(name) == described[part].get(name) for part, name in parts)
+    ]
 
 
 def _check_protocol(places: Sequence[Place], choices: Choices, folder: Path) -> None:

@@ -16,7 +16,7 @@ from hmcbench.data.protocol import VARIED
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.records.record import FoldSeed, Record
-from hmcbench.records.row_names import chosen_row, model_reference
+from hmcbench.records.row_names import chosen_row, model_reference, name_of_version, with_labels
 
 _PROTOCOL = (
     *("kind", "folds", "seed", "test", "validation", "drop_leaks", "refit", "calibration", "far_unknown"),
@@ -210,7 +210,7 @@ def rows(records: Sequence[Record]) -> tuple[list[RowRecords], list[str]]:
     labels = [row.label for row in ordered]
     for row in ordered:
         if labels.count(row.label) > 1:
-            row.label = f"{row.label} v{row.version}"
+            row.label = name_of_version(row.label, row.version)
     return ordered, notes
 
 
@@ -226,6 +226,11 @@ def with_row_names(records: Sequence[Record]) -> list[Record]:
         for record in (*row.ok, *row.others)
         for names in [{"label": row.label, "reference": model_reference(record)}]
     ]
+
+
+def named_records(records: Iterable[Record], info: Mapping[str, Any] | None) -> list[Record]:
+    """Records named as boards name rows: by the labels of ``suite.json``, and :func:`with_row_names`."""
+    return with_row_names(with_labels(records, info))
 
 
 def row_named(name: str, rows: Iterable[RowRecords]) -> str:

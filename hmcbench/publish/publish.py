@@ -205,13 +205,37 @@ def _publish_suite(
         _publish_record(record, folder_of_records, record.key in left_out)
     sources = sorted({r.path.parent.parent for r in records})
     for source in sources:
-        if (source / TABLES).is_dir():
-            shutil.copytree(source / TABLES, folder / TABLES, dirs_exist_ok=True)
+        _copy_tables(source / TABLES, folder / TABLES)
     _write_info(sources, folder)
     kept = keep_intervals(folder, truths, sources, left_out, {r.key: r for r in records})
     if figures:
         copy_drawn(records, folder)
     return [*kept, *_write_pages(folder, figures), write_sums(folder)]
+
+
+def _copy_tables(source: Path, target: Path) -> None:
+    """Copy published tables that were run again; the reasons of failed cells in them may name a machine."""
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".json", ".md"):
+            write_atomic(place, _without_machine(path))
+        else:
+            shutil.copyfile(path, place)
+
+
+def _without_machine(path: Path) -> str:
+    """The JSON or the text of a table; the JSON beside a text knows paths that hold spaces."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        table = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # verify says so
+        table = None
+    cleaned = scrub({"table": table, "message": text})
+    if path.suffix == ".md" or table is None:
+        return str(cleaned["message"])
+    same = cleaned["table"] == table
+    return text if same else json.dumps(cleaned["table"], indent=1, ensure_ascii=False) + "\n"
 
 
 def _write_info(sources: Iterable[Path], folder: Path) -> None:

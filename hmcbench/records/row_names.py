@@ -45,6 +45,11 @@ def model_reference(record: Record) -> str:
     return str(record.data["model"].get("reference") or record.label)
 
 
+def name_of_version(label: str, version: str) -> str:
+    """What a row is called where a board has several versions of its model: ``svm v2``."""
+    return f"{label} v{version}"
+
+
 def labels_named(name: str, rows: Iterable[tuple[str, str]]) -> list[str]:
     """The labels of the rows that a typed name stands for.
 

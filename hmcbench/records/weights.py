@@ -22,7 +22,7 @@ from hmcbench.errors import BadInput, HmcbenchError, unknown
 from hmcbench.interfaces import ModelSpec, Run, Task, Value
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.records.record import RUN_HINT, Record, is_record, read_all, read_record
-from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.records.row_names import chosen_row, model_reference, name_of_version, with_labels
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import Registry, create, default_registry
 
@@ -151,10 +151,10 @@ def _names(record: Record, several: bool) -> list[tuple[str, str]]:
 
     With the reference that stands for the label; none for that with the version.
     """
-    version = record.data["model"].get("version")
+    version = str(record.data["model"].get("version"))
     return [
         (record.label, model_reference(record)),
-        *([(f"{record.label} v{version}", "")] if several else []),
+        *([(name_of_version(record.label, version), "")] if several else []),
     ]
 
 

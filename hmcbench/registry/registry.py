@@ -49,8 +49,6 @@ _METRIC_NAME = re.compile(r"[a-z][a-z0-9_{}]*\Z")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _REFERENCE = re.compile(r"(?P<name>[^:\[\]]+)(?::(?P<variant>[^\[\]]+))?(?:\[(?P<params>.*)\])?\Z")
 
-_COMMA = re.compile(r",(?![^\[]*\])")  # not in brackets: of a reference within a reference
-
 
 @dataclass(frozen=True)
 class Reference:
@@ -66,10 +64,13 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Parse a reference; raises BadInput that shows the form."""
+    """Parse a reference; raises BadInput that shows the form.
+
+    >>> parse_reference("a[k=x[n=2,b=y[c=1,d=2]],l=3]").params
+    (('k', 'x[n=2,b=y[c=1,d=2]]'), ('l', '3'))
+    """
     match = _REFERENCE.match(text.strip())
-    parts = _COMMA.split(match["params"] or "") if match else []
-    pairs = [part.partition("=") for part in parts if part]
+    pairs = [part.partition("=") for part in split_references(match["params"] or "")] if match else []
     if match is None or not all(equals and key.strip() for key, equals, _ in pairs):
         raise BadInput(
             f"cannot read the name {text!r}", allowed="name, name:variant or name[param=value,...]"

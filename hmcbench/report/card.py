@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from hmcbench.errors import BadInput, HmcbenchError
-from hmcbench.leaderboard.board import BoardCell, Row
+from hmcbench.errors import HmcbenchError
+from hmcbench.leaderboard.board import Board, BoardCell, Row
 from hmcbench.leaderboard.build import Analysis, analyse
 from hmcbench.leaderboard.columns import COSTS, wanted_metrics
 from hmcbench.leaderboard.draws import DrawCache
-from hmcbench.leaderboard.grouping import groups, newest, with_row_names
+from hmcbench.leaderboard.grouping import groups, missing_records, named_records, newest
 from hmcbench.leaderboard.learning import curves, table
-from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.render.text import clean, markdown, status_text
 from hmcbench.leaderboard.shifts import words
 from hmcbench.leaderboard.summary import board_facts, varied
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.records.record import Record
-from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.records.row_names import chosen_row, model_reference
 from hmcbench.registry.registry import Registry
 
 MOST_CLASSES = 30
@@ -75,7 +75,8 @@ class ModelCard:
     """One model on one board.
 
     Attributes:
-        model, title: of the row and of the board.
+        model: as the board names the row: with the decision rule whose values it shows, if any.
+        title: of the board.
     """
 
     model: str
@@ -95,41 +96,62 @@ def cards(
         BadInput: a name of no row or of several.
     """
     info = info or {}
-    named = [r for r in with_row_names(newest(with_labels(records, info))) if r.ok]
-    label = chosen_row(name, [(r.label, model_reference(r)) for r in named])
+    latest = newest(records)
+    planned = [*info.get("cells", ()), *info.get("not_applicable", ())]
+    latest += missing_records(planned, latest, str(info.get("profile", "")), info)
+    named = named_records(latest, info)
+    label = chosen_row(name, [(r.label, model_reference(r)) for r in named if r.ok])
     boards: dict[tuple[str, str], list[list[Record]]] = {}
     for group in groups([record for record in named if record.label == label]):
-        first = group[0]
-        boards.setdefault((first.dataset_reference, first.profile), []).append(group)
+        first = next((record for record in group if record.ok), None)
+        if first is not None:
+            boards.setdefault((first.dataset_reference, first.profile), []).append(group)
     model_cards = []
     for alike in boards.values():
-        plain = [board for board in alike if not varied(board[0].part("split"))] or alike[:1]
+        plain = [board for board in alike if not varied(_ok(board)[0].part("split"))] or alike[:1]
         others = [board for board in alike if board not in plain]
-        model_cards += [_card(label, board, others, info, registry) for board in plain]
+        model_cards += [_card(board, others, info, registry) for board in plain]
     return model_cards
 
 
+def _ok(records: Sequence[Record]) -> list[Record]:
+    """Those that ended well."""
+    return [record for record in records if record.ok]
+
+
 def _card(
-    label: str, records: list[Record], others: list[list[Record]], info: Mapping[str, Any], registry: Registry
+    records: list[Record], others: list[list[Record]], info: Mapping[str, Any], registry: Registry
 ) -> ModelCard:
+    """The card of one board: its cells of the model, also those that failed or are missing."""
     specs = registry.specs("metrics")
-    names = _names(records, info)
+    names = _names(_ok(records), info)
     analysis = _analysed(records, info, specs, names)
-    row = analysis.board.rows[0]  # the only one: all records are of this model
-    card = ModelCard(clean(label), analysis.board.heading)
+    row, ok = analysis.board.rows[0], analysis.rows[0].ok  # the only row: all records are of this model
+    card = ModelCard(row.shown, analysis.board.heading)
     card.sections += [
-        Section("Data", [f"{name}: {text}" for name, text in board_facts(records, names[0])]),
+        _data(records, analysis.board, names[0]),
         _table("Quality", _quality(names), row.cells, ("metric", "mean and 95 % interval")),
-        *_of_classes(records, row),
-        *_confusions(records),
-        _trust(records, row.cells),
+        *_of_classes(ok, row),
+        *_confusions(ok),
+        _trust(ok, row.cells),
         _breaks(analysis, row),
-        _unknown(records[0], row.cells, others, info, specs),
+        _unknown(ok[0], row.cells, [records, *others], info, specs),
         _learning([records, *others], info, specs),
         _costs(row, analysis),
-        _sources(records[0], registry),
+        _sources(ok[0], registry),
     ]
     return card
+
+
+def _data(records: Sequence[Record], board: Board, primary: str) -> Section:
+    """The facts of the board, and the cells that did not end well."""
+    section = Section("Data", [f"{name}: {text}" for name, text in board_facts(records, primary)])
+    if board.rows[0].cause:
+        section.lines.append(status_text(board.rows[0]))
+    for row in board.rows[1:]:
+        message = f": {row.message}" if row.message else ""
+        section.lines.append(f"{row.runs}: {status_text(row)}{message}")
+    return section
 
 
 def _analysed(
@@ -294,7 +316,7 @@ def _signed(cell: BoardCell) -> str:
 def _unknown(
     record: Record,
     cells: Mapping[str, BoardCell],
-    others: Sequence[Sequence[Record]],
+    boards: Sequence[Sequence[Record]],
     info: Mapping[str, Any],
     specs: Any,
 ) -> Section:
@@ -304,9 +326,10 @@ def _unknown(
         other = record.part("split").get("far_unknown")
         section.lines.append(f"{record.counts.get('far', 0):,} samples of other data: {other}")
         section.lines += [f"{name} {_text(cells[name])}: {EXPLAINED[name]}" for name in far]
-    for records in others:
-        classes = records[0].part("split").get("unknown")
-        names = [name for name in UNKNOWN if name in records[0].metrics("test")]
+    for records in boards:
+        first = _ok(records)[0]
+        classes = first.part("split").get("unknown")
+        names = [name for name in UNKNOWN if name in first.metrics("test")]
         if not classes or not names:
             continue
         board = _analysed(records, info, specs, names).board
@@ -337,11 +360,14 @@ def _learning(boards: Sequence[Sequence[Record]], info: Mapping[str, Any], specs
 
 
 def _costs(row: Row, analysis: Analysis) -> Section:
-    section = Section("What it costs", heads=["cost", "mean"])
+    """Costs of one hardware do not compare with those of another: of several, each has its mark."""
+    several = len(row.costs) > 1
+    section = Section("What it costs", heads=["hardware"] * several + ["cost", "mean"])
     for mark, costs in row.costs.items():
-        section.lines.append(analysis.board.hardware.get(mark, mark))
+        hardware = analysis.board.hardware.get(mark, mark)
+        section.lines.append(f"hardware {mark}: {hardware}" if several else hardware)
         section.rows += [
-            [COSTS[name][1].title, f"{cell.mean:,.4g}"]
+            [mark] * several + [COSTS[name][1].title, f"{cell.mean:,.4g}"]
             for name, cell in costs.items()
             if cell.mean is not None
         ]
@@ -375,22 +401,15 @@ def to_markdown(model_cards: Sequence[ModelCard]) -> str:
     """Cards one below the other."""
     parts = []
     for card in model_cards:
-        parts.append(f"# {_plain(card.model)}\n\n{_plain(card.title)}")
+        parts.append(f"# {markdown(card.model)}\n\n{markdown(card.title)}")
         for section in card.sections:
             text = [f"## {section.title}"]
-            text += ["\n".join(f"- {_plain(line)}" for line in section.lines)] if section.lines else []
+            text += ["\n".join(f"- {markdown(line)}" for line in section.lines)] if section.lines else []
             if section.rows:
-                rows = [[_plain(cell) for cell in row] for row in section.rows]
+                rows = [[markdown(cell) for cell in row] for row in section.rows]
                 text.append(tabulate(rows, section.heads, tablefmt="pipe", disable_numparse=True))
             parts.append("\n\n".join(text))
     return "\n\n".join(parts) + "\n"
-
-
-def _plain(text: str) -> str:
-    """Names from files and plugins start no table cell, link or tag of Markdown."""
-    for character in ("\\", "|", "[", "]", "<", "*", "_", "`"):
-        text = text.replace(character, f"\\{character}")
-    return text
 
 
 _STYLE = (
@@ -415,9 +434,3 @@ def to_html(model_cards: Sequence[ModelCard]) -> str:
     names = ", ".join(dict.fromkeys(card.model for card in model_cards))
     head = f'<meta charset="utf-8"><title>{escape(names)}</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
-
-
-def check_found(model_cards: Sequence[ModelCard], name: str) -> None:
-    """Raise BadInput where there is no card."""
-    if not model_cards:
-        raise BadInput(f"no record of {name} ended well", hint="hmcbench leaderboard shows the rows")

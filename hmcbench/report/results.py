@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csr_array
 
 from hmcbench.errors import BadInput, Unavailable, unknown
 from hmcbench.leaderboard.board import Board, BoardCell
@@ -15,14 +19,15 @@ from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.compare import compare_models
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.files import boards_of
-from hmcbench.leaderboard.grouping import with_row_names
+from hmcbench.leaderboard.grouping import named_records
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.compared import compared_text
 from hmcbench.leaderboard.render.console import print_console
-from hmcbench.leaderboard.summary import trades
+from hmcbench.leaderboard.summary import trades, varied
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
-from hmcbench.records.row_names import chosen_row, model_reference, with_labels
+from hmcbench.records.row_names import chosen_row, labels_named, model_reference
 from hmcbench.records.suite_file import read_info
 from hmcbench.registry.registry import default_registry
 from hmcbench.report.figures.boards import trade_figure
@@ -112,12 +117,22 @@ class Leaderboards:
     def compare(self, a: str, b: str, metrics: Sequence[str] = ()) -> str:
         """What can and cannot be concluded about two rows, as ``hmcbench compare`` prints it.
 
+        Of several suites those count that have both rows.
+
         Raises:
             BadInput: a name of no row or of several, or of no metric.
         """
         specs = default_registry().specs("metrics")
+        rows = {
+            folder: [(record.label, model_reference(record)) for record in self._named(folder)]
+            for folder in self.folders
+        }
+        places = {name: [f for f in self.folders if labels_named(name, rows[f])] for name in (a, b)}
+        for name in (a, b):
+            if not places[name]:
+                chosen_row(name, chain(*rows.values()))
         results = []
-        for folder in self.folders:
+        for folder in (folder for folder in places[a] if folder in places[b]):
             info, intervals = read_info(folder), Intervals.read(folder)
             compared = compare_models(
                 self._of(folder),
@@ -130,9 +145,11 @@ class Leaderboards:
                 cache=DrawCache.open(),
             )
             results.append(compared)
-        return compared_text(results, {a: [], b: []})
+        return compared_text(results, {name: [f.name for f in found] for name, found in places.items()})
 
-    def predictions(self, model: str, *, side: str = "test", fold: int = 0, seed: int = 0) -> pd.DataFrame:
+    def predictions(
+        self, model: str, *, side: str = "test", fold: int = 0, seed: int = 0, dataset: str = ""
+    ) -> pd.DataFrame:
         """What a model predicted: a row per sample, in stored order.
 
         Columns: ``id``; ``truth`` (where it is stored) and ``coherent``, classes joined by ``|``; the scores,
@@ -142,11 +159,12 @@ class Leaderboards:
             model: a row of the board.
             side: ``test``, ``validation`` or a further test set.
             fold, seed: of the cell.
+            dataset: of the cell, where the row is on several; see :meth:`record`.
 
         Raises:
-            BadInput: no such row, cell or side.
+            BadInput: no such row, cell, data set or side, or label maps.
         """
-        record = self.record(model, fold=fold, seed=seed)
+        record = self.record(model, fold=fold, seed=seed, dataset=dataset)
         rows = predictions_of_side(record, side)
         columns: dict[str, Any] = {"id": list(rows.ids)}
         hierarchy = rows.task.hierarchy
@@ -160,47 +178,90 @@ class Leaderboards:
             return pandas().DataFrame(columns)
         if rows.truth is not None:
             columns["truth"] = ["|".join(hierarchy.decode(row)) for row in rows.truth.toarray()]
-        decided = Evaluation.of_predictions(rows, record.thresholds)
-        columns["coherent"] = ["|".join(hierarchy.decode(row)) for row in decided.closed]
+        columns["coherent"] = ["|".join(hierarchy.decode(row)) for row in _decided(record, rows)]
         frame, library = pandas().DataFrame(columns), pandas()
         return library.concat([frame, library.DataFrame(rows.scores, columns=hierarchy.classes)], axis=1)
 
-    def record(self, model: str, *, fold: int = 0, seed: int = 0) -> Record:
-        """The record of one cell; raises BadInput where there is none or there are several."""
-        known = [
-            record
-            for folder in self.folders
-            for record in with_row_names(with_labels(self._of(folder), read_info(folder)))
-        ]
+    def record(self, model: str, *, fold: int = 0, seed: int = 0, dataset: str = "") -> Record:
+        """The record of one cell.
+
+        Args:
+            model: a row of the board.
+            fold, seed: of the cell.
+            dataset: a data set, with or without its options; all by default.
+
+        Raises:
+            BadInput: no such row, cell or data set, or several cells; the line names them.
+        """
+        known = self._on(dataset, [record for folder in self.folders for record in self._named(folder)])
         label = chosen_row(model, ((r.label, model_reference(r)) for r in known))
-        cells = [r for r in known if r.label == label and (r.fold, r.seed) == (fold, seed)]
-        if len(cells) != 1:
-            have = ", ".join(sorted({f"fold {r.fold} seed {r.seed}" for r in known if r.label == label}))
-            raise BadInput(f"{len(cells)} records of {label}, fold {fold}, seed {seed}", allowed=have)
+        of_row = [record for record in known if record.label == label]
+        cells = [r for r in of_row if (r.fold, r.seed) == (fold, seed)]
+        if not cells:
+            have = ", ".join(sorted({f"fold {r.fold} seed {r.seed}" for r in of_row}))
+            raise BadInput(f"no record of {label}, fold {fold}, seed {seed}", allowed=have)
+        if len(cells) > 1:
+            places = "; ".join(sorted(_place(r) for r in cells))
+            raise BadInput(
+                f"{len(cells)} records of {label}, fold {fold}, seed {seed}: {places}",
+                hint="name a data set with dataset=, or take one of the attribute records",
+            )
         return cells[0]
+
+    def _named(self, folder: Path) -> list[Record]:
+        """The records of a suite, named as its boards name their rows."""
+        return named_records(self._of(folder), read_info(folder))
+
+    @staticmethod
+    def _on(dataset: str, records: list[Record]) -> list[Record]:
+        """Those of a data set; raises BadInput where there is none."""
+        chosen = [r for r in records if dataset in ("", r.dataset_reference)]
+        chosen = chosen or [r for r in records if r.dataset == dataset]
+        if not chosen and records:
+            raise unknown("dataset", dataset, sorted({r.dataset_reference for r in records}))
+        return chosen
 
     def _of(self, folder: Path) -> list[Record]:
         return [record for record in self.records if record.path.parent.parent == folder]
 
-    def figure(self, kind: str = "quality-cost", model: str = "", **cell: int) -> Figure:
+    def figure(
+        self, kind: str = "quality-cost", model: str = "", *, dataset: str = "", **cell: int
+    ) -> Figure:
         """A figure as an object of matplotlib.
 
         Args:
             kind: ``quality-cost`` of the first board; or for the cell of a ``model``: ``training-curves``,
                 ``reliability``, ``confusion-level1``, ``parity`` and others, as ``hmcbench figures`` writes.
+            dataset: of the board or of the cell; see :meth:`record`.
             cell: ``fold`` and ``seed``.
 
         Raises:
             BadInput: no such figure of these results.
         """
         if model:
-            figures = record_figures(self.record(model, **cell))
+            figures = record_figures(self.record(model, dataset=dataset, **cell))
         else:
-            pairs = [(board, trade) for board in self.boards for trade in trades(board)]
+            boards = [b for b in self.boards if dataset in ("", b.data, b.dataset)]
+            if not boards and dataset:
+                raise unknown("dataset", dataset, sorted({board.data for board in self.boards}))
+            pairs = [(board, trade) for board in boards for trade in trades(board)]
             figures = {"quality-cost": trade_figure(*pairs[0])} if pairs else {}
         if kind not in figures:
             raise unknown("figure", kind, figures, "" if model else "figures of a model need model=NAME")
         return figures[kind]
+
+
+def _place(record: Record) -> str:
+    """What tells its board apart, in words: suite, data, what the suite varies, profile."""
+    made = varied(record.part("split")).values()
+    return ", ".join([record.suite, record.dataset_reference, *made, f"profile {record.profile}"])
+
+
+def _decided(record: Record, rows: Predictions) -> np.ndarray:
+    """Boolean (N, C): the coherent decisions, also of classes that no metric counts; truth is not needed."""
+    no_truth: Any = csr_array(rows.scores.shape, dtype=bool)
+    whole = replace(rows, truth=no_truth, task=replace(rows.task, unscored=()))
+    return np.asarray(Evaluation.of_predictions(whole, record.thresholds).closed)
 
 
 def _numbers(cells: Mapping[str, BoardCell | None]) -> dict[str, float | None]:

@@ -93,9 +93,8 @@ def _json(path: Path, recomputed: Mapping[str, Any], absent: Collection[str], re
             pair = data.get("across") or None, recomputed["across"] or None
             whole = all(_verified(board, report) for board in recomputed["boards"])
             report.compare_leaves(path.name, "across", *pair, from_predictions=whole)
-        known = {_identity(board): board for board in recomputed["boards"]}
-        for board in boards:
-            counterpart = known.pop(_identity(board), None)
+        pairs, left = _paired(boards, recomputed["boards"])
+        for board, counterpart in pairs:
             if counterpart is None:
                 report.findings.append(_unmatched(board, recomputed["boards"]))
             else:
@@ -103,14 +102,41 @@ def _json(path: Path, recomputed: Mapping[str, Any], absent: Collection[str], re
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         report.add("unreadable", path.name, f"is no leaderboard ({error})")
         return
-    for board in known.values():
+    for board in left:
         report.add("differs", path.name, f"lacks the board {board['title']}")
+
+
+def _paired(
+    published: Sequence[Mapping[str, Any]], recomputed: Sequence[Mapping[str, Any]]
+) -> tuple[list[tuple[Mapping[str, Any], Mapping[str, Any] | None]], list[Mapping[str, Any]]]:
+    """Every published board with the recomputed one that it is, if any; and those that none is.
+
+    Boards that differ in their protocol alone (wrong labels, a last fit on more samples) are told apart by
+    their traits. A board that is alone keeps its counterpart where its traits are wrong.
+    """
+    found: dict[int, int] = {}  # positions
+    for identity in (_whole_identity, _identity):
+        free: dict[tuple[str, ...], list[int]] = {}
+        for i, board in enumerate(recomputed):
+            if i not in found.values():
+                free.setdefault(identity(board), []).append(i)
+        for place, board in enumerate(published):
+            if place not in found and (same := free.get(identity(board))):
+                found[place] = same.pop(0)
+    pairs = [(b, recomputed[found[i]] if i in found else None) for i, b in enumerate(published)]
+    return pairs, [board for i, board in enumerate(recomputed) if i not in found.values()]
 
 
 def _identity(board: Mapping[str, Any]) -> tuple[str, ...]:
     """What tells boards apart; where nothing was run yet, the data with their options do."""
     known = tuple(str(board[name]) for name in _IDENTITY)
     return known if board["fingerprint"] else (*known, str(board.get("data") or ""))
+
+
+def _whole_identity(board: Mapping[str, Any]) -> tuple[str, ...]:
+    """The same with the options of the data and the protocol, in words."""
+    traits = json.dumps(board.get("traits"), sort_keys=True)
+    return (*_identity(board), str(board.get("data") or ""), traits)
 
 
 def _unmatched(board: Mapping[str, Any], recomputed: Sequence[Mapping[str, Any]]) -> Finding:

@@ -29,6 +29,7 @@ from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.plan.cells import Cell, Plan, make_plan
 from hmcbench.plan.choices import Choices
+from hmcbench.plan.datasets import load_datasets
 from hmcbench.plan.suite import Decisions, Profile, Suite
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.predictions import Predictions
@@ -64,7 +65,7 @@ class RerunReport:
         seed: of the choice; the same seed chooses the same cells.
         cells: number of records to choose from.
         refitted: of those that were chosen.
-        not_here: reason -> names of records that were chosen and cannot be fitted here.
+        not_here: reason -> names of records that were chosen and cannot be fitted, or compared, here.
     """
 
     seed: int
@@ -111,24 +112,39 @@ def rerun_cells(
     random.Random(seed).shuffle(usable)
     report = RerunReport(seed, len(usable))
     chosen: list[tuple[Record, Cell]] = []
-    absent: dict[tuple[str, str, str], str] = {}  # data that cannot be loaded are tried once
+    absent: dict[tuple[str, ...], str] = {}  # data that cannot be loaded are tried once
     for record in usable:
         if len(chosen) == count:
             break
-        place = record.suite, record.dataset_reference, str(record.data["dataset"].get("fingerprint"))
+        place = _data_of(record)
         reason = absent.get(place, "")
         if not reason:
             try:
+                _check_comparable(record)
                 chosen.append((record, cell_of(record, data, registry)))
                 continue
-            except _NotHere as error:
-                reason = str(error)
-            except HmcbenchError as error:
+            except _NoData as error:
                 reason = absent[place] = _without_data(error, record, data, registry)
+            except HmcbenchError as error:
+                reason = str(error)
         report.not_here.setdefault(reason, []).append(record.path.name)
     if chosen:
-        report.refitted = _fit(chosen, registry.specs("metrics"), device)
+        _fit(chosen, registry.specs("metrics"), device, report)
     return report
+
+
+def _data_of(record: Record) -> tuple[str, ...]:
+    """What records have in common whose data can be loaded and divided, or cannot."""
+    fingerprint = str(record.data["dataset"].get("fingerprint"))
+    protocol = str(Protocol.of_record(record.part("split")))
+    return record.suite, record.dataset_reference, record.profile, fingerprint, protocol
+
+
+def _check_comparable(record: Record) -> None:
+    """Raise HmcbenchError where there is nothing to compare a fit with, before any is made."""
+    if not record.has_predictions:
+        raise _NotHere("their predictions were not published")
+    record.predictions()
 
 
 def _without_data(error: HmcbenchError, record: Record, data: Mapping[str, str], registry: Registry) -> str:
@@ -143,6 +159,10 @@ class _NotHere(HmcbenchError):
     """A cell that cannot be fitted here, though others of its data may be."""
 
 
+class _NoData(HmcbenchError):
+    """Data that are not here, or are others than those of the record: no cell of theirs can be fitted."""
+
+
 def cell_of(record: Record, data: Mapping[str, str], registry: Registry) -> Cell:
     """The cell of a record, planned from the record alone.
 
@@ -153,18 +173,35 @@ def cell_of(record: Record, data: Mapping[str, str], registry: Registry) -> Cell
         registry.get("models", str(record.data["model"].get("name")))
     except BadInput as error:
         raise _NotHere(error.what.partition(";")[0]) from None
+    if record.data["model"].get("init_from"):
+        raise _NotHere("they started from the trained model of another record")
     suite = _suite_of(record)
     path = Given(registry, data).path_of(record)
     given = {} if path is None else {record.dataset: path}
-    plan = make_plan(suite, registry, Choices(profile=record.profile, data=given, keep_weights=False))
+    choices = Choices(profile=record.profile, data=given, keep_weights=False)
+    try:
+        plan = make_plan(suite, registry, choices)
+    except HmcbenchError as error:
+        _check_data(suite, registry, choices)
+        raise _NotHere(f"{record.label}: {error}") from None
     for pair in plan.not_applicable:
         raise _NotHere(f"{record.label}: {pair.reason}")
     cell = next((c for c in plan.cells if c.key == record.key), None)
     if cell is not None:
         threads = int(record.part("hardware").get("threads") or cell.threads)
         return replace(cell, metrics=(), threads=threads, computation=record.data["model"])
-    like = next(c for c in plan.cells if (c.fold, c.seed) == (record.fold, record.seed))
+    like = next((c for c in plan.cells if (c.fold, c.seed) == (record.fold, record.seed)), None)
+    if like is None:
+        raise _NotHere(f"{record.label}: its protocol has no fold {record.fold}")
     raise _difference(record, like)
+
+
+def _check_data(suite: Suite, registry: Registry, choices: Choices) -> None:
+    """Raise _NoData where the one dataset of the suite cannot be loaded or divided."""
+    try:
+        load_datasets(registry, suite.protocol, suite.datasets[0], choices)
+    except HmcbenchError as error:
+        raise _NoData(error.what, allowed=error.allowed, hint=error.hint) from None
 
 
 def _suite_of(record: Record) -> Suite:
@@ -213,7 +250,7 @@ def _difference(record: Record, cell: Cell) -> HmcbenchError:
     for what, recorded, here in facts:
         if recorded != here:
             text = f"{what} of the record is {str(recorded)[:12]}, here it is {str(here)[:12]}"
-            return BadInput(text) if what == "the data" else _NotHere(text)
+            return _NoData(text) if what == "the data" else _NotHere(text)
     return _NotHere(f"a plugin, a table of constants or a parameter of {record.label} is another one here")
 
 
@@ -221,8 +258,9 @@ def _difference(record: Record, cell: Cell) -> HmcbenchError:
 
 
 def _fit(
-    chosen: Sequence[tuple[Record, Cell]], specs: Sequence[MetricSpec], device: str
-) -> list[FittedAgain]:
+    chosen: Sequence[tuple[Record, Cell]], specs: Sequence[MetricSpec], device: str, report: RerunReport
+) -> None:
+    """Fit cells, and add what came back to the report."""
     suite = Suite("rerun", 1, (), "", (), {})
     with TemporaryDirectory(prefix="hmcbench-") as folder:
         plan = Plan(suite, chosen[0][1].profile, [cell for _, cell in chosen], [])
@@ -230,7 +268,11 @@ def _fit(
         if outcome.interrupted:
             raise KeyboardInterrupt
         again = {record.key: record for record in outcome.done}
-        return [_compared(record, again.get(record.key), specs) for record, _ in chosen]
+        for record, _ in chosen:
+            try:
+                report.refitted.append(_compared(record, again.get(record.key), specs))
+            except HmcbenchError as error:  # of one cell; the verdicts on the others stay
+                report.not_here.setdefault(f"no comparison: {error}", []).append(record.path.name)
 
 
 def _compared(record: Record, again: Record | None, specs: Sequence[MetricSpec]) -> FittedAgain:

@@ -151,7 +151,8 @@ def _text(where: str, path: Path, table: Mapping[str, Any], report: SuiteReport)
             pairs = [([cell], [value]) for cell, value in zip(cells, row["values"], strict=False)]
         else:
             of_row = [line for line in lines if len(line) > 2 and line[1].strip("`") == row["model"]]
-            pairs = [([cell for line in of_row for cell in line[2:]], row["values"])]
+            last = 2 + len(row["values"])  # behind them stands the verdict, with a reason in words
+            pairs = [([cell for line in of_row for cell in line[2:last]], row["values"])]
         for cells, values in pairs:
             known = [n for v in values for n in v.values() if isinstance(n, (int, float))]
             for text in [number for cell in cells for number in _DECIMAL.findall(cell)]:

@@ -14,6 +14,7 @@ from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.render.diagram import diagram
 from hmcbench.leaderboard.summary import Trade, trades
 from hmcbench.records.record import slug
+from hmcbench.report.figures.names import board_traits, told_apart
 from hmcbench.report.figures.style import BLUE, GREEN, GREY, figure, plain, save, styled
 
 _WIDE = 20  # costs that differ by more are drawn on a logarithmic axis
@@ -22,29 +23,18 @@ _WIDE = 20  # costs that differ by more are drawn on a logarithmic axis
 def board_figures(boards: Boards) -> dict[str, str]:
     """File name -> caption of every figure of these boards."""
     captions = {
-        _trade_name(board, trade): f"{board.title}: {trade.quality.title} against {trade.cost.title}"
-        for board in boards
-        for trade in trades(board)
+        name: f"{board.title}: {trade.quality.title} against {trade.cost.title}"
+        for name, board, trade in _trades(boards)
     }
-    return captions | {
-        _across_name(comparison): across_heading(comparison)
-        for comparison in boards.across
-        if comparison.distance is not None
-    }
+    return captions | {name: across_heading(comparison) for name, comparison in _comparisons(boards)}
 
 
 def draw_boards(boards: Boards, folder: Path) -> list[Path]:
     """Draw them into an existing ``folder``: PNG, and SVG for critical differences."""
-    written = [
-        save(trade_figure(board, trade), folder / _trade_name(board, trade))
-        for board in boards
-        for trade in trades(board)
-    ]
-    for comparison in boards.across:
-        if comparison.distance is not None:
-            path = folder / _across_name(comparison)
-            write_atomic(path, diagram(comparison, alone=True) + "\n")
-            written.append(path)
+    written = [save(trade_figure(board, trade), folder / name) for name, board, trade in _trades(boards)]
+    for name, comparison in _comparisons(boards):
+        write_atomic(folder / name, diagram(comparison, alone=True) + "\n")
+        written.append(folder / name)
     return written
 
 
@@ -84,11 +74,22 @@ def quality_against_cost(board: Board, trade: Trade) -> Figure:
     return fig
 
 
+def _trades(boards: Boards) -> list[tuple[str, Board, Trade]]:
+    """Every trade of the boards, with the name of its file."""
+    pairs = [(board, trade) for board in boards for trade in trades(board)]
+    names = told_apart([_trade_name(*pair) for pair in pairs], [board_traits(board) for board, _ in pairs])
+    return [(f"{name}.png", *pair) for name, pair in zip(names, pairs, strict=True)]
+
+
 def _trade_name(board: Board, trade: Trade) -> str:
     split = board.split[0] if board.split else ""
     parts = (board.dataset, board.profile, board.fingerprint[:8], split[:8], trade.mark)
-    return f"quality-cost-{'-'.join(slug(part) for part in parts)}.png"
+    return f"quality-cost-{'-'.join(slug(part) for part in parts)}"
 
 
-def _across_name(comparison: Across) -> str:
-    return f"critical-difference-{slug(comparison.profile)}-{slug(comparison.metric)}.svg"
+def _comparisons(boards: Boards) -> list[tuple[str, Across]]:
+    """Every comparison over data sets that has a figure, with the name of its file."""
+    drawn = [comparison for comparison in boards.across if comparison.distance is not None]
+    names = [f"critical-difference-{slug(c.profile)}-{slug(c.metric)}" for c in drawn]
+    apart = told_apart(names, [{"suite": f"suite {c.suite}"} for c in drawn])
+    return [(f"{name}.svg", comparison) for name, comparison in zip(apart, drawn, strict=True)]

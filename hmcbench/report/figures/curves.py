@@ -27,7 +27,7 @@ def read_history(path: Path) -> History:
             rows = list(csv.DictReader(file))
         names = list(rows[0]) if rows else []
         return {name: [float(row[name] or "nan") for row in rows] for name in names}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise BadInput(
             f"{path} cannot be read ({error})", allowed="a history written by hmcbench run"
         ) from None

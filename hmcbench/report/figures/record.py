@@ -56,7 +56,7 @@ def draw_record(
     notes: list[str] = []
     chosen = predictions_of_side(record, side)
     with styled():
-        drawn = [*_history(record), *_decided(record, chosen, side, notes)]
+        drawn = [*_history(record, notes), *_decided(record, chosen, side, notes)]
         picture = None
         if pictures and chosen.truth is not None and chosen.maps is not None:
             picture = _pictures(record, chosen, registry, data, notes)
@@ -73,7 +73,7 @@ def draw_record(
 def record_figures(record: Record, side: str = "test") -> dict[str, Figure]:
     """Name -> figure of everything that needs no data; raises BadInput as :func:`draw_record` does."""
     with styled():
-        return dict([*_history(record), *_decided(record, predictions_of_side(record, side), side, [])])
+        return dict([*_history(record, []), *_decided(record, predictions_of_side(record, side), side, [])])
 
 
 def predictions_of_side(record: Record, side: str) -> Predictions:
@@ -93,10 +93,15 @@ def heading(record: Record, content: str, side: str = "") -> str:
     return plain(f"{record.label} on {record.dataset_reference}{made_up}{where}\n{content}{of_side}")
 
 
-def _history(record: Record) -> Iterator[NamedFigure]:
+def _history(record: Record, notes: list[str]) -> Iterator[NamedFigure]:
     path = record.path / HISTORY
     if path.is_file():
-        fig = curves.curves(curves.read_history(path), heading(record, "training curves"))
+        try:
+            history = curves.read_history(path)
+        except BadInput as error:  # all else can be drawn
+            notes.append(str(error).rstrip("."))
+            return
+        fig = curves.curves(history, heading(record, "training curves"))
         if fig is not None:
             yield "training-curves", fig
 
@@ -150,6 +155,10 @@ def _mistakes(
     if "image" not in dataset.views:
         return
     rows = {name: i for i, name in enumerate(dataset.ids)}
+    mistaken = [mistake for mistake in mistaken if chosen.ids[mistake.row] in rows]
+    if not mistaken:  # samples of other data (``far``)
+        notes.append(f"no pictures of mistakes: these samples are not in {record.dataset_reference}")
+        return
     images = dataset.views["image"]
 
     def picture(row: int) -> np.ndarray:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from hmcbench.errors import NotApplicable
-from hmcbench.leaderboard.grouping import groups
+from hmcbench.errors import BadInput, NotApplicable
+from hmcbench.leaderboard.grouping import groups, place_of
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.selection import backoff_coverage, backoff_risk, curve
 from hmcbench.records.record import Record, slug
+from hmcbench.report.figures.names import told_apart
 from hmcbench.report.figures.style import OKABE_ITO, figure, plain, save, styled
 
 Line = tuple[np.ndarray, np.ndarray]
@@ -24,16 +25,19 @@ MOST_LINES = len(OKABE_ITO)
 def risk_lines(records: Sequence[Record]) -> dict[str, tuple[Line, tuple[float, float] | None]]:
     """Model -> coverage and risk, and the point of back-off where samples were put apart for it.
 
-    Of the first fold and seed of every model; models without stored truth, and tasks of which coverage is
-    undefined, are left out.
+    Of the first fold and seed of every model that have stored predictions; models without stored truth, and
+    tasks of which coverage is undefined, are left out.
     """
     first: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: record.fold_seed):
-        if record.ok and record.data["dataset"].get("task") == "hmc":
+        if record.ok and record.has_predictions and record.data["dataset"].get("task") == "hmc":
             first.setdefault(record.label, record)
     lines = {}
     for label, record in sorted(first.items()):
-        predictions = record.predictions()
+        try:
+            predictions = record.predictions()
+        except BadInput:  # missing or damaged
+            continue
         test, apart = (predictions.of_side(side) for side in ("test", "calibration"))
         if test.truth is None or not len(test) or test.only_sets or test.maps is not None:
             continue
@@ -47,22 +51,32 @@ def risk_lines(records: Sequence[Record]) -> dict[str, tuple[Line, tuple[float, 
 
 def draw_risks(records: Sequence[Record], output: Path | None = None) -> list[Path]:
     """A figure for every board with two curves or more, into ``output`` or beside the records."""
+    boards = groups([record for record in records if record.ok])
+    drawn = [(board[0], lines) for board in boards if len(lines := risk_lines(board)) > 1]
+    paths = [_path(first, output) for first, _ in drawn]
+    names = told_apart([str(path) for path in paths], [_traits(first) for first, _ in drawn])
     written = []
-    for board in groups([record for record in records if record.ok]):
-        lines = risk_lines(board)
-        if len(lines) < 2:
-            continue
-        first = board[0]
-        folder = output if output is not None else first.path.parent.parent / "figures"
-        folder.mkdir(parents=True, exist_ok=True)
-        split = str(first.part("split").get("fingerprint") or "")[:8]
-        name = f"risk-{slug(first.dataset_reference)}-{slug(first.profile)}-{split}.png"
+    for name, (first, lines) in zip(names, drawn, strict=True):
+        path = Path(f"{name}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
         alpha = float(first.part("decision").get("alpha", ALPHA))
         made_up = " (synthetic)" if first.data["dataset"].get("synthetic") else ""
         title = f"{first.suite}: {first.dataset_reference}{made_up}, profile {first.profile}"
         with styled():
-            written.append(save(risk_figure(lines, title, alpha), folder / name))
+            written.append(save(risk_figure(lines, title, alpha), path))
     return written
+
+
+def _path(record: Record, output: Path | None) -> Path:
+    """The figure of its board, without ending."""
+    folder = output if output is not None else record.path.parent.parent / "figures"
+    split = str(record.part("split").get("fingerprint") or "")[:8]
+    return folder / f"risk-{slug(record.dataset_reference)}-{slug(record.profile)}-{split}"
+
+
+def _traits(record: Record) -> dict[str, str]:
+    """All that distinguishes its board from others, such as ``version 2``; nothing of what is unknown."""
+    return {name: f"{name} {value}" if value else "" for name, value in place_of(record).items()}
 
 
 def _back_off(evaluation: Evaluation) -> tuple[float, float] | None:

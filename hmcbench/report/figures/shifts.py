@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from hmcbench.leaderboard.board import Board, ShiftsTable
 from hmcbench.records.record import slug
+from hmcbench.report.figures.names import board_traits, told_apart
 from hmcbench.report.figures.style import OKABE_ITO, figure, plain, save, styled
 
 COLUMNS = 4  # panels beside each other
@@ -50,14 +52,18 @@ def shifts_figure(board: Board, table: ShiftsTable) -> Figure:
     return fig
 
 
-def draw_shifts(boards: list[Board], folder: Path) -> list[Path]:
+def draw_shifts(boards: Sequence[Board], folder: Path) -> list[Path]:
     """A figure for every board with predictions under shifts, into ``folder``, which is made."""
-    written = []
-    for board in boards:
-        if board.shifts is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            split = board.split[0][:8] if board.split else ""
-            parts = (board.data, board.profile, board.fingerprint[:8], split)
-            name = f"shifts-{'-'.join(slug(part) for part in parts)}.png"
-            written.append(save(shifts_figure(board, board.shifts), folder / name))
-    return written
+    drawn = [(board, board.shifts) for board in boards if board.shifts is not None]
+    if drawn:
+        folder.mkdir(parents=True, exist_ok=True)
+    names = told_apart([_name(board) for board, _ in drawn], [board_traits(board) for board, _ in drawn])
+    return [
+        save(shifts_figure(board, table), folder / f"{name}.png")
+        for name, (board, table) in zip(names, drawn, strict=True)
+    ]
+
+
+def _name(board: Board) -> str:
+    split = board.split[0][:8] if board.split else ""
+    return f"shifts-{'-'.join(map(slug, (board.data, board.profile, board.fingerprint[:8], split)))}"

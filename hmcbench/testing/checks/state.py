@@ -16,6 +16,7 @@ import numpy as np
 from hmcbench.testing.checks.base import Check
 
 IGNORED = ("PWD", "OLDPWD", "_")  # environment variables
+THREADS = "torch's threads"
 
 
 def snapshot() -> dict[str, Any]:
@@ -37,7 +38,7 @@ def snapshot() -> dict[str, Any]:
         values |= {
             "torch's default type": torch.get_default_dtype(),
             "torch's default device": str(torch.get_default_device()),
-            "torch's threads": torch.get_num_threads(),
+            THREADS: torch.get_num_threads(),
             "torch's gradient mode": torch.is_grad_enabled(),
             "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
         }
@@ -73,7 +74,9 @@ def unchanged(threads: int | None = None) -> Iterator[None]:
         yield
     finally:
         after = snapshot()
-        changed = [name for name in before if before[name] != after[name] and after[name] != threads]
+        changed = [name for name in before if before[name] != after[name]]
+        if threads is not None and after.get(THREADS) == threads:
+            changed = [name for name in changed if name != THREADS]
         _restore(before)
     # the first import of torch changes the environment and the threads by itself
     if "torch" in sys.modules and not torch_imported:
@@ -99,8 +102,8 @@ def _restore(before: dict[str, Any]) -> None:
     sys.setrecursionlimit(before["the recursion limit"])
     np.seterr(**before["numpy's error handling"])
     torch = sys.modules.get("torch")
-    if torch is not None and "torch's threads" in before:
+    if torch is not None and THREADS in before:
         torch.set_default_dtype(before["torch's default type"])
-        torch.set_num_threads(before["torch's threads"])
+        torch.set_num_threads(before[THREADS])
         torch.set_grad_enabled(before["torch's gradient mode"])
         torch.use_deterministic_algorithms(before["torch's deterministic mode"])

@@ -194,8 +194,12 @@ def test_a_network_scores_alike(trained_run: Any, cli: Callable[..., Any], tmp_p
     case = load_trained(trained_run.record)
     model: Any = case.model
     pixels = np.random.default_rng(1).integers(0, 256, (5, 32, 32), dtype=np.uint8)
+    from hmcbench.torchkit.passes import turned
+
+    assert model.recipe.orientations == 4  # as the suite says: the file has their mean
     with torch.inference_mode():
-        ours = model.layout.probabilities(model.module(model.prepare(pixels)))[0].numpy()
+        each = [turned(model.prepare(pixels), number) for number in range(4)]
+        ours = np.mean([model.layout.probabilities(model.module(x))[0].numpy() for x in each], axis=0)
     theirs = scores_of(tmp_path / "net.onnx", pixels[:, None])[0]  # another number of samples
     np.testing.assert_allclose(theirs, ours, atol=TOLERANCE)
 
@@ -216,3 +220,20 @@ def test_what_is_refused(trained: Callable[..., Trained], tmp_path: Path, cli: C
     ended = cli("export-model", tmp_path)
     assert ended.status == 2 and "--to" in ended.err
     assert not list(tmp_path.glob("*.onnx")) and not list(tmp_path.glob("*.json"))
+
+
+def test_only_files_of_an_export_are_replaced(trained: Callable[..., Trained], tmp_path: Path) -> None:
+    case, settings = trained("decision-tree"), tmp_path / "model.json"
+    for content in ('{"format": 1, "architecture": "resnet"}', "[1]", "no JSON"):
+        settings.write_text(content)
+        with pytest.raises(BadInput, match="is of something else"):
+            export_model(case, tmp_path / "model.onnx")
+        assert settings.read_text() == content and not (tmp_path / "model.onnx").exists()
+    settings.unlink()
+    for _ in range(2):
+        export_model(case, tmp_path / "model.onnx")
+    own = case.record.path / "model"
+    own.mkdir()
+    with pytest.raises(BadInput, match="among the files of the record's model"):
+        export_model(case, own / "mine.onnx")
+    assert not list(own.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,13 @@ import pytest
 from PIL import Image
 from scipy.stats import spearmanr
 
-from hmcbench.apply.pointing import Found, agreement, centre, fitted_mask, found, summary
+from hmcbench.apply import predict_files
+from hmcbench.apply.pointing import Found, _predicted, agreement, centre, fitted_mask, found, summary
+from hmcbench.errors import BadInput
+from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.interfaces import Inputs, ModelSpec, Scores, Task
+from hmcbench.records.weights import Trained
+from hmcbench.registry.registry import default_registry
 
 
 def blob(row: int, column: int) -> np.ndarray:
@@ -86,6 +93,44 @@ def test_faithful_maps_that_point_better_agree() -> None:
     assert agreement(maps, 2) == {} == agreement([one_map(0, 1, 1, float("nan"))], 1)
 
 
+class Grey:
+    """An image of one grey level."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def load(self, min_side: int | None = None) -> np.ndarray:
+        assert min_side is None or min_side <= 64
+        return np.full((64, 64), self.level, np.uint8)
+
+
+class Decides:
+    """Decides for b, whatever its scores are."""
+
+    def predict(self, samples: Inputs) -> Scores:
+        decided = np.tile(np.array([False, True]), (len(samples), 1))
+        return Scores(np.tile(np.array([0.9, 0.1]), (len(samples), 1)), decisions=decided)
+
+
+def test_the_models_own_decisions_count_and_other_constants_are_refused(
+    fabricate: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task(hierarchy=Hierarchy.from_edges([("", "a"), ("", "b")]))
+    spec = ModelSpec(name="stub", version="1", summary="", factory="stub:stub", views=("grey_histogram",))
+    record = fabricate("stub")
+    trained = Trained(Decides(), record, spec, {}, task, None, "cpu", {})  # type: ignore[arg-type]
+    images: Any = SimpleNamespace(ids=["x", "y", "z"], views={"image": [Grey(9), Grey(99), Grey(200)]})
+    block = _predicted(trained, default_registry(), images, [0, 2])
+    assert block.raw.tolist() == block.coherent.tolist() == [[False, True]] * 2
+    assert list(block.paths) == ["x", "z"] and [image.level for image in block.rows] == [9, 200]
+    other = {"digest": "0" * 64, "origin": "another table"}
+    record.data["model"]["constants"] = {"grey_histogram": other}
+    own = {"digest": "1" * 64, "origin": "this one"}
+    monkeypatch.setattr(predict_files, "constants_of", lambda plans: {plan.name: own for plan in plans})
+    with pytest.raises(BadInput, match="computed with another table"):
+        _predicted(trained, default_registry(), images, [0])
+
+
 @pytest.fixture
 def masks(trained_run: Any, tmp_path: Path) -> Path:
     """The images of a run; in each, the class of the image covers the left half."""
@@ -120,6 +165,17 @@ def test_the_command(cli: Callable[..., Any], trained_run: Any, masks: Path, tmp
     ended = cli("explain", trained_run.record, "--masks", masks, "--fast", "--output", tmp_path / "fast")
     assert ended.status == 0 and "faithful" not in ended.out, ended.err
     assert "agreement" not in json.loads((tmp_path / "fast" / "pointing.json").read_text())["levels"]["1"]
+    chosen = ("--masks", masks, "--fast", "--level", "2", "--max-pixels", "100000")
+    ended = cli("explain", trained_run.record, *chosen, "--output", tmp_path / "level")
+    assert ended.status == 0, ended.err
+    assert list(json.loads((tmp_path / "level" / "pointing.json").read_text())["levels"]) == ["2"]
+    for wrong, said in (
+        (("--masks", masks, "--level", "3"), "there is no level 3"),
+        (("--masks", masks, "--max-pixels", "9"), "pixels"),
+        (("--masks", "ti64-masks", "--max-pixels", "9"), "ti64-masks has a fixed limit"),
+    ):
+        ended = cli("explain", trained_run.record, *wrong)
+        assert ended.status == 2 and said in ended.err, ended
     (masks / "classes.csv").write_text(
         "value,path\n" + "".join(f"{i},other/c{i}\n" for i in range(9)) + "255,ignore\n"
     )

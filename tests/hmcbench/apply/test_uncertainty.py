@@ -8,6 +8,7 @@ import pytest
 from hmcbench import Scores, Task
 from hmcbench.apply.uncertainty import uncertainties
 from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench.metrics.decisions import path_shares
 from hmcbench.metrics.ends import PathConfidence
 
 TREE = Hierarchy.from_edges([("", "a"), ("", "b"), ("a", "c"), ("a", "d"), ("b", "e"), ("b", "f")])
@@ -41,6 +42,30 @@ def test_random_passes_follow_the_definition() -> None:
         assert total[i] == pytest.approx(entropy[0] / np.log(4))
         assert epistemic[i] == pytest.approx((entropy[0] - np.mean(entropy[1:])) / np.log(4))
     assert (epistemic >= 0).all() and (epistemic <= total).all() and (total <= 1).all()
+
+
+def test_the_empty_path_is_an_end_where_stop_gives_it_a_share() -> None:
+    task = Task(depth="ragged", hierarchy=TREE)
+
+    def passes(*stops: list[float]) -> Scores:
+        """Passes that are sure of c where they do not stop."""
+        values = np.array([[1.0, 0, 1, 0, 0, 0]])
+        each = [Scores(values * (1 - stop[0]), np.array([stop])) for stop in stops]
+        return Scores(np.mean([p.values for p in each], axis=0), passes=each)
+
+    most = np.log(len(TREE.classes) + 1)
+    total, epistemic = uncertainties(passes([1.0, 1.0], [0.0, 0.0]), task)  # type: ignore[misc]
+    assert total == pytest.approx(np.log(2) / most) and epistemic == pytest.approx(np.log(2) / most)
+    rng = np.random.default_rng(0)
+    random = [Scores(rng.random((50, 6)), rng.random((50, 2))) for _ in range(3)]
+    mean = Scores(np.mean([p.values for p in random], axis=0), passes=random)
+    total, epistemic = uncertainties(mean, task)  # type: ignore[misc]
+    assert (total <= 1 + 1e-12).all() and (epistemic <= total).all()
+    for i in range(50):
+        shares = [path_shares(p.values[[i]], p.stop[[i]], task)[1][0] for p in random]  # type: ignore[index]
+        assert np.sum(shares, axis=1) == pytest.approx(1)
+        entropy = [-sum(q * np.log(q) for q in part if q > 0) for part in [np.mean(shares, axis=0), *shares]]
+        assert total[i] == pytest.approx(entropy[0] / most)
 
 
 def test_one_pass_and_regression_have_none() -> None:

@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hmcbench
+from hmcbench.derive import places
+from hmcbench.derive.answers import opaque_id
+from hmcbench.derive.places import places_of_records
+from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.metrics.builtin import SPECS
@@ -18,6 +23,7 @@ from hmcbench.metrics.computing import compute
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, Record, read_all, record_json
+from hmcbench.registry.registry import default_registry
 
 from .conftest import Write, record_of
 
@@ -281,6 +287,40 @@ def test_wrong_files_are_one_line_and_nothing_is_written(
     assert {p: p.stat().st_mtime_ns for p in toy_run.rglob("*")} == before
 
 
+def test_a_sample_by_its_id_and_by_its_digest(cli: Cli, toy_run: Path, write: Write) -> None:
+    """Both were one key, and the rows below it went to other samples."""
+    record = record_of(toy_run, "toy-tree", "prior")
+    head, rows = labels_of(record.predictions())
+    first = str(rows[0][0])
+    digest = opaque_id(str(record.data["dataset"]["fingerprint"]), first)
+    path = write("p.csv", head, [rows[0], [digest, rows[0][1]], *rows[1:]])
+    args = ("--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions", path)
+    ended = cli("bring", toy_run, *args)
+    assert ended.status == 2
+    assert f"p.csv:3: {digest!r} and line 2 are the same sample" in ended.err
+
+
+def test_validation_answers_of_raters(cli: Cli, runs: Path, write: Write) -> None:
+    """They were looked up by a name that files of single raters do not have."""
+    first = record_of(runs, "toy-tree", "random").predictions()
+    head, rows = labels_of(first)
+    _, more = labels_of(first, "validation")
+    files = {who: write(f"{who}.csv", head, rows) for who in ("Ann", "Ben")}
+    both = [[name, label, who] for who in files for name, label in more]
+    shared = write("v.csv", [*head, "rater"], both)
+    args = ["bring", runs, "--suite", "smoke", "--dataset", "toy-tree"]
+    raters = [part for who, path in files.items() for part in ("--rater", f"{who}={path}")]
+    plain = cli(*args, *raters, "--validation", write("w.csv", head, more))
+    assert plain.status == 2
+    assert "w.csv has no rows of Ann. Allowed: a column rater" in plain.err
+    ended = cli(*args, *raters, "--validation", shared)
+    assert ended.status == 0, ended.err
+    assert [r.label for r in brought(runs)] == list(files)
+    assert all(r.brought["sides"] == ["validation", "test"] for r in brought(runs))
+    one = cli(*args, "--rater", f"Cid={files['Ann']}", "--validation", write("w.csv", head, more))
+    assert one.status == 0, one.err
+
+
 def test_validation_in_the_wrong_file(cli: Cli, runs: Path, write: Write) -> None:
     first = record_of(runs, "toy-tree", "random").predictions()
     head, rows = scores_of(first, "test")
@@ -361,6 +401,67 @@ def test_brought_rows_alone_name_their_splits(cli: Cli, runs: Path, write: Write
     ended = cli(*base, "gone", "--name", "second")
     assert ended.status == 0, ended.err
     assert {record.label for record in brought(runs)} == {"first", "second"}
+
+
+def test_folds_of_an_interrupted_run(
+    cli: Cli, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the folds that had not run were left out without a word."""
+    run, task = tmp_path / "runs", tmp_path / "task"
+    settings = ("--dataset", "toy-tree", "--folds", "3")
+    hmcbench.run("smoke", datasets=["toy-tree"], models=["prior"], folds=3, out=run, progress=False)
+    shutil.rmtree(next(record.path for record in read_all(run) if record.fold == 2))
+    assert cli("export-task", "smoke", *settings, "--to", task).status == 0
+    for example in task.rglob("example.csv"):
+        shutil.copyfile(example, example.with_name("predictions.csv"))
+    args = ("bring", run, "--suite", "smoke", "--predictions", task, "--name")
+    ended = cli(*args, "all", "--folds", "3")
+    assert ended.status == 0, ended.err
+    assert [record.fold for record in brought(run)] == [0, 1, 2]
+    (board,) = boards_of(run / "smoke")
+    assert len(board.split) == 3
+    for record in brought(run):
+        shutil.rmtree(record.path)
+    monkeypatch.setattr(places, "places_of_suite", unplanned)  # its file or data are not here
+    ended = cli(*args, "some")
+    assert ended.status == 2
+    assert "fold-2/seed-0/predictions.csv is of a fold without a record. Allowed:" in ended.err
+    assert not brought(run)
+
+
+def unplanned(*_arguments: Any) -> None:
+    raise BadInput("no data here")
+
+
+def test_validation_samples_that_the_first_brought_row_lacks(
+    cli: Cli, runs: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = record_of(runs, "toy-dag", "random").predictions()
+    files = [write(f"{side}.csv", *scores_of(first, side)) for side in ("test", "validation")]
+    base = ["bring", runs, "--suite", "smoke", "--dataset", "toy-dag", "--predictions", files[0], "--name"]
+    assert cli(*base, "first").status == 0
+    for record in read_all(runs):
+        if not record.brought:
+            shutil.rmtree(record.path)
+    ended = cli(*base, "second", "--validation", files[1])
+    assert ended.status == 0, ended.err
+    by_name = {record.label: record for record in brought(runs)}
+    assert by_name["second"].data["split"] == by_name["first"].data["split"]
+    shutil.rmtree(by_name["second"].path)
+    monkeypatch.setattr(places, "places_of_suite", unplanned)
+    ended = cli(*base, "third", "--validation", files[1])
+    assert ended.status == 2
+    assert "validation.csv: no record of toy-dag, fold 0 has its validation samples" in ended.err
+
+
+def test_variants_of_one_dataset_have_no_place(fabricate: Callable[..., Record]) -> None:
+    """The row went to the board that was made last."""
+    registry = default_registry()
+    records = [fabricate("a"), fabricate("a", split={"train_share": [0.5]})]
+    with pytest.raises(BadInput, match="smoke has 2 boards of toy, which vary the samples"):
+        places_of_records(records, registry)
+    older = fabricate("a", split={"train_share": [0.1]}, suite={"version": 0}, created="2020-01-01T00:00:00")
+    assert len(places_of_records([records[0], older], registry)) == 1
 
 
 def test_a_suite_is_needed(cli: Cli, tmp_path: Path, write: Write) -> None:

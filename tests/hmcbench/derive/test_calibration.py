@@ -29,7 +29,7 @@ from hmcbench.interfaces import Task
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute, compute_sides
-from hmcbench.metrics.decisions import hierarchy_of
+from hmcbench.metrics.decisions import coherent, hierarchy_of
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, Record, read_all
@@ -99,6 +99,36 @@ def test_temperature_finds_the_power(stop: bool) -> None:
         np.testing.assert_allclose(total, 1, atol=1e-5)
         order = predictions.scores[:, columns].argmax(axis=1)
         assert (changed.scores[:, columns].argmax(axis=1) == order).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("depth", ["ragged", "full"])
+def test_paths_may_end_early_without_stop_outputs(depth: Any, method: Any) -> None:
+    """What classes leave of 1 says so. Every level was scaled to 1, and no path ended above the last."""
+    model = replace(single(2.5, stop=True), stop=None)
+    if depth == "full":  # a tree with a leaf on level 1, where paths end at leaves alone
+        tree = Hierarchy.from_paths([("a",), *[("b", f"b{i}") for i in range(3)]])
+        kept = model.truth[:, 1] & ~model.truth[:, 5:].any(axis=1)  # ends at b
+        truth = np.column_stack([model.truth[:, :1], ~model.truth[:, :1], model.truth[:, 5:]])
+        scores = np.column_stack([model.scores[:, :2], model.scores[:, 5:]])
+        model = replace(model, scores=scores, truth=truth, task=Task("hmc", "single", "full", tree))
+        model = model.take(np.flatnonzero(~kept))
+    changed = calibrated(model, fit(model, method))
+
+    def ended(predictions: Predictions) -> np.ndarray:
+        sets = predictions.truth if predictions is model else decided(predictions)
+        return np.asarray(sets[:, 2:].sum(axis=1) == 0)
+
+    def decided(predictions: Predictions) -> np.ndarray:
+        return coherent(predictions.scores, predictions.stop, predictions.task)
+
+    assert changed.stop is None
+    assert ended(changed).mean() == pytest.approx(ended(model).mean(), abs=0.1)
+    before, after = (values(part, "level1_ece")[0] for part in (model, changed))
+    assert after < 0.9 * before
+    columns = hierarchy_of(model.task).level_classes(1)
+    np.testing.assert_allclose(changed.scores[:, columns].sum(axis=1), 1, atol=1e-5)
+    assert changed.scores.sum(axis=1).max() <= 2 + 1e-5
 
 
 def test_platt_finds_the_line_and_temperature_the_slope() -> None:

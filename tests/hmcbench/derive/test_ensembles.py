@@ -16,12 +16,13 @@ from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.metrics.builtin import SPECS
-from hmcbench.metrics.computing import compute
+from hmcbench.metrics.computing import compute, compute_sides
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.rules.scoring import find_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, Record, read_all
 from hmcbench.records.rescore import rescore
+from hmcbench.records.score_bits import rounded
 from hmcbench.records.weights import with_model
 from hmcbench.registry.registry import default_registry
 
@@ -181,6 +182,33 @@ def test_what_has_no_mean_is_refused(fabricate: Fabricate) -> None:
     replace(ranking.predictions(), scores=9 * ranking.predictions().scores).save(ranking.path / NPZ)
     with pytest.raises(BadInput, match="the scores of ranking only rank"):
         ensembles(first, "a", "ranking")
+
+
+def test_scores_in_16_bits_are_rounded_before_anything_is_computed(fabricate: Fabricate) -> None:
+    """Metrics came from the unrounded mean, and verify found others in the stored file."""
+    records = [fabricate(name, accuracy) for name, accuracy in (("a", 0.7), ("b", 0.8))]
+    for record, shift in zip(records, (0.0, 3e-4), strict=True):
+        stored = record.predictions()
+        replace(stored, scores=rounded(stored.scores * (1 - shift), 16), bits=16).save(record.path / NPZ)
+    (mean,) = ensembles(records[0], "a", "b")
+    assert mean.predictions().bits == 16
+    again = compute_sides(SPECS, mean.predictions(), mean.thresholds)
+    assert {side: dict(v) for side, v in again.items()} == mean.data["metrics"]
+    one, other = (record.predictions() for record in records)
+    assert mean_of([one, replace(other, bits=32)], [0.5, 0.5]).bits == 32
+
+
+def test_a_metric_without_a_value_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where less is better, it was better than every number."""
+
+    def without_large(specs: Any, evaluation: Evaluation, names: Any) -> dict[str, float]:
+        values = compute(specs, evaluation, names)
+        return {name: value for name, value in values.items() if value < 10}
+
+    monkeypatch.setattr("hmcbench.derive.ensembles.compute", without_large)
+    assert select(problem([20.0, 0.5]), "rmse", 2, default_registry()).tolist() == [0, 1]
+    with pytest.raises(BadInput, match="rmse has no value"):
+        select(problem([20.0, 30.0]), "rmse", 2, default_registry())
 
 
 def test_nothing_to_select_on(fabricate: Fabricate) -> None:

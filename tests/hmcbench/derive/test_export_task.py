@@ -59,6 +59,21 @@ def test_inputs_labels_and_hierarchy_are_those_of_the_data(cli: Cli, tmp_path: P
     assert facts["datasets"][0]["fingerprint"] == data.fingerprint
 
 
+def test_the_working_directory_is_no_place(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dot has no name to put a temporary folder beside: a traceback."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    for place in (".", "../work", str(work)):
+        ended = cli("export-task", "smoke", "--to", place)
+        assert ended.status == 2 and "is the working directory. Allowed: a new folder" in ended.err
+    (tmp_path / "other").mkdir()
+    (tmp_path / "there").mkdir()
+    ended = cli("export-task", "smoke", "--dataset", "toy-tree", "--to", "../other/../there")
+    assert ended.status == 0, ended.err
+    assert "--predictions there" in (tmp_path / "there" / "README.md").read_text()
+
+
 def test_the_example_can_be_brought_and_other_data_are_refused(cli: Cli, tmp_path: Path) -> None:
     args = ("export-task", "smoke", "--dataset", "toy-tree", "--folds", "2")
     assert cli(*args, "--to", tmp_path / "task").status == 0

@@ -19,7 +19,9 @@ from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.publish.publish import copy_drawn, figures_text, first_cells, publish
 from hmcbench.records.record import JSON, NPZ, Record, read_all
+from hmcbench.registry.registry import default_registry
 from hmcbench.report.figures.boards import board_figures, draw_boards
+from hmcbench.report.figures.record import draw_record
 from hmcbench.verify.tree import verify_results
 
 Fabricate = Callable[..., Record]
@@ -197,6 +199,48 @@ def test_no_machine_is_named(fabricate: Fabricate, runs: Path, results: Path) ->
     assert data["model"]["params"] == {"path": "steel", "weights": "w.pt"}
     if len(host) > 3 and host != "localhost":
         assert data["dataset"]["notes"] == ["read on host"]
+
+
+def test_no_machine_is_named_in_tables(fabricate: Fabricate, runs: Path, results: Path) -> None:
+    """The reason of a failed cell stands in them."""
+    host, folder = socket.gethostname(), "/home/me/my images/steel"
+    reason = f"error on {host}: {folder}/a.png cannot be read, see /tmp/a/log.txt"
+    row = {"label": "ours", "model": "a", "values": [], "reason": reason}
+    place = fabricate("a").path.parents[1] / "tables" / "part"
+    place.mkdir(parents=True)
+    table = {"metrics": ["hf1_samples"], "facts": {"data": folder}, "rows": [row]}
+    (place / "paper-1.json").write_text(json.dumps(table))
+    (place / "paper-1.md").write_text(f"- data: {folder}\n\n| ours | `a` | undecided: {reason} |\n")
+    plain = json.dumps({"rows": [], "metrics": []})  # as it was written, to the byte
+    (place / "other.json").write_text(plain)
+    (place / "torn.json").write_text('{"reason": "/home/me/x')
+    (place / "paper-1-figure-1.png").write_bytes(b"\x00picture")
+    publish(runs, results)
+    there = results / "smoke" / "tables" / "part"
+    texts = "".join(path.read_text() for path in there.iterdir() if path.suffix != ".png")
+    for secret in ("/home", "/tmp", "my images", *([host] if len(host) > 3 and host != "localhost" else [])):
+        assert secret not in texts
+    assert json.loads((there / "paper-1.json").read_text())["facts"] == {"data": "steel"}
+    assert (there / "other.json").read_text() == plain
+    assert (there / "paper-1-figure-1.png").read_bytes() == b"\x00picture"
+    before = tree(results)
+    publish(runs, results)
+    assert tree(results) == before
+
+
+def test_a_damaged_history_does_not_end_a_publish_half_way(
+    fabricate: Fabricate, runs: Path, results: Path
+) -> None:
+    """Records and tables were new then, the pages and the digests old."""
+    record = fabricate("a")
+    (record.path / "history.csv").write_text("step,train_loss\n1,much\n")
+    publish(runs, results, figures=True)
+    drawn = {path.name for path in (results / "smoke" / "figures" / record.path.name).iterdir()}
+    assert "reliability.png" in drawn and "training-curves.png" not in drawn
+    assert (results / "smoke" / "SHA256SUMS").is_file()
+    assert verify_results([results / "smoke"], index=results).clean
+    _, notes = draw_record(record, runs / "drawn", default_registry(), {}, pictures=False)
+    assert len(notes) == 1 and "history.csv cannot be read" in notes[0]
 
 
 def test_results_inside_the_runs_folder_are_not_published_again(fabricate: Fabricate, tmp_path: Path) -> None:

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from hmcbench.records.record import Record
+from hmcbench.errors import BadInput
+from hmcbench.metrics.rules.scoring import find_rules
+from hmcbench.records.record import Record, read_record
+from hmcbench.records.rescore import rescore
 from hmcbench.registry.registry import default_registry
 from hmcbench.report.card import ModelCard, Section, cards, to_html, to_markdown
 
@@ -74,7 +78,7 @@ def test_it_says_how_the_model_breaks(fabricate: Callable[..., Record], shift: C
     assert "Some shifts are seen by 40 test samples" in section.lines[1]
     for text in (to_markdown([card]), to_html([card])):
         assert "drop and 95 % interval" in text and "noise, 0.5 to 1 parts" in text
-    assert "risk\\_at\\_90" in to_markdown([card])
+    assert "risk_at_90" in to_markdown([card])
 
 
 def test_what_was_not_measured_is_named(fabricate: Callable[..., Record]) -> None:
@@ -89,6 +93,71 @@ def test_what_was_not_measured_is_named(fabricate: Callable[..., Record]) -> Non
         assert says in sections(card)[title].lines[0]
 
 
+def test_a_suite_of_one_unknown_class_has_measured_it(fabricate: Callable[..., Record]) -> None:
+    record = measured(fabricate, unknown=["a1"])
+    (card,) = cards([record], None, "forest", default_registry())
+    section = sections(card)["What it has never seen"]
+    ((never, auroc, *_),) = section.rows
+    assert never == "a1" and auroc.startswith(f"{record.metrics('test')['unknown_auroc']:.3f}")
+    assert not any("not measured" in line for line in section.lines)
+
+
+def test_cells_that_failed_or_never_ran_are_named(fabricate: Callable[..., Record]) -> None:
+    split = {"kind": "kfold", "folds": 4}
+    done = [fabricate("forest", 0.8, fold=k, dataset=DATA, split=split, prefix=f"{k}-") for k in (1, 2)]
+    unread = {"fingerprint": None}
+    failed = fabricate(
+        "forest", fold=0, dataset=DATA | unread, split=split | unread, status="failed", cause="out of memory"
+    )
+    planned = {"dataset": "toy-tree", "reference": "toy-tree", "model": "forest", "seed": 0}
+    info = {
+        "suite": {"name": "smoke", "version": 1, "primary": "hf1_samples"},
+        "profile": "quick",
+        "cells": [planned | {"fold": 3, "key": "3" * 64, "profile": "quick"}],
+    }
+    (card,) = cards([failed, *done], info, "forest", default_registry())
+    lines = sections(card)["Data"].lines
+    assert "cells: 2 of 4 ended well; seeds 0" in lines
+    assert any(
+        line.endswith("fold 0 seed 0: failed: out of memory") or "out of memory" in line for line in lines
+    )
+    assert any("missing: not run" in line for line in lines)
+    assert dict(sections(card)["Quality"].rows)["hf1_samples"].startswith("0.")
+    alone = fabricate("broken", dataset=DATA, status="failed", cause="nan")
+    with pytest.raises(BadInput, match="broken"):
+        cards([*done, alone], info, "broken", default_registry())
+
+
+def test_all_of_a_card_is_under_the_rule_that_its_title_names(fabricate: Callable[..., Record]) -> None:
+    base = fabricate("base", 0.8, sizes=SIZES).predictions()
+    assert base.task.hierarchy is not None
+    top, scores = base.task.hierarchy.level_classes(1), base.scores.copy()
+    scores[:, top] = np.where(scores[:, top] > 0.3, 0.02, 0.9)  # the rule repairs these parents
+    record = fabricate("forest", predictions=replace(base, scores=scores), dataset=DATA)
+    rescore(record.path, rules=find_rules(default_registry(), ["max"]))
+    record = read_record(record.path)
+    ruled = record.data["rules"]["max"]["metrics"]
+    assert ruled["test"]["exact_match"] != record.metrics("test")["exact_match"]
+    (card,) = cards([record], None, "forest", default_registry())
+    assert card.model == "forest · max" and to_markdown([card]).startswith("# forest · max\n")
+    quality = dict(sections(card)["Quality"].rows)
+    assert quality["hf1_samples"].startswith(f"{ruled['test']['hf1_samples']:.3f}")
+    confused = sum(int(row[2].split()[0]) for row in sections(card)["What it confuses"].rows)
+    assert confused == round(80 * (1 - ruled["test"]["exact_match"]))
+
+
+def test_costs_of_two_kinds_of_hardware_are_told_apart(fabricate: Callable[..., Record]) -> None:
+    other = {"fingerprint": "hw2", "cpu": "Slide rule"}
+    records = [fabricate("forest", dataset=DATA), fabricate("forest", dataset=DATA, seed=1, hardware=other)]
+    (card,) = cards(records, None, "forest", default_registry())
+    section = sections(card)["What it costs"]
+    assert section.heads == ["hardware", "cost", "mean"]
+    assert [line[:11] for line in section.lines] == ["hardware A:", "hardware B:"]
+    assert [row[0] for row in section.rows if row[1] == "fit (s)"] == ["A", "B"]
+    (alone,) = cards(records[:1], None, "forest", default_registry())
+    assert sections(alone)["What it costs"].heads == ["cost", "mean"]
+
+
 def test_names_cannot_break_the_page() -> None:
     card = ModelCard(
         "<b>x|y</b>",
@@ -96,7 +165,7 @@ def test_names_cannot_break_the_page() -> None:
         [
             Section(
                 "S",
-                ["[a](b)"],
+                ["[a](b)", "$1$ ~~c~~ &lt;"],
                 ["h"],
                 [
                     [
@@ -107,7 +176,8 @@ def test_names_cannot_break_the_page() -> None:
         ],
     )
     markdown, page = to_markdown([card]), to_html([card])
-    assert "\\<b>x\\|y\\</b>" in markdown and "\\[a\\](b)" in markdown
+    assert "&lt;b&gt;x\\|y&lt;/b&gt;" in markdown and "\\[a\\](b)" in markdown
+    assert "\\$1\\$ \\~\\~c\\~\\~ &amp;lt;" in markdown
     assert "<script>" not in page and "<b>" not in page
     assert "&lt;script&gt;" in page
 

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 
 import hmcbench
+from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.hierarchy.label_maps import LabelMaps
+from hmcbench.plan import cells
 from hmcbench.records.record import JSON, NPZ, Record, read_all, record_json
 from hmcbench.records.rescore import rescore
 from hmcbench.registry.registry import default_registry
+from hmcbench.verify import rerun
 from hmcbench.verify.rerun import RerunReport, _equal, cell_of, rerun_cells
 
 Cli = Callable[..., Any]
@@ -123,6 +126,68 @@ def test_other_data_versions_and_models_are_not_fitted(runs: Path) -> None:
     reasons = " ".join(report.not_here)
     for text in ("the data of the record is ffffffffffff", "of the record is 0.1", "unknown model 'nobody'"):
         assert text in reasons
+
+
+def test_records_without_predictions_are_named_before_anything_is_fitted(runs: Path) -> None:
+    """They were found when all cells were fitted, and took the verdicts on the others with them."""
+    left, damaged, *others = read_all(runs)
+    change(left, predictions={"left_out": True, "sha256": "0" * 64, "bytes": 1})
+    (left.path / NPZ).unlink()
+    (damaged.path / NPZ).write_bytes(b"torn")
+    report = again(runs)
+    assert {cell.record for cell in report.refitted} == {record.path.name for record in others}
+    by_reason = {names[0]: reason for reason, names in report.not_here.items()}
+    assert by_reason[left.path.name] == "their predictions were not published."
+    assert "cannot be read" in by_reason[damaged.path.name]
+
+
+def test_a_cell_that_cannot_be_compared_leaves_the_others(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = read_all(runs)[1].path.name
+    compared = rerun._compared
+
+    def compare(record: Record, *more: Any) -> Any:
+        if record.path.name == broken:
+            raise BadInput("its file is torn")
+        return compared(record, *more)
+
+    monkeypatch.setattr(rerun, "_compared", compare)
+    report = again(runs)
+    assert len(report.refitted) == 3
+    assert report.not_here == {"no comparison: its file is torn.": [broken]}
+
+
+def test_what_is_wrong_with_one_record_says_nothing_of_its_data(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that started from another model, or a parameter that is gone: all its data were called absent."""
+    tree = [record for record in read_all(runs) if record.label != "prior"]
+    start = {"init_from": {"key": "0" * 64}, "label": f"{tree[0].label} from 00000000"}
+    change(tree[0], model={**tree[0].data["model"], **start})
+    change(tree[1], model={**tree[1].data["model"], "params": {"gone": 1}})
+    fitted_again: list[list[str]] = []
+    monkeypatch.setattr(rerun, "_fit", lambda pairs, *_: fitted_again.append([r.label for r, _ in pairs]))
+    for seed in range(4):  # whatever comes first
+        report = again(runs, seed=seed)
+        assert fitted_again[-1] == ["prior", "prior"]
+        reasons = {names[0]: reason for reason, names in report.not_here.items()}
+        assert reasons[tree[0].path.name] == "they started from the trained model of another record."
+        assert "gone" in reasons[tree[1].path.name]
+
+
+def test_data_that_are_absent_are_tried_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def absent(*_arguments: Any) -> None:
+        tries.append(1)
+        raise BadInput("no such folder")
+
+    for module in (rerun, cells):
+        monkeypatch.setattr(module, "load_datasets", absent)
+    report = again(runs)
+    assert (len(tries), report.status) == (2, 3)  # to plan the first, and to see that the data are why
+    assert [len(names) for names in report.not_here.values()] == [4]
 
 
 def test_data_of_ones_own_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

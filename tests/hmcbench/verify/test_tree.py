@@ -368,6 +368,22 @@ def test_planned_sets_of_one_dataset_that_have_not_run_yet(fabricate: Fabricate,
     assert findings_of(tmp_path / "results") == []
 
 
+def test_boards_of_one_split_that_differ_in_their_protocol(fabricate: Fabricate, tmp_path: Path) -> None:
+    """The later one took the place of the first, which had no record then."""
+    fabricate("a", 0.9)
+    fabricate("a", 0.8, split={"label_noise": [0.1], "noise_to": "sibling"})
+    fabricate("a", 0.7, split={"refit": True})
+    publish(tmp_path / "runs", tmp_path / "results")
+    assert findings_of(tmp_path / "results") == []
+    place = tmp_path / "results" / "smoke" / "leaderboard.json"
+    changed(place, lambda data: data["boards"][0]["traits"].update(division="another one"))
+    (differs,) = [f for f in findings_of(tmp_path / "results") if f.what.startswith("traits")]
+    assert (differs.published, differs.recomputed) == ("another one", "one random split")
+    changed(place, lambda data: data["boards"].pop(1))
+    (lacks,) = [f for f in findings_of(tmp_path / "results") if f.kind == "differs" and "lacks" in f.what]
+    assert "lacks the board" in lacks.what
+
+
 def test_numbers_in_the_text_of_a_table(results: Path) -> None:
     value = {"published": 0.94, **measured(results)}
     rows = [{"label": "Ours, 2.5 Ni", "model": "a", "values": [value]}]
@@ -375,7 +391,9 @@ def test_numbers_in_the_text_of_a_table(results: Path) -> None:
     tables.mkdir()
     (tables / "paper-1.json").write_text(json.dumps({"metrics": ["hf1_samples"], "rows": rows}))
     shown = "0.940 / {mean:.3f} \\[{low:.3f}, {high:.3f}\\] =".format(**value)
-    text = f"| row | our model | F1 |\n|:--|:--|:--|\n| Ours, 2.5 Ni | `a` | {shown} |\n"
+    verdict = "undecided: fold 1 failed after 12.5 s \\| 3.25 GB"  # no numbers of the row
+    head = "| row | our model | F1 | verdict |\n|:--|:--|:--|:--|\n"
+    text = f"{head}| Ours, 2.5 Ni | `a` | {shown} | {verdict} |\n"
     (tables / "paper-1.md").write_text(text)
     assert findings_of(results) == []
     (tables / "paper-1.md").write_text(text.replace(f"{value['mean']:.3f}", "0.999"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hmcbench.interfaces import Task
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.fixtures import LEVEL_1, LEVEL_2, confusion_matrices, four_scores, two_alloys
 from hmcbench.metrics.probabilities import level_ece
+from hmcbench.records.record import record_json
 from hmcbench.report.figures import confusion, curves, mistakes, reliability, style
 
 
@@ -210,6 +212,27 @@ def test_what_the_command_refuses(cli: Callable[..., Any], fabricate: Any, tmp_p
     assert cli("figures", record.path).status == 2
 
 
+def test_records_that_cannot_be_drawn_are_named(
+    cli: Callable[..., Any], fabricate: Any, tmp_path: Path
+) -> None:
+    good, torn = fabricate("good"), fabricate("torn")
+    (torn.path / "predictions.npz").write_bytes(b"torn")
+    left_out = fabricate("published")
+    data = left_out.data | {"predictions": {"left_out": True}}
+    (left_out.path / "record.json").write_text(record_json(data))
+    (left_out.path / "predictions.npz").unlink()
+    other = fabricate("other", sizes={"validation": 30, "test": 40, "shifted": 30})
+    ended = cli("figures", tmp_path / "runs", "--output", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    for record in (torn, left_out):
+        assert f"note    {record.path.name}: nothing is drawn: " in ended.out
+    assert {p.name for p in (tmp_path / "out").iterdir() if p.is_dir()} == {good.path.name, other.path.name}
+    assert list((tmp_path / "out").glob("risk-*.png"))
+    ended = cli("figures", tmp_path / "runs", "--output", tmp_path / "shifted", "--side", "shifted")
+    assert ended.status == 0 and f"{good.path.name}: nothing is drawn: " in ended.out, ended
+    assert (tmp_path / "shifted" / other.path.name).is_dir()
+
+
 def test_pictures_of_mistakes(cli: Callable[..., Any], fabricate: Any, tmp_path: Path) -> None:
     """The synthetic images are there without --data."""
     from hmcbench.records.predictions import Predictions
@@ -220,12 +243,18 @@ def test_pictures_of_mistakes(cli: Callable[..., Any], fabricate: Any, tmp_path:
     rows = np.arange(0, len(dataset.ids), 40)
     truth = dataset.targets[rows]
     scores = np.random.default_rng(0).random(truth.shape).astype(np.float32)
-    predictions = Predictions(
-        [dataset.ids[i] for i in rows], ["test"] * len(rows), scores, dataset.task, truth
+    ids = [dataset.ids[i] for i in rows]
+    predictions = Predictions(ids, ["test"] * len(rows), scores, dataset.task, truth)
+    far = replace(
+        predictions, ids=[f"far/{i}" for i in ids], side=["far"] * len(ids), truth=truth * np.int8(0) > 0
     )
+    predictions = predictions.beside(far)
     named = {"name": "sem-failure", "reference": "sem-failure[size=32,shifted=False]"}
     record = fabricate("net", predictions=predictions, dataset=named | {"fingerprint": dataset.fingerprint})
     ended = cli("figures", record.path, "--output", tmp_path / "out")
     assert ended.status == 0 and "note" not in ended.out, ended
     with Image.open(tmp_path / "out" / record.path.name / "mistakes.png") as sheet:
         assert sheet.width > 1200 and sheet.height > 1000
+    ended = cli("figures", record.path, "--output", tmp_path / "far", "--side", "far")
+    assert ended.status == 0 and "these samples are not in sem-failure[size=32" in ended.out, ended
+    assert not (tmp_path / "far" / record.path.name / "mistakes.png").exists()
