@@ -92,7 +92,7 @@ def run(
         plugins: Python files and modules to load as plugins.
         out: folder of the records.
         device: ``auto``, ``cpu`` or ``cuda:0``.
-        jobs: cells at the same time on a CPU.
+        jobs: cells at the same time on a CPU; one in this process.
         threads: CPU threads of a cell; 0: the profile's, fewer where other programs keep the cores busy.
         timeout: seconds per cell; 0: the profile's.
         rerun: ``missing``, ``failed`` or ``all``.
@@ -113,6 +113,7 @@ def run(
     _check_options(device, rerun, {"seeds": seeds, "folds": folds, "splits": splits, "timeout": timeout})
     if jobs < 1:
         raise BadInput(f"jobs={jobs}", allowed="1 or more")
+    jobs = 1 if in_process else jobs
     names = [model for model in models if isinstance(model, str)]
     others = [model for model in models if not isinstance(model, str)]
     with named_objects(others, in_process) as of_objects:

@@ -12,6 +12,7 @@ import os
 import platform
 import secrets
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -81,6 +82,33 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when all files below a folder, and their names, are on the disk: they survive a power failure.
+
+    Raises:
+        OSError: the disk is full or broken.
+    """
+    for root, _, names in os.walk(folder):
+        for name in names:
+            _sync(os.path.join(root, name))  # noqa: PTH118 (as os.walk gives them)
+        sync_names(Path(root))
+
+
+def sync_names(folder: Path) -> None:
+    """Return when the names in a folder are on the disk; nothing where the system does not offer that."""
+    with suppress(OSError):
+        _sync(folder)
+
+
+def _sync(path: str | Path) -> None:
+    with suppress(PermissionError):  # a model may have written what only others may read
+        file = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
 
 
 def new_owner() -> str:
@@ -174,6 +202,20 @@ def process_start(pid: int) -> str:
     with suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
     return ""
+
+
+@contextmanager
+def no_main_module() -> Iterator[None]:
+    """Processes that start meanwhile do not import the user's script, which may have no guard."""
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    try:
+        for name in kept:
+            setattr(main, name, None)
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
 
 
 def check_reachable(host: str, port: int) -> None:

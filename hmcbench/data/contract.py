@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 USUAL = ("train", "validation", "test")
+RESERVED = "far"  # the side of samples of other data, which has no values of its own
 ALLOWED_SPLITS = 'train, validation, test, "" (undecided), or another name for a further test set'
 _ALIASES = {
     "train": ("train", "training", "trained", "trn"),
@@ -114,11 +115,13 @@ def _label_map_problem(task: Task, targets: Any) -> str:
 
 
 def split_problem(dataset: Dataset, _spec: DatasetSpec) -> str:
-    """No name of a partition looks like a usual one: its samples would be a further test set."""
+    """No name of a partition is reserved, or looks like a usual one, whose samples would be tested on."""
     names: set[Any] = set(() if dataset.split is None else dataset.split)
     for name in sorted(names, key=str):
         if not isinstance(name, str):
             return f"the split has {name!r}, which is no text. Allowed: {ALLOWED_SPLITS}"
+        if name == RESERVED:
+            return f"the split has a partition {name!r}, the name of far_unknown. Allowed: {ALLOWED_SPLITS}"
         usual = meant_by(name)
         if usual:
             return f"the split has a partition {name!r}; is it {usual!r}? Allowed: {ALLOWED_SPLITS}"

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from hmcbench.files import cache_dir, replacing
+from hmcbench.files import cache_dir, no_main_module, replacing
 from hmcbench.interfaces import Dataset
 
 MOST_BYTES = 1 << 30  # of pictures that are kept on the disk; more are drawn whenever they are needed
@@ -167,7 +167,8 @@ def _in_processes(rows: Sequence[Any], places: Sequence[PicturePlaces]) -> bool:
         for place in places:
             part = list(rows[place.start :: place.step])
             processes.append(context.Process(target=place.fill_alone, args=(part,), daemon=False))
-            processes[-1].start()
+            with no_main_module():
+                processes[-1].start()
     except (pickle.PicklingError, AttributeError, TypeError):  # pictures that cannot be sent to a process
         processes.pop()
     for process in processes:

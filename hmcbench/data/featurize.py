@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hmcbench.errors import BadInput, NotApplicable, PluginError
-from hmcbench.files import cache_dir, replacing, write_atomic
+from hmcbench.files import CACHE_VARIABLE, cache_dir, replacing, write_atomic
 from hmcbench.interfaces import FeaturizerSpec, Value
 from hmcbench.registry.registry import Registry, create, load_object, parse_reference, unmet_needs
 
@@ -179,13 +179,21 @@ def compute_view(plan: ViewPlan, dataset: Dataset, threads: int = 1, machine: st
     for depth, step in enumerate(plan.steps, start=1):
         part = ViewPlan(step.spec.name, plan.source, plan.steps[:depth])
         path = cache_dir("views") / f"{step.spec.name}-{part.key(dataset.fingerprint)[:32]}.npy"
-        cost = _read_cost(path, machine)
-        if not path.exists() or (machine and cost is None):
+        cost, cached = _read_cost(path, machine), None
+        if not machine or cost is not None:
+            cached = _cached(path)
+        if cached is None:
             cost = _fill_file(path, step, rows, threads, machine)
             computed.add(path)
+            cached = _cached(path)
+        if cached is None:
+            raise BadInput(
+                f"the view {path} cannot be read after it was written",
+                hint=f"check the disk, or set {CACHE_VARIABLE} to a folder on another one",
+            )
         if machine and cost is not None:
             costs[path] = cost
-        rows = _open(path)
+        rows = cached
     return ComputedView(rows, costs, computed)
 
 
@@ -201,14 +209,17 @@ def _read_cost(view: Path, machine: str) -> Cost | None:
         return None
 
 
-def _open(path: Path) -> Any:
+def _cached(path: Path) -> Any:
+    """The rows of a cached view; None, and no file, where there is none or it is damaged."""
     import numpy as np
 
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError):
-        path.unlink(missing_ok=True)  # damaged (by a full disk, for example): the next call computes it again
-        raise BadInput(f"the cached view {path} was damaged and has been removed", hint="run again") from None
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError, EOFError):  # by a full disk, for example
+        path.unlink(missing_ok=True)
+        return None
 
 
 def _fill_file(path: Path, step: Step, rows: Any, threads: int, machine: str) -> Cost:
@@ -239,6 +250,9 @@ def _fill_file(path: Path, step: Step, rows: Any, threads: int, machine: str) ->
                 if values.shape[1:] != first.shape[1:]:
                     shapes = f"{first.shape[1:]}, then of {values.shape[1:]}"
                     raise PluginError(f"featurizer {step.spec.name} made rows of shape {shapes}")
+                if not np.can_cast(values.dtype, first.dtype, "safe"):  # else numbers would be cut silently
+                    types = f"{first.dtype}, then of {values.dtype}"
+                    raise PluginError(f"featurizer {step.spec.name} made rows of type {types}")
                 file.write(values.astype(first.dtype, copy=False).tobytes())
         cost = Cost(round(time.perf_counter() - clock, 6), round(time.process_time() - cpu, 6))
         if machine:  # first: a view with a cost is complete

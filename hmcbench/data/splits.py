@@ -117,13 +117,14 @@ def _own_sides(dataset: Dataset, protocol: Protocol) -> tuple[dict[str, list[int
 
 
 def _leaks(dataset: Dataset, sides: dict[str, list[int]], protocol: Protocol, notes: list[str]) -> None:
-    """Note copies and groups of what a model sees in other sides; drop training copies where that is asked.
+    """Note copies and groups of what a model sees in other sides; drop these copies where that is asked.
 
+    Of copies in several sides those in the last of train, validation, calibration and the others stay.
     Copies that further test sets have of a random split's samples are left out there
     (:func:`hmcbench.data.variants.divide`), and noted there.
     """
     side_of = {row: side for side, rows in sides.items() for row in rows}
-    rank = defaultdict(lambda: 2, train=0, validation=1)
+    rank = defaultdict(lambda: len(SEEN), {side: place for place, side in enumerate(SEEN)})
     dropped: set[int] = set()
     for kind, keys in (("identical copies", dataset.duplicates), ("samples of one group", dataset.groups)):
         divided: Counter[str] = Counter()
@@ -137,7 +138,7 @@ def _leaks(dataset: Dataset, sides: dict[str, list[int]], protocol: Protocol, no
                     dropped.update(row for row in rows if rank[side_of[row]] < highest)
         notes += [f"{n} times {kind} lie in {where}" for where, n in sorted(divided.items())]
     if protocol.drop_leaks and dropped:
-        for side in ("train", "validation"):
+        for side in sides.keys() & set(SEEN):
             sides[side] = [row for row in sides[side] if row not in dropped]
         notes.append(f"left out of training: {len(dropped)} identical copies of samples of other sides")
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+class CannotBeUnknown(BadInput):
+    """A class that these data cannot leave out: no sibling of it is shown, or no test sample is of it."""
+
+
 def divide(dataset: Dataset, protocol: Protocol, fold: int = 0) -> tuple[Dataset, Split]:
     """The split of one fold, and the dataset as the cells of this protocol see it.
 
@@ -115,7 +119,7 @@ def _without_classes(dataset: Dataset, split: Split, unknown: Sequence[str]) -> 
     tested = np.intersect1d(split.sides["test"], rows)
     names = ", ".join(unknown)
     if not len(tested) or not len(sides["train"]) or len(tested) == len(split.sides["test"]):
-        raise BadInput(
+        raise CannotBeUnknown(
             f"unknown = {names}: {len(tested)} of {len(split.sides['test'])} test samples are of it",
             allowed="classes that some, and not all, training and test samples have",
         )
@@ -137,7 +141,7 @@ def _reduced(hierarchy: Hierarchy, removed: Sequence[str], unknown: Sequence[str
         siblings = set(hierarchy.children(above[0]) if above else level) - set(removed)
         if not siblings:
             where = f"of {above[0]}" if above else "at the top"
-            raise BadInput(
+            raise CannotBeUnknown(
                 f"unknown = {name}: it is the only class {where} that would be shown",
                 allowed="a class with a sibling that stays known",
             )

@@ -7,13 +7,14 @@ train and validation rows, ``predict`` gets no targets.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import random
 import sys
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,13 @@ from hmcbench.registry.registry import Registry, create, default_registry, load_
 
 SLOW_METRIC_S = 1.0  # a record names the time of metrics that take longer
 SEARCH = ("search_s", "search_candidates")  # entries of describe() that are costs
+IDENTITY = frozenset(
+    (
+        *("label", "reference", "name", "version", "params", "plugin", "transductive", "deterministic"),
+        *("constants", "files", "members", "brought", "init_from", "refit_on"),
+    )
+)
+"""Parts of a record's model that are not the model's to say."""
 
 
 def run_cells(
@@ -79,10 +87,11 @@ def run_cells(
         importlib.import_module(module)
     device = resources.choose_device(device, spec.accelerated)
     ready: dict[int, tuple[CellRun, Fit]] = {}
-    with threadpool_limits(limits=max(cell.threads for cell in cells)):
+    with threadpool_limits(limits=max(cell.threads for cell in cells)), ExitStack() as watches:
         for i, cell in enumerate(cells):
             try:
                 cell_run = CellRun(registry, spec, cell, device, reports[i])
+                watches.callback(cell_run.memory.end)  # also of cells that fail
                 fit = cell_run.prepare(works[i])
                 added = cell_run.add_shifts(fit, parts[i]) if cell.kept else None
                 if added is not None:
@@ -269,7 +278,7 @@ class CellRun:
             if cell.keep_weights:
                 weights = save_model(model, part / MODEL_FOLDER, self.views.preparations)
         report.write()
-        described = plain(model.describe()) if hasattr(model, "describe") else {}
+        described = facts_of(model)
         if self.first_fit_s is not None:  # the validation scores are of the first fit
             described["fitted_on"], described["refit_on"] = "train", FITTED_ON
         searched = {name: described.pop(name) for name in SEARCH if name in described}
@@ -394,8 +403,13 @@ def load(registry: Registry, cell: Cell) -> tuple[Dataset, Split]:
     """The data and the split of the plan; raises BadInput if they have changed since."""
     spec = registry.get("datasets", cell.dataset)
     dataset = load_dataset(registry, spec, absolute(spec, cell.dataset_params))
+    planned = cell.record["dataset"]
+    if dataset.fingerprint != planned["fingerprint"]:
+        raise _changed(cell.dataset)
     dataset, split = divide(dataset, Protocol(**cell.protocol), cell.fold)
-    if split.fingerprint != cell.record["split"]["fingerprint"]:
+    hierarchy = dataset.task.hierarchy
+    found = hierarchy.fingerprint if hierarchy is not None else ""
+    if (found, split.fingerprint) != (planned["hierarchy"], cell.record["split"]["fingerprint"]):
         raise _changed(cell.dataset)
     return dataset, split
 
@@ -478,8 +492,30 @@ def seconds_of(scored: Mapping[str, Results]) -> dict[str, float]:
     return {name: sum(results.seconds.get(name, 0.0) for results in scored.values()) for name in names}
 
 
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """numpy scalars as Python ones; any other type that JSON does not have as text."""
-    json_types = (bool, int, float, str, type(None), list, dict)
-    values = {str(k): v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
-    return {k: v if isinstance(v, json_types) else str(v) for k, v in values.items()}
+def facts_of(model: Any) -> dict[str, Any]:
+    """What ``describe()`` of a fitted model says, in types of JSON; empty without such a method.
+
+    A fact of the name of one of :data:`IDENTITY` does not replace it: it is ``described_NAME``.
+    """
+    facts = plain(model.describe()) if hasattr(model, "describe") else {}
+    return {f"described_{name}" if name in IDENTITY else name: value for name, value in facts.items()}
+
+
+def plain(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """A table as JSON can hold it: numpy values as Python ones, NaN and infinity as None.
+
+    Any other type that JSON does not have is text.
+    """
+    return {str(name): _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return plain(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

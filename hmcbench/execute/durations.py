@@ -168,15 +168,18 @@ class TimeLeft:
         self._until = clock() + budget
         self._jobs, self._clock = jobs, clock
         self._running: dict[str, Cell] = {}
+        self._sizes: dict[str, int] = {}  # group -> cells of its process, which is fitted together
         self._started: dict[str, float] = {}
         self._fitting: dict[str, float] = {}
-        self._total: dict[str, float] = {}  # seconds of the whole cell, estimated from its progress
+        self._total: dict[str, float] = {}  # seconds of the whole process, estimated from its progress
         self._steps: dict[str, int] = {}
         self._ended: list[_Cost] = []
         self._own = self._others = 0.0  # seconds of cells that ended, here and in other runs
         self._earlier = dict(took or {})
 
     def started(self, cell: Cell) -> None:
+        if cell.group:
+            self._sizes[cell.group] = 1 + (self._sizes[cell.group] if self._beside(cell) else 0)
         self._running[cell.key] = self._waiting.pop(cell.key, cell)
         self._started[cell.key] = self._clock()
 
@@ -193,17 +196,28 @@ class TimeLeft:
             self._total[cell.key] = self._before(cell) + rate * max(steps, total)
 
     def ended(self, cell: Cell, seconds: float, ok: bool = True) -> None:
-        """A cell has ended; a failed one is not used to estimate others."""
+        """A cell has ended, after ``seconds`` as its share of its process.
+
+        A failed one is not used to estimate others.
+        """
         self._waiting.pop(cell.key, None)
         self._running.pop(cell.key, None)
         self._own += seconds
         if ok:
-            self._ended.append(_Cost(cell, seconds, seconds - self._before(cell)))
+            self._ended.append(_Cost(cell, seconds, seconds - self._before(cell) / self._size(cell)))
 
     def elsewhere(self, cell: Cell, seconds: float) -> None:
         """Another run has done the cell, in ``seconds``."""
         self._waiting.pop(cell.key, None)
         self._others += seconds
+
+    def _beside(self, cell: Cell) -> int:
+        """How many running cells are of its group."""
+        return sum(other.group == cell.group for other in self._running.values()) if cell.group else 0
+
+    def _size(self, cell: Cell) -> int:
+        """How many cells its process began with."""
+        return self._sizes.get(cell.group, 1) if cell.group else 1
 
     def _before(self, cell: Cell) -> float:
         """Seconds between the start of a cell and its training."""
@@ -220,9 +234,8 @@ class TimeLeft:
 
         Cells that are fitted together have the sum of their limits.
         """
-        together = sum(other.group == cell.group for other in self._running.values()) if cell.group else 1
         total = self._total.get(cell.key, 0.0)
-        limit = cell.time_limit * max(1, together)
+        limit = cell.time_limit * max(1, self._size(cell))
         sure = self._is_sure(cell) or self.spent(cell) > limit / 2
         return total if sure and total > limit else None
 
@@ -239,9 +252,13 @@ class TimeLeft:
         return TimeEstimate(min(seconds, max(0.0, self._until - self._clock())), known < total / 2)
 
     def _left_of(self, cell: Cell, expected: _Expected) -> tuple[float, bool]:
-        """Seconds that a running cell still takes, and whether they are more than a guess."""
+        """Seconds that a running cell still takes, and whether they are more than a guess.
+
+        Cells that are fitted together share what their process still takes.
+        """
         spent, own = self.spent(cell), self._total.get(cell.key)
-        seconds = max((own or expected.of(cell)) - spent, LEAST_LEFT * spent)
+        whole = own or self._size(cell) * expected.of(cell)
+        seconds = max(whole - spent, LEAST_LEFT * spent) / max(1, self._beside(cell))
         return seconds, self._is_sure(cell) if own else expected.knows(cell)
 
     def _is_sure(self, cell: Cell) -> bool:
@@ -249,8 +266,11 @@ class TimeLeft:
 
     def _costs(self) -> list[_Cost]:
         """Of cells that have ended, and of running ones, estimated from their progress."""
-        running = [(c, self._total[k]) for k, c in self._running.items() if k in self._total]
-        return [*self._ended, *(_Cost(c, total, total - self._before(c)) for c, total in running)]
+        running = [(c, self._total[k], self._size(c)) for k, c in self._running.items() if k in self._total]
+        return [
+            *self._ended,
+            *(_Cost(c, total / n, (total - self._before(c)) / n) for c, total, n in running),
+        ]
 
 
 class _Expected:

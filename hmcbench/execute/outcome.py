@@ -41,7 +41,18 @@ def record_outcome(event: Event, folder: Path, git: str | None) -> Record:
     else:
         (part / NPZ).unlink(missing_ok=True)
     (part / worker.RESULT).unlink(missing_ok=True)
-    record = commit_record(part, folder, data)
+    return _committed(event, folder, data)
+
+
+def _committed(event: Event, folder: Path, data: Mapping[str, Any]) -> Record:
+    """The record of a cell, from its folder; a power failure leaves it whole.
+
+    Records of the same cell under other names, as its data were named otherwise, are removed.
+    """
+    record = commit_record(event.job.part, folder, data, durable=True)
+    for path in folder.glob(f"*--{record.short_key}"):
+        if path.name != record.path.name:
+            shutil.rmtree(path, ignore_errors=True)
     shutil.rmtree(event.job.work, ignore_errors=True)
     return record
 
@@ -70,9 +81,7 @@ def _with_shifts(event: Event, folder: Path, result: Mapping[str, Any]) -> Recor
                 shutil.copytree(path, part / path.name, copy_function=_linked)
             else:
                 _linked(path, part / path.name)
-    record = commit_record(part, folder, {**before.data, "shifts": shifts})
-    shutil.rmtree(event.job.work, ignore_errors=True)
-    return record
+    return _committed(event, folder, {**before.data, "shifts": shifts})
 
 
 def _linked(source: Path | str, target: Path | str) -> None:
@@ -90,7 +99,7 @@ def result_of(event: Event) -> dict[str, Any]:
         each = " for each of the cells fitted together" if event.job.cell.group else ""
         return _failed("time-out", f"ended after its limit of {limit:g} s{each} (--timeout S sets another)")
     if event.killed:
-        return _failed(event.killed, "the cell used more memory than its limit")
+        return _failed(event.killed, _memory_text(event))
     result = _written_result(event.job.part / worker.RESULT)
     if result is not None:
         if result["cause"] == worker.DISK_FULL:  # not an error of the cell: no record
@@ -103,6 +112,20 @@ def result_of(event: Event) -> dict[str, Any]:
     if event.exit is not None and event.exit < 0:
         return _failed("crash", f"ended by {signal.Signals(-event.exit).name}; its log.txt says where")
     return _failed("crash", f"ended with status {event.exit} and without a result; see its log.txt")
+
+
+def _memory_text(event: Event) -> str:
+    """Why a process was ended for its memory."""
+    cell = event.job.cell
+    if not event.limit_mb:
+        return "ended by its node for want of memory"
+    if cell.memory_mb:
+        each = " for each of the cells fitted together" if cell.group else ""
+        return f"used more memory than its limit of {cell.memory_mb:,} MB{each} (memory_mb of the profile)"
+    return (
+        f"the running cells used more than {event.limit_mb:,} MB, nine tenths of the machine's memory, and"
+        " this one used most (fewer --jobs leave more for each)"
+    )
 
 
 def _written_result(file: Path) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import processor_name
 
 _DISTRIBUTION = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow"}
+MEMORY_THREAD = "memory-watch"
 _ALWAYS = ("hmcbench", "numpy", "scipy")
 
 
@@ -48,15 +49,23 @@ def check_device(device: str) -> None:
 
 
 def choose_device(device: str, accelerated: bool) -> str:
-    """``auto`` is the GPU where a model can use one and there is one."""
+    """``cpu`` or ``cuda:N``; ``auto`` is the first GPU where a model can use one and there is one.
+
+    Raises:
+        BadInput: there is no GPU, or none of that number.
+    """
     if device == "cpu" or not accelerated:
         return "cpu"
     # XGBoost needs no torch: import it only where there is a GPU
     if cuda_devices() and importlib.util.find_spec("torch"):
         torch = importlib.import_module("torch")
         if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-            return "cuda:0"
+            number, there = int(device.partition(":")[2] or 0), torch.cuda.device_count()
+            if number >= there:
+                names = ", ".join(f"cuda:{i}" for i in range(there))
+                raise BadInput(f"device {device!r} is not here", allowed=f"auto, cpu, {names}")
+            torch.cuda.reset_peak_memory_stats(number)
+            return f"cuda:{number}"
     if device == "auto":
         return "cpu"
     raise BadInput(
@@ -77,7 +86,7 @@ def hardware(device: str, at_a_time: int = 1) -> dict[str, Any]:
     gpu = ""
     if device.startswith("cuda"):
         torch = sys.modules["torch"]
-        gpu = torch.cuda.get_device_name(0)
+        gpu = torch.cuda.get_device_name(device)
     facts: dict[str, Any] = {
         "cpu": processor_name(),
         "cores": cores(),
@@ -121,7 +130,7 @@ def git_revision() -> str | None:
 def synchronise(device: str) -> None:
     """Wait until the device has finished; timings are wrong otherwise."""
     if device.startswith("cuda"):
-        sys.modules["torch"].cuda.synchronize()
+        sys.modules["torch"].cuda.synchronize(device)
 
 
 class Clock:
@@ -156,7 +165,7 @@ class MemoryWatch:
         self.peak_rss = self.peak_private = 0
         self._interval = interval_s
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread = threading.Thread(target=self._watch, daemon=True, name=MEMORY_THREAD)
         self._thread.start()
 
     def _watch(self) -> None:
@@ -170,14 +179,18 @@ class MemoryWatch:
         self.peak_rss = max(self.peak_rss, memory.rss)
         self.peak_private = max(self.peak_private, memory.private)
 
-    def stop(self, device: str) -> dict[str, float | None]:
-        """Megabytes (10^6 bytes); device memory only on a GPU."""
+    def end(self) -> None:
+        """End the thread, if it runs."""
         self._stop.set()
         self._thread.join()
+
+    def stop(self, device: str) -> dict[str, float | None]:
+        """Megabytes (10^6 bytes); device memory only on a GPU."""
+        self.end()
         self.sample()
         on_device = None
         if device.startswith("cuda"):
-            on_device = round(sys.modules["torch"].cuda.max_memory_reserved() / 1e6, 1)
+            on_device = round(sys.modules["torch"].cuda.max_memory_reserved(device) / 1e6, 1)
         return {
             "peak_rss_mb": round(self.peak_rss / 1e6, 1),
             "peak_private_mb": round(self.peak_private / 1e6, 1),

@@ -27,7 +27,7 @@ from hmcbench.execute.locks import Locks
 from hmcbench.execute.outcome import record_outcome
 from hmcbench.execute.queue import CellQueue, RecordScan, Stamp, most_memory_first, scan, sweep_work
 from hmcbench.execute.shifts import lacks_shifts, with_earlier
-from hmcbench.files import sweep_temporary
+from hmcbench.files import sweep_temporary, sync_names
 from hmcbench.plan.cells import Cell, Plan
 from hmcbench.records.record import Record, records_dir, sweep_killed, sweep_run
 from hmcbench.records.suite_file import save_info, suite_name
@@ -147,7 +147,10 @@ def execute(
         if executor == "ray":
             return RayExecutor(device, preload, threads)
         if executor == "here":
-            return HereExecutor("auto" if device == "auto" else slots(device, 1, todo)[0])
+            slots(
+                device, 1, todo
+            )  # raises where there is no such device; in this process it keeps its number
+            return HereExecutor(device)
         return LocalExecutor(places, preload, threads)
 
     result = RunOutcome(folder.parent)
@@ -223,6 +226,7 @@ def _run(
                     record = record_outcome(event, folder, git)
                     queue.release(event.job)
                     result.ran += 1
+                    sync_names(folder)  # last, as it may take a while: nothing is lost if it is interrupted
                     if budget is not None:
                         budget.ended(event.job.cell, event.seconds)
                 observer(event, record)

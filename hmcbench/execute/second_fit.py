@@ -45,6 +45,8 @@ def second_fit(
     rows = np.concatenate([split.sides["train"], split.sides["validation"]])
     rows = np.array(sorted(rows.tolist(), key=dataset.ids.__getitem__), dtype=np.int64)
     folder = str(Path(first.run.folder) / "refit") if first.run.folder else ""
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     progress = getattr(first.run.report, "progress", first.run.report)  # the history is of the first fit
     return Fit(
         first.model if hasattr(first.model, "refit") else create(spec, params),

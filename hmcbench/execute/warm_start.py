@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from hmcbench.errors import BadInput
 from hmcbench.interfaces import ModelSpec, WarmStart
 from hmcbench.plan.cells import Cell
 from hmcbench.records.predictions import Predictions
-from hmcbench.records.record import NPZ
+from hmcbench.records.record import NPZ, read_record
 from hmcbench.records.weights import MODEL_FOLDER, find_record, weights_digest, weights_folder
 from hmcbench.registry.registry import Registry
 
@@ -77,9 +77,16 @@ def describe_start(cell: Cell, predictions: Predictions) -> dict[str, Any]:
     """``init_from`` of a record: the start, and the number of test samples that it may have been trained on.
 
     These are the samples that the earlier run did not use for test or validation, new samples included; with
-    the same split there are none.
+    the same split there are none. Validation samples that it was fitted on in the end count too.
     """
-    before = Predictions.load(Path(cell.init_from) / NPZ)
-    held_out = set(before.ids)
+    folder = Path(cell.init_from)
+    before = Predictions.load(folder / NPZ)
+    seen = "validation" if _fitted_on_validation(read_record(folder).data["model"]) else ""
+    held_out = {i for i, side in zip(before.ids, before.side, strict=True) if side != seen}
     tested = [i for i, side in zip(predictions.ids, predictions.side, strict=True) if side == "test"]
     return {**cell.record["model"]["init_from"], "test_not_held_out": sum(i not in held_out for i in tested)}
+
+
+def _fitted_on_validation(model: Mapping[str, Any]) -> bool:
+    """Whether the kept weights saw the validation samples: by the model itself, or by a second fit."""
+    return any("validation" in str(model.get(name)) for name in ("fitted_on", "refit_on"))

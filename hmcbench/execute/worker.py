@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from hmcbench.errors import HmcbenchError, one_line
+from hmcbench.errors import HmcbenchError, PluginError, one_line
 from hmcbench.execute.reporter import Reporter
 from hmcbench.files import write_atomic
 from hmcbench.plan.cells import Cell
@@ -64,12 +64,12 @@ def main(
         from hmcbench.execute.cell import run_cells
 
         for index, result in run_cells(cells, parts, works, device, reports):
-            conclude(left.pop(index), parts[index], result)
+            conclude(left[index], parts[index], result)
+            del left[index]
     except BaseException as error:  # any exception of a plugin becomes a record
         for index, report in left.items():
             conclude(report, parts[index], error)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     progress.close()
     os._exit(0)  # without waiting for threads and exit hooks of plugins
 
@@ -79,13 +79,33 @@ def conclude(report: Reporter, part: Path, result: Mapping[str, Any] | BaseExcep
     if isinstance(result, BaseException):
         content = failure(result)
         if not isinstance(result, HmcbenchError):
-            traceback.print_exception(result)
+            _log(result)
     else:
         content = {"status": "ok", "cause": None, "message": ""} | dict(result)
-    write_atomic(part / RESULT, record_json(content))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    write_atomic(part / RESULT, _json(content))
+    _flush()
     report.ended()
+
+
+def _log(error: BaseException) -> None:
+    with suppress(Exception):  # a model may have replaced the streams
+        traceback.print_exception(error)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    """The content as JSON; that of a failure where JSON cannot hold it, which concerns this cell alone."""
+    try:
+        text = record_json(content)
+    except (TypeError, ValueError, RecursionError) as error:
+        _log(error)
+        text = record_json(failure(PluginError(f"the result of the cell is not JSON ({error})")))
+    return text.encode(errors="replace")  # a message may hold bytes of a file name that are no text
 
 
 def failure(error: BaseException) -> dict[str, Any]:

@@ -75,8 +75,8 @@ def agreements(rows: Sequence[RowRecords]) -> tuple[list[Agreement], int]:
     sets = np.stack(
         [_sets(own, sides[0], limits) for own, limits in zip(sides, thresholds, strict=True)], axis=1
     )
-    groups = [group for part in sides[0] for group in part.groups or ()]
-    bootstrap = Bootstrap(len(sets), groups or None)
+    units = [unit for part in sides[0] for unit in part.units or ()]
+    bootstrap = Bootstrap(len(sets), units or None)
     names, kappas = list(records), list[Agreement]()
     for level, answers in _questions(sets, sides[0][0]):
         chosen = [tuple(range(len(names)))] if len(names) > 2 else []

@@ -261,7 +261,7 @@ def _samples(pair: RowPair, estimator: Estimator) -> str:
         return f"{min(counts):,} test samples in every split, the same for both"
     text = f"{sum(counts):,} test samples, the same for both"
     try:
-        groups = {g for r in cells for g in r.predictions().of_side("test").groups or ()}
+        groups = {unit for r in cells for unit in r.predictions().of_side("test").units or ()}
     except HmcbenchError:
         groups = set()
     return f"{text}, in {len(groups):,} groups" if groups else text

@@ -187,7 +187,7 @@ class _Samples:
         n = sum(map(len, tests))
         if any(test.groups is None for test in tests):
             return Bootstrap(n)
-        return Bootstrap(n, [group for test in tests for group in test.groups or ()])
+        return Bootstrap(n, [unit for test in tests for unit in test.units or ()])
 
     def places(self, step: ShiftSteps) -> np.ndarray:
         """Of the samples that see a shift, among all of them."""

@@ -152,6 +152,7 @@ class Pair:
         sources: the views of the dataset that the model's are made of.
         preload: modules that the fork server imports before a cell starts.
         joint: whether the cells are fitted together in one process (:attr:`ModelSpec.fit_many`).
+        unscaled: the label of the model with the epochs of the suite, as they are before they are scaled.
     """
 
     per: FittedPer
@@ -166,6 +167,7 @@ class Pair:
     sources: frozenset[str]
     preload: tuple[str, ...]
     joint: bool
+    unscaled: str
 
     @property
     def label(self) -> str:
@@ -243,14 +245,13 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     profile = suite.profiles[profile_name]
     models = selected("model", profile.models, choices.models, registry, profile.labels)
     datasets, notes = chosen_datasets(suite, registry, choices)
-    references = (*suite.datasets, *suite.without_data)
     far = (suite.protocol.far_unknown,) if suite.protocol.far_unknown else ()
-    check_settings(choices, models, (*references, *far), registry)
+    check_settings(choices, models, (*_references(suite, datasets), *far), registry)
     _check_params(suite, registry)
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
     notes += _of_no_entry(suite, profile_name, models)
-    short: dict[str, str] = {}  # the model of a record -> the label of its entry
+    pairs_of: dict[str, list[Pair]] = {}
     tasks: list[Task] = []
     shifts = chosen_shifts(suite, registry, choices.shifts)
     read: dict[str, frozenset[str]] = {}  # dataset -> its views that models read
@@ -272,18 +273,19 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             check_far(data, pairs[0].label, pairs[0].sources)
             if data.dataset.task.unit == "sample":
                 read[data.reference] = read.get(data.reference, frozenset()) | pairs[0].sources
-            if model_ref in profile.labels:
-                short |= dict.fromkeys((pair.label for pair in pairs), profile.labels[model_ref])
+            pairs_of.setdefault(model_ref, []).extend(pairs)
             trained |= any(param.passes for param in pairs[0].spec.params.values())
             for seed in range(choices.seeds or profile.seeds):
                 cells += [pair.cell(fold, seed) for pair in pairs for fold in range(len(pair.data.splits))]
-        notes += _of_epochs(profile, variants[0]) if trained else []
+        notes += _of_epochs(profile, variants) if trained else []
     _check_typed_ids(registry, (choices.primary, *choices.columns), tasks)
     suite = replace(suite, published=_resolved_rows(suite, registry, profile_name))
     shifts_of = applicable_shifts(suite, choices, shifts, read)
+    cells, repeated = _distinct(cells)
+    notes += repeated
     plain = not all(map(_varied, cells))
     labels = labels_of(suite, registry)
-    if short:
+    if short := _row_names(profile, pairs_of):
         short = labels[profile_name] = labels.get(profile_name, {}) | short
     cells = [
         replace(
@@ -301,6 +303,43 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     return Plan(suite, profile_name, cells, skipped, notes, labels, choices.shifts == (NONE,))
 
 
+def _row_names(profile: Profile, pairs_of: Mapping[str, Sequence[Pair]]) -> dict[str, str]:
+    """The model of a record -> the name of its row, where that is another one.
+
+    It is the label of an entry of the suite. Without one, a model whose epochs are scaled differently on the
+    data of the plan has one row all the same, with the epochs of the suite.
+
+    Args:
+        pairs_of: reference of a model -> its pairs with all data.
+    """
+    names: dict[str, str] = {}
+    labels_of_model = {model: {pair.label for pair in pairs} for model, pairs in pairs_of.items()}
+    for model, labels in labels_of_model.items():
+        name = profile.labels.get(model, "")
+        if not name and len(labels) > 1:
+            name = pairs_of[model][0].unscaled
+            if any(name in others for other, others in labels_of_model.items() if other != model):
+                continue
+        names |= dict.fromkeys(labels, name) if name else {}
+    return {label: name for label, name in names.items() if label != name}
+
+
+def _distinct(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
+    """The cells without those that an earlier one is the same as; and notes on their models."""
+    first: dict[str, Cell] = {}
+    notes: list[str] = []
+    for cell in cells:
+        if cell.key in first:
+            notes.append(f"{cell.dataset_reference} x {cell.label} is named twice: it runs once")
+        first.setdefault(cell.key, cell)
+    return list(first.values()), list(dict.fromkeys(notes))
+
+
+def _references(suite: Suite, chosen: Sequence[str]) -> tuple[str, ...]:
+    """Datasets that an option may name: those of the suite, and others that were chosen."""
+    return tuple(dict.fromkeys((*suite.datasets, *suite.without_data, *chosen)))
+
+
 def plan_data(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite, str, list[PlannedDataset]]:
     """What :func:`make_plan` does without models: the suite as changed, the profile, and the datasets.
 
@@ -308,7 +347,7 @@ def plan_data(suite: Suite, registry: Registry, choices: Choices) -> tuple[Suite
     """
     suite, choices = _resolved(suite, registry, choices)
     references, _ = chosen_datasets(suite, registry, choices)
-    check_settings(choices, (), (*suite.datasets, *suite.without_data), registry)
+    check_settings(choices, (), _references(suite, references), registry)
     data = []
     for reference in references:
         variants = load_datasets(registry, suite.protocol, reference, choices)
@@ -384,14 +423,16 @@ def _of_no_entry(suite: Suite, profile: str, models: Sequence[str]) -> list[str]
     ]
 
 
-def _of_epochs(profile: Profile, data: PlannedDataset) -> list[str]:
-    """A note where the epochs of the suite's models are scaled."""
-    samples = len(data.splits[0].sides["train"])
-    times = factor(profile.epochs_for, samples)
-    if 0.95 < times < 1.05:
+def _of_epochs(profile: Profile, variants: Sequence[PlannedDataset]) -> list[str]:
+    """A note where the epochs of the suite's models are scaled, by how much in all variants of the data."""
+    samples = sorted({len(data.splits[0].sides["train"]) for data in variants})
+    times = [factor(profile.epochs_for, n) for n in reversed(samples)]
+    if all(0.95 < each < 1.05 for each in times):
         return []
-    meant = f"those of the suite are meant for {profile.epochs_for:,} training samples, here are {samples:,}"
-    return [f"{data.reference}: epochs of networks x {times:.2g}: {meant}"]
+    here = " to ".join(dict.fromkeys(f"{n:,}" for n in (samples[0], samples[-1])))
+    scale = " to ".join(dict.fromkeys(f"{x:.2g}" for x in (times[0], times[-1])))
+    meant = f"those of the suite are meant for {profile.epochs_for:,} training samples, here are {here}"
+    return [f"{variants[0].reference}: epochs of networks x {scale}: {meant}"]
 
 
 def _check_params(suite: Suite, registry: Registry) -> None:
@@ -440,6 +481,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     own = suite.params_of(data.reference, reference)
     spec, shown = _model(registry, suite, data, reference, choices, {})
     params = _model(registry, suite, data, reference, choices, own)[1] if own else shown
+    typed_params = registry.resolve("models", reference, profile, **settings_of(choices, reference))[1]
+    unscaled = registry.label("models", spec, typed_params, profile)
     _check_applicable(spec, data.dataset.task)
     _check_parameters(registry, spec, params, data.dataset.task)
     views = featurize.plan_views(registry, tuple(data.dataset.views), spec.views, params)
@@ -467,7 +510,7 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         joint = bool(registry.call("models", spec, spec.joint, params))
     per = suite.decisions.thresholds if data.dataset.task.paths == "multiple" else "shared"
     sources = frozenset(view.source for view in views)
-    common = (constants, origins, described, sources, preload, joint)
+    common = (constants, origins, described, sources, preload, joint, unscaled)
     return Pair(per, profile, budget, data, spec, params, *common)
 
 

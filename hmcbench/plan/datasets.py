@@ -10,7 +10,7 @@ from hmcbench.data.far import far_samples
 from hmcbench.data.loading import plan_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
-from hmcbench.data.variants import can_be_unknown, divide
+from hmcbench.data.variants import CannotBeUnknown, can_be_unknown, divide
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, DatasetSpec, Value
 from hmcbench.metrics.promise import least_samples
@@ -143,7 +143,7 @@ def _variants(dataset: Dataset, protocol: Protocol, notes: list[str]) -> list[Pr
                     divide(dataset, alone, fold)
                 leaves.append(name)
                 continue
-        except BadInput:
+        except CannotBeUnknown:
             pass
         left_out.append(name)
     if left_out:

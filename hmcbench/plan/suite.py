@@ -7,8 +7,10 @@ published reference rows. docs/suites.md shows a whole file.
 from __future__ import annotations
 
 import importlib.util
+import math
 import tomllib
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -201,14 +203,17 @@ def parse_suite(text: str, where: str) -> Suite:
     if not 0 < decisions.alpha < 1:
         raise BadInput(f"{where} [decisions]: alpha = {decisions.alpha}", allowed="above 0 and below 1")
     profiles: dict[str, Profile] = {}
-    for name, table in data.get("profiles", {}).items():
+    tables = data.get("profiles", {})
+    if not isinstance(tables, dict):
+        raise BadInput(f"{where}: profiles must be tables", allowed="[profiles.NAME]")
+    for name, table in tables.items():
         if name not in PROFILES:
             raise unknown(f"profile in {where}", name, PROFILES)
         profiles[name] = _profile(f"{where} [profiles.{name}]", table)
     if not profiles:
         raise BadInput(f"{where} has no [profiles.NAME]", allowed=f"NAME is one of {', '.join(PROFILES)}")
     _check_labels(where, profiles)
-    rows = [_paper_row(where, row, head["datasets"]) for row in data.get("published", [])]
+    rows = [_paper_row(where, row, head["datasets"]) for row in _listed(where, data, "published")]
     published = cast(Sequence[PaperRow], tuple(rows))
     shifts = [_shift_entry(where, entry) for entry in _listed(where, data, "shifts")]
     head.setdefault("columns", (head["primary"],))
@@ -277,8 +282,16 @@ def _profile(where: str, table: Any) -> Profile:
         table = {**table, "models": [reference for reference, _ in entries]}
     values = _checked(where, table, types)
     _need(where, values, "models")
-    if min(values.get("threads", 1), values.get("seeds", 1), values.get("time_limit", 1)) <= 0:
+    repeated = [reference for reference, n in Counter(values["models"]).items() if n > 1]
+    if repeated:
+        raise BadInput(
+            f"{where}: models names {repeated[0]} twice", allowed="every model once, with one label"
+        )
+    if not all(0 < values.get(name, 1) < math.inf for name in ("threads", "seeds", "time_limit")):
         raise BadInput(f"{where}: threads, seeds and time_limit must be positive")
+    for name in ("memory_mb", "epochs_for"):
+        if values.get(name, 0) < 0:
+            raise BadInput(f"{where}: {name} = {values[name]}", allowed="0 or more")
     return Profile(**values, labels=labels)
 
 

@@ -44,7 +44,7 @@ class Predictions:
         truth: hmc: boolean CSR (N, C), ancestor-closed; regression: float (N, T); ``None`` where
             it may not be redistributed.
         stop: float32 (N, L) or None; see :class:`hmcbench.interfaces.Scores`.
-        groups: N strings or None: samples that a bootstrap keeps together.
+        groups: N strings or None: samples that a bootstrap keeps together; empty for a sample of none.
         decisions: boolean (N, C) or None: decisions of the model itself; see
             :class:`hmcbench.interfaces.Scores`.
         training: int64 (C, 2) or None: training samples of every class, and those with all of its parents.
@@ -79,6 +79,16 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def units(self) -> list[str] | None:
+        """N names of what a bootstrap draws as a whole: the group of a sample, or the sample itself.
+
+        None where there are no groups. No group has the name of a lone sample, which begins with a NUL.
+        """
+        if self.groups is None:
+            return None
+        return [group or f"\0{name}" for name, group in zip(self.ids, self.groups, strict=True)]
 
     def of_side(self, side: str) -> Predictions:
         """The rows of one partition, in stored order."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hmcbench.errors import BadInput
-from hmcbench.files import has_ended, new_owner, write_atomic
+from hmcbench.files import has_ended, new_owner, sync_folder, sync_names, write_atomic
 from hmcbench.records.former_ids import renamed_column, renamed_values
 from hmcbench.records.former_models import deterministic_before
 from hmcbench.records.kinds import wrong_kind
@@ -266,15 +266,23 @@ def begin_record(folder: Path, key: str, owner: str = "") -> Path:
     return temporary
 
 
-def commit_record(temporary: Path, folder: Path, data: Mapping[str, Any]) -> Record:
+def commit_record(temporary: Path, folder: Path, data: Mapping[str, Any], durable: bool = False) -> Record:
     """Write ``record.json`` into ``temporary`` and rename the folder to its final name.
 
     An earlier record of the same key (a failed cell that was run again) is renamed first and removed
     last. After a kill the old or the new record exists; after a kill between the two renames, the next
     :func:`sweep_killed` restores the old one. Of several processes that write the same record at the same
     moment (two ``publish`` into one folder) the last one wins.
+
+    Args:
+        durable: whether all of it is to be on the disk before it has its name: after a power failure the old
+            or the new one exists. What can be made again in seconds need not be.
     """
+    if durable:
+        sync_folder(temporary)
     write_atomic(temporary / JSON, record_json(data))
+    if durable:
+        sync_names(temporary)
     final = folder / folder_name(data)
     aside = folder / f".old-{final.name}-{temporary.name.rpartition('-')[2]}"
     for tries_left in reversed(range(COMMIT_TRIES)):

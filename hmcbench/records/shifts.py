@@ -58,6 +58,8 @@ class Shifted:
         decided: boolean CSR (n, C) or None: decisions of the model itself.
         sets: boolean CSR (n, C), closed; None where scores are stored.
         seen: int64 (n,), rising places among all test samples; None where all see the shift.
+        novelty: float32 (n,) or None, as in :class:`hmcbench.interfaces.Scores`; files of earlier versions
+            lack it.
     """
 
     scores: np.ndarray | None = None
@@ -65,6 +67,7 @@ class Shifted:
     decided: Any = None
     sets: Any = None
     seen: np.ndarray | None = None
+    novelty: np.ndarray | None = None
 
     def __len__(self) -> int:
         held = self.scores if self.sets is None else self.sets
@@ -72,8 +75,9 @@ class Shifted:
 
     def rows(self, start: int, stop: int) -> Shifted:
         """Some of the rows."""
-        parts = (self.scores, self.stop, self.decided, self.sets)
-        return Shifted(*(None if part is None else part[start:stop] for part in parts))
+        parts = (self.scores, self.stop, self.decided, self.sets, self.novelty)
+        *others, novelty = (None if part is None else part[start:stop] for part in parts)
+        return replace(Shifted(*others), novelty=novelty)
 
 
 def in_small_form(
@@ -99,6 +103,7 @@ def in_small_form(
             rounded(scores.values, bits_for(scores.values, 16)),
             None if scores.stop is None else rounded(scores.stop, 16),
             None if scores.decisions is None else csr_array(scores.decisions, dtype=bool),
+            novelty=None if scores.novelty is None else np.asarray(scores.novelty, dtype=np.float32),
         )
 
     return {point: replace(small(scores), seen=seen.get(point.shift)) for point, scores in points.items()}
@@ -144,6 +149,9 @@ def save(path: Path, points: Mapping[ShiftPoint, Shifted], task: Task) -> str:
         decided = [point.decided for point in all_points if point.decided is not None]
         if decided:
             arrays |= _parts("decided", vstack(decided, format="csr"))
+        novelty = [point.novelty for point in all_points if point.novelty is not None]
+        if novelty:
+            arrays["novelty"] = np.concatenate(novelty)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -175,7 +183,8 @@ def _read(file: Mapping[str, np.ndarray], task: Task) -> dict[ShiftPoint, Shifte
     counts = [len(whole) // len(points)] * len(points)
     if header["format"] > 1:
         counts = [int(n) for *_, n in header["points"]]
-    parts = [part for part in (whole.scores, whole.stop, whole.decided, whole.sets) if part is not None]
+    held = (whole.scores, whole.stop, whole.decided, whole.sets, whole.novelty)
+    parts = [part for part in held if part is not None]
     if any(part.shape[0] != sum(counts) for part in parts):
         raise ValueError("its parts do not fit together")
     seen = _seen(file, header.get("seen", {}))
@@ -199,6 +208,7 @@ def _whole(file: Mapping[str, np.ndarray], task: Task, width: int) -> Shifted:
         scores,
         file["stop"].astype(np.float32).reshape(len(scores), -1) if "stop" in file else None,
         _sets(file, "decided", width) if "decided_indices" in file else None,
+        novelty=file["novelty"].astype(np.float32) if "novelty" in file else None,
     )
 
 
@@ -238,6 +248,9 @@ def _sets(file: Mapping[str, np.ndarray], name: str, width: int) -> csr_array:
 def under_shift(predictions: Predictions, shifted: Shifted) -> Predictions:
     """The test samples that see a shift, with the scores or decisions of a point; and the side put apart.
 
+    Where the model says how unlike a sample is, and this is not stored of the shift, nothing tells which
+    samples it suspects there: no sample counts as unknown.
+
     Args:
         predictions: of the record, with all sides and truth.
 
@@ -250,9 +263,15 @@ def under_shift(predictions: Predictions, shifted: Shifted) -> Predictions:
     if values.shape != test.scores.shape:
         raise BadInput(f"{FILE} has predictions of shape {values.shape}, the record of {test.scores.shape}")
     values = values.astype(test.scores.dtype, copy=False)
-    only_sets = shifted.sets is not None
-    test = replace(test, scores=values, stop=shifted.stop, decisions=shifted.decided, only_sets=only_sets)
-    return test if only_sets else predictions.of_side(CALIBRATION).beside(test)
+    only_sets, novelty = shifted.sets is not None, shifted.novelty
+    apart = predictions.of_side(CALIBRATION)
+    if novelty is None and predictions.novelty is not None:
+        apart, test = (replace(part, unknown=None, novelty=None) for part in (apart, test))
+    elif novelty is not None and novelty.shape != (len(test),):
+        raise BadInput(f"{FILE} has novelty of shape {novelty.shape} of {len(test)} samples")
+    changed = {"scores": values, "stop": shifted.stop, "decisions": shifted.decided, "novelty": novelty}
+    test = replace(test, **changed, only_sets=only_sets)
+    return test if only_sets else apart.beside(test)
 
 
 def before_shift(predictions: Predictions, shifted: Shifted) -> Predictions:

@@ -47,6 +47,11 @@ class ReducedTail(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.pca_ = PCA(count, svd_solver="full").fit(self.scaler_.transform(tail)) if count > 0 else None
         return self
 
+    @property
+    def n_features_in_(self) -> int:
+        """Columns in training; scikit-learn's name, which pipelines pass on."""
+        return int(self.keep + self.scaler_.n_features_in_)
+
     def transform(self, rows: np.ndarray) -> np.ndarray:
         head, tail = rows[:, : self.keep], rows[:, self.keep :]
         if self.pca_ is None:

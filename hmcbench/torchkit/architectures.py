@@ -9,6 +9,10 @@ from functools import cache
 from pathlib import Path
 
 from hmcbench.errors import BadInput, close_matches
+from hmcbench.interfaces import Task
+
+_NORMALISED = ("leaf", "conditional")
+"""Heads whose outputs, for single paths, are logarithms of probabilities: their energy is 0 for any image."""
 
 _REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
 
@@ -38,6 +42,19 @@ def check(
     name = architecture or backbone
     if name and name.partition(".")[0] not in _registered():  # what follows the dot are pretrained weights
         refuse_unknown(name)
+
+
+def check_novelty(*, task: Task, head: str = "levels", novelty: str = "none", **_others: object) -> None:
+    """The ``check_task`` of model specs with a choice of heads.
+
+    Raises:
+        BadInput: the energy of a head whose outputs have none.
+    """
+    if novelty == "energy" and head in _NORMALISED and task.kind == "hmc" and task.paths == "single":
+        raise BadInput(
+            f"novelty=energy says nothing with head={head}: its outputs are probabilities that sum to 1",
+            allowed="novelty=neighbours, or head=levels or head=max",
+        )
 
 
 def refuse_unknown(name: str) -> None:

@@ -105,12 +105,15 @@ class Accumulator:
     The gradient is that of the mean over all samples of the batch; only batch norms see the smaller
     passes.
 
+    Args:
+        forward: the forward pass of ``module``, if it has to know that passes begin to be summed.
+
     Attributes:
-        limit: images per pass; halved, until the end, whenever memory runs out.
+        limit: images per pass, at least :data:`SMALLEST`; halved, until the end, whenever memory runs out.
     """
 
-    def __init__(self, module: nn.Module, limit: int) -> None:
-        self.module, self.limit = module, limit
+    def __init__(self, module: nn.Module, limit: int, forward: Forward | None = None) -> None:
+        self.module, self.limit, self.forward = module, max(limit, SMALLEST), forward
 
     def backward(
         self, n: int, run: Callable[[slice], torch.Tensor], reset: Callable[[], None]
@@ -125,6 +128,8 @@ class Accumulator:
             torch.OutOfMemoryError, RuntimeError: even the smallest passes do not fit.
         """
         while True:
+            if self.limit < n and isinstance(self.forward, GraphForward):
+                self.forward.without_graphs()
             try:
                 return self._passes(n, run)
             except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
@@ -132,6 +137,8 @@ class Accumulator:
                     raise
             # outside the handler, whose traceback keeps the tensors of the failed pass alive
             self.limit = min(self.limit, n) // 2
+            if isinstance(self.forward, GraphForward):
+                self.forward.without_graphs()
             self.module.zero_grad(set_to_none=True)
             reset()
             gc.collect()
@@ -219,18 +226,35 @@ class GraphForward:
     def __init__(self, module: nn.Module, device: torch.device, precision: str) -> None:
         self.module, self.device, self.precision = module, device, precision
         self.calls: dict[int, _Call] = {}
+        self.plain: _Call | None = None  # what runs instead of graphs
 
     def __call__(self, images: torch.Tensor) -> Output:
-        call = self.calls.get(len(images))
+        call = self.plain or self.calls.get(len(images))
         if call is None:
             call = self.calls[len(images)] = self._capture(images)
         tensors = call(images)
         output: Output = call.finish(tensors)  # set by the call where it is no graph
         return output
 
+    def without_graphs(self) -> None:
+        """Drop all graphs, with their memory, and run the network as it is from now on.
+
+        A graph writes its gradients to the same place at every replay, and the first of several passes
+        leaves them there as the gradients of the weights: a second replay would overwrite what it is
+        added to.
+        """
+        self.calls.clear()
+        self.plain = self.plain or self._call()
+
+    def _call(self) -> _Call:
+        """In the mode of the network, whose parts keep their own: frozen ones do not train."""
+        call = _Call(self.module, self.device, self.precision)
+        call.training = self.module.training
+        return call
+
     def _capture(self, images: torch.Tensor) -> _Call:
         """The warm-up changes buffers (batch norms) and the random state: both are restored."""
-        call = _Call(self.module, self.device, self.precision).train(self.module.training)
+        call = self._call()
         buffers = [(b, b.clone()) for b in self.module.buffers()]
         random = torch.cuda.get_rng_state(self.device)
         try:
@@ -239,7 +263,7 @@ class GraphForward:
             raise  # smaller passes may fit
         except (RuntimeError, AttributeError) as error:  # the latter: an output that is no tensor
             warnings.warn(f"no CUDA graph, going on without: {str(error).splitlines()[0]}", stacklevel=2)
-            call = _Call(self.module, self.device, self.precision).train(self.module.training)
+            call = self._call()
         finally:
             torch.cuda.set_rng_state(random, self.device)
             with torch.no_grad():

@@ -101,7 +101,8 @@ class Trainer:
         self.loss = loss_of(layout, recipe)
         self.optimizer = make_optimizer(module, recipe)
         self.samples = max(1, round(len(train) * recipe.epoch_share))  # of an epoch
-        self.steps = math.ceil(self.samples / recipe.batch_size)
+        # at least two samples a step: batch norms fail on one
+        self.steps = max(1, min(math.ceil(self.samples / recipe.batch_size), self.samples // 2))
         identity = {"recipe": asdict(recipe), "seed": run.seed, "train": len(train), "valid": len(valid)}
         self.checkpoints = Checkpoints(run.folder, identity)
         self.resumed = self.checkpoints.load()
@@ -110,7 +111,7 @@ class Trainer:
         graphs = recipe.compile in ("auto", "graphs")
         mode = "off" if train.beside and graphs else recipe.compile
         self.forward = make_forward(module, mode, recipe.batch_size, self.device, self.computation.precision)
-        self.accumulator = Accumulator(module, self.computation.images_per_pass)
+        self.accumulator = Accumulator(module, self.computation.images_per_pass, self.forward)
         self.ema = Ema(module, recipe.ema) if recipe.ema else None
         self.evaluated = module if self.ema is None else self.ema.module  # validated and kept
         self.weights = None if recipe.balance == "none" else sample_weights(train.targets)
@@ -151,7 +152,7 @@ class Trainer:
         seed, recipe = seed_epoch(self.run.seed, epoch), self.recipe
         augmenter = Augmenter(recipe.augment, torch.Generator(self.device).manual_seed(seed))
         mixer = Mixer(recipe.mixup, recipe.cutmix, seed)
-        # Batches of nearly equal size: batch norms fail on a last one of a single sample.
+        # Batches of nearly equal size, none of a single sample.
         order = self._order(seed)
         chunks = order.tensor_split(self.steps)
         training_mode(self.module)

@@ -17,7 +17,7 @@ levels above, below or between. All weights that do not depend on the hierarchy 
   row, lowered by the log of their number, so that their probabilities sum to that of the end.
 
 Parts of a network whose shape depends on the hierarchy implement :class:`Growing`. Between two taxonomies
-without a common end of a path only the body of the network is taken over (:func:`take_body`).
+without a common end of a path all but the heads of the network is taken over (:func:`take_body`).
 """
 
 from __future__ import annotations
@@ -92,18 +92,8 @@ def expand(module: nn.Module, state: State, old: Task, new: Task) -> None:
             "this network cannot be expanded: it does not list the classes of its outputs",
             allowed="heads levels and leaf of timm, the HFF family, a torchkit.expansion.Growing",
         )
-    target = module.state_dict()
     unchanged = {name: value for name, value in state.items() if name not in used}
-    for name in sorted(unchanged.keys() ^ (target.keys() - filled.keys())):
-        place = "there only" if name in unchanged else "not there"
-        raise BadInput(f"these are weights of another network ({name} is {place})")
-    for name, value in (filled | unchanged).items():
-        if target[name].shape != value.shape:
-            raise BadInput(
-                f"these are weights of a network of other sizes: {name} has shape"
-                f" {tuple(value.shape)}, {tuple(target[name].shape)} is needed"
-            )
-        target[name].copy_(value)
+    _copy(module.state_dict(), filled | unchanged)
 
 
 def is_other_taxonomy(old: Task, new: Task) -> bool:
@@ -116,32 +106,47 @@ def is_other_taxonomy(old: Task, new: Task) -> bool:
 
 @torch.no_grad()
 def take_body(module: nn.Module, state: State) -> str:
-    """Fill the body of a network from the weights of another one; its heads keep their random weights.
+    """Fill a network but for its heads from the weights of another one; the heads keep their random weights.
 
     Args:
-        module: freshly built; says what its body is (:class:`hmcbench.torchkit.freezing.Partly`).
+        module: freshly built; says what its heads are (:class:`hmcbench.torchkit.freezing.Partly`). What
+            stands before the body, such as the embedding of patches, is taken over with it.
         state: ``state_dict()`` of the same kind of network, for any task.
 
     Returns:
-        The name of the body in the network.
+        What was filled: the name of the body, or "all but" the names of the heads.
 
     Raises:
-        BadInput: a network that does not say what its body is, or a body of other names or sizes.
+        BadInput: a network that does not say what its body is, or parts of other names or sizes.
     """
     if not isinstance(module, Partly):
         raise BadInput(
             f"{type(module).__name__} does not say what its body is: only more classes are possible"
         )
-    _, body = module.parts()
-    name: str = next(path for path, part in module.named_modules() if part is body)
-    prefix = f"{name}."
-    own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    try:
-        body.load_state_dict(own)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:2]] or ["other names or shapes"]
-        raise BadInput(f"these are weights of another network ({lines[0][:160]})") from None
-    return name
+    heads, body = module.parts()
+    paths = {part: path for path, part in module.named_modules()}
+    new = tuple(f"{paths[head]}." for head in heads)
+    target, taken = (
+        {name: value for name, value in tensors.items() if not name.startswith(new)}
+        for tensors in (module.state_dict(), state)
+    )
+    _copy(target, taken)
+    alone = all(name.startswith(f"{paths[body]}.") for name in taken)
+    return paths[body] if alone else f"all but {', '.join(paths[head] for head in heads)}"
+
+
+def _copy(target: State, values: State) -> None:
+    """Copy tensors to those of the same names; raises BadInput where names or sizes differ."""
+    for name in sorted(values.keys() ^ target.keys()):
+        place = "there only" if name in values else "not there"
+        raise BadInput(f"these are weights of another network ({name} is {place})")
+    for name, value in values.items():
+        if target[name].shape != value.shape:
+            raise BadInput(
+                f"these are weights of a network of other sizes: {name} has shape"
+                f" {tuple(value.shape)}, {tuple(target[name].shape)} is needed"
+            )
+        target[name].copy_(value)
 
 
 def _grow(part: Growing, state: State, growth: Growth) -> tuple[dict[str, Tensor], set[str]]:

@@ -63,6 +63,9 @@ class LeafHead(nn.Module):
 
     Shape: (B, features) -> list of L tensors (B, ``level_sizes(task)[k - 1]``): log-probabilities
     of the levels, which are logits too; for several paths logits of every class.
+
+    Attributes:
+        normalised: whether outputs are log-probabilities, which have no energy.
     """
 
     level_features = ""
@@ -70,7 +73,7 @@ class LeafHead(nn.Module):
     def __init__(self, features: int, task: Task) -> None:
         super().__init__()
         hierarchy = hierarchy_of(task)
-        self.single = task.paths == "single"
+        self.single = self.normalised = task.paths == "single"
         rows = torch.as_tensor(hierarchy.ancestors[path_ends(task)].toarray())  # (E, C)
         parts = []
         for k in range(1, hierarchy.depth + 1):
@@ -119,7 +122,7 @@ class ConditionalHead(nn.Module):
         super().__init__()
         self.sizes = list(level_sizes(task))
         hierarchy = hierarchy_of(task)
-        self.single = task.paths == "single"
+        self.single = self.normalised = task.paths == "single"
         chain = torch.as_tensor(hierarchy.ancestors.toarray()).float().T  # (C, C): [a, c] = a above or at c
         if self.single:
             if not hierarchy.is_tree:

@@ -122,7 +122,7 @@ class TorchModel:
         with torch.no_grad():
             layout.check(module.eval()(torch.zeros(1, *shape, device=self._device)))
         self.facts["parameters"] = count_parameters(module)
-        novelty.Measure(self.recipe.novelty, module)  # raises BadInput before the training, not after it
+        novelty.check(self.recipe.novelty, module)
         freeze(module, self.recipe.train)
         if self.recipe.train != "all":
             trained = [p.numel() for p in module.parameters() if p.requires_grad]

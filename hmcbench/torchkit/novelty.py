@@ -2,12 +2,16 @@
 
 - ``energy``: minus the logarithm of the sum of the exponentials of its logits at the deepest level [Liu et
   al. 2020, section 3, with temperature 1]; of a sigmoid per class, minus the sum of log(1 + exp(logit)) over
-  all classes [Wang et al. 2021].
+  all classes [Wang et al. 2021]. Log-probabilities have none: it would be 0 for every image.
 - ``neighbours``: distance to the tenth nearest training image in feature space [Sun et al. 2022], where
-  features are the inputs of the last linear layer, scaled to length 1.
+  features are the inputs of the last linear layer, scaled to length 1. A network whose classes are read from
+  several vectors names a layer behind each with ``feature_layers()``; these inputs are scaled one by one,
+  joined, and scaled again.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,6 +34,30 @@ def energy(output: Output, layout: Layout) -> torch.Tensor:
     return -torch.stack([F.softplus(level.float()).sum(1) for level in logits]).sum(0)
 
 
+def check(kind: str, module: nn.Module) -> None:
+    """Before a training: whether a network has this measure.
+
+    Raises:
+        BadInput: no linear layer whose inputs are features, or outputs without an energy.
+    """
+    if kind == "neighbours" and not _feature_layers(module):
+        raise BadInput("novelty=neighbours: the network has no linear layer", allowed="novelty=energy")
+    if kind == "energy" and any(getattr(part, "normalised", False) for part in module.modules()):
+        raise BadInput(
+            "novelty=energy says nothing of a network whose outputs are probabilities that sum to 1",
+            allowed="novelty=neighbours",
+        )
+
+
+def _feature_layers(module: nn.Module) -> list[nn.Module]:
+    """The layers whose inputs are features: those that the network names, else its last linear one."""
+    named: Any = getattr(module, "feature_layers", None)
+    if named is not None:
+        return list(named())
+    linear: list[nn.Module] = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    return linear[-1:]
+
+
 class Measure:
     """The novelty of every image of a pass; a context in which the network passes on its features.
 
@@ -38,27 +66,35 @@ class Measure:
         known: features (M, D) of training images, for ``neighbours``.
 
     Attributes:
-        features: float32 (B, D) of the last pass, inputs of the last linear layer with length 1.
+        features: float32 (B, D) of the last pass, inputs of the feature layers with length 1.
+
+    Raises:
+        BadInput: see :func:`check`, but for the energy: kept models with a constant one can be read.
     """
 
     def __init__(self, kind: str, module: nn.Module, known: torch.Tensor | None = None) -> None:
         self._kind, self._known = kind, known
-        self._layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)][-1:]
-        if kind == "neighbours" and not self._layers:
-            raise BadInput("novelty=neighbours: the network has no linear layer", allowed="novelty=energy")
-        self.features = torch.zeros(0, 0)
+        if kind == "neighbours":
+            check(kind, module)
+        self._layers = _feature_layers(module) if kind == "neighbours" else []
+        self._inputs: dict[nn.Module, torch.Tensor] = {}
 
     def __enter__(self) -> Measure:
-        layers = self._layers if self._kind == "neighbours" else []
-        self._handles = [layer.register_forward_pre_hook(self._keep) for layer in layers]
+        self._handles = [layer.register_forward_pre_hook(self._keep) for layer in self._layers]
         return self
 
     def __exit__(self, *_error: object) -> None:
         for handle in self._handles:
             handle.remove()
 
-    def _keep(self, _layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        self.features = F.normalize(inputs[0].float().flatten(1), dim=1)
+    def _keep(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self._inputs[layer] = F.normalize(inputs[0].float().flatten(1), dim=1)
+
+    @property
+    def features(self) -> torch.Tensor:
+        """Of the last pass; see the class."""
+        parts = [self._inputs[layer] for layer in self._layers]
+        return parts[0] if len(parts) == 1 else F.normalize(torch.cat(parts, dim=1), dim=1)
 
     def __call__(self, output: Output, layout: Layout) -> torch.Tensor:
         """float32 (B,), after the pass that gave ``output``."""

@@ -14,6 +14,7 @@ from torch import nn
 
 from hmcbench.errors import BadInput, Unavailable
 from hmcbench.torchkit.model import TorchModel
+from hmcbench.torchkit.passes import turned
 
 __all__ = ["export_module"]  # what plugins may use
 
@@ -24,15 +25,25 @@ EXAMPLES = 2  # images of the traced call
 class Whole(nn.Module):
     """Normalisation, network, and probabilities of all classes; of ``stop`` too where levels have it.
 
+    Of several orientations of an image, their mean, as in ``predict``.
+
     Shape: float32 or uint8 (B, C, H, W), 0..255 -> (B, classes), and (B, L).
     """
 
     def __init__(self, model: TorchModel) -> None:
         super().__init__()
         self.module, self.normalise, self.layout = model.module, model.normaliser, model.layout
+        self.orientations = model.recipe.orientations
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        output = self.module(self.normalise(pixels))
+        images = self.normalise(pixels)
+        passes = [self._scores(turned(images, number)) for number in range(self.orientations)]
+        if len(passes) == 1:
+            return passes[0]
+        return tuple(torch.stack(parts).mean(0) for parts in zip(*passes, strict=True))
+
+    def _scores(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        output = self.module(images)
         if isinstance(output, torch.Tensor):
             return (output.float().sigmoid(),)
         layout = self.layout
@@ -50,12 +61,17 @@ def write_network(model: TorchModel, path: Path) -> tuple[str, ...]:
         model: fitted or loaded, without tiles.
 
     Raises:
-        BadInput: a network with an operation that ONNX does not have, of tiles, or that reads a table too.
+        BadInput: a network with an operation that ONNX does not have, of tiles, that reads a table too, or
+            whose prediction is a mean over passes with units left out.
         NotApplicable: a network that predicts numbers.
         Unavailable: the libraries of the extra ``onnx`` are not installed.
     """
     if model.recipe.tiles > 1:
         raise BadInput("a network of tiles cannot be exported", allowed="tiles=1")
+    if model.recipe.mc_dropout:
+        raise BadInput(
+            "a network that predicts with units left out cannot be exported", allowed="mc_dropout=0"
+        )
     if model.beside:
         raise BadInput("a network that reads a table too cannot be exported", allowed="networks of images")
     whole = Whole(model).eval().cpu()

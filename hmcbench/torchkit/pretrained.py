@@ -34,6 +34,7 @@ def timm_network(
     stem_stride: str = "auto",
     pooled: bool = True,
     owner: str = "timm",
+    without: str = "",
 ) -> Any:
     """A timm network whose outputs are features.
 
@@ -47,6 +48,7 @@ def timm_network(
         pooled: forward returns (B, ``head_hidden_size``) for a linear layer; otherwise the feature
             map (B, ``num_features``, h, w), or tokens (B, T, ``num_features``).
         owner: the model's name on the command line, for the error's hint.
+        without: the error's hint where that is not ``--set OWNER.pretrained=false``.
 
     Raises:
         BadInput: an unknown name, a size that it cannot take, or weights that cannot be loaded.
@@ -67,7 +69,7 @@ def timm_network(
             raise _misfit(architecture, image_size, error) from error
         raise BadInput(
             f"pretrained weights of {architecture} could not be loaded ({_short(error)})",
-            hint=f"--set {owner}.pretrained=false turns them off",
+            hint=without or f"--set {owner}.pretrained=false turns them off",
         ) from error
     shape = (1, in_chans, image_size, image_size)
     misfit = _trial(network, shape)

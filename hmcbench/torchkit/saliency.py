@@ -42,6 +42,8 @@ LEAST_SIDE = 4
 STEPS = 20
 BLUR = 8
 """The blurred image has no detail finer than 1 / BLUR of the side."""
+ROUNDING = 1e-4
+"""Below it the mean of a normalised image is 0 but for rounding."""
 Probability = Callable[[torch.Tensor], torch.Tensor]
 _NO_MAPS = (nn.Identity, nn.Dropout, nn.Softmax)  # their outputs may be attention matrices
 
@@ -237,7 +239,7 @@ def curves(probability: Probability, image: torch.Tensor, saliency: torch.Tensor
 
     Args:
         probability: normalised images (B, C, H, W) -> probabilities of the class (B,).
-        image: (C, H, W), normalised: 0 is its mean.
+        image: (C, H, W), normalised by itself, where 0 is its mean, or by the training images.
         saliency: (H, W); ties go to the upper left.
     """
     order = saliency.flatten().argsort(descending=True, stable=True)
@@ -245,9 +247,11 @@ def curves(probability: Probability, image: torch.Tensor, saliency: torch.Tensor
     rank[order] = torch.arange(len(order), device=order.device)
     limits = torch.linspace(0, len(order), STEPS + 1, device=order.device).round()
     changed = (rank[None] < limits[:, None]).view(-1, 1, *saliency.shape)  # (STEPS + 1, 1, H, W)
+    mean = image.mean(dim=(1, 2), keepdim=True)
+    mean = torch.where(mean.abs() < ROUNDING, 0.0, mean)
     blurred = blur(image)
     with torch.inference_mode():
-        deleted = probability(torch.where(changed, torch.zeros_like(image), image))
+        deleted = probability(torch.where(changed, mean, image))
         inserted = probability(torch.where(changed, image, blurred))
     return Curves(deleted.float().tolist(), inserted.float().tolist())
 

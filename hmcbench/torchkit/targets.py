@@ -40,7 +40,8 @@ class TargetLayout:
     def encode(self, targets: Any) -> torch.Tensor:
         """Targets (N, T) -> float32 (N, T), scaled, on the device."""
         values = torch.as_tensor(targets, dtype=torch.float64)
-        return ((values - torch.tensor(self.mean)) / torch.tensor(self.deviation)).float().to(self.device)
+        mean, deviation = (values.new_tensor(numbers) for numbers in (self.mean, self.deviation))
+        return ((values - mean) / deviation).float().to(self.device)
 
     def check(self, output: Output) -> None:
         """Raise PluginError unless the output is one tensor (B, T), or a list of one."""

@@ -73,6 +73,14 @@ def check_forest(*, task: Task, strategy: str, n_estimators: int, **_others: Val
         )
 
 
+def check_members(*, task: Task, strategy: str, members: str, **_others: Value) -> None:
+    """Raise NotApplicable for an ensemble with a forest that :func:`check_forest` refuses."""
+    for name in members.split("+"):
+        if name in FORESTS:
+            trees = MODELS[name][3]["n_estimators"].default
+            check_forest(task=task, strategy=strategy, n_estimators=int(str(trees)))
+
+
 # name -> summary, tasks, citation, parameters
 MODELS: dict[str, tuple[str, tuple[TaskKind, ...], str, dict[str, Param]]] = {
     "ridge": (
@@ -193,6 +201,7 @@ def hmcbench_models() -> list[ModelSpec]:
     return [*specs, _spec("ensemble", "Mean of several models' predictions", _BOTH, "", {"members": members})]
 
 
+CHECKS = {**dict.fromkeys(FORESTS, "check_forest"), "ensemble": "check_members"}
 UNSEEDED = ("ridge", "logistic-regression", "svm", "gaussian-process", "knn", "naive-bayes", "xgboost")
 
 
@@ -234,7 +243,7 @@ def _spec(
         extra="boost" if boosts else "",
         accelerated=boosts,
         deterministic=_deterministic(name),
-        check_task="hmcbench_classical:check_forest" if name in FORESTS else "",
+        check_task=f"hmcbench_classical:{CHECKS[name]}" if name in CHECKS else "",
         citation=citation,
         aliases=("texture-forest",) if name == "forest" else (),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -32,6 +34,11 @@ class Stretch(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.width_ = rows.shape[1]
         return self
 
+    @property
+    def n_features_in_(self) -> int:
+        """Columns in training; scikit-learn's name, which pipelines pass on."""
+        return int(self.width_)
+
     def transform(self, rows: np.ndarray) -> np.ndarray:
         return np.asarray(rows * self.factor)
 
@@ -51,6 +58,11 @@ class FillEmpty(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.empty_ = np.isnan(rows).all(axis=0)
         return self
 
+    @property
+    def n_features_in_(self) -> int:
+        """Columns in training; scikit-learn's name, which pipelines pass on."""
+        return len(self.empty_)
+
     def transform(self, rows: np.ndarray) -> np.ndarray:
         return np.where(self.empty_, 0.0, rows)
 
@@ -60,6 +72,28 @@ class FillEmpty(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 def without_empty(estimator: Any) -> Any:
     return make_pipeline(FillEmpty(), estimator)
+
+
+class BinnedBoosting(HistGradientBoostingClassifier):  # type: ignore[misc]
+    """Boosting that stops early only where a part can be held out for it.
+
+    Above 10,000 samples the library holds out a tenth by itself, with all classes in both parts, and fails
+    where the rarest class has a single sample, or the tenth fewer samples than there are classes.
+    """
+
+    def fit(self, rows: np.ndarray, targets: np.ndarray) -> Any:
+        _, counts = np.unique(targets, return_counts=True)
+        held_out = math.ceil(self.validation_fraction * len(targets))
+        before: Any = self.get_params()["early_stopping"]
+        if before == "auto" and (counts.min() < 2 or len(counts) > held_out):
+            self.set_params(early_stopping=False)
+        try:
+            return super().fit(rows, targets)
+        finally:
+            self.set_params(early_stopping=before)
+
+    def public(self) -> Any:
+        return plain(self, HistGradientBoostingClassifier)
 
 
 class SoftmaxSVC(SVC):  # type: ignore[misc]
@@ -231,6 +265,6 @@ def perceptron_classifier(hidden: int, **choice: float) -> Any:
 
 OWN_TYPES: tuple[type, ...] = (
     *(Stretch, FillEmpty, SoftmaxSVC, Descent, DescentClassifier),
-    *(Process, ProcessClassifier, Perceptron, PerceptronClassifier),
+    *(Process, ProcessClassifier, Perceptron, PerceptronClassifier, BinnedBoosting),
 )
 """The classes of this module that a kept model may have as parts."""

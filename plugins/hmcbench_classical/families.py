@@ -180,7 +180,7 @@ xgboost = Family(
 )
 hist_gradient_boosting = Family(
     regressor=lambda **choice: estimators.without_empty(trees.HistGradientBoostingRegressor(**choice)),
-    classifier=lambda **choice: estimators.without_empty(trees.HistGradientBoostingClassifier(**choice)),
+    classifier=lambda **choice: estimators.without_empty(estimators.BinnedBoosting(**choice)),
     space={
         "max_iter": (100, 200, 400),
         "learning_rate": (0.03, 0.06, 0.1),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from hmcbench.errors import BadInput, DataProblems, Problem
 from hmcbench.interfaces import Dataset, Image, Task
-from hmcbench_sem.datasets import failure_hierarchy
+from hmcbench_sem.datasets import failure_hierarchy, notes_of
 from hmcbench_sem.pixels import Pixels
 from hmcbench_sem.reader.collection import Collection, Sample, collect
 from hmcbench_sem.reader.images import MAX_PIXELS, ImageFile
@@ -30,24 +32,42 @@ def image_bags(
 
     Raises:
         BadInput: no path, or images without a group.
-        DataProblems: files that cannot be used, or groups whose images differ in labels or split.
+        DataProblems: files that cannot be used, or groups whose images differ in labels or split. With
+            ``skip_bad`` these are left out, and with them classes that become too small; problems of the
+            whole folder remain.
     """
     if not path:
         raise BadInput("the dataset image-bags needs a folder", hint="add --data image-bags=PATH")
     collection = collect(path, crop_bottom, max_pixels=max_pixels)
     collection.check(skip_bad)
-    bags: dict[str, list[int]] = defaultdict(list)
-    for row in sorted(range(len(collection.samples)), key=lambda i: _order(collection.samples[i].entry.id)):
-        bags[collection.samples[row].entry.group].append(row)
-    if "" in bags:
-        what = f"{len(bags['']):,} images of {path} have no group"
-        raise BadInput(what, allowed="a column group in index.csv: the images of one group are one sample")
-    targets = collection.targets.toarray() if not collection.is_regression else collection.targets
+    bags = _bags(collection)
+    targets = collection.targets if collection.is_regression else collection.targets.toarray()
     problems = [p for name, rows in bags.items() if (p := _difference(name, rows, collection, targets))]
     if problems and not skip_bad:
         raise DataProblems(path, problems)
-    differing = {problem.where for problem in problems}
-    bags = {name: rows for name, rows in bags.items() if name not in differing}
+    if len(problems) == len(bags):
+        what = f"no group of {path} is left: the images of each differ in labels, targets or split"
+        raise BadInput(what, allowed="groups whose images are of one kind")
+    if problems:
+        collection = collection.without({problem.where for problem in problems}, problems)
+        collection.check(skip_bad)
+        bags = _bags(collection)
+    return _dataset(collection, bags, max_pixels)
+
+
+def _bags(collection: Collection) -> dict[str, list[int]]:
+    """Group -> rows of its samples, in their order; raises BadInput for samples without a group."""
+    samples = collection.samples
+    bags: dict[str, list[int]] = defaultdict(list)
+    for row in sorted(range(len(samples)), key=lambda i: _order(samples[i].entry.id)):
+        bags[samples[row].entry.group].append(row)
+    if "" in bags:
+        what = f"{len(bags['']):,} images of {collection.path} have no group"
+        raise BadInput(what, allowed="a column group in index.csv: the images of one group are one sample")
+    return bags
+
+
+def _dataset(collection: Collection, bags: Mapping[str, Sequence[int]], max_pixels: int) -> Dataset:
     root = collection.listing.root.absolute()
 
     def images(rows: Sequence[int]) -> list[ImageFile]:
@@ -65,10 +85,39 @@ def image_bags(
         targets=collection.targets[first],
         task=_task(collection, first),
         fingerprint=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
+        groups=_sharing(list(bags), pictures_of),
         duplicates=[hashlib.sha256(" ".join(sorted(each)).encode()).hexdigest() for each in pictures_of],
         split=split if any(split) else None,
-        notes=[f"{len(bags)} samples of {_sizes([len(rows) for rows in bags.values()])} images"],
+        notes=[
+            f"{len(bags)} samples of {_sizes([len(rows) for rows in bags.values()])} images",
+            *notes_of(collection),
+        ],
     )
+
+
+def _sharing(names: Sequence[str], pictures: Sequence[Sequence[str]]) -> list[str] | None:
+    """Bags with a picture in common, also by way of others, as one group: the name of the first of them.
+
+    Args:
+        names: of the bags.
+        pictures: digests of the images of each.
+
+    Returns:
+        Empty names for bags that share none; None where no bag does.
+
+    >>> _sharing(["a", "b", "c", "d"], [["x", "y"], ["z"], ["y", "w"], ["w"]])
+    ['a', '', 'a', 'a']
+    """
+    first: dict[str, int] = {}
+    ends = [(bag, first.setdefault(digest, bag)) for bag, each in enumerate(pictures) for digest in each]
+    graph = sparse.csr_array((np.ones(len(ends)), np.array(ends).T), shape=(len(names), len(names)))
+    numbers: list[int] = connected_components(graph, directed=False)[1].tolist()
+    sizes = Counter(numbers)
+    called: dict[int, str] = {}
+    for number, name in zip(numbers, names, strict=True):
+        called.setdefault(number, name if sizes[number] > 1 else "")
+    groups = [called[number] for number in numbers]
+    return groups if any(groups) else None
 
 
 def _order(name: str) -> tuple[list[tuple[str, int]], str]:

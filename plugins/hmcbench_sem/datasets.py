@@ -127,7 +127,7 @@ def _dataset(collection: Collection, skip_bad: bool, max_pixels: int) -> Dataset
         groups=groups if any(groups) else None,
         duplicates=[sample.scan.digest for sample in samples],
         split=split if any(split) else None,
-        notes=_notes(collection),
+        notes=notes_of(collection),
         **(described(further.features) if further.features else {}),
     )
 
@@ -145,7 +145,7 @@ def _task(collection: Collection) -> Task:
     return Task(paths=paths, depth=depth, hierarchy=collection.hierarchy)
 
 
-def _notes(collection: Collection) -> list[str]:
+def notes_of(collection: Collection) -> list[str]:
     """The notes of these data in the record of a run."""
     notes = list(collection.listing.notes)
     unused = [f"{name} ({why})" for name, why in collection.further.unused.items()]

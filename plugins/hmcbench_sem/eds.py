@@ -80,13 +80,17 @@ def sem_eds(
     ids, labels = [drawn.ids[i] for i in rows], [drawn.labels[i] for i in rows]
     again = range(train, train + test)
     lacking = np.random.Generator(np.random.PCG64((EDS_VERSION, seed, EDS))).permutation(test)
-    halves = lacking < round(missing * test / 2), lacking >= test - round(missing * test / 2)
+    half = round(missing * test / 2)
+    other = min(half, test - half)  # of an odd number of samples that all lack one, one half is larger
+    halves = lacking < half, lacking >= test - other
     table = np.concatenate([table, np.where(halves[0][:, None], np.nan, table[again])])
     images += [Blank(size) if none else images[i] for i, none in zip(again, halves[1], strict=True)]
     hierarchy = failure_hierarchy()
     targets = hierarchy.encode(labels + [labels[i] for i in again])
     paths, depth = hierarchy.label_shape(targets)
     recipe = ["sem-eds", VERSION, EDS_VERSION, size, seed, train, test, float(missing)]
+    if other < half:  # until now a sample lacked both views: these are other data
+        recipe += [half, other]
     kinds: list[Any] = [ColumnKind(), ColumnKind(tuple(ALLOYS)), *[ColumnKind(missing=True)] * len(ELEMENTS)]
     kinds[:2] = [ColumnKind(kind.values, missing=missing > 0) for kind in kinds[:2]]
     return Dataset(

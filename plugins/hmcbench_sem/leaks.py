@@ -186,13 +186,16 @@ def group_problems(collection: Collection, pairs: Sequence[NearCopy]) -> list[Pr
     if any(sample.entry.group for sample in samples):
         return []
     return [
-        *_column_problems(samples, _other_columns(collection), pairs),
+        *_column_problems(collection, pairs),
         *_name_problems(samples, pairs),
     ]
 
 
 def _other_columns(collection: Collection) -> dict[str, list[str]]:
-    """Columns of the table that are not read: name -> cell of every sample; empty without a table."""
+    """Columns of the table that the reader has no use for but as features: name -> cell of every sample.
+
+    Empty without a table.
+    """
     path = Path(collection.path).expanduser()
     path = path if path.is_file() else path / INDEX
     if not path.is_file():
@@ -204,14 +207,15 @@ def _other_columns(collection: Collection) -> dict[str, list[str]]:
     return {name: [cells[s.entry.where][i] for s in collection.samples] for name, i in places.items()}
 
 
-def _column_problems(
-    samples: Sequence[Sample], columns: dict[str, list[str]], pairs: Sequence[NearCopy]
-) -> list[Problem]:
+def _column_problems(collection: Collection, pairs: Sequence[NearCopy]) -> list[Problem]:
+    samples, columns = collection.samples, _other_columns(collection)
+    read = {feature.name.lower() for feature in collection.further.features}
     problems = []
     for name, cells in columns.items():
         named = bool(set(re.split(r"[\W_\d]+", name)) & _GROUP_WORDS)
         if _may_group(samples, cells) and (named or _explains(samples, cells, pairs)):
-            what = f"the column {name!r} looks like a group and is not read ({_sizes(cells)}"
+            role = "is read as a feature" if name in read else "is not read"
+            what = f"the column {name!r} looks like a group and {role} ({_sizes(cells)}"
             what += f"{_within(cells, pairs)}); name it group to keep such images in one partition"
             problems.append(Problem(".", what, "group", fatal=False))
     return problems

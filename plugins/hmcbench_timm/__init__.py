@@ -41,6 +41,7 @@ def hmcbench_models() -> list[ModelSpec]:
             profiles=PROFILES,
             variant="architecture",
             check="hmcbench.torchkit.architectures:check",
+            check_task="hmcbench.torchkit.architectures:check_novelty",
             views=("pixels[size={image_size},channels={in_chans},tiles={tiles}]",),
             requires=("torch", "timm"),
             extra="vision",

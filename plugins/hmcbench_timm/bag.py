@@ -60,7 +60,8 @@ class Bag(nn.Module):
     """Logits per level of several grey images.
 
     Shape: (B, K, H, W), images of one grey level are missing -> the output of the head. Each image is brought
-    to mean 0 and deviation 1 by itself; missing ones do not reach the network, but for the first.
+    to mean 0 and deviation 1 by itself; missing ones do not reach the network, but for the first of a sample
+    that has none.
     """
 
     def __init__(self, body: nn.Module, features: int, pooling: str, width: int, task: Task) -> None:
@@ -82,7 +83,7 @@ class Bag(nn.Module):
         samples, count = x.shape[:2]
         variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)
         there = variance[:, :, 0, 0] > LEAST
-        there[:, 0] = True
+        there[:, 0] |= ~there.any(1)
         images = (x - mean) * variance.clamp_min(LEAST).rsqrt()
         seen = self.body(images[there][:, None])  # (images that are there, D)
         features = seen.new_zeros(samples, count, seen.shape[1]).index_put((there,), seen)
@@ -93,7 +94,7 @@ class Bag(nn.Module):
 
 def build(task: Task, *, pooling: str, width: int, **network: Any) -> Bag:
     """The module of a task; ``network``: keywords of :func:`hmcbench.torchkit.timm_network`."""
-    body = timm_network(in_chans=1, **network)
+    body = timm_network(in_chans=1, owner="bag", **network)
     return Bag(body, body.head_hidden_size, pooling, width, task)
 
 

@@ -45,7 +45,7 @@ class Embedding:
                 image_size=size,
                 pretrained=weights == "published",
                 stem_stride="keep",
-                owner="embedding",
+                without="weights=PATH in embedding[...] takes a file (docs/use.md), weights=random none",
             )
         if weights not in NO_FILE:
             self._fill(weights)

@@ -113,6 +113,12 @@ class Fusion(nn.Module):
         """See :class:`hmcbench.torchkit.model.TorchModel`."""
         self.table.fit(rows)
 
+    def feature_layers(self) -> list[nn.Module]:
+        """See :mod:`hmcbench.torchkit.novelty`: a layer behind what each encoder in use found."""
+        of_encoders = {"both": slice(None), "image": slice(1), "table": slice(1, None)}[self.use]
+        heads: Any = [self.head] if self.gate is not None else self.heads[of_encoders]
+        return [head.levels[-1] for head in heads]
+
     def missing_images(self, pixels: torch.Tensor) -> torch.Tensor:
         """See :class:`hmcbench.torchkit.model.TorchModel`."""
         return ~_varies(pixels)[:, None, None, None]
@@ -159,7 +165,7 @@ def _varies(images: torch.Tensor) -> torch.Tensor:
 
 def build(task: Task, *, columns: Sequence[int], network: dict[str, Any], **joint: Any) -> Fusion:
     """The module of a task; ``network``: keywords of :func:`hmcbench.torchkit.timm_network`."""
-    body = timm_network(**network)
+    body = timm_network(owner="fusion", **network)
     return Fusion(body, body.head_hidden_size, task, columns, **joint)
 
 

@@ -14,6 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 
 import hmcbench
 from hmcbench.errors import BadInput
+from hmcbench.execute import free_cores
 from hmcbench.registry.named import SWITCH
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import tiny_hierarchy
@@ -270,3 +271,20 @@ def test_what_is_no_hierarchy_threshold_or_path() -> None:
         hmcbench.score(["b"], ["b"], 3)
     with pytest.raises(BadInput, match=r"threshold=3\. Allowed: 0 to 1"):
         hmcbench.score(["b"], ["b"], EDGES, threshold=3)
+
+
+def test_cells_in_this_process_do_not_share_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They run one after the other, however many were asked for."""
+    monkeypatch.setattr("hmcbench.execute.free_cores.busy_cores", lambda: 1.0)
+    monkeypatch.setattr("hmcbench.execute.resources.cores", lambda: 2)
+    at_once: list[int] = []
+    asked = free_cores.on_free_cores
+    monkeypatch.setattr(
+        free_cores, "on_free_cores", lambda cells, todo, n: at_once.append(n) or asked(cells, todo, n)
+    )
+    hmcbench.run(
+        "smoke", datasets=["toy-tree"], models=["prior", "random"], out=tmp_path, jobs=2, in_process=True
+    )
+    assert at_once == [1]

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hmcbench import files
 from hmcbench.errors import BadInput
 from hmcbench.files import (
     cache_dir,
@@ -142,3 +143,30 @@ def test_a_processor_is_named_with_its_family(lines: str, name: str, tmp_path: P
     info.write_text(f"processor\t: 0\n{lines}\n\nprocessor\t: 1\nmodel name\t: another\n", encoding="utf-8")
     assert processor_name(info) == name
     assert processor_name(tmp_path / "absent")
+
+
+def test_a_folder_is_synced_with_all_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inner").mkdir()
+    held = [tmp_path, tmp_path / "inner", tmp_path / "a", tmp_path / "inner" / "b"]
+    for path in held[2:]:
+        path.write_bytes(b"1")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    files.sync_folder(tmp_path)
+    assert sorted(synced) == sorted(path.stat().st_ino for path in held)
+
+
+def test_a_broken_disk_is_told_of_files_and_not_of_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some systems cannot sync a folder; what the files hold must be on the disk."""
+
+    def broken(_file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    files.sync_names(tmp_path)
+    files.sync_folder(tmp_path)
+    (tmp_path / "a").write_bytes(b"1")
+    with pytest.raises(OSError, match="Input/output"):
+        files.sync_folder(tmp_path)

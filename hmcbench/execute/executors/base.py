@@ -30,8 +30,9 @@ class Event:
     """An event of a cell: ``started``, ``progress`` (``message``) or ``ended``.
 
     ``elsewhere``: another run on the same folder has made the record. For ``ended``: ``exit`` is the
-    process's status (negative: a signal) and ``killed`` the limit that it exceeded (``time-out``,
-    ``out of memory``), if any.
+    process's status (negative: a signal), ``killed`` the limit that it exceeded (``time-out``,
+    ``out of memory``), if any, ``limit_mb`` the one on memory in megabytes (0: not known), and ``seconds``
+    its share of the time of the process.
     """
 
     kind: Literal["started", "progress", "ended", "elsewhere"]
@@ -39,6 +40,7 @@ class Event:
     message: dict[str, Any] = field(default_factory=dict)
     exit: int | None = None
     killed: str = ""
+    limit_mb: int = 0
     seconds: float = 0.0
 
 

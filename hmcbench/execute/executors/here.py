@@ -5,6 +5,7 @@ There is no limit on time or memory, and what a model leaves behind (seeds, thre
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -43,10 +44,11 @@ class HereExecutor(Executor):
 
     def start(self, jobs: Sequence[Job]) -> Iterator[Event]:
         yield from (Event("started", job) for job in jobs)
-        path = jobs[0].part / worker.LOG
+        path, began = jobs[0].part / worker.LOG, time.monotonic()
         with path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
             self._run(jobs)
-        yield from (Event("ended", job, exit=0) for job in jobs)
+        share = (time.monotonic() - began) / len(jobs)
+        yield from (Event("ended", job, exit=0, seconds=share) for job in jobs)
 
     def _run(self, jobs: Sequence[Job]) -> None:
         from hmcbench.execute.cell import run_cells
@@ -57,7 +59,8 @@ class HereExecutor(Executor):
         left = dict(enumerate(parts))
         try:
             for index, result in run_cells(cells, parts, works, self._device, reports):
-                worker.conclude(reports[index], left.pop(index), result)
+                worker.conclude(reports[index], left[index], result)
+                del left[index]
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a model may raise anything, SystemExit included

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Any
@@ -20,9 +18,11 @@ from typing import Any
 from hmcbench.execute import resources, worker
 from hmcbench.execute.executors.base import THREAD_VARIABLES, TICK_S, Event, Executor, Job
 from hmcbench.execute.executors.orphans import Watcher
+from hmcbench.files import no_main_module
 
 SCORING_S = 1800.0  # the time of metrics that does not count towards the limit of a process
 MEMORY_EVERY_S = 0.5  # between checks, which cost a little; a leak takes longer to fill the memory
+MEMORY_SHARE = 0.9  # of the machine's memory, for all cells together that have no limit of their own
 
 
 @dataclass
@@ -35,9 +35,20 @@ class _Running:
     alive: connection.Connection
     started: float
     killed: str = ""
+    limit_mb: int = 0  # on memory, that it was killed for
+    memory: int = 0  # bytes, when last checked
     memory_checked: float = 0.0
     scored: float = 0.0  # seconds of past phases of scoring
     scoring: float = 0.0  # when the present one began; 0 if there is none
+
+    @property
+    def memory_mb(self) -> int:
+        """The limit on memory: the sum of those of its cells; 0: none of its own."""
+        return sum(job.cell.memory_mb for job in self.jobs)
+
+    def share(self) -> float:
+        """Seconds since the start, in equal parts for the cells that are fitted together."""
+        return (time.monotonic() - self.started) / len(self.jobs)
 
     def seconds(self) -> float:
         """The time that counts towards the limit: metrics have limits of their own."""
@@ -50,20 +61,6 @@ class _Running:
         if self.scoring:
             self.scored += time.monotonic() - self.scoring
         self.scoring = time.monotonic() if phase == "score" else 0.0
-
-
-@contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Processes that start meanwhile do not import the user's script, which may have no guard."""
-    main = sys.modules["__main__"]
-    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
-    try:
-        for name in kept:
-            setattr(main, name, None)
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(main, name, value)
 
 
 class LocalExecutor(Executor):
@@ -79,6 +76,7 @@ class LocalExecutor(Executor):
         self._free = list(devices)
         self._running: list[_Running] = []
         self._watcher = Watcher()
+        self._most = MEMORY_SHARE * resources.total_memory()
         for name in THREAD_VARIABLES:
             os.environ.setdefault(name, str(threads))
         methods = multiprocessing.get_all_start_methods()
@@ -118,7 +116,7 @@ class LocalExecutor(Executor):
             ),
             daemon=False,
         )
-        with _no_main_module():
+        with no_main_module():
             process.start()
         send.close()
         watch.close()
@@ -139,6 +137,7 @@ class LocalExecutor(Executor):
                 yield from self._end(running)
             else:
                 self._enforce(running)
+        self._enforce_together()
 
     def _messages(self, running: _Running) -> Iterator[Event]:
         try:
@@ -149,7 +148,7 @@ class LocalExecutor(Executor):
                     running.enter(message.get("phase", ""))
                 if message.get("ended"):
                     running.waiting.remove(job)
-                    yield Event("ended", job, exit=0, seconds=time.monotonic() - running.started)
+                    yield Event("ended", job, exit=0, seconds=running.share())
                 else:
                     yield Event("progress", job, message=message)
         except (EOFError, OSError):
@@ -165,19 +164,29 @@ class LocalExecutor(Executor):
             running.killed = "time-out"
         elif now - running.memory_checked > MEMORY_EVERY_S:
             running.memory_checked = now
-            limit = sum(cell.memory_mb for cell in cells) * 1e6
-            limit = limit or 0.9 * resources.total_memory() / max(1, len(self._running))
-            if resources.tree_memory(running.process.pid) > limit:
-                running.killed = "out of memory"
+            running.memory = resources.tree_memory(running.process.pid)
+            if 0 < running.memory_mb * 1e6 < running.memory:
+                running.killed, running.limit_mb = "out of memory", running.memory_mb
         if running.killed:
-            worker.end(running.process.pid)
-            running.process.join()
+            self._kill(running)
+
+    def _enforce_together(self) -> None:
+        """Kill the largest process where those without a limit of their own fill the machine's memory."""
+        free = [running for running in self._running if not (running.memory_mb or running.killed)]
+        if sum(running.memory for running in free) > self._most:
+            largest = max(free, key=lambda running: running.memory)
+            largest.killed, largest.limit_mb = "out of memory", int(self._most / 1e6)
+            self._kill(largest)
+
+    def _kill(self, running: _Running) -> None:
+        worker.end(running.process.pid)
+        running.process.join()
 
     def _end(self, running: _Running) -> Iterator[Event]:
         """End all cells of a process that has ended."""
         worker.end_group(running.process.pid)  # grandchildren that outlived the cell
         running.process.join()
-        exit_status = running.process.exitcode
+        exit_status, killed, limit = running.process.exitcode, running.killed, running.limit_mb
         for end in (running.progress, running.alive):
             if not end.closed:
                 end.close()
@@ -185,6 +194,6 @@ class LocalExecutor(Executor):
         self._update_watcher()
         running.process.close()
         self._free.append(running.device)
-        seconds = time.monotonic() - running.started
+        share = running.share()
         for job in running.waiting:
-            yield Event("ended", job, exit=exit_status, killed=running.killed, seconds=seconds)
+            yield Event("ended", job, exit=exit_status, killed=killed, limit_mb=limit, seconds=share)

@@ -136,7 +136,7 @@ class RayExecutor(Executor):
 
     def _lost(self, task: _Task, why: str, killed: str = "") -> Iterator[Event]:
         """``ended`` events for the cells of a task that have not ended."""
-        seconds = time.monotonic() - task.begun
+        seconds = (time.monotonic() - task.begun) / len(task.jobs)
         for index in sorted(task.waiting):
             if why:
                 (task.jobs[index].part / "log.txt").write_text(f"{why}\n", encoding="utf-8")
@@ -202,7 +202,7 @@ def run_on_node(
         for event in LocalExecutor([device], preload, threads).run(iter([jobs])):
             key, place = event.job.cell.key, places[event.job.cell.key]
             if event.kind == "ended":
-                facts = {"exit": event.exit, "killed": event.killed, "seconds": event.seconds}
+                facts = {name: getattr(event, name) for name in ("exit", "killed", "limit_mb", "seconds")}
                 yield "ended", place, {**facts, "files": pack(event.job.part)}
             elif "done" not in event.message or time.monotonic() - reported[key] > REPORT_EVERY_S:
                 reported[key] = time.monotonic()

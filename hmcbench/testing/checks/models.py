@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from hmcbench.errors import HmcbenchError
-from hmcbench.execute.cell import seed_everything
+from hmcbench.execute.cell import IDENTITY, plain, seed_everything
 from hmcbench.interfaces import Dataset, Fit, Run, WarmStart
 from hmcbench.plan.describe import is_deterministic
 from hmcbench.registry.registry import load_object
@@ -156,6 +156,17 @@ def in_time(subject: Subject) -> None:
     need(seconds <= LIMIT_S, f"fitting 40 samples took {seconds:.0f} s, more than {LIMIT_S:.0f}")
 
 
+def said(subject: Subject) -> None:
+    """A record keeps another fact under the name of one of its own as ``described_NAME``."""
+    model = clean(subject)
+    if not hasattr(model, "describe"):
+        raise Skip("it says nothing of itself")
+    facts = model.describe()
+    taken = [name for name in facts if name in IDENTITY]
+    need(not taken, f"describe() has {', '.join(taken)}, which a record says of every model")
+    json.dumps(plain(facts), allow_nan=False)
+
+
 def kept_weights(subject: Subject) -> None:
     model, dataset = clean(subject), usual(subject)
     methods = [hasattr(model, name) for name in ("save", "load")]
@@ -271,6 +282,7 @@ CHECKS: list[Check] = [
     Check("inputs unchanged", "other cells and metrics read the same arrays", inputs_kept),
     state_check(state),
     Check("ends in time", "a suite waits for its slowest cell until the time limit", in_time),
+    Check("what it says of itself", "a record would have it beside what hmcbench says of the model", said),
     Check("weights kept and read", "hmcbench predict and explain need them", kept_weights),
     Check("warm start", "run --init-from would train from random weights", warm_start),
     Check("second fit", "suites with refit = true fit again on train and validation", second_fit),

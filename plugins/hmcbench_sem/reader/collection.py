@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -84,6 +84,16 @@ class Collection:
         if fatal:
             raise DataProblems(self.path, fatal)
 
+    def without(self, groups: Container[str], reasons: Sequence[Problem]) -> Collection:
+        """The others' samples, judged again: classes may now be too small.
+
+        Args:
+            groups: names of the groups that are left out.
+            reasons: why; they become problems of the new collection.
+        """
+        samples = [sample for sample in self.samples if sample.entry.group not in groups]
+        return _of_samples(self.path, self.listing, samples, None, [*self.problems, *reasons])
+
     def fingerprint(self) -> str:
         """Hex digest of classes, ids, pixels and labels, whatever the order of the files."""
         rows = sorted((s.entry.id, s.scan.digest, s.labels, s.scan.crop) for s in self.samples)
@@ -125,11 +135,19 @@ def collect(
     samples = [s for row, s in enumerate(samples) if row not in of_cells or not of_cells[row].fatal]
     if listing.hierarchy is None:  # else its file has been checked
         problems += _alike(samples, known)
+    collection = _of_samples(path, listing, samples, known, problems)
+    problems += _copies(samples) + _remarks(samples)
+    return collection
+
+
+def _of_samples(
+    path: str, listing: Listing, samples: list[Sample], known: Hierarchy | None, problems: list[Problem]
+) -> Collection:
+    """The collection of these samples, without those of classes that are too small, which is a problem."""
     if listing.source != "targets":
         problems += _drop_small(samples, listing.hierarchy)
     collection = Collection(path, listing, samples, _hierarchy(samples, listing, known), problems)
     problems += _target_problems(collection) if collection.is_regression else _class_problems(collection)
-    problems += _copies(samples) + _remarks(samples)
     return collection
 
 

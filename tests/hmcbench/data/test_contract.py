@@ -50,6 +50,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"groups": ["g"]}, "groups has 1 entries for 12 samples"),
     ({"duplicates": [""] * 13}, "duplicates has 13 entries"),
     ({"split": ["train"] * 11}, "split has 11 entries"),
+    ({"split": ["train", "test", "far"] * 4}, "a partition 'far', the name of far_unknown. Allowed: train"),
     ({"columns": {"table": ["a", "b"]}}, "8 columns and 2 names"),
     ({"columns": {"tabel": ["a"]}}, "columns name the view 'tabel'"),
 ]

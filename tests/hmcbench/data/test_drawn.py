@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -160,3 +162,28 @@ def test_a_damaged_file_is_left_out_and_drawn_again(cache: Path) -> None:
     assert with_drawn_pictures(dataset(pictures), {"image"}).views["image"] is pictures
     assert len(with_drawn_pictures(dataset(pictures), {"image"}).views["image"]) == 2
     assert file.exists()
+
+
+SCRIPT = """
+from dataclasses import replace
+from hmcbench_sem.datasets import sem_failure
+from hmcbench.data import drawn
+
+drawn.LONG_S = 0.0
+ask = drawn._in_processes
+drawn._in_processes = lambda *args: print("drawn in processes:", ask(*args)) or True
+made = sem_failure(size=32, shifted=False)
+some = replace(made, ids=made.ids[:4], views={"image": made.views["image"][:4]})
+read = drawn.with_drawn_pictures(some, {"image"}, threads=2)
+print("pictures:", len(read.views["image"]))
+"""
+
+
+def test_a_script_without_a_guard_is_not_run_by_the_processes(cache: Path) -> None:
+    """As of a run with ``in_process=True``."""
+    script = cache / "mine.py"
+    script.write_text(SCRIPT)
+    completed = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert completed.stdout == "drawn in processes: True\npictures: 4\n", completed.stderr

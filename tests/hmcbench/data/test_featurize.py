@@ -36,6 +36,13 @@ class Changing:
         return np.zeros((len(rows), 2 if len(rows) == featurize.BLOCK else 3))
 
 
+class WholeFirst:
+    """Whole numbers for 64 rows, fractions for fewer."""
+
+    def transform(self, rows: Any) -> np.ndarray:
+        return np.full((len(rows), 2), 1 if len(rows) == 64 else 0.5)
+
+
 class Objects:
     def transform(self, rows: Any) -> np.ndarray:
         return np.full((len(rows), 2), None)
@@ -59,6 +66,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regist
         FeaturizerSpec(name="short", factory=Short, source="table", **here),
         FeaturizerSpec(name="changing", factory=Changing, source="table", **here),
         FeaturizerSpec(name="objects", factory=Objects, source="table", **here),
+        FeaturizerSpec(name="whole-first", factory=WholeFirst, source="table", **here),
         FeaturizerSpec(name="round1", factory=Scale, source="round2", **here),
         FeaturizerSpec(name="round2", factory=Scale, source="round1", **here),
         FeaturizerSpec(name="lacking", factory=Scale, source="table", requires=("no_such",), **here),
@@ -100,14 +108,22 @@ def test_the_cache_is_used_again_and_knows_data_and_parameters(registry: Registr
     assert not view_of(registry, tiny_dataset(150, seed=1), "scaled")[1]
 
 
-def test_a_damaged_cache_file_is_removed_and_computed_again(registry: Registry, tmp_path: Path) -> None:
+def test_a_damaged_cache_file_is_computed_again(registry: Registry, tmp_path: Path) -> None:
     dataset = tiny_dataset(20)
     first, _ = view_of(registry, dataset, "scaled")
     (file,) = (tmp_path / "views").iterdir()
-    file.write_bytes(b"torn")
-    with pytest.raises(BadInput, match="run again"):
-        view_of(registry, dataset, "scaled")
+    for torn in (b"torn", file.read_bytes()[:-8]):
+        file.write_bytes(torn)
+        again, cached = view_of(registry, dataset, "scaled")
+        assert np.array_equal(again, first) and not cached
+    file.unlink()
     assert np.array_equal(view_of(registry, dataset, "scaled")[0], first)
+
+
+def test_a_view_that_cannot_be_kept_says_so(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "load", lambda *_args, **_options: (_ for _ in ()).throw(ValueError("torn")))
+    with pytest.raises(BadInput, match=r"cannot be read after it was written.*HMCBENCH_CACHE"):
+        view_of(registry, tiny_dataset(20), "scaled")
 
 
 def test_a_view_costs_the_same_whoever_computed_it(registry: Registry) -> None:
@@ -144,6 +160,7 @@ def test_a_cached_view_without_a_cost_on_this_machine_is_computed_again(registry
     [
         ("changing", PluginError, r"rows of shape \(2,\), then of \(3,\)"),
         ("objects", PluginError, "rows of objects"),
+        ("whole-first", PluginError, "rows of type int64, then of float64"),
         ("image", NotApplicable, "the dataset has"),
         ("lacking", NotApplicable, "no_such"),
         ("round1", PluginError, "circle"),

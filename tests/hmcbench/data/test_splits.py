@@ -314,3 +314,14 @@ def test_absent_classes_are_named_up_to_eight(n: int, more: str) -> None:
     )
     notes = make_split(dataset, Protocol("predefined", test=0.2, validation=0.2)).notes
     assert f"classes absent from test: {', '.join(names[:8])}{more}" in notes
+
+
+def test_a_copy_of_a_test_sample_leaves_the_calibration_side(counted: Counted) -> None:
+    """And of a copy in calibration the one in train goes: each has the last of its sides."""
+    sides = ["train", "train", "validation", "calibration", "calibration", "test"]
+    dataset = counted([20, 20, 20, 20, 20], split=[*sides, *["train"] * 94])
+    copies = ["a", "b", "", "b", "a", "a", *[""] * 94]
+    split = make_split(replace(dataset, duplicates=copies), Protocol("predefined", drop_leaks=True))
+    assert split.sides["calibration"].tolist() == [3] and split.sides["test"].tolist() == [5]
+    assert not {0, 1} & set(split.sides["train"].tolist())
+    assert "left out of training: 3 identical copies of samples of other sides" in split.notes

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hmcbench.errors import BadInput
 from hmcbench.execute import cell as cells
 from hmcbench.execute import speed
+from hmcbench.execute.resources import MEMORY_THREAD
 from hmcbench.interfaces import Dataset, DatasetSpec, FeaturizerSpec, ModelSpec, Param, Scores
 from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.plan.cells import Cell, make_plan
@@ -221,3 +225,47 @@ def test_seeds_reach_python_and_numpy() -> None:
         return random.random(), float(np.random.random())  # noqa: NPY002
 
     assert draw() == draw()
+
+
+@pytest.mark.parametrize("part", ["fingerprint", "hierarchy"])
+def test_other_data_of_the_same_samples_are_noticed(registry: Registry, tmp_path: Path, part: str) -> None:
+    """Between the plan and the worker somebody may have written other labels or columns."""
+    (cell,) = make_plan(parse_suite(SUITE, "s"), registry, Choices()).cells
+    planned = {**cell.record["dataset"], part: "of other data"}
+    recorder: Any = Recorder()
+    changed = replace(cell, record={**cell.record, "dataset": planned})
+    ((_, error),) = cells.run_cells([changed], [tmp_path], [str(tmp_path)], "cpu", [recorder])
+    assert isinstance(error, BadInput) and "the data of tiny changed" in str(error)
+    assert not any(thread.name == MEMORY_THREAD for thread in threading.enumerate())
+
+
+def test_what_a_model_says_is_not_who_it_is(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,) = make_plan(parse_suite(SUITE, "s"), registry, Choices()).cells
+    facts = {"params": [1], "label": "best", "members": 3, "version": "9", "parameters": 5}
+    monkeypatch.setattr(Spy, "describe", lambda _: facts)
+    said = run_alone(cell, tmp_path)["model"]
+    planned = cell.record["model"]
+    assert {name: said[name] for name in planned if name != "parameters"} == {
+        name: value for name, value in planned.items() if name != "parameters"
+    }
+    assert said["parameters"] == 5 and "members" not in said
+    assert (said["described_label"], said["described_members"]) == ("best", 3)
+
+
+def test_facts_are_such_as_json_holds() -> None:
+    facts = {
+        "nan": float("nan"),
+        "inside": {1: np.float64("inf"), "array": np.arange(2), "set": {3}},
+        "pair": (np.int64(1), [np.nan, True, None]),
+        "number": np.float32(0.5),
+        "path": Path("x"),
+    }
+    assert cells.plain(facts) == {
+        "nan": None,
+        "inside": {"1": None, "array": [0, 1], "set": "{3}"},
+        "pair": [1, [None, True, None]],
+        "number": 0.5,
+        "path": "x",
+    }

@@ -297,3 +297,29 @@ def test_other_runs_on_the_folder_do_their_share() -> None:
     left.elsewhere(cells[2], 10.0)
     list(run(left, clock, cells[3], 0, 10))
     assert seconds(left) == pytest.approx(40)
+
+
+def test_cells_that_are_fitted_together_take_the_time_of_their_process_once() -> None:
+    """Ten of 100 seconds are over; four more cells of the group wait for a second process."""
+    clock = Clock()
+    cells = [cell("a", epochs=10, seed=s, group="g") for s in range(8)]
+    left = TimeLeft(cells, clock=clock)
+    for running in cells[:4]:
+        left.started(running)
+        left.phase(running, "fit")
+    clock.now += 10
+    for running in cells[:4]:
+        left.progress(running, 1, 10)
+        left.progress(running, 2, 20)
+    assert seconds(left) == pytest.approx(90 + 100)
+    clock.now += 90
+    for running in cells[:4]:
+        left.ended(running, 25.0)
+    assert seconds(left) == pytest.approx(100)
+    for running in cells[4:]:
+        left.started(running)
+    clock.now += 40
+    assert seconds(left) == pytest.approx(60)
+    left.ended(cells[4], 10.0)
+    clock.now += 1
+    assert seconds(left) is not None

@@ -19,7 +19,7 @@ from hmcbench.execute import queue, runner
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
-from hmcbench.records.record import HISTORY, NPZ, is_record
+from hmcbench.records.record import HISTORY, NPZ, record_folders
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import installed_plugin, tiny_suite
 
@@ -177,7 +177,7 @@ def test_a_kill_loses_only_the_cells_that_had_not_ended(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, str(script), str(suite), str(out)])
     folder = out / "together" / "records"
     until = time.monotonic() + 60
-    while not (folder.is_dir() and any(map(is_record, folder.iterdir()))):
+    while not record_folders(folder):
         assert time.monotonic() < until, "no record appeared"
         time.sleep(0.02)
     workers = psutil.Process(process.pid).children(recursive=True)
@@ -185,7 +185,7 @@ def test_a_kill_loses_only_the_cells_that_had_not_ended(tmp_path: Path) -> None:
     process.wait()
     _, alive = psutil.wait_procs(workers, timeout=2.0)
     assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-    standing = sum(map(is_record, folder.iterdir()))
+    standing = len(record_folders(folder))
     assert 0 < standing < 4
     outcome = runner.execute(plan_of("joint[pause=0.4]"), out, device="cpu")
     assert outcome.ran == 4 - standing

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def test_a_failure_keeps_the_log_and_no_predictions(tmp_path: Path, job: Job) ->
     ("ended", "cause", "message"),
     [
         ({"killed": "time-out"}, "time-out", "--timeout S sets another"),
-        ({"killed": "out of memory"}, "out of memory", "more memory than its limit"),
+        ({"killed": "out of memory"}, "out of memory", "ended by its node for want of memory"),
+        ({"killed": "out of memory", "limit_mb": 9000}, "out of memory", "used more than 9,000 MB, nine"),
         ({"exit": -signal.SIGKILL}, "out of memory", "killed by the system"),
         ({"exit": -signal.SIGSEGV}, "crash", "ended by SIGSEGV"),
         ({"exit": 3}, "crash", "ended with status 3 and without a result"),
@@ -119,3 +121,49 @@ def failing(code: int, times: int) -> Any:
         return read(path, *args, **kwargs)
 
     return read_text
+
+
+def test_a_cell_has_one_record_also_when_its_data_are_named_otherwise(tmp_path: Path, job: Job) -> None:
+    """``--skip-bad`` is in the name of the data and not in the key."""
+    folder = tmp_path / "records"
+    cell = job.cell
+    named = replace(
+        cell, record={**cell.record, "dataset": {**cell.record["dataset"], "reference": "toy-tree[noise=1]"}}
+    )
+    first = record_outcome(Event("ended", replace(job, cell=named), exit=1), folder, None)
+    for path in (job.part, job.work):
+        path.mkdir()
+    write_result(job)
+    (other := folder / "toy-tree--prior--f0-s1--0123456789abcdef").mkdir()
+    record = record_outcome(Event("ended", job, exit=0), folder, None)
+    assert (record.key, record.path.name == first.path.name) == (first.key, False)
+    assert sorted(folder.iterdir()) == sorted([other, record.path])
+
+
+def test_a_record_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure leaves the old record or the new one, never a name with empty files."""
+    synced: set[int] = set()
+    checked: list[Path] = []
+    sync = os.fsync
+
+    def fsync(file: int) -> None:
+        synced.add(os.fstat(file).st_ino)
+        sync(file)
+
+    def rename(path: Path, target: Path) -> Path:
+        if path == job.part:
+            held = [path, *path.rglob("*")]
+            assert {file.stat().st_ino for file in held} <= synced, "not all of it is on the disk"
+            checked.append(path)
+        return moved(path, target)
+
+    moved = Path.rename
+    write_result(job)
+    (job.part / "model").mkdir()
+    (job.part / "model" / "weights").write_bytes(b"1234")
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", rename)
+    record = record_outcome(Event("ended", job, exit=0), tmp_path / "records", None)
+    assert (record.path / "model" / "weights").read_bytes() == b"1234" and checked

@@ -4,10 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
-from hmcbench.execute import resources
+from hmcbench.errors import BadInput
+from hmcbench.execute import resources, runner
+from hmcbench.execute.executors.here import HereExecutor
+from hmcbench.plan.cells import make_plan
+from hmcbench.plan.choices import Choices
+from hmcbench.plan.suite import parse_suite
+from hmcbench.registry.registry import default_registry
+from hmcbench.testing.helpers import tiny_suite
 
 
 def test_hardware_has_a_stable_fingerprint() -> None:
@@ -96,3 +107,57 @@ def test_phases_are_timed() -> None:
     with clock.phase("load"):
         pass
     assert set(clock.seconds) == {"load_s"}
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A torch that sees two GPUs; what it was asked of which."""
+    asked: list[object] = []
+
+    def noted(name: str, value: object = None) -> Any:
+        return lambda device=None: asked.append((name, device)) or value
+
+    cuda = SimpleNamespace(
+        is_available=lambda: True,
+        device_count=lambda: 2,
+        reset_peak_memory_stats=noted("reset"),
+        get_device_name=noted("name", "a GPU"),
+        synchronize=noted("wait"),
+        max_memory_reserved=noted("memory", 10**6),
+    )
+    torch = ModuleType("torch")
+    torch.cuda = cuda  # type: ignore[attr-defined]
+    torch.__spec__ = ModuleSpec("torch", None)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("device", "chosen"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("cuda:1", "cuda:1")]
+)
+def test_the_gpu_is_that_of_the_number(device: str, chosen: str, two_gpus: list[object]) -> None:
+    assert resources.choose_device(device, accelerated=True) == chosen
+    assert two_gpus == [("reset", int(chosen[-1]))]
+    assert resources.hardware(chosen)["gpu"] == "a GPU"
+    resources.synchronise(chosen)
+    assert resources.MemoryWatch().stop(chosen)["peak_device_mb"] == 1
+    assert two_gpus[1:] == [("name", chosen), ("wait", chosen), ("memory", chosen)]
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_gpu_that_is_not_here_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"device 'cuda:2' is not here\. Allowed: auto, cpu, cuda:0, cuda:1"):
+        resources.choose_device("cuda:2", accelerated=True)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_in_this_process_a_gpu_keeps_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker sees one GPU alone; this process sees all."""
+    registry = default_registry()
+    suite = parse_suite(tiny_suite("here", ["prior"]), "s")
+    seen: list[str] = []
+    monkeypatch.setattr(runner, "HereExecutor", lambda device: seen.append(device) or HereExecutor("cpu"))
+    plan = make_plan(suite, registry, Choices())
+    runner.execute(plan, tmp_path, device="cuda:1", executor="here")
+    assert seen == ["cuda:1"]

@@ -23,7 +23,7 @@ from hmcbench.execute import runner
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
-from hmcbench.records.record import HISTORY, NPZ, is_record
+from hmcbench.records.record import HISTORY, NPZ, record_folders
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import installed_plugin, tiny_suite
 
@@ -262,7 +262,7 @@ def start(tmp_path: Path) -> subprocess.Popen[str]:
 
 
 def count(folder: Path) -> int:
-    return sum(is_record(p) for p in folder.iterdir()) if folder.is_dir() else 0
+    return len(record_folders(folder))
 
 
 def wait_for(folder: Path, number: int) -> None:
@@ -312,3 +312,16 @@ def test_slots_follow_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runner.slots("cuda:0", 1, [fast], per_gpu=2) == ["cuda:3", "cuda:3"]
     with pytest.raises(BadInput, match="cuda:0, cuda:1"):
         runner.slots("cuda:2", 1, [fast])
+
+
+def test_the_name_of_a_record_is_on_the_disk_before_the_next_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power failure could take a cell that was said to have ended."""
+    folders: list[tuple[Path, int]] = []
+    monkeypatch.setattr(
+        runner, "sync_names", lambda folder: folders.append((folder, len(list(folder.glob("*--*")))))
+    )
+    runner.execute(plan_of("good", seeds=2), tmp_path, device="cpu")
+    records = tmp_path / "faults" / "records"
+    assert folders == [(records, 1), (records, 2)]

@@ -59,6 +59,7 @@ class Own(Plain):
 
     def refit(self, train: Any, run: Any) -> None:
         FITS.append(("own again", len(train), -1, run.refit))
+        assert Path(run.folder).is_dir(), "checkpoints of the second fit"
         self.share = len(train) / 1000
 
     def describe(self) -> dict[str, Any]:

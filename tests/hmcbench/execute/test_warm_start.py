@@ -83,6 +83,29 @@ def test_test_samples_of_the_earlier_training_are_counted(
 
 
 @pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, 0),
+        ({"fitted_on": "train", "refit_on": "train and validation"}, 5),
+        ({"fitted_on": "train and validation"}, 5),
+    ],
+)
+def test_validation_samples_of_a_second_fit_were_not_held_out(
+    facts: dict[str, str],
+    expected: int,
+    registry: Registry,
+    trained: Callable[..., Record],
+    fabricate: Callable[..., Record],
+) -> None:
+    record = trained("growing", model=facts, sizes={"validation": 5, "test": 7})
+    (cell,) = start_from(record.path, cells_of(registry, "growing"), registry)
+    same_samples = fabricate("growing", seed=1, sizes={"test": 12}).predictions()
+    earlier = record.predictions()
+    ids = [*earlier.of_side("validation").ids, *earlier.of_side("test").ids]
+    assert describe_start(cell, replace(same_samples, ids=ids))["test_not_held_out"] == expected
+
+
+@pytest.mark.parametrize(
     ("name", "changes", "models", "says"),
     [
         ("fixed", {}, ("fixed",), "cannot start from trained weights"),

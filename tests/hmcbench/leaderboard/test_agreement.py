@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,13 @@ def raters(
     """The rows of raters with closed sets (N, C)."""
     for name, said in sets.items():
         own = Predictions(
-            like.ids, like.side, said.astype(np.float32), like.task, like.truth, like.groups, only_sets=True
+            like.ids,
+            like.side,
+            said.astype(np.float32),
+            like.task,
+            like.truth,
+            groups=like.groups,
+            only_sets=True,
         )
         changes: dict[str, Any] = {"brought": {"kind": "rater", "sides": ["test"]}, "name": "brought"}
         record = fabricate(name, predictions=own, model=changes, split={"counts": {"test": len(like)}})
@@ -202,3 +209,13 @@ def test_answers_all_alike_are_undefined(fabricate: Callable[..., Record], leave
     nothing = np.zeros(leaves.truth.shape, dtype=bool)
     facts = agreement_facts(raters(fabricate, {"A": nothing, "B": nothing}, leaves))
     assert facts[0][1] == "level 1, 60 samples: Cohen's kappa of A and B undefined"
+
+
+def test_samples_without_a_group_are_drawn_one_by_one(
+    fabricate: Callable[..., Record], leaves: Predictions
+) -> None:
+    """As they are where no sample has a group; as one group the interval would have no width."""
+    sets = {name: drawn(leaves, 0.3, i) for i, name in enumerate("AB")}
+    groups = ["g", "g", *[""] * 58]
+    kappas, _ = agreements(raters(fabricate, sets, replace(leaves, groups=groups)))
+    assert 0.1 < kappas[0].high - kappas[0].low < 0.5

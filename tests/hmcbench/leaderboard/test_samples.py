@@ -15,12 +15,15 @@ from hmcbench.leaderboard import samples
 from hmcbench.leaderboard.build import build
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.samples import Samples
+from hmcbench.leaderboard.shift_draws import _Samples
 from hmcbench.leaderboard.statistics import Bootstrap
 from hmcbench.metrics.base import SampleMetric, first_over_second
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import find_spec
+from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, Record
+from hmcbench.testing.helpers import tiny_dataset
 
 Fabricate = Callable[..., Record]
 COLUMNS = ["hf1_samples", "level1_brier", "hf1_samples_mean", "auprc_micro", "auprc_macro"]
@@ -109,3 +112,12 @@ def test_the_samples_behind_a_value(fabricate: Fabricate) -> None:
     halves = Bootstrap(200, [str(i % 2) for i in range(200)]).unit
     right = np.stack([np.ones(200), np.ones(200)], axis=1)
     assert samples._basis(right, first_over_second, halves) == (2, 200, 1)
+
+
+def test_samples_without_a_group_are_drawn_one_by_one() -> None:
+    dataset = tiny_dataset(6)
+    groups = ["g", "g", "", "", "", ""]
+    test = Predictions(dataset.ids, ["test"] * 6, np.zeros((6, 7)), dataset.task, groups=groups)
+    for bootstrap in (samples._bootstrap([test]), _Samples([], [test], []).bootstrap()):
+        assert bootstrap.unit[0] == bootstrap.unit[1]
+        assert len(np.unique(bootstrap.unit)) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.interfaces import DatasetSpec, ModelSpec, Param, Task
 from hmcbench.interfaces.hookspecs import hookimpl
-from hmcbench.plan.cells import _check_applicable, make_plan
+from hmcbench.plan.cells import _check_applicable, make_plan, plan_data
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import Suite, parse_suite
 from hmcbench.registry.registry import convert
@@ -192,3 +193,47 @@ def test_what_a_model_says_of_classes_does_not_count_for_regression() -> None:
         {"scores": "ranking"},
     ):
         _check_applicable(spec(tasks=("regression",), **limits), task)
+
+
+def test_options_may_name_a_dataset_that_was_chosen_and_is_none_of_the_suite() -> None:
+    options = {"datasets": ("toy-tree",), "settings": {"toy-tree.noise": "1"}}
+    (reference,) = {cell.dataset_reference for cell in planned(("first",), **options).cells}
+    assert reference == "toy-tree[noise=1.0]"
+    suite = parse_suite(TEXT, "s.toml")
+    with temporary_plugin(Plugin()) as registry:
+        assert [data.reference for data in plan_data(suite, registry, Choices(**options))[2]] == [reference]
+    with pytest.raises(BadInput, match="this dataset reads no path"):
+        planned(("first",), datasets=("toy-tree",), data={"toy-tree": "x"})
+
+
+def test_a_dataset_that_is_named_twice_runs_once() -> None:
+    twice = TEXT.partition("[datasets")[0].replace("sets:second", "sets[which=first]")
+    plan = planned(("first",), twice)
+    assert len({cell.key for cell in plan.cells}) == len(plan.cells) == 3
+    assert "sets:first x prior is named twice: it runs once" in plan.notes
+
+
+@pytest.mark.parametrize(
+    ("protocol", "says"),
+    [
+        ('kind = "kfold"\nfolds = 70', "60 samples in 60 units cannot be divided into 70 parts"),
+        ('kind = "predefined"', "the dataset's own split has no test side"),
+    ],
+)
+def test_why_no_split_can_be_made_is_told_where_each_leaf_is_unknown(protocol: str, says: str) -> None:
+    text = TEXT.replace('datasets = ["sets:first", "sets:second"]', 'datasets = ["tiny"]').partition(
+        "[datasets"
+    )[0]
+    text = text.replace("[profiles.quick]", f'[protocol]\nunknown = "each"\n{protocol}\n[profiles.quick]')
+    text = text.replace('without_data = ["sets:third"]\n', "")
+    split = ["train", "validation"] * 30
+    tiny = DatasetSpec(
+        name="tiny",
+        version="1",
+        summary="",
+        factory=lambda: tiny_dataset(60, split=split),
+        views=("table",),
+    )
+    plugin = SimpleNamespace(__name__="of-tiny", hmcbench_datasets=hookimpl(lambda: [tiny]))
+    with temporary_plugin(plugin) as registry, pytest.raises(BadInput, match=says):
+        make_plan(parse_suite(text, "s.toml"), registry, Choices(models=("prior",)))

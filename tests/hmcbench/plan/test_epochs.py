@@ -71,7 +71,7 @@ def test_what_the_user_sets_stays(registry: Registry, choices: Any) -> None:
 def test_a_factor_is_told_from_five_percent_on(epochs_for: int, told: bool) -> None:
     profile, sides = SimpleNamespace(epochs_for=epochs_for), {"train": range(20)}
     data = SimpleNamespace(splits=[SimpleNamespace(sides=sides)], reference="toy")
-    notes = _of_epochs(profile, data)  # type: ignore[arg-type]
+    notes = _of_epochs(profile, [data])  # type: ignore[arg-type, list-item]
     assert bool(notes) == told
 
 
@@ -97,3 +97,34 @@ def test_images_of_the_suites_are_what_their_epochs_are_meant_for() -> None:
     assert factor(0, 5) == 1 and factor(5, 0) == 1
     for name, train in (("sem-failure", 1594), ("sem-failure-ablation", 1594), ("x-sdd", 979)):
         assert load_suite(default_registry(), name).profiles["quick"].epochs_for == train
+
+
+SHARES = "[protocol]\ntrain_share = [0.5, 1.0]"
+
+
+def test_the_factor_of_every_training_share_is_told(registry: Registry) -> None:
+    text = tiny_suite("scaled", ["net"], epochs_for=TRAIN).replace("[protocol]", SHARES)
+    (note,) = [n for n in make_plan(parse_suite(text, "s"), registry, Choices()).notes if "epochs" in n]
+    assert note == (
+        "toy-tree: epochs of networks x 1 to 2: those of the suite are meant for 126 training samples,"
+        " here are 63 to 126"
+    )
+
+
+def test_a_model_has_one_row_whatever_the_training_share(registry: Registry) -> None:
+    """Its epochs are scaled to each share, and its record names them; a learning curve needs one name."""
+    text = tiny_suite("scaled", ["net[epochs=4]", "prior"], epochs_for=TRAIN).replace("[protocol]", SHARES)
+    plan = make_plan(parse_suite(text, "s"), registry, Choices())
+    rows = {(cell.label, cell.row) for cell in plan.cells}
+    assert rows == {("net", "net[epochs=4]"), ("net[epochs=4]", "net[epochs=4]"), ("prior", "prior")}
+    assert plan.info()["labels"]["quick"] == {"net": "net[epochs=4]"}
+
+
+def test_two_models_are_never_one_row(registry: Registry) -> None:
+    """Epochs that the user typed stay, so that this model has the name that the other would get."""
+    text = tiny_suite("scaled", ["net[epochs=4]"], epochs_for=TRAIN).replace("[protocol]", SHARES)
+    typed = Choices(models=("net[epochs=4]", "net[e=4]"))
+    plan = make_plan(parse_suite(text, "s"), registry, typed)
+    assert all(cell.row == cell.label for cell in plan.cells)
+    assert len({cell.key for cell in plan.cells}) == len(plan.cells) == 3
+    assert "toy-tree x net[epochs=4] is named twice: it runs once" in plan.notes

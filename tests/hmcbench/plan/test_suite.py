@@ -106,6 +106,16 @@ def test_decisions_are_read_and_kept_only_where_they_are_named() -> None:
         ("hf1_samples = 0.9}", "hf1_samples = true}", "metrics must be a table"),
         ("folds = 3", "folds = true", "folds must be a whole number"),
         ("[suite]", "[suite", "is not TOML"),
+        ("time_limit = 10", "time_limit = nan", "must be positive"),
+        ("time_limit = 10", "time_limit = inf", "must be positive"),
+        ("time_limit = 10", "memory_mb = -1", "memory_mb = -1. Allowed: 0 or more"),
+        ("time_limit = 10", "epochs_for = -5", "epochs_for = -5. Allowed: 0 or more"),
+        ('["prior", "random"]', '["prior", "random", "prior"]', "models names prior twice"),
+        (
+            '["prior", "random"]',
+            '[{ model = "prior", label = "A" }, { model = "prior", label = "B" }]',
+            "[profiles.paper]: models names prior twice",
+        ),
     ],
 )
 def test_a_bad_file_is_one_line_that_says_where(old: str, new: str, says: str) -> None:
@@ -152,3 +162,29 @@ def test_suites_load_by_name_and_by_file(tmp_path: Path) -> None:
         load_suite(registry, str(path))
     with pytest.raises(BadInput, match="unknown suite"):
         load_suite(registry, "no-such-suite")
+
+
+@pytest.mark.parametrize(
+    ("start", "text", "says"),
+    [
+        ("[profiles.quick]", '[[profiles]]\nmodels = ["prior"]\n', "profiles must be tables"),
+        ("[profiles.quick]", "", "has no [profiles.NAME]"),
+        ("[[published]]", "[published]\nmodel = 3\n", "published must be tables"),
+    ],
+)
+def test_tables_of_another_kind_are_refused(start: str, text: str, says: str) -> None:
+    with pytest.raises(BadInput) as error:
+        parse_suite(GOOD.partition(start)[0] + text, "s.toml")
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "line", ['profiles = "quick"', "published = 3", "published = [3]", "profiles = {quick = 3}"]
+)
+def test_values_where_tables_belong_are_refused(line: str) -> None:
+    kept = "[profiles.quick]" if line.startswith("published") else "[[published]]"
+    end = "" if line.startswith("profiles") else '[profiles.quick]\nmodels = ["prior"]\n'
+    assert kept in GOOD
+    with pytest.raises(BadInput, match=r"must be (a )?table") as error:
+        parse_suite(line + "\n" + GOOD.partition("[profiles.quick]")[0] + end, "s.toml")
+    assert "\n" not in str(error.value)

@@ -271,3 +271,15 @@ def test_sets_without_scores_are_marked_and_others_are_not(tmp_path: Path) -> No
         assert Predictions.load(tmp_path / "p.npz").only_sets is only_sets
         with np.load(tmp_path / "p.npz") as stored:
             assert ("only_sets" in str(stored["header"])) is only_sets
+
+
+def test_a_sample_without_a_group_is_a_unit_of_its_own() -> None:
+    """Also beside a group that is named as the sample."""
+    dataset = tiny_dataset(5)
+    whole = Predictions(dataset.ids, ["test"] * 5, np.zeros((5, 7)), dataset.task)
+    assert whole.units is None
+    groups = ["g", "", "g", "", dataset.ids[1]]
+    units = replace(whole, groups=groups).units
+    assert units is not None and [units[0], units[4]] == ["g", dataset.ids[1]]
+    assert len(set(units)) == 4 and units[0] == units[2]
+    assert replace(whole, groups=list("aabbc")).units == list("aabbc")

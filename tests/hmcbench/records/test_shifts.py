@@ -20,6 +20,7 @@ from hmcbench.records.predictions import Predictions
 from hmcbench.records.shifts import Shifted, ShiftPoint
 from hmcbench.testing.helpers import tiny_dataset
 
+TREE = tiny_dataset(2).task
 SHAPES = ("tree", "ragged", "multiple", "dag", "regression")
 NAMES = ["hf1_samples", "level{k}_accuracy", "auprc_micro"]
 
@@ -193,3 +194,40 @@ def test_a_damaged_file_is_one_line(content: bytes | None, tmp_path: Path) -> No
         path.write_bytes(content)
     with pytest.raises(BadInput, match="is missing" if content is None else "cannot be read"):
         shifts.load(path, predictions_of("tree").task)
+
+
+def with_novelty(points: dict[ShiftPoint, Scores], n: int) -> dict[ShiftPoint, Scores]:
+    rng = np.random.default_rng(3)
+    return {point: replace(scores, novelty=rng.random(n)) for point, scores in points.items()}
+
+
+def test_suspicion_under_a_shift_is_that_of_the_shifted_samples(tmp_path: Path) -> None:
+    predictions = predictions_of("tree")
+    n = len(predictions)
+    predictions = replace(
+        predictions, unknown=np.arange(n) % 2 == 0, novelty=np.arange(n, dtype=np.float32) / n
+    )
+    scores = with_novelty(points_of(predictions), 20)
+    shifts.save(tmp_path / "shifts.npz", shifts.in_small_form(scores, {}, predictions.task, None), TREE)
+    again = shifts.load(tmp_path / "shifts.npz", TREE)
+    values = shifts.shift_metrics(SPECS, predictions, again, None, ["unknown_auroc"])
+    for point, shifted in again.items():
+        assert np.allclose(shifted.novelty, scores[point].novelty)
+        test = replace(predictions.of_side("test"), novelty=scores[point].novelty)
+        (expected,) = compute_sides(SPECS, test, None, ["unknown_auroc"]).values()
+        assert values[point]["unknown_auroc"] == pytest.approx(expected["unknown_auroc"])
+    assert len({value["unknown_auroc"] for value in values.values()}) == 3
+
+
+def test_without_the_novelty_of_a_shift_no_sample_is_suspected_there() -> None:
+    """Files of earlier versions; a model that gives none is judged by its scores."""
+    predictions = replace(predictions_of("tree"), unknown=np.arange(30) % 2 == 0)
+    points = shifts.in_small_form(points_of(predictions), {}, predictions.task, None)
+    by_scores = shifts.shift_metrics(SPECS, predictions, points, None, ["unknown_auroc"])
+    assert all("unknown_auroc" in values for values in by_scores.values())
+    novel = replace(predictions, novelty=np.zeros(30, dtype=np.float32))
+    names = ["unknown_auroc", "hf1_samples"]
+    assert {*shifts.shift_metrics(SPECS, novel, points, None, names)["noise", 1.0]} == {"hf1_samples"}
+    for wrong in with_novelty(points_of(predictions), 19).values():
+        with pytest.raises(BadInput, match="novelty of shape"):
+            shifts.under_shift(novel, Shifted(wrong.values, novelty=wrong.novelty))

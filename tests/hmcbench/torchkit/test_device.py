@@ -20,6 +20,7 @@ from hmcbench.torchkit.device import (
     out_of_memory,
     usual_precision,
 )
+from hmcbench.torchkit.freezing import training_mode
 from hmcbench.torchkit.heads import MaxHead, make_head
 from hmcbench.torchkit.layout import Masked
 from hmcbench.torchkit.model import TorchModel
@@ -130,6 +131,71 @@ def test_a_graph_of_a_network_whose_maximum_depends_on_the_truth() -> None:
     output: Any = GraphForward(head, CPU, "float32")(x)
     assert isinstance(output, Masked) and isinstance(expected, Masked)
     torch.testing.assert_close(output.highest(), expected.highest())
+
+
+@pytest.mark.usefixtures("graphs")
+def test_frozen_parts_stay_frozen_under_graphs() -> None:
+    """A capture in training mode would change the statistics of frozen norms."""
+    net: Any = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    net[:2].requires_grad_(False)
+    training_mode(net)
+    before = [buffer.clone() for buffer in net.buffers()]
+    forward = GraphForward(net, CPU, "float32")
+    forward(torch.randn(6, 4))
+    forward(torch.randn(6, 4))
+    assert net.training and net[2].training and not net[1].training
+    assert all(torch.equal(a, b) for a, b in zip(before, net.buffers(), strict=True))
+
+
+def kept_in_place(module: Any, _example: Any, **_more: Any) -> None:
+    """Stands for ``torch.cuda.make_graphed_callables``: every backward pass writes to the same gradients."""
+    weights, forward = tuple(module.parameters()), module.forward
+    places = [torch.zeros_like(weight) for weight in weights]
+
+    class Replay(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, images: torch.Tensor, *_weights: torch.Tensor) -> torch.Tensor:
+            with torch.enable_grad():
+                ctx.output = forward(images)
+            output: torch.Tensor = ctx.output.detach()
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+            for place, gradient in zip(
+                places, torch.autograd.grad(ctx.output, weights, gradients), strict=True
+            ):
+                place.copy_(gradient)
+            return (None, *(place.detach() for place in places))
+
+    module.forward = lambda images: Replay.apply(images, *weights)
+
+
+@pytest.mark.usefixtures("graphs")
+@pytest.mark.parametrize("room", [12, 6])
+def test_passes_under_graphs_sum_to_the_gradient_of_the_batch(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", kept_in_place)
+    torch.manual_seed(0)
+    net, images = nn.Linear(3, 2), torch.randn(12, 3)
+    forward = GraphForward(net, CPU, "float32")
+    graphs_at_first: list[int] = []
+
+    def run(rows: slice) -> torch.Tensor:
+        part = images[rows]
+        loss = torch.as_tensor(forward(part)).square().mean()
+        graphs_at_first.append(len(forward.calls))
+        if len(part) > room:  # memory runs out behind the first graph
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss
+
+    Accumulator(net, 12 if room < 12 else 4, forward).backward(12, run, lambda: None)
+    summed = [weight.grad for weight in net.parameters()]
+    expected = torch.autograd.grad(net(images).square().mean(), tuple(net.parameters()))
+    torch.testing.assert_close(summed, list(expected))
+    assert not forward.calls, "graphs keep the memory that ran out"
+    assert graphs_at_first[0] == (1 if room < 12 else 0)
 
 
 @pytest.mark.usefixtures("graphs")

@@ -15,6 +15,7 @@ from hmcbench.interfaces import Dataset, Run, Scores
 from hmcbench.testing.helpers import fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import checkpoint
 from hmcbench.torchkit.engine import Ema, Trainer, improving_at_end
+from hmcbench.torchkit.heads import make_head
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
 
@@ -61,6 +62,25 @@ def test_history_has_a_row_per_epoch(images: Callable[..., Dataset], tiny_net: A
     assert history.rows[-1]["train_level1_accuracy"] > 0.5
     left = [row["seconds_left"] for row in history.rows]
     assert left[-1] == 0 and min(left[:-1]) > 0
+
+
+def test_no_step_is_of_a_single_image(images: Callable[..., Dataset]) -> None:
+    """Of an odd number in steps of two, the last three are one step: norms of one image have no variance."""
+    sizes: list[int] = []
+
+    class Normed(nn.Module):
+        def __init__(self, task: Any) -> None:
+            super().__init__()
+            self.norm, self.head = nn.BatchNorm1d(256), make_head("levels", 256, task)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            if self.training:
+                sizes.append(len(x))
+            return self.head(self.norm(x.flatten(1)))
+
+    dataset, model = images("tree"), TorchModel(Normed, Recipe(epochs=1, batch_size=2, precision="float32"))
+    model.fit(labelled(dataset, range(9)), labelled(dataset, []), Run(dataset.task))
+    assert sorted(sizes) == [2, 2, 2, 3]
 
 
 @pytest.mark.parametrize("patience", [0, 4])

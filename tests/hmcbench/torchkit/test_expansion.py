@@ -236,9 +236,26 @@ def test_the_body_is_taken_over_and_the_head_is_new(new: Task) -> None:
     assert all(torch.equal(drawn[name], value) for name, value in after.head.state_dict().items())
 
 
+def test_what_stands_before_the_body_is_taken_over_too() -> None:
+    class Patched(Net):
+        def __init__(self, of: Task) -> None:
+            super().__init__(LevelHeads, of)
+            self.patches, self.place = nn.Linear(4, 4), nn.Parameter(torch.randn(4))
+            self.norm = nn.LayerNorm(7)
+
+        def parts(self) -> tuple[list[nn.Module], nn.Module]:
+            return [self.norm, self.head], self.body
+
+    before, after = Patched(task(OLD)), Patched(task(["a/z", "b/y"]))
+    nn.init.constant_(before.norm.bias, 3.0)
+    assert take_body(after, before.state_dict()) == "all but norm, head"
+    assert torch.equal(after.place, before.place) and torch.equal(after.patches.weight, before.patches.weight)
+    assert torch.equal(after.body[0].weight, before.body[0].weight) and not after.norm.bias.any()
+
+
 def test_a_body_of_other_sizes_or_without_a_name_is_refused() -> None:
     state = Net(LevelHeads, task(OLD)).state_dict()
-    with pytest.raises(BadInput, match="another network"):
+    with pytest.raises(BadInput, match=r"other sizes: body.0.weight has shape"):
         take_body(Net(LevelHeads, REGRESSION, width=9), state)
     with pytest.raises(BadInput, match="does not say what its body is"):
         take_body(nn.Linear(2, 2), state)

@@ -17,6 +17,8 @@ from hmcbench.errors import BadInput, NotApplicable  # noqa: E402
 from hmcbench.interfaces import Run  # noqa: E402
 from hmcbench.testing.helpers import assert_batch_independent, inputs, labelled, tiny_dataset  # noqa: E402
 from hmcbench.torchkit import novelty  # noqa: E402
+from hmcbench.torchkit.architectures import check_novelty  # noqa: E402
+from hmcbench.torchkit.heads import make_head  # noqa: E402
 from hmcbench.torchkit.layout import Layout  # noqa: E402
 from hmcbench.torchkit.model import TorchModel  # noqa: E402
 from hmcbench.torchkit.recipes import Recipe  # noqa: E402
@@ -121,3 +123,53 @@ def test_training_images_are_their_own_neighbours(monkeypatch: pytest.MonkeyPatc
 def test_numbers_have_no_novelty() -> None:
     with pytest.raises(NotApplicable, match="classes"):
         fitted("energy", dataset("regression"))
+
+
+@pytest.mark.parametrize("head", ["leaf", "conditional"])
+def test_probabilities_have_no_energy(head: str) -> None:
+    """Their logarithms sum to the same in every image; of several paths they are logits."""
+    for kind in ("tree", "multiple"):
+        task = tiny_dataset(4, kind).task
+        module = make_head(head, 5, task)
+        outputs = novelty.energy(module(torch.randn(8, 5)), Layout(task, torch.device("cpu")))
+        constant = bool(outputs.std() < 1e-5)
+        assert constant == (kind == "tree")
+        if not constant:
+            novelty.check("energy", module)
+            check_novelty(task=task, head=head, novelty="energy")
+            continue
+        with pytest.raises(BadInput, match="novelty=neighbours"):
+            novelty.check("energy", nn.Sequential(module))
+        with pytest.raises(BadInput, match=f"head={head}"):
+            check_novelty(task=task, head=head, novelty="energy")
+        for allowed in ({"head": "levels", "novelty": "energy"}, {"head": head, "novelty": "neighbours"}):
+            check_novelty(task=task, **allowed)
+
+
+def test_energy_of_probabilities_is_refused_before_a_training() -> None:
+    def build(task: Any) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), make_head("leaf", 36, task))
+
+    of = dataset()
+    model = TorchModel(build, Recipe(epochs=1, novelty="energy"))
+    with pytest.raises(BadInput, match="says nothing"):
+        model.fit(labelled(of, range(16)), labelled(of, range(16, 24)), Run(of.task))
+
+
+def test_a_network_may_name_several_layers_of_features() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 2), nn.Linear(4, 2)
+
+        def feature_layers(self) -> list[nn.Module]:
+            return [self.first, self.second]
+
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return self.first(a) + self.second(b)
+
+    net, a, b = Both(), 100 * torch.randn(5, 3), torch.randn(5, 4)
+    with novelty.Measure("neighbours", net) as measure:
+        net(a, b)
+    both = torch.cat([nn.functional.normalize(part, dim=1) for part in (a, b)], dim=1)
+    torch.testing.assert_close(measure.features, both / 2**0.5)

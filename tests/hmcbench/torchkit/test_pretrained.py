@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from hmcbench.errors import BadInput
+from hmcbench.registry.registry import create, default_registry
+from hmcbench.testing.helpers import tiny_dataset
 from hmcbench.torchkit.pretrained import strided_stem, timm_network
 
 pytestmark = pytest.mark.torch
@@ -72,6 +74,24 @@ def test_weights_that_cannot_be_loaded_name_the_switch(monkeypatch: pytest.Monke
         "pretrained weights of resnet50 could not be loaded (ConnectionError: no route to the hub)."
         " --set hffnet-2d.pretrained=false turns them off."
     )
+
+
+@pytest.mark.parametrize("name", ["bag", "fusion", "embedding"])
+def test_the_hint_is_one_that_can_be_typed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_args: Any, **_options: Any) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    registry = default_registry()
+    with pytest.raises(BadInput) as caught:
+        if name == "embedding":
+            create(*registry.resolve("featurizers", "embedding"))
+        else:
+            model = create(*registry.resolve("models", f"{name}[pretrained=true]"))
+            model.build(tiny_dataset(4).task, **({"columns": [0]} if name == "fusion" else {}))
+    assert (
+        "weights=random" if name == "embedding" else f"--set {name}.pretrained=false"
+    ) in caught.value.hint
 
 
 def test_without_a_network_weights_are_missed_at_once(

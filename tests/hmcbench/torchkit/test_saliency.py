@@ -219,6 +219,25 @@ def test_similarity() -> None:
     assert saliency.similarity(ramp, torch.ones(3, 3)) == 0
 
 
+def test_deletion_leaves_the_mean_of_the_image() -> None:
+    """Also of one that is darker than the training images, by whose mean it was normalised."""
+    seen: list[torch.Tensor] = []
+
+    def probability(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x)
+        return x.mean((1, 2, 3))
+
+    for shift in (0.0, -1.5):
+        image = torch.stack([torch.randn(8, 8), 3 * torch.randn(8, 8)])
+        image = image - image.mean((1, 2), keepdim=True) + shift * torch.tensor([1.0, 2.0])[:, None, None]
+        seen.clear()
+        saliency.curves(probability, image, torch.rand(8, 8))
+        expected = torch.tensor([shift, 2 * shift])[:, None, None].expand(2, 8, 8)
+        torch.testing.assert_close(seen[0][-1], expected)
+        if not shift:
+            assert torch.equal(seen[0][-1], expected), "exactly 0 where images are normalised by themselves"
+
+
 def test_curves_of_a_known_model() -> None:
     """A "probability" that is the share of pixels above 0: removing those first is a straight fall."""
     image = torch.ones(1, 8, 8)

@@ -46,6 +46,16 @@ def test_targets_are_scaled_by_the_training_samples() -> None:
     assert level_sizes(TASK) == (2,) and layout_of(TASK, CPU).n == 2
 
 
+def test_large_targets_that_hardly_vary_are_scaled_exactly() -> None:
+    """In float32 their mean would be off by several deviations."""
+    layout = TargetLayout(TASK, CPU)
+    targets = np.array([[1e6 + 0.30, 7.1], [1e6 + 0.32, 7.1]])
+    layout.fit(targets)
+    scaled = layout.encode(targets)
+    np.testing.assert_allclose(scaled, [[-1, 0], [1, 0]], atol=1e-6)
+    np.testing.assert_allclose(layout.scores([scaled])[0], targets, rtol=1e-12)
+
+
 @pytest.mark.parametrize("tiles", [False, True])
 def test_a_network_learns_numbers_and_keeps_them(
     grey: Dataset, tiny_net: Any, tiles: bool, tmp_path: Path

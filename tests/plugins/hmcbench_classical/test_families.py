@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hmcbench_classical import MODELS
+from hmcbench_classical.estimators import BinnedBoosting
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.hierarchy.hierarchy import Hierarchy
@@ -132,6 +134,39 @@ def test_inputs_are_views_or_short_for_them(registry: Registry) -> None:
     assert len(set(distinct)) == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("ridge", "EP"), ("svm", "EP"), ("hist-gradient-boosting", "O"), ("ensemble", "EP")]
+)
+def test_the_number_of_columns_is_known(registry: Registry, name: str, wanted: str) -> None:
+    """For files of other formats, which begin with it."""
+    dataset = tiny_dataset(40, "regression")
+    both = replace(dataset, views={**dataset.views, "descriptors": np.arange(800.0).reshape(40, 20) % 7})
+    model = fitted(make(registry, name, inputs=wanted), both)
+    own = int(np.asarray(dataset.views["table"]).shape[1])
+    assert model.width == own + (20 if wanted == "EP" else 0)
+
+
+@pytest.mark.parametrize(("classes", "single"), [(2, True), (1100, False)])
+def test_boosting_of_rare_classes_in_many_samples(classes: int, single: bool) -> None:
+    """The library would hold out samples of every class to stop early."""
+    labels = np.r_[np.arange(10_500) % classes, [classes] if single else []].astype(int)
+    rows = np.c_[labels, labels % 7].astype(float)
+    if classes > 2:  # one tree per class: what decides is known before any grows
+        with pytest.MonkeyPatch.context() as patch:
+            seen = []
+            patch.setattr(
+                HistGradientBoostingClassifier, "fit", lambda self, *_: seen.append(self.early_stopping)
+            )
+            for many in (rows, np.r_[rows, rows]):
+                BinnedBoosting().fit(many, np.r_[labels, labels][: len(many)])
+        assert seen == [False, "auto"]
+        return
+    boosting = BinnedBoosting(max_iter=3).fit(rows, labels)
+    assert not boosting.do_early_stopping_ and boosting.early_stopping == "auto"
+    usual = BinnedBoosting(max_iter=3).fit(rows[:-1], labels[:-1])
+    assert usual.do_early_stopping_
+
+
 @pytest.mark.parametrize("strategy", ["level", "parent", "node"])
 def test_strategies_are_a_parameter(registry: Registry, strategy: str) -> None:
     dataset = tiny_dataset(60, "ragged")
@@ -186,8 +221,9 @@ def test_a_flat_forest_of_thousands_of_classes_is_refused_while_planning(
     registry: Registry, paths: Any, classes: int, settings: str, refused: bool
 ) -> None:
     task = Task(paths=paths, hierarchy=Hierarchy.from_paths([[f"c{i}"] for i in range(classes)]))
-    for name in ("forest", "extra-trees"):
-        spec, params = registry.resolve("models", f"{name}{settings}")
+    ensembles = ["ensemble[members=knn+forest]", "ensemble[members=extra-trees]"]
+    for reference in ("forest" + settings, "extra-trees" + settings, *(ensembles if not settings else [])):
+        spec, params = registry.resolve("models", reference)
         try:
             registry.call("models", spec, spec.check_task, {**params, "task": task})
         except NotApplicable as error:

@@ -28,6 +28,16 @@ def test_the_incomplete_set_is_the_test_set_without_some_views() -> None:
     assert all("simulated" in name for name in COLUMNS[2:])
 
 
+def test_no_sample_lacks_both_views_and_all_may_lack_one() -> None:
+    for test in (6, 7, 9):
+        data = sem_eds(size=32, train=12, test=test, missing=1.0)
+        rows = np.flatnonzero(np.array(data.split) == INCOMPLETE)
+        no_table = np.isnan(data.views["table"][rows]).all(1)
+        black = np.array([not data.views["image"][i].load().any() for i in rows])
+        assert not (no_table & black).any()
+        assert no_table.sum() + black.sum() >= test - 1
+
+
 def test_no_fold_trains_on_a_picture_of_the_incomplete_set() -> None:
     data = sem_eds(size=32, train=30, test=40)
     shown: list[int] = []

@@ -120,8 +120,14 @@ def test_every_set_looks_at_its_own_pairs_alone(split: str) -> None:
 def test_a_column_that_looks_like_a_group(scenes: Callable[..., Path], column: str) -> None:
     report = lint_images(path=str(scenes(f"file,labels,{column}", "{file},{class},S{scene}")))
     (warning,) = _warnings(report, "group")
-    assert f"the column {column.lower()!r} looks like a group" in warning
+    assert f"the column {column.lower()!r} looks like a group and is read as a feature" in warning
     assert "6 values of 4 images, 33 of 33 near-duplicate pairs within one" in warning
+
+
+def test_a_column_that_looks_like_a_group_and_is_no_feature(scenes: Callable[..., Path]) -> None:
+    report = lint_images(path=str(scenes("file,labels,groups", "{file},{class},S{scene}")))
+    (warning,) = _warnings(report, "group")
+    assert "the column 'groups' looks like a group and is not read" in warning
 
 
 def test_a_column_of_any_name_that_explains_the_near_copies(scenes: Callable[..., Path]) -> None:

@@ -53,6 +53,15 @@ def test_missing_images_change_nothing(pooling: str) -> None:
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_a_missing_first_image_changes_nothing_either(pooling: str) -> None:
+    net, x = module(pooling), torch.randn(2, 2, 4, 4)
+    behind = torch.cat([torch.zeros(2, 1, 4, 4), x], dim=1)
+    for a, b in zip(net(x), net(behind), strict=True):
+        torch.testing.assert_close(a, b)
+    assert all(torch.isfinite(level).all() for level in net(torch.zeros(2, 3, 4, 4))), "a sample without any"
+
+
 @pytest.mark.parametrize("augment", ["none", "light", "paper", "sem"])
 def test_missing_images_stay_missing_when_augmented(augment: str) -> None:
     pixels = torch.randint(0, 256, (32, 4, 16, 16), dtype=torch.uint8)

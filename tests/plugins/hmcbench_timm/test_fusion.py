@@ -16,6 +16,7 @@ from torch import nn
 from hmcbench.interfaces import ColumnKind, Dataset, Run
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import assert_batch_independent, fitted, inputs, same_scores, tiny_dataset
+from hmcbench.torchkit import novelty
 from hmcbench.torchkit.augment import Augmenter
 from hmcbench.torchkit.data import Normaliser
 from hmcbench.torchkit.engine import Trainer
@@ -74,6 +75,21 @@ def test_late_fusion_is_the_mean_of_two_heads() -> None:
     parts = [net(images), net(torch.zeros_like(images), rows)]
     for level, a, b in zip(net(images, rows), *parts, strict=True):
         torch.testing.assert_close(level, (a + b) / 2)
+
+
+@pytest.mark.parametrize("how", ["late", "gated"])
+@pytest.mark.parametrize("use", ["both", "image", "table"])
+def test_novelty_reads_the_features_of_what_is_used(how: str, use: str) -> None:
+    """With a head for each encoder the features of both count."""
+    net = module(how, use)
+    images, rows = torch.randn(3, 1, 4, 4), torch.tensor([[1.0, 2], [0.5, 0], [2, 1]])
+    seen = []
+    for pair in ((images, rows), (images.flip(3), rows), (images, rows.flip(0))):
+        with novelty.Measure("neighbours", net) as measure, torch.inference_mode():
+            net(*pair)
+        seen.append(measure.features)
+    assert torch.equal(seen[0], seen[1]) == (use == "table")
+    assert torch.equal(seen[0], seen[2]) == (use == "image")
 
 
 def test_modality_dropout_hides_one_of_two_and_never_both() -> None:

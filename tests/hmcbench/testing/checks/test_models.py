@@ -46,6 +46,11 @@ class Nan(Right):
         return Scores(super().predict(inputs).values * np.nan)
 
 
+class HasAVersion(Right):
+    def describe(self) -> dict[str, Any]:
+        return {"version": "2.0", "parameters": 7}
+
+
 class OneColumnShort(Right):
     def predict(self, inputs: Inputs) -> Scores:
         return Scores(super().predict(inputs).values[:, 1:])
@@ -225,6 +230,7 @@ WRONG: dict[str, tuple[ModelSpec, str]] = {
     "inputs unchanged": (spec(ScalesInPlace), "view table"),
     "global state unchanged": (spec(LeavesTraces), "MY_MODEL_WAS_HERE"),
     "ends in time": (spec(Sleeps), "more than"),
+    "what it says of itself": (spec(HasAVersion), "describe\\(\\) has version, which"),
     "weights kept and read": (spec(Pickles), "model.pkl"),
     "warm start": (spec(StartsFromNothing, expandable=True), "those without one"),
     "second fit": (spec(NeedsValidation), "nothing to validate on"),
@@ -235,6 +241,7 @@ WRONG: dict[str, tuple[ModelSpec, str]] = {
 SKIPPED = (
     "deterministic as declared",
     "missing values",
+    "what it says of itself",
     "weights kept and read",
     "warm start",
     "fitted together as alone",
