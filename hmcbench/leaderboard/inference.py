@@ -16,7 +16,17 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from hmcbench.leaderboard.max_t import told_apart
-from hmcbench.leaderboard.statistics import LEVEL, SEED, paired_t_p, percentiles, t_interval, welch_p, wilson
+from hmcbench.leaderboard.statistics import (
+    LEVEL,
+    ROUNDING,
+    SEED,
+    all_equal,
+    paired_t_p,
+    percentiles,
+    t_interval,
+    welch_p,
+    wilson,
+)
 
 HANDFUL = 10
 """A value that rests on fewer samples is never marked best."""
@@ -25,7 +35,6 @@ FOLDS = 5
 NORMAL = float(ndtri((1 + LEVEL) / 2))
 _FEW_UNITS = 10  # with fewer groups, quantiles of draws are those of few combinations: the variance is used
 _HEAVY = 1.12  # draws whose quantiles exceed those of a normal distribution by more have heavier tails
-_ROUNDING = 1e-12
 _SAMPLES_SHARE = 0.5  # of their variance is in the spread over folds: draws hold a part of that spread too
 _MANY = 10**6
 _SMALLEST = 30.0  # p-values are found down to 10 ** -30
@@ -186,8 +195,8 @@ class Estimate:
             )
         if self.kept is not None and self.kept.low is not None and self.kept.high is not None:
             return self.kept.low, self.kept.high
-        if self.repeats is not None:
-            return t_interval(self.repeats, self.ratio)
+        if self.repeats is not None:  # equal values say nothing of further splits
+            return None if all_equal(self.repeats) else t_interval(self.repeats, self.ratio)
         if self.cells is not None and not self.seeds.std() > 0:  # equal seeds say nothing of samples
             return None
         return t_interval(self.seeds)
@@ -221,8 +230,9 @@ class Estimate:
         if self.basis is not None and self.basis.share:
             most = float(self.basis.support) * len(self.seeds)
             exact = most == self.basis.units
+            spread *= _inflated(self.units) ** 2
             n = most if exact else min(most, value * (1 - value) / spread if spread > 0 else self.units)
-        elif value in (0.0, 1.0) and spread < _ROUNDING**2:
+        elif value in (0.0, 1.0) and spread < ROUNDING**2:
             n = float(self.units)
         else:
             return None
@@ -304,7 +314,9 @@ def _other(a: Estimate, b: Estimate) -> Contrast:
         return Contrast(difference, low, high, p)
     if a.repeats is not None and b.repeats is not None and len(a.repeats) == len(b.repeats) >= 2:
         ratio = max(a.ratio, b.ratio)
-        low, high = t_interval(a.repeats - b.repeats, ratio) or (None, None)
+        differences = a.repeats - b.repeats
+        ends = None if all_equal(differences) else t_interval(differences, ratio)
+        low, high = ends or (None, None)
         return Contrast(difference, low, high, paired_t_p(a.repeats, b.repeats, ratio))
     unsampled = a.cells is not None and not max(a.seeds.std(), b.seeds.std()) > 0
     if a.repeats is None and b.repeats is None and min(len(a.seeds), len(b.seeds)) >= 2 and not unsampled:
@@ -327,10 +339,10 @@ def _of_draws(rows: Sequence[Estimate], reference: Estimate) -> list[Contrast]:
     variance, freedom = (np.array(part) for part in zip(*training, strict=True))
     reach = _reach(np.full(len(rows), 1 - LEVEL), spread, units - 1, variance, freedom)
     p = _p_values(differences, spread, units - 1, variance, freedom)
-    far = (away >= np.abs(differences)[:, None] - _ROUNDING).sum(axis=1)
+    far = (away >= np.abs(differences)[:, None] - ROUNDING).sum(axis=1)
     counted = (far + 1) / (away.shape[1] + 1)
     p = np.where(heavy, np.maximum(p, counted), p)
-    p[np.abs(differences) < _ROUNDING] = 1.0
+    p[np.abs(differences) < ROUNDING] = 1.0
     ends = zip(differences, differences - reach, differences + reach, p, units, strict=True)
     return [
         Contrast(float(d), float(a), float(b), float(q)) if n > 1 else Contrast(float(d), p=1.0)
@@ -348,7 +360,7 @@ def _shape(away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     draws = away.shape[1]
     places = [min(draws - 1, int(np.ceil(level * (draws + 1))) - 1) for level in (LEVEL, 0.99)]
     usual, far = np.partition(away, places, axis=1)[:, places].T
-    heavy = (far > _HEAVY * float(ndtri(0.995)) * deviation) | (deviation < _ROUNDING)
+    heavy = (far > _HEAVY * float(ndtri(0.995)) * deviation) | (deviation < ROUNDING)
     return np.maximum(deviation, usual / NORMAL), heavy
 
 
@@ -457,12 +469,13 @@ def prediction_interval(estimate: Estimate, level: float) -> tuple[float, float]
     """Where the value of one further training on a further split of the same data lies.
 
     Over repeated splits, mean +- t s (1 + 1/J)^0.5, which is exact as splits are exchangeable. Else both
-    test sets count, and their training beside ours; ``None`` where the training was not repeated.
+    test sets count, and their training beside ours; ``None`` where the training was not repeated, or where
+    all splits have the same value.
     """
     e = estimate
     if e.repeats is not None:
         j = len(e.repeats)
-        if j < 2:
+        if j < 2 or all_equal(e.repeats):
             return None
         within = 0.0
         if len(e.seeds) > 1 and e.cells is not None and np.isfinite(e.cells).all():

@@ -200,7 +200,7 @@ class Samples:
         for side in self.sides:
             part = loaded[0].of_side(side)
             self._orders.update({(side, fold): list(part.ids) for fold in self.folds})
-            self._bootstraps[side] = _bootstrap([part])
+            self._bootstraps[side] = _bootstrap([part], side)
 
     # ------------------------------------------------------------------ samples in one order
 
@@ -322,11 +322,12 @@ def _parts(folds: Sequence[Evaluation]) -> Sequence[Evaluation]:
     return [_together(folds)] if folds[0].task.kind == "regression" else folds
 
 
-def _bootstrap(parts: Sequence[Predictions]) -> Bootstrap:
+def _bootstrap(parts: Sequence[Predictions], further: str = "") -> Bootstrap:
+    """Of the samples of all folds, or of a ``further`` test set: that differs from others in its draws."""
     n = sum(len(part) for part in parts)
     if any(part.groups is None for part in parts):
-        return Bootstrap(n)
-    return Bootstrap(n, [group for part in parts for group in part.groups or ()])
+        return Bootstrap(n, name=further)
+    return Bootstrap(n, [unit for part in parts for unit in part.units or ()], name=further)
 
 
 def _constant(evaluation: Evaluation) -> bool:

@@ -18,6 +18,7 @@ from scipy.special import stdtr, stdtrit
 DRAWS = 1000
 LEVEL = 0.95
 SEED = 20_260_101
+ROUNDING = 1e-12  # shares that differ by less are equal
 _BLOCK = 4_000_000  # numbers held at once while drawing or multiplying
 _HELD = 16_000_000  # weights that are held as numbers of two, four and eight bytes too
 _FEW = 8  # samples per distinct row of statistics from which on the draws of each row are counted
@@ -47,17 +48,25 @@ class _Table:
 class Bootstrap:
     """Resampled samples, or groups where groups exist, as weights.
 
+    Args:
+        n: number of samples.
+        groups: of every sample; None where each is its own.
+        draws: B.
+        name: of a further test set. Its draws are independent of those of others with as many samples.
+
     Attributes:
         weights: uint8 (B, N): how often sample n is in draw b. All samples of a group share
             the group's count, so a draw may hold more or fewer than N samples.
         unit: (N,) the group of every sample as a number from 0; without groups its own.
     """
 
-    def __init__(self, n: int, groups: Sequence[str] | None = None, draws: int = DRAWS) -> None:
+    def __init__(
+        self, n: int, groups: Sequence[str] | None = None, draws: int = DRAWS, name: str = ""
+    ) -> None:
         member = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         self.unit: np.ndarray = member
         units = int(member.max()) + 1 if n else 0
-        rng = np.random.default_rng([SEED, units])
+        rng = np.random.default_rng([SEED, units, *name.encode()])
         counts = np.zeros((draws, units), dtype=np.uint8)
         step = max(1, _BLOCK // max(units, 1))
         for start in range(0, draws, step):
@@ -224,16 +233,27 @@ def t_interval(values: np.ndarray, ratio: float = 0.0) -> tuple[float, float] | 
     return mean - reach, mean + reach
 
 
+def all_equal(values: np.ndarray) -> bool:
+    """Whether values (J,) of shares or errors differ by rounding alone."""
+    return bool(np.ptp(values) <= ROUNDING * max(1.0, float(np.abs(values).max())))
+
+
 def two_sided(difference: float, error: float, freedom: float) -> float:
     if error == 0:
         return 1.0 if difference == 0 else 0.0
     return float(2 * stdtr(freedom, -abs(difference) / error))
 
 
-def paired_t_p(a: np.ndarray, b: np.ndarray, ratio: float) -> float:
-    """p of the difference over J >= 2 repeated splits (J,), corrected as :func:`t_interval`."""
+def paired_t_p(a: np.ndarray, b: np.ndarray, ratio: float) -> float | None:
+    """p of the difference over J >= 2 repeated splits (J,), corrected as :func:`t_interval`.
+
+    ``None`` where the difference is the same on all of them, and not 0: two or three splits of few samples
+    often agree, which does not say that another would.
+    """
     difference = a - b
     j = len(difference)
+    if all_equal(difference):
+        return 1.0 if all_equal(np.append(difference, 0.0)) else None
     error = float(difference.std(ddof=1) * np.sqrt(1 / j + ratio))
     return two_sided(float(difference.mean()), error, j - 1)
 

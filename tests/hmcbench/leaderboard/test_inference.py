@@ -152,6 +152,31 @@ def test_folds_of_one_seed_count_each_training() -> None:
     assert same.low is not None and same.low > c.low
 
 
+def test_a_share_of_few_groups_has_the_variance_of_resampled_groups() -> None:
+    """Its samples are as many as explain the spread of draws, which is too small by (n - 1) / n."""
+    rng = np.random.default_rng(0)
+    draws = 0.5 + 0.02 * rng.standard_normal(1000)
+    few, many = (
+        Estimate(np.array([0.5]), draws, deterministic=True, basis=Basis(n, 10_000, 1), bounds=(0.0, 1.0))
+        for n in (4, 9_999)
+    )
+    reach = [(e.interval() or (0, 0))[1] - 0.5 for e in (few, many)]
+    scale = t.ppf(0.975, 3) / norm.ppf(0.975) * (4 / 3) ** 0.5
+    assert reach[0] / reach[1] == pytest.approx(scale, rel=0.02)
+
+
+def test_equal_values_of_all_splits_say_nothing_of_further_ones() -> None:
+    equal = Estimate(np.array([0.8]), repeats=np.array([0.8, 0.8]), ratio=0.5)
+    assert equal.interval() is None
+    assert prediction_interval(equal, 0.95) is None
+    a, b = (
+        Estimate(v.mean(keepdims=True), repeats=v) for v in (np.array([0.80, 0.85]), np.array([0.75, 0.80]))
+    )
+    compared = contrast(a, b)
+    assert compared.difference == pytest.approx(0.05)
+    assert (compared.low, compared.high, compared.p) == (None, None, None)
+
+
 def test_repeats_are_compared_split_by_split() -> None:
     a, b = np.array([0.90, 0.92, 0.95]), np.array([0.80, 0.83, 0.86])
     first, second = (Estimate(v.mean(keepdims=True), repeats=v, ratio=0.5) for v in (a, b))

@@ -309,6 +309,14 @@ def test_p_of_constant_differences() -> None:
     assert statistics.welch_p(same, same) == 1.0
     assert statistics.welch_p(same, same + 0.1) == 0.0
     assert statistics.paired_t_p(same, same, 0.5) == 1.0
+    assert statistics.paired_t_p(np.array([0.80, 0.85]), np.array([0.75, 0.80]), 0.5) is None
+
+
+def test_a_further_test_set_of_as_many_samples_has_other_draws() -> None:
+    test, shifted, far = (Bootstrap(300, name=name).weights.astype(float) for name in ("", "shifted", "far"))
+    assert (Bootstrap(300, name="shifted").weights == shifted).all()
+    for one, other in ((test, shifted), (shifted, far)):
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.01
 
 
 def test_holm_by_hand() -> None:
