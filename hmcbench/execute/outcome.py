@@ -50,9 +50,10 @@ def _committed(event: Event, folder: Path, data: Mapping[str, Any]) -> Record:
     Records of the same cell under other names, as its data were named otherwise, are removed.
     """
     record = commit_record(event.job.part, folder, data, durable=True)
-    for path in folder.glob(f"*--{record.short_key}"):
-        if path.name != record.path.name:
-            shutil.rmtree(path, ignore_errors=True)
+    ending = f"--{record.short_key}"
+    for name in os.listdir(folder):  # noqa: PTH208 (faster, where there are thousands)
+        if name.endswith(ending) and name != record.path.name:
+            shutil.rmtree(folder / name, ignore_errors=True)
     shutil.rmtree(event.job.work, ignore_errors=True)
     return record
 
