@@ -125,6 +125,8 @@ def run_clus(folder: Path, text: str, trees: int) -> ClusRun:
     Raises:
         RuntimeError: Clus failed, with the end of what it said.
     """
+    for name in ("clus.log", "clus.test.pred.arff"):  # of an earlier run
+        (folder / name).unlink(missing_ok=True)
     (folder / "clus.s").write_text(text, encoding="utf-8")
     opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("util", "lang")]
     command = ["java", *opens, "-jar", os.environ[JAR], *(["-forest"] if trees else []), "clus.s"]
@@ -151,10 +153,15 @@ def read_predictions(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Classes, truth and scores of the file of predictions of one model.
 
     A line ends with C values of 0 and 1, C probabilities, and the numbers of the leaves.
+
+    Raises:
+        RuntimeError: a file that was not written to its end.
     """
-    with path.open(encoding="utf-8") as file:
-        header = [line for line in iter(file.readline, "@DATA\n") if line.startswith("@ATTRIBUTE")]
-        rows = [line.rsplit(",", 2 * _scores_in(header) + 1)[1:-1] for line in file if line.strip()]
+    head, data, body = path.read_text(encoding="utf-8").partition("\n@DATA\n")
+    if not data or not body.endswith("\n"):
+        raise RuntimeError(f"{path} ends in the middle; delete it and run again")
+    header = [line for line in head.split("\n") if line.startswith("@ATTRIBUTE")]
+    rows = [line.rsplit(",", 2 * _scores_in(header) + 1)[1:-1] for line in body.split("\n") if line.strip()]
     classes = [name[1] for line in header if (name := re.search(r"-p-(\S+) +numeric$", line))]
     values = np.array(rows, dtype=np.float64)
     return classes, values[:, : len(classes)] == 1, values[:, len(classes) :]
@@ -198,12 +205,27 @@ def _text(file: Path) -> str:
         return text.read()
 
 
+def _complete(folder: Path) -> bool:
+    """Whether a run wrote all its files, the last of them the log, and a prediction of every test sample."""
+    names = ("clus.log", "clus.out", "test.arff", "clus.test.pred.arff")
+    if not all((folder / name).is_file() for name in names):
+        return False
+    test, predicted = (_text(folder / name) for name in names[2:])
+    return predicted.endswith("\n") and _rows_in(test) == _rows_in(predicted)
+
+
+def _rows_in(text: str) -> int:
+    """How many lines after ``@data`` hold a row; -1 where there is no such line."""
+    parts = re.split(r"^@data\s*$", text, maxsplit=1, flags=re.IGNORECASE | re.MULTILINE)
+    return sum(line.strip()[:1] not in ("", "%") for line in parts[1].split("\n")) if parts[1:] else -1
+
+
 def classic_run(
     folder: Path, name: str, path: str, trees: int, f_test: float = 1.0, columns: float = 1.0
 ) -> tuple[ClusRun, Task]:
-    """Clus on a classic set, and the set's task; a run that is in the folder is read."""
+    """Clus on a classic set, and the set's task; a run that is complete in the folder is read."""
     task = classic(set=name, path=path).task
-    if (folder / "clus.test.pred.arff").exists():
+    if _complete(folder):
         return read_run(folder), task
     folder.mkdir(parents=True, exist_ok=True)
     scored = write_classic(folder, name, path, task)

@@ -12,6 +12,7 @@ from hmcbench.errors import BadInput, DataProblems
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench_masks.reader.classes import ClassTable
 from hmcbench_masks.reader.content import MaskFolder, Options, read_folder
+from hmcbench_masks.reader.masks import Renumbered
 
 TI64 = ClassTable(
     {0: ("fracture/ductile",), 1: ("background",), 2: ("fracture/brittle",)},
@@ -63,18 +64,20 @@ def dataset_of(content: MaskFolder, skip_bad: bool, tolerance: float, tolerance_
     if fatal:
         raise DataProblems(str(content.root), fatal)
     images, hierarchy = content.images, content.hierarchy
-    legend = hierarchy.encode(content.sets).toarray()
     counts = np.array([image.counts for image in images])
-    used = legend[counts[:, :-1].any(axis=0)]
-    paths, depth = hierarchy.label_shape(used)
+    used = np.flatnonzero(counts[:, :-1].any(axis=0))  # a model need not take a set of classes without pixels
+    legend = hierarchy.encode([content.sets[row] for row in used]).toarray()
+    paths, depth = hierarchy.label_shape(legend)
+    every = len(used) == len(content.sets)
+    kept = tuple(used.tolist())
     groups = [image.pair.group or image.pair.id for image in images]
     split = [image.pair.split for image in images]
     maps = LabelMaps(
-        [image.labels for image in images],
+        [image.labels if every else Renumbered(image.labels, kept) for image in images],
         legend,
         _tolerances(content, tolerance, tolerance_um),
         content.table.objects,
-        (counts[:, :-1] @ legend.astype(np.int64)) > 0,
+        (counts[:, used] @ legend.astype(np.int64)) > 0,
     )
     return Dataset(
         ids=[image.pair.id for image in images],
@@ -111,6 +114,7 @@ def notes_of(content: MaskFolder, counts: np.ndarray) -> list[str]:
     if left_out:
         more = f"; and {len(left_out) - 5} more" if len(left_out) > 5 else ""
         notes.append(f"left out, {len(left_out)} problems: {'; '.join(left_out[:5])}{more}")
+    notes += [problem.what for problem in content.problems if problem.kind == "no-polygons"]
     kinds = Counter(problem.kind for problem in content.problems if not problem.fatal)
     texts = {"one-class": "masks have one class only", "jpeg": "masks are JPEG files"}
     return notes + [f"{kinds[kind]} {text}" for kind, text in texts.items() if kinds[kind]]

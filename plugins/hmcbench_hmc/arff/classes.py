@@ -117,16 +117,19 @@ class LabelReader:
             self._file.add(line, "the row has no class", "no-class")
             return None
         labels: dict[str, None] = {}
+        names = set()
         for part in text.split(JOIN):
             try:
                 name, confidence = self._label(part)
             except ValueError as error:
                 self._file.add(line, str(error), "label")
                 return None
+            names.add(name)
             if name and confidence >= self._confidence:
                 labels[name] = None
         if not labels:
-            self._file.add(line, f"no class reaches the confidence {self._confidence:g}", "no-class")
+            low = f"no class reaches the confidence {self._confidence:g}"
+            self._file.add(line, low if names - {""} else f"the row has no class but {ROOT}", "no-class")
             return None
         return tuple(labels)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +50,7 @@ class ArffContent:
     Attributes:
         parts: side -> file; ``""`` where one file holds all samples.
         features: the attributes of all files; nominal ones with the values of all.
-        problems: of all files.
+        problems: of all files, those that are listed.
     """
 
     source: str
@@ -58,6 +58,14 @@ class ArffContent:
     features: Sequence[Attribute]
     hierarchy: Hierarchy
     problems: Sequence[Problem]
+
+    @property
+    def more(self) -> Mapping[tuple[str, bool], int]:
+        """Kind of a problem, and whether it is fatal -> how many of all files are not listed."""
+        counts: Counter[tuple[str, bool]] = Counter()
+        for part in self.parts.values():
+            counts.update(part.file.more)
+        return counts
 
 
 def find_files(path: Path, name: str = "") -> dict[str, Path]:
@@ -75,7 +83,8 @@ def find_files(path: Path, name: str = "") -> dict[str, Path]:
         raise BadInput(f"{path}: no such file or folder", allowed=ALLOWED)
     sets: dict[str, dict[str, Path]] = defaultdict(dict)
     for file in sorted(path.iterdir()):
-        if file.name.lower().endswith(SUFFIXES):
+        hidden = file.name.startswith(".")  # macOS puts ._x.arff beside x.arff on other disks
+        if file.name.lower().endswith(SUFFIXES) and not hidden:
             stem, side = side_of(file.name)
             if side in sets[stem]:
                 raise BadInput(
@@ -123,17 +132,18 @@ def read_content(
     Args:
         files: side -> file.
         source: how reports name it.
-        xml: the file with the hierarchy, in Mulan's form; a file beside a single ARFF file is found.
+        xml: the file with the hierarchy, in Mulan's form; where no attribute is hierarchical, one beside the
+            ARFF file is found.
         confidence: the least confidence of a label that counts.
 
     Raises:
         DataProblems: a file that cannot be read at all, or files that do not fit each other.
     """
-    parts = {side: read_part(path, _xml_of(path, xml), confidence) for side, path in files.items()}
+    parts = {side: read_part(path, xml, confidence) for side, path in files.items()}
     features = _common(source, list(parts.values()))
     hierarchy = hierarchy_of([part.classes for part in parts.values()])
     parts = {side: _with_values(part, features) for side, part in parts.items()}
-    problems = [p for part in parts.values() for p in (*part.file.problems, *part.file.unlisted())]
+    problems = [problem for part in parts.values() for problem in part.file.problems]
     lists = {part.classes.names for part in parts.values()}
     if len(lists) > 1:
         what = (
@@ -143,18 +153,21 @@ def read_content(
     return ArffContent(source, parts, features, hierarchy, problems)
 
 
-def _xml_of(path: Path, xml: str) -> Path | None:
+def _labels_of_xml(path: Path, xml: str, classes_known: bool) -> list[tuple[str, str]]:
+    """Those of the file that is named, else of one beside the ARFF file where these are its classes."""
     beside = path.with_name(side_of(path.name)[0] + ".xml")
-    return Path(xml) if xml else beside if beside.is_file() else None
+    if xml:
+        return read_labels(Path(xml))
+    return read_labels(beside) if not classes_known and beside.is_file() else []
 
 
-def read_part(path: Path, xml: Path | None, confidence: float) -> ArffPart:
+def read_part(path: Path, xml: str, confidence: float) -> ArffPart:
     """One file: header, rows, classes; rows with problems are left out and noted."""
     file = ArffFile(path, path.name)
     lines = file.lines()
     attributes = read_header(file, lines)
-    labels_of_xml = read_labels(xml) if xml is not None else []
     class_attribute = next((a for a in attributes if a.kind == "class"), None)
+    labels_of_xml = _labels_of_xml(path, xml, class_attribute is not None)
     if class_attribute is None and not labels_of_xml:
         hint = "@attribute class hierarchical ..., or an .xml file of labels beside it"
         raise file.stop(attributes[-1].line, f"no attribute is hierarchical; needed: {hint}", "header")

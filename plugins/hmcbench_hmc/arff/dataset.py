@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def lint_arff(
 def _read(path: str, name: str, xml: str, confidence: float) -> ArffContent:
     if not path:
         raise BadInput("the dataset arff needs its files", allowed=ALLOWED, hint="add --data arff=PATH")
-    return read_content(find_files(Path(path), name), path, xml, confidence)
+    place, labels = (os.path.expanduser(text) for text in (path, xml))  # noqa: PTH111 (~x may be a name)
+    return read_content(find_files(Path(place), name), path, labels, confidence)
 
 
 def make_dataset(
@@ -144,20 +146,23 @@ def _fingerprint(content: ArffContent, ids: Sequence[str], rows: Sequence[bytes]
 
 
 def _notes(content: ArffContent) -> list[str]:
-    """ArffRows that were left out, and the first warning of each kind."""
-    left_out = [p for p in content.problems if p.fatal]
-    notes = (
-        [f"rows left out: {len(left_out)} (first: {left_out[0].where}: {left_out[0].what})"]
-        if left_out
-        else []
-    )
+    """How many rows were left out, and the first warning of each kind."""
+    count, left_out = _bad_rows(content), [p for p in content.problems if p.fatal]
+    notes = [f"rows left out: {count} (first: {left_out[0].where}: {left_out[0].what})"] if left_out else []
     kinds: dict[str, list[Problem]] = {}
     for problem in content.problems:
         if not problem.fatal:
             kinds.setdefault(problem.kind, []).append(problem)
-    for first, *more in kinds.values():
-        notes.append(f"{first.where}: {first.what}" + (f" (and {len(more)} more such)" if more else ""))
+    for kind, (first, *listed) in kinds.items():
+        more = len(listed) + content.more.get((kind, False), 0)
+        notes.append(f"{first.where}: {first.what}" + (f" (and {more} more such)" if more else ""))
     return notes
+
+
+def _bad_rows(content: ArffContent) -> int:
+    """Rows with a fatal problem: a row has one at most."""
+    more = sum(count for (_kind, fatal), count in content.more.items() if fatal)
+    return sum(problem.fatal for problem in content.problems) + more
 
 
 # --------------------------------------------------------------------------- the report
@@ -165,7 +170,8 @@ def _notes(content: ArffContent) -> list[str]:
 
 def make_report(content: ArffContent) -> DataReport:
     """Counts and problems of a data set."""
-    return DataReport(content.source, facts_of(content), content.problems)
+    further = [problem for part in content.parts.values() for problem in part.file.unlisted()]
+    return DataReport(content.source, facts_of(content), [*content.problems, *further])
 
 
 def facts_of(content: ArffContent) -> dict[str, str]:
@@ -177,6 +183,8 @@ def facts_of(content: ArffContent) -> dict[str, str]:
     nominal = sum(1 for a in content.features if a.kind == "nominal")
     facts = {"rows": f"{sum(map(len, tables)):,}"}
     facts |= {f"rows of {side}": f"{len(parts[side].labels):,}" for side in SIDES if side in parts}
+    bad = _bad_rows(content)
+    facts |= {"rows that cannot be read": f"{bad:,}"} if bad else {}
     facts["features"] = f"{len(content.features):,}" + (f", {nominal} of them nominal" if nominal else "")
     facts["missing values"] = f"{missing:,} ({missing / cells:.2%})" if cells else "0"
     kind = "tree" if hierarchy.is_tree else "DAG"

@@ -17,6 +17,7 @@ MISSING = "?"
 BLOCK = 512  # rows that are kept as lists before they become an array
 MOST_CELLS = 1 << 28
 """Numbers of a table, 2 GiB; sparse rows are stored dense."""
+_WEIGHT = re.compile(r"""\}\s*,\s*(\{[^{}'"]*\})\Z""")  # of Weka, after a sparse row
 _PLAIN = re.compile(r"[-+.?,/@:\w ]*\Z", re.ASCII)  # no quotes, braces, comments: a line that commas split
 
 
@@ -115,16 +116,20 @@ class RowReader:
         return cells
 
     def _sparse(self, text: str) -> list[str]:
-        """``{0 1.5, 4 red}``: values by position, the others 0 or the first nominal value."""
+        """``{0 1.5, 4 red}``: values by position, the others 0 or the first nominal value; and a weight."""
+        weight = _WEIGHT.search(text)
+        if weight:
+            text = text[: weight.start() + 1]
         if not text.endswith("}"):
             raise ValueError("a sparse row has no closing brace")
         cells = list(self._absent)
         last = -1
         for item in re.findall(r"""((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,])+)""", text[1:-1]):
-            place, _, value = item.strip().partition(" ")
-            if not item.strip():
+            words = item.split(None, 1)
+            if not words:
                 continue
-            if not place.isdecimal() or not value.strip():
+            place, value = words[0], words[1].strip() if len(words) > 1 else ""
+            if not place.isdecimal() or not value:
                 raise ValueError(f"{item.strip()[:30]!r} in a sparse row; allowed: POSITION VALUE")
             position = int(place)
             if position >= len(cells):
@@ -132,8 +137,8 @@ class RowReader:
             if position <= last:
                 raise ValueError(f"position {position} after position {last} in a sparse row")
             last = position
-            (cells[position],) = values(value.strip()) if value.strip()[0] in "'\"" else [value.strip()]
-        return cells
+            (cells[position],) = values(value) if value[0] in "'\"" else [value]
+        return [*cells, weight[1]] if weight else cells
 
     def _numbers(self, number: int, cells: list[str]) -> list[float] | None:
         """The features of a row; None, with a problem noted, where a value cannot be used."""

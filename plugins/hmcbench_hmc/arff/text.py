@@ -43,20 +43,24 @@ class ArffFile:
     path: Path
     label: str
     problems: list[Problem] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)  # problems by kind
+    counts: dict[tuple[str, bool], int] = field(default_factory=dict)  # problems by kind and fatal or not
 
     def add(self, line: int, what: str, kind: str, *, fatal: bool = True, skippable: bool = True) -> None:
         """Note a problem of a line; of many of one kind the first ``LISTED``."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        if self.counts[kind] <= LISTED:
+        self.counts[kind, fatal] = self.counts.get((kind, fatal), 0) + 1
+        if self.counts[kind, fatal] <= LISTED:
             self.problems.append(Problem(f"{self.label}:{line}", what, kind, fatal, skippable and fatal))
+
+    @property
+    def more(self) -> dict[tuple[str, bool], int]:
+        """Kind of a problem, and whether it is fatal -> how many are not listed."""
+        return {key: count - LISTED for key, count in self.counts.items() if count > LISTED}
 
     def unlisted(self) -> list[Problem]:
         """A line for every kind with more problems than are listed."""
         return [
-            Problem(self.label, f"{count - LISTED} more problems like these ({kind})", kind, fatal=False)
-            for kind, count in self.counts.items()
-            if count > LISTED
+            Problem(self.label, f"{count} more problems like these ({kind})", kind, fatal=False)
+            for (kind, _fatal), count in self.more.items()
         ]
 
     def stop(self, line: int, what: str, kind: str = "unreadable") -> DataProblems:

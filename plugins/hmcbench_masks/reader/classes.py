@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hmcbench.errors import BadInput
-from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench.hierarchy.hierarchy import Hierarchy, path_id
+from hmcbench_masks.reader.csv_file import read_rows
 
 FILE = "classes.csv"
 IGNORE = "ignore"
@@ -70,7 +72,7 @@ def colours(pixels: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def read_classes(file: Path) -> ClassTable:
+def read_classes(file: Path, names: bool = False) -> ClassTable:
     """The table in ``classes.csv``.
 
     A row has a value (a number, a colour as ``#rrggbb`` or ``255 0 0``, or the name of a category) and the
@@ -79,14 +81,13 @@ def read_classes(file: Path) -> ClassTable:
     ``objects`` is ``yes`` where connected regions are
     objects.
 
+    Args:
+        names: whether every value is the name of a category, also ``007`` and ``facade``.
+
     Raises:
         BadInput: no such file, no such columns, a value twice, or a path that is none.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read ({error})", allowed=f"a CSV file with {_ALLOWED}") from None
-    rows = list(csv_rows(text, file.name))
+    rows = read_rows(file, f"a CSV file with {_ALLOWED}")
     header = [cell.lower() for cell in rows[0][1]] if rows else []
     if "value" not in header or "path" not in header:
         raise BadInput(f"{file}: its columns are {', '.join(header) or 'none'}", allowed=_ALLOWED)
@@ -95,7 +96,8 @@ def read_classes(file: Path) -> ClassTable:
     for line, cells in rows[1:]:
         row = dict(zip(header, cells, strict=False))
         where = f"{file}:{line}"
-        value, classes = value_of(row.get("value", ""), where), classes_of(row.get("path", ""), where)
+        text, classes = row.get("value", ""), classes_of(row.get("path", ""), where)
+        value = category_name(text) if names and text else value_of(text, where)
         if value in labels:
             raise BadInput(f"{where}: the value {value_text(value)} stands here twice")
         labels[value] = classes
@@ -144,11 +146,66 @@ def with_greys(
     return {greys[v]: classes for v, classes in labels.items() if v in greys} | dict(labels)
 
 
-def of_names(names: Iterable[Sequence[str]], background: str) -> ClassTable:
-    """The table of polygons without ``classes.csv``: a category is its own class; the rest is background."""
+def category_name(text: str) -> str:
+    """The name of a category as ids of classes have it: in composed Unicode, without blanks around its parts.
+
+    >>> category_name("crack / edge ")
+    'crack/edge'
+    """
+    return "/".join(part.strip() for part in unicodedata.normalize("NFC", text).split("/"))
+
+
+def category_keys(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Path of a category -> what stands for it: its name, or its whole path where several have that name.
+
+    >>> category_keys([("defect", "pore"), ("cast", "pore"), ("crack",)])
+    {('defect', 'pore'): 'defect/pore', ('cast', 'pore'): 'cast/pore', ('crack',): 'crack'}
+    """
+    distinct = dict.fromkeys(paths)
+    counts = Counter(path[-1] for path in distinct)
+    return {path: path[-1] if counts[path[-1]] == 1 else "/".join(path) for path in distinct}
+
+
+def of_names(keys: Mapping[tuple[str, ...], str], background: str) -> ClassTable:
+    """The table of shapes without ``classes.csv``: a category is its own class; the rest is background.
+
+    Args:
+        keys: see :func:`category_keys`.
+
+    Raises:
+        BadInput: a category whose name cannot be that of a class.
+    """
     labels: dict[int | str, tuple[str, ...] | None] = {background: (background,)} if background else {}
-    for *path, name in names:
-        labels[name] = ("/".join([*path, name]),)
-    return ClassTable(
-        labels, tuple(classes[0] for key, classes in labels.items() if classes and key != background)
-    )
+    for path, key in keys.items():
+        try:
+            labels[key] = (path_id("/".join(path).split("/")),)
+        except BadInput as error:
+            allowed = f"{FILE}, which gives categories other classes"
+            raise BadInput(f"the category {key!r}: {error.what}", allowed=allowed) from None
+    objects = (classes[0] for key, classes in labels.items() if classes and key != background)
+    return ClassTable(labels, tuple(dict.fromkeys(objects)))
+
+
+def with_categories(table: ClassTable, keys: Mapping[tuple[str, ...], str]) -> ClassTable:
+    """The table with a row for every category that it covers: by its path, its name, or as ``other``.
+
+    Args:
+        keys: see :func:`category_keys`.
+
+    Raises:
+        BadInput: a row names several categories.
+    """
+    labels = dict(table.labels)
+    for path, key in keys.items():
+        full, name = "/".join(path), path[-1]
+        if full in table.labels:
+            labels[key] = table.labels[full]
+        elif key != name and name in table.labels:
+            others = [each for each in keys if each[-1] == name]
+            raise BadInput(
+                f"{FILE}: {name} is the name of {len(others)} categories",
+                allowed=" and ".join("/".join(each) for each in others),
+            )
+        elif key not in labels and OTHER in labels:
+            labels[key] = table.labels[OTHER]
+    return ClassTable(labels, table.objects)

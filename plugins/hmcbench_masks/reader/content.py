@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from hmcbench_masks.reader.classes import (
     FILE,
     OTHER,
     ClassTable,
+    category_keys,
     of_names,
     read_classes,
     value_text,
+    with_categories,
     with_greys,
 )
 from hmcbench_masks.reader.files import IMAGES, MASKS, ImagePair, list_pairs, same_name
@@ -109,7 +112,7 @@ def read_folder(path: str, options: Options) -> MaskFolder:
     Raises:
         BadInput: no such folder, neither masks nor shapes, or a ``classes.csv`` that cannot be used.
     """
-    root = Path(path).expanduser()
+    root = Path(os.path.expanduser(path))  # noqa: PTH111 (of pathlib, it raises for a folder named ~x)
     if not root.is_dir():
         raise BadInput(f"no folder {path}", allowed=f"a folder with {IMAGES}/, {MASKS}/ and {FILE}")
     masked = (root / MASKS).is_dir() or is_micronet(root)
@@ -266,11 +269,12 @@ def _same_names(root: Path, pairs: Sequence[ImagePair]) -> dict[str, Problem]:
 
 def _table_of_names(root: Path, shapes: Shapes, options: Options) -> ClassTable:
     """The classes of categories, whose names are texts, and of the background."""
-    table = options.table or (
-        read_classes(root / FILE) if (root / FILE).is_file() else of_names(shapes.names, BACKGROUND)
-    )
+    keys = category_keys(shapes.names)
+    if options.table is None and not (root / FILE).is_file():
+        return of_names(keys, BACKGROUND)
+    table = options.table or read_classes(root / FILE, names=True)
     labels: dict[int | str, tuple[str, ...] | None] = {value_text(v): c for v, c in table.labels.items()}
-    return ClassTable({BACKGROUND: (BACKGROUND,), **labels}, table.objects)
+    return with_categories(ClassTable({BACKGROUND: (BACKGROUND,), **labels}, table.objects), keys)
 
 
 def _shape_problem(
@@ -286,8 +290,8 @@ def _shape_problem(
     if size is not None and size != (height, width):
         what = f"the image has {width} x {height} pixels, its polygons were drawn on {size[1]} x {size[0]}"
         return Problem(image, what, "size")
-    wrong = [(shape.where, text) for shape in drawing if (text := shape.problem(height, width))]
-    return Problem(wrong[0][0] or image, wrong[0][1], "outside") if wrong else None
+    wrong = next(filter(None, (shape.problem(height, width) for shape in drawing)), None)
+    return replace(wrong, where=wrong.where or image) if wrong else None
 
 
 def _row_of(names: frozenset[str], table: ClassTable, sets: dict[tuple[str, ...], int]) -> int:

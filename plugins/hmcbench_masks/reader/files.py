@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench.hierarchy.csv_rows import csv_rows
+from hmcbench_masks.reader.csv_file import read_rows
 
 IMAGES, MASKS, INDEX = "images", "masks", "images.csv"
+FOLDERS = (IMAGES, "train_images")  # of images; a row may leave them out
 IMAGE_TYPES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 _WORDS = re.compile(r"(images?|imgs?|masks?|labels?|segmentations?|seg|gt|annotations?|truth)", re.IGNORECASE)
 _COLUMNS = ("file", "group", "split", "pixel_um")
@@ -96,40 +98,77 @@ def list_pairs(root: Path) -> tuple[list[ImagePair], list[Problem]]:
     for stem in masks.keys() - used:
         where = str(masks[stem].relative_to(root))
         problems.append(Problem(where, f"no image of this name in {IMAGES}/", "no-image", fatal=False))
-    return described(root, pairs), problems
+    pairs, bad_rows = described(root, pairs, images.items())
+    return pairs, problems + bad_rows
 
 
-def described(root: Path, pairs: list[ImagePair]) -> list[ImagePair]:
+def described(
+    root: Path, pairs: list[ImagePair], others: Iterable[tuple[str, Path]] = ()
+) -> tuple[list[ImagePair], list[Problem]]:
     """The pairs with group, split and size of a pixel from ``images.csv``, if there is one.
 
+    A row names an image by its path in the folder or in that of the images, with or without its ending, or
+    by its id. A pair keeps what no row says.
+
+    Args:
+        others: ids and files of further images, which rows may name although they are in no pair.
+
+    Returns:
+        The pairs, and a problem for every row that names no image or contradicts an earlier one.
+
     Raises:
-        BadInput: a file that is no image here, or a pixel that has no size.
+        BadInput: a table that cannot be read, a row without a file, or a pixel that has no size.
     """
-    file = root / INDEX
-    if not file.is_file():
-        return pairs
-    rows = list(csv_rows(file.read_text(encoding="utf-8-sig"), INDEX))
+    rows = read_rows(root / INDEX) if (root / INDEX).is_file() else []
     header = [cell.lower() for cell in rows[0][1]] if rows else []
     if "file" not in header or not set(header) & set(_COLUMNS[1:]):
-        return pairs  # a table of something else
-    known = {
-        _stem(Path(cells[header.index("file")]), Path(IMAGES)): (line, cells) for line, cells in rows[1:]
-    }
-    out = []
-    for pair in pairs:
-        line, cells = known.get(pair.id, (0, []))
-        row = dict(zip(header, cells, strict=False))
-        out.append(
-            ImagePair(
-                pair.id,
-                pair.image,
-                pair.mask,
-                row.get("group", ""),
-                row.get("split", ""),
-                _micrometres(row.get("pixel_um", ""), f"{INDEX}:{line}"),
-            )
-        )
-    return out
+        return pairs, []  # a table of something else
+    places = _places(root, [*((pair.id, pair.image) for pair in pairs), *others])
+    known: dict[int, dict[str, str]] = {}
+    lines: dict[int, int] = {}
+    problems = []
+    for line, cells in rows[1:]:
+        row = {name: cell for name, cell in zip(header, cells, strict=False) if name in _COLUMNS and cell}
+        where, file = f"{INDEX}:{line}", row.pop("file", "")
+        if not file:
+            raise BadInput(f"{where}: no file", allowed="a row per image, with its path")
+        _micrometres(row.get("pixel_um", ""), where)
+        place = _place(file, places)
+        if place is None:
+            problems.append(Problem(where, f"no image {file} in this folder", "no-image"))
+        elif known.setdefault(place, row) != row:
+            what = f"says something else of {file} than line {lines[place]}"
+            problems.append(Problem(where, what, "listed-twice", skippable=False))
+        else:
+            lines.setdefault(place, line)
+    return [_described(pair, known.get(i, {})) for i, pair in enumerate(pairs)], problems
+
+
+def _described(pair: ImagePair, row: dict[str, str]) -> ImagePair:
+    group, split = row.get("group", pair.group), row.get("split", pair.split)
+    return replace(pair, group=group, split=split, pixel_um=float(row.get("pixel_um", pair.pixel_um)))
+
+
+def _places(root: Path, images: Sequence[tuple[str, Path]]) -> dict[str, int]:
+    """Position of an image (id and file) by all its names; of two images the one with the longer name."""
+    spellings = []
+    for name, image in images:
+        path = image.relative_to(root)
+        inside = Path(*path.parts[1:]) if path.parts[0] in FOLDERS else path
+        paths = (path, inside, path.with_suffix(""), inside.with_suffix(""))
+        spellings.append((*(each.as_posix() for each in paths), name))
+    places: dict[str, int] = {}
+    for names in zip(*spellings, strict=True):
+        for i, name in enumerate(names):
+            places.setdefault(unicodedata.normalize("NFC", name), i)  # as the cells of the table are
+    return places
+
+
+def _place(file: str, places: dict[str, int]) -> int | None:
+    """The image that a cell names; None where there is none."""
+    path = PurePosixPath(file.replace("\\", "/"))
+    short = path.with_suffix("") if path.suffix.lower() in IMAGE_TYPES else path
+    return places.get(path.as_posix(), places.get(short.as_posix()))
 
 
 def _micrometres(text: str, where: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -79,6 +80,27 @@ class MaskFile:
             BadInput: a value that has no row.
         """
         return translated(read_values(Path(self.file)), self.rows, self.labels, self.file, self.rest)
+
+
+@dataclass(frozen=True)
+class Renumbered:
+    """A label map whose legend lost the rows that no pixel has.
+
+    Attributes:
+        labels: the map with all rows; an object with ``load()``.
+        kept: the rows that stay, ascending.
+    """
+
+    labels: Any
+    kept: tuple[int, ...]
+
+    def load(self) -> np.ndarray:
+        """uint8 or uint16 (H, W)."""
+        pixels, kind = self.labels.load(), dtype_of(len(self.kept))
+        numbers: np.ndarray = np.full(ignored(pixels.dtype) + 1, ignored(kind), dtype=kind)
+        numbers[list(self.kept)] = np.arange(len(self.kept))
+        result: np.ndarray = numbers[pixels]
+        return result
 
 
 def translated(

@@ -35,12 +35,14 @@ def is_micronet(root: Path) -> bool:
 def list_micronet(root: Path) -> tuple[list[ImagePair], list[Problem]]:
     """The pairs of all folders, files without a partner, and files of one name; ids are ``train/NAME``."""
     pairs: list[ImagePair] = []
+    all_images: list[tuple[str, Path]] = []
     problems: list[Problem] = []
     for name, split in SPLITS.items():
         folder = root / f"{name}{MASKS}"
         masks, same_masks = by_name(root, image_files(folder), lambda path: path.stem.removesuffix(MASK))
         images, same_images = by_name(root, image_files(root / name), lambda path: path.stem)
         problems += [*same_images.values(), *same_masks.values()]
+        all_images += [(f"{name}/{stem}", image) for stem, image in images.items()]
         for stem, image in images.items():
             if stem in same_images or stem in same_masks:
                 continue
@@ -52,7 +54,8 @@ def list_micronet(root: Path) -> tuple[list[ImagePair], list[Problem]]:
         for stem in sorted(masks.keys() - images.keys()):
             where = str(masks[stem].relative_to(root))
             problems.append(Problem(where, f"no image of this name in {name}/", "no-image", fatal=False))
-    return described(root, pairs), problems
+    pairs, bad_rows = described(root, pairs, all_images)
+    return pairs, problems + bad_rows
 
 
 def table_of(values: Collection[int]) -> ClassTable | None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench.hierarchy.csv_rows import csv_rows
-from hmcbench_masks.reader.files import IMAGES, ImagePair, by_name, described, image_files
+from hmcbench_masks.reader.classes import category_name
+from hmcbench_masks.reader.csv_file import read_rows
+from hmcbench_masks.reader.files import FOLDERS, ImagePair, by_name, described, image_files
 from hmcbench_masks.reader.shapes import Covered, Shapes
 
-FOLDERS = (IMAGES, "train_images")
 COLUMNS = ("imageid", "classid", "encodedpixels")
 JOINED = "imageid_classid"  # image and class in one column, as in the first edition
 ABOVE = "defect"  # the class above those of the table
@@ -45,14 +45,15 @@ class Runs:
         covered: np.ndarray = edges[:-1].cumsum() > 0
         return Covered(0, left, covered.reshape(right - left, height).T)
 
-    def problem(self, height: int, width: int) -> str:
-        """Why the runs do not fit into an image; empty where they do."""
+    def problem(self, height: int, width: int) -> Problem | None:
+        """That a run leaves the image."""
         ends = self.starts + self.lengths
-        if len(ends) and ends.max() > height * width:
-            i = int(ends.argmax())
-            run = f"{self.starts[i] + 1} {self.lengths[i]}"
-            return f"the run {run} leaves the image of {width} x {height} pixels"
-        return ""
+        if not len(ends) or ends.max() <= height * width:
+            return None
+        i = int(ends.argmax())
+        run = f"{self.starts[i] + 1} {self.lengths[i]}"
+        what = f"the run {run} leaves the image of {width} x {height} pixels"
+        return Problem(self.where, what, "outside")
 
 
 def find_run_lengths(root: Path) -> list[Path]:
@@ -93,15 +94,15 @@ def read_run_lengths(root: Path, file: Path) -> Shapes:
             names.add((ABOVE, name))
             rows[image] += [runs] if len(runs.starts) else []
     pairs = [ImagePair(Path(image).stem, images[image], None) for image in rows]
-    return Shapes(described(root, pairs), list(rows.values()), [None] * len(rows), sorted(names), problems)
+    others = ((Path(image).stem, path) for image, path in images.items())
+    pairs, bad_rows = described(root, pairs, others)
+    problems += bad_rows
+    return Shapes(pairs, list(rows.values()), [None] * len(rows), sorted(names), problems)
 
 
 def _rows(file: Path) -> list[tuple[int, str, str, str]]:
     """Line, image, class and run lengths of every row."""
-    try:
-        rows = list(csv_rows(file.read_text(encoding="utf-8-sig"), file.name))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read ({error})", allowed="a CSV file") from None
+    rows = read_rows(file)
     header = [cell.lower() for cell in rows[0][1]]
     joined = JOINED in header
     wanted = (JOINED, COLUMNS[2]) if joined else COLUMNS
@@ -120,7 +121,7 @@ def _rows(file: Path) -> list[tuple[int, str, str, str]]:
             raise BadInput(
                 f"{file.name}:{line}: no image or no class", allowed="as in 0a1b.jpg, 3, 11 4 30 2"
             )
-        out.append((line, image, name, chosen[-1]))
+        out.append((line, image, category_name(name), chosen[-1]))
     return out
 
 

@@ -38,7 +38,7 @@ class LabelledShape(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the category."""
+        """Of the category, as :func:`hmcbench_masks.reader.classes.category_keys` makes it."""
 
     @property
     def where(self) -> str:
@@ -47,8 +47,8 @@ class LabelledShape(Protocol):
     def inside(self, height: int, width: int) -> Covered:
         """The pixels of an image of this size that it covers."""
 
-    def problem(self, height: int, width: int) -> str:
-        """Why it does not fit into an image; empty where it does."""
+    def problem(self, height: int, width: int) -> Problem | None:
+        """Why an image with it cannot be used; an empty ``where`` means the image."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Shapes:
         pairs: images; they have no mask.
         shapes: of every image; later ones lie above earlier ones.
         sizes: (height, width) of every image as the file of shapes says, or None.
-        names: paths of the categories: (supercategory, name) or (name,).
+        names: paths of the categories, top level first.
         problems: of images that are left out.
     """
 

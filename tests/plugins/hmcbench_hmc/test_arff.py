@@ -88,6 +88,17 @@ def test_sparse_rows_with_a_first_value_for_what_is_absent(tmp_path: Path) -> No
     assert labels(dataset) == [{"a"}, {"b"}, {"a", "b"}]
 
 
+def test_sparse_rows_with_tabs_and_weights(tmp_path: Path) -> None:
+    text = (
+        "@attribute x real\n@attribute y {no,yes}\n@attribute c hierarchical a,b\n@data\n"
+        "{0\t1.5,1 \t yes, 2\ta}\n{0 2, 2 'a'}, {5}\n{ 0 3,2 b } ,{ 0.5 } % the last\n"
+    )
+    dataset = read(tmp_path, text)
+    assert dataset.views["table"].tolist() == [[1.5, 1], [2, 0], [3, 0]]
+    assert labels(dataset) == [{"a"}, {"a"}, {"b"}]
+    assert dataset.notes == ["file.arff:6: weights of rows are left aside"]
+
+
 def test_keys_are_ids_and_texts_and_weights_are_left_aside(tmp_path: Path) -> None:
     text = (
         "@attribute id key\n@attribute note string\n@attribute x integer [0,9]\n"
@@ -134,6 +145,22 @@ def test_a_folder_of_several_sets_needs_a_name(tmp_path: Path) -> None:
     assert len(arff(path=str(tmp_path), name="s").ids) == 8
 
 
+def test_hidden_files_are_no_files_of_a_set(tmp_path: Path) -> None:
+    folder_of(tmp_path, "made.train.arff", "made.test.arff")
+    (tmp_path / "._made.train.arff").write_bytes(b"\0\5\x16\7")
+    assert len(arff(path=str(tmp_path)).ids) == 8
+
+
+def test_a_path_below_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "x.xml").write_text(XML)
+    read(tmp_path, MULAN + "1,1,0,1\n", xml=str(tmp_path / "x.xml"))
+    assert arff(path="~/file.arff", xml="~/x.xml").ids == ["line-000006"]
+    with pytest.raises(BadInput, match="~nobody_here/x: no such file"):
+        arff(path="~nobody_here/x")
+
+
 def test_nominal_values_of_all_files_count(tmp_path: Path) -> None:
     folder_of(tmp_path, "train.arff", "test.arff")
     text = (tmp_path / "test.arff").read_text().replace("{red, green,", "{black,red,green,")
@@ -161,6 +188,15 @@ def test_the_form_of_mulan(tmp_path: Path) -> None:
     assert labels(dataset) == [{"ab"}, {"b"}, {"a", "b"}]
 
 
+def test_xml_beside_a_hierarchical_attribute_is_something_else(tmp_path: Path) -> None:
+    (tmp_path / "file.xml").write_text("<settings/>")
+    assert len(read(tmp_path, HEADER + ROWS).ids) == 4
+    with pytest.raises(DataProblems, match=r"file\.xml:1"):
+        read(tmp_path, HEADER + ROWS, xml=str(tmp_path / "file.xml"))
+    with pytest.raises(DataProblems, match=r"file\.xml:1"):
+        read(tmp_path, MULAN + "1,1,0,1\n")
+
+
 def test_unscored_classes_and_paths_are_chosen(tmp_path: Path) -> None:
     dataset = read(tmp_path, HEADER + ROWS, unscored="a;d")
     assert dataset.task.unscored == ("a", "d")
@@ -179,6 +215,22 @@ def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
     dataset = read(tmp_path, text, skip_bad=True)
     assert dataset.views["table"][:, 0].tolist() == [1, 5]
     assert dataset.notes[0].startswith("rows left out: 3 (first: file.arff:8")
+
+
+def test_problems_that_are_not_listed_are_counted(tmp_path: Path) -> None:
+    twice = "".join(f"@attribute {i} {{a,a}}\n" for i in range(1, 151))
+    row = "a," * 150
+    rows = f"{row}x\n" * 130 + "a\n" * 120 + f"{row}a\n"
+    text = f"{twice}@attribute c hierarchical a,b\n@data\n{rows}"
+    assert read(tmp_path, text, skip_bad=True).notes == [
+        "rows left out: 250 (first: file.arff:283: 1 value where the header has 151 attributes)",
+        "file.arff:1: attribute '1' lists 'a' twice (and 149 more such)",
+    ]
+    report = lint_arff(path=str(tmp_path / "file.arff"))
+    assert report.facts["rows that cannot be read"] == "250"
+    further = {p.what for p in report.problems if "more problems" in p.what}
+    counts = {"label": 30, "count": 20, "repeated": 50}
+    assert further == {f"{n} more problems like these ({kind})" for kind, n in counts.items()}
 
 
 def test_lint_counts_and_lists(tmp_path: Path) -> None:

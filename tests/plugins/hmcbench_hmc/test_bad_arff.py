@@ -70,6 +70,8 @@ CASES: list[tuple[str, str, int, str]] = [
     ("a confidence above 1", HEAD + "1,no,a:1.5\n", 6, "'1.5' is not between 0 and 1"),
     ("a confidence that is none", HEAD + "1,no,a:-\n", 6, "'-' is not between 0 and 1"),
     ("a low confidence", HEAD + "1,no,a:0.1\n", 6, "no class reaches the confidence 0.5"),
+    ("no class but the root", PAIRS.format("root/b") + "2,root\n", 5, "the row has no class but root"),
+    ("a low one beside the root", PAIRS.format("root/b") + "2,root@b:0.1\n", 5, "no class reaches the conf"),
     ("an open sparse row", HEAD + "{0 1, 2 a\n", 6, "no closing brace"),
     ("a sparse position too large", HEAD + "{0 1, 3 a}\n", 6, "position 3 in a sparse row of 3"),
     ("a sparse position twice", HEAD + "{0 1,0 2, 2 a}\n", 6, "position 0 after position 0"),

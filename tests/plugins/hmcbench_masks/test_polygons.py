@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hmcbench_masks.datasets import masks
+from hmcbench_masks.lint import lint
 from hmcbench_masks.reader.polygons import Region
 from hmcbench_masks.reader.shapes import drawn
 from PIL import Image, ImageDraw
@@ -18,6 +19,7 @@ from hmcbench.errors import BadInput, DataProblems
 
 SQUARE = [(2, 2), (9, 2), (9, 9), (2, 9)]
 RIGHT = [(6, 2), (15, 2), (15, 9), (6, 9)]
+RING = np.ravel(SQUARE).tolist()
 
 
 def image(root: Path, name: str) -> None:
@@ -114,6 +116,110 @@ def test_other_sizes_and_categories_are_problems_of_files(tmp_path: Path) -> Non
         masks(path=str(root))
 
 
+def category(number: int, name: str, above: str = "none") -> dict[str, Any]:
+    return {"id": number, "name": name, "supercategory": above}
+
+
+def classes(root: Path) -> tuple[str, ...]:
+    hierarchy = masks(path=str(root)).task.hierarchy
+    assert hierarchy is not None
+    return hierarchy.classes
+
+
+def test_categories_of_one_name_below_two_others(tmp_path: Path) -> None:
+    root = coco(tmp_path, categories=[category(1, "pore", "cast"), category(2, "pore", "weld")])
+    assert classes(root) == ("background", "cast", "weld", "cast/pore", "weld/pore")
+    assert (masks(path=str(root)).targets.class_pixels[1, [1, 2]] > 0).tolist() == [False, True]
+    (root / "classes.csv").write_text("value,path\npore,pore\n")
+    with pytest.raises(
+        BadInput, match=r"pore is the name of 2 categories\. Allowed: cast/pore and weld/pore"
+    ):
+        masks(path=str(root))
+    (root / "classes.csv").write_text("value,path\ncast/pore,gas\nweld/pore,metal/pore\n")
+    assert classes(root) == ("background", "gas", "metal", "metal/pore")
+
+
+def test_supercategories_have_supercategories(tmp_path: Path) -> None:
+    chain = [category(1, "dimple", "ductile"), category(2, "ductile", "fracture"), category(3, "fracture")]
+    root = coco(tmp_path, categories=chain)
+    assert classes(root) == ("background", "fracture", "fracture/ductile", "fracture/ductile/dimple")
+    for categories, said in (
+        ([*chain[:2], category(3, "fracture", "dimple")], "category dimple lies below itself"),
+        ([*chain, category(4, "ductile", "shear")], "supercategory ductile of dimple is the name of several"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            masks(path=str(coco(tmp_path, categories=categories)))
+
+
+def test_names_of_categories_with_blanks(tmp_path: Path) -> None:
+    root = coco(tmp_path, categories=[category(1, "crack ", " defect"), category(2, "crack / edge")])
+    assert classes(root) == ("background", "crack", "defect", "crack/edge", "defect/crack")
+    (root / "classes.csv").write_text("value,path\ncrack,line\ncrack / edge,line/edge\n")
+    assert classes(root) == ("background", "line", "line/edge")
+    (root / "classes.csv").unlink()
+    with pytest.raises(BadInput, match=r"the category 'crack\|edge'.*contains '\|'"):
+        masks(path=str(coco(tmp_path, categories=[category(1, "pore"), category(2, "crack|edge")])))
+
+
+@pytest.mark.parametrize("rings", [[], [[]], [[1, 2, 3, 4], [5, 6]]])
+def test_a_region_without_a_polygon_is_a_problem_of_its_image(tmp_path: Path, rings: list[Any]) -> None:
+    notes = [
+        {"id": i, "image_id": 0, "category_id": 1, "segmentation": r} for i, r in enumerate((rings, [RING]))
+    ]
+    root = coco(tmp_path, annotations=notes)
+    with pytest.raises(
+        DataProblems, match=r"p\.png: annotation 0 \(pore\) has no polygon of 3 corners or more"
+    ):
+        masks(path=str(root))
+    assert masks(path=str(root), skip_bad=True).ids == ["qq"]
+
+
+def test_so_is_a_shape_of_labelme(tmp_path: Path) -> None:
+    image(tmp_path, "p.png")
+    shape = {"label": "a", "points": [[1, 2]], "shape_type": "rectangle"}
+    (tmp_path / "p.json").write_text(json.dumps({"imagePath": "images/p.png", "shapes": [shape]}))
+    (problem,) = [p for p in lint(path=str(tmp_path)).problems if p.kind == "no-polygon"]
+    assert (problem.where, problem.fatal) == ("images/p.png", True)
+
+
+def test_images_without_polygons_are_counted(tmp_path: Path) -> None:
+    root = coco(tmp_path)
+    assert not [p for p in lint(path=str(root)).problems if p.kind == "no-polygons"]
+    for name in ("rrr.png", "ssss.png"):
+        image(root, name)
+    (problem,) = [p for p in lint(path=str(root)).problems if p.kind == "no-polygons"]
+    assert problem.what == "2 images have no polygons and are left out: images/rrr.png, ..."
+    assert not problem.fatal
+    dataset = masks(path=str(root))
+    assert dataset.ids == ["p", "qq"] and problem.what in dataset.notes
+
+
+def test_rows_of_images_csv_name_images_by_their_paths(tmp_path: Path) -> None:
+    root = coco(tmp_path, images=[{"id": i, "file_name": n} for i, n in enumerate(("sub/p.png", "qq.png"))])
+    (root / "images" / "sub").mkdir()
+    (root / "images" / "p.png").rename(root / "images" / "sub" / "p.png")
+    for row in ("sub/p.png", "images/sub/p.png", "p", "p.png"):
+        (root / "images.csv").write_text(f"file,group\n{row},g\n")
+        assert masks(path=str(root)).groups == ["g", "qq"]
+    (root / "images.csv").write_text("file,group\nelse/p.png,g\n")
+    with pytest.raises(DataProblems, match=r"images\.csv:2: no image else/p\.png"):
+        masks(path=str(root))
+
+
+@pytest.mark.parametrize("place", ["p.json", "images/p.json"])
+def test_a_labelme_file_without_the_name_of_its_image(tmp_path: Path, place: str) -> None:
+    image(tmp_path, "p.PNG")
+    file = tmp_path / place
+    file.write_text(json.dumps({"shapes": [{"label": "a", "points": SQUARE}]}))
+    assert masks(path=str(tmp_path)).ids == ["p"]
+    image(tmp_path, "p.tif")
+    with pytest.raises(BadInput, match=r"it has no imagePath, and images/p\.PNG and images/p\.tif could be"):
+        masks(path=str(tmp_path))
+    file.rename(file.with_name("q.json"))
+    with pytest.raises(BadInput, match="it has no imagePath, and no image q below"):
+        masks(path=str(tmp_path))
+
+
 def test_other_json_is_refused(tmp_path: Path) -> None:
     image(tmp_path, "p.png")
     for text in ("[]", "{", '{"a": 1}'):
@@ -177,9 +283,6 @@ def test_an_image_is_that_of_its_folder(tmp_path: Path) -> None:
         (root / "images" / name).with_suffix(".json").write_text(json.dumps(content))
     with pytest.raises(DataProblems, match=r"images/p\.png: has the same name as images/sub/p\.png"):
         masks(path=str(root))
-
-
-RING = np.ravel(SQUARE).tolist()
 
 
 @pytest.mark.parametrize(

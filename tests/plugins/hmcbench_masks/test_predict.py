@@ -160,7 +160,9 @@ def test_new_images(folder: Folder, cli: Cli, tmp_path: Path) -> None:
     (new / "torn.png").unlink()
     ended = cli("predict", record, new, "--json")
     assert ended.status == 0
-    assert set(json.loads(ended.out.splitlines()[0])["areas"]) == {"a", "b", "a/x", "a/y"}
+    row = json.loads(ended.out.splitlines()[0])
+    assert (row["height"], row["width"]) == (30, 40)
+    assert set(row["areas"]) == {"a", "b", "a/x", "a/y"}
 
     corrected = tmp_path / "again"  # maps and images together are data of the dataset masks
     maps.rename(corrected)

@@ -190,6 +190,46 @@ def test_coatings_of_micronet(tmp_path: Path) -> None:
     assert masks(path=str(root)).targets.counts[:, -1].tolist() == [2] * 4
 
 
+def test_partitions_of_micronet_stay_beside_images_csv(tmp_path: Path) -> None:
+    root = micronet(tmp_path, "_mask", painted())
+    rows = [f"{folder}/s(1)#2.tif,2,,{folder[0]}" for folder in ("train", "val", "test")]
+    (root / "images.csv").write_text("\n".join(["file,pixel_um,split,group", *rows]) + "\n")
+    dataset = masks(path=str(root))
+    assert dataset.split == ["shifted", "test", "train", "validation"]
+    assert dataset.groups == ["different_test/s(1)#2", "t", "t", "v"]
+    (root / "images.csv").write_text("file,split\nval/s(1)#2,train\n")
+    assert masks(path=str(root)).split == ["shifted", "test", "train", "train"]
+
+
+def test_groups_of_images_of_run_lengths(tmp_path: Path) -> None:
+    root = severstal(tmp_path, "a_1.jpg,1,1 2\nb.jpg,1,3 4\n")
+    (root / "images.csv").write_text("file,group\ntrain_images/a_1.jpg,g\nb.jpg,g\nd.jpg,h\n")
+    with pytest.raises(DataProblems, match=r"images\.csv:4: no image d\.jpg"):
+        masks(path=str(root))
+    assert masks(path=str(root), skip_bad=True).groups == ["g", "g", "c"]
+
+
+@pytest.mark.parametrize("name", ["007", "facade", "255 0 0", "crack / edge"])
+def test_a_category_is_no_number_and_no_colour(tmp_path: Path, name: str) -> None:
+    root = severstal(tmp_path, f"a_1.jpg,{name},1 2\nb.jpg,7,3 4\n")
+    (root / "classes.csv").write_text(f"value,path\n7,pit\n{name},line\n")
+    dataset = masks(path=str(root))
+    assert dataset.task.hierarchy is not None
+    assert dataset.task.hierarchy.classes == ("background", "line", "pit")
+    assert dataset.targets.class_pixels[:, 1:].tolist() == [[2, 0], [0, 4], [0, 0]]
+
+
+def test_other_stands_for_categories_without_a_row(tmp_path: Path) -> None:
+    root = severstal(tmp_path, "a_1.jpg,1,1 2\nb.jpg,2,3 4\nb.jpg,3,9 1\n")
+    (root / "classes.csv").write_text("value,path\n1,line\nother,pit\n")
+    dataset = masks(path=str(root))
+    assert dataset.task.hierarchy is not None
+    assert dataset.task.hierarchy.classes == ("background", "line", "pit")
+    assert dataset.targets.class_pixels.tolist() == [[46, 2, 0], [43, 0, 5], [48, 0, 0]]
+    (root / "classes.csv").write_text("value,path\n1,line\nother,ignore\n")
+    assert masks(path=str(root)).targets.counts[:, -1].tolist() == [0, 5, 0]
+
+
 def test_other_colours_need_a_table(tmp_path: Path) -> None:
     values = np.full(SIZE, 9, dtype=np.uint8)
     with pytest.raises(BadInput, match=r"has no classes\.csv; its masks hold the values 9"):

@@ -99,6 +99,61 @@ def test_groups_splits_and_the_size_of_a_pixel(folder: Folder) -> None:
         masks(path=str(root))
 
 
+def test_a_row_of_images_csv_names_its_image_in_several_ways(folder: Folder) -> None:
+    root = folder()
+    (root / "images" / "sub").mkdir()
+    (root / "masks" / "sub").mkdir()
+    for part in ("images", "masks"):
+        (root / part / "m3.png").rename(root / part / "sub" / "m3.png")
+    rows = ["file,group", "images/m0.png,a", "m1,b", "./m2.tif,c", "sub\\m3.png,d"]
+    (root / "images.csv").write_text("\n".join(rows) + "\n")
+    assert masks(path=str(root)).groups == ["a", "b", "c", "d"]
+
+
+def test_rows_of_images_csv_that_match_no_image_are_named(folder: Folder) -> None:
+    root = folder()
+    (root / "masks" / "m3.png").unlink()  # its image stays, and a row may name it
+    rows = ["file,group", "m0.png,a", "sub/m1.png,b", "m3.png,c", "m9.png,d"]
+    (root / "images.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(DataProblems) as error:
+        masks(path=str(root))
+    assert [(p.where, p.what) for p in error.value.problems if p.kind == "no-image"] == [
+        ("images.csv:3", "no image sub/m1.png in this folder"),
+        ("images.csv:5", "no image m9.png in this folder"),
+    ]
+    assert masks(path=str(root), skip_bad=True).groups == ["a", "m1", "m2"]
+    (root / "images.csv").write_text("file,group\nm0.png,a\nimages/m0.png,a\nm0,b\n")
+    with pytest.raises(DataProblems, match=r"images\.csv:4: says something else of m0 than line 2"):
+        masks(path=str(root), skip_bad=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"file,group\nm0.png,a\nm1.png,Pr\xfcfling\n", r"images\.csv:3: .*byte 0xfc is not UTF-8"),
+        (b"group,file\na\n", r"images\.csv:2: no file"),
+        (b"file,group\n,a\n", r"images\.csv:2: no file"),
+        (b'file,group\n"m0.png,a\n', r"images\.csv:2: cannot be read as CSV"),
+    ],
+)
+def test_a_bad_images_csv_is_named_by_its_line(folder: Folder, content: bytes, said: str) -> None:
+    root = folder()
+    (root / "images.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=said):
+        masks(path=str(root))
+
+
+def test_a_set_of_classes_without_pixels_is_not_in_the_legend(folder: Folder) -> None:
+    root = folder()
+    plain = masks(path=str(root))
+    (root / "classes.csv").write_text("value,path\n5,a/x|b\n0,a/x\n1,a/y\n7,a\n2,b\n255,ignore\n")
+    dataset = masks(path=str(root))
+    assert same_maps(dataset) and (dataset.task.paths, dataset.task.depth) == ("single", "full")
+    assert (dataset.targets.legend == plain.targets.legend).all()
+    assert (dataset.targets.counts == plain.targets.counts).all()
+    assert (dataset.targets.present == plain.targets.present).all()
+
+
 def test_classes_may_end_at_any_level_or_be_several(folder: Folder) -> None:
     root = folder()
     (root / "classes.csv").write_text("value;path\n0;a\n1;a/y|b\n2;b\n255;ignore\n")
