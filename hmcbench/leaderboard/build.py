@@ -197,7 +197,7 @@ def analyse(
     if estimator is not None:
         more = partial(Estimator, by_row, sides=[], specs=specs, intervals=intervals, cache=cache)
         _add_stored(board, papers, by_row, more, estimates)
-    board.published = published_rows(papers, board, by_row, estimates)
+    board.published = published_rows(papers, board, by_row, estimates, specs)
     board.notes += [clean(note) for note in (*notes, *mixtures(ok), *broken_promises(by_row))]
     return Analysis(board, by_row, estimator, estimates, shifted)
 

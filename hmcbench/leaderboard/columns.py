@@ -141,6 +141,17 @@ def _expanded(names: Iterable[str], records: Sequence[Record]) -> list[str]:
     return out
 
 
+def split_side(column: str) -> tuple[str, str]:
+    """The metric of a column, and its further test set (with :data:`DROP` where it is a drop) or nothing.
+
+    >>> split_side("hf1_macro@shifted"), split_side("class_f1[steel@800K]")
+    (('hf1_macro', 'shifted'), ('class_f1[steel@800K]', ''))
+    """
+    member = column.rfind("]") + 1  # a class may be called as it likes
+    metric, _, side = column[member:].partition(SHIFT)
+    return column[:member] + metric, side
+
+
 def further_sides(records: Sequence[Record]) -> list[str]:
     """Test sets beside ``test``, such as ``shifted``."""
     sides = {side for r in records for side in r.data["metrics"]}

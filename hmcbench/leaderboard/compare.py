@@ -14,7 +14,7 @@ from hmcbench.leaderboard.build import MEASURES, Analysis, analyse, differences
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest, place_of, rows
-from hmcbench.leaderboard.inference import Estimate
+from hmcbench.leaderboard.inference import Estimate, contrast
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.learning import crossings, curves
 from hmcbench.leaderboard.render.text import clean, number
@@ -141,18 +141,19 @@ def _on_board(
         estimates = {row.label: estimator.row(row) for row in pair}
     of_pair = [{name: e for name, e in estimates[row.label].items() if name in wanted} for row in pair]
     quality = dict(zip((out.a, out.b), of_pair, strict=True))
-    columns = [c for c in cols.quality_columns(chosen, [], specs) if c.better]
-    lines = differences(out.b, quality, columns, most=len(columns))
-    directions = {c.id: c.better for c in columns}
+    columns = cols.quality_columns(chosen, [], specs)
+    directions = {c.id: c.better for c in columns if c.better}
+    lines = differences(out.b, quality, [c for c in columns if c.better], most=len(directions))
     brought = {clean(row.label) for row in pair if any(r.brought for r in row.ok)}
     measured = [_measured(line, out, quality, directions, brought) for line in lines]
+    neither = [c.id for c in columns if not c.better and all(c.id in of for of in of_pair)]
     out.boards.append(
         Comparison(
             _title(board),
             sizes(pair, estimator),
-            measured,
+            [*measured, *(_without_direction(name, out, quality) for name in neither)],
             method(of_pair, len(lines), estimator),
-            [*wins(board, pair, estimator), *costs(board, out.a, out.b)],
+            [*_no_values(names, quality), *wins(board, pair, estimator), *costs(board, out.a, out.b)],
             caveats(board, pair, estimator, [m.difference for m in measured]),
         )
     )
@@ -165,7 +166,7 @@ def _title(board: Board) -> str:
 
 def _chosen(names: Sequence[str], board: Board, group: Sequence[Record]) -> list[str]:
     if not names:
-        own = [c for c in board.columns if cols.SHIFT not in c.id]
+        own = [c for c in board.columns if not cols.split_side(c.id)[1]]
         scores = [c.id for c in own if c.style == "score" and c.better]
         return (scores or [c.id for c in own])[:MEASURES]
     known = sorted({name for r in group for name in r.metrics("test")})
@@ -205,6 +206,22 @@ def _measured(
                 f"; a difference of up to {reach:.3f} would fit these data, so they are not shown to be equal"
             )
     return Measured(line.metric, values[0], values[1], line, text)
+
+
+def _without_direction(metric: str, out: Compared, quality: Mapping[str, Mapping[str, Estimate]]) -> Measured:
+    """Both values of a metric of which neither more nor less is better; no p, as nothing is tested."""
+    first, second = quality[out.a][metric], quality[out.b][metric]
+    between = contrast(first, second)
+    line = Difference(out.a, metric, between.difference, between.low, between.high, None)
+    return Measured(metric, first.mean, second.mean, line, "it has no direction, so that neither is better")
+
+
+def _no_values(names: Sequence[str], quality: Mapping[str, Mapping[str, Estimate]]) -> Iterator[str]:
+    """A sentence for every metric that was asked for and that a model has no value of."""
+    for name in dict.fromkeys(names):
+        lacking = [label for label, values in quality.items() if name not in values]
+        if lacking:
+            yield f"{name}: {' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} no value of it"
 
 
 NEVER_COMPARED = (

@@ -17,7 +17,7 @@ import numpy as np
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.columns import DROP, SHIFT, cost, metric_spec
+from hmcbench.leaderboard.columns import DROP, SHIFT, cost, metric_spec, split_side
 from hmcbench.leaderboard.draws import DrawCache, Draws, code_facts
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.inference import Basis, Estimate
@@ -119,8 +119,9 @@ class Estimator:
 
     def _bounds(self, column: str) -> tuple[float | None, float | None]:
         """Of the metric of a column; a drop has none."""
-        spec = self.specs.get(column.partition(SHIFT)[0])
-        return (None, None) if spec is None or column.endswith(DROP) else (spec.low, spec.high)
+        metric, side = split_side(column)
+        spec = self.specs.get(metric)
+        return (None, None) if spec is None or side.endswith(DROP) else (spec.low, spec.high)
 
     def _draws(self, label: str, records: Sequence[Record]) -> tuple[Draws, KeptRow | None]:
         """Draws where the truth is stored; else the intervals kept for these records, if any."""

@@ -15,6 +15,7 @@ from hmcbench.leaderboard.board import BoardCell
 from hmcbench.leaderboard.build import Analysis
 from hmcbench.leaderboard.grouping import place_of
 from hmcbench.leaderboard.inference import contrast
+from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.statistics import LEVEL
 from hmcbench.records.record import Record
 
@@ -150,7 +151,8 @@ def crossings(curves: LearningCurves, a: str, b: str) -> list[str]:
     signs = []
     for point in curves.points:
         if a in point.cells and b in point.cells:
-            of = [point.analysis.estimates[model][curves.metric] for model in (a, b)]
+            of_label = {clean(label): of_row for label, of_row in point.analysis.estimates.items()}
+            of = [of_label[model][curves.metric] for model in (a, b)]
             compared = contrast(*of)
             sign = -1.0 if curves.better == "lower" else 1.0
             difference = sign * (of[0].mean - of[1].mean)

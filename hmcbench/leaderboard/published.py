@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
 from hmcbench.leaderboard.board import Board, Published, Row
 from hmcbench.leaderboard.grouping import RowRecords, row_named
@@ -50,6 +51,7 @@ def published_rows(
     board: Board,
     by_row: Sequence[RowRecords],
     estimates: Mapping[str, Mapping[str, Estimate]],
+    specs: Sequence[MetricSpec],
 ) -> list[Published]:
     """The rows with their verdicts; ``estimates``: label of a measured row -> metric id -> estimate."""
     of_label = {clean(label): of_metrics for label, of_metrics in estimates.items()}
@@ -66,7 +68,7 @@ def published_rows(
                 same_data=bool(fingerprint) and fingerprint == board.fingerprint,
                 metrics={clean(k): float(v) for k, v in paper.get("metrics", {}).items()},
                 dataset=clean(paper.get("dataset")),
-                verdict=verdict(measured, board, of_label.get(measured["measured"], {})),
+                verdict=verdict(measured, board, of_label.get(measured["measured"], {}), specs),
             )
         )
     return out

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Board, BoardCell, Column, RuleRow, RulesTable
-from hmcbench.leaderboard.columns import metric_spec
+from hmcbench.leaderboard.columns import metric_id, metric_spec, stored_ids
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.render.text import clean, title_text, value_text
-from hmcbench.metrics.ids import RAW
+from hmcbench.metrics.ids import MetricId
 from hmcbench.records.record import Record
 
 TABLES = 3
 """A board shows this many metrics by rule: the first of its columns that the rules change."""
+
+OF_TRUTH = ("class_support",)
+"""Metrics that read neither scores nor decisions."""
 
 BOTH = "train and validation"  # what some models are fitted on; validation then chooses nothing
 
@@ -38,7 +41,8 @@ def under_best_rule(row: RowRecords, primary: str, specs: Sequence[MetricSpec]) 
     best = max(known, key=lambda rule: known[rule], default="")
     if not best or known[best] <= sign * plain:
         return row
-    return replace(row, ok=[_under(record, best) for record in row.ok], rule=best)
+    kept = _kept(row, best, specs)
+    return replace(row, ok=[_under(record, best, kept) for record in row.ok], rule=best)
 
 
 def rules_of(row: RowRecords) -> list[str]:
@@ -95,15 +99,15 @@ def _mean(values: Iterable[Any]) -> float | None:
     return float(sum(known) / len(known))
 
 
-def _under(record: Record, rule: str) -> Record:
+def _under(record: Record, rule: str, kept: Collection[str]) -> Record:
     """The record with the values under a rule, and predictions that it is applied to.
 
-    What the rule has no value for stays if the rule does not change it.
+    What the rule has no value for stays if the rule does not change it; ``kept``: :func:`_kept`.
     """
     block = record.part("rules")[rule]
     repairs = block["makes"] == "scores"
     metrics = {
-        side: {name: v for name, v in record.metrics(side).items() if not _changed(name, repairs)} | values
+        side: {name: v for name, v in record.metrics(side).items() if _stem(name) in kept} | values
         for side, values in block["metrics"].items()
     }
     decision = dict(record.part("decision"))
@@ -115,10 +119,26 @@ def _under(record: Record, rule: str) -> Record:
     )
 
 
-def _changed(name: str, repairs: bool) -> bool:
-    """Whether a rule changes a metric without having its value: of single classes, of raw decisions."""
-    of_class = "[" in name and not name.startswith(("class_support", "target_"))
-    return of_class or (repairs and name.endswith(RAW))
+def _kept(row: RowRecords, rule: str, specs: Sequence[MetricSpec]) -> set[str]:
+    """The ids, without members, of values that a rule does not change.
+
+    A rule on scores changes all but what reads the truth alone. A rule on sets changes what reads decisions,
+    other than the model's own (``_raw``). Of a metric that is not installed nothing is known.
+    """
+    repairs = row.ok[0].part("rules")[rule]["makes"] == "scores"
+    first_of = {_stem(name): name for name in stored_ids(row.ok)}  # there may be thousands of members
+    ids = {stem: metric_id(specs, name) for stem, name in first_of.items()}
+    return {stem for stem, parts in ids.items() if parts is not None and _unchanged(parts, repairs)}
+
+
+def _unchanged(parts: MetricId, repairs: bool) -> bool:
+    if repairs:
+        return parts.spec.name in OF_TRUTH
+    return parts.raw or not parts.spec.decided
+
+
+def _stem(name: str) -> str:
+    return name.partition("[")[0]
 
 
 # --------------------------------------------------------------------------- text

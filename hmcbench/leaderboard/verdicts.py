@@ -15,7 +15,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Board, Row, Verdict
+from hmcbench.leaderboard.columns import metric_spec
 from hmcbench.leaderboard.inference import Estimate, prediction_interval
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.leaderboard.statistics import LEVEL
@@ -48,7 +50,7 @@ def value_verdict(
     Args:
         published: NaN where the paper has none.
         interval: of one further split; None where it cannot be computed, so that nothing is decided.
-        better: ``higher`` or ``lower``.
+        better: ``higher`` or ``lower``; empty: beyond the interval nothing is decided.
         digits: decimals that the paper prints.
         high: the upper bound of the metric; None for unbounded.
         margin: the widest half-width with which a value is reproduced.
@@ -62,7 +64,9 @@ def value_verdict(
     if low <= published + half and top >= published - half:
         widest = margin if high is not None else margin * abs(published)
         return UNDECIDED if (top - low) / 2 > widest else REPRODUCED
-    return BETTER if (low > published) == (better != "lower") else NOT
+    if not better:
+        return UNDECIDED
+    return BETTER if (low > published) == (better == "higher") else NOT
 
 
 def row_verdict(verdicts: Sequence[str]) -> str:
@@ -70,7 +74,12 @@ def row_verdict(verdicts: Sequence[str]) -> str:
     return next((v for v in (NOT, BETTER, UNDECIDED, REPRODUCED) if v in verdicts), UNTESTABLE)
 
 
-def verdict(item: Mapping[str, Any], board: Board, estimates: Mapping[str, Estimate]) -> Verdict | None:
+def verdict(
+    item: Mapping[str, Any],
+    board: Board,
+    estimates: Mapping[str, Estimate],
+    specs: Sequence[MetricSpec] = (),
+) -> Verdict | None:
     """The verdict on a ``[[published]]`` row that names a measured model (``measured``); else ``None``.
 
     Conditions are the row's ``fingerprint`` (of the data), ``pretrained`` and ``profile``.
@@ -78,7 +87,8 @@ def verdict(item: Mapping[str, Any], board: Board, estimates: Mapping[str, Estim
     Args:
         item: the row.
         board: with its rows.
-        estimates: column id -> estimate, of the measured model.
+        estimates: metric id -> estimate, of the measured model.
+        specs: the metrics; they tell the direction of what is no column of the board.
     """
     name = clean(item.get("measured"))
     if not name:
@@ -93,25 +103,32 @@ def verdict(item: Mapping[str, Any], board: Board, estimates: Mapping[str, Estim
         reasons.append("the board has none of the published metrics")
     if reasons:
         return Verdict(name, UNTESTABLE, _data(board), reasons, measured)
-    better = {column.id: column.better for column in board.columns}
+    shown = {column.id: column.better for column in board.columns}
     verdicts = {}
     for k, estimate in known.items():
         interval = prediction_interval(estimate, joint_level(len(known)))
-        verdicts[k] = value_verdict(published[k], interval, better.get(k, ""), 4, estimate.bounds[1])
-        reasons += _reason(k, published[k], verdicts[k], interval)
+        spec = metric_spec(specs, k)
+        better = shown.get(k) or (spec.better if spec is not None else "")
+        verdicts[k] = value_verdict(published[k], interval, better, 4, estimate.bounds[1])
+        reasons += _reason(k, published[k], verdicts[k], interval, better)
     return Verdict(name, row_verdict(list(verdicts.values())), _data(board), reasons, measured)
 
 
-def _reason(metric: str, published: float, outcome: str, interval: tuple[float, float] | None) -> list[str]:
+def _reason(
+    metric: str, published: float, outcome: str, interval: tuple[float, float] | None, better: str
+) -> list[str]:
     """Why a value is not reproduced."""
     if outcome == REPRODUCED:
         return []
     if interval is None:
         return [f"{metric}: trained once, so the spread is unknown"]
     ends = f"[{interval[0]:.3f}, {interval[1]:.3f}]"
+    outside = f"{metric} {published:.4f} is outside {ends}, where one split of ours lies"
+    if outcome == UNDECIDED and not better and not interval[0] <= published <= interval[1]:
+        return [f"{outside}, and has no direction"]
     if outcome == UNDECIDED:
         return [f"{metric}: one split of ours may lie anywhere in {ends}, which is too wide"]
-    return [f"{metric} {published:.4f} is outside {ends}, where one split of ours lies"]
+    return [outside]
 
 
 def _lacking(item: Mapping[str, Any], board: Board, row: Row | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sets with a promise that few classes spell, for single paths [after Mortier et al. 2025].
+"""Sets with a promise that few classes describe, for single paths [after Mortier et al. 2025].
 
 A set of ends may take many classes to say. Here at most k do: a class stands for all ends at or below it, the
 virtual root for all. Every sample has a chain of such sets: ends join in falling order of q
@@ -14,6 +14,8 @@ probability with at most k classes; these sets do not form a chain.
 """
 
 from __future__ import annotations
+
+import weakref
 
 import numpy as np
 
@@ -48,7 +50,7 @@ def entries(
         active, brought = active[brought >= least], brought[brought >= least]
         sets = entered[active] > -np.inf
         sets[np.arange(len(active)), order[active, step]] = True
-        crowded = ends.spelled_by(sets) > most
+        crowded = ends.described_by(sets) > most
         sets[crowded] = _widened(ends, sets[crowded], q[active[crowded]])
         new = sets & (entered[active] == -np.inf)
         entered[active] = np.where(new, brought[:, None], entered[active])
@@ -67,7 +69,7 @@ def _widened(ends: Ends, sets: np.ndarray, q: np.ndarray) -> np.ndarray:
     Of several, the one with the largest q of what it adds, then the first column; the virtual root is last.
     """
     below = np.concatenate([ends.below.toarray(), np.ones((1, sets.shape[1]), dtype=bool)]).astype(np.float64)
-    classes = ends.spelling(sets).astype(np.float64) @ below.T  # (N, C + 1): of the set, below each
+    classes = ends.describing(sets).astype(np.float64) @ below.T  # (N, C + 1): of the set, below each
     added = (~sets).astype(np.float64) @ below.T
     likelier = np.round((~sets * q) @ below.T, 12)
     usable = classes > 1
@@ -89,13 +91,27 @@ def bounded_sets(e: Evaluation, most: int) -> np.ndarray:
     return inside(entries(ends, e.likeliest.shares, most, least=float(least.min())), e, least, tie)
 
 
+_KEPT: weakref.WeakKeyDictionary[Evaluation, dict[int, tuple[np.ndarray, np.ndarray]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _facts(e: Evaluation, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the true end is in the set, boolean (N,), and its number of ends, (N,); found once for both."""
+    kept = _KEPT.setdefault(e, {})
+    if most not in kept:
+        sets = bounded_sets(e, most)
+        kept[most] = sets[np.arange(len(e)), truths(e)], np.count_nonzero(sets, axis=1)
+    return kept[most]
+
+
 def _coverage(e: Evaluation, most: int) -> Stats:
-    true = truths(e)
-    return columns(bounded_sets(e, most)[np.arange(len(e)), true] & (true >= 0), true >= 0)
+    known = truths(e) >= 0
+    return columns(_facts(e, most)[0] & known, known)
 
 
 def _size(e: Evaluation, most: int) -> Stats:
-    return columns(np.count_nonzero(bounded_sets(e, most), axis=1), np.ones(len(e)))
+    return columns(_facts(e, most)[1], np.ones(len(e)))
 
 
 @sample_metric(first_over_second)

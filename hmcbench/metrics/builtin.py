@@ -272,12 +272,12 @@ SPECS: list[MetricSpec] = [
         **_SCORES,
     ),
     _spec("conformal", "conformal_size", "mean size of the sets", **_SIZE),
-    _spec("conformal", "conformal_nodes", "mean of the fewest nodes that spell a set", **_SIZE),
+    _spec("conformal", "conformal_nodes", "mean of the fewest nodes that describe a set", **_SIZE),
     *(
         _spec(
             "bounded",
             f"bounded_coverage_at_{k}",
-            f"share of truths inside the set that at most {k} classes spell; 1 - alpha is promised",
+            f"share of truths inside the set that at most {k} classes describe; 1 - alpha is promised",
             citation="Mortier et al. 2025",
             better="",
             **_SINGLE,
@@ -289,7 +289,7 @@ SPECS: list[MetricSpec] = [
         _spec(
             "bounded",
             f"bounded_size_at_{k}",
-            f"mean size of the sets that at most {k} classes spell",
+            f"mean size of the sets that at most {k} classes describe",
             **_SINGLE,
             **_SIZE,
         )

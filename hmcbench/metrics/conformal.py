@@ -173,7 +173,7 @@ def conformal_size(e: Evaluation) -> Stats:
 
 @sample_metric(first_over_second)
 def conformal_nodes(e: Evaluation) -> Stats:
-    """Mean of the fewest nodes that spell a set: a node stands for all ends at or below it.
+    """Mean of the fewest nodes that describe a set: a node stands for all ends at or below it.
 
     The virtual root stands for all ends. Several paths: the most specific classes of the set.
 
@@ -182,7 +182,7 @@ def conformal_nodes(e: Evaluation) -> Stats:
     1.2
     """
     if _single(e):
-        return columns(e.likeliest.ends.spelled_by(end_sets(e)), np.ones(len(e)))
+        return columns(e.likeliest.ends.described_by(end_sets(e)), np.ones(len(e)))
     return columns(np.count_nonzero(e.hierarchy.most_specific(class_sets(e)), axis=1), np.ones(len(e)))
 
 

@@ -41,18 +41,18 @@ class Ends:
     information: np.ndarray
     parent: np.ndarray
 
-    def spelled_by(self, sets: np.ndarray) -> np.ndarray:
-        """The fewest nodes, the virtual root included, that spell sets of ends, boolean (N, E) -> (N,).
+    def described_by(self, sets: np.ndarray) -> np.ndarray:
+        """The fewest nodes, the virtual root included, that describe sets of ends, boolean (N, E) -> (N,).
 
-        A node spells all ends at or below it. An inner class whose own end is in a set but not all ends
-        below it is spelled by itself. Exact for trees and DAGs: ends have one class per level above them, so
-        that two nodes share all ends of one of them or none.
+        A node describes all ends at or below it. An inner class whose own end is in a set but not all ends
+        below it is described by itself. Exact for trees and DAGs: ends have one class per level above them,
+        so that two nodes share all ends of one of them or none.
         """
-        fewest: np.ndarray = np.count_nonzero(self.spelling(sets), axis=1)
+        fewest: np.ndarray = np.count_nonzero(self.describing(sets), axis=1)
         return fewest
 
-    def spelling(self, sets: np.ndarray) -> np.ndarray:
-        """Boolean (N, E): the first end at or below each of the fewest nodes that spell a set."""
+    def describing(self, sets: np.ndarray) -> np.ndarray:
+        """Boolean (N, E): the first end at or below each of the fewest nodes that describe a set."""
         held = np.asarray((self.below @ sets.T.astype(np.int64)).T)  # (N, C)
         full = (held == self.counts) & (self.counts > 0)
         everything: np.ndarray = np.all(sets, axis=1, keepdims=True)

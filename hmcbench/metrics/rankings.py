@@ -41,7 +41,7 @@ def class_average_precision(e: Evaluation) -> np.ndarray:
     """
     scores = finite_scores(e)
     result = np.full(scores.shape[1], np.nan)
-    present = np.flatnonzero(e.class_counts[:, 2])
+    present = np.flatnonzero(_support(e))
     step = max(1, _CELLS // max(1, len(e)))
     for start in range(0, len(present), step):
         block = present[start : start + step]
@@ -49,6 +49,11 @@ def class_average_precision(e: Evaluation) -> np.ndarray:
         for row, true, c in zip(np.sort(rows), e.truth.T[block], block, strict=True):
             result[c] = average_precision(row, np.sort(scores[true, c]))
     return result
+
+
+def _support(e: Evaluation) -> np.ndarray:
+    """float64 (C,): samples of every class, from the truth alone: no decision is made for a ranking."""
+    return np.asarray(np.count_nonzero(e.truth, axis=0), dtype=np.float64)
 
 
 def finite_scores(e: Evaluation) -> np.ndarray:
@@ -150,6 +155,6 @@ def auprc_weighted(e: Evaluation) -> float:
     >>> round(auprc_weighted(four_scores()), 4)  # (3 * 1 + 2 * .8333 + 1 * 1) / 6
     0.9444
     """
-    values, support = class_average_precision(e), e.class_counts[:, 2]
+    values, support = class_average_precision(e), _support(e)
     weighted = np.nansum(values * support)
     return float(ratio(weighted, support.sum())) if support.any() else float("nan")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import Any
 
 from hmcbench.errors import PluginError
@@ -9,14 +11,16 @@ from hmcbench.interfaces import ModelSpec, Param
 
 ESTIMATOR = "hmcbench.sklearnkit.by_path:EstimatorByPath"
 VIEWS = "texture|table"
+SCALARS = (bool, int, float, str)
 
 
-def spec_of_class(kind: type, factory: Any = None) -> ModelSpec:
+def spec_of_class(kind: type, factory: Any = None, *, model: Any = None) -> ModelSpec:
     """The spec of a class: its keywords, and the attributes that have the names of the spec's fields.
 
     Args:
         kind: has ``fit`` and ``predict``.
         factory: of objects that exist, whose keywords are fixed; by default the class.
+        model: the object, where there is one.
 
     Raises:
         PluginError: a parameter without default.
@@ -25,23 +29,36 @@ def spec_of_class(kind: type, factory: Any = None) -> ModelSpec:
 
     names = ("version", "views", "tasks", "paths", "depths", "scores", "requires", "accelerated", "citation")
     fields: dict[str, Any] = {"version": "1"} | {n: getattr(kind, n) for n in names if hasattr(kind, n)}
-    views = fields.pop("views", VIEWS)
+    given = fields.pop("views", VIEWS)
+    views = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     path = f"{kind.__module__}:{kind.__name__}"
     params = params_of(kind) if factory is None else {}
     if hasattr(kind, "get_params"):  # as estimators have
-        regressor = any(base.__name__ == "RegressorMixin" for base in kind.__mro__)
-        fields = {"tasks": ("regression",) if regressor else ("hmc",), **fields}
-        shared = estimator_params(path.replace(":", "."), views)
+        fields = {"tasks": ("regression",) if _is_regressor(kind, model) else ("hmc",), **fields}
+        shared = estimator_params(path.replace(":", "."), "+".join(map(str, views)))
         params = shared | params if factory is None else {n: shared[n] for n in ("inputs", "strategy")}
-        path, views = ESTIMATOR, "{inputs}"
+        path, views = ESTIMATOR, ("{inputs}",)
     return ModelSpec(
         name=kind.__name__,
         summary=(getdoc(kind) or f"the class {kind.__name__} of {kind.__module__}").splitlines()[0],
         factory=factory or path,
         params=params,
-        views=(views,),
+        views=views,
         **fields,
     )
+
+
+def _is_regressor(kind: type, model: Any) -> bool:
+    """By the class; of an object by its tags, which a pipeline or a search has from its parts."""
+    if any(base.__name__ == "RegressorMixin" for base in kind.__mro__):
+        return True
+    if model is None:
+        return False
+    with suppress(ImportError, AttributeError):  # an object may have no tags
+        from sklearn.base import is_regressor  # an object with get_params has imported it already
+
+        return bool(is_regressor(model))
+    return False
 
 
 def estimator_params(path: str = "", views: str = VIEWS) -> dict[str, Param]:
@@ -58,7 +75,7 @@ def estimator_params(path: str = "", views: str = VIEWS) -> dict[str, Param]:
 
 
 def params_of(kind: type) -> dict[str, Param]:
-    """The keywords of a class that a reference can set.
+    """The keywords of a class that a reference can set: those whose default is a text, a number or None.
 
     Raises:
         PluginError: a parameter without default.
@@ -71,6 +88,17 @@ def params_of(kind: type) -> dict[str, Param]:
             continue
         if parameter.default is Parameter.empty:
             raise PluginError(f"{kind.__name__}: parameter {name!r} has no default", hint=f"{name}=...")
-        if isinstance(parameter.default, (bool, int, float, str)):
+        if isinstance(parameter.default, SCALARS):
             params[name] = Param(parameter.default, f"of {kind.__name__}")
+        elif parameter.default is None:
+            scalar = _scalar(parameter.annotation)
+            params[name] = Param(None, f"of {kind.__name__}", type=scalar, added=True)
     return params
+
+
+def _scalar(annotation: Any) -> type:
+    """The type in ``int``, ``int | None`` or ``"Optional[int]"``; else ``object``, for that of the value."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    words = set(re.findall(r"\w+", text)) - {"None", "NoneType", "Optional", "Union", "typing"}
+    named = [kind for kind in SCALARS if words == {kind.__name__}]
+    return named[0] if named else object

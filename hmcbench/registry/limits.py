@@ -19,11 +19,15 @@ class TooSlow(BaseException):
 
 
 @contextmanager
-def time_limit(seconds: float, reason: str) -> Iterator[None]:
-    """Raise :class:`TooSlow` with ``reason`` in the body where it takes more than ``seconds``."""
+def time_limit(seconds: float, reason: str) -> Iterator[bool]:
+    """Raise :class:`TooSlow` with ``reason`` in the body where it takes more than ``seconds``.
+
+    Yields:
+        Whether this limit is set; a :class:`TooSlow` in the body is of an outer limit where it is not.
+    """
     armed = _arm(seconds, reason)
     try:
-        yield
+        yield armed is not None
     finally:
         if armed is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)

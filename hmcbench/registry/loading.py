@@ -39,6 +39,7 @@ class Plugin:
 
     ``warning`` names fields of specs that this version of hmcbench ignores. ``seconds`` is the time of its
     import and its hooks; measured for third-party plugins only. ``named``: the user named the file or module.
+    ``file``: the file that the user named; empty for a module.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Plugin:
     hooks: tuple[str, ...] = field(default=())
     seconds: float = 0.0
     named: bool = False
+    file: str = ""
 
     @property
     def builtin(self) -> bool:
@@ -89,16 +91,19 @@ class Manager:
 
     def _load_named(self, name: str) -> None:
         module = module_name(name)
-        plugin = Plugin(module, os.path.basename(name), "", module, named=True)  # noqa: PTH119 (pathlib is slow)
+        file = name if name.endswith(".py") else ""
+        base = os.path.basename(name)  # noqa: PTH119 (pathlib is slow)
+        plugin = Plugin(module, base, "", module, named=True, file=file)
         self._load(plugin, lambda: load(name))
 
     def _load(self, plugin: Plugin, imported: Callable[[], Any]) -> None:
         twin = next((p for p in self.plugins if p.name == plugin.name and not p.error), None)
-        if twin is not None and (twin.module, twin.distribution) == (plugin.module, plugin.distribution):
-            return  # the same installation, found twice on the path
+        if twin is not None and _same(twin, plugin):
+            return  # the same installation, found twice on the path, or the same file, named twice
         self.plugins.append(plugin)
         if twin is not None:
-            plugin.error = f"the name is taken by {twin.distribution} ({twin.module})"
+            plugin.error = f"the name is taken by {twin.distribution} ({twin.file or twin.module})"
+            plugin.error += "; give the file another name" if plugin.file else ""
             return
         if _identity(plugin) in os.environ.get(SKIPPED, "").splitlines():
             plugin.error = "skipped: " + _TOO_SLOW.format(LIMIT_S)
@@ -106,11 +111,20 @@ class Manager:
         _isolated(plugin, "", lambda: self.register(imported(), plugin))
 
     def register(self, module: Any, plugin: Plugin | None = None) -> Plugin:
-        """Register a module or object as a plugin; raises PluginValidationError if its hooks are wrong."""
+        """Register a module or object as a plugin; raises PluginValidationError if its hooks are wrong.
+
+        Nothing of a plugin that raises stays registered.
+        """
         if plugin is None:
             plugin = Plugin(getattr(module, "__name__", type(module).__name__), "-", "-", "-")
             self.plugins.append(plugin)
-        self.pm.register(module, name=plugin.name)
+        known_before = self.pm.is_registered(module)
+        try:
+            self.pm.register(module, name=plugin.name)
+        except BaseException:  # pluggy keeps the hooks that it had added before the wrong one
+            if not known_before and self.pm.is_registered(module):
+                self.pm.unregister(module)
+            raise
         hooks = tuple(caller.name for caller in self.pm.get_hookcallers(module) or [])
         known = {name for name in vars(hookspecs) if name.startswith("hmcbench_")}
         unknown_hooks = sorted(set(hooks) - known)
@@ -126,7 +140,7 @@ class Manager:
         """(plugin, result) per implementation, built-in ones first; one that raises is marked."""
         by_name = {p.name: p for p in self.plugins if not p.error or p.hooks}
         results: list[tuple[Plugin, Any]] = []
-        impls = getattr(self.pm.hook, hook).get_hookimpls()
+        impls = [impl for impl in getattr(self.pm.hook, hook).get_hookimpls() if impl.plugin_name in by_name]
         for impl in sorted(impls, key=lambda i: (not by_name[i.plugin_name].builtin, i.plugin_name)):
             plugin = by_name[impl.plugin_name]
             returned = _isolated(plugin, f"{hook} raised ", impl.function)
@@ -153,6 +167,12 @@ def _isolated(plugin: Plugin, prefix: str, call: Callable[[], Any]) -> tuple[Any
             os.environ[SKIPPED] = "\n".join((os.environ.get(SKIPPED, ""), _identity(plugin))).strip()
         plugin.add_problem(prefix + _text_of(error))
         return None
+
+
+def _same(a: Plugin, b: Plugin) -> bool:
+    """Whether two plugins of one name are one installation, or one file."""
+    files = [os.path.realpath(plugin.file) if plugin.file else "" for plugin in (a, b)]
+    return (a.module, a.distribution, files[0]) == (b.module, b.distribution, files[1])
 
 
 def _identity(plugin: Plugin) -> str:

@@ -52,10 +52,10 @@ def add_plugins(names: Sequence[str]) -> None:
     """
     mode, present = switches()
     for name in names:
-        if "," in name:
-            raise BadInput(f"plugin {name!r}: a name with a comma cannot be used")
         if name.endswith(".py"):
             name = str(_file(name))
+        if "," in name:  # also in a folder: commas divide the variable
+            raise BadInput(f"plugin {name!r}: a name with a comma cannot be used")
         if name not in present:
             present.append(name)
     os.environ[SWITCH] = ",".join([mode, *present])

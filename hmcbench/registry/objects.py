@@ -92,7 +92,7 @@ class Objects:
         self._specs = [self._spec(name, model) for name, model in models.items()]
 
     def _spec(self, name: str, model: Any) -> ModelSpec:
-        spec = spec_of_class(type(model), Copy(model))
+        spec = spec_of_class(type(model), Copy(model), model=model)
         spec.name = name
         spec.version += f"-{_digest(model)}"
         return spec

@@ -107,8 +107,12 @@ def convert(owner: str, name: str, param: Param, value: Value) -> Value:
     if param.file and isinstance(value, str) and value.strip().lower() not in _TRUTH:
         return value
     kind = param.type or (type(param.default) if param.default is not None else str)
+    if kind is object:  # of a class without annotations: the value says it
+        kind = _kind_of(value)
     result: Value = value
     with suppress(ValueError, KeyError, OverflowError):
+        if isinstance(value, str) and param.type is object and value.strip().lower() == "none":
+            return None
         if isinstance(value, str) and kind is not str:
             text = value.strip().lower()
             if text == "none" and param.default is None:
@@ -122,6 +126,19 @@ def convert(owner: str, name: str, param: Param, value: Value) -> Value:
     if not _fits(param, kind, result):
         raise BadInput(f"{owner}: {name}={value!r} cannot be used", allowed=_allowed(param, kind))
     return result
+
+
+def _kind_of(value: Value) -> type:
+    """The type of a value; of a text, that of the number or the ``true`` or ``false`` that it spells."""
+    if not isinstance(value, str):
+        return type(value) if isinstance(value, (bool, int, float)) else str
+    text = value.strip().lower()
+    if text in ("true", "false"):
+        return bool
+    for kind, form in ((int, r"[+-]?[0-9]+"), (float, r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?")):
+        if re.fullmatch(form, text):
+            return kind
+    return str
 
 
 def _convert_items(owner: str, name: str, param: Param, value: Value) -> tuple[Scalar, ...]:
@@ -200,6 +217,13 @@ class Registry:
                     f"{kind[:-1]} {name!r} of {plugin.name} ({plugin.distribution}) is already"
                     f" defined by {first.name} ({first.distribution})"
                 )
+        if kind == "metrics" and not plugin.builtin:
+            for other in self.specs(kind):
+                if _share_an_id(spec, other):
+                    raise PluginError(
+                        f"metric {spec.name!r} of {plugin.name} ({plugin.distribution}) has an id of"
+                        f" {other.name!r}; give it another name"
+                    )
         self._entries[kind] |= dict.fromkeys(names, (spec, plugin))
         for part, owner in (("", spec), *getattr(spec, "params", {}).items()):
             if owner.unknown_fields:
@@ -341,6 +365,23 @@ def _digest_of(path: str, _changed: int, _size: int) -> str:
 
     with open(path, "rb") as stream:  # noqa: PTH123
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+_RAW = "_raw"  # as in hmcbench.metrics.ids, which reads ids
+
+
+def _share_an_id(a: MetricSpec, b: MetricSpec) -> bool:
+    """Whether an id of one metric can be read as one of the other; brackets with classes are left out."""
+
+    def reads(spec: MetricSpec, other: MetricSpec) -> bool:
+        levels = re.escape(spec.name).replace(re.escape("{k}"), "[1-9][0-9]*")
+        pattern = levels + (f"({_RAW})?" if spec.decided else "")
+        first = other.name.replace("{k}", "1")
+        return any(
+            re.fullmatch(pattern, name) for name in (first, *([first + _RAW] if other.decided else []))
+        )
+
+    return reads(a, b) or reads(b, a)
 
 
 def _check_spec(kind: str, spec: Any, plugin: Plugin) -> None:

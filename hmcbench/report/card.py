@@ -18,7 +18,7 @@ from tabulate import tabulate
 from hmcbench.errors import HmcbenchError
 from hmcbench.leaderboard.board import Board, BoardCell, Row
 from hmcbench.leaderboard.build import Analysis, analyse
-from hmcbench.leaderboard.columns import COSTS, wanted_metrics
+from hmcbench.leaderboard.columns import COSTS, split_side, wanted_metrics
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.grouping import groups, missing_records, named_records, newest
 from hmcbench.leaderboard.learning import curves, table
@@ -282,7 +282,7 @@ def _trust(records: Sequence[Record], cells: Mapping[str, BoardCell]) -> Section
 
 
 def _breaks(analysis: Analysis, row: Row) -> Section:
-    names = [name for name in row.cells if "@" in name]
+    names = [name for name in row.cells if split_side(name)[1]]
     titles = {column.id: column.title for column in analysis.board.columns}
     section = Section("How it breaks", heads=["test set", "mean and 95 % interval"])
     section.rows = [[titles.get(name, name), _text(row.cells[name])] for name in names]

@@ -12,7 +12,7 @@ from typing import Any
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Board
 from hmcbench.leaderboard.build import build
-from hmcbench.leaderboard.columns import SHIFT
+from hmcbench.leaderboard.columns import split_side
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.csv_json import to_csv, to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
@@ -76,9 +76,9 @@ def check_boards(
 def _not_installed(boards: Sequence[Board], specs: Sequence[MetricSpec], report: SuiteReport) -> set[str]:
     """The ids of columns whose metric is not installed; each is noted."""
     columns = {column.id for board in boards for column in board.columns}
-    absent = {name for name in columns if not installed(specs, name.partition(SHIFT)[0])}
+    absent = {name for name in columns if not installed(specs, split_side(name)[0])}
     for name in sorted(absent):
-        report.note(not_installed(name.partition(SHIFT)[0]))
+        report.note(not_installed(split_side(name)[0]))
     return absent
 
 

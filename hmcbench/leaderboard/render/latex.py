@@ -45,30 +45,30 @@ def to_latex(boards: Boards) -> str:
     """Quality, costs, differences and published rows of every board, each as a ``table``."""
     if not boards:
         return f"{PREAMBLE}\n% no records\n"
-    parts = [part for comparison in boards.across for part in _across(comparison)]
-    parts += [part for board in boards for part in _tables(board)]
+    metrics = [[comparison.metric] for comparison in boards.across]
+    labels = _distinct([_label(c.suite, c.profile) for c in boards.across], metrics)
+    parts = [p for label, c in zip(labels, boards.across, strict=True) for p in _across(c, label)]
+    labels = _board_labels(boards)
+    parts += [part for label, board in zip(labels, boards, strict=True) for part in _tables(board, label)]
     return "\n\n".join([PREAMBLE, *parts]) + "\n"
 
 
-def _across(comparison: across.Across) -> list[str]:
+def _across(comparison: across.Across, label: str) -> list[str]:
     """Mean ranks, and the values that they are of."""
     ranks, values = (
         [[latex(part) for part in line] for line in lines(comparison)]
         for lines in (across.lines, across.values_lines)
     )
     caption = f"{latex(across.heading(comparison))}. {latex(' '.join(across.words(comparison)))}"
-    name = "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part) for part in (comparison.suite, comparison.profile))
     head = across.values_head(comparison)
     shape = "l" + "r" * (len(head) - 1)
     return [
-        _table(caption, f"tab:{name}-across", across.HEAD, ranks, "rlrr"),
-        _table(
-            f"{latex(across.values_heading(comparison))}.", f"tab:{name}-across-values", head, values, shape
-        ),
+        _table(caption, f"{label}-across", across.HEAD, ranks, "rlrr"),
+        _table(f"{latex(across.values_heading(comparison))}.", f"{label}-across-values", head, values, shape),
     ]
 
 
-def _tables(board: Board) -> list[str]:
+def _tables(board: Board, label: str) -> list[str]:
     name = f"{latex(board.title)}."
     made_up = " These samples are synthetic: they were generated, not measured." if board.synthetic else ""
     columns, costs = board.columns, board.cost_columns
@@ -80,7 +80,7 @@ def _tables(board: Board) -> list[str]:
         for row in board.rows
     ]
     shape = "rl" + "r" * len(columns) + "l" * status
-    parts = [_table(f"{name}{made_up} {CAPTION}", _label(board), head, lines, shape)]
+    parts = [_table(f"{name}{made_up} {CAPTION}", label, head, lines, shape)]
     for mark in board.hardware if costs else ():
         lines = [
             [latex(text.rank_text(row)), latex(text.model_text(row)), *_values(row.costs[mark], costs)]
@@ -88,18 +88,18 @@ def _tables(board: Board) -> list[str]:
         ]
         head = ["#", "model", *map(text.title_text, costs)]
         caption = f"{name} {latex(text.cost_heading(board, mark))}."
-        parts.append(_table(caption, _label(board, "cost", mark), head, lines, "rl" + "r" * len(costs)))
+        parts.append(_table(caption, f"{label}-cost-{mark}", head, lines, "rl" + "r" * len(costs)))
     if board.differences:
         lines = [[latex(part) for part in line] for line in text.difference_lines(board)]
         caption = f"{name} {latex(text.difference_heading(board))}."
-        parts.append(_table(caption, _label(board, "differences"), text.DIFFERENCE_HEAD, lines, "llrrr"))
+        parts.append(_table(caption, f"{label}-differences", text.DIFFERENCE_HEAD, lines, "llrrr"))
     if board.wins:
         lines = [[latex(part) for part in line] for line in win_lines(board.wins)]
-        parts.append(_table(f"{name} {latex(WINS_HEADING)}.", _label(board, "wins"), WINS_HEAD, lines, "lrr"))
-    return parts + _published(board, True) + _published(board, False)
+        parts.append(_table(f"{name} {latex(WINS_HEADING)}.", f"{label}-wins", WINS_HEAD, lines, "lrr"))
+    return parts + _published(board, label, True) + _published(board, label, False)
 
 
-def _published(board: Board, same_data: bool) -> list[str]:
+def _published(board: Board, label: str, same_data: bool) -> list[str]:
     """The table of published rows, with their notes in its caption; nothing without rows."""
     head, rows = text.published_table(board, same_data)
     if not rows:
@@ -107,7 +107,7 @@ def _published(board: Board, same_data: bool) -> list[str]:
     lines = [[latex(part) for part in row] for row in rows]
     notes = [f"{line[0]}: {line[-1]}" for line in lines if line[-1]]
     caption = " ".join([f"{latex(board.title)}. {latex(text.published_heading(same_data))}.", *notes])
-    label = _label(board, "published", "same" if same_data else "other")
+    label = f"{label}-published-{'same' if same_data else 'other'}"
     shape = "l" + "r" * (len(head) - 4) + "p{0.15\\linewidth}" * 2
     return [_table(caption, label, head[:-1], [line[:-1] for line in lines], shape)]
 
@@ -129,9 +129,31 @@ def _number(value: str) -> str:
     return "--" if value == text.NOTHING else re.sub(r"-\{\}(?=\d)", "$-$", latex(value))
 
 
-def _label(board: Board, *more: str) -> str:
-    parts = (board.suite, board.version, board.dataset, board.fingerprint[:8], board.profile, *more)
-    return "tab:" + "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-") or "x" for part in parts)
+def _board_labels(boards: Sequence[Board]) -> list[str]:
+    """The label of every board; those that would share one get the words that distinguish them."""
+    names = [
+        _label(board.suite, board.version, board.dataset, board.fingerprint[:8], board.profile)
+        for board in boards
+    ]
+    return _distinct(names, text.words_among(names, boards))
+
+
+def _distinct(labels: Sequence[str], words: Sequence[Sequence[str]]) -> list[str]:
+    """Shared labels get their words, and a number where these are shared too."""
+    longer = [
+        "-".join([label, *map(_part, more)]) if labels.count(label) > 1 else label
+        for label, more in zip(labels, words, strict=True)
+    ]
+    earlier = [longer[:i].count(label) for i, label in enumerate(longer)]
+    return [f"{label}-{n + 1}" if n else label for label, n in zip(longer, earlier, strict=True)]
+
+
+def _label(*parts: str) -> str:
+    return "tab:" + "-".join(map(_part, parts))
+
+
+def _part(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "x"
 
 
 def _table(caption: str, label: str, head: Sequence[str], lines: Sequence[Sequence[str]], shape: str) -> str:

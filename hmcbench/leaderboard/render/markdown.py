@@ -35,7 +35,7 @@ def _section(heading: str, board: Board) -> str:
         parts.append(f"### {WINS_HEADING}\n\n{_plain(WINS_HEAD, win_lines(board.wins), right=(1, 2))}")
     for rules in board.rules:
         head, lines = rules_table.head(rules), rules_table.lines(board, rules)
-        table = _plain(head, lines, right=range(1, len(head) - 1))
+        table = _plain([*map(esc, head)], lines, right=range(1, len(head) - 1))
         parts.append(f"### {esc(rules_table.heading(board, rules))}\n\n{table}")
     if board.shifts is not None:
         head, lines = shifts.head(board.shifts), shifts.lines(board, board.shifts)

@@ -122,12 +122,19 @@ def remarks_text(board: Board, row: Row) -> str:
 
 def headings(boards: Sequence[Board]) -> list[str]:
     """The heading of every board; where some share one, with the words that distinguish them."""
-    out = []
-    for board in boards:
-        alike = [other for other in boards if other.heading == board.heading]
-        place = next(i for i, other in enumerate(alike) if other is board)
-        words = distinctions([other.traits for other in alike])[place]
-        out.append(", ".join([board.heading, *words]))
+    names = [board.heading for board in boards]
+    return [", ".join([name, *words]) for name, words in zip(names, words_among(names, boards), strict=True)]
+
+
+def words_among(names: Sequence[str], boards: Sequence[Board]) -> list[list[str]]:
+    """Of every board, the words that distinguish it from the others of its name."""
+    alike: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        alike.setdefault(name, []).append(i)
+    out: list[list[str]] = [[] for _ in boards]
+    for places in alike.values():
+        for i, words in zip(places, distinctions([boards[i].traits for i in places]), strict=True):
+            out[i] = words
     return out
 
 

@@ -17,7 +17,7 @@ from hmcbench.interfaces import FittedPer, MetricSpec, RuleSpec, Task, Value
 from hmcbench.metrics.computing import RAISED, compute_sides
 from hmcbench.metrics.decisions import Thresholds, hierarchy_of, thresholds_of
 from hmcbench.metrics.ids import find_spec, parse_id
-from hmcbench.registry.limits import time_limit
+from hmcbench.registry.limits import TooSlow, time_limit
 from hmcbench.registry.registry import Registry, check_installed, default_registry, load_object
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def score_rules(
                 block = _block(rule, specs, predictions, thresholds, per, names)
             except NotApplicable as error:
                 block = {"left_out": str(error)}
-            except RAISED as error:  # a plugin may raise anything
+            except (*RAISED, TooSlow) as error:  # a plugin may raise anything
                 block = {"failure": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
             seconds = round(time.perf_counter() - began, 3)
             blocks[rule.label] = {"version": rule.spec.version, **block, "seconds": seconds}

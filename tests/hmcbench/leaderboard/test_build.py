@@ -11,6 +11,7 @@ from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.leaderboard.board import Board, Row
 from hmcbench.leaderboard.build import analyse, build, estimates_of
+from hmcbench.leaderboard.render import text
 from hmcbench.metrics.base import PooledMetric
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute
@@ -432,3 +433,15 @@ def test_no_metrics_have_no_estimates(fabricate: Fabricate) -> None:
     analysis = analyse([fabricate("a"), fabricate("b")], {}, specs=SPECS)
     assert estimates_of(analysis, [], specs=SPECS) == {}
     assert set(estimates_of(analysis, ["hf1_micro"], specs=SPECS)) == {"a", "b"}
+
+
+def test_what_distinguishes_boards_is_found_once_for_each_heading(
+    fabricate: Fabricate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [fabricate("a", split={"train_share": [share]}) for share in (0.25, 0.5, 0.75)]
+    boards = build(records)
+    calls = []
+    found = text.distinctions
+    monkeypatch.setattr(text, "distinctions", lambda traits: calls.append(len(traits)) or found(traits))
+    names = text.headings(boards)
+    assert len(set(names)) == len(names) == 3 and calls == [3]

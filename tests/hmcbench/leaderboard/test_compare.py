@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 
 from hmcbench.errors import BadInput
+from hmcbench.leaderboard.columns import split_side
 from hmcbench.leaderboard.compare import Compared, compare_models
 from hmcbench.leaderboard.draws import Draws
+from hmcbench.leaderboard.estimates import Estimator
+from hmcbench.leaderboard.grouping import rows
 from hmcbench.leaderboard.samples import Samples
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.records.record import NPZ, Record
@@ -87,6 +90,30 @@ def test_lower_may_be_better(fabricate: Fabricate) -> None:
     assert [m.metric for m in board.metrics] == ["level1_brier"]
     assert board.metrics[0].a < board.metrics[0].b and board.metrics[0].verdict == "a is better than b"
     assert "Holm" not in board.method
+
+
+def test_a_metric_without_direction_has_values_and_no_verdict(fabricate: Fabricate) -> None:
+    records = [fabricate("a", 0.95), fabricate("b", 0.6), fabricate("c", 0.6)]
+    for record, value in zip(records, (0.25, 0.5), strict=False):
+        record.data["metrics"]["test"]["conformal_coverage"] = value
+    (board,) = compare(records, names=["conformal_coverage"]).boards
+    (shown,) = board.metrics
+    assert (shown.a, shown.b, shown.difference.mean, shown.difference.p) == (0.25, 0.5, -0.25, None)
+    assert shown.verdict == "it has no direction, so that neither is better"
+    (board,) = compare_models(records, "a", "c", SPECS, names=["conformal_coverage"]).boards
+    assert not board.metrics and "conformal_coverage: c has no value of it" in board.more
+
+
+def test_an_at_sign_in_a_class_is_no_further_test_set(fabricate: Fabricate) -> None:
+    name = "class_f1[steel@800K]"
+    records = [fabricate("a", 0.95), fabricate("b", 0.6)]
+    for record in records:
+        record.data["metrics"]["test"][name] = 0.9
+    assert split_side(f"{name}@far-drop") == (name, "far-drop")
+    (row, _), _ = rows(records)
+    assert Estimator([row], [name], [], SPECS).row(row)[name].bounds == (0.0, 1.0)
+    (board,) = compare(records, info={"suite": {"name": "smoke", "columns": [name]}}).boards
+    assert name in [measured.metric for measured in board.metrics]
 
 
 def test_one_training_says_nothing_of_a_method(fabricate: Fabricate) -> None:

@@ -80,6 +80,14 @@ def test_a_crossing_is_told_in_words(fabricate: Fabricate) -> None:
     assert "do not cross; flat is ahead from 60 training samples to 600" in sentence
 
 
+def test_a_label_with_two_spaces_has_curves(fabricate: Fabricate) -> None:
+    """Boards show it with one, and the estimates were looked up by what they show."""
+    steady = of_shares(fabricate, "my  net", {0.25: 0.8, 1.0: 0.8})
+    steep = of_shares(fabricate, "steep", {0.25: 0.5, 1.0: 0.98})
+    (learned,) = curves_of([*steady, *steep])
+    assert "my net is ahead at" in crossings(learned, "my net", "steep")[0]
+
+
 def test_both_kinds_of_wrong_labels_begin_at_none(fabricate: Fabricate) -> None:
     records = [
         varied(fabricate, "net", 0.9),

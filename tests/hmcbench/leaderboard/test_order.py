@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hmcbench.leaderboard import order
 from hmcbench.leaderboard.inference import Basis, Estimate
 from hmcbench.leaderboard.order import changes, sentences
 
@@ -27,6 +28,14 @@ def test_pairs_that_change_places_the_clearest_first() -> None:
     assert pair.before.difference == pytest.approx(0.1) and pair.after.difference == pytest.approx(-0.1)
     told = "a is ahead of b before (+0.100) and behind later (-0.100)"
     assert pair.told("before", "later") == f"{told}; both differences are clear on these samples."
+
+
+def test_only_pairs_that_change_places_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    tested = []
+    contrast = order.contrast
+    monkeypatch.setattr(order, "contrast", lambda a, b: tested.append((a, b)) or contrast(a, b))
+    assert len(changes(ROWS, 1.0)) == 1
+    assert tested == [(ROWS["a"][i], ROWS["b"][i]) for i in (0, 1)]
 
 
 def test_less_may_be_better() -> None:

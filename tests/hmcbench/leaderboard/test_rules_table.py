@@ -125,10 +125,11 @@ def test_values_and_intervals_are_those_of_the_rule(rule: str, fabricate: Fabric
 
 def test_what_a_rule_changes_without_a_value_is_not_shown(fabricate: Fabricate) -> None:
     names = {"class_f1[a]": 0.1, "class_support[a]": 9.0, "exact_match_raw": 0.2, "auprc_micro": 0.3}
+    names |= {"mistake_severity": 1.5, "level1_accuracy": 0.4, "of_no_plugin": 0.7}
     plain = {"validation": {"hf1_samples": 0.5}, "test": {"hf1_samples": 0.6, **names}}
     for makes, expected in (
         ("sets", {"class_support[a]", "exact_match_raw", "auprc_micro"}),
-        ("scores", {"class_support[a]", "auprc_micro"}),
+        ("scores", {"class_support[a]"}),
     ):
         record = fabricate("a", metrics=plain, rules={"mine": block(0.9, 0.9, makes)})
         (row,), _ = rows([record])
@@ -142,6 +143,13 @@ def test_a_rule_that_is_not_installed_has_values_but_no_interval(fabricate: Fabr
     assert board.rows[0].shown == "a · gone"
     assert board.rows[0].cells["hf1_samples"].low is None
     assert any("unknown rule 'gone'" in note for note in board.notes)
+
+
+def test_a_rule_in_the_head_of_a_table_is_no_markup(fabricate: Fabricate) -> None:
+    plain = {"validation": {"hf1_samples": 0.5}, "test": {"hf1_samples": 0.6}}
+    records = [fabricate("a", metrics=plain, rules={"mine[x=a|b*c*]": block(0.7, 0.55)})]
+    written = to_markdown(Boards([board_of(*records)]))
+    assert r"mine\[x=a\|b\*c\*\]" in written and "mine[x=a" not in written
 
 
 def test_every_format_has_the_tables(fabricate: Fabricate) -> None:

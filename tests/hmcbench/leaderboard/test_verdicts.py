@@ -71,6 +71,17 @@ def test_a_value_outside_our_interval_is_not_reproduced(fabricate: Fabricate) ->
     assert reasons == ["hf1_samples 0.9900 is outside [0.591, 0.773], where one split of ours lies"]
 
 
+@pytest.mark.parametrize(("published", "verdict"), [(0.0, "not reproduced"), (9.0, "better")])
+def test_an_error_that_is_no_column_has_the_direction_of_its_metric(
+    published: float, verdict: str, fabricate: Fabricate
+) -> None:
+    record = fabricate("net", 0.7)
+    record.data["metrics"]["test"]["tree_path_distance"] = 1.0
+    of_paper = {"metrics": {"tree_path_distance": published}}
+    told = outcome(record, fingerprint=record.data["dataset"]["fingerprint"], **of_paper)
+    assert told[0] == verdict
+
+
 @pytest.mark.parametrize(
     ("published", "interval", "better", "verdict"),
     [
@@ -80,6 +91,9 @@ def test_a_value_outside_our_interval_is_not_reproduced(fabricate: Fabricate) ->
         (0.95, (0.90, 0.94), "higher", "not reproduced"),
         (0.95, (0.90, 0.94), "lower", "better"),
         (0.95, (0.96, 0.97), "lower", "not reproduced"),
+        (0.95, (0.96, 0.97), "", "undecided"),
+        (0.95, (0.90, 0.94), "", "undecided"),
+        (0.95, (0.93, 0.96), "", "reproduced"),
         (0.954, (0.695, 0.986), "higher", "undecided"),  # a noisy copy
         (0.5, (0.695, 0.986), "higher", "better"),
         (0.95, None, "higher", "undecided"),

@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
+from hmcbench.metrics import bounded
 from hmcbench.metrics.bounded import bounded_sets, entries
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute
 from hmcbench.metrics.ends import Ends, ends_of
 from hmcbench.metrics.evaluation import Apart, Evaluation
+from hmcbench.metrics.fixtures import with_calibration
 
 ALPHA = 0.1
 
 
 def nodes_of(hierarchy: Hierarchy, ends: list[int]) -> list[frozenset[int]]:
-    """What the virtual root, every class, and an inner class by itself spell: places among the ends."""
+    """What the virtual root, every class, and an inner class by itself describe: places among the ends."""
     above = hierarchy.ancestors[ends].toarray()
     below = [frozenset(np.flatnonzero(above[:, v]).tolist()) for v in range(hierarchy.n)]
     return [frozenset(range(len(ends))), *below, *(frozenset([k]) for k in range(len(ends)))]
@@ -32,7 +34,7 @@ def nodes_of(hierarchy: Hierarchy, ends: list[int]) -> list[frozenset[int]]:
 def slow_entries(nodes: list[frozenset[int]], q: list[float], most: int, fast: list[float]) -> list[float]:
     """The chain of smallest sets; where several are as good as each other, the one that was chosen."""
     usable = {s for s in nodes if s}
-    spelled = {
+    described = {
         frozenset().union(*some)
         for size in range(1, most + 1)
         for some in itertools.combinations(usable, size)
@@ -42,7 +44,7 @@ def slow_entries(nodes: list[frozenset[int]], q: list[float], most: int, fast: l
         if end in entered:
             continue
         wanted = {*entered, end}
-        fitting = [s for s in spelled if s >= wanted]
+        fitting = [s for s in described if s >= wanted]
         least = min(map(len, fitting))
         best = max(sum(q[k] for k in s) for s in fitting if len(s) == least)
         chosen = [s for s in fitting if len(s) == least and sum(q[k] for k in s) > best - 1e-9]
@@ -58,7 +60,7 @@ def check_entries(ends: Ends, hierarchy: Hierarchy, q: np.ndarray, most: int) ->
     for row, entered in zip(q.tolist(), fast.tolist(), strict=True):
         assert entered == slow_entries(nodes, row, most, entered)
     for value in np.unique(fast):
-        assert ends.spelled_by(fast >= value).max() <= most
+        assert ends.described_by(fast >= value).max() <= most
     assert (fast >= q).all(), "no end enters after its turn"
 
 
@@ -157,7 +159,16 @@ def test_more_classes_make_smaller_sets_and_many_make_those_without_a_bound() ->
     assert sizes["bounded_size_at_3"] > sizes["conformal_size"]
     assert np.count_nonzero(bounded_sets(e, 12), axis=1).mean() == pytest.approx(sizes["conformal_size"])
     for most in (1, 2, 3):
-        assert e.likeliest.ends.spelled_by(bounded_sets(e, most)).max() <= most
+        assert e.likeliest.ends.described_by(bounded_sets(e, most)).max() <= most
+
+
+def test_the_sets_of_a_size_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    found = bounded.bounded_sets
+    monkeypatch.setattr(bounded, "bounded_sets", lambda e, most: sizes.append(most) or found(e, most))
+    names = [f"bounded_{what}_at_{k}" for what in ("coverage", "size") for k in (1, 2, 3)]
+    assert set(compute(SPECS, with_calibration(), names)) == set(names)
+    assert sorted(sizes) == [1, 2, 3]
 
 
 def test_they_need_samples_put_apart_and_single_paths() -> None:

@@ -101,8 +101,8 @@ def slow_fewest(hierarchy: Hierarchy, ends: list[int], wanted: set[int]) -> int:
         {k for k, end in enumerate(ends) if hierarchy.ancestors[[end]].toarray()[0, v]}
         for v in range(len(hierarchy))
     ]
-    spelled = {frozenset(s) for s in [set(range(len(ends))), *below, *({k} for k in range(len(ends)))]}
-    usable = [s for s in spelled if s and s <= wanted]
+    described = {frozenset(s) for s in [set(range(len(ends))), *below, *({k} for k in range(len(ends)))]}
+    usable = [s for s in described if s and s <= wanted]
     return next(
         size
         for size in range(len(ends) + 1)
@@ -125,7 +125,7 @@ def test_nodes_of_dags_are_the_fewest(seed: int) -> None:
     expected = [
         slow_fewest(hierarchy, ends.columns.tolist(), set(np.flatnonzero(row).tolist())) for row in sets
     ]
-    assert ends.spelled_by(sets).tolist() == expected
+    assert ends.described_by(sets).tolist() == expected
 
 
 @given(data=st.data(), cut=st.integers(0, 7), alpha=st.sampled_from([0.2, 0.34, 0.5, 0.8]))

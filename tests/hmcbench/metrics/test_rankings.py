@@ -20,10 +20,11 @@ from sklearn.metrics import (
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Task
-from hmcbench.metrics import cafa, label_rankings, pooled_clus, rankings
+from hmcbench.metrics import cafa, decisions, label_rankings, pooled_clus, rankings
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute, pooled_counts
 from hmcbench.metrics.evaluation import Evaluation
+from hmcbench.metrics.fixtures import four_scores
 from hmcbench.metrics.ids import find_spec
 
 EDGES = [("", f"t{i}") for i in range(3)]
@@ -156,6 +157,17 @@ def slow_cafa(e: Evaluation) -> tuple[float, float]:
 def test_the_best_thresholds_of_cafa(seed: int, steps: int) -> None:
     e = random_evaluation(seed, steps)
     assert (cafa.fmax(e), cafa.smin(e)) == pytest.approx(slow_cafa(e), abs=1e-12)
+
+
+def test_rankings_make_no_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a ranking reads scores alone")
+
+    monkeypatch.setattr(decisions, "coherent", refuse)
+    assert set(compute(SPECS, four_scores(), ["auprc_macro", "auprc_weighted"])) == {
+        "auprc_macro",
+        "auprc_weighted",
+    }
 
 
 def test_smin_needs_training_frequencies() -> None:

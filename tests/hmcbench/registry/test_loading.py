@@ -63,6 +63,48 @@ def test_a_broken_plugin_is_named_and_the_rest_works(tmp_path: Path, source: str
         assert default_registry().get("metrics", "hf1_samples")
 
 
+HALF_RIGHT = """
+from hmcbench import hookimpl
+
+@hookimpl
+def hmcbench_datasets(): return []
+
+@hookimpl
+def hmcbench_models(config): return []
+"""
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_a_plugin_with_a_wrong_hook_no_hook_is_called(
+    late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hook before the wrong one stayed registered, without a plugin, and ended every command."""
+    register = pluggy.PluginManager.register
+
+    def hooks_first(self: pluggy.PluginManager, module: object, name: str | None = None) -> None:
+        """As pluggy before 1.7: hooks are added until one is wrong."""
+        with monkeypatch.context() as patch:
+            patch.setattr(pluggy.PluginManager, "_verify_hook", lambda *_: None)
+            register(self, module, name)
+        if name == "stranger":
+            raise pluggy.PluginValidationError(module, "Argument(s) {'config'}")
+
+    if late:
+        monkeypatch.setattr(pluggy.PluginManager, "register", hooks_first)
+    registry, plugin = third_party(tmp_path, HALF_RIGHT)
+    assert "config" in plugin.error and plugin.hooks == ()
+    assert not registry.manager.pm.has_plugin("stranger")
+    assert plugin not in [owner for owner, _ in registry.manager.hook_results("hmcbench_datasets")]
+
+
+def test_the_same_object_twice_leaves_the_first_registered() -> None:
+    manager, thing = Manager(), SimpleNamespace(hmcbench_models=hookimpl(lambda: []))
+    manager.register(thing)
+    with pytest.raises(ValueError, match="registered"):
+        manager.register(thing)
+    assert len(manager.hook_results("hmcbench_models")) == 1
+
+
 def test_the_switch_leaves_third_party_plugins_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = "from hmcbench import hookimpl\n@hookimpl\ndef hmcbench_models(): return []"
     with installed_plugin(tmp_path, "stranger", source):

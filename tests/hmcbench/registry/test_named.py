@@ -93,6 +93,74 @@ def test_the_environment_names_files_by_their_whole_path() -> None:
     assert switches() == ("none", [str(Path("my_file.py").absolute())])
 
 
+CLASSES = """
+from __future__ import annotations
+
+class Forest:
+    views = ("texture",)
+    def __init__(self, max_depth=None, features="sqrt", rate: float | None = None, note: str | None = None):
+        pass
+    def fit(self, X, y): pass
+    def predict(self, X): pass
+    def predict_proba(self, X): pass
+    def get_params(self, deep=True): return {}
+
+class Both:
+    views = ("texture", "table")
+    def fit(self, train, valid, run): pass
+    def predict(self, inputs): pass
+"""
+
+
+def test_a_default_of_none_can_be_set() -> None:
+    Path("forests.py").write_text(CLASSES)
+    add_plugins(["forests.py"])
+    known = registry()
+    values = {"5": 5, "0.5": 0.5, "1e-3": 1e-3, "log2": "log2", "none": None, "true": True, "1_0": "1_0"}
+    for text, value in values.items():
+        chosen = known.resolve("models", f"Forest[max_depth={text}]")[1]["max_depth"]
+        assert chosen == value and type(chosen) is type(value)
+    spec, params = known.resolve("models", "Forest[rate=1,note=5]")
+    assert (params["rate"], params["note"], params["max_depth"]) == (1.0, "5", None)
+    assert known.label("models", spec, params) == "Forest[rate=1.0,note=5]"
+    with pytest.raises(BadInput, match="a number"):
+        known.resolve("models", "Forest[rate=much]")
+    with pytest.raises(BadInput, match="cannot be used"):
+        known.resolve("models", "Forest", max_depth=(1, 2))
+    assert spec.params["max_depth"].added  # with the default, the key of a cell stays what it was
+
+
+def test_views_may_be_a_text_or_several() -> None:
+    Path("forests.py").write_text(CLASSES)
+    add_plugins(["forests.py"])
+    known = registry()
+    assert known.get("models", "Both").views == ("texture", "table")
+    assert known.get("models", "Forest").params["inputs"].default == "texture"
+
+
+def test_a_comma_in_a_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    (folder / "mine.py").write_text(MODEL)
+    monkeypatch.chdir(folder)
+    with pytest.raises(BadInput, match="a name with a comma cannot be used"):
+        add_plugins(["mine.py"])
+    assert os.environ[SWITCH] == "none"
+
+
+def test_a_second_file_of_one_name_is_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Path(folder, "mine.py").write_text(MODEL)
+    add_plugins(["a/mine.py", "b/../a/mine.py"])  # one file, however it is named
+    assert registry().get("models", "Mine")
+    add_plugins(["b/mine.py"])
+    with pytest.raises(BadInput) as error:
+        registry()
+    taken = f"the name is taken by mine.py ({tmp_path / 'a' / 'mine.py'}); give the file another name"
+    assert str(error.value).rstrip(".") == f"plugin mine.py: {taken}"
+
+
 def test_an_edited_file_makes_other_cells() -> None:
     path = Path("my_file.py")
     path.write_text(MODEL)

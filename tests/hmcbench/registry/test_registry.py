@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmcbench.errors import BadInput, PluginError, Unavailable
-from hmcbench.interfaces import ModelSpec, Param
+from hmcbench.interfaces import MetricSpec, ModelSpec, Param
 from hmcbench.interfaces.hookspecs import hookimpl
-from hmcbench.registry.registry import Reference, Registry, create, load_object, parse_reference, unmet_needs
+from hmcbench.registry.registry import (
+    Reference,
+    Registry,
+    _share_an_id,
+    create,
+    default_registry,
+    load_object,
+    parse_reference,
+    unmet_needs,
+)
 from hmcbench.testing.helpers import temporary_plugin
 
 
@@ -164,6 +174,33 @@ def test_a_wrong_spec_is_named_and_the_others_work(specs: list[Any], says: str) 
     with temporary_plugin(plugin(*specs, model("fine"))) as registry:
         assert says in next(p.error for p in registry.manager.plugins if p.name == "stranger")
         assert registry.get("models", "fine")
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("hf1_micro_raw", "hf1_micro"),
+        ("level1_accuracy", "level{k}_accuracy"),
+        ("level2_accuracy_raw", "level{k}_accuracy"),
+        ("class_f1_raw", "class_f1"),
+        ("level{k}_accuracy_raw", "level{k}_accuracy"),
+    ],
+)
+def test_a_metric_with_an_id_of_another_one_is_refused(name: str, of: str) -> None:
+    over: Any = "levels" if "{k}" in name else ""
+    wrong, right = (
+        MetricSpec(name=n, version="1", summary="", factory="x:y", over=over) for n in (name, f"my_{name}")
+    )
+    stranger = SimpleNamespace(__name__="stranger", hmcbench_metrics=hookimpl(lambda: [wrong, right]))
+    with temporary_plugin(stranger) as registry:
+        problem = next(p.error for p in registry.manager.plugins if p.name == "stranger")
+        assert f"{name!r}" in problem and f"has an id of {of!r}; give it another name" in problem
+        assert registry.get("metrics", f"my_{name}") is right
+
+
+def test_the_ids_of_our_metrics_differ() -> None:
+    specs = default_registry().specs("metrics")
+    assert not [(a.name, b.name) for a, b in itertools.combinations(specs, 2) if _share_an_id(a, b)]
 
 
 def test_a_hook_that_raises_or_returns_something_else_is_named() -> None:

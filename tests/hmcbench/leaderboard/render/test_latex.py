@@ -77,6 +77,31 @@ def test_every_row_has_the_cells_of_its_table(text: str) -> None:
     assert "failed: time-{}out" in text and "These samples are synthetic" in text
 
 
+def test_every_label_is_there_once(fabricate: Callable[..., Record]) -> None:
+    """Boards that differ in the split or in its settings, and data sets under two suite versions."""
+    records = []
+    for version, split in (
+        ("1", {}),
+        ("1", {"train_share": [0.5]}),
+        ("1", {"label_noise": [0.1]}),
+        ("2", {}),
+    ):
+        suite = {"version": version, "primary": "hf1_samples"}
+        for data in ("x[n=1]", "x[n=2]", "y"):
+            dataset = {"name": data[0], "reference": data}
+            records += [
+                fabricate(model, accuracy, suite=suite, dataset=dataset, split=split)
+                for model, accuracy in (("a", 0.9), ("b", 0.5))
+            ]
+    labels = re.findall(r"\\label{(.*)}", to_latex(build(records)))
+    assert len(labels) > 20 and len(set(labels)) == len(labels)
+
+
+def test_a_board_alone_has_a_short_label(fabricate: Callable[..., Record]) -> None:
+    (label, *_) = re.findall(r"\\label{(.*)}", to_latex(build([fabricate("a"), fabricate("b")])))
+    assert re.fullmatch(r"tab:smoke-1-toy-[0-9a-f]{8}-quick", label)
+
+
 def test_no_records() -> None:
     assert "no records" in to_latex(Boards())
 

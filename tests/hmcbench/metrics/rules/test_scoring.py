@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench import RuleSpec, hookimpl
+from hmcbench import MetricSpec, RuleSpec, hookimpl
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Task
 from hmcbench.metrics.builtin import RULES, SPECS
@@ -145,6 +145,21 @@ def test_a_wrong_rule_costs_its_own_values_only(
     assert blocks["wrong"].keys() == {"version", "failure", "seconds"}
     assert "failure" not in blocks["max"]
     assert (predictions.scores == before).all()
+
+
+def test_the_time_of_a_rule_ends_a_metric_that_its_fit_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metric took the end for its own, and the fit went on."""
+    monkeypatch.setattr(scoring, "RULE_S", 0.1)
+    slow_metric = MetricSpec(name="slow", version="1", summary="", factory=lambda _e: time.sleep(5) or 0.0)
+
+    def fit(scores: np.ndarray, truth: np.ndarray, task: Task) -> dict[str, Any]:
+        compute([slow_metric], Evaluation.of(task, truth, scores))
+        return {}
+
+    spec = RuleSpec(name="fitted", version="1", summary="", factory=halves, makes="scores", fit=fit)
+    block = score_rules([Rule("fitted", spec, {})], SPECS, predictions_of("multiple"), Thresholds())["fitted"]
+    assert block.keys() == {"version", "failure", "seconds"}
+    assert "took more than 0.1 s" in block["failure"] and block["seconds"] < 2
 
 
 def test_scores_that_only_rank_have_no_probable_sets() -> None:
