@@ -30,7 +30,7 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
 from hmcbench.records.score_bits import bits_for, rounded
-from hmcbench.records.weights import with_model
+from hmcbench.records.weights import spec_of, with_model
 from hmcbench.registry.registry import Registry, create
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
         path: path of the data, where they are the user's own.
 
     Raises:
-        BadInput: other data, another split or version, or predictions that are not the record's.
+        BadInput: other data, another split or version, a model that is not installed, or predictions that
+            are not the record's.
     """
     data = with_model(record).data
     if not record.ok:
@@ -106,6 +107,7 @@ def refit(record: Record, registry: Registry, path: str = "") -> Refitted:
     if data["dataset"].get("unit") == "pixel":
         raise BadInput(f"{record.path.name} labels pixels", allowed="a model of whole samples")
     stored = data["model"]
+    spec_of(record, registry)  # refuses a model of a file that is not loaded
     spec, params = registry.resolve("models", stored["name"], record.profile, **stored["params"])
     if spec.version != stored["version"]:
         raise BadInput(

@@ -30,7 +30,7 @@ HINTS = {  # what to type next, by the number of an error of the system
 }
 COMMANDS = {  # name -> (module, one line for --help), in the order in which a new user needs them
     "run": ("run", "Run a suite and write its leaderboard."),
-    "list": ("listing", "List plugins, suites, datasets, models, metrics, featurizers or shifts."),
+    "list": ("listing", "List plugins, suites, datasets, models, metrics, rules, featurizers or shifts."),
     "show": ("listing", "Show one of them: parameters, profiles, citation."),
     "leaderboard": ("board", "Write leaderboards from records."),
     "compare": ("compare", "Say what can be concluded about two models, and what cannot."),

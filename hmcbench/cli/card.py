@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hmcbench.cli.common import FILE, check_output
+from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.records.suite_file import suite_folders
 from hmcbench.registry.registry import default_registry
 
@@ -18,6 +19,7 @@ from hmcbench.registry.registry import default_registry
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
 @click.option("--format", "kind", type=click.Choice(["md", "html"]), default="md", show_default=True)
 @click.option("--output", type=FILE, help="Write to this file instead.")
+@plugin_option
 def card_command(runs: Path, model: str, suite: str, kind: str, output: Path | None) -> None:
     """Describe MODEL from the records in RUNS: quality, classes, confusions, when to refer, costs, sources.
 

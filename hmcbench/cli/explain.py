@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli.common import FOLDER, PATH, device_option, max_pixels_option
+from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.cli.predict import load_model, report_model, report_problems
 from hmcbench.errors import BadInput
 from hmcbench.records.record import slug
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--fast", is_flag=True, help="Draw the maps without measuring their faithfulness.")
 @device_option
 @max_pixels_option
+@plugin_option
 def explain_command(
     run: Path,
     images: tuple[Path, ...],

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hmcbench.cli.common import pairs
+from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.registry.registry import default_registry
 
@@ -17,6 +18,7 @@ from hmcbench.registry.registry import default_registry
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Your files, as given to run.")
 @click.option("--side", default="test", show_default=True, metavar="NAME", help="test, validation, shifted.")
 @click.option("--shifts", is_flag=True, help="Only what becomes of the models under shifts, per board.")
+@plugin_option
 def figures_command(runs: Path, output: Path | None, data: tuple[str, ...], side: str, shifts: bool) -> None:
     """Draw the figures of every record in RUNS (a record, a suite's folder, or a runs folder).
 

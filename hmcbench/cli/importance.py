@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hmcbench.cli.common import FILE, PATH
+from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
@@ -23,6 +24,7 @@ from hmcbench.registry.registry import default_registry
 )
 @click.option("--samples", default=60, type=click.IntRange(1), show_default=True, help="Explained by SHAP.")
 @click.option("--output", type=FILE, help="FILE.png for the figure.")
+@plugin_option
 def importance_command(run: Path, data: str, method: str, samples: int, output: Path | None) -> None:
     """Show which columns the model of RUN (a record's folder) relies on.
 

@@ -17,7 +17,9 @@ COLUMNS: Sequence[Callable[[Any], Any]] = (
     click.option("--parent", default="", metavar="COL", help="A 0/1 column: the class above the labels."),
     click.option("--hierarchy", default="", metavar="FILE", help="CSV: parent,child of the labels."),
     click.option("--target", default="", metavar="COL,COL", help="Numbers to predict, instead of labels."),
-    click.option("--group", default="", metavar="COL", help="Rows of one group stay on one side of a split."),
+    click.option(
+        "--group", default="", metavar="COL", help="Rows of one group stay in one partition of a split."
+    ),
     click.option("--drop", default="", metavar="COL,COL", help="Columns that must not be used."),
     click.option(
         "--kind", "kinds", multiple=True, metavar="COL=number|nominal", help="If the guess is wrong."

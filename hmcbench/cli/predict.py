@@ -140,7 +140,7 @@ def _predict_pixels(
                 continue
             if folder is not None:
                 folder.write(result)
-            height, width = map(str, result.labels.shape)
+            height, width = map(int, result.labels.shape)
             areas = dict(zip(hierarchy.classes, result.areas().tolist(), strict=True))
             row = {"path": result.path, "height": height, "width": width, "areas": areas}
             _write_rows(stream, [row], as_json, first=not predicted)
@@ -279,6 +279,8 @@ def _cells(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((target, repr(number)) for target, number in value.items())
         elif isinstance(value, float):
             yield name, f"{value:.6f}"
+        elif isinstance(value, int):
+            yield name, str(value)
         elif isinstance(value, dict):
             yield from ((label, f"{score:.6f}") for label, score in value.items())
         else:

@@ -86,7 +86,13 @@ THREADS = click.IntRange(0, 256)
 @click.option("--drop-leaks", is_flag=True, help="Drop training copies of test samples (predefined splits).")
 @click.option("--crop-bottom", default="", metavar="auto|PX", help="Cut the data bar off images.")
 @max_pixels_option
-@click.option("--set", "settings", multiple=True, metavar="MODEL.PARAM=VALUE", help="Change a parameter.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME.PARAM=VALUE",
+    help="Change a parameter of a model or dataset.",
+)
 @click.option("--no-weights", is_flag=True, help="Keep no trained models (predict and explain need them).")
 @click.option(
     "--init-from",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +84,10 @@ def _loaded(path: str, extra: str) -> Any:
 
 def _csv(columns: Any, values: Any) -> str:
     """Numbers in full precision; a row that is all nan has empty cells."""
-    lines = [",".join(columns)]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
     for row in values:
         numbers = [repr(float(v)) for v in row]
-        lines.append(",".join(numbers if any(n != "nan" for n in numbers) else [""] * len(numbers)))
-    return "\n".join(lines) + "\n"
+        writer.writerow(numbers if any(n != "nan" for n in numbers) else [""] * len(numbers))
+    return stream.getvalue()

@@ -61,8 +61,8 @@ def verify_command(
     --rerun fits cells again and says of each: equal bits, within the interval (its primary metric is inside
     the 95 % interval of the record), or not. Cells whose data or plugins are not here are named.
 
-    Exit status: 0 without findings, 1 with any or where a cell did not come back, 3 without either where
-    nothing could be recomputed (with --rerun: no cell could be fitted).
+    Exit status: 0 without findings, 1 with any or where a cell gives another result, 3 without either
+    where nothing could be recomputed (with --rerun: no cell could be fitted).
 
     \b
     Example:

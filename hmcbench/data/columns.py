@@ -11,14 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 __all__ = [
-    "MOSTLY", "MOST_VALUES", "Feature", "guess", "is_missing", "nominal", "number", "numbers", "why_unused",
+    "MOSTLY", "MOST_VALUES", "Feature", "doubtful_comma", "guess", "is_missing", "nominal", "number",
+    "numbers", "why_unused",
 ]  # fmt: skip  # what plugins may use
 
 MOST_VALUES = 50  # different values of a nominal column; a column with more is text, unless it is set
 MOSTLY = 0.9  # share of numbers from which the other cells of a column are mistakes
-_MISSING = {"", "nan", "n/a", "#n/a", "null", "?"}
+_MISSING = {"", "nan", "<na>", "n/a", "#n/a", "null", "?"}
 _NO_NUMBER = {*_MISSING, "na", "none", "-", "--"}  # Na, none and - may be values of a nominal column
 _COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?\Z", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}\Z")  # 1,234; not 0,125, which nobody writes for 125
 _DATE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
     r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
@@ -73,6 +75,20 @@ def is_missing(cell: str) -> bool:
 def decimal_comma(cells: Mapping[str, int] | Sequence[str]) -> bool:
     """Whether the numbers of a column have a comma where others have a point."""
     return any(_COMMA.match(cell) for cell in cells) and not any("." in cell for cell in cells)
+
+
+def doubtful_comma(cells: Mapping[str, int] | Sequence[str]) -> str:
+    """A cell such as ``1,234``, where every comma of the column may also separate thousands; else ``""``.
+
+    Such a column is read as decimal numbers, as any other with commas.
+
+    >>> doubtful_comma(["1,234", "900"]), doubtful_comma(["1,234", "0,9"]), doubtful_comma(["1,234", "0.9"])
+    ('1,234', '', '')
+    """
+    if not decimal_comma(cells):
+        return ""
+    commas = [cell for cell in cells if _COMMA.match(cell)]
+    return commas[0] if all(map(_THOUSANDS.match, commas)) else ""
 
 
 def number(cell: str, comma: bool = False) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""Fits some cells of published records again, here, and says whether their predictions come back.
+"""Fits some cells of published records again, here, and says whether they give the recorded result.
 
 This is what the recomputation of numbers cannot show: that predictions were made by the named model. A cell
 is planned from its record alone, and fitted only where its key is that of the record: the same data, split,
@@ -75,7 +75,7 @@ class RerunReport:
 
     @property
     def status(self) -> int:
-        """0, ``FOUND`` where a cell did not come back, ``NOTHING_RECOMPUTED`` where none could be fitted."""
+        """0, ``FOUND`` where a cell gives another result, ``NOTHING_RECOMPUTED`` where none was fitted."""
         if any(cell.verdict == "not" for cell in self.refitted):
             return FOUND
         return 0 if self.refitted else NOTHING_RECOMPUTED
@@ -104,7 +104,7 @@ def rerun_cells(
         device: as for a run.
 
     Returns:
-        What came back. Nothing is written below the records.
+        What each of them gives. Nothing is written below the records.
     """
     derived = (ENSEMBLE, CALIBRATED)
     usable = [r for r in records if r.ok and not r.brought and r.data["model"].get("name") not in derived]
@@ -260,7 +260,7 @@ def _difference(record: Record, cell: Cell) -> HmcbenchError:
 def _fit(
     chosen: Sequence[tuple[Record, Cell]], specs: Sequence[MetricSpec], device: str, report: RerunReport
 ) -> None:
-    """Fit cells, and add what came back to the report."""
+    """Fit cells, and add their results to the report."""
     suite = Suite("rerun", 1, (), "", (), {})
     with TemporaryDirectory(prefix="hmcbench-") as folder:
         plan = Plan(suite, chosen[0][1].profile, [cell for _, cell in chosen], [])

@@ -44,7 +44,7 @@ def _dataset(name: str, short: str, summary: str, **more: Any) -> DatasetSpec:
 
 
 def _split_by(unit: str, members: str) -> Param:
-    return Param("sample", f"{unit}: {members} stay on one side of a split", choices=("sample", unit))
+    return Param("sample", f"{unit}: {members} stay in one partition of a split", choices=("sample", unit))
 
 
 _SYSTEM = _split_by("system", "alloys of the same elements")

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from hmcbench.data.columns import Feature, guess, nominal, why_unused
+from hmcbench.data.columns import Feature, doubtful_comma, guess, nominal, why_unused
 from hmcbench.data.columns import numbers as cells_as_numbers
 from hmcbench.errors import BadInput, close_matches
 from hmcbench_tables.problems import RowProblems
@@ -80,8 +80,11 @@ def read_features(
 
 
 def numbers(name: str, cells: Sequence[str], report: RowProblems) -> np.ndarray:
-    """Float (N,); a cell that is no number makes its row a problem."""
+    """Float (N,); a cell that is no number makes its row a problem, commas of thousands are a note."""
     values, wrong = cells_as_numbers(cells)
+    if doubtful := doubtful_comma(cells):
+        read = f"column {name!r}: {doubtful!r} is read as {doubtful.replace(',', '.')}"
+        report.note("comma", f"{read}; if its commas separate thousands, delete them in the file")
     for row, what in wrong.items():
         report.reject(row, "number", f"column {name!r}: {what}")
     return values

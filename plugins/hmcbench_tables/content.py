@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from hmcbench.errors import BadInput
 from hmcbench_tables.columns import Features, find, numbers, read_features, set_kinds
-from hmcbench_tables.labels import Labels, counts, read_labels
+from hmcbench_tables.labels import Labels, counts, read_labels, without_missing
 from hmcbench_tables.problems import RowProblems, listed
 from hmcbench_tables.reading import TextTable, read_table
 
@@ -64,6 +65,7 @@ def read_content(
     """
     if not path:
         raise BadInput("the dataset table needs a file", hint="--table FILE.csv --labels COLUMN,COLUMN")
+    path = os.path.expanduser(path)  # noqa: PTH111 (of pathlib, it raises for a file named ~x.csv)
     table = read_table(Path(path) if Path(path).exists() else Path(unquote(path)))
     report = RowProblems(table)
     if labels and target:
@@ -91,7 +93,7 @@ def read_content(
         labels=read,
         targets=roles["target"],
         values=values,
-        groups=_groups(table, roles["group"]),
+        groups=_groups(table, roles["group"], report),
         duplicates=_digests(features, len(table)),
     )
     _check(content)
@@ -118,11 +120,11 @@ def _targets(table: TextTable, names: Sequence[str], report: RowProblems) -> np.
     return np.array(columns, dtype=np.float64).reshape(len(names), len(table)).T
 
 
-def _groups(table: TextTable, names: Sequence[str]) -> list[str] | None:
+def _groups(table: TextTable, names: Sequence[str], report: RowProblems) -> list[str] | None:
     """One key per row; rows without a value are a group of their own."""
     if not names:
         return None
-    columns = [table.column(name) for name in names]
+    columns = [without_missing(table, name, report, what="group") for name in names]
     return [" / ".join(cells) if any(cells) else "" for cells in zip(*columns, strict=True)]
 
 
@@ -166,7 +168,7 @@ def _check_classes(labels: Labels, usable: Sequence[int], report: RowProblems) -
         report.note("no-positive", f"classes that no row has: {listed(absent)}")
     small = [f"{name} ({count})" for name, count in rows_of.items() if 0 < count < FEW]
     if small:
-        what = f"classes with fewer than {FEW} rows cannot be on every side of a split: {listed(small)}"
+        what = f"classes with fewer than {FEW} rows cannot be in every partition of a split: {listed(small)}"
         report.note("small-class", what)
 
 

@@ -16,6 +16,8 @@ from hmcbench_tables.problems import listed
 
 NOTED = (
     "violation",
+    "missing-value",
+    "comma",
     "rare-parent",
     "duplicate",
     "clash",

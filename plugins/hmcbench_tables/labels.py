@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ TRUE = {"1", "1.0", "true", "yes"}
 FALSE = {"0", "0.0", "false", "no"}
 MANY_NUMBERS = 20  # different numbers in a column that is hardly one of classes
 FEW_ROWS, MANY_ROWS = 2, 20  # rows with a name below another parent than usual: a slip of the pen?
+MAYBE_MISSING = {"na", "none", "-", "--", "nat", "nil"}  # programs write them for no value; so may people
 FORMS = {"levels": "level columns", "joined": "labels joined by |", "columns": "0/1 columns"}
 
 
@@ -69,11 +70,11 @@ def read_labels(
     if above:
         raise BadInput(f"parent {above[0]!r}: the labels are {FORMS[form]}", allowed="parent for 0/1 columns")
     if form == "levels":
-        rows = _levels(table, names, report)
+        rows = _levels(table, names, given, report)
     else:
         if len(names) > 1:
             raise BadInput(f"labels joined by | in {len(names)} columns: {', '.join(names)}", allowed="one")
-        rows = _joined(table, names[0], report)
+        rows = _joined(table, names[0], given, report)
     return _resolved(form, rows, given, report)
 
 
@@ -179,9 +180,39 @@ def _violations(
 # --------------------------------------------------------------------------- names in cells
 
 
-def _levels(table: TextTable, names: Sequence[str], report: RowProblems) -> list[tuple[tuple[str, ...], ...]]:
+def without_missing(
+    table: TextTable, name: str, report: RowProblems, known: Container[str] = (), what: str = "class"
+) -> list[str]:
+    """The cells of a column of names, ``""`` for those that say that there is no value, as pandas does.
+
+    Notes of the report say which cells were taken for empty, and which names look like a missing value.
+
+    Args:
+        known: names that are none, whatever they look like.
+        what: they are names of a ``class`` or a ``group``.
+    """
+    cells = table.column(name)
+    counts = Counter(cells)
+    gone = {cell for cell in counts if cell and is_missing(cell) and cell not in known}
+    if gone:
+        number = sum(counts[cell] for cell in gone)
+        empty = "1 cell is" if number == 1 else f"{number} cells are"
+        text = f"column {name!r}: {empty} taken as empty: {listed(map(repr, sorted(gone)))}"
+        report.note("missing-value", text)
+    for cell in sorted(counts):
+        if cell != "Na" and cell.casefold() in MAYBE_MISSING and cell not in known:
+            text = (
+                f"column {name!r}: the {what} {cell!r} looks like a missing value; if it is, leave it empty"
+            )
+            report.note("looks-missing", text)
+    return ["" if cell in gone else cell for cell in cells]
+
+
+def _levels(
+    table: TextTable, names: Sequence[str], given: Hierarchy | None, report: RowProblems
+) -> list[tuple[tuple[str, ...], ...]]:
     """One path per row, top level first; empty cells end it."""
-    columns = [table.column(name) for name in names]
+    columns = [without_missing(table, name, report, given or ()) for name in names]
     paths: list[tuple[tuple[str, ...], ...]] = []
     for row, cells in enumerate(zip(*columns, strict=True)):
         path = [" ".join(cell.split()) for cell in cells]
@@ -214,11 +245,13 @@ def _rare_parents(paths: Sequence[tuple[tuple[str, ...], ...]], report: RowProbl
                 report.note("rare-parent", f"{what} {len(rows)}: {report.lines(rows)}")
 
 
-def _joined(table: TextTable, name: str, report: RowProblems) -> list[tuple[tuple[str, ...], ...]]:
+def _joined(
+    table: TextTable, name: str, given: Hierarchy | None, report: RowProblems
+) -> list[tuple[tuple[str, ...], ...]]:
     """Several labels per row, each a name or a path ``a/b``."""
     paths: list[tuple[tuple[str, ...], ...]] = []
-    for row, cell in enumerate(table.column(name)):
-        labels = [tuple(part.strip() for part in label.split("/")) for label in cell.split("|")]
+    for row, cell in enumerate(without_missing(table, name, report, given or ())):
+        labels = [_parts(label.strip(), given or ()) for label in cell.split("|")]
         reason = next(filter(None, (_bad_part(part) for label in labels for part in label)), "")
         if not cell:
             reason = "it has no label"
@@ -228,6 +261,13 @@ def _joined(table: TextTable, name: str, report: RowProblems) -> list[tuple[tupl
             report.reject(row, "label", reason)
         paths.append(() if reason else tuple(dict.fromkeys(labels)))
     return paths
+
+
+def _parts(label: str, known: Container[str]) -> tuple[str, ...]:
+    """The names of a path; ``""`` for those that say that there is none: ``MP/nan``, ``N/A`` as a whole."""
+    parts = [""] if is_missing(label) and label not in known else label.split("/")
+    names = (part.strip() for part in parts)
+    return tuple("" if is_missing(name) and name not in known else name for name in names)
 
 
 def _bad_part(name: str) -> str:

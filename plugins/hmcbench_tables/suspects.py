@@ -85,7 +85,7 @@ def groups(content: OwnTable) -> Iterator[Suspect]:
     hits = [name for name in names if _repeats(content, name)]
     if hits:
         what = f"column{'s' * (len(hits) > 1)} {listed(map(repr, hits))} may be groups of rows that are alike"
-        yield "group", f"{what}; --group keeps them on one side of a split"
+        yield "group", f"{what}; --group keeps them in one partition of a split"
 
 
 def _repeats(content: OwnTable, name: str) -> bool:

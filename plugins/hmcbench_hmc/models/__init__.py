@@ -239,7 +239,7 @@ MODELS: list[ModelSpec] = [
             "leaf": Param(3, "least number of training samples in a leaf", low=1),
             "inputs": _INPUTS,
         },
-        profiles={"paper": {"trees": 50, "projections": 0, "leaf": 5}},
+        profiles={"paper": {"trees": 50, "projections": 0, "features": 1.0, "leaf": 5}},
         views=("{inputs}",),
         missing=True,
         requires=("sklearn",),

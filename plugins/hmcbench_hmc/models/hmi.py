@@ -17,8 +17,8 @@ over the edges, and over pairs of siblings without a common training sample.
 
 Published: 64 dimensions, a linear map to the ball, lambda = 1e-4, Riemannian Adam with rate 1e-3, batches of
 4. Chosen here: points are tanh(|v|) v / |v| of free vectors v, which plain Adam moves; hidden layers stand
-before the map; logits have one learned factor, without which none is below -2; at most 2,000 pairs of
-siblings are used.
+before the map; logits have one learned factor, without which none is below -2; siblings are the children of
+one class, so that classes of the top level exclude none; at most 2,000 pairs of siblings are used.
 """
 
 from __future__ import annotations

@@ -168,7 +168,14 @@ class VectorModel:
         return len(self._scaler.mean)
 
     def write_onnx(self, graph: Any, task: Task) -> dict[str, str]:
-        """The scaler and the network as operations; see :class:`hmcbench.interfaces.Model`."""
+        """The scaler and the network as operations; see :class:`hmcbench.interfaces.Model`.
+
+        Raises:
+            BadInput: a network that predicts with units left out.
+        """
+        if self.mc_dropout:
+            what = "a network that predicts with units left out cannot be exported"
+            raise BadInput(what, allowed="mc_dropout=0")
         import onnx
 
         from hmcbench.torchkit.onnx_file import export_module

@@ -36,7 +36,6 @@ class Content:
         targets: names of the T targets.
         hierarchy: of the labels.
         groups: a split keeps the samples of a group together; None without groups.
-        share_targets: whether the licence lets truth be published.
     """
 
     sheet: Sheet
@@ -48,7 +47,6 @@ class Content:
     targets: Sequence[str] = ()
     hierarchy: Hierarchy | None = None
     groups: Sequence[str] | None = None
-    share_targets: bool = False
 
 
 def make_dataset(content: Content, *, skip_bad: bool, synthetic: bool, notes: Sequence[str]) -> Dataset:
@@ -75,7 +73,7 @@ def make_dataset(content: Content, *, skip_bad: bool, synthetic: bool, notes: Se
         groups=None if content.groups is None else [content.groups[i] for i in rows],
         duplicates=[_digest(content.features[i]) for i in rows],
         synthetic=synthetic,
-        share_targets=content.share_targets or synthetic,
+        share_targets=synthetic,  # also where a licence allows more: results hold no data of others
         notes=[*notes, *_left_out(content.sheet), *_warnings(problems)],
     )
 
@@ -175,7 +173,7 @@ def _copies(content: Content, rows: Sequence[int]) -> list[Problem]:
         agree = "the same targets" if len(targets) == 1 else "different targets"
         kind = "duplicate" if len(targets) == 1 else "clash"
         more = f" and {len(members) - LISTED} more" if len(members) > LISTED else ""
-        what = f"the same features as line{lines}{more}, and {agree}; a split keeps them on one side"
+        what = f"the same features as line{lines}{more}, and {agree}; a split keeps them in one partition"
         problems.append(Problem(content.sheet.where(members[0]), what, kind, fatal=False))
     return problems
 
@@ -187,7 +185,7 @@ def _targets(content: Content, row: int) -> Any:
 def _rare(content: Content, rows: Sequence[int], name: str) -> list[Problem]:
     counts = Counter(label for i in rows for label in (content.labels[i] if content.labels else ()))
     rare = sorted(f"{label} ({n})" for label, n in counts.items() if n < 3)
-    what = f"classes with fewer than 3 samples cannot be on every side of a split: {', '.join(rare)}"
+    what = f"classes with fewer than 3 samples cannot be in every partition of a split: {', '.join(rare)}"
     return [Problem(name, what, "small-class", fatal=False)] if rare else []
 
 

@@ -26,18 +26,23 @@ class TableKind:
         read: from the table to the content, with the options of the spec.
         open: from the file to the table.
         reason: why it cannot be fetched, where that is so.
+        open_columns: whether all further columns of the table are features.
     """
 
     files: Sequence[str]
     read: Callable[..., Content]
     open: Callable[[Path], Table] = read_table
     reason: str = ""
+    open_columns: bool = False
 
 
 KINDS = {
     "nims-steel": TableKind(("NIMS-Fatigue.csv", "NIMS_Fatigue.csv"), steel.read_nims),
     "srim-steel": TableKind(
-        ("SRIM.csv", "srim-steel.csv"), steel.read_srim, reason=" and were never published: bring your own"
+        ("SRIM.csv", "srim-steel.csv"),
+        steel.read_srim,
+        reason=" and were never published: bring your own",
+        open_columns=True,
     ),
     "metallic-glass": TableKind(("GFA.csv",), alloys.read_glass),
     "hea-phases": TableKind(("formed_phases.csv", "Formed Phases.csv"), alloys.read_phases),

@@ -56,5 +56,4 @@ def read_plates(table: Table) -> Content:
         names=FEATURES,
         labels=[(ids[int(np.nan_to_num(row).argmax())],) for row in flags],
         hierarchy=Hierarchy.from_paths([path.split("/") for path in ids]),
-        share_targets=True,
     )

@@ -53,17 +53,18 @@ class Sheet:
 
     def numbers(self, names: Sequence[str], *, signed: Sequence[str] = ()) -> np.ndarray:
         """Float (N, len(names)); nan in rows that are reported; only ``signed`` columns may be negative."""
-        columns = [self._numbers(name, self.texts(name), name in signed) for name in names]
+        columns = [self.numbers_at(self.places[name], signed=name in signed) for name in names]
         return np.array(columns, dtype=np.float64).T.reshape(len(self), len(names))
 
-    def _numbers(self, name: str, cells: Sequence[str], signed: bool) -> list[float]:
+    def numbers_at(self, place: int, *, signed: bool = True) -> list[float]:
+        """The same of the column at one position of the table, (N,)."""
         values: list[float] = []
-        for row, cell in enumerate(cells):
+        for row, cell in enumerate(self.table.column(place)):
             value, what, kind = number(cell)
             if value < 0 and not signed:
                 what, kind = f"{cell} is negative; 0 or more is allowed", "negative"
             if what:
-                self.reject(row, kind, f"{self.title(name)}: {what}")
+                self.reject(row, kind, f"{self.table.columns[place]}: {what}")
             values.append(math.nan if what else value)
         return values
 

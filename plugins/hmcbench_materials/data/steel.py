@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hmcbench.data.columns import guess, is_missing
 from hmcbench_materials.composition import periodic_table
 from hmcbench_materials.data.assemble import Content
 from hmcbench_materials.data.sheet import Sheet
-from hmcbench_materials.tables import Table, number
+from hmcbench_materials.tables import Table
 
 BALANCE = "Fe"
 
@@ -61,14 +62,20 @@ def read_nims(table: Table, *, split_by: str = "sample") -> Content:
     )
 
 
-def read_srim(table: Table, *, split_by: str = "sample") -> Content:
+def read_srim(table: Table, *, split_by: str = "sample", trained: Sequence[str] = ()) -> Content:
     """SRIM steel data: 11 elements, any further columns as processing, 4 targets.
 
-    Processing columns of numbers are taken as they are; of text, one feature per value.
+    Processing columns of numbers are taken as they are, and a row without one is a problem; of text, one
+    feature ``title=value`` per value.
+
+    Args:
+        split_by: ``heat`` makes one group of the samples with the same composition.
+        trained: names of the features of the training samples, which say what each column holds; without
+            them its cells do.
     """
     sheet = Sheet(table, SRIM_COLUMNS)
     amounts = sheet.numbers(SRIM_ELEMENTS)
-    names, processing = _processing(sheet)
+    names, processing = _processing(sheet, trained)
     weights = _weights(sheet, amounts, SRIM_ELEMENTS)
     return Content(
         sheet=sheet,
@@ -81,7 +88,7 @@ def read_srim(table: Table, *, split_by: str = "sample") -> Content:
     )
 
 
-def _processing(sheet: Sheet) -> tuple[list[str], np.ndarray]:
+def _processing(sheet: Sheet, trained: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """Names and float (N, P) of the columns that are neither elements nor targets."""
     read_already = set(sheet.places.values())
     names: list[str] = []
@@ -90,15 +97,21 @@ def _processing(sheet: Sheet) -> tuple[list[str], np.ndarray]:
         if place in read_already:
             continue
         cells = sheet.table.column(place)
-        values, problems, _kinds = zip(*map(number, cells), strict=True)
-        if not any(problems):
+        if _holds_numbers(title, cells, trained):
             names.append(title)
-            columns.append(np.array(values))
+            columns.append(np.array(sheet.numbers_at(place)))
             continue
-        for value in sorted(set(cells) - {""}):
+        for value in sorted({cell for cell in cells if not is_missing(cell)}):
             names.append(f"{title}={value}")
             columns.append(np.array([cell == value for cell in cells], dtype=float))
     return names, np.array(columns, dtype=float).T.reshape(len(sheet), len(names))
+
+
+def _holds_numbers(title: str, cells: Sequence[str], trained: Sequence[str]) -> bool:
+    """As in training, where the column was there: one gap, or codes of few samples, must not change it."""
+    if title in trained:
+        return True
+    return guess(cells) == "number" and not any(name.startswith(f"{title}=") for name in trained)
 
 
 def _weights(sheet: Sheet, amounts: np.ndarray, elements: Sequence[str]) -> np.ndarray:

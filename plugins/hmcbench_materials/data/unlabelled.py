@@ -10,12 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from hmcbench.errors import BadInput
 from hmcbench.interfaces import NewSamples, TableColumns, Value
+from hmcbench_materials.composition.periodic_table import SYMBOLS
 from hmcbench_materials.data import plates, steel
-from hmcbench_materials.data.assemble import usable
+from hmcbench_materials.data.assemble import Content, usable
 from hmcbench_materials.data.datasets import KINDS
 from hmcbench_materials.tables import Table
 
@@ -49,7 +52,8 @@ def read_unlabelled(name: str, path: str, columns: Mapping[str, TableColumns], *
     Args:
         name: of the data set.
         path: a file with the columns of its features.
-        columns: of the training samples; only elements of the view ``table`` can differ.
+        columns: of the training samples; of the view ``table`` only elements, and the values of columns of
+            text, may be absent: they become 0.
         params: of the data set.
 
     Raises:
@@ -57,11 +61,16 @@ def read_unlabelled(name: str, path: str, columns: Mapping[str, TableColumns], *
     """
     kind = KINDS[name]
     table = _without_targets(kind.open(Path(path)), STAND_INS[name])
-    content = kind.read(table, **{k: v for k, v in params.items() if k in _OPTIONS and v != "sample"})
+    options: dict[str, Any] = {k: v for k, v in params.items() if k in _OPTIONS and v != "sample"}
+    trained = columns["table"].names if "table" in columns else ()
+    if kind.open_columns:
+        options["trained"] = trained
+    content = kind.read(table, **options)
     features = content.features
     if "table" in columns:
-        features = np.zeros((len(content.sheet), len(columns["table"].names)))
-        place = {title: i for i, title in enumerate(columns["table"].names)}
+        _check_columns(trained, content)
+        features = np.zeros((len(content.sheet), len(trained)))
+        place = {title: i for i, title in enumerate(trained)}
         for title, values in zip(content.names, content.features.T, strict=True):
             if title in place:
                 features[:, place[title]] = values
@@ -74,6 +83,21 @@ def read_unlabelled(name: str, path: str, columns: Mapping[str, TableColumns], *
         views={"table": features[rows], **{k: v[rows] for k, v in content.composition.items()}},
         problems=content.sheet.problems,
     )
+
+
+def _check_columns(trained: Sequence[str], content: Content) -> None:
+    """Raises BadInput for columns that are not there; an element, or a value of a column of text, may be."""
+    titles = content.sheet.table.columns
+    known = {*content.names, *SYMBOLS}
+    absent = [
+        name for name in trained if name not in known and not any(name.startswith(f"{t}=") for t in titles)
+    ]
+    if absent:
+        shown = ", ".join(dict.fromkeys(name.partition("=")[0] for name in absent))
+        raise BadInput(
+            f"{content.sheet.table.source} lacks columns that the model was trained on: {shown}",
+            hint=f"its columns are {', '.join(titles)}",
+        )
 
 
 def _without_targets(table: Table, stand_ins: Mapping[str, tuple[Sequence[str], str]]) -> Table:

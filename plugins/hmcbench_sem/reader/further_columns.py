@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmcbench.data.columns import Feature, guess, nominal, numbers, why_unused
+from hmcbench.data.columns import Feature, doubtful_comma, guess, nominal, numbers, why_unused
 from hmcbench.errors import Problem
 from hmcbench_sem.reader.entries import Entry
 
@@ -61,7 +61,13 @@ def read_further(entries: Sequence[Entry]) -> tuple[FurtherColumns, dict[int, Pr
             for row, what in wrong.items():
                 text = f"column {name!r}: {what}" + ("" if target else "; taken as missing")
                 kind = "target" if target else "number"
-                problems.setdefault(row, Problem(entries[row].where, text, kind, fatal=target))
+                if row not in problems or (target and not problems[row].fatal):  # else it hides a fatal one
+                    problems[row] = Problem(entries[row].where, text, kind, fatal=target)
+            if doubtful := doubtful_comma(cells):
+                read = f"column {name!r}: {doubtful!r} is read as {doubtful.replace(',', '.')}"
+                text = f"{read}; if its commas separate thousands, delete them in the file"
+                row = cells.index(doubtful)
+                problems.setdefault(row, Problem(entries[row].where, text, "comma", fatal=False))
         else:
             unused[name] = kind
     good = [row for row in range(len(entries)) if row not in problems or not problems[row].fatal]

@@ -33,6 +33,7 @@ def test_another_model_than_that_of_the_record_is_refused(record_of: Callable[[s
         ({"split": {**record.data["split"], "fingerprint": "0"}}, "split is not that"),
         ({"status": "failed", "cause": "crash"}, "failed"),
         ({"model": {**model, "params": stronger}}, "does not predict as in its record"),
+        ({"model": {**model, "name": "Mine", "plugin": {"distribution": "mine.py"}}}, "--plugin mine.py"),
     ]
     for change, says in changes:
         with pytest.raises(BadInput, match=says):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,21 @@ def test_the_hint_of_a_problem_lists_all_of_them(cli: Callable[..., Any], folder
     assert "own.csv:92: column 'load'" in listed.out
     assert "own.csv:93: column 'wear'" in listed.out
     assert cli("run", *labels("--skip-bad", "--model", "prior", "--dry-run")).status == 0
+
+
+def test_lint_tells_a_table_from_a_list_of_images(cli: Callable[..., Any], folder: Path) -> None:
+    ended = cli("data", "lint", "own.csv")
+    assert (ended.status, ended.err.count("\n")) == (0, 1)
+    assert "column load" in ended.out and "own.csv is read as a table; --labels COLUMN" in ended.err
+    assert "column load" in json.loads(cli("data", "lint", "own.csv", "--json").out)["facts"]
+    (folder / "index.csv").write_text("name,labels\na.png,x\n")
+    (folder / "list.csv").write_text("File;labels\na.png;x\n")
+    (folder / "one.csv").write_text("labels\nx\n")
+    for name, says in (
+        ("index.csv", "no column 'file'"),
+        ("one.csv", "no column 'file'"),
+        ("list.csv", "list.csv:2: 'a.png' does not exist"),
+        ("own.csv --max-pixels 9", "no column 'file'"),
+    ):
+        ended = cli("data", "lint", *name.split())
+        assert ended.status == 2 and re.search(says, ended.out + ended.err), ended

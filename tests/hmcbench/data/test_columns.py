@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hmcbench.data.columns import guess, nominal, numbers, why_unused
+from hmcbench.data.columns import doubtful_comma, guess, nominal, numbers, why_unused
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from hmcbench.data.columns import guess, nominal, numbers, why_unused
         (["2.1.2024", "13.12.2024", ""], "it holds dates"),
         (["1/2/24 10:05", "1/3/24 23:59"], "it holds dates"),
         (["2024-01-02T03:04:05.678Z", "2024-01-03T03:04:05+01:00"], "it holds dates"),
-        (["", "nan", "N/A"], "it has no value"),
+        (["", "nan", "N/A", "<NA>"], "it has no value"),
         (["a", "b", "c", "d"], "it holds text, 4 different values in 4 rows"),
         ([f"name {i % 60}" for i in range(200)], "it holds text, 60 different values in 200 rows"),
     ],
@@ -46,3 +46,18 @@ def test_columns_that_tell_nothing() -> None:
     assert why_unused(np.array([nan, nan])) == "it has no value"
     assert why_unused(np.array([2.0, 2.0])) == "it is constant"
     assert why_unused(np.array([2.0, nan])) == why_unused(np.array([1.0, 2.0])) == ""
+
+
+@pytest.mark.parametrize(
+    ("cells", "doubtful"),
+    [
+        (["900", "1,234", "12,500"], "1,234"),
+        (["-1,234", ""], "-1,234"),
+        (["0,125", "1,234"], ""),
+        (["1,23", "1,234"], ""),
+        (["1,234", "1.5"], ""),
+        (["1234", "5"], ""),
+    ],
+)
+def test_commas_that_may_separate_thousands(cells: list[str], doubtful: str) -> None:
+    assert doubtful_comma(cells) == doubtful

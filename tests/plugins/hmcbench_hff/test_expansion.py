@@ -16,7 +16,7 @@ from hmcbench.interfaces import Dataset, Run, Task, WarmStart
 from hmcbench.registry.registry import create, default_registry
 from hmcbench.testing.helpers import inputs, labelled, tiny_hierarchy
 from hmcbench.torchkit import device
-from hmcbench.torchkit.expansion import expand
+from hmcbench.torchkit.expansion import expand, take_body
 
 pytestmark = pytest.mark.torch
 
@@ -71,6 +71,19 @@ def hits(model: Any, dataset: Dataset) -> tuple[float, float]:
     right = scores.argmax(1) == np.asarray(dataset.targets)[:, columns].argmax(1)
     new = np.array([name.startswith(NEW) for name in dataset.ids])
     return float(right[~new].mean()), float(right[new].mean())
+
+
+@pytest.mark.parametrize("name", ["hffvt", "hffcnn"])
+def test_another_taxonomy_starts_from_all_but_the_heads(name: str) -> None:
+    model = trained(name, pictures(16, OLD), 1)
+    state = model.module.state_dict()
+    module = model.build(Task(hierarchy=Hierarchy.from_paths([["p", "q"], ["p", "r"]])))
+    taken = take_body(module, state)
+    assert taken == ("all but encoder.transformer.norm, fusion" if name == "hffvt" else "backbone.network")
+    heads, _ = module.parts()
+    new = {id(tensor) for head in heads for tensor in head.state_dict(keep_vars=True).values()}
+    for key, tensor in module.state_dict(keep_vars=True).items():
+        assert id(tensor) in new or torch.equal(tensor, state[key]), key
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -149,3 +149,20 @@ def test_targets_that_are_constant(tmp_path: Path) -> None:
 def test_a_file_is_needed() -> None:
     with pytest.raises(BadInput, match="the dataset table needs a file"):
         table(labels="a")
+
+
+def test_missing_groups_that_a_program_wrote_are_no_common_group(tmp_path: Path) -> None:
+    text = ROWS.replace("2,A,", "2,nan,").replace("5,,", "5,nan,")
+    dataset = table(path=written(tmp_path, text), labels="family;phase", group="heat", drop="id;strength")
+    assert dataset.groups == ["A", "", "B", "B", "", "C"]
+    assert "column 'heat': 2 cells are taken as empty: 'nan'" in dataset.notes
+
+
+def test_commas_that_may_separate_thousands_are_a_note(tmp_path: Path) -> None:
+    path = written(tmp_path, 'x,l\n900,a\n"1,234",b\n"12,500",b\n')
+    dataset = table(path=path, labels="l")
+    assert dataset.views["table"][:, 0].tolist() == [900.0, 1.234, 12.5]
+    (note,) = (note for note in dataset.notes if "column 'x'" in note)
+    assert note == (
+        "column 'x': '1,234' is read as 1.234; if its commas separate thousands, delete them in the file"
+    )

@@ -133,3 +133,37 @@ def test_measured_numbers_are_no_classes() -> None:
     assert len(read(content, "family;hardness", form="levels")[0].hierarchy.classes) == 42
     codes = table(code=[str(100 + i % 20) for i in range(60)])
     assert len(read(codes, "code")[0].hierarchy.classes) == 20
+
+
+def test_missing_values_that_a_program_wrote_are_no_classes() -> None:
+    """pandas writes nan for no value; a class of that name would have rows that share nothing."""
+    labels, report = read(table(a=["MP", "MP", "nan", "NaN"], b=["BCC", "nan", "N/A", "BCC"]), "a;b")
+    assert labels.hierarchy.classes == ("MP", "MP/BCC")
+    assert labels.rows == [("MP/BCC",), ("MP",), (), ()]
+    assert [(p.kind, p.fatal, p.what) for p in report.problems] == [
+        ("missing-value", False, "column 'a': 2 cells are taken as empty: 'NaN', 'nan'"),
+        ("missing-value", False, "column 'b': 2 cells are taken as empty: 'N/A', 'nan'"),
+        ("label", True, "it has no label"),
+        ("level-gap", True, "'a' is empty, and the level below it is 'BCC'"),
+    ]
+
+
+def test_missing_values_among_joined_labels() -> None:
+    labels, report = read(table(l=["a|b", "nan", "a|nan", "a/nan", "N/A", "none"]), "l")
+    assert labels.hierarchy.classes == ("a", "b", "none")
+    assert labels.rows == [("a", "b"), (), (), (), (), ("none",)]
+    assert [p.what for p in report.problems] == [
+        "column 'l': 2 cells are taken as empty: 'N/A', 'nan'",
+        "column 'l': the class 'none' looks like a missing value; if it is, leave it empty",
+        "it has no label",
+        "'a|nan' has an empty label between | or /",
+        "'a/nan' has an empty label between | or /",
+        "it has no label",
+    ]
+
+
+def test_a_hierarchy_may_have_a_class_that_looks_like_a_missing_value(tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text("parent,child\n,null\n,wild\n")
+    labels, report = read(table(tmp_path, l=["null", "wild|null", "nan"]), "l", hierarchy="h.csv")
+    assert labels.rows == [("null",), ("wild", "null"), ()]
+    assert [p.kind for p in report.problems] == ["missing-value", "label"]

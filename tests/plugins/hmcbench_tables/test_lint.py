@@ -50,7 +50,7 @@ def test_everything_is_named(machines: str) -> None:
         "gives-away": "column 'cost' alone predicts heat nearly without an error: is it known beforehand?"
         " if not, drop it",
         "group": "column 'batch' may be groups of rows that are alike;"
-        " --group keeps them on one side of a split",
+        " --group keeps them in one partition of a split",
     }
     assert not any(p.fatal for p in report.problems)
 

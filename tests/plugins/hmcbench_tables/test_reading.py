@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from hmcbench_tables.content import read_content
 from hmcbench_tables.reading import read_table, table_of_frame
 
 from hmcbench.errors import BadInput, Unavailable
@@ -71,6 +72,18 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
         read_table(tmp_path / "a.csv")
     with pytest.raises(BadInput, match="is a folder"):
         read_table(tmp_path)
+
+
+def test_a_path_below_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("a b.csv", "~x.csv"):
+        written(tmp_path, name, "x,y\n1,2\n")
+    for path in ("~/a b.csv", "~/a%20b.csv", "~x.csv"):
+        assert len(read_content(path=path).table) == 1
+    with pytest.raises(BadInput, match=r"no file ~none\.csv"):
+        read_content(path="~none.csv")
 
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

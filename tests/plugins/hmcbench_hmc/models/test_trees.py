@@ -13,6 +13,7 @@ from scipy.stats import f as f_distribution
 
 from hmcbench.hierarchy.hierarchy import Hierarchy
 from hmcbench.interfaces import Labelled, Run
+from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import fitted, inputs, labelled, tiny_dataset, tiny_hierarchy
 
 
@@ -154,3 +155,9 @@ def test_refit_keeps_the_significance() -> None:
     model.refit(labelled(dataset, range(80)), Run(dataset.task))
     assert model.describe()["significance"] == chosen in SIGNIFICANCES
     assert model._tree.tree_.n_node_samples[0] == 80
+
+
+def test_the_profile_paper_is_the_published_forest() -> None:
+    """Schietgat et al. 2010 bag 50 trees that try all features at a split."""
+    params = default_registry().resolve("models", "pct-forest", "paper")[1]
+    assert params == {"trees": 50, "projections": 0, "features": 1.0, "leaf": 5, "inputs": "table"}

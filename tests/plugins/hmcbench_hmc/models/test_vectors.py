@@ -297,3 +297,10 @@ def test_refuses_no_training_samples() -> None:
 def test_small_networks_in_small_batches_share_a_process(reference: str, expected: bool) -> None:
     spec, params = default_registry().resolve("models", reference)
     assert joint(**params) == expected and spec.joint == "hmcbench_hmc.models:joint"
+
+
+def test_a_mean_over_passes_is_not_exported() -> None:
+    """The file would hold one pass without dropout, whose scores are others."""
+    model = make("c-hmcnn[mc_dropout=3]")
+    with pytest.raises(BadInput, match=r"units left out cannot be exported\. Allowed: mc_dropout=0"):
+        model.write_onnx(None, DATA.task)

@@ -127,3 +127,10 @@ def test_a_bad_element_table(cli: Callable[..., Any], files: Path, text: str, me
 def test_what_reads_no_table_says_so(cli: Callable[..., Any], files: Path) -> None:
     ended = cli("data", "featurize", "texture", "--from", files / "alloys.csv", "--out", files / "out.csv")
     assert ended.status == 2 and "Allowed: descriptors" in ended.err
+
+
+def test_a_property_may_have_a_comma_in_its_name(cli: Callable[..., Any], files: Path) -> None:
+    (files / "elements.csv").write_text(TABLE.replace("size", '"size, in pm"'))
+    assert featurize(cli, files).status == 0
+    header, rows = read(files / "out.csv")
+    assert "ave:size, in pm" in header and {len(row) for row in rows} == {len(header)}

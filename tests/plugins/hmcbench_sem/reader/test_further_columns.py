@@ -111,3 +111,18 @@ def test_rows_without_a_target_can_be_left_out(gallery: Gallery) -> None:
         path=str(gallery(FILES, index("target:x", lambda k: "" if k == 2 else str(k)))), skip_bad=True
     )
     assert data.targets[:, 0].tolist() == [0, 1, 3, 4, 5, 6, 7] and "no value" in data.notes[0]
+
+
+def test_a_missing_target_is_fatal_beside_a_feature_that_is_no_number() -> None:
+    columns = {"kV": ["5"] * 9 + ["high"], "target:a": [*map(str, range(9)), ""]}
+    problems = read_further(entries(**columns))[1]
+    assert [(row, p.kind, p.fatal) for row, p in problems.items()] == [(9, "target", True)]
+
+
+def test_commas_that_may_separate_thousands_are_named() -> None:
+    columns, problems = read_further(
+        entries(magnification=["900", "1,234", "2,500"], kV=["5,5", "1,234", "2"])
+    )
+    assert columns.table[:, 0].tolist() == [900.0, 1.234, 2.5]
+    assert [(row, p.kind, p.fatal) for row, p in problems.items()] == [(1, "comma", False)]
+    assert "column 'magnification': '1,234' is read as 1.234" in problems[1].what
