@@ -2,7 +2,7 @@
 
     python benchmarks/near_copies.py
 
-Needs the data sets xsdd, neu_det and fracture_sem_ti64 (HMCBENCH_SHARED names their folder). Prints
+Needs the datasets xsdd, neu_det and fracture_sem_ti64 (HMCBENCH_SHARED names their folder). Prints
 
 - the share of overlapping patches (128 x 96 pixels, cut at random from 19 micrographs) that is found, by the
   share of the area that two have in common, and the pairs found between different micrographs;

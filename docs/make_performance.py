@@ -1,4 +1,4 @@
-"""Writes docs/performance.md from docs/performance/*.json, one record of a run of the benchmarks per kind of processor.
+"""Writes docs/performance.md from docs/performance/*.json: runs of the benchmarks, one for a kind of processor.
 
 tox -e bench -- --ratios docs/performance/NAME.json
 python docs/make_performance.py
@@ -29,7 +29,8 @@ Rows of a GPU need one.
 
 SECTION = """## {processor}
 
-Run of {day}, with {versions}. Load of the machine at the start: {load}. The record: [{file}](performance/{file}).
+Run of {day}, with {versions}. Load of the machine at the start: {load}.
+The record: [{file}](performance/{file}).
 
 {table}"""
 

@@ -86,7 +86,7 @@ class Problem:
 
 
 class DataProblems(BadInput):
-    """Several problems of one data set, reported together.
+    """Several problems of one dataset, reported together.
 
     Args:
         source: the file or folder.

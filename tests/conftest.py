@@ -41,7 +41,7 @@ def idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shared() -> Callable[[str], Path]:
-    """``shared("xsdd")``: the folder of a real data set, or a skip that names the searched folder."""
+    """``shared("xsdd")``: the folder of a real dataset, or a skip that names the searched folder."""
     return shared_data
 
 

@@ -129,7 +129,7 @@ def caught(subject: Subject) -> list[str]:
 
 
 def all_rows(side: Labelled) -> Labelled:
-    """The partition with the views of the whole data set, as a careless author would scale by."""
+    """The partition with the views of the whole dataset, as a careless author would scale by."""
     whole = {name: view.base for name, view in side.views.items()}  # type: ignore[attr-defined]
     return Labelled(side.ids, whole, side.targets)
 

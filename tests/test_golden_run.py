@@ -1,7 +1,7 @@
 """A small run gives the metrics that ``golden/golden.json`` keeps: the same numbers tomorrow.
 
 On the processor and with the libraries of the file they agree to 1e-6; elsewhere every value lies in the
-interval that the file has for it. A change that moves a number raises the version of the model or data set
+interval that the file has for it. A change that moves a number raises the version of the model or dataset
 that it changes, or of the suite for a metric, and writes the file anew: ``python tests/test_golden_run.py``.
 """
 
@@ -103,7 +103,7 @@ def test_the_same_data_and_splits(measured: dict[str, Any], kept: dict[str, Any]
     for name, cell in kept["cells"].items():
         again = measured["cells"][name]
         assert again["versions"] == cell["versions"], f"{name}: a version was raised: {ANEW}"
-        assert again["data"] == cell["data"], f"{name}: other data: raise the version of the data set, {ANEW}"
+        assert again["data"] == cell["data"], f"{name}: other data: raise the version of the dataset, {ANEW}"
         assert again["split"] == cell["split"], (
             f"{name}: another split: raise the version of the suite, {ANEW}"
         )

@@ -218,7 +218,7 @@ def rescore_command(runs: Path, suite: str, rules: str) -> int:
 @click.option(
     "--figures/--no-figures", default=True, show_default=True, help="Draw the boards and first models."
 )
-@click.option("--no-truth", is_flag=True, help="Leave the truth out, whatever the data sets allow.")
+@click.option("--no-truth", is_flag=True, help="Leave the truth out, whatever the datasets allow.")
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for intervals.")
 @click.option(
     "--predictions", multiple=True, metavar="PATTERN", help="Publish those of these rows only, or none."

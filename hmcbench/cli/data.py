@@ -1,4 +1,4 @@
-"""``hmcbench data``: lint a data set before a run, fetch it, compute features, draw samples."""
+"""``hmcbench data``: lint a dataset before a run, fetch it, compute features, draw samples."""
 
 from __future__ import annotations
 

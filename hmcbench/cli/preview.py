@@ -1,4 +1,4 @@
-"""``hmcbench data preview``: samples of a data set as the pictures that a model gets."""
+"""``hmcbench data preview``: samples of a dataset as the pictures that a model gets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ USUAL = 6  # samples drawn where none are named
 
 @click.command("preview")
 @click.argument("dataset")
-@click.option("--view", default="", help="A view of the data set, or a featurizer; by default image.")
+@click.option("--view", default="", help="A view of the dataset, or a featurizer; by default image.")
 @click.option("--data", default="", metavar="PATH", help="Your files, as given to run.")
 @click.option("--sample", "samples", multiple=True, metavar="ID", help="Draw this sample; six by default.")
 @click.option("--out", required=True, type=FILE, help="FILE.png.")

@@ -105,7 +105,7 @@ def _run(
     options: dict[str, Any],
     part: bool,
 ) -> int:
-    """Run what has no record, and show the table; ``part``: of some of its rows or data sets."""
+    """Run what has no record, and show the table; ``part``: of some of its rows or datasets."""
     from hmcbench.cli import live
     from hmcbench.execute import runner
     from hmcbench.plan.suite import load_suite
@@ -165,7 +165,7 @@ def _by_row(planned: Planned, records: Sequence[Record]) -> dict[str, list[Recor
 
 
 def _folder(suite: Path, part: bool) -> Path:
-    """Of the files; some rows or data sets of a table do not replace the whole table."""
+    """Of the files; some rows or datasets of a table do not replace the whole table."""
     return suite / "tables" / "part" if part else suite / "tables"
 
 

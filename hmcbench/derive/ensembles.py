@@ -118,7 +118,7 @@ def make_ensembles(
                 new.append(_new_record(place, _members(cells, wanted, registry), wanted, registry))
     if not new:
         raise BadInput(
-            f"no data set, fold and seed has a record of each of {', '.join(sorted(chosen))}",
+            f"no dataset, fold and seed has a record of each of {', '.join(sorted(chosen))}",
             allowed="rows of one board" + ("" if wanted.over_seeds else ", or --over-seeds"),
         )
     return new

@@ -1,4 +1,4 @@
-"""Comparison of models over several data sets: ranks, Friedman's test, critical differences.
+"""Comparison of models over several datasets: ranks, Friedman's test, critical differences.
 
 Sources: Demsar, JMLR 7 (2006); Friedman (1937); Nemenyi (1963). The tests are scipy's.
 """
@@ -15,26 +15,26 @@ from hmcbench.leaderboard.render.text import NOTHING, number
 from hmcbench.leaderboard.summary import pairwise_wins
 
 ALPHA, DRAWS = 0.05, 9_999
-FEW = 5  # with fewer data sets the tests have little power, and Nemenyi's distance is rough
+FEW = 5  # with fewer datasets the tests have little power, and Nemenyi's distance is rough
 
 
 @dataclass(frozen=True)
 class Across:
-    """Models with a ranked row on every one of D >= 2 data sets, best mean rank first.
+    """Models with a ranked row on every one of D >= 2 datasets, best mean rank first.
 
     Attributes:
         suite, profile, metric: what was compared.
         datasets: D names, without what all of them begin with (``hmc-classic:``).
         models: M >= 2 labels.
         ranks: their mean ranks, 1 is best; ties share.
-        wins: (M,) share of data sets won, mean over opponents, ties half.
+        wins: (M,) share of datasets won, mean over opponents, ties half.
         p: of Friedman's test, by permutation; None for two models.
         distance: Nemenyi's critical difference of mean ranks at 0.05; None for two models.
         groups: [first, last] positions of models that do not differ significantly, longest runs only.
-        left_out: models that lack a ranked row on some data set.
+        left_out: models that lack a ranked row on some dataset.
         values: D rows of the metric, for ``models`` and then ``left_out``; None without a ranked row.
         style: of the metric, see :class:`hmcbench.leaderboard.board.Column`.
-        rules: model, decision rule that its board shows it under, and the data sets where it does.
+        rules: model, decision rule that its board shows it under, and the datasets where it does.
     """
 
     suite: str
@@ -54,7 +54,7 @@ class Across:
 
 
 def friedman_p(table: np.ndarray) -> float:
-    """p of Friedman's test of (D, M) values, M >= 3, by permutation within data sets (valid for few, too).
+    """p of Friedman's test of (D, M) values, M >= 3, by permutation within datasets (valid for few, too).
 
     All permutations if there are at most 9,999 (then p is exact), else 9,999 drawn with a fixed
     seed. 1 where all ranks are tied.
@@ -102,10 +102,10 @@ def mean_ranks(table: np.ndarray, better: str) -> np.ndarray:
 
 
 def across(boards: Sequence[Board]) -> list[Across]:
-    """One comparison per suite version, profile and ranking metric with several data sets.
+    """One comparison per suite version, profile and ranking metric with several datasets.
 
-    ``hmc-classic:spo_GO`` and ``hmc-classic:seq_GO`` are two data sets; what options in brackets make of one
-    is not another. Of the boards of one data set, only the first counts.
+    ``hmc-classic:spo_GO`` and ``hmc-classic:seq_GO`` are two datasets; what options in brackets make of one
+    is not another. Of the boards of one dataset, only the first counts.
     """
     groups: dict[tuple[str, ...], dict[str, Board]] = {}
     for board in boards:
@@ -154,7 +154,7 @@ def _across(datasets: Sequence[str], boards: Sequence[Board]) -> Across | None:
 
 
 def _rules(datasets: Sequence[str], boards: Sequence[Board]) -> list[tuple[str, str, list[str]]]:
-    """Model, decision rule and data sets, of the ranked rows that are shown under one."""
+    """Model, decision rule and datasets, of the ranked rows that are shown under one."""
     places: dict[tuple[str, str], list[str]] = {}
     for dataset, board in zip(datasets, boards, strict=True):
         for row in board.rows:
@@ -187,12 +187,12 @@ def cliques(ranks: Sequence[float], distance: float) -> list[tuple[int, int]]:
 # --------------------------------------------------------------------------- words
 
 
-HEAD = ("#", "model", "mean rank", "data sets won")
+HEAD = ("#", "model", "mean rank", "datasets won")
 
 
 def heading(result: Across) -> str:
     suite = f"{result.suite}, profile {result.profile}"
-    return f"Across {len(result.datasets)} data sets: {suite}, {result.metric}"
+    return f"Across {len(result.datasets)} datasets: {suite}, {result.metric}"
 
 
 def lines(result: Across) -> list[list[str]]:
@@ -203,15 +203,15 @@ def lines(result: Across) -> list[list[str]]:
 
 
 def values_heading(result: Across) -> str:
-    return f"{result.metric} on every data set"
+    return f"{result.metric} on every dataset"
 
 
 def values_head(result: Across) -> list[str]:
-    return ["data set", *result.models, *result.left_out]
+    return ["dataset", *result.models, *result.left_out]
 
 
 def values_lines(result: Across) -> list[list[str]]:
-    """A line per data set, under :func:`values_head`."""
+    """A line per dataset, under :func:`values_head`."""
     return [
         [dataset, *(NOTHING if value is None else number(value, result.style) for value in values)]
         for dataset, values in zip(result.datasets, result.values, strict=True)
@@ -222,17 +222,17 @@ def words(result: Across) -> list[str]:
     """The conclusions, in sentences."""
     out = []
     if result.left_out:
-        out.append(f"Not ranked, because they lack a data set: {', '.join(result.left_out)}.")
+        out.append(f"Not ranked, because they lack a dataset: {', '.join(result.left_out)}.")
     if result.rules:
         ruled = "; ".join(
             f"{model} under {rule} on {', '.join(names)}" for model, rule, names in result.rules
         )
         out.append(f"Some rows are under the decision rule that is best on validation: {ruled}.")
     if result.p is None or result.distance is None:
-        return [*out, "Two models: nothing to test over ranks; compare them on each data set."]
+        return [*out, "Two models: nothing to test over ranks; compare them on each dataset."]
     out.append(f"Friedman's test (by permutation): p {_p(result.p)}.")
     count = len(result.datasets)
-    caution = f" With {count} data sets that is a rough guide." if count < FEW else ""
+    caution = f" With {count} datasets that is a rough guide." if count < FEW else ""
     if result.p >= ALPHA:
         return [*out, f"So the ranks could be chance: no model is told apart from any other.{caution}"]
     text = f"Mean ranks that differ by {result.distance:.2f} or more differ at 0.05"

@@ -226,7 +226,7 @@ class ShiftsTable:
 
 @dataclass
 class RobustRow:
-    """A model in the robust view: column id -> value."""
+    """A model in the robust table: column id -> value."""
 
     model: str
     cells: dict[str, BoardCell]
@@ -246,7 +246,7 @@ class Board:
 
     Attributes:
         suite, version, dataset, data, fingerprint, profile: the heading, the same for all rows. ``data``
-            is the data set with its options, as ``hea-hardness[split_by=system]``.
+            is the dataset with its options, as ``hea-hardness[split_by=system]``.
         question: what the suite asks; may be empty.
         answer: what the board says to that, in sentences.
         split: fingerprints, one per fold.
@@ -262,7 +262,7 @@ class Board:
         wins: of the ranked rows, in their order; empty for fewer than two common cells.
         rules: values under decision rules, a table per metric; empty where no cell was scored under one.
         shifts: what becomes of the models under shifts; None where no cell was predicted under any.
-        robust: the robust view; None where no cell was predicted under shifts.
+        robust: the robust table; None where no cell was predicted under shifts.
         not_told_apart: models of the ranked rows whose primary metric cannot be told apart from that of
             the first row (:mod:`hmcbench.leaderboard.max_t`), in their order; without the first.
     """

@@ -1,4 +1,4 @@
-"""Several boards, and the comparison over their data sets."""
+"""Several boards, and the comparison over their datasets."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class Boards(list[Board]):
 
     @cached_property
     def across(self) -> list[Across]:
-        """Comparisons over data sets; computed at the first use, once."""
+        """Comparisons over datasets; computed at the first use, once."""
         return across(self)

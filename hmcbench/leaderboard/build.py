@@ -1,4 +1,4 @@
-"""Records -> boards; no data set and no state of a run is needed."""
+"""Records -> boards; no dataset and no state of a run is needed."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def build(
 
 
 def _as_listed(together: Sequence[list[Record]], suite: Mapping[str, Any]) -> list[list[Record]]:
-    """Groups in the order in which the suite lists its data sets; groups of others stay in theirs, behind."""
+    """Groups in the order in which the suite lists its datasets; groups of others stay in theirs, behind."""
     listed = [str(name) for name in (suite.get("suite") or {}).get("datasets") or ()]
 
     def place(group: list[Record]) -> tuple[str, str, int]:

@@ -230,7 +230,7 @@ NEVER_COMPARED = (
 )
 _FACTS = {
     "version": "suite version",
-    "dataset": "data set",
+    "dataset": "dataset",
     "fingerprint": "data fingerprint",
     "profile": "profile",
     "split": "split",

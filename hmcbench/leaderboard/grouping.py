@@ -50,7 +50,7 @@ def missing_records(
     profile: str,
     info: Mapping[str, Any] | None = None,
 ) -> list[Record]:
-    """Stand-ins for planned cells without a record, and for models that are not applicable to a data set.
+    """Stand-ins for planned cells without a record, and for models that are not applicable to a dataset.
 
     Args:
         expected: the ``cells`` and ``not_applicable`` of ``suite.json``: ``{"key", "dataset",

@@ -1,4 +1,4 @@
-"""The robust view of a board: what one score leaves out, side by side and never added into one number.
+"""The robust table of a board: what one score leaves out, side by side and never added into one number.
 
 Quality; the risk where nine tenths of the information are given; the mean under shift; how well unknown
 classes are noticed; quality with the smallest share of the training data; cost. What other boards of the
@@ -43,7 +43,7 @@ class BoardRecords(NamedTuple):
 
 
 def robust_table(group: BoardRecords, others: Sequence[BoardRecords]) -> RobustTable | None:
-    """The robust view of a board; None where nothing was predicted under shifts.
+    """The robust table of a board; None where nothing was predicted under shifts.
 
     Args:
         group: without unknown classes, smaller shares or wrong labels.
@@ -157,7 +157,7 @@ def _add_cost(table: RobustTable, board: Board) -> None:
 
 # --------------------------------------------------------------------------- text
 
-HEADING = "Robust view: what one score leaves out"
+HEADING = "Robust table: what one score leaves out"
 
 
 def head(table: RobustTable) -> list[str]:

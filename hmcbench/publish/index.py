@@ -88,9 +88,9 @@ def _cards_of(path: Path, file: str) -> list[Card]:
 
 
 def _across(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The mean ranks over data sets, a line per comparison."""
+    """The mean ranks over datasets, a line per comparison."""
     return [
-        f"mean ranks of {c['metric']} over {len(c['datasets'])} data sets: "
+        f"mean ranks of {c['metric']} over {len(c['datasets'])} datasets: "
         + ", ".join(f"{model} {rank:.2f}" for model, rank in zip(c["models"], c["ranks"], strict=True))
         for c in comparisons
     ]

@@ -73,7 +73,7 @@ def publish(
         target: created if it is missing; published records in it stay.
         suite: only this suite.
         figures: draw figures, and copy those beside the records.
-        truth: False leaves the truth out of all records, even where the data sets allow it.
+        truth: False leaves the truth out of all records, even where the datasets allow it.
         given: the user's data, for the intervals of published records without truth.
         predictions: patterns of models or rows whose predictions are published; of the others only a digest,
             the metrics and the intervals are. An empty sequence: none.

@@ -143,7 +143,7 @@ def to_text(boards: Sequence[Mapping[str, Any]]) -> str:
 def _beside(
     analysis: Analysis, specs: Sequence[MetricSpec], before: Intervals
 ) -> dict[str, dict[str, Estimate]]:
-    """Label of a row -> estimates that are no columns of its board: of the robust view, and under shifts."""
+    """Label of a row -> estimates that are no columns of its board: of the robust table, and under shifts."""
     names = [name for name in ROBUST if name not in {column.id for column in analysis.board.columns}]
     beside = estimates_of(analysis, names, specs=specs, intervals=before)
     for label, row in (analysis.shifted.rows if analysis.shifted is not None else {}).items():

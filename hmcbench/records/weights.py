@@ -110,7 +110,7 @@ def find_record(path: Path, *, first: bool = False) -> Record:
         first: whether a row with several folds or seeds stands for the first of them that ended well.
 
     Raises:
-        BadInput: no record, several records or rows (they are named), a row of several data sets or profiles,
+        BadInput: no record, several records or rows (they are named), a row of several datasets or profiles,
             or a failed cell.
     """
     if _names_a_row(path):
@@ -136,7 +136,7 @@ def _names_a_row(path: Path) -> bool:
 
 
 def _records_of_row(path: Path) -> list[Record]:
-    """All records of a row, of every version, profile and data set; raises BadInput where there is none."""
+    """All records of a row, of every version, profile and dataset; raises BadInput where there is none."""
     records = with_labels(read_all(path.parent / "records"), read_info(path.parent))
     versions: dict[str, set[str]] = {}
     for record in records:

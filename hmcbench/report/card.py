@@ -375,7 +375,7 @@ def _costs(row: Row, analysis: Analysis) -> Section:
 
 
 def _sources(record: Record, registry: Registry) -> Section:
-    """Licences and citations of the data set and of the model, and the code that made the record."""
+    """Licences and citations of the dataset and of the model, and the code that made the record."""
     lines = []
     for kind, name in (("datasets", record.dataset), ("models", str(record.data["model"].get("name")))):
         spec = next((spec for spec in registry.specs(kind) if spec.name == name), None)

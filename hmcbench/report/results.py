@@ -162,7 +162,7 @@ class Leaderboards:
             dataset: of the cell, where the row is on several; see :meth:`record`.
 
         Raises:
-            BadInput: no such row, cell, data set or side, or label maps.
+            BadInput: no such row, cell, dataset or side, or label maps.
         """
         record = self.record(model, fold=fold, seed=seed, dataset=dataset)
         rows = predictions_of_side(record, side)
@@ -188,10 +188,10 @@ class Leaderboards:
         Args:
             model: a row of the board.
             fold, seed: of the cell.
-            dataset: a data set, with or without its options; all by default.
+            dataset: a dataset, with or without its options; all by default.
 
         Raises:
-            BadInput: no such row, cell or data set, or several cells; the line names them.
+            BadInput: no such row, cell or dataset, or several cells; the line names them.
         """
         known = self._on(dataset, [record for folder in self.folders for record in self._named(folder)])
         label = chosen_row(model, ((r.label, model_reference(r)) for r in known))
@@ -204,7 +204,7 @@ class Leaderboards:
             places = "; ".join(sorted(_place(r) for r in cells))
             raise BadInput(
                 f"{len(cells)} records of {label}, fold {fold}, seed {seed}: {places}",
-                hint="name a data set with dataset=, or take one of the attribute records",
+                hint="name a dataset with dataset=, or take one of the attribute records",
             )
         return cells[0]
 
@@ -214,7 +214,7 @@ class Leaderboards:
 
     @staticmethod
     def _on(dataset: str, records: list[Record]) -> list[Record]:
-        """Those of a data set; raises BadInput where there is none."""
+        """Those of a dataset; raises BadInput where there is none."""
         chosen = [r for r in records if dataset in ("", r.dataset_reference)]
         chosen = chosen or [r for r in records if r.dataset == dataset]
         if not chosen and records:

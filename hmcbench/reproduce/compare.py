@@ -131,7 +131,7 @@ def plan_table(
     models = tuple(dict.fromkeys(row.model for row in rows if row.label in labels))
     if not models:
         raise BadInput(f"no model of table {table.name} is installed", hint="hmcbench list models")
-    if not table.dataset and not table.datasets:  # the suite's other data sets are not the paper's
+    if not table.dataset and not table.datasets:  # the suite's other datasets are not the paper's
         suite = replace(suite, datasets=suite.datasets[:1])
     absent = absent_data(table, registry, choices)
     datasets = tuple(name for name in table.datasets if name not in absent)

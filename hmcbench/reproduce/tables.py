@@ -71,7 +71,7 @@ class PublishedTable:
 
     Attributes:
         name: ``paper-number``; the number alone is enough where it is unique.
-        suite, dataset, profile: those of the run; the suite's first data set and profile if empty.
+        suite, dataset, profile: those of the run; the suite's first dataset and profile if empty.
         datasets: the columns, where they are datasets and not metrics; there is one metric then.
         absent: dataset -> why nobody can run it.
         not_public: why the data are not public; without them the rows are not testable.

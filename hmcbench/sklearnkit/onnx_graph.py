@@ -111,7 +111,7 @@ class OnnxGraph:
         return self.op("Expand", self.constant([row]), self.op("Concat", samples, width, axis=0))
 
     def prepare(self, way: Preparation) -> None:
-        """From the columns of the data set to those of the model: nominal values, missing values."""
+        """From the columns of the dataset to those of the model: nominal values, missing values."""
         parts = []
         for i, kind in enumerate(way.kinds):
             column = self.column(self.source, i)

@@ -37,7 +37,7 @@ _DAG = [("", "a"), ("", "b"), ("", "c"), ("a", "d"), ("b", "d"), ("b", "e"), ("d
 
 
 def shared_data(name: str) -> Path:
-    """The folder of a real data set; skips the test where it is missing.
+    """The folder of a real dataset; skips the test where it is missing.
 
     It is a subfolder of the environment variable ``HMCBENCH_SHARED``, else of ``../shared/datasets``.
     """
@@ -45,7 +45,7 @@ def shared_data(name: str) -> Path:
 
     folder = Path(os.environ.get(SHARED) or Path.cwd().parent / "shared" / "datasets") / name
     if not folder.is_dir():
-        pytest.skip(f"the data set {name} is not at {folder} (set {SHARED} to the folder that holds it)")
+        pytest.skip(f"the dataset {name} is not at {folder} (set {SHARED} to the folder that holds it)")
     return folder
 
 

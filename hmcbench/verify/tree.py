@@ -34,7 +34,7 @@ def verify_results(
         registry: the installed plugins by default.
 
     Returns:
-        What was checked, and the findings. Of the plugins only metrics run, and the data sets in ``data``.
+        What was checked, and the findings. Of the plugins only metrics run, and the datasets in ``data``.
 
     Raises:
         BadInput: a name in ``data`` that no record has, or data that cannot be read.

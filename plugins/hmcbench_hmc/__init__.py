@@ -1,4 +1,4 @@
-"""The field of hierarchical multi-label classification: ARFF files, its classic data sets, its methods."""
+"""The field of hierarchical multi-label classification: ARFF files, its classic datasets, its methods."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ DATASETS: list[DatasetSpec] = [
     DatasetSpec(
         name="arff",
         version="1",
-        summary="a data set of your own in ARFF files with a hierarchical class attribute (Clus, Mulan)",
+        summary="a dataset of your own in ARFF files with a hierarchical class attribute (Clus, Mulan)",
         factory="hmcbench_hmc.arff.dataset:arff",
         params={
             "path": Param("", "an .arff file, or a folder with train, valid and test files", cosmetic=True),

@@ -124,7 +124,7 @@ _COMPOSITION = "composition{balance:none=;Fe=_Fe}{unit:native=;wt=_wt;at=_at}"
 _COMPOSED = {
     "elements": Param("auto", "auto, assembled, xenonpy, or a CSV file of element properties"),
     "balance": Param("none", "Fe: iron fills steels up to 100 %", choices=("none", "Fe")),
-    "unit": Param("native", "amounts as the data set has them, or per cent", choices=("native", "wt", "at")),
+    "unit": Param("native", "amounts as the dataset has them, or per cent", choices=("native", "wt", "at")),
 }
 _XENONPY = "XenonPy 0.6.7 (Wu et al., Mol. Inform. 39, 1900107 (2020)); Yu, Wu & Qian, MCVN, table 1"
 

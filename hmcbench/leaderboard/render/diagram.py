@@ -49,7 +49,7 @@ def diagram(comparison: Across, alone: bool = False) -> str:
     for i, (first, last) in enumerate(comparison.groups):
         below = line + 9 + 10 * i
         parts.append(_path(f"M{at(comparison.ranks[first]) - 4} {below}H{at(comparison.ranks[last]) + 4}", 5))
-    title = f"Critical differences over {len(comparison.datasets)} data sets"
+    title = f"Critical differences over {len(comparison.datasets)} datasets"
     size = f'width="{width}" height="{height}"'
     ground = f'<rect width="{width}" height="{height}" fill="white"/>' if alone else ""
     name = ' xmlns="http://www.w3.org/2000/svg" color="black" font-family="sans-serif"' if alone else ""

@@ -15,7 +15,7 @@ from hmcbench.leaderboard.summary import WINS_HEAD, WINS_HEADING, win_lines
 
 
 def to_markdown(boards: Boards) -> str:
-    """What holds across data sets, and a section per board: facts, quality, costs, published rows, notes."""
+    """What holds across datasets, and a section per board: facts, quality, costs, published rows, notes."""
     if not boards:
         return "# Leaderboard\n\nNo records.\n"
     names = list(dict.fromkeys(board.suite for board in boards))

@@ -1,4 +1,4 @@
-"""Figures of boards: quality against cost, and critical differences over data sets."""
+"""Figures of boards: quality against cost, and critical differences over datasets."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _trade_name(board: Board, trade: Trade) -> str:
 
 
 def _comparisons(boards: Boards) -> list[tuple[str, Across]]:
-    """Every comparison over data sets that has a figure, with the name of its file."""
+    """Every comparison over datasets that has a figure, with the name of its file."""
     drawn = [comparison for comparison in boards.across if comparison.distance is not None]
     names = [f"critical-difference-{slug(c.profile)}-{slug(c.metric)}" for c in drawn]
     apart = told_apart(names, [{"suite": f"suite {c.suite}"} for c in drawn])

@@ -1,4 +1,4 @@
-"""Samples of a data set as pictures, as a model receives them, and the meaning of their pixels."""
+"""Samples of a dataset as pictures, as a model receives them, and the meaning of their pixels."""
 
 from __future__ import annotations
 

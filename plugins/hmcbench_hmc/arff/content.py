@@ -1,4 +1,4 @@
-"""The files of one data set, read together: which they are, and whether they fit each other."""
+"""The files of one dataset, read together: which they are, and whether they fit each other."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ArffPart:
 
 @dataclass(frozen=True)
 class ArffContent:
-    """All files of a data set.
+    """All files of a dataset.
 
     Attributes:
         parts: side -> file; ``""`` where one file holds all samples.
@@ -96,11 +96,7 @@ def find_files(path: Path, name: str = "") -> dict[str, Path]:
     if len(sets) != 1:
         names = ", ".join(sorted(sets)[:30]) or "none"
         what = (
-            f"the files of {len(sets)} data sets"
-            if sets
-            else "no such ARFF files"
-            if name
-            else "no ARFF file"
+            f"the files of {len(sets)} datasets" if sets else "no such ARFF files" if name else "no ARFF file"
         )
         raise BadInput(f"{path}: {what}", allowed=ALLOWED, hint=f"arff[path=...,name=...] chooses of {names}")
     (by_side,) = sets.values()
@@ -127,7 +123,7 @@ def side_of(name: str) -> tuple[str, str]:
 def read_content(
     files: Mapping[str, Path], source: str, xml: str = "", confidence: float = 0.5
 ) -> ArffContent:
-    """Read all files of a data set.
+    """Read all files of a dataset.
 
     Args:
         files: side -> file.

@@ -30,7 +30,7 @@ def arff(
     confidence: float = 0.5,
     skip_bad: bool = False,
 ) -> Dataset:
-    """A data set of one ARFF file, or of a folder with train, valid and test files.
+    """A dataset of one ARFF file, or of a folder with train, valid and test files.
 
     Args:
         path: the file or folder.
@@ -169,7 +169,7 @@ def _bad_rows(content: ArffContent) -> int:
 
 
 def make_report(content: ArffContent) -> DataReport:
-    """Counts and problems of a data set."""
+    """Counts and problems of a dataset."""
     further = [problem for part in content.parts.values() for problem in part.file.unlisted()]
     return DataReport(content.source, facts_of(content), [*content.problems, *further])
 

@@ -1,1 +1,1 @@
-"""The classic data sets of the field: where they lie, and synthetic ones of their kind."""
+"""The classic datasets of the field: where they lie, and synthetic ones of their kind."""

@@ -19,7 +19,7 @@ from hmcbench_materials.tables import Table, read_table
 
 @dataclass(frozen=True)
 class TableKind:
-    """How one data set is read.
+    """How one dataset is read.
 
     Attributes:
         files: the names under which its table is known in a folder.

@@ -1,4 +1,4 @@
-"""Where a data set's files are: as given, in an environment variable, in the cache, or missing."""
+"""Where a dataset's files are: as given, in an environment variable, in the cache, or missing."""
 
 from __future__ import annotations
 

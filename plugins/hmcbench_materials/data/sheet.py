@@ -13,7 +13,7 @@ from hmcbench_materials.tables import COLUMN_HINT, Table, find_columns, number
 
 
 class Sheet:
-    """The columns of a table that a data set reads.
+    """The columns of a table that a dataset reads.
 
     Attributes:
         problems: those so far.

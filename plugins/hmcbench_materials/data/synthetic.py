@@ -25,7 +25,7 @@ TextRows = list[list[str]]
 
 
 def make_table(dataset: str, seed: int) -> Table:
-    """The synthetic table of a data set; ``seed`` draws others."""
+    """The synthetic table of a dataset; ``seed`` draws others."""
     columns, draw = _TABLES[dataset]
     rows = draw(random.Random(f"{dataset} {seed}"))
     name = f"synthetic {dataset}"

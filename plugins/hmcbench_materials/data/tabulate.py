@@ -24,7 +24,7 @@ def tabulate_descriptors(
         BadInput: no such file or column, or parameters that need more than a formula.
     """
     if params.get("balance", "none") != "none" or params.get("unit", "native") != "native":
-        raise BadInput("balance and unit are for data sets", allowed="formulas as they are written")
+        raise BadInput("balance and unit are for datasets", allowed="formulas as they are written")
     sheet = Sheet(read_table(file), [(column, ())], hint="--column NAME reads another")
     amounts = sheet.formulas(column)
     featurizer = Descriptors(**{**params, "finite": False})  # type: ignore[arg-type]

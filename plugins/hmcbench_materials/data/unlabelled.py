@@ -1,6 +1,6 @@
 """Reads tables of new steels and alloys, for ``hmcbench predict``.
 
-The readers of the data sets are used. What is to be predicted is unknown: its columns, if they are there, are
+The readers of the datasets are used. What is to be predicted is unknown: its columns, if they are there, are
 left out, and each gets a valid stand-in that nothing reads afterwards.
 """
 
@@ -29,7 +29,7 @@ def _targets(columns: Columns, names: Sequence[str]) -> dict[str, tuple[Sequence
     return {name: (spellings, "0") for name, spellings in columns if name in names}
 
 
-# data set -> column of what is predicted -> its other spellings, and a stand-in
+# dataset -> column of what is predicted -> its other spellings, and a stand-in
 STAND_INS: Mapping[str, Mapping[str, tuple[Sequence[str], str]]] = {
     "nims-steel": _targets(steel.NIMS_COLUMNS, steel.NIMS_TARGETS),
     "srim-steel": _targets(steel.SRIM_COLUMNS, steel.SRIM_TARGETS),
@@ -47,14 +47,14 @@ _OPTIONS = ("labels", "split_by")
 
 
 def read_unlabelled(name: str, path: str, columns: Mapping[str, TableColumns], **params: Value) -> NewSamples:
-    """The rows of a file as all views of a data set of this plugin.
+    """The rows of a file as all views of a dataset of this plugin.
 
     Args:
-        name: of the data set.
+        name: of the dataset.
         path: a file with the columns of its features.
         columns: of the training samples; of the view ``table`` only elements, and the values of columns of
             text, may be absent: they become 0.
-        params: of the data set.
+        params: of the dataset.
 
     Raises:
         BadInput: a file that cannot be read, or without one of the columns.

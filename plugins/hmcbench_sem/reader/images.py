@@ -74,7 +74,7 @@ class ImageFile:
         """Pixels (H, W) or (H, W, 3) uint8; JPEG may come reduced, to no less than ``min_side``.
 
         Raises:
-            BadInput: the file cannot be read (it was readable when the data set was scanned).
+            BadInput: the file cannot be read (it was readable when the dataset was scanned).
         """
         try:
             return to_uint8(decode(self.path, self.crop, min_side, self.max_pixels).array)

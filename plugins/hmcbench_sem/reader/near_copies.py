@@ -82,7 +82,7 @@ def thumbnail(grey: np.ndarray, reference: float) -> np.ndarray:
 
     Args:
         grey: the picture.
-        reference: the longer side that becomes ``SIDE``, the same for all pictures of a data set; what
+        reference: the longer side that becomes ``SIDE``, the same for all pictures of a dataset; what
             would become more than twice as large is made smaller.
     """
     height, width = grey.shape

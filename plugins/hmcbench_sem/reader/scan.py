@@ -1,4 +1,4 @@
-"""Looks at every picture of a data set once: is it readable, what is it, is it a copy of another?
+"""Looks at every picture of a dataset once: is it readable, what is it, is it a copy of another?
 
 Results are kept on disk by file name, size and time of change, so that each worker process of a
 run starts at once. Pictures are decoded by two threads and forgotten; only a few numbers stay.

@@ -110,7 +110,7 @@ CASES = [
 def test_the_samples_of_the_run_get_the_stored_scores(
     runs: Runs, cli: Callable[..., Any], dataset: str, model: str
 ) -> None:
-    """Through the file of the estimators, the columns that it keeps, and the reader of the data set."""
+    """Through the file of the estimators, the columns that it keeps, and the reader of the dataset."""
     record = runs.of(dataset, model)
     ended = cli("predict", record.path, runs.data[dataset])
     assert ended.status == 0, ended.err

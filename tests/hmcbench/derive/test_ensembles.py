@@ -172,7 +172,7 @@ def test_what_has_no_mean_is_refused(fabricate: Fabricate) -> None:
     with pytest.raises(BadInput, match="predicts other samples"):
         ensembles(first, "a", "other")
     fabricate("elsewhere", dataset={"fingerprint": "e" * 64})
-    with pytest.raises(BadInput, match="no data set, fold and seed has a record of each of a, elsewhere"):
+    with pytest.raises(BadInput, match="no dataset, fold and seed has a record of each of a, elsewhere"):
         ensembles(first, "a", "elsewhere")
     blind = fabricate("blind")
     replace(blind.predictions(), truth=None).save(blind.path / NPZ)

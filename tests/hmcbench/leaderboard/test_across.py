@@ -26,7 +26,7 @@ from hmcbench.records.record import Record
 from hmcbench.report.figures.boards import board_figures, draw_boards
 from hmcbench.report.page import page_of
 
-# Demsar, JMLR 7 (2006), table 6: AUC of four learners on 14 data sets
+# Demsar, JMLR 7 (2006), table 6: AUC of four learners on 14 datasets
 DEMSAR = np.array(
     [
         [0.763, 0.768, 0.771, 0.798],
@@ -102,7 +102,7 @@ def test_cliques(ranks: list[float], distance: float, expected: list[tuple[int, 
 
 @pytest.fixture
 def many(fabricate: Callable[..., Record]) -> list[Record]:
-    """Three models on six data sets; a fourth on one of them alone."""
+    """Three models on six datasets; a fourth on one of them alone."""
     out = []
     for i in range(6):
         data = {"name": f"set-{i}", "fingerprint": f"{i}" * 64}
@@ -131,12 +131,12 @@ def test_several_data_sets_of_one_suite(many: list[Record]) -> None:
     assert "p < 0.001" in said
     assert "Not told apart: good, middle; middle, bad." in said
     text = to_markdown(boards)
-    assert "## Across 6 data sets: smoke, profile quick, hf1_samples" in text and "mean rank" in text
-    assert text.index("Across 6 data sets") < text.index("## smoke 1: set-0")
+    assert "## Across 6 datasets: smoke, profile quick, hf1_samples" in text and "mean rank" in text
+    assert text.index("Across 6 datasets") < text.index("## smoke 1: set-0")
     lines = [re.sub(" +", " ", line) for line in text.splitlines()]
-    assert "| data set | good | middle | bad | alone |" in lines
+    assert "| dataset | good | middle | bad | alone |" in lines
     assert any(re.fullmatch(r"\| set-5 \| 0\.\d{3} \| 0\.\d{3} \| 0\.\d{3} \| - \|", line) for line in lines)
-    assert "Across 6 data sets" in to_latex(boards) and '"across": [\n  {' in to_json(boards)
+    assert "Across 6 datasets" in to_latex(boards) and '"across": [\n  {' in to_json(boards)
 
 
 def test_the_comparison_is_computed_once_for_all_formats(
@@ -158,7 +158,7 @@ def test_the_comparison_is_computed_once_for_all_formats(
 
 
 def test_what_is_no_comparison_over_data_sets(many: list[Record]) -> None:
-    assert across(build(many[:3])) == []  # one data set
+    assert across(build(many[:3])) == []  # one dataset
     assert across(build([many[0], many[4]])) == []  # no common model
     (two,) = across(build([r for r in many[:6] if r.data["model"]["label"] != "bad"]))
     assert two.p is None and "Two models: nothing to test" in " ".join(words(two)) and diagram(two) == ""

@@ -429,7 +429,7 @@ def test_a_ranking_of_a_plugin_ranks_and_drops_like_the_others(fabricate: Fabric
 
 
 def test_no_metrics_have_no_estimates(fabricate: Fabricate) -> None:
-    """Where a board has all columns of the robust view, nothing is kept beside it."""
+    """Where a board has all columns of the robust table, nothing is kept beside it."""
     analysis = analyse([fabricate("a"), fabricate("b")], {}, specs=SPECS)
     assert estimates_of(analysis, [], specs=SPECS) == {}
     assert set(estimates_of(analysis, ["hf1_micro"], specs=SPECS)) == {"a", "b"}

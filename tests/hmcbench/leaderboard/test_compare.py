@@ -212,7 +212,7 @@ def test_failed_cells_and_synthetic_samples_are_told(fabricate: Fabricate) -> No
             {"dataset": {"fingerprint": "e" * 64}},
             "data fingerprint dddddddddddddddd against eeeeeeeeeeeeeeee",
         ),
-        ({"dataset": {"name": "other"}}, "data set toy against other"),
+        ({"dataset": {"name": "other"}}, "dataset toy against other"),
         ({"split": {"fingerprint": "e" * 64}}, "split "),
     ],
 )

@@ -1,4 +1,4 @@
-"""The robust view: what was measured of a row, from its board and from others of the suite."""
+"""The robust table: what was measured of a row, from its board and from others of the suite."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_suite_of_many_boards_has_one_card(fabricate: Fabricate, tmp_path: Pat
     published(tmp_path, records)
     text, page = index_text(tmp_path), index_html(tmp_path)
     assert "## [smoke 1: 5 boards](smoke/README.md)" in text and text.count("## [") == 1
-    assert "mean ranks of hf1_samples over 5 data sets: a 1.00, b 2.00, c 3.00" in text
+    assert "mean ranks of hf1_samples over 5 datasets: a 1.00, b 2.00, c 3.00" in text
     assert all(f"- set-{i}: first is a with hf1_samples 0." in text for i in range(5))
     assert page.count('<article class="card">') == 1 and "set-4: first is a" in page
     published(tmp_path / "few", records[:12])

@@ -1,4 +1,4 @@
-"""Boards as Python objects: several suites, cells of several data sets, predictions without truth."""
+"""Boards as Python objects: several suites, cells of several datasets, predictions without truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIZES = {"validation": 20, "test": 30}
 
 
 def loaded(fabricate: Fabricate, tmp_path: Path, rows: dict[str, str]) -> Leaderboards:
-    """Suites, each on a data set of its own, with the models of these letters."""
+    """Suites, each on a dataset of its own, with the models of these letters."""
     for suite, models in rows.items():
         for i, model in enumerate(models):
             fabricate(

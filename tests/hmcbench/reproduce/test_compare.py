@@ -149,7 +149,7 @@ def test_synthetic_data_prove_nothing(cli: Callable[..., Any], table: Path, tmp_
 
 def test_data_that_nobody_can_have(cli: Callable[..., Any], table: Path, tmp_path: Path) -> None:
     text = table.read_text().replace('source = "S', 'not_public = "they are secret"\nsource = "S')
-    table.write_text(text)  # and the data set is not even known
+    table.write_text(text)  # and the dataset is not even known
     ended = cli("reproduce", table, "--out", tmp_path / "runs")
     assert ended.status == 0, ended.err
     assert "not testable: they are secret" in ended.out

@@ -1,4 +1,4 @@
-"""A data set that is not passed on, and a record of it, published without its truth."""
+"""A dataset that is not passed on, and a record of it, published without its truth."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 
 @pytest.fixture
 def datasets() -> dict[str, Dataset]:
-    """Path -> data set: what ``--data private=PATH`` reads."""
+    """Path -> dataset: what ``--data private=PATH`` reads."""
     return MADE
 
 

@@ -140,7 +140,7 @@ def test_a_folder_has_the_sides_of_its_files(tmp_path: Path) -> None:
 
 def test_a_folder_of_several_sets_needs_a_name(tmp_path: Path) -> None:
     folder_of(tmp_path, "s_Train.arff", "s_Test.arff", "t_train.arff")
-    with pytest.raises(BadInput, match=r"2 data sets.*name=.*s, t"):
+    with pytest.raises(BadInput, match=r"2 datasets.*name=.*s, t"):
         arff(path=str(tmp_path))
     assert len(arff(path=str(tmp_path), name="s").ids) == 8
 

@@ -1,4 +1,4 @@
-"""The synthetic default, labels of the paper, and real data sets, read as they are."""
+"""The synthetic default, labels of the paper, and real datasets, read as they are."""
 
 from __future__ import annotations
 

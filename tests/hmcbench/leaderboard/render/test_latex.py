@@ -78,7 +78,7 @@ def test_every_row_has_the_cells_of_its_table(text: str) -> None:
 
 
 def test_every_label_is_there_once(fabricate: Callable[..., Record]) -> None:
-    """Boards that differ in the split or in its settings, and data sets under two suite versions."""
+    """Boards that differ in the split or in its settings, and datasets under two suite versions."""
     records = []
     for version, split in (
         ("1", {}),

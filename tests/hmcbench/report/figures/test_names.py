@@ -26,7 +26,7 @@ def test_only_equal_names_become_longer() -> None:
 def records_of(
     fabricate: Callable[..., Any], models: str = "mno", tag: str = "1", **changes: Any
 ) -> list[Any]:
-    """A record of every model; those of one tag and data set have keys of their own."""
+    """A record of every model; those of one tag and dataset have keys of their own."""
     data = str(changes.get("dataset", {}).get("name")) + str(changes.get("split"))
     return [
         fabricate(

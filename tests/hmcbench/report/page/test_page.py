@@ -117,7 +117,7 @@ def test_what_several_data_sets_say_is_text_too(fabricate: Callable[..., Record]
     page = page_of(build(records))
     names = [name for name, _ in Reader(page).tags]
     assert names.count("script") == 2 and names.count("svg") == 1
-    assert "Across 2 data sets" in page and "Win rates" in page and "critical difference" in page
+    assert "Across 2 datasets" in page and "Win rates" in page and "critical difference" in page
 
 
 def test_a_template_mark_in_a_text_is_no_place_to_fill(evil: Any) -> None:

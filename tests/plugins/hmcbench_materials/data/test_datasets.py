@@ -91,7 +91,7 @@ def test_metallic_glass(shared: Callable[[str], Path]) -> None:
     np.testing.assert_allclose(dataset.views["composition"].sum(axis=1), 100)
 
 
-PUBLISHED = [  # data set, its folder, its fingerprint in results/
+PUBLISHED = [  # dataset, its folder, its fingerprint in results/
     ("nims-steel", "nims_fatigue", {}, "68a281a8777c0cde"),
     ("metallic-glass", "amorphous_alloys", {}, "a2db8c00d0cf90c8"),
     ("hea-phases", "cca_phases", {}, "fde1bc3900c54c11"),

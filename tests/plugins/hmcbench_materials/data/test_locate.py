@@ -1,4 +1,4 @@
-"""The places where a data set may be given."""
+"""The places where a dataset may be given."""
 
 from __future__ import annotations
 

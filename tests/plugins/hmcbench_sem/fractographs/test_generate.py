@@ -1,4 +1,4 @@
-"""The synthetic data set: counts, labels, sides, seeds; every picture by itself."""
+"""The synthetic dataset: counts, labels, sides, seeds; every picture by itself."""
 
 from __future__ import annotations
 
