@@ -1,4 +1,4 @@
-"""Writes docs/performance.md from docs/performance/*.json: runs of the benchmarks, one for a kind of processor.
+"""Writes docs/performance.md from docs/performance/*.json: one run of the benchmarks per kind of processor.
 
 tox -e bench -- --ratios docs/performance/NAME.json
 python docs/make_performance.py

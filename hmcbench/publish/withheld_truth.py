@@ -14,6 +14,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.build import Analysis, analyse, estimates_of
+from hmcbench.leaderboard.columns import stored_ids
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest
 from hmcbench.leaderboard.inference import Estimate, contrast
 from hmcbench.leaderboard.intervals import FILE, SCHEMA, SETTINGS, Intervals, digest, digests
@@ -143,9 +144,18 @@ def to_text(boards: Sequence[Mapping[str, Any]]) -> str:
 def _beside(
     analysis: Analysis, specs: Sequence[MetricSpec], before: Intervals
 ) -> dict[str, dict[str, Estimate]]:
-    """Label of a row -> estimates that are no columns of its board: of the robust table, and under shifts."""
-    names = [name for name in ROBUST if name not in {column.id for column in analysis.board.columns}]
-    beside = estimates_of(analysis, names, specs=specs, intervals=before)
+    """Label of a row -> estimates that are no columns of its board: of the robust table, and under shifts.
+
+    A metric that the records lack has no value that an interval could stand beside, also where predictions
+    and truth would give one.
+    """
+    stored = {row.label: stored_ids(row.ok, "test") for row in analysis.rows}
+    of_board = {column.id for column in analysis.board.columns}
+    names = [n for n in ROBUST if n not in of_board and any(n in ids for ids in stored.values())]
+    beside = {
+        label: {name: estimate for name, estimate in row.items() if name in stored[label]}
+        for label, row in estimates_of(analysis, names, specs=specs, intervals=before).items()
+    }
     for label, row in (analysis.shifted.rows if analysis.shifted is not None else {}).items():
         beside.setdefault(label, {}).update({kept_as(name): estimate for name, estimate in row.items()})
     return beside

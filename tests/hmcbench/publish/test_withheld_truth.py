@@ -83,6 +83,20 @@ def test_any_two_models_are_compared_as_before(runs: Path, results: Path) -> Non
     assert "kept from when the truth was at hand" in said[1].method
 
 
+def test_a_metric_that_records_lack_has_no_kept_interval(runs: Path, tmp_path: Path) -> None:
+    """It had one with the truth at hand, and lost it when the results were published again without."""
+    for path in runs.rglob(JSON):
+        data = json.loads(path.read_text())
+        for values in data["metrics"].values():
+            values.pop("risk_at_90", None)
+        path.write_text(json.dumps(data))
+    publish(runs, tmp_path / "out")
+    before = content(tmp_path / "out")
+    assert b"risk_at_90" not in before[f"smoke/{FILE}"]
+    publish(tmp_path / "out", tmp_path / "out")
+    assert content(tmp_path / "out") == before
+
+
 def test_publishing_again_changes_nothing(results: Path, runs: Path) -> None:
     before = content(results)
     publish(results, results)
