@@ -56,7 +56,7 @@ SMALL = {
 REASONS = re.compile(
     "declares no tasks of this shape|takes no missing values|does not apply to"
     "|keeps no weights|fits one model at a time|has no warm start|is not declared deterministic"
-    "|has no parameters|has no factory"
+    "|has no parameters|has no factory|says nothing of itself"
     "|chooses no parameter|has no best value|not a function of sums|names no slow version|have no groups"
     "|it needs known and unknown samples|its rows are objects|its docstring has no example"
     "|fewer than four columns|the (data|dataset) .* (need|are not here).*|its data are missing.*"
