@@ -496,15 +496,22 @@ def facts_of(model: Any) -> dict[str, Any]:
     """What ``describe()`` of a fitted model says, in types of JSON; empty without such a method.
 
     A fact of the name of one of :data:`IDENTITY` does not replace it: it is ``described_NAME``.
+
+    Raises:
+        PluginError: what it says is no table.
     """
-    facts = plain(model.describe()) if hasattr(model, "describe") else {}
+    said = model.describe() if hasattr(model, "describe") else None
+    if not isinstance(said, Mapping | None):
+        raise PluginError(f"describe() returned a value of type {type(said).__name__}, not a mapping")
+    facts = plain(said or {})
     return {f"described_{name}" if name in IDENTITY else name: value for name, value in facts.items()}
 
 
 def plain(values: Mapping[Any, Any]) -> dict[str, Any]:
     """A table as JSON can hold it: numpy values as Python ones, NaN and infinity as None.
 
-    Any other type that JSON does not have is text.
+    Whole numbers beyond eight bytes, which not every reader takes, and any other type that JSON does not have
+    are text.
     """
     return {str(name): _plain(value) for name, value in values.items()}
 
@@ -518,4 +525,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
+    if isinstance(value, int) and value.bit_length() > 63:
+        return f"a whole number of {value.bit_length():,} bits"
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -25,8 +25,11 @@ def is_due(fit: Fit) -> bool:
 
     It does not where there are no validation samples, nor where the model says that it trained on them.
     """
+    if not fit.run.refit or not len(fit.valid):
+        return False
     described = fit.model.describe() if hasattr(fit.model, "describe") else {}
-    return fit.run.refit and len(fit.valid) > 0 and "validation" not in str(described.get("fitted_on"))
+    fitted_on = described.get("fitted_on") if isinstance(described, Mapping) else None
+    return "validation" not in str(fitted_on)
 
 
 def second_fit(

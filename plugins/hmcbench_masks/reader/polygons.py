@@ -190,6 +190,8 @@ def _labelme(
             name = str(content.get("imagePath") or "").replace("\\", "/")
         except WRONG as error:
             raise BadInput(f"{file} is no labelme file ({type(error).__name__}: {error})") from None
+        if any(s["label"] is None or not str(s["label"]).strip() for s in content["shapes"]):
+            raise BadInput(f"{file} has a shape without a label", allowed="a name for every shape")
         if not kinds <= {"polygon", "rectangle"}:
             raise BadInput(
                 f"{file} has shapes of type {', '.join(sorted(kinds))}", allowed="polygon, rectangle"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, PluginError
 from hmcbench.execute import cell as cells
 from hmcbench.execute import speed
 from hmcbench.execute.resources import MEMORY_THREAD
@@ -260,6 +260,7 @@ def test_facts_are_such_as_json_holds() -> None:
         "inside": {1: np.float64("inf"), "array": np.arange(2), "set": {3}},
         "pair": (np.int64(1), [np.nan, True, None]),
         "number": np.float32(0.5),
+        "large": [2**63 - 1, -(2**1100)],
         "path": Path("x"),
     }
     assert cells.plain(facts) == {
@@ -267,5 +268,12 @@ def test_facts_are_such_as_json_holds() -> None:
         "inside": {"1": None, "array": [0, 1], "set": "{3}"},
         "pair": [1, [None, True, None]],
         "number": 0.5,
+        "large": [2**63 - 1, "a whole number of 1,101 bits"],
         "path": "x",
     }
+
+
+def test_what_is_no_table_is_no_fact() -> None:
+    assert cells.facts_of(SimpleNamespace(describe=lambda: None)) == {}
+    with pytest.raises(PluginError, match=r"describe\(\) returned a value of type list, not a mapping"):
+        cells.facts_of(SimpleNamespace(describe=lambda: [1]))

@@ -182,6 +182,15 @@ def test_so_is_a_shape_of_labelme(tmp_path: Path) -> None:
     assert (problem.where, problem.fatal) == ("images/p.png", True)
 
 
+@pytest.mark.parametrize("label", [None, "", " "])
+def test_a_shape_of_labelme_without_a_label(tmp_path: Path, label: str | None) -> None:
+    image(tmp_path, "p.png")
+    shape = {"label": label, "points": [[1, 2], [5, 6]], "shape_type": "rectangle"}
+    (tmp_path / "p.json").write_text(json.dumps({"imagePath": "images/p.png", "shapes": [shape]}))
+    with pytest.raises(BadInput, match=r"p\.json has a shape without a label"):
+        masks(path=str(tmp_path))
+
+
 def test_images_without_polygons_are_counted(tmp_path: Path) -> None:
     root = coco(tmp_path)
     assert not [p for p in lint(path=str(root)).problems if p.kind == "no-polygons"]
