@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from hmcbench.leaderboard.board import Board, Difference, Row
 from hmcbench.leaderboard.grouping import RowRecords
+from hmcbench.leaderboard.inference import FOLDS
 from hmcbench.leaderboard.render.text import clean, interval_text, number, value_text
 
 PRIOR = "prior"
@@ -32,7 +33,7 @@ def answer(board: Board, by_row: Sequence[RowRecords], above_prior: Difference |
     return [
         sentence
         for sentence in (
-            _first(board, ranked, group, _one_draw(by_row)),
+            _first(board, ranked, group, by_row),
             middle and f"{middle[0].upper()}{middle[1:]}.",
             _doubts(board, by_row),
         )
@@ -51,12 +52,21 @@ def names_text(names: Sequence[str], most: int = MOST_NAMED) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
 
 
+def _trained_once(row: RowRecords) -> bool:
+    """Whether a row has one seed on one split, or on so few folds that they are no repetition either."""
+    folds = {record.fold for record in row.ok}
+    repeated = len(folds) > 1 and row.ok[0].part("split").get("kind") != "kfold"
+    return len({record.seed for record in row.ok}) == 1 and len(folds) < FOLDS and not repeated
+
+
 def _one_draw(by_row: Sequence[RowRecords]) -> set[str]:
     """The rows that were trained once, where another seed may give another model."""
-    return {clean(row.label) for row in by_row if len(row.ok) == 1 and not row.ok[0].deterministic}
+    return {
+        clean(row.label) for row in by_row if row.ok and _trained_once(row) and not row.ok[0].deterministic
+    }
 
 
-def _first(board: Board, ranked: Sequence[Row], group: Sequence[Row], one_draw: Collection[str]) -> str:
+def _first(board: Board, ranked: Sequence[Row], group: Sequence[Row], by_row: Sequence[RowRecords]) -> str:
     """The first row with its value, and the rows that cannot be told apart from it."""
     first, column = ranked[0], board.primary_column
     cell = first.cells[board.primary]
@@ -66,9 +76,12 @@ def _first(board: Board, ranked: Sequence[Row], group: Sequence[Row], one_draw: 
     text = f"{first.shown} comes first with {value}"
     if len(group) == 1:
         return f"{text}, and differs from every other row."
-    once = all(len(row.keys) == 1 for row in ranked)
+    ended, one_draw = [row for row in by_row if row.ok], _one_draw(by_row)
+    once = all(map(_trained_once, ended))
     chance = first.model in one_draw or all(row.model in one_draw for row in ranked[1:])
     if once and chance and len(group) == len(ranked):
+        if any(len(row.ok) > 1 for row in ended):
+            return f"{text}, but one seed on fewer than {FOLDS} folds does not tell models apart."
         return f"{text}, but every model was trained once, and one training does not tell models apart."
     if len(group) == len(ranked) > MOST_NAMED:
         return f"{text}, but cannot be told apart from any of the other {len(ranked) - 1} rows."

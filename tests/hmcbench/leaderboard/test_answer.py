@@ -51,6 +51,17 @@ def test_one_training_each_tells_nothing_apart(fabricate: Fabricate) -> None:
         assert first.endswith(once)
 
 
+def test_one_seed_on_few_folds_tells_nothing_apart(fabricate: Fabricate) -> None:
+    def on_folds(model: str, accuracy: float, kind: str) -> list[Record]:
+        parts: dict[str, Any] = {"model": {"deterministic": False}, "split": {"kind": kind}}
+        return [fabricate(model, accuracy, fold=i, prefix=f"f{i}-", **parts) for i in range(3)]
+
+    first, *_ = said([*on_folds("net", 0.9, "kfold"), *on_folds("tree", 0.5, "kfold")])
+    assert first.endswith("but one seed on fewer than 5 folds does not tell models apart.")
+    first, *_ = said([*on_folds("net", 0.9, "holdout"), *on_folds("tree", 0.9, "holdout")])
+    assert first.endswith("but cannot be told apart from tree.")
+
+
 def test_models_that_every_training_gives_are_told_apart_by_samples_alone(fabricate: Fabricate) -> None:
     first, *_ = said([fabricate("knn", 0.9), fabricate("tree", 0.9)])
     assert first.endswith("but cannot be told apart from tree.")
