@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-LEVEL = 0.95
-_ROUNDING = 1e-12
+from hmcbench.leaderboard.statistics import LEVEL, ROUNDING
 
 
 def critical_value(deviations: np.ndarray, level: float = LEVEL) -> float:
@@ -32,7 +31,7 @@ def critical_value(deviations: np.ndarray, level: float = LEVEL) -> float:
     for i in range(rows - 1):
         differences = np.abs(values[i] - values[i + 1 :])
         spread = np.sqrt(np.mean(np.square(differences), axis=1, keepdims=True))
-        scaled = np.divide(differences, spread, out=np.zeros_like(differences), where=spread > _ROUNDING)
+        scaled = np.divide(differences, spread, out=np.zeros_like(differences), where=spread > ROUNDING)
         np.maximum(largest, scaled.max(axis=0), out=largest)
     place = int(np.ceil(level * (draws + 1)))
     return float(np.sort(largest)[place - 1]) if place <= draws else float("inf")
