@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hmcbench import FeaturizerSpec, ModelSpec, Param, Task, hookimpl
+from hmcbench import FeaturizerSpec, ModelSpec, Param, hookimpl
 from hmcbench.errors import NotApplicable
 from hmcbench.interfaces import TaskKind, Value
+
+if TYPE_CHECKING:
+    from hmcbench import Task
 
 _SIDE = "side of the square that images are brought to, in pixels"
 
