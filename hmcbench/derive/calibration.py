@@ -29,7 +29,7 @@ import numpy as np
 from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput, unknown
 from hmcbench.leaderboard.grouping import named_records, newest
-from hmcbench.metrics.computing import CALIBRATION, compute_sides
+from hmcbench.metrics.computing import CALIBRATION, compute_sides, failures_of
 from hmcbench.metrics.decisions import hierarchy_of, rule_name, thresholds_of
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
@@ -288,7 +288,9 @@ def _calibrated(record: Record, method: Any, registry: Registry) -> NewRecord:
         "maps": maps,
     }
     identity = [NAME, VERSION, method, record.key]
-    of_scores = ("rules", "applied_rule", "shifts")  # parts that other scores made
+    of_scores = ("rules", "applied_rule", "shifts", "metric_failures")  # parts that other scores made
+    scored = compute_sides(registry.specs("metrics"), predictions, thresholds)
+    failures = failures_of(scored)
     data = {
         **{name: value for name, value in record.data.items() if name not in of_scores},
         "key": hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
@@ -298,7 +300,8 @@ def _calibrated(record: Record, method: Any, registry: Registry) -> NewRecord:
             "rule": rule_name(predictions.task, thresholds, per),
             "thresholds": None if thresholds is None else thresholds.to_json(),
         },
-        "metrics": compute_sides(registry.specs("metrics"), predictions, thresholds),
+        "metrics": scored,
+        **({"metric_failures": failures} if failures else {}),
         "weights": None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

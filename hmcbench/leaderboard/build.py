@@ -40,6 +40,7 @@ from hmcbench.leaderboard.summary import (
     board_facts,
     chosen,
     division,
+    failed_metrics,
     hardware_text,
     mixtures,
     one_draw_note,
@@ -198,7 +199,9 @@ def analyse(
         more = partial(Estimator, by_row, sides=[], specs=specs, intervals=intervals, cache=cache)
         _add_stored(board, papers, by_row, more, estimates)
     board.published = published_rows(papers, board, by_row, estimates, specs)
-    board.notes += [clean(note) for note in (*notes, *mixtures(ok), *broken_promises(by_row))]
+    board.notes += [
+        clean(note) for note in (*notes, *mixtures(ok), *failed_metrics(ok), *broken_promises(by_row))
+    ]
     return Analysis(board, by_row, estimator, estimates, shifted)
 
 

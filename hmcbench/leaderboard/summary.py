@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -14,6 +15,9 @@ from hmcbench.leaderboard.board import Board, Column, Row, Win
 from hmcbench.leaderboard.grouping import RowRecords, numbers
 from hmcbench.leaderboard.render.text import clean
 from hmcbench.records.record import FoldSeed, Record
+
+FAILED_SHOWN = 5
+"""A board names this many metrics and rules that failed."""
 
 # --------------------------------------------------------------------------- facts and warnings
 
@@ -133,6 +137,26 @@ def mixtures(records: Sequence[Record]) -> list[str]:
         if len(counts) > 1:
             out.append(f"mixed versions of {name}: {_listed(counts)}")
     return out
+
+
+def failed_metrics(records: Sequence[Record]) -> list[str]:
+    """A note for every metric and decision rule that failed: why the board has no value of it."""
+    reasons: dict[str, list[str]] = {}
+    for record in records:
+        failed = [(f"metric {name}", why) for name, why in record.part("metric_failures").items()]
+        for rule, block in record.part("rules").items():
+            under = block.get("metric_failures") or {}
+            failed += [(f"metric {name} under rule {rule}", why) for name, why in under.items()]
+            failed += [(f"rule {rule}", block["failure"])] if "failure" in block else []
+        for what, why in failed:
+            reasons.setdefault(what, []).append(str(why))
+    notes = []
+    for what, texts in reasons.items():
+        ((usual, _count),) = Counter(sorted(texts)).most_common(1)
+        if what.removesuffix("_raw") == what or what.removesuffix("_raw") not in reasons:
+            notes.append(f"{what} failed in {len(texts)} of {len(records)} cells: {usual}")
+    more = len(notes) - FAILED_SHOWN
+    return notes[:FAILED_SHOWN] + ([f"{more} further metrics failed, see the records"] if more > 0 else [])
 
 
 def one_draw_note(models: Sequence[str], rows: int) -> str:

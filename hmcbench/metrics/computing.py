@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,14 @@ def compute(
         if _concerns(spec, evaluation) and (named is None or spec.name in named):
             _record_spec(results, spec, evaluation, None if names is None else set(names))
     return results
+
+
+def failures_of(scored: Mapping[str, Results]) -> dict[str, str]:
+    """The part ``metric_failures`` of a record: id -> what went wrong, on the first side where it did."""
+    failures: dict[str, str] = {}
+    for results in scored.values():
+        failures = {**results.failures, **failures}
+    return failures
 
 
 def without_structure_of_sets(specs: Sequence[MetricSpec]) -> list[MetricSpec]:

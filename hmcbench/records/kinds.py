@@ -14,7 +14,18 @@ def _all(kind: Kinds, *names: str) -> dict[str, Kinds]:
     return dict.fromkeys(names, kind)
 
 
-PARTS = ("split", "timing", "memory", "hardware", "versions", "decision", "rules", "shifts", "predictions")
+PARTS = (
+    "split",
+    "timing",
+    "memory",
+    "hardware",
+    "versions",
+    "decision",
+    "rules",
+    "shifts",
+    "predictions",
+    "metric_failures",
+)
 KINDS: Mapping[str, Mapping[str, Kinds]] = {
     "": {
         **_all(TEXT, "key", "status", "profile", "cause", "message", "created", "git"),
@@ -79,6 +90,14 @@ def _wrong_inside(data: Mapping[str, Any]) -> Iterator[str]:
         for label, table in (block or {}).items():
             if not _is(table, TABLE):
                 yield _told(f"{name}.{label}", table, TABLE)
+    for label, rule in (data.get("rules") or {}).items():
+        for name in ("metrics", "metric_failures"):
+            if rule.get(name) is not None and not _is(rule[name], TABLE):
+                yield _told(f"rules.{label}.{name}", rule[name], TABLE)
+        for side, values in (rule.get("metrics") or {}).items():
+            if not _is(values, TABLE):
+                yield _told(f"rules.{label}.metrics.{side}", values, TABLE)
+            tables[f"rules.{label}.metrics.{side}"] = values
     tables |= {f"metrics.{side}": values for side, values in data["metrics"].items()}
     for name, table in tables.items():
         if not {*map(type, (table or {}).values())} <= {int, float, type(None)}:

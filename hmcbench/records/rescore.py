@@ -15,7 +15,7 @@ from typing import Any
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.interfaces import MetricSpec
-from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides
+from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides, failures_of
 from hmcbench.metrics.ids import find_spec
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import Rule, find_rules, score_rules
@@ -139,7 +139,9 @@ def rescore(
         ruled = _ruled(record, predictions, known, wanted, rules, result, again=moved and not only_new)
         shifts = _under_shifts(record, predictions, known, names, only_new, result)
         result.records += 1
-        _store(record, scored, {"rules": ruled, "shifts": shifts, "decision": decision}, only_new, result)
+        parts = {"rules": ruled, "shifts": shifts, "decision": decision}
+        parts["metric_failures"] = _failures(record, scored)
+        _store(record, scored, parts, only_new, result)
     return result
 
 
@@ -206,6 +208,13 @@ def _installed(labels: Sequence[str]) -> list[Rule]:
     return rules
 
 
+def _failures(record: Record, scored: Mapping[str, Results]) -> dict[str, Any]:
+    """The part ``metric_failures`` of the record: what was computed now has not failed, or fails anew."""
+    computed = {name for values in scored.values() for name in (*values, *values.left_out)}
+    before = {name: why for name, why in record.part("metric_failures").items() if name not in computed}
+    return {**before, **failures_of(scored)}
+
+
 def _merged(before: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
     """A new block of a rule, with the values of the former one that it has not."""
     if "metrics" not in before:
@@ -214,7 +223,10 @@ def _merged(before: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, An
         return dict(before)
     sides = {**before["metrics"], **block["metrics"]}
     merged = {side: {**before["metrics"].get(side, {}), **block["metrics"].get(side, {})} for side in sides}
-    return {**block, "metrics": merged}
+    computed = {name for values in block["metrics"].values() for name in values}
+    failures = {name: why for name, why in before.get("metric_failures", {}).items() if name not in computed}
+    failures |= block.get("metric_failures", {})
+    return {**block, "metrics": merged, **({"metric_failures": failures} if failures else {})}
 
 
 def _under_shifts(
@@ -282,5 +294,6 @@ def _store(
             result.changed += old.pop(name, None) is not None
     before = {name: record.part(name) for name in parts}
     if (merged, parts) != (record.data["metrics"], before):
-        data = {**record.data, "metrics": merged, **{name: part for name, part in parts.items() if part}}
+        data = {**record.data, "metrics": merged, **parts}
+        data = {name: part for name, part in data.items() if part or name not in parts}
         write_atomic(record.path / JSON, record_json(data))

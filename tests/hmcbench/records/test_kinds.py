@@ -65,6 +65,11 @@ def test_every_value_of_a_record_may_be_of_another_kind(fabricate: Fabricate) ->
         (("decision", "thresholds"), ["a"], "decision.thresholds is"),
         (("split", "counts"), {"test": True}, "split.counts.test is 'True'"),
         (("rules",), {"map": 1}, "rules.map is '1', not a table"),
+        (("rules",), {"map": {"metrics": [1]}}, "rules.map.metrics is '[1]', not a table"),
+        (("rules",), {"map": {"metrics": {"test": 1}}}, "rules.map.metrics.test is '1', not a table"),
+        (("rules",), {"map": {"metrics": {"test": {"x": "a"}}}}, "rules.map.metrics.test.x is 'a'"),
+        (("rules",), {"map": {"metric_failures": "x"}}, "rules.map.metric_failures is 'x', not a table"),
+        (("metric_failures",), ["x"], "metric_failures is"),
     ],
 )
 def test_the_value_is_named(fabricate: Fabricate, place: tuple[str, ...], value: Any, what: str) -> None:

@@ -130,6 +130,28 @@ def test_a_failing_metric_is_named_and_stops_nothing(fabricate: Fabricate) -> No
     assert result.failures == {"broken": "RuntimeError: no"}
     assert "broken (RuntimeError: no)" in str(result) and not result.complete
     assert stored(record)["test"]["samples"] == 200
+    assert read_record(record.path).part("metric_failures") == {"broken": "RuntimeError: no"}
+
+
+def test_a_failure_goes_when_the_metric_is_mended(fabricate: Fabricate) -> None:
+    record, broken = fabricate("a"), replace(NEW, name="broken", factory=failing)
+    rescore(record.path, specs=[broken, replace(broken, name="other")])
+    rescore(record.path, ["broken"], specs=[replace(broken, factory=samples)])
+    assert read_record(record.path).part("metric_failures") == {"other": "RuntimeError: no"}
+    rescore(record.path, specs=[replace(broken, name="other", factory=samples)])
+    assert "metric_failures" not in read_record(record.path).data
+
+
+def test_a_metric_that_fails_under_a_rule_is_named_there(fabricate: Fabricate) -> None:
+    record, broken = fabricate("a"), replace(NEW, name="broken", factory=failing, decided=True)
+    (rule,) = find_rules(default_registry(), ["map"])
+    block = lambda: read_record(record.path).part("rules")["map"]  # noqa: E731
+    rescore(record.path, specs=[*SPECS, broken], rules=[rule])
+    assert block()["metric_failures"] == {"broken": "RuntimeError: no"}
+    rescore(record.path, ["hf1_samples"], specs=SPECS, rules=[rule])
+    assert block()["metric_failures"] == {"broken": "RuntimeError: no"}, "it is not computed again"
+    rescore(record.path, specs=[*SPECS, replace(broken, factory=samples)], rules=[rule])
+    assert "metric_failures" not in block()
 
 
 def test_a_metric_that_fails_keeps_what_stood(fabricate: Fabricate) -> None:
