@@ -233,7 +233,7 @@ def _completed(places: Sequence[Place], suite: Any, registry: Registry) -> list[
     completed: list[Place] = []
     for dataset in dict.fromkeys(place.dataset for place in places):
         own = {place.fold: place for place in places if place.dataset == dataset}
-        if len(own) < _splits_of(own) or any(place.absent for place in own.values()):
+        if len(own) < splits_of(own) or any(place.absent for place in own.values()):
             try:
                 planned = _planned_as(next(iter(own.values())), suite(), registry)
             except HmcbenchError:  # its file or its data are not at hand: the records have to do
@@ -247,7 +247,7 @@ def _completed(places: Sequence[Place], suite: Any, registry: Registry) -> list[
     return completed
 
 
-def _splits_of(own: Mapping[int, Place]) -> int:
+def splits_of(own: Mapping[int, Place]) -> int:
     """The number of splits that the protocol of records asks for."""
     protocols = [Protocol.of_record(place.described["split"]) for place in own.values()]
     return max(protocol.splits for protocol in protocols)

@@ -64,7 +64,10 @@ def read_content(
         BadInput: a file, column or parameter that cannot be used.
     """
     if not path:
-        raise BadInput("the dataset table needs a file", hint="--table FILE.csv --labels COLUMN,COLUMN")
+        raise BadInput(
+            "the dataset table needs a file",
+            hint="--table FILE.csv --labels COLUMN,COLUMN; --data where there is no --table",
+        )
     path = os.path.expanduser(path)  # noqa: PTH111 (of pathlib, it raises for a file named ~x.csv)
     table = read_table(Path(path) if Path(path).exists() else Path(unquote(path)))
     report = RowProblems(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,23 @@ class Region:
         return Problem(self.where, what, "no-polygon")
 
 
+@dataclass(frozen=True)
+class _Labelled:
+    """An image with its regions, and its (height, width) as the file of polygons says."""
+
+    pair: ImagePair
+    regions: list[Region]
+    size: tuple[int, int] | None
+
+
+class _NotUsable(Exception):
+    """Why a file of labelme cannot be used, and the kind of problem."""
+
+    def __init__(self, what: str, kind: str) -> None:
+        super().__init__(what)
+        self.kind = kind
+
+
 def _span(places: Sequence[int], size: int) -> tuple[int, int]:
     """The first pixel of an axis that polygons may cover, and the one after the last."""
     if not places:
@@ -79,28 +96,30 @@ def find_polygons(root: Path) -> list[Path]:
 def read_polygons(root: Path, files: Sequence[Path]) -> Shapes:
     """All polygons of a folder: one COCO file, or labelme files.
 
+    A labelme file, or an image of a COCO file, that cannot be used is a problem, and its image is left out.
+
     Raises:
-        BadInput: a file of neither kind, or an image that is not there.
+        BadInput: a COCO file that cannot be read, or several JSON files and one is of COCO.
     """
-    contents = [_read(file) for file in files]
+    contents, unread = _read_all(root, files)
     folder = root / IMAGES if (root / IMAGES).is_dir() else root
     pictures = image_files(folder)
     images = {path.relative_to(start).as_posix(): path for start in (root, folder) for path in pictures}
     for path in pictures:
         images.setdefault(path.name, path)
-    if not any("annotations" in content and "images" in content for content in contents):
-        shapes = _labelme(root, contents, images, files)
-    elif len(contents) == 1:
-        shapes = _coco(root, contents[0], images, files[0].name)
+    if not any("annotations" in content and "images" in content for content in contents.values()):
+        shapes, named = _labelme(root, contents, images)
+    elif len(files) == 1:
+        shapes, named = _coco(root, contents[files[0]], images, files[0].name)
     else:
-        raise BadInput(f"{root} has {len(contents)} JSON files", allowed="one COCO file for all images")
+        raise BadInput(f"{root} has {len(files)} JSON files", allowed="one COCO file for all images")
     pairs, bad_rows = described(root, shapes.pairs, ((path.stem, path) for path in pictures))
-    return replace(shapes, pairs=pairs, problems=[*bad_rows, *_left_out(root, pictures, pairs)])
+    problems = [*unread, *shapes.problems, *bad_rows, *_left_out(root, pictures, named)]
+    return replace(shapes, pairs=pairs, problems=problems)
 
 
-def _left_out(root: Path, pictures: Sequence[Path], pairs: Sequence[ImagePair]) -> Iterator[Problem]:
+def _left_out(root: Path, pictures: Sequence[Path], named: Set[Path]) -> Iterator[Problem]:
     """A warning of images that no file of polygons names."""
-    named = {pair.image for pair in pairs}
     others = [str(path.relative_to(root)) for path in pictures if path not in named]
     if others:
         count = f"{len(others)} images have" if len(others) > 1 else "1 image has"
@@ -109,37 +128,68 @@ def _left_out(root: Path, pictures: Sequence[Path], pairs: Sequence[ImagePair]) 
         yield Problem(".", what, "no-polygons", fatal=False)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{file} cannot be read ({error})", allowed="COCO or labelme JSON") from None
-    if not isinstance(content, dict) or not (
-        "shapes" in content or {"images", "annotations"} <= set(content)
-    ):
-        raise BadInput(f"{file} holds no polygons", allowed="COCO or labelme JSON")
-    return content
+def _read_all(root: Path, files: Sequence[Path]) -> tuple[dict[Path, dict[str, Any]], list[Problem]]:
+    """What the files hold, and a problem for every one that holds no polygons."""
+    contents, problems = {}, []
+    for file in files:
+        where = str(file.relative_to(root))
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            problems.append(Problem(where, f"it cannot be read as JSON ({error})", "unreadable"))
+            continue
+        if isinstance(content, dict) and ("shapes" in content or {"images", "annotations"} <= set(content)):
+            contents[file] = content
+        else:
+            problems.append(Problem(where, "it holds no polygons of COCO or labelme", "no-polygons"))
+    return contents, problems
 
 
-def _coco(root: Path, content: dict[str, Any], images: dict[str, Path], where: str) -> Shapes:
+def _coco(
+    root: Path, content: dict[str, Any], images: dict[str, Path], where: str
+) -> tuple[Shapes, Set[Path]]:
+    """The images of a COCO file, and the files of all that it names."""
+    usable: list[_Labelled] = []
+    problems: list[Problem] = []
+    named: set[Path] = set()
     try:
         paths = _category_paths(content["categories"], where)
         keys = category_keys(paths.values())
-        by_image: dict[Any, list[Region]] = {image["id"]: [] for image in content["images"]}
-        for note in content["annotations"]:
-            rings, title = note["segmentation"], f"annotation {note.get('id')}"
-            if not isinstance(rings, list):
-                raise BadInput(f"{where}: {title} is a run length", allowed="polygons")
-            pairs = [zip(ring[::2], ring[1::2], strict=True) for ring in rings]
-            polygons = [[_point(x, y) for x, y in ring] for ring in pairs]
-            region = Region(keys[paths[note["category_id"]]], polygons, title=title)
-            by_image[note["image_id"]].append(region)
-        entries = [(image["file_name"], by_image[image["id"]], image) for image in content["images"]]
-        sizes = [(int(i["height"]), int(i["width"])) if "height" in i else None for *_, i in entries]
-        image_pairs = [_pair(root, images, Path(name), where) for name, *_ in entries]
+        regions, run_lengths = _coco_regions(content, {key: keys[path] for key, path in paths.items()})
+        for image in content["images"]:
+            path = Path(image["file_name"])
+            size = (int(image["height"]), int(image["width"])) if "height" in image else None
+            file = _file_of(images, path)
+            if file is None:
+                problems.append(Problem(where, f"no image {path.name} below {root}", "no-image"))
+                continue
+            named.add(file)
+            if image["id"] in run_lengths:
+                what = f"{run_lengths[image['id']]} is a run length; allowed: polygons"
+                problems.append(Problem(str(file.relative_to(root)), what, "run-length"))
+            else:
+                usable.append(_Labelled(ImagePair(path.stem, file, None), regions[image["id"]], size))
     except WRONG as error:
         raise BadInput(f"{where} is no COCO file ({type(error).__name__}: {error})") from None
-    return Shapes(image_pairs, [shapes for _, shapes, _ in entries], sizes, list(keys))
+    return _shapes(usable, list(keys), problems), named
+
+
+def _coco_regions(
+    content: dict[str, Any], names: dict[Any, str]
+) -> tuple[dict[Any, list[Region]], dict[Any, str]]:
+    """Id of an image -> its regions, and id -> its first annotation that is no polygon."""
+    regions: dict[Any, list[Region]] = {image["id"]: [] for image in content["images"]}
+    run_lengths: dict[Any, str] = {}
+    for note in content["annotations"]:
+        rings, title = note["segmentation"], f"annotation {note.get('id')}"
+        of_image = regions[note["image_id"]]
+        if not isinstance(rings, list):
+            run_lengths.setdefault(note["image_id"], title)
+            continue
+        pairs = [zip(ring[::2], ring[1::2], strict=True) for ring in rings]
+        polygons = [[_point(x, y) for x, y in ring] for ring in pairs]
+        of_image.append(Region(names[note["category_id"]], polygons, title=title))
+    return regions, run_lengths
 
 
 def _category_paths(categories: Sequence[dict[str, Any]], where: str) -> dict[Any, tuple[str, ...]]:
@@ -175,51 +225,68 @@ def _category(category: dict[str, Any]) -> tuple[str, str]:
 
 
 def _labelme(
-    root: Path, contents: Sequence[dict[str, Any]], images: dict[str, Path], files: Sequence[Path]
-) -> Shapes:
-    pairs, all_shapes, sizes, names = [], [], [], dict[tuple[str, ...], None]()
-    for content, file in zip(contents, files, strict=True):
+    root: Path, contents: Mapping[Path, dict[str, Any]], images: dict[str, Path]
+) -> tuple[Shapes, Set[Path]]:
+    """The images of labelme files, and the files of all that they name."""
+    usable: list[_Labelled] = []
+    problems: list[Problem] = []
+    named: set[Path] = set()
+    for file, content in contents.items():
         try:
-            kinds = {str(shape.get("shape_type", "polygon")) for shape in content["shapes"]}
-            shapes = [Region(category_name(str(s["label"])), [_corners(s)]) for s in content["shapes"]]
-            size = (
-                (int(content["imageHeight"]), int(content["imageWidth"]))
-                if "imageHeight" in content
-                else None
-            )
-            name = str(content.get("imagePath") or "").replace("\\", "/")
-        except WRONG as error:
-            raise BadInput(f"{file} is no labelme file ({type(error).__name__}: {error})") from None
-        if any(s["label"] is None or not str(s["label"]).strip() for s in content["shapes"]):
-            raise BadInput(f"{file} has a shape without a label", allowed="a name for every shape")
+            pair = _pair_of_labelme(root, content, images, file)
+            named.add(pair.image)
+            usable.append(_Labelled(pair, *_labelme_regions(content)))
+        except _NotUsable as error:
+            problems.append(Problem(str(file.relative_to(root)), str(error), error.kind))
+    names = {(region.name,) for labelled in usable for region in labelled.regions}
+    return _shapes(usable, sorted(names), problems), named
+
+
+def _labelme_regions(content: dict[str, Any]) -> tuple[list[Region], tuple[int, int] | None]:
+    """The regions of a labelme file, and the size of its image, where it says so."""
+    try:
+        shapes = content["shapes"]
+        kinds = {str(shape.get("shape_type", "polygon")) for shape in shapes}
+        if any(shape["label"] is None or not str(shape["label"]).strip() for shape in shapes):
+            raise _NotUsable("it has a shape without a label", "no-label")
         if not kinds <= {"polygon", "rectangle"}:
-            raise BadInput(
-                f"{file} has shapes of type {', '.join(sorted(kinds))}", allowed="polygon, rectangle"
-            )
-        where = str(file.relative_to(root))
-        name = name or _name_beside(root, images, file, where)
-        place = Path(os.path.relpath(file.parent / name, root))  # labelme writes it from its own file
-        pairs.append(_pair(root, images, place, where))
-        all_shapes.append(shapes)
-        sizes.append(size)
-        names |= dict.fromkeys((shape.name,) for shape in shapes)
-    return Shapes(pairs, all_shapes, sizes, sorted(names))
+            what = f"it has shapes of type {', '.join(sorted(kinds))}; allowed: polygon, rectangle"
+            raise _NotUsable(what, "no-polygon")
+        regions = [Region(category_name(str(shape["label"])), [_corners(shape)]) for shape in shapes]
+        stated = "imageHeight" in content
+        size = (int(content["imageHeight"]), int(content["imageWidth"])) if stated else None
+    except WRONG as error:
+        raise _NotUsable(f"it is no labelme file ({type(error).__name__}: {error})", "unreadable") from None
+    return regions, size
 
 
-def _name_beside(root: Path, images: dict[str, Path], file: Path, where: str) -> str:
-    """The name of the image of a labelme file that names none: its own, with the ending of an image.
+def _pair_of_labelme(root: Path, content: dict[str, Any], images: dict[str, Path], file: Path) -> ImagePair:
+    """The image that a labelme file names, from its own place; the image beside it where it names none."""
+    name = str(content.get("imagePath") or "").replace("\\", "/") or _name_beside(root, images, file)
+    try:
+        path = Path(os.path.relpath(file.parent / name, root))
+    except ValueError as error:  # a null character
+        raise _NotUsable(f"its imagePath is no path ({error})", "no-image") from None
+    image = _file_of(images, path)
+    if image is None:
+        raise _NotUsable(f"no image {path.name} below {root}", "no-image")
+    return ImagePair(path.stem, image, None)
 
-    Raises:
-        BadInput: no such image, or several.
-    """
+
+def _name_beside(root: Path, images: dict[str, Path], file: Path) -> str:
+    """The name of the image of a labelme file that names none: its own, with the ending of an image."""
     stem = file.relative_to(root).with_suffix("").as_posix()
     same = {name: image for name, image in images.items() if Path(name).with_suffix("").name == file.stem}
     nearest = {image for name, image in same.items() if Path(name).with_suffix("").as_posix() == stem}
-    found = sorted({str(image.relative_to(root)) for image in nearest or same.values()})
-    if len(found) != 1:
-        what = f"{' and '.join(found)} could be its image" if found else f"no image {file.stem} below {root}"
-        raise BadInput(f"{where}: it has no imagePath, and {what}", allowed=", ".join(IMAGE_TYPES))
-    return Path(found[0]).name
+    candidates = sorted({str(image.relative_to(root)) for image in nearest or same.values()})
+    if len(candidates) > 1:
+        raise _NotUsable(
+            f"it has no imagePath, and {' and '.join(candidates)} could be its image", "no-image"
+        )
+    if not candidates:
+        what = f"it has no imagePath, and no image {file.stem} below {root} ({', '.join(IMAGE_TYPES)})"
+        raise _NotUsable(what, "no-image")
+    return Path(candidates[0]).name
 
 
 def _corners(shape: dict[str, Any]) -> list[tuple[float, float]]:
@@ -238,9 +305,16 @@ def _point(x: Any, y: Any) -> tuple[float, float]:
     return place
 
 
-def _pair(root: Path, images: dict[str, Path], path: Path, where: str) -> ImagePair:
+def _file_of(images: dict[str, Path], path: Path) -> Path | None:
     """The image of this folder and name; where the folder is another one here, the first of this name."""
-    image = images.get(path.as_posix()) or images.get(path.name)
-    if image is None:
-        raise BadInput(f"{where}: no image {path.name} below {root}", allowed=f"the image files in {IMAGES}/")
-    return ImagePair(path.stem, image, None)
+    return images.get(path.as_posix()) or images.get(path.name)
+
+
+def _shapes(usable: Sequence[_Labelled], names: list[tuple[str, ...]], problems: list[Problem]) -> Shapes:
+    return Shapes(
+        [labelled.pair for labelled in usable],
+        [labelled.regions for labelled in usable],
+        [labelled.size for labelled in usable],
+        names,
+        problems,
+    )

@@ -426,6 +426,12 @@ def test_folds_of_an_interrupted_run(
     ended = cli(*args, "some")
     assert ended.status == 2
     assert "fold-2/seed-0/predictions.csv is of a fold without a record. Allowed:" in ended.err
+    file = task / "toy-tree" / "fold-2" / "predictions.csv"
+    ended = cli(*args[:4], "--predictions", file, "--fold", "2", "--name", "one")
+    assert ended.status == 2
+    assert (
+        "one of 0, 1. 3 splits belong to the suite; of those without records --suite FILE.toml" in ended.err
+    )
     assert not brought(run)
 
 

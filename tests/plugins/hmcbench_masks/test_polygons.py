@@ -187,7 +187,7 @@ def test_a_shape_of_labelme_without_a_label(tmp_path: Path, label: str | None) -
     image(tmp_path, "p.png")
     shape = {"label": label, "points": [[1, 2], [5, 6]], "shape_type": "rectangle"}
     (tmp_path / "p.json").write_text(json.dumps({"imagePath": "images/p.png", "shapes": [shape]}))
-    with pytest.raises(BadInput, match=r"p\.json has a shape without a label"):
+    with pytest.raises(BadInput, match=r"p\.json: it has a shape without a label"):
         masks(path=str(tmp_path))
 
 
@@ -321,6 +321,7 @@ def test_values_of_another_kind_are_named_in_one_line(tmp_path: Path, part: str,
     "content",
     [
         {"shapes": [1]},
+        {"shapes": None},
         {"shapes": [{"label": "a", "points": [["x", 1]]}]},
         {"shapes": [{"label": "a", "points": [[1, 2, 3]]}]},
         {"shapes": [{"label": "a", "points": [[1, -math.inf]]}]},
@@ -331,8 +332,47 @@ def test_values_of_another_kind_are_named_in_one_line(tmp_path: Path, part: str,
 def test_so_are_those_of_labelme(tmp_path: Path, content: Any) -> None:
     image(tmp_path, "p.png")
     (tmp_path / "p.json").write_text(json.dumps(content))
-    with pytest.raises(BadInput, match=r"p\.json is no labelme file"):
+    with pytest.raises(BadInput, match=r"p\.json: it is no labelme file"):
         masks(path=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"shapes": null, "imagePath": "images/p.png"}', "p.json: it is no labelme file"),
+        (
+            '{"shapes": [{"label": "a", "shape_type": "circle"}], "imagePath": "images/p.png"}',
+            "of type circle",
+        ),
+        ('{"shapes": [], "imagePath": "images/none.png"}', "no image none.png"),
+        ('{"shapes": [], "imagePath": "\\u0000"}', "no image|imagePath"),
+        ("{", "p.json: it cannot be read as JSON"),
+        ('{"of": "another program"}', "p.json: it holds no polygons"),
+    ],
+)
+def test_one_labelme_file_that_cannot_be_used_can_be_left_out(tmp_path: Path, text: str, said: str) -> None:
+    image(tmp_path, "p.png")
+    (tmp_path / "p.json").write_text(text)
+    image(tmp_path, "qq.png")
+    shapes = [{"label": "a", "points": SQUARE}]
+    (tmp_path / "q.json").write_text(json.dumps({"imagePath": "images/qq.png", "shapes": shapes}))
+    with pytest.raises(DataProblems, match=said) as error:
+        masks(path=str(tmp_path))
+    assert "--skip-bad" in str(error.value) and "\n" not in str(error.value)
+    assert masks(path=str(tmp_path), skip_bad=True).ids == ["qq"]
+
+
+def test_one_image_of_coco_that_cannot_be_used_can_be_left_out(tmp_path: Path) -> None:
+    notes = [{"id": 7, "image_id": 0, "category_id": 1, "segmentation": {"counts": []}}]
+    notes.append({"id": 8, "image_id": 1, "category_id": 2, "segmentation": [RING]})
+    images = [{"id": i, "file_name": n} for i, n in enumerate(("p.png", "qq.png", "none.png"))]
+    root = coco(tmp_path, annotations=notes, images=images)
+    problems = sorted((p.where, p.what) for p in lint(path=str(root)).problems if p.fatal)
+    assert problems == [
+        ("annotations.json", f"no image none.png below {root}"),
+        ("images/p.png", "annotation 7 is a run length; allowed: polygons"),
+    ]
+    assert masks(path=str(root), skip_bad=True).ids == ["qq"]
 
 
 def test_a_shape_without_a_type_and_json_without_a_bottom_are_named(tmp_path: Path) -> None:
