@@ -92,18 +92,22 @@ class DataProblems(BadInput):
         source: the file or folder.
         problems: at least one; kept in the order of files and lines.
         dataset: the reference under which ``data lint`` reads it; may be empty.
+        unlisted: how many further problems there are, which ``data lint`` counts and does not list.
     """
 
-    def __init__(self, source: str, problems: Sequence[Problem], dataset: str = "") -> None:
+    def __init__(
+        self, source: str, problems: Sequence[Problem], dataset: str = "", unlisted: int = 0
+    ) -> None:
         self.source, self.problems = source, sorted(problems, key=lambda p: p.order)
-        first = self.problems[0]
-        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        self.unlisted = unlisted
+        first, count = self.problems[0], len(self.problems) + unlisted
+        more = f" (and {count - 1} more)" if count > 1 else ""
         skippable = all(p.skippable for p in self.problems)
         super().__init__(
             f"{_within(source, first.where)}: {first.what}{more}",
             hint=f"hmcbench data lint {shlex.quote(source)}"
             + (f" --dataset {shlex.quote(dataset)}" if dataset else "")
-            + " lists them all"
+            + (" lists the first of them" if unlisted else " lists them all")
             + ("; --skip-bad leaves those out" if skippable else ""),
         )
 

@@ -40,7 +40,9 @@ def plan_dataset(
     try:
         return _checked(registry, spec, registry.call("datasets", spec, spec.factory, params))
     except DataProblems as error:
-        raise DataProblems(error.source, error.problems, reference if spec.linter else "") from None
+        raise DataProblems(
+            error.source, error.problems, reference if spec.linter else "", error.unlisted
+        ) from None
 
 
 def _checked(registry: Registry, spec: DatasetSpec, product: Any) -> Dataset:

@@ -60,10 +60,11 @@ def dataset_of(content: MaskFolder, skip_bad: bool, tolerance: float, tolerance_
         DataProblems: see :func:`masks`.
         BadInput: a tolerance in micrometres for images without the size of a pixel.
     """
-    fatal = [p for p in content.problems if p.fatal and not (skip_bad and p.skippable)]
+    images, hierarchy = content.images, content.hierarchy
+    skip = skip_bad and bool(images)  # without any image the reasons are told, not that none is left
+    fatal = [p for p in content.problems if p.fatal and not (skip and p.skippable)]
     if fatal:
         raise DataProblems(str(content.root), fatal)
-    images, hierarchy = content.images, content.hierarchy
     counts = np.array([image.counts for image in images])
     used = np.flatnonzero(counts[:, :-1].any(axis=0))  # a model need not take a set of classes without pixels
     legend = hierarchy.encode([content.sets[row] for row in used]).toarray()

@@ -251,10 +251,15 @@ def _joined(
     """Several labels per row, each a name or a path ``a/b``."""
     paths: list[tuple[tuple[str, ...], ...]] = []
     for row, cell in enumerate(without_missing(table, name, report, given or ())):
-        labels = [_parts(label.strip(), given or ()) for label in cell.split("|")]
+        labels = [tuple(part.strip() for part in label.split("/")) for label in cell.split("|")]
         reason = next(filter(None, (_bad_part(part) for label in labels for part in label)), "")
+        absent = next(filter(None, (_missing_part(label, given or ()) for label in labels)), "")
         if not cell:
             reason = "it has no label"
+        elif absent:
+            reason = (
+                f"{absent!r} in {cell[:60]!r} is taken as empty; delete it, or give the class another name"
+            )
         elif any(not part for label in labels for part in label):
             reason = f"{cell[:60]!r} has an empty label between | or /"
         if reason:
@@ -263,11 +268,16 @@ def _joined(
     return paths
 
 
-def _parts(label: str, known: Container[str]) -> tuple[str, ...]:
-    """The names of a path; ``""`` for those that say that there is none: ``MP/nan``, ``N/A`` as a whole."""
-    parts = [""] if is_missing(label) and label not in known else label.split("/")
-    names = (part.strip() for part in parts)
-    return tuple("" if is_missing(name) and name not in known else name for name in names)
+def _missing_part(path: Sequence[str], known: Container[str]) -> str:
+    """What in a path says that there is no name: ``nan`` in ``MP/nan``, ``N/A`` in ``MP/N/A``; or ``""``."""
+    if "/".join(path) in known:
+        return ""
+    for i, name in enumerate(path):
+        for names in (path[i:], (name,)):  # the rest first: N/A is no path of two names
+            text = "/".join(names)
+            if text and is_missing(text) and text not in known and not all(each in known for each in names):
+                return text
+    return ""
 
 
 def _bad_part(name: str) -> str:

@@ -43,5 +43,10 @@ def test_problems_are_sorted_by_line_and_the_folder_comes_last() -> None:
     assert "(and 3 more)" in str(error) and "--skip-bad" not in str(error)
 
 
+def test_problems_that_are_only_counted_are_in_the_number() -> None:
+    error = DataProblems("d", [Problem("a.csv:7", "w", "k")], unlisted=50)
+    assert "(and 50 more)" in str(error) and "hmcbench data lint d lists the first of them" in str(error)
+
+
 def test_control_characters_and_line_breaks_stay_out_of_messages() -> None:
     assert str(BadInput("file 'a\x1b[2J\nb'", hint="x\x07")) == "file 'a?[2J b'. x?"

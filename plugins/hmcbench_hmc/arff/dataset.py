@@ -84,7 +84,7 @@ def make_dataset(
     """
     fatal = [p for p in content.problems if p.fatal and not (skip_bad and p.skippable)]
     if fatal:
-        raise DataProblems(content.source, fatal)
+        raise DataProblems(content.source, fatal, unlisted=_unlisted(content, fatal))
     table = np.concatenate([part.rows.table for part in content.parts.values()])
     if not len(table):
         raise DataProblems(content.source, [Problem(".", "no row can be used", "no-rows", skippable=False)])
@@ -157,6 +157,12 @@ def _notes(content: ArffContent) -> list[str]:
         more = len(listed) + content.more.get((kind, False), 0)
         notes.append(f"{first.where}: {first.what}" + (f" (and {more} more such)" if more else ""))
     return notes
+
+
+def _unlisted(content: ArffContent, fatal: Sequence[Problem]) -> int:
+    """How many problems of the kinds of these are counted only."""
+    kinds = {problem.kind for problem in fatal}
+    return sum(n for (kind, is_fatal), n in content.more.items() if is_fatal and kind in kinds)
 
 
 def _bad_rows(content: ArffContent) -> int:

@@ -166,6 +166,19 @@ def category_keys(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str
     return {path: path[-1] if counts[path[-1]] == 1 else "/".join(path) for path in distinct}
 
 
+def why_no_class(name: str) -> str:
+    """Why a category of this name needs a row in ``classes.csv``; empty where it is a class as it stands.
+
+    >>> why_no_class("crack/edge"), why_no_class("crack//edge")
+    ('', "'crack//edge' cannot be a class: the path 'crack,,edge' cannot be used: it has a gap")
+    """
+    try:
+        path_id(name.split("/"))
+    except BadInput as error:
+        return f"{name!r} cannot be a class: {error.what}"
+    return ""
+
+
 def of_names(keys: Mapping[tuple[str, ...], str], background: str) -> ClassTable:
     """The table of shapes without ``classes.csv``: a category is its own class; the rest is background.
 

@@ -43,7 +43,8 @@ class ImagePair:
 def image_files(folder: Path) -> list[Path]:
     """Image files below a folder, without hidden ones, in the order of their paths."""
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGE_TYPES]
-    return [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    shown = [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    return [path for path in shown if not path.is_dir()]  # a link without its file is told when it is read
 
 
 def by_name(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench_masks.reader.classes import category_name
+from hmcbench_masks.reader.classes import FILE, category_name, why_no_class
 from hmcbench_masks.reader.csv_file import read_rows
 from hmcbench_masks.reader.files import FOLDERS, ImagePair, by_name, described, image_files
 from hmcbench_masks.reader.shapes import Covered, Shapes
@@ -58,13 +58,16 @@ class Runs:
 
 def find_run_lengths(root: Path) -> list[Path]:
     """CSV files of run lengths in a folder."""
-    tables = [p for p in sorted(root.glob("*.csv")) if p.name.lower() != NOT_TRUTH]
+    tables = [p for p in sorted(root.glob("*.csv")) if p.name.lower() != NOT_TRUTH and not p.is_dir()]
     return [path for path in tables if COLUMNS[2] in _header(path)]
 
 
 def _header(file: Path) -> list[str]:
-    with file.open(encoding="utf-8-sig", errors="replace") as stream:
-        return [cell.strip().strip('"').lower() for cell in stream.readline().split(",")]
+    try:
+        with file.open(encoding="utf-8-sig", errors="replace") as stream:
+            return [cell.strip().strip('"').lower() for cell in stream.readline().split(",")]
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read ({error.strerror})", allowed="a CSV file") from None
 
 
 def read_run_lengths(root: Path, file: Path) -> Shapes:
@@ -82,13 +85,18 @@ def read_run_lengths(root: Path, file: Path) -> Shapes:
     rows: dict[str, list[Runs]] = {name: [] for name in images if name not in same}
     problems = list(same.values())
     names = set()
+    names_are_classes = not (root / FILE).is_file()
     for line, image, name, text in _rows(file):
         where = f"{file.name}:{line}"
         runs = _runs(text, name, where)
+        no_class = why_no_class(f"{ABOVE}/{name}") if names_are_classes else ""
         if image not in images:
             problems.append(Problem(where, f"no image {image} in {folder.name}/", "no-image"))
         elif isinstance(runs, str):
             problems.append(Problem(where, runs, "run-length"))
+            rows.pop(image, None)
+        elif no_class:
+            problems.append(Problem(where, f"the category {no_class}", "no-label"))
             rows.pop(image, None)
         elif image in rows:
             names.add((ABOVE, name))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hmcbench.data.columns import guess, is_missing
+from hmcbench.data.columns import MOSTLY, guess, is_missing
 from hmcbench_materials.composition import periodic_table
 from hmcbench_materials.data.assemble import Content
 from hmcbench_materials.data.sheet import Sheet
-from hmcbench_materials.tables import Table
+from hmcbench_materials.tables import Table, number
 
 BALANCE = "Fe"
 
@@ -65,8 +65,8 @@ def read_nims(table: Table, *, split_by: str = "sample") -> Content:
 def read_srim(table: Table, *, split_by: str = "sample", trained: Sequence[str] = ()) -> Content:
     """SRIM steel data: 11 elements, any further columns as processing, 4 targets.
 
-    Processing columns of numbers are taken as they are, and a row without one is a problem; of text, one
-    feature ``title=value`` per value.
+    Processing columns of which nine tenths of all cells are numbers are taken as they are, and a row without
+    one is a problem; of others, one feature ``title=value`` per value.
 
     Args:
         split_by: ``heat`` makes one group of the samples with the same composition.
@@ -97,7 +97,7 @@ def _processing(sheet: Sheet, trained: Sequence[str]) -> tuple[list[str], np.nda
         if place in read_already:
             continue
         cells = sheet.table.column(place)
-        if _holds_numbers(title, cells, trained):
+        if _holds_numbers(sheet, title, cells, trained):
             names.append(title)
             columns.append(np.array(sheet.numbers_at(place)))
             continue
@@ -107,11 +107,23 @@ def _processing(sheet: Sheet, trained: Sequence[str]) -> tuple[list[str], np.nda
     return names, np.array(columns, dtype=float).T.reshape(len(sheet), len(names))
 
 
-def _holds_numbers(title: str, cells: Sequence[str], trained: Sequence[str]) -> bool:
-    """As in training, where the column was there: one gap, or codes of few samples, must not change it."""
+def _holds_numbers(sheet: Sheet, title: str, cells: Sequence[str], trained: Sequence[str]) -> bool:
+    """As in training, where the column was there: one gap, or codes of few samples, must not change it.
+
+    A column that looks like numbers and is taken as names is noted: its cells may be gaps, or have a comma.
+    """
     if title in trained:
         return True
-    return guess(cells) == "number" and not any(name.startswith(f"{title}=") for name in trained)
+    if any(name.startswith(f"{title}=") for name in trained):
+        return False
+    readable = [not number(cell)[1] for cell in cells]
+    if sum(readable) >= MOSTLY * len(cells):
+        return True
+    if guess(cells) == "number":
+        other = cells[readable.index(False)]
+        what = f"{sum(readable)} of {len(cells)} cells are numbers, others such as {other!r:.40} are not"
+        sheet.note("reading", f"{title}: {what}; the column is taken as names")
+    return False
 
 
 def _weights(sheet: Sheet, amounts: np.ndarray, elements: Sequence[str]) -> np.ndarray:

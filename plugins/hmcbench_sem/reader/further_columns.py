@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,12 +40,16 @@ class FurtherColumns:
 
 
 def read_further(entries: Sequence[Entry]) -> tuple[FurtherColumns, dict[int, Problem]]:
-    """The columns of these entries; and row -> problem, fatal where a target is missing or no number."""
+    """The columns of these entries; and row -> problem, fatal where a target is missing or no number.
+
+    A problem tells of all cells of its row, the fatal ones first.
+    """
     names = list(entries[0].extra) if entries else []
     features: list[Feature] = []
     unused: dict[str, str] = {}
     targets: dict[str, np.ndarray] = {}
-    problems: dict[int, Problem] = {}
+    reasons: dict[int, list[Problem]] = defaultdict(list)
+    doubtful: list[tuple[int, str]] = []
     for name in names:
         cells = [entry.extra[name] for entry in entries]
         target = is_target(name)
@@ -61,20 +66,27 @@ def read_further(entries: Sequence[Entry]) -> tuple[FurtherColumns, dict[int, Pr
             for row, what in wrong.items():
                 text = f"column {name!r}: {what}" + ("" if target else "; taken as missing")
                 kind = "target" if target else "number"
-                if row not in problems or (target and not problems[row].fatal):  # else it hides a fatal one
-                    problems[row] = Problem(entries[row].where, text, kind, fatal=target)
-            if doubtful := doubtful_comma(cells):
-                read = f"column {name!r}: {doubtful!r} is read as {doubtful.replace(',', '.')}"
+                reasons[row].append(Problem(entries[row].where, text, kind, fatal=target))
+            if cell := doubtful_comma(cells):
+                read = f"column {name!r}: {cell!r} is read as {cell.replace(',', '.')}"
                 text = f"{read}; if its commas separate thousands, delete them in the file"
-                row = cells.index(doubtful)
-                problems.setdefault(row, Problem(entries[row].where, text, "comma", fatal=False))
+                doubtful.append((cells.index(cell), text))
         else:
             unused[name] = kind
+    for row, text in doubtful:  # of a whole column: the row may have other problems
+        reasons[row].append(Problem(entries[row].where, text, "comma", fatal=False))
+    problems = {row: _one_of(parts) for row, parts in reasons.items()}
     good = [row for row in range(len(entries)) if row not in problems or not problems[row].fatal]
     unused |= {feature.name: why for feature in features if (why := why_unused(feature.values[good]))}
     used = [feature for feature in features if feature.name not in unused]
     values = np.array(list(targets.values()), dtype=np.float64).reshape(len(targets), len(entries)).T
     return FurtherColumns(used, unused, tuple(targets), values), problems
+
+
+def _one_of(parts: Sequence[Problem]) -> Problem:
+    """All problems of one row as one, of the kind of the first fatal one."""
+    ordered = sorted(parts, key=lambda part: not part.fatal)
+    return replace(ordered[0], what="; ".join(part.what for part in ordered))
 
 
 def is_target(name: str) -> bool:

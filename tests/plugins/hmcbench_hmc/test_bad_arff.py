@@ -235,3 +235,14 @@ def test_time_grows_with_the_number_of_blanks_in_a_line(tmp_path: Path, growth: 
         return lambda: arff(path=str(path), skip_bad=True)
 
     assert growth(prepare, 6_250, 100_000) < 64
+
+
+@pytest.mark.parametrize(("bad", "more", "listed"), [(150, 149, "the first of them"), (90, 89, "them all")])
+def test_bad_rows_that_are_only_counted_are_in_the_number(
+    tmp_path: Path, bad: int, more: int, listed: str
+) -> None:
+    file = tmp_path / "d.arff"
+    file.write_text(HEAD + "1,no,a\n" + "tall,no,a\n" * bad)
+    with pytest.raises(DataProblems) as error:
+        arff(path=str(file))
+    assert f"(and {more} more)" in str(error.value) and f"lists {listed}" in str(error.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from hmcbench_masks.datasets import masks
 from hmcbench_masks.lint import lint
+from hmcbench_masks.reader.named_images import NamedImages
 from hmcbench_masks.reader.polygons import Region
 from hmcbench_masks.reader.shapes import drawn
 from PIL import Image, ImageDraw
@@ -91,7 +93,7 @@ def test_labelme(tmp_path: Path) -> None:
             {"annotations": [{"id": 7, "image_id": 0, "category_id": 1, "segmentation": {"counts": []}}]},
             "run length",
         ),
-        ({"annotations": [{"image_id": 9, "category_id": 1, "segmentation": []}]}, "no COCO file"),
+        ({"annotations": [{"image_id": 9, "category_id": 1, "segmentation": []}]}, "image_id 9"),
         ({"images": [{"id": 0, "file_name": "none.png"}], "annotations": []}, "no image none.png"),
         ({"images": 3}, "no COCO file"),
     ],
@@ -298,23 +300,89 @@ def test_an_image_is_that_of_its_folder(tmp_path: Path) -> None:
     ("part", "value"),
     [
         ("images", [7]),
-        ("images", [{"id": 0, "file_name": 5}]),
-        ("images", [{"id": 0, "file_name": "p.png", "height": 1e999, "width": 3}]),
+        ("images", None),
         ("categories", [{"id": [], "name": "pore"}]),
         ("categories", ["pore"]),
         ("annotations", [["id"]]),
-        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [["x", "y", 3, 4, 5, 6]]}]),
-        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [[None, *RING[1:]]]}]),
-        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [[math.nan, *RING[1:]]]}]),
-        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [[1e300, *RING[1:]]]}]),
-        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [[10**400, *RING[1:]]]}]),
-        ("annotations", [{"image_id": 0, "category_id": 1, "segmentation": [RING[1:]]}]),
+        ("annotations", {}),
     ],
 )
 def test_values_of_another_kind_are_named_in_one_line(tmp_path: Path, part: str, value: Any) -> None:
     with pytest.raises(BadInput, match=r"annotations\.json is no COCO file") as error:
-        masks(path=str(coco(tmp_path, **{part: value})))
+        masks(path=str(coco(tmp_path, **{part: value})), skip_bad=True)
+    assert "\n" not in str(error.value) and not isinstance(error.value, DataProblems)
+
+
+@pytest.mark.parametrize(
+    ("image_0", "where", "what"),
+    [
+        ({"file_name": 5}, "annotations.json", "image 0 has no file_name"),
+        ({"file_name": "\0"}, "annotations.json", "no image"),
+        ({"file_name": "x" * 300 + "/y"}, "annotations.json", "no image y"),
+        ({"id": []}, "images/p.png", "it has no id in annotations.json"),
+        ({"id": 1}, "images/p.png", "several images have its id 1"),
+        (
+            {"height": None},
+            "images/p.png",
+            "its height and width in annotations.json are no numbers (None, 30)",
+        ),
+        ({"height": 1e999}, "images/p.png", "(inf, 30)"),
+        ({"width": "wide"}, "images/p.png", "(20, 'wide')"),
+    ],
+)
+def test_a_bad_image_of_coco_is_a_problem_of_its_own(
+    tmp_path: Path, image_0: dict[str, Any], where: str, what: str
+) -> None:
+    images = [
+        {"id": i, "file_name": name, "height": 20, "width": 30}
+        for i, name in enumerate(("p.png", "qq.png", "rrr.png"))
+    ]
+    image(tmp_path, "rrr.png")
+    root = coco(tmp_path, images=[{**images[0], **image_0}, *images[1:]])
+    with pytest.raises(DataProblems) as error:
+        masks(path=str(root))
+    assert where in [p.where for p in error.value.problems if what in p.what]
     assert "\n" not in str(error.value)
+    assert "rrr" in masks(path=str(root), skip_bad=True).ids
+
+
+@pytest.mark.parametrize(
+    ("note", "what"),
+    [
+        ({"category_id": 9}, "annotation 7 is of category 9, which the file lacks"),
+        ({"category_id": []}, "annotation 7 is of category [], which the file lacks"),
+        ({"segmentation": None}, "annotation 7 has no polygons; allowed: a segmentation that lists them"),
+        ({"segmentation": ""}, "annotation 7 has no polygons; allowed: a segmentation that lists them"),
+        ({"segmentation": {"counts": ""}}, "annotation 7 is a run length; allowed: polygons"),
+        ({"segmentation": RING}, "annotation 7 has a polygon that cannot be read: 2 is no list of numbers"),
+        ({"segmentation": [RING[1:]]}, "7 numbers are no pairs of x and y"),
+        ({"segmentation": [["x", *RING[1:]]]}, "'x', 2 is no place in pixels"),
+        ({"segmentation": [[None, *RING[1:]]]}, "None, 2 is no place in pixels"),
+        ({"segmentation": [[math.nan, *RING[1:]]]}, "nan, 2 is no place in pixels"),
+        ({"segmentation": [[1e9, *RING[1:]]]}, "1000000000.0, 2 is no place in pixels"),
+        ({"segmentation": [[10**400, *RING[1:]]]}, "10000000000000000000, 2 is no place in pixels"),
+        ({"image_id": 9}, "annotation 7 (image_id 9) is of no image that the file lists"),
+        ({"image_id": {}}, "annotation 7 (image_id {}) is of no image that the file lists"),
+    ],
+)
+def test_a_bad_annotation_of_coco_is_a_problem_of_its_image(
+    tmp_path: Path, note: dict[str, Any], what: str
+) -> None:
+    good = {"id": 6, "image_id": 0, "category_id": 1, "segmentation": [RING]}
+    root = coco(tmp_path, annotations=[good, {**good, "id": 7, **note}])
+    (problem,) = [p for p in lint(path=str(root)).problems if p.fatal]
+    stray = "image_id" in note
+    assert problem.where == ("annotations.json" if stray else "images/p.png") and what in problem.what
+    with pytest.raises(DataProblems) as error:
+        masks(path=str(root))
+    assert "\n" not in str(error.value) and "--skip-bad" in str(error.value)
+    assert masks(path=str(root), skip_bad=True).ids == (["p", "qq"] if stray else ["qq"])
+
+
+def test_annotations_of_no_image_are_one_problem(tmp_path: Path) -> None:
+    notes = [{"image_id": 5 + i, "category_id": 1, "segmentation": [RING]} for i in range(3)]
+    (problem,) = [p for p in lint(path=str(coco(tmp_path, annotations=notes))).problems if p.fatal]
+    assert problem.what == "annotation number 1 (image_id 5) and 2 more are of no image that the file lists"
 
 
 @pytest.mark.parametrize(
@@ -344,6 +412,12 @@ def test_so_are_those_of_labelme(tmp_path: Path, content: Any) -> None:
             '{"shapes": [{"label": "a", "shape_type": "circle"}], "imagePath": "images/p.png"}',
             "of type circle",
         ),
+        ('{"shapes": [{"label": "a//b", "points": []}], "imagePath": "images/p.png"}', "'a//b' cannot be"),
+        (
+            '{"shapes": [{"label": " / ", "points": []}], "imagePath": "images/p.png"}',
+            "'/' cannot be a class",
+        ),
+        ('{"shapes": [{"label": "a|b", "points": []}], "imagePath": "images/p.png"}', "contains '|'"),
         ('{"shapes": [], "imagePath": "images/none.png"}', "no image none.png"),
         ('{"shapes": [], "imagePath": "\\u0000"}', "no image|imagePath"),
         ("{", "p.json: it cannot be read as JSON"),
@@ -384,3 +458,116 @@ def test_a_shape_without_a_type_and_json_without_a_bottom_are_named(tmp_path: Pa
     (tmp_path / "p.json").write_text('{"shapes":' * 100_000)
     with pytest.raises(BadInput, match="cannot be read"):
         masks(path=str(tmp_path))
+
+
+def test_a_label_that_cannot_be_a_class_may_have_a_row(tmp_path: Path) -> None:
+    image(tmp_path, "p.png")
+    content = {"imagePath": "images/p.png", "shapes": [{"label": "a//b", "points": SQUARE}]}
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    (tmp_path / "classes.csv").write_text("value,path\na//b,edge\n")
+    assert classes(tmp_path) == ("background", "edge")
+
+
+def spread(root: Path, *names: str) -> Path:
+    """Images in folders of ``images/``."""
+    for name in names:
+        (root / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (30, 20)).save(root / "images" / name)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [
+        ("val/x.png", "val/x.png"),
+        ("old/place/val/x.png", "val/x.png"),
+        ("/home/me/images/val/x.png", "val/x.png"),
+        ("../images/val/x.png", "val/x.png"),
+        ("train/x.png", None),
+        ("images/train/x.png", None),
+        ("/home/me/train/x.png", None),
+        ("empty/x.png", None),
+        ("else/x.png", "val/x.png"),
+        ("val/../train/x.png", None),
+        ("x.png", "val/x.png"),
+        ("else/y.png", None),
+        ("y.png", None),
+        ("test/y.png", "test/y.png"),
+    ],
+)
+def test_an_image_that_its_folder_lacks_is_not_taken_from_another(
+    tmp_path: Path, named: str, meant: str | None
+) -> None:
+    spread(tmp_path, "val/x.png", "train/y.png", "test/y.png")
+    (tmp_path / "images" / "empty").mkdir()
+    notes = [{"id": 1, "image_id": 0, "category_id": 1, "segmentation": [RING]}]
+    root = coco(tmp_path, images=[{"id": 0, "file_name": named}], annotations=notes)
+    images = NamedImages.below(root)
+    if meant:
+        assert masks(path=str(root)).ids == [Path(meant).stem]
+        assert images.find(Path(named)) == root / "images" / meant
+        return
+    with pytest.raises(DataProblems, match=rf"no image {re.escape(named)} below .*; images of this name: "):
+        masks(path=str(root))
+
+
+@pytest.mark.parametrize(
+    ("place", "named", "meant"),
+    [
+        ("images/train/x.json", "x.png", None),
+        ("images/train/x.json", "", None),
+        ("images/train/x.json", "../val/x.png", "val/x.png"),
+        ("labels/x.json", "x.png", "val/x.png"),
+        ("labels/x.json", "", "val/x.png"),
+        ("labels/x.json", "../images/train/x.png", None),
+        ("x.json", "C:\\data\\val\\x.png", "val/x.png"),
+        ("labels/y.json", "y.png", None),
+    ],
+)
+def test_so_is_that_of_a_labelme_file(tmp_path: Path, place: str, named: str, meant: str | None) -> None:
+    spread(tmp_path, "val/x.png", "train/y.png", "test/y.png")
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"imagePath": named, "shapes": [{"label": "a", "points": SQUARE}]}))
+    if meant:
+        assert masks(path=str(tmp_path)).ids == [Path(meant).stem]
+        return
+    with pytest.raises(DataProblems, match=r"no image .*; images of this name: "):
+        masks(path=str(tmp_path))
+
+
+def test_json_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
+    root = tmp_path
+    for name in ("p.png", "qq.png"):
+        image(root, name)
+    good = {"imagePath": "images/qq.png", "shapes": [{"label": "a", "points": SQUARE}]}
+    (root / "qq.json").write_text("\ufeff" + json.dumps(good), encoding="utf-8")  # as Notepad writes it
+    for text in ("{", '{"of": "another program"}'):
+        (root / "images" / "p.json").write_text(text)
+        (problem,) = [p for p in lint(path=str(root)).problems if p.fatal or p.kind == "no-polygons"]
+        assert (problem.where, problem.kind) == ("images/p.json", "unreadable")
+        (note,) = masks(path=str(root), skip_bad=True).notes
+        assert note.startswith("left out, 1 problems: images/p.json (it ")
+
+
+def test_with_skip_bad_too_the_cause_is_told_where_nothing_is_left(tmp_path: Path) -> None:
+    root = coco(
+        tmp_path,
+        annotations=[
+            {"id": i, "image_id": i, "category_id": 1, "segmentation": [RING[1:]]} for i in range(2)
+        ],
+    )
+    with pytest.raises(DataProblems, match=r"p\.png: annotation 0 has a polygon") as error:
+        masks(path=str(root), skip_bad=True)
+    assert "--skip-bad" not in str(error.value)
+    (root / "annotations.json").write_text("{")
+    with pytest.raises(BadInput, match=r"annotations\.json: it cannot be read as JSON"):
+        masks(path=str(root), skip_bad=True)
+
+
+def test_folders_named_like_files_are_none(tmp_path: Path) -> None:
+    root = coco(tmp_path)
+    for name in ("x.json", "x.csv", "images/x.png"):
+        (root / name).mkdir()
+    report = lint(path=str(root))
+    assert report.facts["images"] == "2" and not report.problems

@@ -108,6 +108,8 @@ def test_classes_of_run_lengths_and_overlaps(tmp_path: Path) -> None:
         ("b.jpg,1,4 0", "count from 1"),
         ("b.jpg,1,47 3", "the run 47 3 leaves the image of 8 x 6 pixels"),
         ("e.jpg,1,1 2", "no image e.jpg in train_images/"),
+        ("b.jpg,a//b,1 2", "'defect/a//b' cannot be a class"),
+        ("b.jpg,a|b,1 2", "'defect/a|b' cannot be a class"),
     ],
 )
 def test_a_bad_row_is_named_by_file_and_line(tmp_path: Path, row: str, said: str) -> None:
@@ -280,3 +282,10 @@ def test_images_of_micronet_of_one_name_are_named(tmp_path: Path) -> None:
         "test_annot/s(1)#2.tif": "has the same name as test_annot/s(1)#2_mask.tif; rename one",
         "val/s(1)#2.png": "has the same name as val/s(1)#2.tif; rename one",
     }
+
+
+def test_a_csv_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    root = severstal(tmp_path, "b.jpg,1,1 2\n")
+    (root / "x.csv").symlink_to("nowhere.csv")
+    with pytest.raises(BadInput, match=r"x\.csv cannot be read \(No such file"):
+        masks(path=str(root))

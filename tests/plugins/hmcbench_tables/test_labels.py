@@ -156,8 +156,8 @@ def test_missing_values_among_joined_labels() -> None:
         "column 'l': 2 cells are taken as empty: 'N/A', 'nan'",
         "column 'l': the class 'none' looks like a missing value; if it is, leave it empty",
         "it has no label",
-        "'a|nan' has an empty label between | or /",
-        "'a/nan' has an empty label between | or /",
+        "'nan' in 'a|nan' is taken as empty; delete it, or give the class another name",
+        "'nan' in 'a/nan' is taken as empty; delete it, or give the class another name",
         "it has no label",
     ]
 
@@ -167,3 +167,30 @@ def test_a_hierarchy_may_have_a_class_that_looks_like_a_missing_value(tmp_path: 
     labels, report = read(table(tmp_path, l=["null", "wild|null", "nan"]), "l", hierarchy="h.csv")
     assert labels.rows == [("null",), ("wild", "null"), ()]
     assert [p.kind for p in report.problems] == ["missing-value", "label"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "part"),
+    [
+        ("MP/N/A", "N/A"),
+        ("MP/#N/A", "#N/A"),
+        ("MP / n / a", "n/a"),
+        ("a|MP/BCC/N/A", "N/A"),
+        ("a|N/A", "N/A"),
+        ("MP/nan/BCC", "nan"),
+        ("MP/?", "?"),
+    ],
+)
+def test_the_end_of_a_path_may_say_that_there_is_no_name(cell: str, part: str) -> None:
+    labels, report = read(table(l=["MP", cell]), "l")
+    assert (labels.hierarchy.classes, labels.rows) == (("MP",), [("MP",), ()])
+    assert [p.what for p in report.problems] == [
+        f"{part!r} in {cell!r} is taken as empty; delete it, or give the class another name"
+    ]
+
+
+def test_a_hierarchy_may_have_classes_n_and_a(tmp_path: Path) -> None:
+    for edges, name in ((",MP\nMP,N\nN,A\n", "A"), (",MP\nMP,MP/N\nMP/N,MP/N/A\n", "MP/N/A")):
+        (tmp_path / "h.csv").write_text("parent,child\n" + edges)
+        labels, report = read(table(tmp_path, l=["MP/N/A", "MP"]), "l", hierarchy="h.csv")
+        assert labels.rows == [(name,), ("MP",)] and not report.problems

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hmcbench_materials.data.datasets import load
-from hmcbench_materials.data.steel import SRIM_ELEMENTS
+from hmcbench_materials.data.steel import SRIM_COLUMNS, SRIM_ELEMENTS, read_srim
 from hmcbench_materials.data.unlabelled import read_unlabelled
+from hmcbench_materials.tables import Table
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import NewSamples, TableColumns
@@ -67,16 +71,48 @@ def test_elements_may_be_absent(tmp_path: Path) -> None:
     np.testing.assert_array_equal(samples.views["table"], [[0, 50, 50]])
 
 
-def test_one_gap_does_not_turn_a_column_of_numbers_into_one_of_text(tmp_path: Path) -> None:
+def srim(folder: Path, times: Sequence[str], routes: Sequence[str]) -> Path:
+    """A table of steels with these cells of processing."""
     header = ",".join((*SRIM_ELEMENTS, "time,route,yield,tensile,elongation,reduction"))
     rows = [
-        f"0.{i},0,1,0,0,0,0,0,0,0,0,{i},{'nan' if i == 3 else 'cast'},{500 + i},{600 + i},{20 - i},{50 + i}"
-        for i in range(1, 7)
+        f'0.{i + 10},0,1,0,0,0,0,0,0,0,0,"{time}",{route},{500 + i},{600 + i},{40 - i},{50 + i}'
+        for i, (time, route) in enumerate(zip(times, routes, strict=True))
     ]
-    rows[1] = rows[1].replace(",2,cast", ",,cast")
-    path = tmp_path / "SRIM.csv"
+    path = folder / "SRIM.csv"
     path.write_text("\n".join([header, *rows]) + "\n")
-    dataset = load("srim-steel", path=str(path), skip_bad=True)
+    return path
+
+
+def test_one_gap_does_not_turn_a_column_of_numbers_into_one_of_text(tmp_path: Path) -> None:
+    times, routes = [str(i) for i in range(10)], ["cast"] * 10
+    times[1], routes[2] = "", "nan"
+    dataset = load("srim-steel", path=str(srim(tmp_path, times, routes)), skip_bad=True)
     assert dataset.columns["table"][-2:] == ("time", "route=cast")
-    np.testing.assert_array_equal(dataset.views["table"][:, -2:], [[1, 1], [3, 0], [4, 1], [5, 1], [6, 1]])
+    expected = [[i, i != 2] for i in range(10) if i != 1]
+    np.testing.assert_array_equal(dataset.views["table"][:, -2:], expected)
     assert dataset.notes[0] == "rows left out: 1 (SRIM.csv:3: time: the cell is empty)"
+
+
+@pytest.mark.parametrize(
+    ("times", "names", "says"),
+    [
+        (["none"] * 19 + ["3"], ("time=3", "time=none"), "1 of 20 cells are numbers, others such as 'none'"),
+        (["1,5", "2,5"] * 10, ("time=1,5", "time=2,5"), "0 of 20 cells are numbers, others such as '1,5'"),
+        (["1"] * 17 + ["-"] * 3, ("time=-", "time=1"), "17 of 20 cells are numbers, others such as '-'"),
+    ],
+)
+def test_a_column_of_gaps_or_commas_rejects_no_row(
+    tmp_path: Path, times: list[str], names: tuple[str, ...], says: str
+) -> None:
+    dataset = load("srim-steel", path=str(srim(tmp_path, times, ["cast", "forged"] * 10)))
+    assert dataset.columns["table"][-4:] == (*names, "route=cast", "route=forged")
+    assert len(dataset.ids) == 20
+    assert dataset.notes == [f"SRIM.csv: time: {says} are not; the column is taken as names"]
+
+
+@given(st.lists(st.sampled_from(["1", "2.5", "1,5", "none", "", "-", "cast", "?"]), min_size=3, max_size=30))
+def test_a_column_of_numbers_rejects_a_tenth_of_the_rows_at_most(cells: list[str]) -> None:
+    titles = [*(name for name, _ in SRIM_COLUMNS), "time"]
+    rows = [["0.1"] * (len(titles) - 1) + [cell] for cell in cells]
+    content = read_srim(Table("t.csv", "t.csv", titles, rows, range(2, len(rows) + 2)))
+    assert len(content.sheet.bad) <= 0.1 * len(cells)

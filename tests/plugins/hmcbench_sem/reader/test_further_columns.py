@@ -126,3 +126,24 @@ def test_commas_that_may_separate_thousands_are_named() -> None:
     assert columns.table[:, 0].tolist() == [900.0, 1.234, 2.5]
     assert [(row, p.kind, p.fatal) for row, p in problems.items()] == [(1, "comma", False)]
     assert "column 'magnification': '1,234' is read as 1.234" in problems[1].what
+
+
+def test_all_problems_of_a_row_are_told() -> None:
+    """Two columns whose commas are doubtful in the same row, beside one that is no number, and no target."""
+    columns = {
+        "magnification": ["1,100", *["900"] * 19],
+        "area": ["2,200", *["800"] * 19],
+        "kV": ["high", *["5"] * 19],
+        "spot": ["wide", *["3"] * 19],
+        "target:a": ["", *map(str, range(19))],
+    }
+    for names, kind in (
+        (("magnification", "area"), "comma"),
+        (tuple(columns)[:4], "number"),
+        (columns, "target"),
+    ):
+        problems = read_further(entries(**{name: columns[name] for name in names}))[1]
+        ((row, problem),) = problems.items()
+        assert (row, problem.kind, problem.fatal) == (0, kind, kind == "target")
+        assert [problem.what.count(f"column {name!r}") for name in names] == [1] * len(names)
+    assert problem.what.startswith("column 'target:a': no value; ")
