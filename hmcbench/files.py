@@ -12,6 +12,7 @@ import os
 import platform
 import secrets
 import socket
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -87,12 +88,18 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 def sync_folder(folder: Path) -> None:
     """Return when all files below a folder, and their names, are on the disk: they survive a power failure.
 
+    A model may have left anything there: links, which may lead nowhere, and pipes, which would wait for a
+    writer, hold nothing. What another program removes meanwhile is no longer needed.
+
     Raises:
         OSError: the disk is full or broken.
     """
     for root, _, names in os.walk(folder):
         for name in names:
-            _sync(os.path.join(root, name))  # noqa: PTH118 (as os.walk gives them)
+            path = os.path.join(root, name)  # noqa: PTH118 (as os.walk gives them)
+            with suppress(FileNotFoundError):
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    _sync(path)
         sync_names(Path(root))
 
 

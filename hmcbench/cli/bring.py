@@ -162,7 +162,7 @@ def _places(folder: Path, suite: str, records: Sequence[Any], options: dict[str,
 def _files(places: Sequence[Place], options: dict[str, Any]) -> list[Files]:
     """The files of every split and seed."""
     from hmcbench.derive.brought import Files, files_in
-    from hmcbench.derive.places import splits_of
+    from hmcbench.derive.places import NO_RECORD, splits_of
 
     path: Path | None = options["predictions"]
     single = [f"--{name}" for name in ("validation", "fold", "seed") if options[name] is not None]
@@ -178,10 +178,7 @@ def _files(places: Sequence[Place], options: dict[str, Any]) -> list[Files]:
     folds = {place.fold: place for place in places}
     fold = options["fold"] if options["fold"] is not None else min(folds)
     if fold not in folds:
-        count = splits_of(folds)
-        hint = (
-            f"{count} splits belong to the suite; of those without records --suite FILE.toml and --data know"
-        )
-        allowed = f"one of {', '.join(map(str, folds))}"
-        raise BadInput(f"--fold {fold}", allowed=allowed, hint=hint if fold < count else "")
+        count, allowed = splits_of(folds), f"one of {', '.join(map(str, folds))}"
+        hint = f"the suite has {count} splits; {NO_RECORD}" if fold < count else ""
+        raise BadInput(f"--fold {fold}", allowed=allowed, hint=hint)
     return [Files(folds[fold], options["seed"] or 0, path or Path(), options["validation"])]

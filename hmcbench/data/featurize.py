@@ -210,16 +210,26 @@ def _read_cost(view: Path, machine: str) -> Cost | None:
 
 
 def _cached(path: Path) -> Any:
-    """The rows of a cached view; None, and no file, where there is none or it is damaged."""
+    """The rows of a cached view; None, and no file, where there is none or it is damaged.
+
+    Raises:
+        BadInput: the file cannot be opened, or a damaged one not be removed. It may be whole, so it stays.
+    """
     import numpy as np
 
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError, EOFError):  # by a full disk, for example
-        path.unlink(missing_ok=True)
-        return None
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError):  # it is cut short, by a full disk for example
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:  # also where another process removed it
+        pass
+    except OSError as error:  # too many open files, a folder of another user, a broken disk
+        raise BadInput(
+            f"the view {path} cannot be read ({error.strerror or error})",
+            hint=f"mend that, or set {CACHE_VARIABLE} to another folder",
+        ) from None
+    return None
 
 
 def _fill_file(path: Path, step: Step, rows: Any, threads: int, machine: str) -> Cost:

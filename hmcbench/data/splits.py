@@ -138,9 +138,11 @@ def _leaks(dataset: Dataset, sides: dict[str, list[int]], protocol: Protocol, no
                     dropped.update(row for row in rows if rank[side_of[row]] < highest)
         notes += [f"{n} times {kind} lie in {where}" for where, n in sorted(divided.items())]
     if protocol.drop_leaks and dropped:
-        for side in sides.keys() & set(SEEN):
+        left = Counter(side_of[row] for row in dropped)
+        counts = ", ".join(f"{left[side]} of {side}" for side in SEEN if left[side])
+        notes.append(f"identical copies of samples of other sides, left out: {counts}")
+        for side in left:
             sides[side] = [row for row in sides[side] if row not in dropped]
-        notes.append(f"left out of training: {len(dropped)} identical copies of samples of other sides")
 
 
 def _absences(

@@ -19,11 +19,11 @@ import numpy as np
 
 from hmcbench.derive.answers import RATER, Answers, matched, read_answers, rows_of, with_own_ids
 from hmcbench.derive.new_records import NewRecord
-from hmcbench.derive.places import Place
+from hmcbench.derive.places import NO_RECORD, Place, splits_of
 from hmcbench.errors import BadInput
 from hmcbench.execute.resources import git_revision
 from hmcbench.hierarchy.label_maps import LabelMaps
-from hmcbench.metrics.computing import compute_sides
+from hmcbench.metrics.computing import compute_sides, failures_of
 from hmcbench.metrics.decisions import Thresholds, rule_name, thresholds_of
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
@@ -84,8 +84,8 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
         only: whether other datasets of the folder may have some too.
 
     Raises:
-        BadInput: no file of these splits, none for one of the splits of a dataset that has some, or one for
-            a fold that is none of them.
+        BadInput: no file of these splits, none for one of the splits of a dataset that has some (unless it
+            may lack), or one for a fold that is none of them.
     """
     _check_task(root, places)
     _check_folds(root, places)
@@ -93,7 +93,7 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
     lacking: dict[str, list[Place]] = {}
     for place in places:
         paths = sorted((root / place.folder).glob("seed-*/predictions.csv"))
-        if not paths:
+        if not paths and not place.optional:
             lacking.setdefault(place.dataset, []).append(place)
         for path in paths:
             seed = path.parent.name.removeprefix("seed-")
@@ -125,14 +125,18 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
 def _check_folds(root: Path, places: Sequence[Place]) -> None:
     """Raise BadInput where a folder has predictions for another fold of a dataset than these splits."""
     folders = {place.folder for place in places}
-    known = {folder.partition("/")[0] for folder in folders}
+    of_dataset: dict[str, dict[int, Place]] = {}
+    for place in places:
+        of_dataset.setdefault(place.folder.partition("/")[0], {})[place.fold] = place
     for path in sorted(root.glob("*/fold-*/seed-*/predictions.csv")):
         dataset, fold = path.parts[-4:-2]
-        if dataset in known and f"{dataset}/{fold}" not in folders:
+        if dataset in of_dataset and f"{dataset}/{fold}" not in folders:
+            number = fold.removeprefix("fold-")
+            planned = number.isdecimal() and int(number) < splits_of(of_dataset[dataset])
             raise BadInput(
-                f"{path} is of a fold without a record",
+                f"{path} is of {'a fold without a record' if planned else 'no fold of the suite'}",
                 allowed=f"predictions for {', '.join(sorted(folders))}",
-                hint="hmcbench run ends the folds of a run that was interrupted",
+                hint=NO_RECORD if planned else "",
             )
 
 
@@ -234,6 +238,8 @@ def _record(
     rules = find_rules(registry, place.rules) if len(valid) and not predictions.only_sets else []
     names = list(place.names) if place.names is not None else None
     ruled = score_rules(rules, specs, predictions, thresholds, per, names)
+    scored = compute_sides(specs, predictions, thresholds, names)
+    failures = failures_of(scored)
     rule = SETS_RULE if predictions.only_sets else rule_name(task, thresholds, per)
     data: dict[str, Any] = {
         "schema": SCHEMA,
@@ -250,7 +256,8 @@ def _record(
             **({"per": per} if per != "shared" else {}),
             **({"alpha": predictions.alpha} if predictions.alpha != ALPHA else {}),
         },
-        "metrics": compute_sides(specs, predictions, thresholds, names),
+        "metrics": scored,
+        **({"metric_failures": failures} if failures else {}),
         **({"rules": ruled} if ruled else {}),
         "weights": None,
         **_costs(stated, answers),

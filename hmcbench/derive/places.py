@@ -28,6 +28,9 @@ from hmcbench.records.record import Record, slug
 from hmcbench.records.rescore import named_by_suite
 from hmcbench.registry.registry import Registry
 
+NO_RECORD = "for one without records add --suite FILE.toml, and --data NAME=PATH, or run its cells"
+"""A hint where predictions are of a split that no record has and that cannot be planned."""
+
 
 @dataclass(frozen=True, eq=False)
 class Place:
@@ -39,6 +42,7 @@ class Place:
         names: ids of the metrics to compute; None for all.
         rules: references of decision rules.
         per: what has a threshold of its own.
+        optional: whether predictions of it may lack: other splits of the dataset have records, it has none.
     """
 
     described: Mapping[str, Any]
@@ -46,6 +50,7 @@ class Place:
     names: Sequence[str] | None
     rules: Sequence[str]
     per: FittedPer
+    optional: bool = False
 
     @property
     def dataset(self) -> str:
@@ -192,7 +197,7 @@ def find_places(
     Args:
         folder: of the suite.
         records: in it.
-        suite: a function that returns the suite; called where there are no records to go by.
+        suite: a function that returns the suite; called where records lack folds or sides, or there are none.
         choices: of the profile and the dataset; ``data`` where the suite is planned.
 
     Returns:
@@ -242,7 +247,11 @@ def _completed(places: Sequence[Place], suite: Any, registry: Registry) -> list[
             if all(
                 p.described["split"]["fingerprint"] == prints.get(p.fold) for p in planned if p.fold in own
             ):
-                own |= {p.fold: p for p in planned if p.fold not in own or own[p.fold].absent}
+                own |= {
+                    p.fold: replace(p, optional=p.fold not in own)
+                    for p in planned
+                    if p.fold not in own or own[p.fold].absent
+                }
         completed += [own[fold] for fold in sorted(own)]
     return completed
 

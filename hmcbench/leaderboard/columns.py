@@ -144,12 +144,25 @@ def _expanded(names: Iterable[str], records: Sequence[Record]) -> list[str]:
 def split_side(column: str) -> tuple[str, str]:
     """The metric of a column, and its further test set (with :data:`DROP` where it is a drop) or nothing.
 
-    >>> split_side("hf1_macro@shifted"), split_side("class_f1[steel@800K]")
-    (('hf1_macro', 'shifted'), ('class_f1[steel@800K]', ''))
+    >>> split_side("hf1_macro@test [900 C]"), split_side("class_f1[steel@800K]@shifted")
+    (('hf1_macro', 'test [900 C]'), ('class_f1[steel@800K]', 'shifted'))
     """
-    member = column.rfind("]") + 1  # a class may be called as it likes
-    metric, _, side = column[member:].partition(SHIFT)
-    return column[:member] + metric, side
+    end = _member_end(column)
+    metric, _, side = column[end:].partition(SHIFT)
+    return column[:end] + metric, side
+
+
+def _member_end(column: str) -> int:
+    """Where the bracket of a class or target ends; 0 without one.
+
+    Classes and test sets may be called as they like. The bracket is the first that ends before a test set,
+    or with the id, and holds as many opening as closing ones; without such a one the first that ends there.
+    """
+    if "[" not in column.partition(SHIFT)[0]:
+        return 0
+    ends = [match.end() for match in re.finditer(rf"\](?={SHIFT}|\Z)", column)]
+    whole = [end for end in ends if column.count("[", 0, end) == column.count("]", 0, end)]
+    return (*whole, *ends, 0)[0]
 
 
 def further_sides(records: Sequence[Record]) -> list[str]:

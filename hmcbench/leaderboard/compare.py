@@ -151,7 +151,7 @@ def _on_board(
         Comparison(
             _title(board),
             sizes(pair, estimator),
-            [*measured, *(_without_direction(name, out, quality) for name in neither)],
+            [*measured, *(_without_direction(name, out, quality, specs) for name in neither)],
             method(of_pair, len(lines), estimator),
             [*_no_values(names, quality), *wins(board, pair, estimator), *costs(board, out.a, out.b)],
             caveats(board, pair, estimator, [m.difference for m in measured]),
@@ -184,14 +184,13 @@ def _measured(
     brought: Collection[str],
 ) -> Measured:
     """The verdict on one metric; ``brought``: the rows whose predictions were made elsewhere."""
-    values = [quality[name][line.metric].mean for name in (out.a, out.b)]
-    once = [name for name in (out.a, out.b) if quality[name][line.metric].one_draw]
+    both = {name: quality[name][line.metric] for name in (out.a, out.b)}
+    values = [estimate.mean for estimate in both.values()]
+    once = [name for name, estimate in both.items() if estimate.one_draw]
     ahead = line.mean > 0 if better[line.metric] == "higher" else line.mean < 0
     first, second = (out.a, out.b) if ahead else (out.b, out.a)
-    if line.p is None and quality[out.a][line.metric].never_compared(quality[out.b][line.metric]):
-        text = f"nothing can be said: {NEVER_COMPARED}"
-    elif line.p is None:
-        text = "nothing can be said: there is neither a common sample nor a second seed"
+    if line.p is None:
+        text = f"nothing can be said: {_why_unknown(*both.values())}"
     elif line.p < 1 - LEVEL and once:
         named = {name: name if name in brought else f"the {name} trained here" for name in (first, second)}
         text = f"{named[first]} is ahead of {named[second]}; one training of"
@@ -208,12 +207,30 @@ def _measured(
     return Measured(line.metric, values[0], values[1], line, text)
 
 
-def _without_direction(metric: str, out: Compared, quality: Mapping[str, Mapping[str, Estimate]]) -> Measured:
-    """Both values of a metric of which neither more nor less is better; no p, as nothing is tested."""
+def _why_unknown(a: Estimate, b: Estimate) -> str:
+    """Why the difference of two rows has no p."""
+    if a.never_compared(b):
+        return NEVER_COMPARED
+    if a.repeats is not None and b.repeats is not None:
+        return "the difference is the same on all splits, which says nothing of another"
+    if (a.repeats is None) != (b.repeats is None):
+        return "one of the two has no value on some splits"
+    if min(len(a.seeds), len(b.seeds)) > 1 and not max(a.seeds.std(), b.seeds.std()) > 0:
+        return "all seeds have the same value, which says nothing of other samples"
+    return "there is neither a common sample nor a second seed"
+
+
+def _without_direction(
+    metric: str, out: Compared, quality: Mapping[str, Mapping[str, Estimate]], specs: Sequence[MetricSpec]
+) -> Measured:
+    """Both values of a metric of which neither more nor less is known to be better; nothing is tested."""
     first, second = quality[out.a][metric], quality[out.b][metric]
     between = contrast(first, second)
     line = Difference(out.a, metric, between.difference, between.low, between.high, None)
-    return Measured(metric, first.mean, second.mean, line, "it has no direction, so that neither is better")
+    text = "it has no direction, so that neither is better"
+    if cols.metric_spec(specs, metric) is None:
+        text = f"{metric} is not installed, so its direction is not known"
+    return Measured(metric, first.mean, second.mean, line, text)
 
 
 def _no_values(names: Sequence[str], quality: Mapping[str, Mapping[str, Estimate]]) -> Iterator[str]:
@@ -286,16 +303,19 @@ def _samples(pair: RowPair, estimator: Estimator) -> str:
 
 def method(estimates: Sequence[Mapping[str, Estimate]], tests: int, estimator: Estimator) -> str:
     """The method of intervals and p-values."""
-    first = next(iter(estimates[0].values()))
-    if any(e.never_compared(estimates[1][name]) for name, e in estimates[0].items() if name in estimates[1]):
+    pairs = [(e, estimates[1][name]) for name, e in estimates[0].items() if name in estimates[1]]
+    if not pairs:
+        return "nothing: there is no metric that both have a value of"
+    first = pairs[0][0]
+    if any(a.never_compared(b) for a, b in pairs):
         text = "nothing: the interval of each was kept without that of the other, and the truth is not stored"
-    elif all(e.over_samples for by_metric in estimates for e in by_metric.values()):
+    elif all(e.over_samples for pair in pairs for e in pair):
         text = f"paired bootstrap, {DRAWS:,} draws of the same test samples for both"
         text += ", widened for the spread of seeds" if len(first.seeds) > 1 else ""
         text += ", kept from when the truth was at hand" if first.kept is not None else ""
     elif estimator.repeated:
         text = "paired t over the splits, widened for their common training samples (Nadeau and Bengio)"
-    elif min(len(e.seeds) for by_metric in estimates for e in by_metric.values()) > 1:
+    elif min(len(e.seeds) for pair in pairs for e in pair) > 1:
         text = "Welch's test over seeds, not paired: no predictions with truth are stored for both"
     else:
         text = "nothing: no predictions with truth are stored for both, and there is one seed"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -140,23 +141,41 @@ def mixtures(records: Sequence[Record]) -> list[str]:
 
 
 def failed_metrics(records: Sequence[Record]) -> list[str]:
-    """A note for every metric and decision rule that failed: why the board has no value of it."""
-    reasons: dict[str, list[str]] = {}
+    """A note for every metric and decision rule that failed: why a board or a record has no value of it."""
+    texts: dict[str, list[str]] = {}
+    sides: dict[str, set[str]] = {}
     for record in records:
-        failed = [(f"metric {name}", why) for name, why in record.part("metric_failures").items()]
-        for rule, block in record.part("rules").items():
-            under = block.get("metric_failures") or {}
-            failed += [(f"metric {name} under rule {rule}", why) for name, why in under.items()]
-            failed += [(f"rule {rule}", block["failure"])] if "failure" in block else []
-        for what, why in failed:
-            reasons.setdefault(what, []).append(str(why))
+        of_record: dict[str, str] = {}
+        for what, side, why in _failures(record):
+            of_record.setdefault(what, why)
+            sides.setdefault(what, set()).add(side)
+        for what, why in of_record.items():
+            texts.setdefault(what, []).append(why)
     notes = []
-    for what, texts in reasons.items():
-        ((usual, _count),) = Counter(sorted(texts)).most_common(1)
-        if what.removesuffix("_raw") == what or what.removesuffix("_raw") not in reasons:
-            notes.append(f"{what} failed in {len(texts)} of {len(records)} cells: {usual}")
+    for what, reasons in texts.items():
+        ((usual, _count),) = Counter(sorted(reasons)).most_common(1)
+        where = "" if sides[what] & {"", "test"} else f" on {', '.join(sorted(sides[what]))}"
+        notes.append(f"{what} failed{where} in {len(reasons)} of {len(records)} cells: {usual}")
     more = len(notes) - FAILED_SHOWN
-    return notes[:FAILED_SHOWN] + ([f"{more} further metrics failed, see the records"] if more > 0 else [])
+    return notes[:FAILED_SHOWN] + ([f"further failures: {more}, see the records"] if more > 0 else [])
+
+
+def _failures(record: Record) -> Iterator[tuple[str, str, str]]:
+    """What failed, on which side (empty for a rule as a whole), and why."""
+    for side, failures in record.part("metric_failures").items():
+        for name, why in failures.items():
+            yield f"metric {_of_all_levels(name)}", side, why
+    for rule, block in record.part("rules").items():
+        if "failure" in block:
+            yield f"rule {rule}", "", block["failure"]
+        for side, failures in block.get("metric_failures", {}).items():
+            for name, why in failures.items():
+                yield f"metric {_of_all_levels(name)} under rule {rule}", side, why
+
+
+def _of_all_levels(metric: str) -> str:
+    """``level2_mine_raw`` -> ``level{k}_mine``: what fails does so in all of its ids, as a rule."""
+    return re.sub(r"^level\d+_", "level{k}_", metric.removesuffix("_raw"))
 
 
 def one_draw_note(models: Sequence[str], rows: int) -> str:

@@ -110,18 +110,23 @@ def verdict(
         spec = metric_spec(specs, k)
         better = shown.get(k) or (spec.better if spec is not None else "")
         verdicts[k] = value_verdict(published[k], interval, better, 4, estimate.bounds[1])
-        reasons += _reason(k, published[k], verdicts[k], interval, better)
+        reasons += _reason(k, published[k], verdicts[k], interval, better, estimate)
     return Verdict(name, row_verdict(list(verdicts.values())), _data(board), reasons, measured)
 
 
 def _reason(
-    metric: str, published: float, outcome: str, interval: tuple[float, float] | None, better: str
+    metric: str,
+    published: float,
+    outcome: str,
+    interval: tuple[float, float] | None,
+    better: str,
+    estimate: Estimate,
 ) -> list[str]:
     """Why a value is not reproduced."""
     if outcome == REPRODUCED:
         return []
     if interval is None:
-        return [f"{metric}: trained once, so the spread is unknown"]
+        return [f"{metric}: {_why_unknown(estimate)}"]
     ends = f"[{interval[0]:.3f}, {interval[1]:.3f}]"
     outside = f"{metric} {published:.4f} is outside {ends}, where one split of ours lies"
     if outcome == UNDECIDED and not better and not interval[0] <= published <= interval[1]:
@@ -129,6 +134,15 @@ def _reason(
     if outcome == UNDECIDED:
         return [f"{metric}: one split of ours may lie anywhere in {ends}, which is too wide"]
     return [outside]
+
+
+def _why_unknown(estimate: Estimate) -> str:
+    """Why nothing is known of the value of a further split."""
+    if estimate.repeats is not None:
+        return "all splits have the same value, which says nothing of another"
+    if estimate.one_draw:
+        return "trained once, so the spread is unknown"
+    return "the spread over test samples is unknown"
 
 
 def _lacking(item: Mapping[str, Any], board: Board, row: Row | None) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
 from hmcbench.metrics.per_image import of_images
 from hmcbench.metrics.pooled import PooledLevelMetric
-from hmcbench.registry.limits import TooSlow, time_limit
+from hmcbench.registry.limits import TooSlow, can_limit, time_limit
 from hmcbench.registry.registry import load_object, missing
 
 if TYPE_CHECKING:
@@ -90,12 +90,9 @@ def compute(
     return results
 
 
-def failures_of(scored: Mapping[str, Results]) -> dict[str, str]:
-    """The part ``metric_failures`` of a record: id -> what went wrong, on the first side where it did."""
-    failures: dict[str, str] = {}
-    for results in scored.values():
-        failures = {**results.failures, **failures}
-    return failures
+def failures_of(scored: Mapping[str, Results]) -> dict[str, dict[str, str]]:
+    """The part ``metric_failures`` of a record: side -> id -> what went wrong; empty where nothing did."""
+    return {side: dict(results.failures) for side, results in scored.items() if results.failures}
 
 
 def without_structure_of_sets(specs: Sequence[MetricSpec]) -> list[MetricSpec]:
@@ -261,8 +258,11 @@ def _record_spec(results: Results, spec: MetricSpec, evaluation: Evaluation, wan
         for k in range(1, evaluation.levels + 1) if spec.over == "levels" else (0,):
             metric_id = MetricId(spec, raw, k)
             if wanted is None or wanted & {metric_id.template, metric_id.text}:
-                with _reasons(results, metric_id):
-                    _keep(results, metric_id, float(_value(metric_id, evaluation)))
+                _reasons(results, metric_id, partial(_record_one, results, metric_id, evaluation))
+
+
+def _record_one(results: Results, metric_id: MetricId, evaluation: Evaluation) -> None:
+    _keep(results, metric_id, float(_value(metric_id, evaluation)))
 
 
 def _record_members(
@@ -276,24 +276,30 @@ def _record_members(
     ids = [MetricId(every.spec, every.raw, 0, member) for member in members]
     if wanted is not None and every.text not in wanted:
         ids = [metric_id for metric_id in ids if metric_id.text in wanted]
-    if not ids:
-        return
-    with _reasons(results, every):
-        values = np.asarray(_value(every, evaluation), dtype=np.float64)
-        if values.shape != (len(members),):
-            raise ValueError(f"returned shape {values.shape}, not ({len(members)},)")
-        by_member = dict(zip(members, values.tolist(), strict=True))
-        for metric_id in ids:
-            _keep(results, metric_id, by_member[metric_id.member])
+    if ids:
+        _reasons(results, every, partial(_record_all, results, every, ids, evaluation))
 
 
-@contextmanager
-def _reasons(results: Results, metric_id: MetricId) -> Iterator[None]:
-    """Record an error of a metric as the reason for its missing value; limit and measure its time."""
+def _record_all(results: Results, every: MetricId, ids: Sequence[MetricId], evaluation: Evaluation) -> None:
+    members = _members(evaluation)
+    values = np.asarray(_value(every, evaluation), dtype=np.float64)
+    if values.shape != (len(members),):
+        raise ValueError(f"returned shape {values.shape}, not ({len(members)},)")
+    by_member = dict(zip(members, values.tolist(), strict=True))
+    for metric_id in ids:
+        _keep(results, metric_id, by_member[metric_id.member])
+
+
+def _reasons(results: Results, metric_id: MetricId, record: Callable[[], None]) -> None:
+    """Run ``record``; an error of the metric is the reason for its missing value. Limit and measure its time.
+
+    A call and no context: where no time is left, nothing may run.
+    """
     began, spent = time.perf_counter(), results.seconds.get(metric_id.spec.name, 0.0)
+    limited = can_limit()
     try:
-        with time_limit(METRIC_S - spent, f"took more than {METRIC_S:g} s") as limited:
-            yield
+        with time_limit(METRIC_S - spent, f"took more than {METRIC_S:g} s"):
+            record()
     except NotApplicable as error:
         results.left_out[metric_id.text] = str(error)
     except TooSlow as error:

@@ -307,21 +307,27 @@ def _row_names(profile: Profile, pairs_of: Mapping[str, Sequence[Pair]]) -> dict
     """The model of a record -> the name of its row, where that is another one.
 
     It is the label of an entry of the suite. Without one, a model whose epochs are scaled differently on the
-    data of the plan has one row all the same, with the epochs of the suite.
+    data of the plan has one row all the same, with the epochs of the suite. A label that another
+    model has too, on any data, names no row: two models of one board would have one row.
 
     Args:
         pairs_of: reference of a model -> its pairs with all data.
     """
     names: dict[str, str] = {}
-    labels_of_model = {model: {pair.label for pair in pairs} for model, pairs in pairs_of.items()}
-    for model, labels in labels_of_model.items():
-        name = profile.labels.get(model, "")
-        if not name and len(labels) > 1:
-            name = pairs_of[model][0].unscaled
-            if any(name in others for other, others in labels_of_model.items() if other != model):
-                continue
-        names |= dict.fromkeys(labels, name) if name else {}
-    return {label: name for label, name in names.items() if label != name}
+    shared: set[str] = set()  # labels that would be named after an entry: see labels_of
+    labels_of_model = {model: [pair.label for pair in pairs] for model, pairs in pairs_of.items()}
+    for model, on_data in labels_of_model.items():
+        # a model that is called the same on all data has the same cells
+        of_others = {label for others in labels_of_model.values() if others != on_data for label in others}
+        name, labels, unscaled = profile.labels.get(model, ""), set(on_data), pairs_of[model][0].unscaled
+        several = len(labels) > 1
+        if name:
+            shared |= {unscaled, *labels} & of_others
+            labels -= of_others if several else set()
+        elif several and not {unscaled, *labels} & of_others:
+            name = unscaled
+        names |= {label: name for label in labels if name and label != name}
+    return {label: label for label in shared} | names
 
 
 def _distinct(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:

@@ -90,14 +90,12 @@ def _wrong_inside(data: Mapping[str, Any]) -> Iterator[str]:
         for label, table in (block or {}).items():
             if not _is(table, TABLE):
                 yield _told(f"{name}.{label}", table, TABLE)
-    for label, rule in (data.get("rules") or {}).items():
-        for name in ("metrics", "metric_failures"):
-            if rule.get(name) is not None and not _is(rule[name], TABLE):
-                yield _told(f"rules.{label}.{name}", rule[name], TABLE)
-        for side, values in (rule.get("metrics") or {}).items():
-            if not _is(values, TABLE):
-                yield _told(f"rules.{label}.metrics.{side}", values, TABLE)
-            tables[f"rules.{label}.metrics.{side}"] = values
+    yield from _wrong_failures("metric_failures", data.get("metric_failures"))
+    for label, block in (data.get("rules") or {}).items():
+        place = f"rules.{label}"
+        yield from _wrong_rule(place, block)
+        if "metrics" in block:
+            tables |= {f"{place}.metrics.{side}": values for side, values in block["metrics"].items()}
     tables |= {f"metrics.{side}": values for side, values in data["metrics"].items()}
     for name, table in tables.items():
         if not {*map(type, (table or {}).values())} <= {int, float, type(None)}:
@@ -106,3 +104,37 @@ def _wrong_inside(data: Mapping[str, Any]) -> Iterator[str]:
     thresholds = (data.get("decision") or {}).get("thresholds")
     if isinstance(thresholds, list) and not all(_is(value, NUMBER) for value in thresholds):
         yield _told("decision.thresholds", thresholds, NUMBER)
+
+
+_OF_RULES: Mapping[str, Kinds] = {
+    "version": TEXT, "makes": TEXT, "params": TABLE, "metrics": TABLE, "failure": TEXT, "left_out": TEXT,
+}  # fmt: skip
+_WITH_VALUES = ("version", "makes", "params")  # what a board reads of a rule with values
+
+
+def _wrong_rule(place: str, block: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong in the block of a decision rule."""
+    needed = _WITH_VALUES if "metrics" in block else ()
+    for name, kind in _OF_RULES.items():
+        if (name in block or name in needed) and not _is(block.get(name), kind):
+            yield _told(f"{place}.{name}", block.get(name), kind)
+    if _is(block.get("metrics"), TABLE):
+        for side, values in block["metrics"].items():
+            if not _is(values, TABLE):
+                yield _told(f"{place}.metrics.{side}", values, TABLE)
+    yield from _wrong_failures(f"{place}.metric_failures", block.get("metric_failures", {}))
+
+
+def _wrong_failures(place: str, sides: Any) -> Iterator[str]:
+    """What is wrong in a table of failed metrics; an absent part of a record is None."""
+    if not _is(sides, TABLE):
+        if sides is not None or place != "metric_failures":
+            yield _told(place, sides, TABLE)
+        return
+    for side, failures in sides.items():
+        if not _is(failures, TABLE):
+            yield _told(f"{place}.{side}", failures, TABLE)
+            continue
+        for name, why in failures.items():
+            if not _is(why, TEXT):
+                yield _told(f"{place}.{side}.{name}", why, TEXT)

@@ -15,7 +15,7 @@ from typing import Any
 from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.interfaces import MetricSpec
-from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides, failures_of
+from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides
 from hmcbench.metrics.ids import find_spec
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import Rule, find_rules, score_rules
@@ -140,7 +140,8 @@ def rescore(
         shifts = _under_shifts(record, predictions, known, names, only_new, result)
         result.records += 1
         parts = {"rules": ruled, "shifts": shifts, "decision": decision}
-        parts["metric_failures"] = _failures(record, scored)
+        failed_before = record.part("metric_failures")
+        parts["metric_failures"] = _failures(failed_before, record.data["metrics"], scored)
         _store(record, scored, parts, only_new, result)
     return result
 
@@ -208,11 +209,29 @@ def _installed(labels: Sequence[str]) -> list[Rule]:
     return rules
 
 
-def _failures(record: Record, scored: Mapping[str, Results]) -> dict[str, Any]:
-    """The part ``metric_failures`` of the record: what was computed now has not failed, or fails anew."""
-    computed = {name for values in scored.values() for name in (*values, *values.left_out)}
-    before = {name: why for name, why in record.part("metric_failures").items() if name not in computed}
-    return {**before, **failures_of(scored)}
+def _failures(
+    before: Mapping[str, Any], had: Mapping[str, Any], scored: Mapping[str, Results]
+) -> dict[str, dict[str, str]]:
+    """The part ``metric_failures`` anew: metrics that fail and have no value, and those not computed now.
+
+    Args:
+        before: the part as it was.
+        had: side -> id -> value before: a metric that fails now keeps it.
+        scored: side -> what was computed now.
+    """
+    merged = {side: dict(failures) for side, failures in before.items()}
+    for side, results in scored.items():
+        computed = {_stem(name) for name in (*results, *results.left_out)}
+        kept = {_stem(name) for name in had.get(side, {})}
+        old = {name: why for name, why in merged.get(side, {}).items() if _stem(name) not in computed}
+        new = {name: why for name, why in results.failures.items() if _stem(name) not in kept}
+        merged[side] = {**old, **new}
+    return {side: failures for side, failures in merged.items() if failures}
+
+
+def _stem(metric: str) -> str:
+    """An id without its member: a metric that fails has no ids of single classes."""
+    return metric.partition("[")[0]
 
 
 def _merged(before: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,12 +240,11 @@ def _merged(before: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, An
         return dict(block)
     if "failure" in block:
         return dict(before)
-    sides = {**before["metrics"], **block["metrics"]}
-    merged = {side: {**before["metrics"].get(side, {}), **block["metrics"].get(side, {})} for side in sides}
-    computed = {name for values in block["metrics"].values() for name in values}
-    failures = {name: why for name, why in before.get("metric_failures", {}).items() if name not in computed}
-    failures |= block.get("metric_failures", {})
-    return {**block, "metrics": merged, **({"metric_failures": failures} if failures else {})}
+    had, scored = before["metrics"], block["metrics"]
+    merged = {side: {**had.get(side, {}), **scored.get(side, {})} for side in {**had, **scored}}
+    failures = _failures(before.get("metric_failures", {}), had, scored)
+    rest = {name: part for name, part in block.items() if name != "metric_failures"}
+    return {**rest, "metrics": merged, **({"metric_failures": failures} if failures else {})}
 
 
 def _under_shifts(

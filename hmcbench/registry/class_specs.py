@@ -36,7 +36,9 @@ def spec_of_class(kind: type, factory: Any = None, *, model: Any = None) -> Mode
     if hasattr(kind, "get_params"):  # as estimators have
         fields = {"tasks": ("regression",) if _is_regressor(kind, model) else ("hmc",), **fields}
         shared = estimator_params(path.replace(":", "."), "+".join(map(str, views)))
-        params = shared | params if factory is None else {n: shared[n] for n in ("inputs", "strategy")}
+        # a keyword of the class with a shared name keeps its default, as a reference sets that of hmcbench
+        own = {name: param for name, param in params.items() if name not in shared}
+        params = shared | own if factory is None else {n: shared[n] for n in ("inputs", "strategy")}
         path, views = ESTIMATOR, ("{inputs}",)
     return ModelSpec(
         name=kind.__name__,
@@ -54,7 +56,7 @@ def _is_regressor(kind: type, model: Any) -> bool:
         return True
     if model is None:
         return False
-    with suppress(ImportError, AttributeError):  # an object may have no tags
+    with suppress(Exception):  # an object may have no tags, or raise anything where it is asked for them
         from sklearn.base import is_regressor  # an object with get_params has imported it already
 
         return bool(is_regressor(model))

@@ -18,33 +18,35 @@ class TooSlow(BaseException):
     """Raised in code whose time is over; ``except Exception`` does not catch it."""
 
 
+def can_limit() -> bool:
+    """Whether a limit can be set here; where it cannot, a :class:`TooSlow` is of an outer limit."""
+    import threading  # every command imports this module
+
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        return False
+    return not signal.getitimer(signal.ITIMER_REAL)[0]
+
+
 @contextmanager
-def time_limit(seconds: float, reason: str) -> Iterator[bool]:
-    """Raise :class:`TooSlow` with ``reason`` in the body where it takes more than ``seconds``.
+def time_limit(seconds: float, reason: str) -> Iterator[None]:
+    """Raise :class:`TooSlow` with ``reason`` where the body takes more than ``seconds``.
 
-    Yields:
-        Whether this limit is set; a :class:`TooSlow` in the body is of an outer limit where it is not.
+    It is raised before the body where nothing is left.
     """
-    armed = _arm(seconds, reason)
-    try:
-        yield armed is not None
-    finally:
-        if armed is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, armed)
-
-
-def _arm(seconds: float, reason: str) -> Any:
-    """Set the alarm; the handler to put back, or None where there can be no alarm."""
-    if not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
-        return None
+    if not can_limit():
+        yield
+        return
+    if seconds <= 0:
+        raise TooSlow(reason)
 
     def stop(_number: int, _frame: Any) -> None:
         raise TooSlow(reason)
 
-    try:
-        previous = signal.signal(signal.SIGALRM, stop)
-    except ValueError:  # not the main thread
-        return None
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), AGAIN_S)
-    return previous if previous is not None else signal.SIG_DFL
+    previous = signal.getsignal(signal.SIGALRM)
+    try:  # a short time may be over before the body begins; one that is rounded to 0 would never be
+        signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), AGAIN_S)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if previous is None else previous)

@@ -202,9 +202,11 @@ class Leaderboards:
             raise BadInput(f"no record of {label}, fold {fold}, seed {seed}", allowed=have)
         if len(cells) > 1:
             places = "; ".join(sorted(_place(r) for r in cells))
+            several = len({record.dataset_reference for record in cells}) > 1
+            by_dataset = "name a dataset with dataset=, or " if several else ""
             raise BadInput(
                 f"{len(cells)} records of {label}, fold {fold}, seed {seed}: {places}",
-                hint="name a dataset with dataset=, or take one of the attribute records",
+                hint=f"{by_dataset}take one of .records",
             )
         return cells[0]
 

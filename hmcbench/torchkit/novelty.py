@@ -69,7 +69,8 @@ class Measure:
         features: float32 (B, D) of the last pass, inputs of the feature layers with length 1.
 
     Raises:
-        BadInput: see :func:`check`, but for the energy: kept models with a constant one can be read.
+        BadInput: see :func:`check`, but for the energy: kept models with a constant one can be read. After a
+            pass also where ``known`` has another width, as a release that joined other layers kept it.
     """
 
     def __init__(self, kind: str, module: nn.Module, known: torch.Tensor | None = None) -> None:
@@ -101,7 +102,14 @@ class Measure:
         if self._kind == "energy":
             return energy(output, layout)
         assert self._known is not None
-        return distance(self.features, self._known)
+        features, kept = self.features, self._known.shape[1]
+        if features.shape[1] != kept:  # as of a release that joined other layers
+            raise BadInput(
+                f"novelty=neighbours: the kept features have {kept} values, those of the network"
+                f" {features.shape[1]}: another release of hmcbench, or of a plugin, kept them",
+                hint="run the cell again",
+            )
+        return distance(features, self._known)
 
 
 def distance(features: torch.Tensor, known: torch.Tensor) -> torch.Tensor:

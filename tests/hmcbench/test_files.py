@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -154,6 +155,33 @@ def test_a_folder_is_synced_with_all_below_it(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
     files.sync_folder(tmp_path)
     assert sorted(synced) == sorted(path.stat().st_ino for path in held)
+
+
+def test_what_holds_nothing_or_went_away_is_not_synced(tmp_path: Path) -> None:
+    """A pipe would wait for a writer for ever; a link that leads nowhere ended the run."""
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "folder").symlink_to(tmp_path.parent)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "kept").write_bytes(b"1")
+    files.sync_folder(tmp_path)
+
+
+@pytest.mark.parametrize("function", ["lstat", "open"])
+def test_a_file_that_is_removed_meanwhile_is_not_synced(
+    function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    real = getattr(os, function)
+
+    def late(path: Any, *rest: Any) -> Any:
+        (tmp_path / "a").unlink(missing_ok=True)
+        return real(path, *rest)
+
+    monkeypatch.setattr(os, function, late)
+    files.sync_folder(tmp_path)
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_broken_disk_is_told_of_files_and_not_of_names(

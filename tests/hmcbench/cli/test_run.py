@@ -104,7 +104,7 @@ def test_a_metric_that_fails_is_told_by_the_record_and_the_board(
     assert ended.status == 0
     assert "metric mine failed in 1 of 1 cells: RuntimeError: no such thing" in " ".join(ended.out.split())
     (failed,) = record.read_all(tmp_path)
-    assert failed.part("metric_failures")["mine"] == "RuntimeError: no such thing"
+    assert failed.part("metric_failures")["test"]["mine"] == "RuntimeError: no such thing"
     assert (tmp_path / "smoke" / "leaderboard.md").read_text().count("RuntimeError: no such thing") == 1
 
 

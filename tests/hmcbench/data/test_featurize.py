@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,6 +120,38 @@ def test_a_damaged_cache_file_is_computed_again(registry: Registry, tmp_path: Pa
         assert np.array_equal(again, first) and not cached
     file.unlink()
     assert np.array_equal(view_of(registry, dataset, "scaled")[0], first)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO, errno.ENOMEM])
+def test_a_good_view_that_cannot_be_opened_stays(
+    number: int, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was removed without a word, and computed again."""
+    dataset = tiny_dataset(20)
+    first, _ = view_of(registry, dataset, "scaled")
+    with monkeypatch.context() as patch:
+        error = OSError(number, os.strerror(number))
+        patch.setattr(np, "load", lambda *_args, **_options: (_ for _ in ()).throw(error))
+        with pytest.raises(BadInput, match=rf"cannot be read \({os.strerror(number)}\).*HMCBENCH_CACHE"):
+            view_of(registry, dataset, "scaled")
+    again, cached = view_of(registry, dataset, "scaled")
+    assert cached and np.array_equal(again, first)
+
+
+def test_a_damaged_view_that_cannot_be_removed_is_told(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = tiny_dataset(20)
+    view_of(registry, dataset, "scaled")
+    (file,) = (tmp_path / "views").iterdir()
+    file.write_bytes(b"torn")
+
+    def refused(*_args: Any, **_options: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(BadInput, match="Permission denied"):
+        view_of(registry, dataset, "scaled")
 
 
 def test_a_view_that_cannot_be_kept_says_so(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

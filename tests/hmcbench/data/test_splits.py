@@ -177,7 +177,8 @@ def test_leaks_of_a_predefined_split_are_reported_and_dropped_on_request(counted
     dropped = make_split(dataset, Protocol("predefined", drop_leaks=True))
     left = set(range(100)) - {i for rows in dropped.sides.values() for i in rows.tolist()}
     assert left == {0, 3, 7}
-    assert "left out of training: 3 identical copies of samples of other sides" in dropped.notes
+    counts = "2 of train, 1 of validation"
+    assert f"identical copies of samples of other sides, left out: {counts}" in dropped.notes
     assert dropped.fingerprint != noted.fingerprint
 
 
@@ -324,4 +325,5 @@ def test_a_copy_of_a_test_sample_leaves_the_calibration_side(counted: Counted) -
     split = make_split(replace(dataset, duplicates=copies), Protocol("predefined", drop_leaks=True))
     assert split.sides["calibration"].tolist() == [3] and split.sides["test"].tolist() == [5]
     assert not {0, 1} & set(split.sides["train"].tolist())
-    assert "left out of training: 3 identical copies of samples of other sides" in split.notes
+    counts = "2 of train, 1 of calibration"
+    assert f"identical copies of samples of other sides, left out: {counts}" in split.notes

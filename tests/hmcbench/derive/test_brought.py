@@ -24,6 +24,7 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, Record, read_all, record_json
 from hmcbench.registry.registry import default_registry
+from hmcbench.testing.helpers import installed_plugin
 
 from .conftest import Write, record_of
 
@@ -83,6 +84,29 @@ def test_the_predictions_of_a_run_come_back_with_its_metrics(
     assert row.cells["hf1_samples"].mean == first.metrics("test")["hf1_samples"]
     assert board.hardware["B"] == "hardware not stated, as stated by the author of the row"
     assert cli("verify", runs).status == 0
+
+
+FAILING = """
+from hmcbench import MetricSpec, hookimpl
+
+@hookimpl
+def hmcbench_metrics():
+    return [MetricSpec(name="mine", factory="failing:mine", version="1", summary="")]
+
+def mine(evaluation):
+    raise RuntimeError("no such thing")
+"""
+
+
+def test_a_metric_that_fails_is_told_by_the_record(
+    cli: Cli, runs: Path, write: Write, tmp_path: Path
+) -> None:
+    file = write("p.csv", *scores_of(record_of(runs, "toy-tree", "random").predictions(), "test"))
+    with installed_plugin(tmp_path / "site", "failing", FAILING):
+        args = ("--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions", file)
+        assert cli("bring", runs, *args).status == 0
+    (record,) = brought(runs)
+    assert record.part("metric_failures")["test"]["mine"] == "RuntimeError: no such thing"
 
 
 def test_the_bound_on_risk_is_that_of_the_other_rows(cli: Cli, runs: Path, write: Write) -> None:
@@ -422,17 +446,24 @@ def test_folds_of_an_interrupted_run(
     assert len(board.split) == 3
     for record in brought(run):
         shutil.rmtree(record.path)
+    (task / "toy-tree" / "fold-2").rename(tmp_path / "fold-2")  # the folds with records are enough
+    assert cli(*args, "two").status == 0
+    assert [record.fold for record in brought(run)] == [0, 1]
+    for record in brought(run):
+        shutil.rmtree(record.path)
+    (tmp_path / "fold-2").rename(task / "toy-tree" / "fold-2")
     monkeypatch.setattr(places, "places_of_suite", unplanned)  # its file or data are not here
     ended = cli(*args, "some")
     assert ended.status == 2
     assert "fold-2/seed-0/predictions.csv is of a fold without a record. Allowed:" in ended.err
-    file = task / "toy-tree" / "fold-2" / "predictions.csv"
+    file = task / "toy-tree" / "fold-2" / "seed-0" / "predictions.csv"
     ended = cli(*args[:4], "--predictions", file, "--fold", "2", "--name", "one")
     assert ended.status == 2
-    assert (
-        "one of 0, 1. 3 splits belong to the suite; of those without records --suite FILE.toml" in ended.err
-    )
-    assert not brought(run)
+    assert "one of 0, 1. the suite has 3 splits; for one without records add --suite FILE.toml" in ended.err
+    file.parents[1].rename(task / "toy-tree" / "fold-7")
+    ended = cli(*args, "some")
+    assert "fold-7/seed-0/predictions.csv is of no fold of the suite. Allowed:" in ended.err
+    assert "without records" not in ended.err and not brought(run)
 
 
 def unplanned(*_arguments: Any) -> None:

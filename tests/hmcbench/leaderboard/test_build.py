@@ -316,25 +316,29 @@ def test_mixtures_are_flagged(fabricate: Fabricate) -> None:
 def test_what_failed_is_said(fabricate: Fabricate) -> None:
     ruled = {"map": {"version": "1", "failure": "ValueError: b"}}
     ruled["isotonic"] = {"version": "1", "makes": "scores", "params": {}, "metrics": {}}
-    ruled["isotonic"]["metric_failures"] = {"worst": "KeyError: c"}
-    boards = only(
+    ruled["isotonic"]["metric_failures"] = {"test": {"worst": "KeyError: c"}}
+    board = only(
         [
-            fabricate("a", metric_failures={"mine": "ValueError: a"}, rules=ruled),
-            fabricate("b", metric_failures={"mine": "TypeError: z"}),
-            fabricate("c", metric_failures={"mine": "TypeError: z"}),
+            fabricate("a", metric_failures={"test": {"mine": "ValueError: a"}}, rules=ruled),
+            fabricate("b", metric_failures={"test": {"mine": "TypeError: z", "mine_raw": "TypeError: z"}}),
+            fabricate("c", metric_failures={"test": {"mine": "TypeError: z"}, "validation": {"other": "x"}}),
         ]
     )
-    assert boards.notes == [
+    assert board.notes == [
         "metric mine failed in 3 of 3 cells: TypeError: z",
         "rule map failed in 1 of 3 cells: ValueError: b",
         "metric worst under rule isotonic failed in 1 of 3 cells: KeyError: c",
+        "metric other failed on validation in 1 of 3 cells: x",
     ]
 
 
 def test_few_failures_are_listed(fabricate: Fabricate) -> None:
-    failures = {f"level{level}_mine": "ValueError: a" for level in range(1, 12)}
-    notes = only([fabricate("a", metric_failures=failures)]).notes
-    assert len(notes) == 6 and notes[-1] == "6 further metrics failed, see the records"
+    levels = {f"level{level}_mine": "ValueError: a" for level in range(1, 12)}
+    notes = only([fabricate("a", metric_failures={"test": levels})]).notes
+    assert notes == ["metric level{k}_mine failed in 1 of 1 cells: ValueError: a"]
+    others = {f"mine_{letter}": "ValueError: a" for letter in "abcdefg"}
+    notes = only([fabricate("a", metric_failures={"test": others})]).notes
+    assert len(notes) == 6 and notes[-1] == "further failures: 2, see the records"
 
 
 def test_synthetic_data_are_called_so(fabricate: Fabricate) -> None:

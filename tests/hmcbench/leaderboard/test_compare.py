@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.columns import split_side
-from hmcbench.leaderboard.compare import Compared, compare_models
+from hmcbench.leaderboard.compare import Compared, compare_models, method
 from hmcbench.leaderboard.draws import Draws
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import rows
@@ -104,6 +105,28 @@ def test_a_metric_without_direction_has_values_and_no_verdict(fabricate: Fabrica
     assert not board.metrics and "conformal_coverage: c has no value of it" in board.more
 
 
+def test_a_metric_whose_plugin_is_absent_has_no_known_direction(fabricate: Fabricate) -> None:
+    records = [fabricate("a", 0.95), fabricate("b", 0.6)]
+    for record in records:
+        record.data["metrics"]["test"]["of_a_plugin"] = 0.5
+    (board,) = compare(records, names=["of_a_plugin"]).boards
+    assert board.metrics[0].verdict == "of_a_plugin is not installed, so its direction is not known"
+
+
+@pytest.mark.parametrize("without", ["ab", "a", "b"])
+def test_a_row_without_a_value_of_the_metrics_is_compared_all_the_same(
+    without: str, fabricate: Fabricate
+) -> None:
+    records = [fabricate("a", 0.95), fabricate("b", 0.6)]
+    for record in records:
+        record.data["metrics"]["test"] = {} if record.label in without else {"of_a_plugin": 0.5}
+    suite = {"suite": {"name": "smoke", "primary": "of_a_plugin", "columns": ["of_a_plugin"]}}
+    (board,) = compare(records, info=suite).boards
+    assert board.metrics == [] and board.method == "nothing: there is no metric that both have a value of"
+    estimator: Any = None
+    assert method([{}, {}], 0, estimator) == board.method
+
+
 def test_an_at_sign_in_a_class_is_no_further_test_set(fabricate: Fabricate) -> None:
     name = "class_f1[steel@800K]"
     records = [fabricate("a", 0.95), fabricate("b", 0.6)]
@@ -154,6 +177,31 @@ def test_repeated_splits(fabricate: Fabricate) -> None:
     (board,) = compare(records).boards
     assert "4 random splits" in board.size and "Nadeau and Bengio" in board.method
     assert any("repeated over the folds alone" in line for line in board.caveats)
+
+
+def test_the_same_difference_on_all_splits_says_nothing_of_another(fabricate: Fabricate) -> None:
+    records = [fabricate(m, fold=f, prefix=f"f{f}") for m in "ab" for f in range(3)]
+    for record in records:
+        more = 0.125 if record.label == "a" else 0.0
+        record.data["metrics"]["test"]["hf1_samples"] = 0.5 + 0.1 * record.fold + more
+    (board,) = compare(records, names=["hf1_samples"]).boards
+    reason = "the difference is the same on all splits, which says nothing of another"
+    assert board.metrics[0].verdict == f"nothing can be said: {reason}"
+    del records[0].data["metrics"]["test"]["hf1_samples"]
+    (board,) = compare(records, names=["hf1_samples"]).boards
+    assert board.metrics[0].verdict == "nothing can be said: one of the two has no value on some splits"
+
+
+def test_the_same_value_of_all_seeds_says_nothing_of_samples(fabricate: Fabricate) -> None:
+    cells = [(model, seed, fold) for model in "ab" for seed in (0, 1) for fold in (0, 1)]
+    records = [fabricate(model, seed=seed, fold=fold, prefix=f"f{fold}") for model, seed, fold in cells]
+    for record in records:
+        record.data["split"]["kind"] = "kfold"
+        record.data["metrics"]["test"]["hf1_samples"] = 0.75 if record.label == "a" else 0.5
+        replace(record.predictions(), truth=None).save(record.path / NPZ)
+    (board,) = compare(records, names=["hf1_samples"]).boards
+    reason = "all seeds have the same value, which says nothing of other samples"
+    assert board.metrics[0].verdict == f"nothing can be said: {reason}"
 
 
 def test_without_truth_seeds_are_compared_or_nothing(fabricate: Fabricate) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
 from hmcbench.leaderboard.summary import chosen
 from hmcbench.leaderboard.verdicts import joint_level, row_verdict, value_verdict
-from hmcbench.records.record import Record
+from hmcbench.records.record import NPZ, Record
 
 Fabricate = Callable[..., Record]
 ROW = {"model": "Paper", "source": "s", "data": "d", "note": "", "measured": "net"}
@@ -128,6 +129,23 @@ def test_a_model_that_was_trained_once_reproduces_nothing(fabricate: Fabricate) 
     record = fabricate("net", 0.9, sizes={"test": 1000}, model={"deterministic": False})
     verdict, reasons = outcome(record, fingerprint=record.data["dataset"]["fingerprint"])
     assert verdict == "undecided" and reasons == ["hf1_samples: trained once, so the spread is unknown"]
+
+
+def test_equal_values_of_all_splits_reproduce_nothing(fabricate: Fabricate) -> None:
+    records = [fabricate("net", fold=fold, prefix=f"f{fold}") for fold in range(3)]
+    for record in records:
+        record.data["metrics"]["test"]["hf1_samples"] = 0.75
+    same = {"metrics": {"hf1_samples": 0.75}, "fingerprint": records[0].data["dataset"]["fingerprint"]}
+    verdict = board(records, same).published[0].verdict
+    assert verdict is not None and verdict.outcome == "undecided"
+    assert verdict.reasons == ["hf1_samples: all splits have the same value, which says nothing of another"]
+
+
+def test_nor_does_a_model_whose_test_samples_are_not_known(fabricate: Fabricate) -> None:
+    record = fabricate("net", 0.9, sizes={"test": 1000})
+    replace(record.predictions(), truth=None).save(record.path / NPZ)
+    verdict, reasons = outcome(record, fingerprint=record.data["dataset"]["fingerprint"])
+    assert (verdict, reasons) == ("undecided", ["hf1_samples: the spread over test samples is unknown"])
 
 
 def test_rows_that_name_no_model_of_ours_get_no_verdict(fabricate: Fabricate) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -113,3 +114,36 @@ def test_an_endless_metric_is_ended_and_the_others_go_on(
     assert results.failures == {"aaa": "took more than 0.1 s"}
     assert dict(results) == dict(compute(SPECS, four_scores(), NAMES))
     assert results.seconds["aaa"] >= 0.1 > results.seconds["hf1_micro"]
+
+
+def test_where_no_time_is_left_further_ids_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(computing, "METRIC_S", 0.1)
+    began: list[int] = []
+
+    def metric(_evaluation: Evaluation, k: int) -> float:
+        began.append(k)
+        while k == 1:
+            time.sleep(0.01)
+        return 0.5
+
+    per_level = MetricSpec(
+        name="aaa{k}", version="1", summary="", factory=metric, over="levels", decided=False
+    )
+    results = compute([per_level], four_scores())
+    assert began == [1] and len(results.failures) == four_scores().levels > 1
+    assert set(results.failures.values()) == {"took more than 0.1 s"}
+
+
+def test_a_limit_that_ends_before_a_metric_begins_is_its_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_timer = signal.setitimer
+
+    def at_once(which: int, seconds: float, interval: float = 0.0) -> None:
+        set_timer(which, seconds, interval)
+        handler: Any = signal.getsignal(signal.SIGALRM)
+        if seconds:
+            handler(signal.SIGALRM, None)
+
+    monkeypatch.setattr(signal, "setitimer", at_once)
+    results = compute([spec(lambda _evaluation: 0.5)], four_scores())
+    assert results.failures == {"aaa": "took more than 300 s"}
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0

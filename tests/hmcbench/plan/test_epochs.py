@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hmcbench.interfaces import ModelSpec, Param
 from hmcbench.interfaces.hookspecs import hookimpl
-from hmcbench.plan.cells import Plan, _of_epochs, make_plan
+from hmcbench.plan.cells import Plan, _of_epochs, _row_names, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.epochs import factor
 from hmcbench.plan.suite import load_suite, parse_suite
@@ -128,3 +130,43 @@ def test_two_models_are_never_one_row(registry: Registry) -> None:
     assert all(cell.row == cell.label for cell in plan.cells)
     assert len({cell.key for cell in plan.cells}) == len(plan.cells) == 3
     assert "toy-tree x net[epochs=4] is named twice: it runs once" in plan.notes
+
+
+def test_a_model_that_scaling_makes_another_one_keeps_its_own_name(registry: Registry) -> None:
+    """On one share alone both are one model; on the other their records would have had one row."""
+    text = tiny_suite("scaled", ["net"], epochs_for=TRAIN).replace("[protocol]", SHARES)
+    plan = make_plan(parse_suite(text, "s"), registry, Choices(models=("net", "net[epochs=16]")))
+    assert len(plan.cells) == 3 and plan.info()["labels"] == {}
+    assert all(cell.row == cell.label for cell in plan.cells)
+
+
+def test_nor_does_an_entry_give_its_label_to_another_model(registry: Registry) -> None:
+    plan = plan_of(registry, "net[rounds=3]", models=("net[rounds=3]", "net[rounds=3,epochs=8]"))
+    assert [(cell.label, cell.row) for cell in plan.cells] == [
+        ("net[epochs=16,rounds=3]", "Net"),
+        ("net[rounds=3]", "net[rounds=3]"),
+    ]
+
+
+EPOCHS = st.lists(st.sampled_from([4, 8, 16, 32]), unique=True, max_size=3)
+
+
+@given(st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=1, max_size=3), EPOCHS, EPOCHS, EPOCHS)
+def test_models_of_one_board_never_share_a_row(
+    factors: list[float], entries: list[int], typed: list[int], labelled: list[int]
+) -> None:
+    def label(epochs: float) -> str:
+        return "net" if epochs == 8 else f"net[epochs={epochs:g}]"
+
+    def pairs(epochs: int, times: list[float]) -> Any:
+        return [SimpleNamespace(label=label(epochs * each), unscaled=label(epochs)) for each in times]
+
+    pairs_of = {f"net[epochs={n}]": pairs(n, factors) for n in entries}
+    pairs_of |= {f"net[e={n}]": pairs(n, [1.0] * len(factors)) for n in typed}
+    given_labels = {f"net[epochs={n}]": f"row {n}" for n in labelled if n in entries}
+    of_entries = {label(n): f"row {n}" for n in labelled if n in entries}  # as labels_of
+    profile: Any = SimpleNamespace(labels=given_labels)
+    names = of_entries | _row_names(profile, pairs_of)
+    for place in range(len(factors)):
+        on_board = {of_model[place].label for of_model in pairs_of.values()}
+        assert len({names.get(label, label) for label in on_board}) == len(on_board)

@@ -17,6 +17,7 @@ from hmcbench.records.record import JSON, Record, read_record
 
 Fabricate = Callable[..., Record]
 OTHERS = (None, "x", [1], {"a": 1}, True)
+RULE = {"version": "1", "makes": "scores", "params": {}, "metrics": {}}
 
 
 def places(data: Any, above: tuple[str, ...] = (), depth: int = 3) -> Iterator[tuple[str, ...]]:
@@ -39,7 +40,8 @@ def changed(data: Any, place: tuple[str, ...], value: Any) -> Any:
 
 @pytest.mark.slow
 def test_every_value_of_a_record_may_be_of_another_kind(fabricate: Fabricate) -> None:
-    record = fabricate("a", 0.8)
+    more = {"rules": {"map": {**RULE, "metric_failures": {"test": {"x": "no"}}}, "min": {"failure": "no"}}}
+    record = fabricate("a", 0.8, metric_failures={"test": {"x": "no"}}, **more)
     fabricate("b", 0.7)
     refused = tried = 0
     for place in places(dict(record.data)):
@@ -65,11 +67,18 @@ def test_every_value_of_a_record_may_be_of_another_kind(fabricate: Fabricate) ->
         (("decision", "thresholds"), ["a"], "decision.thresholds is"),
         (("split", "counts"), {"test": True}, "split.counts.test is 'True'"),
         (("rules",), {"map": 1}, "rules.map is '1', not a table"),
-        (("rules",), {"map": {"metrics": [1]}}, "rules.map.metrics is '[1]', not a table"),
-        (("rules",), {"map": {"metrics": {"test": 1}}}, "rules.map.metrics.test is '1', not a table"),
-        (("rules",), {"map": {"metrics": {"test": {"x": "a"}}}}, "rules.map.metrics.test.x is 'a'"),
+        (("rules",), {"map": {**RULE, "metrics": [1]}}, "rules.map.metrics is '[1]', not a table"),
+        (("rules",), {"map": {**RULE, "metrics": None}}, "rules.map.metrics is 'None', not a table"),
+        (("rules",), {"map": {**RULE, "metrics": {"test": 1}}}, "rules.map.metrics.test is '1', not a table"),
+        (("rules",), {"map": {**RULE, "metrics": {"test": {"x": "a"}}}}, "rules.map.metrics.test.x is 'a'"),
+        (("rules",), {"map": {**RULE, "params": None}}, "rules.map.params is 'None', not a table"),
+        (("rules",), {"map": {"metrics": {}}}, "rules.map.version is 'None', not a text"),
+        (("rules",), {"map": {"failure": 3}}, "rules.map.failure is '3', not a text"),
         (("rules",), {"map": {"metric_failures": "x"}}, "rules.map.metric_failures is 'x', not a table"),
+        (("rules",), {"map": {"metric_failures": None}}, "rules.map.metric_failures is 'None'"),
         (("metric_failures",), ["x"], "metric_failures is"),
+        (("metric_failures",), {"test": "x"}, "metric_failures.test is 'x', not a table"),
+        (("metric_failures",), {"test": {"x": 1}}, "metric_failures.test.x is '1', not a text"),
     ],
 )
 def test_the_value_is_named(fabricate: Fabricate, place: tuple[str, ...], value: Any, what: str) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,16 +131,29 @@ def test_a_failing_metric_is_named_and_stops_nothing(fabricate: Fabricate) -> No
     assert result.failures == {"broken": "RuntimeError: no"}
     assert "broken (RuntimeError: no)" in str(result) and not result.complete
     assert stored(record)["test"]["samples"] == 200
-    assert read_record(record.path).part("metric_failures") == {"broken": "RuntimeError: no"}
+    assert failures(record) == {side: {"broken": "RuntimeError: no"} for side in ("validation", "test")}
+
+
+def failures(record: Record) -> dict[str, Any]:
+    return dict(read_record(record.path).part("metric_failures"))
 
 
 def test_a_failure_goes_when_the_metric_is_mended(fabricate: Fabricate) -> None:
     record, broken = fabricate("a"), replace(NEW, name="broken", factory=failing)
     rescore(record.path, specs=[broken, replace(broken, name="other")])
     rescore(record.path, ["broken"], specs=[replace(broken, factory=samples)])
-    assert read_record(record.path).part("metric_failures") == {"other": "RuntimeError: no"}
+    assert failures(record) == {side: {"other": "RuntimeError: no"} for side in ("validation", "test")}
     rescore(record.path, specs=[replace(broken, name="other", factory=samples)])
     assert "metric_failures" not in read_record(record.path).data
+
+
+def test_so_does_that_of_a_metric_of_single_classes(fabricate: Fabricate) -> None:
+    record = fabricate("a", metrics={"test": {}, "validation": {}})
+    broken = [replace(spec, factory=failing) if spec.name == "class_f1" else spec for spec in SPECS]
+    rescore(record.path, ["class_f1"], specs=broken)
+    assert failures(record)["test"] == {"class_f1": "RuntimeError: no"}
+    rescore(record.path, ["class_f1"], specs=SPECS)
+    assert not failures(record)
 
 
 def test_a_metric_that_fails_under_a_rule_is_named_there(fabricate: Fabricate) -> None:
@@ -147,11 +161,21 @@ def test_a_metric_that_fails_under_a_rule_is_named_there(fabricate: Fabricate) -
     (rule,) = find_rules(default_registry(), ["map"])
     block = lambda: read_record(record.path).part("rules")["map"]  # noqa: E731
     rescore(record.path, specs=[*SPECS, broken], rules=[rule])
-    assert block()["metric_failures"] == {"broken": "RuntimeError: no"}
+    assert block()["metric_failures"]["test"] == {"broken": "RuntimeError: no"}
     rescore(record.path, ["hf1_samples"], specs=SPECS, rules=[rule])
-    assert block()["metric_failures"] == {"broken": "RuntimeError: no"}, "it is not computed again"
+    assert block()["metric_failures"]["test"] == {"broken": "RuntimeError: no"}, "it is not computed again"
     rescore(record.path, specs=[*SPECS, replace(broken, factory=samples)], rules=[rule])
     assert "metric_failures" not in block()
+
+
+def test_a_metric_that_is_undefined_now_has_not_failed(fabricate: Fabricate) -> None:
+    record, broken = fabricate("a"), replace(NEW, name="broken", factory=failing, decided=True)
+    (rule,) = find_rules(default_registry(), ["map"])
+    rescore(record.path, specs=[*SPECS, broken], rules=[rule])
+    undefined = replace(broken, factory=lambda _evaluation: float("nan"))
+    rescore(record.path, specs=[*SPECS, undefined], rules=[rule])
+    assert not failures(record)
+    assert "metric_failures" not in read_record(record.path).part("rules")["map"]
 
 
 def test_a_metric_that_fails_keeps_what_stood(fabricate: Fabricate) -> None:
@@ -160,6 +184,7 @@ def test_a_metric_that_fails_keeps_what_stood(fabricate: Fabricate) -> None:
     specs = [replace(spec, factory=failing) if spec.name == "hf1_samples" else spec for spec in SPECS]
     assert rescore(record.path, specs=specs).failures["hf1_samples"] == "RuntimeError: no"
     assert stored(record)["test"]["hf1_samples"] == kept
+    assert not failures(record), "it has a value"
 
 
 def test_a_suite_that_names_metrics_gets_these_alone(fabricate: Fabricate) -> None:

@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hmcbench.errors import BadInput
 from hmcbench.registry.loading import Manager
 from hmcbench.registry.named import SWITCH, add_plugins, split_file, switches
-from hmcbench.registry.registry import Registry
+from hmcbench.registry.registry import Registry, create
 
 MODEL = """
 class Mine:
@@ -128,6 +129,30 @@ def test_a_default_of_none_can_be_set() -> None:
     with pytest.raises(BadInput, match="cannot be used"):
         known.resolve("models", "Forest", max_depth=(1, 2))
     assert spec.params["max_depth"].added  # with the default, the key of a cell stays what it was
+
+
+META = """
+class Meta:
+    def __init__(self, estimator=None, inputs={0!r}, strategy={0!r}, depth=3): pass
+    def fit(self, X, y): pass
+    def predict(self, X): pass
+    def predict_proba(self, X): pass
+    def get_params(self, deep=True): return {{}}
+    def set_params(self, **params): return self
+"""
+
+
+@pytest.mark.parametrize("default", [None, "mean", 3])
+def test_keywords_called_as_shared_parameters_keep_their_defaults(default: Any) -> None:
+    """``estimator=None``, which every meta-estimator has, took the place of the import path."""
+    Path("metas.py").write_text(META.format(default))
+    add_plugins(["metas.py"])
+    known = registry()
+    spec, params = known.resolve("models", "Meta[depth=5]")
+    shared = {"estimator": "metas.Meta", "inputs": "texture|table", "strategy": "flat"}
+    assert params == {**shared, "depth": 5}
+    assert known.label("models", spec, params) == "Meta[depth=5]"
+    create(spec, params)
 
 
 def test_views_may_be_a_text_or_several() -> None:

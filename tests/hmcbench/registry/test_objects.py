@@ -25,6 +25,11 @@ class Tagless:
         return {}
 
 
+class WrongTags(Tagless):
+    def __sklearn_tags__(self) -> Any:
+        raise ValueError("no tags before fit")
+
+
 @pytest.mark.parametrize(
     ("model", "task"),
     [
@@ -34,6 +39,7 @@ class Tagless:
         (make_pipeline(StandardScaler(), LogisticRegression()), "hmc"),
         (GridSearchCV(LogisticRegression(), {"C": [1.0]}), "hmc"),
         (Tagless(), "hmc"),
+        (WrongTags(), "hmc"),
     ],
 )
 def test_pipelines_and_searches_have_the_task_of_their_parts(

@@ -63,6 +63,14 @@ def test_a_cell_of_several_data_sets_is_named_by_its_own(fabricate: Fabricate, t
         boards.figure(dataset="data-tow")
 
 
+def test_cells_of_one_data_set_are_not_told_apart_by_its_name(fabricate: Fabricate, tmp_path: Path) -> None:
+    for profile in ("quick", "paper"):
+        fabricate("a", sizes=SIZES, profile=profile)
+    with pytest.raises(BadInput, match=r"2 records of a, .* take one of \.records") as error:
+        hmcbench.load(tmp_path / "runs").record("a")
+    assert "dataset=" not in str(error.value)
+
+
 def test_predictions_without_truth_are_decided(fabricate: Fabricate, tmp_path: Path) -> None:
     record = fabricate("a", 0.8)
     expected = hmcbench.load(tmp_path / "runs").predictions("a")

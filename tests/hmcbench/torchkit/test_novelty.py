@@ -16,7 +16,7 @@ from torch import nn  # noqa: E402
 from hmcbench.errors import BadInput, NotApplicable  # noqa: E402
 from hmcbench.interfaces import Run  # noqa: E402
 from hmcbench.testing.helpers import assert_batch_independent, inputs, labelled, tiny_dataset  # noqa: E402
-from hmcbench.torchkit import novelty  # noqa: E402
+from hmcbench.torchkit import novelty, weights  # noqa: E402
 from hmcbench.torchkit.architectures import check_novelty  # noqa: E402
 from hmcbench.torchkit.heads import make_head  # noqa: E402
 from hmcbench.torchkit.layout import Layout  # noqa: E402
@@ -112,6 +112,18 @@ def test_a_kept_network_gives_the_same_novelty(kind: str, tmp_path: Path) -> Non
     again = TorchModel(model.build, model.recipe)
     again.load(tmp_path, Run(of.task))
     assert np.array_equal(again.predict(inputs(of)).novelty, scores.novelty)
+
+
+def test_kept_features_of_another_width_are_refused(tmp_path: Path) -> None:
+    """As of a network that named other layers in an earlier release."""
+    of = dataset()
+    model = fitted("neighbours", of)
+    model.save(tmp_path)
+    kept = weights.read_state(tmp_path / weights.FEATURES)["features"]
+    weights.save_tensors({"features": kept[:, :3].contiguous()}, tmp_path / weights.FEATURES)
+    model.load(tmp_path, Run(of.task))
+    with pytest.raises(BadInput, match=r"have 3 values, those of the network 5.*run the cell again"):
+        model.predict(inputs(of))
 
 
 def test_training_images_are_their_own_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
