@@ -32,7 +32,9 @@ SECTION = """## {processor}
 Run of {day}, with {versions}. Load of the machine at the start: {load}.
 The record: [{file}](performance/{file}).
 
-{table}"""
+{table}
+
+{below}"""
 
 
 def text() -> str:
@@ -52,7 +54,15 @@ def section(path: Path) -> str:
         load=ratios.load,
         file=path.name,
         table=ratios.table("github"),
+        below=below(ratios),
     )
+
+
+def below(ratios: Ratios) -> str:
+    """Which ratios are below what is asked for."""
+    rows = [row for row in ratios.rows if row.value < row.asked]
+    listed = "; ".join(f"{row.work}, beside {row.peer} ({row.value:.3g} of {row.asked:.3g})" for row in rows)
+    return f"Below what is asked for: {listed or 'none'}."
 
 
 if __name__ == "__main__":

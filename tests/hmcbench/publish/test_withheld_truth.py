@@ -14,7 +14,7 @@ import pytest
 from hmcbench.errors import BadInput
 from hmcbench.leaderboard.compare import compare_models
 from hmcbench.leaderboard.files import boards_of
-from hmcbench.leaderboard.intervals import FILE, Intervals, digest
+from hmcbench.leaderboard.intervals import FILE, SCHEMA, Intervals, digest
 from hmcbench.leaderboard.statistics import DRAWS
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.publish.publish import publish
@@ -201,7 +201,7 @@ def test_kept_intervals_that_cannot_be_kept_stop_it_before_anything_is_written(
 ) -> None:
     """A damaged file left a folder half-written; one of another version was removed without a word."""
     path = results / "smoke" / FILE
-    path.write_text("{" if damaged else path.read_text().replace('"schema": 4', '"schema": 3'))
+    path.write_text("{" if damaged else path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 3'))
     before = content(results)
     for source, target in ((runs, results), (results, results), (results, tmp_path / "elsewhere")):
         with pytest.raises(BadInput, match="cannot be read" if damaged else "of another version"):
