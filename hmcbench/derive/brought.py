@@ -23,7 +23,7 @@ from hmcbench.derive.places import NO_RECORD, Place, splits_of
 from hmcbench.errors import BadInput
 from hmcbench.execute.resources import git_revision
 from hmcbench.hierarchy.label_maps import LabelMaps
-from hmcbench.metrics.computing import compute_sides, failures_of
+from hmcbench.metrics.computing import compute_sides, parts_of
 from hmcbench.metrics.decisions import Thresholds, rule_name, thresholds_of
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
@@ -238,8 +238,6 @@ def _record(
     rules = find_rules(registry, place.rules) if len(valid) and not predictions.only_sets else []
     names = list(place.names) if place.names is not None else None
     ruled = score_rules(rules, specs, predictions, thresholds, per, names)
-    scored = compute_sides(specs, predictions, thresholds, names)
-    failures = failures_of(scored)
     rule = SETS_RULE if predictions.only_sets else rule_name(task, thresholds, per)
     data: dict[str, Any] = {
         "schema": SCHEMA,
@@ -256,8 +254,7 @@ def _record(
             **({"per": per} if per != "shared" else {}),
             **({"alpha": predictions.alpha} if predictions.alpha != ALPHA else {}),
         },
-        "metrics": scored,
-        **({"metric_failures": failures} if failures else {}),
+        **parts_of(compute_sides(specs, predictions, thresholds, names)),
         **({"rules": ruled} if ruled else {}),
         "weights": None,
         **_costs(stated, answers),

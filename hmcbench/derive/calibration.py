@@ -29,7 +29,7 @@ import numpy as np
 from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput, unknown
 from hmcbench.leaderboard.grouping import named_records, newest
-from hmcbench.metrics.computing import CALIBRATION, compute_sides, failures_of
+from hmcbench.metrics.computing import CALIBRATION, compute_sides, parts_of
 from hmcbench.metrics.decisions import hierarchy_of, rule_name, thresholds_of
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
@@ -289,8 +289,6 @@ def _calibrated(record: Record, method: Any, registry: Registry) -> NewRecord:
     }
     identity = [NAME, VERSION, method, record.key]
     of_scores = ("rules", "applied_rule", "shifts", "metric_failures")  # parts that other scores made
-    scored = compute_sides(registry.specs("metrics"), predictions, thresholds)
-    failures = failures_of(scored)
     data = {
         **{name: value for name, value in record.data.items() if name not in of_scores},
         "key": hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
@@ -300,8 +298,7 @@ def _calibrated(record: Record, method: Any, registry: Registry) -> NewRecord:
             "rule": rule_name(predictions.task, thresholds, per),
             "thresholds": None if thresholds is None else thresholds.to_json(),
         },
-        "metrics": scored,
-        **({"metric_failures": failures} if failures else {}),
+        **parts_of(compute_sides(registry.specs("metrics"), predictions, thresholds)),
         "weights": None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -21,7 +21,7 @@ from hmcbench.derive.new_records import NewRecord
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import FittedPer
 from hmcbench.leaderboard.grouping import groups, named_records, newest
-from hmcbench.metrics.computing import compute, compute_sides, failures_of
+from hmcbench.metrics.computing import compute, compute_sides, parts_of
 from hmcbench.metrics.decisions import rule_name, thresholds_of
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.metrics.ids import find_spec
@@ -268,8 +268,6 @@ def _new_record(place: FoldSeed, members: Sequence[Member], wanted: Wanted, regi
     specs = registry.specs("metrics")
     shared = set.intersection(*(set(record.part("rules")) for record in records))
     ruled = score_rules(find_rules(registry, sorted(shared)), specs, predictions, thresholds, per)
-    scored = compute_sides(specs, predictions, thresholds)
-    failures = failures_of(scored)
     first = records[0].data
     data: dict[str, Any] = {
         "schema": SCHEMA,
@@ -286,8 +284,7 @@ def _new_record(place: FoldSeed, members: Sequence[Member], wanted: Wanted, regi
             **({"per": per} if per != "shared" else {}),
             **({"alpha": predictions.alpha} if predictions.alpha != ALPHA else {}),
         },
-        "metrics": scored,
-        **({"metric_failures": failures} if failures else {}),
+        **parts_of(compute_sides(specs, predictions, thresholds)),
         **({"rules": ruled} if ruled else {}),
         "weights": None,
         **_costs(records),

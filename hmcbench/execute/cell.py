@@ -49,7 +49,7 @@ from hmcbench.execute.shifts import ShiftedViews
 from hmcbench.execute.warm_start import describe_start, warm_start_of
 from hmcbench.interfaces import ColumnKind, Dataset, DatasetSpec, Fit, FittedPer, ModelSpec, Run, Value
 from hmcbench.metrics import decisions
-from hmcbench.metrics.computing import Results, compute_sides, failures_of
+from hmcbench.metrics.computing import Results, compute_sides, parts_of
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import find_rules, score_rules
 from hmcbench.plan.cells import Cell
@@ -303,8 +303,7 @@ class CellRun:
                 **({"per": cell.per} if cell.per != "shared" else {}),
                 **({"alpha": cell.alpha} if cell.alpha != ALPHA else {}),
             },
-            "metrics": scored,
-            **({"metric_failures": failures} if (failures := failures_of(scored)) else {}),
+            **parts_of(scored),
             **({"rules": ruled} if ruled else {}),
             **({"shifts": shifted} if shifted else {}),
             "weights": weights,

@@ -27,25 +27,27 @@ from hmcbench.interfaces.specs import (
 )
 
 if TYPE_CHECKING:  # the same names, for type checkers
-    from hmcbench.interfaces.objects import ColumnKind as ColumnKind
-    from hmcbench.interfaces.objects import DataReport as DataReport
-    from hmcbench.interfaces.objects import Dataset as Dataset
-    from hmcbench.interfaces.objects import Featurizer as Featurizer
-    from hmcbench.interfaces.objects import Fit as Fit
-    from hmcbench.interfaces.objects import Image as Image
-    from hmcbench.interfaces.objects import Inputs as Inputs
-    from hmcbench.interfaces.objects import Labelled as Labelled
-    from hmcbench.interfaces.objects import Metric as Metric
-    from hmcbench.interfaces.objects import Model as Model
-    from hmcbench.interfaces.objects import NewSamples as NewSamples
-    from hmcbench.interfaces.objects import PicturePair as PicturePair
-    from hmcbench.interfaces.objects import Run as Run
-    from hmcbench.interfaces.objects import Scores as Scores
-    from hmcbench.interfaces.objects import Shift as Shift
-    from hmcbench.interfaces.objects import ShiftInputs as ShiftInputs
-    from hmcbench.interfaces.objects import TableColumns as TableColumns
-    from hmcbench.interfaces.objects import Task as Task
-    from hmcbench.interfaces.objects import WarmStart as WarmStart
+    from hmcbench.interfaces.objects import (
+        ColumnKind,
+        DataReport,
+        Dataset,
+        Featurizer,
+        Fit,
+        Image,
+        Inputs,
+        Labelled,
+        Metric,
+        Model,
+        NewSamples,
+        PicturePair,
+        Run,
+        Scores,
+        Shift,
+        ShiftInputs,
+        TableColumns,
+        Task,
+        WarmStart,
+    )
 
 __all__ = [
     "Shape",

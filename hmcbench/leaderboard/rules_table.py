@@ -11,7 +11,7 @@ from hmcbench.leaderboard.board import Board, BoardCell, Column, RuleRow, RulesT
 from hmcbench.leaderboard.columns import metric_id, metric_spec, stored_ids
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.render.text import clean, title_text, value_text
-from hmcbench.metrics.ids import MetricId
+from hmcbench.metrics.ids import MetricId, stem
 from hmcbench.records.record import Record
 
 TABLES = 3
@@ -107,7 +107,7 @@ def _under(record: Record, rule: str, kept: Collection[str]) -> Record:
     block = record.part("rules")[rule]
     repairs = block["makes"] == "scores"
     metrics = {
-        side: {name: v for name, v in record.metrics(side).items() if _stem(name) in kept} | values
+        side: {name: v for name, v in record.metrics(side).items() if stem(name) in kept} | values
         for side, values in block["metrics"].items()
     }
     decision = dict(record.part("decision"))
@@ -126,19 +126,15 @@ def _kept(row: RowRecords, rule: str, specs: Sequence[MetricSpec]) -> set[str]:
     other than the model's own (``_raw``). Of a metric that is not installed nothing is known.
     """
     repairs = row.ok[0].part("rules")[rule]["makes"] == "scores"
-    first_of = {_stem(name): name for name in stored_ids(row.ok)}  # there may be thousands of members
-    ids = {stem: metric_id(specs, name) for stem, name in first_of.items()}
-    return {stem for stem, parts in ids.items() if parts is not None and _unchanged(parts, repairs)}
+    first_of = {stem(name): name for name in stored_ids(row.ok)}  # there may be thousands of members
+    ids = {metric: metric_id(specs, name) for metric, name in first_of.items()}
+    return {metric for metric, parts in ids.items() if parts is not None and _unchanged(parts, repairs)}
 
 
 def _unchanged(parts: MetricId, repairs: bool) -> bool:
     if repairs:
         return parts.spec.name in OF_TRUTH
     return parts.raw or not parts.spec.decided
-
-
-def _stem(name: str) -> str:
-    return name.partition("[")[0]
 
 
 # --------------------------------------------------------------------------- text

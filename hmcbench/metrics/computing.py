@@ -90,9 +90,10 @@ def compute(
     return results
 
 
-def failures_of(scored: Mapping[str, Results]) -> dict[str, dict[str, str]]:
-    """The part ``metric_failures`` of a record: side -> id -> what went wrong; empty where nothing did."""
-    return {side: dict(results.failures) for side, results in scored.items() if results.failures}
+def parts_of(scored: Mapping[str, Results]) -> dict[str, Any]:
+    """The parts ``metrics`` of a record and, where some failed, ``metric_failures``: side -> id -> reason."""
+    failures = {side: dict(results.failures) for side, results in scored.items() if results.failures}
+    return {"metrics": scored, **({"metric_failures": failures} if failures else {})}
 
 
 def without_structure_of_sets(specs: Sequence[MetricSpec]) -> list[MetricSpec]:

@@ -45,6 +45,11 @@ class MetricId:
         return self.template.replace("{k}", str(self.k)) + (f"[{self.member}]" if self.member else "")
 
 
+def stem(metric: str) -> str:
+    """An id without its class or target: ``class_f1`` of ``class_f1[a/b]``."""
+    return metric.partition("[")[0]
+
+
 def find_spec(specs: Sequence[MetricSpec], name: str) -> MetricSpec:
     """The spec that an id, or a name, belongs to; raises BadInput with close matches.
 

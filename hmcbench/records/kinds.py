@@ -90,7 +90,7 @@ def _wrong_inside(data: Mapping[str, Any]) -> Iterator[str]:
         for label, table in (block or {}).items():
             if not _is(table, TABLE):
                 yield _told(f"{name}.{label}", table, TABLE)
-    yield from _wrong_failures("metric_failures", data.get("metric_failures"))
+    yield from _wrong_failures("metric_failures", data.get("metric_failures") or {})
     for label, block in (data.get("rules") or {}).items():
         place = f"rules.{label}"
         yield from _wrong_rule(place, block)
@@ -126,10 +126,9 @@ def _wrong_rule(place: str, block: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_failures(place: str, sides: Any) -> Iterator[str]:
-    """What is wrong in a table of failed metrics; an absent part of a record is None."""
+    """What is wrong in a table of failed metrics."""
     if not _is(sides, TABLE):
-        if sides is not None or place != "metric_failures":
-            yield _told(place, sides, TABLE)
+        yield _told(place, sides, TABLE)
         return
     for side, failures in sides.items():
         if not _is(failures, TABLE):

@@ -16,7 +16,7 @@ from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.interfaces import MetricSpec
 from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides
-from hmcbench.metrics.ids import find_spec
+from hmcbench.metrics.ids import find_spec, stem
 from hmcbench.metrics.promise import ALPHA
 from hmcbench.metrics.rules.scoring import Rule, find_rules, score_rules
 from hmcbench.records.predictions import Predictions
@@ -221,17 +221,12 @@ def _failures(
     """
     merged = {side: dict(failures) for side, failures in before.items()}
     for side, results in scored.items():
-        computed = {_stem(name) for name in (*results, *results.left_out)}
-        kept = {_stem(name) for name in had.get(side, {})}
-        old = {name: why for name, why in merged.get(side, {}).items() if _stem(name) not in computed}
-        new = {name: why for name, why in results.failures.items() if _stem(name) not in kept}
+        computed = {stem(name) for name in (*results, *results.left_out)}
+        kept = {stem(name) for name in had.get(side, {})}
+        old = {name: why for name, why in merged.get(side, {}).items() if stem(name) not in computed}
+        new = {name: why for name, why in results.failures.items() if stem(name) not in kept}
         merged[side] = {**old, **new}
     return {side: failures for side, failures in merged.items() if failures}
-
-
-def _stem(metric: str) -> str:
-    """An id without its member: a metric that fails has no ids of single classes."""
-    return metric.partition("[")[0]
 
 
 def _merged(before: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -23,7 +23,7 @@ from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import NPZ, SCHEMA, Record, begin_record, commit_record, record_json
 from hmcbench.records.shifts import FILE, ShiftPoint, in_small_form, shift_metrics, with_metrics
 from hmcbench.records.shifts import save as save_shifts
-from hmcbench.testing.helpers import tiny_hierarchy
+from hmcbench.testing.helpers import installed_plugin, tiny_hierarchy
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -263,3 +263,22 @@ def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TrainedR
 def trained_run(run_once: Callable[..., TrainedRun]) -> TrainedRun:
     """The usual run, with its weights. Read only."""
     return run_once("--crop-bottom", "4")
+
+
+FAILING = """
+from hmcbench import MetricSpec, hookimpl
+
+@hookimpl
+def hmcbench_metrics():
+    return [MetricSpec(name="mine", factory="failing:mine", version="1", summary="")]
+
+def mine(evaluation):
+    raise RuntimeError("no such thing")
+"""
+
+
+@pytest.fixture
+def failing_metric(tmp_path: Path) -> Iterator[None]:
+    """A plugin whose metric ``mine`` raises is installed."""
+    with installed_plugin(tmp_path / "site", "failing", FAILING):
+        yield

@@ -14,7 +14,7 @@ import numpy as np
 
 from hmcbench.errors import NotApplicable, PluginError
 from hmcbench.interfaces import FittedPer, MetricSpec, RuleSpec, Task, Value
-from hmcbench.metrics.computing import RAISED, compute_sides, failures_of
+from hmcbench.metrics.computing import RAISED, compute_sides, parts_of
 from hmcbench.metrics.decisions import Thresholds, hierarchy_of, thresholds_of
 from hmcbench.metrics.ids import find_spec, parse_id
 from hmcbench.registry.limits import TooSlow, time_limit
@@ -127,9 +127,8 @@ def score_rules(
 
     Returns:
         ``version``, ``makes``, ``params``, ``thresholds`` (where the rule has its own), ``seconds`` and
-        ``metrics`` (partition -> id -> value), ``metric_failures`` where there are any; or
-        ``version``, ``seconds`` and ``failure``, or ``left_out``
-        where the rule does not apply to the scores.
+        ``metrics`` (partition -> id -> value), ``metric_failures`` where there are any; or ``version``,
+        ``seconds`` and ``failure``, or ``left_out`` where the rule does not apply to the scores.
     """
     blocks = {}
     for rule in rules:
@@ -164,14 +163,11 @@ def _block(
         spec for spec in specs if spec.over != "classes" and (spec.decided or rule.spec.makes == "scores")
     ]
     wanted = [spec.name for spec in chosen] if names is None else _plain_ids(specs, chosen, names)
-    scored = compute_sides(chosen, decided, thresholds, wanted)
-    failures = failures_of(scored)
     return {
         "makes": rule.spec.makes,
         "params": dict(rule.params),
         **({"thresholds": thresholds.to_json()} if thresholds and rule.spec.makes == "scores" else {}),
-        "metrics": scored,
-        **({"metric_failures": failures} if failures else {}),
+        **parts_of(compute_sides(chosen, decided, thresholds, wanted)),
     }
 
 

@@ -83,24 +83,12 @@ def test_a_failed_cell_gives_status_one_and_stays_on_the_leaderboard(
     assert cli(*args, "--model", "prior", "--rerun", "failed").status == 0
 
 
-FAILING = """
-from hmcbench import MetricSpec, hookimpl
-
-@hookimpl
-def hmcbench_metrics():
-    return [MetricSpec(name="mine", factory="failing:mine", version="1", summary="")]
-
-def mine(evaluation):
-    raise RuntimeError("no such thing")
-"""
-
-
+@pytest.mark.usefixtures("failing_metric")
 def test_a_metric_that_fails_is_told_by_the_record_and_the_board(
     cli: Callable[..., Any], tmp_path: Path
 ) -> None:
-    with installed_plugin(tmp_path / "site", "failing", FAILING):
-        args = ["run", "--suite", "smoke", "--dataset", "toy-tree", "--out", tmp_path, "--model", "prior"]
-        ended = cli(*args)
+    args = ["run", "--suite", "smoke", "--dataset", "toy-tree", "--out", tmp_path, "--model", "prior"]
+    ended = cli(*args)
     assert ended.status == 0
     assert "metric mine failed in 1 of 1 cells: RuntimeError: no such thing" in " ".join(ended.out.split())
     (failed,) = record.read_all(tmp_path)

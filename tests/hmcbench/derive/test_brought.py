@@ -24,7 +24,6 @@ from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, Record, read_all, record_json
 from hmcbench.registry.registry import default_registry
-from hmcbench.testing.helpers import installed_plugin
 
 from .conftest import Write, record_of
 
@@ -86,25 +85,11 @@ def test_the_predictions_of_a_run_come_back_with_its_metrics(
     assert cli("verify", runs).status == 0
 
 
-FAILING = """
-from hmcbench import MetricSpec, hookimpl
-
-@hookimpl
-def hmcbench_metrics():
-    return [MetricSpec(name="mine", factory="failing:mine", version="1", summary="")]
-
-def mine(evaluation):
-    raise RuntimeError("no such thing")
-"""
-
-
-def test_a_metric_that_fails_is_told_by_the_record(
-    cli: Cli, runs: Path, write: Write, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("failing_metric")
+def test_a_metric_that_fails_is_told_by_the_record(cli: Cli, runs: Path, write: Write) -> None:
     file = write("p.csv", *scores_of(record_of(runs, "toy-tree", "random").predictions(), "test"))
-    with installed_plugin(tmp_path / "site", "failing", FAILING):
-        args = ("--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions", file)
-        assert cli("bring", runs, *args).status == 0
+    args = ("--suite", "smoke", "--dataset", "toy-tree", "--name", "mine", "--predictions", file)
+    assert cli("bring", runs, *args).status == 0
     (record,) = brought(runs)
     assert record.part("metric_failures")["test"]["mine"] == "RuntimeError: no such thing"
 
