@@ -56,7 +56,11 @@ def read_listing(path: Path) -> Listing:
     if not path.exists():
         raise BadInput(f"{path} does not exist", allowed="a folder of images, or an index.csv")
     if path.is_file() and path.suffix.lower() != ".csv":
-        raise BadInput(f"{path} is a single file", allowed="a folder of images, or an index.csv")
+        raise BadInput(
+            f"{path} is a single file",
+            allowed="a folder of images, or an index.csv",
+            hint="of another dataset: hmcbench data lint PATH --dataset NAME; hmcbench list datasets shows the names",
+        )
     index = path if path.is_file() else path / INDEX
     root = index.parent
     if index.is_file():

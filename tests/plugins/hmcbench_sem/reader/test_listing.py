@@ -177,7 +177,10 @@ def test_an_index_in_another_encoding(gallery: Gallery) -> None:
 
 def test_paths_that_are_no_data_folder(gallery: Gallery) -> None:
     root = gallery({"a/0.png": 0})
-    for path, message in ((root / "gone", "does not exist"), (root / "a" / "0.png", "is a single file")):
+    for path, message in (
+        (root / "gone", "does not exist"),
+        (root / "a" / "0.png", "is a single file.*--dataset NAME"),
+    ):
         with pytest.raises(BadInput, match=message):
             collect(str(path))
     (root / "empty").mkdir()
