@@ -59,7 +59,7 @@ def read_listing(path: Path) -> Listing:
         raise BadInput(
             f"{path} is a single file",
             allowed="a folder of images, or an index.csv",
-            hint="of another dataset: hmcbench data lint PATH --dataset NAME; hmcbench list datasets shows the names",
+            hint="hmcbench data lint PATH --dataset NAME reads the files of another dataset",
         )
     index = path if path.is_file() else path / INDEX
     root = index.parent
