@@ -267,6 +267,11 @@ def hmcbench_suites() -> list[SuiteSpec]:
             source="hmcbench_sem:suites/x-sdd-trust.toml",
         ),
         SuiteSpec(
+            name="x-sdd-ablation",
+            summary="the five variants of the HFF family trained alike on X-SDD, 5 folds",
+            source="hmcbench_sem:suites/x-sdd-ablation.toml",
+        ),
+        SuiteSpec(
             name="x-sdd",
             summary="surface defects of hot-rolled steel strip (X-SDD), 5 folds",
             source="hmcbench_sem:suites/x-sdd.toml",
