@@ -90,7 +90,8 @@ class DataProblems(BadInput):
 
     Args:
         source: the file or folder.
-        problems: at least one; kept in the order of files and lines.
+        problems: at least one; kept in the order of files and lines. Warnings may be among them: the message
+            names the first fatal one, and counts those.
         dataset: the reference under which ``data lint`` reads it; may be empty.
         unlisted: how many further problems there are, which ``data lint`` counts and does not list.
     """
@@ -100,9 +101,10 @@ class DataProblems(BadInput):
     ) -> None:
         self.source, self.problems = source, sorted(problems, key=lambda p: p.order)
         self.unlisted = unlisted
-        first, count = self.problems[0], len(self.problems) + unlisted
+        fatal = [p for p in self.problems if p.fatal] or self.problems
+        first, count = fatal[0], len(fatal) + unlisted
         more = f" (and {count - 1} more)" if count > 1 else ""
-        skippable = all(p.skippable for p in self.problems)
+        skippable = all(p.skippable for p in fatal)
         super().__init__(
             f"{_within(source, first.where)}: {first.what}{more}",
             hint=f"hmcbench data lint {shlex.quote(source)}"

@@ -1,4 +1,4 @@
-"""Atomic file writes, the cache folder, and the identity of machines and processes.
+"""Atomic file writes, the cache folder, paths that files name, and the identity of machines and processes.
 
 A file is written under a temporary name and renamed. The cache can be deleted at any time; its content is
 computed again when needed. A process is identified by its machine, its id and its start time.
@@ -17,11 +17,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hmcbench.errors import BadInput
 
-__all__ = ["cache_dir", "replacing", "weights_file", "write_atomic"]  # what plugins may use
+__all__ = ["cache_dir", "listed_path", "replacing", "weights_file", "write_atomic"]  # what plugins may use
 
 CACHE_VARIABLE = "HMCBENCH_CACHE"
 WEIGHTS_VARIABLE = "HMCBENCH_WEIGHTS"
@@ -53,6 +53,17 @@ def weights_file(text: str) -> Path:
             return path
     where = f"nor in {WEIGHTS_VARIABLE}={folder}" if folder else f"and {WEIGHTS_VARIABLE} names no folder"
     raise BadInput(f"no file {text} here, {where}", allowed="the path of a file with weights")
+
+
+def listed_path(text: str) -> PurePosixPath:
+    """A path that stands in a file, whichever system wrote it: a backslash separates folders too.
+
+    Nothing is looked up, and ``..`` stays: the caller decides which folders may be left.
+
+    >>> listed_path("images\\\\a.png").parts, listed_path("./a.png").parts, listed_path("..\\\\a.png").parts
+    (('images', 'a.png'), ('a.png',), ('..', 'a.png'))
+    """
+    return PurePosixPath(text.replace("\\", "/"))
 
 
 @contextmanager

@@ -15,16 +15,10 @@ from hmcbench.cli.common import FILE, check_picture, max_pixels_option
 from hmcbench.cli.own_data import COLUMNS, column_params, options_of
 from hmcbench.cli.preview import preview_command
 from hmcbench.cli.tables import featurize_command, fetch_command
-from hmcbench.errors import BadInput
 from hmcbench.registry.registry import default_registry
 
 if TYPE_CHECKING:
     from hmcbench.interfaces import PicturePair
-
-
-TEXT_TABLES = (".csv", ".tsv", ".tab", ".txt", ".dat")
-OTHER_TABLES = (".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".pq")
-HEADER = 1_000_000  # bytes that are read to see the names of columns
 
 
 @click.group("data")
@@ -48,7 +42,7 @@ def _count(number: int, noun: str) -> str:
     "--as",
     default="",
     metavar="DATASET",
-    help="Read as this; default: images, or table for a file without a column 'file'.",
+    help="Read as this; default: what the name and columns of a file tell, else images.",
 )
 @options_of(COLUMNS)
 @click.option("--crop-bottom", default="", metavar="auto|PX", help="Check images without their data bar.")
@@ -72,17 +66,20 @@ def lint_command(
       hmcbench data lint alloys.csv --labels level1,level2
       hmcbench data lint my_alloys.csv --dataset metallic-glass
     """
-    from hmcbench.data.loading import lint_dataset
+    from hmcbench.data.loading import dataset_of_file, lint_dataset
 
     if pairs is not None:
         check_picture("--pairs", pairs)
     extra: dict[str, Any] = {k: v for k, v in (("crop_bottom", crop_bottom), ("max_pixels", max_pixels)) if v}
     extra |= column_params(columns)
-    guessed = not dataset and not extra and pairs is None and _is_table(Path(path))
-    dataset = dataset or ("table" if guessed or column_params(columns) else "images")
-    report = lint_dataset(default_registry(), dataset, path, **extra)
-    if guessed:
-        click.echo(f"note: {path} is read as a table; --labels COLUMN checks its classes too", err=True)
+    registry = default_registry()
+    guess = "" if dataset or extra or pairs is not None else dataset_of_file(registry, Path(path))
+    dataset = dataset or guess or ("table" if column_params(columns) else "images")
+    report = lint_dataset(registry, dataset, path, **extra)
+    if guess not in ("", "images"):
+        more = "labels" in registry.get("datasets", guess).params
+        labels = "; --labels COLUMN checks its classes too" if more else ""
+        click.echo(f"note: {path} is read as the dataset {guess}{labels}", err=True)
     figure = _draw(report.pairs, pairs) if pairs is not None else ""
     fatal = [p for p in report.problems if p.fatal]
     if as_json:
@@ -102,23 +99,6 @@ def lint_command(
         skippable = all(p.skippable for p in fatal)
         click.echo("a run refuses to start" + ("; with --skip-bad it leaves them out" if skippable else ""))
     return 2 if fatal else 0
-
-
-def _is_table(path: Path) -> bool:
-    """Whether a file is one of samples, and not a list of images, which has a column ``file``."""
-    from hmcbench.hierarchy.csv_rows import csv_rows
-
-    ending = path.suffix.lower()
-    if not path.is_file() or path.name == "index.csv" or ending not in TEXT_TABLES:
-        return path.is_file() and ending in OTHER_TABLES
-    with path.open("rb") as stream:
-        data = stream.read(HEADER)
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        _line, names = next(csv_rows(data.decode(encoding, errors="replace"), str(path)), (0, ["file"]))
-    except BadInput:  # each reader says what is wrong with it
-        return False
-    return len(names) > 1 and "file" not in [name.lower() for name in names]
 
 
 def _draw(pairs: Sequence[PicturePair], path: Path) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hmcbench.data import contract
 from hmcbench.errors import BadInput, DataProblems, PluginError
+from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench.interfaces import Dataset, DatasetSpec, Value
 from hmcbench.registry.registry import Registry, check_installed, create, parse_reference
+
+HEADER = 1_000_000  # bytes that are read to see the names of columns
 
 
 def load_dataset(registry: Registry, spec: DatasetSpec, params: Mapping[str, Value]) -> Dataset:
@@ -52,6 +56,43 @@ def _checked(registry: Registry, spec: DatasetSpec, product: Any) -> Dataset:
     if registry.owner("datasets", spec.name).builtin:
         return product  # its fingerprint is held by tests, and is in the keys of published records
     return replace(product, fingerprint=contract.full_fingerprint(product))
+
+
+def dataset_of_file(registry: Registry, path: Path) -> str:
+    """The dataset that a file is read as where none is named (:attr:`DatasetSpec.files`); empty for none.
+
+    Raises:
+        BadInput: several datasets claim the file alike.
+    """
+    name = path.name.lower()
+    claims = [
+        (len(ending), {column.lower() for column in columns}, spec.name)
+        for spec in registry.specs("datasets")
+        for ending, columns in spec.files.items()
+        if name == ending.lower() or (ending.startswith(".") and name.endswith(ending.lower()))
+    ]
+    if not claims or not path.is_file():
+        return ""
+    header = _header(path) if any(columns for _, columns, _ in claims) else set()
+    ranks = [((length, len(columns)), of) for length, columns, of in claims if columns <= header]
+    highest = max((rank for rank, _ in ranks), default=None)
+    best = sorted({of for rank, of in ranks if rank == highest})
+    if len(best) > 1:
+        what = f"{path} may be a file of {' or '.join(best)}"
+        raise BadInput(what, allowed="a file of one dataset", hint=f"--dataset {best[0]}")
+    return best[0] if best else ""
+
+
+def _header(path: Path) -> set[str]:
+    """The names of the columns of a text file, in small letters; none where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(HEADER)
+        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        _line, names = next(csv_rows(data.decode(encoding, errors="replace"), str(path)), (0, []))
+    except (OSError, BadInput):  # each reader says what is wrong with it
+        return set()
+    return {name.lower() for name in names}
 
 
 def lint_dataset(registry: Registry, reference: str, path: str, **params: Value) -> Any:

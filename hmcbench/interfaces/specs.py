@@ -128,6 +128,11 @@ class DatasetSpec(Spec):
         linter: ``"module:function"``, called with the resolved parameters, returns a
             ``DataReport`` (see :mod:`hmcbench.interfaces`); empty if there is nothing to lint.
         path_param: the parameter that ``--data NAME=PATH`` sets; empty if there is none.
+        files: which single files are read as this dataset where none is named, as by ``hmcbench data lint
+            FILE``: the ending of a name with its point, or a whole name, -> columns that a text file of that
+            name must have: ``{".arff": (), ".csv": ("file",)}``. Upper and lower case are the same. Where
+            several datasets fit, the one with the longest ending is taken, then the one with the most
+            columns. Empty: the dataset is always named.
         fetch: ``"module:function"`` behind ``hmcbench data fetch``, called with the address of a mirror (or
             an empty text) and, where the reference has one, the :attr:`variant`; returns the path of what it
             fetched; empty if nothing can be downloaded.
@@ -148,6 +153,7 @@ class DatasetSpec(Spec):
     views: tuple[str, ...] = ()
     linter: str = ""
     path_param: str = ""
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fetch: str = ""
     at_hand: str | Callable[..., Any] = ""
     reader: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hmcbench import DatasetSpec, Param, SuiteSpec
+from hmcbench_hmc.arff import SUFFIXES
 
 _PATHS = Param(
     "auto",
@@ -36,6 +37,7 @@ DATASETS: list[DatasetSpec] = [
         },
         linter="hmcbench_hmc.arff.dataset:lint_arff",
         path_param="path",
+        files=dict.fromkeys(SUFFIXES, ()),
         views=("table",),
         table_reader="hmcbench_hmc.arff.unlabelled:read_unlabelled",
         citation="Clus, dtai.cs.kuleuven.be/clus; Tsoumakas et al., Mulan, JMLR 12, 2411 (2011)",

@@ -139,6 +139,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             views=("image",),
             linter="hmcbench_sem.lint:lint_images",
             path_param="path",
+            files={"index.csv": (), ".csv": ("file",)},
             reader="hmcbench_sem.reader.unlabelled:read_images",
         ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hmcbench import DatasetSpec, Param, ShiftSpec, hookimpl
+from hmcbench_tables.endings import EXCEL, PARQUET, TEXT
 
 _COLUMNS = "columns joined by ; (docs/tables.md)"
 
@@ -35,6 +36,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             licence="your own",
             linter="hmcbench_tables.lint:lint",
             path_param="path",
+            files=dict.fromkeys((*TEXT, *EXCEL, *PARQUET), ()),
             table_reader="hmcbench_tables.unlabelled:read_unlabelled",
         )
     ]

@@ -11,10 +11,8 @@ from typing import Any
 
 from hmcbench.errors import BadInput, Unavailable
 from hmcbench.hierarchy.csv_rows import csv_rows
+from hmcbench_tables.endings import EXCEL, PARQUET, TEXT
 
-TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat")
-EXCEL = (".xlsx", ".xlsm", ".xls", ".ods")
-PARQUET = (".parquet", ".pq")
 ALLOWED = "a CSV, TSV, Excel or Parquet file with one header line"
 _READERS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odf"}
 

@@ -50,3 +50,10 @@ def test_problems_that_are_only_counted_are_in_the_number() -> None:
 
 def test_control_characters_and_line_breaks_stay_out_of_messages() -> None:
     assert str(BadInput("file 'a\x1b[2J\nb'", hint="x\x07")) == "file 'a?[2J b'. x?"
+
+
+def test_the_message_names_and_counts_what_is_fatal() -> None:
+    warning = Problem("a.csv:1", "a warning", "k", fatal=False, skippable=False)
+    error = DataProblems("d", [warning, Problem("a.csv:7", "w", "k"), Problem("a.csv:9", "w", "k")])
+    assert str(error).startswith("d: a.csv:7: w (and 1 more)") and "--skip-bad" in str(error)
+    assert error.problems[0] is warning

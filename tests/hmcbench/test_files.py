@@ -20,6 +20,7 @@ from hmcbench.files import (
     check_reachable,
     has_ended,
     host_tag,
+    listed_path,
     new_owner,
     process_start,
     processor_name,
@@ -198,3 +199,19 @@ def test_a_broken_disk_is_told_of_files_and_not_of_names(
     (tmp_path / "a").write_bytes(b"1")
     with pytest.raises(OSError, match="Input/output"):
         files.sync_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("images/a.png", "images/a.png"),
+        ("images\\a.png", "images/a.png"),
+        (".\\images\\\\a.png", "images/a.png"),
+        ("..\\..\\a.png", "../../a.png"),
+        ("sub\\../a.png", "sub/../a.png"),
+        ("C:\\a.png", "C:/a.png"),
+        ("\\a.png", "/a.png"),
+    ],
+)
+def test_paths_in_files_are_those_of_any_system(text: str, path: str) -> None:
+    assert listed_path(text).as_posix() == path

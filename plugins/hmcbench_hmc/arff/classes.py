@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hmcbench.errors import DataProblems, close_matches
+from hmcbench.errors import close_matches
 from hmcbench.hierarchy.hierarchy import Edge, Hierarchy, lint
 from hmcbench_hmc.arff.text import ArffFile
 
@@ -86,10 +86,13 @@ def _checked(file: ArffFile, line: int, form: str, edges: tuple[Edge, ...]) -> C
         children = {child for _, child in edges}
         parents = dict.fromkeys(parent for parent, _ in edges if parent and parent not in children)
         edges = (*(("", parent) for parent in parents), *edges)
-    for problem in lint(edges, [f"{file.label}:{line}"] * len(edges)):
-        if problem.fatal:
-            raise DataProblems(str(file.path), [*file.problems, problem])
-        file.add(line, problem.what, problem.kind, fatal=False)
+    problems = lint(edges, [f"{file.label}:{line}"] * len(edges))
+    for problem in problems:
+        if not problem.fatal:
+            file.add(line, problem.what, problem.kind, fatal=False)
+    fatal = [problem for problem in problems if problem.fatal]
+    if fatal:
+        raise file.error(fatal)
     return ClassList(form, edges, frozenset(name for edge in edges for name in edge if name))
 
 

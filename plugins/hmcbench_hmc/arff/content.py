@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from hmcbench.errors import BadInput, DataProblems, Problem
 from hmcbench.hierarchy.hierarchy import Hierarchy
+from hmcbench_hmc.arff import SUFFIXES
 from hmcbench_hmc.arff.classes import ClassList, LabelReader, hierarchy_of, read_classes
 from hmcbench_hmc.arff.header import Attribute, read_header
 from hmcbench_hmc.arff.mulan import read_labels
 from hmcbench_hmc.arff.rows import ArffRows, RowReader
 from hmcbench_hmc.arff.text import ArffFile
 
-SUFFIXES = (".arff", ".arff.gz")
 ALLOWED = "an .arff or .arff.gz file, or a folder with train, valid and test files"
 _SIDES = {
     "train": ("train", "training", "trn"),
@@ -135,7 +135,15 @@ def read_content(
     Raises:
         DataProblems: a file that cannot be read at all, or files that do not fit each other.
     """
-    parts = {side: read_part(path, xml, confidence) for side, path in files.items()}
+    parts: dict[str, ArffPart] = {}
+    errors: list[DataProblems] = []
+    for side, path in files.items():
+        try:
+            parts[side] = read_part(path, xml, confidence)
+        except DataProblems as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(files) == 1 else _error_of_all(source, parts.values(), errors)
     features = _common(source, list(parts.values()))
     hierarchy = hierarchy_of([part.classes for part in parts.values()])
     parts = {side: _with_values(part, features) for side, part in parts.items()}
@@ -149,12 +157,29 @@ def read_content(
     return ArffContent(source, parts, features, hierarchy, problems)
 
 
-def _labels_of_xml(path: Path, xml: str, classes_known: bool) -> list[tuple[str, str]]:
+def _error_of_all(
+    source: str,
+    parts: Iterable[ArffPart],
+    errors: Sequence[DataProblems] = (),
+    problems: Sequence[Problem] = (),
+) -> DataProblems:
+    """The error of all files together: of those that can be read, of the others, and of what they share."""
+    files = [part.file for part in parts]
+    noted = [problem for file in files for problem in file.noted]
+    noted += [problem for error in errors for problem in error.problems]
+    unlisted = sum(file.fatal_unlisted for file in files) + sum(error.unlisted for error in errors)
+    return DataProblems(source, [*noted, *problems], unlisted=unlisted)
+
+
+def _labels_of_xml(file: ArffFile, xml: str, classes_known: bool) -> list[tuple[str, str]]:
     """Those of the file that is named, else of one beside the ARFF file where these are its classes."""
-    beside = path.with_name(side_of(path.name)[0] + ".xml")
-    if xml:
-        return read_labels(Path(xml))
-    return read_labels(beside) if not classes_known and beside.is_file() else []
+    beside = file.path.with_name(side_of(file.path.name)[0] + ".xml")
+    if not xml and (classes_known or not beside.is_file()):
+        return []
+    try:
+        return read_labels(Path(xml) if xml else beside)
+    except DataProblems as error:
+        raise file.error(error.problems) from None
 
 
 def read_part(path: Path, xml: str, confidence: float) -> ArffPart:
@@ -163,12 +188,12 @@ def read_part(path: Path, xml: str, confidence: float) -> ArffPart:
     lines = file.lines()
     attributes = read_header(file, lines)
     class_attribute = next((a for a in attributes if a.kind == "class"), None)
-    labels_of_xml = _labels_of_xml(path, xml, class_attribute is not None)
+    labels_of_xml = _labels_of_xml(file, xml, class_attribute is not None)
     if class_attribute is None and not labels_of_xml:
         hint = "@attribute class hierarchical ..., or an .xml file of labels beside it"
         raise file.stop(attributes[-1].line, f"no attribute is hierarchical; needed: {hint}", "header")
     rows = RowReader(file, attributes).read(lines)
-    if not rows.lines and not file.problems:
+    if not rows.lines and not any(problem.fatal for problem in file.problems):
         raise file.stop(attributes[-1].line, "there are no rows after @data", "truncated")
     features = [a for a in attributes if a.kind in ("numeric", "nominal")]
     if class_attribute is None:
@@ -224,12 +249,13 @@ def _common(source: str, parts: Sequence[ArffPart]) -> list[Attribute]:
     for part in parts[1:]:
         if len(part.features) != len(merged):
             what = f"{len(part.features)} features where {first.file.label} has {len(merged)}"
-            raise DataProblems(source, [Problem(part.file.label, what, "differs", skippable=False)])
+            differs = Problem(part.file.label, what, "differs", skippable=False)
+            raise _error_of_all(source, parts, problems=[differs])
         for i, (a, b) in enumerate(zip(merged, part.features, strict=True)):
             if (a.name, a.kind) != (b.name, b.kind):
                 what = f"{b.name!r} ({b.kind}) where {first.file.label} has {a.name!r} ({a.kind})"
-                place = f"{part.file.label}:{b.line}"
-                raise DataProblems(source, [Problem(place, what, "differs", skippable=False)])
+                differs = Problem(f"{part.file.label}:{b.line}", what, "differs", skippable=False)
+                raise _error_of_all(source, parts, problems=[differs])
             if a.values != b.values:
                 merged[i] = replace(a, values=tuple(dict.fromkeys((*a.values, *b.values))))
                 what = f"{b.name!r} has other values than in {first.file.label}; those of both are used"

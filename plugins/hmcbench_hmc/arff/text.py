@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +56,16 @@ class ArffFile:
         """Kind of a problem, and whether it is fatal -> how many are not listed."""
         return {key: count - LISTED for key, count in self.counts.items() if count > LISTED}
 
+    @property
+    def noted(self) -> list[Problem]:
+        """The problems, and a line for every kind with more of them than are listed."""
+        return [*self.problems, *self.unlisted()]
+
+    @property
+    def fatal_unlisted(self) -> int:
+        """How many fatal problems are counted only."""
+        return sum(count for (_kind, fatal), count in self.more.items() if fatal)
+
     def unlisted(self) -> list[Problem]:
         """A line for every kind with more problems than are listed."""
         return [
@@ -66,8 +76,11 @@ class ArffFile:
     def stop(self, line: int, what: str, kind: str = "unreadable") -> DataProblems:
         """The error to raise where nothing after a line can be read."""
         place = f"{self.label}:{line}" if line else self.label
-        problem = Problem(place, what, kind, skippable=False)
-        return DataProblems(str(self.path), [*self.problems, problem])
+        return self.error([Problem(place, what, kind, skippable=False)])
+
+    def error(self, problems: Sequence[Problem]) -> DataProblems:
+        """The error of problems after which the file cannot be used, with all that was noted before."""
+        return DataProblems(str(self.path), [*self.noted, *problems], unlisted=self.fatal_unlisted)
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """(number, text) of every line; raises DataProblems where the file cannot be read on."""

@@ -43,7 +43,7 @@ def read_unlabelled(path: str, columns: Mapping[str, TableColumns], **_of_the_ru
         table[:, i] = _column(file, features[place[name]], rows.table[:, place[name]], values)
     keys = rows.keys if all(rows.keys) and len(set(rows.keys)) == len(rows.keys) else []
     ids = keys or [f"line-{line:06d}" for line in rows.lines]
-    return NewSamples(ids, {"table": table}, [*file.problems, *file.unlisted()])
+    return NewSamples(ids, {"table": table}, file.noted)
 
 
 def _column(file: ArffFile, attribute: Attribute, cells: np.ndarray, trained: tuple[str, ...]) -> np.ndarray:

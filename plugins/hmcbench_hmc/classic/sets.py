@@ -13,7 +13,8 @@ from pathlib import Path
 
 from hmcbench.data.sources import Source, cached, variable
 from hmcbench.errors import BadInput
-from hmcbench_hmc.arff.content import SUFFIXES, side_of
+from hmcbench_hmc.arff import SUFFIXES
+from hmcbench_hmc.arff.content import side_of
 
 DATASET = "hmc-classic"
 BASE = (

@@ -12,9 +12,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem
+from hmcbench.files import listed_path
 from hmcbench.hierarchy.csv_rows import csv_rows
 from hmcbench_sem.reader.entries import SIDES, Entry, clean, is_of_system, side_of, split_label
 from hmcbench_sem.reader.further_columns import is_target
@@ -132,9 +133,8 @@ def _entry(row: Mapping[str, str], levels: Sequence[str], where: str) -> Entry:
     split = row.get("split", "")
     if split and not side_of(split):
         raise _BadRow("split", f"split {split!r} is not one of {', '.join(SIDES)}, or empty")
-    file = row["file"].replace("\\", "/")  # a list written on Windows
     return Entry(
-        file=file if file.startswith("/") else PurePosixPath(file).as_posix(),
+        file=listed_path(row["file"]).as_posix(),
         paths=paths,
         where=where,
         group=row.get("group", ""),

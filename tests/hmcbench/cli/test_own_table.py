@@ -127,16 +127,26 @@ def test_the_hint_of_a_problem_lists_all_of_them(cli: Callable[..., Any], folder
 def test_lint_tells_a_table_from_a_list_of_images(cli: Callable[..., Any], folder: Path) -> None:
     ended = cli("data", "lint", "own.csv")
     assert (ended.status, ended.err.count("\n")) == (0, 1)
-    assert "column load" in ended.out and "own.csv is read as a table; --labels COLUMN" in ended.err
+    assert "column load" in ended.out and "own.csv is read as the dataset table; --labels COLUMN" in ended.err
     assert "column load" in json.loads(cli("data", "lint", "own.csv", "--json").out)["facts"]
     (folder / "index.csv").write_text("name,labels\na.png,x\n")
     (folder / "list.csv").write_text("File;labels\na.png;x\n")
     (folder / "one.csv").write_text("labels\nx\n")
     for name, says in (
         ("index.csv", "no column 'file'"),
-        ("one.csv", "no column 'file'"),
+        ("one.csv", "one column, 'labels'"),
         ("list.csv", "list.csv:2: 'a.png' does not exist"),
         ("own.csv --max-pixels 9", "no column 'file'"),
     ):
         ended = cli("data", "lint", *name.split())
         assert ended.status == 2 and re.search(says, ended.out + ended.err), ended
+
+
+def test_lint_of_a_file_of_another_dataset_needs_no_name(cli: Callable[..., Any], folder: Path) -> None:
+    header = "@relation r\n@attribute x real\n@attribute class hierarchical a,a/b\n@data\n"
+    (folder / "own.arff").write_text(f"{header}1,a\n2,a/b\n")
+    ended = cli("data", "lint", "own.arff")
+    assert ended.status == 0 and ended.err == "note: own.arff is read as the dataset arff\n"
+    assert ended.out == cli("data", "lint", "own.arff", "--dataset", "arff").out
+    (folder / "own.arff").write_text(f"{header}1\n")
+    assert "own.arff:5: 1 value where" in cli("data", "lint", "own.arff").out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hmcbench_hmc.arff import mulan, rows, text
-from hmcbench_hmc.arff.dataset import arff
+from hmcbench_hmc.arff.dataset import arff, lint_arff
 
 from hmcbench.errors import BadInput, DataProblems
 from hmcbench.interfaces import Dataset
@@ -246,3 +246,64 @@ def test_bad_rows_that_are_only_counted_are_in_the_number(
     with pytest.raises(DataProblems) as error:
         arff(path=str(file))
     assert f"(and {more} more)" in str(error.value) and f"lists {listed}" in str(error.value)
+
+
+TWICE = "@attribute x real\n@attribute x real\n@attribute class hierarchical a,b\n@data\n"
+
+
+def test_where_a_file_cannot_be_read_on_all_that_was_found_before_is_counted(tmp_path: Path) -> None:
+    file = tmp_path / "bad.arff"
+    file.write_bytes((HEAD + "tall,no,a\n" * 150).encode() + b"\0\n")
+    error = failure(file)
+    assert "bad.arff:6: 'tall' is no number" in str(error) and "(and 150 more)" in str(error)
+    assert "lists the first of them" in str(error) and error.unlisted == 50
+    listed = lint_arff(path=str(file)).problems
+    assert sum(problem.fatal for problem in listed) == text.LISTED + 1
+    assert [p.what for p in listed if not p.fatal] == ["50 more problems like these (value)"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "what"),
+    [
+        (TWICE.replace("@data", "@attribute y odd"), 4, "of type 'odd'"),
+        (TWICE + "1,1,a\n\0\n", 6, "no text"),
+        (TWICE.replace("a,b", "a,a|b,c|d") + "1,1,a\n", 3, "'a|b' contains '|'"),
+        (TWICE, 3, "there are no rows after @data"),
+    ],
+)
+def test_a_warning_is_not_told_as_the_reason(tmp_path: Path, content: str, line: int, what: str) -> None:
+    (tmp_path / "bad.arff").write_text(content)
+    error = failure(tmp_path / "bad.arff")
+    assert f"bad.arff:{line}: " in str(error) and what in str(error).partition("hmcbench data lint")[0]
+    listed = lint_arff(path=str(tmp_path / "bad.arff")).problems
+    assert listed == error.problems
+    assert [p.what for p in listed if not p.fatal] == ["attribute 'x' is declared twice; read as 'x#2'"]
+
+
+def test_all_classes_that_are_none_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "bad.arff").write_text("@attribute class hierarchical a|b,c,d|e\n@data\nc\n")
+    assert [p.what[:18] for p in failure(tmp_path / "bad.arff").problems] == [
+        "class name 'a|b' c",
+        "class name 'd|e' c",
+    ]
+
+
+def test_of_several_files_the_problems_of_all_are_told(tmp_path: Path) -> None:
+    (tmp_path / "train.arff").write_text(HEAD + "tall,no,a\n" * 150 + "1,no,a\n")
+    (tmp_path / "valid.arff").write_text(HEAD[:60])
+    (tmp_path / "test.arff").write_bytes(HEAD.encode() + b"1,no\n\0\n")
+    error = failure(tmp_path)
+    fatal = {p.where.partition(":")[0] for p in error.problems if p.fatal}
+    assert fatal == {"train.arff", "valid.arff", "test.arff"} and error.unlisted == 50
+    assert lint_arff(path=str(tmp_path)).problems == error.problems
+    (tmp_path / "valid.arff").unlink()
+    (tmp_path / "test.arff").write_text(HEAD.replace("x real", "z real") + "1,no,a\n")
+    error = failure(tmp_path)
+    assert "test.arff:2: 'z' (numeric)" in str(error) and "(and 150 more)" in str(error)
+    assert [p.where for p in error.problems if p.kind == "differs"] == ["test.arff:2"]
+
+
+def test_the_hint_of_a_bad_hierarchy_of_mulan_names_the_arff_file(tmp_path: Path) -> None:
+    (tmp_path / "bad.arff").write_text(MULAN)
+    (tmp_path / "bad.xml").write_text("<labels")
+    assert f"hmcbench data lint {tmp_path / 'bad.arff'} lists" in str(failure(tmp_path / "bad.arff"))

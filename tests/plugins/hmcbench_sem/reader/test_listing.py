@@ -204,6 +204,7 @@ BAD_ROWS = {
     "a name too long": ("x" * 300 + ".png,m,x", "missing", "File name too long"),
     "outside": ("../0.png,m,x", "missing", "not inside the data folder"),
     "absolute": ("/etc/passwd,m,x", "missing", "not inside the data folder"),
+    "outside, of Windows": ("sub\\..\\..\\0.png,m,x", "missing", "not inside the data folder"),
     "a drive": ("C:\\0.png,m,x", "missing", "not inside the data folder"),
     "control character": ("a\x00.png,m,x", "missing", "not plain text"),
     "no label": ("0.png,,", "no-label", "has no label"),
