@@ -67,7 +67,7 @@ def test_frozen_statistics_stay_bit_equal_under_cuda_graphs() -> None:
     forward = GraphForward(net, torch.device("cuda"), "float32")
     for _ in range(3):
         torch.as_tensor(forward(torch.randn(16, 1, 8, 8, device="cuda"))).sum().backward()
-    assert list(forward.calls) == [16] and net[3].training and not net[1].training
+    assert list(forward.calls) == [(16, 1, 8, 8)] and net[3].training and not net[1].training
     assert all(torch.equal(a, b) for a, b in zip(before, net.buffers(), strict=True))
 
 

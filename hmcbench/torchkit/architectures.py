@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hmcbench.errors import BadInput, close_matches
 from hmcbench.interfaces import Task
+from hmcbench.torchkit.recipes import SIZE_STEP
 
 _NORMALISED = ("leaf", "conditional")
 """Heads whose outputs, for single paths, are logarithms of probabilities: their energy is 0 for any image."""
@@ -23,21 +24,36 @@ def check(
     backbone: str = "",
     mc_dropout: int = 0,
     dropout: float = 0.0,
+    first_layer: str = "random",
+    pretrained: bool | str = False,
+    first_size: int = 0,
+    image_size: int = 0,
     **_others: object,
 ) -> None:
-    """The ``check`` of model specs that may name a timm network in one of these two parameters.
+    """The ``check`` of model specs that may name a timm network in one of the first two parameters.
 
     Names are looked up in timm's source, as importing timm and torch costs seconds. For a name that is
     not there (timm has aliases too) timm is imported and asked.
 
     Raises:
-        BadInput: timm does not know the name; suggests similar ones. Or passes with units left out of a
-            network that is trained without dropout.
+        BadInput: timm does not know the name; suggests similar ones. Or parameters that do not go together:
+            passes with units left out of a network that is trained without dropout, a whitened first layer
+            of trained weights, a first size that does not lead to the size of the images.
     """
     if mc_dropout and not dropout:
         raise BadInput(
             f"mc_dropout={mc_dropout}, but the network is trained without dropout",
             allowed="mc_dropout=0, or a model with dropout above 0",
+        )
+    if first_layer == "whitened" and pretrained:
+        raise BadInput(
+            "first_layer=whitened would replace trained weights",
+            allowed="first_layer=random, or pretrained=false",
+        )
+    if first_size % SIZE_STEP or first_size > image_size:
+        raise BadInput(
+            f"first_size={first_size} with image_size={image_size}",
+            allowed=f"0, or a multiple of {SIZE_STEP} up to {image_size}",
         )
     name = architecture or backbone
     if name and name.partition(".")[0] not in _registered():  # what follows the dot are pretrained weights

@@ -217,7 +217,7 @@ def _unchanged(output: Any) -> Any:
 
 
 class GraphForward:
-    """One CUDA graph of forward and backward per batch size (an epoch has one or two).
+    """One CUDA graph of forward and backward per shape of a batch (an epoch has one or two).
 
     A network that cannot be captured (it waits for the device, its shapes depend on values, or its outputs
     are no tensors) is run as it is, with a warning.
@@ -225,13 +225,13 @@ class GraphForward:
 
     def __init__(self, module: nn.Module, device: torch.device, precision: str) -> None:
         self.module, self.device, self.precision = module, device, precision
-        self.calls: dict[int, _Call] = {}
+        self.calls: dict[torch.Size, _Call] = {}
         self.plain: _Call | None = None  # what runs instead of graphs
 
     def __call__(self, images: torch.Tensor) -> Output:
-        call = self.plain or self.calls.get(len(images))
+        call = self.plain or self.calls.get(images.shape)
         if call is None:
-            call = self.calls[len(images)] = self._capture(images)
+            call = self.calls[images.shape] = self._capture(images)
         tensors = call(images)
         output: Output = call.finish(tensors)  # set by the call where it is no graph
         return output

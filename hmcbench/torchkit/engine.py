@@ -23,6 +23,7 @@ from hmcbench.torchkit.checkpoint import Checkpoints
 from hmcbench.torchkit.computing import Computation, as_before, choose
 from hmcbench.torchkit.data import Normaliser, PixelBatches
 from hmcbench.torchkit.device import Accumulator, make_forward, seed_epoch, settings
+from hmcbench.torchkit.first_size import growing, resized, side_of
 from hmcbench.torchkit.freezing import training_mode
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import sample_weights
@@ -135,7 +136,7 @@ class Trainer:
     def _epochs(self) -> None:
         recipe, first, start = self.recipe, self._resume(), time.perf_counter()
         for epoch in range(first, self.last):
-            if recipe.patience and self.best.epoch and epoch - self.best.epoch >= recipe.patience:
+            if recipe.patience and self.best.epoch and self._waited(epoch) >= recipe.patience:
                 break
             row = self._epoch(epoch)
             row.update(self._validate())
@@ -146,12 +147,19 @@ class Trainer:
             self.run.report(epoch + 1, self.last, **row)
             self._save()
 
+    def _waited(self, epoch: int) -> int:
+        """Epochs since the best one. Those of smaller images do not count: validation images are whole."""
+        recipe = self.recipe
+        smaller = growing(recipe.first_size, self.train.pixels.shape[-1], recipe.epochs)
+        return epoch - max(self.best.epoch, smaller)
+
     def _epoch(self, epoch: int) -> dict[str, float]:
         """One pass over the training samples; its row of the history."""
         start = time.perf_counter()
         seed, recipe = seed_epoch(self.run.seed, epoch), self.recipe
         augmenter = Augmenter(recipe.augment, torch.Generator(self.device).manual_seed(seed))
         mixer = Mixer(recipe.mixup, recipe.cutmix, seed)
+        side = side_of(epoch, recipe.first_size, self.train.pixels.shape[-1], recipe.epochs)
         # Batches of nearly equal size, none of a single sample.
         order = self._order(seed)
         chunks = order.tensor_split(self.steps)
@@ -161,7 +169,7 @@ class Trainer:
         for i, (pixels, chunk) in enumerate(zip(self.train.pixels.batches(chunks), chunks, strict=True)):
             index = chunk.to(self.device, non_blocking=True)
             weight = self.weights[index] if self.weights is not None and recipe.balance == "weights" else None
-            augmented = self._augmented(augmenter, pixels)
+            augmented = self._augmented(augmenter, pixels, side)
             images, goals = mixer(augmented, Goal(self.train.targets[index], weight=weight))
             step = epoch * self.steps + i
             inputs = (self.computation.arranged(images), *(x[index] for x in self.train.beside))
@@ -181,12 +189,12 @@ class Trainer:
             "images_per_second": self.samples / (time.perf_counter() - start),
         }
 
-    def _augmented(self, augmenter: Augmenter, pixels: torch.Tensor) -> torch.Tensor:
-        """Augmented images; those that the network takes for none stay of one grey level.
+    def _augmented(self, augmenter: Augmenter, pixels: torch.Tensor, side: int) -> torch.Tensor:
+        """Augmented images of this side; those that the network takes for none stay of one grey level.
 
         A rectangle, a streak or noise in them would be something to see.
         """
-        images = augmenter(pixels, self.normaliser)
+        images = augmenter(resized(pixels, side), self.normaliser)
         missing: Any = getattr(self.module, "missing_images", None)
         if missing is None:
             return images

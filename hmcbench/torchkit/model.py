@@ -15,7 +15,7 @@ from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.files import write_atomic
 from hmcbench.interfaces import Inputs, Labelled, Run, Scores, Task, Value, WarmStart
-from hmcbench.torchkit import novelty, weights
+from hmcbench.torchkit import first_layer, first_size, novelty, weights
 from hmcbench.torchkit.computing import Computation, as_before
 from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
 from hmcbench.torchkit.device import seed_epoch
@@ -117,10 +117,13 @@ class TorchModel:
             self.facts["pretrained_weights"] = transfer(module, Path(self.pretrained)).note()
         if run.init_from is not None:
             self._start_from(run.init_from, module, run.task)
+        if self.recipe.first_layer == "whitened":
+            self._whiten(module, fitted.pixels, run)
         self.module = module = module.to(self._device).to(memory_format=torch.channels_last)
         shape = self._shape = fitted.pixels.shape
         with torch.no_grad():
             layout.check(module.eval()(torch.zeros(1, *shape, device=self._device)))
+        first_size.check(module, shape, self.recipe, self._device)
         self.facts["parameters"] = count_parameters(module)
         novelty.check(self.recipe.novelty, module)
         freeze(module, self.recipe.train)
@@ -139,6 +142,17 @@ class TorchModel:
         if trainer.accumulator.limit < self.recipe.batch_size:  # chosen so, or memory ran out
             self.facts["images_per_pass"] = trainer.accumulator.limit
         return trainer
+
+    def _whiten(self, module: nn.Module, pixels: PixelBatches, run: Run) -> None:
+        """Fill the first layer from some training images, as they are without augmentation."""
+        if run.init_from is not None or self.facts.get("pretrained"):
+            raise BadInput(
+                "first_layer=whitened would replace trained weights",
+                allowed="first_layer=random where a network starts from trained weights",
+            )
+        chosen = torch.linspace(0, len(pixels) - 1, min(len(pixels), first_layer.IMAGES)).long()
+        images = self._normaliser(pixels.batch(chosen.to(self._device)))
+        first_layer.whiten(module.to(self._device), images)
 
     def _features_of(self, train: Labelled) -> torch.Tensor:
         """Features (M, D) of some training images, or of their tiles."""

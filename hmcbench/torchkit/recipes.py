@@ -11,6 +11,9 @@ from typing import Any
 
 from hmcbench.interfaces import Param, Value
 
+SIZE_STEP = 16
+"""Images that grow during a training (``first_size``) have sides that are multiples of it, in pixels."""
+
 
 def _param(default: Value, help: str, **limits: Any) -> Any:
     return field(default=default, metadata={"param": Param(default, help, **limits)})
@@ -69,6 +72,20 @@ class Recipe:
         "cut images into so many tiles per side, each of image_size; scores are joined",
         low=1,
         high=16,
+    )
+    first_layer: str = _param(
+        "random",
+        "weights at the start; whitened: filters of the first convolution from patches of training images",
+        choices=("random", "whitened"),
+        added=True,
+    )
+    first_size: int = _param(
+        0,
+        "side of the first epoch's images in pixels, which grows to image_size over half of the epochs;"
+        " 0: image_size throughout",
+        low=0,
+        high=1024,
+        added=True,
     )
     train: str = _param(
         "all",

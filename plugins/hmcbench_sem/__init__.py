@@ -238,6 +238,11 @@ def hmcbench_suites() -> list[SuiteSpec]:
             source="hmcbench_sem:suites/sem-failure-ablation.toml",
         ),
         SuiteSpec(
+            name="recipe-ablation",
+            summary="the recipe of small networks, one change at a time",
+            source="hmcbench_sem:suites/recipe-ablation.toml",
+        ),
+        SuiteSpec(
             name="sem-failure-trust",
             summary="sem-failure: trust, shifts, a mechanism never shown, less data (synthetic)",
             source="hmcbench_sem:suites/sem-failure-trust.toml",

@@ -263,3 +263,22 @@ def test_ragged_and_multiple_paths(registry: Registry, kind: str) -> None:
 def test_colour_images(registry: Registry) -> None:
     dataset = pictures(samples=30, channels=3)
     assert fit(registry, dataset, in_chans=3, epochs=1).predict(inputs(dataset)).values.shape == (30, 7)
+
+
+@pytest.mark.parametrize("name", ["hffvt", "hff-cnn-vt", "hffnet-2d"])
+def test_small_images_first_and_a_whitened_first_layer(registry: Registry, name: str) -> None:
+    """Position embeddings are interpolated to the maps of smaller images, and learn from them."""
+    changes = {"epochs": 1, "first_size": 16, "first_layer": "whitened", "weight_decay": 0.0}
+    if name != "hffvt":
+        changes["stem_stride"] = "1"  # maps of 2 x 2 positions, then of one
+    model = fit(registry, pictures(), name, **changes)
+    assert np.isfinite(model.predict(inputs(pictures())).values).all()
+    still = fit(registry, pictures(), name, **changes, learning_rate=0.0)
+    ((_, after),) = [each for each in model.module.named_parameters() if "position" in each[0]]
+    ((_, before),) = [each for each in still.module.named_parameters() if "position" in each[0]]
+    assert after.isfinite().all() and not torch.equal(after, before)
+
+
+def test_a_backbone_of_one_size_takes_no_smaller_images(registry: Registry) -> None:
+    with pytest.raises(BadInput, match="first_size=16: the network takes no images of 16 px"):
+        fit(registry, pictures(), "hffcnn", backbone="vit_tiny_patch16_224", first_size=16)

@@ -68,9 +68,10 @@ def test_missing_images_stay_missing_when_augmented(augment: str) -> None:
     pixels[:, 2:] = 0
     trainer: Any = SimpleNamespace(module=module("mean"), normaliser=Normaliser.of("image", [], []))
     augmenter = Augmenter(augment, torch.Generator().manual_seed(0))
-    images = Trainer._augmented(trainer, augmenter, pixels)
-    variance = images.var(dim=(2, 3), correction=0)
-    assert (variance > LEAST).tolist() == [[True, True, False, False]] * 32
+    for side in (16, 12):
+        images = Trainer._augmented(trainer, augmenter, pixels, side)
+        variance = images.var(dim=(2, 3), correction=0)
+        assert (variance > LEAST).tolist() == [[True, True, False, False]] * 32
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

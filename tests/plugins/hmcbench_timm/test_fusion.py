@@ -138,8 +138,19 @@ def test_missing_images_stay_missing_when_augmented(augment: str) -> None:
     pixels[::2] = torch.tensor([200, 0, 90], dtype=torch.uint8)[:, None, None]  # of one colour
     trainer: Any = SimpleNamespace(module=module(), normaliser=Normaliser.of("image", [], []))
     augmenter = Augmenter(augment, torch.Generator().manual_seed(0))
-    images = Trainer._augmented(trainer, augmenter, pixels)
-    assert module().missing_images(images).flatten().tolist() == [True, False] * 16
+    for side in (16, 12):
+        images = Trainer._augmented(trainer, augmenter, pixels, side)
+        assert module().missing_images(images).flatten().tolist() == [True, False] * 16
+
+
+def test_the_first_layer_of_the_images_is_whitened_not_that_of_the_table() -> None:
+    started = fitted(
+        model(epochs=1, learning_rate=0.0, first_layer="whitened"),
+        two_views(),
+        columns={"table": KINDS},
+    )
+    weight = started.module.body.conv_stem.weight  # type: ignore[attr-defined]
+    assert torch.equal(weight[1], -weight[0])
 
 
 @pytest.mark.parametrize("kind", ["tree", "multiple", "regression"])

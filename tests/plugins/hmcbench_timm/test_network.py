@@ -24,6 +24,7 @@ from hmcbench.testing.helpers import (
     tiny_dataset,
     tiny_hierarchy,
 )
+from hmcbench.torchkit.architectures import check
 from hmcbench.torchkit.weights import read_state
 
 pytestmark = pytest.mark.torch
@@ -152,3 +153,28 @@ def test_a_file_of_weights_counts_by_its_content(registry: Registry, tmp_path: P
     assert keys[0] == keys[1] and labels[0] == labels[1] == f"timm:resnet10t[pretrained=w.pt@{keys[0][:8]}]"
     with pytest.raises(BadInput, match="no file"):
         file_digest(str(tmp_path / "none.pt"))
+
+
+def test_small_images_first_are_for_networks_of_any_size(registry: Registry) -> None:
+    model = fit(registry, pictures(), first_size=16, first_layer="whitened")
+    assert np.isfinite(model.predict(inputs(pictures())).values).all()
+    with pytest.raises(BadInput, match="first_size=16: the network takes no images of 16 px"):
+        fit(registry, pictures(), "timm:vit_tiny_patch16_224", first_size=16)
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        (
+            {"first_size": 24, "image_size": 32},
+            r"first_size=24 with image_size=32\. Allowed: 0, or",
+        ),
+        ({"first_size": 64, "image_size": 32}, r"a multiple of 16 up to 32"),
+        ({"first_layer": "whitened", "pretrained": True}, "would replace trained weights"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused_in_the_plan(
+    setting: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(BadInput, match=says):
+        check(architecture="test_resnet", **setting)
