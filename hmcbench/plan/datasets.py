@@ -57,8 +57,9 @@ def _at_hand(registry: Registry, suite: Suite, choices: Choices) -> tuple[list[s
     if not absent:
         return there, []
     names = ", ".join(absent[:4]) + (f" and {len(absent) - 4} more" if len(absent) > 4 else "")
-    fetch = f"hmcbench data fetch {parse_reference(absent[0]).name}"
-    note = f"left out, as their data are not here: {names} (--data NAME=PATH, or {fetch})"
+    name = parse_reference(absent[0]).name
+    fetch = f", or hmcbench data fetch {name}" if registry.get("datasets", name).fetch else ""
+    note = f"left out, as their data are not here: {names} (--data {name}=PATH{fetch})"
     if not there and not suite.without_data:
         return list(suite.datasets), []  # loading them says what is missing
     return there or list(suite.without_data), [note]

@@ -140,6 +140,7 @@ def hmcbench_datasets() -> list[DatasetSpec]:
             linter="hmcbench_sem.lint:lint_images",
             path_param="path",
             files={"index.csv": (), ".csv": ("file",)},
+            at_hand="hmcbench_sem.datasets:has_folder",
             reader="hmcbench_sem.reader.unlabelled:read_images",
         ),
     ]

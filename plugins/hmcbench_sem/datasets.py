@@ -78,6 +78,11 @@ def sem_composite(*, size: int = 64, seed: int = 0, composite: float = 0.7, shif
     return _synthetic(drawn, size, seed, COUNTS[3])
 
 
+def has_folder(*, path: str = "", **_others: object) -> bool:
+    """Whether a folder is named; whether it is there is told when it is read."""
+    return bool(path)
+
+
 def images(
     *, path: str = "", crop_bottom: str = "0", skip_bad: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Dataset:

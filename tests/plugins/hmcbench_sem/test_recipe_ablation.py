@@ -50,3 +50,9 @@ def test_it_runs_on_folders_of_real_images(tree: Path) -> None:
     assert [cell.row for cell in cells if cell.fold == 1] == list(CHANGES)
     assert len(cells) == 2 * len(CHANGES)
     assert len({cell.record["dataset"]["fingerprint"] for cell in cells}) == 1
+
+
+def test_it_runs_on_synthetic_images_where_no_folder_is_named() -> None:
+    planned = plan()
+    assert {cell.record["dataset"]["reference"] for cell in planned.cells} == {"sem-failure[seed=1]"}
+    assert "images (--data images=PATH)" in " ".join(planned.notes)
