@@ -97,7 +97,7 @@ def files_in(root: Path, places: Sequence[Place], *, only: bool = False) -> list
             lacking.setdefault(place.dataset, []).append(place)
         for path in paths:
             seed = path.parent.name.removeprefix("seed-")
-            if not seed.isdecimal():
+            if not _is_plain(seed):
                 raise BadInput(f"{path.parent}: {seed!r} is no seed", allowed="seed-0, seed-1, ...")
             validation = path.with_name("validation.csv")
             all_files.append(Files(place, int(seed), path, validation if validation.is_file() else None))
@@ -132,12 +132,17 @@ def _check_folds(root: Path, places: Sequence[Place]) -> None:
         dataset, fold = path.parts[-4:-2]
         if dataset in of_dataset and f"{dataset}/{fold}" not in folders:
             number = fold.removeprefix("fold-")
-            planned = number.isdecimal() and int(number) < splits_of(of_dataset[dataset])
+            planned = _is_plain(number) and int(number) < splits_of(of_dataset[dataset])
             raise BadInput(
                 f"{path} is of {'a fold without a record' if planned else 'no fold of the suite'}",
                 allowed=f"predictions for {', '.join(sorted(folders))}",
                 hint=NO_RECORD if planned else "",
             )
+
+
+def _is_plain(number: str) -> bool:
+    """Whether this is a number as ``export-task`` writes it: ``02`` would be a second folder of 2."""
+    return number.isdecimal() and number == str(int(number))
 
 
 def _check_task(root: Path, places: Sequence[Place]) -> None:

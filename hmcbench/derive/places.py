@@ -19,9 +19,10 @@ from hmcbench.errors import BadInput, HmcbenchError, unknown
 from hmcbench.execute.predict import join_scores, predicted_sides
 from hmcbench.interfaces import Dataset, FittedPer, Scores
 from hmcbench.leaderboard.grouping import groups, newest, place_of
-from hmcbench.plan.cells import Plan, labels_of, plan_data
+from hmcbench.plan.cells import Plan, plan_data
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.describe import describe_dataset, describe_split
+from hmcbench.plan.names import labels_of
 from hmcbench.plan.suite import Suite
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record, slug

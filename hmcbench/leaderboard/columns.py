@@ -62,12 +62,29 @@ def metric_spec(specs: Sequence[MetricSpec], metric: str) -> MetricSpec | None:
 
 
 def split_ids(text: str) -> tuple[str, ...]:
-    """Ids with commas between them; a class in brackets may hold commas itself.
+    """Ids with commas between them; a class in brackets may hold commas and brackets itself.
 
-    >>> split_ids("hf1_macro, class_f1[a,b],level{k}_accuracy")
-    ('hf1_macro', 'class_f1[a,b]', 'level{k}_accuracy')
+    >>> split_ids("hf1_macro, class_f1[steel [800 C], air],level{k}_accuracy")
+    ('hf1_macro', 'class_f1[steel [800 C], air]', 'level{k}_accuracy')
     """
-    return tuple(part.strip() for part in re.findall(r"(?:\[[^\]]*\]|[^,])+", text) if part.strip())
+    ids: list[str] = []
+    while text:
+        end = _id_end(text)
+        ids.append(text[:end].strip())
+        text = text[end + 1 :]
+    return tuple(filter(None, ids))
+
+
+def _id_end(text: str) -> int:
+    """Where the first of several ids ends.
+
+    At the first comma before which there are as many opening as closing brackets, or at the end; without
+    such a place, at the first comma behind a closing bracket, else at the first comma.
+    """
+    ends = [*(match.start() for match in re.finditer(",", text)), len(text)]
+    whole = [end for end in ends if text.count("[", 0, end) == text.count("]", 0, end)]
+    closed = [end for end in ends if "]" in text[:end]]
+    return (*whole, *closed, *ends)[0]
 
 
 def stored_ids(records: Iterable[Record], side: str = "") -> dict[str, None]:
@@ -217,7 +234,8 @@ def metric_column(name: str, title: str, spec: MetricSpec | None) -> Column:
     if spec is None:
         return Column(name, title, "", "number")
     bounded = spec.low is not None and spec.high is not None and spec.high - spec.low <= 2
-    style: Literal["score", "number"] = "score" if bounded or name.startswith("r2") else "number"
+    of_one = bounded or spec.name in ("r2", "target_r2")  # at most 1, as scores are, and without a unit
+    style: Literal["score", "number"] = "score" if of_one else "number"
     return Column(name, title, spec.better, style, spec.trivial)
 
 

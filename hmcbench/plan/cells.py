@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -23,7 +22,7 @@ from hmcbench.errors import BadInput, NotApplicable, unknown
 from hmcbench.interfaces import FittedPer, ModelSpec, Spec, Task, Value
 from hmcbench.metrics.ids import find_spec, parse_id
 from hmcbench.metrics.promise import ALPHA
-from hmcbench.plan.choices import Choices, check_settings, data_of, selected, settings_of
+from hmcbench.plan.choices import Choices, check_settings, data_of, selected
 from hmcbench.plan.datasets import (
     PlannedDataset,
     check_calibration,
@@ -38,10 +37,11 @@ from hmcbench.plan.describe import (
     describe_split,
     origins_of,
 )
-from hmcbench.plan.epochs import factor, scaled
+from hmcbench.plan.epochs import factor, resolve_model
+from hmcbench.plan.names import ModelNames, labels_of_plan, names_on, wanted_names
 from hmcbench.plan.shifts import NONE, applicable_shifts, chosen_shifts
 from hmcbench.plan.suite import PaperRow, Profile, Suite
-from hmcbench.registry.registry import Registry, file_digest, load_object, parse_reference, unmet_needs
+from hmcbench.registry.registry import Registry, file_digest, load_object, unmet_needs
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class NotPaired:
-    """A dataset and a model that does not apply to it, both with their options, and why."""
+    """A dataset and a model that does not apply to it, both with their options, and why.
+
+    Attributes:
+        label: the model as records would call it; empty: as ``model``.
+    """
 
     dataset: str
     model: str
     reason: str
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,8 @@ class Plan:
     cells: Sequence[Cell]
     not_applicable: Sequence[NotPaired]
     notes: Sequence[str] = field(default=())
-    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # see labels_of
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # see labels_of_plan
+    row_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # wanted_names of scaled models
     drop_shifts: bool = False  # whether cells that run again lose the shifts of their records
 
     def info(self) -> dict[str, Any]:
@@ -125,11 +131,18 @@ class Plan:
             for c in self.cells
         ]
         pairs = [
-            asdict(pair) | {"profile": self.profile, "reference": pair.dataset}
+            {
+                "dataset": pair.dataset,
+                "reference": pair.dataset,
+                "model": pair.label or pair.model,
+                "reason": pair.reason,
+                "profile": self.profile,
+            }
             for pair in self.not_applicable
         ]
         plan = {"profile": self.profile, "cells": cells, "not_applicable": pairs, "labels": self.labels}
-        return self.suite.info() | plan
+        row_names = {"row_names": {self.profile: self.row_names}} if self.row_names else {}
+        return self.suite.info() | plan | row_names
 
 
 def _varied(cell: Cell) -> dict[str, Any]:
@@ -152,7 +165,6 @@ class Pair:
         sources: the views of the dataset that the model's are made of.
         preload: modules that the fork server imports before a cell starts.
         joint: whether the cells are fitted together in one process (:attr:`ModelSpec.fit_many`).
-        unscaled: the label of the model with the epochs of the suite, as they are before they are scaled.
     """
 
     per: FittedPer
@@ -167,7 +179,6 @@ class Pair:
     sources: frozenset[str]
     preload: tuple[str, ...]
     joint: bool
-    unscaled: str
 
     @property
     def label(self) -> str:
@@ -251,7 +262,7 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     cells: list[Cell] = []
     skipped: list[NotPaired] = []
     notes += _of_no_entry(suite, profile_name, models)
-    pairs_of: dict[str, list[Pair]] = {}
+    names_of: dict[str, list[ModelNames]] = {}
     tasks: list[Task] = []
     shifts = chosen_shifts(suite, registry, choices.shifts)
     read: dict[str, frozenset[str]] = {}  # dataset -> its views that models read
@@ -264,16 +275,17 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             notes += [note for n in data.notes if (note := owner + n) not in notes]
         trained = False
         for model_ref in models:
+            names = [names_on(registry, suite, data, model_ref, choices) for data in variants]
+            names_of.setdefault(model_ref, []).extend(names)
             try:
                 pairs = [_pair(registry, suite, data, model_ref, choices) for data in variants]
             except NotApplicable as error:
                 reason = str(error).rstrip(".")
-                skipped.append(NotPaired(variants[0].reference, model_ref, reason))
+                skipped.append(NotPaired(variants[0].reference, model_ref, reason, names[0].label))
                 continue
             check_far(data, pairs[0].label, pairs[0].sources)
             if data.dataset.task.unit == "sample":
                 read[data.reference] = read.get(data.reference, frozenset()) | pairs[0].sources
-            pairs_of.setdefault(model_ref, []).extend(pairs)
             trained |= any(param.passes for param in pairs[0].spec.params.values())
             for seed in range(choices.seeds or profile.seeds):
                 cells += [pair.cell(fold, seed) for pair in pairs for fold in range(len(pair.data.splits))]
@@ -284,9 +296,8 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
     cells, repeated = _distinct(cells)
     notes += repeated
     plain = not all(map(_varied, cells))
-    labels = labels_of(suite, registry)
-    if short := _row_names(profile, pairs_of):
-        short = labels[profile_name] = labels.get(profile_name, {}) | short
+    labels = labels_of_plan(suite, registry, choices, names_of)
+    row_names = labels.get(profile_name, {})
     cells = [
         replace(
             cell,
@@ -296,38 +307,13 @@ def make_plan(suite: Suite, registry: Registry, choices: Choices) -> Plan:
             alpha=suite.decisions.alpha,
             shifts=() if _varied(cell) and plain else shifts_of.get(cell.dataset_reference, ()),
             shift_metrics=tuple(dict.fromkeys((suite.primary, *suite.columns))),
-            row=short.get(cell.label, cell.label),
+            row=row_names.get(cell.label, cell.label),
         )
         for cell in cells
     ]
-    return Plan(suite, profile_name, cells, skipped, notes, labels, choices.shifts == (NONE,))
-
-
-def _row_names(profile: Profile, pairs_of: Mapping[str, Sequence[Pair]]) -> dict[str, str]:
-    """The model of a record -> the name of its row, where that is another one.
-
-    It is the label of an entry of the suite. Without one, a model whose epochs are scaled differently on the
-    data of the plan has one row all the same, with the epochs of the suite. A label that another
-    model has too, on any data, names no row: two models of one board would have one row.
-
-    Args:
-        pairs_of: reference of a model -> its pairs with all data.
-    """
-    names: dict[str, str] = {}
-    shared: set[str] = set()  # labels that would be named after an entry: see labels_of
-    labels_of_model = {model: [pair.label for pair in pairs] for model, pairs in pairs_of.items()}
-    for model, on_data in labels_of_model.items():
-        # a model that is called the same on all data has the same cells
-        of_others = {label for others in labels_of_model.values() if others != on_data for label in others}
-        name, labels, unscaled = profile.labels.get(model, ""), set(on_data), pairs_of[model][0].unscaled
-        several = len(labels) > 1
-        if name:
-            shared |= {unscaled, *labels} & of_others
-            labels -= of_others if several else set()
-        elif several and not {unscaled, *labels} & of_others:
-            name = unscaled
-        names |= {label: name for label in labels if name and label != name}
-    return {label: label for label in shared} | names
+    scaled = {model: [each for each in names if each.scaled] for model, names in names_of.items()}
+    wanted = wanted_names(profile, scaled)
+    return Plan(suite, profile_name, cells, skipped, notes, labels, wanted, choices.shifts == (NONE,))
 
 
 def _distinct(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
@@ -395,19 +381,6 @@ def _check_typed_ids(registry: Registry, names: Sequence[str], tasks: Sequence[T
             raise unknown(f"class or target in {name}", metric_id.member, dict.fromkeys(members))
         if metric_id.k > depth:
             raise BadInput(f"{name}: the data have {depth} levels", allowed=f"levels 1 to {depth}")
-
-
-def labels_of(suite: Suite, registry: Registry) -> dict[str, dict[str, str]]:
-    """Profile -> reference -> label, for references as written and as records have them."""
-    labels: dict[str, dict[str, str]] = {}
-    for name, profile in suite.profiles.items():
-        for reference, label in profile.labels.items():
-            of_profile = labels.setdefault(name, {})
-            of_profile[reference] = label
-            with suppress(BadInput):  # a model that is not installed
-                spec, params = registry.resolve("models", reference, name)
-                of_profile[registry.label("models", spec, params, name)] = label
-    return labels
 
 
 def _resolved_rows(suite: Suite, registry: Registry, profile: str) -> tuple[PaperRow, ...]:
@@ -485,10 +458,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
     """The dataset with a model and its parameters, or NotApplicable with the reason."""
     profile = choices.profile
     own = suite.params_of(data.reference, reference)
-    spec, shown = _model(registry, suite, data, reference, choices, {})
-    params = _model(registry, suite, data, reference, choices, own)[1] if own else shown
-    typed_params = registry.resolve("models", reference, profile, **settings_of(choices, reference))[1]
-    unscaled = registry.label("models", spec, typed_params, profile)
+    spec, shown = resolve_model(registry, suite, data, reference, choices, {})
+    params = resolve_model(registry, suite, data, reference, choices, own)[1] if own else shown
     _check_applicable(spec, data.dataset.task)
     _check_parameters(registry, spec, params, data.dataset.task)
     views = featurize.plan_views(registry, tuple(data.dataset.views), spec.views, params)
@@ -516,29 +487,8 @@ def _pair(registry: Registry, suite: Suite, data: PlannedDataset, reference: str
         joint = bool(registry.call("models", spec, spec.joint, params))
     per = suite.decisions.thresholds if data.dataset.task.paths == "multiple" else "shared"
     sources = frozenset(view.source for view in views)
-    common = (constants, origins, described, sources, preload, joint, unscaled)
+    common = (constants, origins, described, sources, preload, joint)
     return Pair(per, profile, budget, data, spec, params, *common)
-
-
-def _model(
-    registry: Registry,
-    suite: Suite,
-    data: PlannedDataset,
-    reference: str,
-    choices: Choices,
-    own: Mapping[str, Value],
-) -> tuple[ModelSpec, dict[str, Value]]:
-    """The spec and the parameters, with the epochs of an entry of the suite scaled to the data.
-
-    ``own``: those that the suite sets for this dataset.
-    """
-    settings = {**own, **settings_of(choices, reference)}
-    spec, params = registry.resolve("models", reference, choices.profile, **settings)
-    profile = suite.profiles[choices.profile]
-    typed = {} if reference in profile.models else parse_reference(reference).params
-    names = {alias: name for name, param in spec.params.items() for alias in param.aliases}
-    fixed = [names.get(name, name) for name in (*settings, *dict(typed))]
-    return spec, scaled(spec, params, fixed, factor(profile.epochs_for, len(data.splits[0].sides["train"])))
 
 
 def _check_applicable(spec: ModelSpec, task: Task) -> None:

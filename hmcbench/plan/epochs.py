@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from hmcbench.interfaces import ModelSpec, Value
+from hmcbench.plan.choices import Choices, settings_of
+from hmcbench.plan.datasets import PlannedDataset
+from hmcbench.plan.suite import Profile, Suite
+from hmcbench.registry.registry import Registry, parse_reference
 
 MOST = 10.0
 """Largest factor: a few images are not trained on for thousands of epochs."""
@@ -34,6 +38,32 @@ def scaled(
     """
     passes = [name for name, param in spec.params.items() if param.passes and name not in fixed]
     return {name: _times(value, times) if name in passes else value for name, value in params.items()}
+
+
+def scales(profile: Profile, spec: ModelSpec) -> bool:
+    """Whether a profile scales the epochs of a model, so that its parameters depend on the data."""
+    return bool(profile.epochs_for) and any(param.passes for param in spec.params.values())
+
+
+def resolve_model(
+    registry: Registry,
+    suite: Suite,
+    data: PlannedDataset,
+    reference: str,
+    choices: Choices,
+    own: Mapping[str, Value],
+) -> tuple[ModelSpec, dict[str, Value]]:
+    """The spec and the parameters, with the epochs of an entry of the suite scaled to the data.
+
+    ``own``: those that the suite sets for this dataset.
+    """
+    settings = {**own, **settings_of(choices, reference)}
+    spec, params = registry.resolve("models", reference, choices.profile, **settings)
+    profile = suite.profiles[choices.profile]
+    typed = {} if reference in profile.models else parse_reference(reference).params
+    names = {alias: name for name, param in spec.params.items() for alias in param.aliases}
+    fixed = [names.get(name, name) for name in (*settings, *dict(typed))]
+    return spec, scaled(spec, params, fixed, factor(profile.epochs_for, len(data.splits[0].sides["train"])))
 
 
 def _times(value: Value, times: float) -> Value:

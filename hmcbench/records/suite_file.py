@@ -3,7 +3,8 @@
 A planned cell without a record is a row of the board. It stays there when the next command in the same
 folder names other models: a plan replaces the entries of the pairs of dataset and model that it names,
 under its profile, and keeps those of other pairs. So do the short labels of rows: those of an earlier plan
-stay, unless this plan gives them to another model.
+stay, unless this plan gives them to another model. Where epochs are scaled, ``row_names`` has the names of
+rows on all data of all plans, and the labels are those of them that are one model's.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.files import write_atomic
 from hmcbench.records.former_ids import renamed_column
 from hmcbench.records.record import SUITE, short_key, suite_folder
+from hmcbench.registry.unique_names import unique_names
 
 KINDS = "cells", "not_applicable"
+LabelOf = dict[str, str]
 
 
 def suite_folders(runs: Path, suite: str = "") -> list[Path]:
@@ -102,15 +105,34 @@ def with_earlier(
         for entry in before[kind]:
             if _pair(entry) not in named and short_key(str(entry.get("key", ""))) not in recorded:
                 merged[kind].append(entry)
-    labels = _with_earlier_labels(info, before)
+    names = _with_earlier_names(info, before)
+    labels = _with_earlier_labels(info, before, names)
+    merged |= {"row_names": names} if names else {}
     return merged | ({"labels": labels} if labels or "labels" in info else {})
 
 
-def _with_earlier_labels(info: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _with_earlier_names(info: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, dict[str, LabelOf]]:
+    """Profile -> data -> model -> name of its row, of both plans.
+
+    An earlier name goes where this plan gives it to another model on the same data, as ``--set`` does.
+    """
+    names = _row_names(info)
+    for profile, on_data in _row_names(before).items():
+        new = names.setdefault(profile, {})
+        for data, old in on_data.items():
+            now = new.get(data, {})
+            kept = {model: model if name in now.values() else name for model, name in old.items()}
+            new[data] = now | {m: name for m, name in kept.items() if now.get(m, m) == m}
+    return names
+
+
+def _with_earlier_labels(
+    info: Mapping[str, Any], before: Mapping[str, Any], names: Mapping[str, Mapping[str, LabelOf]]
+) -> dict[str, LabelOf]:
     """Profile -> reference -> label of both plans; no label stands for models of the one and of the other.
 
     An earlier label goes where this plan shows cells under it (``--set`` has changed the model), or where the
-    entry that has it now is another one than before.
+    entry that has it now is another one than before. The models of ``names`` have those that they get there.
     """
     labels, earlier = _labels(info), _labels(before)
     for profile, old in earlier.items():
@@ -121,18 +143,35 @@ def _with_earlier_labels(info: Mapping[str, Any], before: Mapping[str, Any]) -> 
         kept = {reference: label for reference, label in old.items() if label not in shown | moved}
         if kept or new:
             labels[profile] = kept | new
+    for profile, on_data in names.items():
+        unique = unique_names(list(on_data.values()))
+        others = {ref: label for ref, label in labels.pop(profile, {}).items() if ref not in unique}
+        if all_labels := others | {model: name for model, name in unique.items() if name != model}:
+            labels[profile] = all_labels
     return labels
 
 
-def _labels(info: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _labels(info: Mapping[str, Any]) -> dict[str, LabelOf]:
     """The valid labels of a file that the user may have edited."""
-    labels = info.get("labels")
-    by_profile = labels.items() if isinstance(labels, Mapping) else ()
+    return {profile: _texts(of_profile) for profile, of_profile in _tables(info.get("labels")).items()}
+
+
+def _row_names(info: Mapping[str, Any]) -> dict[str, dict[str, LabelOf]]:
+    """The valid names of rows of such a file."""
     return {
-        profile: {reference: label for reference, label in of_profile.items() if isinstance(label, str)}
-        for profile, of_profile in by_profile
-        if isinstance(of_profile, Mapping)
+        profile: {data: _texts(names) for data, names in _tables(on_data).items()}
+        for profile, on_data in _tables(info.get("row_names")).items()
     }
+
+
+def _tables(value: Any) -> dict[str, Any]:
+    """The tables in a value of such a file."""
+    of_value = value.items() if isinstance(value, Mapping) else ()
+    return {name: table for name, table in of_value if isinstance(table, Mapping)}
+
+
+def _texts(table: Mapping[str, Any]) -> LabelOf:
+    return {name: text for name, text in table.items() if isinstance(text, str)}
 
 
 def _entries(info: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:

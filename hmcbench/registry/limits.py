@@ -39,8 +39,11 @@ def time_limit(seconds: float, reason: str) -> Iterator[None]:
     if seconds <= 0:
         raise TooSlow(reason)
 
+    ended = False
+
     def stop(_number: int, _frame: Any) -> None:
-        raise TooSlow(reason)
+        if not ended:
+            raise TooSlow(reason)
 
     previous = signal.getsignal(signal.SIGALRM)
     try:  # a short time may be over before the body begins; one that is rounded to 0 would never be
@@ -48,5 +51,6 @@ def time_limit(seconds: float, reason: str) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), AGAIN_S)
         yield
     finally:
+        ended = True  # before any call: Python heeds alarms there, and one would leave the timer running
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL if previous is None else previous)

@@ -39,10 +39,12 @@ class Sheet:
         self.bad.add(row)
         self.problems.append(Problem(self.where(row), what, kind, fatal=fatal))
 
-    def note(self, kind: str, what: str, *, row: int | None = None, fatal: bool = False) -> None:
-        """A problem of the table, or of one row, that remains where rows are left out."""
+    def note(
+        self, kind: str, what: str, *, row: int | None = None, fatal: bool = False, skippable: bool = False
+    ) -> None:
+        """A problem of the table, or of one row; unless ``skippable``, it remains where rows are left out."""
         where = self.table.name if row is None else self.where(row)
-        self.problems.append(Problem(where, what, kind, fatal=fatal, skippable=False))
+        self.problems.append(Problem(where, what, kind, fatal=fatal, skippable=skippable))
 
     def title(self, name: str) -> str:
         """A column as the file calls it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hmcbench.data.columns import MOSTLY, guess, is_missing
+from hmcbench.data.columns import MOST_VALUES, MOSTLY, guess, is_missing, numbers
 from hmcbench_materials.composition import periodic_table
 from hmcbench_materials.data.assemble import Content
 from hmcbench_materials.data.sheet import Sheet
@@ -62,20 +62,21 @@ def read_nims(table: Table, *, split_by: str = "sample") -> Content:
     )
 
 
-def read_srim(table: Table, *, split_by: str = "sample", trained: Sequence[str] = ()) -> Content:
+def read_srim(table: Table, *, split_by: str = "sample", trained: Sequence[str] | None = ()) -> Content:
     """SRIM steel data: 11 elements, any further columns as processing, 4 targets.
 
-    Processing columns of which nine tenths of all cells are numbers are taken as they are, and a row without
-    one is a problem; of others, one feature ``title=value`` per value.
+    Processing columns are taken as they are where nine tenths of the cells that are not empty are numbers, or
+    where their numbers are too many to be names, and a row without one is a problem; of others, one feature
+    ``title=value`` per value.
 
     Args:
         split_by: ``heat`` makes one group of the samples with the same composition.
         trained: names of the features of the training samples, which say what each column holds; without
-            them its cells do.
+            them its cells do. None: processing is not read.
     """
     sheet = Sheet(table, SRIM_COLUMNS)
     amounts = sheet.numbers(SRIM_ELEMENTS)
-    names, processing = _processing(sheet, trained)
+    names, processing = _processing(sheet, trained) if trained is not None else ([], amounts[:, :0])
     weights = _weights(sheet, amounts, SRIM_ELEMENTS)
     return Content(
         sheet=sheet,
@@ -110,20 +111,32 @@ def _processing(sheet: Sheet, trained: Sequence[str]) -> tuple[list[str], np.nda
 def _holds_numbers(sheet: Sheet, title: str, cells: Sequence[str], trained: Sequence[str]) -> bool:
     """As in training, where the column was there: one gap, or codes of few samples, must not change it.
 
-    A column that looks like numbers and is taken as names is noted: its cells may be gaps, or have a comma.
+    A column that looks like numbers and is taken as names is noted: its cells may be ``none``, or have a
+    comma. So is a column of numbers that makes more than a tenth of the rows problems.
     """
     if title in trained:
         return True
     if any(name.startswith(f"{title}=") for name in trained):
         return False
-    readable = [not number(cell)[1] for cell in cells]
-    if sum(readable) >= MOSTLY * len(cells):
+    readable = sum(not number(cell)[1] for cell in cells)
+    other = next((cell for cell in cells if number(cell)[1]), "")
+    what = f"{title}: {readable} of {len(cells)} cells are numbers, others such as {other!r:.40} are not"
+    present = [cell for cell in cells if not is_missing(cell)]
+    if (readable and readable >= MOSTLY * len(present)) or _too_many_for_names(present):
+        if readable < MOSTLY * len(cells):
+            sheet.note("number", f"{what}; write numbers, or delete the column", fatal=True, skippable=True)
         return True
     if guess(cells) == "number":
-        other = cells[readable.index(False)]
-        what = f"{sum(readable)} of {len(cells)} cells are numbers, others such as {other!r:.40} are not"
-        sheet.note("reading", f"{title}: {what}; the column is taken as names")
+        sheet.note("reading", f"{what}; the column is taken as names")
     return False
+
+
+def _too_many_for_names(present: Sequence[str]) -> bool:
+    """Whether most cells are numbers, commas included, that differ more than names do: as :func:`guess`."""
+    values = numbers(present)[0]
+    values = values[~np.isnan(values)]
+    different = len(np.unique(values))
+    return len(values) > len(present) / 2 and different > min(MOST_VALUES, max(2, len(values) / 2))
 
 
 def _weights(sheet: Sheet, amounts: np.ndarray, elements: Sequence[str]) -> np.ndarray:

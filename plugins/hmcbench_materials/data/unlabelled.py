@@ -64,7 +64,7 @@ def read_unlabelled(name: str, path: str, columns: Mapping[str, TableColumns], *
     options: dict[str, Any] = {k: v for k, v in params.items() if k in _OPTIONS and v != "sample"}
     trained = columns["table"].names if "table" in columns else ()
     if kind.open_columns:
-        options["trained"] = trained
+        options["trained"] = trained if "table" in columns else None
     content = kind.read(table, **options)
     features = content.features
     if "table" in columns:

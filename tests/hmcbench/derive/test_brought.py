@@ -14,6 +14,7 @@ import pytest
 import hmcbench
 from hmcbench.derive import places
 from hmcbench.derive.answers import opaque_id
+from hmcbench.derive.brought import files_in
 from hmcbench.derive.places import places_of_records
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
@@ -445,10 +446,24 @@ def test_folds_of_an_interrupted_run(
     ended = cli(*args[:4], "--predictions", file, "--fold", "2", "--name", "one")
     assert ended.status == 2
     assert "one of 0, 1. the suite has 3 splits; for one without records add --suite FILE.toml" in ended.err
-    file.parents[1].rename(task / "toy-tree" / "fold-7")
-    ended = cli(*args, "some")
-    assert "fold-7/seed-0/predictions.csv is of no fold of the suite. Allowed:" in ended.err
-    assert "without records" not in ended.err and not brought(run)
+    folder = file.parents[1]
+    for other in ("fold-7", "fold-02", "fold-01"):
+        folder = folder.rename(folder.with_name(other))
+        ended = cli(*args, "some")
+        assert f"{other}/seed-0/predictions.csv is of no fold of the suite. Allowed:" in ended.err
+        assert "without records" not in ended.err and not brought(run)
+
+
+@pytest.mark.parametrize("name", ["seed-00", "seed-1.5", "seed-\u0661"])
+def test_a_seed_is_written_as_it_is_exported(tmp_path: Path, runs: Path, name: str) -> None:
+    """``seed-00`` beside ``seed-0`` would have made two records of one seed."""
+    found = places_of_records(read_all(runs), default_registry(), dataset="toy-tree")
+    for seed in ("seed-0", name):
+        path = tmp_path / found[0].folder / seed / "predictions.csv"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    with pytest.raises(BadInput, match=r"is no seed. Allowed: seed-0, seed-1"):
+        files_in(tmp_path, found)
 
 
 def unplanned(*_arguments: Any) -> None:

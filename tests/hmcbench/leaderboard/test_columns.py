@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmcbench.leaderboard.columns import DROP, SHIFT, split_side
+from hmcbench.leaderboard.columns import DROP, SHIFT, split_ids, split_side
 
 PLAIN = st.text("ab@/ 8", min_size=1)
 NESTED = st.recursive(PLAIN, lambda inner: st.lists(st.one_of(PLAIN, inner.map("[{}]".format))).map("".join))
@@ -46,3 +46,25 @@ def test_brackets_without_a_counterpart_belong_to_the_class(member: str, side: s
     metric = f"class_f1[{member}]"
     assert split_side(metric) == (metric, "")
     assert split_side(f"{metric}{SHIFT}{side}") == (metric, side)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("", ()),
+        (" , ,", ()),
+        ("hf1_macro, level{k}_accuracy ,", ("hf1_macro", "level{k}_accuracy")),
+        ("class_f1[a,b],hf1_macro", ("class_f1[a,b]", "hf1_macro")),
+        ("class_f1[steel [800 C], air],hf1_macro", ("class_f1[steel [800 C], air]", "hf1_macro")),
+        ("hf1_macro@test [900, 950 C], mae", ("hf1_macro@test [900, 950 C]", "mae")),
+        ("class_f1[a[b,c],hf1_macro", ("class_f1[a[b,c]", "hf1_macro")),
+        ("class_f1[a,hf1_macro", ("class_f1[a", "hf1_macro")),
+    ],
+)
+def test_ids_are_split_at_the_commas_outside_their_brackets(text: str, ids: tuple[str, ...]) -> None:
+    assert split_ids(text) == ids
+
+
+@given(st.lists(st.sampled_from(["hf1_macro", "mae"]) | NESTED.map("class_f1[{}, 8]".format), max_size=4))
+def test_whatever_the_classes_are_called(ids: list[str]) -> None:
+    assert split_ids(",".join(ids)) == tuple(ids)

@@ -14,6 +14,7 @@ from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.plan.cells import Plan, make_plan, plan_data
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import load_suite, parse_suite
+from hmcbench.records.suite_file import with_earlier
 from hmcbench.registry.registry import default_registry
 from hmcbench.testing.helpers import temporary_plugin, tiny_dataset, tiny_suite
 
@@ -60,6 +61,22 @@ def test_a_plan_knows_the_labels_of_its_suite() -> None:
     plan = make_plan(parse_suite(text, "s.toml"), default_registry(), Choices())
     assert [(cell.label, cell.row) for cell in plan.cells] == [("prior", "prior"), ("knn", "Neighbours")]
     assert plan.info()["labels"] == {"quick": {"knn[n_neighbors=5]": "Neighbours", "knn": "Neighbours"}}
+
+
+def test_a_changed_entry_takes_its_label_from_the_model_that_it_was() -> None:
+    """Both were rows of one name: in one plan, and where the second plan had changed the entry."""
+    text = tiny_suite("keys", ["prior", "knn"])
+    text = text.replace('"knn"', '{ model = "knn[n_neighbors=5]", label = "Neighbours" }')
+    suite, registry = parse_suite(text, "s.toml"), default_registry()
+    settings = {"knn[n_neighbors=5].n_neighbors": "3"}
+    plain = make_plan(suite, registry, Choices())
+    changed = make_plan(suite, registry, Choices(models=("Neighbours",), settings=settings))
+    both = make_plan(suite, registry, Choices(models=("Neighbours", "knn[]"), settings=settings))
+    assert {cell.label: cell.row for cell in both.cells} == {"knn[n_neighbors=3]": "Neighbours", "knn": "knn"}
+    of_changed = {"quick": {"knn[n_neighbors=3]": "Neighbours"}}
+    assert changed.info()["labels"] == both.info()["labels"] == of_changed
+    assert with_earlier(changed.info(), plain.info(), ())["labels"] == of_changed
+    assert with_earlier(plain.info(), changed.info(), ())["labels"] == plain.info()["labels"]
 
 
 def test_the_plan_says_which_model_has_no_entry_in_the_suite() -> None:

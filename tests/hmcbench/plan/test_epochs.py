@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from hmcbench.interfaces import ModelSpec, Param
 from hmcbench.interfaces.hookspecs import hookimpl
-from hmcbench.plan.cells import Plan, _of_epochs, _row_names, make_plan
+from hmcbench.plan.cells import Plan, _of_epochs, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.epochs import factor
+from hmcbench.plan.names import ModelNames, wanted_names
 from hmcbench.plan.suite import load_suite, parse_suite
+from hmcbench.records.suite_file import with_earlier
 from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.testing.helpers import temporary_plugin, tiny_suite
 
@@ -31,9 +33,13 @@ def registry() -> Iterator[Registry]:
         yield own_registry
 
 
+LABELS = {"net[rounds=3]": "Net", "net[rounds=5]": "small", "net[epochs=4,rounds=5]": "tiny"}
+
+
 def plan_of(registry: Registry, *models: str, epochs_for: int = 2 * TRAIN, **choices: Any) -> Plan:
     text = tiny_suite("scaled", models, epochs_for=epochs_for)
-    text = text.replace('"net[rounds=3]"', '{ model = "net[rounds=3]", label = "Net" }')
+    for reference, label in LABELS.items():
+        text = text.replace(f'"{reference}"', f'{{ model = "{reference}", label = "{label}" }}')
     return make_plan(parse_suite(text, "s"), registry, Choices(**choices))
 
 
@@ -97,7 +103,8 @@ def test_keys_depend_on_the_scaled_epochs_alone(registry: Registry) -> None:
 
 def test_images_of_the_suites_are_what_their_epochs_are_meant_for() -> None:
     assert factor(0, 5) == 1 and factor(5, 0) == 1
-    for name, train in (("sem-failure", 1594), ("sem-failure-ablation", 1594), ("x-sdd", 979)):
+    meant = {"sem-failure": 1594, "sem-failure-ablation": 1594, "recipe-ablation": 1594, "x-sdd": 979}
+    for name, train in meant.items():
         assert load_suite(default_registry(), name).profiles["quick"].epochs_for == train
 
 
@@ -148,25 +155,99 @@ def test_nor_does_an_entry_give_its_label_to_another_model(registry: Registry) -
     ]
 
 
-EPOCHS = st.lists(st.sampled_from([4, 8, 16, 32]), unique=True, max_size=3)
+ENTRIES = ("net[rounds=5]", "net[epochs=4,rounds=5]")  # at half the samples the second is called as the first
 
 
-@given(st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=1, max_size=3), EPOCHS, EPOCHS, EPOCHS)
+@pytest.mark.parametrize("order", [("small", "tiny"), ("tiny", "small"), ("small", "tiny", "small")])
+def test_entries_of_two_plans_keep_their_rows(registry: Registry, order: tuple[str, ...]) -> None:
+    """The record of tiny had the label of small, which the other plan alone had run."""
+    both = plan_of(registry, *ENTRIES)
+    assert {cell.label: cell.row for cell in both.cells} == {
+        **{"net[epochs=16,rounds=5]": "small", "net[rounds=5]": "tiny"},
+    }
+    info = None
+    for label in order:
+        plan = plan_of(registry, *ENTRIES, models=(label,))
+        assert {cell.row for cell in plan.cells} == {label}
+        info = with_earlier(plan.info(), info, ())
+    assert info is not None and info["labels"] == both.info()["labels"]
+    assert info["row_names"] == both.info()["row_names"]
+
+
+def test_a_model_that_two_entries_are_on_other_data_has_the_name_of_none(registry: Registry) -> None:
+    """On the larger data it is small, on the smaller ones tiny; so it was small on both."""
+    plans = [plan_of(registry, *ENTRIES, epochs_for=times * TRAIN) for times in (1, 2)]
+    smaller = plans[1].info()
+    (names,) = smaller["row_names"]["quick"].values()  # as of other data
+    smaller |= {"row_names": {"quick": {"toy-tree, 63 training samples": names}}}
+    for info in (with_earlier(plans[0].info(), smaller, ()), with_earlier(smaller, plans[0].info(), ())):
+        assert info["labels"]["quick"] == {
+            **{"net[epochs=16,rounds=5]": "small", "net[epochs=4,rounds=5]": "tiny"},
+        }
+
+
+def test_a_pair_that_cannot_meet_is_called_as_its_record_would_be(registry: Registry) -> None:
+    """By its entry it would have had the row of another one."""
+    net = registry.get("models", "net")
+    net.tasks = ("regression",)
+    plan = plan_of(registry, *ENTRIES)
+    refused = [pair["model"] for pair in plan.info()["not_applicable"]]
+    assert refused == ["net[epochs=16,rounds=5]", "net[rounds=5]"]
+    labels = plan.info()["labels"]["quick"]
+    assert [labels[model] for model in refused] == ["small", "tiny"]
+    assert [pair.model for pair in plan.not_applicable] == list(ENTRIES)
+
+
+PRIOR = '"prior"'
+
+
+def test_another_profile_says_nothing_of_scaled_epochs(registry: Registry) -> None:
+    text = tiny_suite("scaled", ["prior"], epochs_for=252)
+    models = '{ model = "net", label = "Net" }, { model = "net[e=9]", label = "Nine" }'
+    profile = text[text.index("[profiles.quick]") :]
+    text = f"{text}\n{profile.replace('quick', 'paper').replace(PRIOR, models)}"
+    plan = make_plan(parse_suite(text, "s"), registry, Choices())
+    assert plan.info()["labels"] == {"paper": {"net[e=9]": "Nine"}} and "row_names" not in plan.info()
+
+
+EPOCHS = st.lists(st.sampled_from([2, 4, 8, 16, 32]), unique=True, max_size=3)
+PLANS = st.tuples(
+    st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=1, max_size=3, unique=True), EPOCHS, EPOCHS
+)
+
+
+def called(epochs: float) -> str:
+    return "net" if epochs == 8 else f"net[epochs={epochs:g}]"
+
+
+@given(st.lists(PLANS, min_size=1, max_size=4), EPOCHS)
 def test_models_of_one_board_never_share_a_row(
-    factors: list[float], entries: list[int], typed: list[int], labelled: list[int]
+    plans: list[tuple[list[float], list[int], list[int]]], labelled: list[int]
 ) -> None:
-    def label(epochs: float) -> str:
-        return "net" if epochs == 8 else f"net[epochs={epochs:g}]"
-
-    def pairs(epochs: int, times: list[float]) -> Any:
-        return [SimpleNamespace(label=label(epochs * each), unscaled=label(epochs)) for each in times]
-
-    pairs_of = {f"net[epochs={n}]": pairs(n, factors) for n in entries}
-    pairs_of |= {f"net[e={n}]": pairs(n, [1.0] * len(factors)) for n in typed}
-    given_labels = {f"net[epochs={n}]": f"row {n}" for n in labelled if n in entries}
-    of_entries = {label(n): f"row {n}" for n in labelled if n in entries}  # as labels_of
-    profile: Any = SimpleNamespace(labels=given_labels)
-    names = of_entries | _row_names(profile, pairs_of)
-    for place in range(len(factors)):
-        on_board = {of_model[place].label for of_model in pairs_of.values()}
-        assert len({names.get(label, label) for label in on_board}) == len(on_board)
+    """In whatever order entries of the suite and typed models are planned on data of several sizes."""
+    of_suite = {f"net[epochs={n}]": f"row {n}" for n in labelled}
+    profile: Any = SimpleNamespace(labels=of_suite)
+    boards: dict[str, set[str]] = {}
+    entries: dict[tuple[str, str], set[str]] = {}  # data and label -> what has been planned there
+    info: dict[str, Any] | None = None
+    for factors, planned, typed in plans:
+        names_of = {
+            f"net[epochs={n}]": [ModelNames(f"{x}", called(n * x), called(n), True) for x in factors]
+            for n in planned
+        }
+        names_of |= {
+            f"net[e={n}]": [ModelNames(f"{x}", called(n), called(n), True) for x in factors] for n in typed
+        }
+        for reference, names in names_of.items():
+            for each in names:
+                boards.setdefault(each.data, set()).add(each.label)
+                entries.setdefault((each.data, each.label), set()).add(of_suite.get(reference, each.label))
+        row_names = {"quick": wanted_names(profile, names_of)}
+        new = {"suite": {"version": 1}, "cells": [], "not_applicable": [], "row_names": row_names}
+        info = with_earlier(new, info or {**new, "row_names": {}}, ())
+    labels = info["labels"].get("quick", {}) if info and "labels" in info else {}
+    for data, models in boards.items():
+        shown = {model: labels.get(model, model) for model in models}
+        assert len(set(shown.values())) == len(models)
+        for model, name in shown.items():
+            assert not name.startswith("row") or name in entries[data, model]

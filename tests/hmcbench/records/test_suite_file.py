@@ -182,6 +182,35 @@ def test_labels_stay_unless_another_model_has_them(
     assert info["labels"] == ({"quick": expected} if expected else {}) | {"paper": {"big": "Big"}}
 
 
+def test_names_of_rows_stay_on_the_data_that_a_plan_does_not_name(tmp_path: Path) -> None:
+    """A label goes to the changed model on its data alone; where it names two models of a board, to none."""
+    first = {"large": {"net": "Net", "net[epochs=4]": "net[epochs=4]"}, "small": {"net[epochs=16]": "Net"}}
+    second = {"large": {"net[epochs=3]": "Net"}}
+    for of_data in (first, second):
+        save_info(labelled() | {"row_names": {"quick": of_data}}, tmp_path, ())
+    info = read_info(tmp_path)
+    assert info is not None
+    assert info["labels"] == {"quick": {"net[epochs=3]": "Net", "net[epochs=16]": "Net"}}
+    assert info["row_names"]["quick"] == first | {
+        "large": {"net": "net", "net[epochs=3]": "Net", "net[epochs=4]": "net[epochs=4]"}
+    }
+    typed = {"large": {"net[epochs=3]": "net[epochs=3]"}, "small": {"net[epochs=4]": "net[epochs=3]"}}
+    save_info(labelled() | {"row_names": {"quick": typed}}, tmp_path, ())
+    info = read_info(tmp_path)
+    assert info is not None and info["labels"]["quick"]["net[epochs=3]"] == "Net"
+    assert "net[epochs=4]" not in info["labels"]["quick"]
+
+
+@pytest.mark.parametrize(
+    "damaged", [3, {"quick": 3}, {"quick": {"large": [1]}}, {"quick": {"large": {"net": 1}}}]
+)
+def test_damaged_names_of_rows_are_left_out(tmp_path: Path, damaged: Any) -> None:
+    (tmp_path / "suite.json").write_text(json.dumps(labelled() | {"row_names": damaged}))
+    save_info(labelled() | {"row_names": {"quick": {"large": {"net": "Net"}}}}, tmp_path, ())
+    info = read_info(tmp_path)
+    assert info is not None and info["labels"] == {"quick": {"net": "Net"}}
+
+
 def test_what_an_edit_has_damaged_is_left_out(tmp_path: Path) -> None:
     runner.execute(plan_of("prior"), tmp_path, device="cpu")
     path = tmp_path / "smoke" / "suite.json"

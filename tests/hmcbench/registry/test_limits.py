@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,34 @@ def test_whenever_the_alarm_comes_nothing_stays_set(seconds: float) -> None:
             while True:
                 time.sleep(0.001)
         assert can_limit() and signal.getsignal(signal.SIGALRM) is before
+
+
+@pytest.mark.parametrize("name", ["setitimer", "signal"])
+@pytest.mark.parametrize("raised", [None, ValueError, TooSlow])
+def test_an_alarm_at_the_end_leaves_nothing_set(
+    name: str, raised: type[BaseException] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came before the timer was stopped, and the next one hit whatever ran half a second later."""
+    before, call, body = signal.getsignal(signal.SIGALRM), getattr(signal, name), []
+
+    def late(*arguments: Any) -> Any:
+        if body:
+            signal.raise_signal(signal.SIGALRM)
+        return call(*arguments)
+
+    monkeypatch.setattr(signal, name, late)
+    try:
+        with time_limit(60, "over"):
+            body.append(1)
+            if raised is not None:
+                raise raised("in the body")
+    except (ValueError, TooSlow) as error:
+        assert type(error) is raised and str(error) == "in the body"
+    finally:
+        monkeypatch.undo()
+        left = signal.getitimer(signal.ITIMER_REAL)[0]
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert not left and signal.getsignal(signal.SIGALRM) is before
 
 
 @pytest.mark.parametrize("seconds", [0.0, -5.0])
