@@ -35,8 +35,9 @@ From the published records of
 {suites}.
 [When to trust](trust.md) and [How it breaks](shifts.md) say what is measured. A pair *changes places* where
 the first model is ahead before and behind after. It is
-*clear* where the difference before and the difference after both have p below .05 on these samples; of models
-that were trained once, that says nothing of another training. Values are means with 95 % intervals.
+*clear* where the difference before and the difference after both have p below .05 on these samples. For
+models that were trained once, *clear* says nothing about another training. Values are means with 95 %
+intervals.
 
 Under shifts the first model stays first on {shifts_kept} sets, with little data on {shares_kept}.
 

@@ -13,6 +13,7 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "benchmarks"))
 from ratios import Ratios  # noqa: E402
 
+BUSY = 0.3  # processes at work; the engine's own measurement allows others as much
 PAGE = """<!-- made by docs/make_performance.py from performance/*.json -->
 
 # Speed
@@ -29,8 +30,9 @@ Rows of a GPU need one.
 
 SECTION = """## {processor}
 
-Run of {day}, with {versions}. Load of the machine at the start: {load}.
-The record: [{file}](performance/{file}).
+Run of {day}, with {versions}.
+{load}
+The record: [{file}](performance/{file}){unnamed}.
 
 {table}
 
@@ -51,11 +53,18 @@ def section(path: Path) -> str:
         processor=ratios.rows[0].processor,
         day=ratios.day,
         versions=versions,
-        load=ratios.load,
+        load=load_text(ratios.load),
         file=path.name,
+        unnamed="" if "family" in ratios.rows[0].processor else ", without the processor's family and model",
         table=ratios.table("github"),
         below=below(ratios),
     )
+
+
+def load_text(load: float) -> str:
+    """The load at the start, and whether the machine was idle."""
+    told = f"In the minute before the start {load} processes were running or waiting on average"
+    return f"{told}: the machine was not idle." if load > BUSY else f"{told}."
 
 
 def below(ratios: Ratios) -> str:

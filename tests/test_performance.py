@@ -29,6 +29,12 @@ def test_the_page_follows_from_its_record() -> None:
     assert (DOCS / "performance.md").read_text(encoding="utf-8") == page
 
 
+def test_the_page_says_whether_the_machine_was_idle() -> None:
+    load_text = runpy.run_path(str(DOCS / "make_performance.py"))["load_text"]
+    assert load_text(1.25).endswith("the machine was not idle.")
+    assert "idle" not in load_text(0.1)
+
+
 def test_a_ratio_below_the_one_asked_for_fails_and_stays_in_the_table() -> None:
     ratios = Ratios()
     ratios.compare("w", "p", 8.0, 2.0, 5.0, slack=0.7)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from hmcbench_hff.backbone import MapBackbone
 from hmcbench_hff.hffnet2d import HFFNet2d
 from timm import create_model
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
+from hmcbench.torchkit.saliency import find_layer
 
 pytestmark = pytest.mark.torch
 
@@ -107,6 +109,26 @@ def test_gradients_reach_every_parameter(waves: Any) -> None:
     sum(level.square().sum() for level in net(waves(3, 1, 24, 24))).backward()
     silent = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("backbone", "stem_stride", "positions", "layer"),
+    [
+        ("test_resnet", "keep", 2, "backbone.network.layer3"),
+        ("resnet10t", "keep", 2, "backbone.network.layer3"),
+        ("test_resnet", "1", 4, "transformer"),
+    ],
+)
+def test_heat_maps_of_64_px_are_of_the_cnn(
+    backbone: str, stem_stride: str, positions: int, layer: str, waves: Any
+) -> None:
+    """As docs/hffnet-2d.md says: the Transformer of quick has too few positions for a map."""
+    maps = MapBackbone(backbone, in_chans=1, image_size=64, pretrained=False, stem_stride=stem_stride)
+    assert maps.grid == (positions, positions)
+    sizes: dict[str, Any] = {"grid": maps.grid, "dim": 12, "depth": 1, "heads": 4, "mlp_dim": 8}
+    net = HFFNet2d(maps, (2, 6), backbone_channels=maps.channels, **sizes).eval()
+    found, grid = find_layer(net, waves(1, 1, 64, 64))
+    assert grid.side == 4 and found is net.get_submodule(layer)
 
 
 @torch.no_grad()
