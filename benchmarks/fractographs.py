@@ -14,7 +14,8 @@ import argparse
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import numpy as np
 from hmcbench_classical.texture import Texture
@@ -24,12 +25,15 @@ from hmcbench_sem.surfaces.microscope import MAIN_LAB
 from hmcbench_sem.surfaces.pictures import render
 from PIL import Image
 from scipy import ndimage
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+import hmcbench
+
 SIZE = 96  # pixels: the height of a labelled ti64 patch
 PLASTIC = "mechanical/plastic-deformation"
+NETWORK = f"timm:test_resnet[image_size={SIZE},stem_stride=keep,epochs=12,orientations=8]"
 FACETS = (("shear-facets",), ("machined",), ("shear-facets", "machined"))  # what ti64 shows beside dimples
 
 
@@ -164,6 +168,10 @@ def forest() -> RandomForestClassifier:
     return RandomForestClassifier(300, min_samples_leaf=2, random_state=0, class_weight="balanced")
 
 
+def extra_trees() -> ExtraTreesClassifier:
+    return ExtraTreesClassifier(300, min_samples_leaf=2, random_state=0, class_weight="balanced")
+
+
 def told_apart(real: Real, synthetic: np.ndarray) -> float:
     """AUROC of a forest on texture that tells real from synthetic images; folds keep a parent image whole."""
     features = np.concatenate([texture(real.pixels), texture(synthetic)])
@@ -176,16 +184,50 @@ def told_apart(real: Real, synthetic: np.ndarray) -> float:
 
 def transfer(drawn: Drawn, real: Real) -> str:
     """A forest trained on synthetic images alone, tested on real patches."""
-    score = forest().fit(texture(drawn.pixels), drawn.ductile > 0.5).predict_proba(texture(real.pixels))[:, 1]
-    return agreement(score, real)
+    return agreement(by_texture(forest(), drawn, real), real)
 
 
-def ceiling(real: Real) -> str:
-    """A forest trained on real patches of other images."""
+def by_texture(trees: Any, drawn: Drawn, real: Real) -> np.ndarray:
+    """Probability of dimples on real patches, (n,), of trees that were fitted to synthetic images alone."""
+    fitted = trees.fit(texture(drawn.pixels), drawn.ductile > 0.5)
+    probability: np.ndarray = fitted.predict_proba(texture(real.pixels))[:, 1]
+    return probability
+
+
+def by_network(drawn: Drawn, real: Real) -> np.ndarray:
+    """The same of a small CNN; a random tenth of the synthetic images chooses its epoch."""
+    held_out = np.random.default_rng(0).random(len(drawn.pixels)) < 0.1
+    sides = np.where(held_out, "validation", "train")
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "images"
+        rows = written(folder, "synthetic", drawn.pixels, drawn.ductile > 0.5, sides)
+        of_real = np.repeat("test", len(real.pixels))
+        rows += written(folder, "real", real.pixels, real.kind == "ductile", of_real)
+        text = "\n".join(["file,level1,split", *rows, ""])
+        (folder / "index.csv").write_text(text, encoding="utf-8")
+        board = hmcbench.run(images=folder, models=[NETWORK], out=Path(name) / "runs", progress=False)
+        predictions = board.predictions(board.records[0].label).sort_values("id")
+    probability: np.ndarray = predictions["dimples"].to_numpy()
+    return probability
+
+
+def written(folder: Path, name: str, pixels: np.ndarray, dimpled: np.ndarray, sides: np.ndarray) -> list[str]:
+    """Write images into a folder, in the order of their names; their rows of ``index.csv``."""
+    folder.mkdir(exist_ok=True)
+    rows = []
+    for i, (grey, is_dimpled, side) in enumerate(zip(pixels, dimpled, sides, strict=True)):
+        file = f"{name}-{i:05d}.png"
+        Image.fromarray(grey).save(folder / file)
+        rows.append(f"{file},{'dimples' if is_dimpled else 'other'},{side}")
+    return rows
+
+
+def ceiling(trees: Any, real: Real) -> str:
+    """Trees fitted to real patches of other images."""
     folds = GroupKFold(6)
     truth = real.kind == "ductile"
     score = cross_val_predict(
-        forest(), texture(real.pixels), truth, groups=real.parent, cv=folds, method="predict_proba"
+        trees, texture(real.pixels), truth, groups=real.parent, cv=folds, method="predict_proba"
     )
     return agreement(score[:, 1], real)
 
@@ -215,14 +257,21 @@ def lines(real: Real, other: Real, count: int) -> Iterator[str]:
     apart = [told_apart(real.of("ductile"), images) for images in (old.pixels[old.ductile > 0], dimples)]
     yield f"| AUROC, real ductile patches against synthetic dimples | {apart[0]:.3f} | {apart[1]:.3f} |"
     yield ""
-    yield "| trained on | ductile against the rest | against brittle | called ductile |"
-    yield "|---|---|---|---|"
-    yield f"| version 2, all classes {transfer(old, real)}"
+    yield "| trained on | model | ductile against the rest | against brittle | called ductile |"
+    yield "|---|---|---|---|---|"
+    yield f"| version 2, all classes | random forest {transfer(old, real)}"
     dim = version_3([("dimples",)], 4 * count, 2)
-    yield f"| version 3, all looks {transfer(both(dim, new), real)}"
+    all_looks = both(dim, new)
+    yield f"| version 3, all looks | random forest {transfer(all_looks, real)}"
+    trees, network = by_texture(extra_trees(), all_looks, real), by_network(all_looks, real)
+    yield f"| | extremely randomised trees {agreement(trees, real)}"
+    yield f"| | test_resnet {agreement(network, real)}"
+    yield f"| | mean of these two {agreement((trees + network) / 2, real)}"
     mixed = version_3([*FACETS, *(("dimples", *looks) for looks in FACETS[:2])], count, 3)
-    yield f"| version 3, dimples, facets and machined surfaces {transfer(both(dim, mixed), real)}"
-    yield f"| real patches of other images {ceiling(real)}"
+    of_alloy = transfer(both(dim, mixed), real)
+    yield f"| version 3, dimples, facets and machined surfaces | random forest {of_alloy}"
+    yield f"| real patches of other images | random forest {ceiling(forest(), real)}"
+    yield f"| | extremely randomised trees {ceiling(extra_trees(), real)}"
 
 
 def both(first: Drawn, second: Drawn) -> Drawn:

@@ -59,7 +59,8 @@ from hmcbench.records.weights import MODEL_FOLDER, load_trained, save_model
 from hmcbench.registry.registry import Registry, create, default_registry, load_object
 
 SLOW_METRIC_S = 1.0  # a record names the time of metrics that take longer
-SEARCH = ("search_s", "search_candidates")  # entries of describe() that are costs
+EARLIER = "earlier_fit_s"
+COSTS = ("search_s", "search_candidates", EARLIER)  # entries of describe() that are costs
 IDENTITY = frozenset(
     (
         *("label", "reference", "name", "version", "params", "plugin", "transductive", "deterministic"),
@@ -281,14 +282,16 @@ class CellRun:
         described = facts_of(model)
         if self.first_fit_s is not None:  # the validation scores are of the first fit
             described["fitted_on"], described["refit_on"] = "train", FITTED_ON
-        searched = {name: described.pop(name) for name in SEARCH if name in described}
+        costs = {name: described.pop(name) for name in COSTS if name in described}
+        # of a training that was killed and resumed all of the time counts
+        clock.seconds["fit_s"] = round(clock.seconds["fit_s"] + costs.get(EARLIER, 0.0), 6)
         spent = seconds_of(scored)
         slow = {name: round(seconds, 3) for name, seconds in spent.items() if seconds >= SLOW_METRIC_S}
         elapsed = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started
         scoring = sum(spent.values()) + sum(block["seconds"] for block in ruled.values())
         beside = sum(clock.seconds.get(f"{phase}_s", 0.0) for phase in ("draw", "measure", "shifts", "far"))
         not_the_model = beside + scoring
-        timing = clock.seconds | self.views.timing() | searched | measured | {"shared": self.shared}
+        timing = clock.seconds | self.views.timing() | costs | measured | {"shared": self.shared}
         timing["elapsed_s"] = round(elapsed, 4)
         timing["total_s"] = round(elapsed - not_the_model + self.views.unpaid_s, 4)
         if cell.init_from:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # importing numpy takes longer than the whole command line
 
     from hmcbench.hierarchy.hierarchy import Hierarchy
 
+FAR = "far"
+"""The side of samples of other data (``far_unknown``); it has no values of its own, and no split names it."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Task(Shown):
@@ -267,8 +270,9 @@ class Model(Protocol):
     """What a model factory returns. All state is in the object.
 
     Optional: ``describe() -> Mapping[str, Value]`` after ``fit``: ``parameters`` (count), ``multiply_adds``
-    (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (cost of a search), further notes. What
-    a record says of every model (``name``, ``label``, ``version``, ``params``) is not for it to say.
+    (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (cost of a search), ``earlier_fit_s``
+    (seconds of training before it was killed and resumed), further notes. What a record says of every model
+    (``name``, ``label``, ``version``, ``params``) is not for it to say.
     A model whose ``fit`` also trained on ``valid`` says ``"fitted_on": "train and validation"``: it is then
     not fitted again, and never chosen by its validation scores. ``"improving_at_end": True`` says that it
     trained for all its epochs while validation still gained; boards mark the row.

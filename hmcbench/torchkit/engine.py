@@ -118,6 +118,7 @@ class Trainer:
         self.weights = None if recipe.balance == "none" else sample_weights(train.targets)
         self.best = BestEpoch()
         self.history: list[dict[str, float]] = []
+        self.earlier_s = 0.0  # seconds of training before the checkpoint that this one has resumed from
 
     def _computation(self) -> Computation:
         """That of the checkpoint, else of an earlier fit of this cell, else chosen by measurement."""
@@ -145,7 +146,7 @@ class Trainer:
             self._keep_best(epoch + 1, row)
             self.history.append(row)
             self.run.report(epoch + 1, self.last, **row)
-            self._save()
+            self._save(self.earlier_s + time.perf_counter() - start)
 
     def _waited(self, epoch: int) -> int:
         """Epochs since the best one. Those of smaller images do not count: validation images are whole."""
@@ -276,9 +277,10 @@ class Trainer:
         if not self.best.epoch or merit > self.best.merit:
             self.best = BestEpoch(epoch, merit, copy.deepcopy(self.evaluated.state_dict()))
 
-    def _save(self) -> None:
+    def _save(self, seconds: float) -> None:
         self.checkpoints.save(
             {
+                "seconds": seconds,
                 "module": self.module.state_dict(),
                 "ema": None if self.ema is None else self.ema.module.state_dict(),
                 "images_per_pass": self.accumulator.limit,
@@ -301,6 +303,7 @@ class Trainer:
         self.accumulator.limit = state["images_per_pass"]
         self.best = BestEpoch(**state["best"])
         self.history = state["history"]
+        self.earlier_s = state.get("seconds", 0.0)  # checkpoints of earlier versions lack it
         for epoch, row in enumerate(self.history, start=1):
             self.run.report(epoch, self.last, **row)
         return len(self.history)

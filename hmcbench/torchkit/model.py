@@ -136,6 +136,8 @@ class TorchModel:
         )
         self._computation = trainer.computation
         trainer.fit()
+        if trainer.earlier_s:
+            self.facts["earlier_fit_s"] = round(trainer.earlier_s, 6)
         module.eval()
         self._known = self._features_of(train) if self.recipe.novelty == "neighbours" else None
         self.facts.update(self._computation.facts(self.recipe.batch_size))

@@ -184,6 +184,17 @@ def test_what_a_search_cost_stands_among_the_costs(
     assert not {"search_s", "search_candidates"} & set(result["model"])
 
 
+def test_the_time_before_a_kill_counts(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,) = make_plan(parse_suite(SUITE, "s"), registry, Choices()).cells
+    monkeypatch.setattr(Spy, "describe", lambda _: {"earlier_fit_s": 1000.0})
+    result = run_alone(cell, tmp_path)
+    assert result["timing"]["earlier_fit_s"] == 1000
+    assert 1000 < result["timing"]["fit_s"] < result["timing"]["total_s"] < 1100
+    assert "earlier_fit_s" not in result["model"]
+
+
 class Keeper(Spy):
     """Can be saved, into a folder of a disk that may be full."""
 

@@ -98,9 +98,10 @@ def test_a_killed_training_ends_as_an_unbroken_one(
     with pytest.raises(Killed):  # before the checkpoint of epoch 4 was written
         train(tiny_net, dataset, recipe, tmp_path, History(die_after=4))
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert len(state["history"]) == 3
-    _, got = train(tiny_net, dataset, recipe, tmp_path, resumed)
+    assert len(state["history"]) == 3 and state["seconds"] > 0
+    model, got = train(tiny_net, dataset, recipe, tmp_path, resumed)
     assert same_scores(expected, got)
+    assert model.describe()["earlier_fit_s"] == pytest.approx(state["seconds"], abs=1e-6)
     clocks = {"images_per_second", "seconds_left"}
     timeless = [{k: v for k, v in row.items() if k not in clocks} for row in whole.rows]
     assert timeless == [{k: v for k, v in row.items() if k not in clocks} for row in resumed.rows]
