@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,11 @@ from hmcbench.cli.common import FILE, check_picture, max_pixels_option
 from hmcbench.cli.own_data import COLUMNS, column_params, options_of
 from hmcbench.cli.preview import preview_command
 from hmcbench.cli.tables import featurize_command, fetch_command
-from hmcbench.registry.registry import default_registry
+from hmcbench.errors import BadInput
+from hmcbench.registry.registry import Registry, default_registry
 
 if TYPE_CHECKING:
-    from hmcbench.interfaces import PicturePair
+    from hmcbench.interfaces import DataReport, PicturePair
 
 
 @click.group("data")
@@ -66,16 +68,17 @@ def lint_command(
       hmcbench data lint alloys.csv --labels level1,level2
       hmcbench data lint my_alloys.csv --dataset metallic-glass
     """
-    from hmcbench.data.loading import dataset_of_file, lint_dataset
+    from hmcbench.data.loading import dataset_of_file
 
     if pairs is not None:
         check_picture("--pairs", pairs)
     extra: dict[str, Any] = {k: v for k, v in (("crop_bottom", crop_bottom), ("max_pixels", max_pixels)) if v}
     extra |= column_params(columns)
+    chosen = bool(dataset or column_params(columns))
     registry = default_registry()
     guess = "" if dataset or extra or pairs is not None else dataset_of_file(registry, Path(path))
     dataset = dataset or guess or ("table" if column_params(columns) else "images")
-    report = lint_dataset(registry, dataset, path, **extra)
+    report = _lint(registry, dataset, path, chosen, extra)
     if guess not in ("", "images"):
         more = "labels" in registry.get("datasets", guess).params
         labels = "; --labels COLUMN checks its classes too" if more else ""
@@ -99,6 +102,20 @@ def lint_command(
         skippable = all(p.skippable for p in fatal)
         click.echo("a run refuses to start" + ("; with --skip-bad it leaves them out" if skippable else ""))
     return 2 if fatal else 0
+
+
+def _lint(registry: Registry, dataset: str, path: str, chosen: bool, params: Mapping[str, Any]) -> DataReport:
+    """The report; where the user did not choose the dataset of a file, an error says how to."""
+    from hmcbench.data.loading import lint_dataset
+
+    try:
+        report: DataReport = lint_dataset(registry, dataset, path, **params)
+    except BadInput as error:
+        if chosen or error.hint or not Path(path).is_file():
+            raise
+        hint = f"hmcbench data lint {shlex.quote(path)} --dataset NAME reads it as another dataset"
+        raise BadInput(error.what, allowed=error.allowed, hint=hint) from None
+    return report
 
 
 def _draw(pairs: Sequence[PicturePair], path: Path) -> str:

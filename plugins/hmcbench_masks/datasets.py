@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from hmcbench_masks.reader.classes import ClassTable
 from hmcbench_masks.reader.content import MaskFolder, Options, read_folder
 from hmcbench_masks.reader.masks import Renumbered
 
+NOTED = 5  # problems of one kind in the notes of a record
 TI64 = ClassTable(
     {0: ("fracture/ductile",), 1: ("background",), 2: ("fracture/brittle",)},
 )
@@ -33,7 +35,8 @@ def masks(
 
     Raises:
         BadInput: no path, or a folder that cannot be read.
-        DataProblems: files that cannot be used; with ``skip_bad`` only problems of the whole folder.
+        DataProblems: files that cannot be used; with ``skip_bad`` only problems of the whole folder, or all
+            problems where no image is left.
     """
     if not path:
         raise BadInput("the dataset masks needs a folder", hint="add --data masks=PATH")
@@ -46,6 +49,7 @@ def ti64(*, path: str = "", tolerance: float = 2.0, skip_bad: bool = False) -> D
 
     Raises:
         BadInput: no path, or a folder that cannot be read.
+        DataProblems: see :func:`masks`.
     """
     if not path:
         raise BadInput("the data of ti64-masks are not here", hint="add --data ti64-masks=PATH")
@@ -113,9 +117,16 @@ def notes_of(content: MaskFolder, counts: np.ndarray) -> list[str]:
     notes = [f"{share:.1%} of the pixels are not labelled and count nowhere"] if share else []
     left_out = sorted({f"{p.where} ({p.what})" for p in content.problems if p.fatal})
     if left_out:
-        more = f"; and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-        notes.append(f"left out, {len(left_out)} problems: {'; '.join(left_out[:5])}{more}")
+        notes.append(f"left out, {len(left_out)} problems: {_first(left_out)}")
     notes += [problem.what for problem in content.problems if problem.kind == "no-polygons"]
+    unused = [problem.what for problem in content.problems if problem.kind == "unused-category"]
+    notes += [_first(unused)] if unused else []
     kinds = Counter(problem.kind for problem in content.problems if not problem.fatal)
     texts = {"one-class": "masks have one class only", "jpeg": "masks are JPEG files"}
     return notes + [f"{kinds[kind]} {text}" for kind, text in texts.items() if kinds[kind]]
+
+
+def _first(texts: Sequence[str]) -> str:
+    """The first of these, and how many more there are."""
+    more = f"; and {len(texts) - NOTED} more" if len(texts) > NOTED else ""
+    return "; ".join(texts[:NOTED]) + more

@@ -169,13 +169,15 @@ def category_keys(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str
 def why_no_class(name: str) -> str:
     """Why a category of this name needs a row in ``classes.csv``; empty where it is a class as it stands.
 
-    >>> why_no_class("crack/edge"), why_no_class("crack//edge")
-    ('', "'crack//edge' cannot be a class: the path 'crack,,edge' cannot be used: it has a gap")
+    >>> why_no_class("crack/edge")
+    ''
+    >>> why_no_class("a//b").removeprefix("'a//b' cannot be a class: ")
+    "the path 'a,,b' cannot be used: it has a gap; a row of classes.csv can give it a class"
     """
     try:
         path_id(name.split("/"))
     except BadInput as error:
-        return f"{name!r} cannot be a class: {error.what}"
+        return f"{name!r} cannot be a class: {error.what}; a row of {FILE} can give it a class"
     return ""
 
 
@@ -183,18 +185,11 @@ def of_names(keys: Mapping[tuple[str, ...], str], background: str) -> ClassTable
     """The table of shapes without ``classes.csv``: a category is its own class; the rest is background.
 
     Args:
-        keys: see :func:`category_keys`.
-
-    Raises:
-        BadInput: a category whose name cannot be that of a class.
+        keys: see :func:`category_keys`; of each path :func:`why_no_class` has found that it can be a class.
     """
     labels: dict[int | str, tuple[str, ...] | None] = {background: (background,)} if background else {}
     for path, key in keys.items():
-        try:
-            labels[key] = (path_id("/".join(path).split("/")),)
-        except BadInput as error:
-            allowed = f"{FILE}, which gives categories other classes"
-            raise BadInput(f"the category {key!r}: {error.what}", allowed=allowed) from None
+        labels[key] = (path_id("/".join(path).split("/")),)
     objects = (classes[0] for key, classes in labels.items() if classes and key != background)
     return ClassTable(labels, tuple(dict.fromkeys(objects)))
 
@@ -203,10 +198,10 @@ def with_categories(table: ClassTable, keys: Mapping[tuple[str, ...], str]) -> C
     """The table with a row for every category that it covers: by its path, its name, or as ``other``.
 
     Args:
-        keys: see :func:`category_keys`.
+        keys: see :func:`category_keys`; of the categories that images have.
 
     Raises:
-        BadInput: a row names several categories.
+        BadInput: a row names several of them.
     """
     labels = dict(table.labels)
     for path, key in keys.items():
@@ -215,10 +210,12 @@ def with_categories(table: ClassTable, keys: Mapping[tuple[str, ...], str]) -> C
             labels[key] = table.labels[full]
         elif key != name and name in table.labels:
             others = [each for each in keys if each[-1] == name]
-            raise BadInput(
-                f"{FILE}: {name} is the name of {len(others)} categories",
-                allowed=" and ".join("/".join(each) for each in others),
-            )
+            if len(others) > 1:
+                raise BadInput(
+                    f"{FILE}: {name} is the name of {len(others)} categories",
+                    allowed=" and ".join("/".join(each) for each in others),
+                )
+            labels[key] = table.labels[name]
         elif key not in labels and OTHER in labels:
             labels[key] = table.labels[OTHER]
     return ClassTable(labels, table.objects)

@@ -26,7 +26,7 @@ from hmcbench_masks.reader.classes import (
     with_categories,
     with_greys,
 )
-from hmcbench_masks.reader.files import IMAGES, MASKS, ImagePair, list_pairs, same_name
+from hmcbench_masks.reader.files import IMAGES, MASKS, ImagePair, composed, list_pairs, same_name
 from hmcbench_masks.reader.masks import MaskFile, read_values
 from hmcbench_masks.reader.micronet import is_micronet, list_micronet
 from hmcbench_masks.reader.micronet import table_of as micronet_table
@@ -237,7 +237,7 @@ def _of_shapes(root: Path, shapes: Shapes, options: Options) -> MaskFolder:
     sets: dict[tuple[str, ...], int] = {}
     rows: dict[frozenset[str], int] = {}
     usable = []
-    images, same = _images(shapes.pairs, options), _same_names(root, shapes.pairs)
+    images, same = _images(shapes.pairs, options), _same_names(root, shapes.named)
     content.problems += same.values()
     for pair, drawing, size, row in zip(shapes.pairs, shapes.shapes, shapes.sizes, images, strict=True):
         if pair.id in same:
@@ -259,11 +259,11 @@ def _of_shapes(root: Path, shapes: Shapes, options: Options) -> MaskFolder:
     return content
 
 
-def _same_names(root: Path, pairs: Sequence[ImagePair]) -> dict[str, Problem]:
-    """A problem for every name of several images."""
+def _same_names(root: Path, images: Sequence[Path]) -> dict[str, Problem]:
+    """A problem for every id of several images, or of one that is there several times."""
     images_of: dict[str, list[Path]] = {}
-    for pair in pairs:
-        images_of.setdefault(pair.id, []).append(pair.image)
+    for image in images:
+        images_of.setdefault(composed(image.stem), []).append(image)
     return {name: same_name(root, paths) for name, paths in images_of.items() if len(paths) > 1}
 
 
@@ -274,6 +274,8 @@ def _table_of_names(root: Path, shapes: Shapes, options: Options) -> ClassTable:
         return of_names(keys, BACKGROUND)
     table = options.table or read_classes(root / FILE, names=True)
     labels: dict[int | str, tuple[str, ...] | None] = {value_text(v): c for v, c in table.labels.items()}
+    used = {shape.name for drawing in shapes.shapes for shape in drawing}
+    keys = {path: key for path, key in keys.items() if key in used}
     return with_categories(ClassTable({BACKGROUND: (BACKGROUND,), **labels}, table.objects), keys)
 
 

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from hmcbench.errors import BadInput, Problem
+from hmcbench.files import listed_path
 from hmcbench_masks.reader.csv_file import read_rows
 
 IMAGES, MASKS, INDEX = "images", "masks", "images.csv"
@@ -25,7 +26,7 @@ class ImagePair:
     """One image and its mask.
 
     Attributes:
-        id: path of the image below ``images/``, without its ending.
+        id: path of the image below ``images/``, without its ending, in composed form.
         image, mask: the files; ``mask`` is None where polygons label the image.
         group: of images that a split keeps together, or an empty text.
         split: as in :class:`hmcbench.Dataset`.
@@ -47,16 +48,21 @@ def image_files(folder: Path) -> list[Path]:
     return [path for path in shown if not path.is_dir()]  # a link without its file is told when it is read
 
 
+def composed(text: str) -> str:
+    """A name in Unicode's composed form (NFC): Macs store decomposed names, other programs compose them."""
+    return unicodedata.normalize("NFC", text)
+
+
 def by_name(
     root: Path, files: Iterable[Path], name: Callable[[Path], str]
 ) -> tuple[dict[str, Path], dict[str, Problem]]:
-    """Files by their names here, and a problem for every name that several files have.
+    """Files by their composed names here, and a problem for every name that several files have.
 
     Which of the files is meant cannot be known, so none of them may be used.
     """
     files_of: dict[str, list[Path]] = {}
     for file in files:
-        files_of.setdefault(name(file), []).append(file)
+        files_of.setdefault(composed(name(file)), []).append(file)
     problems = {each: same_name(root, paths) for each, paths in files_of.items() if len(paths) > 1}
     return {each: paths[0] for each, paths in files_of.items()}, problems
 
@@ -64,7 +70,10 @@ def by_name(
 def same_name(root: Path, paths: Sequence[Path]) -> Problem:
     """That these files are one sample: its name has no ending, and where shapes label it no folder."""
     first, *others = dict.fromkeys(str(path.relative_to(root)) for path in paths)
-    what = f"has the same name as {' and '.join(others)}; rename one" if others else "is listed several times"
+    what = f"has the same name as {' and '.join(others)}" if others else "is listed several times"
+    if others:
+        alike = {composed(each) for each in (first, *others)} == {composed(first)}
+        what += f"{' in another form of Unicode' if alike else ''}; rename one"
     return Problem(first, what, "same-name")
 
 
@@ -161,13 +170,13 @@ def _places(root: Path, images: Sequence[tuple[str, Path]]) -> dict[str, int]:
     places: dict[str, int] = {}
     for names in zip(*spellings, strict=True):
         for i, name in enumerate(names):
-            places.setdefault(unicodedata.normalize("NFC", name), i)  # as the cells of the table are
+            places.setdefault(composed(name), i)  # as the cells of the table are
     return places
 
 
 def _place(file: str, places: dict[str, int]) -> int | None:
     """The image that a cell names; None where there is none."""
-    path = PurePosixPath(file.replace("\\", "/"))
+    path = listed_path(file)
     short = path.with_suffix("") if path.suffix.lower() in IMAGE_TYPES else path
     return places.get(path.as_posix(), places.get(short.as_posix()))
 

@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hmcbench.errors import BadInput, Problem
-from hmcbench_masks.reader.classes import FILE, category_keys, category_name, why_no_class
-from hmcbench_masks.reader.files import IMAGE_TYPES, ImagePair, described
+from hmcbench_masks.reader.categories import Categories, id_of, read_categories, title_of
+from hmcbench_masks.reader.classes import FILE, category_name, why_no_class
+from hmcbench_masks.reader.files import IMAGE_TYPES, ImagePair, composed, described
 from hmcbench_masks.reader.named_images import NamedImages, NotUsable
 from hmcbench_masks.reader.shapes import Covered, Shapes
 
@@ -97,25 +98,27 @@ def read_polygons(root: Path, files: Sequence[Path]) -> Shapes:
         BadInput: the only file cannot be read, a COCO file has no lists of images, annotations and
             categories, or there are several JSON files and one is of COCO.
     """
-    contents, unread = _read_all(root, files)
+    contents, damaged, unread = _read_all(root, files)
     if unread and len(files) == 1:  # there is nothing that could be left out
         raise BadInput(f"{files[0]}: {unread[0].what}", allowed="COCO or labelme JSON")
     images = NamedImages.below(root)
     if not any("annotations" in content and "images" in content for content in contents.values()):
-        shapes, named = _labelme(root, contents, images)
+        shapes = _labelme(root, contents, images)
     elif len(files) == 1:
-        shapes, named = _coco(root, contents[files[0]], images, files[0].name)
+        shapes = _coco(root, contents[files[0]], images, files[0].name)
     else:
         raise BadInput(f"{root} has {len(files)} JSON files", allowed="one COCO file for all images")
     pairs, bad_rows = described(root, shapes.pairs, ((path.stem, path) for path in images.files))
     of_unread = {image for file in files if file not in contents for image in images.beside(file)}
-    problems = [*unread, *shapes.problems, *bad_rows, *_left_out(root, images.files, named | of_unread)]
-    return replace(shapes, pairs=pairs, problems=problems)
+    told = {*shapes.named, *of_unread}
+    problems = [*unread, *shapes.problems, *bad_rows, *_left_out(root, images.files, told)]
+    of_damaged = [image for file in damaged for image in images.beside(file)[:1]]  # all have the same id
+    return replace(shapes, pairs=pairs, problems=problems, named=[*shapes.named, *of_damaged])
 
 
-def _left_out(root: Path, pictures: Sequence[Path], named: Set[Path]) -> Iterator[Problem]:
+def _left_out(root: Path, pictures: Sequence[Path], told: Set[Path]) -> Iterator[Problem]:
     """A warning of images that no file of polygons names."""
-    others = [str(path.relative_to(root)) for path in pictures if path not in named]
+    others = [str(path.relative_to(root)) for path in pictures if path not in told]
     if others:
         count = f"{len(others)} images have" if len(others) > 1 else "1 image has"
         first = f"{others[0]}, ..." if len(others) > 1 else others[0]
@@ -123,43 +126,43 @@ def _left_out(root: Path, pictures: Sequence[Path], named: Set[Path]) -> Iterato
         yield Problem(".", what, "no-polygons", fatal=False)
 
 
-def _read_all(root: Path, files: Sequence[Path]) -> tuple[dict[Path, dict[str, Any]], list[Problem]]:
-    """What the files hold, and a problem for every one that cannot be read."""
-    contents, problems = {}, []
+def _read_all(
+    root: Path, files: Sequence[Path]
+) -> tuple[dict[Path, dict[str, Any]], list[Path], list[Problem]]:
+    """What the files hold, those that are no JSON, and a problem for each of these and of other content."""
+    contents, damaged, problems = {}, [], []
     for file in files:
         where = str(file.relative_to(root))
         try:
             content = json.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             problems.append(Problem(where, f"it cannot be read as JSON ({error})", "unreadable"))
+            damaged.append(file)
             continue
         if isinstance(content, dict) and ("shapes" in content or {"images", "annotations"} <= set(content)):
             contents[file] = content
         else:
             problems.append(Problem(where, "it holds no polygons of COCO or labelme", "unreadable"))
-    return contents, problems
+    return contents, damaged, problems
 
 
-def _coco(root: Path, content: dict[str, Any], images: NamedImages, where: str) -> tuple[Shapes, Set[Path]]:
-    """The images of a COCO file, and the files of all that it names."""
-    records, notes, categories = (
+def _coco(root: Path, content: dict[str, Any], images: NamedImages, where: str) -> Shapes:
+    """The images of a COCO file."""
+    records, notes, kinds = (
         _records(content, part, where) for part in ("images", "annotations", "categories")
     )
-    try:
-        paths = _category_paths(categories, where)
-    except WRONG as error:
-        raise BadInput(f"{where} is no COCO file ({type(error).__name__}: {error})") from None
-    keys = category_keys(paths.values())
-    counts = Counter(_id_of(record, "id") for record in records)
-    regions, problems = _coco_regions(notes, {key: keys[path] for key, path in paths.items()}, counts, where)
+    categories = read_categories(kinds, names_are_classes=not (root / FILE).is_file())
+    counts = Counter(id_of(record, "id") for record in records)
+    regions, problems = _coco_regions(notes, categories, counts, where)
+    used = (id_of(note, "category_id") for note in notes if id_of(note, "image_id") in counts)
+    problems += categories.unused(used, where)
     usable: list[_Labelled] = []
-    named: set[Path] = set()
+    named: list[Path] = []
     for i, record in enumerate(records):
-        place, key = where, _id_of(record, "id")
+        place, key = where, id_of(record, "id")
         try:
-            path = _file_name(record, _title("image", record, i))
-            file = images.find(path)
-            named.add(file)
+            file = images.find(images.path_of(_file_name(record, title_of("image", record, i))))
+            named.append(file)
             place = str(file.relative_to(root))
             if key is None or counts[key] > 1:
                 what = "it has no id" if key is None else f"several images have its id {key!r}"
@@ -167,64 +170,54 @@ def _coco(root: Path, content: dict[str, Any], images: NamedImages, where: str) 
             of_image = regions[key]
             if isinstance(of_image, NotUsable):
                 raise of_image
-            usable.append(_Labelled(ImagePair(path.stem, file, None), of_image, _size(record, where)))
+            size = _size(record, "height", "width", f" in {where}")
+            usable.append(_Labelled(_pair(file), of_image, size))
         except NotUsable as error:
             problems.append(Problem(place, str(error), error.kind))
-    return _shapes(usable, list(keys), problems), named
+    return _shapes(usable, list(categories.keys), problems, named)
 
 
 def _records(content: dict[str, Any], part: str, where: str) -> list[dict[str, Any]]:
-    """One of the lists of a COCO file."""
+    """One of the lists of a COCO file; what is no object in it lacks all that it should have."""
     records = content.get(part)
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+    if not isinstance(records, list) or (records and not any(isinstance(each, dict) for each in records)):
         raise BadInput(f"{where} is no COCO file: its {part} are no list of objects", allowed="COCO JSON")
-    return records
+    return [record if isinstance(record, dict) else {} for record in records]
 
 
-def _id_of(record: dict[str, Any], field: str) -> int | float | str | None:
-    """None where there is none, or a value that can be no id."""
-    value = record.get(field)
-    return value if isinstance(value, (int, float, str)) else None
-
-
-def _title(kind: str, record: dict[str, Any], i: int) -> str:
-    """What a message calls a record: by its id, or else by its place in the list."""
-    key = _id_of(record, "id")
-    return f"{kind} number {i + 1}" if key is None else f"{kind} {key}"
-
-
-def _file_name(record: dict[str, Any], title: str) -> Path:
+def _file_name(record: dict[str, Any], title: str) -> str:
     name = record.get("file_name")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name.strip():
         raise NotUsable(f"{title} has no file_name", "no-image")
-    return Path(name)
+    return name
 
 
-def _size(record: dict[str, Any], where: str) -> tuple[int, int] | None:
-    """Height and width of an image, where the file says so."""
-    if "height" not in record:
+def _size(record: dict[str, Any], height: str, width: str, where: str) -> tuple[int, int] | None:
+    """Height and width of an image from these fields; None where the file states neither, or null."""
+    stated = record.get(height), record.get(width)
+    if stated == (None, None):
         return None
     try:
-        return int(record["height"]), int(record["width"])
+        return int(stated[0]), int(stated[1])  # type: ignore[arg-type]
     except WRONG:
-        stated = ", ".join(f"{record.get(side)!r:.20}" for side in ("height", "width"))
-        raise NotUsable(f"its height and width in {where} are no numbers ({stated})", "size") from None
+        listed = ", ".join(f"{side!r:.20}" for side in stated)
+        raise NotUsable(f"its {height} and {width}{where} are no numbers ({listed})", "size") from None
 
 
 def _coco_regions(
-    notes: Sequence[dict[str, Any]], names: dict[Any, str], known: Iterable[Any], where: str
+    notes: Sequence[dict[str, Any]], categories: Categories, known: Iterable[Any], where: str
 ) -> tuple[dict[Any, list[Region] | NotUsable], list[Problem]]:
     """Id of an image -> its regions, or its first annotation that cannot be used; and those of no image."""
     regions: dict[Any, list[Region]] = {key: [] for key in known}
     wrong: dict[Any, NotUsable] = {}
     strays: list[str] = []
     for i, note in enumerate(notes):
-        key, title = _id_of(note, "image_id"), _title("annotation", note, i)
+        key, title = id_of(note, "image_id"), title_of("annotation", note, i)
         if key is None or key not in regions:
             strays.append(f"{title} (image_id {note.get('image_id')!r:.40})")
             continue
         try:
-            regions[key].append(_coco_region(note, names, title))
+            regions[key].append(_coco_region(note, categories, title))
         except NotUsable as error:
             wrong.setdefault(key, error)
     problems = []
@@ -234,17 +227,19 @@ def _coco_regions(
     return {**regions, **wrong}, problems
 
 
-def _coco_region(note: dict[str, Any], names: dict[Any, str], title: str) -> Region:
-    rings, category = note.get("segmentation"), _id_of(note, "category_id")
+def _coco_region(note: dict[str, Any], categories: Categories, title: str) -> Region:
+    rings, category = note.get("segmentation"), id_of(note, "category_id")
     if isinstance(rings, dict):
         raise NotUsable(f"{title} is a run length; allowed: polygons", "run-length")
     if not isinstance(rings, list):
         raise NotUsable(f"{title} has no polygons; allowed: a segmentation that lists them", "no-polygon")
-    if category is None or category not in names:
+    if category is not None and category in categories.wrong:
+        raise NotUsable(f"{title}: {categories.wrong[category]}", "no-label")
+    if category is None or category not in categories.names:
         stated = f"{note.get('category_id')!r:.40}"
         raise NotUsable(f"{title} is of category {stated}, which the file lacks", "unknown-class")
     try:
-        return Region(names[category], [_ring(ring) for ring in rings], title=title)
+        return Region(categories.names[category], [_ring(ring) for ring in rings], title=title)
     except ValueError as error:
         raise NotUsable(f"{title} has a polygon that cannot be read: {error}", "no-polygon") from None
 
@@ -258,61 +253,26 @@ def _ring(numbers: Any) -> list[tuple[float, float]]:
     return [_point(x, y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
 
 
-def _category_paths(categories: Sequence[dict[str, Any]], where: str) -> dict[Any, tuple[str, ...]]:
-    """Id -> path of a category below its supercategory, which may have one of its own.
-
-    Raises:
-        BadInput: a supercategory that is several categories, or lies below itself.
-    """
-    pairs = {category["id"]: _category(category) for category in categories}
-    above: dict[str, set[str]] = {}
-    for name, over in pairs.values():
-        above.setdefault(name, set()).add(over)
-    paths = {}
-    for key, (name, over) in pairs.items():
-        path = [name]
-        while over:
-            if over in path:
-                raise BadInput(f"{where}: the category {over} lies below itself", allowed="a tree")
-            path.append(over)
-            if len(above.get(over, ())) > 1:
-                what = f"{where}: the supercategory {over} of {path[-2]} is the name of several categories"
-                raise BadInput(what, allowed="a name that one category has")
-            over = min(above.get(over, {""}))
-        paths[key] = tuple(path[::-1])
-    return paths
-
-
-def _category(category: dict[str, Any]) -> tuple[str, str]:
-    """Name and supercategory; an empty one where there is none."""
-    name = category_name(str(category["name"]))
-    above = category_name(str(category.get("supercategory") or ""))
-    return name, "" if above in ("none", name) else above
-
-
-def _labelme(
-    root: Path, contents: Mapping[Path, dict[str, Any]], images: NamedImages
-) -> tuple[Shapes, Set[Path]]:
-    """The images of labelme files, and the files of all that they name."""
+def _labelme(root: Path, contents: Mapping[Path, dict[str, Any]], images: NamedImages) -> Shapes:
+    """The images of labelme files."""
     usable: list[_Labelled] = []
     problems: list[Problem] = []
-    named: set[Path] = set()
+    named: list[Path] = []
     labels_are_classes = not (root / FILE).is_file()
     for file, content in contents.items():
         try:
             pair = _pair_of_labelme(content, images, file)
-            named.add(pair.image)
-            usable.append(_Labelled(pair, *_labelme_regions(content, labels_are_classes)))
+            named.append(pair.image)
+            regions = _labelme_regions(content, labels_are_classes)
+            usable.append(_Labelled(pair, regions, _size(content, "imageHeight", "imageWidth", "")))
         except NotUsable as error:
             problems.append(Problem(str(file.relative_to(root)), str(error), error.kind))
     names = {(region.name,) for labelled in usable for region in labelled.regions}
-    return _shapes(usable, sorted(names), problems), named
+    return _shapes(usable, sorted(names), problems, named)
 
 
-def _labelme_regions(
-    content: dict[str, Any], labels_are_classes: bool
-) -> tuple[list[Region], tuple[int, int] | None]:
-    """The regions of a labelme file, and the size of its image, where it says so."""
+def _labelme_regions(content: dict[str, Any], labels_are_classes: bool) -> list[Region]:
+    """The regions of a labelme file."""
     try:
         shapes = content["shapes"]
         kinds = {str(shape.get("shape_type", "polygon")) for shape in shapes}
@@ -322,25 +282,28 @@ def _labelme_regions(
             what = f"it has shapes of type {', '.join(sorted(kinds))}; allowed: polygon, rectangle"
             raise NotUsable(what, "no-polygon")
         regions = [Region(category_name(str(shape["label"])), [_corners(shape)]) for shape in shapes]
-        stated = "imageHeight" in content
-        size = (int(content["imageHeight"]), int(content["imageWidth"])) if stated else None
     except WRONG as error:
         raise NotUsable(f"it is no labelme file ({type(error).__name__}: {error})", "unreadable") from None
     reasons = (why_no_class(region.name) for region in regions if labels_are_classes)
     reason = next(filter(None, reasons), "")
     if reason:
         raise NotUsable(f"the label {reason}", "no-label")
-    return regions, size
+    return regions
 
 
 def _pair_of_labelme(content: dict[str, Any], images: NamedImages, file: Path) -> ImagePair:
     """The image that a labelme file names, from its own place; the image beside it where it names none."""
-    name = str(content.get("imagePath") or "").replace("\\", "/") or _name_beside(images, file)
+    text = str(content.get("imagePath") or "")
+    named = images.path_of(text if text.strip() else _name_beside(images, file))
     try:
-        path = Path(os.path.relpath(file.parent / name, images.root))
+        path = Path(os.path.relpath(file.parent / named, images.root))
     except ValueError as error:  # a null character
         raise NotUsable(f"its imagePath is no path ({error})", "no-image") from None
-    return ImagePair(path.stem, images.find(path, of_its_file="/" not in name), None)
+    return _pair(images.find(path, of_its_file=path.parent == file.parent.relative_to(images.root)))
+
+
+def _pair(image: Path) -> ImagePair:
+    return ImagePair(composed(image.stem), image, None)
 
 
 def _name_beside(images: NamedImages, file: Path) -> str:
@@ -373,11 +336,17 @@ def _point(x: Any, y: Any) -> tuple[float, float]:
     return place
 
 
-def _shapes(usable: Sequence[_Labelled], names: list[tuple[str, ...]], problems: list[Problem]) -> Shapes:
+def _shapes(
+    usable: Sequence[_Labelled],
+    names: list[tuple[str, ...]],
+    problems: list[Problem],
+    named: Sequence[Path],
+) -> Shapes:
     return Shapes(
         [labelled.pair for labelled in usable],
         [labelled.regions for labelled in usable],
         [labelled.size for labelled in usable],
         names,
         problems,
+        named,
     )

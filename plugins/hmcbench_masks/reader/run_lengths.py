@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hmcbench.errors import BadInput, Problem
+from hmcbench.files import listed_path
 from hmcbench_masks.reader.classes import FILE, category_name, why_no_class
 from hmcbench_masks.reader.csv_file import read_rows
-from hmcbench_masks.reader.files import FOLDERS, ImagePair, by_name, described, image_files
+from hmcbench_masks.reader.files import FOLDERS, ImagePair, by_name, composed, described, image_files
 from hmcbench_masks.reader.shapes import Covered, Shapes
 
 COLUMNS = ("imageid", "classid", "encodedpixels")
@@ -81,13 +83,14 @@ def read_run_lengths(root: Path, file: Path) -> Shapes:
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
     if folder is None:
         raise BadInput(f"{root} has {file.name} and no images", allowed=f"a folder {' or '.join(FOLDERS)}")
-    images, same = by_name(root, image_files(folder), lambda path: path.name)
+    files = image_files(folder)
+    images, same = by_name(root, files, lambda path: path.name)
     rows: dict[str, list[Runs]] = {name: [] for name in images if name not in same}
-    problems = list(same.values())
+    problems = []
     names = set()
     names_are_classes = not (root / FILE).is_file()
-    for line, image, name, text in _rows(file):
-        where = f"{file.name}:{line}"
+    for line, listed, name, text in _rows(file):
+        where, image = f"{file.name}:{line}", _name_of(listed, images)
         runs = _runs(text, name, where)
         no_class = why_no_class(f"{ABOVE}/{name}") if names_are_classes else ""
         if image not in images:
@@ -105,7 +108,15 @@ def read_run_lengths(root: Path, file: Path) -> Shapes:
     others = ((Path(image).stem, path) for image, path in images.items())
     pairs, bad_rows = described(root, pairs, others)
     problems += bad_rows
-    return Shapes(pairs, list(rows.values()), [None] * len(rows), sorted(names), problems)
+    return Shapes(pairs, list(rows.values()), [None] * len(rows), sorted(names), problems, files)
+
+
+def _name_of(listed: str, images: Mapping[str, Path]) -> str:
+    """The name of the image that a row means: folders may stand before it where it lies in them."""
+    path = listed_path(listed)
+    file = images.get(path.name)
+    inside = file is not None and tuple(map(composed, file.parts[-len(path.parts) :])) == path.parts
+    return path.name if inside and listed not in images else listed
 
 
 def _rows(file: Path) -> list[tuple[int, str, str, str]]:

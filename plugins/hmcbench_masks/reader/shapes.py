@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -61,6 +62,8 @@ class Shapes:
         sizes: (height, width) of every image as the file of shapes says, or None.
         names: paths of the categories, top level first.
         problems: of images that are left out.
+        named: the image of every description, also of one that cannot be used: an image that is described
+            twice is here twice.
     """
 
     pairs: list[ImagePair]
@@ -68,6 +71,7 @@ class Shapes:
     sizes: Sequence[tuple[int, int] | None]
     names: list[tuple[str, ...]]
     problems: list[Problem] = field(default_factory=list)
+    named: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,7 @@ def read_listing(path: Path) -> Listing:
     if not path.exists():
         raise BadInput(f"{path} does not exist", allowed="a folder of images, or an index.csv")
     if path.is_file() and path.suffix.lower() != ".csv":
-        raise BadInput(
-            f"{path} is a single file",
-            allowed="a folder of images, or an index.csv",
-            hint="hmcbench data lint PATH --dataset NAME reads the files of another dataset",
-        )
+        raise BadInput(f"{path} is a single file", allowed="a folder of images, or an index.csv")
     index = path if path.is_file() else path / INDEX
     root = index.parent
     if index.is_file():

@@ -150,3 +150,19 @@ def test_lint_of_a_file_of_another_dataset_needs_no_name(cli: Callable[..., Any]
     assert ended.out == cli("data", "lint", "own.arff", "--dataset", "arff").out
     (folder / "own.arff").write_text(f"{header}1\n")
     assert "own.arff:5: 1 value where" in cli("data", "lint", "own.arff").out
+
+
+def test_only_lint_is_told_to_name_another_dataset(cli: Callable[..., Any], folder: Path) -> None:
+    (folder / "own.png").write_bytes(b"\x89PNG")
+    (folder / "one.csv").write_text("labels\nx\n")
+    hint = "hmcbench data lint {} --dataset NAME reads it as another dataset.\n"
+    for name in ("own.png", "one.csv"):
+        ended = cli("data", "lint", name)
+        assert ended.status == 2 and ended.err.endswith(hint.format(name)) and ended.err.count("\n") == 1
+    for command in (
+        ("run", "--images", "own.png", "--model", "prior"),
+        ("data", "lint", "own.png", "--dataset", "images"),
+        ("data", "lint", "gone.png"),
+    ):
+        ended = cli(*command)
+        assert ended.status == 2 and "Allowed: " in ended.err and "--dataset" not in ended.err

@@ -274,6 +274,18 @@ def test_images_of_run_lengths_of_one_name_are_named(tmp_path: Path) -> None:
     assert masks(path=str(root), skip_bad=True).ids == ["a_1"]
 
 
+def test_none_of_them_is_used_where_only_one_is_good(tmp_path: Path) -> None:
+    root = severstal(tmp_path, "a_1.jpg,1,1 4\nb.jpg,1,1 4\nb.jpg,2,7\n")
+    picture(root / "train_images" / "b.png")
+    with pytest.raises(DataProblems) as error:
+        masks(path=str(root))
+    assert {(p.where, p.kind) for p in error.value.problems if p.fatal} == {
+        ("train_images/b.jpg", "same-name"),
+        ("train.csv:4", "run-length"),
+    }
+    assert masks(path=str(root), skip_bad=True).ids == ["a_1", "c"]
+
+
 def test_images_of_micronet_of_one_name_are_named(tmp_path: Path) -> None:
     root = micronet(tmp_path, "_mask", painted())
     picture(root / "val" / "s(1)#2.png")
@@ -289,3 +301,12 @@ def test_a_csv_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (root / "x.csv").symlink_to("nowhere.csv")
     with pytest.raises(BadInput, match=r"x\.csv cannot be read \(No such file"):
         masks(path=str(root))
+
+
+@pytest.mark.parametrize("named", ["train_images\\a_1.jpg", "train_images/a_1.jpg", ".\\a_1.jpg"])
+def test_a_row_of_run_lengths_may_name_the_folder_of_its_image(tmp_path: Path, named: str) -> None:
+    dataset = masks(path=str(severstal(tmp_path, f"{named},1,1 2\n")))
+    assert dataset.ids == ["a_1", "b", "c"] and dataset.targets.load(0).any()
+    for other in ("else\\a_1.jpg", "..\\test_images\\d.jpg"):
+        with pytest.raises(DataProblems, match=r"train\.csv:2: no image "):
+            masks(path=str(severstal(tmp_path, f"{other},1,1 2\n")))

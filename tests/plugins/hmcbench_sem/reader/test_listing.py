@@ -179,7 +179,7 @@ def test_paths_that_are_no_data_folder(gallery: Gallery) -> None:
     root = gallery({"a/0.png": 0})
     for path, message in (
         (root / "gone", "does not exist"),
-        (root / "a" / "0.png", "is a single file.*--dataset NAME"),
+        (root / "a" / "0.png", r"0\.png is a single file\. Allowed: a folder of images, or an index\.csv\.$"),
     ):
         with pytest.raises(BadInput, match=message):
             collect(str(path))
