@@ -104,15 +104,31 @@ def mean_ranks(table: np.ndarray, better: str) -> np.ndarray:
 def across(boards: Sequence[Board]) -> list[Across]:
     """One comparison per suite version, profile and ranking metric with several datasets.
 
-    ``hmc-classic:spo_GO`` and ``hmc-classic:seq_GO`` are two datasets; what options in brackets make of one
-    is not another. Of the boards of one dataset, only the first counts.
+    ``hmc-classic:spo_GO`` and ``hmc-classic:seq_GO`` are two datasets, and so are two folders of ``images``;
+    what options in brackets make of one is not another. Of the boards of one dataset, only the first counts.
     """
-    groups: dict[tuple[str, ...], dict[str, Board]] = {}
+    groups: dict[tuple[str, ...], list[Board]] = {}
     for board in boards:
-        key = (board.suite, board.version, board.profile, board.primary)
-        groups.setdefault(key, {}).setdefault(board.data.partition("[")[0], board)
-    comparisons = (_across(list(group), list(group.values())) for group in groups.values())
+        group = groups.setdefault((board.suite, board.version, board.profile, board.primary), [])
+        if not any(_of_one_dataset(board, other) for other in group):
+            group.append(board)
+    comparisons = (_across(_names(group), group) for group in groups.values())
     return [comparison for comparison in comparisons if comparison is not None]
+
+
+def _of_one_dataset(board: Board, other: Board) -> bool:
+    """Whether two boards are of one dataset: of one name, and of the same data unless options differ."""
+    name, of_other = board.data.partition("[")[0], other.data.partition("[")[0]
+    return name == of_other and (board.data != other.data or board.fingerprint == other.fingerprint)
+
+
+def _names(boards: Sequence[Board]) -> list[str]:
+    """Names of datasets without options; those of one name have the beginning of their fingerprint too."""
+    names = [board.data.partition("[")[0] for board in boards]
+    return [
+        f"{name} {board.fingerprint[:8]}" if names.count(name) > 1 else name
+        for name, board in zip(names, boards, strict=True)
+    ]
 
 
 def _across(datasets: Sequence[str], boards: Sequence[Board]) -> Across | None:

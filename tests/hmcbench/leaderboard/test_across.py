@@ -204,6 +204,14 @@ def test_options_make_no_data_set_of_their_own(fabricate: Callable[..., Record])
     assert across(build(of_sets(fabricate, "alloys", "alloys[split_by=system]"))) == []
 
 
+def test_two_folders_of_one_reader_are_two_data_sets(fabricate: Callable[..., Record]) -> None:
+    """Of X-SDD and Ti-6Al-4V, both read as ``images``, one was left out."""
+    boards = build(of_sets(fabricate, "images", "images", "sem-failure[seed=1]"))
+    (comparison,) = across(boards)
+    assert comparison.datasets == ["images 00000000", "images 11111111", "sem-failure"]
+    assert across([boards[0], boards[0]]) == []
+
+
 def test_data_sets_are_in_the_order_of_the_suite(fabricate: Callable[..., Record]) -> None:
     records = of_sets(fabricate, "classic:x", "more", "classic:y[roots=true]", "classic:z")
     listed = {"suite": {"name": "smoke", "datasets": ["classic:z", "classic:y", "classic:x"]}}
