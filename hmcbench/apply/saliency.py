@@ -78,8 +78,14 @@ class Explainer:
                 f"{trained.record.label} labels every pixel: its label maps say where a class is",
                 hint="hmcbench predict RUN IMAGES --maps FOLDER",
             )
-        if not isinstance(trained.model, TorchModel) or trained.task.hierarchy is None:
-            raise BadInput(f"{trained.spec.name} is not a network built on torchkit")
+        if trained.task.hierarchy is None:
+            what = f"{trained.record.label} predicts targets, and a map is the evidence for a class"
+            raise BadInput(what, allowed="a network of classes", hint="hmcbench predict RUN IMAGES")
+        if not isinstance(trained.model, TorchModel):
+            raise BadInput(
+                f"{trained.spec.name} is not a network built on torchkit",
+                allowed="networks of images, such as timm or hffnet-2d",
+            )
         depth = trained.task.hierarchy.depth
         wrong = [k for k in levels if not 1 <= k <= depth]
         if wrong:

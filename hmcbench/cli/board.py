@@ -258,6 +258,13 @@ def publish_command(
         raise BadInput("--predictions none beside other --predictions", allowed="none alone, or rows")
     chosen = [] if list(predictions) == ["none"] else list(predictions) or ["*"]
     for path in publish(
-        runs, target, suite, figures=figures, truth=not no_truth, given=given, predictions=chosen
+        runs,
+        target,
+        suite,
+        figures=figures,
+        truth=not no_truth,
+        given=given,
+        predictions=chosen,
+        on_choice=click.echo,
     ):
         click.echo(f"published    {path}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hmcbench.cli.common import duration, in_notebook
-from hmcbench.execute.durations import LEAST_LEFT, Budget, TimeLeft, elapsed, seconds_taken
+from hmcbench.execute.durations import EPOCH_S, LEAST_LEFT, Budget, TimeLeft, elapsed, seconds_taken
 
 if TYPE_CHECKING:
     from hmcbench.execute.executors.base import Event
@@ -108,13 +108,31 @@ def goal_text(facts: Mapping[str, Any]) -> str:
 
 def show_budget(todo: Sequence[Cell], records: Iterable[Record], seconds: float, jobs: int) -> None:
     """How many cells are expected to fit into the time, by what earlier cells took."""
-    if not seconds:
-        return
-    fit, not_fit, unknown = Budget(seconds, seconds_taken(records)).forecast(todo, jobs)
-    click.echo(
-        f"budget {duration(seconds)}, cheapest cells first: by earlier records, {fit} of these cells fit"
-        f" and {not_fit} do not; {unknown} have no earlier record\n"
-    )
+    if seconds and todo:
+        forecast = Budget(seconds, seconds_taken(records)).forecast(todo, jobs)
+        click.echo(f"budget {duration(seconds)}{forecast_text(*forecast)}\n")
+
+
+def forecast_text(fit: int, not_fit: int, unknown: int) -> str:
+    """The rest of the line: numbers of cells by what earlier records tell of them, and which are first.
+
+    See :func:`hmcbench.execute.durations.cheapest_first`.
+    """
+    cells = fit + not_fit + unknown
+    if cells == unknown:
+        these = f"these {cells} cells take" if cells > 1 else "this cell takes"
+        counted = f"{EPOCH_S[True] / EPOCH_S[False]:g}"
+        return (
+            f": no earlier record tells how long {these}; fewest epochs first (one of a model for GPUs counts"
+            f" as {counted}), of equal models the last of the plan"
+        )
+    texts = [
+        f"{fit} {'fits' if fit == 1 else 'fit'}" if fit else "",
+        f"{not_fit} {'does' if not_fit == 1 else 'do'} not fit" if not_fit else "",
+        f"{unknown} {'is' if unknown == 1 else 'are'} unknown" if unknown else "",
+    ]
+    of_cells = f"of {cells} cell{'s' * (cells > 1)}"
+    return f", cheapest cells first; by earlier records, {of_cells} {', '.join(filter(None, texts))}"
 
 
 class Silent(AbstractContextManager["Silent"]):

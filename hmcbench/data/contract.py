@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from hmcbench.errors import PluginError
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset, DatasetSpec, Task
+from hmcbench.interfaces.objects import FAR
 
 if TYPE_CHECKING:
     import numpy as np
 
 USUAL = ("train", "validation", "test")
-RESERVED = "far"  # the side of samples of other data, which has no values of its own
 ALLOWED_SPLITS = 'train, validation, test, "" (undecided), or another name for a further test set'
 _ALIASES = {
     "train": ("train", "training", "trained", "trn"),
@@ -120,7 +120,7 @@ def split_problem(dataset: Dataset, _spec: DatasetSpec) -> str:
     for name in sorted(names, key=str):
         if not isinstance(name, str):
             return f"the split has {name!r}, which is no text. Allowed: {ALLOWED_SPLITS}"
-        if name == RESERVED:
+        if name == FAR:
             return f"the split has a partition {name!r}, the name of far_unknown. Allowed: {ALLOWED_SPLITS}"
         usual = meant_by(name)
         if usual:

@@ -11,8 +11,9 @@ import numpy as np
 from hmcbench.data.views import Rows
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset
+from hmcbench.interfaces.objects import FAR
 
-PREFIX = "far/"
+PREFIX = f"{FAR}/"
 """What their ids begin with."""
 MOST = 500
 """So many of them are predicted, drawn by their ids."""

@@ -14,7 +14,16 @@ from typing import Any
 
 from hmcbench.execute import worker
 from hmcbench.execute.executors.base import Event
-from hmcbench.records.record import HISTORY, JSON, NPZ, SCHEMA, Record, commit_record, read_record
+from hmcbench.records.record import (
+    HISTORY,
+    JSON,
+    NPZ,
+    SCHEMA,
+    Record,
+    commit_record,
+    read_record,
+    remove_second,
+)
 from hmcbench.records.shifts import FILE
 
 LEAST_FREE = 100_000  # bytes; with less free, a missing result means a full disk
@@ -53,7 +62,7 @@ def _committed(event: Event, folder: Path, data: Mapping[str, Any]) -> Record:
     ending = f"--{record.short_key}"
     for name in os.listdir(folder):  # noqa: PTH208 (faster, where there are thousands)
         if name.endswith(ending) and name != record.path.name:
-            shutil.rmtree(folder / name, ignore_errors=True)
+            remove_second(folder / name, record.path)
     shutil.rmtree(event.job.work, ignore_errors=True)
     return record
 

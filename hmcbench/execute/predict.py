@@ -14,7 +14,7 @@ from hmcbench.errors import PluginError
 from hmcbench.execute import resources
 from hmcbench.hierarchy.label_maps import LabelMaps, joined
 from hmcbench.interfaces import Dataset, ModelSpec, Scores, Task
-from hmcbench.metrics.computing import FAR
+from hmcbench.interfaces.objects import FAR
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.score_bits import bits_for, rounded
 

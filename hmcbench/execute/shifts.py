@@ -163,7 +163,8 @@ def shifts_part(
         only_sets = next(iter(points.values())).sets is not None
         part["stored"] = stored.SETS if only_sets else "scores"
         values = stored.shift_metrics(specs, predictions, points, thresholds, names)
-        part["of"] = stored.with_metrics(blocks, values)
+        failures = {point: results.failures for point, results in values.items()}
+        part["of"] = stored.with_failures(stored.with_metrics(blocks, values), failures)
     return part
 
 

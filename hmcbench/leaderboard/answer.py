@@ -27,7 +27,7 @@ def answer(board: Board, by_row: Sequence[RowRecords], above_prior: Difference |
         return ["No row is complete, so nothing can be said yet."]
     group = [ranked[0], *(row for row in ranked[1:] if row.model in board.not_told_apart)]
     whole_board = len(group) == len(ranked) > MOST_NAMED
-    cheapest = "" if whole_board else _cheapest(board, group)
+    cheapest = "" if whole_board else _cheapest(board, ranked, group)
     facts = filter(None, [_above_prior(board, ranked, above_prior), cheapest])
     middle = "; ".join(facts)
     return [
@@ -113,9 +113,14 @@ def _above_prior(board: Board, ranked: Sequence[Row], above: Difference | None) 
     return f"it is {text} [{number(low, column.style)}, {number(high, column.style)}] {the_prior}"
 
 
-def _cheapest(board: Board, group: Sequence[Row]) -> str:
-    """The cheapest of the models that may be the best, where one hardware timed all of them."""
-    models = [row for row in group if not is_prior(row)]
+def _cheapest(board: Board, ranked: Sequence[Row], group: Sequence[Row]) -> str:
+    """The cheapest of the models that may be the best, where one hardware timed all of them.
+
+    A wide interval keeps a row in the group that comes behind the prior: nobody is told to take that one.
+    """
+    may_be_best = [row for row in group if not is_prior(row)]
+    behind = ranked[next((i for i, row in enumerate(ranked) if is_prior(row)), len(ranked)) :]
+    models = [row for row in may_be_best if row not in behind]
     name = next((name for name in _COSTS if any(c.id == name for c in board.cost_columns)), None)
     if len(models) < 2 or name is None:
         return ""
@@ -130,6 +135,8 @@ def _cheapest(board: Board, group: Sequence[Row]) -> str:
             "" if cheapest == models[0].model else f" ({models[0].model}: {number(costs[0], 'number')} s)"
         )
         those = "the two models" if len(models) == 2 else f"these {len(models)} models"
+        if len(models) < len(may_be_best):
+            those = f"the {len(models)} that are ahead of the prior"
         cost = f"{number(value, 'number')} s {_COSTS[name]}"
         return f"of {those}, {cheapest} is the cheapest with {cost}{of_first}"
     return ""

@@ -234,7 +234,8 @@ def _fill(
     _mark_as_prior(board, board_rows, quality, ranked)
     near = not_told_apart([quality[i][board.primary] for i in ranked])
     board.not_told_apart = [board_rows[ranked[position]].model for position in near]
-    if choice := chosen([m for m in models if estimator.complete(m)], board.primary, board.columns[0].better):
+    complete, column = [m for m in models if estimator.complete(m)], board.columns[0]
+    if choice := chosen(complete, board.primary, column.better, column.style):
         board.facts.append(("chosen on validation", clean(choice)))
     labelled = {board_rows[i].model: quality[i] for i in ranked}
     board.differences = differences(board.reference, labelled, board.columns)
@@ -417,13 +418,23 @@ def _mark(number: int) -> str:
 
 # --------------------------------------------------------------------------- paired differences
 
-MEASURES = 3  # the first columns of the board: the main metrics of a suite
+MEASURES = 3  # the main metrics of a suite
+
+
+def main_metrics(columns: Sequence[Column]) -> list[Column]:
+    """The first three columns, in their order; errors in units of the data only beside too few scores.
+
+    The first column is always one of them: it ranks.
+    """
+    by_style = sorted(columns[1:], key=lambda column: column.style != "score")
+    taken = {column.id for column in (*columns[:1], *by_style[: MEASURES - 1])}
+    return [column for column in columns if column.id in taken]
 
 
 def differences(
     reference: str, quality: Mapping[str, Mapping[str, Estimate]], columns: Sequence[Column], most: int = 0
 ) -> list[Difference]:
-    """Differences of the first scores to the reference model; nothing if that has no row.
+    """Differences of the main metrics to the reference model; nothing if that has no row.
 
     Rows share their bootstrap draws, so the difference is resampled on the same samples.
     Where a row is one draw of its training, p is about the trained models alone.
@@ -433,11 +444,11 @@ def differences(
         reference: label of a model of the board.
         quality: label -> column id -> estimate.
         columns: of the board.
-        most: compare this many columns, whatever their style, instead of the first three scores.
+        most: compare this many columns, from the first on, instead of the main metrics.
     """
     base = quality.get(reference, {})
-    wanted = [c.id for c in columns if (most or c.style == "score") and c.better and c.id in base]
-    wanted = wanted[: most or MEASURES]
+    directed = [c for c in columns if c.better and c.id in base]
+    wanted = [c.id for c in (directed[:most] if most else main_metrics(directed))]
     of_metric = {name: _differences(name, reference, quality) for name in wanted}
     lines = [of_metric[name][label] for label in quality for name in wanted if label in of_metric[name]]
     known = [i for i, row in enumerate(lines) if row.p is not None]

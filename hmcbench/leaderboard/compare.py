@@ -9,8 +9,8 @@ from typing import Any
 from hmcbench.errors import BadInput, HmcbenchError, unknown
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard import columns as cols
-from hmcbench.leaderboard.board import Board, Difference
-from hmcbench.leaderboard.build import MEASURES, Analysis, analyse, differences
+from hmcbench.leaderboard.board import Board, Column, Difference, Style
+from hmcbench.leaderboard.build import MEASURES, Analysis, analyse, differences, main_metrics
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.estimates import Estimator
 from hmcbench.leaderboard.grouping import RowRecords, groups, newest, place_of, rows
@@ -26,13 +26,14 @@ from hmcbench.records.row_names import chosen_row, with_labels
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric of both models, and the verdict in a sentence."""
+    """A metric of both models, and the verdict in a sentence; ``style``: how its values are shown."""
 
     metric: str
     a: float
     b: float
     difference: Difference
     verdict: str
+    style: Style
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def compare_models(
         a, b: names of rows, as :func:`hmcbench.records.row_names.chosen_row` reads them.
         specs: the installed metrics.
         info: the suite's ``suite.json``.
-        names: metric ids; by default the board's first three scores.
+        names: metric ids; by default the main metrics of the board.
         intervals: kept intervals for rows whose truth was not published.
         cache: of draws.
 
@@ -142,10 +143,10 @@ def _on_board(
     of_pair = [{name: e for name, e in estimates[row.label].items() if name in wanted} for row in pair]
     quality = dict(zip((out.a, out.b), of_pair, strict=True))
     columns = cols.quality_columns(chosen, [], specs)
-    directions = {c.id: c.better for c in columns if c.better}
-    lines = differences(out.b, quality, [c for c in columns if c.better], most=len(directions))
+    directed = {c.id: c for c in columns if c.better}
+    lines = differences(out.b, quality, list(directed.values()), most=len(directed))
     brought = {clean(row.label) for row in pair if any(r.brought for r in row.ok)}
-    measured = [_measured(line, out, quality, directions, brought) for line in lines]
+    measured = [_measured(line, out, quality, directed[line.metric], brought) for line in lines]
     neither = [c.id for c in columns if not c.better and all(c.id in of for of in of_pair)]
     out.boards.append(
         Comparison(
@@ -154,7 +155,7 @@ def _on_board(
             [*measured, *(_without_direction(name, out, quality, specs) for name in neither)],
             method(of_pair, len(lines), estimator),
             [*_no_values(names, quality), *wins(board, pair, estimator), *costs(board, out.a, out.b)],
-            caveats(board, pair, estimator, [m.difference for m in measured]),
+            caveats(board, pair, estimator, measured),
         )
     )
 
@@ -167,8 +168,7 @@ def _title(board: Board) -> str:
 def _chosen(names: Sequence[str], board: Board, group: Sequence[Record]) -> list[str]:
     if not names:
         own = [c for c in board.columns if not cols.split_side(c.id)[1]]
-        scores = [c.id for c in own if c.style == "score" and c.better]
-        return (scores or [c.id for c in own])[:MEASURES]
+        return [c.id for c in main_metrics([c for c in own if c.better]) or own[:MEASURES]]
     known = sorted({name for r in group for name in r.metrics("test")})
     for name in names:
         if known and name not in known:
@@ -180,14 +180,14 @@ def _measured(
     line: Difference,
     out: Compared,
     quality: Mapping[str, Any],
-    better: Mapping[str, str],
+    column: Column,
     brought: Collection[str],
 ) -> Measured:
     """The verdict on one metric; ``brought``: the rows whose predictions were made elsewhere."""
     both = {name: quality[name][line.metric] for name in (out.a, out.b)}
     values = [estimate.mean for estimate in both.values()]
     once = [name for name, estimate in both.items() if estimate.one_draw]
-    ahead = line.mean > 0 if better[line.metric] == "higher" else line.mean < 0
+    ahead = line.mean > 0 if column.better == "higher" else line.mean < 0
     first, second = (out.a, out.b) if ahead else (out.b, out.a)
     if line.p is None:
         text = f"nothing can be said: {_why_unknown(*both.values())}"
@@ -200,11 +200,9 @@ def _measured(
     else:
         text = "not told apart"
         if line.low is not None and line.high is not None:
-            reach = max(abs(line.low), abs(line.high))
-            text += (
-                f"; a difference of up to {reach:.3f} would fit these data, so they are not shown to be equal"
-            )
-    return Measured(line.metric, values[0], values[1], line, text)
+            reach = number(max(abs(line.low), abs(line.high)), column.style)
+            text += f"; a difference of up to {reach} would fit these data, so they are not shown to be equal"
+    return Measured(line.metric, values[0], values[1], line, text, column.style)
 
 
 def _why_unknown(a: Estimate, b: Estimate) -> str:
@@ -228,9 +226,10 @@ def _without_direction(
     between = contrast(first, second)
     line = Difference(out.a, metric, between.difference, between.low, between.high, None)
     text = "it has no direction, so that neither is better"
+    column = cols.metric_column(metric, metric, cols.metric_spec(specs, metric))
     if cols.metric_spec(specs, metric) is None:
         text = f"{metric} is not installed, so its direction is not known"
-    return Measured(metric, first.mean, second.mean, line, text)
+    return Measured(metric, first.mean, second.mean, line, text, column.style)
 
 
 def _no_values(names: Sequence[str], quality: Mapping[str, Mapping[str, Estimate]]) -> Iterator[str]:
@@ -369,7 +368,7 @@ def _number(value: float) -> str:
     return number(value, "number")
 
 
-def caveats(board: Board, pair: RowPair, estimator: Estimator, lines: Sequence[Difference]) -> list[str]:
+def caveats(board: Board, pair: RowPair, estimator: Estimator, measured: Sequence[Measured]) -> list[str]:
     """What the comparison does not show, the most important first."""
     out = list(_data(board))
     out += [
@@ -392,14 +391,21 @@ def caveats(board: Board, pair: RowPair, estimator: Estimator, lines: Sequence[D
         out.append(f"{who}: predictions were made elsewhere; how, and on which samples, its author states")
     if len(estimator.folds) == 1:
         out.append("one split: another division of the same data may come out otherwise (folds or --splits)")
-    if not any(line.p is not None and line.p < 1 - LEVEL for line in lines):
-        reach = [
-            (line.high - line.low) / 2 for line in lines if line.low is not None and line.high is not None
-        ]
-        if reach:
-            out.append(f"with so many samples a difference below about {min(reach):.3f} cannot be seen")
+    out += _unseen(measured)
     out.append("if the two were picked because of their ranks on this board, p is too small")
     return out
+
+
+def _unseen(measured: Sequence[Measured]) -> Iterator[str]:
+    """Which difference of the first metric is too small for these samples, where no difference is clear."""
+    if any(m.difference.p is not None and m.difference.p < 1 - LEVEL for m in measured):
+        return
+    for m in measured:
+        low, high = m.difference.low, m.difference.high
+        if low is not None and high is not None:
+            reach = number((high - low) / 2, m.style)
+            yield f"with so many samples a difference in {m.metric} below about {reach} cannot be seen"
+            return
 
 
 def _data(board: Board) -> list[str]:

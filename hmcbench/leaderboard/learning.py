@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from hmcbench.leaderboard.board import BoardCell
+from hmcbench.leaderboard.board import BoardCell, Style
 from hmcbench.leaderboard.build import Analysis
 from hmcbench.leaderboard.grouping import place_of
 from hmcbench.leaderboard.inference import contrast
-from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.render.text import clean, estimate_text
 from hmcbench.leaderboard.statistics import LEVEL
 from hmcbench.records.record import Record
 
@@ -48,7 +48,7 @@ class LearningCurves:
 
     Attributes:
         title: of the data, without the setting.
-        metric: id; ``better`` is its direction.
+        metric: id; ``better`` is its direction, ``style`` how its values are shown.
         points: by rising x, at least two.
     """
 
@@ -57,6 +57,7 @@ class LearningCurves:
     metric: str
     better: str
     points: Sequence[Point]
+    style: Style = "score"
 
     @property
     def models(self) -> list[str]:
@@ -90,7 +91,8 @@ def curves(boards: Iterable[tuple[Sequence[Record], Analysis]], metric: str = ""
                 column = next((c for c in first.columns if c.id == (metric or first.primary)), None)
                 better = column.better if column is not None else "higher"
                 title = f"{first.suite} {first.version}: {first.data}, profile {first.profile}"
-                curve_sets.append(LearningCurves(title, axis, metric or first.primary, better, points))
+                style = column.style if column is not None else "score"
+                curve_sets.append(LearningCurves(title, axis, metric or first.primary, better, points, style))
     return curve_sets
 
 
@@ -196,18 +198,11 @@ def table(curves: LearningCurves, reach: float | None = None) -> tuple[list[str]
     heads += [f"samples until {reach:g}"] if wanted else []
     rows = []
     for model in curves.models:
-        row = [model, *(_text(point.cells.get(model)) for point in curves.points)]
+        row = [model, *(estimate_text(point.cells.get(model), curves.style) for point in curves.points)]
         if wanted and reach is not None:
             row.append(_until(curves, *samples_until(curves, model, reach)))
         rows.append(row)
     return heads, rows
-
-
-def _text(cell: BoardCell | None) -> str:
-    if cell is None or cell.mean is None:
-        return "-"
-    interval = "" if cell.low is None or cell.high is None else f" [{cell.low:.3f}, {cell.high:.3f}]"
-    return f"{cell.mean:.3f}{interval}"
 
 
 def _until(curves: LearningCurves, mean: float, low: float, high: float) -> str:

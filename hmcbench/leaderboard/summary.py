@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hmcbench.leaderboard.board import Board, Column, Row, Win
 from hmcbench.leaderboard.grouping import RowRecords, numbers
-from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.render.text import clean, number
+from hmcbench.metrics.ids import RAW, stem
 from hmcbench.records.record import FoldSeed, Record
+from hmcbench.records.shifts import FAILED, shift_blocks
 
 FAILED_SHOWN = 5
 """A board names this many metrics and rules that failed."""
+LABELS_SHOWN = 3
+"""A note names this many shifts or rules that a metric failed under."""
 
 # --------------------------------------------------------------------------- facts and warnings
 
@@ -140,42 +144,104 @@ def mixtures(records: Sequence[Record]) -> list[str]:
     return out
 
 
+class _Failure(NamedTuple):
+    """A metric that failed in a record, or a rule.
+
+    Attributes:
+        what: ``metric mine`` of all its ids, ``rule map``.
+        member: the class or target; empty for all.
+        under: ``under shifts blur, noise``; empty for the predictions as they are.
+        side: empty for a rule as a whole, and under shifts.
+    """
+
+    what: str
+    member: str
+    under: str
+    side: str
+    why: str
+
+
 def failed_metrics(records: Sequence[Record]) -> list[str]:
     """A note for every metric and decision rule that failed: why a board or a record has no value of it."""
-    texts: dict[str, list[str]] = {}
-    sides: dict[str, set[str]] = {}
+    failed: dict[tuple[str, str], list[list[_Failure]]] = {}
     for record in records:
-        of_record: dict[str, str] = {}
-        for what, side, why in _failures(record):
-            of_record.setdefault(what, why)
-            sides.setdefault(what, set()).add(side)
-        for what, why in of_record.items():
-            texts.setdefault(what, []).append(why)
+        of_record: dict[tuple[str, str], list[_Failure]] = {}
+        for failure in _failures(record):
+            of_record.setdefault((failure.what, failure.under), []).append(failure)
+        for name, failures in of_record.items():
+            failed.setdefault(name, []).append(failures)
     notes = []
-    for what, reasons in texts.items():
-        ((usual, _count),) = Counter(sorted(reasons)).most_common(1)
-        where = "" if sides[what] & {"", "test"} else f" on {', '.join(sorted(sides[what]))}"
-        notes.append(f"{what} failed{where} in {len(reasons)} of {len(records)} cells: {usual}")
+    for (what, under), of_records in failed.items():
+        failures = [failure for failures in of_records for failure in failures]
+        reasons = sorted(failures[0].why for failures in of_records)
+        ((usual, _count),) = Counter(reasons).most_common(1)
+        sides = {failure.side for failure in failures}
+        where = "" if sides & {"", "test"} else f"on {', '.join(sorted(sides))}"
+        members = _named({failure.member for failure in failures}, records)
+        subject = " ".join(filter(None, (what + members, under, "failed", where)))
+        notes.append(f"{subject} in {len(of_records)} of {len(records)} cells: {usual}")
     more = len(notes) - FAILED_SHOWN
     return notes[:FAILED_SHOWN] + ([f"further failures: {more}, see the records"] if more > 0 else [])
 
 
-def _failures(record: Record) -> Iterator[tuple[str, str, str]]:
-    """What failed, on which side (empty for a rule as a whole), and why."""
-    for side, failures in record.part("metric_failures").items():
-        for name, why in failures.items():
-            yield f"metric {_of_all_levels(name)}", side, why
+def _named(members: set[str], records: Sequence[Record]) -> str:
+    """The class or target whose value is missing, or how many; empty where all are."""
+    if "" in members:
+        return ""
+    regression = records[0].data["dataset"].get("task") == "regression"
+    several = f" ({len(members)} {'targets' if regression else 'classes'})"
+    return f"[{next(iter(members))}]" if len(members) == 1 else several
+
+
+def _failures(record: Record) -> Iterator[_Failure]:
+    plain = record.part("metric_failures")
+    for side, failures in plain.items():
+        yield from (_failure(name, side, why) for name, why in failures.items())
+    under_rules = []
     for rule, block in record.part("rules").items():
         if "failure" in block:
-            yield f"rule {rule}", "", block["failure"]
+            yield _Failure(f"rule {rule}", "", "", "", block["failure"])
         for side, failures in block.get("metric_failures", {}).items():
-            for name, why in failures.items():
-                yield f"metric {_of_all_levels(name)} under rule {rule}", side, why
+            under_rules += [(rule, _failure(name, side, why)) for name, why in failures.items()]
+    under_shifts = [
+        (label, _failure(name, "", why))
+        for label, block in shift_blocks(record).items()
+        for failures in block.get(FAILED, {}).values()
+        for name, why in failures.items()
+    ]
+    of_test = [_failure(name, "test", why) for name, why in plain.get("test", {}).items()]
+    on_test = {(failure.what, failure.member) for failure in of_test}
+    yield from _under("rule", under_rules, on_test)
+    yield from _under("shift", under_shifts, on_test)
 
 
-def _of_all_levels(metric: str) -> str:
-    """``level2_mine_raw`` -> ``level{k}_mine``: what fails does so in all of its ids, as a rule."""
-    return re.sub(r"^level\d+_", "level{k}_", metric.removesuffix("_raw"))
+def _under(kind: str, failed: Iterable[tuple[str, _Failure]], but: set[tuple[str, str]]) -> Iterator[_Failure]:
+    """Failures under rules or shifts, which are then named, without what fails without them too.
+
+    Args:
+        kind: ``rule`` or ``shift``.
+        failed: with the labels of these.
+        but: metrics that fail without them, and their classes or targets.
+    """
+    alone = [item for item in failed if not but & {(item[1].what, item[1].member), (item[1].what, "")}]
+    failures = sorted(alone, key=lambda item: item[0])
+    labels: dict[str, dict[str, None]] = {}
+    for label, failure in failures:
+        labels.setdefault(failure.what, {})[label] = None
+    for _label, failure in failures:
+        named = list(labels[failure.what])
+        which = f"{kind}s {', '.join(named)}" if len(named) > 1 else f"{kind} {named[0]}"
+        which = f"{len(named)} {kind}s" if len(named) > LABELS_SHOWN else which
+        yield failure._replace(under=f"under {which}")
+
+
+def _failure(metric: str, side: str, why: str) -> _Failure:
+    """``level2_mine_raw`` -> ``level{k}_mine``: what fails does so in all of its ids, as a rule.
+
+    Of ``mine_raw[a]``, the class stands apart: a value that is not allowed may be that of some classes alone.
+    """
+    name = re.sub(r"level\d+", "level{k}", stem(metric).removesuffix(RAW))
+    return _Failure(f"metric {name}", metric.removeprefix(stem(metric))[1:-1], "", side, why)
 
 
 def one_draw_note(models: Sequence[str], rows: int) -> str:
@@ -205,7 +271,7 @@ def _listed(counts: dict[str, int]) -> str:
 Sided = dict[int, list[tuple[float, float]]]  # fold -> (validation, test) of every seed
 
 
-def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
+def chosen(rows: Sequence[RowRecords], primary: str, better: str, style: str = "score") -> str:
     """``timm:resnet10t (validation 0.961): test 0.955, mean of 5 folds; ...``, or nothing.
 
     The choice is by the mean over folds and seeds on validation. With several folds, it is also made
@@ -217,6 +283,7 @@ def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
         rows: models with all their cells; those that lack a fold of the others are not eligible.
         primary: id of the metric that decides, as in the records of both partitions.
         better: ``higher`` or ``lower``.
+        style: of the metric, see :class:`hmcbench.leaderboard.board.Column`.
     """
     blind = [row.label for row in rows if any(_saw_validation(record) for record in row.ok)]
     held = [row for row in rows if row.label not in blind]
@@ -230,14 +297,15 @@ def chosen(rows: Sequence[RowRecords], primary: str, better: str) -> str:
     over = f", mean of {len(folds)} folds" if len(folds) > 1 else ""
     valid, test = (_mean(sides_of[label], folds, side) for side in (0, 1))
     again = next(row.ok for row in held if row.label == label)[0].data["model"].get("refit_on")
-    text = f"{label} (validation {primary} {valid:.3f}): test {test:.3f}{over}"
+    text = f"{label} (validation {primary} {number(valid, style)}): test {number(test, style)}{over}"
     if again:
         text += f", fitted again on {again}"
     if len(folds) > 1:
         taken = {
             f: sides_of[best(sorted(sides_of), key=lambda name: _mean(sides_of[name], {f}, 0))] for f in folds
         }
-        text += f"; chosen in each fold anew: test {fmean(_mean(taken[f], {f}, 1) for f in folds):.3f}"
+        anew = fmean(_mean(taken[f], {f}, 1) for f in folds)
+        text += f"; chosen in each fold anew: test {number(anew, style)}"
     if blind:
         text += f"; not to be chosen, as they were fitted on validation too: {', '.join(blind)}"
     return text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ import numpy as np
 
 from hmcbench.errors import NotApplicable, Unavailable, one_line
 from hmcbench.interfaces import MetricSpec
+from hmcbench.interfaces.objects import FAR
 from hmcbench.metrics.base import ClassMetric, LevelMetric, PooledMetric, Reduce, SampleMetric, Stats, summed
 from hmcbench.metrics.evaluation import Evaluation
-from hmcbench.metrics.ids import MetricId, find_spec, parse_id
+from hmcbench.metrics.ids import MetricId, find_spec, parse_id, stem
 from hmcbench.metrics.per_image import of_images
 from hmcbench.metrics.pooled import PooledLevelMetric
 from hmcbench.registry.limits import TooSlow, can_limit, time_limit
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 CALIBRATION = "calibration"
 """The side that is put apart (:class:`hmcbench.data.protocol.Protocol`)."""
-FAR = "far"
-"""The side of samples of other data (``far_unknown``)."""
 BESIDE = (CALIBRATION, FAR)
 """Sides that some metrics of the others read, and that have no values of their own."""
 
@@ -46,16 +46,24 @@ class Results(dict[str, float]):
     """Values by id; every one finite and within the bounds of its spec.
 
     Attributes:
-        left_out: id -> why it does not apply here or is undefined.
+        left_out: id, or name of a metric that does not apply -> why it does not or is undefined here.
+        undefined: the ids of these, of those that were asked for; not of what is asked for by name only.
         failures: id -> what went wrong with the metric.
         seconds: metric -> time of all its ids.
+
+    In ``left_out``, ``undefined`` and ``failures``, an id without a class stands for all classes.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.left_out: dict[str, str] = {}
+        self.undefined: set[str] = set()
         self.failures: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
+
+    def is_undefined(self, name: str) -> bool:
+        """Whether an id was asked for and has no value here, as it is undefined or does not apply."""
+        return name in self.undefined or stem(name) in self.undefined
 
 
 def compute(
@@ -85,7 +93,7 @@ def compute(
     named = None if names is None else {find_spec(specs, name).name for name in names}
     results = Results()
     for spec in specs:
-        if _concerns(spec, evaluation) and (named is None or spec.name in named):
+        if spec.task == evaluation.task.kind and (named is None or spec.name in named):
             _record_spec(results, spec, evaluation, None if names is None else set(names))
     return results
 
@@ -247,70 +255,85 @@ def _members(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def _record_spec(results: Results, spec: MetricSpec, evaluation: Evaluation, wanted: set[str] | None) -> None:
-    """All ids of one metric."""
-    unfit = _unfit(spec, evaluation)
-    if unfit:
+    """All ids of one metric, or those that are wanted."""
+    concerns, unfit = _concerns(spec, evaluation), _unfit(spec, evaluation)
+    if concerns and unfit:
         results.left_out[spec.name] = unfit
-        return
+    of_classes = spec.over == "classes"
+    many = of_classes and wanted is None and len(_members(evaluation)) > MANY_CLASSES
+    for ids in _ids(spec, evaluation, wanted):
+        if unfit or not concerns:
+            results.undefined.update(metric_id.text for metric_id in ids)
+        elif many:
+            results.left_out[ids[0].text] = f"more than {MANY_CLASSES} classes: ask for it by name"
+        else:
+            record = _record_members if of_classes else _record_one
+            _reasons(results, ids, partial(record, results, ids, evaluation))
+
+
+def _ids(spec: MetricSpec, evaluation: Evaluation, wanted: set[str] | None) -> Iterator[list[MetricId]]:
+    """The wanted ids that one call gives; where they are of all classes, the one that stands for them."""
     for raw in (False, True) if spec.decided else (False,):
+        every = MetricId(spec, raw)
         if spec.over == "classes":
-            _record_members(results, MetricId(spec, raw), evaluation, wanted)
+            if wanted is None or every.text in wanted:
+                yield [every]
+                continue
+            of_members = [replace(every, member=member) for member in _members(evaluation)]
+            if named := [metric_id for metric_id in of_members if metric_id.text in wanted]:
+                yield named
             continue
         for k in range(1, evaluation.levels + 1) if spec.over == "levels" else (0,):
-            metric_id = MetricId(spec, raw, k)
+            metric_id = replace(every, k=k)
             if wanted is None or wanted & {metric_id.template, metric_id.text}:
-                _reasons(results, metric_id, partial(_record_one, results, metric_id, evaluation))
+                yield [metric_id]
 
 
-def _record_one(results: Results, metric_id: MetricId, evaluation: Evaluation) -> None:
+def _record_one(results: Results, ids: Sequence[MetricId], evaluation: Evaluation) -> None:
+    (metric_id,) = ids
     _keep(results, metric_id, float(_value(metric_id, evaluation)))
 
 
-def _record_members(
-    results: Results, every: MetricId, evaluation: Evaluation, wanted: set[str] | None
-) -> None:
-    """The values of all classes or targets, by one call."""
-    members = _members(evaluation)
-    if wanted is None and len(members) > MANY_CLASSES:
-        results.left_out[every.text] = f"more than {MANY_CLASSES} classes: ask for it by name"
-        return
-    ids = [MetricId(every.spec, every.raw, 0, member) for member in members]
-    if wanted is not None and every.text not in wanted:
-        ids = [metric_id for metric_id in ids if metric_id.text in wanted]
-    if ids:
-        _reasons(results, every, partial(_record_all, results, every, ids, evaluation))
-
-
-def _record_all(results: Results, every: MetricId, ids: Sequence[MetricId], evaluation: Evaluation) -> None:
-    members = _members(evaluation)
+def _record_members(results: Results, ids: Sequence[MetricId], evaluation: Evaluation) -> None:
+    """The values of classes or targets, by one call for all."""
+    members, every = _members(evaluation), replace(ids[0], member="")
     values = np.asarray(_value(every, evaluation), dtype=np.float64)
     if values.shape != (len(members),):
         raise ValueError(f"returned shape {values.shape}, not ({len(members)},)")
-    by_member = dict(zip(members, values.tolist(), strict=True))
-    for metric_id in ids:
-        _keep(results, metric_id, by_member[metric_id.member])
+    named = {metric_id.member for metric_id in ids}
+    for member, value in zip(members, values.tolist(), strict=True):
+        if named & {"", member}:
+            _keep(results, replace(every, member=member), value)
 
 
-def _reasons(results: Results, metric_id: MetricId, record: Callable[[], None]) -> None:
-    """Run ``record``; an error of the metric is the reason for its missing value. Limit and measure its time.
+def _reasons(results: Results, ids: Sequence[MetricId], record: Callable[[], None]) -> None:
+    """Run ``record``; an error of the metric is the reason for missing values. Limit and measure its time.
 
     A call and no context: where no time is left, nothing may run.
     """
-    began, spent = time.perf_counter(), results.seconds.get(metric_id.spec.name, 0.0)
+    name = ids[0].spec.name
+    began, spent = time.perf_counter(), results.seconds.get(name, 0.0)
     limited = can_limit()
     try:
         with time_limit(METRIC_S - spent, f"took more than {METRIC_S:g} s"):
             record()
     except NotApplicable as error:
-        results.left_out[metric_id.text] = str(error)
+        _leave_out(results, ids, str(error))
     except TooSlow as error:
         if not limited:  # the time of what asked for the metric is over, such as the fit of a rule
             raise
-        results.failures[metric_id.text] = str(error)
+        results.failures |= {metric_id.text: str(error) for metric_id in ids}
     except RAISED as error:  # a plugin may raise anything; the other metrics go on
-        results.failures[metric_id.text] = one_line(f"{type(error).__name__}: {error}", 300)
+        why = one_line(f"{type(error).__name__}: {error}", 300)
+        results.failures |= {metric_id.text: why for metric_id in ids}
     finally:
-        results.seconds[metric_id.spec.name] = spent + time.perf_counter() - began
+        results.seconds[name] = spent + time.perf_counter() - began
+
+
+def _leave_out(results: Results, ids: Sequence[MetricId], why: str) -> None:
+    names = [metric_id.text for metric_id in ids]
+    results.left_out |= dict.fromkeys(names, why)
+    results.undefined.update(names)
 
 
 def _value(metric_id: MetricId, evaluation: Evaluation) -> Any:
@@ -326,7 +349,7 @@ def _keep(results: Results, metric_id: MetricId, value: float) -> None:
     low = -math.inf if metric_id.spec.low is None else metric_id.spec.low
     high = math.inf if metric_id.spec.high is None else metric_id.spec.high
     if math.isnan(value):
-        results.left_out[metric_id.text] = "undefined here"
+        _leave_out(results, [metric_id], "undefined here")
     elif math.isinf(value) or not low - _SLACK <= value <= high + _SLACK:
         results.failures[metric_id.text] = f"returned {value}, outside [{low:g}, {high:g}]"
     else:

@@ -11,7 +11,7 @@ from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
 from hmcbench.errors import NotApplicable, Unavailable
 from hmcbench.interfaces import Dataset, DatasetSpec, ModelSpec, Value
-from hmcbench.metrics.computing import FAR
+from hmcbench.interfaces.objects import FAR
 from hmcbench.registry.registry import Registry, file_digest, parse_reference, shown
 
 

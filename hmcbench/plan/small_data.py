@@ -38,9 +38,14 @@ def notes_of(dataset: Dataset, protocol: Protocol, splits: Sequence[Split]) -> l
     n, unit = len(tested), "groups" if dataset.groups else "samples"
     if n >= FEW:
         return []
-    half = 1.96 / (2 * (n + 1.96**2) ** 0.5)  # Wilson's interval of a share of one half
     more = "" if protocol.kind == "kfold" else "; --folds 5 tests every sample once"
-    return [
-        f"too few test {unit} for a claim: {n}; the 95 % interval of a share near one half is"
-        f" {0.5 - half:.2f} to {0.5 + half:.2f}{more}"
-    ]
+    return [f"too few test {unit} for a claim: {n}; the 95 % interval of {_known(dataset, n, unit)}{more}"]
+
+
+def _known(dataset: Dataset, n: int, unit: str) -> str:
+    """What n units leave open: of a share of right answers, or of an error where targets are predicted."""
+    if dataset.task.kind == "regression":
+        half = 1.96 / n**0.5
+        return f"a mean error reaches {half:.2f} standard deviations between {unit} to either side"
+    half = 1.96 / (2 * (n + 1.96**2) ** 0.5)  # Wilson's interval of a share of one half
+    return f"a share near one half is {0.5 - half:.2f} to {0.5 + half:.2f}"

@@ -14,7 +14,9 @@ _URL = r"(?P<url>\b(?!file:)[a-z][a-z0-9+.-]*://(?!/)[^\s'\"<>]*)"
 _QUOTED = r"(?P<quote>['\"])(?P<inside>" + _START + r"[^'\"\n]*)(?P=quote)"
 _BARE = _BEFORE + r"(?P<bare>(?:file://|" + _START + r")[^\s'\",;:\]\)}|<>]+)"
 _PATHS = re.compile(f"{_URL}|{_QUOTED}|{_BARE}")
-_FREE_TEXT = ("message", "notes", "note", "log", "reason")
+_FREE_TEXT = (
+    "message", "notes", "note", "log", "reason", "metric_failures", "failure", "left_out", "problem",
+)  # fmt: skip
 
 
 def scrub(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Published files name no machine (:mod:`hmcbench.publish.anonymise`). Truth that may not be redistributed is
 left out; the intervals that need it are kept (:mod:`hmcbench.leaderboard.intervals`). Published records stay,
-unless a new record has the same key.
+unless a new record has the same key, whatever the name of their folder: a cell has one record. One that
+ended well is not replaced by one that failed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,6 +20,7 @@ from hmcbench.errors import BadInput, unknown
 from hmcbench.files import sweep_temporary, write_atomic
 from hmcbench.leaderboard.boards import Boards
 from hmcbench.leaderboard.files import boards_of, write_boards
+from hmcbench.leaderboard.grouping import newest
 from hmcbench.leaderboard.intervals import Intervals, check_kept
 from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.markdown import to_markdown
@@ -38,6 +40,7 @@ from hmcbench.records.record import (
     commit_record,
     read_all,
     record_folders,
+    remove_second,
     suite_folder,
     sweep_killed,
 )
@@ -64,6 +67,7 @@ def publish(
     truth: bool = True,
     given: Given | None = None,
     predictions: Sequence[str] = ("*",),
+    on_choice: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Copy the records below ``runs`` to ``target/<suite>/records`` and write the tables.
 
@@ -77,6 +81,9 @@ def publish(
         given: the user's data, for the intervals of published records without truth.
         predictions: patterns of models or rows whose predictions are published; of the others only a digest,
             the metrics and the intervals are. An empty sequence: none.
+        on_choice: called with one line for every suite where records were removed because others, in
+            folders of other names, are of the same cells: published now, or newer; and with one where
+            published records were not replaced, because those of the runs failed.
 
     Returns:
         The files written: per suite ``README.md``, ``leaderboard.csv``, ``leaderboard.json`` and the
@@ -95,12 +102,12 @@ def publish(
                 f"{runs} is published already: its records stay as they are",
                 hint="to leave out truth or predictions, publish the runs, or this into another folder",
             )
-        return _rewrite(runs, target, suite, figures, given)
+        return _rewrite(runs, target, suite, figures, given, on_choice)
     records = [r for r in read_all(runs) if inside not in r.path.resolve().parents]
     names = sorted({r.suite for r in records})
     if suite and suite not in names:
         raise unknown(f"suite in {runs}", suite, names)
-    chosen = [r for r in records if not suite or r.suite == suite]
+    chosen = [r for name in names if not suite or name == suite for r in _of_suite(records, name)]
     if not any(r.ok for r in chosen):
         text = "only failed records" if chosen else "no records"
         raise BadInput(
@@ -122,21 +129,44 @@ def publish(
     check_index(target, suites.values())
     written: list[Path] = []
     for name, folder in suites.items():
-        written += _publish_suite([r for r in chosen if r.suite == name], folder, figures, truths, left_out)
+        of_suite = [r for r in chosen if r.suite == name]
+        written += _publish_suite(of_suite, folder, figures, truths, left_out, on_choice)
     return [*written, *write_index(target)]
 
 
+def _of_suite(records: Iterable[Record], suite: str) -> list[Record]:
+    """The records of a suite that are published, one of every cell."""
+    return _best(record for record in records if record.suite == suite)
+
+
+def _best(records: Iterable[Record]) -> list[Record]:
+    """Of every cell the newest record that ended well; of one that never did, the newest.
+
+    Boards show the newest, but what ended well is not lost to what failed.
+    """
+    everything = list(records)
+    good = {record.key for record in everything if record.ok and record.key}
+    return newest(record for record in everything if record.ok or record.key not in good)
+
+
 def _published_records(folders: Iterable[Path]) -> list[Record]:
-    """The records in suites' folders; a folder may be missing."""
+    """The records in suites' folders, one of every cell; a folder may be missing."""
     return [
         record
         for folder in folders
         if (folder / "records").is_dir()
-        for record in read_all(folder / "records")
+        for record in _best(read_all(folder / "records"))
     ]
 
 
-def _rewrite(runs: Path, target: Path, suite: str, figures: bool, given: Given | None) -> list[Path]:
+def _rewrite(
+    runs: Path,
+    target: Path,
+    suite: str,
+    figures: bool,
+    given: Given | None,
+    on_choice: Callable[[str], None],
+) -> list[Path]:
     """Write the tables of published records anew: this version may show more, or a record was removed."""
     folders = [p.parent for p in sorted(target.glob("*/records")) if p.is_dir()]
     if runs.resolve() != target.resolve():
@@ -147,12 +177,15 @@ def _rewrite(runs: Path, target: Path, suite: str, figures: bool, given: Given |
         raise unknown(f"suite in {runs}", suite, [p.name for p in folders])
     if not named:
         raise BadInput(f"nothing to publish: {runs} holds no records", hint="hmcbench publish RUNS --to DIR")
+    for folder in named:
+        sweep_killed(folder / "records")
     truths = truth_at_hand(_published_records(named), given)
     for folder in named:
         _check_intervals(folder, given)
     check_index(target, named)
     written = []
     for folder in named:
+        _one_per_cell(folder / "records", {}, on_choice)
         written += [*keep_intervals(folder, truths), *_write_pages(folder, figures), write_sums(folder)]
     return [*written, *write_index(target)]
 
@@ -197,13 +230,15 @@ def _publish_suite(
     figures: bool,
     truths: Truths,
     left_out: Mapping[str, Record],
+    on_choice: Callable[[str], None],
 ) -> list[Path]:
     folder_of_records = folder / "records"
     _make_folder(folder_of_records)
     sweep_killed(folder_of_records)
-    for record in records:
-        _publish_record(record, folder_of_records, record.key in left_out)
     sources = sorted({r.path.parent.parent for r in records})
+    records = _without_failed_again(records, folder, on_choice)
+    published = {r.key: _publish_record(r, folder_of_records, r.key in left_out).path for r in records}
+    _one_per_cell(folder_of_records, published, on_choice)
     for source in sources:
         _copy_tables(source / TABLES, folder / TABLES)
     _write_info(sources, folder)
@@ -282,8 +317,8 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def _publish_record(record: Record, records: Path, leave_out: bool) -> None:
-    """Fill a temporary folder, rename it, and remove an older record of the same key."""
+def _publish_record(record: Record, records: Path, leave_out: bool) -> Record:
+    """Fill a temporary folder and rename it; the published record."""
     data = scrub(record.data)
     part = begin_record(records, record.key)
     if leave_out:
@@ -299,10 +334,56 @@ def _publish_record(record: Record, records: Path, leave_out: bool) -> None:
             shutil.copyfile(record.path / SHIFTS, part / SHIFTS)
     if (record.path / HISTORY).is_file():
         shutil.copyfile(record.path / HISTORY, part / HISTORY)
-    published = commit_record(part, records, data)
-    for other in records.glob(f"*--{published.short_key}"):
-        if other != published.path:
-            shutil.rmtree(other, ignore_errors=True)
+    return commit_record(part, records, data)
+
+
+def _without_failed_again(
+    records: Sequence[Record], folder: Path, on_choice: Callable[[str], None]
+) -> list[Record]:
+    """The records without those that failed where the published one of the cell ended well; a line says so.
+
+    A failure, as on another machine or with less memory, says nothing against the numbers there.
+    """
+    failed = {record.key for record in records if not record.ok and record.key}
+    published = _published_records([folder]) if failed else ()
+    kept = {record.key: record.path for record in published if record.ok and record.key in failed}
+    if kept:
+        place = folder / "records"
+        first = min(kept.values()).relative_to(place).as_posix()
+        more, ones = (f" and {len(kept) - 1} more", "ones") if len(kept) > 1 else ("", "one")
+        on_choice(f"kept         {first}{more} in {place}, as the new {ones} failed")
+    return [record for record in records if record.ok or record.key not in kept]
+
+
+def _one_per_cell(records: Path, published: Mapping[str, Path], on_choice: Callable[[str], None]) -> None:
+    """Remove the records whose cell has another one in the folder, and say so in one line.
+
+    Their folders have another name, as the model or the data were named otherwise, an earlier version named
+    folders otherwise, or somebody renamed them; or a publish was killed before it came here.
+
+    Args:
+        published: key -> record that was published just now, which stays. Of other cells the newest stays,
+            and one that ended well before one that failed.
+    """
+    of_cell: dict[str, list[Record]] = {}
+    for record in read_all(records):
+        of_cell.setdefault(record.key, []).append(record)
+    pairs = [
+        (record.path, kept)
+        for key, same in of_cell.items()
+        if key and len(same) > 1
+        for kept in [published.get(key) or _best(same)[0].path]
+        for record in same
+        if record.path != kept
+    ]
+    names = [
+        f"{second.relative_to(records).as_posix()} by {kept.relative_to(records).as_posix()}"
+        for second, kept in pairs
+        if remove_second(second, kept)
+    ]
+    if names:
+        more = f" and {len(names) - 1} more, of the same cells" if len(names) > 1 else ", of the same cell"
+        on_choice(f"replaced     in {records}: {names[0]}{more}")
 
 
 # --------------------------------------------------------------------------- figures

@@ -17,7 +17,7 @@ from hmcbench.data.variants import divide
 from hmcbench.errors import BadInput
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset
-from hmcbench.metrics.computing import FAR
+from hmcbench.interfaces.objects import FAR
 from hmcbench.records.predictions import Predictions, PredictionsReader
 from hmcbench.records.record import Record
 from hmcbench.registry.registry import Registry

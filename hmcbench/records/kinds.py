@@ -101,6 +101,8 @@ def _wrong_inside(data: Mapping[str, Any]) -> Iterator[str]:
         if not {*map(type, (table or {}).values())} <= {int, float, type(None)}:
             wrong = next(item for item in table.items() if not _is(item[1], NUMBER) and item[1] is not None)
             yield _told(f"{name}.{wrong[0]}", wrong[1], NUMBER)
+    for label, block in ((data.get("shifts") or {}).get("of") or {}).items():
+        yield from _wrong_failures(f"shifts.of.{label}.metric_failures", block.get("metric_failures", {}))
     thresholds = (data.get("decision") or {}).get("thresholds")
     if isinstance(thresholds, list) and not all(_is(value, NUMBER) for value in thresholds):
         yield _told("decision.thresholds", thresholds, NUMBER)

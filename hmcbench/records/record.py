@@ -301,6 +301,27 @@ def commit_record(temporary: Path, folder: Path, data: Mapping[str, Any], durabl
     return Record(final, data)
 
 
+def remove_second(second: Path, kept: Path) -> bool:
+    """Remove a record folder whose cell has the record ``kept`` too; False where it stays.
+
+    It is renamed first: after a kill it is whole, or no record, and never a part that would be read. It stays
+    where ``kept`` is gone: another process has just kept the second one instead.
+    """
+    if not second.is_dir():
+        return False
+    aside = kept.with_name(f".part-{kept.name.rpartition('--')[2]}-{new_owner()}")
+    try:
+        second.rename(aside)
+    except OSError:  # as where another process has removed it
+        return False
+    if not is_record(kept):
+        with suppress(OSError):
+            aside.rename(second)
+        return False
+    shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
 def record_json(data: Mapping[str, Any]) -> str:
     """The text of ``record.json``: sorted keys, no NaN."""
     return json.dumps(data, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"

@@ -6,7 +6,7 @@ atomically.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,11 +22,14 @@ from hmcbench.metrics.rules.scoring import Rule, find_rules, score_rules
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import JSON, RUN_HINT, NotPublished, Record, read_all, record_json
 from hmcbench.records.shifts import (
+    FAILED,
     ShiftPoint,
+    failed_at,
     recorded_values,
     shift_blocks,
     shift_metrics,
     stored_shifts,
+    with_failures,
     with_metrics,
 )
 from hmcbench.records.suite_file import read_info
@@ -39,10 +42,10 @@ class Rescored:
 
     Attributes:
         records: records whose predictions were read.
-        new, changed: number of values that were added, and that differ from before.
+        new, changed: number of values that were added, and that differ from before or are gone.
         skipped: (folder name, reason) of unchanged records: their truth is not stored.
         damaged: the same of records whose predictions cannot be read.
-        failures: metric id -> its exception, where one failed; its earlier values stay.
+        failures: metric id, or label of a rule -> its exception, where one failed; its earlier values stay.
         unknown: ids that a suite names and that no installed metric has.
         rules: labels of decision rules that the records were scored under.
     """
@@ -58,8 +61,13 @@ class Rescored:
 
     @property
     def complete(self) -> bool:
-        """Whether no predictions were damaged and no metric failed."""
+        """Whether no predictions were damaged and no metric or rule failed."""
         return not (self.damaged or self.failures)
+
+    def count(self, before: Mapping[str, float], after: Mapping[str, float]) -> None:
+        """Count the values of ``after`` that are new, and those of ``before`` that differ or are gone."""
+        self.new += len(after.keys() - before.keys())
+        self.changed += sum(name not in after or after[name] != value for name, value in before.items())
 
     def __str__(self) -> str:
         text = f"{self.records} records rescored, {self.new} new values, {self.changed} changed"
@@ -71,11 +79,19 @@ class Rescored:
                 more = f"; and {len(records) - 3} more" if len(records) > 3 else ""
                 text += f"; {len(records)} {what} ({reasons}{more})"
         if self.failures:
-            failures = (f"{name} ({reason})" for name, reason in sorted(self.failures.items()))
-            text += f"; failed: {', '.join(failures)}"
+            text += f"; failed: {', '.join(self._failed())}"
         if self.unknown:
             text += f"; not installed: {', '.join(sorted(self.unknown))}"
         return text
+
+    def _failed(self) -> Iterator[str]:
+        """What failed and why; the classes of one metric together."""
+        by_stem: dict[str, list[str]] = {}
+        for name in sorted(self.failures):
+            by_stem.setdefault(stem(name), []).append(name)
+        for first, *others in by_stem.values():
+            what = f"{first} and {len(others)} more of its ids" if others else first
+            yield f"{what} ({self.failures[first]})"
 
 
 def rescore(
@@ -97,8 +113,9 @@ def rescore(
         rules: decision rules; every record gets the values under each (its part ``rules``). Parameters and
             thresholds of a rule are fitted on validation.
 
-    Values of metrics that are not installed, fail or are not named are kept. Failed records, and those with
-    damaged predictions or without truth, are not changed.
+    Values of metrics that are not installed, fail or are not named are kept; those that are undefined now, or
+    of what no longer applies, go unless ``only_new``. Failed records, and those with damaged predictions or
+    without truth, are not changed.
 
     Raises:
         BadInput: no such folder, no record in it, or an unknown name.
@@ -131,19 +148,28 @@ def rescore(
         except HmcbenchError as error:
             result.skipped.append((record.path.name, str(error).rstrip(".")))
             continue
-        moved = any(
-            value != record.metrics(side).get(name)
-            for side, values in scored.items()
-            for name, value in values.items()
-        )
-        ruled = _ruled(record, predictions, known, wanted, rules, result, again=moved and not only_new)
-        shifts = _under_shifts(record, predictions, known, names, only_new, result)
         result.records += 1
-        parts = {"rules": ruled, "shifts": shifts, "decision": decision}
-        failed_before = record.part("metric_failures")
-        parts["metric_failures"] = _failures(failed_before, record.data["metrics"], scored)
-        _store(record, scored, parts, only_new, result)
+        parts = _scored_parts(record, scored, only_new, result)
+        moved = parts["metrics"] != record.data["metrics"]
+        moved = moved or _some_ended(record.part("metric_failures"), parts["metric_failures"])
+        again = moved and not only_new
+        parts["rules"] = _ruled(record, predictions, known, wanted, rules, result, again=again)
+        parts["shifts"] = _under_shifts(record, predictions, known, names, only_new, result)
+        _store(record, {**parts, "decision": decision})
     return result
+
+
+def _scored_parts(
+    record: Record, scored: Mapping[str, Results], only_new: bool, result: Rescored
+) -> dict[str, dict[str, Any]]:
+    """The parts ``metrics`` and ``metric_failures`` of the record with what was computed now, counted."""
+    had = record.data["metrics"]
+    values = _values(had, scored, only_new)
+    for side, of_side in values.items():
+        result.count(had.get(side, {}), of_side)
+    for results in scored.values():
+        result.failures.update(results.failures)
+    return {"metrics": values, "metric_failures": _failures(record.part("metric_failures"), had, scored)}
 
 
 def _decision(record: Record, predictions: Predictions) -> dict[str, Any]:
@@ -185,8 +211,9 @@ def _ruled(
 ) -> dict[str, Any]:
     """The part ``rules`` of the record: under these rules.
 
-    The values of a rule that fails now, and of metrics that are not named, stay. ``again``: also under the
-    rules that it was scored under before, since its metrics have moved.
+    The values of a rule that fails now, and of metrics that are not named, stay; the block of a rule that is
+    not defined for the task goes. ``again``: also under the rules that it was scored under before, since its
+    metrics have moved.
     """
     before = record.part("rules")
     if again:
@@ -196,8 +223,15 @@ def _ruled(
     per = record.part("decision").get("per", "shared")
     blocks = score_rules(rules, specs, predictions, record.thresholds, per, names)
     result.rules += [label for label in blocks if label not in result.rules]
-    result.failures.update({label: block["failure"] for label, block in blocks.items() if "failure" in block})
-    return {**before, **{label: _merged(before.get(label, {}), block) for label, block in blocks.items()}}
+    for label, block in blocks.items():
+        if "failure" in block:
+            result.failures[label] = block["failure"]
+        for failures in block.get("metric_failures", {}).values():
+            for name, why in failures.items():
+                result.failures.setdefault(name, f"under {label}: {why}")
+    unfit = {rule.label for rule in rules if rule.why_not(predictions.task)}
+    kept = {label: block for label, block in before.items() if label not in unfit}
+    return kept | {label: _merged(kept.get(label, {}), block) for label, block in blocks.items()}
 
 
 def _installed(labels: Sequence[str]) -> list[Rule]:
@@ -207,6 +241,26 @@ def _installed(labels: Sequence[str]) -> list[Rule]:
         with suppress(BadInput):
             rules += find_rules(default_registry(), [label])
     return rules
+
+
+def _values(
+    before: Mapping[str, Mapping[str, float]], scored: Mapping[str, Results], only_new: bool = False
+) -> dict[str, dict[str, float]]:
+    """Values by side: those of before that were not computed now or failed, and the new ones."""
+    now = {side: _values_of_side(before.get(side, {}), scored[side], only_new) for side in scored}
+    return {side: dict(values) for side, values in {**before, **now}.items()}
+
+
+def _values_of_side(before: Mapping[str, float], results: Results, only_new: bool) -> dict[str, float]:
+    """The same on one side, without what is undefined now; ``only_new``: what stands there stays."""
+    if only_new:
+        return {**results, **before}
+    return {name: value for name, value in before.items() if not results.is_undefined(name)} | results
+
+
+def _some_ended(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a failure of before is none now."""
+    return any(failures.keys() - now.get(side, {}).keys() for side, failures in before.items())
 
 
 def _failures(
@@ -219,24 +273,41 @@ def _failures(
         had: side -> id -> value before: a metric that fails now keeps it.
         scored: side -> what was computed now.
     """
-    merged = {side: dict(failures) for side, failures in before.items()}
-    for side, results in scored.items():
-        computed = {stem(name) for name in (*results, *results.left_out)}
-        kept = {stem(name) for name in had.get(side, {})}
-        old = {name: why for name, why in merged.get(side, {}).items() if stem(name) not in computed}
-        new = {name: why for name, why in results.failures.items() if stem(name) not in kept}
-        merged[side] = {**old, **new}
-    return {side: failures for side, failures in merged.items() if failures}
+    now = {side: _still_failing(before.get(side, {}), had.get(side, {}), scored[side]) for side in scored}
+    return {side: dict(failures) for side, failures in {**before, **now}.items() if failures}
+
+
+def _still_failing(before: Mapping[str, str], had: Iterable[str], results: Results) -> dict[str, str]:
+    """The same on one side; ``had``: ids with a value before.
+
+    A failure without a class is one of the metric as a whole: it is not new where a class had a value, and
+    goes where a class is computed now. One of a class goes with this class alone, or where the metric fails
+    as a whole.
+    """
+    new = {name: why for name, why in results.failures.items() if name not in _with_stems(had)}
+    settled = _with_stems([*results, *results.undefined, *new])
+    old = {
+        name: why
+        for name, why in before.items()
+        if not (name in settled or results.is_undefined(name) or stem(name) in new)
+    }
+    return {**old, **new}
+
+
+def _with_stems(names: Iterable[str]) -> set[str]:
+    """Ids, and those that stand for all classes of these."""
+    names = set(names)
+    return names | {stem(name) for name in names}
 
 
 def _merged(before: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
-    """A new block of a rule, with the values of the former one that it has not."""
-    if "metrics" not in before:
+    """A new block of a rule, with the values of the former one that it has not; where it applies."""
+    if "metrics" not in before or "left_out" in block:
         return dict(block)
     if "failure" in block:
         return dict(before)
     had, scored = before["metrics"], block["metrics"]
-    merged = {side: {**had.get(side, {}), **scored.get(side, {})} for side in {**had, **scored}}
+    merged = _values(had, scored)
     failures = _failures(before.get("metric_failures", {}), had, scored)
     rest = {name: part for name, part in block.items() if name != "metric_failures"}
     return {**rest, "metrics": merged, **({"metric_failures": failures} if failures else {})}
@@ -250,63 +321,51 @@ def _under_shifts(
     only_new: bool,
     result: Rescored,
 ) -> dict[str, Any]:
-    """The part ``shifts`` of the record with the metrics that are named, or those that it has, anew."""
+    """The part ``shifts`` of the record with the metrics that are named, or those of the suite, anew."""
     part, blocks = dict(record.part("shifts")), shift_blocks(record)
-    have = {metric for block in blocks.values() for values in block["metrics"] for metric in values}
     if not blocks:
         return part
     wanted = []
-    for metric in sorted(have) if names is None else names:
+    for metric in _of_shifts(record, blocks) if names is None else names:
         with suppress(BadInput):  # a metric that is not installed keeps its values
             find_spec(specs, metric)
             wanted.append(metric)
     try:
         points = stored_shifts(record, predictions)
-        values = shift_metrics(specs, predictions, points, record.thresholds, wanted)
+        scored = shift_metrics(specs, predictions, points, record.thresholds, wanted)
     except HmcbenchError as error:
         result.damaged.append((record.path.name, str(error).rstrip(".")))
         return part
-    for label, severity, old in recorded_values(blocks):
+    values, failures = {}, {}
+    for label, severity, old in recorded_values(part["of"]):
         point = ShiftPoint(label, severity)
-        new = values.get(point, {})
-        if only_new:
-            new = values[point] = {name: value for name, value in new.items() if name not in old}
-        result.new += len(new.keys() - old.keys())
-        result.changed += sum(old[name] != new[name] for name in new.keys() & old.keys())
-    return {**part, "of": with_metrics(part["of"], values)}
+        results = scored.get(point, Results())
+        values[point] = _values_of_side(old, results, only_new)
+        failures[point] = _still_failing(failed_at(part["of"], point), old, results)
+        result.count(old, values[point])
+        for name, why in results.failures.items():
+            result.failures.setdefault(name, f"under {label}: {why}")
+    return {**part, "of": with_failures(with_metrics(part["of"], values, keep=False), failures)}
 
 
-def _store(
-    record: Record,
-    scored: Mapping[str, Results],
-    parts: Mapping[str, Mapping[str, Any]],
-    only_new: bool,
-    result: Rescored,
-) -> None:
-    """Merge values into the record and write it if anything differs.
+def _of_shifts(record: Record, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Ids that have values under shifts or failed there, and those that a cell of the suite computes there.
 
-    Args:
-        parts: further parts of the record.
+    Earlier versions left no word of a metric that failed.
     """
-    for values in scored.values():
-        result.failures.update(values.failures)
-    merged: dict[str, dict[str, float]] = {
-        side: dict(values) for side, values in record.data["metrics"].items()
-    }
-    for side, values in scored.items():
-        old = merged.setdefault(side, {})
-        for name, value in values.items():
-            if name not in old:
-                result.new += 1
-            elif only_new or old[name] == value:
-                continue
-            else:
-                result.changed += 1
-            old[name] = value
-        for name in () if only_new else values.left_out:
-            result.changed += old.pop(name, None) is not None
-    before = {name: record.part(name) for name in parts}
-    if (merged, parts) != (record.data["metrics"], before):
-        data = {**record.data, "metrics": merged, **parts}
-        data = {name: part for name, part in data.items() if part or name not in parts}
-        write_atomic(record.path / JSON, record_json(data))
+    suite = (read_info(record.path.parent.parent) or {}).get("suite") or {}
+    columns = suite.get("columns")
+    of_suite = [suite.get("primary"), *(columns if isinstance(columns, list) else ())]
+    computed = filter(None, of_suite if suite.get("name") == record.suite else ())
+    have = {metric for _, _, values in recorded_values(blocks) for metric in values}
+    failed = {metric for block in blocks.values() for at in block.get(FAILED, {}).values() for metric in at}
+    return sorted({*computed, *have, *failed})
+
+
+def _store(record: Record, parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the record with these parts, none of them empty but ``metrics``, if anything differs."""
+    if parts == {name: record.part(name) for name in parts}:
+        return
+    data = {**record.data, **parts}
+    data = {name: part for name, part in data.items() if part or name == "metrics" or name not in parts}
+    write_atomic(record.path / JSON, record_json(data))

@@ -22,7 +22,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import replacing
 from hmcbench.interfaces import Task
 from hmcbench.metrics import decisions
-from hmcbench.metrics.computing import CALIBRATION, compute_sides
+from hmcbench.metrics.computing import CALIBRATION, Results, compute_sides
 from hmcbench.metrics.decisions import Thresholds
 from hmcbench.records.score_bits import bits_for, rounded, stored
 
@@ -39,6 +39,8 @@ READ = (1, 2)  # all test samples see every shift in 1
 MOST_BYTES = 2_500_000
 SETS = "decisions"
 """What a record says of the form where only decisions are stored."""
+FAILED = "metric_failures"
+"""Part of a shift's block, only where metrics failed: severity as text -> metric id -> what went wrong."""
 
 
 class ShiftPoint(NamedTuple):
@@ -294,8 +296,8 @@ def shift_metrics(
     points: Mapping[ShiftPoint, Shifted],
     thresholds: Thresholds | None,
     names: Sequence[str],
-) -> dict[ShiftPoint, dict[str, float]]:
-    """ShiftPoint -> metric id -> value on the test samples; the thresholds are those of the record.
+) -> dict[ShiftPoint, Results]:
+    """ShiftPoint -> values on the test samples and what failed; the thresholds are those of the record.
 
     Where not all test samples see a shift, its severity 0 has the values of those that do, as they are.
 
@@ -304,12 +306,10 @@ def shift_metrics(
     """
     out = {}
     for point, shifted in points.items():
-        scored = compute_sides(specs, under_shift(predictions, shifted), thresholds, names)
-        out[point] = dict(scored["test"])
+        out[point] = compute_sides(specs, under_shift(predictions, shifted), thresholds, names)["test"]
         plain = ShiftPoint(point.shift, 0.0)
         if shifted.seen is not None and plain not in out:
-            scored = compute_sides(specs, before_shift(predictions, shifted), thresholds, names)
-            out[plain] = dict(scored["test"])
+            out[plain] = compute_sides(specs, before_shift(predictions, shifted), thresholds, names)["test"]
     return out
 
 
@@ -344,6 +344,27 @@ def with_metrics(
         if "metrics" in block:
             block["metrics"] = [new[label, float(severity)] for severity in block["severities"]]
     return out
+
+
+def with_failures(
+    blocks: Mapping[str, Mapping[str, Any]], failures: Mapping[ShiftPoint, Mapping[str, str]]
+) -> dict[str, dict[str, Any]]:
+    """Blocks of a record that say which metrics failed at which severity and why, and nothing else of it."""
+    out = {label: {k: v for k, v in block.items() if k != FAILED} for label, block in blocks.items()}
+    for point, failed in failures.items():
+        if failed:
+            out[point.shift].setdefault(FAILED, {})[_text(point.severity)] = dict(failed)
+    return out
+
+
+def failed_at(blocks: Mapping[str, Mapping[str, Any]], point: ShiftPoint) -> Mapping[str, str]:
+    """Metric id -> what went wrong at a point; empty where nothing did."""
+    failed: Mapping[str, str] = blocks[point.shift].get(FAILED, {}).get(_text(point.severity), {})
+    return failed
+
+
+def _text(severity: float) -> str:
+    return f"{severity:.15g}"
 
 
 Recorded = tuple[str, float, Mapping[str, Any]]

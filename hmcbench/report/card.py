@@ -16,13 +16,13 @@ import numpy as np
 from tabulate import tabulate
 
 from hmcbench.errors import HmcbenchError
-from hmcbench.leaderboard.board import Board, BoardCell, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Row, Style
 from hmcbench.leaderboard.build import Analysis, analyse
 from hmcbench.leaderboard.columns import COSTS, split_side, wanted_metrics
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.grouping import groups, missing_records, named_records, newest
 from hmcbench.leaderboard.learning import curves, table
-from hmcbench.leaderboard.render.text import clean, markdown, status_text
+from hmcbench.leaderboard.render.text import clean, estimate_text, markdown, signed, status_text
 from hmcbench.leaderboard.shifts import words
 from hmcbench.leaderboard.summary import board_facts, varied
 from hmcbench.metrics.evaluation import Evaluation
@@ -31,8 +31,9 @@ from hmcbench.records.record import Record
 from hmcbench.records.row_names import chosen_row, model_reference
 from hmcbench.registry.registry import Registry
 
-MOST_CLASSES = 30
+MOST_CLASSES = 30  # or targets
 MOST_CONFUSED = 8
+OF_TARGETS = ("target_r2", "target_mae", "target_rmse")
 TRUST = (
     "risk_at_90",
     "backoff_risk",
@@ -130,8 +131,9 @@ def _card(
     card = ModelCard(row.shown, analysis.board.heading)
     card.sections += [
         _data(records, analysis.board, names[0]),
-        _table("Quality", _quality(names), row.cells, ("metric", "mean and 95 % interval")),
+        _table("Quality", _quality(names), row.cells, _styles(analysis.board)),
         *_of_classes(ok, row),
+        *_of_targets(ok[0], row, _styles(analysis.board)),
         *_confusions(ok),
         _trust(ok, row.cells),
         _breaks(analysis, row),
@@ -161,7 +163,7 @@ def _analysed(
 
 
 def _names(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
-    """The suite's columns, levels, what trust needs, and single classes with the most samples."""
+    """The suite's columns, levels, what trust needs, single classes with the most samples, and targets."""
     values = records[0].metrics("test")
     levels = [
         name for name in values if name.startswith("level") and name.endswith(("_accuracy", "_coverage"))
@@ -171,7 +173,8 @@ def _names(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
     of_classes = [
         n.replace("class_support", f"class_{part}") for n in largest for part in ("recall", "precision")
     ]
-    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *FAR, *of_classes]
+    of_targets = [f"{name}[{target}]" for target in _targets(records[0]) for name in OF_TARGETS]
+    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *FAR, *of_classes, *of_targets]
     return [name for name in dict.fromkeys(wanted) if name in values]
 
 
@@ -183,16 +186,40 @@ def _quality(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _text(cell: BoardCell | None) -> str:
-    if cell is None or cell.mean is None:
-        return "-"
-    interval = "" if cell.low is None or cell.high is None else f" [{cell.low:.3f}, {cell.high:.3f}]"
-    return f"{cell.mean:.3f}{interval}"
+def _styles(board: Board) -> dict[str, Style]:
+    """How the values of each column are shown."""
+    return {column.id: column.style for column in board.columns}
 
 
-def _table(title: str, names: Sequence[str], cells: Mapping[str, BoardCell], heads: Sequence[str]) -> Section:
-    rows = [[name, _text(cells[name])] for name in names if name in cells]
-    return Section(title, heads=list(heads), rows=rows)
+def _table(
+    title: str, names: Sequence[str], cells: Mapping[str, BoardCell], styles: Mapping[str, Style]
+) -> Section:
+    rows = [[name, estimate_text(cells[name], styles[name])] for name in names if name in cells]
+    return Section(title, heads=["metric", "mean and 95 % interval"], rows=rows)
+
+
+def _targets(record: Record) -> list[str]:
+    """The first targets of a regression with several; with one, the averages are its values."""
+    targets = [str(target) for target in record.part("dataset").get("targets") or ()]
+    return targets[:MOST_CLASSES] if len(targets) > 1 else []
+
+
+def _of_targets(record: Record, row: Row, styles: Mapping[str, Style]) -> Iterator[Section]:
+    rows = []
+    for target in _targets(record):
+        of_target = [f"{name}[{target}]" for name in OF_TARGETS]
+        if any(name in row.cells for name in of_target):
+            rows.append(
+                [target, *(estimate_text(row.cells.get(n), styles.get(n, "number")) for n in of_target)]
+            )
+    if rows:
+        heads = ["target", *(name.removeprefix("target_") for name in OF_TARGETS)]
+        total = len(record.part("dataset")["targets"])
+        yield Section("Targets", [f"the first {len(rows)} of {total}"] * (total > len(rows)), heads, rows)
+
+
+def _predicts_numbers(record: Record) -> bool:
+    return record.part("dataset").get("task") == "regression"
 
 
 def _of_classes(records: Sequence[Record], row: Row) -> Iterator[Section]:
@@ -207,8 +234,8 @@ def _of_classes(records: Sequence[Record], row: Row) -> Iterator[Section]:
         [
             c,
             f"{n:.0f}",
-            _text(row.cells.get(f"class_recall[{c}]")),
-            _text(row.cells.get(f"class_precision[{c}]")),
+            estimate_text(row.cells.get(f"class_recall[{c}]")),
+            estimate_text(row.cells.get(f"class_precision[{c}]")),
         ]
         for c, n in zip(classes, support, strict=True)
     ]
@@ -265,11 +292,13 @@ def _trust(records: Sequence[Record], cells: Mapping[str, BoardCell]) -> Section
     names = [
         name for name in cells if name in TRUST or (name.startswith("level") and name.endswith("_coverage"))
     ]
-    rows = [[name, _text(cells[name]), _explained(name)] for name in names]
+    rows = [[name, estimate_text(cells[name]), _explained(name)] for name in names]
     section = Section("When to refer", heads=["metric", "mean and 95 % interval", "what it is"], rows=rows)
     alpha = float(records[0].part("decision").get("alpha", ALPHA))
     apart = records[0].counts.get("calibration", 0)
-    if apart:
+    if _predicts_numbers(records[0]):
+        section.lines.append("no promise was measured: all are of classes, and the model predicts numbers")
+    elif apart:
         section.lines.append(
             f"promised: at most {alpha:g} wrong answers, at least {1 - alpha:g} of the truths in the sets,"
             f" on samples like the {apart} put apart"
@@ -285,17 +314,23 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     names = [name for name in row.cells if split_side(name)[1]]
     titles = {column.id: column.title for column in analysis.board.columns}
     section = Section("How it breaks", heads=["test set", "mean and 95 % interval"])
-    section.rows = [[titles.get(name, name), _text(row.cells[name])] for name in names]
+    styles = _styles(analysis.board)
+    section.rows = [[titles.get(name, name), estimate_text(row.cells[name], styles[name])] for name in names]
     table = analysis.board.shifts
     if table is not None and table.rows:
         shifted = table.rows[0]  # the only one, as of the board
+        style = styles.get(table.metric, "score")
         section.lines.append(f"under shifts: {table.metric}, means over severities (docs/shifts.md)")
         section.lines += words(table)
         section.heads = ["", "mean and 95 % interval", "drop and 95 % interval"]
         section.rows = [[*line, ""] for line in section.rows]
-        section.rows.append(["all shifts", _text(shifted.mean), _signed(shifted.drop)])
+        section.rows.append(["all shifts", estimate_text(shifted.mean, style), _signed(shifted.drop, style)])
         section.rows += [
-            [f"{shift}, {min(severities):g} to {max(severities):g} {unit}", _text(mean), _signed(drop)]
+            [
+                f"{shift}, {min(severities):g} to {max(severities):g} {unit}",
+                estimate_text(mean, style),
+                _signed(drop, style),
+            ]
             for shift, unit, severities, mean, drop in zip(
                 table.shifts, table.units, table.severities, shifted.means, shifted.drops, strict=True
             )
@@ -305,12 +340,12 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     return section
 
 
-def _signed(cell: BoardCell) -> str:
+def _signed(cell: BoardCell, style: Style) -> str:
     """A drop: more than 0 is worse."""
     if cell.mean is None:
         return "-"
-    interval = "" if cell.low is None or cell.high is None else f" [{cell.low:+.3f}, {cell.high:+.3f}]"
-    return f"{cell.mean:+.3f}{interval}"
+    ends = [signed(end, style) for end in (cell.low, cell.high) if end is not None]
+    return signed(cell.mean, style) + (f" [{', '.join(ends)}]" if len(ends) == 2 else "")
 
 
 def _unknown(
@@ -325,7 +360,7 @@ def _unknown(
     if far:
         other = record.part("split").get("far_unknown")
         section.lines.append(f"{record.counts.get('far', 0):,} samples of other data: {other}")
-        section.lines += [f"{name} {_text(cells[name])}: {EXPLAINED[name]}" for name in far]
+        section.lines += [f"{name} {estimate_text(cells[name])}: {EXPLAINED[name]}" for name in far]
     for records in boards:
         first = _ok(records)[0]
         classes = first.part("split").get("unknown")
@@ -334,9 +369,13 @@ def _unknown(
             continue
         board = _analysed(records, info, specs, names).board
         cells = board.rows[0].cells
-        section.rows.append([", ".join(map(str, classes)), *(_text(cells.get(name)) for name in UNKNOWN)])
+        section.rows.append(
+            [", ".join(map(str, classes)), *(estimate_text(cells.get(name)) for name in UNKNOWN)]
+        )
     if section.rows:
         section.lines += [f"{name}: {EXPLAINED[name]}" for name in UNKNOWN]
+    elif _predicts_numbers(record):
+        section.lines.append("not measured: the model predicts numbers, and no class can be left out")
     elif not far:
         section.lines.append("not measured: the suite leaves no class out ([protocol] unknown)")
     return section

@@ -7,7 +7,7 @@ whole cells.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hmcbench.errors import HmcbenchError
@@ -54,10 +54,13 @@ def check_shifts(
         report.add("unreadable", name, error.what)
         return part
     report.compare(name, f"digest of {FILE}", part.get("sha256"), digest)
+    recomputed = {}
     for label, severity, values in recorded_values(blocks):
-        computed = again.get(ShiftPoint(label, severity), {})
+        point = ShiftPoint(label, severity)
+        computed: Mapping[str, float] = again.get(point, {})
         for metric in sorted(set(values) & set(names)):
             what = f"{metric} under {label} at {severity:g}"
             report.compare(name, what, values[metric], computed.get(metric), from_predictions=True)
-    part["of"] = with_metrics(record.part("shifts")["of"], again)
+        recomputed[point] = {metric: computed[metric] for metric in values if metric in computed}
+    part["of"] = with_metrics(record.part("shifts")["of"], recomputed)
     return part

@@ -168,6 +168,39 @@ def fabricate(tmp_path: Path) -> Callable[..., Record]:
 
 
 @pytest.fixture
+def fabricate_numbers(fabricate: Callable[..., Record]) -> Callable[..., Record]:
+    """``fabricate_numbers(model, error, targets=("x",), unit=1.0, primary="r2", ...)``: of a regression.
+
+    Targets lie between 0 and ``unit``. Predictions are off by up to ``error`` units, half of them upwards;
+    how far each is off is drawn by ``pattern``. Other keywords are those of ``fabricate``.
+    """
+
+    def make(
+        model: str,
+        error: float,
+        *,
+        targets: tuple[str, ...] = ("x",),
+        unit: float = 1.0,
+        primary: str = "r2",
+        pattern: int = 0,
+        **more: Any,
+    ) -> Record:
+        ids = [f"s{i:03}" for i in range(120)]
+        sides = ["validation" if i < 40 else "test" for i in range(len(ids))]
+        shape = len(ids), len(targets)
+        truth = unit * np.random.default_rng(99).random(shape)
+        share = unit * np.random.default_rng(pattern).random(shape)
+        sign = np.where(np.arange(len(ids)) % 2, 1.0, -1.0)[:, None]
+        predicted = truth + error * sign * share
+        predictions = Predictions(ids, sides, predicted, Task("regression", targets=targets), truth)
+        dataset = {"task": "regression", "targets": list(targets), "classes": 0, "levels": 0}
+        parts = _merged({"dataset": dataset, "suite": {"primary": primary}}, more)
+        return fabricate(model, predictions=predictions, **parts)
+
+    return make
+
+
+@pytest.fixture
 def shift() -> Callable[..., Record]:
     """``shift(record, size, names=("noise", "blur"), seen={})``: add predictions under shifts to a record.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tabulate import tabulate
 
 from hmcbench.leaderboard.compare import Compared, Comparison
-from hmcbench.leaderboard.render.text import difference_parts
+from hmcbench.leaderboard.render.text import difference_parts, number
 
 
 def compared_text(results: Sequence[Compared], suites: Mapping[str, Sequence[str]]) -> str:
@@ -31,7 +31,13 @@ def compared_text(results: Sequence[Compared], suites: Mapping[str, Sequence[str
 
 def _board(board: Comparison) -> Iterator[str]:
     lines = [
-        [m.metric, f"{m.a:.3f}", "against", f"{m.b:.3f}", *difference_parts(m.difference)]
+        [
+            m.metric,
+            number(m.a, m.style),
+            "against",
+            number(m.b, m.style),
+            *difference_parts(m.difference, m.style),
+        ]
         for m in board.metrics
     ]
     table = tabulate(lines, tablefmt="plain", disable_numparse=True)

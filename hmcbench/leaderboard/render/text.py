@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row
+from hmcbench.leaderboard.board import Board, BoardCell, Column, Difference, Row, Style
 
 DETAILS = "Data, split, models and notes"
 SYNTHETIC = "These samples are synthetic: they were generated, not measured."
@@ -46,6 +46,13 @@ def number(value: float, style: str) -> str:
     return f"{value:.3g}"
 
 
+def signed(value: float, style: str) -> str:
+    """A difference: ``+0.031``, ``-12.3``."""
+    if style == "score":
+        return number(value, "drop")
+    return f"{'-' if value < 0 else '+'}{number(abs(value), style)}"
+
+
 def value_text(cell: BoardCell | None, column: Column) -> str:
     return NOTHING if cell is None or cell.mean is None else number(cell.mean, column.style)
 
@@ -57,22 +64,33 @@ def interval_text(cell: BoardCell | None, column: Column) -> str:
     return f"[{number(cell.low, column.style)}, {number(cell.high, column.style)}]"
 
 
+def estimate_text(cell: BoardCell | None, style: Style = "score") -> str:
+    """``0.946 [0.917, 0.972]``, in one cell of a table."""
+    column = Column("", "", "", style)
+    return " ".join(filter(None, (value_text(cell, column), interval_text(cell, column))))
+
+
 def rank_text(row: Row) -> str:
     return NOTHING if row.rank is None else str(row.rank)
 
 
-def difference_parts(row: Difference) -> list[str]:
-    """Difference with its sign, interval, p."""
+def difference_parts(row: Difference, style: str) -> list[str]:
+    """Difference with its sign, interval, p; ``style``: of the metric, see :class:`Column`."""
+    ends = None if row.low is None or row.high is None else (signed(x, style) for x in (row.low, row.high))
     return [
-        f"{row.mean:+.3f}",
-        NOTHING if row.low is None or row.high is None else f"[{row.low:+.3f}, {row.high:+.3f}]",
+        signed(row.mean, style),
+        NOTHING if ends is None else f"[{', '.join(ends)}]",
         NOTHING if row.p is None else "< 0.001" if row.p < 0.001 else f"{row.p:.3f}",
     ]
 
 
 def difference_lines(board: Board) -> list[list[str]]:
     """Lines of the table under :data:`DIFFERENCE_HEAD`."""
-    return [[row.model, row.metric, *difference_parts(row)] for row in board.differences]
+    styles = {column.id: column.style for column in board.columns}
+    return [
+        [row.model, row.metric, *difference_parts(row, styles.get(row.metric, "score"))]
+        for row in board.differences
+    ]
 
 
 DIFFERENCE_HEAD = ("model", "metric", "difference", "95 % interval", "p (Holm)")

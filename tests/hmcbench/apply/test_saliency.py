@@ -12,6 +12,8 @@ import pytest
 
 from hmcbench.apply.predict_files import predict_files
 from hmcbench.apply.saliency import Explainer
+from hmcbench.errors import BadInput
+from hmcbench.records.record import Record
 from hmcbench.records.weights import load_trained
 from hmcbench.registry.registry import default_registry
 
@@ -42,3 +44,10 @@ def test_tiles_are_explained_as_one_picture(
             assert max(peaks) == 0 or (max(peaks) == pytest.approx(1) and len(set(peaks)) > 1)
             evident += max(peaks) > 0
     assert evident  # a network of a few epochs may have no evidence on a level, but not on all
+
+
+@pytest.mark.torch
+def test_targets_have_no_maps(record_of: Callable[[str], Record]) -> None:
+    says = "ridge predicts targets, and a map is the evidence for a class. Allowed: a network of classes"
+    with pytest.raises(BadInput, match=says):
+        Explainer(load_trained(record_of("ridge").path))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hmcbench.cli import live
-from hmcbench.execute.durations import TimeLeft
+from hmcbench.execute.durations import TimeLeft, cheapest_first
 from hmcbench.records.record import Record
 
 MESSAGE = "3 of 5 scores are NaN [bold] in the second block of a network that was made for other images"
@@ -250,3 +250,32 @@ def test_a_notebook_gets_lines_though_its_shell_cells_are_terminals(
 )
 def test_the_plan_speaks_of_classes_or_of_targets(facts: dict[str, Any], text: str) -> None:
     assert live.goal_text(facts) == text
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ((3, 2, 4), "of 9 cells 3 fit, 2 do not fit, 4 are unknown"),
+        ((1, 1, 1), "of 3 cells 1 fits, 1 does not fit, 1 is unknown"),
+        ((2, 0, 0), "of 2 cells 2 fit"),
+        ((0, 1, 0), "of 1 cell 1 does not fit"),
+    ],
+)
+def test_the_line_of_a_budget_has_no_zeros(counts: tuple[int, int, int], text: str) -> None:
+    assert live.forecast_text(*counts) == f", cheapest cells first; by earlier records, {text}"
+
+
+def test_without_earlier_records_the_order_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [cell(name) for name in NAMES]
+    live.show_budget(cells, [], 6000.0, 1)
+    text = capsys.readouterr().out
+    assert text == (
+        "budget 1:40:00: no earlier record tells how long these 4 cells take; fewest epochs first (one of a"
+        " model for GPUs counts as 20), of equal models the last of the plan\n\n"
+    )
+    assert [item.label for item in cheapest_first(cells, {})] == [*reversed(NAMES)]
+    live.show_budget(cells[:1], [], 60.0, 1)
+    assert "tells how long this cell takes; " in capsys.readouterr().out
+    for nothing in (([], [], 60.0, 1), (cells, [], 0.0, 1)):
+        live.show_budget(*nothing)
+    assert not capsys.readouterr().out

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import hmcbench
 from hmcbench import BadInput
 from hmcbench.data import far
 from hmcbench.data.far import far_samples
 from hmcbench.interfaces import ColumnKind, Dataset
+from hmcbench.interfaces.objects import FAR
 from hmcbench.testing.helpers import tiny_dataset
 
 
@@ -62,3 +66,11 @@ def test_what_cannot_be_far_is_one_line() -> None:
     ):
         with pytest.raises(BadInput, match=r"it has no view .*table.* of the same columns"):
             far_samples(dataset, other_of(**changes), "other")
+
+
+def test_the_side_is_named_in_one_place() -> None:
+    folder = Path(hmcbench.__file__).parent
+    modules = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
+    named = [str(path) for path, text in modules.items() if re.search(r'^\w+ = "far"', text, re.MULTILINE)]
+    assert named == [str(Path("interfaces", "objects.py"))]
+    assert (FAR, far.PREFIX) == ("far", "far/")

@@ -18,14 +18,15 @@ from hmcbench.execute import cell as cells
 from hmcbench.execute import shifts as executed
 from hmcbench.execute.outcome import record_outcome
 from hmcbench.execute.runner import RunOutcome, execute, existing, pending
-from hmcbench.interfaces import ModelSpec
+from hmcbench.interfaces import MetricSpec, ModelSpec
+from hmcbench.leaderboard.build import build
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute_sides
 from hmcbench.plan.cells import Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.suite import parse_suite
 from hmcbench.records import shifts as stored
-from hmcbench.records.record import NPZ, Record, read_all
+from hmcbench.records.record import NPZ, Record, read_all, read_record
 from hmcbench.records.weights import MODEL_FOLDER
 from hmcbench.registry.registry import Registry
 from hmcbench.testing.helpers import temporary_plugin
@@ -36,6 +37,7 @@ name = "shifted"
 version = 1
 datasets = ["toy-tree[noise=2]"]
 primary = "hf1_samples"
+columns = ["hf1_samples", "mine"]
 [protocol]
 test = 0.3
 [profiles.quick]
@@ -75,6 +77,12 @@ def some(inputs: ShiftInputs, severity: float) -> np.ndarray:
     return add(inputs, severity)
 
 
+def of_many(evaluation: Any) -> float:
+    if len(evaluation) <= 4:
+        raise RuntimeError("too few")
+    return 1.0
+
+
 def breaks(inputs: ShiftInputs, severity: float) -> np.ndarray:
     raise RuntimeError("no such\ninstrument")
 
@@ -88,9 +96,11 @@ def shift(name: str, factory: Any, **more: Any) -> ShiftSpec:
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     FITS.clear()
     means = ModelSpec(name="means", version="1", summary="means", factory=Means, views=("table",))
+    mine = MetricSpec(name="mine", version="1", summary="fails on few samples", factory=of_many)
     plugin = SimpleNamespace(
         __name__="means",
         hmcbench_models=hookimpl(lambda: [means]),
+        hmcbench_metrics=hookimpl(lambda: [mine]),
         hmcbench_shifts=hookimpl(
             lambda: [shift("add", add), shift("some", some, samples=4), shift("breaks", breaks)]
         ),
@@ -242,6 +252,19 @@ def test_a_shift_that_fails_costs_its_own_numbers_only(run: Any, registry: Regis
     assert len(points(record)) == 2 and record.metrics("test")
     todo = plan(registry, "breaks", "add")
     assert pending(todo, existing(todo, tmp_path).records, "missing") == [], "a failure is not repeated"
+
+
+def test_a_metric_that_fails_under_a_shift_alone_is_told_by_the_record_and_the_board(run: Any) -> None:
+    record = run("some", "add")
+    (failed, whole) = (record.part("shifts")["of"][name] for name in ("some", "add"))
+    reason = {"mine": "RuntimeError: too few"}
+    assert failed["metric_failures"] == {"0": reason, "1": reason, "3": reason}
+    assert not any("mine" in values for values in (failed["before"], *failed["metrics"]))
+    assert "metric_failures" not in whole and all("mine" in values for values in whole["metrics"])
+    assert not record.part("metric_failures") and read_record(record.path).data == record.data
+    (board,) = build([record])
+    assert "metric mine under shift some failed in 1 of 1 cells: RuntimeError: too few" in board.notes
+    assert board.shifts is not None and board.shifts.metric == "hf1_samples"
 
 
 def test_a_killed_process_leaves_the_record_as_it_was(run: Any, registry: Registry, tmp_path: Path) -> None:

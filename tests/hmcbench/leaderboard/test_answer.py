@@ -38,6 +38,24 @@ def test_the_first_row_and_what_cannot_be_told_apart_from_it(fabricate: Fabricat
     assert doubts == "What may change this: another split (--splits 10); a larger budget than profile quick."
 
 
+def test_the_cheapest_is_none_that_comes_behind_the_prior(fabricate: Fabricate) -> None:
+    """A row that was trained once is told apart from none, however low its value."""
+    records = [
+        *seeds(fabricate, "net", 0.9, timing={"total_s": 90.0}),
+        *seeds(fabricate, "tree", 0.9, timing={"total_s": 30.0}),
+        *seeds(fabricate, "prior", 0.5),
+        fabricate("poor", 0.2, timing={"total_s": 3.0}, model={"deterministic": False}),
+    ]
+    first, middle, _ = said(records)
+    assert first.endswith("but cannot be told apart from tree and poor.")
+    expected = (
+        "the 2 that are ahead of the prior, tree is the cheapest with 30 s for a whole cell (net: 90 s)."
+    )
+    assert middle.endswith(expected)
+    first, middle, _ = said([record for record in records if record.label != "tree"])
+    assert first.endswith("but cannot be told apart from poor.") and "cheapest" not in middle
+
+
 def test_a_row_that_differs_from_all_others(fabricate: Fabricate) -> None:
     first, *_ = said([*seeds(fabricate, "net", 0.95), *seeds(fabricate, "tree", 0.5)])
     assert first.endswith("and differs from every other row.")

@@ -12,6 +12,7 @@ from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.leaderboard.board import Board, Row
 from hmcbench.leaderboard.build import analyse, build, estimates_of
 from hmcbench.leaderboard.render import text
+from hmcbench.leaderboard.summary import failed_metrics
 from hmcbench.metrics.base import PooledMetric
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute
@@ -332,6 +333,34 @@ def test_what_failed_is_said(fabricate: Fabricate) -> None:
     ]
 
 
+def shifts_with(*labels: str, **failed: str) -> dict[str, Any]:
+    """The part of a record whose metrics failed under shifts."""
+    block = {"version": "1", "unit": "", "severities": [1.0, 2.0], "metrics": [{}, {}]}
+    return {"of": {label: {**block, "metric_failures": {"2": failed}} for label in labels}}
+
+
+def test_what_failed_under_shifts_alone_is_said(fabricate: Fabricate) -> None:
+    one, two, many = (("blur",), ("noise", "blur"), tuple("abcd"))
+    board = only(
+        [
+            fabricate("a", shifts=shifts_with(*one, level1_mine="ValueError: a", level2_mine_raw="x")),
+            fabricate("b", shifts=shifts_with(*two, mine="KeyError: b")),
+            fabricate("c", shifts=shifts_with(*many, mine="KeyError: c")),
+            fabricate(
+                "d",
+                shifts=shifts_with(*one, other="x"),
+                metric_failures={"test": {"other_raw": "TypeError: d"}},
+            ),
+        ]
+    )
+    assert set(board.notes) == {
+        "metric level{k}_mine under shift blur failed in 1 of 4 cells: ValueError: a",
+        "metric mine under shifts blur, noise failed in 1 of 4 cells: KeyError: b",
+        "metric mine under 4 shifts failed in 1 of 4 cells: KeyError: c",
+        "metric other failed in 1 of 4 cells: TypeError: d",
+    }
+
+
 def test_few_failures_are_listed(fabricate: Fabricate) -> None:
     levels = {f"level{level}_mine": "ValueError: a" for level in range(1, 12)}
     notes = only([fabricate("a", metric_failures={"test": levels})]).notes
@@ -339,6 +368,55 @@ def test_few_failures_are_listed(fabricate: Fabricate) -> None:
     others = {f"mine_{letter}": "ValueError: a" for letter in "abcdefg"}
     notes = only([fabricate("a", metric_failures={"test": others})]).notes
     assert len(notes) == 6 and notes[-1] == "further failures: 2, see the records"
+
+
+def test_classes_that_failed_are_counted_and_leave_room_for_others(fabricate: Fabricate) -> None:
+    outside = "returned 2.0, outside [0, 1]"
+    many = {f"class_mine{raw}[{i}/x_raw]": outside for i in range(300) for raw in ("", "_raw")}
+    failed = {**many, "class_other[a/b]": outside, "class_third": "x", "class_third[a]": "x", "worst": "y"}
+    notes = only([fabricate("a", metric_failures={"test": failed})]).notes
+    assert notes == [
+        f"metric class_mine (300 classes) failed in 1 of 1 cells: {outside}",
+        f"metric class_other[a/b] failed in 1 of 1 cells: {outside}",
+        "metric class_third failed in 1 of 1 cells: x",
+        "metric worst failed in 1 of 1 cells: y",
+    ]
+    cells = [
+        fabricate("b", dataset={"task": "regression"}, metrics={"test": {"r2": 0.5}}, metric_failures=part)
+        for part in ({"test": {"mae[a]": "x"}}, {"validation": {"mae[b]": "x"}})
+    ]
+    assert failed_metrics(cells) == ["metric mae (2 targets) failed in 2 of 2 cells: x"]
+
+
+def test_classes_that_failed_under_shifts_are_counted_too(fabricate: Fabricate) -> None:
+    failed = {f"class_mine_raw[{i}]": "x" for i in range(3)} | {"level1_class_other[a]": "y"}
+    part = shifts_with("blur", "noise", **failed)
+    assert failed_metrics([fabricate("a", shifts=part)]) == [
+        "metric class_mine (3 classes) under shifts blur, noise failed in 1 of 1 cells: x",
+        "metric level{k}_class_other[a] under shifts blur, noise failed in 1 of 1 cells: y",
+    ]
+    plain = {"test": {"class_mine[0]": "x", "level2_class_other": "y"}}
+    assert failed_metrics([fabricate("a", shifts=part, metric_failures=plain)]) == [
+        "metric class_mine[0] failed in 1 of 1 cells: x",
+        "metric level{k}_class_other failed in 1 of 1 cells: y",
+        "metric class_mine (2 classes) under shifts blur, noise failed in 1 of 1 cells: x",
+    ]
+
+
+def test_a_metric_that_failed_under_many_rules_is_one_note(fabricate: Fabricate) -> None:
+    def ruled(*labels: str) -> dict[str, Any]:
+        block = {"version": "1", "makes": "scores", "params": {}, "metrics": {}}
+        failed = {"validation": {"worst": "x"}, "test": {"worst": "x", "mine": "y"}}
+        return {label: {**block, "metric_failures": failed} for label in labels}
+
+    plain = {"test": {"mine_raw": "y"}}
+    assert failed_metrics([fabricate("a", rules=ruled(*"abcdef"), metric_failures=plain)]) == [
+        "metric mine failed in 1 of 1 cells: y",
+        "metric worst under 6 rules failed in 1 of 1 cells: x",
+    ]
+    assert "metric worst under rules a, b failed in 1 of 1 cells: x" in failed_metrics(
+        [fabricate("a", rules=ruled("b", "a"))]
+    )
 
 
 def test_synthetic_data_are_called_so(fabricate: Fabricate) -> None:

@@ -219,6 +219,33 @@ def test_not_applicable_and_undefined_are_no_failures() -> None:
     assert values.left_out == {"odd": "not today.", "odd_raw": "not today.", "blank": "undefined here"}
 
 
+@pytest.mark.parametrize("names", [["odd[thermal]", "odd[thermal/2]"], ["odd", "odd[thermal]"], None])
+def test_a_class_that_was_asked_for_by_name_fails_by_its_id(names: list[str] | None) -> None:
+    ids = {"odd"} if names is None or "odd" in names else {*names}
+    broken = spec(raises(ValueError("no")), over="classes", decided=False)
+    values = compute([broken], confusion_matrices(), names)
+    assert values.failures == dict.fromkeys(ids, "ValueError: no") and not values.undefined
+    values = compute([replace(broken, factory=raises(NotApplicable("no")))], confusion_matrices(), names)
+    assert values.left_out == dict.fromkeys(ids, "no.") and values.undefined == ids
+    assert values.is_undefined("odd[thermal]")
+    assert values.is_undefined("odd[mechanical]") == ("odd" in ids)
+
+
+def test_ids_that_have_no_value_here_are_told_from_those_nobody_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(computing, "MANY_CLASSES", 7)
+    names = ["level{k}_argmax_accuracy", "mistake_severity", "class_f1[nobody]"]
+    values = compute(SPECS, four_scores(), names)
+    assert values.undefined == {"level1_argmax_accuracy", "level2_argmax_accuracy", "mistake_severity"}
+    assert set(values.left_out) == {"level{k}_argmax_accuracy", "mistake_severity"}
+    values = compute(SPECS, confusion_matrices())
+    assert "class_f1" in values.left_out and not values.is_undefined("class_f1[thermal]")
+    of_pixels = next(spec for spec in SPECS if spec.unit == "pixel" and not spec.over)
+    assert values.is_undefined(of_pixels.name) and of_pixels.name not in values.left_out
+    assert not values.is_undefined("r2"), "it is a metric of another kind of task"
+
+
 def test_statistics_of_a_broken_metric_are_none() -> None:
     broken = spec(SampleMetric(raises(ValueError("no")), lambda s: s), name="odd")
     assert sample_stats(broken, four_scores(), "odd") is None

@@ -69,6 +69,14 @@ def test_too_few_for_a_claim() -> None:
     assert grouped_note.startswith("too few test groups for a claim: 20; ")
 
 
+def test_too_few_for_a_claim_about_targets_speaks_of_errors() -> None:
+    (note,) = notes(tiny_dataset(80, "regression"), ONE)
+    assert note == (
+        "too few test samples for a claim: 16; the 95 % interval of a mean error reaches 0.49 standard "
+        "deviations between samples to either side; --folds 5 tests every sample once"
+    )
+
+
 def test_the_command_line_chooses_the_protocol() -> None:
     def plan(kind: str, **choices: int | bool) -> Plan:
         text = tiny_suite("s", ["prior"]).replace('kind = "holdout"', f'kind = "{kind}"')

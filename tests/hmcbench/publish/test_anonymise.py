@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from hmcbench.publish.anonymise import scrub
@@ -30,3 +32,17 @@ def test_scrub(given: str, expected: str) -> None:
 def test_a_short_path_does_not_eat_class_names() -> None:
     data = {"path": "/a", "classes": ["x/a", "/ab", "b /a c"]}
     assert scrub(data) == {"path": "a", "classes": ["x/a", "ab", "b a c"]}
+
+
+def test_reasons_of_failures_name_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "furnace7")
+    block = {"metric_failures": {"1": {"mine": "OSError: furnace7 is away"}}, "problem": "on furnace7"}
+    assert scrub({"shifts": {"of": {"blur": block}}})["shifts"]["of"]["blur"] == {
+        "metric_failures": {"1": {"mine": "OSError: host is away"}},
+        "problem": "on host",
+    }
+    rule = {"left_out": "furnace7 has no solver", "failure": "OSError: furnace7 is away"}
+    assert scrub({"rules": {"map": rule}, "predictions": {"left_out": True}}) == {
+        "rules": {"map": {"left_out": "host has no solver", "failure": "OSError: host is away"}},
+        "predictions": {"left_out": True},
+    }

@@ -17,7 +17,7 @@ from hmcbench.data.splits import make_split
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, DatasetSpec, Param
 from hmcbench.interfaces.hookspecs import hookimpl
-from hmcbench.metrics.computing import FAR
+from hmcbench.interfaces.objects import FAR
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record

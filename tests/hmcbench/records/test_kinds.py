@@ -77,13 +77,20 @@ def test_every_value_of_a_record_may_be_of_another_kind(fabricate: Fabricate) ->
         (("rules",), {"map": {"metric_failures": "x"}}, "rules.map.metric_failures is 'x', not a table"),
         (("rules",), {"map": {"metric_failures": None}}, "rules.map.metric_failures is 'None'"),
         (("metric_failures",), ["x"], "metric_failures is"),
+        (("shifts",), {"of": {"a": 1}}, "shifts.of.a is '1', not a table"),
+        (
+            ("shifts",),
+            {"of": {"a": {"metric_failures": {"1": {"x": 1}}}}},
+            "shifts.of.a.metric_failures.1.x is '1', not a text",
+        ),
+        (("shifts",), {"of": {"a": {"metric_failures": []}}}, "shifts.of.a.metric_failures is '[]'"),
         (("metric_failures",), {"test": "x"}, "metric_failures.test is 'x', not a table"),
         (("metric_failures",), {"test": {"x": 1}}, "metric_failures.test.x is '1', not a text"),
     ],
 )
 def test_the_value_is_named(fabricate: Fabricate, place: tuple[str, ...], value: Any, what: str) -> None:
     record = fabricate("a", 0.8)
-    data = {"decision": {}, "rules": {}, **record.data}
+    data = {"decision": {}, "rules": {}, "shifts": {}, **record.data}
     assert not wrong_kind(data)
     assert what in wrong_kind(changed(data, place, value))
     Path(record.path / JSON).write_text(json.dumps(changed(data, place, value)))

@@ -33,6 +33,7 @@ from hmcbench.records.record import (
     record_folders,
     record_json,
     records_dir,
+    remove_second,
     slug,
     suite_folder,
     sweep_cell,
@@ -208,6 +209,41 @@ def test_a_new_record_replaces_the_old_one_of_its_key(tmp_path: Path) -> None:
     (record,) = read_all(tmp_path)
     assert record.ok
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    """Two records of one cell: the second one, under a name of its own, and the other."""
+    kept = commit_record(begin_record(tmp_path, DATA["key"]), tmp_path, DATA).path
+    second = tmp_path / "second"
+    shutil.copytree(kept, second)
+    return second, kept
+
+
+def test_a_second_record_of_a_cell_goes_while_the_other_is_there(two: tuple[Path, Path]) -> None:
+    second, kept = two
+    assert remove_second(second, kept)
+    assert list(kept.parent.iterdir()) == [kept]
+    assert not remove_second(second, kept), "it is gone already"
+    kept.rename(second)
+    assert not remove_second(second, kept), "another process has kept this one instead"
+    assert [record.path for record in read_all(kept.parent)] == [second]
+
+
+def test_a_second_record_is_none_as_soon_as_its_removal_begins(
+    two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, kept = two
+
+    def stop(*_args: Any, **_more: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", stop)
+        remove_second(second, kept)
+    assert [record.path for record in read_all(kept.parent)] == [kept]
+    sweep_killed(kept.parent, lambda owner: True)
+    assert list(kept.parent.iterdir()) == [kept]
 
 
 def test_what_killed_runs_left_is_swept_and_what_runs_is_not(tmp_path: Path) -> None:

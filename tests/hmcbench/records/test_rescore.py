@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.files import host_tag, new_owner, this_host
 from hmcbench.interfaces import MetricSpec, RuleSpec, Task
 from hmcbench.interfaces.hookspecs import hookimpl
+from hmcbench.metrics import computing
 from hmcbench.metrics.base import SampleMetric
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.evaluation import Evaluation
@@ -156,6 +157,166 @@ def test_so_does_that_of_a_metric_of_single_classes(fabricate: Fabricate) -> Non
     assert not failures(record)
 
 
+# --------------------------------------------------------------------------- of single classes
+
+CLASSES = tiny_hierarchy().classes
+A, B = (f"class_mine[{name}]" for name in CLASSES[:2])
+OUTSIDE = "returned 2.0, outside [0, 1]"
+
+
+def of_classes(*first: float) -> MetricSpec:
+    """A metric with these values of the first classes, and 0.5 of the others."""
+    values = np.array([*first, *[0.5] * (len(CLASSES) - len(first))])
+    return replace(NEW, name="class_mine", factory=lambda _evaluation: values, over="classes", high=1.0)
+
+
+def test_the_failure_of_a_class_stays_where_other_classes_have_values(fabricate: Fabricate) -> None:
+    record = fabricate("a")
+    rescore(record.path, specs=[*SPECS, of_classes(2.0)])
+    assert failures(record)["test"] == {A: OUTSIDE} and A not in stored(record)["test"]
+    rescore(record.path, specs=[*SPECS, of_classes(2.0)])
+    assert failures(record)["test"] == {A: OUTSIDE} and stored(record)["test"][B] == 0.5
+    rescore(record.path, [B], specs=[*SPECS, of_classes(0.7, 0.7)])
+    assert failures(record)["test"] == {A: OUTSIDE}, "it is not computed again"
+    line = str(rescore(record.path, specs=[*SPECS, of_classes(3.0, 3.0)]))
+    assert line.endswith(f"failed: {A} and 1 more of its ids (returned 3.0, outside [0, 1])")
+    assert failures(record)["test"] == {A: "returned 3.0, outside [0, 1]"}, "the other keeps its value"
+    assert stored(record)["test"][B] == 0.7
+    rescore(record.path, [A], specs=[*SPECS, of_classes(float("nan"))])
+    assert not failures(record) and A not in stored(record)["test"]
+
+
+def test_where_a_metric_fails_as_a_whole_no_class_is_told_twice(fabricate: Fabricate) -> None:
+    record, broken = fabricate("a"), replace(of_classes(), factory=failing)
+    rescore(record.path, [A], specs=[*SPECS, of_classes(2.0)])
+    rescore(record.path, [B], specs=[*SPECS, broken])
+    assert failures(record)["test"] == {A: OUTSIDE, B: "RuntimeError: no"}
+    rescore(record.path, specs=[*SPECS, broken])
+    assert failures(record)["test"] == {"class_mine": "RuntimeError: no"}
+    rescore(record.path, specs=[*SPECS, of_classes(2.0)])
+    assert failures(record)["test"] == {A: OUTSIDE}
+    rescore(record.path, specs=[*SPECS, broken])
+    assert failures(record)["test"] == {A: OUTSIDE}, "the other classes keep their values"
+
+
+def test_classes_that_have_to_be_asked_for_stay(
+    fabricate: Fabricate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, specs = fabricate("a", metrics={"test": {}, "validation": {}}), [of_classes(2.0)]
+    rescore(record.path, [A, B], specs=specs)
+    before = read_record(record.path).data
+    monkeypatch.setattr(computing, "MANY_CLASSES", 1)
+    rescore(record.path, specs=specs)
+    assert read_record(record.path).data == before and failures(record)["test"] == {A: OUTSIDE}
+
+
+# --------------------------------------------------------------------------- what no longer applies
+
+NARROW = {"paths": ("multiple",)}, {"unit": "pixel"}
+
+
+@pytest.mark.parametrize("narrow", NARROW)
+def test_values_and_failures_of_a_metric_that_does_not_apply_go(fabricate: Fabricate, narrow: Any) -> None:
+    record = fabricate("a", metrics={"test": {}, "validation": {}})
+    parts = ("fine", NEW), ("mine", replace(NEW, factory=failing)), ("class_mine", of_classes(2.0))
+    specs = [replace(spec, name=name, decided=True) for name, spec in parts]
+    specs += [replace(NEW, name=f"level{{k}}_{name}", factory=of, over="levels") for name, of in OF_LEVELS]
+    rescore(record.path, specs=specs)
+    raw = A.replace("class_mine", "class_mine_raw")
+    assert {*failures(record)["test"]} == {"mine", "mine_raw", A, raw, "level1_mine", "level2_mine"}
+    assert {"fine", "fine_raw", B, "level1_fine"} < stored(record)["test"].keys()
+    narrowed = [replace(spec, **narrow) for spec in specs]
+    before = read_record(record.path).data
+    rescore(record.path, ["level3_mine", f"class_mine[{CLASSES[2]}x]"], specs=narrowed)
+    assert read_record(record.path).data == before, "others were asked for"
+    rescore(record.path, ["mine_raw", "fine_raw", B, "level1_mine"], specs=narrowed)
+    assert {*failures(record)["test"]} == {"mine", A, raw, "level2_mine"}
+    assert not {"fine_raw", B} & stored(record)["test"].keys()
+    assert rescore(record.path, specs=narrowed, only_new=True).changed == 0
+    assert not failures(record) and {"fine", "level1_fine"} < stored(record)["test"].keys()
+    assert rescore(record.path, specs=narrowed).changed
+    assert stored(record) == {"test": {}, "validation": {}}
+
+
+def failing_at_levels(_evaluation: Evaluation, _k: int) -> float:
+    raise RuntimeError("no")
+
+
+OF_LEVELS = ("fine", lambda _evaluation, _k: 0.5), ("mine", failing_at_levels)
+
+
+def test_a_metric_that_does_not_apply_as_a_whole_has_no_values_of_classes(fabricate: Fabricate) -> None:
+    def unfit(_evaluation: Evaluation) -> float:
+        raise NotApplicable("not today")
+
+    record, away = fabricate("a", metrics={"test": {}, "validation": {}}), of_classes(2.0)
+    rescore(record.path, specs=[away])
+    rescore(record.path, [A], specs=[replace(away, factory=unfit)])
+    assert not failures(record) and stored(record)["test"][B] == 0.5
+    rescore(record.path, specs=[replace(away, factory=unfit)])
+    assert stored(record)["test"] == {}
+
+
+# --------------------------------------------------------------------------- under rules
+
+
+def rule_of(factory: Any, **changes: Any) -> Rule:
+    spec = RuleSpec(name="mine", version="1", summary="", factory=factory, makes="scores", **changes)
+    return Rule("mine", spec, {})
+
+
+HALVED = rule_of(lambda scores, task: scores / 2)
+
+
+def of_high_scores(evaluation: Evaluation) -> float:
+    if evaluation.scores.max() < 0.5:
+        raise RuntimeError("too low")
+    return 1.0
+
+
+def test_a_metric_that_fails_under_a_rule_alone_is_in_the_line(fabricate: Fabricate) -> None:
+    broken = replace(NEW, name="broken", factory=of_high_scores)
+    result = rescore(fabricate("a").path, specs=[*SPECS, broken], rules=[HALVED])
+    assert result.failures == {"broken": "under mine: RuntimeError: too low"} and not result.complete
+    assert "failed: broken (under mine: RuntimeError: too low)" in str(result)
+
+
+def test_a_rule_that_does_not_apply_to_the_scores_now_has_no_values(fabricate: Fabricate) -> None:
+    def unfit(scores: np.ndarray, task: Task) -> np.ndarray:
+        raise NotApplicable("these scores only rank")
+
+    record = fabricate("a")
+    rescore(record.path, rules=[HALVED])
+    assert rescore(record.path, rules=[rule_of(unfit)]).complete
+    block = read_record(record.path).part("rules")["mine"]
+    assert block.keys() == {"version", "left_out", "seconds"} and "only rank" in block["left_out"]
+    rescore(record.path, rules=[HALVED])
+    assert "metrics" in read_record(record.path).part("rules")["mine"]
+
+
+@pytest.mark.parametrize("factory", [HALVED.spec.factory, lambda scores, task: scores[:, 1:]])
+def test_a_rule_of_other_paths_has_no_block(fabricate: Fabricate, factory: Any) -> None:
+    record = fabricate("a")
+    rescore(record.path, rules=[rule_of(factory)])
+    assert "mine" in read_record(record.path).part("rules")
+    rescore(record.path, rules=[rule_of(factory, paths=("multiple",))])
+    assert not read_record(record.path).part("rules")
+
+
+@pytest.mark.parametrize("factory", [samples, of_high_scores])
+def test_what_does_not_apply_goes_under_the_rules_too(
+    fabricate: Fabricate, factory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, spec = fabricate("a"), replace(NEW, name="broken", factory=factory, decided=True)
+    part = "metric_failures" if factory is of_high_scores else "metrics"
+    block = lambda: read_record(record.path).part("rules")["mine"].get(part, {}).get("test", {})  # noqa: E731
+    rescore(record.path, specs=[*SPECS, spec], rules=[HALVED])
+    assert "broken" in block()
+    monkeypatch.setattr("hmcbench.records.rescore._installed", lambda labels: [HALVED])
+    rescore(record.path, specs=[*SPECS, replace(spec, paths=("multiple",))])
+    assert "broken" not in block()
+
+
 def test_a_metric_that_fails_under_a_rule_is_named_there(fabricate: Fabricate) -> None:
     record, broken = fabricate("a"), replace(NEW, name="broken", factory=failing, decided=True)
     (rule,) = find_rules(default_registry(), ["map"])
@@ -166,6 +327,83 @@ def test_a_metric_that_fails_under_a_rule_is_named_there(fabricate: Fabricate) -
     assert block()["metric_failures"]["test"] == {"broken": "RuntimeError: no"}, "it is not computed again"
     rescore(record.path, specs=[*SPECS, replace(broken, factory=samples)], rules=[rule])
     assert "metric_failures" not in block()
+
+
+# --------------------------------------------------------------------------- under shifts
+
+FEW = 50
+
+
+def of_many(evaluation: Evaluation) -> float:
+    """Fails under the shift ``noise``, which few test samples see."""
+    if len(evaluation) == FEW:
+        raise RuntimeError("too few")
+    return samples(evaluation)
+
+
+BROKEN = replace(NEW, name="broken", factory=of_many)
+MENDED = replace(NEW, name="broken", factory=samples)
+EVERYWHERE = {severity: {"broken": "RuntimeError: too few"} for severity in ("0", "0.5", "1")}
+
+
+@pytest.fixture
+def shifted(fabricate: Fabricate, shift: Callable[..., Record]) -> Record:
+    return shift(fabricate("a", 0.8), 0.9, seen={"noise": range(FEW)})
+
+
+def blocks(record: Record) -> dict[str, Any]:
+    found: dict[str, Any] = read_record(record.path).part("shifts")["of"]
+    return found
+
+
+def test_a_metric_that_fails_under_a_shift_alone_is_named_there(shifted: Record) -> None:
+    result = rescore(shifted.path, ["broken"], specs=[*SPECS, BROKEN])
+    assert result.failures == {"broken": "under noise: RuntimeError: too few"} and not result.complete
+    assert blocks(shifted)["noise"]["metric_failures"] == EVERYWHERE
+    assert "metric_failures" not in blocks(shifted)["blur"] and not failures(shifted)
+    assert [values["broken"] for values in blocks(shifted)["blur"]["metrics"]] == [200, 200]
+    rescore(shifted.path, ["hf1_samples"], specs=[*SPECS, MENDED])
+    assert blocks(shifted)["noise"]["metric_failures"] == EVERYWHERE, "it is not computed again"
+    assert rescore(shifted.path, specs=[*SPECS, MENDED]).complete
+    noise = blocks(shifted)["noise"]
+    assert "metric_failures" not in noise and noise["before"]["broken"] == FEW
+
+
+def test_under_a_shift_too_a_metric_that_fails_keeps_what_stood(shifted: Record) -> None:
+    rescore(shifted.path, ["broken"], specs=[*SPECS, MENDED])
+    before = blocks(shifted)
+    assert "under noise" in rescore(shifted.path, specs=[*SPECS, BROKEN]).failures["broken"]
+    assert blocks(shifted) == before
+    undefined = replace(NEW, name="broken", factory=lambda _evaluation: float("nan"))
+    assert rescore(shifted.path, ["broken"], only_new=True, specs=[undefined]).changed == 0
+    assert blocks(shifted) == before
+    assert rescore(shifted.path, ["broken"], specs=[undefined]).changed == 2 + 3 + 2, "2: without a shift"
+    assert not any("broken" in values for values in blocks(shifted)["noise"]["metrics"])
+
+
+def test_under_a_shift_too_the_failure_of_a_class_stays(shifted: Record) -> None:
+    def at(part: str) -> Any:
+        return blocks(shifted)["blur"].get(part)
+
+    rescore(shifted.path, ["class_mine"], specs=[*SPECS, of_classes(2.0)])
+    told = {severity: {A: OUTSIDE} for severity in ("0.5", "1")}
+    rescore(shifted.path, specs=[*SPECS, of_classes(2.0)])
+    assert at("metric_failures") == told and at("metrics")[0][B] == 0.5
+    rescore(shifted.path, [B], specs=[*SPECS, of_classes(0.7, 0.7)])
+    assert at("metric_failures") == told and at("metrics")[0][B] == 0.7
+    rescore(shifted.path, [A, B], specs=[*SPECS, replace(of_classes(2.0), **NARROW[0])])
+    assert at("metric_failures") is None and not {A, B} & at("metrics")[0].keys()
+
+
+@pytest.mark.parametrize("columns", [["hf1_samples", "broken", "of_an_absent_plugin"], None])
+def test_the_columns_of_the_suite_are_computed_under_shifts_of_older_records(
+    shifted: Record, columns: Any
+) -> None:
+    """They have no word of a metric that failed."""
+    suite = {"name": "smoke", "primary": "hf1_samples", "columns": columns}
+    (shifted.path.parent.parent / "suite.json").write_text(json.dumps({"suite": suite}))
+    assert rescore(shifted.path, specs=[*SPECS, BROKEN]).complete == (columns is None)
+    assert blocks(shifted)["noise"].get("metric_failures", {}) == (EVERYWHERE if columns else {})
 
 
 def test_a_metric_that_is_undefined_now_has_not_failed(fabricate: Fabricate) -> None:

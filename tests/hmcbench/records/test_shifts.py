@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from hmcbench import BadInput, Scores
-from hmcbench.interfaces import Task
+from hmcbench.interfaces import MetricSpec, Task
 from hmcbench.metrics import decisions
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.metrics.computing import compute_sides
+from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records import shifts
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.shifts import Shifted, ShiftPoint
@@ -106,6 +107,31 @@ def test_before_is_measured_on_those_that_see_a_shift() -> None:
     )
     recorded = {(label, severity): values for label, severity, values in shifts.recorded_values(out)}
     assert recorded == {**values, ("blur", 0.0): out["blur"]["before"]}
+
+
+def test_what_fails_at_a_point_is_told_there() -> None:
+    def of_many(evaluation: Evaluation) -> float:
+        if len(evaluation) < 20:
+            raise RuntimeError("too few")
+        return 1.0
+
+    predictions = predictions_of("tree")
+    scores, seen = some_see(predictions)
+    points = shifts.in_small_form(scores, seen, predictions.task, None)
+    spec = MetricSpec(name="mine", version="1", summary="", factory=of_many, decided=False)
+    values = shifts.shift_metrics([*SPECS, spec], predictions, points, None, ["mine"])
+    reason = {"mine": "RuntimeError: too few"}
+    assert {point: results.failures for point, results in values.items()} == {
+        point: reason if point.shift == "blur" else {} for point in values
+    }
+    blocks: dict[str, Any] = {"noise": {"metric_failures": {"1": {"other": "x"}}}, "blur": {"version": "1"}}
+    told = shifts.with_failures(blocks, {point: results.failures for point, results in values.items()})
+    assert told == {
+        "noise": {},
+        "blur": {"version": "1", "metric_failures": {"0": reason, "1": reason, "2": reason}},
+    }
+    assert shifts.failed_at(told, ShiftPoint("blur", 2.0)) == reason
+    assert shifts.failed_at(told, ShiftPoint("noise", 1.0)) == {}
 
 
 def test_files_of_the_first_format_are_read(tmp_path: Path) -> None:

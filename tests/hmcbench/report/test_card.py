@@ -196,3 +196,30 @@ def test_the_command_and_what_it_refuses(
     assert refused.status == 2 and "did you mean 'forest'" in refused.err
     fabricate("broken", status="failed", cause="nan")
     assert cli("card", runs, "broken").status == 2
+
+
+def test_a_regression_has_its_targets_and_no_section_asks_for_classes(
+    fabricate_numbers: Callable[..., Record],
+) -> None:
+    targets = ("strength", "conductivity")
+    record = fabricate_numbers("ridge", 0.2, targets=targets, unit=1e-4, dataset=DATA)
+    (card,) = cards([record], None, "ridge", default_registry())
+    by_title = sections(card)
+    values = record.metrics("test")
+    quality = dict(by_title["Quality"].rows)
+    assert quality["mae"].startswith(f"{values['mae']:.3g} [") and "e-" in quality["mae"]
+    assert by_title["Targets"].heads == ["target", "r2", "mae", "rmse"]
+    assert [line[0] for line in by_title["Targets"].rows] == list(targets)
+    for target, r2, mae, rmse in by_title["Targets"].rows:
+        assert r2.startswith(f"{values[f'target_r2[{target}]']:.3f} [")
+        assert mae.startswith(f"{values[f'target_mae[{target}]']:.3g} [")
+        assert rmse.startswith(f"{values[f'target_rmse[{target}]']:.3g} [")
+    assert "[protocol] calibration" not in to_markdown([card])
+    assert "[protocol] unknown" not in to_markdown([card])
+    for title in ("When to refer", "What it has never seen"):
+        assert "predicts numbers" in by_title[title].lines[0]
+
+
+def test_one_target_is_not_told_twice(fabricate_numbers: Callable[..., Record]) -> None:
+    (card,) = cards([fabricate_numbers("ridge", 0.2, dataset=DATA)], None, "ridge", default_registry())
+    assert "Targets" not in sections(card)

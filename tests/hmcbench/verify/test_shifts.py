@@ -58,6 +58,15 @@ def test_a_metric_that_is_not_installed_stays(shifted: Record) -> None:
     assert part["of"]["noise"]["metrics"][0]["gone"] == 0.5
 
 
+def test_a_metric_that_failed_at_one_severity_stays_without_a_value_there(shifted: Record) -> None:
+    """What is recomputed here had no value on the published board."""
+    noise = shifted.data["shifts"]["of"]["noise"]
+    del noise["metrics"][0]["hf1_samples"]
+    noise["metric_failures"] = {"0.5": {"hf1_samples": "RuntimeError: no"}}
+    report, part = checked(shifted)
+    assert not report.findings and part == shifted.part("shifts")
+
+
 def test_published_records_keep_them_and_the_board_follows(shifted: Record, tmp_path: Path) -> None:
     publish(shifted.path.parent, tmp_path / "results")
     (copy,) = (tmp_path / "results").glob("*/records/*")
