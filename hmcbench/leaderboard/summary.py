@@ -215,7 +215,9 @@ def _failures(record: Record) -> Iterator[_Failure]:
     yield from _under("shift", under_shifts, on_test)
 
 
-def _under(kind: str, failed: Iterable[tuple[str, _Failure]], but: set[tuple[str, str]]) -> Iterator[_Failure]:
+def _under(
+    kind: str, failed: Iterable[tuple[str, _Failure]], but: set[tuple[str, str]]
+) -> Iterator[_Failure]:
     """Failures under rules or shifts, which are then named, without what fails without them too.
 
     Args:
