@@ -1,7 +1,7 @@
 """Write the published leaderboard of ``sem-failure``, shortened, between the markers in README.md.
 
-``python docs/make_board.py`` does what this command does, for the board of profile ``quick`` alone, and adds a link; a
-test compares README.md with ``results/``:
+``python docs/make_board.py`` does what this command does, for the board of profile ``quick`` alone, and adds
+a link; a test compares README.md with ``results/``:
 
     hmcbench leaderboard results --suite sem-failure --columns ... --into README.md --marker board
 """

@@ -54,9 +54,11 @@ def test_the_documents_are_what_the_maker_writes(maker: dict[str, Any]) -> None:
         assert path.read_text(encoding="utf-8") == text, "python docs/make_main_job.py"
 
 
-def test_every_time_of_this_version_of_the_suite_is_within_five_minutes() -> None:
+def test_the_command_of_the_readme_is_within_five_minutes() -> None:
+    """Two cells at a time, with all instructions of a processor: not every machine holds it otherwise."""
     version = load_suite(default_registry(), main_job.SUITE).version
-    known = [m for m in main_job.load() if m.version == version]
+    known = [m for m in main_job.load() if m.version == version and m.jobs == 2 and not m.held]
+    assert known
     assert [(m.processor, m.held, m.jobs, m.seconds) for m in known if m.seconds > FIVE_MINUTES] == []
 
 
