@@ -194,24 +194,26 @@ def by_texture(trees: Any, drawn: Drawn, real: Real) -> np.ndarray:
     return probability
 
 
-def by_network(drawn: Drawn, real: Real) -> np.ndarray:
+def by_network(drawn: Drawn, real: Real, model: str = NETWORK) -> np.ndarray:
     """The same of a small CNN; a random tenth of the synthetic images chooses its epoch."""
     held_out = np.random.default_rng(0).random(len(drawn.pixels)) < 0.1
     sides = np.where(held_out, "validation", "train")
     with TemporaryDirectory() as name:
         folder = Path(name) / "images"
-        rows = written(folder, "synthetic", drawn.pixels, drawn.ductile > 0.5, sides)
+        rows = write_images(folder, "synthetic", drawn.pixels, drawn.ductile > 0.5, sides)
         of_real = np.repeat("test", len(real.pixels))
-        rows += written(folder, "real", real.pixels, real.kind == "ductile", of_real)
+        rows += write_images(folder, "real", real.pixels, real.kind == "ductile", of_real)
         text = "\n".join(["file,level1,split", *rows, ""])
         (folder / "index.csv").write_text(text, encoding="utf-8")
-        board = hmcbench.run(images=folder, models=[NETWORK], out=Path(name) / "runs", progress=False)
+        board = hmcbench.run(images=folder, models=[model], out=Path(name) / "runs", progress=False)
         predictions = board.predictions(board.records[0].label).sort_values("id")
     probability: np.ndarray = predictions["dimples"].to_numpy()
     return probability
 
 
-def written(folder: Path, name: str, pixels: np.ndarray, dimpled: np.ndarray, sides: np.ndarray) -> list[str]:
+def write_images(
+    folder: Path, name: str, pixels: np.ndarray, dimpled: np.ndarray, sides: np.ndarray
+) -> list[str]:
     """Write images into a folder, in the order of their names; their rows of ``index.csv``."""
     folder.mkdir(exist_ok=True)
     rows = []

@@ -68,11 +68,11 @@ class Kind:
 
 def kinds(measurements: Sequence[Measurement]) -> list[Kind]:
     """The newest version of the suite first, of each the slowest first."""
-    found: dict[tuple[object, ...], dict[int, Measurement]] = {}
+    by_kind: dict[tuple[object, ...], dict[int, Measurement]] = {}
     for measurement in measurements:
         of_kind = (measurement.processor, measurement.cores, measurement.held, measurement.version)
-        found.setdefault(of_kind, {})[measurement.jobs] = measurement
-    return sorted(map(Kind, found.values()), key=lambda kind: (-kind.any.version, -kind.slowest_s))
+        by_kind.setdefault(of_kind, {})[measurement.jobs] = measurement
+    return sorted(map(Kind, by_kind.values()), key=lambda kind: (-kind.any.version, -kind.slowest_s))
 
 
 def minutes(seconds: float) -> str:

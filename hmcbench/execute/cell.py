@@ -282,7 +282,7 @@ class CellRun:
         described = facts_of(model)
         if self.first_fit_s is not None:  # the validation scores are of the first fit
             described["fitted_on"], described["refit_on"] = "train", FITTED_ON
-        costs = {name: described.pop(name) for name in COSTS if name in described}
+        costs = costs_in(described)
         # of a training that was killed and resumed all of the time counts
         clock.seconds["fit_s"] = round(clock.seconds["fit_s"] + costs.get(EARLIER, 0.0), 6)
         spent = seconds_of(scored)
@@ -508,6 +508,19 @@ def facts_of(model: Any) -> dict[str, Any]:
         raise PluginError(f"describe() returned a value of type {type(said).__name__}, not a mapping")
     facts = plain(said or {})
     return {f"described_{name}" if name in IDENTITY else name: value for name, value in facts.items()}
+
+
+def costs_in(facts: dict[str, Any]) -> dict[str, float]:
+    """Take what is a cost out of the facts of a model.
+
+    Raises:
+        PluginError: a cost that is no number.
+    """
+    costs = {name: facts.pop(name) for name in COSTS if name in facts}
+    for name, value in costs.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise PluginError(f"describe() returned {value!r:.40} as {name}, not a number")
+    return costs
 
 
 def plain(values: Mapping[Any, Any]) -> dict[str, Any]:

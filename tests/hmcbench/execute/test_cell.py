@@ -193,6 +193,10 @@ def test_the_time_before_a_kill_counts(
     assert result["timing"]["earlier_fit_s"] == 1000
     assert 1000 < result["timing"]["fit_s"] < result["timing"]["total_s"] < 1100
     assert "earlier_fit_s" not in result["model"]
+    for wrong in ("1 h", float("nan"), True):
+        monkeypatch.setattr(Spy, "describe", lambda _, wrong=wrong: {"earlier_fit_s": wrong})
+        with pytest.raises(AssertionError, match=r"PluginError.* as earlier_fit_s, not a number"):
+            run_alone(cell, tmp_path)
 
 
 class Keeper(Spy):

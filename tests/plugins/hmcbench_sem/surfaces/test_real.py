@@ -62,6 +62,22 @@ def test_dimples_of_synthetic_images_are_found_on_real_ones(
     assert 0.3 < called_ductile < 0.9
 
 
+@pytest.mark.torch
+def test_a_network_scores_the_real_images_in_their_order() -> None:
+    """Bright squares among dark ones, which any network learns."""
+    rng = np.random.default_rng(0)
+    bright = rng.random(60) < 0.5
+    noise = rng.integers(0, 40, (60, 96, 96))
+    noise[bright, 24:72, 24:72] += 180
+    pixels = noise.astype(np.uint8)
+    drawn = measures.Drawn(pixels[:40], bright[:40].astype(float))
+    kind = np.where(bright[40:], "ductile", "brittle")
+    real = measures.Real(pixels[40:], kind, np.arange(20).astype(str))
+    model = "timm:test_resnet[image_size=32,epochs=12,batch_size=8,patience=1000]"
+    score = measures.by_network(drawn, real, model)
+    assert score[kind == "ductile"].min() > score[kind == "brittle"].max()
+
+
 def test_dimples_are_harder_to_tell_from_real_ones_than_those_of_version_2(
     shared: Callable[[str], Path], of_alloy: measures.Drawn
 ) -> None:
