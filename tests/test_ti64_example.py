@@ -116,6 +116,9 @@ def test_a_fault_of_the_command_is_one_line(source: Path, tmp_path: Path) -> Non
         return str(completed.stderr)
 
     assert ended(source).startswith("Cut 19 micrographs")
+    nowhere = ended(tmp_path / "nowhere", tmp_path / "patches")
+    assert nowhere.startswith("prepare.py: [Errno 2] No such file") and nowhere.count("\n") == 1
+    assert not (tmp_path / "patches").exists()
     said = ended(source, tmp_path / "patches", "cleavage")
     assert said == "prepare.py: 'cleavage' is no class of the masks. Allowed: ductile, background, brittle\n"
 

@@ -25,17 +25,23 @@ Box = tuple[int, int, int, int]
 
 
 def main(source: Path, target: Path, *classes: str) -> None:
-    """Raises ValueError for a class that no mask has, or that is named twice, before anything is written."""
+    """Write the patches.
+
+    Raises:
+        ValueError: a class that no mask has, or that is named twice; nothing is written.
+        OSError: a file of the source that cannot be read.
+    """
     for place, name in enumerate(classes):
         if name not in PIXELS:
             raise ValueError(f"{name!r} is no class of the masks. Allowed: {', '.join(PIXELS)}")
         if name in classes[:place]:
             raise ValueError(f"{name!r} is named twice")
-    target.mkdir(parents=True, exist_ok=True)
+    boxes = list(patches(source))
     masks = {row["file"]: row["mask"] for row in read(source / "annotated" / "images.csv")} if classes else {}
     answers = [f"target:{name} fraction" for name in classes] or ["labels"]
     rows: list[Sequence[object]] = [("file", *answers, "group")]
-    for patch, box in patches(source):
+    target.mkdir(parents=True, exist_ok=True)
+    for patch, box in boxes:
         parent = Path(patch["file"]).stem
         name = f"{parent}-{box[0]}-{box[1]}.png"
         with Image.open(source / patch["file"]) as image:
@@ -80,5 +86,5 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"prepare.py: {error}")

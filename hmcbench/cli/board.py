@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook, pairs, references
+from hmcbench.cli.common import NOTEBOOK_WIDTH, check_output, in_notebook, pairs_of_several, references
 from hmcbench.errors import BadInput
 from hmcbench.records.suite_file import suite_folders
 from hmcbench.registry.registry import default_registry
@@ -219,7 +219,12 @@ def rescore_command(runs: Path, suite: str, rules: str) -> int:
     "--figures/--no-figures", default=True, show_default=True, help="Draw the boards and first models."
 )
 @click.option("--no-truth", is_flag=True, help="Leave the truth out, whatever the datasets allow.")
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for intervals.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Data of a dataset, for intervals; may be repeated.",
+)
 @click.option(
     "--predictions", multiple=True, metavar="PATTERN", help="Publish those of these rows only, or none."
 )
@@ -252,7 +257,7 @@ def publish_command(
     from hmcbench.publish.publish import publish
     from hmcbench.records.given_data import Given
 
-    paths = pairs("--data", data, "NAME=PATH")
+    paths = pairs_of_several("--data", data, "NAME=PATH")
     given = Given(default_registry(), paths) if paths else None
     if "none" in predictions and len(predictions) > 1:
         raise BadInput("--predictions none beside other --predictions", allowed="none alone, or rows")

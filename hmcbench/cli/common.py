@@ -30,14 +30,21 @@ def references(text: str) -> list[str]:
 
 def pairs(option: str, values: Iterable[str], form: str) -> dict[str, str]:
     """``("a=1", "b=2")`` -> ``{"a": "1", "b": "2"}``; raises BadInput that shows the form."""
-    out: dict[str, str] = {}
+    lists = pairs_of_several(option, values, form)
+    twice = next((key for key, given in lists.items() if len(given) > 1), None)
+    if twice is not None:
+        raise BadInput(f"{option} {twice} is given twice")
+    return {key: value for key, (value,) in lists.items()}
+
+
+def pairs_of_several(option: str, values: Iterable[str], form: str) -> dict[str, list[str]]:
+    """``("a=1", "a=2")`` -> ``{"a": ["1", "2"]}``; raises BadInput that shows the form."""
+    out: dict[str, list[str]] = {}
     for text in values:
         key, equals, value = text.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise BadInput(f"{option} {text!r}", allowed=f"{option} {form}")
-        if key.strip() in out:
-            raise BadInput(f"{option} {key.strip()} is given twice")
-        out[key.strip()] = value.strip()
+        out.setdefault(key.strip(), []).append(value.strip())
     return out
 
 

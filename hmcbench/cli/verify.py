@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hmcbench.cli.common import PATH, device_option, pairs
+from hmcbench.cli.common import PATH, device_option, pairs_of_several
 from hmcbench.cli.plugin_option import plugin_option
 from hmcbench.cli.run import check_device
 from hmcbench.errors import BadInput, HmcbenchError
@@ -34,7 +34,12 @@ TITLES = {
 @click.command("verify")
 @click.argument("results", default="results", type=PATH)
 @click.option("--suite", default="", metavar="NAME", help="Only this suite.")
-@click.option("--data", multiple=True, metavar="NAME=PATH", help="The data of a dataset, for its truth.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Data of a dataset, for its truth; may be repeated.",
+)
 @click.option(
     "--rerun", type=click.IntRange(min=1), metavar="N", help="Fit N cells again, chosen at random, here."
 )
@@ -79,10 +84,11 @@ def verify_command(
         check_device(device)
     folders = suite_folders(results, suite)
     index = None if suite or folders == [results] else results
-    report = verify_results(folders, pairs("--data", data, "NAME=PATH"), index)
+    paths = pairs_of_several("--data", data, "NAME=PATH")
+    report = verify_results(folders, paths, index)
     if not as_json:
         _print_report(report)
-    again = _rerun(folders, pairs("--data", data, "NAME=PATH"), rerun, rerun_seed, device)
+    again = _rerun(folders, paths, rerun, rerun_seed, device)
     if as_json:
         parts = report.to_json() | ({"rerun": again.to_json()} if again is not None else {})
         click.echo(json.dumps(parts, indent=1, ensure_ascii=False))
@@ -94,7 +100,11 @@ def verify_command(
 
 
 def _rerun(
-    folders: Sequence[Path], data: dict[str, str], count: int | None, seed: int | None, device: str
+    folders: Sequence[Path],
+    data: Mapping[str, Sequence[str]],
+    count: int | None,
+    seed: int | None,
+    device: str,
 ) -> RerunReport | None:
     """Fit cells again; None where this was not asked for. Damaged records have been reported."""
     import secrets

@@ -26,18 +26,23 @@ Mismatch = Callable[[str, str, Any, Any], None]
 """Called with a difference between record and data: record, kind, and both values (or twice None)."""
 
 
+DataPaths = str | Sequence[str]
+"""One path, or several."""
+
+
 @dataclass
 class Given:
     """Datasets that the user named with ``--data``; each is read once.
 
     Attributes:
         registry: the installed plugins.
-        paths: dataset name -> path. A name that is a suite's alone stands for the dataset of that suite, if
-            it has one only, and comes before the name of the dataset.
+        paths: dataset name -> path, or several: a record has that of its fingerprint. A name that is a
+            suite's alone stands for the dataset of that suite, if it has one only, and comes before the name
+            of the dataset.
     """
 
     registry: Registry
-    paths: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, DataPaths] = field(default_factory=dict)
     _read: dict[tuple[str, str, str], Dataset] = field(default_factory=dict)
 
     def check_names(self, records: Sequence[Record]) -> None:
@@ -54,23 +59,32 @@ class Given:
             if not self.registry.get("datasets", datasets[name]).path_param:
                 raise BadInput(f"--data {name}=...: {datasets[name]} reads no path")
 
-    def path_of(self, record: Record) -> str | None:
-        """Where the record's data are, if the user said so."""
+    def paths_of(self, record: Record) -> list[str]:
+        """Where the user said that the record's data may be; empty where nothing was said."""
         datasets = {spec.name for spec in self.registry.specs("datasets")}
         of_suite = None if record.suite in datasets else self.paths.get(record.suite)
-        return of_suite if of_suite is not None else self.paths.get(record.dataset)
+        paths = of_suite if of_suite is not None else self.paths.get(record.dataset, ())
+        return [paths] if isinstance(paths, str) else list(paths)
+
+    def path_of(self, record: Record) -> str | None:
+        """Where the record's data are, if the user said so; of several paths, that of its fingerprint."""
+        paths = self.paths_of(record)
+        if len(paths) < 2:
+            return paths[0] if paths else None
+        stated = record.data["dataset"].get("fingerprint")
+        return next((p for p in paths if self._dataset(record, p).fingerprint == stated), paths[0])
 
     def join(self, record: Record, predictions: Predictions, mismatch: Mismatch) -> tuple[Predictions, str]:
         """Predictions with the truth of the user's data, or the reason why there is none.
 
         ``mismatch`` is called for a fingerprint, split or stored truth that differs from the data.
         """
-        name = record.dataset
-        if self.path_of(record) is None:
+        name, path = record.dataset, self.path_of(record)
+        if path is None:
             spec = next((s for s in self.registry.specs("datasets") if s.name == name), None)
             how = f": --data {name}=PATH" if spec is not None and spec.path_param else ""
             return predictions, f"their truth was not published{how}"
-        dataset = self._dataset(record)
+        dataset = self._dataset(record, path)
         where = record.path.name
         stated = str(record.data["dataset"].get("fingerprint") or "")
         if dataset.fingerprint != stated:
@@ -87,14 +101,13 @@ class Given:
             mismatch(where, "the stored truth is not that of the data given", None, None)
         return replace(predictions, truth=truth), ""
 
-    def _dataset(self, record: Record) -> Dataset:
+    def _dataset(self, record: Record, path: str) -> Dataset:
         """The dataset with the record's parameters, read from the user's path."""
-        given = str(self.path_of(record))
-        key = record.dataset_reference, record.profile, given
+        key = record.dataset_reference, record.profile, path
         if key not in self._read:
             spec = self.registry.get("datasets", record.dataset)
-            path = {spec.path_param: given}
-            _, params = self.registry.resolve("datasets", record.dataset_reference, record.profile, **path)
+            given = {spec.path_param: path}
+            _, params = self.registry.resolve("datasets", record.dataset_reference, record.profile, **given)
             self._read[key] = load_dataset(self.registry, spec, params)
         return self._read[key]
 

@@ -31,7 +31,7 @@ from hmcbench.plan.cells import Cell, Plan, make_plan
 from hmcbench.plan.choices import Choices
 from hmcbench.plan.datasets import load_datasets
 from hmcbench.plan.suite import Decisions, Profile, Suite
-from hmcbench.records.given_data import Given, WithTruth
+from hmcbench.records.given_data import DataPaths, Given, WithTruth
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
 from hmcbench.records.suite_file import read_info
@@ -88,7 +88,7 @@ class RerunReport:
 def rerun_cells(
     records: Sequence[Record],
     count: int,
-    data: Mapping[str, str],
+    data: Mapping[str, DataPaths],
     registry: Registry,
     *,
     seed: int,
@@ -98,7 +98,7 @@ def rerun_cells(
 
     Args:
         records: of any number of suites; brought, calibrated and failed ones and ensembles are no candidates.
-        data: dataset name -> path.
+        data: dataset name -> path, or several.
         registry: the installed plugins.
         seed: of the choice.
         device: as for a run.
@@ -110,7 +110,7 @@ def rerun_cells(
     usable = [r for r in records if r.ok and not r.brought and r.data["model"].get("name") not in derived]
     usable.sort(key=lambda record: record.key)
     random.Random(seed).shuffle(usable)
-    report = RerunReport(seed, len(usable))
+    report, given = RerunReport(seed, len(usable)), Given(registry, data)
     chosen: list[tuple[Record, Cell]] = []
     absent: dict[tuple[str, ...], str] = {}  # data that cannot be loaded are tried once
     for record in usable:
@@ -121,10 +121,10 @@ def rerun_cells(
         if not reason:
             try:
                 _check_comparable(record)
-                chosen.append((record, cell_of(record, data, registry)))
+                chosen.append((record, cell_of(record, given)))
                 continue
             except _NoData as error:
-                reason = absent[place] = _without_data(error, record, data, registry)
+                reason = absent[place] = _without_data(error, record, given)
             except HmcbenchError as error:
                 reason = str(error)
         report.not_here.setdefault(reason, []).append(record.path.name)
@@ -147,10 +147,10 @@ def _check_comparable(record: Record) -> None:
     record.predictions()
 
 
-def _without_data(error: HmcbenchError, record: Record, data: Mapping[str, str], registry: Registry) -> str:
+def _without_data(error: HmcbenchError, record: Record, given: Given) -> str:
     """Why data cannot be loaded, and how to give them."""
-    spec = next((s for s in registry.specs("datasets") if s.name == record.dataset), None)
-    if spec is None or not spec.path_param or Given(registry, data).path_of(record) is not None:
+    spec = next((s for s in given.registry.specs("datasets") if s.name == record.dataset), None)
+    if spec is None or not spec.path_param or given.paths_of(record):
         return str(error)
     return f"{error.what}: --data {record.dataset}=PATH"
 
@@ -163,12 +163,13 @@ class _NoData(HmcbenchError):
     """Data that are not here, or are others than those of the record: no cell of theirs can be fitted."""
 
 
-def cell_of(record: Record, data: Mapping[str, str], registry: Registry) -> Cell:
+def cell_of(record: Record, given: Given) -> Cell:
     """The cell of a record, planned from the record alone.
 
     Raises:
         HmcbenchError: data or plugins that are not here, or others than those of the record.
     """
+    registry = given.registry
     try:
         registry.get("models", str(record.data["model"].get("name")))
     except BadInput as error:
@@ -176,9 +177,9 @@ def cell_of(record: Record, data: Mapping[str, str], registry: Registry) -> Cell
     if record.data["model"].get("init_from"):
         raise _NotHere("they started from the trained model of another record")
     suite = _suite_of(record)
-    path = Given(registry, data).path_of(record)
-    given = {} if path is None else {record.dataset: path}
-    choices = Choices(profile=record.profile, data=given, keep_weights=False)
+    path = given.path_of(record)
+    data = {} if path is None else {record.dataset: path}
+    choices = Choices(profile=record.profile, data=data, keep_weights=False)
     try:
         plan = make_plan(suite, registry, choices)
     except HmcbenchError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hmcbench.errors import HmcbenchError
 from hmcbench.publish import index as results_index
-from hmcbench.records.given_data import Given
+from hmcbench.records.given_data import DataPaths, Given
 from hmcbench.records.record import JSON, Record, read_record
 from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.verify.boards import check_boards
@@ -21,7 +21,7 @@ from hmcbench.verify.tables import check_tables
 
 def verify_results(
     folders: Sequence[Path],
-    data: Mapping[str, str] | None = None,
+    data: Mapping[str, DataPaths] | None = None,
     index: Path | None = None,
     registry: Registry | None = None,
 ) -> Report:
@@ -29,7 +29,7 @@ def verify_results(
 
     Args:
         folders: suites' folders, each with ``records/``.
-        data: dataset name -> path, for truth that was not published.
+        data: dataset name -> path, or several, for truth that was not published.
         index: the results folder, whose ``README.md`` lists the suites; None: it is not checked.
         registry: the installed plugins by default.
 

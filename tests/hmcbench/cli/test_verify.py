@@ -84,7 +84,6 @@ def test_findings_alike_are_counted_and_many_are_cut(cli: Callable[..., Any], re
         (["no-such-folder"], "no folder no-such-folder"),
         (["RESULTS", "--suite", "smok"], "did you mean 'smoke'"),
         (["RESULTS", "--data", "toy"], "NAME=PATH"),
-        (["RESULTS", "--data", "toy=x", "--data", "toy=y"], "given twice"),
         (["RESULTS", "--data", "tree=x"], "no record is of this dataset"),
         (["RESULTS", "--data", "toy=x"], "unknown dataset"),
         (["RESULTS", "--jsn"], "--json"),

@@ -118,6 +118,17 @@ def test_a_suite_of_one_dataset_may_be_named_instead(registry: Registry, record:
         given.check_names([record, both])
 
 
+def test_of_several_data_a_record_has_its_own(registry: Registry, record: Record) -> None:
+    """A suite of ``images`` on two folders could be verified on one of them alone."""
+    for paths in (["1", "2"], ["2", "1"]):
+        given = Given(registry, {"files": paths})
+        given.check_names([record])
+        assert given.path_of(record) == "1"
+        assert join(given, record)[1:] == ("", [])
+    others = Given(registry, {"files": ["2", "3"]})
+    assert join(others, record)[2] == ["fingerprint of the data given as --data files"]
+
+
 def test_without_data_the_reason_names_the_option(registry: Registry, record: Record) -> None:
     truth, reason, differences = join(Given(registry), record)
     assert (truth, differences) == (None, [])

@@ -17,6 +17,7 @@ from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.plan import cells
+from hmcbench.records.given_data import Given
 from hmcbench.records.record import JSON, NPZ, Record, read_all, record_json
 from hmcbench.records.rescore import rescore
 from hmcbench.registry.registry import default_registry
@@ -52,7 +53,7 @@ def change(record: Record, **parts: Any) -> None:
 
 def test_records_are_planned_from_themselves(fitted: Path) -> None:
     for record in read_all(fitted):
-        cell = cell_of(record, {}, default_registry())
+        cell = cell_of(record, Given(default_registry()))
         assert cell.key == record.key
         assert cell.model_params == dict(record.data["model"]["params"])
 
@@ -62,7 +63,7 @@ def test_a_fit_is_repeated_as_it_was_computed(runs: Path) -> None:
     facts = {"precision": "float32", "threads": 1, "layout": "contiguous"}
     hardware = {**record.data["hardware"], "threads": 7}
     change(record, model={**record.data["model"], **facts}, hardware=hardware)
-    cell = cell_of(read_all(runs)[0], {}, default_registry())
+    cell = cell_of(read_all(runs)[0], Given(default_registry()))
     assert cell.threads == 7 and cell.computation is not None
     assert {name: cell.computation[name] for name in facts} == facts
     assert cell.key == record.key
