@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from itertools import pairwise
@@ -17,9 +17,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from hmcbench.errors import BadInput
 from hmcbench.torchkit.layout import Masked, Output
 
-__all__ = ["autocast", "has_bfloat16", "usual_precision"]  # what plugins may use
+__all__ = ["autocast", "has_bfloat16", "right_precision", "usual_precision"]  # what plugins may use
 
 SMALLEST = 3
 """Images per pass below which the training gives up: with two, an odd batch leaves a pass of one image,
@@ -49,6 +50,58 @@ def has_depthwise(module: nn.Module | None) -> bool:
     """
     modules = () if module is None else module.modules()
     return any(isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1 for m in modules)
+
+
+def right_precision(
+    wanted: str, module: nn.Module, shapes: Iterable[tuple[int, ...]], device: torch.device
+) -> str:
+    """``wanted``, or ``float32`` instead of ``auto`` where the device would compute wrongly in bfloat16.
+
+    On CPUs with bfloat16 units, convolutions whose stride is above 1 and whose output is one pixel wide or
+    high return wrong values, and now and then gradients that are not finite (oneDNN 3.12 with AMX,
+    https://github.com/pytorch/pytorch/issues/169688). A ResNet halves its images five times: it has such a
+    convolution for images of 32 px.
+
+    Args:
+        wanted: ``auto``, ``float32`` or ``bfloat16``.
+        module: on the device; not changed.
+        shapes: (channels, H, W) of all images that it will get.
+
+    Raises:
+        BadInput: ``bfloat16`` is wanted, and would be wrong.
+    """
+    if wanted == "float32" or device.type != "cpu" or not has_bfloat16("cpu"):
+        return wanted
+    sides = [shape[-1] for shape in shapes if _strides_to_one_pixel(module, shape)]
+    if not sides:
+        return wanted
+    if wanted == "auto":
+        return "float32"
+    raise BadInput(
+        f"precision=bfloat16 with images of {sides[0]} px: a convolution of this network ends with one pixel,"
+        " which this processor computes wrongly",
+        allowed="precision=auto, precision=float32, or larger images",
+    )
+
+
+def _strides_to_one_pixel(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    hits: list[bool] = []
+
+    def look(convolution: Any, _: Any, output: torch.Tensor) -> None:
+        sides = output.shape[-len(convolution.stride) :]
+        hits.append(any(step > 1 and side == 1 for step, side in zip(convolution.stride, sides, strict=True)))
+
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    handles = [m.register_forward_hook(look) for m in module.modules() if isinstance(m, kinds)]
+    was_training = module.training
+    try:
+        with torch.no_grad():
+            module.eval()(torch.zeros(1, *shape))
+    finally:
+        module.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return any(hits)
 
 
 @cache

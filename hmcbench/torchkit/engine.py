@@ -123,11 +123,12 @@ class Trainer:
     def _computation(self) -> Computation:
         """That of the checkpoint, else of an earlier fit of this cell, else chosen by measurement."""
         module, recipe, device, threads = self.module, self.recipe, self.device, self.run.threads
+        shape = self.train.pixels.shape
         earlier = self.run.computation if self.resumed is None else self.resumed.get("computation", {})
         if earlier is not None:
-            return as_before(earlier, module, recipe, device, threads)
+            return as_before(earlier, module, shape, recipe, device, threads)
         steps = self.steps * recipe.epochs
-        return choose(module, self.train.pixels.shape, recipe, device, threads=threads, steps=steps)
+        return choose(module, shape, recipe, device, threads=threads, steps=steps)
 
     def fit(self) -> None:
         with settings(self.device, deterministic=self.recipe.deterministic):

@@ -30,6 +30,16 @@ def growing(first: int, full: int, epochs: int) -> int:
     return (epochs + 1) // 2 if 0 < first < full else 0
 
 
+def shapes_of(shape: tuple[int, ...], recipe: Recipe) -> list[tuple[int, ...]]:
+    """The shapes (channels, H, W) of the images of all epochs, the smallest first.
+
+    Args:
+        shape: that of the last epoch, and of all predictions.
+    """
+    sides = {side_of(epoch, recipe.first_size, shape[-1], recipe.epochs) for epoch in range(recipe.epochs)}
+    return [(shape[0], side, side) for side in sorted(sides - {shape[-1]})] + [shape]
+
+
 def resized(pixels: torch.Tensor, side: int) -> torch.Tensor:
     """Square images (B, C, H, W) interpolated to this side, float32; as they are where it is their own."""
     if pixels.shape[-1] == side:
@@ -44,13 +54,12 @@ def check(module: nn.Module, shape: tuple[int, ...], recipe: Recipe, device: tor
         module: in evaluation mode, on the device.
         shape: (channels, H, W) of the images.
     """
-    sides = {side_of(epoch, recipe.first_size, shape[-1], recipe.epochs) for epoch in range(recipe.epochs)}
-    for side in sorted(sides - {shape[-1]}):
+    for smaller in shapes_of(shape, recipe)[:-1]:
         try:
             with torch.no_grad():
-                module(torch.zeros(1, shape[0], side, side, device=device))
+                module(torch.zeros(1, *smaller, device=device))
         except Exception as error:
             raise BadInput(
-                f"first_size={recipe.first_size}: the network takes no images of {side} px",
+                f"first_size={recipe.first_size}: the network takes no images of {smaller[-1]} px",
                 allowed="first_size=0, or a network that takes images of any size",
             ) from error

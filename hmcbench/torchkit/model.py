@@ -317,7 +317,7 @@ class TorchModel:
         if self.recipe.novelty == "neighbours":
             self._known = weights.read_state(folder / weights.FEATURES)["features"].to(self._device)
         saved = {**settings, "threads": min(settings["threads"], run.threads)}
-        self._computation = as_before(saved, module, self.recipe, self._device, run.threads)
+        self._computation = as_before(saved, module, self._shape, self.recipe, self._device, run.threads)
         self.module = self._computation.prepare(module).eval()
 
     def _start_from(self, start: WarmStart, module: nn.Module, task: Task) -> None:

@@ -145,11 +145,27 @@ def test_a_measurement_leaves_no_trace() -> None:
 
 def test_an_earlier_fit_is_repeated_but_never_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     earlier = {"precision": "float32", "threads": 1, "layout": "contiguous", "parameters": 5}
-    assert as_before(earlier, NET, RECIPE, CPU, 2) == Computation("float32", 1, "contiguous", 16)
-    assert as_before({}, NET, RECIPE, CPU, 2) == usual(NET, RECIPE, CPU, 2)
+    assert as_before(earlier, NET, (1, 8, 8), RECIPE, CPU, 2) == Computation("float32", 1, "contiguous", 16)
+    assert as_before({}, NET, (1, 8, 8), RECIPE, CPU, 2) == usual(NET, RECIPE, CPU, 2)
     for module in (computing, device):
         monkeypatch.setattr(module, "has_bfloat16", lambda _: False)
-    assert as_before({"precision": "bfloat16"}, NET, RECIPE, CPU, 2).precision == "float32"
+    assert as_before({"precision": "bfloat16"}, NET, (1, 8, 8), RECIPE, CPU, 2).precision == "float32"
+
+
+@pytest.mark.parametrize(
+    ("size", "first_size", "precision"), [(64, 0, "bfloat16"), (16, 0, "float32"), (64, 32, "float32")]
+)
+def test_no_choice_is_a_format_that_would_be_computed_wrongly(
+    size: int, first_size: int, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither now, nor because an earlier training had it; images of all epochs count."""
+    parts = [nn.Conv2d(1, 2, 3, stride=32, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 3)]
+    net, recipe = nn.Sequential(*parts), Recipe(batch_size=16, first_size=first_size)
+    costs(monkeypatch, lambda c: 1.0 if c.precision == "bfloat16" else 2.0)
+    for steps in (10, 10_000):
+        assert choose(net, (1, size, size), recipe, CPU, threads=1, steps=steps).precision == precision
+    assert as_before({"precision": "bfloat16"}, net, (1, size, size), recipe, CPU, 1).precision == precision
+    assert as_before({}, net, (1, size, size), recipe, CPU, 1).precision == precision
 
 
 def test_a_training_reports_and_repeats_its_choice(

@@ -165,6 +165,23 @@ def test_a_network_learns(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
+def test_crops_whose_deepest_maps_have_one_pixel_train_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoders have a stride of 32, and processors with bfloat16 units compute the last step wrongly."""
+    pytest.importorskip("segmentation_models_pytorch", reason="needs the extra masks")
+    from hmcbench_masks.models.network import unet
+
+    from hmcbench.torchkit import device
+
+    monkeypatch.setattr(device, "has_bfloat16", lambda _: True)
+    precisions = []
+    for crop in (32, 64):
+        model = unet(width=8, reduce=1, crop=crop, tile=64, overlap=8, epochs=1, crops=1, precision="auto")
+        fitted(model, tiny_maps(3))
+        precisions.append(model.describe()["precision"])
+    assert precisions == ["float32", "bfloat16"]
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize("size", [(9, 12), (7, 7), (20, 8)])
 def test_crops_at_right_angles_keep_every_pixel(size: tuple[int, int]) -> None:
     import torch
