@@ -22,13 +22,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from hmcbench.execute.executors.base import THREAD_VARIABLES
 from hmcbench.execute.free_cores import busy_cores
+from hmcbench.execute.resources import git_revision
 from hmcbench.files import CACHE_VARIABLE, write_atomic
 from hmcbench.plan.suite import load_suite
 from hmcbench.records.record import Record, read_all
@@ -275,13 +276,14 @@ def main(arguments: Sequence[str] | None = None, busy: Callable[[float], float] 
         parser.error(f"{FILE.name} is of the suite {SUITE}: --file names one for {options.suite}")
     is_file = options.suite.endswith(".toml")
     suite = str(Path(options.suite).resolve()) if is_file else options.suite  # it runs in another folder
+    revision = git_revision()  # before the file changes, which is a part of it
     for jobs in options.jobs:
         before = busy(WATCH_S)
         if before > MOST_BUSY and not options.beside:
             raise SystemExit(
                 f"other programs keep {before:.1f} cores busy (at most {MOST_BUSY}): end them, or --beside"
             )
-        measurement = measure(suite, jobs, options.hold, before)
+        measurement = replace(measure(suite, jobs, options.hold, before), revision=revision)
         keep(measurement, options.file)
         print(f"--jobs {jobs}: {measurement.seconds:.0f} s, kept in {options.file}", flush=True)
 

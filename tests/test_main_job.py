@@ -117,10 +117,12 @@ def test_it_runs_in_an_empty_folder_and_keeps_what_the_records_say(
     call = ["--suite", "small.toml", "--file", "times.json", "--jobs", "2"]
     with pytest.raises(SystemExit, match=r"keep 0\.5 cores busy \(at most 0\.3\): end them, or --beside"):
         main_job.main(call, busy=lambda _seconds: 0.5)
+    monkeypatch.setattr(main_job, "git_revision", lambda: "0123456789ab")
     main_job.main([*call, "--beside"], busy=lambda _seconds: 0.5)
     assert "kept in times.json" in capsys.readouterr().out
     (kept,) = main_job.load(Path("times.json"))
     assert (kept.suite, kept.jobs, kept.held, kept.busy_before) == ("small", 2, "", 0.5)
+    assert kept.revision == "0123456789ab"  # of the checkout before anything was written
     assert [row.row for row in kept.rows] == ["prior", "random"]
     assert sum(row.elapsed_s for row in kept.rows) / 2 < kept.seconds
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.toml", "times.json"]

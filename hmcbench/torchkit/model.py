@@ -75,6 +75,7 @@ class TorchModel:
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Build and train; resumes from a checkpoint in ``run.folder`` if there is one."""
+        self.facts.pop("earlier_fit_s", None)
         trainer = self._train(train, valid, run)
         self.facts["epochs_trained"] = len(trainer.history)
         self.facts["epoch_used"] = trainer.best.epoch or len(trainer.history)
@@ -136,8 +137,9 @@ class TorchModel:
         )
         self._computation = trainer.computation
         trainer.fit()
-        if trainer.earlier_s:
-            self.facts["earlier_fit_s"] = round(trainer.earlier_s, 6)
+        if trainer.earlier_s:  # of a fit, and of the second one after it
+            earlier_s = float(str(self.facts.get("earlier_fit_s", 0))) + trainer.earlier_s
+            self.facts["earlier_fit_s"] = round(earlier_s, 6)
         module.eval()
         self._known = self._features_of(train) if self.recipe.novelty == "neighbours" else None
         self.facts.update(self._computation.facts(self.recipe.batch_size))

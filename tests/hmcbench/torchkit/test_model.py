@@ -16,6 +16,7 @@ from hmcbench.errors import PluginError
 from hmcbench.interfaces import Dataset, Run, Task
 from hmcbench.testing.helpers import assert_batch_independent, fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import data
+from hmcbench.torchkit.engine import Trainer
 from hmcbench.torchkit.layout import level_sizes
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
@@ -187,3 +188,23 @@ def test_a_second_fit_trains_the_epochs_that_the_first_kept(
     assert not same_scores(first, again)
     model.refit(labelled(dataset), run)
     assert same_scores(again, model.predict(inputs(dataset)))
+
+
+def test_the_time_before_a_checkpoint_is_that_of_both_fits(
+    images: Callable[..., Dataset], tiny_net: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Trainer._resume
+
+    def resume(trainer: Trainer) -> int:
+        trainer.earlier_s = 10.0
+        return resumed(trainer)
+
+    monkeypatch.setattr(Trainer, "_resume", resume)
+    dataset, model = images("tree"), TorchModel(tiny_net, Recipe(epochs=1, batch_size=20))
+    run = Run(dataset.task, refit=True)
+    model.fit(labelled(dataset, range(40)), labelled(dataset, []), run)
+    assert model.describe()["earlier_fit_s"] == 10.0
+    model.refit(labelled(dataset), run)
+    assert model.describe()["earlier_fit_s"] == 20.0
+    model.fit(labelled(dataset, range(40)), labelled(dataset, []), run)
+    assert model.describe()["earlier_fit_s"] == 10.0
