@@ -25,7 +25,7 @@ from torch import nn
 
 from hmcbench.files import OtherWork, cache_dir, processor_name, write_atomic
 from hmcbench.interfaces import Value
-from hmcbench.torchkit.device import autocast, has_bfloat16, right_precision, usual_precision
+from hmcbench.torchkit.device import autocast, has_bfloat16, reliable_precision, usual_precision
 from hmcbench.torchkit.first_size import shapes_of
 from hmcbench.torchkit.freezing import training_mode
 from hmcbench.torchkit.layout import Masked
@@ -84,16 +84,14 @@ def usual(module: nn.Module, recipe: Recipe, device: torch.device, threads: int)
     """The choice without a measurement: all threads, and bfloat16 where the device has units for it.
 
     Args:
-        recipe: whose precision the device computes rightly.
+        recipe: whose precision the device can be relied on for.
     """
     precision = usual_precision(device, module) if recipe.precision == "auto" else recipe.precision
     return Computation(precision, threads, "channels_last", recipe.batch_size)
 
 
-def _rightly_computed(
-    recipe: Recipe, module: nn.Module, shape: tuple[int, ...], device: torch.device
-) -> Recipe:
-    precision = right_precision(recipe.precision, module, shapes_of(shape, recipe), device)
+def _reliable(recipe: Recipe, module: nn.Module, shape: tuple[int, ...], device: torch.device) -> Recipe:
+    precision = reliable_precision(recipe.precision, module, shapes_of(shape, recipe), device)
     return replace(recipe, precision=precision)
 
 
@@ -107,13 +105,13 @@ def as_before(
 ) -> Computation:
     """By the facts of an earlier training; :func:`usual` in what they lack.
 
-    A format that this device would only emulate is not taken over unless the recipe wants it, and none that
-    it would compute wrongly.
+    A format that this device would only emulate is not taken over unless the recipe wants it, and bfloat16
+    not where it cannot be relied on.
 
     Args:
         shape: (channels, H, W) of an image.
     """
-    recipe = _rightly_computed(recipe, module, shape, device)
+    recipe = _reliable(recipe, module, shape, device)
     start = usual(module, recipe, device, threads)
     earlier = _with(start, values)
     if recipe.precision != "auto" or not has_bfloat16(device.type):
@@ -144,7 +142,7 @@ def choose(
         steps: of the whole training. Below :data:`FEWEST_STEPS`, on a GPU, and under ``torch.compile`` the
             choice is :func:`usual`.
     """
-    recipe = _rightly_computed(recipe, module, shape, device)
+    recipe = _reliable(recipe, module, shape, device)
     start = usual(module, recipe, device, threads)
     if device.type != "cpu" or recipe.compile == "on" or steps < FEWEST_STEPS:
         return start

@@ -20,7 +20,7 @@ from torch import nn
 from hmcbench.errors import BadInput
 from hmcbench.torchkit.layout import Masked, Output
 
-__all__ = ["autocast", "has_bfloat16", "right_precision", "usual_precision"]  # what plugins may use
+__all__ = ["autocast", "has_bfloat16", "reliable_precision", "usual_precision"]  # what plugins may use
 
 SMALLEST = 3
 """Images per pass below which the training gives up: with two, an odd batch leaves a pass of one image,
@@ -52,15 +52,16 @@ def has_depthwise(module: nn.Module | None) -> bool:
     return any(isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1 for m in modules)
 
 
-def right_precision(
+def reliable_precision(
     wanted: str, module: nn.Module, shapes: Iterable[tuple[int, ...]], device: torch.device
 ) -> str:
-    """``wanted``, or ``float32`` instead of ``auto`` where the device would compute wrongly in bfloat16.
+    """``wanted``, or ``float32`` instead of ``auto`` where bfloat16 cannot be relied on.
 
     On CPUs with bfloat16 units, convolutions whose stride is above 1 and whose output is one pixel wide or
-    high return wrong values, and now and then gradients that are not finite (oneDNN 3.12 with AMX,
+    high cannot be relied on: gradients are not finite now and then (torch 2.15 with AMX, a ResNet with images
+    of 16 px), and those with three dimensions return wrong values (oneDNN 3.12 with AMX,
     https://github.com/pytorch/pytorch/issues/169688). A ResNet halves its images five times: it has such a
-    convolution for images of 32 px.
+    convolution for images of up to 32 px.
 
     Args:
         wanted: ``auto``, ``float32`` or ``bfloat16``.
@@ -68,7 +69,7 @@ def right_precision(
         shapes: (channels, H, W) of all images that it will get.
 
     Raises:
-        BadInput: ``bfloat16`` is wanted, and would be wrong.
+        BadInput: ``bfloat16`` is wanted where it cannot be relied on.
     """
     if wanted == "float32" or device.type != "cpu" or not has_bfloat16("cpu"):
         return wanted
@@ -79,7 +80,7 @@ def right_precision(
         return "float32"
     raise BadInput(
         f"precision=bfloat16 with images of {sides[0]} px: a convolution of this network ends with one pixel,"
-        " which this processor computes wrongly",
+        " for which this processor may return wrong numbers",
         allowed="precision=auto, precision=float32, or larger images",
     )
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hmcbench import Run
-from hmcbench.torchkit.device import autocast, right_precision, usual_precision
+from hmcbench.torchkit.device import autocast, reliable_precision, usual_precision
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.optim import rate_factor
 from hmcbench_masks.models.tiles import BATCH, in_tiles
@@ -135,7 +135,7 @@ class CropTrainer:
     def precision(self) -> str:
         """Of the forward pass: ``float32`` or ``bfloat16``; losses and predictions are float32."""
         crop, device = self.recipe.crop, self.layout.device
-        wanted = right_precision(self.recipe.precision, self.module, [(1, crop, crop)], device)
+        wanted = reliable_precision(self.recipe.precision, self.module, [(1, crop, crop)], device)
         return usual_precision(device, self.module) if wanted == "auto" else wanted
 
     def fit(self, train: Sequence[TrainingImage], valid: Sequence[TrainingImage]) -> int:

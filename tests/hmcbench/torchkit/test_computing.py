@@ -155,7 +155,7 @@ def test_an_earlier_fit_is_repeated_but_never_emulated(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("size", "first_size", "precision"), [(64, 0, "bfloat16"), (16, 0, "float32"), (64, 32, "float32")]
 )
-def test_no_choice_is_a_format_that_would_be_computed_wrongly(
+def test_no_choice_is_a_format_that_cannot_be_relied_on(
     size: int, first_size: int, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither now, nor because an earlier training had it; images of all epochs count."""

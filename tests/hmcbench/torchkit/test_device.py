@@ -19,7 +19,7 @@ from hmcbench.torchkit.device import (
     autocast,
     has_depthwise,
     out_of_memory,
-    right_precision,
+    reliable_precision,
     usual_precision,
 )
 from hmcbench.torchkit.freezing import training_mode
@@ -65,24 +65,24 @@ def test_a_convolution_that_strides_to_one_pixel_is_not_computed_in_bfloat16(
     net = halving(3)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     large, small, flat = (1, 16, 16), (1, 8, 8), (1, 8, 64)
-    assert right_precision("auto", net, [large], CPU) == "auto"
-    assert right_precision("bfloat16", net, [large], CPU) == "bfloat16"
+    assert reliable_precision("auto", net, [large], CPU) == "auto"
+    assert reliable_precision("bfloat16", net, [large], CPU) == "bfloat16"
     for shapes in ([small], [large, small], [flat]):
         assert (
-            right_precision("auto", net, shapes, CPU)
-            == right_precision("float32", net, shapes, CPU)
+            reliable_precision("auto", net, shapes, CPU)
+            == reliable_precision("float32", net, shapes, CPU)
             == "float32"
         )
     with pytest.raises(
         BadInput, match=r"precision=bfloat16 with images of 8 px.*Allowed: precision=auto, precision"
     ):
-        right_precision("bfloat16", net, [large, small], CPU)
+        reliable_precision("bfloat16", net, [large, small], CPU)
     assert net.training and not net[0]._forward_hooks  # type: ignore[index]
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     single_steps = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 1))
-    assert right_precision("auto", single_steps, [(1, 3, 3)], CPU) == "auto"  # one pixel, without a stride
+    assert reliable_precision("auto", single_steps, [(1, 3, 3)], CPU) == "auto"  # one pixel, without a stride
     monkeypatch.setattr(device, "has_bfloat16", lambda _: False)
-    assert right_precision("auto", net, [small], CPU) == "auto"
+    assert reliable_precision("auto", net, [small], CPU) == "auto"
 
 
 class Narrow(nn.Module):

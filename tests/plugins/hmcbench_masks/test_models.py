@@ -166,7 +166,7 @@ def test_a_network_learns(tmp_path: Path) -> None:
 
 @pytest.mark.torch
 def test_crops_whose_deepest_maps_have_one_pixel_train_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The encoders have a stride of 32, and processors with bfloat16 units compute the last step wrongly."""
+    """The encoders have a stride of 32: bfloat16 cannot be relied on for their last step."""
     pytest.importorskip("segmentation_models_pytorch", reason="needs the extra masks")
     from hmcbench_masks.models.network import unet
 
