@@ -14,7 +14,7 @@ from hmcbench.data.loading import load_dataset
 from hmcbench.data.protocol import Protocol
 from hmcbench.data.splits import Split
 from hmcbench.data.variants import divide
-from hmcbench.errors import BadInput
+from hmcbench.errors import BadInput, HmcbenchError
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Dataset
 from hmcbench.interfaces.objects import FAR
@@ -44,6 +44,7 @@ class Given:
     registry: Registry
     paths: Mapping[str, DataPaths] = field(default_factory=dict)
     _read: dict[tuple[str, str, str], Dataset] = field(default_factory=dict)
+    _unread: dict[tuple[str, str, str], HmcbenchError | OSError] = field(default_factory=dict)
 
     def check_names(self, records: Sequence[Record]) -> None:
         """Raise BadInput for a name of no record, or of a dataset that reads no path."""
@@ -67,28 +68,46 @@ class Given:
         return [paths] if isinstance(paths, str) else list(paths)
 
     def path_of(self, record: Record) -> str | None:
-        """Where the record's data are, if the user said so; of several paths, that of its fingerprint."""
+        """Where the record's data are, if the user said so; of several paths, that of its fingerprint.
+
+        Where none is: the first that can be read with the options of the record, else the first. One that
+        cannot be read may be that of other records, with other options.
+        """
         paths = self.paths_of(record)
         if len(paths) < 2:
             return paths[0] if paths else None
-        stated = record.data["dataset"].get("fingerprint")
-        return next((p for p in paths if self._dataset(record, p).fingerprint == stated), paths[0])
+        stated, readable = record.data["dataset"].get("fingerprint"), []
+        for path in paths:
+            try:
+                dataset = self._dataset(record, path)
+            except (HmcbenchError, OSError):  # kept; ``join`` tells it where no path fits
+                continue
+            if dataset.fingerprint == stated:
+                return path
+            readable.append(path)
+        return (readable or paths)[0]
 
     def join(self, record: Record, predictions: Predictions, mismatch: Mismatch) -> tuple[Predictions, str]:
         """Predictions with the truth of the user's data, or the reason why there is none.
 
         ``mismatch`` is called for a fingerprint, split or stored truth that differs from the data.
+
+        Raises:
+            HmcbenchError, OSError: the one path of the record cannot be read, or none of several.
         """
         name, path = record.dataset, self.path_of(record)
         if path is None:
             spec = next((s for s in self.registry.specs("datasets") if s.name == name), None)
             how = f": --data {name}=PATH" if spec is not None and spec.path_param else ""
             return predictions, f"their truth was not published{how}"
+        where, paths = record.path.name, self.paths_of(record)
+        if len(paths) > 1 and all(_key(record, p) in self._unread for p in paths):
+            what = f"{where}: no data given as --data {name} can be read with its options"
+            raise BadInput(what + self._not_read(record))
         dataset = self._dataset(record, path)
-        where = record.path.name
         stated = str(record.data["dataset"].get("fingerprint") or "")
         if dataset.fingerprint != stated:
-            what = f"fingerprint of the data given as --data {name}"
+            what = f"fingerprint of the data given as --data {name}{self._not_read(record)}"
             mismatch(where, what, stated[:12], dataset.fingerprint[:12])
             return predictions, "the data given are not theirs"
         dataset, split = divide(dataset, Protocol.of_record(record.data["split"]), record.fold)
@@ -102,14 +121,29 @@ class Given:
         return replace(predictions, truth=truth), ""
 
     def _dataset(self, record: Record, path: str) -> Dataset:
-        """The dataset with the record's parameters, read from the user's path."""
-        key = record.dataset_reference, record.profile, path
+        """The dataset with the record's parameters, read from the user's path, or not, once."""
+        key = _key(record, path)
+        if key in self._unread:
+            raise self._unread[key]
         if key not in self._read:
-            spec = self.registry.get("datasets", record.dataset)
-            given = {spec.path_param: path}
-            _, params = self.registry.resolve("datasets", record.dataset_reference, record.profile, **given)
-            self._read[key] = load_dataset(self.registry, spec, params)
+            try:
+                self._read[key] = self._load(record, path)
+            except (HmcbenchError, OSError) as error:
+                self._unread[key] = error
+                raise
         return self._read[key]
+
+    def _load(self, record: Record, path: str) -> Dataset:
+        spec = self.registry.get("datasets", record.dataset)
+        given = {spec.path_param: path}
+        _, params = self.registry.resolve("datasets", record.dataset_reference, record.profile, **given)
+        return load_dataset(self.registry, spec, params)
+
+    def _not_read(self, record: Record) -> str:
+        """Why some of the record's paths cannot be read, in brackets; one of them may be the right one."""
+        errors = [self._unread.get(_key(record, path)) for path in self.paths_of(record)]
+        reasons = [e.what if isinstance(e, HmcbenchError) else str(e) for e in errors if e is not None]
+        return f" ({'; '.join(reasons)})" if reasons else ""
 
     def _check_split(
         self, record: Record, dataset: Dataset, split: Split, predictions: Predictions, mismatch: Mismatch
@@ -125,6 +159,11 @@ class Given:
             wanted = {dataset.ids[i] for i in split.sides.get(side, ())}
             if wanted != set(predictions.of_side(side).ids):
                 mismatch(where, f"its {side} samples are not those of the split", None, None)
+
+
+def _key(record: Record, path: str) -> tuple[str, str, str]:
+    """What a dataset depends on that is read from the user's path."""
+    return record.dataset_reference, record.profile, path
 
 
 def _truth(dataset: Dataset, predictions: Predictions) -> Any:

@@ -64,9 +64,11 @@ def _recomputed(
 
 def _joined(record: Record, given: Given) -> Record:
     """The record with truth from the user's data; unchanged where there is none (already reported)."""
-    if not withheld(record) or given.path_of(record) is None:
+    if not withheld(record):
         return record
     try:
+        if given.path_of(record) is None:
+            return record
         predictions, _ = given.join(record, record.predictions(), lambda *_: None)
     except HmcbenchError:
         return record

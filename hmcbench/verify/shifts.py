@@ -42,7 +42,7 @@ def check_shifts(
     blocks = shift_blocks(record)
     if not blocks:
         return part
-    published = {metric for block in blocks.values() for values in block["metrics"] for metric in values}
+    published = {metric for _label, _severity, values in recorded_values(blocks) for metric in values}
     names = sorted(metric for metric in published if installed(specs, metric))
     for metric in sorted(published - set(names)):
         report.note(not_installed(metric))

@@ -18,6 +18,7 @@ from hmcbench.errors import BadInput
 from hmcbench.interfaces import Dataset, DatasetSpec, Param
 from hmcbench.interfaces.hookspecs import hookimpl
 from hmcbench.interfaces.objects import FAR
+from hmcbench.records import given_data
 from hmcbench.records.given_data import Given, WithTruth
 from hmcbench.records.predictions import Predictions
 from hmcbench.records.record import Record
@@ -28,6 +29,10 @@ PROTOCOL = Protocol("holdout", test=0.3, validation=0.2)
 
 
 def from_path(path: str) -> Dataset:
+    if path == "denied":
+        raise PermissionError(path)
+    if not path.isdecimal():
+        raise BadInput(f"{path} has no column 'hardness'", allowed="columns")
     return tiny_dataset(60, seed=int(path))
 
 
@@ -127,6 +132,40 @@ def test_of_several_data_a_record_has_its_own(registry: Registry, record: Record
         assert join(given, record)[1:] == ("", [])
     others = Given(registry, {"files": ["2", "3"]})
     assert join(others, record)[2] == ["fingerprint of the data given as --data files"]
+
+
+def test_a_path_of_other_records_that_cannot_be_read_is_passed_over(
+    registry: Registry, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records of another target have another table: it has no column of the first, in whatever order."""
+    reads: list[str] = []
+
+    def counted(own_registry: Registry, spec: DatasetSpec, params: dict[str, Any]) -> Dataset:
+        reads.append(params["path"])
+        return load_dataset(own_registry, spec, params)
+
+    monkeypatch.setattr(given_data, "load_dataset", counted)
+    given = Given(registry, {"files": ["other", "denied", "1", "last"]})
+    for _ in range(3):  # of as many records
+        assert given.path_of(record) == "1"
+        assert join(given, record)[1:] == ("", [])
+    assert reads == ["other", "denied", "1"]
+
+
+def test_where_no_path_fits_those_that_cannot_be_read_are_told(registry: Registry, record: Record) -> None:
+    """One of them may be misspelt."""
+    changed = Given(registry, {"files": ["other", "2", "3"]})
+    assert changed.path_of(record) == "2"
+    text = "fingerprint of the data given as --data files (other has no column 'hardness')"
+    assert join(changed, record)[1:] == ("the data given are not theirs", [text])
+    none = Given(registry, {"files": ["other", "denied"]})
+    for _ in range(2):
+        assert none.path_of(record) == "other"
+        told = r"with its options \(other has no column 'hardness'; denied\)"
+        with pytest.raises(BadInput, match=told):
+            join(none, record)
+    with pytest.raises(BadInput, match=r"other has no column 'hardness'. Allowed: columns"):
+        join(Given(registry, {"files": ["other"]}), record)
 
 
 def test_without_data_the_reason_names_the_option(registry: Registry, record: Record) -> None:

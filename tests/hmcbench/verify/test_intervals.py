@@ -15,7 +15,7 @@ from hmcbench.interfaces import Dataset
 from hmcbench.leaderboard.files import boards_of
 from hmcbench.leaderboard.intervals import FILE
 from hmcbench.publish.publish import publish
-from hmcbench.records.given_data import Given
+from hmcbench.records.given_data import DataPaths, Given
 from hmcbench.records.record import Record, read_all
 from hmcbench.registry.registry import Registry
 from hmcbench.verify import Finding, Report
@@ -31,7 +31,7 @@ def pair(private: Path, fabricate: Callable[..., Record], tmp_path: Path) -> Pat
     return private
 
 
-def check(results: Path, registry: Registry, **data: str) -> Report:
+def check(results: Path, registry: Registry, **data: DataPaths) -> Report:
     return verify_results([results / "smoke"], data, results, registry)
 
 
@@ -39,7 +39,7 @@ def findings(results: Path, registry: Registry, **data: str) -> list[Finding]:
     return [finding for _, finding in check(results, registry, **data).all_findings()]
 
 
-def given(registry: Registry, path: str = "here") -> Given:
+def given(registry: Registry, path: DataPaths = "here") -> Given:
     return Given(registry, {"private": path})
 
 
@@ -62,6 +62,19 @@ def test_with_data_they_are_the_same(pair: Path, registry: Registry) -> None:
     publish(pair, pair, given=given(registry))
     report = check(pair, registry, private="here")
     assert report.clean and not report.suites[0].notes
+
+
+def test_with_data_of_other_records_beside_theirs_they_are_the_same(pair: Path, registry: Registry) -> None:
+    """A path that cannot be read with the options of these records refused both commands."""
+    paths = ["of others", "here"]
+    publish(pair, pair, given=given(registry, paths))
+    report = check(pair, registry, private=paths)
+    assert report.clean and not report.suites[0].notes
+    told = "of others: no such folder; nowhere: no such folder"
+    with pytest.raises(BadInput, match=told):
+        check(pair, registry, private=["of others", "nowhere"])
+    with pytest.raises(BadInput, match=told):
+        publish(pair, pair, given=given(registry, ["of others", "nowhere"]))
 
 
 def test_models_published_apart_are_paired_with_the_data(pair: Path, registry: Registry) -> None:

@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 
 import hmcbench
+from hmcbench.data.loading import load_dataset
 from hmcbench.errors import BadInput
 from hmcbench.files import write_atomic
 from hmcbench.hierarchy.label_maps import LabelMaps
+from hmcbench.interfaces import Dataset, DatasetSpec
 from hmcbench.plan import cells
-from hmcbench.records.given_data import Given
+from hmcbench.records import given_data
+from hmcbench.records.given_data import DataPaths, Given
 from hmcbench.records.record import JSON, NPZ, Record, read_all, record_json
 from hmcbench.records.rescore import rescore
-from hmcbench.registry.registry import default_registry
+from hmcbench.registry.registry import Registry, default_registry
 from hmcbench.verify import rerun
 from hmcbench.verify.rerun import RerunReport, _equal, cell_of, rerun_cells
 
@@ -43,7 +46,7 @@ def runs(fitted: Path, tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def again(runs: Path, count: int = 10, seed: int = 0, **data: str) -> RerunReport:
+def again(runs: Path, count: int = 10, seed: int = 0, **data: DataPaths) -> RerunReport:
     return rerun_cells(read_all(runs), count, data, default_registry(), seed=seed)
 
 
@@ -205,6 +208,20 @@ def test_data_of_ones_own_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     there = again(Path("runs"), 2, table="alloys.csv")
     assert [cell.verdict for cell in there.refitted] == ["equal bits"] * 2
+    Path("others.csv").write_text("x,hardness\n" + "\n".join(rows) + "\n")
+    beside = again(Path("runs"), 2, table=["others.csv", "alloys.csv"])
+    assert [cell.verdict for cell in beside.refitted] == ["equal bits"] * 2
+    reads: list[str] = []
+
+    def counted(registry: Registry, spec: DatasetSpec, params: dict[str, Any]) -> Dataset:
+        reads.append(Path(params["path"]).name)
+        return load_dataset(registry, spec, params)
+
+    monkeypatch.setattr(given_data, "load_dataset", counted)
+    unread = again(Path("runs"), 2, table=["others.csv", "gone.csv"])
+    assert (reads, unread.status) == (["others.csv", "gone.csv"], 3)  # once, for all records
+    assert [len(names) for names in unread.not_here.values()] == [unread.cells] and unread.cells > 1
+    assert "others.csv" in next(iter(unread.not_here))
     by_suite = again(Path("runs"), 1, alloys="alloys.csv")  # the name of a suite with one dataset
     assert [cell.verdict for cell in by_suite.refitted] == ["equal bits"]
 

@@ -67,6 +67,26 @@ def test_a_metric_that_failed_at_one_severity_stays_without_a_value_there(shifte
     assert not report.findings and part == shifted.part("shifts")
 
 
+def test_a_value_before_a_shift_is_checked_where_the_metric_failed_under_it(
+    fabricate: Callable[..., Record], shift: Callable[..., Record]
+) -> None:
+    """Metrics were taken from the severities alone: a changed value before the shift went through."""
+    record = shift(fabricate("a", 0.8), 0.9, names=("noise",), seen={"noise": range(0, 200, 3)})
+    noise = record.data["shifts"]["of"]["noise"]
+    for values in noise["metrics"]:
+        del values["hf1_samples"]
+    noise["metric_failures"] = {s: {"hf1_samples": "RuntimeError: no"} for s in ("0.5", "1")}
+    report, part = checked(record)
+    assert not report.findings and part == record.part("shifts")
+    assert report.recomputed == 3 + 2 * 2  # before the shift, and at two severities
+    right = noise["before"]["hf1_samples"]
+    noise["before"] |= {"hf1_samples": 0.99, "gone": 0.5}
+    report, part = checked(record)
+    assert [finding.what for finding in report.findings] == ["hf1_samples under noise at 0"]
+    assert part["of"]["noise"]["before"]["hf1_samples"] == right
+    assert "metric gone is not installed" in report.notes[0]
+
+
 def test_published_records_keep_them_and_the_board_follows(shifted: Record, tmp_path: Path) -> None:
     publish(shifted.path.parent, tmp_path / "results")
     (copy,) = (tmp_path / "results").glob("*/records/*")
