@@ -23,6 +23,7 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "ti64"
 MICROGRAPHS, SIDE = 6, 40
 
 prepare: Callable[..., None] = runpy.run_path(str(EXAMPLE / "prepare.py"))["main"]
+by_series: Callable[..., None] = runpy.run_path(str(EXAMPLE / "series.py"))["main"]
 
 
 def write(path: Path, rows: list[str]) -> None:
@@ -108,19 +109,111 @@ def test_classes_that_cannot_be_counted_are_refused_before_anything_is_written(
     assert not (tmp_path / "patches").exists()
 
 
-def test_a_fault_of_the_command_is_one_line(source: Path, tmp_path: Path) -> None:
-    def ended(*arguments: object) -> str:
-        command = [sys.executable, *map(str, (EXAMPLE / "prepare.py", *arguments))]
-        completed = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert completed.returncode == 1
-        return str(completed.stderr)
+@pytest.mark.parametrize(
+    ("file", "change", "classes", "says"),
+    [
+        ("images", ("annotated/image5.png,annotated/mask5.png\n", ""), "brittle", "names no mask of"),
+        ("images", ("file,mask", "file,label"), "brittle", "images.csv has no column 'mask'"),
+        ("images", ("annotated/mask5.png", ""), "brittle", "images.csv, line 7: no value of 'mask'"),
+        ("images", ("annotated/mask5.png", "annotated/gone.png"), "brittle", "No such file .*gone.png"),
+        ("patches", ("file,x,y", "file,left,y"), "", "patches.csv has no column 'x'"),
+        ("patches", ("file,x,y", "image,x,y"), "", "patches.csv has no column 'file'"),
+        ("patches", (",labels_ge15pct", ",labels"), "", "patches.csv has no column 'labels_ge15pct'"),
+        ("patches", ("5.png,40,40,40,40,ductile;brittle", "5.png,40"), "", "line 25: no value of 'y'"),
+        ("patches", ("5.png,40,40,40,40", "5.png,40,4o,40,40"), "", "line 25: .* not all whole numbers"),
+        ("patches", ("5.png,40,40,40,40", "5.png,40,-4,40,40"), "", "line 25: x or y is negative"),
+        ("patches", ("5.png,40,40,40,40", "5.png,40,40,40,0"), "brittle", "line 25: .* h is not positive"),
+        ("patches", ("5.png,40,40,40,40", "5.png,40,41,40,40"), "", "line 25: the patch leaves .*5.png"),
+        ("patches", ("image5.png,40,40", "image6.png,40,40"), "", "No such file .*image6.png"),
+    ],
+)
+def test_tables_that_do_not_hold_what_is_needed_are_told_before_anything_is_written(
+    file: str, change: tuple[str, str], classes: str, says: str, source: Path, tmp_path: Path
+) -> None:
+    """A micrograph without a mask ended in a KeyError when half of the target had been written."""
+    table = source / "annotated" / f"{file}.csv"
+    text = table.read_text(encoding="utf-8")
+    assert change[0] in text
+    table.write_text(text.replace(*change), encoding="utf-8")
+    with pytest.raises((ValueError, FileNotFoundError), match=says):
+        prepare(source, tmp_path / "patches", *filter(None, [classes]))
+    assert not (tmp_path / "patches").exists()
 
+
+def test_a_mask_that_is_smaller_than_its_image_is_told(source: Path, tmp_path: Path) -> None:
+    """What is outside would be counted as ductile."""
+    Image.new("L", (SIDE, 2 * SIDE)).save(source / "annotated" / "mask0.png")
+    with pytest.raises(ValueError, match=r"line 3: the patch leaves .*mask0.png, which is 40 x 80 pixels"):
+        prepare(source, tmp_path / "patches", "brittle")
+    prepare(source, tmp_path / "patches")  # reads no masks
+
+
+@pytest.fixture
+def specimens(tmp_path: Path) -> Path:
+    """A micrograph of each of three specimens."""
+    folder = tmp_path / "specimens"
+    folder.mkdir()
+    rows = ["file,level1_series,level2,level3_specimen"]
+    for code in ("B3067", "B6090", "S3067"):
+        (folder / f"{code}.jpg").write_bytes(code.encode())
+        rows.append(f"{code}.jpg,{code[0]},{code[:3]},{code}")
+    write(folder / "specimens.csv", rows)
+    return folder
+
+
+def test_series_share_their_levels(specimens: Path, tmp_path: Path) -> None:
+    by_series(specimens, tmp_path / "series")
+    assert index(tmp_path / "series" / "B")[1:] == [["B3067.jpg", "30", "3067"], ["B6090.jpg", "60", "6090"]]
+    assert index(tmp_path / "series" / "S")[1:] == [["S3067.jpg", "30", "3067"]]
+    assert (tmp_path / "series" / "S" / "S3067.jpg").read_bytes() == b"S3067"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("level1_series", "series"), "specimens.csv has no column 'level1_series'"),
+        (("S,S30,S3067", "S"), "specimens.csv, line 4: no value of 'level3_specimen'"),
+        (("S3067.jpg", "gone.jpg"), "No such file .*gone.jpg"),
+    ],
+)
+def test_a_table_of_specimens_that_lacks_something_is_told_before_anything_is_written(
+    change: tuple[str, str], says: str, specimens: Path, tmp_path: Path
+) -> None:
+    table = specimens / "specimens.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
+    with pytest.raises((ValueError, FileNotFoundError), match=says):
+        by_series(specimens, tmp_path / "series")
+    assert not (tmp_path / "series").exists()
+
+
+def ended(*arguments: object, script: str = "prepare.py") -> str:
+    """What a command says that fails."""
+    command = [sys.executable, *map(str, (EXAMPLE / script, *arguments))]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 1
+    return str(completed.stderr)
+
+
+def test_a_fault_of_the_command_is_one_line(source: Path, tmp_path: Path) -> None:
     assert ended(source).startswith("Cut 19 micrographs")
     nowhere = ended(tmp_path / "nowhere", tmp_path / "patches")
     assert nowhere.startswith("prepare.py: [Errno 2] No such file") and nowhere.count("\n") == 1
     assert not (tmp_path / "patches").exists()
     said = ended(source, tmp_path / "patches", "cleavage")
     assert said == "prepare.py: 'cleavage' is no class of the masks. Allowed: ductile, background, brittle\n"
+    table = source / "annotated" / "patches.csv"
+    table.write_text("file,x,y,w,h,labels_ge15pct\nannotated/image0.png,0\n", encoding="utf-8")
+    assert ended(source, tmp_path / "patches") == f"prepare.py: {table}, line 2: no value of 'y'\n"
+
+
+def test_a_fault_of_the_command_for_series_is_one_line(specimens: Path, tmp_path: Path) -> None:
+    assert ended(specimens, script="series.py").startswith("Sort micrographs")
+    nowhere = ended(tmp_path / "nowhere", tmp_path / "series", script="series.py")
+    assert nowhere.startswith("series.py: [Errno 2] No such file") and nowhere.count("\n") == 1
+    table = specimens / "specimens.csv"
+    table.write_bytes(b"\xff" + table.read_bytes())
+    told = ended(specimens, tmp_path / "series", script="series.py")
+    assert told.startswith(f"series.py: {table} is no table: ") and told.count("\n") == 1
 
 
 @pytest.mark.torch

@@ -1,8 +1,9 @@
 """Sort micrographs of Ti-6Al-4V specimens by their series: series.py SOURCE TARGET.
 
-SOURCE holds ``specimens.csv`` (file, series, ..., specimen such as B3067) and the images it names. TARGET
-gets a folder per series, ``B`` and ``S``, each with its images and an ``index.csv`` of two levels that both
-share: what the first two figures of a specimen's code say (30 or 60), and all four (3067, 3090, 6067, 6090).
+SOURCE holds ``specimens.csv`` (file, level1_series, ..., level3_specimen such as B3067) and the images it
+names. TARGET gets a folder per series, ``B`` and ``S``, each with its images and an ``index.csv`` of two
+levels that both share: what the first two figures of a specimen's code say (30 or 60), and all four (3067,
+3090, 6067, 6090).
 """
 
 from __future__ import annotations
@@ -12,10 +13,20 @@ import shutil
 import sys
 from pathlib import Path
 
+COLUMNS = ("file", "level1_series", "level3_specimen")
+
 
 def main(source: Path, target: Path) -> None:
-    with (source / "specimens.csv").open(newline="", encoding="utf-8") as file:
-        micrographs = list(csv.DictReader(file))
+    """Write the folders.
+
+    Raises:
+        ValueError: a table that lacks a column or a value. Nothing is written.
+        OSError: a file of the source that cannot be read. Nothing is written where it cannot be opened.
+    """
+    micrographs = read(source / "specimens.csv")
+    for row in micrographs:
+        with (source / row["file"]).open("rb"):
+            pass  # an image that is absent is told before anything is written
     for series in sorted({row["level1_series"] for row in micrographs}):
         folder = target / series
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,7 +40,29 @@ def main(source: Path, target: Path) -> None:
             csv.writer(file).writerows(rows)
 
 
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of the table; raises ValueError where one of the columns is absent or empty."""
+    rows = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            for name in COLUMNS:
+                if name not in (table.fieldnames or ()):
+                    raise ValueError(f"{path} has no column {name!r}")
+            for row in table:
+                for name in COLUMNS:
+                    if not row[name]:
+                        raise ValueError(f"{path}, line {table.line_num}: no value of {name!r}")
+                rows.append(row)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no table: {error}") from None
+    return rows
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
+    except (ValueError, OSError) as error:
+        sys.exit(f"series.py: {error}")
