@@ -15,6 +15,7 @@ import click
 
 from hmcbench.cli.common import duration, in_notebook
 from hmcbench.execute.durations import EPOCH_S, LEAST_LEFT, Budget, TimeLeft, elapsed, seconds_taken
+from hmcbench.leaderboard.render.text import number
 
 if TYPE_CHECKING:
     from hmcbench.execute.executors.base import Event
@@ -185,7 +186,11 @@ def result_texts(record: Record) -> list[str]:
         return [str(record.cause)]
     primary = record.data["suite"]["primary"]
     value = record.metrics("test").get(primary)
-    return [f"{primary} {value:.4f}", f"{value:.4f}"] if value is not None else []
+    if value is None:
+        return []
+    # four decimals are for scores; an error in its unit may be far smaller or larger
+    text = f"{value:.4f}" if 0.01 <= abs(value) < 1000 or value == 0 else number(value, "number")
+    return [f"{primary} {text}", text]
 
 
 def cell_text(cell: Cell) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hmcbench.leaderboard.board import Board, Style
 from hmcbench.leaderboard.render.text import NOTHING, number
-from hmcbench.leaderboard.summary import pairwise_wins
+from hmcbench.leaderboard.summary import VARIED, pairwise_wins
 
 ALPHA, DRAWS = 0.05, 9_999
 FEW = 5  # with fewer datasets the tests have little power, and Nemenyi's distance is rough
@@ -105,26 +105,59 @@ def across(boards: Sequence[Board]) -> list[Across]:
     """One comparison per suite version, profile and ranking metric with several datasets.
 
     ``hmc-classic:spo_GO`` and ``hmc-classic:seq_GO`` are two datasets, and so are two folders of ``images``;
-    what options in brackets make of one is not another. Of the boards of one dataset, only the first counts.
+    what options in brackets make of one is not another. Of the boards of one dataset, only the first with a
+    ranked row counts. Boards under unknown classes, training shares or wrong labels count only where a suite
+    has no others.
+
+    Records do not say where a folder lies: only the fingerprint tells it from another, and options may change
+    that. So one folder before and after a correction is two datasets, and of ``images[crop_bottom=60]`` and
+    ``images`` only the first counts, even if they are two folders.
     """
     groups: dict[tuple[str, ...], list[Board]] = {}
     for board in boards:
-        group = groups.setdefault((board.suite, board.version, board.profile, board.primary), [])
-        if not any(_of_one_dataset(board, other) for other in group):
-            group.append(board)
-    comparisons = (_across(_names(group), group) for group in groups.values())
+        groups.setdefault((board.suite, board.version, board.profile, board.primary), []).append(board)
+    chosen = map(_one_per_dataset, groups.values())
+    comparisons = (_across(_names(group), group) for group in chosen)
     return [comparison for comparison in comparisons if comparison is not None]
 
 
+def _one_per_dataset(boards: Sequence[Board]) -> list[Board]:
+    """The boards that count.
+
+    One without a ranked row, which cells that never ran may make, stands for its dataset only where no other
+    does.
+    """
+    alike = [board for board in boards if not board.traits.keys() & VARIED] or boards
+    ranked = {_name(board) for board in alike if _has_ranks(board)}
+    out: list[Board] = []
+    for board in alike:
+        stands_for_it = _has_ranks(board) or _name(board) not in ranked
+        if stands_for_it and not any(_of_one_dataset(board, other) for other in out):
+            out.append(board)
+    return out
+
+
+def _has_ranks(board: Board) -> bool:
+    return any(row.rank is not None for row in board.rows)
+
+
 def _of_one_dataset(board: Board, other: Board) -> bool:
-    """Whether two boards are of one dataset: of one name, and of the same data unless options differ."""
-    name, of_other = board.data.partition("[")[0], other.data.partition("[")[0]
-    return name == of_other and (board.data != other.data or board.fingerprint == other.fingerprint)
+    """Whether two boards are of one dataset: of one name, and not known to be of other data.
+
+    Where options differ, the fingerprint says nothing: they may change it.
+    """
+    prints = {board.fingerprint, other.fingerprint} - {""}
+    return _name(board) == _name(other) and (board.data != other.data or len(prints) < 2)
+
+
+def _name(board: Board) -> str:
+    """Of its dataset, without options."""
+    return board.data.partition("[")[0]
 
 
 def _names(boards: Sequence[Board]) -> list[str]:
     """Names of datasets without options; those of one name have the beginning of their fingerprint too."""
-    names = [board.data.partition("[")[0] for board in boards]
+    names = list(map(_name, boards))
     return [
         f"{name} {board.fingerprint[:8]}" if names.count(name) > 1 else name
         for name, board in zip(names, boards, strict=True)

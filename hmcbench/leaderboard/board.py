@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Style = Literal["score", "drop", "number", "count"]
+Style = Literal["score", "drop", "number", "number drop", "count"]
+"""How values are shown: with three decimals (``score``), with three digits (``number``), either with the sign
+of a difference (``drop``, ``number drop``), or whole (``count``)."""
+
+
+def drop_style(style: Style) -> Style:
+    """How a difference of values of a style is shown."""
+    return "drop" if style == "score" else "number drop"
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Column:
         title: the printed heading, without the arrow: the id, or for a class or target what it stands for
             (``BMG precision``).
         better: ``higher``, ``lower`` or ``""``.
-        style: ``score`` (three decimals), ``drop`` (with its sign), ``number`` or ``count``.
+        style: how its values are shown, see :data:`Style`.
         trivial: whether a constant prediction wins it, so that no value is marked best.
     """
 

@@ -238,7 +238,8 @@ def _fill(
     if choice := chosen(complete, board.primary, column.better, column.style):
         board.facts.append(("chosen on validation", clean(choice)))
     labelled = {board_rows[i].model: quality[i] for i in ranked}
-    board.differences = differences(board.reference, labelled, board.columns)
+    on_test = [column for column in board.columns if not cols.split_side(column.id)[1]]  # as compare has them
+    board.differences = differences(board.reference, labelled, on_test)
     _add_costs(board, models, board_rows)
     board.wins = win_rates(
         {board_rows[i].model: _cells(estimator.complete(models[i]), board.primary) for i in ranked},

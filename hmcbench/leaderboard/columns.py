@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from hmcbench.errors import BadInput
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.board import Column
+from hmcbench.leaderboard.board import Column, drop_style
 from hmcbench.metrics.ids import MetricId, find_spec, parse_id
 from hmcbench.records.record import Record
 
@@ -196,7 +196,7 @@ def quality_columns(names: Sequence[str], sides: Sequence[str], specs: Sequence[
         shifted = f"{first.id}{SHIFT}{side}"
         out.append(replace(first, id=shifted, title=f"{first.title} on {side}"))
         # no direction: a model that is equally bad everywhere has the smallest drop
-        out.append(Column(f"{shifted}{DROP}", f"drop on {side}", "", "drop"))
+        out.append(Column(f"{shifted}{DROP}", f"drop on {side}", "", drop_style(first.style)))
     return out
 
 

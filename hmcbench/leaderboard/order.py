@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from hmcbench.leaderboard.board import Style
 from hmcbench.leaderboard.inference import Contrast, Estimate, contrast
+from hmcbench.leaderboard.render.text import signed
 from hmcbench.leaderboard.statistics import LEVEL
 
 MOST = 4
@@ -34,15 +36,20 @@ class OrderChange:
         """Whether the difference before, and the one after, is clear on these samples."""
         return _clear(self.before), _clear(self.after)
 
-    def told(self, before: str, after: str) -> str:
-        """A sentence; ``before`` and ``after``: the situations, as ``without a shift``."""
+    def told(self, before: str, after: str, style: Style = "score") -> str:
+        """A sentence.
+
+        Args:
+            before, after: the situations, as ``without a shift``.
+            style: of the metric.
+        """
         which = ("both differences are", "only the first is", "only the second is", "neither difference is")
         place = {(True, True): 0, (True, False): 1, (False, True): 2, (False, False): 3}[self.clear]
         once = ", of models that were trained once" if self.silent else ""
-        first, second = self.before.difference, self.after.difference
+        first, second = (signed(of.difference, style) for of in (self.before, self.after))
         return (
-            f"{self.ahead} is ahead of {self.behind} {before} ({first:+.3f}) and behind {after}"
-            f" ({second:+.3f}); {which[place]} clear on these samples{once}."
+            f"{self.ahead} is ahead of {self.behind} {before} ({first}) and behind {after}"
+            f" ({second}); {which[place]} clear on these samples{once}."
         )
 
 
@@ -69,10 +76,12 @@ def changes(rows: Mapping[str, tuple[Estimate, Estimate]], sign: float) -> list[
     return sorted(swaps, key=lambda c: (-sum(c.clear), c.after.p or 1.0, c.ahead, c.behind))
 
 
-def sentences(swaps: Sequence[OrderChange], rows: int, before: str, after: str) -> list[str]:
-    """The first changes in words, or that there are none among so many rows."""
+def sentences(
+    swaps: Sequence[OrderChange], rows: int, before: str, after: str, style: Style = "score"
+) -> list[str]:
+    """The first changes in words, or that there are none among so many rows; ``style``: of the metric."""
     if not swaps:
         return [f"The order of the {rows} rows is the same {after}."] if rows > 1 else []
-    texts = [change.told(before, after) for change in swaps[:MOST]]
+    texts = [change.told(before, after, style) for change in swaps[:MOST]]
     more = len(swaps) - MOST
     return [*texts, f"So do {more} further pairs change places."] if more > 0 else texts

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.columns import metric_spec
+from hmcbench.leaderboard.board import Style
+from hmcbench.leaderboard.columns import metric_column, metric_spec
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.grouping import RowRecords
 from hmcbench.leaderboard.inference import Estimate
@@ -28,6 +29,7 @@ class ShiftEstimates:
     Attributes:
         metric: the first column of the board that has values under shifts.
         better: which values of it are better.
+        style: how its values are shown.
         steps: of every shift that some row has.
         records: label of a row -> its records.
         rows: label -> column of :func:`hmcbench.leaderboard.shift_draws.columns_of` -> estimate; of the rows
@@ -36,6 +38,7 @@ class ShiftEstimates:
 
     metric: str
     better: str
+    style: Style
     steps: Sequence[ShiftSteps]
     records: Mapping[str, Sequence[Record]]
     rows: Mapping[str, Mapping[str, Estimate]]
@@ -75,7 +78,9 @@ def shift_estimates(
         have = steps_of(records, metric)
         if all(shift in have for shift in steps):
             whole[label] = _estimates(records, steps, metric, spec, cache, intervals or Intervals())
-    return ShiftEstimates(metric, spec.better if spec is not None else "higher", steps, of_row, whole)
+    better = spec.better if spec is not None else "higher"
+    style = metric_column(metric, metric, spec).style
+    return ShiftEstimates(metric, better, style, steps, of_row, whole)
 
 
 def steps_of(records: Sequence[Record], metric: str) -> list[ShiftSteps]:

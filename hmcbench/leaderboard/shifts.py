@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from hmcbench.leaderboard import order
-from hmcbench.leaderboard.board import Board, BoardCell, Column, ShiftRow, ShiftsTable
+from hmcbench.leaderboard.board import Board, BoardCell, Column, ShiftRow, ShiftsTable, drop_style
 from hmcbench.leaderboard.columns import metric_column
 from hmcbench.leaderboard.inference import Estimate
 from hmcbench.leaderboard.render.text import clean, interval_text, value_text
@@ -33,6 +33,7 @@ def shifts_table(estimates: ShiftEstimates) -> ShiftsTable:
     lines.sort(key=lambda line: (line.mean.mean is None, -sign * (line.mean.mean or 0.0), line.model))
     pairs = {label: (row[PLAIN], row[MEAN]) for label, row in estimates.rows.items()}
     changes = order.changes(pairs, sign)
+    told = order.sentences(changes, len(pairs), "without a shift", "under shifts", estimates.style)
     return ShiftsTable(
         metric,
         [clean(shift.label) for shift in steps],
@@ -40,7 +41,7 @@ def shifts_table(estimates: ShiftEstimates) -> ShiftsTable:
         [list(shift.severities) for shift in steps],
         [shift.samples if _some_see(shift, estimates.records.values()) else None for shift in steps],
         lines,
-        [clean(text) for text in order.sentences(changes, len(pairs), "without a shift", "under shifts")],
+        list(map(clean, told)),
     )
 
 
@@ -128,7 +129,7 @@ def _drawn_for(table: ShiftsTable) -> list[str]:
 def lines(board: Board, table: ShiftsTable) -> list[list[str]]:
     """The cells of a table as text."""
     column = _column(board, table)
-    drop = Column("", "", "", "drop" if column.style == "score" else column.style)
+    drop = Column("", "", "", drop_style(column.style))
     out = []
     for row in table.rows:
         whole = [

@@ -151,7 +151,7 @@ class _Failure(NamedTuple):
         what: ``metric mine`` of all its ids, ``rule map``.
         member: the class or target; empty for all.
         under: ``under shifts blur, noise``; empty for the predictions as they are.
-        side: empty for a rule as a whole, and under shifts.
+        side: empty for a rule as a whole; that of shifts is ``test``.
     """
 
     what: str
@@ -194,9 +194,12 @@ def _named(members: set[str], records: Sequence[Record]) -> str:
 
 
 def _failures(record: Record) -> Iterator[_Failure]:
-    plain = record.part("metric_failures")
-    for side, failures in plain.items():
-        yield from (_failure(name, side, why) for name, why in failures.items())
+    plain = [
+        _failure(name, side, why)
+        for side, failures in record.part("metric_failures").items()
+        for name, why in failures.items()
+    ]
+    yield from plain
     under_rules = []
     for rule, block in record.part("rules").items():
         if "failure" in block:
@@ -204,28 +207,31 @@ def _failures(record: Record) -> Iterator[_Failure]:
         for side, failures in block.get("metric_failures", {}).items():
             under_rules += [(rule, _failure(name, side, why)) for name, why in failures.items()]
     under_shifts = [
-        (label, _failure(name, "", why))
+        (label, _failure(name, "test", why))
         for label, block in shift_blocks(record).items()
         for failures in block.get(FAILED, {}).values()
         for name, why in failures.items()
     ]
-    of_test = [_failure(name, "test", why) for name, why in plain.get("test", {}).items()]
-    on_test = {(failure.what, failure.member) for failure in of_test}
-    yield from _under("rule", under_rules, on_test)
-    yield from _under("shift", under_shifts, on_test)
+    without = {(failure.side, failure.what, failure.member) for failure in plain}
+    yield from _under("rule", under_rules, without)
+    yield from _under("shift", under_shifts, without)
 
 
 def _under(
-    kind: str, failed: Iterable[tuple[str, _Failure]], but: set[tuple[str, str]]
+    kind: str, failed: Iterable[tuple[str, _Failure]], without: set[tuple[str, str, str]]
 ) -> Iterator[_Failure]:
-    """Failures under rules or shifts, which are then named, without what fails without them too.
+    """Failures under rules or shifts, which are then named; none of what fails without them too.
 
     Args:
         kind: ``rule`` or ``shift``.
         failed: with the labels of these.
-        but: metrics that fail without them, and their classes or targets.
+        without: what fails without them: side, metric, and class or target (empty for all).
     """
-    alone = [item for item in failed if not but & {(item[1].what, item[1].member), (item[1].what, "")}]
+    alone = [
+        (label, failure)
+        for label, failure in failed
+        if not without & {(failure.side, failure.what, member) for member in (failure.member, "")}
+    ]
     failures = sorted(alone, key=lambda item: item[0])
     labels: dict[str, dict[str, None]] = {}
     for label, failure in failures:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from hmcbench.interfaces import MetricSpec
-from hmcbench.leaderboard.board import Board, Row, Verdict
-from hmcbench.leaderboard.columns import metric_spec
+from hmcbench.leaderboard.board import Board, Column, Row, Verdict
+from hmcbench.leaderboard.columns import metric_column, metric_spec
 from hmcbench.leaderboard.inference import Estimate, prediction_interval
-from hmcbench.leaderboard.render.text import clean
+from hmcbench.leaderboard.render.text import clean, number, published_text
 from hmcbench.leaderboard.statistics import LEVEL
 
 REPRODUCED, BETTER, NOT = "reproduced", "better", "not reproduced"
@@ -88,7 +89,7 @@ def verdict(
         item: the row.
         board: with its rows.
         estimates: metric id -> estimate, of the measured model.
-        specs: the metrics; they tell the direction of what is no column of the board.
+        specs: the metrics; they tell the direction and the style of what is no column of the board.
     """
     name = clean(item.get("measured"))
     if not name:
@@ -103,36 +104,47 @@ def verdict(
         reasons.append("the board has none of the published metrics")
     if reasons:
         return Verdict(name, UNTESTABLE, _data(board), reasons, measured)
-    shown = {column.id: column.better for column in board.columns}
+    shown = {column.id: column for column in board.columns}
     verdicts = {}
     for k, estimate in known.items():
         interval = prediction_interval(estimate, joint_level(len(known)))
-        spec = metric_spec(specs, k)
-        better = shown.get(k) or (spec.better if spec is not None else "")
-        verdicts[k] = value_verdict(published[k], interval, better, 4, estimate.bounds[1])
-        reasons += _reason(k, published[k], verdicts[k], interval, better, estimate)
+        column = shown.get(k) or metric_column(k, k, metric_spec(specs, k))
+        verdicts[k] = value_verdict(
+            published[k], interval, column.better, _decimals(published[k]), estimate.bounds[1]
+        )
+        reasons += _reason(column, published[k], verdicts[k], interval, estimate)
     return Verdict(name, row_verdict(list(verdicts.values())), _data(board), reasons, measured)
 
 
+def _decimals(published: float) -> int:
+    """How many decimals a paper prints: four, or more where the suite gives more, as of small errors.
+
+    >>> _decimals(0.95), _decimals(0.0000512)
+    (4, 7)
+    """
+    exponent = Decimal(str(published)).as_tuple().exponent
+    return max(4, -exponent) if isinstance(exponent, int) else 4
+
+
 def _reason(
-    metric: str,
+    column: Column,
     published: float,
     outcome: str,
     interval: tuple[float, float] | None,
-    better: str,
     estimate: Estimate,
 ) -> list[str]:
     """Why a value is not reproduced."""
     if outcome == REPRODUCED:
         return []
     if interval is None:
-        return [f"{metric}: {_why_unknown(estimate)}"]
-    ends = f"[{interval[0]:.3f}, {interval[1]:.3f}]"
-    outside = f"{metric} {published:.4f} is outside {ends}, where one split of ours lies"
-    if outcome == UNDECIDED and not better and not interval[0] <= published <= interval[1]:
+        return [f"{column.id}: {_why_unknown(estimate)}"]
+    ends = f"[{', '.join(number(end, column.style) for end in interval)}]"
+    value = published_text(published, column.style)
+    outside = f"{column.id} {value} is outside {ends}, where one split of ours lies"
+    if outcome == UNDECIDED and not column.better and not interval[0] <= published <= interval[1]:
         return [f"{outside}, and has no direction"]
     if outcome == UNDECIDED:
-        return [f"{metric}: one split of ours may lie anywhere in {ends}, which is too wide"]
+        return [f"{column.id}: one split of ours may lie anywhere in {ends}, which is too wide"]
     return [outside]
 
 

@@ -16,13 +16,14 @@ import numpy as np
 from tabulate import tabulate
 
 from hmcbench.errors import HmcbenchError
-from hmcbench.leaderboard.board import Board, BoardCell, Row, Style
+from hmcbench.interfaces.objects import FAR
+from hmcbench.leaderboard.board import Board, BoardCell, Row, Style, drop_style
 from hmcbench.leaderboard.build import Analysis, analyse
 from hmcbench.leaderboard.columns import COSTS, split_side, wanted_metrics
 from hmcbench.leaderboard.draws import DrawCache
 from hmcbench.leaderboard.grouping import groups, missing_records, named_records, newest
 from hmcbench.leaderboard.learning import curves, table
-from hmcbench.leaderboard.render.text import clean, estimate_text, markdown, signed, status_text
+from hmcbench.leaderboard.render.text import clean, estimate_text, markdown, status_text
 from hmcbench.leaderboard.shifts import words
 from hmcbench.leaderboard.summary import board_facts, varied
 from hmcbench.metrics.evaluation import Evaluation
@@ -42,7 +43,7 @@ TRUST = (
     "conformal_size",
     "hierarchical_aurc",
 )
-FAR = ("far_auroc", "far_fpr95", "far_named")
+OF_FAR = ("far_auroc", "far_fpr95", "far_named")
 UNKNOWN = ("unknown_auroc", "unknown_fpr95", "unknown_parent_accuracy", "unknown_named")
 EXPLAINED = {
     "risk_at_90": "share of wrong answers where nine tenths of the information are given",
@@ -135,7 +136,7 @@ def _card(
         *_of_classes(ok, row),
         *_of_targets(ok[0], row, _styles(analysis.board)),
         *_confusions(ok),
-        _trust(ok, row.cells),
+        _trust(ok, row.cells, _styles(analysis.board)),
         _breaks(analysis, row),
         _unknown(ok[0], row.cells, [records, *others], info, specs),
         _learning([records, *others], info, specs),
@@ -174,7 +175,7 @@ def _names(records: Sequence[Record], info: Mapping[str, Any]) -> list[str]:
         n.replace("class_support", f"class_{part}") for n in largest for part in ("recall", "precision")
     ]
     of_targets = [f"{name}[{target}]" for target in _targets(records[0]) for name in OF_TARGETS]
-    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *FAR, *of_classes, *of_targets]
+    wanted = [*wanted_metrics(records, info), *sorted(levels), *TRUST, *OF_FAR, *of_classes, *of_targets]
     return [name for name in dict.fromkeys(wanted) if name in values]
 
 
@@ -182,7 +183,7 @@ def _quality(names: Sequence[str]) -> list[str]:
     return [
         name
         for name in names
-        if "[" not in name and name not in (*TRUST, *FAR) and not name.endswith("_coverage")
+        if "[" not in name and name not in (*TRUST, *OF_FAR) and not name.endswith("_coverage")
     ]
 
 
@@ -288,11 +289,11 @@ def _explained(name: str) -> str:
     return "share of samples answered at this level"
 
 
-def _trust(records: Sequence[Record], cells: Mapping[str, BoardCell]) -> Section:
+def _trust(records: Sequence[Record], cells: Mapping[str, BoardCell], styles: Mapping[str, Style]) -> Section:
     names = [
         name for name in cells if name in TRUST or (name.startswith("level") and name.endswith("_coverage"))
     ]
-    rows = [[name, estimate_text(cells[name]), _explained(name)] for name in names]
+    rows = [[name, estimate_text(cells[name], styles.get(name, "score")), _explained(name)] for name in names]
     section = Section("When to refer", heads=["metric", "mean and 95 % interval", "what it is"], rows=rows)
     alpha = float(records[0].part("decision").get("alpha", ALPHA))
     apart = records[0].counts.get("calibration", 0)
@@ -320,16 +321,18 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     if table is not None and table.rows:
         shifted = table.rows[0]  # the only one, as of the board
         style = styles.get(table.metric, "score")
+        of_drop = drop_style(style)
         section.lines.append(f"under shifts: {table.metric}, means over severities (docs/shifts.md)")
         section.lines += words(table)
         section.heads = ["", "mean and 95 % interval", "drop and 95 % interval"]
         section.rows = [[*line, ""] for line in section.rows]
-        section.rows.append(["all shifts", estimate_text(shifted.mean, style), _signed(shifted.drop, style)])
+        whole = [estimate_text(shifted.mean, style), estimate_text(shifted.drop, of_drop)]
+        section.rows.append(["all shifts", *whole])
         section.rows += [
             [
                 f"{shift}, {min(severities):g} to {max(severities):g} {unit}",
                 estimate_text(mean, style),
-                _signed(drop, style),
+                estimate_text(drop, of_drop),
             ]
             for shift, unit, severities, mean, drop in zip(
                 table.shifts, table.units, table.severities, shifted.means, shifted.drops, strict=True
@@ -340,14 +343,6 @@ def _breaks(analysis: Analysis, row: Row) -> Section:
     return section
 
 
-def _signed(cell: BoardCell, style: Style) -> str:
-    """A drop: more than 0 is worse."""
-    if cell.mean is None:
-        return "-"
-    ends = [signed(end, style) for end in (cell.low, cell.high) if end is not None]
-    return signed(cell.mean, style) + (f" [{', '.join(ends)}]" if len(ends) == 2 else "")
-
-
 def _unknown(
     record: Record,
     cells: Mapping[str, BoardCell],
@@ -356,10 +351,10 @@ def _unknown(
     specs: Any,
 ) -> Section:
     section = Section("What it has never seen", heads=["never shown", *UNKNOWN])
-    far = [name for name in FAR if name in cells]
+    far = [name for name in OF_FAR if name in cells]
     if far:
         other = record.part("split").get("far_unknown")
-        section.lines.append(f"{record.counts.get('far', 0):,} samples of other data: {other}")
+        section.lines.append(f"{record.counts.get(FAR, 0):,} samples of other data: {other}")
         section.lines += [f"{name} {estimate_text(cells[name])}: {EXPLAINED[name]}" for name in far]
     for records in boards:
         first = _ok(records)[0]

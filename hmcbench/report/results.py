@@ -23,6 +23,7 @@ from hmcbench.leaderboard.grouping import named_records
 from hmcbench.leaderboard.intervals import Intervals
 from hmcbench.leaderboard.render.compared import compared_text
 from hmcbench.leaderboard.render.console import print_console
+from hmcbench.leaderboard.render.text import estimate_text, rank_text
 from hmcbench.leaderboard.summary import trades, varied
 from hmcbench.metrics.evaluation import Evaluation
 from hmcbench.records.predictions import Predictions
@@ -85,8 +86,7 @@ class Leaderboards:
     def _repr_html_(self) -> str:
         from html import escape
 
-        frames = [(board.title, self._frame(board)) for board in self.boards]
-        return "\n".join(f"<h4>{escape(title)}</h4>\n{_html(rows)}" for title, rows in frames)
+        return "\n".join(f"<h4>{escape(board.title)}</h4>\n{_html(board)}" for board in self.boards)
 
     def to_frame(self) -> pd.DataFrame:
         """A row per model and board: rank, model, then the mean and interval of every metric, and costs.
@@ -275,22 +275,22 @@ def _numbers(cells: Mapping[str, BoardCell | None]) -> dict[str, float | None]:
     return values
 
 
-def _html(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table of rank, model and values with their intervals."""
+def _html(board: Board) -> str:
+    """A table of rank, model, status and values with their intervals; costs of the first hardware."""
     from tabulate import tabulate
 
+    hardware = next(iter(board.hardware), "")
     shown = [
-        {name: _text(row, name) for name in row if not name.endswith(("_low", "_high"))}
-        for row in ({k: v for k, v in r.items() if k not in ("suite", "dataset", "profile")} for r in rows)
+        {
+            "rank": rank_text(row),
+            "model": row.model,
+            "status": row.status,
+            **{c.id: estimate_text(row.cells.get(c.id), c.style) for c in board.columns},
+            **{
+                c.id: estimate_text(row.costs.get(hardware, {}).get(c.id), c.style)
+                for c in board.cost_columns
+            },
+        }
+        for row in board.rows
     ]
     return str(tabulate(shown, headers="keys", tablefmt="html", disable_numparse=True))
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row[name]
-    if value is None:
-        return "-"
-    if not isinstance(value, float):
-        return str(value)
-    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    return f"{value:.4g}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")

@@ -172,7 +172,8 @@ def fabricate_numbers(fabricate: Callable[..., Record]) -> Callable[..., Record]
     """``fabricate_numbers(model, error, targets=("x",), unit=1.0, primary="r2", ...)``: of a regression.
 
     Targets lie between 0 and ``unit``. Predictions are off by up to ``error`` units, half of them upwards;
-    how far each is off is drawn by ``pattern``. Other keywords are those of ``fabricate``.
+    how far each is off is drawn by ``pattern``. ``sides``: of each third of the samples. Other keywords are
+    those of ``fabricate``.
     """
 
     def make(
@@ -183,16 +184,17 @@ def fabricate_numbers(fabricate: Callable[..., Record]) -> Callable[..., Record]
         unit: float = 1.0,
         primary: str = "r2",
         pattern: int = 0,
+        sides: Sequence[str] = ("validation", "test", "test"),
         **more: Any,
     ) -> Record:
         ids = [f"s{i:03}" for i in range(120)]
-        sides = ["validation" if i < 40 else "test" for i in range(len(ids))]
+        of_sample = [sides[3 * i // len(ids)] for i in range(len(ids))]
         shape = len(ids), len(targets)
         truth = unit * np.random.default_rng(99).random(shape)
         share = unit * np.random.default_rng(pattern).random(shape)
         sign = np.where(np.arange(len(ids)) % 2, 1.0, -1.0)[:, None]
         predicted = truth + error * sign * share
-        predictions = Predictions(ids, sides, predicted, Task("regression", targets=targets), truth)
+        predictions = Predictions(ids, of_sample, predicted, Task("regression", targets=targets), truth)
         dataset = {"task": "regression", "targets": list(targets), "classes": 0, "levels": 0}
         parts = _merged({"dataset": dataset, "suite": {"primary": primary}}, more)
         return fabricate(model, predictions=predictions, **parts)
@@ -204,8 +206,8 @@ def fabricate_numbers(fabricate: Callable[..., Record]) -> Callable[..., Record]
 def shift() -> Callable[..., Record]:
     """``shift(record, size, names=("noise", "blur"), seen={})``: add predictions under shifts to a record.
 
-    At severity s the scores are mixed with random ones, ``size * s`` parts of them. ``seen``: the places of
-    the test samples that see a shift; all by default.
+    At severity s the scores are mixed with random ones below ``unit``, ``size * s`` parts of them. ``seen``:
+    the places of the test samples that see a shift; all by default. ``metrics``: those under shifts.
     """
 
     def add(
@@ -213,10 +215,12 @@ def shift() -> Callable[..., Record]:
         size: float,
         names: Sequence[str] = ("noise", "blur"),
         seen: Mapping[str, Sequence[int]] | None = None,
+        unit: float = 1.0,
+        metrics: Sequence[str] = ("hf1_samples", "level{k}_accuracy"),
     ) -> Record:
         predictions = record.predictions()
         test = predictions.of_side("test")
-        random = np.random.default_rng(7).random(test.scores.shape)
+        random = unit * np.random.default_rng(7).random(test.scores.shape)
         steps = (0.5, 1.0)
         rows = {name: np.array(places) for name, places in (seen or {}).items()}
         everyone = np.arange(len(test))
@@ -227,8 +231,7 @@ def shift() -> Callable[..., Record]:
 
         scores = {ShiftPoint(name, s): mixed(name, size * s) for name in names for s in steps}
         points = in_small_form(scores, rows, predictions.task, record.thresholds)
-        names_of = ["hf1_samples", "level{k}_accuracy"]
-        values = shift_metrics(SPECS, predictions, points, record.thresholds, names_of)
+        values = shift_metrics(SPECS, predictions, points, record.thresholds, list(metrics))
         block = {"version": "1", "unit": "parts", "severities": list(steps), "metrics": [{}, {}]}
         of_some = {name: {"samples": len(places), "before": {}} for name, places in rows.items()}
         part = {

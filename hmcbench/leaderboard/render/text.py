@@ -36,11 +36,13 @@ def clean(text: Any) -> str:
 
 
 def number(value: float, style: str) -> str:
-    """``0.946``, ``+0.031``, ``12.3``, ``23,512,134``."""
+    """``0.946``, ``+0.031``, ``12.3``, ``-12.3``, ``23,512,134``; ``style``: see :data:`Style`."""
     if style == "score":
         return f"{value:.3f}"
     if style == "drop":
         return f"{value:+.3f}"
+    if style == "number drop":
+        return signed(value, "number")
     if style == "count" or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
@@ -102,12 +104,14 @@ def difference_heading(board: Board) -> str:
 
 def verdict_lines(board: Board) -> list[list[str]]:
     """Lines of the table under :data:`VERDICT_HEAD`."""
+    styles = {column.id: column.style for column in board.columns}
     return [
         [
             row.model,
             row.verdict.model,
             row.verdict.outcome,
-            ", ".join(f"{k} {v:.3f}" for k, v in row.verdict.measured.items()) or NOTHING,
+            ", ".join(f"{k} {number(v, styles.get(k, 'score'))}" for k, v in row.verdict.measured.items())
+            or NOTHING,
             row.verdict.data,
             "; ".join(row.verdict.reasons) or NOTHING,
         ]
@@ -215,13 +219,26 @@ def published_heading(same_data: bool) -> str:
     return f"Published, {where} (not ranked)"
 
 
+def published_text(value: float, style: str) -> str:
+    """A value of a paper: ``0.9460``, or an error in units with the digits that it was given with.
+
+    >>> published_text(0.946, "score"), published_text(0.00012, "number"), published_text(1234.5, "number")
+    ('0.9460', '0.00012', '1,234.5')
+    """
+    return f"{value:,.10g}" if style == "number" else f"{value:.4f}"
+
+
 def published_table(board: Board, same_data: bool) -> tuple[list[str], list[list[str]]]:
-    """Head and lines of the published rows, with four decimals as in papers; no lines without rows."""
+    """Head and lines of the published rows, see :func:`published_text`; no lines without rows."""
+    styles = {column.id: column.style for column in board.columns}
     rows = [row for row in board.published if row.same_data == same_data]
     names = list(dict.fromkeys(name for row in rows for name in row.metrics))
     lines = []
     for row in rows:
-        values = [f"{row.metrics[name]:.4f}" if name in row.metrics else NOTHING for name in names]
+        values = [
+            published_text(row.metrics[name], styles.get(name, "score")) if name in row.metrics else NOTHING
+            for name in names
+        ]
         lines.append([row.model, *values, row.data, row.source, row.note])
     return ["model", *names, "data", "source", "note"], lines
 

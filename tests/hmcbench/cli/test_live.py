@@ -133,6 +133,14 @@ def test_details_get_the_room_that_names_leave_and_no_number_is_split(width: int
     assert live.layout(("a", "b"), [("net", "fit")], [details], width)[1] == line
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.91318, "0.9132"), (0.0, "0.0000"), (-1.5, "-1.5000"), (1.2345e-4, "0.000123"), (12345.6, "12,346")],
+)
+def test_a_result_has_its_first_digits_in_any_unit(value: float, text: str) -> None:
+    assert live.result_texts(record(value)) == [f"hf1_samples {text}", text]
+
+
 def test_a_training_never_has_zero_seconds_left() -> None:
     """A step of minutes: the time for all steps is over, and the step is not."""
     assert live.step_texts(1, 2, 60.0, 300.0)[1] == "1/2, 0:30 left"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import factorial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_what_is_no_comparison_over_data_sets(many: list[Record]) -> None:
     assert "rough guide" in " ".join(words(few))
 
 
-def of_sets(fabricate: Callable[..., Record], *references: str) -> list[Record]:
+def of_sets(fabricate: Callable[..., Record], *references: str, **more: Any) -> list[Record]:
     """Two models on each of these references, which have other data each."""
     return [
         fabricate(
@@ -176,6 +177,7 @@ def of_sets(fabricate: Callable[..., Record], *references: str) -> list[Record]:
             accuracy,
             dataset={"name": reference.partition(":")[0].partition("[")[0], "reference": reference}
             | {"fingerprint": f"{i}" * 64},
+            **more,
         )
         for i, reference in enumerate(references)
         for model, accuracy in (("a", 0.9), ("b", 0.6))
@@ -210,6 +212,51 @@ def test_two_folders_of_one_reader_are_two_data_sets(fabricate: Callable[..., Re
     (comparison,) = across(boards)
     assert comparison.datasets == ["images 00000000", "images 11111111", "sem-failure"]
     assert across([boards[0], boards[0]]) == []
+
+
+def of_share(share: float) -> dict[str, Any]:
+    """The split of a record at a share of the training samples."""
+    return {"train_share": [share], "fingerprint": f"{share:0>64}"}
+
+
+def missing(datasets: str, **varied: Any) -> list[dict[str, Any]]:
+    """Cells of ``suite.json`` without a record."""
+    return [
+        {"key": f"{name} {model}", "dataset": name, "reference": name, "model": model, "varied": varied}
+        for name in datasets
+        for model in "ab"
+    ]
+
+
+def test_cells_that_never_ran_are_no_data_set(fabricate: Callable[..., Record]) -> None:
+    """An interrupted suite over training shares had no comparison: each dataset counted twice."""
+    never_run = missing("xy", train_share=[0.1])
+    for split in ({}, of_share(0.5)):
+        boards = build(of_sets(fabricate, "x", "y", split=split), None, never_run)
+        assert [board.data + board.fingerprint[:1] for board in boards] == ["x0", "y1", "x", "y"]
+        (comparison,) = across(boards)
+        assert comparison.datasets == ["x", "y"] and list(comparison.models) == ["a", "b"]
+        assert across(boards[::-1])[0].datasets == ["y", "x"]
+
+
+def test_what_failed_stands_for_its_data_set_only_where_nothing_else_does(
+    fabricate: Callable[..., Record],
+) -> None:
+    """Also where it comes first, and where its data are known, as those of cells that failed in training."""
+    failed = of_sets(fabricate, "images", status="failed", cause="crash")
+    whole = of_sets(fabricate, "more", "images", "steel")
+    boards = build([*failed, *whole[2:]])
+    assert [[row.rank for row in board.rows] for board in boards] == [[None, None], [1, 2], [1, 2]]
+    assert across(boards)[0].datasets == ["images", "steel"]
+    assert across(build([*failed, *whole[4:]])) == []  # no model is ranked on both
+
+
+def test_boards_of_different_shares_are_not_compared(fabricate: Callable[..., Record]) -> None:
+    few = of_sets(fabricate, "x", "y", split=of_share(0.1))
+    whole = of_sets(fabricate, "x", "y")
+    assert across(build([*few, *whole])) == across(build(whole)) != []
+    assert across(build([*few, *whole[2:]], None, missing("x"))) == []  # of x there is a tenth alone
+    assert across(build(few))[0].datasets == ["x", "y"]  # the suite has no others
 
 
 def test_data_sets_are_in_the_order_of_the_suite(fabricate: Callable[..., Record]) -> None:

@@ -419,6 +419,32 @@ def test_a_metric_that_failed_under_many_rules_is_one_note(fabricate: Fabricate)
     )
 
 
+def test_what_fails_without_rules_too_is_said_once_of_every_partition(fabricate: Fabricate) -> None:
+    """A metric that failed on validation alone was told of rules once more."""
+
+    def ruled(**failed: dict[str, str]) -> dict[str, Any]:
+        block = {"version": "1", "makes": "scores", "params": {}, "metrics": {}, "metric_failures": failed}
+        return {"map": block}
+
+    on_validation = {"validation": {"worst": "few samples"}}
+    note = "metric worst failed on validation in 1 of 1 cells: few samples"
+    record = fabricate("a", rules=ruled(**on_validation), metric_failures=on_validation)
+    assert failed_metrics([record]) == [note]
+    further = ruled(**on_validation, test={"worst": "x"}, shifted={"worst": "y"})
+    record = fabricate("a", rules=further, metric_failures={**on_validation, "shifted": {"worst": "y"}})
+    assert failed_metrics([record])[1:] == ["metric worst under rule map failed in 1 of 1 cells: x"]
+    record = fabricate("a", rules=ruled(**on_validation), metric_failures={"test": {"worst": "z"}})
+    assert failed_metrics([record]) == [
+        "metric worst failed in 1 of 1 cells: z",
+        "metric worst under rule map failed on validation in 1 of 1 cells: few samples",
+    ]
+    record = fabricate("a", shifts=shifts_with("blur", worst="x"), metric_failures=on_validation)
+    assert failed_metrics([record]) == [
+        note,
+        "metric worst under shift blur failed in 1 of 1 cells: x",
+    ]
+
+
 def test_synthetic_data_are_called_so(fabricate: Fabricate) -> None:
     board = only([fabricate("a", dataset={"synthetic": True})])
     assert board.synthetic

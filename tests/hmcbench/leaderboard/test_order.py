@@ -28,6 +28,8 @@ def test_pairs_that_change_places_the_clearest_first() -> None:
     assert pair.before.difference == pytest.approx(0.1) and pair.after.difference == pytest.approx(-0.1)
     told = "a is ahead of b before (+0.100) and behind later (-0.100)"
     assert pair.told("before", "later") == f"{told}; both differences are clear on these samples."
+    assert "before (+0.1) and behind later (-0.1)" in pair.told("before", "later", "number")
+    assert "before (+0.1) and" in sentences([pair], 2, "before", "later", "number")[0]
 
 
 def test_only_pairs_that_change_places_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import hmcbench
+from hmcbench.leaderboard import shifts
 from hmcbench.leaderboard.build import analyse, build, main_metrics
 from hmcbench.leaderboard.columns import metric_column, metric_spec
 from hmcbench.leaderboard.compare import Comparison, compare_models
 from hmcbench.leaderboard.grouping import groups
 from hmcbench.leaderboard.learning import curves, table
 from hmcbench.leaderboard.render.compared import compared_text
-from hmcbench.leaderboard.render.text import difference_lines
+from hmcbench.leaderboard.render.text import (
+    difference_lines,
+    estimate_text,
+    published_table,
+    verdict_lines,
+)
 from hmcbench.metrics.builtin import SPECS
 from hmcbench.records.record import Record
+from hmcbench.registry.registry import default_registry
+from hmcbench.report.card import cards
 
 FabricateNumbers = Callable[..., Record]
+SIDES = ("validation", "test", "shifted")
+SMALL, LARGE = r"\d(?:\.\d+)?e-\d+", r"\d+(?:,\d{3})?"
+UNITS = ((1e-4, SMALL), (1e5, LARGE))
+"""Units of targets, and errors of a hundredth of them as text, without the sign."""
 
 
 def pair(fabricate_numbers: FabricateNumbers, **more: Any) -> list[Record]:
@@ -89,6 +104,67 @@ def test_paired_differences_show_errors_in_their_unit(fabricate_numbers: Fabrica
     (board,) = build(records, suite(reference="b"))
     assert [line.metric for line in board.differences] == ["r2", "rmse", "mae"]
     assert [cells[2].count("e-0") for cells in difference_lines(board)] == [0, 1, 1]
+
+
+def test_paired_differences_are_of_the_metrics_of_compare(fabricate_numbers: FabricateNumbers) -> None:
+    """Of r2, rmse, mae and a further test set, its r2 took the place of mae."""
+    records = pair(fabricate_numbers, sides=SIDES)
+    (board,) = build(records, suite(reference="b"))
+    assert "r2@shifted" in [column.id for column in board.columns]
+    comparison, _ = compared(records)
+    assert [line.metric for line in board.differences] == [m.metric for m in comparison.metrics]
+    assert [line.metric for line in board.differences] == ["r2", "rmse", "mae"]
+
+
+@pytest.mark.parametrize(("unit", "digits"), UNITS)
+def test_drops_are_shown_in_the_unit(fabricate_numbers: FabricateNumbers, unit: float, digits: str) -> None:
+    record = fabricate_numbers("a", 0.2, sides=SIDES, unit=unit, primary="rmse")
+    (board,) = build([record])
+    column = next(column for column in board.columns if column.id == "rmse@shifted-drop")
+    text = estimate_text(board.rows[0].cells[column.id], column.style)
+    assert re.fullmatch(rf"[+-]{digits} \[-{digits}, \+{digits}\]", text), text
+    (card,) = cards([record], None, "a", default_registry())
+    assert ["drop on shifted", text] in next(s.rows for s in card.sections if s.title == "How it breaks")
+
+
+@pytest.mark.parametrize(("unit", "digits"), UNITS)
+def test_changes_of_order_are_told_in_the_unit(
+    fabricate_numbers: FabricateNumbers, shift: Callable[..., Record], unit: float, digits: str
+) -> None:
+    records = [
+        shift(fabricate_numbers(name, error, unit=unit, primary="rmse"), size, unit=unit, metrics=["rmse"])
+        for name, error, size in (("brittle", 0.2, 0.9), ("tough", 0.3, 0.0))
+    ]
+    (board,) = build(records, specs=SPECS)
+    assert board.shifts is not None
+    (told,) = board.shifts.order
+    start = (
+        rf"brittle is ahead of tough without a shift \(-{digits}\) and behind under shifts \(\+{digits}\);"
+    )
+    assert re.match(start, told), told
+    _tough, brittle = shifts.lines(board, board.shifts)
+    assert re.fullmatch(rf"\+{digits} \[\+{digits}, \+{digits}\]", brittle[3]), brittle
+
+
+@pytest.mark.parametrize(("unit", "digits"), UNITS)
+def test_published_errors_and_verdicts_are_in_the_unit(
+    fabricate_numbers: FabricateNumbers, unit: float, digits: str
+) -> None:
+    records = [fabricate_numbers("a", 0.2, unit=unit, pattern=seed, seed=seed) for seed in range(3)]
+    paper = {"model": "theirs", "measured": "a", "metrics": {"rmse": 0.512 * unit, "r2": 0.8}}
+    (board,) = build(records, suite() | {"published": [{**paper, "fingerprint": "d" * 64}]})
+    head, lines = published_table(board, same_data=True)
+    shown = dict(zip(head, lines[0], strict=True))
+    assert shown["rmse"] == f"{0.512 * unit:,.10g}" and shown["r2"] == "0.8000"
+    (line,) = verdict_lines(board)
+    assert re.fullmatch(rf"rmse {digits}, r2 0\.\d{{3}}", line[3]), line[3]
+    assert re.search(rf"rmse [\d.,e-]+ is outside \[{digits}, {digits}\]", line[5]), line[5]
+
+
+def test_a_notebook_shows_errors_in_their_unit(fabricate_numbers: FabricateNumbers, tmp_path: Path) -> None:
+    pair(fabricate_numbers, unit=1e-4, primary="rmse")
+    table_of_board = hmcbench.load(tmp_path / "runs")._repr_html_()
+    assert re.search(rf"<td>{SMALL} \[{SMALL}, {SMALL}\]\s*</td>", table_of_board), table_of_board
 
 
 def test_shares_of_the_training_samples_show_errors_in_their_unit(

@@ -50,6 +50,7 @@ def test_every_section_has_its_numbers(fabricate: Callable[..., Record]) -> None
     assert "on samples like the 60 put apart" in by_title["When to refer"].lines[0]
     risks = {row[0]: row[1] for row in by_title["When to refer"].rows}
     assert risks["backoff_risk"].startswith(f"{record.metrics('test')['backoff_risk']:.3f}")
+    assert risks["conformal_size"].split()[0] == f"{record.metrics('test')['conformal_size']:.3g}"  # no score
     ((never, auroc, *_),) = by_title["What it has never seen"].rows
     assert never == "a1"
     assert auroc.startswith(f"{varied[0].metrics('test')['unknown_auroc']:.3f}")
