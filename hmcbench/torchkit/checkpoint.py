@@ -47,16 +47,22 @@ class Checkpoints:
         return state
 
     def save(self, state: dict[str, Any]) -> bool:
-        """Save unless this would exceed the share of time for saving; whether it was saved."""
+        """Save unless this would exceed the share of time for saving; whether it was saved.
+
+        Where it cannot be written, as on a full disk, the training goes on: it may need no checkpoint.
+        """
         if self.path is None:
             return False
         start = perf_counter()
         expected = self._last or size_of(state) / BYTES_PER_S
         if self._spent + expected > SHARE * (start - self._began):
             return False
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.path) as fresh:
-            torch.save({**state, "identity": self.identity}, fresh)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self.path) as fresh:
+                torch.save({**state, "identity": self.identity}, fresh)
+        except (OSError, RuntimeError):  # the latter: what torch makes of the former
+            return False
         self._last = perf_counter() - start
         self._spent += self._last
         return True

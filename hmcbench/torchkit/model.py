@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -319,8 +320,17 @@ class TorchModel:
         if self.recipe.novelty == "neighbours":
             self._known = weights.read_state(folder / weights.FEATURES)["features"].to(self._device)
         saved = {**settings, "threads": min(settings["threads"], run.threads)}
-        self._computation = as_before(saved, module, self._shape, self.recipe, self._device, run.threads)
+        self._computation = self._as_saved(saved, module, run.threads)
         self.module = self._computation.prepare(module).eval()
+
+    def _as_saved(self, saved: Mapping[str, Any], module: nn.Module, threads: int) -> Computation:
+        """How the training computed, as far as this device can; all images have the full size."""
+        recipe = replace(self.recipe, first_size=0)
+        try:
+            return as_before(saved, module, self._shape, recipe, self._device, threads)
+        except BadInput:  # trained where bfloat16 can be relied on for this network, as on a GPU
+            in_float32 = replace(recipe, precision="float32")
+            return as_before(saved, module, self._shape, in_float32, self._device, threads)
 
     def _start_from(self, start: WarmStart, module: nn.Module, task: Task) -> None:
         """Copy the weights of a trained model, of its body alone where the taxonomy is another one, and the

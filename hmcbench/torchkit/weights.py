@@ -26,10 +26,13 @@ def save_module(module: nn.Module, path: Path) -> None:
 
 
 def save_tensors(state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write tensors by name."""
+    """Write tensors by name; raises BadInput where they cannot be written, as on a full disk."""
     plain = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state.items()}
-    with replacing(path) as fresh:
-        save_file(plain, fresh)
+    try:
+        with replacing(path) as fresh:
+            save_file(plain, fresh)
+    except SafetensorError as error:  # what it makes of an OSError
+        raise BadInput(f"{path.name} cannot be written ({str(error).splitlines()[0]})") from None
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:

@@ -108,6 +108,16 @@ class Fusion(nn.Module):
             self.head = make_head("levels", width, task)
         else:
             self.heads = nn.ModuleList([make_head("levels", n, task) for n in (features, width)])
+        for part in self._not_used():  # they count as no parameters of the network
+            part.requires_grad_(False)
+
+    def _not_used(self) -> list[nn.Module]:
+        """The parts that have no effect on the output."""
+        if self.use == "both":
+            return []
+        if self.gate is not None:
+            return [self.gate, self.table] if self.use == "image" else [self.gate, self.project, self.body]
+        return [self.table, self.heads[1]] if self.use == "image" else [self.body, self.heads[0]]
 
     def fit_columns(self, rows: torch.Tensor) -> None:
         """See :class:`hmcbench.torchkit.model.TorchModel`."""

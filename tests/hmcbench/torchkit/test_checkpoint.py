@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import numpy as np
 import pytest
 import torch
 
+from hmcbench.errors import BadInput
 from hmcbench.torchkit import checkpoint
 from hmcbench.torchkit.checkpoint import Checkpoints
+from hmcbench.torchkit.weights import save_tensors
 
 pytestmark = pytest.mark.torch
 # Everything that a training carries along: running means, passes, mixing, a schedule, dropout.
@@ -92,6 +96,43 @@ def test_checkpoints_execute_nothing(tmp_path: Path) -> None:
     torch.save({"identity": {}, "x": Evil()}, tmp_path / "checkpoint.pt")
     assert Checkpoints(str(tmp_path), {}).load() is None
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file sizes here")
+def test_a_checkpoint_that_cannot_be_written_is_left_out(tmp_path: Path) -> None:
+    """On a full disk the training ended as a failed record."""
+    checkpoints = Checkpoints(str(tmp_path / "cell"), {})
+    checkpoints._began -= 1e6
+    state = {"weights": torch.zeros(100_000)}
+    with small_files(10_000):
+        assert not checkpoints.save(state)
+    assert not list((tmp_path / "cell").iterdir())
+    assert checkpoints.save(state) and checkpoints.load() is not None
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file sizes here")
+def test_weights_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+    with (
+        small_files(10_000),
+        pytest.raises(BadInput, match=r"weights\.safetensors cannot be written \(.*too large"),
+    ):
+        save_tensors({"weights": torch.zeros(100_000)}, tmp_path / "weights.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """Files end at so many bytes, as on a full disk."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from hmcbench.errors import PluginError
+from hmcbench.errors import BadInput, PluginError
 from hmcbench.interfaces import Dataset, Run, Task
 from hmcbench.testing.helpers import assert_batch_independent, fitted, inputs, labelled, same_scores
 from hmcbench.torchkit import data
 from hmcbench.torchkit.engine import Trainer
+from hmcbench.torchkit.heads import make_head
 from hmcbench.torchkit.layout import level_sizes
 from hmcbench.torchkit.model import TorchModel
 from hmcbench.torchkit.recipes import Recipe
@@ -188,6 +190,33 @@ def test_a_second_fit_trains_the_epochs_that_the_first_kept(
     assert not same_scores(first, again)
     model.refit(labelled(dataset), run)
     assert same_scores(again, model.predict(inputs(dataset)))
+
+
+def test_a_kept_model_predicts_in_float32_where_its_format_cannot_be_relied_on(
+    images: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As trained on a GPU, or with smaller images first: it was refused, and nothing of it can be changed."""
+
+    def build(task: Task) -> nn.Module:
+        parts = [nn.Conv2d(1, 4, 3, stride=16, padding=1), nn.Flatten(), make_head("levels", 4, task)]
+        return nn.Sequential(*parts)
+
+    dataset = images("tree")
+    recipe = Recipe(epochs=1, batch_size=20, precision="bfloat16")
+
+    def units(there: bool) -> None:
+        for name in ("computing", "device"):
+            monkeypatch.setattr(f"hmcbench.torchkit.{name}.has_bfloat16", lambda _: there)
+
+    units(False)
+    fitted(TorchModel(build, recipe), dataset).save(tmp_path)  # type: ignore[attr-defined]
+    units(True)
+    model = TorchModel(build, recipe)
+    model.load(tmp_path, Run(dataset.task))
+    assert model._computation.precision == "float32"
+    assert np.isfinite(model.predict(inputs(dataset)).values).all()
+    with pytest.raises(BadInput, match="precision=bfloat16 with images of"):  # a training is refused
+        fitted(TorchModel(build, recipe), dataset)
 
 
 def test_the_time_before_a_checkpoint_is_that_of_both_fits(

@@ -51,6 +51,20 @@ def model(**params: Any) -> Any:
     return create(**{**values, **small, **params})
 
 
+@pytest.mark.parametrize("use", ["both", "image", "table"])
+@pytest.mark.parametrize("how", ["late", "gated"])
+def test_what_learns_is_what_has_an_effect(how: str, use: str) -> None:
+    """Parameters that are never used were counted as those of the network."""
+    net = module(how, use)
+    images, rows = torch.randn(3, 1, 4, 4), torch.tensor([[1.0, 2], [0.5, 0], [2, 1]])
+    torch.stack([level.square().sum() for level in net(images, rows)]).sum().backward()
+    with_effect = {name for name, p in net.named_parameters() if p.grad is not None and p.grad.any()}
+    # a unit that is 0 for these rows has no gradient: whole parts count
+    parts = {name.partition(".")[0] for name in with_effect}
+    assert parts == {name.partition(".")[0] for name, p in net.named_parameters() if p.requires_grad}
+    assert with_effect <= {name for name, p in net.named_parameters() if p.requires_grad}
+
+
 @pytest.mark.parametrize("how", ["late", "gated"])
 def test_a_missing_view_has_no_influence(how: str) -> None:
     net = module(how)
