@@ -184,7 +184,8 @@ class NeedsValidation(Right):
 
 class RefitsAtRandom(Right):
     def refit(self, train: Labelled, run: Run) -> None:
-        self.weights = self.weights * np.random.default_rng().random()
+        # small, as scores that are cut at 0 and 1 may be the same
+        self.weights = self.weights * np.random.default_rng().random() / 1000
 
 
 def fit_nothing(fits: list[Fit]) -> list[Exception | None]:

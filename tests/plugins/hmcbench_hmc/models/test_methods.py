@@ -190,7 +190,8 @@ def test_smaller_blocks_of_boxes_change_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(mbm, "_log_share", lambda e: sizes.append(tuple(e.shape)) or log_share(e))
     whole = net.eval().probabilities(x)
     monkeypatch.setattr(mbm, "NUMBERS", 2 * mbm.BLOCK * 3)  # two classes of three dimensions
-    assert torch.equal(net.probabilities(x), whole)
+    # vectors of another length are rounded in another way on some processors
+    torch.testing.assert_close(net.probabilities(x), whole, rtol=1e-5, atol=1e-30)
     assert sizes == [(1, 24, 7, 3), (1, 24, 2, 3), (1, 24, 2, 3), (1, 24, 2, 3), (1, 24, 1, 3)]
     net.train().probabilities(x)
     assert sizes[-1] == (1, 24, 7, 3), "in training the gradient keeps every block"
