@@ -184,6 +184,7 @@ class CellRun:
         self.seconds = 0.0  # spent before the fit
         self.shared = False  # whether the time of the fit is a share of a joint fit
         self.first_fit_s: float | None = None  # set where a second fit follows
+        self.first_earlier_s = 0.0  # of the first fit, before its process was killed
         self.first_scores: dict[str, Predicted] = {}  # of the validation partition, by the first fit
 
     def prepare(self, work: str) -> Fit:
@@ -228,6 +229,7 @@ class CellRun:
         self.report.phase("predict")
         self.first_scores = self.predict(first.model, ["validation"])
         self.first_fit_s = self.clock.seconds["fit_s"]
+        self.first_earlier_s = costs_in(facts_of(first.model)).get(EARLIER, 0.0)
         second = second_fit(
             self.spec, self.cell.model_params, first, self.dataset, self.views.rows, self.split
         )
@@ -240,6 +242,20 @@ class CellRun:
         if self.first_fit_s is not None and "fit_s" in seconds:
             seconds["refit_s"] = seconds["fit_s"]
             seconds["fit_s"] = round(self.first_fit_s + seconds["refit_s"], 6)
+
+    def count_earlier(self, model: Any, costs: dict[str, float]) -> None:
+        """Of a fit that was killed and resumed all of the time counts; ``costs`` of the model then has it.
+
+        A model with ``refit`` tells the earlier time of both fits, another one that of the second alone.
+        """
+        seconds, of_both = self.clock.seconds, costs.get(EARLIER, 0.0)
+        if self.first_fit_s is not None:
+            of_both += 0.0 if hasattr(model, "refit") else self.first_earlier_s
+            of_second = max(of_both - self.first_earlier_s, 0.0)
+            seconds["refit_s"] = round(seconds["refit_s"] + of_second, 6)
+        seconds["fit_s"] = round(seconds["fit_s"] + of_both, 6)
+        if of_both:
+            costs[EARLIER] = round(of_both, 6)
 
     def predict(self, model: Any, sides: Sequence[str]) -> dict[str, Predicted]:
         """Partition -> checked scores, or label maps."""
@@ -283,8 +299,7 @@ class CellRun:
         if self.first_fit_s is not None:  # the validation scores are of the first fit
             described["fitted_on"], described["refit_on"] = "train", FITTED_ON
         costs = costs_in(described)
-        # of a training that was killed and resumed all of the time counts
-        clock.seconds["fit_s"] = round(clock.seconds["fit_s"] + costs.get(EARLIER, 0.0), 6)
+        self.count_earlier(model, costs)
         spent = seconds_of(scored)
         slow = {name: round(seconds, 3) for name, seconds in spent.items() if seconds >= SLOW_METRIC_S}
         elapsed = self.seconds + clock.seconds["fit_s"] + time.perf_counter() - started

@@ -271,8 +271,9 @@ class Model(Protocol):
 
     Optional: ``describe() -> Mapping[str, Value]`` after ``fit``: ``parameters`` (count), ``multiply_adds``
     (per sample), ``pretrained``, ``search_s``, ``search_candidates`` (cost of a search), ``earlier_fit_s``
-    (seconds of training before it was killed and resumed), further notes. What a record says of every model
-    (``name``, ``label``, ``version``, ``params``) is not for it to say.
+    (seconds of training before it was killed and resumed; after ``refit`` those of both fits), further
+    notes. What a record says of every model (``name``, ``label``, ``version``, ``params``) is not for it to
+    say.
     A model whose ``fit`` also trained on ``valid`` says ``"fitted_on": "train and validation"``: it is then
     not fitted again, and never chosen by its validation scores. ``"improving_at_end": True`` says that it
     trained for all its epochs while validation still gained; boards mark the row.

@@ -150,6 +150,8 @@ class Published:
         data: of the paper, in words.
         dataset: the suite's dataset that it belongs to.
         same_data: whether the fingerprints agree.
+        metrics: id -> value.
+        styles: id -> how its values are shown, here and in the verdict; no part of the board as JSON.
     """
 
     model: str
@@ -158,6 +160,7 @@ class Published:
     note: str
     same_data: bool
     metrics: dict[str, float]
+    styles: dict[str, Style]
     dataset: str = ""
     verdict: Verdict | None = None
 

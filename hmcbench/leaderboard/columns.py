@@ -239,6 +239,12 @@ def metric_column(name: str, title: str, spec: MetricSpec | None) -> Column:
     return Column(name, title, spec.better, style, spec.trivial)
 
 
+def column_of(name: str, columns: Sequence[Column], specs: Sequence[MetricSpec]) -> Column:
+    """The column of a metric, or the one that it would have where it is none of ``columns``."""
+    shown = {column.id: column for column in columns}
+    return shown.get(name) or metric_column(name, name, metric_spec(specs, name))
+
+
 def cost_columns(records: Sequence[Record]) -> list[Column]:
     """The costs that at least one record holds."""
     return [column for name, (_, column) in COSTS.items() if any(cost(r, name) is not None for r in records)]

@@ -58,6 +58,7 @@ def published_rows(
     out = []
     for paper in papers:
         fingerprint = str(paper.get("fingerprint") or "")
+        values: Mapping[str, float] = paper.get("metrics", {})
         measured = {**paper, "measured": row_named(str(paper.get("measured") or ""), by_row)}
         out.append(
             Published(
@@ -66,7 +67,8 @@ def published_rows(
                 data=clean(paper.get("data")),
                 note=clean(paper.get("note")),
                 same_data=bool(fingerprint) and fingerprint == board.fingerprint,
-                metrics={clean(k): float(v) for k, v in paper.get("metrics", {}).items()},
+                metrics={clean(k): float(v) for k, v in values.items()},
+                styles={clean(k): cols.column_of(k, board.columns, specs).style for k in values},
                 dataset=clean(paper.get("dataset")),
                 verdict=verdict(measured, board, of_label.get(measured["measured"], {}), specs),
             )

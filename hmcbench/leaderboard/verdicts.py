@@ -18,7 +18,7 @@ from typing import Any
 
 from hmcbench.interfaces import MetricSpec
 from hmcbench.leaderboard.board import Board, Column, Row, Verdict
-from hmcbench.leaderboard.columns import metric_column, metric_spec
+from hmcbench.leaderboard.columns import column_of
 from hmcbench.leaderboard.inference import Estimate, prediction_interval
 from hmcbench.leaderboard.render.text import clean, number, published_text
 from hmcbench.leaderboard.statistics import LEVEL
@@ -104,11 +104,10 @@ def verdict(
         reasons.append("the board has none of the published metrics")
     if reasons:
         return Verdict(name, UNTESTABLE, _data(board), reasons, measured)
-    shown = {column.id: column for column in board.columns}
     verdicts = {}
     for k, estimate in known.items():
         interval = prediction_interval(estimate, joint_level(len(known)))
-        column = shown.get(k) or metric_column(k, k, metric_spec(specs, k))
+        column = column_of(k, board.columns, specs)
         verdicts[k] = value_verdict(
             published[k], interval, column.better, _decimals(published[k]), estimate.bounds[1]
         )

@@ -28,6 +28,8 @@ def check(
     pretrained: bool | str = False,
     first_size: int = 0,
     image_size: int = 0,
+    optimizer: str = "",
+    momentum: float = 0.0,
     **_others: object,
 ) -> None:
     """The ``check`` of model specs that may name a timm network in one of the first two parameters.
@@ -38,7 +40,8 @@ def check(
     Raises:
         BadInput: timm does not know the name; suggests similar ones. Or parameters that do not go together:
             passes with units left out of a network that is trained without dropout, a whitened first layer
-            of trained weights, a first size that does not lead to the size of the images.
+            of trained weights, a first size that does not lead to the size of the images, a momentum that the
+            optimizer does not take.
     """
     if mc_dropout and not dropout:
         raise BadInput(
@@ -54,6 +57,11 @@ def check(
         raise BadInput(
             f"first_size={first_size} with image_size={image_size}",
             allowed=f"0, or a multiple of {SIZE_STEP} up to {image_size}",
+        )
+    if optimizer == "adamw" and momentum >= 1:
+        raise BadInput(
+            f"momentum={momentum:g} is beta1 of adamw",
+            allowed="0 and more, below 1; or optimizer=sgd",
         )
     name = architecture or backbone
     if name and name.partition(".")[0] not in _registered():  # what follows the dot are pretrained weights

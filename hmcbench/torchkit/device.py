@@ -195,9 +195,7 @@ class Accumulator:
                 self.forward.without_graphs()
             self.module.zero_grad(set_to_none=True)
             reset()
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            free_memory()
 
     def _passes(self, n: int, run: Callable[[slice], torch.Tensor]) -> torch.Tensor:
         passes = -(-n // self.limit)
@@ -209,6 +207,13 @@ class Accumulator:
             total = loss.detach() if total is None else total + loss.detach()
         assert total is not None
         return total
+
+
+def free_memory() -> None:
+    """Give back the memory of tensors that nothing refers to, also that which torch keeps on a GPU."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def out_of_memory(error: BaseException) -> bool:

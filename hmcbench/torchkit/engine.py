@@ -28,12 +28,9 @@ from hmcbench.torchkit.freezing import training_mode
 from hmcbench.torchkit.layout import Layout
 from hmcbench.torchkit.losses import sample_weights
 from hmcbench.torchkit.optim import make_optimizer, rate_factor, set_learning_rate
+from hmcbench.torchkit.passes import BlockPasses
 from hmcbench.torchkit.recipes import Recipe
 from hmcbench.torchkit.targets import TargetLayout, loss_of
-
-EVALUATION_BATCH = 128
-"""Images per forward pass outside training; fixed, so that scores depend on the image alone."""
-
 
 GAIN = 0.02
 """What validation gains in the last quarter of a training that is said to have ended too early."""
@@ -115,6 +112,7 @@ class Trainer:
         self.accumulator = Accumulator(module, self.computation.images_per_pass, self.forward)
         self.ema = Ema(module, recipe.ema) if recipe.ema else None
         self.evaluated = module if self.ema is None else self.ema.module  # validated and kept
+        self.passes = BlockPasses()  # of the validation
         self.weights = None if recipe.balance == "none" else sample_weights(train.targets)
         self.best = BestEpoch()
         self.history: list[dict[str, float]] = []
@@ -250,19 +248,21 @@ class Trainer:
         self.evaluated.eval()
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros(self.layout.depth, device=self.device)
-        seen = 0
+
+        def run(pixels: torch.Tensor, rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            """The sum of the losses, and the number of correct decisions per level."""
+            targets = self.valid.targets[rows]
+            images = self.computation.arranged(self.normaliser(pixels))
+            output = self.evaluated(images, *(x[rows] for x in self.valid.beside))
+            return self.loss(output, targets) * len(pixels), self.layout.correct(output, targets)
+
         with torch.inference_mode(), self.computation.autocast(self.device):
-            for block in self.valid.pixels.blocks(EVALUATION_BATCH):
-                rows = slice(seen, seen + len(block))
-                targets = self.valid.targets[rows]
-                images = self.computation.arranged(self.normaliser(block))
-                output = self.evaluated(images, *(x[rows] for x in self.valid.beside))
-                loss += self.loss(output, targets) * len(block)
-                correct += self.layout.correct(output, targets)
-                seen += len(block)
-        accuracies = (correct / seen).tolist()
+            for _, (losses, hits) in self.passes.over(self.valid.pixels, run):
+                loss += losses
+                correct += hits
+        accuracies = (correct / len(self.valid)).tolist()
         return {
-            "valid_loss": float(loss) / seen,
+            "valid_loss": float(loss) / len(self.valid),
             **{f"level{k}_accuracy": accuracy for k, accuracy in enumerate(accuracies, start=1)},
         }
 

@@ -20,12 +20,12 @@ from hmcbench.torchkit import first_layer, first_size, novelty, weights
 from hmcbench.torchkit.computing import Computation, as_before
 from hmcbench.torchkit.data import Normaliser, PixelBatches, untile
 from hmcbench.torchkit.device import seed_epoch
-from hmcbench.torchkit.engine import EVALUATION_BATCH, EncodedImages, Trainer, improving_at_end
+from hmcbench.torchkit.engine import EncodedImages, Trainer, improving_at_end
 from hmcbench.torchkit.expansion import expand, is_other_taxonomy, take_body
 from hmcbench.torchkit.freezing import freeze
 from hmcbench.torchkit.layout import Layout, Output
 from hmcbench.torchkit.measure import count_multiply_adds, count_parameters
-from hmcbench.torchkit.passes import turned, units_left_out
+from hmcbench.torchkit.passes import BlockPasses, turned, units_left_out
 from hmcbench.torchkit.recipes import Recipe
 from hmcbench.torchkit.targets import TargetLayout, layout_of
 from hmcbench.torchkit.transfer import transfer
@@ -73,6 +73,7 @@ class TorchModel:
         self.pretrained = pretrained
         self.module: nn.Module = nn.Identity()
         self._known: torch.Tensor | None = None
+        self._passes = BlockPasses()
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Build and train; resumes from a checkpoint in ``run.folder`` if there is one."""
@@ -244,15 +245,16 @@ class TorchModel:
         self, rows: Rows, beside: tuple[torch.Tensor, ...], number: int = 0, orientation: int = 0
     ) -> Iterator[tuple[slice, Output]]:
         """The module's outputs for blocks of rows, and their places."""
-        pixels, start = PixelBatches(rows, self._device, keep=False), 0
+
+        def run(pixels: torch.Tensor, place: slice) -> Output:
+            images = self._computation.arranged(turned(self._normaliser(pixels), orientation))
+            with self._computation.autocast(self._device):
+                output: Output = self.module(images, *(x[place] for x in beside))
+            return output
+
+        pixels = PixelBatches(rows, self._device, keep=False)
         with torch.inference_mode(), units_left_out(self.module, number):
-            for block in pixels.blocks(EVALUATION_BATCH):
-                images = self._computation.arranged(turned(self._normaliser(block), orientation))
-                place = slice(start, start + len(block))
-                with self._computation.autocast(self._device):
-                    output = self.module(images, *(x[place] for x in beside))
-                yield place, output
-                start += len(block)
+            yield from self._passes.over(pixels, run)
 
     @property
     def layout(self) -> Layout:

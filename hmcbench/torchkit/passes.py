@@ -1,4 +1,4 @@
-"""Several predictions of one network: with units left out (MC dropout), and of turned images.
+"""Forward passes outside training: in blocks of images, with units left out (MC dropout), of turned images.
 
 [Gal & Ghahramani 2016]: a network that was trained with dropout predicts with it too; the mean of the passes
 is the prediction, their disagreement what the network does not know. Here a pass leaves out the same units in
@@ -7,14 +7,67 @@ all samples, so that a prediction does not depend on the samples beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import nn
 
+from hmcbench.torchkit.data import PixelBatches
+from hmcbench.torchkit.device import free_memory, out_of_memory
+
+EVALUATION_BATCH = 128
+"""Images per forward pass outside training, where memory allows; fixed, so that scores depend on the image
+alone."""
 ORIENTATIONS = 8
 """A square image has so many: four rotations, and those of its mirror image."""
+
+_Result = TypeVar("_Result")
+
+
+class BlockPasses:
+    """Passes over all images in eval mode, in blocks that fit into memory.
+
+    The output of an image does not depend on the images beside it: smaller blocks change its rounding alone.
+
+    Attributes:
+        limit: images per pass, at least 1; halved, until the end, whenever memory runs out.
+    """
+
+    def __init__(self, limit: int = EVALUATION_BATCH) -> None:
+        self.limit = limit
+
+    def over(
+        self, pixels: PixelBatches, run: Callable[[torch.Tensor, slice], _Result]
+    ) -> Iterator[tuple[slice, _Result]]:
+        """Places of images, in order, and what ``run`` returns for them.
+
+        Args:
+            run: uint8 (<= limit, channels, H, W), and their places among all images.
+
+        Raises:
+            torch.OutOfMemoryError, RuntimeError, MemoryError: not even one image fits.
+        """
+        start = 0
+        for block in pixels.blocks(self.limit):
+            done = 0
+            while done < len(block):
+                part = block[done : done + self.limit]
+                place = slice(start + done, start + done + len(part))
+                try:
+                    result = run(part, place)
+                except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+                    if not out_of_memory(error) or len(part) == 1:
+                        raise
+                else:
+                    yield place, result
+                    done += len(part)
+                    continue
+                # outside the handler, whose traceback keeps the tensors of the failed pass alive
+                self.limit = len(part) // 2
+                free_memory()
+            start += len(block)
 
 
 @contextmanager

@@ -44,14 +44,16 @@ def timm_network(
         image_size: side of the input; passed to networks that are built for one size.
         pretrained: load the published weights.
         stem_stride: of the first convolution: ``keep``, ``1``, or ``auto``: 1 for inputs below
-            :data:`SMALL` if an image then costs at most :data:`LIGHT` (see :func:`strided_stem`).
+            :data:`SMALL` if an image then costs at most :data:`LIGHT` (see :func:`strided_stem`), and where
+            it can be.
         pooled: forward returns (B, ``head_hidden_size``) for a linear layer; otherwise the feature
             map (B, ``num_features``, h, w), or tokens (B, T, ``num_features``).
         owner: the model's name on the command line, for the error's hint.
         without: the error's hint where that is not ``--set OWNER.pretrained=false``.
 
     Raises:
-        BadInput: an unknown name, a size that it cannot take, or weights that cannot be loaded.
+        BadInput: an unknown name, a size that it cannot take, weights that cannot be loaded, or
+            ``stem_stride=1`` for a network whose stem cannot have it.
     """
     refuse_unknown(architecture)
     timm = importlib.import_module("timm")
@@ -75,8 +77,11 @@ def timm_network(
     misfit = _trial(network, shape)
     if misfit is not None:
         raise _misfit(architecture, image_size, misfit) from misfit
-    if stem_stride == "1" or (stem_stride == "auto" and image_size < SMALL):
-        _widen(network, shape, math.inf if stem_stride == "1" else LIGHT)
+    if stem_stride == "1" and (reason := _widen(network, shape, math.inf)):
+        allowed = "stem_stride=keep or stem_stride=auto"
+        raise BadInput(f"stem_stride=1 for {architecture}: {reason}", allowed=allowed)
+    if stem_stride == "auto" and image_size < SMALL:
+        _widen(network, shape, LIGHT)
     return network
 
 
@@ -108,14 +113,21 @@ def _reachable(address: str) -> bool:
     return True
 
 
-def _widen(network: nn.Module, shape: tuple[int, int, int, int], limit: float) -> None:
-    """Set the stem's stride to 1, unless that costs too much or the network is made for one size of map."""
+def _widen(network: nn.Module, shape: tuple[int, int, int, int], limit: float) -> str:
+    """Set the stem's stride to 1, unless that costs too much or the network is made for one size of map.
+
+    Returns:
+        Why it is kept; nothing where it was set.
+    """
     stem = strided_stem(network)
     if stem is None:
-        return
+        return "its first strided convolution has no stride of 2"
     stem.stride = (1, 1)
-    if _trial(network, shape) is not None or count_multiply_adds(network, shape[1:], CPU) > limit:
-        stem.stride = (2, 2)
+    error = _trial(network, shape)
+    if error is None and count_multiply_adds(network, shape[1:], CPU) <= limit:
+        return ""
+    stem.stride = (2, 2)
+    return "an image costs too much" if error is None else f"it takes no larger maps ({_short(error)})"
 
 
 def _trial(network: nn.Module, shape: tuple[int, ...]) -> Exception | None:

@@ -135,6 +135,7 @@ def hmcbench_models() -> list[ModelSpec]:
             },
             requires=("sklearn",),
             citation="Arganda-Carreras et al. 2017 (trainable Weka segmentation)",
+            check="hmcbench_masks.models.widths:check",
             **_PIXELS,
         ),
         ModelSpec(
@@ -143,13 +144,14 @@ def hmcbench_models() -> list[ModelSpec]:
             factory="hmcbench_masks.models.patches:Patches",
             params={
                 "model": Param("forest", "the model of whole images", model=True),
-                "settings": Param("", "its parameters, as epochs=6;image_size=64"),
+                "settings": Param("", "its parameters, none of them a file, as epochs=6;image_size=64"),
                 "side": Param(96, "side of a patch in pixels", low=8),
                 "stride": Param(48, "pixels between patches", low=1),
             },
             variant="model",
             paths=("single",),
             accelerated=True,
+            check="hmcbench_masks.models.settings:check",
             **_PIXELS,
         ),
         *networks,

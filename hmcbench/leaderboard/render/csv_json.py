@@ -36,8 +36,10 @@ def to_json(boards: Boards) -> str:
 
 
 def _plain(board: Board) -> dict[str, Any]:
-    """Without what only boards under decision rules, or under shifts, have."""
+    """Without what only boards under decision rules, or under shifts, have, and how published values look."""
     data = asdict(board)
+    for paper in data["published"]:
+        del paper["styles"]
     for row in data["rows"] if not board.rules else ():
         del row["rule"]
     return {name: value for name, value in data.items() if name not in ("rules", "shifts", "robust") or value}

@@ -43,7 +43,7 @@ def number(value: float, style: str) -> str:
         return f"{value:+.3f}"
     if style == "number drop":
         return signed(value, "number")
-    if style == "count" or abs(value) >= 1000:
+    if style == "count" or abs(value) >= 999.5:  # three digits of 999.5 are 1e+03
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
@@ -104,13 +104,12 @@ def difference_heading(board: Board) -> str:
 
 def verdict_lines(board: Board) -> list[list[str]]:
     """Lines of the table under :data:`VERDICT_HEAD`."""
-    styles = {column.id: column.style for column in board.columns}
     return [
         [
             row.model,
             row.verdict.model,
             row.verdict.outcome,
-            ", ".join(f"{k} {number(v, styles.get(k, 'score'))}" for k, v in row.verdict.measured.items())
+            ", ".join(f"{k} {number(v, row.styles[clean(k)])}" for k, v in row.verdict.measured.items())
             or NOTHING,
             row.verdict.data,
             "; ".join(row.verdict.reasons) or NOTHING,
@@ -230,13 +229,12 @@ def published_text(value: float, style: str) -> str:
 
 def published_table(board: Board, same_data: bool) -> tuple[list[str], list[list[str]]]:
     """Head and lines of the published rows, see :func:`published_text`; no lines without rows."""
-    styles = {column.id: column.style for column in board.columns}
     rows = [row for row in board.published if row.same_data == same_data]
     names = list(dict.fromkeys(name for row in rows for name in row.metrics))
     lines = []
     for row in rows:
         values = [
-            published_text(row.metrics[name], styles.get(name, "score")) if name in row.metrics else NOTHING
+            published_text(row.metrics[name], row.styles[name]) if name in row.metrics else NOTHING
             for name in names
         ]
         lines.append([row.model, *values, row.data, row.source, row.note])

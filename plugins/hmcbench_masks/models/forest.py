@@ -14,6 +14,7 @@ from hmcbench.errors import BadInput
 from hmcbench.interfaces import Value
 from hmcbench.sklearnkit import kept
 from hmcbench_masks.models.images import BAND, Legend, full_size, grey, labelled_images, normalised, reduced
+from hmcbench_masks.models.widths import widths_of
 
 
 def filters(level: np.ndarray, widths: tuple[float, ...]) -> np.ndarray:
@@ -59,6 +60,9 @@ class PixelForest:
         samples: pixels per training image, drawn so that its sets of classes count alike.
         reduce: images are reduced by this factor; scores are brought back to full size.
         widths: of the filters, in pixels of the reduced image, joined by ``;``.
+
+    Raises:
+        BadInput: widths that are no such numbers.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class PixelForest:
         widths: str = "1;2;4;8;16",
     ) -> None:
         self.trees, self.leaf, self.samples, self.reduce = trees, leaf, samples, reduce
-        self.widths = tuple(float(width) for width in widths.split(";"))
+        self.widths = widths_of(widths)
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Draw pixels of every image, filter, grow the trees."""

@@ -17,6 +17,7 @@ from hmcbench.files import write_atomic
 from hmcbench.hierarchy.label_maps import LabelMaps
 from hmcbench.interfaces import Value
 from hmcbench_masks.models.images import BAND, grey, labelled_images, maps_of
+from hmcbench_masks.models.settings import check_in_profile, check_stride, reference_of
 
 FILE, INNER = "model.json", "inner"  # what wraps the inner model, and the folder of its own files
 LEAST = 0.5  # share of a patch that must be labelled
@@ -47,18 +48,20 @@ class Patches:
     """
 
     def __init__(self, *, model: str, settings: str = "", side: int = 96, stride: int = 48) -> None:
-        if stride > side:
-            raise BadInput(f"stride={stride}: patches of {side} pixels leave gaps", allowed=f"1 to {side}")
-        self.reference = f"{model}[{settings.replace(';', ',')}]" if settings else model
+        check_stride(side, stride)
+        self.model, self.settings = model, settings
+        self.reference = reference_of(model, settings)
         self.side, self.stride = side, stride
 
     def fit(self, train: Labelled, valid: Labelled, run: Run) -> None:
         """Cut patches, fit the model on them.
 
         Raises:
-            BadInput, NotApplicable: the model does not exist or cannot label such patches.
+            BadInput, NotApplicable: the model does not exist, refuses its settings in this profile or cannot
+                label such patches.
         """
         self._inner: ImageModel = image_model(self.reference, run.profile, run.task)
+        check_in_profile(self.model, self.settings, run.profile)
         task = replace(run.task, unit="sample")
         parts = [self._cut(samples, task) for samples in (train, valid)]
         if not len(parts[0]):

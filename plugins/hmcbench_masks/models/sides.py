@@ -15,9 +15,11 @@ def check(*, encoder: str, crop: int, tile: int, overlap: int, **_others: object
     """The ``check`` of the specs.
 
     Raises:
-        BadInput: a name that timm does not know, a side that the network cannot take, or an overlap that is
-            not less than the tile.
+        BadInput: no name or one that timm does not know, a side that the network cannot take, or an overlap
+            that is not less than the tile.
     """
+    if not encoder:  # to the other check, an empty name is that of a model without a network of timm
+        raise BadInput("encoder= names no network", allowed="a network of timm with feature maps")
     check_name(architecture=encoder)
     check_sides(crop, tile, overlap)
 

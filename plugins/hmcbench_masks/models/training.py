@@ -107,9 +107,12 @@ class Warps:
         return changed, numbers
 
     def _whole(self, centre: float, size: int) -> float:
-        """The nearest centre of a crop, -1 to 1, whose pixels are those of the image."""
+        """The nearest centre of a crop, -1 to 1, whose pixels are those of the image.
+
+        A smaller image lies in the middle of the crop; half a pixel beside it where one side is odd.
+        """
         if size <= self.side:
-            return 0.0
+            return ((size - self.side) % 2) / size
         start = round((centre + 1) * size / 2 - self.side / 2)
         return (2 * start + self.side) / size - 1
 

@@ -171,6 +171,36 @@ def test_validation_scores_are_of_the_first_fit_and_test_scores_of_the_second(
     assert result["timing"]["fit_s"] >= result["timing"]["refit_s"] > 0
 
 
+@pytest.mark.parametrize(
+    ("model", "first", "second", "earlier", "refit"),
+    [
+        ("plain", 1000.0, 100.0, 1100, 100),  # a new model knows of its own fit alone
+        ("plain", 1000.0, 0.0, 1000, 0),
+        ("own", 1000.0, 1100.0, 1100, 100),
+        ("own", 1000.0, 1000.0, 1000, 0),
+    ],
+)
+def test_the_time_before_a_kill_counts_of_both_fits(
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    first: float,
+    second: float,
+    earlier: int,
+    refit: int,
+) -> None:
+    def describe(fitted: Plain) -> dict[str, float]:
+        return {"earlier_fit_s": second if fitted.share > 0.045 else first}
+
+    monkeypatch.setattr({"plain": Plain, "own": Own}[model], "describe", describe, raising=False)
+    ((result, _, _),) = ran(planned(registry, model), tmp_path)
+    timing = result["timing"]
+    assert timing["earlier_fit_s"] == earlier and refit <= timing["refit_s"] < refit + 50
+    assert earlier < timing["fit_s"] < timing["total_s"] < earlier + 50
+    assert timing["fit_s"] < timing["elapsed_s"] and "earlier_fit_s" not in result["model"]
+
+
 def test_cells_that_are_fitted_together_are_fitted_again_together(registry: Registry, tmp_path: Path) -> None:
     outcomes = ran(planned(registry, "joint", seeds=2), tmp_path)
     assert [size for _, size, _, _ in FITS] == [FITS[0][1]] * 2 + [FITS[2][1]] * 2

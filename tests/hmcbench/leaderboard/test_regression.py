@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from hmcbench.leaderboard.columns import metric_column, metric_spec
 from hmcbench.leaderboard.compare import Comparison, compare_models
 from hmcbench.leaderboard.grouping import groups
 from hmcbench.leaderboard.learning import curves, table
+from hmcbench.leaderboard.render.block import with_columns
 from hmcbench.leaderboard.render.compared import compared_text
+from hmcbench.leaderboard.render.csv_json import to_json
 from hmcbench.leaderboard.render.text import (
     difference_lines,
     estimate_text,
@@ -159,6 +162,26 @@ def test_published_errors_and_verdicts_are_in_the_unit(
     (line,) = verdict_lines(board)
     assert re.fullmatch(rf"rmse {digits}, r2 0\.\d{{3}}", line[3]), line[3]
     assert re.search(rf"rmse [\d.,e-]+ is outside \[{digits}, {digits}\]", line[5]), line[5]
+
+
+@pytest.mark.parametrize(("unit", "digits"), UNITS)
+def test_published_errors_that_are_no_column_are_in_the_unit(
+    fabricate_numbers: FabricateNumbers, unit: float, digits: str
+) -> None:
+    records = [fabricate_numbers("a", 0.2, unit=unit, pattern=seed, seed=seed) for seed in range(3)]
+    paper = {"model": "theirs", "measured": "a", "metrics": {"mae": 0.512 * unit, "target_r2[x]": 0.8}}
+    boards = build(
+        records, suite(columns=["rmse"]) | {"published": [{**paper, "fingerprint": "d" * 64}]}, specs=SPECS
+    )
+    for board in (boards[0], with_columns(boards, ["r2"])[0]):
+        assert not {"mae", "target_r2[x]"} & {column.id for column in board.columns}
+        head, lines = published_table(board, same_data=True)
+        shown = dict(zip(head, lines[0], strict=True))
+        assert shown["mae"] == f"{0.512 * unit:,.10g}" and shown["target_r2[x]"] == "0.8000"
+        (line,) = verdict_lines(board)
+        assert re.fullmatch(rf"mae {digits}, target_r2\[x\] 0\.\d{{3}}", line[3]), line[3]
+    (told,) = json.loads(to_json(boards))["boards"][0]["published"]
+    assert told["metrics"] == paper["metrics"] and "styles" not in told
 
 
 def test_a_notebook_shows_errors_in_their_unit(fabricate_numbers: FabricateNumbers, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ PLAN = ("run", "--suite", "sem-failure", "--dry-run", "--set", "sem-failure.size
         (("timm:resnet1t",), "did you mean 'resnet14t' or 'resnet10t'"),
         (("timm[architecture=resnet1t]",), "did you mean 'resnet14t'"),
         (("hffnet-2d", "--set", "hffnet-2d.backbone=resnet5"), "did you mean 'resnet50"),
+        (("timm:resnet10t[momentum=1.0]",), "momentum=1 is beta1 of adamw. Allowed: 0 and more, below 1; or"),
     ],
 )
 def test_a_plan_refuses_it(
@@ -60,3 +61,12 @@ def test_a_plan_with_known_names_imports_neither_torch_nor_timm() -> None:
     )
     completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "2 to run" in completed.stdout and completed.stdout.splitlines()[-1] == "set()"
+
+
+def test_a_momentum_of_1_is_for_sgd_alone() -> None:
+    from hmcbench.torchkit.architectures import check
+
+    with pytest.raises(BadInput, match="momentum=1"):
+        check(optimizer="adamw", momentum=1.0)
+    check(optimizer="adamw", momentum=0.999)
+    check(optimizer="sgd", momentum=1.0)

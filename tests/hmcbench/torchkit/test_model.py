@@ -237,3 +237,41 @@ def test_the_time_before_a_checkpoint_is_that_of_both_fits(
     assert model.describe()["earlier_fit_s"] == 20.0
     model.fit(labelled(dataset, range(40)), labelled(dataset, []), run)
     assert model.describe()["earlier_fit_s"] == 10.0
+
+
+class Crowded(nn.Module):
+    """A network for which more than ``room`` images outside training are too many; ``failed``: how many."""
+
+    def __init__(self, net: nn.Module, room: int) -> None:
+        super().__init__()
+        self.net, self.room, self.failed = net, room, list[int]()
+
+    def forward(self, x: torch.Tensor) -> Any:
+        if not self.training and len(x) > self.room:
+            self.failed.append(len(x))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.net(x)
+
+
+@pytest.mark.parametrize("kind", ["ragged", "multiple"])
+def test_validation_and_prediction_take_as_many_images_as_fit(
+    kind: str, images: Callable[..., Dataset], tiny_net: Any
+) -> None:
+    dataset, recipe = images(kind, 60), Recipe(epochs=3, batch_size=16, orientations=2, precision="float32")
+
+    def trained(room: int) -> tuple[Any, list[dict[str, float]]]:
+        rows: list[dict[str, float]] = []
+        model = TorchModel(lambda task: Crowded(tiny_net(task), room), recipe)
+        fitted(model, dataset, report=lambda *_, **values: rows.append(values))
+        return model, rows
+
+    (wide, wide_rows), (narrow, narrow_rows) = trained(1000), trained(6)
+    for wide_row, row in zip(wide_rows, narrow_rows, strict=True):
+        for name in ("valid_loss", "level1_accuracy", "level2_accuracy"):
+            assert row[name] == pytest.approx(wide_row[name], abs=1e-5)
+    assert narrow.module.failed == [20, 10], "the next epochs begin with what fitted"
+    for _ in range(2):
+        wide_scores, scores = wide.predict(inputs(dataset)), narrow.predict(inputs(dataset))
+        np.testing.assert_allclose(scores.values, wide_scores.values, atol=1e-6)
+        assert narrow.module.failed == [20, 10, 60, 30, 15, 7]
+    assert wide.module.failed == []

@@ -55,6 +55,21 @@ def test_networks_for_one_size_of_map_keep_their_stem() -> None:
     assert strided_stem(net) is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("test_vit", "its first strided convolution has no stride of 2"),
+        ("test_convnext", "its first strided convolution has no stride of 2"),
+        ("coatnet_pico_rw_224", r"it takes no larger maps \(.+\)"),
+    ],
+)
+def test_a_stem_that_cannot_have_stride_1_is_refused_where_that_is_asked_for(name: str, reason: str) -> None:
+    says = rf"stem_stride=1 for {name}: {reason}\. Allowed: stem_stride=keep or stem_stride=auto"
+    with pytest.raises(BadInput, match=says):
+        timm_network(name, in_chans=1, image_size=64, stem_stride="1")
+    timm_network(name, in_chans=1, image_size=64, stem_stride="auto")
+
+
 def test_unknown_names_come_with_close_ones() -> None:
     with pytest.raises(BadInput, match=r"unknown timm architecture 'resnet10'.*'resnet10t'"):
         timm_network("resnet10", in_chans=1, image_size=64)

@@ -182,21 +182,36 @@ def test_crops_whose_deepest_maps_have_one_pixel_train_in_float32(monkeypatch: p
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("size", [(9, 12), (7, 7), (20, 8)])
-def test_crops_at_right_angles_keep_every_pixel(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "size", [(9, 12), (7, 7), (20, 8), (6, 6), (5, 5), (4, 4), (5, 4), (1, 6), (3, 9), (12, 5), (2, 1)]
+)
+def test_crops_at_right_angles_keep_every_pixel(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of smaller images, which are reflected at their borders."""
     import torch
     from hmcbench_masks.models.training import TrainingImage, Warps
 
     side = 6
     values = np.arange(size[0] * size[1], dtype=np.float32).reshape(size)
+    missing = [max(0, side - length) for length in size]
+    shown = np.pad(values, [(n // 2, n - n // 2) for n in missing], mode="symmetric")
     places = [
-        values[y : y + side, x : x + side]
-        for y in range(size[0] - side + 1)
-        for x in range(size[1] - side + 1)
+        shown[y : y + side, x : x + side]
+        for y in range(shown.shape[0] - side + 1)
+        for x in range(shown.shape[1] - side + 1)
     ]
     looks = {np.rot90(each, k).tobytes() for crop in places for each in (crop, crop.T) for k in range(4)}
     image = TrainingImage.of(values, values, torch.zeros(1, 1), torch.device("cpu"))
     warps, seen = Warps(0, side, torch.device("cpu"), "right"), set()
+    warped = TrainingImage.warped
+
+    def kept(image: TrainingImage, theta: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pixels, numbers = warped(image, theta, side)
+        assert torch.allclose(pixels[0], numbers.float(), atol=0.01), "pixels are means of neighbours"
+        return pixels, numbers
+
+    monkeypatch.setattr(TrainingImage, "warped", kept)
     for _ in range(200):
         _, numbers = warps.draw(image)
         crop = numbers.numpy().astype(np.float32).tobytes()
@@ -215,9 +230,13 @@ def test_other_networks_learn(name: str) -> None:
     assert miou(model) > 0.5
 
 
-def test_the_width_of_a_pyramid_is_checked_before_a_run() -> None:
+def test_networks_are_checked_before_a_run() -> None:
     registry = default_registry()
-    for reference, said in (("fpn[width=48]", "a multiple of 32"), ("fpn[crop=33]", "crop=33")):
+    for reference, said in (
+        ("fpn[width=48]", "a multiple of 32"),
+        ("fpn[crop=33]", "crop=33"),
+        ("unet[encoder=]", "encoder= names no network"),
+    ):
         spec, params = registry.resolve("models", reference)
         with pytest.raises(BadInput, match=said):
             load_object(spec.check)(**params)
