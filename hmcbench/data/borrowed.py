@@ -130,12 +130,13 @@ def image_model_spec(reference: str) -> ModelSpec:
     return model
 
 
-def check_image_model(reference: str, params: Mapping[str, Value]) -> None:
+def check_image_model(reference: str, params: Mapping[str, Value] = NO_PARAMS, profile: str = "") -> None:
     """Have a model check its parameters before a run (:attr:`hmcbench.ModelSpec.check`).
 
     Args:
         reference: as of :func:`image_model_spec`.
         params: replace those of the reference; others than the model's are left out.
+        profile: whose values count for what the reference does not set.
 
     Raises:
         BadInput: as the model says.
@@ -143,7 +144,7 @@ def check_image_model(reference: str, params: Mapping[str, Value]) -> None:
     registry, spec = default_registry(), image_model_spec(reference)
     if spec.check:
         own = {name: value for name, value in params.items() if name in spec.params}
-        registry.call("models", spec, spec.check, registry.resolve("models", reference, "", **own)[1])
+        registry.call("models", spec, spec.check, registry.resolve("models", reference, profile, **own)[1])
 
 
 def _labels_no_images(reference: str) -> BadInput:

@@ -10,7 +10,6 @@ from hmcbench import ModelSpec
 from hmcbench.data.borrowed import check_image_model, image_model_spec
 from hmcbench.errors import BadInput, NotApplicable
 from hmcbench.files import weights_file
-from hmcbench.interfaces import Value
 
 _BETWEEN = re.compile(r"[;,](?![^\[]*\])")  # two settings; what stands in brackets is one value
 _TEXT = re.compile(r"=([^\[\];,=]+)")  # of a parameter in brackets
@@ -56,9 +55,7 @@ def check(*, model: str, settings: str, side: int, stride: int, **_others: objec
 
 def check_in_profile(model: str, settings: str, profile: str) -> None:
     """Raise BadInput where the model refuses its settings together with the values of a profile."""
-    reference = reference_of(model, settings)
-    spec = image_model_spec(reference)
-    check_image_model(reference, _of_profile(spec, profile, _texts(spec, settings)))
+    check_image_model(reference_of(model, settings), profile=profile)
 
 
 def check_stride(side: int, stride: int) -> None:
@@ -85,15 +82,6 @@ def _texts(spec: ModelSpec, settings: str) -> Mapping[str, str]:
     names = {alias: name for name, param in spec.params.items() for alias in param.aliases}
     parts = (part.partition("=") for part in _BETWEEN.split(settings) if part.strip())
     return {names.get(name.strip(), name.strip()): text.strip() for name, _, text in parts}
-
-
-def _of_profile(spec: ModelSpec, profile: str, typed: Mapping[str, str]) -> dict[str, Value]:
-    """The values of a profile that neither the settings nor what a chosen value brings replaces."""
-    values = spec.profiles.get(profile, {})
-    replaced = set(typed)
-    for name, param in spec.params.items():
-        replaced |= param.brings.get(typed.get(name, values.get(name, param.default)), {}).keys()
-    return {name: value for name, value in values.items() if name not in replaced}
 
 
 def _refuse_files(spec: ModelSpec, settings: str) -> None:
