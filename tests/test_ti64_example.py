@@ -22,6 +22,7 @@ from hmcbench.registry.registry import default_registry
 EXAMPLE = Path(__file__).parents[1] / "examples" / "ti64"
 MICROGRAPHS, SIDE = 6, 40
 
+sys.path.insert(0, str(EXAMPLE))  # as python does for a script: one imports the other
 prepare: Callable[..., None] = runpy.run_path(str(EXAMPLE / "prepare.py"))["main"]
 by_series: Callable[..., None] = runpy.run_path(str(EXAMPLE / "series.py"))["main"]
 

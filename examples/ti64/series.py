@@ -13,6 +13,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from prepare import read
+
 COLUMNS = ("file", "level1_series", "level3_specimen")
 
 
@@ -23,7 +25,7 @@ def main(source: Path, target: Path) -> None:
         ValueError: a table that lacks a column or a value. Nothing is written.
         OSError: a file of the source that cannot be read. Nothing is written where it cannot be opened.
     """
-    micrographs = read(source / "specimens.csv")
+    micrographs = [row for _where, row in read(source / "specimens.csv", COLUMNS)]
     for row in micrographs:
         with (source / row["file"]).open("rb"):
             pass  # an image that is absent is told before anything is written
@@ -38,25 +40,6 @@ def main(source: Path, target: Path) -> None:
                 rows.append((name, code[:2], code))
         with (folder / "index.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    """The rows of the table; raises ValueError where one of the columns is absent or empty."""
-    rows = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            for name in COLUMNS:
-                if name not in (table.fieldnames or ()):
-                    raise ValueError(f"{path} has no column {name!r}")
-            for row in table:
-                for name in COLUMNS:
-                    if not row[name]:
-                        raise ValueError(f"{path}, line {table.line_num}: no value of {name!r}")
-                rows.append(row)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no table: {error}") from None
-    return rows
 
 
 if __name__ == "__main__":

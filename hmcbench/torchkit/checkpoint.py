@@ -62,6 +62,7 @@ class Checkpoints:
             with replacing(self.path) as fresh:
                 torch.save({**state, "identity": self.identity}, fresh)
         except (OSError, RuntimeError):  # the latter: what torch makes of the former
+            self._spent += perf_counter() - start
             return False
         self._last = perf_counter() - start
         self._spent += self._last
